@@ -1,0 +1,38 @@
+"""What services import to ask for containers: `from phoenix_producer import Producer`."""
+
+from phoenix_producer.channel import Unreachable
+from phoenix_producer.contract import (
+    Cancelled,
+    ContractError,
+    DesiredState,
+    EnsureFailed,
+    EnsureRequest,
+    EnsureResult,
+    Failure,
+    Outcome,
+    Progress,
+    ProgressKind,
+)
+from phoenix_producer.handle import Handle, Handles
+from phoenix_producer.producer import Plan, Producer
+from phoenix_producer.standing import Exists, Standing
+
+__all__ = [
+    "Cancelled",
+    "ContractError",
+    "DesiredState",
+    "EnsureFailed",
+    "EnsureRequest",
+    "EnsureResult",
+    "Exists",
+    "Failure",
+    "Handle",
+    "Handles",
+    "Outcome",
+    "Plan",
+    "Producer",
+    "Progress",
+    "ProgressKind",
+    "Standing",
+    "Unreachable",
+]

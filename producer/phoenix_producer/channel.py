@@ -1,0 +1,72 @@
+"""What requests and their handles need of whatever carries them: Redis, or a test's memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from phoenix_producer.contract import ContractError, Progress, ProgressKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+_KINDS = frozenset(ProgressKind)
+
+
+class Unreachable(Exception):  # noqa: N818 - reads as what Redis is
+    """Redis does not answer, or refuses what is asked of it. The message names it without its password."""
+
+
+def used_before(request_id: str, what: str) -> ContractError:
+    """Say that a request id is that of another request."""
+    return ContractError(f"Request id {request_id} was used before, for {what}. Take a new one.")
+
+
+class Entry(NamedTuple):
+    """One line of the history of a job."""
+
+    job: str
+    place: str
+    """Where the history goes on after it."""
+    fields: dict[str, str]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version knows what happened; a newer worker tells more."""
+        return self.fields["kind"] in _KINDS
+
+    def progress(self) -> Progress:
+        """Read it."""
+        fields = self.fields
+        subject = fields.get("subject", "")
+        return Progress(
+            at=float(fields["at"]),
+            kind=ProgressKind(fields["kind"]),
+            job=self.job,
+            step=fields.get("step", ""),
+            ctid=int(subject) if subject.isdecimal() else None,
+            detail=fields.get("detail", ""),
+            upid=fields.get("upid") or None,
+        )
+
+
+class Channel(Protocol):
+    """Carries requests to workers, and back what becomes of them. Every method may raise Unreachable."""
+
+    def send(self, name: str, request_id: UUID, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        """Send a request; one that is known already is not sent again.
+
+        Raises ContractError if the id is that of another request.
+        """
+
+    def answer(self, request_id: str) -> dict[str, Any] | None:
+        """Read the end of a request as Celery stores it; None if it has not ended."""
+
+    def wait_for_answer(self, request_id: str, timeout: float | None) -> dict[str, Any] | None:
+        """Like `answer`, as soon as there is one; None if there is none after `timeout` seconds."""
+
+    def history(self, places: Mapping[str, str], seconds: float) -> list[Entry]:
+        """Read what the histories of jobs have after the given places; wait for it at most so long."""
+
+    def close(self) -> None:
+        """Close all connections."""

@@ -1,0 +1,146 @@
+"""The command `phoenix-lxc`. Commands that need the worker's code plug themselves in, see `plugins.py`."""
+
+# No postponed annotations here: typer reads them when a command runs.
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from phoenix_producer import job_commands
+from phoenix_producer.contract import DesiredState, EnsureResult, Failure
+from phoenix_producer.handle import Handles
+from phoenix_producer.plugins import PluggableGroup
+from phoenix_producer.producer import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, Plan, Producer
+from phoenix_producer.session import INTERRUPTED, answers_of, conclude, print_json, talking
+from phoenix_producer.tables import standing_lines
+from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines
+
+app = typer.Typer(
+    cls=PluggableGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or bad input, 130 interrupted (the jobs go on).",
+)
+
+Ctids = Annotated[list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
+Every = Annotated[bool, typer.Option("--all", help="Every container of the catalog; templates as they are needed.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
+
+
+@app.callback()
+def phoenix_lxc(
+    context: typer.Context,
+    redis_url: Annotated[
+        str, typer.Option(envvar=REDIS_URL_VARIABLE, help="The Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB")
+    ] = DEFAULT_REDIS_URL,
+) -> None:
+    """Ensure that Proxmox LXC containers exist, configured and running as the catalog declares.
+
+    Requests go to the workers through Redis. To see what would be done, then do it:
+
+        phoenix-lxc plan 103
+
+        phoenix-lxc ensure 103
+    """
+    logging.getLogger("celery").addHandler(logging.NullHandler())
+    context.obj = redis_url
+
+
+@app.command()
+def ensure(  # noqa: PLR0913 - each is an option of the command
+    context: typer.Context,
+    ctids: Ctids = None,
+    *,
+    every: Every = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over what stands at a CTID without our marker.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be done.")] = False,
+    state: Annotated[DesiredState | None, typer.Option(help="Instead of the catalog's own state.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or print the request ids.")] = True,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the jobs go on.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make containers exist, configured and running as declared; build the templates that they need.
+
+    Nothing to do is a success too. Asking twice does nothing twice.
+    """
+    with talking(context.obj) as producer:
+        chosen = _chosen(producer, ctids, timeout, every=every)
+        handles = producer.ensure_many(chosen, adopt=adopt, dry_run=dry_run, state=state)
+        if not wait:
+            _print_requests(handles, as_json=as_json)
+            return
+        with _going_on_alone(handles):
+            answers = answers_of(handles, timeout, as_json=as_json)
+    conclude(answers, outcome_lines, as_json=as_json)
+
+
+@app.command()
+def plan(context: typer.Context, ctids: Ctids = None, *, every: Every = False, as_json: AsJson = False) -> None:
+    """Print exactly what `ensure` would do, step by step; change nothing."""
+    with talking(context.obj) as producer:
+        plans = producer.plan_many(_chosen(producer, ctids, None, every=every))
+        answers = answers_of(plans, None, as_json=as_json)
+    conclude(answers, _plan_lines, as_json=as_json)
+
+
+@app.command()
+def status(context: typer.Context, ctids: Ctids = None, *, as_json: AsJson = False) -> None:
+    """Print what stands at CTIDs of the catalog, all by default: what exists, runs, and is not as declared."""
+    with talking(context.obj) as producer, NoWorkerNotice():
+        standings = producer.status(ctids or ()).wait()
+    if as_json:
+        print_json([standing.model_dump(mode="json") for standing in standings])
+        return
+    typer.echo("\n".join(standing_lines(standings)))
+
+
+app.command()(job_commands.cancel)
+app.command()(job_commands.locks)
+app.add_typer(job_commands.jobs_group, name="jobs")
+
+
+def main() -> None:
+    """Run the command line; the entry point."""
+    app()
+
+
+def _chosen(producer: Producer, ctids: Sequence[int] | None, timeout: float | None, *, every: bool) -> Sequence[int]:
+    if bool(ctids) == every:
+        raise typer.BadParameter("Give one or more CTIDs, or --all.", param_hint="CTID")
+    if ctids:
+        return list(dict.fromkeys(ctids))
+    with NoWorkerNotice():
+        return producer.containers().wait(timeout)
+
+
+@contextmanager
+def _going_on_alone(handles: Handles[EnsureResult]) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        ctids, jobs = " ".join(str(handle.ctid) for handle in handles), " ".join(handle.id for handle in handles)
+        complain("Not waiting any longer. The jobs go on.")
+        complain(f"     look again: phoenix-lxc jobs {f'show {jobs}' if len(handles) == 1 else ''}".rstrip())
+        complain(f"     wait again: phoenix-lxc ensure {ctids}")
+        complain(f"     cancel:     phoenix-lxc cancel {jobs}")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _plan_lines(answer: Plan | Failure) -> Iterator[str]:
+    if isinstance(answer, Failure):
+        yield from outcome_lines(answer)
+        return
+    yield f"{answer.ctid}  {'nothing to do' if not answer.lines else ''}".rstrip()
+    yield from (f"     {line}" for line in answer.lines)
+    yield from (f"     not applied: {line}" for line in answer.not_applied)
+
+
+def _print_requests(handles: Handles[EnsureResult], *, as_json: bool) -> None:
+    if as_json:
+        print_json([{"ctid": handle.ctid, "request_id": handle.id} for handle in handles])
+        return
+    for handle in handles:
+        typer.echo(f"{handle.ctid}  {handle.id}")

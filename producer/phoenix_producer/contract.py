@@ -1,0 +1,212 @@
+"""What requesters and workers agree on: task and queue names, messages, results, errors.
+
+Everything on the wire is JSON. A client in any language may publish `phoenix.ensure` with the CTID as its only
+argument and the options as keyword arguments; see `docs/architecture.md`, *Messages*.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+CONTRACT_VERSION = 1
+
+ENSURE = "phoenix.ensure"
+PLAN = "phoenix.plan"
+CONTAINERS = "phoenix.containers"
+CANCEL = "phoenix.cancel"
+STATUS = "phoenix.status"
+REQUESTS = frozenset({ENSURE, PLAN, CONTAINERS, CANCEL, STATUS})
+"""The tasks that requesters publish. All others are the worker's own."""
+
+QUEUE = "phoenix.ensure"
+"""Where requests are published."""
+RESUME_QUEUE = "phoenix.resume"
+"""Where the engine puts tasks that go on; workers empty it first. Never published to by requesters."""
+
+Ctid = Annotated[int, Field(ge=100, le=999_999_999, description="Proxmox VMID of a container")]
+
+
+class Message(BaseModel):
+    """Base of all messages: unknown fields are an error, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """Base of what workers answer: a newer worker may say more than an older requester knows."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class DesiredState(StrEnum):
+    """The power state in which a container is left."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class Outcome(StrEnum):
+    """What an ensure did."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+class EnsureRequest(Message):
+    """Ask that a CTID exist, configured and running as the catalog declares."""
+
+    ctid: Ctid
+    adopt: bool = False
+    """Take over a container that stands at this CTID without our marker."""
+    dry_run: bool = False
+    """Change nothing; the result tells what would be done."""
+    state: DesiredState | None = None
+    """Instead of the catalog's own `state`."""
+    requester: str | None = Field(default=None, max_length=200)
+    """Who asks, for the people who read the job list."""
+
+
+class Change(Answer):
+    """One configuration key that was changed, in Proxmox's own spelling."""
+
+    key: str
+    old: str | None = None
+    new: str | None = None
+
+
+class Step(Answer):
+    """One task of a job that was run to its end."""
+
+    name: str
+    ctid: int
+    started: float
+    """Seconds since the epoch."""
+    seconds: float
+    upid: str | None = None
+    source: int | None = None
+    """The template that was cloned."""
+
+
+class EnsureResult(Answer):
+    """What an ensure did; `outcome` is `unchanged` when nothing had to be done."""
+
+    request_id: str
+    ctid: int
+    node: str
+    outcome: Outcome
+    dry_run: bool = False
+    changes: tuple[Change, ...] = ()
+    steps: tuple[Step, ...] = ()
+    templates_built: tuple[int, ...] = ()
+    not_applied: tuple[str, ...] = ()
+    """Catalog keys that this version reads but does not apply, as `key: why`."""
+    pending_restart: tuple[str, ...] = ()
+    """Configuration keys that the running container takes at its next start."""
+    plan: tuple[str, ...] = ()
+    """What would be done, line by line; only with `dry_run`."""
+
+
+class Cancelled(StrEnum):
+    """What a cancel met."""
+
+    CANCELLED = "cancelled"
+    """The work stops; the requester is told."""
+    DETACHED = "detached"
+    """The requester is told; others share the run, and it goes on for them."""
+    OVER = "over"
+    """The job had ended before."""
+    UNKNOWN = "unknown"
+    """There is no such job, or not any more."""
+
+
+class Failure(Answer):
+    """Why an ensure failed; the one argument of `EnsureFailed`."""
+
+    request_id: str
+    ctid: int | None = None
+    node: str | None = None
+    message: str
+    """What could not be done, to which CTID on which node, and why."""
+    cause: str
+    """A short word that programs can branch on, such as `not-ours` or `proxmox-permission`."""
+    remedy: str
+    changes: tuple[Change, ...] = ()
+    steps: tuple[Step, ...] = ()
+    templates_built: tuple[int, ...] = ()
+    not_applied: tuple[str, ...] = ()
+
+
+class EnsureFailed(Exception):  # noqa: N818 - reads as the outcome that it is
+    """Raised where the result of a failed ensure is asked for.
+
+    Celery stores an exception's arguments as JSON and builds it again at the requester, so the only argument is the
+    failure in plain JSON form; requesters that are not written in Python read it from the result as it is.
+    """
+
+    def __init__(self, failure: dict[str, Any]) -> None:
+        super().__init__(failure)
+
+    @property
+    def failure(self) -> Failure:
+        """The failure as a checked message."""
+        return Failure.model_validate(self.args[0])
+
+    @classmethod
+    def of(cls, failure: Failure) -> EnsureFailed:
+        """Wrap a failure for Celery."""
+        return cls(failure.model_dump(mode="json"))
+
+    def __str__(self) -> str:
+        failure = self.args[0]
+        return (
+            f"{failure.get('message')} {failure.get('remedy')}".strip() if isinstance(failure, dict) else str(failure)
+        )
+
+
+class ProgressKind(StrEnum):
+    """What happened to a job."""
+
+    REQUESTED = "requested"
+    STEP_STARTED = "step-started"
+    WAITING = "waiting"
+    REMOTE_TASK = "remote-task"
+    RETRYING = "retrying"
+    STEP_DONE = "step-done"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Progress(Answer):
+    """One line of a job's history."""
+
+    at: float
+    """Seconds since the epoch, by the clock of Redis."""
+    kind: ProgressKind
+    job: str
+    step: str = ""
+    ctid: int | None = None
+    detail: str = ""
+    upid: str | None = None
+
+
+class ContractError(ValueError):
+    """A request that breaks the contract; the message names each wrong field."""
+
+
+def parse_request(fields: dict[str, Any]) -> EnsureRequest:
+    """Check a request. Raises ContractError with one line for all that is wrong."""
+    try:
+        return EnsureRequest.model_validate(fields)
+    except ValidationError as error:
+        known = ", ".join(EnsureRequest.model_fields)
+        wrong = "; ".join(_wording(entry["loc"], entry["msg"], entry["input"]) for entry in error.errors())
+        raise ContractError(f"Not a valid ensure request: {wrong}. Fields: {known}.") from error
+
+
+def _wording(location: tuple[int | str, ...], message: str, given: Any) -> str:
+    return f"{'.'.join(map(str, location)) or 'request'}: {message}, not {str(given)[:40]!r}"

@@ -1,0 +1,155 @@
+"""The words in which the ledger is told to people and programs: jobs, what they wait for, locks. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Fields = dict[str, str]
+"""A hash of the ledger; empty when there is none, or not any more."""
+
+TASK_FIELDS = ("name", "subject", "job", "state", "on", "parked", "begun", "landed")
+_SHORT = 8
+
+
+class JobState(StrEnum):
+    """Where a job is."""
+
+    QUEUED = "queued"
+    """A worker has to take it."""
+    RUNNING = "running"
+    WAITING = "waiting"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class WaitsFor(StrEnum):
+    """What keeps a task."""
+
+    LOCK = "lock"
+    """Its turn at a CTID, or a place on a node."""
+    PROXMOX = "proxmox"
+    """The end of a Proxmox task."""
+    JOB = "job"
+    """The end of another job: a dependency, or an earlier request for the same."""
+    TIME = "time"
+    RETRY = "retry"
+    """It met something passing, or its worker died: once more, later."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Another job, named where one has to do with it."""
+
+    job: str
+    what: str
+    """Such as `ensure 103`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a job waits for."""
+
+    kind: WaitsFor
+    what: str = ""
+    """The lock's name, the UPID, or the other job's id."""
+    detail: str = ""
+    """In the worker's words: what the Proxmox task does, or why it is tried again."""
+    until: float | None = None
+    """Seconds since the epoch."""
+    owners: tuple[Reference, ...] = ()
+    """Who has the lock."""
+    before: tuple[Reference, ...] = ()
+    """Whose turn comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request, from its being asked to its end. Times are seconds since the epoch, by the clock of Redis."""
+
+    id: str
+    what: str
+    state: JobState
+    requester: str
+    created: float
+    ended: float | None = None
+    step: str = ""
+    """The task that it is at, such as `clone 900`."""
+    since: float | None = None
+    """Since when it is at that, or waits."""
+    waits_for: Wait | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lane, or the places on a node: who has it, and who is next."""
+
+    name: str
+    capacity: int
+    owners: tuple[Reference, ...]
+    queue: tuple[Reference, ...]
+
+
+def what_of(fields: Mapping[str, str]) -> str:
+    """Name a task or a job: `ensure 103`. Jobs in their turn are named by the beginning of their id."""
+    subject = fields.get("subject", "")
+    named = subject if subject.isdecimal() else subject[:_SHORT]
+    return f"{fields.get('name', '').removeprefix('phoenix.')} {named}".strip()
+
+
+def reference(task_id: str, tasks: Mapping[str, Fields], jobs: Mapping[str, Fields]) -> Reference:
+    """Name the job of a task; what has ended meanwhile goes by its id."""
+    job = tasks.get(task_id, {}).get("job", task_id)
+    return Reference(job, what_of(jobs.get(job, {})))
+
+
+def current_task(members: Mapping[str, Fields]) -> str | None:
+    """Find the task that a job is at: the one that is neither replaced by others nor only about to end."""
+    live = [one for one, fields in members.items() if fields and fields.get("state") not in {"replaced", "done"}]
+    return next((one for one in live if "landed" not in members[one]), next(iter(live), None))
+
+
+def job_of(job_id: str, fields: Fields, task: Fields, waits_for: Wait | None) -> Job:
+    """Tell where a job is. `task` is the one that it is at, if there is one."""
+    at = task.get("parked" if waits_for else "begun")
+    return Job(
+        id=job_id,
+        what=what_of(fields),
+        state=_state(fields, task),
+        requester=fields.get("requester", ""),
+        created=float(fields["created"]),
+        ended=float(fields["ended"]) if "ended" in fields else None,
+        step=what_of(task),
+        since=float(at or fields["created"]) if task else None,
+        waits_for=waits_for,
+    )
+
+
+def _state(fields: Fields, task: Fields) -> JobState:
+    if fields.get("state") != "open":
+        return JobState(fields["state"])
+    if "cancel" in fields:
+        return JobState.CANCELLING
+    states = {"parked": JobState.WAITING, "running": JobState.RUNNING}
+    return states.get(task.get("state", ""), JobState.QUEUED)
+
+
+def waits_on(task: Fields) -> tuple[WaitsFor, str]:
+    """Read what a parked task waits for, and its name."""
+    kind, _, what = task.get("on", "").partition(":")
+    if kind == "lock":
+        return WaitsFor.LOCK, what
+    if kind == "ev":
+        of, _, name = what.partition("/")
+        events = {"upid": WaitsFor.PROXMOX, "template": WaitsFor.PROXMOX, "job": WaitsFor.JOB}
+        return events.get(of, WaitsFor.OTHER), "" if of == "template" else name
+    if kind == "sleep":
+        return WaitsFor.TIME, ""
+    return WaitsFor.RETRY, ""

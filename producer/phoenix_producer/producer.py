@@ -1,0 +1,159 @@
+"""Publish requests from any service, and get handles on them: `Producer().ensure(103).wait(timeout=600)`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from uuid import UUID, uuid4
+
+from pydantic import ConfigDict, TypeAdapter
+
+from phoenix_producer.contract import (
+    CONTAINERS,
+    ENSURE,
+    PLAN,
+    STATUS,
+    Cancelled,
+    ContractError,
+    DesiredState,
+    EnsureRequest,
+    EnsureResult,
+    Message,
+    parse_request,
+)
+from phoenix_producer.handle import Handle, Handles, cancel
+from phoenix_producer.link import Link
+from phoenix_producer.standing import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from phoenix_producer.channel import Channel
+
+REDIS_URL_VARIABLE = "PHOENIX_REDIS_URL"
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+
+_CTIDS = TypeAdapter(list[int])
+_STANDINGS = TypeAdapter(list[Standing])
+
+Answer = TypeVar("Answer")
+
+
+class Plan(Message):
+    """What an ensure would do with a container as it is now; no `lines` when nothing has to be done."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    ctid: int
+    lines: tuple[str, ...] = ()
+    not_applied: tuple[str, ...] = ()
+    """Catalog keys that the worker reads but does not apply, as `key: why`."""
+
+
+class Producer:
+    """Publishes requests to the workers behind one Redis. For any number of threads; works on after a fork.
+
+    `redis_url` is by default that of the environment variable PHOENIX_REDIS_URL, then of this machine; `requester`
+    says to people who read the job list who asks. Raises ContractError for a URL that is none. Nothing is connected
+    before the first request.
+    """
+
+    def __init__(self, redis_url: str | None = None, *, requester: str | None = None) -> None:
+        url = redis_url or os.environ.get(REDIS_URL_VARIABLE) or DEFAULT_REDIS_URL
+        self._link: Channel = Link(url, requester or "")
+        self._requester = requester
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to Redis; jobs go on."""
+        self._link.close()
+
+    def ensure(
+        self,
+        ctid: int,
+        *,
+        adopt: bool = False,
+        dry_run: bool = False,
+        state: DesiredState | str | None = None,
+        request_id: UUID | str | None = None,
+    ) -> Handle[EnsureResult]:
+        """Ask that a container exist, configured and running as the catalog declares.
+
+        Options are those of `EnsureRequest`. Asking again with the same `request_id` (a UUID) gives a handle on the
+        same request and starts nothing, for as long as its result is kept (7 days). Raises ContractError, before
+        anything is sent, and Unreachable.
+        """
+        return self._ensure(self._request(ctid, adopt=adopt, dry_run=dry_run, state=state), _checked_id(request_id))
+
+    def ensure_many(
+        self,
+        ctids: Iterable[int],
+        *,
+        adopt: bool = False,
+        dry_run: bool = False,
+        state: DesiredState | str | None = None,
+    ) -> Handles[EnsureResult]:
+        """Ask the same for several containers; nothing is sent if one of the requests is wrong. See `ensure`.
+
+        If Redis goes away on the way, those before are sent; asking for all again does nothing twice.
+        """
+        requests = [self._request(ctid, adopt=adopt, dry_run=dry_run, state=state) for ctid in ctids]
+        return Handles(self._link, [self._ensure(request, uuid4()) for request in requests])
+
+    def plan(self, ctid: int) -> Handle[Plan]:
+        """Ask what an ensure would do. Raises ContractError and Unreachable."""
+        return self._send(PLAN, uuid4(), self._request(ctid).ctid, {}, Plan.model_validate)
+
+    def plan_many(self, ctids: Iterable[int]) -> Handles[Plan]:
+        """Ask what an ensure of each would do. See `plan`."""
+        return Handles(self._link, [self.plan(ctid) for ctid in ctids])
+
+    def containers(self) -> Handle[list[int]]:
+        """Ask for the CTIDs of all containers in the catalog of the workers, templates left out. Raises Unreachable."""
+        return self._ask(CONTAINERS, {}, _CTIDS.validate_python, "the list of containers")
+
+    def status(self, ctids: Iterable[int] = ()) -> Handle[list[Standing]]:
+        """Ask what stands at CTIDs of the catalog, by default at all of them; nothing is changed.
+
+        Raises ContractError and Unreachable.
+        """
+        wanted = [self._request(ctid).ctid for ctid in ctids]
+        subject = f"the status of {', '.join(map(str, wanted)) or 'everything'}"
+        return self._ask(STATUS, {"ctids": wanted} if wanted else {}, _STANDINGS.validate_python, subject)
+
+    def cancel(self, request_id: UUID | str) -> Handle[Cancelled]:
+        """Ask that a job stop for its requester. Raises ContractError and Unreachable. See `Handle.cancel`."""
+        return cancel(self._link, str(_checked_id(request_id)))
+
+    def _request(self, ctid: int, **options: Any) -> EnsureRequest:
+        return parse_request({"ctid": ctid, "requester": self._requester, **options})
+
+    def _ensure(self, request: EnsureRequest, request_id: UUID) -> Handle[EnsureResult]:
+        options = request.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
+        return self._send(ENSURE, request_id, request.ctid, options, EnsureResult.model_validate)
+
+    def _send(
+        self, name: str, request_id: UUID, ctid: int, options: dict[str, Any], read: Callable[[Any], Answer]
+    ) -> Handle[Answer]:
+        self._link.send(name, request_id, [ctid], options)
+        return Handle(self._link, str(request_id), ctid, read)
+
+    def _ask(self, name: str, options: dict[str, Any], read: Callable[[Any], Answer], subject: str) -> Handle[Answer]:
+        request_id = uuid4()
+        self._link.send(name, request_id, [], options)
+        return Handle(self._link, str(request_id), None, read, subject)
+
+
+def _checked_id(request_id: UUID | str | None) -> UUID:
+    try:
+        return uuid4() if request_id is None else UUID(str(request_id))
+    except ValueError:
+        raise ContractError(f"Not a valid request id: {request_id!r}. It is a UUID, such as {uuid4()}.") from None

@@ -1,0 +1,42 @@
+"""What stands at a CTID, as workers see it in Proxmox."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from phoenix_producer.contract import Answer, DesiredState
+
+
+class Exists(StrEnum):
+    """What there is at a CTID of the catalog."""
+
+    ABSENT = "absent"
+    CONTAINER = "container"
+    TEMPLATE = "template"
+    HALF_MADE = "half-made"
+    """Being made, left in the middle, or a template that is not one yet: the next ensure goes on with it."""
+    NOT_OURS = "not-ours"
+    """An ensure is refused; `problem` says why."""
+    UNKNOWN = "unknown"
+    """Proxmox does not show it to us; `problem` says why."""
+
+
+class Standing(Answer):
+    """A CTID: what is declared, what exists, and how the two differ."""
+
+    ctid: int
+    name: str
+    role: str
+    """As declared: `container` or `template`."""
+    state: DesiredState
+    """As declared; it says nothing about a template."""
+    node: str
+    """Where it stands, or is declared to stand."""
+    exists: Exists
+    running: bool = False
+    differs: tuple[str, ...] = ()
+    """Configuration keys that are not as declared, in Proxmox's own spelling."""
+    lock: str | None = None
+    """The lock that Proxmox has on its configuration, such as `backup`."""
+    problem: str = ""
+    """Why an ensure would be refused or would wait."""

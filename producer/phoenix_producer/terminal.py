@@ -1,0 +1,209 @@
+"""What a person sees of jobs: live lines on a terminal, timestamped lines elsewhere, and how each job ended."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Timer
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from phoenix_producer.contract import EnsureResult, Failure, Progress, ProgressKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from phoenix_producer.handle import Handle
+
+_PATIENCE_SECONDS = 4.0
+_UPID_PARTS = 9
+_CANCELLED = "cancelled"
+_WORDS = {
+    ProgressKind.REQUESTED: "requested",
+    ProgressKind.STEP_STARTED: "started",
+    ProgressKind.WAITING: "waits for",
+    ProgressKind.REMOTE_TASK: "Proxmox task",
+    ProgressKind.RETRYING: "tries again:",
+    ProgressKind.STEP_DONE: "done",
+}
+_ENDS = {
+    ProgressKind.DONE: ("done", "green"),
+    ProgressKind.FAILED: ("failed", "bold red"),
+    ProgressKind.CANCELLED: ("cancelled", "yellow"),
+}
+
+
+def complain(text: object) -> None:
+    """Print to stderr what went wrong, or what to know."""
+    typer.echo(str(text), err=True)
+
+
+class Display(AbstractContextManager[Any], Protocol):
+    """Shows what happens to jobs."""
+
+    def show(self, progress: Progress) -> None:
+        """Take in one event."""
+
+
+class Nothing(AbstractContextManager["Nothing"]):
+    """For output that programs read."""
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def show(self, progress: Progress) -> None:
+        """Show nothing."""
+
+
+class Lines(AbstractContextManager["Lines"]):
+    """One timestamped line for each event: for logs and pipes."""
+
+    def __init__(self, jobs: Sequence[Handle[Any]]) -> None:
+        self._ctids = {job.id: job.ctid for job in jobs}
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def show(self, progress: Progress) -> None:
+        """Print one line."""
+        subject = self._ctids[progress.job]
+        typer.echo(f"{time_of_day(progress.at)}  {subject}  {told(progress, subject)}")
+
+
+@dataclass(slots=True)
+class _Row:
+    """Where one job is."""
+
+    subject: int | None
+    step: str = ""
+    event: str = ""
+    style: str = ""
+    upid: str = ""
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+
+    def take(self, progress: Progress) -> None:
+        what, detail = _event(progress)
+        if progress.kind in _ENDS:
+            self.step, self.event, self.style, self.upid = what, "", _ENDS[progress.kind][1], ""
+            self.ended = time.monotonic()
+            return
+        self.step = _step(progress, self.subject) or what
+        self.event = f"{what} {detail}".strip()
+        if progress.kind is ProgressKind.REMOTE_TASK:
+            self.event, self.upid = "", detail
+        elif progress.kind is ProgressKind.STEP_DONE:
+            self.upid = ""
+
+    def cells(self) -> Iterator[Text]:
+        elapsed = (self.ended or time.monotonic()) - self.began
+        yield Text(str(self.subject), style="bold")
+        yield Text(self.step, style=self.style)
+        yield Text(self.upid, style="cyan")
+        yield Text(self.event, style="dim", overflow="ellipsis", no_wrap=True)
+        yield Text(f"{elapsed:.0f} s")
+
+
+class LiveLines(AbstractContextManager["LiveLines"]):
+    """One line for each job, kept up to date: for terminals."""
+
+    def __init__(self, jobs: Sequence[Handle[Any]]) -> None:
+        self._rows = {job.id: _Row(job.ctid) for job in jobs}
+        self._live = Live(get_renderable=self._table)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Change one line."""
+        self._rows[progress.job].take(progress)
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for row in self._rows.values():
+            table.add_row(*row.cells())
+        return table
+
+
+def display_for(jobs: Sequence[Handle[Any]], *, as_json: bool) -> Display:
+    """Choose by who reads stdout."""
+    if as_json:
+        return Nothing()
+    return LiveLines(jobs) if Console().is_terminal else Lines(jobs)
+
+
+class NoWorkerNotice(Timer):
+    """Says once that nobody has taken the requests, unless it is cancelled soon."""
+
+    def __init__(self) -> None:
+        text = "No worker has taken the request yet; is one running? celery -A phoenix_worker worker"
+        super().__init__(_PATIENCE_SECONDS, complain, [text])
+        self.daemon = True
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cancel()
+
+
+def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
+    """Tell how a job ended."""
+    if isinstance(answer, Failure):
+        how = "cancelled" if answer.cause == _CANCELLED else "failed"
+        yield f"{answer.ctid}  {how}: {answer.message}"
+        yield f"     {answer.remedy}"
+        return
+    took = f" in {_seconds(answer):.1f} s" if answer.steps else ""
+    yield f"{answer.ctid}  {answer.outcome} on {answer.node}{took}" + (" (dry run)" if answer.dry_run else "")
+    yield from (f"     would {line}" for line in answer.plan)
+    yield from (f"     {change.key}: {change.old} -> {change.new}" for change in answer.changes)
+    yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
+    yield from (f"     at the next start: {key}" for key in answer.pending_restart)
+    yield from (f"     not applied: {line}" for line in answer.not_applied)
+
+
+def _seconds(result: EnsureResult) -> float:
+    return max(step.started + step.seconds for step in result.steps) - min(step.started for step in result.steps)
+
+
+def told(progress: Progress, subject: int | None) -> str:
+    """Say in one line what happened to the job of a CTID."""
+    return " ".join(filter(None, (_step(progress, subject), *_event(progress))))
+
+
+def time_of_day(at: float) -> str:
+    """Write a time, in seconds since the epoch, as the clock on the wall shows it; with the date if it is another."""
+    then, now = datetime.fromtimestamp(at).astimezone(), datetime.now().astimezone()
+    return then.strftime("%H:%M:%S" if then.date() == now.date() else "%Y-%m-%d %H:%M:%S")
+
+
+def _step(progress: Progress, subject: int | None) -> str:
+    """Name the step, with the CTID that it works on if that is another one: a template that is built on the way."""
+    if progress.kind is ProgressKind.REQUESTED or progress.kind in _ENDS:
+        return ""
+    name = progress.step.removeprefix("phoenix.")
+    return name if progress.ctid in (subject, None) else f"{name} {progress.ctid}"
+
+
+def _event(progress: Progress) -> tuple[str, str]:
+    if progress.kind in _ENDS:
+        return _ENDS[progress.kind][0], ""
+    detail = _brief(progress.upid) if progress.upid else progress.detail
+    return _WORDS[progress.kind], "" if progress.kind is ProgressKind.REQUESTED else detail
+
+
+def _brief(upid: str) -> str:
+    """Shorten to what people recognise of a `UPID:node:pid:pstart:starttime:type:id:user:`."""
+    parts = upid.split(":")
+    return f"{parts[5]} {parts[6]}".strip() if len(parts) == _UPID_PARTS else upid

@@ -1,0 +1,84 @@
+"""What tests find standing on the node, and what happens on it at a chosen moment."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from phoenix_producer import EnsureFailed
+from tests.support.proxmox import NODE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phoenix_producer import EnsureResult, Handle
+    from phoenix_producer.contract import Failure
+    from tests.support.product import Product
+
+_LINE = re.compile(r"(?P<verb>\w+) (?:template \d+ to )?CT (?P<ctid>\d+) on ")
+
+
+def notes(ctid: int, role: str = "container", stage: str = "configured") -> str:
+    """Our marker, of a declaration that is no longer the catalog's."""
+    return f"phoenix-lxc: ctid={ctid} id=0123456789 as={role} stage={stage} hash=0ld"
+
+
+def net0(mac: str = "BC:24:11:00:00:01") -> str:
+    return f"name=eth0,bridge=vmbr0,hwaddr={mac},ip=dhcp,type=veth"
+
+
+def stand(product: Product, ctid: int, *, running: bool = False, **config: Any) -> None:
+    """Put a container on the node that this test's worker did not make."""
+    node = config.pop("node", NODE)
+    config = {"hostname": "theirs", "net0": net0(), "rootfs": f"local-lvm:vm-{ctid}-disk-0,size=8G", **config}
+    status = "running" if running else "stopped"
+    product.simulator.do(product.simulator.pve.add_ct, ctid, node=node, status=status, config=config)
+
+
+def refused(product: Product, ctid: int, **options: Any) -> Failure:
+    """Ensure what cannot be, and return why."""
+    return failure_of(product.producer.ensure(ctid, **options))
+
+
+def failure_of(handle: Handle[Any]) -> Failure:
+    """Wait for a request that fails."""
+    with pytest.raises(EnsureFailed) as failed:
+        handle.wait(timeout=60)
+    return failed.value.failure
+
+
+def told(failure: Failure) -> str:
+    return f"{failure.cause}: {failure.message} {failure.remedy}"
+
+
+def before(product: Product, method: str, suffix: str, act: Callable[[], Any]) -> None:
+    """Do something once, on the simulator's loop, just before it answers such a request."""
+    pve = product.simulator.pve
+    answer, waiting = pve._answer, [act]
+
+    async def answering(request: Any, *rest: Any) -> Any:
+        if waiting and request.method == method and request.path.endswith(suffix):
+            waiting.pop()()
+        return await answer(request, *rest)
+
+    product.simulator.set(pve, _answer=answering)
+
+
+def planned(lines: tuple[str, ...]) -> list[tuple[str, int]]:
+    """The steps that a plan's lines tell of; `verify` is in no result."""
+    found = [_LINE.match(line) for line in lines]
+    assert all(found), lines
+    steps = [("seal" if one["verb"] == "convert" else one["verb"], int(one["ctid"])) for one in found if one]
+    return [step for step in steps if step[0] != "verify"]
+
+
+def done(result: EnsureResult) -> list[tuple[str, int]]:
+    return [(step.name, step.ctid) for step in result.steps]
+
+
+def writes_to(product: Product, ctid: int) -> list[str]:
+    """What was asked of one guest, as `METHOD rest-of-path`."""
+    base = f"/nodes/{NODE}/lxc/{ctid}"
+    return [f"{method} {path.removeprefix(base)}" for method, path in product.writes() if path.startswith(base)]

@@ -1,0 +1,120 @@
+"""What exists is brought in line with the catalog: only what differs, never a lost update, and as the plan said."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from tests.acceptance.scenes import before, done, planned, writes_to
+from tests.support.product import container, template
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+
+def redeclare(product: Product, ctid: int, **changes: Any) -> None:
+    text = json.loads(product.catalog.read_text())
+    text["lxc_configs"][str(ctid)] |= changes
+    product.catalog.write_text(json.dumps(text))
+
+
+def puts_to(product: Product, ctid: int) -> list[set[str]]:
+    """The keys of every change of a configuration."""
+    asked = product.simulator.pve.requests
+    return [
+        set(parse_qs(body.decode())) for verb, path, body in asked if verb == "PUT" and path.endswith(f"/{ctid}/config")
+    ]
+
+
+def test_only_what_differs_is_sent_and_nobodys_change_is_lost(product: Product) -> None:
+    product.declare({900: template(), 103: container(103)})
+    product.start_worker()
+    product.ensure(103)
+    found = product.simulator.pve.ct(103)
+    assert found is not None
+    found.config |= {"cores": 4, "searchdomain": "lan", "rootfs": found.config["rootfs"].replace("8G", "12G")}
+    redeclare(product, 103, memory_mb=1024)
+    sent, written = len(puts_to(product, 103)), len(product.writes())
+    before(product, "PUT", "/103/config", lambda: found.config.update(swap=64, onboot=1))
+    result = product.ensure(103)
+    assert puts_to(product, 103)[sent:] == [{"memory", "cores", "description", "digest"}] * 2, "the first was stale"
+    assert len(product.writes()) == written + 2, "a disk that is bigger than declared stays as it is"
+    assert {change.key: (change.old, change.new) for change in result.changes} == {
+        "memory": ("512", "1024"),
+        "cores": ("4", "1"),
+    }
+    config = product.config(103)
+    assert [config[key] for key in ("memory", "cores", "swap", "onboot", "searchdomain")] == [
+        "1024",
+        "1",
+        "64",
+        "1",
+        "lan",
+    ]
+    assert "size=12G" in config["rootfs"]
+
+
+def test_what_waits_for_the_next_start_is_reported_until_then(product: Product) -> None:
+    product.declare({900: template(), 103: container(103), 104: container(104)})
+    product.start_worker()
+    for ctid in (103, 104):
+        product.ensure(ctid)
+    redeclare(product, 103, pct_options=["nesting=1"])
+    addressed = container(104)["network_config"] | {"nameservers": "10.0.0.53"}
+    redeclare(product, 104, network_config=addressed)
+    for ctid, key in ((103, "features"), (104, "nameserver")):
+        result = product.ensure(ctid)
+        assert (result.outcome, result.pending_restart) == ("updated", (key,))
+        count = len(product.writes())
+        again = product.ensure(ctid)
+        assert (again.outcome, again.pending_restart) == ("unchanged", (key,))
+        assert len(product.writes()) == count
+        assert "POST /status/shutdown" not in writes_to(product, ctid), "never restarted unasked"
+        assert product.ensure(ctid, state="stopped").outcome == "updated"
+        assert product.ensure(ctid).pending_restart == ()
+        assert product.config(ctid)[key] in {"nesting=1", "10.0.0.53"}
+        assert product.ensure(ctid).pending_restart == ()
+
+
+def test_the_power_state_is_the_catalogs_unless_the_request_says_otherwise(product: Product) -> None:
+    product.declare({900: template(), 103: container(103, state="stopped"), 104: container(104)})
+    product.start_worker()
+    created = product.ensure(103)
+    assert done(created)[-2:] == [("clone", 103), ("configure", 103)]
+    assert product.status(103) == "stopped"
+    assert product.ensure(103).outcome == "unchanged"
+    assert done(product.ensure(103, state="running")) == [("start", 103)]
+    assert done(product.ensure(103)) == [("stop", 103)]
+    assert done(product.ensure(104, state="stopped")) == [("clone", 104), ("configure", 104)]
+    assert done(product.ensure(104)) == [("start", 104)]
+    redeclare(product, 104, state="stopped")
+    assert done(product.ensure(104)) == [("configure", 104), ("stop", 104)], "the notes tell of the new declaration"
+
+
+def test_a_plan_writes_nothing_and_tells_what_then_happens(product: Product) -> None:
+    chained = {900: template(), 901: container(901, 900), 103: container(103, 901), 104: container(104, 900)}
+    product.declare(chained)
+    product.start_worker()
+
+    def foretold(ctid: int, **options: Any) -> list[tuple[str, int]]:
+        count = len(product.writes())
+        dry = product.ensure(ctid, dry_run=True, **options)
+        assert dry.dry_run
+        assert dry.steps == ()
+        if not options:
+            assert product.producer.plan(ctid).wait(timeout=60).lines == dry.plan
+        assert len(product.writes()) == count
+        result = product.ensure(ctid, **options)
+        assert result.outcome == dry.outcome
+        assert planned(dry.plan) == done(result)
+        return done(result)
+
+    assert [ctid for step, ctid in foretold(103) if step == "seal"] == [900, 901]
+    assert foretold(103) == []
+    assert foretold(104, state="stopped") == [("clone", 104), ("configure", 104)]
+    redeclare(product, 104, storage_size_gb=9)
+    assert foretold(104) == [("configure", 104), ("start", 104)]
+    redeclare(product, 900, memory_mb=600)
+    assert foretold(900) == [("configure", 900)]
+    assert foretold(104, state="stopped") == [("stop", 104)]

@@ -1,0 +1,167 @@
+"""`phoenix-lxc demo` as a user runs it: what it shows, how it ends, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis import Redis
+
+QUICK = "--clone-seconds=0.1"
+_SETTINGS = ("PHOENIX_", "REDIS_URL")
+
+
+class Demo:
+    """One run, with a TMPDIR of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.temporary = directory / "tmp"
+        self.temporary.mkdir()
+        self._output = directory / "output"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *flags: str, **environ: str) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [Path(sys.executable).parent / "phoenix-lxc", "demo", *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**inherited, "TMPDIR": str(self.temporary), **environ},
+                process_group=0,
+            )
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def run(self, *flags: str, **environ: str) -> int:
+        self.start(*flags, **environ)
+        return self.process.wait(120)
+
+    def interrupt(self, after: str) -> int:
+        """Ctrl-C, to the whole foreground group as a terminal sends it, once the output has the text."""
+        wait_for(lambda: after in self.output or self.process.poll() is not None, 60)
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(60)
+
+    def directory(self) -> Path:
+        return next(self.temporary.iterdir())
+
+    def left(self) -> list[str]:
+        """Files in its TMPDIR, and processes that name a file there or in whose environment it is."""
+        files = [str(path) for path in self.temporary.iterdir()]
+        return files + [line for line in _processes() if str(self.temporary) in line]
+
+
+def _processes() -> Iterator[str]:
+    """Command line and environment of every process. Elsewhere than on Linux the files alone have to do."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            yield "".join((process / name).read_text(errors="replace") for name in ("cmdline", "environ"))
+        except OSError:  # it has ended meanwhile, or is somebody else's
+            continue
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    demo = Demo(tmp_path)
+    yield demo
+    demo.process.kill()
+    demo.process.wait()
+
+
+def test_it_shows_what_it_promises_and_leaves_nothing(demo: Demo) -> None:
+    assert demo.run(QUICK) == 0, demo.output
+    exists = demo.output.partition("What Proxmox holds now")[2].partition("When what was done")[0]
+    rows = {words[0]: words[1:] for line in exists.splitlines()[2:] if (words := line.split())}
+    assert rows["900"][:4] == ["Copy-Base", "template", "ubuntu-24.04-standard", "template"]
+    assert rows["901"][:4] == ["Copy-Cuda", "template", "900", "template"]
+    assert rows["801"][:5] == ["embedding", "container", "901", "(linked)", "running"]
+    assert {"101", "103"} < rows.keys()
+    timeline = demo.output.partition("When what was done")[2]
+    bars = {line.partition("█")[0].strip() for line in timeline.splitlines() if "█" in line}
+    assert {"create 900", "seal 900", "clone 900 → 103", "clone 900 → 901", "clone 901 → 801", "start 101"} < bars
+    assert "Clones of 900, one after another" in timeline
+    assert "103 unchanged, 101 unchanged, 801 unchanged" in timeline
+    assert demo.left() == []
+
+
+def test_ctrl_c_in_the_middle_leaves_nothing(demo: Demo) -> None:
+    demo.start("--clone-seconds=30")
+    assert demo.interrupt(after="Proxmox task vzcreate 900") == 130
+    assert "nothing is left behind" in demo.output
+    assert "Traceback" not in demo.output
+    assert demo.left() == []
+
+
+def test_a_broken_catalog_is_refused_before_anything_starts(demo: Demo, tmp_path: Path) -> None:
+    catalog = tmp_path / "broken.json"
+    catalog.write_text('{"lxc_configs": {"103": {"name": "no_underscores", "clone_from_ctid": "900"}}}')
+    assert demo.run("--catalog", str(catalog)) == 2
+    assert "refused: CT 103:" in demo.output
+    assert "broken.json cannot be used; nothing was started." in demo.output
+    assert demo.left() == []
+
+
+def test_what_cannot_be_ensured_is_told_with_the_end_of_the_worker_s_log(demo: Demo, tmp_path: Path) -> None:
+    catalog = tmp_path / "nowhere.json"
+    catalog.write_text('{"lxc_configs": {"103": {"name": "ca", "template": "local:vztmpl/absent.tar.zst"}}}')
+    assert demo.run(QUICK, "--catalog", str(catalog)) == 1
+    assert "The demo failed: 103 was not ensured." in demo.output
+    assert "The end of worker.log:" in demo.output
+    assert "Traceback" not in demo.output.partition("The end of worker.log:")[0]
+    assert demo.left() == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the process in /proc")
+def test_a_part_that_ends_by_itself_ends_the_demo(demo: Demo) -> None:
+    demo.start("--clone-seconds=30")
+    wait_for(lambda: "Proxmox task vzcreate 900" in demo.output, 60)
+    for process in Path("/proc").glob("[0-9]*"):
+        command = process.joinpath("cmdline").read_text(errors="replace") if process.exists() else ""
+        if "phoenix_worker.commands.simulator" in command and str(demo.directory()) in command:
+            os.kill(int(process.name), signal.SIGKILL)
+    assert demo.process.wait(60) == 1
+    assert "The demo failed: The simulated Proxmox ended by itself." in demo.output
+    assert demo.left() == []
+
+
+def test_keep_shows_flower_and_ends_well_with_ctrl_c(demo: Demo) -> None:
+    demo.start(QUICK, "--keep")
+    assert demo.interrupt(after="ensure again.") == 0
+    assert "Flower: http://127.0.0.1:" in demo.output
+    assert "Traceback" not in demo.output
+    assert demo.left() == []
+
+
+def test_a_given_redis_is_left_as_empty_as_it_was(demo: Demo, redis_client: Redis, redis_url: str) -> None:
+    assert demo.run(QUICK, REDIS_URL=redis_url) == 0, demo.output
+    assert "(REDIS_URL)" in demo.output
+    assert redis_client.keys() == []
+    assert demo.left() == []
+
+
+def test_a_given_redis_that_holds_anything_is_not_touched(demo: Demo, redis_client: Redis, redis_url: str) -> None:
+    redis_client.set("phoenix:seq", "7")
+    assert demo.run(QUICK, REDIS_URL=redis_url) == 2
+    assert "wants an empty one" in demo.output
+    assert redis_client.get("phoenix:seq") == "7"
+    assert demo.left() == []

@@ -1,0 +1,45 @@
+"""Many ask for the same at once: it is made once, each is told, and nobody stands in anybody's way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from tests.support.product import OS_TEMPLATE, container, template
+from tests.support.proxmox import NODE
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+REQUESTS = 1000
+LONG = 600.0
+
+
+def test_a_thousand_ensures_of_one_container_are_one_clone(product: Product) -> None:
+    product.declare({900: template(), 103: container(103), 104: container(104, None, template=OS_TEMPLATE)})
+    product.simulator.add_template(900)
+    pve = product.simulator.pve
+    pve.ct_secs["clone"] = LONG
+    product.start_worker()
+    with ThreadPoolExecutor(4) as requesters:
+        handles = list(requesters.map(product.producer.ensure, [103] * REQUESTS))
+    wait_for(lambda: product.simulator.intervals("vzclone"))
+    assert product.ensure(104).outcome == "created", "no slot is held meanwhile"
+    assert not any(one.end for one in product.simulator.intervals("vzclone"))
+    parked = ("parked", "replaced")
+    wait_for(lambda: all(product.redis.hget(f"phoenix:t:{handle.id}", "state") in parked for handle in handles))
+    assert not any(product.redis.scard(key) for key in product.redis.scan_iter("phoenix:runs:*"))
+
+    product.simulator.do(pve.hurry)
+    results = [handle.wait(timeout=120) for handle in handles]
+    assert [result.request_id for result in results] == [handle.id for handle in handles]
+    outcomes = Counter(str(result.outcome) for result in results)
+    assert outcomes.keys() <= {"created", "unchanged"}
+    assert outcomes["created"] >= 1
+    assert len(product.simulator.intervals("vzclone")) == 1
+    looks = product.calls().count(("GET", f"/nodes/{NODE}/lxc/103/config"))
+    assert looks < 10, "they share the looks of one or two"
+    assert len([one for one in product.simulator.intervals("vzstart") if one.guest == "103"]) == 1
+    wait_for(lambda: not list(product.redis.scan_iter("phoenix:lock:*")))

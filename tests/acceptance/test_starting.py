@@ -1,0 +1,104 @@
+"""Starting the worker and Flower the ordinary way: what stops the start is said in lines that help."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.commands.child import ChildProcess
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.support.product import Product
+
+EVERY_REFUSAL = Path(__file__).parents[1] / "data" / "every_refusal.json"
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
+
+
+def environ_of(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | dict(settings)
+
+
+def started(arguments: list[str], settings: Mapping[str, str], directory: Path) -> tuple[int, str]:
+    """Run a Celery command that ends by itself; returns its exit code and all that it said."""
+    command = [sys.executable, "-m", "celery", "-A", "phoenix_worker", *arguments]
+    run = subprocess.run(
+        command, env=environ_of(settings), cwd=directory, capture_output=True, text=True, timeout=60, check=False
+    )
+    return run.returncode, run.stdout + run.stderr
+
+
+def test_settings_and_catalogs_that_are_wrong_stop_the_start(product: Product, tmp_path: Path) -> None:
+    good = product.environ()
+    misspelt = {**good, "PHOENIX_PROXMOX_HOTS": good["PHOENIX_PROXMOX_HOST"]}
+    del misspelt["PHOENIX_PROXMOX_HOST"]
+    code, said = started(["worker"], misspelt, tmp_path)
+    assert (code, "Traceback" in said) == (2, False), said
+    assert "PHOENIX_PROXMOX_HOTS: there is no such setting. Did you mean PHOENIX_PROXMOX_HOST?" in said
+    assert "PHOENIX_PROXMOX_HOST: is not set." in said
+
+    product.catalog.write_bytes(EVERY_REFUSAL.read_bytes())
+    code, said = started(["worker"], good, tmp_path)
+    assert (code, "Traceback" in said) == (2, False), said
+    for ctid in ("99", "web", "900", *map(str, (101, 102, *range(105, 109), *range(110, 116), 117))):
+        assert f"CT {ctid}: " in said
+    assert said.count("CT 107: ") == 1, "everything is said, and once"
+
+
+@contextmanager
+def flower(product: Product, directory: Path) -> Iterator[str]:
+    """Run Flower; hands out its address."""
+    log = directory / "flower.log"
+    command = [sys.executable, "-m", "celery", "-A", "phoenix_worker", "flower", "--address=127.0.0.1", "--port=0"]
+    settings = product.environ(FLOWER_UNAUTHENTICATED_API="1")
+    child = ChildProcess(command, log=log, environ=environ_of(settings), directory=directory)
+    try:
+        yield wait_for(lambda: address_of(child.pid), timeout=30)
+    finally:
+        child.kill()
+
+
+def address_of(pid: int) -> str:
+    """Where a process listens; empty until it does."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            inodes.add(str(link.readlink()))
+        except OSError:
+            continue
+    for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *rest = line.split()
+        if state == "0A" and f"socket:[{rest[5]}]" in inodes:
+            return f"http://127.0.0.1:{int(local.partition(':')[2], 16)}"
+    return ""
+
+
+def asked(url: str) -> Any:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
+            return json.load(answer)
+    except (urllib.error.URLError, TimeoutError):
+        return {}
+
+
+def test_flower_shows_the_tasks_of_a_job(product: Product, tmp_path: Path) -> None:
+    with flower(product, tmp_path) as address:
+        worker = product.start_worker()
+        wait_for(lambda: asked(f"{address}/api/workers?refresh=1"), timeout=30)
+        handle = product.producer.ensure(103)
+        handle.wait(timeout=60)
+        wanted = {"phoenix.create", "phoenix.seal", "phoenix.clone", "phoenix.start", "phoenix.verify"}
+        wait_for(lambda: wanted <= {task["name"] for task in asked(f"{address}/api/tasks").values()}, timeout=30)
+        ours = asked(f"{address}/api/tasks")
+        assert ours[handle.id]["name"] == "phoenix.verify", "the last link of a job has the request's id"
+        assert product.environ()["PHOENIX_PROXMOX_TOKEN_VALUE"] not in json.dumps(ours)
+    assert worker.running()

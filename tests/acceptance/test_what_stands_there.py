@@ -1,0 +1,176 @@
+"""The ownership table at work: what a worker does about what it finds on the node, and what it leaves alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.ports import CloneOrder, CreateOrder
+from phoenix_worker.proxmox.api import ProxmoxApi
+from phoenix_worker.proxmox.door import Access
+from tests.acceptance.scenes import done, failure_of, net0, notes, planned, refused, stand, writes_to
+from tests.support.product import OS_TEMPLATE, container, template
+from tests.support.proxmox import NODE
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+ADMIN, ADMIN_SECRET = "admin@pve!shell", "0f0f0f0f-0000-4000-8000-000000000000"
+
+
+def admins(product: Product) -> ProxmoxApi:
+    """Proxmox through another token than the workers'."""
+    pve = product.simulator.pve
+    pve.apitokens[ADMIN] = ADMIN_SECRET
+    pve.acl[ADMIN] = next(iter(pve.acl.values()))
+    user, _, name = ADMIN.partition("!")
+    access = Access(product.simulator.host, user, name, ADMIN_SECRET, product.simulator.ca_file)
+    return ProxmoxApi(access)
+
+
+def clone_order(ctid: int, source: int, description: str) -> CloneOrder:
+    return CloneOrder(NODE, source, ctid, f"ct{ctid}", description, full=True, storage="local-lvm")
+
+
+def upid_making(product: Product, ctid: int) -> str:
+    """Wait until a CTID is being made."""
+    intervals = product.simulator.intervals
+    return wait_for(lambda: next((one.upid for one in intervals() if one.made == ctid), ""))
+
+
+def test_clones_are_made_from_a_finished_template_whoever_made_it(product: Product) -> None:
+    catalog = {900: template(), 901: template(901), 103: container(103, 900), 104: container(104, 901)}
+    product.declare(catalog)
+    product.simulator.add_template(900, hostname="ct900", net0=net0(catalog[900]["mac_address"]))
+    product.simulator.add_template(901, hostname="golden")
+    before = [product.config(900), product.config(901)]
+    product.start_worker()
+    for ctid in (103, 104):
+        result = product.ensure(ctid)
+        assert (result.outcome, result.templates_built) == ("created", ())
+    assert [product.config(900), product.config(901)] == before
+    assert writes_to(product, 900) == writes_to(product, 901) == ["POST /clone"]
+    assert refused(product, 901).cause == "not-ours", "what it is not asked to clone from is judged like any other"
+
+
+def test_templates_of_ours_that_are_half_way_are_finished(product: Product) -> None:
+    product.declare({900: template(), 901: template(901), 103: container(103, 900), 104: container(104, 901)})
+    stand(product, 900, hostname="ct900", description=notes(900, "template"))
+    stand(product, 901, running=True, hostname="ct901", description=notes(901, "template", "made"))
+    product.start_worker()
+    lines = product.ensure(104, dry_run=True).plan
+    results = {ctid: product.ensure(ctid) for ctid in (103, 104)}
+    made = [("clone", 103), ("configure", 103), ("start", 103)]
+    assert done(results[103]) == [("configure", 900), ("seal", 900), *made]
+    assert [step for step, ctid in done(results[104]) if ctid == 901] == ["configure", "stop", "seal"]
+    assert planned(lines) == done(results[104])
+    assert {ctid: result.templates_built for ctid, result in results.items()} == {103: (900,), 104: (901,)}
+    assert product.config(901)["template"] == "1"
+    assert product.config(901)["rootfs"].startswith("local-lvm:base-901-")
+    assert product.config(901)["hostname"] == "ct901"
+    assert product.simulator.intervals("vzcreate") == []
+
+
+def test_what_is_somebody_elses_is_refused_before_anything_is_written(product: Product) -> None:
+    roots = {ctid: template(ctid) for ctid in (900, 901, 902)}
+    clones = {103: container(103, 900), 104: container(104, 901), 105: container(105, 902)}
+    alone = {ctid: container(ctid, None, template=OS_TEMPLATE) for ctid in (106, 107, 108, 109, 110)}
+    product.declare({**roots, **clones, **alone})
+    stand(product, 900, running=True)
+    stand(product, 901)
+    stand(product, 902, description=notes(902, "container"))
+    stand(product, 106, hostname="ct106")
+    stand(product, 107, description=notes(106))
+    stand(product, 108, description=notes(108, "template"))
+    product.simulator.do(product.simulator.pve.add_vm, 109, name="windows", node=NODE)
+    stand(product, 110, node="pve2")
+    expected = {
+        103: ("not-ours", "CT 900 on pve1 is a running container named 'theirs' without our marker"),
+        104: ("not-ours", "CT 901 on pve1 is a stopped container named 'theirs' without our marker"),
+        105: ("role-changed", "made as a container, and the catalog now declares a template"),
+        106: ("not-ours", "CT 106 on pve1 is a stopped container named 'ct106' without our marker"),
+        107: ("not-ours", "with the marker of CT 106, cloned by hand"),
+        108: ("role-changed", "made as a template, and the catalog now declares a container"),
+        109: ("vm-has-id", "a VM"),
+        110: ("other-node", "on pve2"),
+    }
+    product.start_worker()
+    handles = {ctid: product.producer.ensure(ctid) for ctid in expected}
+    for ctid, (cause, words) in expected.items():
+        failure = failure_of(handles[ctid])
+        assert (failure.cause, failure.ctid) == (cause, ctid)
+        assert words in failure.message
+        assert failure.remedy
+    assert refused(product, 103, dry_run=True).cause == "not-ours", "a dry run tells the same"
+    assert product.writes() == []
+
+    assert "--adopt" in refused(product, 106).remedy
+    adopted = product.ensure(106, adopt=True)
+    assert (adopted.outcome, done(adopted)) == ("updated", [("configure", 106), ("start", 106)])
+    assert "ctid=106" in product.config(106)["description"]
+    assert product.ensure(106).outcome == "unchanged", "it is ours from now on"
+
+
+def test_by_its_name_and_mac_alone_a_container_is_configured_and_neither_started_nor_stopped(product: Product) -> None:
+    entries = {103: container(103), 104: container(104, state="stopped")}
+    product.declare({900: template(), **entries})
+    for ctid, entry in entries.items():
+        own = {"hostname": entry["name"], "net0": net0(entry["mac_address"]), "description": "Mind the gap."}
+        stand(product, ctid, running=ctid == 104, memory=256, **own)
+    product.start_worker()
+    for ctid in (103, 104):
+        lines = product.ensure(ctid, dry_run=True).plan
+        result = product.ensure(ctid)
+        assert (result.outcome, done(result)) == ("updated", [("configure", ctid)])
+        assert planned(lines) == done(result)
+        assert {change.key for change in result.changes} >= {"memory", "net0"}
+        assert writes_to(product, ctid) == ["PUT /config"]
+        assert f"ctid={ctid} id=adopted" in product.config(ctid)["description"]
+        assert product.config(ctid)["description"].startswith("Mind the gap.")
+    assert (product.status(103), product.status(104)) == ("stopped", "running")
+
+
+def test_what_is_being_made_is_waited_for_and_looked_at_again(product: Product) -> None:
+    product.declare({900: template(), 103: container(103), 104: container(104, None, template=OS_TEMPLATE)})
+    product.simulator.add_template(900)
+    pve = product.simulator.pve
+    pve.ct_secs |= {"clone": 1.0, "create": 1.0}
+    ours, theirs = ProxmoxApi(product.simulator.access), admins(product)
+    product.start_worker()
+    ours.clone(clone_order(103, 900, notes(103, stage="made")))
+    quick = {"hostname": "quick", "storage": "local-lvm"}
+    theirs.create(CreateOrder(NODE, 104, OS_TEMPLATE, unprivileged=True, config=quick))
+    before = len(product.writes())
+    handles = {ctid: product.producer.ensure(ctid) for ctid in (103, 104)}
+    wait_for(lambda: {("GET", f"/nodes/{NODE}/lxc/{ctid}/config") for ctid in handles} <= set(product.calls()))
+    assert [one.end for one in product.simulator.intervals()] == [None, None]
+    assert done(handles[103].wait(timeout=60)) == [("configure", 103), ("start", 103)]
+    failure = failure_of(handles[104])
+    assert failure.cause == "not-ours"
+    assert "named 'quick'" in failure.message
+    assert not [path for _, path in product.writes()[before:] if "/104" in path]
+    assert [interval.made for interval in product.simulator.intervals("vzclone")] == [103], "nothing was begun twice"
+
+
+def test_what_a_dead_proxmox_worker_left_is_told_with_the_commands_that_clear_it(product: Product) -> None:
+    roots = {ctid: template(ctid) for ctid in (900, 901)}
+    own = {ctid: container(ctid, None, template=OS_TEMPLATE) for ctid in (105,)}
+    product.declare({**roots, **own, 103: container(103, 900), 104: container(104, 901)})
+    pve = product.simulator.pve
+    for ctid in roots:
+        product.simulator.add_template(ctid)
+    pve.ct_secs |= {"clone": 60.0, "create": 60.0}
+    upid = ProxmoxApi(product.simulator.access).clone(clone_order(103, 900, notes(103, stage="made")))
+    product.simulator.do(pve.kill_worker, upid)
+    product.start_worker()
+    handles = {ctid: product.producer.ensure(ctid) for ctid in (103, 104, 105)}
+    for made in (104, 105):
+        product.simulator.do(pve.kill_worker, upid_making(product, made))
+    for ctid, handle in handles.items():
+        failure = failure_of(handle)
+        assert failure.cause == "half-made"
+        assert f"`pct unlock {ctid}`" in failure.remedy
+        assert f"`pct destroy {ctid} --destroy-unreferenced-disks 1`" in failure.remedy
+        assert ("pct unlock 901" in failure.remedy) is (ctid == 104)
+    assert not [call for call in product.writes() if call[0] == "DELETE"]
+    assert product.config(103)["lock"] == "create", "no API call clears it"

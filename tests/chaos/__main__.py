@@ -1,0 +1,83 @@
+"""`python -m tests.chaos`: rounds of chaos until the time is over."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import secrets
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, fields
+from pathlib import Path
+from random import Random
+
+from phoenix_worker.commands.embedded import private_redis
+from tests.chaos.crew import CONCURRENCY
+from tests.chaos.round import CONTAINERS, Numbers, Round
+from tests.support.proxmox import Simulator
+
+ROUND_SECONDS = 60.0
+
+
+def one_round(
+    seed: str,
+    seconds: float,
+    pool: str,
+    *,
+    jobs: int = len(CONTAINERS),
+    verbose: bool = False,
+    keep: Path | None = None,
+) -> Numbers:
+    """Run one round on a Redis and a Proxmox of its own. Raises AssertionError when something was lost or doubled."""
+    began = time.monotonic()
+    # It has a traceback for each connection that a fault breaks.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+    def tell(line: str) -> None:
+        if verbose:
+            print(f"{time.monotonic() - began:7.2f} {line}", flush=True)  # noqa: T201 - this is its output
+
+    with ExitStack() as stack:
+        directory = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        directory.mkdir(parents=True, exist_ok=True)
+        server = stack.enter_context(private_redis(directory / "redis"))
+        simulator = stack.enter_context(Simulator())
+        return Round(Random(seed), seconds, pool, directory, simulator, server, tell, jobs).run()  # noqa: S311 - to replay
+
+
+def main() -> int:
+    """Parse the options, run the rounds, print the numbers."""
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=ROUND_SECONDS, help="for how long; begun rounds are ended")
+    parser.add_argument("--seed", default=secrets.token_hex(3), help="what happens and when; printed")
+    parser.add_argument("--pool", choices=sorted(CONCURRENCY), default="threads")
+    parser.add_argument("--keep", type=Path, help="directory for the workers' logs and Redis's data")
+    parser.add_argument("--verbose", action="store_true", help="a line for each event")
+    options = parser.parse_args()
+    print(f"seed {options.seed}, pool {options.pool}", flush=True)  # noqa: T201 - this is its output
+    total, rounds, began = Numbers(), 0, time.monotonic()
+    while not rounds or time.monotonic() - began < options.seconds:
+        seconds = min(ROUND_SECONDS, options.seconds)
+        keep = options.keep / str(rounds) if options.keep else None
+        numbers = one_round(f"{options.seed}/{rounds}", seconds, options.pool, verbose=options.verbose, keep=keep)
+        rounds += 1
+        _add(total, numbers)
+        print(f"round {rounds}: {_told(numbers)}", flush=True)  # noqa: T201 - this is its output
+    print(f"all {rounds}: {_told(total)}; nothing lost, nothing twice")  # noqa: T201 - this is its output
+    return 0
+
+
+def _add(total: Numbers, numbers: Numbers) -> None:
+    for one in fields(Numbers):
+        join = max if one.name == "longest_recovery" else lambda *both: sum(both)
+        setattr(total, one.name, join(getattr(total, one.name), getattr(numbers, one.name)))
+
+
+def _told(numbers: Numbers) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in asdict(numbers).items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

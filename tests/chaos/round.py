@@ -1,0 +1,221 @@
+"""One round: sixty jobs over three templates in a chain, and trouble while they run."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from redis import Redis, RedisError
+
+from phoenix_producer import EnsureFailed, Producer, Unreachable
+from tests.chaos import faults, verdict
+from tests.chaos.crew import Crew
+from tests.chaos.recovery import Recovery
+from tests.support.product import OS_TEMPLATE, Product, container, template
+from tests.support.proxmox import NODE, Simulator
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from random import Random
+
+    from phoenix_producer import EnsureResult, Handle
+    from phoenix_worker.commands.embedded import RedisServer
+
+TEMPLATES = (900, 901, 902)
+CONTAINERS = range(101, 161)
+FOREIGN = 666
+LONGEST_END = 240.0
+"""Seconds that the jobs may take once all trouble is over; a machine may be busy."""
+_BEAT = 0.05
+_PATIENCE_FOR_WORK = 1.0
+"""Seconds that a kill waits for a moment at which something runs."""
+
+
+@dataclass
+class Numbers:
+    """What a round counted."""
+
+    jobs: int = 0
+    failed_and_asked_again: int = 0
+    worker_kills: int = 0
+    redis_kills: int = 0
+    faults: int = 0
+    seconds: float = 0.0
+    longest_recovery: float = 0.0
+
+
+@dataclass
+class Round:
+    """Everything that one round needs. `tell` hears a line per event."""
+
+    rng: Random
+    seconds: float
+    pool: str
+    directory: Path
+    simulator: Simulator
+    server: RedisServer
+    tell: Callable[[str], None]
+    jobs: int = len(CONTAINERS)
+    handles: list[Handle[EnsureResult]] = field(default_factory=list)
+    numbers: Numbers = field(default_factory=Numbers)
+
+    def run(self) -> Numbers:
+        """Prepare, make trouble, wait, check."""
+        began = time.monotonic()
+        with (
+            Redis.from_url(self.server.url, decode_responses=True) as redis,
+            Producer(self.server.url, requester="chaos") as producer,
+        ):
+            self.redis, self.producer = redis, producer
+            self.recovery = Recovery(redis)
+            foreign = self._prepare()
+            try:
+                self._make_trouble()
+                self._calm_down()
+                self._wait_for_all()
+                verdict.check(self.simulator, redis, self.ctids, TEMPLATES, foreign)
+            finally:
+                self.crew.dismiss()
+        self.numbers.seconds = time.monotonic() - began
+        self.numbers.worker_kills = self.crew.kills
+        self.numbers.longest_recovery = self.recovery.longest
+        return self.numbers
+
+    @property
+    def ctids(self) -> list[int]:
+        """The containers of this round."""
+        return list(CONTAINERS)[: self.jobs]
+
+    def _prepare(self) -> Any:
+        simulator, pve = self.simulator, self.simulator.pve
+        faults.make_answers_losable(simulator)
+        simulator.set(pve, ct_secs={**pve.ct_secs, "create": 1.0, "clone": 0.4, "template": 0.1}, start_secs=0.1)
+        volumes = pve.storages["local"]["volumes"]
+        simulator.do(
+            volumes.__setitem__, OS_TEMPLATE.partition(":")[2], {"content": "vztmpl", "format": "tzst", "size": 1}
+        )
+        theirs = {"hostname": "theirs", "rootfs": f"local-lvm:vm-{FOREIGN}-disk-0,size=8G"}
+        simulator.do(pve.add_ct, FOREIGN, node=NODE, status="running", config=theirs)
+        entries = {900: template(), 901: container(901, 900), 902: container(902, 901)}
+        entries |= {ctid: container(ctid, self.rng.choice(TEMPLATES)) for ctid in self.ctids}
+        for below in TEMPLATES:  # nobody may have drawn one of them
+            entries[self.ctids[below - TEMPLATES[0]]] |= {"clone_from_ctid": str(below)}
+        catalog = self.directory / "catalog.json"
+        catalog.write_text(json.dumps({"lxc_configs": {str(ctid): entry for ctid, entry in entries.items()}}))
+        product = Product(simulator, self.server.url, self.redis, catalog, self.producer, None)  # type: ignore[arg-type]
+        environ = product.environ(PHOENIX_PATIENCE="60")
+        self.crew = Crew(self.rng, self.pool, self.directory, environ, self.tell)
+        return verdict.foreigners(simulator, entries)
+
+    def _plan(self) -> list[tuple[float, Callable[[], None]]]:
+        """What happens when, in seconds from the begin."""
+        rng, end = self.rng, self.seconds
+        happens: list[tuple[float, Callable[[], None]]] = [
+            (rng.uniform(0, end * 0.7), partial(self._ask, ctid)) for ctid in self.ctids
+        ]
+        happens += [(rng.uniform(0, end * 0.8), self._kill_a_worker) for _ in range(max(3, int(end / 4)))]
+        happens += [(rng.uniform(0, end), self._spoil) for _ in range(max(4, int(end / 2)))]
+        happens += [(rng.uniform(0, end), self._behave) for _ in range(max(2, int(end / 4)))]
+        happens += [(end * rng.uniform(low, low + 0.25), self._kill_redis) for low in (0.2, 0.6)]
+        return sorted(happens, key=lambda one: one[0])
+
+    def _make_trouble(self) -> None:
+        plan = self._plan()
+        self.crew.fill(doomed=False)
+        self.crew.wait_until_ready()
+        began = time.monotonic()
+        for at, act in plan:
+            while time.monotonic() - began < at:
+                self._breathe()
+            act()
+
+    def _breathe(self) -> None:
+        time.sleep(_BEAT)
+        self.crew.fill()
+        self._reach(self.recovery.look)
+
+    def _reach(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except RedisError as error:
+            self.tell(f"the driver itself does not reach Redis: {error}")
+
+    def _ask(self, ctid: int, request_id: str | None = None) -> None:
+        request_id = request_id or str(UUID(int=self.rng.getrandbits(128), version=4))
+        while True:
+            try:
+                self.handles.append(self.producer.ensure(ctid, request_id=request_id))
+            except Unreachable as error:
+                self.tell(f"asks again for {ctid}: {error}")
+            else:
+                self.numbers.jobs += 1
+                return
+
+    def _kill_a_worker(self) -> None:
+        deadline = time.monotonic() + _PATIENCE_FOR_WORK
+        while not (runs := self.recovery.running()) and time.monotonic() < deadline:
+            self._breathe()
+        self.crew.kill_one()
+        self.recovery.begin(runs)
+
+    def _kill_redis(self) -> None:
+        runs, away = self.recovery.running(), self.rng.uniform(0.5, 6.0)
+        self.server.kill()
+        self.numbers.redis_kills += 1
+        self.tell(f"kill Redis for {away:.1f} s, while {len(runs)} tasks run")
+        time.sleep(away)
+        self.server.start()
+        wait_for(self._redis_answers)
+        self.recovery.begin(runs)
+
+    def _redis_answers(self) -> bool:
+        try:
+            return bool(self.redis.ping())
+        except RedisError:  # it is reading its append-only file
+            return False
+
+    def _spoil(self) -> None:
+        fault = self.rng.choice(faults.FAULTS)
+        self.simulator.do(fault.begin, self.simulator.pve, self.rng)
+        self.numbers.faults += 1
+        self.tell(f"Proxmox: {fault.name}")
+
+    def _behave(self) -> None:
+        self.simulator.do(faults.end_faults, self.simulator.pve)
+        self.tell("Proxmox behaves")
+
+    def _calm_down(self) -> None:
+        self._behave()
+        self.crew.relieve()
+
+    def _wait_for_all(self) -> None:
+        deadline = time.monotonic() + LONGEST_END
+        for handle in list(self.handles):
+            while not handle.done():
+                self._breathe()
+                assert time.monotonic() < deadline, f"{handle} has no result; {self._open()}"
+            try:
+                handle.wait(timeout=10)
+            except EnsureFailed as error:
+                failure = error.failure
+                self.tell(f"failed, and is asked again: {failure.cause}: {failure.message}")
+                assert failure.cause in faults.CAUSES, failure
+                self.numbers.failed_and_asked_again += 1
+                self.producer.ensure(failure.ctid or 0).wait(timeout=LONGEST_END)
+
+    def _open(self) -> dict[str, Any]:
+        """What has not ended, and why: for whoever reads the report."""
+        keys = [str(key) for key in self.redis.scan_iter("phoenix:t:*")]
+        records = {key: self.redis.hgetall(key) for key in keys}
+        told = ("name", "subject", "state", "on", "run", "idle", "tries", "queue", "holds")
+        return {
+            key: {name: record.get(name) for name in told}
+            for key, record in records.items()
+            if record.get("state") != "done"
+        }

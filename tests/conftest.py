@@ -1,0 +1,7 @@
+pytest_plugins = [
+    "pytester",
+    "tests.support.redis",
+    "tests.support.worker",
+    "tests.support.proxmox",
+    "tests.support.product",
+]

@@ -1,0 +1,330 @@
+"""The API door against a Proxmox that answers as real nodes do, over HTTPS."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from phoenix_worker.catalog.declaration import Role
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.marker import Marker, Stage, write_marker
+from phoenix_worker.core.observation import Observation, Presence
+from phoenix_worker.core.ports import CloneOrder, CreateOrder, Proxmox
+from phoenix_worker.proxmox.api import ProxmoxApi
+from phoenix_worker.proxmox.errors import Request
+from tests.support.proxmox import NODE, Simulator
+from tests.support.waiting import wait_for
+
+OS_TEMPLATE = "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
+MARKER = Marker(103, "c1", Role.CONTAINER, Stage.MADE, "abc")
+CLONE = CloneOrder(NODE, 900, 103, "Step-CA", write_marker(MARKER, "of two lines\nand ours"), full=True)
+CREATE = CreateOrder(NODE, 900, OS_TEMPLATE, unprivileged=True, config={"hostname": "base", "rootfs": "local-lvm:8"})
+
+
+def calls_of(simulator: Simulator, ctid: int = 103) -> list[tuple[str, str]]:
+    base = f"/nodes/{NODE}/lxc/{ctid}"
+    return [(method, path.removeprefix(base)) for method, path in simulator.calls()]
+
+
+# Looking
+
+
+def test_what_is_there_is_seen_in_two_calls(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103, name="Step-CA", status="running", config={"memory": 1024})
+    seen = door.observe(NODE, 103)
+    assert calls_of(simulator) == [("GET", "/config"), ("GET", "/status/current")]
+    assert (seen.presence, seen.running, seen.config["memory"]) == (Presence.HERE, True, "1024")
+    assert seen.digest
+    assert "digest" not in seen.config
+
+
+def test_status_lock_and_template_flag_are_live_although_the_resources_lag(simulator: Simulator, door: Proxmox) -> None:
+    container = simulator.do(simulator.pve.add_ct, 103, status="stopped")
+    simulator.do(simulator.pve.refresh_resources)
+    simulator.set(container, status="running")
+    simulator.do(container.config.update, {"lock": "backup", "template": 1})
+    seen = door.observe(NODE, 103)
+    assert (seen.running, seen.lock, seen.template_flag) == (True, "backup", True)
+    assert door.running(103) is True
+
+
+def test_a_line_of_the_resources_does_not_make_a_missing_container_present(simulator: Simulator, door: Proxmox) -> None:
+    stale = {"id": "lxc/103", "type": "lxc", "node": NODE, "vmid": 103, "status": "running", "name": "gone"}
+    simulator.do(simulator.pve.stale_rows.append, stale)
+    assert door.observe(NODE, 103).presence is Presence.ABSENT
+    assert door.running(103) is None
+
+
+def test_absent_is_seen_in_two_calls(simulator: Simulator, door: Proxmox) -> None:
+    assert door.observe(NODE, 103) == Observation(103, NODE, Presence.ABSENT)
+    assert simulator.calls() == [("GET", f"/nodes/{NODE}/lxc/103/config"), ("GET", "/cluster/resources")]
+
+
+def test_a_vm_with_the_id_is_seen_with_its_name_and_node(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_vm, 103, "windows", node=NODE, status="running")
+    seen = door.observe(NODE, 103)
+    assert (seen.presence, seen.node, seen.config) == (Presence.VM, NODE, {"hostname": "windows"})
+    assert door.running(103) is True
+
+
+def test_a_container_of_another_node_is_seen_there(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103, node="pve2")
+    seen = door.observe(NODE, 103)
+    assert (seen.presence, seen.node) == (Presence.OTHER_NODE, "pve2")
+
+
+def test_notes_come_back_with_a_newline_that_changes_nothing(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103, config={"description": CLONE.notes})
+    seen = door.observe(NODE, 103)
+    assert seen.config["description"] == CLONE.notes + "\n"
+    assert seen.marker == MARKER
+
+
+def test_what_waits_for_the_next_start_is_asked_for_running_containers_only(
+    simulator: Simulator, door: Proxmox
+) -> None:
+    container = simulator.do(simulator.pve.add_ct, 103, status="running", config={"mp0": "local-lvm:vm-103-disk-1"})
+    door.configure(NODE, 103, changes={"features": "nesting=1", "memory": "64"}, delete=["mp0"], digest=None)
+    assert door.observe(NODE, 103, pending=True).pending == ("features", "mp0")
+    simulator.set(container, status="stopped")
+    assert door.observe(NODE, 103, pending=True).pending == ()
+    assert [path for _, path in calls_of(simulator)].count("/pending") == 1
+
+
+def test_what_is_deleted_between_two_looks_is_absent(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    gone = "Configuration file 'nodes/pve1/lxc/103.conf' does not exist"
+    simulator.do(simulator.pve.fail, "GET", "/status/current", 500, gone)
+    assert door.observe(NODE, 103).presence is Presence.ABSENT
+    assert door.running(103) is None
+
+
+# Cloning and creating
+
+
+def test_what_is_made_joins_its_pool(simulator: Simulator, door: Proxmox) -> None:
+    simulator.add_template(901)
+    simulator.do(simulator.pve.pools.update, {"web": set()})
+    simulator.end_of(door, door.clone(replace(CLONE, source=901, pool="web")))
+    simulator.end_of(door, door.create(replace(CREATE, pool="web")))
+    assert simulator.pve.pools["web"] == {103, 900}
+
+
+def test_a_clone_carries_our_marker_and_the_lock_from_its_first_moment(simulator: Simulator, door: Proxmox) -> None:
+    simulator.add_template(900, net0="name=eth0,bridge=vmbr0,hwaddr=AA:AA:AA:AA:AA:AA,ip=10.0.0.9/24", tags="base")
+    simulator.do(simulator.pve.ct_secs.update, {"clone": 600})
+    upid = door.clone(CLONE)
+    seen, source = door.observe(NODE, 103), door.observe_template(NODE, 900)
+    assert (seen.marker, seen.lock, source.lock) == (MARKER, "create", "disk")
+    assert seen.config["hostname"] == "Step-CA"
+    assert seen.config["tags"] == "base"
+    assert "ip=10.0.0.9/24" in seen.config["net0"]
+    assert "AA:AA:AA" not in seen.config["net0"]
+    assert door.task_end(upid) is None
+
+
+def test_the_source_of_a_clone_is_locked_for_others_until_it_ends(simulator: Simulator, door: Proxmox) -> None:
+    simulator.add_template(900)
+    simulator.do(simulator.pve.ct_secs.update, {"clone": 0.1})
+    first = door.clone(CLONE)
+    with pytest.raises(TransientError, match=r"to CT 104 on pve1: CT is locked \(disk\)\.$") as refused:
+        door.clone(replace(CLONE, ctid=104))
+    assert refused.value.cause == "locked"
+    assert simulator.end_of(door, first).succeeded
+    assert simulator.end_of(door, door.clone(replace(CLONE, ctid=104))).succeeded
+    one, two = simulator.intervals("vzclone")
+    assert one.end is not None
+    assert one.end <= two.start
+
+
+def test_full_is_always_said_and_the_storage_only_for_full_clones(simulator: Simulator, door: Proxmox) -> None:
+    simulator.add_template(900)
+    simulator.end_of(door, door.clone(replace(CLONE, storage="local-dir")))
+    simulator.end_of(door, door.clone(replace(CLONE, ctid=104, full=False, storage="local-dir")))
+    assert door.observe(NODE, 103).config["rootfs"].startswith("local-dir:")
+    bodies = [body.decode() for method, path, body in simulator.pve.requests if path.endswith("/clone")]
+    assert ["full=1" in bodies[0], "full=0" in bodies[1]] == [True, True]
+    assert ["storage" in body for body in bodies] == [True, False]
+
+
+def test_a_clone_sent_before_the_template_flag_shows_is_a_full_one(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 900)
+    assert simulator.end_of(door, door.clone(replace(CLONE, full=False))).succeeded
+    assert "base-" not in door.observe(NODE, 103).config["rootfs"]
+
+
+def test_unprivileged_is_always_said_at_a_create(simulator: Simulator, door: Proxmox) -> None:
+    assert simulator.end_of(door, door.create(CREATE)).succeeded
+    assert simulator.pve.creates[0]["unprivileged"] == 1
+    seen = door.observe(NODE, 900)
+    assert (seen.config["hostname"], seen.config["unprivileged"]) == ("base", "1")
+
+
+def test_a_create_that_does_not_say_it_is_refused_by_the_simulator(door: ProxmoxApi) -> None:
+    with pytest.raises(PermanentError, match="unprivileged"):
+        door.call(Request("POST", f"nodes/{NODE}/lxc", "create CT 900"), vmid=900, ostemplate=OS_TEMPLATE)
+
+
+def test_a_create_has_no_marker_until_it_ends(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.ct_secs.update, {"create": 0.1})
+    order = replace(CREATE, config={**CREATE.config, "description": CLONE.notes})
+    upid = door.create(order)
+    seen = door.observe(NODE, 900)
+    assert (seen.lock, seen.marker) == ("create", None)
+    simulator.end_of(door, upid)
+    assert door.observe(NODE, 900).marker == MARKER
+
+
+def test_an_aborted_clone_leaves_nothing(simulator: Simulator, door: Proxmox) -> None:
+    simulator.add_template(900)
+    simulator.do(simulator.pve.ct_secs.update, {"clone": 600})
+    upid = door.clone(CLONE)
+    simulator.do(simulator.pve.abort, upid)
+    end = simulator.end_of(door, upid)
+    assert end.exit_status == "clone failed: interrupted by signal"
+    assert door.task_failure("clone", end).cause == "aborted"
+    assert (door.observe(NODE, 103).presence, door.observe(NODE, 900).lock) == (Presence.ABSENT, None)
+
+
+def test_a_killed_proxmox_worker_leaves_both_locks(simulator: Simulator, door: Proxmox) -> None:
+    simulator.add_template(900)
+    simulator.do(simulator.pve.ct_secs.update, {"clone": 600})
+    upid = door.clone(CLONE)
+    simulator.do(simulator.pve.kill_worker, upid)
+    end = simulator.end_of(door, upid)
+    assert not end.succeeded
+    failure = door.task_failure("clone template 900 to CT 103", end)
+    assert (type(failure), failure.cause) == (TransientError, "proxmox-worker-died")
+    assert [door.observe(NODE, ctid).lock for ctid in (103, 900)] == ["create", "disk"]
+    with pytest.raises(TransientError, match=r"destroy CT 103 on pve1: CT is locked \(create\)"):
+        door.destroy(NODE, 103)
+
+
+def test_every_call_is_heard_of(simulator: Simulator) -> None:
+    heard: list[str] = []
+    door = ProxmoxApi(simulator.access, on_call=lambda request: heard.append(request.method))
+    door.observe(NODE, 103)
+    assert heard == ["GET", "GET"]
+
+
+# Configuring
+
+
+def test_a_change_is_one_request_with_the_digest(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103, config={"tags": "old", "swap": 1})
+    digest = door.observe(NODE, 103).digest
+    door.configure(NODE, 103, changes={"memory": "1024", "description": CLONE.notes}, delete=["tags"], digest=digest)
+    config = door.observe(NODE, 103).config
+    assert (config["memory"], "tags" in config, config["description"].rstrip()) == ("1024", False, CLONE.notes)
+    assert [method for method, _ in simulator.calls()].count("PUT") == 1
+
+
+def test_nothing_to_change_is_no_request(simulator: Simulator, door: Proxmox) -> None:
+    door.configure(NODE, 103, changes={}, delete=[], digest="x")
+    assert simulator.calls() == []
+
+
+def test_a_stale_digest_is_looked_at_again(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    digest = door.observe(NODE, 103).digest
+    door.configure(NODE, 103, changes={"memory": "1024"}, delete=[], digest=digest)
+    with pytest.raises(TransientError) as refused:
+        door.configure(NODE, 103, changes={"memory": "64"}, delete=[], digest=digest)
+    assert refused.value.cause == "stale-digest"
+
+
+def test_the_template_flag_can_be_put_right(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 900, template=True)
+    door.configure(NODE, 900, changes={}, delete=["template"], digest=None)
+    assert not door.observe(NODE, 900).template_flag
+    door.configure(NODE, 900, changes={"template": "1"}, delete=[], digest=None)
+    assert door.observe(NODE, 900).template_flag
+
+
+def test_a_disk_grows_and_never_shrinks(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    assert simulator.end_of(door, door.resize(NODE, 103, disk="rootfs", size_gb=32)).succeeded
+    assert door.observe(NODE, 103).config["rootfs"].endswith("size=32G")
+    with pytest.raises(TransientError) as same:
+        door.resize(NODE, 103, disk="rootfs", size_gb=32)
+    with pytest.raises(PermanentError) as smaller:
+        door.resize(NODE, 103, disk="rootfs", size_gb=16)
+    assert (same.value.cause, smaller.value.cause) == ("stale-size", "shrink")
+
+
+# Power, templates, destroying
+
+
+def test_start_and_stop_say_none_when_it_is_so_already(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    assert door.stop(NODE, 103) is None
+    assert simulator.end_of(door, door.start(NODE, 103)).succeeded
+    assert door.start(NODE, 103) is None
+    assert simulator.end_of(door, door.stop(NODE, 103)).succeeded
+    assert not door.observe(NODE, 103).running
+
+
+def test_a_container_that_does_not_shut_down_is_stopped_by_force(simulator: Simulator, door: Proxmox) -> None:
+    container = simulator.do(simulator.pve.add_ct, 103, status="running")
+    simulator.set(container, shutdown_secs=1e6)
+    simulator.set(simulator.pve, shutdown_default_timeout=0.05)
+    assert simulator.end_of(door, door.stop(NODE, 103)).succeeded
+    assert not door.observe(NODE, 103).running
+
+
+@pytest.mark.parametrize("verb", ["start", "stop"])
+def test_what_could_not_be_done_is_named(simulator: Simulator, door: Proxmox, verb: str) -> None:
+    for action in ("start", "shutdown"):
+        simulator.do(simulator.pve.fail, "POST", f"/status/{action}", 500, "boom")
+    with pytest.raises(PermanentError, match=f"^Unable to {verb} CT 103 on pve1: boom"):
+        getattr(door, verb)(NODE, 103)
+
+
+def test_warnings_are_a_success(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    simulator.do(simulator.pve.warnings.add, "vzstart")
+    end = simulator.end_of(door, door.start(NODE, 103))
+    assert (end.exit_status, end.succeeded) == ("WARNINGS: 1", True)
+    assert door.observe(NODE, 103).running
+
+
+@pytest.mark.parametrize(
+    ("config", "cause", "kind"),
+    [({"template": 1}, "is-template", PermanentError), ({"lock": "backup"}, "locked", TransientError)],
+)
+def test_what_forbids_a_start_shows_in_its_task(
+    simulator: Simulator, door: Proxmox, config: dict[str, object], cause: str, kind: type[Exception]
+) -> None:
+    simulator.do(simulator.pve.add_ct, 103, config=config)
+    failure = door.task_failure("start CT 103", simulator.end_of(door, door.start(NODE, 103)))
+    assert (type(failure), failure.cause) == (kind, cause)
+
+
+def test_a_start_of_a_missing_container_fails_in_its_task(simulator: Simulator, door: Proxmox) -> None:
+    assert door.task_failure("start CT 103", simulator.end_of(door, door.start(NODE, 103))).cause == "missing"
+
+
+def test_a_conversion_answers_before_it_is_done(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 900)
+    simulator.do(simulator.pve.ct_secs.update, {"template": 0.2})
+    door.convert_to_template(NODE, 900)
+    assert not door.observe_template(NODE, 900).template_flag
+    wait_for(lambda: door.observe_template(NODE, 900).is_template)
+    door.convert_to_template(NODE, 900)
+
+
+def test_a_conversion_fails_unseen_but_for_its_task(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 900)
+    simulator.do(simulator.pve.task_failures["vztemplate"].append, "no space left")
+    door.convert_to_template(NODE, 900)
+    (task,) = wait_for(lambda: [task for task in door.recent_tasks(NODE, 900) if not task.running])
+    assert (task.kind, simulator.end_of(door, task.upid).exit_status) == ("vztemplate", "no space left")
+    assert not door.observe_template(NODE, 900).is_template
+
+
+def test_destroy_takes_unreferenced_disks_along(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    assert simulator.end_of(door, door.destroy(NODE, 103)).succeeded
+    assert simulator.pve.destroyed == [{"node": NODE, "vmid": 103, "destroy-unreferenced-disks": 1}]
+    assert door.observe(NODE, 103).presence is Presence.ABSENT

@@ -1,0 +1,260 @@
+"""What Proxmox says, and which of the two kinds of failure it becomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+from urllib3.exceptions import ProtocolError
+
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.ports import CloneOrder, CreateOrder, TaskEnd
+from phoenix_worker.proxmox.error_table import TABLE
+from phoenix_worker.proxmox.errors import Answer, Request, error_of_answer, error_of_exception, error_of_task
+from tests.support.proxmox import NODE, SaidIn, Simulator
+
+if TYPE_CHECKING:
+    from phoenix_worker.core.ports import Proxmox
+    from phoenix_worker.proxmox.error_table import Row
+
+POST = Request("POST", "nodes/pve1/lxc/900/clone", "clone template 900 to CT 103 on pve1", "VM.Clone on /vms/900")
+GET = Request("GET", "nodes/pve1/lxc/103/config", "look at CT 103 on pve1", "VM.Audit on /vms/103")
+CLONE = CloneOrder(NODE, 900, 103, "Step-CA", "", full=True)
+OS_TEMPLATE = "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
+T, P = TransientError, PermanentError
+
+SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
+    # (status, what Proxmox says, kind, cause, in the remedy)
+    (500, "CT is locked (disk)", T, "locked", "pct unlock"),
+    (500, "CT is locked (create)", T, "locked", "pct unlock"),
+    (500, "can't lock file '/run/lock/lxc/pve-config-133.lock' - got timeout", T, "lock-timeout", ""),
+    (500, "cluster not ready - no quorum?", T, "no-quorum", "nodes"),
+    (500, "detected modified configuration - file changed by other user? Try again.", T, "stale-digest", ""),
+    (500, "disk is already at specified size", T, "stale-size", ""),
+    (503, "Service Unavailable", T, "unreachable", "pveproxy"),
+    (595, "No route to host", T, "unreachable", "pveproxy"),
+    (429, "Too Many Requests", T, "too-many-requests", ""),
+    (401, "", P, "proxmox-login", "token"),
+    (403, "Permission check failed (/vms/200, VM.Clone)", P, "proxmox-permission", "VM.Clone on /vms/200."),
+    (403, "Permission check failed", P, "proxmox-permission", "VM.Clone on /vms/900"),
+    (403, "", P, "proxmox-permission", "VM.Clone on /vms/900"),
+    (403, "Permission check failed (pool 'web' does not exist)", P, "pool-missing", "'web'"),
+    (
+        403,
+        "Permission check failed (changing feature flags (except nesting) is only allowed for root@pam)",
+        P,
+        "root-only",
+        "pct",
+    ),
+    (403, "Permission check failed (mount point type bind is only allowed for root@pam)", P, "root-only", "pct"),
+    (400, "Parameter verification failed.", P, "bad-parameter", "catalog"),
+    (400, "hotplug problem - unable to change memory", P, "hotplug", "as it was"),
+    (501, "Method 'POST /nodes/pve1/lxd' not implemented", P, "not-implemented", "Proxmox VE"),
+    (500, "CT 110 already exists on node 'pve'", P, "already-exists", "plan"),
+    (500, "VM 110 already exists on node 'pve'", P, "already-exists", "plan"),
+    (500, "unable to create CT 230 - CT 230 already exists on node 'pve'", P, "already-exists", "plan"),
+    (500, "Configuration file 'nodes/pve/lxc/99999.conf' does not exist", P, "missing", ""),
+    (
+        500,
+        "Linked clone feature for 'local:110/base-110-disk-0.raw' is not available",
+        P,
+        "linked-clone-unavailable",
+        '"clone": "full"',
+    ),
+    (500, "parameter 'storage' not allowed for linked clones", P, "linked-clone-storage", '"clone": "full"'),
+    (500, "unable to clone mountpoint 'mp0' (type bind)", P, "bind-mount", "mp0"),
+    (500, "Full clone of a running container is only possible from a snapshot", P, "is-running", "Stop"),
+    (500, "Cannot do full clones on a running container without snapshots", P, "is-running", "Stop"),
+    (500, "can't clone CT to node 'pve2' (CT uses local storage)", P, "storage-not-shared", "shared"),
+    (500, "can't clone to non-shared storage 'local'", P, "storage-not-shared", "shared"),
+    (500, "you can't convert a CT to template if the CT is running", P, "is-running", "Stop"),
+    (500, "unable to create template, because CT contains snapshots", P, "has-snapshots", "delsnapshot"),
+    (500, "you can't convert a template to a template", P, "already-template", ""),
+    (500, "Template feature is not available for 'x:vm-1-disk-0'", P, "template-unavailable", "x:vm-1-disk-0"),
+    (500, "storage 'fast' does not exist", P, "storage-missing", "storage_pool"),
+    (500, "storage 'fast' is not available on node 'pve1'", P, "storage-offline", "'fast'"),
+    (500, "storage 'fast' does not support container directories", P, "storage-content", "rootdir"),
+    (500, "Only root can pass arbitrary filesystem paths.", P, "root-only", "pct"),
+    (500, "unable to shrink disk size", P, "shrink", "storage_size_gb"),
+    (500, "hostname lookup 'pve9' failed - failed to get address info for: pve9", P, "no-such-node", "pve9"),
+    (500, "unable to destroy CT 103 - container is running", P, "is-running", "Stop"),
+    (500, "can't remove CT 103 - protection mode enabled", P, "protected", "protection"),
+    (500, "base volume 'a:base-900-disk-0' is still in use by linked clone", P, "has-linked-clones", "Destroy"),
+    (500, "a text that nobody has ever seen", P, "proxmox-error", "own words"),
+]
+
+
+@pytest.mark.parametrize(("status", "said", "kind", "cause", "remedy"), SAYINGS)
+def test_what_is_said_decides(status: int, said: str, kind: type[Exception], cause: str, remedy: str) -> None:
+    error = error_of_answer(POST, Answer(status, message=f"{said}\n"))
+    assert (type(error), error.cause) == (kind, cause)
+    assert remedy in error.remedy
+    assert error.message.startswith("Unable to clone template 900 to CT 103 on pve1: ")
+    assert said.rstrip(".") in error.message
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.cause} {row.pattern} {row.statuses}")
+def test_every_row_has_a_cause_and_a_remedy(row: Row) -> None:
+    assert row.cause
+    assert row.remedy
+    assert row.pattern or row.statuses
+
+
+@pytest.mark.parametrize("status", [408, 502, 504, 596, 597, 598, 599])
+def test_whether_it_was_done_is_unknown_when_the_answer_is_lost(status: int) -> None:
+    assert error_of_answer(POST, Answer(status)).cause == "unknown-outcome"
+    assert error_of_answer(GET, Answer(status)).cause == "unreachable"
+
+
+ENDS: list[tuple[str, type[Exception], str]] = [
+    # (exit status, kind, cause)
+    ("unexpected status", T, "proxmox-worker-died"),
+    ("CT is locked (backup)", T, "locked"),
+    ("can't lock file '/run/lock/lxc/pve-config-133.lock' - got timeout", T, "lock-timeout"),
+    ("clone failed: interrupted by signal", P, "aborted"),
+    ("you can't start a CT if it's a template", P, "is-template"),
+    ("unable to create CT 900 - volume 'local:vztmpl/x.tar.zst' does not exist", P, "volume-missing"),
+    ("unable to create CT 900 - unable to extract: No space left on device", P, "no-space"),
+    ("startup for container '103' failed", P, "proxmox-error"),
+]
+
+
+@pytest.mark.parametrize(("said", "kind", "cause"), ENDS)
+def test_the_same_words_end_tasks(said: str, kind: type[Exception], cause: str) -> None:
+    error = error_of_task("start CT 103 on pve1", TaskEnd(said, ("zero", "one", "two", " ", "three", "four")))
+    assert (type(error), error.cause) == (kind, cause)
+    assert str(error).startswith(f"Unable to start CT 103 on pve1: {said}. Its log ends: one | two | three | four")
+
+
+def test_wrong_fields_are_named() -> None:
+    error = error_of_answer(POST, Answer(400, "Parameter verification failed.", fields={"memory": "minimum 16\n"}))
+    assert error.message.endswith(": Parameter verification failed. memory: minimum 16.")
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "told"),
+    [
+        ("CT is locked (disk)", "", "CT is locked (disk)"),
+        ("", "CT is locked (disk)\n", "CT is locked (disk)"),
+        ("Internal Server Error", "CT is locked (disk)", "CT is locked (disk)"),
+        ("CT is locked (disk)", "Internal Server Error", "CT is locked (disk)"),
+        ("Internal Server Error", "", "Internal Server Error"),
+        ("", "", "HTTP status 500"),
+    ],
+)
+def test_the_more_telling_of_reason_and_message_is_told(reason: str, message: str, told: str) -> None:
+    assert error_of_answer(GET, Answer(500, reason, message)).message == f"Unable to look at CT 103 on pve1: {told}."
+
+
+# No answer at all
+
+
+class NoReason(requests.RequestException):
+    """What has no words of its own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "read", "sent"),
+    [
+        (requests.exceptions.SSLError("EOF occurred in violation of protocol"), "unreachable", "unknown-outcome"),
+        (requests.exceptions.SSLError("certificate verify failed"), "tls", "tls"),
+        (requests.ConnectTimeout("connect"), "unreachable", "unreachable"),
+        (requests.ReadTimeout("read"), "unreachable", "unknown-outcome"),
+        (requests.exceptions.ChunkedEncodingError("cut"), "unreachable", "unknown-outcome"),
+        (NoReason(), "unreachable", "unknown-outcome"),
+    ],
+)
+def test_what_may_have_been_done_is_unknown(error: OSError, read: str, sent: str) -> None:
+    assert [error_of_exception(request, error).cause for request in (GET, POST)] == [read, sent]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            requests.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError(104, "reset by peer"))),
+            "[Errno 104] reset by peer",
+        ),
+        (NoReason(), "NoReason"),
+    ],
+)
+def test_the_innermost_reason_is_told(error: OSError, words: str) -> None:
+    assert error_of_exception(GET, error).message == f"Unable to look at CT 103 on pve1: {words}."
+
+
+# Over the wire
+
+
+@pytest.mark.parametrize("said_in", SaidIn)
+def test_it_does_not_matter_where_proxmox_says_it(simulator: Simulator, door: Proxmox, said_in: SaidIn) -> None:
+    simulator.add_template(900, lock="disk")
+    simulator.set(simulator.pve, said_in=said_in)
+    with pytest.raises(TransientError) as locked:
+        door.clone(CLONE)
+    assert str(locked.value) == "Unable to clone template 900 to CT 103 on pve1: CT is locked (disk)."
+    simulator.set(simulator.pve.ct(900), lock=None)
+    simulator.do(simulator.pve.add_vm, 103, "windows", node=NODE)
+    with pytest.raises(PermanentError) as exists:
+        door.clone(CLONE)
+    assert exists.value.cause == "already-exists"
+
+
+def test_a_wrong_token_is_told(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.apitokens.clear)
+    with pytest.raises(PermanentError) as refused:
+        door.observe(NODE, 103)
+    assert refused.value.cause == "proxmox-login"
+
+
+def test_a_missing_privilege_is_named_with_its_path(simulator: Simulator, door: Proxmox) -> None:
+    simulator.add_template(900)
+    simulator.set(simulator.pve, acl={})
+    with pytest.raises(PermanentError) as refused:
+        door.clone(CLONE)
+    assert refused.value.remedy == "Give the API token the privilege VM.Clone on /vms/900."
+
+
+def test_what_only_root_may_set_says_so(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    with pytest.raises(PermanentError) as refused:
+        door.configure(NODE, 103, changes={"features": "keyctl=1"}, delete=[], digest=None)
+    assert refused.value.cause == "root-only"
+
+
+def test_a_bad_value_names_its_field(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    with pytest.raises(PermanentError, match="memory: value must have a minimum value of 16") as refused:
+        door.configure(NODE, 103, changes={"memory": "8"}, delete=[], digest=None)
+    assert refused.value.cause == "bad-parameter"
+
+
+def test_linked_clones_on_a_directory_are_refused_even_of_a_template(simulator: Simulator, door: Proxmox) -> None:
+    simulator.add_template(900, "local-dir")
+    with pytest.raises(PermanentError, match=r"'local-dir:900/base-900-disk-0\.raw' is not available") as refused:
+        door.clone(CloneOrder(NODE, 900, 103, "Step-CA", "", full=False))
+    assert refused.value.cause == "linked-clone-unavailable"
+    assert '"clone": "full"' in refused.value.remedy
+
+
+def test_a_storage_that_is_not_there_is_told(door: Proxmox) -> None:
+    with pytest.raises(PermanentError) as refused:
+        door.create(CreateOrder(NODE, 900, OS_TEMPLATE, unprivileged=True, config={"rootfs": "nowhere:8"}))
+    assert refused.value.cause == "storage-missing"
+
+
+def test_a_node_that_is_not_there_or_is_off(simulator: Simulator, door: Proxmox) -> None:
+    with pytest.raises(PermanentError) as strange:
+        door.observe("pve9", 103)
+    simulator.do(simulator.pve.set_node_offline, NODE)
+    with pytest.raises(TransientError) as away:
+        door.observe(NODE, 103)
+    assert (strange.value.cause, away.value.cause) == ("no-such-node", "unreachable")
+
+
+def test_a_lost_quorum_is_waited_for(simulator: Simulator, door: Proxmox) -> None:
+    simulator.add_template(900)
+    simulator.do(simulator.pve.lose_quorum)
+    with pytest.raises(TransientError) as refused:
+        door.clone(CLONE)
+    assert refused.value.cause == "no-quorum"

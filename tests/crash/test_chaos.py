@@ -1,0 +1,19 @@
+"""A short round of `make chaos`, always the same one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.chaos.__main__ import one_round
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.crash
+def test_nothing_is_lost_and_nothing_is_done_twice(tmp_path: Path) -> None:
+    numbers = one_round("make test", 12, "threads", jobs=20, verbose=True, keep=tmp_path)
+    assert numbers.redis_kills == 2
+    assert numbers.worker_kills >= 3

@@ -1,0 +1,152 @@
+"""Redis goes away and comes back, with work under way: workers wait, say so once, and go on where they were.
+
+Each outage lasts until the worker has said that it waits, and a moment more. A longer one is only more of the same:
+the ledger's calls are repeated every two seconds at most, and Celery's own reconnecting pauses 2, 4, 6 … up to 30 s, so
+that work begins again at most so long after Redis is back. `make chaos` keeps Redis away for up to 6 s.
+
+Effects are kept on another Redis, so that they show what was done twice.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.crash.outages import OUTAGES, Wire
+from tests.support.asking import Asking, asking
+from tests.support.waiting import wait_for
+from tests.support.worker import QUICK_START
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from redis import Redis
+
+    from phoenix_worker.commands.embedded import RedisServer
+    from tests.support.worker import StartWorker, WorkerProcess
+
+APP = "tests.support.durable_app"
+JOBS = 40
+WAITS = "Redis does not answer"
+GOES_ON = "Redis answers again"
+DEEP = ["build Txx", "clone Tx", "build Tx", "clone T", "build T", "clone a", "2 a", "last a"]
+ABOUT_TASKS = re.compile(r"Task t\.\w+\[")
+FEW, MANY = 3, 25
+LINGERS = 2.0
+"""Seconds that an outage goes on after the worker has noticed it."""
+
+pytestmark = pytest.mark.crash
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Iterator[Asking]:
+    with asking(redis_server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def wire(redis_server: RedisServer) -> Iterator[Wire]:
+    wire = Wire(redis_server.port)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def environ(redis_server: RedisServer, redis_url: str) -> dict[str, str]:
+    return {"DURABLE_REDIS": redis_server.url, "DURABLE_EFFECTS": redis_url, "DURABLE_TTL": "1"}
+
+
+def marks(effects: Redis) -> list[str]:
+    return [str(mark) for mark in effects.lrange("intervals", 0, -1)]
+
+
+def survives(
+    client: Asking, effects: Redis, worker: WorkerProcess, outage: AbstractContextManager[Any], few: int = FEW
+) -> None:
+    """Ask for jobs that own one lock in turn; trouble comes in their middle; all end, each effect is done once."""
+    results = [client.ask("t.interval", number, "lane") for number in range(JOBS)]
+    deep = client.ask("t.request", "a", 2, "T")
+    effects.set("remote:a", '"ended"')
+    wait_for(lambda: len(marks(effects)) > JOBS // 4)
+    with outage:
+        wait_for(lambda: WAITS in worker.log())
+        time.sleep(LINGERS)
+        assert worker.running(), worker.log()
+    for result in (*results, deep):
+        # Celery's own waiting does not always survive an outage; nor is it ours.
+        wait_for(partial(client.redis.exists, f"celery-task-meta-{result.id}"))
+        result.get(timeout=60)
+    done = marks(effects)
+    assert sorted(done) == sorted(f"{mark} {number}" for number in range(JOBS) for mark in ("begin", "end"))
+    owners = [mark.split()[1] for mark in done]
+    assert owners[::2] == owners[1::2], "begin, end, begin, end: the lock has one owner at a time"
+    assert sorted(effects.lrange("effects", 0, -1)) == sorted(DEEP)
+    wait_for(lambda: not client.redis.exists("phoenix:due"))
+    wait_for(lambda: GOES_ON in worker.log())
+    told = [line for line in worker.log().splitlines() if line.startswith("[20") and not ABOUT_TASKS.search(line)]
+    assert sum(WAITS in line for line in told) <= few, "it is said once, or again when it comes in two waves"
+    assert len(told) <= MANY + 2 * few, "\n".join(told)
+    assert "Traceback" not in worker.log()
+
+
+@pytest.mark.parametrize("name", OUTAGES)
+def test_work_goes_on_after(
+    name: str,
+    redis_server: RedisServer,
+    redis_client: Redis,
+    client: Asking,
+    environ: dict[str, str],
+    start_worker: StartWorker,
+) -> None:
+    worker = start_worker(APP, environ, concurrency=4)
+    survives(client, redis_client, worker, OUTAGES[name](redis_server))
+
+
+def test_child_processes_wait_as_threads_do(
+    redis_server: RedisServer,
+    redis_client: Redis,
+    client: Asking,
+    environ: dict[str, str],
+    start_worker: StartWorker,
+) -> None:
+    worker = start_worker(APP, environ, concurrency=2, flags=(*QUICK_START, "--pool", "processes"))
+    survives(client, redis_client, worker, OUTAGES["killed"](redis_server))
+
+
+def test_work_goes_on_after_a_cut_that_nobody_was_told_of(
+    redis_client: Redis,
+    client: Asking,
+    environ: dict[str, str],
+    start_worker: StartWorker,
+    wire: Wire,
+) -> None:
+    """What was open stays open and silent for ever: only timeouts tell, of each connection when it is used next."""
+    worker = start_worker(APP, {**environ, "DURABLE_REDIS": wire.url}, concurrency=4)
+    survives(client, redis_client, worker, wire.cut(), few=20)
+
+
+def test_a_wipe_while_idle_leaves_nothing_to_repair(
+    redis_client: Redis, client: Asking, environ: dict[str, str], start_worker: StartWorker
+) -> None:
+    start_worker(APP, environ)
+    redis_client.set("remote:a", '"ended"')
+    for _ in range(2):
+        redis_client.delete("effects", "looked", "built")
+        assert client.ask("t.request", "a", 2, "T").get(timeout=60) == "a done"
+        assert redis_client.lrange("effects", 0, -1) == DEEP
+        client.redis.flushall()
+
+
+def test_a_worker_ends_in_order_while_redis_is_away(
+    redis_server: RedisServer, environ: dict[str, str], start_worker: StartWorker
+) -> None:
+    worker = start_worker(APP, environ)
+    redis_server.kill()
+    wait_for(lambda: WAITS in worker.log())
+    worker.term()
+    assert worker.wait(timeout=30) == 0

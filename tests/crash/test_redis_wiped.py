@@ -1,0 +1,41 @@
+"""FLUSHALL with work under way: what was asked for is lost to Redis, and asking again converges without any repair."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.product import container, template
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+CONTAINERS = (103, 104, 105, 106)
+
+pytestmark = pytest.mark.crash
+
+
+@pytest.mark.parametrize("under_way", ["vzcreate", "vzclone"])
+def test_asking_again_converges(product: Product, under_way: str) -> None:
+    """It is wiped while the template is made from its OS template, or while one of the containers is cloned."""
+    product.declare({900: template(), **{ctid: container(ctid) for ctid in CONTAINERS}})
+    pve = product.simulator.pve
+    pve.ct_secs |= {"create": 0.5, "clone": 0.5}
+    worker = product.start_worker()
+    for ctid in CONTAINERS:
+        product.producer.ensure(ctid)
+    wait_for(lambda: [entry for entry in product.simulator.intervals(under_way) if entry.end is None])
+    product.redis.flushall()
+    handles = [product.producer.ensure(ctid) for ctid in CONTAINERS]
+    results = [handle.wait(timeout=60) for handle in handles]
+    assert {result.outcome for result in results} <= {"created", "updated", "unchanged"}
+    assert [product.status(ctid) for ctid in CONTAINERS] == ["running"] * len(CONTAINERS)
+    made = Counter(entry.made for kind in ("vzcreate", "vzclone") for entry in product.simulator.intervals(kind))
+    assert made == {900: 1, **dict.fromkeys(CONTAINERS, 1)}, "each once, whoever asked for it"
+    assert len(product.simulator.intervals("vztemplate")) == 1
+    assert not pve.destroyed
+    assert all(product.ensure(ctid).outcome == "unchanged" for ctid in CONTAINERS)
+    assert "Traceback" not in worker.log()

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from typer.testing import CliRunner
+
+from phoenix_producer import plugins
+from phoenix_producer.cli import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from typer.testing import Result
+
+COMMAND = Path(sys.executable).parent / "phoenix-lxc"
+REFUSED, SLOW, BROKEN, STOPPED = "404", "408", "500", "499"
+NOBODY = "redis://:s3cret@127.0.0.1:1/0"
+
+
+@pytest.fixture
+def environ(answering_url: str) -> dict[str, str]:
+    return {**os.environ, "PHOENIX_REDIS_URL": answering_url, "COLUMNS": "120"}
+
+
+@pytest.fixture
+def run(environ: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The installed command, in a process of its own."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [COMMAND, *arguments], check=False, capture_output=True, text=True, timeout=60, env=environ
+        )
+
+    return run
+
+
+@pytest.fixture
+def started(environ: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """The command still running, with pipes."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, **streams: Any) -> subprocess.Popen[str]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+        process = subprocess.Popen([COMMAND, *arguments], text=True, env=environ, **pipes)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def release(answering_url: str) -> Callable[[], object]:
+    """Lets the slow job end."""
+
+    def release() -> object:
+        with redis.Redis.from_url(answering_url) as client:
+            return client.rpush("release", "now")
+
+    return release
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+# --- what a person reads
+
+
+def test_ensure_tells_each_step_and_the_outcome(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("ensure", "103", "101")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  103  ensure started" in done.stdout
+    assert "  103  ensure Proxmox task vzclone 103" in done.stdout
+    assert "\n103  created on pve in 2.5 s\n" in done.stdout
+    assert "\n101  created on pve in 2.5 s\n" in done.stdout
+    assert "not applied: requester: " in done.stdout
+
+
+def test_a_failure_is_on_stderr_with_its_remedy(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("ensure", REFUSED, "103")
+    assert done.returncode == 1
+    assert done.stderr == "404  failed: CTID 404 is not ours.\n     Use --adopt.\n"
+    assert "103  created" in done.stdout
+
+
+def test_a_worker_whose_code_breaks_is_no_traceback(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("ensure", BROKEN)
+    assert done.returncode == 1
+    assert "500  failed: The request for CTID 500 ended as FAILURE: RuntimeError" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_job_that_somebody_cancelled_is_told_as_such(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("ensure", STOPPED)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].endswith("  499  cancelled"), "the history ends there"
+    assert done.stderr == "499  cancelled: Job 1 was cancelled.\n     Ask again if that was a mistake.\n"
+
+
+def test_a_dry_run_tells_what_would_be_done(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("ensure", "103", "--dry-run", "--adopt", "--state", "stopped")
+    assert "103  unchanged on pve in 2.5 s (dry run)\n     would clone from 900\n" in done.stdout
+    assert "not applied: adopt: True" in done.stdout
+    assert "not applied: state: stopped" in done.stdout
+
+
+def test_all_is_what_the_worker_says(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("ensure", "--all")
+    assert "101  created" in done.stdout
+    assert "103  created" in done.stdout
+
+
+def test_plan_prints_the_steps(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("plan", "--all")
+    assert done.returncode == 0
+    assert done.stdout.endswith("101  nothing to do\n103\n     clone 103 from 900\n")
+
+
+def test_not_waiting_prints_the_request_ids(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("ensure", "103", "101", "--no-wait")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["103", "101"]
+    assert all(len(line.split()[1]) == 36 for line in done.stdout.splitlines())
+
+
+def test_a_terminal_shows_one_live_line_for_each_job(started: Callable[..., subprocess.Popen[str]]) -> None:
+    ours, theirs = pty.openpty()
+    process = started("ensure", "103", "101", stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = ""
+    while chunk := _read(ours):
+        shown += chunk
+    os.close(ours)
+    assert process.wait(30) == 0
+    assert "\x1b[" in shown
+    assert "103" in shown
+    assert "created on pve" in shown
+
+
+def _read(terminal: int) -> str:
+    try:
+        return os.read(terminal, 65536).decode()
+    except OSError:  # Linux says so when the other side is closed
+        return ""
+
+
+# --- what a program reads
+
+
+def test_json_is_one_array_and_nothing_else(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("ensure", "103", REFUSED, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    result, failure = json.loads(done.stdout)
+    assert (result["ctid"], result["outcome"]) == (103, "created")
+    assert (failure["ctid"], failure["cause"], failure["remedy"]) == (404, "not-ours", "Use --adopt.")
+
+
+def test_json_of_plans_and_of_request_ids(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    assert json.loads(run("plan", "103", "--json").stdout) == [
+        {"ctid": 103, "lines": ["clone 103 from 900"], "not_applied": []}
+    ]
+    (request,) = json.loads(run("ensure", "103", "--no-wait", "--json").stdout)
+    assert (request["ctid"], len(request["request_id"])) == (103, 36)
+
+
+# --- waiting
+
+
+def test_a_timeout_is_a_failure_and_says_that_the_job_goes_on(
+    run: Callable[..., subprocess.CompletedProcess[str]], release: Callable[[], object]
+) -> None:
+    done = run("ensure", SLOW, "--timeout", "0.2", "--json")
+    release()
+    assert done.returncode == 1
+    (failure,) = json.loads(done.stdout)
+    assert failure["cause"] == "timeout"
+    assert failure["remedy"].endswith("phoenix-lxc ensure 408")
+
+
+def test_a_list_of_all_that_nobody_gives_is_waited_for_no_longer_than_asked(redis_url: str) -> None:
+    result = invoke("--redis-url", redis_url, "ensure", "--all", "--timeout", "0.1")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "for the list of containers has not ended in 0.1 s" in result.stderr
+
+
+def test_ctrl_c_leaves_the_job_and_says_how_to_look_again(
+    started: Callable[..., subprocess.Popen[str]], release: Callable[[], object]
+) -> None:
+    process = started("ensure", SLOW)
+    assert process.stdout is not None
+    while "started" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    release()
+    assert process.returncode == 130
+    _, look, again, cancel = errors.splitlines()
+    job_id = look.rpartition("phoenix-lxc jobs show ")[2]
+    assert len(job_id) == 36
+    assert again.endswith("phoenix-lxc ensure 408")
+    assert cancel.endswith(f"phoenix-lxc cancel {job_id}")
+    assert "Traceback" not in errors
+
+
+def test_when_nobody_answers_it_says_so_and_waits_on(
+    started: Callable[..., subprocess.Popen[str]], redis_url: str
+) -> None:
+    process = started("--redis-url", redis_url, "ensure", "103")
+    assert process.stderr is not None
+    assert "No worker has taken the request yet; is one running?" in process.stderr.readline()
+    assert process.poll() is None
+
+
+# --- what is wrong
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ensure"],
+        ["ensure", "103", "--all"],
+        ["ensure", "5"],
+        ["ensure", "x"],
+        ["plan"],
+        ["ensure", "103", "--state", "on"],
+    ],
+)
+def test_bad_input_is_exit_code_2_and_nothing_on_stdout(arguments: list[str]) -> None:
+    result = invoke("--redis-url", NOBODY, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Invalid value" in result.stderr
+
+
+def test_a_url_that_is_none_is_bad_input() -> None:
+    result = invoke("--redis-url", "http://:s3cret@127.0.0.1", "ensure", "103")
+    assert result.exit_code == 2
+    assert "Not a usable Redis URL" in result.stderr
+    assert "s3cret" not in result.output
+
+
+def test_a_redis_that_is_down_is_one_line_without_its_password() -> None:
+    result = invoke("--redis-url", NOBODY, "ensure", "103")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert "Redis at redis://:**@127.0.0.1:1/0 cannot be used" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["ensure", "--help"], ["plan", "--help"]])
+def test_help_teaches(arguments: list[str]) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 0
+    assert "Exit codes" in result.stdout or "--all" in result.stdout
+
+
+# --- plug-ins
+
+
+def test_plugged_commands_are_listed_and_run(tmp_path: Path) -> None:
+    listed = invoke("--help").stdout
+    assert all(name in listed for name in ("ensure", "plan", "catalog", "demo", "migrate"))
+    catalog = tmp_path / "none.json"
+    assert "cannot be read" in invoke("catalog", "check", str(catalog)).output
+    assert "cannot be read" in invoke("migrate", str(catalog)).output
+
+
+@pytest.mark.parametrize(("name", "extra"), [("catalog", "worker"), ("demo", "demo"), ("migrate", "worker")])
+def test_a_command_without_its_extra_says_what_to_install(
+    name: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = EntryPoint(name, "no_such_package.commands:app", plugins.GROUP)
+    monkeypatch.setattr(plugins, "entry_points", lambda **query: EntryPoints([absent]).select(**query))
+    assert f"phoenix-lxc[{extra}]" in invoke("--help").stdout
+    for arguments in ([], ["check", "file.json", "--json"]):
+        result = invoke(name, *arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.splitlines() == [
+            f"phoenix-lxc {name} needs more than is installed here. Get it with: pip install 'phoenix-lxc[{extra}]'"
+        ]
+
+
+def test_a_command_that_nobody_plugged_in_is_unknown() -> None:
+    result = invoke("teleport")
+    assert result.exit_code == 2
+    assert "No such command" in result.stderr

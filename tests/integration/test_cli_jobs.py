@@ -1,0 +1,208 @@
+"""`phoenix-lxc jobs`, `locks`, `status` and `cancel`, without the product's workers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from phoenix_producer.cli import app
+from phoenix_producer.contract import Change, EnsureFailed, EnsureResult, Failure, Outcome
+from tests.support.driven_ledger import UPID, DrivenLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+    from typer.testing import Result
+
+    from phoenix_worker.durable.ledger import Run
+
+NOBODYS_ID = "5b0e2f0a-9a3e-4d6b-8a69-0d0c54a3c002"
+NOBODY = "redis://:s3cret@127.0.0.1:1/0"
+
+
+@pytest.fixture
+def cli(redis_url: str) -> Callable[..., Result]:
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["--redis-url", redis_url, *arguments])
+
+    return invoke
+
+
+@pytest.fixture
+def answered(answering_url: str) -> Callable[..., Result]:
+    """The command line in front of workers that answer."""
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["--redis-url", answering_url, *arguments])
+
+    return invoke
+
+
+def lane_scene(driven: DrivenLedger) -> list[Run]:
+    """101 is cloned, 102 waits for the lane, 103 for a Proxmox task, 104 sleeps, 105 tries again, 106 waits for 101."""
+    runs = [driven.taken(ctid) for ctid in range(101, 107)]
+    driven.hold(runs[0], "ct/900")
+    driven.hold(runs[1], "ct/900")
+    driven.wait(runs[2], f"upid/{UPID}", "Proxmox: clone template 900 to CT 103 on pve1")
+    driven.say("sleep", runs[3], 1, 50)
+    driven.say("retry", runs[4], 50, "CT is locked (backup).")
+    driven.wait(runs[5], f"job/{runs[0].id}", "CT 101, on which CT 106 depends")
+    return runs
+
+
+def stored(redis: Redis, job_id: str, status: str, result: Any) -> None:
+    redis.set(f"celery-task-meta-{job_id}", json.dumps({"status": status, "task_id": job_id, "result": result}))
+
+
+# --- jobs
+
+
+def test_each_open_job_is_one_line(cli: Callable[..., Result], driven: DrivenLedger) -> None:
+    runs = lane_scene(driven)
+    result = cli("jobs")
+    assert result.exit_code == 0
+    head, *lines = result.stdout.splitlines()
+    assert head.split() == ["JOB", "WHAT", "STATE", "STEP", "SINCE", "REQUESTER", "WAITS", "FOR"]
+    assert [line.split()[0] for line in lines] == [run.id[:8] for run in runs]
+    assert [line.split()[1:4] for line in lines][:2] == [["ensure", "101", "running"], ["ensure", "102", "waiting"]]
+    assert all("the tests" in line for line in lines)
+    waits = [line.partition("the tests")[2].strip() for line in lines]
+    assert waits[:3] == [
+        "",
+        "ct/900: ensure 101 has it, next",
+        f"Proxmox: clone template 900 to CT 103 on pve1 {UPID}",
+    ]
+    assert waits[3].startswith("goes on at ")
+    assert waits[4].startswith("tries again at ")
+    assert waits[4].endswith(": CT is locked (backup).")
+    assert waits[5] == f"CT 101, on which CT 106 depends (ensure 101, job {runs[0].id[:8]})"
+
+
+def test_ended_jobs_are_listed_with_all(cli: Callable[..., Result], driven: DrivenLedger) -> None:
+    assert cli("jobs").stdout == "There are no jobs.\n"
+    driven.ended(driven.taken(103))
+    assert cli("jobs").stdout == "There are no jobs.\n"
+    assert "ensure 103  done" in cli("jobs", "--all").stdout
+
+
+def test_jobs_for_programs(cli: Callable[..., Result], driven: DrivenLedger) -> None:
+    assert json.loads(cli("jobs", "--json").stdout) == []
+    owner, waiter, *_ = lane_scene(driven)
+    told = {job["id"]: job for job in json.loads(cli("jobs", "--json").stdout)}
+    assert told[waiter.id]["state"] == "waiting"
+    assert told[waiter.id]["waits_for"]["owners"] == [{"job": owner.id, "what": "ensure 101"}]
+    assert told[owner.id]["waits_for"] is None
+
+
+def test_show_tells_the_story_of_a_job(cli: Callable[..., Result], driven: DrivenLedger, redis_client: Redis) -> None:
+    run = driven.taken(103)
+    step = {"name": "clone", "ctid": 103, "started": 5.0, "seconds": 2.0, "upid": UPID}
+    following = driven.landed(driven.replaced(run, "clone", 103), "verify", 103, step)
+    assert "queued since" in cli("jobs", "show", run.id[:8]).stdout
+    driven.ended(driven.claim(following), "failed")
+    failure = Failure(request_id=run.id, ctid=103, message="It broke.", cause="broken", remedy="Mend it.")
+    told = {"exc_type": "EnsureFailed", "exc_message": [EnsureFailed.of(failure).args[0]]}
+    stored(redis_client, run.id, "FAILURE", told)
+    result = cli("jobs", "show", run.id[:8])
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"ensure 103  {run.id}"
+    assert lines[1].endswith(" by the tests")
+    assert lines[2].strip().startswith("failed since ")
+    assert lines[3] == "    +0.000 s  requested"
+    assert [line.partition(" s  ")[2] for line in lines[3:-3]] == [
+        "requested", "ensure started", "clone started", "clone done", "verify started", "failed",
+    ]  # fmt: skip
+    assert lines[-3:] == [f"     clone 103 took 2.000 s  {UPID}", "103  failed: It broke.", "     Mend it."]
+
+
+def test_show_tells_a_result(cli: Callable[..., Result], driven: DrivenLedger, redis_client: Redis) -> None:
+    run = driven.taken(103)
+    driven.ended(run)
+    change = Change(key="memory", old="512", new="1024")
+    told = EnsureResult(request_id=run.id, ctid=103, node="pve1", outcome=Outcome.UPDATED, changes=(change,))
+    stored(redis_client, run.id, "SUCCESS", told.model_dump(mode="json"))
+    assert cli("jobs", "show", run.id).stdout.endswith("103  updated on pve1\n     memory: 512 -> 1024\n")
+    document = json.loads(cli("jobs", "show", run.id, "--json").stdout)
+    assert (document["state"], document["answer"]["outcome"]) == ("done", "updated")
+    assert [entry["kind"] for entry in document["history"]] == ["requested", "step-started", "step-done", "done"]
+
+
+def test_a_job_that_nobody_knows(cli: Callable[..., Result]) -> None:
+    beginning = cli("jobs", "show", "abc")
+    assert (beginning.exit_code, beginning.stdout) == (2, "")
+    assert "No job of the last week begins with abc" in beginning.stderr
+    whole = cli("jobs", "show", NOBODYS_ID)
+    assert (whole.exit_code, whole.stdout) == (1, "")
+    assert whole.stderr == f"Job {NOBODYS_ID} is not known, or not any more.\n"
+
+
+# --- locks
+
+
+def test_locks_are_listed_with_owners_and_queues(cli: Callable[..., Result], driven: DrivenLedger) -> None:
+    assert cli("locks").stdout == "Nobody has a lock.\n"
+    owner, waiter, *_ = lane_scene(driven)
+    driven.hold(owner, "node/pve1", 4)
+    head, lane, node = cli("locks").stdout.splitlines()
+    assert head.split() == ["LOCK", "TAKEN", "OWNERS", "QUEUE"]
+    owned, queued = f"ensure 101 ({owner.id[:8]})", f"ensure 102 ({waiter.id[:8]})"
+    assert " ".join(lane.split()) == f"ct/900 1 of 1 {owned} {queued}"
+    assert " ".join(node.split()) == f"node/pve1 1 of 4 {owned}"
+    told = json.loads(cli("locks", "--json").stdout)
+    assert [(lock["name"], lock["capacity"]) for lock in told] == [("ct/900", 1), ("node/pve1", 4)]
+    assert told[0]["queue"] == [{"job": waiter.id, "what": "ensure 102"}]
+
+
+# --- requests
+
+
+def test_status_is_one_line_for_each_ctid(answered: Callable[..., Result]) -> None:
+    result = answered("status")
+    assert result.exit_code == 0
+    head, *lines = result.stdout.splitlines()
+    assert head.split() == ["CTID", "NAME", "DECLARED", "NODE", "EXISTS"]
+    assert [line.split() for line in lines] == [
+        ["101", "ct101", "container,", "running", "pve", "absent"],
+        ["103", "ct103", "container,", "running", "pve", "absent"],
+    ]
+    assert [one["ctid"] for one in json.loads(answered("status", "103", "--json").stdout)] == [103]
+
+
+def test_a_cancel_that_stops_nothing_says_so(answered: Callable[..., Result]) -> None:
+    result = answered("cancel", NOBODYS_ID)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"{NOBODYS_ID}  is not known, or not any more\n"
+    ended = answered("ensure", "103", "--json")
+    job_id = json.loads(ended.stdout)[0]["request_id"]
+    result = answered("cancel", job_id)
+    assert (result.exit_code, result.stderr) == (1, f"{job_id}  has ended before; nothing is changed\n")
+
+
+def test_a_cancel_waits_for_a_worker_no_longer_than_asked(cli: Callable[..., Result], driven: DrivenLedger) -> None:
+    result = cli("cancel", driven.asked(103), "--timeout", "0.1")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "for the cancellation of " in result.stderr
+
+
+# --- what is wrong
+
+
+@pytest.mark.parametrize(
+    "arguments", [["jobs"], ["locks"], ["jobs", "show", "abc"], ["status"], ["cancel", NOBODYS_ID]]
+)
+def test_a_redis_that_is_down_is_one_line_without_its_password(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, ["--redis-url", NOBODY, *arguments])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert "Redis at redis://:**@127.0.0.1:1/0 cannot be used" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["cancel"], ["jobs", "show"], ["status", "5"]])
+def test_bad_input_is_exit_code_2(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, ["--redis-url", NOBODY, *arguments])
+    assert (result.exit_code, result.stdout) == (2, "")

@@ -1,0 +1,289 @@
+"""The five words in real workers on a real Redis, without Proxmox."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from phoenix_worker.durable.ledger import Ledger
+from tests.support.asking import Asking, asking
+from tests.support.redis import leaked_keys
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis import Redis
+
+    from tests.support.worker import StartWorker, WorkerProcess
+
+APP = "tests.support.durable_app"
+ENGINE_KEYS = ["phoenix:seq", "phoenix:claimed", "phoenix:pos:*", "phoenix:workers", "_kombu.*", "unacked*"]
+EFFECTS = ["begun:*", "ended:*", "remote:*", "naps", "tried", "deaths", "effects", "looked", "built"]
+
+
+@pytest.fixture
+def client(redis_url: str, owned_keys: list[str]) -> Iterator[Asking]:
+    owned_keys += [*ENGINE_KEYS, *EFFECTS]
+    with asking(redis_url) as client:
+        yield client
+        with suppress(AssertionError):  # a result is stored a moment before its task ends in the ledger
+            wait_for(lambda: not leaked_keys(client.redis, owned_keys), timeout=5)
+
+
+@pytest.fixture
+def environ(redis_url: str) -> dict[str, str]:
+    return {"DURABLE_REDIS": redis_url, "DURABLE_TTL": "1"}
+
+
+@pytest.fixture
+def worker(start_worker: StartWorker, environ: dict[str, str]) -> WorkerProcess:
+    return start_worker(APP, environ, concurrency=2)
+
+
+def record_of(redis: Redis, task_id: str) -> dict[str, str]:
+    return {str(key): str(value) for key, value in redis.hgetall(f"phoenix:t:{task_id}").items()}
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_lock_passes_on_in_the_order_of_the_requests_and_waiters_hold_no_slot(client: Asking) -> None:
+    results = [client.ask("t.locked", number, "lane", "job") for number in range(40)]
+    wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 40)
+    assert client.ask("t.nap", 0, 1).get(timeout=60) == 1, "forty waiters leave the two slots free"
+    client.redis.set("remote:job", 1)
+    assert [result.get(timeout=60) for result in results] == list(range(40))
+    first, *others = map(int, client.redis.lrange("begun:lane", 0, -1))
+    assert others == sorted(set(range(40)) - {first})
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_capacity_is_used_whole_and_never_exceeded(client: Asking) -> None:
+    results = [client.ask("t.locked", number, "slots", f"job{number}", 3) for number in range(7)]
+    wait_for(lambda: client.redis.zcount("phoenix:lock:slots", "(0", "+inf") == 4)
+    assert client.redis.zcount("phoenix:lock:slots", 0, 0) == 3
+    client.redis.mset({f"remote:job{number}": 1 for number in range(7)})
+    assert [result.get(timeout=60) for result in results] == list(range(7))
+
+
+@pytest.mark.usefixtures("worker")
+def test_sleepers_hold_no_slot(client: Asking) -> None:
+    sleepers = [client.ask("t.nap", 0.5, 2) for _ in range(20)]
+    assert client.ask("t.busy", 0).get(timeout=60) == 0
+    assert sorted(result.get(timeout=60) for result in sleepers) == list(range(1, 21))
+
+
+@pytest.mark.usefixtures("worker")
+def test_what_is_passing_is_tried_again_and_a_failure_frees_its_lock(client: Asking) -> None:
+    assert client.ask("t.busy", 2).get(timeout=60) == 2
+    assert client.redis.get("tried") == "3"
+    with pytest.raises(ValueError, match="no"):
+        client.ask("t.fails", "lane").get(timeout=60)
+    assert client.ask("t.locked", 1, "lane").get(timeout=60) == 1
+
+
+@pytest.mark.usefixtures("worker")
+def test_those_who_wait_for_what_is_being_built_hear_why_it_will_not_come(client: Asking) -> None:
+    """And only those: who waits for a lock of a job that merely failed takes it over."""
+    builder = client.ask("t.builds", "lane")
+    wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 1)
+    waiters = [client.ask("t.locked", number, "lane") for number in range(3)]
+    wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 4)
+    client.redis.set("remote:build", 0)
+    for result in (builder, *waiters):
+        with pytest.raises(Exception, match="the build failed"):
+            result.get(timeout=60)
+    assert client.ask("t.locked", 9, "lane").get(timeout=60) == 9, "a later request tries again"
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_request_is_done_once_however_often_it_is_sent(client: Asking) -> None:
+    task_id = str(uuid4())
+    sends = [client.plainly, client.ask, client.plainly, client.ask]
+    results = [send("t.locked", 5, "lane", task_id=task_id) for send in sends]
+    assert {result.get(timeout=60) for result in results} == {5}
+    client.plainly("t.locked", 5, "lane", task_id=task_id)
+    client.ask("t.nap", 0, 1).get(timeout=60)
+    wait_for(lambda: client.redis.llen("phoenix.ensure") == 0)
+    assert client.redis.lrange("begun:lane", 0, -1) == ["5"]
+
+
+def test_a_lost_message_is_sent_again(client: Asking, start_worker: StartWorker, environ: dict[str, str]) -> None:
+    result = client.ask("t.locked", 5, "lane")
+    client.redis.delete("phoenix.ensure")
+    start_worker(APP, environ)
+    assert result.get(timeout=60) == 5
+
+
+def test_a_message_whose_record_was_wiped_is_dropped(client: Asking, worker: WorkerProcess) -> None:
+    client.ask("t.locked", 5, "lane", "job")
+    wait_for(lambda: client.redis.exists("phoenix:watch"))
+    (key,) = client.redis.scan_iter("phoenix:t:*")
+    record = record_of(client.redis, str(key).rpartition(":")[2])
+    client.redis.flushall()
+    headers = json.loads(record["headers"])
+    with client.app.producer_pool.acquire(block=True) as producer:
+        producer.publish(
+            record["body"], routing_key="phoenix.ensure", headers=headers, content_type="application/json",
+            content_encoding="utf-8", correlation_id=headers["id"],
+        )  # fmt: skip
+    wait_for(lambda: "not in the ledger any more" in worker.log() or f"{headers['id']}] ignored" in worker.log())
+    assert not client.redis.exists("begun:lane")
+
+
+def test_a_killed_workers_task_goes_on_elsewhere(
+    client: Asking, worker: WorkerProcess, start_worker: StartWorker, environ: dict[str, str]
+) -> None:
+    results = [client.ask("t.locked", number, "lane", "job") for number in range(5)]
+    wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 5)
+    worker.kill()
+    client.redis.set("remote:job", 1)
+    start_worker(APP, environ, name="w2")
+    assert [result.get(timeout=60) for result in results] == list(range(5))
+    assert len(client.redis.lrange("begun:lane", 0, -1)) == 5, "what was journalled is not done again"
+
+
+def test_a_stopped_worker_that_wakes_up_changes_nothing(
+    client: Asking, start_worker: StartWorker, environ: dict[str, str]
+) -> None:
+    """It is in the middle of a run when it is stopped; the task ends elsewhere; then it wakes up."""
+    stopped = start_worker(APP, environ, name="w1")
+    result = client.ask("t.lingers", "lane")
+    wait_for(lambda: client.redis.exists("lingering"))
+    with stopped.stopped():
+        start_worker(APP, environ, name="w2")
+        client.redis.set("linger", "no")
+        assert result.get(timeout=60) == "second"
+    wait_for(lambda: client.redis.get("woken") == "1")
+    wait_for(lambda: record_of(client.redis, str(result.id))["state"] == "done")
+    assert result.get(timeout=5) == "second"
+    assert client.redis.lrange("begun:lane", 0, -1) == ["once"]
+    client.redis.delete("lingering", "linger", "woken")
+
+
+def test_a_poisonous_task_is_given_up(client: Asking, start_worker: StartWorker, environ: dict[str, str]) -> None:
+    result = client.ask("t.deadly")
+    for number in range(1, 6):
+        with suppress(AssertionError):  # it may die before it is ready
+            start_worker(APP, environ, name=f"w{number}")
+        wait_for(partial(has_died, client, number))
+    start_worker(APP, environ, name="w6")
+    with pytest.raises(Exception, match="A worker died in each of 5 runs"):
+        result.get(timeout=60)
+    assert client.redis.get("deaths") == "5"
+
+
+def test_intervals_of_one_lock_never_overlap_with_workers_dying(
+    client: Asking, start_worker: StartWorker, environ: dict[str, str]
+) -> None:
+    results = [client.ask("t.interval", number, "lane") for number in range(30)]
+    for number in range(4):
+        victim = start_worker(APP, environ, name=f"w{number}")
+        seen = client.redis.llen("intervals")
+        wait_for(partial(longer_than, client, min(seen + 8, 60)))
+        victim.kill()
+    start_worker(APP, environ, name="last")
+    for result in results:
+        result.get(timeout=60)
+    marks = [mark.split() for mark in client.redis.lrange("intervals", 0, -1)]
+    for before, after in pairwise(marks):
+        assert before[0] != after[0] or before[1] == after[1], "begin, end, begin, end: never two at once"
+    client.redis.delete("intervals")
+
+
+@pytest.mark.usefixtures("worker")
+def test_requests_for_the_same_share_a_run_that_has_not_begun(client: Asking) -> None:
+    """The first has the lock; the second leads a run for those behind it, which has not begun to look."""
+    results = [client.ask("t.shared", "same") for _ in range(30)]
+    wait_for(lambda: client.redis.zcard("phoenix:lock:same") == 2)
+    wait_for(lambda: sum(client.redis.scard(key) for key in client.redis.scan_iter("phoenix:job:*:followers")) == 28)
+    client.redis.set("remote:same", 1)
+    assert sorted(result.get(timeout=60) for result in results) == [1] + [2] * 29
+    assert client.redis.llen("begun:same") == 2
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_cancelled_job_ends_wherever_it_waits_and_its_lock_passes_on(client: Asking) -> None:
+    owner, waiter, last = (client.ask("t.locked", number, "lane", f"job{number}") for number in range(3))
+    wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 3)
+    cancel(client, str(waiter.id))
+    with pytest.raises(Exception, match="not wanted"):
+        waiter.get(timeout=60)
+    cancel(client, str(owner.id))
+    with pytest.raises(Exception, match="not wanted"):
+        owner.get(timeout=60)
+    client.redis.set("remote:job2", 1)
+    assert last.get(timeout=60) == 2
+    wait_for(lambda: client.redis.hget(f"phoenix:job:{last.id}", "state") == "done")
+    assert cancel(client, str(last.id)) == "over"
+
+
+@pytest.mark.usefixtures("worker")
+def test_cancelling_one_of_several_requesters_detaches_only_that_one(client: Asking) -> None:
+    first, leader, follower = (client.ask("t.shared", "same") for _ in range(3))
+    wait_for(lambda: client.redis.zcard("phoenix:lock:same") == 2)
+    wait_for(lambda: [*client.redis.scan_iter("phoenix:job:*:followers")])
+    (key,) = client.redis.scan_iter("phoenix:job:*:followers")
+    by_id = {str(result.id): result for result in (first, leader, follower)}
+    led = by_id[str(key).split(":")[2]]
+    (following,) = (by_id[str(task_id)] for task_id in client.redis.smembers(str(key)))
+    assert cancel(client, str(led.id)) == "detached"
+    client.redis.set("remote:same", 1)
+    with pytest.raises(Exception, match="not wanted"):
+        led.get(timeout=60)
+    assert following.get(timeout=60) == 2
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_run_that_nobody_wants_any_more_stops(client: Asking) -> None:
+    results = [client.ask("t.shared", "same") for _ in range(3)]
+    wait_for(lambda: [*client.redis.scan_iter("phoenix:job:*:followers")])
+    for result in results:
+        cancel(client, str(result.id))
+    for result in results:
+        with pytest.raises(Exception, match="not wanted"):
+            result.get(timeout=60)
+
+
+@pytest.mark.usefixtures("worker")
+def test_celerys_revoke_cancels_the_job(client: Asking) -> None:
+    result = client.ask("t.locked", 1, "lane", "never")
+    wait_for(lambda: client.redis.exists("begun:lane"))
+    client.app.control.revoke(result.id)
+    with pytest.raises(Exception, match="revoked"):
+        result.get(timeout=60)
+    wait_for(lambda: not client.redis.exists("phoenix:lock:lane"))
+
+
+def test_a_worker_that_is_asked_to_stop_leaves_its_parked_tasks_to_the_next(
+    client: Asking, worker: WorkerProcess, start_worker: StartWorker, environ: dict[str, str]
+) -> None:
+    results = [client.ask("t.locked", number, f"lane{number}", "job") for number in range(100)]
+    wait_for(lambda: client.redis.zcard("phoenix:watch") == 1)
+    wait_for(lambda: client.redis.exists(*(f"begun:lane{number}" for number in range(100))) == 100)
+    worker.term()
+    assert worker.wait(timeout=10) == 0
+    assert not [*client.redis.scan_iter("phoenix:runs:*")]
+    client.redis.set("remote:job", 1)
+    start_worker(APP, environ, name="w2")
+    assert [result.get(timeout=60) for result in results] == list(range(100))
+
+
+def has_died(client: Asking, times: int) -> bool:
+    return client.redis.get("deaths") == str(times)
+
+
+def longer_than(client: Asking, length: int) -> bool:
+    return client.redis.llen("intervals") >= length
+
+
+def cancel(client: Asking, task_id: str) -> str:
+    """What `phoenix-lxc cancel` has a worker do, straight on the ledger."""
+    ledger = Ledger(client.redis, lambda _: None)
+    verdict, _ = ledger.cancel(task_id, {"message": "not wanted", "cause": "cancelled", "remedy": ""})
+    return verdict

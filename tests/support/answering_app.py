@@ -1,0 +1,111 @@
+"""A worker that answers requests without doing anything: what happens depends on the CTID.
+
+It tells the history of a job as the ledger does: the result is stored, then the history ends.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import redis
+from celery import Celery, Task
+
+from phoenix_producer.contract import (
+    CANCEL,
+    CONTAINERS,
+    ENSURE,
+    PLAN,
+    QUEUE,
+    STATUS,
+    Cancelled,
+    EnsureFailed,
+    EnsureResult,
+    Failure,
+    Outcome,
+    Step,
+)
+from phoenix_producer.standing import Exists, Standing
+
+URL = os.environ["ANSWERING_REDIS"]
+REFUSED, BROKEN, SLOW, FORGOTTEN, STOPPED = 404, 500, 408, 410, 499
+"""The CTIDs that fail, break the worker's code, wait for a push on `release`, lose their history, are cancelled."""
+UPID = "UPID:pve:00001A2B:0004C3D2:68A1B2C3:vzclone:103:phoenix@pve!worker:"
+
+REFUSALS = {
+    REFUSED: {"message": "CTID 404 is not ours.", "cause": "not-ours", "remedy": "Use --adopt."},
+    STOPPED: {
+        "message": "Job 1 was cancelled.",
+        "cause": "cancelled",
+        "remedy": "Ask again if that was a mistake.",
+    },
+}
+
+app = Celery("answering", broker=URL, backend=URL)
+app.conf.worker_pool = "threads"
+app.conf.task_default_queue = QUEUE
+client = redis.Redis.from_url(URL, decode_responses=True)
+
+
+class Answering(Task):  # type: ignore[type-arg]  # generic in the stubs only
+    def tell(self, kind: str, detail: str = "", upid: str = "") -> None:
+        entry: dict[Any, Any] = {"at": time.time(), "kind": kind, "step": self.name, "detail": detail, "upid": upid}
+        subject = self.request.args[0] if self.request.args else ""
+        client.xadd(f"phoenix:job:{self.request.id}:log", {**entry, "subject": subject})
+
+    def after_return(self, status: str, retval: Any, task_id: str, args: Any, *_: Any) -> None:
+        if FORGOTTEN in args:
+            client.delete(f"phoenix:job:{task_id}:log")
+        else:
+            ended = "cancelled" if STOPPED in args else "failed"
+            self.tell("done" if status == "SUCCESS" else ended, "" if status == "SUCCESS" else str(retval))
+
+
+@app.task(name=ENSURE, base=Answering, bind=True)
+def ensure(self: Answering, /, ctid: int, **options: Any) -> dict[str, Any]:
+    self.tell("step-started")
+    if ctid == SLOW:
+        client.blpop(["release"], timeout=60)
+    if ctid in REFUSALS:
+        raise EnsureFailed.of(Failure(request_id=self.request.id, ctid=ctid, **REFUSALS[ctid]))
+    if ctid == BROKEN:
+        raise RuntimeError("the worker's own fault")
+    self.tell("remote-task", upid=UPID)
+    return EnsureResult(
+        request_id=self.request.id,
+        ctid=ctid,
+        node="pve",
+        outcome=Outcome.UNCHANGED if options.get("dry_run") else Outcome.CREATED,
+        dry_run=options.get("dry_run", False),
+        plan=("clone from 900",) if options.get("dry_run") else (),
+        steps=(Step(name="clone", ctid=ctid, started=1000.0, seconds=2.5, source=900),),
+        not_applied=tuple(f"{key}: {value}" for key, value in sorted(options.items())),
+    ).model_dump(mode="json")
+
+
+@app.task(name=PLAN, base=Answering, bind=True)
+def plan(self: Answering, /, ctid: int) -> dict[str, Any]:
+    self.tell("step-started")
+    return {"ctid": ctid, "lines": [f"clone {ctid} from 900"] if ctid == 103 else [], "not_applied": []}
+
+
+@app.task(name=CONTAINERS, base=Answering)
+def containers() -> list[int]:
+    return [101, 103]
+
+
+@app.task(name=CANCEL, base=Answering)
+def cancel(job: str) -> dict[str, str]:
+    over = client.exists(f"celery-task-meta-{job}")
+    return {"job": job, "verdict": Cancelled.OVER if over else Cancelled.UNKNOWN}
+
+
+@app.task(name=STATUS, base=Answering)
+def status(ctids: tuple[int, ...] = (101, 103)) -> list[dict[str, Any]]:
+    return [
+        Standing(
+            ctid=ctid, name=f"ct{ctid}", role="container", state="running", node="pve", exists=Exists.ABSENT
+        ).model_dump(mode="json")
+        for ctid in ctids
+    ]

@@ -1,0 +1,225 @@
+"""A worker with tiny durable tasks of its own: the engine without Proxmox. Effects are lists in Redis."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from typing import Any
+
+from celery import Celery
+from celery.canvas import chain
+from redis import Redis
+
+from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
+from phoenix_worker.durable.engine import Engine
+from phoenix_worker.durable.task import DurableTask
+from tests.support import crash
+
+URL = os.environ["DURABLE_REDIS"]
+# Those of tests that harm the engine's Redis are kept on another.
+effects = Redis.from_url(os.environ.get("DURABLE_EFFECTS", URL), decode_responses=True)
+crash.install(effects)
+
+
+class BusyError(Exception):
+    """Something passing."""
+
+
+def look(watch: Any, elapsed: float) -> Any:  # noqa: ARG001 - the prober's signature
+    return effects.get(f"remote:{watch['job']}")
+
+
+app = Celery("durable_app", broker=URL, backend=URL, set_as_current=False)
+app.conf.update(CELERY_SETTINGS)
+engine = Engine(app, URL, look, ttl=float(os.environ.get("DURABLE_TTL", "1.0")), patience=5)
+engine.attach(app)
+Base = type("Base", (DurableTask,), {"abstract": True, "engine": engine, "transient": (BusyError,)})
+
+
+def link(name: str, *args: Any) -> Any:
+    return app.signature(name, args=args, immutable=True)
+
+
+@app.task(name="t.request", base=Base, bind=True, begins_job=True)
+def request(self: DurableTask, key: str, depth: int, template: str) -> Any:
+    """Holds its own key; is replaced by a chain whose first link may be replaced in turn."""
+    self.hold(f"key/{key}")
+    self.once("looked", lambda: effects.rpush("looked", key))
+    return self.replace(chain(link("t.clone", key, depth, template), link("t.step", key, "2"), link("t.last", key)))
+
+
+@app.task(name="t.clone", base=Base, bind=True)
+def clone(self: DurableTask, key: str, depth: int, template: str) -> str:
+    self.hold(f"lane/{template}")
+    if not self.once("built", lambda: effects.sismember("built", template)):
+        links = [link("t.build", template)]
+        if depth:
+            links = [link("t.clone", template, depth - 1, f"{template}x"), *links]
+        return self.replace(chain(*links, link("t.clone", key, depth, template)))
+    self.once("effect", lambda: effects.rpush("effects", f"clone {key}"), adopt=lambda _: found(f"clone {key}"))
+    return key
+
+
+@app.task(name="t.build", base=Base, bind=True)
+def build(self: DurableTask, template: str) -> str:
+    self.once(
+        "effect", lambda: effects.rpush("effects", f"build {template}"), adopt=lambda _: found(f"build {template}")
+    )
+    effects.sadd("built", template)
+    return template
+
+
+@app.task(name="t.step", base=Base, bind=True)
+def step(self: DurableTask, key: str, number: str) -> str:
+    """Does its effect, waits for a remote job and sleeps."""
+    self.once("effect", lambda: effects.rpush("effects", f"{number} {key}"), adopt=lambda _: found(f"{number} {key}"))
+    self.wait(f"remote/{key}", watch={"job": key, "class": "remote"})
+    for _ in range(3):
+        self.sleep(0.2)
+    return number
+
+
+@app.task(name="t.last", base=Base, bind=True)
+def last(self: DurableTask, key: str) -> str:
+    self.once("effect", lambda: effects.rpush("effects", f"last {key}"), adopt=lambda _: found(f"last {key}"))
+    return f"{key} done"
+
+
+@app.task(name="t.locked", base=Base, bind=True, begins_job=True)
+def locked(self: DurableTask, number: int, lock: str, job: str | None = None, capacity: int = 1) -> int:
+    """Owns a lock while it waits for a remote job, if one is named."""
+    self.hold(lock, capacity)
+    self.once("begun", lambda: effects.rpush(f"begun:{lock}", number))
+    if job:
+        self.wait(f"remote/{job}", watch={"job": job, "class": "remote"})
+    effects.rpush(f"ended:{lock}", number)
+    return number
+
+
+@app.task(name="t.nap", base=Base, bind=True, begins_job=True)
+def nap(self: DurableTask, seconds: float, times: int) -> int:
+    for _ in range(times):
+        self.sleep(seconds)
+    return effects.incr("naps")
+
+
+@app.task(name="t.busy", base=Base, bind=True, begins_job=True)
+def busy(_: DurableTask, times: int) -> int:
+    if effects.incr("tried") <= times:
+        raise BusyError("not yet")
+    return times
+
+
+@app.task(name="t.fails", base=Base, bind=True, begins_job=True)
+def fails(self: DurableTask, lock: str) -> None:
+    self.hold(lock)
+    raise ValueError("no")
+
+
+@app.task(name="t.deadly", base=Base, bind=True, begins_job=True)
+def deadly(_: DurableTask) -> None:
+    effects.incr("deaths")
+    os.kill(os.getpid(), 9)
+
+
+def found(effect: str) -> int | None:
+    """What an earlier run did, if it did."""
+    return 1 if effect in effects.lrange("effects", 0, -1) else None
+
+
+@app.task(name="t.builds", base=Base, bind=True, begins_job=True)
+def builds(self: DurableTask, lock: str) -> None:
+    """Is replaced by a chain whose first link owns a lock and has built what it protects."""
+    self.replace(chain(link("t.owner", lock), link("t.last", lock)))
+
+
+@app.task(name="t.owner", base=Base, bind=True)
+def owner(self: DurableTask, lock: str) -> None:
+    self.hold(lock)
+    self.replace(chain(link("t.failing_build"), link("t.owner", lock)))
+
+
+@app.task(name="t.failing_build", base=Base, bind=True)
+def failing_build(self: DurableTask) -> None:
+    self.wait("remote/build", watch={"job": "build", "class": "remote"})
+    raise ValueError("the build failed")
+
+
+@app.task(name="t.lingers", base=Base, bind=True, begins_job=True)
+def lingers(self: DurableTask, lock: str) -> str:
+    """The first run stays in its middle until it is told to go on; the second goes through."""
+    self.hold(lock)
+    if effects.set("lingering", 1, nx=True):
+        while effects.get("linger") is None:
+            time.sleep(0.01)
+        effects.set("woken", 1)
+        self.once("begun", lambda: effects.rpush(f"begun:{lock}", "twice"), adopt=lambda _: None)
+        return "first"
+    self.once("begun", lambda: effects.rpush(f"begun:{lock}", "once"), adopt=lambda _: None)
+    return "second"
+
+
+@app.task(name="t.interval", base=Base, bind=True, begins_job=True)
+def interval(self: DurableTask, number: int, lock: str) -> None:
+    """Marks the begin and the end of owning a lock, each once."""
+    self.hold(lock)
+    for mark in ("begin", "end"):
+        self.once(mark, partial(effects.rpush, "intervals", f"{mark} {number}"), adopt=marked(mark, number))
+        self.sleep(0.01)
+
+
+def marked(mark: str, number: int) -> Any:
+    return lambda _: 1 if f"{mark} {number}" in effects.lrange("intervals", 0, -1) else None
+
+
+@app.task(name="t.shared", base=Base, bind=True, begins_job=True)
+def shared(self: DurableTask, what: str) -> int:
+    """Shares its run with others that ask for the same before it begins."""
+    end = self.share(what)
+    if end is not None:
+        if not end["ok"]:
+            raise ValueError(end["value"])
+        return int(end["value"])
+    self.hold(what)
+    self.depart()
+    number: int = self.once("begun", lambda: effects.rpush(f"begun:{what}", 1))
+    self.wait(f"remote/{what}", watch={"job": what, "class": "remote"})
+    return number
+
+
+@app.task(name="t.plain")
+def plain() -> None:
+    """Celery's own empty task, to measure against."""
+
+
+@app.task(name="t.chained", base=Base, bind=True, begins_job=True)
+def chained(self: DurableTask) -> None:
+    """Three empty links follow it."""
+    self.replace(chain(link("t.tiny"), link("t.tiny"), link("t.tiny")))
+
+
+@app.task(name="t.tiny", base=Base, bind=True)
+def tiny(_: DurableTask) -> None:
+    """Does nothing."""
+
+
+@app.task(name="t.stamped", base=Base, bind=True, begins_job=True)
+def stamped(self: DurableTask, number: int) -> None:
+    """Owns a lock for 20 ms and notes when."""
+    self.hold("stamped")
+    began = time.monotonic()
+    time.sleep(0.02)
+    effects.rpush("stamps", f"{number} {began} {time.monotonic()}")
+
+
+@app.task(name="t.member", base=Base, bind=True, begins_job=True)
+def member(self: DurableTask, number: int) -> int:
+    self.once("effect", lambda: effects.rpush("effects", f"member {number}"), adopt=lambda _: found(f"member {number}"))
+    return number
+
+
+@app.task(name="t.body", base=Base, bind=True, begins_job=True)
+def body(self: DurableTask, numbers: list[int]) -> int:
+    self.once("effect", lambda: effects.rpush("effects", "body"), adopt=lambda _: found("body"))
+    return sum(numbers)

@@ -1,0 +1,285 @@
+"""fakepve, made to answer as `proxmox.md` says where it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from fakepve.lxc import parse_mount
+from fakepve.model import PveError, TaskError
+from fakepve.server import FakePve, ok
+from fakepve.shapes import PRIVILEGES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+USER, TOKEN, SECRET = "phoenix@pve", "worker", "8a5f2c1e-0000-4000-8000-7a11c0ffee00"
+TOKEN_ID = f"{USER}!{TOKEN}"
+_KILLED = "unexpected status"
+
+
+class SaidIn(Enum):
+    """Where an error's words are. Before 2025 the body had no message; a proxy may drop the reason phrase."""
+
+    BOTH = "both"
+    REASON = "reason"
+    MESSAGE = "message"
+
+
+@dataclass
+class Interval:
+    """One task of the node, in seconds of `time.monotonic`. `guest` is the id in the UPID: a clone's *source*."""
+
+    upid: str
+    kind: str
+    guest: str
+    user: str
+    start: float
+    end: float | None = None
+    made: int | None = None
+    """The CTID that a clone or create makes."""
+
+
+class _Work:
+    """A task's body while it runs."""
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[Any] | None = None
+        self.fate: str | None = None
+
+
+class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
+    """fakepve as a real node answers. What a test may set is public; set it through `Simulator.do`."""
+
+    def __init__(self) -> None:
+        super().__init__(user="root@pam", password="unused", host="127.0.0.1", port=0)
+        self.time_scale = 1.0
+        self.ct_secs["template"] = 0.035
+        self.start_secs = 0.0
+        """Seconds that the start of any container takes."""
+        self.said_in = SaidIn.BOTH
+        self.redirect_to = ""
+        self.resources_lag = True
+        """`/cluster/resources` shows name, status, lock and template flag as of the last `refresh_resources`."""
+        self.stale_rows: list[dict[str, Any]] = []
+        self.warnings: set[str] = set()
+        """Kinds of tasks that end `WARNINGS: 1`, such as `vzstart`."""
+        self.task_failures: dict[str, list[str]] = defaultdict(list)
+        """By kind: how the next tasks end instead of doing their work."""
+        self.creates: list[dict[str, Any]] = []
+        """The parameters of every create."""
+        self.destroyed: list[dict[str, Any]] = []
+        """The parameters of every destroy."""
+        self.aborted: list[str] = []
+        """The UPIDs that a client asked to stop."""
+        self.appliances: list[str] = []
+        """The file names in the index of OS templates."""
+        self.intervals: list[Interval] = []
+        self._hurry = asyncio.Event()
+        self._work: dict[str, _Work] = {}
+        self._published: dict[int, dict[str, Any]] = {}
+        self.apitokens[TOKEN_ID] = SECRET
+        # With any grant the fake checks privileges, and those that a token can never have.
+        self.grant(TOKEN_ID, "/", *PRIVILEGES)
+        self.storages["local-dir"] = {"type": "dir", "active": 1, "content": "rootdir", "path": "/srv", "files": set()}
+        self.storages["local"]["volumes"] = {
+            "vztmpl/debian-13-standard_13.1-1_amd64.tar.zst": {"content": "vztmpl", "format": "tzst", "size": 1}
+        }
+
+    # What a test does to the cluster
+
+    def refresh_resources(self) -> None:
+        """Let `/cluster/resources` catch up."""
+        self._published = {row["vmid"]: row for row in super().ct_resources("root@pam")}
+
+    def kill_worker(self, upid: str) -> None:
+        """Kill the Proxmox worker of a task: it ends `unexpected status`, and its locks stay for ever."""
+        self._end(upid, _KILLED)
+
+    def abort(self, upid: str) -> None:
+        """Stop a clone or create as an administrator does: its container and all locks are gone."""
+        self._end(upid, f"{self.tasks[upid]['type'].removeprefix('vz')} failed: interrupted by signal")
+
+    def hurry(self) -> None:
+        """Let whatever takes its time just now be done with it at once."""
+        self._hurry.set()
+        self._hurry = asyncio.Event()
+
+    async def pause(self, secs: float) -> None:
+        if secs and self.time_scale:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), secs * self.time_scale)
+
+    def _routes_tasks(self) -> list[tuple[str, str, Any]]:
+        return [("DELETE", "/nodes/{node}/tasks/{upid}", self._stop_task)]
+
+    async def _stop_task(self, v: dict[str, Any], user: str) -> None:
+        task = self.tasks[v["upid"]]
+        if not self._task_owner(user, task):
+            self.require(user, f"/nodes/{v['node']}", "Sys.Modify")
+        self.aborted.append(v["upid"])
+        if task["status"] == "running":
+            self.abort(v["upid"])
+
+    def forget(self, upid: str) -> None:
+        """Lose a task, as the rotation of task logs does."""
+        self.tasklog.remove(self.tasks.pop(upid))
+
+    # Errors on the wire
+
+    def _build_app(self) -> web.Application:
+        app: web.Application = super()._build_app()
+        app.middlewares.insert(0, self._wire)
+        return app
+
+    @web.middleware
+    async def _wire(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
+        if self.redirect_to:
+            raise web.HTTPFound(self.redirect_to)
+        response: web.Response = await handler(request)
+        if response.status == web.HTTPUnauthorized.status_code:
+            response.text = ""
+        elif response.status >= web.HTTPBadRequest.status_code and response.content_type == "application/json":
+            if self.said_in is SaidIn.REASON:
+                response.text = json.dumps({k: v for k, v in json.loads(response.text or "").items() if k != "message"})
+            elif self.said_in is SaidIn.MESSAGE:
+                response.set_status(response.status, "")
+        return response
+
+    # What is live and what lags
+
+    def ct_resources(self, user: str, kind: str | None = None) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = super().ct_resources(user, kind)
+        return [*map(self._lagging, rows), *self.stale_rows] if self.resources_lag else rows
+
+    def _lagging(self, row: dict[str, Any]) -> dict[str, Any]:
+        place = {key: row[key] for key in ("id", "type", "node", "vmid")}
+        return {"status": "unknown"} | self._published.get(row["vmid"], {}) | place
+
+    async def _lxc_config_get(self, user: str, v: dict[str, Any]) -> dict[str, Any]:
+        config: dict[str, Any] = await super()._lxc_config_get(user, v)
+        if "description" in config:
+            config["description"] += "\n"
+        return config
+
+    # Creating, cloning, templates, starting
+
+    async def _lxc_create(self, user: str, v: dict[str, Any]) -> Any:
+        self.creates.append(dict(v))
+        if v.get("unprivileged") is None:
+            raise PveError(
+                400, "Parameter verification failed.", {"unprivileged": "its default depends on the version"}
+            )
+        return await super()._lxc_create(user, v)
+
+    async def _lxc_clone(self, user: str, v: dict[str, Any]) -> Any:
+        source = self.ct(int(v["vmid"]))
+        if source is not None and not v.get("full"):
+            if not source.template:
+                v["full"] = 1
+            elif not source.lock:
+                self._need_linked_clones(source.config["rootfs"])
+        return await super()._lxc_clone(user, v)
+
+    def _need_linked_clones(self, rootfs: str) -> None:
+        volume = parse_mount(rootfs)["volume"]
+        if self.storages[volume.partition(":")[0]]["type"] in {"dir", "nfs", "lvm"}:
+            raise PveError(500, f"Linked clone feature for '{volume}' is not available")
+
+    async def _lxc_template(self, user: str, v: dict[str, Any]) -> None:
+        await super()._lxc_template(user, v)
+
+    async def _lxc_destroy(self, user: str, v: dict[str, Any]) -> Any:
+        self.destroyed.append(dict(v))
+        return await super()._lxc_destroy(user, v)
+
+    def _routes_appliances(self) -> list[tuple[str, str, Any]]:
+        return [("GET", "/nodes/{node}/aplinfo", self._index), ("POST", "/nodes/{node}/aplinfo", self._download)]
+
+    async def _index(self, _v: dict[str, Any], _user: str) -> list[dict[str, str]]:
+        return [{"template": name, "package": name.partition("_")[0]} for name in self.appliances]
+
+    async def _download(self, v: dict[str, Any], user: str) -> str:
+        async def body() -> None:
+            volumes = self.storages[v["storage"]]["volumes"]
+            volumes[f"vztmpl/{v['template']}"] = {"content": "vztmpl", "format": "tar", "size": 1}
+
+        return await self.task(v["node"], "download", "", user, body)
+
+    async def _start_steps(self, ct: Any, user: str, skiplock: bool = False) -> None:  # noqa: FBT002 - fakepve's
+        await self.pause(self.start_secs)
+        await super()._start_steps(ct, user, skiplock)
+
+    # Tasks
+
+    async def task(
+        self, node: str, ttype: str, tid: int | str, user: str, body: Callable[[], Coroutine[Any, Any, Any]], **how: Any
+    ) -> str:
+        work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate"} else None
+        entry = Interval("", ttype, str(tid), user, time.monotonic(), made=made.vmid if made else None)
+
+        async def watched() -> Any:
+            try:
+                if self.task_failures[ttype]:
+                    self._undo(ttype, str(tid), made)
+                    raise TaskError(self.task_failures[ttype].pop(0))
+                work.task = asyncio.ensure_future(body())
+                note = await work.task
+            except asyncio.CancelledError:
+                if work.fate is None:
+                    raise
+                if work.fate != _KILLED:
+                    self._undo(ttype, str(tid), made)
+                elif ttype == "vzclone":
+                    self.ct(int(tid)).lock = "disk"
+                raise TaskError(work.fate) from None
+            finally:
+                entry.end = time.monotonic()
+            if ttype in self.warnings:
+                raise TaskError("WARNINGS: 1")
+            return note
+
+        entry.upid = await super().task(node, ttype, tid, user, watched, **how)
+        self._work[entry.upid] = work
+        self.intervals.append(entry)
+        return entry.upid
+
+    def _end(self, upid: str, fate: str) -> None:
+        work = self._work[upid]
+        work.fate = fate
+        if work.task is None:
+            raise AssertionError(f"{upid} has not begun")
+        work.task.cancel()
+
+    def _undo(self, kind: str, guest: str, made: Any) -> None:
+        if kind == "vzclone":
+            self.ct(int(guest)).lock = None
+        if made is not None:
+            self._drop(made)
+
+    def _task_view(self, task: dict[str, Any], listing: bool = False) -> dict[str, Any]:  # noqa: FBT002 - fakepve's
+        view: dict[str, Any] = super()._task_view(task, listing)
+        view["user"] = view["user"].partition("!")[0]
+        return view
+
+    async def _task_list(self, request: web.Request) -> web.Response:
+        """Newest first also within a second; by default nothing that still runs."""
+        lines = json.loads((await super()._task_list(request)).text)["data"]
+        source = request.query.get("source", "archive")
+        begun = {entry.upid: entry.start for entry in self.intervals}
+        wanted = [line for line in lines if source in {"all", "archive" if "endtime" in line else "active"}]
+        answer: web.Response = ok(sorted(wanted, key=lambda line: -begun.get(line["upid"], 0.0)))
+        return answer
+
+    def _get_task(self, request: web.Request) -> dict[str, Any]:
+        if request.match_info["upid"] not in self.tasks:
+            raise PveError(400, "Parameter verification failed.", {"upid": "no such task"})
+        task: dict[str, Any] = super()._get_task(request)
+        return task

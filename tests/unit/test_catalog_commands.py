@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from phoenix_worker.commands import catalog, migrate
+from tests.unit.catalog_files import template, write
+from tests.unit.test_catalog_loading import EXAMPLE
+from tests.unit.test_catalog_refusals import EVERY
+from tests.unit.test_migration import NEW, OLD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typer.testing import Result
+
+
+@pytest.fixture
+def root() -> typer.Typer:
+    """The command line as `phoenix-lxc` puts it together."""
+    app = typer.Typer()
+    app.add_typer(catalog.app, name="catalog")
+    app.add_typer(migrate.app, name="migrate")
+    return app
+
+
+def run(root: typer.Typer, *arguments: object) -> Result:
+    return CliRunner().invoke(root, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_a_catalog_in_order_ends_with_0(root: typer.Typer) -> None:
+    result = run(root, "catalog", "check", EXAMPLE)
+    assert result.exit_code == 0
+    assert "is in order. Containers: 3, templates: 2." in result.stdout
+    assert "warning: CT 900: features/base_setup.sh not found" in result.stdout
+
+
+def test_a_refused_catalog_ends_with_2_and_every_refusal(root: typer.Typer) -> None:
+    result = run(root, "catalog", "check", EVERY)
+    assert result.exit_code == 2
+    lines = [line for line in result.stdout.splitlines() if line.startswith("refused: ")]
+    assert "refused: CT 101: clone_from_ctid 999 is not in the catalog. Declare 999, or name one of 102, 900." in lines
+    assert len(lines) == 21, "a script that is missing is a warning here"
+    assert "\x1b" not in result.output
+
+
+def test_a_check_as_json(root: typer.Typer) -> None:
+    result = run(root, "catalog", "check", EVERY, "--json")
+    assert result.exit_code == 2
+    report = json.loads(result.stdout)
+    assert report["ok"] is False
+    assert {
+        "ctid": 99,
+        "problem": '"99" is not a CTID.',
+        "remedy": "Use a number from 100 to 999999999 as its key.",
+    } in (report["refusals"])
+    assert {warning["ctid"] for warning in report["warnings"]} == {101, 116}
+    good = json.loads(run(root, "catalog", "check", "--json", EXAMPLE).stdout)
+    assert (good["ok"], good["containers"], good["templates"]) == (True, [101, 103, 801], [900, 901])
+
+
+@pytest.mark.parametrize("command", [("catalog", "check"), ("migrate",)])
+def test_what_cannot_be_read_ends_with_2(root: typer.Typer, tmp_path: Path, command: tuple[str, ...]) -> None:
+    for name in ("missing.json", "."):
+        result = run(root, *command, tmp_path / name)
+        assert result.exit_code == 2
+        assert "cannot be read" in result.output
+
+
+def test_text_of_the_file_is_no_markup(root: typer.Typer, tmp_path: Path) -> None:
+    file = write(tmp_path, {"lxc_configs": {"[red]": {}, "103": template(name="[bold]x[/]"), "\ud800\u0007": {}}})
+    result = run(root, "catalog", "check", file)
+    assert result.exit_code == 2
+    assert 'CT 103: name "[bold]x[/]" is not a DNS name' in result.output
+    assert "CT [red]: " in result.output
+    assert "\u0007" not in result.output
+
+
+def test_a_migration_prints_a_diff_and_leaves_the_file(root: typer.Typer, tmp_path: Path) -> None:
+    file = write(tmp_path, OLD)
+    result = run(root, "migrate", file)
+    assert result.exit_code == 0
+    assert '-        "102": {"template_file": "copy-cuda-v1.tar.gz"},' in result.stdout
+    assert '+        "102": {"clone_from_ctid": 901},' in result.stdout
+    assert "--write" in result.stderr
+    assert file.read_text() == OLD
+
+
+def test_a_migration_overwrites_with_write(root: typer.Typer, tmp_path: Path) -> None:
+    file = write(tmp_path, OLD)
+    file.chmod(0o640)
+    link = tmp_path / "link.json"
+    link.symlink_to(file)
+    assert run(root, "migrate", link, "--write").exit_code == 0
+    assert link.is_symlink()
+    assert file.read_text() == NEW
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["catalog.json", "link.json"]
+
+
+def test_options_may_stand_before_the_file(root: typer.Typer, tmp_path: Path) -> None:
+    file = write(tmp_path, OLD)
+    assert run(root, "migrate", "--write", file).exit_code == 0
+    assert file.read_text() == NEW
+
+
+def test_nothing_to_migrate_is_a_success(root: typer.Typer, tmp_path: Path) -> None:
+    file = write(tmp_path, NEW)
+    before = file.stat()
+    result = run(root, "migrate", file, "--write")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "needs no migration" in result.stderr
+    assert file.stat().st_ino == before.st_ino
+
+
+def test_what_cannot_be_migrated_ends_with_2(root: typer.Typer, tmp_path: Path) -> None:
+    result = run(root, "migrate", write(tmp_path, {"lxc_configs": {"103": {"template_file": "x"}}}), "--write")
+    assert result.exit_code == 2
+    assert 'refused: CT 103: template_file "x" has no source_ctid' in result.stderr
+
+
+def test_a_file_that_cannot_be_written_ends_with_1(
+    root: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = write(tmp_path, OLD)
+    monkeypatch.setattr(os, "fsync", full)
+    result = run(root, "migrate", file, "--write")
+    assert result.exit_code == 1
+    assert "could not be written: No space left on device" in result.stderr
+    assert file.read_text() == OLD
+    assert [path.name for path in tmp_path.iterdir()] == ["catalog.json"]
+
+
+def test_a_file_that_changes_meanwhile_is_left_alone(
+    root: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path, OLD)
+    monkeypatch.setattr(migrate, "_print_diff", lambda *_: file.write_text("edited"))
+    result = run(root, "migrate", file, "--write")
+    assert result.exit_code == 1
+    assert "changed meanwhile" in result.stderr
+    assert file.read_text() == "edited"

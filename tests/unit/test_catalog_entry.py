@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic_core import PydanticCustomError
+
+from phoenix_worker.catalog.fields import parse_lxc_option
+from tests.unit.catalog_files import clone, loaded, network, refusals, template, warnings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VOLUME = {"name": "v", "pool": "tank", "size_gb": 1, "mount_point": "/v"}
+
+WRONG: list[tuple[str, Any]] = [
+    ("name", "under_score"),
+    ("name", "-dash"),
+    ("name", "line\n"),
+    ("name", "a" * 64),
+    ("name", ".".join(["a" * 63] * 3) + "." + "a" * 62),
+    ("name", 5),
+    ("clone_from_ctid", "nine hundred"),
+    ("clone_from_ctid", 99),
+    ("clone_from_ctid", True),
+    ("template", "debian-12"),
+    ("template", "local:iso/x.iso"),
+    ("template", "local:backup/x.tar.gz"),
+    ("storage_pool", "9lives"),
+    ("storage_size_gb", 0),
+    ("storage_size_gb", "16"),
+    ("memory_mb", 15),
+    ("memory_mb", 512.5),
+    ("memory_mb", "512"),
+    ("swap_mb", -1),
+    ("cores", 0),
+    ("cores", 8193),
+    ("network_config", "10.0.0.5/24,10.0.0.1"),
+    ("network_config", {"ip": "10.0.0.5/24"}),
+    ("network_config", network("10.0.0.5")),
+    ("network_config", network("10.0.0.5/33")),
+    ("network_config", network("10.0.0.5/255.255.255.0")),
+    ("network_config", network("10.0.0.0/24")),
+    ("network_config", network("10.0.0.255/24")),
+    ("network_config", network("fd00::5/64")),
+    ("network_config", network(gw="10.0.1.1")),
+    ("network_config", network(gw="10.0.0.5")),
+    ("network_config", network(gw="10.0.0.1/24")),
+    ("network_config", network(gw="fd00::1")),
+    ("network_config", network(ip6="fd00::5/64", gw6="fd01::1")),
+    ("network_config", network(vlan=4095)),
+    ("network_config", network(bridge="no bridge")),
+    ("network_config", network(nameservers="dns.example.org")),
+    ("network_config", network(nameservers=["1.1.1.1", 9])),
+    ("mac_address", "52-54-00-AA-BB-CC"),
+    ("mac_address", "01:23:45:67:89:A1"),
+    ("unprivileged", "yes"),
+    ("start_at_boot", 1),
+    ("boot_order", -1),
+    ("boot_delay", "5"),
+    ("pct_options", "nesting=1"),
+    ("pct_options", ["nested=1"]),
+    ("pct_options", ["nesting=yes"]),
+    ("lxc_options", ["apparmor.profile=unconfined"]),
+    ("lxc_options", ["lxc.cap.keep="]),
+    ("lxc_options", ["lxc.a=b\nlxc.c=d"]),
+    ("apparmor_profile", "two words"),
+    ("apparmor_manages_nesting", "true"),
+    ("id_maps", ["x 0 100000 65536"]),
+    ("gpu_assignment", "all"),
+    ("gpu_assignment", 0),
+    ("mount_points", [{"host_path": "relative", "container_path": "/srv"}]),
+    ("mount_points", [{"host_path": "/srv"}]),
+    ("mount_points", [{"host_path": "/srv", "container_path": "/srv", "owner_uid": -1}]),
+    ("mount_points", [{"host_path": "/srv", "container_path": "/srv", "owner_gid": -1}]),
+    ("zfs_volumes", [{**VOLUME, "size_gb": 0}]),
+    ("volumes", [{**VOLUME, "mount_point": "v,ro=1"}]),
+    ("firewall", {"enabled": "yes"}),
+    ("firewall", {"rules": [{"type": "sideways", "action": "ACCEPT"}]}),
+    ("firewall", {"rules": [{"type": "in", "action": "ALLOW"}]}),
+    ("firewall", {"rules": [{"type": "in", "action": "DROP", "source": "10.0.0.300"}]}),
+    ("firewall", {"rules": [{"type": "in", "action": "DROP", "port": "70000"}]}),
+    ("firewall", {"rules": [{"type": "in", "action": "DROP", "port": "http:"}]}),
+    ("firewall", {"rules": [{"type": "in", "action": "DROP", "proto": "t c p"}]}),
+    ("features", "nesting=1"),
+    ("features", ["../escape"]),
+    ("application_script", ["a.sh"]),
+    ("application_script", "a\0.sh"),
+    ("health_check", {"retries": 5}),
+    ("health_check", {"command": "true", "retries": 0}),
+    ("health_check", {"command": "true", "interval": -1}),
+    ("dependencies", "103"),
+    ("dependencies", ["step-ca"]),
+    ("enable_lifecycle_snapshots", 1),
+    ("node", "pve_1"),
+    ("clone", "fast"),
+    ("is_template", "yes"),
+    ("state", "paused"),
+    ("tags", ["two words"]),
+    ("tags", "web;db"),
+    ("description", "x" * 8001),
+    ("description", "notes\nphoenix-lxc: ctid=1 id=x"),
+    ("pool", "a b"),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG)
+def test_a_wrong_value_is_refused_with_its_key_and_a_remedy(tmp_path: Path, key: str, value: Any) -> None:
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(**{key: value})}})
+    assert refusal.ctid == 103
+    assert refusal.problem.startswith(key)
+    assert refusal.remedy
+
+
+RIGHT: list[tuple[str, Any]] = [
+    ("name", "Copy-Cuda12.8"),
+    ("storage_pool", "quickOS-lxc-disks"),
+    ("network_config", network("dhcp")),
+    ("network_config", network("dhcp", ip6="auto")),
+    ("network_config", network("10.0.0.5/31", gw="10.0.0.4")),
+    ("network_config", network("10.0.0.5/32")),
+    ("network_config", network("dhcp", ip6="fd00::/16")),
+    ("network_config", network("dhcp", gw="10.0.0.1")),
+    ("network_config", {"bridge": "vmbr0", "gw": "10.0.0.1"}),
+    ("network_config", {"bridge": "vmbr0"}),
+    ("pct_options", ["keyctl=1", "nesting=1", "mknod=1", "mount=nfs;cifs"]),
+    ("lxc_options", ["lxc.mount.auto:sys:rw", "lxc.mount.auto: sys:rw", "lxc.apparmor.profile=unconfined"]),
+    ("firewall", {"enabled": True}),
+    ("firewall", {"rules": [{"type": "out", "action": "REJECT", "proto": "icmp", "source": "10.0.0.0/24,+friends"}]}),
+    ("firewall", {"rules": [{"type": "in", "action": "DROP", "dest": "10.0.0.1-10.0.0.9", "port": 443}]}),
+    ("firewall", {"rules": [{"type": "in", "action": "DROP", "dest": "fe80::/10,dc/alias", "port": "https,80"}]}),
+    ("mount_points", [{"host_path": "/mnt/a", "container_path": "/b", "owner_uid": 0, "owner_gid": 33}]),
+    ("vllm_args", ["--anything", {"goes": None}]),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), RIGHT)
+def test_what_users_write_today_is_accepted(tmp_path: Path, key: str, value: Any) -> None:
+    assert loaded(tmp_path, {"103": template(**{key: value})})[103].source[key] == value
+
+
+def test_an_entry_that_is_no_object_is_refused(tmp_path: Path) -> None:
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": ["name"]}})
+    assert str(refusal) == 'CT 103: The entry is ["name"], not an object. Write {"name": …}.'
+
+
+def test_a_missing_name_is_refused(tmp_path: Path) -> None:
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": {"template": "x.tar.gz"}}})
+    assert str(refusal) == "CT 103: name is missing. Declare name."
+
+
+def test_all_of_an_entrys_refusals_come_at_once(tmp_path: Path) -> None:
+    entry = clone(999, name="a_b", cores=0, memory_mb="1", network_config=network("x", vlan=0))
+    problems = [refusal.problem for refusal in refusals(tmp_path, {"lxc_configs": {"103": entry}})]
+    assert problems == [
+        'name "a_b" is not a DNS name.',
+        'memory_mb "1" is not a whole number.',
+        "cores 0 is below 1.",
+        'network_config.ip "x" is not an address in CIDR form.',
+        "network_config.vlan 0 is below 1.",
+        "clone_from_ctid 999 is not in the catalog.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("lxc.cap.keep=a,b", ("lxc.cap.keep", "a,b")),
+        ("lxc.mount.auto: sys:rw", ("lxc.mount.auto", "sys:rw")),
+        ("lxc.mount.auto:sys:rw", ("lxc.mount.auto", "sys:rw")),
+        ("lxc.environment = A=B", ("lxc.environment", "A=B")),
+    ],
+)
+def test_raw_lines_are_read_in_all_spellings(line: str, expected: tuple[str, str]) -> None:
+    assert parse_lxc_option(line) == expected
+
+
+def test_another_line_is_no_raw_line() -> None:
+    with pytest.raises(PydanticCustomError):
+        parse_lxc_option("lxc.nothing")
+
+
+def test_a_key_that_is_nearly_known_is_a_warning_with_the_likely_one(tmp_path: Path) -> None:
+    (advice,) = warnings(tmp_path, {"103": template(memroy_mb=512, vllm_port=8000, _comment="x")})
+    assert str(advice) == 'CT 103: "memroy_mb" has no effect. memory_mb was probably meant.'
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"network_config": network(gw_="10.0.0.1")}, "gw was probably meant"),
+        ({"network_config": network(mtu=9000)}, 'network_config: "mtu" has no effect. These have one: bridge'),
+        ({"health_check": {"command": "true", "intervall": 2}}, "interval was probably meant"),
+        ({"firewall": {"rules": [{"type": "in", "action": "DROP", "sport": "1"}]}}, "port was probably meant"),
+        ({"mount_points": [{"host_path": "/a", "container_path": "/b", "uid": 1}]}, 'mount_points: "uid"'),
+    ],
+)
+def test_keys_without_effect_inside_a_section_are_warned_of(tmp_path: Path, keys: dict[str, Any], words: str) -> None:
+    lines = [str(advice) for advice in warnings(tmp_path, {"103": template(**keys)})]
+    assert any(words in line for line in lines), lines
+
+
+def test_a_linked_clone_on_another_storage_is_warned_of(tmp_path: Path) -> None:
+    configs = {"900": template(storage_pool="zfs"), "103": clone(clone="linked", storage_pool="ceph")}
+    (advice,) = warnings(tmp_path, configs)
+    assert "stays on zfs" in advice.problem
+    configs["103"]["clone"] = "full"
+    assert warnings(tmp_path, configs) == ()

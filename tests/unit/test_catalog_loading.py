@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from phoenix_producer.contract import DesiredState
+from phoenix_worker.catalog.declaration import Network, Role
+from phoenix_worker.catalog.entry import Entry
+from phoenix_worker.catalog.loading import Catalog, CatalogError, Defaults, load, load_bytes
+from tests.unit.catalog_files import DEFAULTS, clone, loaded, network, template, write
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "phoenix_lxc_configs.json"
+
+
+def test_the_example_loads_as_it_is() -> None:
+    catalog = load(EXAMPLE, DEFAULTS)
+    assert catalog.containers() == (101, 103, 801)
+    assert list(catalog) == [101, 103, 801, 900, 901]
+    assert catalog.templates_of(801) == (901, 900)
+    assert catalog.templates_of(900) == ()
+    assert set(catalog.globals) == {"$schema", "nvidia_driver_version", "nvidia_repo_url"}
+    assert catalog[801].full_clone is False
+    assert catalog[801].source["ports"] == ["8000:8000"]
+    assert {warning.ctid for warning in catalog.warnings} == {900, 901, 101, 103}
+
+
+def test_an_empty_catalog_is_a_catalog(tmp_path: Path) -> None:
+    assert dict(loaded(tmp_path, {})) == {}
+
+
+def test_roles_come_from_clones_and_from_is_template(tmp_path: Path) -> None:
+    catalog = loaded(tmp_path, {"900": template(), "800": template(is_template=True), "103": clone("900")})
+    assert {ctid: declared.role for ctid, declared in catalog.items()} == {
+        103: Role.CONTAINER,
+        800: Role.TEMPLATE,
+        900: Role.TEMPLATE,
+    }
+
+
+def test_every_value_reaches_its_declaration(tmp_path: Path) -> None:
+    entry = template(
+        storage_pool="zfs",
+        storage_size_gb=8,
+        memory_mb=512,
+        swap_mb=0,
+        cores=2,
+        network_config=network(gw="10.0.0.1", ip6="fd00::5/64", gw6="fe80::1", vlan=7, nameservers="1.1.1.1, 9.9.9.9"),
+        mac_address="52:54:00:aa:bb:cc",
+        unprivileged=True,
+        start_at_boot=True,
+        boot_order=3,
+        boot_delay=0,
+        pct_options=["nesting=1", "keyctl=1"],
+        dependencies=["1002", 104, "104"],
+        node="pve2",
+        state="stopped",
+        tags=["Web", "db", "web"],
+        description="What it is for",
+        pool="prod",
+    )
+    declared = loaded(tmp_path, {"103": entry, "104": template()})[103]
+    assert declared.storage == "zfs"
+    assert (declared.disk_gb, declared.memory_mb, declared.swap_mb, declared.cores) == (8, 512, 0, 2)
+    assert declared.network == Network(
+        bridge="vmbr0",
+        ip="10.0.0.5/24",
+        gw="10.0.0.1",
+        ip6="fd00::5/64",
+        gw6="fe80::1",
+        vlan=7,
+        nameservers=("1.1.1.1", "9.9.9.9"),
+    )
+    assert declared.mac == "52:54:00:AA:BB:CC"
+    assert (declared.start_at_boot, declared.boot_order, declared.boot_delay) == (True, 3, 0)
+    assert declared.features == ("nesting=1",)
+    assert declared.dependencies == (1002, 104)
+    assert (declared.node, declared.state, declared.pool) == ("pve2", DesiredState.STOPPED, "prod")
+    assert declared.tags == ("db", "web")
+    assert declared.description == "What it is for"
+    assert declared.source == entry
+
+
+def test_defaults_fill_in_what_an_entry_leaves_open(tmp_path: Path) -> None:
+    configs = {
+        "900": template(template="/mnt/cache/debian-12.tar.zst"),
+        "103": clone(),
+    }
+    catalog = loaded(tmp_path, configs)
+    assert (catalog[900].node, catalog[900].storage) == ("pve", "local-lvm")
+    assert catalog[900].os_template == "iso-store:vztmpl/debian-12.tar.zst"
+    assert catalog[103].storage is None, "a clone stays where its template is"
+
+
+def test_with_both_origins_the_clone_wins(tmp_path: Path) -> None:
+    catalog = loaded(tmp_path, {"900": template(), "103": clone(template="local:vztmpl/x.tar.gz")})
+    assert (catalog[103].clone_from, catalog[103].os_template) == (900, None)
+    assert catalog[900].os_template == "local:vztmpl/debian-12.tar.zst"
+
+
+@pytest.mark.parametrize("declared", [None, True, False])
+def test_privileges_are_those_of_the_root(tmp_path: Path, declared: object) -> None:
+    root = template(unprivileged=declared)
+    catalog = loaded(tmp_path, {"103": clone("901"), "901": clone("900"), "900": root})
+    assert {one.unprivileged for one in catalog.values()} == {declared is not False}
+
+
+def test_templates_neither_start_at_boot_nor_run(tmp_path: Path) -> None:
+    root = template(is_template=True, start_at_boot=False, boot_order=0, boot_delay=0, state="running")
+    declared = loaded(tmp_path, {"900": root})[900]
+    assert (declared.start_at_boot, declared.boot_order, declared.boot_delay) == (None, None, None)
+    assert declared.state is DesiredState.STOPPED
+
+
+def test_null_and_empty_text_mean_not_declared(tmp_path: Path) -> None:
+    declared = loaded(tmp_path, {"103": template(mac_address="", cores=None, clone_from_ctid="")})[103]
+    assert (declared.mac, declared.cores, declared.clone_from) == (None, None, None)
+
+
+NOT_YET: dict[str, Any] = {
+    "features": ["base"],
+    "application_script": "app.sh",
+    "health_check": {"command": "true"},
+    "lxc_options": ["lxc.cap.keep=sys_admin,net_raw"],
+    "apparmor_profile": "unconfined",
+    "apparmor_manages_nesting": True,
+    "id_maps": ["u 0 100000 65536"],
+    "gpu_assignment": "0, 1",
+    "mount_points": [{"host_path": "/srv", "container_path": "/srv", "owner_uid": 33}],
+    "zfs_volumes": [{"name": "v", "pool": "tank", "size_gb": 1, "mount_point": "/v"}],
+    "volumes": [{"name": "v", "pool": "tank", "size_gb": 1, "mount_point": "/v"}],
+    "firewall": {"enabled": True, "rules": [{"type": "in", "action": "ACCEPT", "port": "80,8000:8010"}]},
+    "enable_lifecycle_snapshots": True,
+    "pct_options": ["keyctl=1"],
+}
+
+
+@pytest.mark.parametrize("key", NOT_YET)
+def test_what_is_not_applied_is_named_with_a_reason(tmp_path: Path, key: str) -> None:
+    (line,) = loaded(tmp_path, {"103": template(**{key: NOT_YET[key]})})[103].not_applied
+    assert line.startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {key: [] for key, value in NOT_YET.items() if isinstance(value, list)},
+        {"gpu_assignment": "none", "enable_lifecycle_snapshots": False, "firewall": None, "application_script": ""},
+    ],
+)
+def test_keys_without_content_are_not_named(tmp_path: Path, keys: dict[str, Any]) -> None:
+    assert loaded(tmp_path, {"103": template(**keys)})[103].not_applied == ()
+
+
+def test_only_nesting_of_unprivileged_containers_is_for_a_token(tmp_path: Path) -> None:
+    options = ["nesting=1", "keyctl=1", "mknod=1"]
+    configs = {
+        "103": template(pct_options=options),
+        "104": template(pct_options=options, unprivileged=False),
+    }
+    catalog = loaded(tmp_path, configs)
+    assert catalog[103].features == ("nesting=1",)
+    assert catalog[103].not_applied[0].startswith("pct_options: keyctl=1, mknod=1: ")
+    assert catalog[104].features == ()
+    assert catalog[104].not_applied[0].startswith("pct_options: nesting=1, keyctl=1, mknod=1: ")
+
+
+def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> None:
+    def hashed(defaults: Defaults = DEFAULTS, **keys: Any) -> str:
+        return loaded(tmp_path, {"103": template(network_config=network(), **keys)}, defaults)[103].hash
+
+    plain = hashed()
+    assert plain == hashed() == hashed(ports=["1:1"]) == hashed(features=["x"]) == hashed(state="running")
+    assert plain == hashed(mac_address="")
+    changed = [
+        hashed(cores=2),
+        hashed(state="stopped"),
+        hashed(description="x"),
+        hashed(Defaults("pve2", storage="local-lvm")),
+        hashed(dependencies=["200"]),
+        hashed(tags=[]),
+    ]
+    assert len({plain, *changed}) == len(changed) + 1
+
+
+def test_the_catalogs_hash_is_of_its_content(tmp_path: Path) -> None:
+    one, again, other = ({"103": template(cores=cores)} for cores in (1, 1, 2))
+    assert loaded(tmp_path, one).hash == loaded(tmp_path, again).hash != loaded(tmp_path, other).hash
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KNOWN = st.sampled_from([*Entry.model_fields, "template_file", "bridge", "ip", "gw", "rules", "command", "host_path"])
+LIKELY = st.sampled_from(
+    ["", "none", "0,1", "10.0.0.1/24", "dhcp", "a.tar.gz", "900", 900, True, 5, "nesting=1", "lxc.x=y", "\ud800", "\0"]
+)
+NEAR = st.recursive(
+    LIKELY | JSON,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KNOWN, inner, max_size=4),
+    max_leaves=6,
+)
+ENTRY = st.dictionaries(KNOWN | st.text(max_size=5), NEAR, max_size=8) | JSON
+CTID = st.sampled_from(["100", "101", "900", "99", "x", ""]) | st.text(max_size=4)
+CONTENT = JSON | st.fixed_dictionaries({"lxc_configs": st.dictionaries(CTID, ENTRY, max_size=4)})
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=CONTENT)
+def test_any_json_is_loaded_or_refused_with_reasons(tmp_path: Path, content: Any) -> None:
+    outcome = load_or_refuse(json.dumps(content).encode(), tmp_path)
+    if isinstance(outcome, CatalogError):
+        assert outcome.refusals
+        assert all(refusal.problem and refusal.remedy for refusal in outcome.refusals)
+        assert str(outcome).encode()
+    else:
+        assert outcome.hash
+
+
+def load_or_refuse(data: bytes, folder: Path) -> Catalog | CatalogError:
+    try:
+        return load_bytes(data, folder, DEFAULTS)
+    except CatalogError as error:
+        return error
+
+
+def test_load_reads_the_file_beside_its_scripts(tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "base.sh").touch()
+    file = write(tmp_path, {"lxc_configs": {"103": template(features=["base"])}})
+    assert load(file, DEFAULTS, require_scripts=True).warnings == ()

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoenix_worker.catalog.declaration import Role
+from phoenix_worker.core.marker import Marker, Stage, read_marker, without_marker, write_marker
+
+MARKER = Marker(103, "0b5c-1", Role.CONTAINER, Stage.CONFIGURED, "sha256:ab")
+LINE = "phoenix-lxc: ctid=103 id=0b5c-1 as=container stage=configured hash=sha256:ab"
+
+words = st.text(string.ascii_letters + string.digits + "._:,-", min_size=1, max_size=40)
+markers = st.builds(
+    Marker,
+    ctid=st.integers(100, 999_999_999),
+    creation=words,
+    role=st.sampled_from(Role),
+    stage=st.sampled_from(Stage),
+    declaration=words,
+)
+notes = st.text(st.characters(exclude_categories=("Cs", "Cc"), include_characters="\n")).filter(
+    lambda text: "phoenix-lxc:" not in text
+)
+
+
+@given(markers, notes)
+def test_what_is_written_is_read_again(marker: Marker, owners: str) -> None:
+    written = write_marker(marker, owners)
+    assert read_marker(written) == marker
+    assert read_marker(written + "\n") == marker
+    assert without_marker(written) == owners.strip()
+
+
+@given(markers, markers, notes)
+def test_the_owners_notes_outlive_any_number_of_markers(first: Marker, second: Marker, owners: str) -> None:
+    again = write_marker(second, without_marker(write_marker(first, owners)))
+    assert (read_marker(again), without_marker(again)) == (second, owners.strip())
+
+
+def test_the_line_is_for_people_too() -> None:
+    assert write_marker(MARKER) == LINE
+    assert write_marker(MARKER, "The CA.\n") == f"The CA.\n\n{LINE}"
+
+
+def test_the_line_is_found_wherever_people_moved_it() -> None:
+    moved = f"{LINE}\nAsk Ann first.\n"
+    assert read_marker(moved) == MARKER
+    assert without_marker(moved) == "Ask Ann first."
+
+
+def test_a_clones_marker_still_names_its_source() -> None:
+    inherited = read_marker(write_marker(MARKER))
+    assert inherited is not None
+    assert inherited.ctid == 103
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "",
+        "phoenix-lxc",
+        f"see {LINE}",
+        LINE.replace("ctid=103", "ctid=one"),
+        LINE.replace(" as=container", ""),
+        LINE.replace("container", "vm"),
+        LINE.replace("configured", "done"),
+        LINE.replace("hash=sha256:ab", "hash"),
+    ],
+)
+def test_half_a_marker_is_none(broken: str) -> None:
+    assert read_marker(broken) is None

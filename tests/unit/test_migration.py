@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoenix_worker.catalog.findings import CatalogError
+from phoenix_worker.catalog.migration import migrate
+
+OLD = """{
+    "$schema": "x",
+    "lxc_templates": {
+        "copy-base-v1.tar.gz": {"source_ctid": "900"},
+        "copy-cuda-v1.tar.gz": {"source_ctid": 901}
+    },
+  "kept": [ 1,2 ,3 ],  "number": 1.50e1, "text": "\\u00e9\\/ü",
+    "lxc_configs": {
+        "900": {
+            "name": "base",
+            "template": "/cache/x.tar.zst",
+            "template_file": "copy-base-v1.tar.gz",
+            "template_snapshot_name": "final-form",
+            "cores": 2
+        },
+        "901": {
+            "template_snapshot_name": "final-form",
+            "template_file": "copy-cuda-v1.tar.gz", "clone_from_ctid": "900",
+\t\t\t"name": "cuda"
+        },
+        "101": { "name": "web", "template_file"  :  "copy-base-v1.tar.gz", "features": [] },
+        "102": {"template_file": "copy-cuda-v1.tar.gz"},
+        "103": {"clone_from_ctid": "", "name": "null", "template_file": "copy-base-v1.tar.gz"}
+    }
+}
+"""
+
+NEW = """{
+    "$schema": "x",
+  "kept": [ 1,2 ,3 ],  "number": 1.50e1, "text": "\\u00e9\\/ü",
+    "lxc_configs": {
+        "900": {
+            "name": "base",
+            "template": "/cache/x.tar.zst",
+            "cores": 2
+        },
+        "901": {
+            "clone_from_ctid": "900",
+\t\t\t"name": "cuda"
+        },
+        "101": { "name": "web", "clone_from_ctid"  :  "900", "features": [] },
+        "102": {"clone_from_ctid": 901},
+        "103": {"name": "null", "clone_from_ctid": "900"}
+    }
+}
+"""
+
+
+def test_everything_else_stays_to_the_letter() -> None:
+    assert migrate(OLD) == NEW
+
+
+def test_line_ends_of_windows_stay() -> None:
+    assert migrate(OLD.replace("\n", "\r\n")) == NEW.replace("\n", "\r\n")
+
+
+def test_a_migrated_file_needs_no_migration() -> None:
+    assert migrate(NEW) == NEW
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('{"lxc_templates":{}}', "{}"),
+        ('{"lxc_templates":{},"lxc_configs":{}}', '{"lxc_configs":{}}'),
+        ('{ "lxc_configs": {} , "lxc_templates": {} }', '{ "lxc_configs": {} }'),
+        ('{"lxc_configs":{"9":{"template_snapshot_name":"x"}}}', '{"lxc_configs":{"9":{}}}'),
+        ('{"lxc_configs":{"900":{"template":"x","template_file":""}}}', '{"lxc_configs":{"900":{"template":"x"}}}'),
+        (
+            '{"lxc_configs":{"900":{"clone_from_ctid":1,"template_file":"?"}}}',
+            '{"lxc_configs":{"900":{"clone_from_ctid":1}}}',
+        ),
+        ('{"lxc_configs":[{"template_file":"x"}]}', '{"lxc_configs":[{"template_file":"x"}]}'),
+        ('{"lxc_configs":{"900":"template_file"}}', '{"lxc_configs":{"900":"template_file"}}'),
+        ('{"template_file":"x","lxc_configs":{}}', '{"template_file":"x","lxc_configs":{}}'),
+    ],
+)
+def test_layouts(before: str, after: str) -> None:
+    assert migrate(before) == after
+
+
+def refused(content: str) -> list[str]:
+    with pytest.raises(CatalogError) as caught:
+        migrate(content)
+    return [str(refusal) for refusal in caught.value.refusals]
+
+
+def test_all_files_that_lead_nowhere_are_told() -> None:
+    content = {
+        "lxc_templates": {"own.tar.gz": {"source_ctid": "900"}, "odd.tar.gz": {"source_ctid": "x"}},
+        "lxc_configs": {
+            "900": {"template_file": "own.tar.gz"},
+            "101": {"template_file": "unknown.tar.gz"},
+            "102": {"template_file": "odd.tar.gz"},
+            "103": {"template_file": ["own.tar.gz"]},
+            "104": {"template_file": None},
+        },
+    }
+    lines = refused(json.dumps(content))
+    assert [line.split(":")[0] for line in lines] == ["CT 900", "CT 101", "CT 102", "CT 103", "CT 104"]
+    with pytest.raises(CatalogError) as caught:
+        migrate(json.dumps({"lxc_configs": {"900": {"template_file": "x"}, "x": {"template_file": "x"}}}))
+    assert [refusal.ctid for refusal in caught.value.refusals] == [900, "x"]
+    assert "Declare the OS template" in lines[0]
+    assert '"unknown.tar.gz" has no source_ctid' in lines[1]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\ufeff{}", '{"a": 1, "a": 2}', "\ud800"])
+def test_what_is_no_catalog_is_refused(content: str) -> None:
+    assert refused(content)
+
+
+SPACE = st.text(" \t\r\n", max_size=2)
+PLAIN = st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.lists(st.text(max_size=3), max_size=2)
+ENTRIES = st.dictionaries(
+    st.sampled_from(["name", "template_snapshot_name", "cores", "firewall", "x"]), PLAIN, max_size=5
+)
+SOURCES: dict[str, dict[str, Any]] = {"a.tar.gz": {"source_ctid": "900"}, "b.tar.gz": {"source_ctid": 901}}
+
+
+@st.composite
+def catalogs(draw: st.DrawFn) -> dict[str, Any]:
+    configs: dict[str, Any] = {}
+    for ctid in draw(st.lists(st.sampled_from(["100", "101", "102", "900", "901"]), unique=True)):
+        entry = {**draw(ENTRIES), "template": "os.tar.gz"}
+        if draw(st.booleans()):
+            entry["template_file"] = draw(st.sampled_from(list(SOURCES)))
+        if draw(st.booleans()):
+            entry["clone_from_ctid"] = draw(st.sampled_from(["", "800", None]))
+        configs[ctid] = dict(draw(st.permutations(list(entry.items()))))
+    content = {"lxc_templates": SOURCES, "lxc_configs": configs, "kept": draw(PLAIN)}
+    return dict(draw(st.permutations(list(content.items()))))
+
+
+def spaced(value: Any, draw: st.DrawFn) -> str:
+    if isinstance(value, dict):
+        inside = (f"{draw(SPACE)}{json.dumps(k)}{draw(SPACE)}:{draw(SPACE)}{spaced(v, draw)}" for k, v in value.items())
+        return "{" + ",".join(f"{member}{draw(SPACE)}" for member in inside) + draw(SPACE) + "}"
+    return json.dumps(value)
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
+    content = draw(catalogs())
+    return content, spaced(content, draw)
+
+
+@given(drawn=texts())
+def test_any_layout_says_the_same_as_the_migration_of_its_content(drawn: tuple[dict[str, Any], str]) -> None:
+    content, text = drawn
+    migrated = json.loads(migrate(text))
+    assert "lxc_templates" not in migrated
+    assert migrated["kept"] == content["kept"]
+    for ctid, entry in content["lxc_configs"].items():
+        source = SOURCES[entry["template_file"]]["source_ctid"] if "template_file" in entry else None
+        cloned = entry.get("clone_from_ctid") or (source if str(source) != ctid else None)
+        rest = {"template_file", "template_snapshot_name", "clone_from_ctid"}
+        assert migrated["lxc_configs"][ctid].get("clone_from_ctid") in ([cloned] if cloned else ["", None])
+        kept = [pair for pair in migrated["lxc_configs"][ctid].items() if pair[0] != "clone_from_ctid"]
+        assert kept == [(key, value) for key, value in entry.items() if key not in rest]

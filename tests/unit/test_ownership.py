@@ -1,0 +1,337 @@
+"""The ownership table of the design, row by row in its own words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from phoenix_worker.catalog.declaration import Declaration, Network, Role
+from phoenix_worker.core.marker import Marker, Stage, write_marker
+from phoenix_worker.core.observation import Observation, Presence
+from phoenix_worker.core.ownership import (
+    Action,
+    Creating,
+    Verdict,
+    judge,
+    may_destroy,
+    may_seal,
+    may_start,
+    may_stop,
+    may_write,
+)
+
+MAC = "52:54:00:67:89:B3"
+CONTAINER = Declaration(103, "Step-CA", Role.CONTAINER, "pve1", clone_from=900, network=Network("vmbr0"), mac=MAC)
+TEMPLATE = replace(CONTAINER, role=Role.TEMPLATE)
+
+PLAIN = {"hostname": "somebody", "rootfs": "local-lvm:vm-103-disk-0,size=8G"}
+SEALED = {"hostname": "somebody", "rootfs": "local-lvm:base-103-disk-0,size=8G", "template": "1"}
+FLAG_ONLY = PLAIN | {"template": "1"}
+BASE_ONLY = {"hostname": "somebody", "rootfs": "local-lvm:base-103-disk-0,size=8G"}
+AS_DECLARED = PLAIN | {"hostname": "Step-CA", "net0": f"name=eth0,bridge=vmbr0,hwaddr={MAC.lower()},type=veth"}
+
+
+def marked(config: dict[str, str], role: Role = Role.CONTAINER, ctid: int = 103) -> dict[str, str]:
+    return config | {"description": write_marker(Marker(ctid, "c1", role, Stage.MADE, "h")) + "\n"}
+
+
+def here(config: dict[str, str], *, running: bool = False) -> Observation:
+    return Observation(103, "pve1", Presence.HERE, config, "digest", running)
+
+
+ABSENT = Observation(103, "pve1", Presence.ABSENT)
+VM = Observation(103, "pve1", Presence.VM, {"hostname": "windows"})
+ELSEWHERE = Observation(103, "pve2", Presence.OTHER_NODE, {"hostname": "somebody"})
+HALF = {"lock": "create"}
+OURS = marked(PLAIN)
+OUR_TEMPLATE = marked(PLAIN, Role.TEMPLATE)
+
+TABLE: dict[str, tuple[Declaration, Observation, Creating, Action, str]] = {
+    # what Proxmox shows, and → then, cause
+    "absent → create or clone": (CONTAINER, ABSENT, Creating.NOT_LOOKED, Action.CREATE, ""),
+    "marker with this CTID → ours: converge": (CONTAINER, here(OURS), Creating.NOT_LOOKED, Action.CONVERGE, ""),
+    "… a template of ours": (
+        TEMPLATE,
+        here(marked(SEALED, Role.TEMPLATE)),
+        Creating.NOT_LOOKED,
+        Action.CONVERGE,
+        "",
+    ),
+    "… a half-way template of ours": (TEMPLATE, here(OUR_TEMPLATE), Creating.NOT_LOOKED, Action.CONVERGE, ""),
+    "… whatever its hostname": (CONTAINER, here(marked(AS_DECLARED)), Creating.NOT_LOOKED, Action.CONVERGE, ""),
+    "marker with another CTID, someone cloned ours by hand → not ours": (
+        CONTAINER,
+        here(marked(AS_DECLARED, ctid=900)),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "not-ours",
+    ),
+    "no marker, hostname and MAC as declared → configuration is converged, nothing else": (
+        CONTAINER,
+        here(AS_DECLARED, running=True),
+        Creating.NOT_LOOKED,
+        Action.CONVERGE_CONFIG_ONLY,
+        "",
+    ),
+    "… but never a template": (
+        TEMPLATE,
+        here(AS_DECLARED),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "not-ours",
+    ),
+    "… and a sealed one is not a container": (
+        TEMPLATE,
+        here(AS_DECLARED | {"rootfs": SEALED["rootfs"], "template": "1"}),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "not-ours",
+    ),
+    "no marker, the hostname alone → error": (
+        CONTAINER,
+        here(PLAIN | {"hostname": "Step-CA"}),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "not-ours",
+    ),
+    "no marker, the MAC alone → error": (
+        CONTAINER,
+        here(AS_DECLARED | {"hostname": "x"}),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "not-ours",
+    ),
+    "no marker, no MAC declared → error": (
+        replace(CONTAINER, mac=None),
+        here(AS_DECLARED),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "not-ours",
+    ),
+    "no marker, else → error": (CONTAINER, here(PLAIN), Creating.NOT_LOOKED, Action.REFUSE, "not-ours"),
+    "… a template of somebody": (TEMPLATE, here(SEALED), Creating.NOT_LOOKED, Action.REFUSE, "not-ours"),
+    "marker says container, catalog now says template → refused": (
+        TEMPLATE,
+        here(OURS, running=True),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "role-changed",
+    ),
+    "… or the reverse → refused": (
+        CONTAINER,
+        here(marked(SEALED, Role.TEMPLATE)),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "role-changed",
+    ),
+    "… our container sealed by somebody → refused": (
+        CONTAINER,
+        here(marked(SEALED)),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "role-changed",
+    ),
+    "template flag without base volume, ours → repaired": (
+        TEMPLATE,
+        here(marked(FLAG_ONLY, Role.TEMPLATE)),
+        Creating.NOT_LOOKED,
+        Action.REPAIR_SEAL,
+        "",
+    ),
+    "… on a container of ours": (CONTAINER, here(marked(FLAG_ONLY)), Creating.NOT_LOOKED, Action.REPAIR_SEAL, ""),
+    "or the reverse, ours → repaired": (
+        TEMPLATE,
+        here(marked(BASE_ONLY, Role.TEMPLATE)),
+        Creating.NOT_LOOKED,
+        Action.REPAIR_SEAL,
+        "",
+    ),
+    "template flag without base volume, not ours → error": (
+        TEMPLATE,
+        here(FLAG_ONLY),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "broken-seal",
+    ),
+    "or the reverse, not ours → error": (
+        TEMPLATE,
+        here(BASE_ONLY),
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "broken-seal",
+    ),
+    "lock: create, our marker, its task runs → adopt the UPID": (
+        CONTAINER,
+        here(OURS | HALF),
+        Creating.OURS,
+        Action.ADOPT_TASK,
+        "",
+    ),
+    "no lock any more, whatever ran → ours: converge": (CONTAINER, here(OURS), Creating.OURS, Action.CONVERGE, ""),
+    "lock: create, our marker, no task active → unlock, destroy, start again": (
+        CONTAINER,
+        here(OURS | HALF),
+        Creating.NOBODY,
+        Action.REMOVE_HALF_MADE,
+        "half-made",
+    ),
+    "lock: create, our marker, not looked yet → wait": (
+        CONTAINER,
+        here(OURS | HALF),
+        Creating.NOT_LOOKED,
+        Action.WAIT,
+        "being-created",
+    ),
+    "lock: create, no marker yet, a vzcreate of our own → adopt it": (
+        CONTAINER,
+        here(HALF),
+        Creating.OURS,
+        Action.ADOPT_TASK,
+        "",
+    ),
+    "lock: create, no marker yet, anything else → wait": (
+        CONTAINER,
+        here(HALF),
+        Creating.ANOTHER,
+        Action.WAIT,
+        "being-created",
+    ),
+    "lock: create, marker of another CTID → wait": (
+        CONTAINER,
+        here(marked(HALF, ctid=900)),
+        Creating.ANOTHER,
+        Action.WAIT,
+        "being-created",
+    ),
+    "lock: create, no marker, no task → never destroy for want of evidence": (
+        CONTAINER,
+        here(HALF),
+        Creating.NOBODY,
+        Action.REFUSE,
+        "half-made",
+    ),
+    "being destroyed → wait": (
+        CONTAINER,
+        here({"lock": "destroyed"}),
+        Creating.NOT_LOOKED,
+        Action.WAIT,
+        "being-destroyed",
+    ),
+    "a VM has the id → error": (CONTAINER, VM, Creating.NOT_LOOKED, Action.REFUSE, "vm-has-id"),
+    "another node's guest has the id → error": (
+        CONTAINER,
+        ELSEWHERE,
+        Creating.NOT_LOOKED,
+        Action.REFUSE,
+        "other-node",
+    ),
+}
+CHANGED_BY_ADOPT = {
+    "marker with another CTID, someone cloned ours by hand → not ours",
+    "no marker, hostname and MAC as declared → configuration is converged, nothing else",
+    "no marker, the hostname alone → error",
+    "no marker, the MAC alone → error",
+    "no marker, no MAC declared → error",
+    "no marker, else → error",
+    "… a template of somebody",
+    "… and a sealed one is not a container",
+}
+
+
+@pytest.mark.parametrize(("declared", "seen", "creating", "then", "cause"), TABLE.values(), ids=TABLE)
+def test_the_table(declared: Declaration, seen: Observation, creating: Creating, then: Action, cause: str) -> None:
+    verdict = judge(declared, seen, adopt=False, creating=creating)
+    assert (verdict.action, verdict.cause) == (then, cause)
+    assert bool(verdict.message) is bool(verdict.remedy) is bool(cause)
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_adoption_takes_over_what_has_no_marker_of_ours_and_nothing_else(row: str) -> None:
+    declared, seen, creating, then, _ = TABLE[row]
+    verdict = judge(declared, seen, adopt=True, creating=creating)
+    assert verdict.action is (Action.CONVERGE if row in CHANGED_BY_ADOPT else then)
+
+
+@pytest.mark.parametrize("row", TABLE)
+@pytest.mark.parametrize("adopt", [False, True])
+def test_only_a_marked_and_stopped_template_in_the_making_is_ever_sealed(row: str, *, adopt: bool) -> None:
+    declared, seen, creating, _, _ = TABLE[row]
+    sealable = {
+        "… a template of ours",
+        "… a half-way template of ours",
+        "template flag without base volume, ours → repaired",
+        "or the reverse, ours → repaired",
+    }
+    verdict = judge(declared, seen, adopt=adopt, creating=creating)
+    assert may_seal(verdict, seen) is (row in sealable)
+    assert not may_seal(verdict, replace(seen, running=True))
+
+
+@pytest.mark.parametrize(
+    ("action", "write", "start", "stop"),
+    [
+        (Action.CREATE, False, False, False),
+        (Action.CONVERGE, True, True, True),
+        (Action.CONVERGE_CONFIG_ONLY, True, False, False),
+        (Action.REPAIR_SEAL, True, True, False),
+        (Action.ADOPT_TASK, False, False, False),
+        (Action.REMOVE_HALF_MADE, False, False, False),
+        (Action.WAIT, False, False, False),
+        (Action.REFUSE, False, False, False),
+    ],
+)
+def test_what_a_verdict_allows(action: Action, *, write: bool, start: bool, stop: bool) -> None:
+    verdict = Verdict(action)
+    assert (may_write(verdict), may_start(verdict), may_stop(verdict)) == (write, start, stop)
+
+
+@pytest.mark.parametrize(
+    ("seen", "may"),
+    [
+        (here(OURS), True),
+        (here(OURS | HALF), True),
+        (here(AS_DECLARED), False),
+        (here(PLAIN | {"tags": "phoenix"}), False),
+        (here(marked(PLAIN, ctid=900)), False),
+        (replace(VM, config=OURS), False),
+        (replace(ELSEWHERE, config=OURS), False),
+        (ABSENT, False),
+    ],
+)
+def test_deleting_anything_needs_the_marker(seen: Observation, *, may: bool) -> None:
+    assert may_destroy(seen) is may
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("a VM has the id → error", "a VM named 'windows' on pve1 has the id 103"),
+        ("another node's guest has the id → error", "CT 103 on pve2 is a stopped container named 'somebody'"),
+        ("no marker, else → error", "CT 103 on pve1 is a stopped container named 'somebody' without our marker"),
+        (
+            "marker with another CTID, someone cloned ours by hand → not ours",
+            "named 'Step-CA' with the marker of CT 900, cloned by hand",
+        ),
+        (
+            "marker says container, catalog now says template → refused",
+            "running container named 'somebody' of ours, made as a container, and the catalog now declares a template",
+        ),
+    ],
+)
+def test_a_refusal_names_what_stands_there(row: str, words: str) -> None:
+    declared, seen, creating, _, cause = TABLE[row]
+    error = judge(declared, seen, creating=creating).refusal()
+    assert words in error.message
+    assert error.message.startswith("Unable to ensure CT 103 on pve1: ")
+    assert error.cause == cause
+
+
+def test_a_half_made_container_comes_with_the_two_commands() -> None:
+    error = judge(CONTAINER, here(OURS | HALF), creating=Creating.NOBODY).refusal()
+    assert "`pct unlock 103`" in error.remedy
+    assert "`pct destroy 103 --destroy-unreferenced-disks 1`" in error.remedy
+
+
+def test_waiting_is_a_delay() -> None:
+    assert judge(CONTAINER, here(HALF)).delay().cause == "being-created"

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from phoenix_worker.durable import pace
+
+
+def watched(real: float, lengths: list[float], in_a_row: int) -> tuple[float, int, int]:
+    """Look at a job of this length as the watcher does: seconds of lateness, looks, finds at first look in a row."""
+    at, looks = pace.first_look(lengths), 1
+    while at < real:
+        at += pace.next_look(lengths, at)
+        looks += 1
+    lengths.insert(0, pace.length(at, looks=looks, in_a_row=in_a_row))
+    del lengths[pace.REMEMBERED :]
+    return at - real, looks, in_a_row + 1 if looks == 1 else 0
+
+
+@pytest.mark.parametrize("real", [0.3, 2.0, 20.0])
+def test_once_learned_it_is_on_time_with_near_two_looks(real: float) -> None:
+    lengths: list[float] = []
+    in_a_row = 0
+    seen = []
+    for _ in range(60):
+        late, looks, in_a_row = watched(real, lengths, in_a_row)
+        seen.append((late, looks))
+    learned = seen[20:]
+    assert sorted(late for late, _ in learned)[len(learned) // 2] <= pace.allowance(real)
+    assert sum(looks for _, looks in learned) / len(learned) <= 2
+
+
+def test_jobs_that_became_quicker_are_followed_within_a_few() -> None:
+    """As after a night with slow storage, or an outage in which everything seemed to take long."""
+    lengths = [6.3] * pace.REMEMBERED
+    in_a_row = 0
+    lateness = []
+    for _ in range(25):
+        late, _, in_a_row = watched(0.4, lengths, in_a_row)
+        lateness.append(late)
+    assert max(lateness[20:]) <= 2 * pace.allowance(0.4)

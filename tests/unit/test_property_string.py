@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import pytest
+
+from phoenix_worker.core import property_string
+
+
+@pytest.mark.parametrize(
+    ("text", "gib"), [("8G", 8), ("512M", 0.5), ("1T", 1024), ("1073741824", 1), ("", None), ("8g", None)]
+)
+def test_sizes(text: str, gib: float | None) -> None:
+    assert property_string.size_gib(text) == gib
+
+
+def test_a_property_string_is_printed_as_proxmox_does() -> None:
+    parts = property_string.parse("local:vm, size=8G,acl=1,", "volume")
+    assert parts == {"volume": "local:vm", "size": "8G", "acl": "1"}
+    assert property_string.render(parts, "size") == "size=8G,acl=1,volume=local:vm"

@@ -1,0 +1,128 @@
+"""The settings, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from phoenix_worker.settings import Settings, SettingsError, load_settings, settings_page
+
+ROOT = Path(__file__).parents[2]
+SECRET = "8a5f2c1e-1111-4000-8000-7a11c0ffee00"
+NEEDED = {
+    "PHOENIX_PROXMOX_HOST": "pve.example",
+    "PHOENIX_PROXMOX_USER": "phoenix@pve",
+    "PHOENIX_PROXMOX_TOKEN_NAME": "worker",
+    "PHOENIX_PROXMOX_TOKEN_VALUE": SECRET,
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and nothing of the tester's settings."""
+    for name in os.environ:
+        if name.upper().startswith("PHOENIX_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
+
+
+def complaint() -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("needed")
+def test_what_has_no_default_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    assert (settings.proxmox_host, settings.node, settings.proxmox_ca_file) == ("pve.example", "pve", None)
+    assert settings.redis_url == "redis://127.0.0.1:6379/0"
+    assert settings.catalog == Path("phoenix_lxc_configs.json")
+    monkeypatch.setenv("PHOENIX_PATIENCE", "7.5")
+    assert load_settings().patience == 7.5
+
+
+def test_everything_that_is_missing_is_named_at_once() -> None:
+    said = complaint()
+    assert all(f"{name}: is not set" in said for name in NEEDED)
+    assert len(said.splitlines()) == 1 + len(NEEDED)
+
+
+@pytest.mark.usefixtures("needed")
+def test_the_environment_comes_before_the_file(folder: Path) -> None:
+    (folder / ".env").write_text("PHOENIX_NODE=pve7\nPHOENIX_PROXMOX_HOST=other\nUNRELATED=1\n")
+    settings = load_settings()
+    assert (settings.node, settings.proxmox_host) == ("pve7", "pve.example")
+
+
+@pytest.mark.usefixtures("needed")
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_misspelt_one_is_told_with_the_likely_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, in_file: bool
+) -> None:
+    if in_file:
+        (folder / ".env").write_text("PHOENIX_PROXMOX_HOTS=x\n")
+    else:
+        monkeypatch.setenv("phoenix_proxmox_hots", "x")
+    said = complaint()
+    assert "PHOENIX_PROXMOX_HOTS: there is no such setting. Did you mean PHOENIX_PROXMOX_HOST?" in said
+
+
+@pytest.mark.usefixtures("needed")
+def test_an_unknown_one_that_resembles_none_is_told_with_all_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOENIX_XYZZY", "1")
+    assert "PHOENIX_XYZZY: there is no such setting. Known: PHOENIX_REDIS_URL, PHOENIX_CATALOG" in complaint()
+
+
+@pytest.mark.usefixtures("needed")
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PHOENIX_NODE_CAPACITY", "0", "greater than or equal to 1"),
+        ("PHOENIX_PATIENCE", "long", "should be a valid number"),
+        ("PHOENIX_PROXMOX_TIMEOUT", "0", "greater than 0"),
+        ("PHOENIX_HEARTBEAT_TTL", "90", "less than or equal to 60"),
+        ("PHOENIX_REDIS_URL", "localhost:6379", "redis://"),
+        ("PHOENIX_PROXMOX_HOST", "https://pve.example:8006", "without https://"),
+        ("PHOENIX_PROXMOX_HOST", "", "is empty"),
+        ("PHOENIX_PROXMOX_USER", "phoenix", "realm"),
+        ("PHOENIX_PROXMOX_USER", "phoenix@pve!worker", "PHOENIX_PROXMOX_TOKEN_NAME"),
+        ("PHOENIX_PROXMOX_TOKEN_NAME", "", "is empty"),
+        ("PHOENIX_PROXMOX_TOKEN_VALUE", "", "is empty"),
+        ("PHOENIX_PROXMOX_TOKEN_VALUE", "two words", "characters that no secret has"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    said = complaint()
+    assert f"  {name}: " in said
+    assert words in said
+    assert "two words" not in said
+
+
+@pytest.mark.usefixtures("needed")
+def test_the_secret_shows_in_no_text() -> None:
+    settings = load_settings()
+    assert SECRET not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    assert settings.proxmox_token_value.get_secret_value() == SECRET
+
+
+def test_each_setting_is_described_on_the_page_and_the_page_is_the_file() -> None:
+    page = settings_page()
+    for name, field in Settings.model_fields.items():
+        assert f"| `PHOENIX_{name.upper()}` | " in page
+        assert field.description
+    assert (ROOT / "docs" / "configuration.md").read_text() == page, (
+        "make it anew: python -m phoenix_worker.settings > docs/configuration.md"
+    )

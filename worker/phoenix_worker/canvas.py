@@ -1,0 +1,59 @@
+"""Celery signatures for planned steps, chained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery.canvas import Signature, chain
+
+from phoenix_worker.core.plan import PlannedStep, StepName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.task import PhoenixTask
+
+CLONE = "phoenix.clone"
+CREATE = "phoenix.create"
+CONFIGURE = "phoenix.configure"
+START = "phoenix.start"
+STOP = "phoenix.stop"
+SEAL = "phoenix.seal"
+VERIFY = "phoenix.verify"
+
+_TASK_OF = {
+    StepName.CLONE: CLONE,
+    StepName.CREATE: CREATE,
+    StepName.CONFIGURE: CONFIGURE,
+    StepName.START: START,
+    StepName.STOP: STOP,
+    StepName.SEAL: SEAL,
+    StepName.VERIFY: VERIFY,
+}
+
+
+def lane(ctid: int) -> str:
+    """Name the lock of a CTID; for a template, whoever holds it may build it or clone from it."""
+    return f"ct/{ctid}"
+
+
+def ensured(task: PhoenixTask, declaration: Declaration, steps: Iterable[PlannedStep], *, adopt: bool) -> Signature:
+    """Chain the steps of an ensure; the last one tells the result."""
+    names = [step.name for step in steps if step.name is not StepName.VERIFY]
+    return chain(*(_link(task, name, declaration, adopted=adopt) for name in (*names, StepName.VERIFY)))
+
+
+def built(
+    task: PhoenixTask, template: Declaration, steps: Iterable[PlannedStep], *, then: tuple[Declaration, bool]
+) -> Signature:
+    """Chain the steps that a template lacks, and after them the clone that waits for it."""
+    clone, adopted = then
+    links = [_link(task, step.name, template, adopted=False) for step in steps]
+    return chain(*links, _link(task, StepName.CLONE, clone, adopted=adopted))
+
+
+def _link(task: PhoenixTask, name: StepName, declaration: Declaration, *, adopted: bool) -> Signature:
+    return task.app.signature(
+        _TASK_OF[name], args=(declaration.ctid, declaration.hash), kwargs={"adopted": adopted}, immutable=True
+    )

@@ -1,0 +1,79 @@
+"""One container as the catalog declares it: checked, resolved against its template, in one spelling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from phoenix_producer.contract import DesiredState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Role(StrEnum):
+    """What a container is for."""
+
+    CONTAINER = "container"
+    TEMPLATE = "template"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """`net0`. Addresses are in CIDR form, `dhcp`, or (IPv6) `auto`."""
+
+    bridge: str
+    name: str = "eth0"
+    ip: str | None = None
+    gw: str | None = None
+    ip6: str | None = None
+    gw6: str | None = None
+    vlan: int | None = None
+    nameservers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A checked entry of the catalog. None means "not declared": a clone keeps what its template has."""
+
+    ctid: int
+    name: str
+    role: Role
+    node: str
+    clone_from: int | None = None
+    os_template: str | None = None
+    """Volume id of the OS template; None for clones."""
+    full_clone: bool = True
+    storage: str | None = None
+    disk_gb: int | None = None
+    memory_mb: int | None = None
+    swap_mb: int | None = None
+    cores: int | None = None
+    network: Network | None = None
+    mac: str | None = None
+    """Upper case, colons."""
+    unprivileged: bool = True
+    """Resolved: a clone has its template's."""
+    start_at_boot: bool | None = None
+    boot_order: int | None = None
+    boot_delay: int | None = None
+    """Seconds that Proxmox waits after this start."""
+    features: tuple[str, ...] = ()
+    """Proxmox features that the API token may set, such as `nesting=1`."""
+    state: DesiredState = DesiredState.RUNNING
+    tags: tuple[str, ...] | None = None
+    description: str | None = None
+    pool: str | None = None
+    dependencies: tuple[int, ...] = ()
+    not_applied: tuple[str, ...] = ()
+    """`key: why` of each declared key whose effect this version does not have."""
+    source: Mapping[str, Any] = field(default_factory=dict)
+    """The entry as it stands in the file, for scripts."""
+    hash: str = ""
+    """Of everything above that has an effect; changes exactly when the declaration does."""
+
+    @property
+    def is_template(self) -> bool:
+        """Whether others are cloned from it."""
+        return self.role is Role.TEMPLATE

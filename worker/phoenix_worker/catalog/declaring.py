@@ -1,0 +1,107 @@
+"""From a checked entry to its declaration: defaults filled in, templates' values inherited, one spelling, hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from phoenix_producer.contract import DesiredState
+from phoenix_worker.catalog.declaration import Declaration, Network, Role
+from phoenix_worker.catalog.refusals import templates, unprivileged
+from phoenix_worker.catalog.unapplied import not_applied, token_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phoenix_worker.catalog.entry import Entry, ParsedEntry
+    from phoenix_worker.catalog.sections import NetworkConfig
+
+HASH_LENGTH = 16
+_WITHOUT_EFFECT = ("not_applied", "source", "hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the settings say where an entry says nothing."""
+
+    node: str
+    template_storage: str = "local"
+    """Where OS templates lie that the catalog names by a path."""
+    storage: str | None = None
+    """For the root disk of what is created from an OS template; None leaves it to Proxmox."""
+
+
+def declare(entries: Mapping[int, ParsedEntry], defaults: Defaults) -> dict[int, Declaration]:
+    """Resolve all entries. They must have passed every check."""
+    made = templates(entries)
+    return {
+        ctid: _declare(parsed, defaults, template=ctid in made, privileged=not unprivileged(entries, ctid))
+        for ctid, parsed in sorted(entries.items())
+    }
+
+
+def _declare(parsed: ParsedEntry, defaults: Defaults, *, template: bool, privileged: bool) -> Declaration:
+    entry = parsed.entry
+    cloned = entry.clone_from_ctid is not None
+    declaration = Declaration(
+        ctid=parsed.ctid,
+        name=entry.name,
+        role=Role.TEMPLATE if template else Role.CONTAINER,
+        node=entry.node or defaults.node,
+        clone_from=entry.clone_from_ctid,
+        os_template=None if cloned else _volume_id(entry, defaults),
+        full_clone=not cloned or entry.clone == "full",
+        storage=entry.storage_pool if cloned else entry.storage_pool or defaults.storage,
+        disk_gb=entry.storage_size_gb,
+        memory_mb=entry.memory_mb,
+        swap_mb=entry.swap_mb,
+        cores=entry.cores,
+        network=None if entry.network_config is None else _network(entry.network_config),
+        mac=entry.mac_address,
+        unprivileged=not privileged,
+        start_at_boot=None if template else entry.start_at_boot,
+        boot_order=None if template else entry.boot_order,
+        boot_delay=None if template else entry.boot_delay,
+        features=token_options(entry, unprivileged=not privileged),
+        state=DesiredState.STOPPED if template else DesiredState(entry.state),
+        tags=None if entry.tags is None else tuple(sorted(set(entry.tags))),
+        description=entry.description,
+        pool=entry.pool,
+        dependencies=tuple(dict.fromkeys(entry.dependencies)),
+        not_applied=not_applied(entry, unprivileged=not privileged),
+        source=parsed.raw,
+    )
+    return replace(declaration, hash=_hash(declaration))
+
+
+def _volume_id(entry: Entry, defaults: Defaults) -> str | None:
+    if entry.template is None or ":vztmpl/" in entry.template:
+        return entry.template
+    return f"{defaults.template_storage}:vztmpl/{entry.template.rsplit('/', 1)[-1]}"
+
+
+def _network(config: NetworkConfig) -> Network:
+    return Network(
+        bridge=config.bridge,
+        name=config.name,
+        ip=config.ip,
+        gw=config.gw,
+        ip6=config.ip6,
+        gw6=config.gw6,
+        vlan=config.vlan,
+        nameservers=tuple(config.nameservers),
+    )
+
+
+def _hash(declaration: Declaration) -> str:
+    effective = {
+        one.name: getattr(declaration, one.name) for one in fields(declaration) if one.name not in _WITHOUT_EFFECT
+    }
+    return short_hash(json.dumps(effective, sort_keys=True, default=asdict).encode())
+
+
+def short_hash(data: bytes) -> str:
+    """Hash bytes to a short hexadecimal word."""
+    return hashlib.sha256(data).hexdigest()[:HASH_LENGTH]

@@ -1,0 +1,189 @@
+"""One entry of the catalog as it is written in the file, and what is wrong with it on its own."""
+
+# No postponed annotations here: pydantic needs the types when the classes are made.
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from phoenix_worker.catalog.fields import (
+    CtidField,
+    Description,
+    DnsName,
+    Gpus,
+    IdMap,
+    LxcOption,
+    Mac,
+    NodeName,
+    OsTemplate,
+    PathText,
+    PctOption,
+    PoolName,
+    Profile,
+    ScriptName,
+    StorageId,
+    Tag,
+)
+from phoenix_worker.catalog.findings import Advice, Refusal, shown
+from phoenix_worker.catalog.sections import (
+    Firewall,
+    FirewallRule,
+    HealthCheck,
+    MountPoint,
+    NetworkConfig,
+    Section,
+    Volume,
+)
+
+_LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
+
+DATA_KEYS = (
+    "ports",
+    "portainer_role",
+    "tests",
+    "traefik_service",
+    "trigger_sync_on_completion",
+    "vllm_engine_config",
+)
+"""Keys that are only handed to scripts, as all unknown ones are."""
+
+OLD_KEYS = ("template_file", "template_snapshot_name")
+"""Keys of files older than native templates; `migration.py` removes them."""
+
+
+class Entry(Section):
+    """The keys that have an effect. Everything else stays in the raw entry."""
+
+    name: DnsName
+    clone_from_ctid: CtidField | None = None
+    template: OsTemplate | None = None
+    storage_pool: StorageId | None = None
+    storage_size_gb: int | None = Field(default=None, ge=1)
+    memory_mb: int | None = Field(default=None, ge=16)
+    swap_mb: int | None = Field(default=None, ge=0)
+    cores: int | None = Field(default=None, ge=1, le=8192)
+    network_config: NetworkConfig | None = None
+    mac_address: Mac | None = None
+    unprivileged: bool | None = None
+    start_at_boot: bool | None = None
+    boot_order: int | None = Field(default=None, ge=0)
+    boot_delay: int | None = Field(default=None, ge=0)
+    pct_options: list[PctOption] = Field(default_factory=list)
+    lxc_options: list[LxcOption] = Field(default_factory=list)
+    apparmor_profile: Profile | None = None
+    apparmor_manages_nesting: bool = False
+    id_maps: list[IdMap] = Field(default_factory=list)
+    gpu_assignment: Gpus = "none"
+    mount_points: list[MountPoint] = Field(default_factory=list)
+    zfs_volumes: list[Volume] = Field(default_factory=list)
+    volumes: list[Volume] = Field(default_factory=list)
+    firewall: Firewall | None = None
+    features: list[ScriptName] = Field(default_factory=list)
+    application_script: PathText | None = None
+    health_check: HealthCheck | None = None
+    dependencies: list[CtidField] = Field(default_factory=list)
+    enable_lifecycle_snapshots: bool = False
+    node: NodeName | None = None
+    clone: Literal["full", "linked"] = "full"
+    is_template: bool = False
+    state: Literal["running", "stopped"] = "running"
+    tags: list[Tag] | None = None
+    description: Description | None = None
+    pool: PoolName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedEntry:
+    """An entry with its raw form. Keys in `broken` were refused, and `entry` is as if they were not there."""
+
+    ctid: int
+    entry: Entry
+    raw: Mapping[str, Any]
+    broken: frozenset[str] = frozenset()
+
+    def declares(self, key: str) -> bool:
+        """Whether the file has a value for this key, a right or a wrong one."""
+        return self.raw.get(key) not in (None, "", [], {})
+
+
+def parse_entry(ctid: int, raw: Any) -> tuple[ParsedEntry | None, list[Refusal]]:
+    """Check one raw entry. With refusals the entry holds what is right of it, so that the rest is checked too."""
+    if not isinstance(raw, dict):
+        return None, [Refusal(ctid, f"The entry is {shown(raw)}, not an object.", 'Write {"name": …}.')]
+    try:
+        return ParsedEntry(ctid, Entry.model_validate(raw), raw), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    broken = frozenset(str(detail["loc"][0]) for detail in details)
+    whole = {"name": f"ct{ctid}"} | {key: value for key, value in raw.items() if key not in broken}
+    parsed = ParsedEntry(ctid, Entry.model_validate(whole), raw, broken)
+    return parsed, [_refusal(ctid, detail) for detail in details]
+
+
+_STANDARD = {
+    "missing": ("is missing", "Declare {key}."),
+    "int_type": ("is not a whole number", "Write digits without quotes."),
+    "bool_type": ("is neither true nor false", "Write true or false without quotes."),
+    "string_type": ("is not a string", "Write it in quotes."),
+    "list_type": ("is not a list", "Write it in [ ]."),
+    "model_type": ("is not an object", "Write it in {{ }}."),
+    "literal_error": ("is not {expected}", "Write {expected}."),
+    "greater_than_equal": ("is below {ge}", "Write at least {ge}."),
+    "less_than_equal": ("is above {le}", "Write at most {le}."),
+    "string_too_long": ("is longer than {max_length} characters", "Shorten it."),
+    "catalog": ("{predicate}", "{remedy}"),
+}
+_OTHERWISE = ("cannot be read: {message}", "Correct it.")
+
+
+def _refusal(ctid: int, detail: ErrorDetails) -> Refusal:
+    key = _spelled(detail["loc"])
+    predicate, remedy = _STANDARD.get(detail["type"], _OTHERWISE)
+    words = {"key": key, "message": detail["msg"], **detail.get("ctx", {})}
+    value = detail["input"]
+    subject = key if isinstance(value, dict | list) else f"{key} {shown(value)}"
+    return Refusal(ctid, f"{subject} {predicate.format(**words)}.", remedy.format(**words))
+
+
+def _spelled(location: tuple[int | str, ...]) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+    return "".join(steps).removeprefix(".")
+
+
+def entry_advice(ctid: int, raw: Mapping[str, Any]) -> Iterator[Advice]:
+    """Warn of keys that are nearly known ones, and of keys without effect inside the objects that have one."""
+    known = (*Entry.model_fields, *DATA_KEYS, *OLD_KEYS)
+    for key in raw:
+        likely = difflib.get_close_matches(key, known, 1, _LIKENESS) if key not in known else []
+        if likely:
+            yield Advice(ctid, f"{shown(key)} has no effect.", f"{likely[0]} was probably meant.")
+    for where, section, model in _sections(raw):
+        yield from _section_advice(ctid, where, section, model)
+
+
+def _section_advice(ctid: int, where: str, section: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Advice]:
+    for key in section.keys() - model.model_fields.keys():
+        likely = difflib.get_close_matches(key, model.model_fields, 1, 0.6)
+        known = ", ".join(model.model_fields)
+        remedy = f"{likely[0]} was probably meant." if likely else f"These have one: {known}."
+        yield Advice(ctid, f"{where}: {shown(key)} has no effect.", remedy)
+
+
+def _sections(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], type[BaseModel]]]:
+    firewall = raw.get("firewall")
+    candidates: list[tuple[str, Any, type[BaseModel]]] = [
+        ("network_config", raw.get("network_config"), NetworkConfig),
+        ("firewall", firewall, Firewall),
+        ("firewall.rules", firewall.get("rules") if isinstance(firewall, dict) else None, FirewallRule),
+        ("health_check", raw.get("health_check"), HealthCheck),
+        ("mount_points", raw.get("mount_points"), MountPoint),
+        ("zfs_volumes", raw.get("zfs_volumes"), Volume),
+        ("volumes", raw.get("volumes"), Volume),
+    ]
+    for where, value, model in candidates:
+        for section in value if isinstance(value, list) else [value]:
+            if isinstance(section, dict):
+                yield where, section, model

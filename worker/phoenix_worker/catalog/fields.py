@@ -1,0 +1,210 @@
+"""The types of single values in the catalog: what Proxmox accepts, in the spelling that Proxmox uses.
+
+Each check says what a value is not, as the predicate of a sentence that `entry.py` begins with key and value.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+_CTID = re.compile(r"[1-9][0-9]{2,8}")
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MARKER = re.compile(r"^phoenix-lxc:", re.MULTILINE)
+_MULTICAST = 1
+_PORTS = 65535
+_POINT_TO_POINT = 31
+
+
+def refused(predicate: str, remedy: str) -> PydanticCustomError:
+    """Make the error for a value: what it is not, and what to do."""
+    return PydanticCustomError("catalog", "{predicate}", {"predicate": predicate, "remedy": remedy})
+
+
+def parse_ctid(text: str) -> int | None:
+    """Read a CTID from a string; None when it is not a number from 100 to 999999999."""
+    return int(text) if _CTID.fullmatch(text) else None
+
+
+def _ctid(value: Any) -> int:
+    number = parse_ctid(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    if number is None:
+        raise refused("is not a CTID", "Write a number from 100 to 999999999.")
+    return number
+
+
+def _matching(pattern: str, what: str, remedy: str) -> AfterValidator:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None:
+            raise refused(f"is not {what}", remedy)
+        return value
+
+    return AfterValidator(check)
+
+
+def _mac(value: str) -> str:
+    if re.fullmatch(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", value) is None:
+        raise refused("is not a MAC address", "Write six pairs of hex digits with colons, such as 52:54:00:AA:BB:CC.")
+    if int(value[:2], 16) & _MULTICAST:
+        raise refused("is a multicast MAC address", "Make its second digit even, as in 52:54:00:AA:BB:CC.")
+    return value.upper()
+
+
+def _address(value: str, family: type[ipaddress.IPv4Interface | ipaddress.IPv6Interface], example: str) -> str:
+    try:
+        interface = family(value)
+    except ValueError as error:
+        raise refused("is not an address in CIDR form", f"Write it like {example}.") from error
+    if not value.partition("/")[2].isdecimal():
+        raise refused("has no prefix length", f"Write it like {example}.")
+    _refuse_network_itself(interface)
+    return str(interface)
+
+
+def _refuse_network_itself(interface: ipaddress.IPv4Interface | ipaddress.IPv6Interface) -> None:
+    network = interface.network
+    if network.version == 4 and network.prefixlen < _POINT_TO_POINT:  # noqa: PLR2004 - the IP version reads as itself
+        reserved = (network.network_address, network.broadcast_address)
+        if interface.ip in reserved:
+            raise refused(f"is not a host's address in {network}", "Write the address of one host.")
+
+
+def _ip(value: str) -> str:
+    return value if value == "dhcp" else _address(value, ipaddress.IPv4Interface, "10.0.0.5/24, or dhcp")
+
+
+def _ip6(value: str) -> str:
+    return value if value in ("dhcp", "auto") else _address(value, ipaddress.IPv6Interface, "fd00::5/64, dhcp or auto")
+
+
+def _host(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError as error:
+        raise refused("is not an IP address", "Write one address without a prefix length.") from error
+
+
+def _split(value: Any) -> Any:
+    return re.split(r"[,\s]+", value.strip(", \t\n")) if isinstance(value, str) else value
+
+
+def _os_template(value: str) -> str:
+    volume = re.fullmatch(r"[A-Za-z][\w.-]*:vztmpl/([^/\s]+)", value, re.ASCII)
+    name = volume[1] if volume else value.rsplit("/", 1)[-1]
+    if re.fullmatch(r"[\w.+~-]+\.tar\.(gz|xz|zst|bz2)", name, re.ASCII) is None or (volume is None and ":" in value):
+        raise refused("is not an OS template", "Write local:vztmpl/NAME.tar.zst, or the path of such an archive.")
+    return value
+
+
+def _gpus(value: str) -> str:
+    indices = [part.strip() for part in value.split(",")]
+    if value != "none" and not all(re.fullmatch(r"[0-9]{1,2}", index) for index in indices):
+        raise refused("is not a GPU assignment", 'Write "none", "0" or "0,1".')
+    return ",".join(indices)
+
+
+def parse_lxc_option(line: str) -> tuple[str, str]:
+    """Split a raw line written `key=value`, `key: value` or `key:value`; raises PydanticCustomError for others."""
+    found = re.fullmatch(r"(lxc\.[\w.-]+)\s*[=:]\s*(\S.*?)\s*", line)
+    if found is None:
+        raise refused("is not a raw lxc line", "Write it like lxc.apparmor.profile=unconfined.")
+    return found[1], found[2]
+
+
+def _lxc_option(line: str) -> str:
+    parse_lxc_option(line)
+    return line
+
+
+def _firewall_addresses(value: str) -> str:
+    for part in value.split(","):
+        if re.fullmatch(r"\+?[A-Za-z][\w/.-]*", part) is None:
+            _firewall_address(part)
+    return value
+
+
+def _firewall_address(part: str) -> None:
+    try:
+        for end in part.split("-"):
+            ipaddress.ip_network(end, strict=False)
+    except ValueError as error:
+        remedy = "Write addresses, networks such as 10.0.0.0/24, or the name of an alias or an IP set."
+        raise refused("is not an address for a firewall rule", remedy) from error
+
+
+def _firewall_ports(value: Any) -> str:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    for part in re.split(r"[,:]", text):
+        number = int(part) if re.fullmatch(r"[0-9]{1,5}", part) else None
+        if number is None and re.fullmatch(r"[a-z][a-z0-9-]*", part) is None:
+            raise refused("is not a port", "Write a port, a list such as 80,443, or a range such as 8000:8010.")
+        if number is not None and not 0 < number <= _PORTS:
+            raise refused("is not a port", f"Write a number from 1 to {_PORTS}.")
+    return text
+
+
+def _description(value: str) -> str:
+    if _MARKER.search(value):
+        raise refused("has a line that begins with phoenix-lxc:, as our own marker does", "Word that line differently.")
+    return value
+
+
+CtidField = Annotated[int, BeforeValidator(_ctid)]
+DnsName = Annotated[
+    str,
+    Field(max_length=253),
+    _matching(rf"{_LABEL}(\.{_LABEL})*", "a DNS name", "Use letters, digits, dots and hyphens, no underscore."),
+]
+NodeName = Annotated[str, _matching(_LABEL, "the name of a node", "Use letters, digits and hyphens.")]
+StorageId = Annotated[
+    str,
+    _matching(r"[A-Za-z][\w.-]*[A-Za-z0-9]", "the id of a storage", "Write it as Proxmox lists it, such as local-lvm."),
+]
+PoolName = Annotated[
+    str,
+    _matching(r"[\w.-]+(/[\w.-]+){0,2}", "the name of a pool", "Use letters, digits, dots, hyphens and underscores."),
+]
+InterfaceName = Annotated[
+    str, _matching(r"[\w.-]{1,15}", "the name of an interface", "Use at most 15 letters, digits, dots and hyphens.")
+]
+Tag = Annotated[
+    str,
+    _matching(r"[A-Za-z0-9_][A-Za-z0-9_+.-]*", "a tag", "Use letters, digits, _, -, + and dots."),
+    AfterValidator(str.lower),
+]
+ScriptName = Annotated[
+    str, _matching(r"[\w+-][\w.+-]*", "the name of a feature", "Use letters, digits, dots, hyphens and underscores.")
+]
+PathText = Annotated[str, _matching(r"[^\x00-\x1f]+", "a file name", "Remove the control characters.")]
+AbsolutePath = Annotated[
+    str,
+    _matching(r"/[^\x00-\x1f,]*", "an absolute path", "Begin it with / and use no comma, which Proxmox cannot read."),
+]
+Mac = Annotated[str, AfterValidator(_mac)]
+Ip = Annotated[str, AfterValidator(_ip)]
+Ip6 = Annotated[str, AfterValidator(_ip6)]
+Host = Annotated[str, AfterValidator(_host)]
+Hosts = Annotated[list[Host], BeforeValidator(_split)]
+OsTemplate = Annotated[str, AfterValidator(_os_template)]
+Gpus = Annotated[str, AfterValidator(_gpus)]
+PctOption = Annotated[
+    str,
+    _matching(
+        r"(nesting|keyctl|fuse|mknod|force_rw_sys)=[01]|mount=[\w;]+",
+        "a feature of Proxmox",
+        "Write nesting=1, keyctl=1, fuse=1, mknod=1, force_rw_sys=1 or mount=TYPES.",
+    ),
+]
+LxcOption = Annotated[str, AfterValidator(_lxc_option)]
+IdMap = Annotated[str, _matching(r"[ug]( [0-9]+){3}", "an id map", "Write it like u 0 100000 65536.")]
+Profile = Annotated[str, _matching(r"\S+", "the name of an AppArmor profile", "Write it without spaces.")]
+FirewallAddresses = Annotated[str, AfterValidator(_firewall_addresses)]
+FirewallPorts = Annotated[str, BeforeValidator(_firewall_ports)]
+Protocol = Annotated[str, _matching(r"[A-Za-z0-9-]+", "a protocol", "Write it like tcp, udp or icmp.")]
+Description = Annotated[str, Field(max_length=8000), AfterValidator(_description)]

@@ -1,0 +1,126 @@
+"""Loading a catalog: everything that is wrong with it at once, or all its declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.catalog.declaring import Defaults, declare, short_hash
+from phoenix_worker.catalog.document import Document, parse, read
+from phoenix_worker.catalog.entry import ParsedEntry, entry_advice, parse_entry
+from phoenix_worker.catalog.fields import parse_ctid
+from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
+from phoenix_worker.catalog.refusals import (
+    advise_linked_clones,
+    advise_old_keys,
+    missing_scripts,
+    refuse_old_sections,
+    refuse_together,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from phoenix_worker.catalog.declaration import Declaration
+
+__all__ = ["Advice", "Catalog", "CatalogError", "Defaults", "Refusal", "load", "load_bytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog(Mapping[int, "Declaration"]):
+    """A catalog that passed every check: CTID to declaration, in ascending order."""
+
+    declarations: Mapping[int, Declaration]
+    globals: Mapping[str, Any] = field(default_factory=dict)
+    """What stands beside `lxc_configs`, for scripts."""
+    warnings: tuple[Advice, ...] = ()
+    hash: str = ""
+    """Of the file's content."""
+
+    def __getitem__(self, ctid: int) -> Declaration:
+        return self.declarations[ctid]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.declarations)
+
+    def __len__(self) -> int:
+        return len(self.declarations)
+
+    def containers(self) -> tuple[int, ...]:
+        """CTIDs that are not templates, ascending."""
+        return tuple(ctid for ctid, declaration in self.items() if not declaration.is_template)
+
+    def templates_of(self, ctid: int) -> tuple[int, ...]:
+        """Templates that a CTID is made from, nearest first. Raises KeyError for an unknown CTID."""
+        chain: list[int] = []
+        source = self[ctid].clone_from
+        while source is not None:
+            chain.append(source)
+            source = self[source].clone_from
+        return tuple(chain)
+
+
+def load(path: Path, defaults: Defaults, *, require_scripts: bool = False) -> Catalog:
+    """Load the catalog at `path`; raises CatalogError with everything that is refused.
+
+    A script that is missing beside the file is a warning, or a refusal with `require_scripts`.
+    """
+    return load_bytes(read(path), path.parent, defaults, require_scripts=require_scripts)
+
+
+def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts: bool = False) -> Catalog:
+    """Load a catalog from the content of a file in `folder`; else as `load`."""
+    document = parse(data)
+    entries, refusals = _entries(document)
+    refusals += refuse_together(entries)
+    refusals += refuse_old_sections(document.content, entries)
+    warnings = [*_advice(entries)]
+    scripts = missing_scripts(entries, lambda name: _is_file(folder, name))
+    if require_scripts:
+        refusals += (Refusal(*words) for words in scripts)
+    else:
+        warnings += (Advice(*words) for words in scripts)
+    if refusals:
+        raise CatalogError(refusals, warnings)
+    globals_ = {key: value for key, value in document.content.items() if key != "lxc_configs"}
+    return Catalog(declare(entries, defaults), globals_, tuple(warnings), short_hash(data))
+
+
+def _entries(document: Document) -> tuple[dict[int, ParsedEntry], list[Refusal]]:
+    refusals = [*document.repeated]
+    configs = document.content.get("lxc_configs")
+    if not isinstance(configs, dict):
+        problem = "lxc_configs is missing." if configs is None else f"lxc_configs is {shown(configs)}, not an object."
+        return {}, [*refusals, Refusal(None, problem, 'Declare the containers in "lxc_configs": {"100": {…}}.')]
+    entries = {}
+    for key, raw in configs.items():
+        ctid = parse_ctid(key)
+        if ctid is None:
+            refusals.append(_wrong_ctid(key))
+            continue
+        parsed, problems = parse_entry(ctid, raw)
+        refusals += problems
+        if parsed is not None:
+            entries[ctid] = parsed
+    return entries, refusals
+
+
+def _wrong_ctid(key: str) -> Refusal:
+    number = key.isascii() and key.isdecimal() and len(key) < len("999999999") and str(int(key)) == key
+    about = int(key) if number else plain(key)
+    return Refusal(about, f"{shown(key)} is not a CTID.", "Use a number from 100 to 999999999 as its key.")
+
+
+def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
+    for ctid, parsed in entries.items():
+        yield from entry_advice(ctid, parsed.raw)
+    yield from advise_old_keys(entries)
+    yield from advise_linked_clones(entries)
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    try:
+        return (folder / name).is_file()
+    except OSError:  # a name that is too long, a folder that may not be read: not there for us
+        return False

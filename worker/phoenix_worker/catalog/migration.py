@@ -1,0 +1,120 @@
+"""From files older than native templates to the present format, as an edit of the text.
+
+`template_file` X of container C becomes `clone_from_ctid` with the `source_ctid` that `lxc_templates` has for X, unless
+C has a `clone_from_ctid` already or is itself that source. `lxc_templates` and every `template_snapshot_name` go.
+Everything else stays to the letter, because nothing is written out anew: the edits are cut into the text, and the
+result is parsed and compared with the same migration done on the parsed file.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.catalog.document import parse
+from phoenix_worker.catalog.fields import parse_ctid
+from phoenix_worker.catalog.findings import CatalogError, Refusal, plain, shown
+from phoenix_worker.catalog.json_text import Edit, Member, apply, members, removals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SNAPSHOT = "template_snapshot_name"
+_OLD = "template_file"
+_CLONE = "clone_from_ctid"
+_SECTION = "lxc_templates"
+
+
+def migrate(text: str) -> str:
+    """Migrate the text of a catalog; a text that needs nothing is returned as it is.
+
+    Raises CatalogError when it is not JSON, or when a `template_file` leads nowhere.
+    """
+    document = parse(text.encode("utf-8", "surrogatepass"))
+    if document.repeated:
+        raise CatalogError(document.repeated)
+    sources = _sources(document.content)
+    migrated = apply(text, _edits(text, sources))
+    if json.dumps(json.loads(migrated)) != json.dumps(_migrated(document.content, sources)):
+        problem = "The migrated text does not say what it should; nothing was changed."
+        raise CatalogError([Refusal(None, problem, "Please report this file as a bug of phoenix-lxc.")])
+    return migrated
+
+
+def _sources(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what each container is to be a clone of, where `template_file` is to be replaced and not just removed.
+
+    Raises CatalogError for all that lead nowhere.
+    """
+    sections = content.get(_SECTION)
+    known = sections if isinstance(sections, dict) else {}
+    decided = {ctid: _source(ctid, entry, known) for ctid, entry in _containers(content) if _OLD in entry}
+    refusals = [found for found in decided.values() if isinstance(found, Refusal)]
+    if refusals:
+        raise CatalogError(refusals)
+    return {ctid: source for ctid, source in decided.items() if source is not None}
+
+
+def _containers(content: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    configs = content.get("lxc_configs")
+    for ctid, entry in configs.items() if isinstance(configs, dict) else ():
+        if isinstance(entry, dict):
+            yield ctid, entry
+
+
+def _source(ctid: str, entry: Mapping[str, Any], sections: Mapping[str, Any]) -> Any | Refusal:
+    """Say what `template_file` becomes; None when the entry keeps what it has."""
+    if entry.get(_CLONE) not in (None, ""):
+        return None
+    file = entry[_OLD]
+    section = sections.get(file) if isinstance(file, str) else None
+    source = section.get("source_ctid") if isinstance(section, dict) else None
+    number = parse_ctid(str(source))
+    about = parse_ctid(ctid) or plain(ctid)
+    if number is None and file not in (None, ""):
+        problem = f"template_file {shown(file)} has no source_ctid in lxc_templates, so nothing says what to clone."
+        return Refusal(about, problem, "Declare clone_from_ctid in its place.")
+    if number is not None and number != about:
+        return source
+    if entry.get("template") in (None, ""):
+        problem = "Without template_file it has neither template nor clone_from_ctid, as it is that file's own source."
+        return Refusal(about, problem, "Declare the OS template that it is made from as its template.")
+    return None
+
+
+def _edits(text: str, sources: Mapping[str, Any]) -> Iterator[Edit]:
+    top = members(text, text.index("{"))
+    yield from removals(top, {_SECTION})
+    configs = next((member for member in top if member.key == "lxc_configs" and isinstance(member.value, dict)), None)
+    for container in [] if configs is None else members(text, configs.value_start):
+        if isinstance(container.value, dict):
+            yield from _container_edits(members(text, container.value_start), sources.get(container.key))
+
+
+def _container_edits(keys: list[Member], source: Any) -> Iterator[Edit]:
+    if source is None:
+        yield from removals(keys, {_SNAPSHOT, _OLD})
+        return
+    yield from removals(keys, {_SNAPSHOT, _CLONE})
+    for member in keys:
+        if member.key == _OLD:
+            yield Edit(member.start, member.key_end, json.dumps(_CLONE))
+            yield Edit(member.value_start, member.end, json.dumps(source))
+
+
+def _migrated(content: Mapping[str, Any], sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Do the same on the parsed file: what the edited text must say."""
+    result = {key: value for key, value in content.items() if key != _SECTION}
+    if isinstance(content.get("lxc_configs"), dict):
+        result["lxc_configs"] = {
+            ctid: _migrated_entry(entry, sources.get(ctid)) if isinstance(entry, dict) else entry
+            for ctid, entry in content["lxc_configs"].items()
+        }
+    return result
+
+
+def _migrated_entry(entry: Mapping[str, Any], source: Any) -> dict[str, Any]:
+    if source is None:
+        return {key: value for key, value in entry.items() if key not in (_OLD, _SNAPSHOT)}
+    kept = ((key, value) for key, value in entry.items() if key not in (_CLONE, _SNAPSHOT))
+    return dict((_CLONE, source) if key == _OLD else (key, value) for key, value in kept)

@@ -1,0 +1,120 @@
+"""The catalog at run time: read again when its content changes, never worse than the last good one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from phoenix_worker.catalog.declaring import Defaults, short_hash
+from phoenix_worker.catalog.document import read
+from phoenix_worker.catalog.findings import CatalogError
+from phoenix_worker.catalog.loading import Catalog, load_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from phoenix_worker.catalog.declaration import Declaration
+
+_log = logging.getLogger(__name__)
+
+_KEPT = 8
+_SETTLED_S = 2.0
+"""A file changed less than this ago may change again within the same time stamp, so its content is looked at."""
+
+
+class CatalogChanged(Exception):  # noqa: N818 - reads as what happened
+    """A declaration with the hash that a job carries is no longer to be had."""
+
+    def __init__(self, ctid: int, message: str, remedy: str) -> None:
+        super().__init__(ctid, message, remedy)
+        self.ctid = ctid
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}"
+
+
+class CatalogSource:
+    """Serves the catalog at `path` to all threads of a worker."""
+
+    def __init__(self, path: Path, defaults: Defaults) -> None:
+        self._path = path
+        self._defaults = defaults
+        self._lock = threading.Lock()
+        self._good: deque[Catalog] = deque(maxlen=_KEPT)
+        self._stat: tuple[int, int, int] | None = None
+        self._content: str | None = None
+        self._error = CatalogError([])
+
+    def current(self) -> Catalog:
+        """Return the catalog as the file has it, or as it last was good.
+
+        Raises CatalogError when there has been no good one yet.
+        """
+        with self._lock:
+            self._refresh()
+            if self._good:
+                return self._good[-1]
+            raise CatalogError(self._error.refusals, self._error.warnings)
+
+    def serve(self, ctid: int, declaration_hash: str) -> Declaration:
+        """Return the declaration with exactly this hash from one of the last good catalogs.
+
+        Raises CatalogChanged when none has it, and CatalogError when there has been no good catalog yet.
+        """
+        current = self.current()
+        with self._lock:
+            kept = tuple(reversed(self._good))
+        for catalog in (current, *kept):
+            declaration = catalog.get(ctid)
+            if declaration is not None and declaration.hash == declaration_hash:
+                return declaration
+        raise _changed(ctid, declaration_hash, current)
+
+    def _refresh(self) -> None:
+        try:
+            stat = os.stat(self._path)  # noqa: PTH116 - as cheap as it gets: this runs for every task
+        except (OSError, ValueError):
+            stat = None
+        seen = None if stat is None else (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        if seen is not None and seen == self._stat:
+            return
+        settled = stat is not None and time.time() - stat.st_mtime > _SETTLED_S
+        self._stat = seen if settled else None
+        self._reload()
+
+    def _reload(self) -> None:
+        try:
+            data = read(self._path)
+        except CatalogError as error:
+            self._refuse(str(error), error)
+            return
+        content = short_hash(data)
+        if content == self._content:
+            return
+        try:
+            self._good.append(load_bytes(data, self._path.parent, self._defaults))
+        except CatalogError as error:
+            self._refuse(content, error)
+        else:
+            self._content = content
+            for advice in self._good[-1].warnings:
+                _log.info("The catalog %s: %s", self._path, advice)
+
+    def _refuse(self, content: str, error: CatalogError) -> None:
+        if content != self._content:
+            fate = "the last good one stays in use" if self._good else "nothing can be ensured until it is corrected"
+            _log.warning("The catalog %s is refused; %s:\n%s", self._path, fate, error)
+        self._content, self._error = content, error
+
+
+def _changed(ctid: int, declaration_hash: str, current: Catalog) -> CatalogChanged:
+    now = current.get(ctid)
+    reason = "is no longer in the catalog" if now is None else f"is now declared otherwise ({now.hash})"
+    message = f"CT {ctid} {reason}: this worker cannot serve the declaration {declaration_hash} of the request."
+    return CatalogChanged(ctid, message, f"Ensure {ctid} again.")

@@ -1,0 +1,18 @@
+"""What `celery -A phoenix_worker worker` and `celery -A phoenix_worker flower` load."""
+
+from __future__ import annotations
+
+import sys
+
+from phoenix_worker.app import build
+from phoenix_worker.catalog.loading import CatalogError
+from phoenix_worker.settings import SettingsError, load_settings
+
+try:
+    app = build(load_settings())
+except SettingsError as error:
+    print(error, file=sys.stderr)  # noqa: T201 - read by whoever starts the worker, before any log is set up
+    raise SystemExit(2) from error
+except CatalogError as error:
+    print(f"The catalog (PHOENIX_CATALOG) is refused:\n{error}", file=sys.stderr)  # noqa: T201 - as above
+    raise SystemExit(2) from error

@@ -1,0 +1,68 @@
+"""`phoenix-lxc catalog check FILE`: everything that is wrong with a catalog, before a worker reads it."""
+
+# No postponed annotations here: typer reads them when a command runs.
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal
+from phoenix_worker.catalog.loading import Catalog, Defaults, load
+from phoenix_worker.commands.printing import err, out, print_findings
+
+BAD_INPUT = 2
+
+app = typer.Typer(help="Look at catalogs of containers.", no_args_is_help=True)
+
+
+@app.callback()
+def catalog() -> None:
+    """Look at catalogs of containers."""
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The catalog, such as phoenix_lxc_configs.json.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check a catalog: exit code 0 when it can be used, 2 when it is refused."""
+    # Which node and storage a worker's settings fill in makes no difference to what is refused.
+    defaults = Defaults(node="localhost")
+    loaded: Catalog | None = None
+    refusals: tuple[Refusal, ...] = ()
+    try:
+        loaded = load(file, defaults)
+        warnings = loaded.warnings
+    except CatalogError as error:
+        refusals, warnings = error.refusals, error.warnings
+    if as_json:
+        typer.echo(json.dumps(_report(file, loaded, refusals, warnings), indent=2))
+    else:
+        _print(file, loaded, refusals, warnings)
+    raise typer.Exit(BAD_INPUT if refusals else 0)
+
+
+def _report(
+    file: Path, loaded: Catalog | None, refusals: tuple[Refusal, ...], warnings: tuple[Advice, ...]
+) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "ok": not refusals,
+        "refusals": [asdict(refusal) for refusal in refusals],
+        "warnings": [asdict(advice) for advice in warnings],
+        "containers": [] if loaded is None else loaded.containers(),
+        "templates": [] if loaded is None else sorted(loaded.keys() - set(loaded.containers())),
+    }
+
+
+def _print(file: Path, loaded: Catalog | None, refusals: tuple[Refusal, ...], warnings: tuple[Advice, ...]) -> None:
+    print_findings(out(), "warning", "yellow", warnings)
+    print_findings(out(), "refused", "bold red", refusals)
+    if loaded is None:
+        err().print(f"{file}: {len(refusals)} to correct.", markup=False)
+        return
+    containers = len(loaded.containers())
+    out().print(f"{file} is in order. Containers: {containers}, templates: {len(loaded) - containers}.", markup=False)

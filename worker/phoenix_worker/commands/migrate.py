@@ -1,0 +1,89 @@
+"""`phoenix-lxc migrate FILE`: from files older than native templates to the present format."""
+
+# No postponed annotations here: typer reads them when a command runs.
+import difflib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from phoenix_worker.catalog.document import decode, read
+from phoenix_worker.catalog.findings import CatalogError
+from phoenix_worker.catalog.migration import migrate as migrated
+from phoenix_worker.commands.printing import err, out, print_findings
+
+NOT_WRITTEN = 1
+BAD_INPUT = 2
+
+_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+# The only command of its app stands in the callback, so that it needs no name after `migrate`; a group would take
+# options that follow the file for a command's name if they were not allowed to stand anywhere.
+app = typer.Typer(
+    invoke_without_command=True, context_settings={"allow_interspersed_args": True}, subcommand_metavar=""
+)
+
+
+@app.callback()
+def migrate(
+    file: Annotated[Path, typer.Argument(help="The catalog to migrate.")],
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Overwrite the file with the result.")] = False,
+) -> None:
+    """Print what a migration from lxc_templates and template_file to clone_from_ctid changes in a catalog.
+
+    Exit code 0 when all is well, 1 when the file could not be written, 2 when it cannot be migrated.
+    """
+    try:
+        before = read(file)
+        text = decode(before)
+        after = migrated(text)
+    except CatalogError as error:
+        print_findings(err(), "refused", "bold red", error.refusals)
+        raise typer.Exit(BAD_INPUT) from None
+    if after == text:
+        err().print(f"{file} needs no migration.", markup=False)
+        return
+    _print_diff(file, text, after)
+    if write:
+        _write(file, before, after.encode())
+    else:
+        err().print(f"{file} is as it was; add --write to overwrite it.", markup=False)
+
+
+def _print_diff(file: Path, before: str, after: str) -> None:
+    console = out()
+    old, new = before.split("\n"), after.split("\n")
+    for line in difflib.unified_diff(old, new, str(file), f"{file} (migrated)", lineterm=""):
+        console.print(Text(line, style=_STYLES.get(line[:1], "")))
+
+
+def _write(file: Path, before: bytes, after: bytes) -> None:
+    try:
+        if file.read_bytes() != before:
+            err().print(f"{file} was changed meanwhile and is left alone. Run the migration again.", markup=False)
+            raise typer.Exit(NOT_WRITTEN)
+        _replace(file.resolve(), after)
+    except OSError as error:
+        err().print(f"{file} could not be written: {error.strerror}. It is as it was.", markup=False)
+        raise typer.Exit(NOT_WRITTEN) from None
+    err().print(f"{file} is migrated. Look at it with: phoenix-lxc catalog check {file}", markup=False)
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Put the content in the file's place at once, with the file's own mode."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as temporary:
+            temporary.write(content)
+            temporary.flush()
+            os.fsync(temporary.fileno())
+        shutil.copymode(file, name)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,29 @@
+"""How commands write: text of a file is never taken for markup, and a pipe gets plain, unwrapped lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from phoenix_worker.catalog.findings import Finding
+
+
+def out() -> Console:
+    """Write results."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def err() -> Console:
+    """Write errors and remarks, which are no result."""
+    return Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def print_findings(console: Console, label: str, style: str, findings: Iterable[Finding]) -> None:
+    """Print one line for each finding."""
+    for finding in findings:
+        console.print(Text.assemble((f"{label}: ", style), str(finding)))

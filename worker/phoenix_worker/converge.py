@@ -1,0 +1,55 @@
+"""Bring a container's configuration in line with its declaration."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker import adopt
+from phoenix_worker.core.diff import diff
+from phoenix_worker.core.ownership import may_write
+from phoenix_worker.survey import look, permit
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.task import PhoenixTask
+
+
+def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> dict[str, Any]:
+    """Send what differs in one request. The first difference seen is the one told, should the worker die in between."""
+    began = time.time()
+    made_just_now = any(step["ctid"] == declaration.ctid for step in task.steps_done())
+    seen, verdict = look(task, declaration, adopt=adopted, power=not made_just_now)
+    permit(may_write(verdict), verdict, f"configure CT {declaration.ctid}")
+    changes = diff(declaration, seen)
+    told: dict[str, Any] = task.once(
+        "difference",
+        lambda: {
+            "at": began,
+            "changes": [change.model_dump(mode="json") for change in changes.changes],
+            "pending": list(changes.pending_when_running) if seen.running else [],
+            "resize_gb": changes.resize_gb,
+        },
+    )
+    if changes.put or changes.delete:
+        task.proxmox.configure(
+            declaration.node, declaration.ctid, changes=changes.put, delete=changes.delete, digest=seen.digest
+        )
+    return told
+
+
+def grow(task: PhoenixTask, declaration: Declaration, size_gb: int) -> None:
+    """Grow the root disk and wait for it."""
+    node, ctid = declaration.node, declaration.ctid
+
+    def grown(_: float) -> dict[str, Any] | None:
+        seen = task.proxmox.observe_template(node, ctid)
+        return adopt.posted(None) if diff(declaration, seen).resize_gb is None else None
+
+    posted = task.once(
+        "resize",
+        lambda: adopt.posted(task.proxmox.resize(node, ctid, disk="rootfs", size_gb=size_gb)),
+        adopt=grown,
+        upid=adopt.upid_of,
+    )
+    task.done("resize", posted, f"grow the root disk of CT {ctid} on {node} to {size_gb} GiB", kind=f"resize {node}")

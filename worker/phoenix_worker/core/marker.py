@@ -1,0 +1,65 @@
+"""The line in a container's notes that says it is ours.
+
+It names its own CTID, because a clone inherits its source's notes: a marker with another CTID means that somebody
+cloned one of our containers by hand. The tag `phoenix` is for people and proves nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from phoenix_worker.catalog.declaration import Role
+
+_LINE = re.compile(r"^phoenix-lxc:(?P<fields>( \w+=[\w.:,-]*)+) *$", re.MULTILINE)
+
+
+class Stage(StrEnum):
+    """How far a container has come."""
+
+    MADE = "made"
+    CONFIGURED = "configured"
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The fields of the line. `declaration` is the hash of what was declared when it was configured."""
+
+    ctid: int
+    creation: str
+    role: Role
+    stage: Stage
+    declaration: str
+
+
+def read_marker(notes: str) -> Marker | None:
+    """Read the marker from a container's notes; None when there is none or it is not whole."""
+    found = _LINE.search(notes)
+    if found is None:
+        return None
+    fields = dict(part.split("=", 1) for part in found["fields"].split())
+    try:
+        return Marker(
+            ctid=int(fields["ctid"]),
+            creation=fields["id"],
+            role=Role(fields["as"]),
+            stage=Stage(fields["stage"]),
+            declaration=fields["hash"],
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def write_marker(marker: Marker, description: str = "") -> str:
+    """The notes of a container: what its owner declared, then our line."""
+    line = (
+        f"phoenix-lxc: ctid={marker.ctid} id={marker.creation} as={marker.role} "
+        f"stage={marker.stage} hash={marker.declaration}"
+    )
+    return f"{description.rstrip()}\n\n{line}" if description.strip() else line
+
+
+def without_marker(notes: str) -> str:
+    """The notes as their owner wrote them."""
+    return _LINE.sub("", notes).strip()

@@ -1,0 +1,137 @@
+"""Which steps a CTID needs, in what order. The canvas is built from this, and `phoenix-lxc plan` prints it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from phoenix_producer.contract import DesiredState
+from phoenix_worker.core.diff import creation_config, diff, marker_for
+from phoenix_worker.core.marker import Stage
+from phoenix_worker.core.ownership import Action, Verdict, may_start, may_stop, may_write
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.diff import Changes
+    from phoenix_worker.core.observation import Observation
+
+
+class StepName(StrEnum):
+    """A kind of step; each is one task of the canvas."""
+
+    CREATE = "create"
+    CLONE = "clone"
+    CONFIGURE = "configure"
+    START = "start"
+    STOP = "stop"
+    SEAL = "seal"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One step, and the line that tells people what it will do."""
+
+    name: StepName
+    ctid: int
+    detail: str
+
+
+def plan(declaration: Declaration, observation: Observation, verdict: Verdict) -> tuple[PlannedStep, ...]:
+    """Work out the steps for one CTID; none when it is as declared. The template of a clone has a plan of its own.
+
+    A sealed template is still configured when its declaration changed, since its next clones inherit that; it is
+    never started, and its disks stay as they are. Raises what the verdict says when it is to refuse, to wait, or to
+    remove a half-made container first.
+    """
+    if verdict.action is Action.WAIT:
+        raise verdict.delay()
+    if verdict.action in {Action.REFUSE, Action.REMOVE_HALF_MADE}:
+        raise verdict.refusal()
+    if may_write(verdict):
+        return _converge(declaration, observation, verdict)
+    return _make(declaration, under_way=verdict.action is Action.ADOPT_TASK)
+
+
+def _make(declaration: Declaration, *, under_way: bool) -> tuple[PlannedStep, ...]:
+    steps = [_clone(declaration) if declaration.clone_from is not None else _create(declaration)]
+    if under_way:
+        steps = [PlannedStep(steps[0].name, declaration.ctid, f"{steps[0].detail}, which is under way: wait for it")]
+    if declaration.clone_from is not None:
+        steps.append(_configure_clone(declaration))
+    if declaration.is_template:
+        return (*steps, _seal(declaration))
+    if declaration.state is DesiredState.RUNNING:
+        steps.append(_step(StepName.START, declaration, "start"))
+    return (*steps, _verify(declaration))
+
+
+def _converge(declaration: Declaration, observation: Observation, verdict: Verdict) -> tuple[PlannedStep, ...]:
+    steps: list[PlannedStep] = []
+    if changes := diff(declaration, observation):
+        steps.append(_step(StepName.CONFIGURE, declaration, "configure", _wording(changes)))
+    if declaration.is_template:
+        return (*steps, *_seal_steps(declaration, observation))
+    steps += _power(declaration, observation, verdict)
+    return (*steps, _verify(declaration)) if steps else ()
+
+
+def _seal_steps(declaration: Declaration, observation: Observation) -> list[PlannedStep]:
+    """Seal unless the root disk is a base volume: then at most the flag is missing, which is configuration."""
+    if observation.base_volume:
+        return []
+    stop = [_step(StepName.STOP, declaration, "stop", "before it becomes a template")] if observation.running else []
+    return [*stop, _seal(declaration)]
+
+
+def _power(declaration: Declaration, observation: Observation, verdict: Verdict) -> list[PlannedStep]:
+    wanted = declaration.state is DesiredState.RUNNING
+    if wanted and not observation.running and may_start(verdict):
+        return [_step(StepName.START, declaration, "start")]
+    if not wanted and observation.running and may_stop(verdict):
+        return [_step(StepName.STOP, declaration, "stop")]
+    return []
+
+
+def _step(name: StepName, declaration: Declaration, verb: str, why: str = "") -> PlannedStep:
+    detail = f"{verb} CT {declaration.ctid} on {declaration.node}"
+    return PlannedStep(name, declaration.ctid, f"{detail}: {why}" if why else detail)
+
+
+def _clone(declaration: Declaration) -> PlannedStep:
+    where = f"full, to {declaration.storage}" if declaration.storage else "full"
+    how = where if declaration.full_clone else "linked"
+    detail = f"clone template {declaration.clone_from} to CT {declaration.ctid} on {declaration.node} ({how})"
+    return PlannedStep(StepName.CLONE, declaration.ctid, detail)
+
+
+def _create(declaration: Declaration) -> PlannedStep:
+    size = f"{declaration.disk_gb} GiB" if declaration.disk_gb else "default size"
+    disk = f"{size} on {declaration.storage}" if declaration.storage else size
+    detail = f"create CT {declaration.ctid} on {declaration.node} from {declaration.os_template} ({disk})"
+    return PlannedStep(StepName.CREATE, declaration.ctid, detail)
+
+
+def _configure_clone(declaration: Declaration) -> PlannedStep:
+    """Before the clone exists only the target is known, not what it inherits."""
+    config = creation_config(declaration, marker_for(declaration, "", Stage.CONFIGURED))
+    told = [f"{key} {value}" for key, value in config.items() if key not in {"description", "rootfs", "storage"}]
+    if declaration.disk_gb:
+        told.append(f"rootfs at least {declaration.disk_gb}G")
+    return _step(StepName.CONFIGURE, declaration, "configure", ", ".join(told))
+
+
+def _seal(declaration: Declaration) -> PlannedStep:
+    return PlannedStep(
+        StepName.SEAL, declaration.ctid, f"convert CT {declaration.ctid} on {declaration.node} to a template"
+    )
+
+
+def _verify(declaration: Declaration) -> PlannedStep:
+    return _step(StepName.VERIFY, declaration, "verify", "it is as declared")
+
+
+def _wording(changes: Changes) -> str:
+    told = ", ".join(f"{c.key} {c.old or '(unset)'} → {c.new or '(unset)'}" for c in changes.changes)
+    return told.replace("\n", " ") or "record the declaration in the notes"

@@ -1,0 +1,130 @@
+"""What the core and the tasks need from Proxmox, in words of their own. No type of proxmoxer crosses this line.
+
+Every method may raise `TransientError` (worth another try) or `PermanentError` (not).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from phoenix_worker.core.errors import PermanentError, TransientError
+    from phoenix_worker.core.observation import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class CloneOrder:
+    """A clone to be made. `storage` is None for linked clones, which stay where their template is."""
+
+    node: str
+    source: int
+    ctid: int
+    hostname: str
+    notes: str
+    full: bool
+    storage: str | None = None
+    pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrder:
+    """A container to be created from an OS template. `config` holds all other parameters in Proxmox's spelling."""
+
+    node: str
+    ctid: int
+    ostemplate: str
+    unprivileged: bool
+    config: Mapping[str, str] = field(default_factory=dict)
+    pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProxmoxTask:
+    """A line of a node's task list."""
+
+    upid: str
+    kind: str
+    user: str
+    running: bool
+    started: int
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnd:
+    """How a Proxmox task ended. `WARNINGS: N` is a success."""
+
+    exit_status: str
+    log_tail: Sequence[str] = ()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether Proxmox counts the task as done."""
+        return self.exit_status == "OK" or self.exit_status.startswith("WARNINGS")
+
+
+class Proxmox(Protocol):
+    """The API door."""
+
+    def observe(self, node: str, ctid: int, *, pending: bool = False, elsewhere: bool = True) -> Observation:
+        """Look at one CTID: its configuration and status, or where else the id is taken.
+
+        `pending` asks also for what waits for the next start (one more call, running containers only). Without
+        `elsewhere` an id that is not on the node counts as absent: Proxmox itself refuses one that is taken.
+        """
+
+    def observe_template(self, node: str, ctid: int, *, elsewhere: bool = True) -> Observation:
+        """Look at a template: its configuration only, in one call when it is there. `running` is not looked up."""
+
+    def clone(self, order: CloneOrder) -> str:
+        """Start a clone; returns its UPID."""
+
+    def create(self, order: CreateOrder) -> str:
+        """Start a creation; returns its UPID."""
+
+    def configure(
+        self, node: str, ctid: int, *, changes: Mapping[str, str], delete: Sequence[str], digest: str | None
+    ) -> None:
+        """Change the configuration in one request; refused when `digest` is no longer the configuration's."""
+
+    def resize(self, node: str, ctid: int, *, disk: str, size_gb: int) -> str:
+        """Grow a disk to `size_gb` GiB; returns the UPID."""
+
+    def start(self, node: str, ctid: int) -> str | None:
+        """Start a container; returns the UPID, or None when it runs already."""
+
+    def stop(self, node: str, ctid: int) -> str | None:
+        """Shut a container down, by force after Proxmox's own timeout; returns the UPID, None when it is stopped."""
+
+    def convert_to_template(self, node: str, ctid: int) -> None:
+        """Begin the conversion to a template. It ends unseen: observe until the flag and the base volume show."""
+
+    def destroy(self, node: str, ctid: int) -> str:
+        """Delete a container and every disk of its id, referenced or not; returns the UPID."""
+
+    def running(self, ctid: int) -> bool | None:
+        """Whether a guest that is not in the catalog runs; None when no guest has this id."""
+
+    def task_end(self, upid: str) -> TaskEnd | None:
+        """How a task ended, with the tail of its log unless it succeeded; None while it runs."""
+
+    def task_failure(self, doing: str, end: TaskEnd) -> TransientError | PermanentError:
+        """Say what a failed task means, as for a refused request; `doing` completes "Unable to …"."""
+
+    def abort(self, upid: str) -> None:
+        """Ask a task to stop; one that has ended stays as it is. Its end is seen by `task_end`."""
+
+    def recent_tasks(self, node: str, ctid: int) -> list[ProxmoxTask]:
+        """The node's tasks with this id in their UPID, newest first. A clone's UPID names its *source*."""
+
+    def find_os_template(self, node: str, volume: str) -> bool:
+        """Whether the storage holds this OS template."""
+
+    def download_os_template(self, node: str, volume: str) -> str | None:
+        """Start the download from Proxmox's appliance index; returns the UPID, None when the index lacks it."""
+
+    def whoami(self) -> str:
+        """The name that our own tasks carry in their UPIDs: `user@realm!token`."""

@@ -1,0 +1,27 @@
+"""Proxmox's property strings, `name=eth0,bridge=vmbr0,…`, and the sizes in them."""
+
+from __future__ import annotations
+
+import re
+
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[KMGT]?)")
+_IN_BYTES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+_GIB = _IN_BYTES["G"]
+
+
+def parse(text: str, bare: str = "") -> dict[str, str]:
+    """Return the parts of a property string. A first part without `=` goes under the name `bare`."""
+    splits = (part.strip().partition("=") for part in text.split(",") if part.strip())
+    return dict((left, right) if equals else (bare, left) for left, equals, right in splits)
+
+
+def render(parts: dict[str, str], first: str) -> str:
+    """Return the property string, `first` first and the rest by name, as Proxmox prints it."""
+    names = sorted(parts, key=lambda name: (name != first, name))
+    return ",".join(f"{name}={parts[name]}" for name in names)
+
+
+def size_gib(text: str) -> float | None:
+    """Read a size such as `512M` or `8G`, in GiB; None when it is not one."""
+    found = _SIZE.fullmatch(text)
+    return float(found["number"]) * _IN_BYTES[found["unit"]] / _GIB if found else None

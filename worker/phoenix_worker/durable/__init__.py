@@ -1,0 +1,49 @@
+"""The protocol of durable tasks: what is true at every moment, whoever dies. It knows Redis and Celery, not Proxmox.
+
+The ledger (Redis scripts in `lua/`) is the truth; Celery's messages only ring the bell. One record per task id.
+
+Record before send.     A message is in the ledger before it is in a queue (`record`, in the producer's publish hook).
+                        Until it is claimed it is due: lost, it is sent again. A message of a sender that knows no
+                        ledger is recorded at its first claim; an id that was seen before is a duplicate.
+Claim before run.       `claim` lets one runner have a task: parked, replaced, finished, older and doubly delivered
+                        messages are dropped. Each claim counts the run number up, and every later script of the run
+                        carries it: a runner that was declared dead and wakes up (SIGSTOP) is refused everything.
+Words.                  `hold`, `wait` and `sleep` answer at once or park: the run ends, its slot is free, the task is
+                        run from its top when what it waits for has happened. `once` journals the intent, does the
+                        effect, journals the result; a later run returns the result, or adopts what an intent without
+                        a result has left. Journal, run count and count of idle runs belong to (id, generation).
+Locks.                  A sorted set per lock: score 0 owns, any other score is a waiter's publish sequence. Owners are
+                        task ids, not processes: a lock stays through parking, replacement and deaths. It passes to the
+                        first waiter in the script that ends its owner. Links inherit the sequence of their request.
+Replace.                `replace` marks the parent replaced and records its first child in one script. Child ids derive
+                        from the parent's id, generation and position, so that doing it twice is doing it once. The
+                        last link inherits the parent's id, and with it the locks, but in a new generation.
+Succession.             `land` records a link's successor and marks the link landed in one script. A run of a landed
+                        link returns the same value again and never acts.
+Hearts.                 Each worker incarnation beats in `workers`. What one ran whose last beat is older than the TTL
+                        is due at once, as is what a child process dies with; members of chords when Celery's lease of
+                        the body is over (`chord`). A task that takes a worker with it in each of N runs is given up.
+Due.                    Time is a score in `due`, never an ETA message. `tick`, which every worker runs, returns what
+                        is overdue; a queued message only if its queue is empty or a later one of that queue was
+                        claimed: late is not lost.
+Patience.               A Redis that is away, full or read-only is waited for by whatever needs it: scripts, results,
+                        the consumer (`patience`). Only then Celery connects anew. What was taken from a queue is noted
+                        in the ledger alone (`ack_emulation`).
+Ends.                   `finish` ends a task, passes its locks on, and ends its job with the last link. A failure ends
+                        all unfinished members of the job; those who wait for a lock whose owner was replaced to have
+                        built what it protects hear the cause at once. Done is final: a tombstone answers duplicates
+                        for as long as results are kept.
+Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters.
+
+    t:{id}             the record: message, generation, sequence, state queued | running | parked | replaced | done,
+                       run number, worker, what it waits for, locks held
+    j:{id}             the journal of the current generation: `step` result, `?step` intent, `~n` end of the n-th sleep
+    job:{id}           one request: state, times; `:members` unfinished tasks, `:steps` values, `:log` its history
+    due                id -> when it is looked at again
+    workers, runs:{w}  heartbeats; what each incarnation runs
+    lock:{name}        owners and waiters; `capacities` where they are more than one
+    ev:{event}, :w     a value that became known; who waits for it
+    watch, watched     remote jobs: when to look next; what to look at. `watch:turn` says who looks, `watch:looks` at
+                       what: who takes the turn from a dead worker looks there at once
+    pos:{q}, claimed   places in queues, to tell late from lost
+"""

@@ -1,0 +1,44 @@
+"""Publishes messages that the ledger holds. Celery is the doorbell; the ledger is the truth."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from phoenix_worker.durable.patience import SENDING_TROUBLE
+from phoenix_worker.durable.points import reached
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from phoenix_worker.durable.ledger import Bell
+
+logger = logging.getLogger(__name__)
+
+
+class Doorbell:
+    """Puts stored messages on their queues, byte for byte as they were sent first."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def __call__(self, bells: list[Bell]) -> None:
+        """Publish; what cannot be published now is repeated by a later tick."""
+        reached("woken-unpublished")
+        try:
+            with self._app.producer_pool.acquire(block=True) as producer:
+                for bell in bells:
+                    producer.publish(
+                        bell.body,
+                        exchange="",
+                        routing_key=bell.queue,
+                        content_type="application/json",
+                        content_encoding="utf-8",
+                        headers=json.loads(bell.headers),
+                        correlation_id=bell.id,
+                        reply_to=bell.reply,
+                        delivery_mode=2,
+                    )
+        except SENDING_TROUBLE as error:
+            logger.warning("%d messages could not be sent now (%s); they follow.", len(bells), error)

@@ -1,0 +1,124 @@
+"""The engine of one worker process: its ledger, its two background threads, and what they have in common."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from celery import bootsteps
+from celery.worker import state
+from redis import Redis, RedisError
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from phoenix_worker.durable.chord import chord_lease
+from phoenix_worker.durable.doorbell import Doorbell
+from phoenix_worker.durable.keeper import Keeper
+from phoenix_worker.durable.ledger import Ledger
+from phoenix_worker.durable.patience import patience
+from phoenix_worker.durable.redis_check import objections
+from phoenix_worker.durable.results import store_patiently
+from phoenix_worker.durable.watcher import Prober, Watcher
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+logger = logging.getLogger(__name__)
+
+MAX_IDLE_RUNS = 5
+"""How many workers a task may take with it, one run after the other without progress, before it is given up."""
+
+_GIVE_UP = json.dumps(
+    {
+        "message": f"A worker died in each of {MAX_IDLE_RUNS} runs of this step, without progress.",
+        "cause": "poisonous",
+        "remedy": "See the workers' logs for what killed them; then ask again.",
+    }
+)
+
+
+def ledger_client(url: str) -> Redis:
+    """A client that bridges short gaps by itself and sees broken connections within seconds."""
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=5,
+        socket_connect_timeout=5,
+        socket_keepalive=True,
+        health_check_interval=10,
+        retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.01), 2),
+    )
+
+
+def take_revoked() -> list[str]:
+    """Take the ids that Celery was told to revoke out of this worker's memory.
+
+    Left there, the worker would drop the very message that ends the task in order.
+    """
+    ids = [str(task_id) for task_id in state.revoked]
+    for task_id in ids:
+        state.revoked.discard(task_id)
+    return ids
+
+
+class Engine:
+    """Everything durable tasks need in a process. `ttl` and `patience` are seconds."""
+
+    def __init__(self, app: Celery, url: str, prober: Prober, *, ttl: float, patience: float) -> None:
+        self.incarnation = uuid.uuid4().hex
+        self.patience = patience
+        self.ledger = Ledger(ledger_client(url), Doorbell(app))
+        self.keeper = Keeper(
+            self.ledger,
+            self.incarnation,
+            ttl=ttl,
+            max_idle_runs=MAX_IDLE_RUNS,
+            give_up=_GIVE_UP,
+            chord_lease=chord_lease(app.conf),
+            revoked=take_revoked,
+        )
+        self.watcher = Watcher(self.ledger, self.incarnation, prober)
+
+    def attach(self, app: Celery) -> None:
+        """Make workers of this app start and stop the engine."""
+        engine = self
+        store_patiently(app)
+
+        class EngineStep(bootsteps.StartStopStep):
+            """Starts before the pool takes tasks and stops after it has ended them."""
+
+            requires = ("celery.worker.components:Pool",)
+
+            def start(self, _parent: Any) -> None:
+                if problems := objections(engine.ledger.client):
+                    logger.critical("This Redis cannot be used: %s", " ".join(problems))
+                    raise SystemExit(2)
+                engine.keeper.start()
+                engine.watcher.start()
+
+            def stop(self, _parent: Any) -> None:
+                for thread in (engine.watcher, engine.keeper):
+                    try:
+                        thread.stop()
+                    except RedisError as error:
+                        logger.warning("Redis is away (%s); what this worker ran is found by its heartbeat.", error)
+
+        class ReturnStep(bootsteps.StartStopStep):
+            """Celery stops and starts the parts of its consumer when Redis drops: in between, Redis is waited for.
+
+            Celery itself begins anew at once, several times a second, when Redis answers but takes no writes; and up
+            to half a minute late after a long outage.
+            """
+
+            def stop(self, consumer: Any) -> None:
+                if consumer.blueprint.state == bootsteps.RUN:  # type: ignore[attr-defined]  # not in its stubs
+                    patience.until_answered(engine.write, meanwhile=state.maybe_shutdown)
+
+        app.steps["worker"].add(EngineStep)
+        app.steps["consumer"].add(ReturnStep)
+
+    def write(self) -> None:
+        """Raise what Redis has against being written to."""
+        self.ledger.client.set(self.ledger.key("written"), 1, px=1000)

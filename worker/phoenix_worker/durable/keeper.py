@@ -1,0 +1,113 @@
+"""One background thread a worker: its heartbeat, and the return of what is overdue."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_worker.durable.points import reached
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phoenix_worker.durable.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+TICKS_PER_TTL = 6
+_AFTER_A_LOSS = 1.0
+
+REVOKED = {
+    "message": "The job was revoked.",
+    "cause": "cancelled",
+    "remedy": "Ask again if that was a mistake.",
+}
+"""What the requester of a job hears when Celery's revoke, or Flower's button, hit one of its tasks."""
+
+
+class Keeper(threading.Thread):
+    """Ticks a few times in each heartbeat TTL (seconds), and earlier when a record falls due."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        incarnation: str,
+        *,
+        ttl: float,
+        max_idle_runs: int,
+        give_up: str,
+        chord_lease: float,
+        revoked: Callable[[], list[str]],
+    ) -> None:
+        super().__init__(name="phoenix-keeper", daemon=True)
+        self._ledger = ledger
+        self._incarnation = incarnation
+        self._ttl = ttl
+        self._max_idle_runs = max_idle_runs
+        self._give_up = give_up
+        self._chord_lease = chord_lease
+        self._revoked = revoked
+        self._bell = threading.Event()
+        self._stopping = False
+
+    def poke(self) -> None:
+        """Look at the due times anew: one was added."""
+        self._bell.set()
+
+    def run(self) -> None:
+        """Tick until stopped. A failed tick is repeated: without heartbeats this worker is taken for dead."""
+        while not self._stopping:
+            try:
+                pause = self._tick()
+            except Exception:
+                logger.exception("The keeper could not tick.")
+                pause = 1.0
+            self._bell.wait(pause)
+            self._bell.clear()
+
+    def _tick(self) -> float:
+        (until_due,) = self._ledger.call(
+            "tick",
+            self._incarnation,
+            self._ttl,
+            RESUME_QUEUE,
+            self._max_idle_runs,
+            self._give_up,
+            self._chord_lease,
+        )
+        reached("ticked")
+        for task_id in self._revoked():
+            verdict, job = self._ledger.cancel(task_id, REVOKED)
+            logger.info("Task %s was revoked: job %s is %s.", task_id, job, verdict)
+        longest = self._ttl / TICKS_PER_TTL
+        return min(longest, max(0.0, float(until_due))) if until_due else longest
+
+    def lose(self, task_id: str) -> None:
+        """A child process of this worker died with a task: it is run again as if the worker had died.
+
+        Not at once: Celery has still to store that it is tried again, which must not overwrite how it ends.
+        """
+        patience = (self._max_idle_runs, self._give_up, self._chord_lease)
+        self._ledger.call("lose", task_id, self._incarnation, *patience, _AFTER_A_LOSS)
+        self.poke()
+
+    def stop(self) -> None:
+        """End the thread; what this worker still ran is due at once, or after the TTL if Redis is away."""
+        self._stopping = True
+        self.poke()
+        self.join(timeout=self._ttl)
+        self._ledger.attempt("farewell", self._incarnation, self._chord_lease)
+
+
+class LostRun:
+    """A run whose child process died. Celery would send its message as a new generation, without its journal."""
+
+    def __init__(self, keeper: Keeper, task_id: str) -> None:
+        self._keeper = keeper
+        self._id = task_id
+
+    def apply_async(self) -> None:
+        """Have the ledger run the task again."""
+        self._keeper.lose(self._id)

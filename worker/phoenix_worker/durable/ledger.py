@@ -1,0 +1,136 @@
+"""The ledger's scripts as calls. Keys and their meaning are in the package's docstring, the rules in the scripts."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_producer.record import LEDGER_LUA, PREFIX
+from phoenix_worker.durable.patience import patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+
+_LUA = files(__package__).joinpath("lua")
+_ENGINE_LUA = _LUA.joinpath("engine.lua").read_text()
+
+
+class Bell(NamedTuple):
+    """A message that must be published now. If nobody does, `due` repeats it."""
+
+    id: str
+    queue: str
+    body: str
+    headers: str
+    reply: str
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of one task, as claimed. `journal` is what earlier runs of this generation left."""
+
+    id: str
+    number: str
+    seq: str
+    job: str
+    landed: str
+    fail: str
+    tries: int
+    since: float | None
+    """Seconds since the epoch of the first of the transient failures that this task meets just now."""
+    begun: float
+    claimed_at: float
+    detached: str
+    """Why the requester of this job does not want it any more while others still do; in JSON."""
+    journal: dict[str, str] = field(default_factory=dict)
+    sleeps: int = 0
+    replacing: bool = False
+    over: bool = False
+    """Parked, replaced or finished: nothing more may be said in this run's name."""
+    value: Any = None
+
+
+class Ledger:
+    """All scripts on one Redis. `ring` publishes the messages that a script gave back."""
+
+    def __init__(
+        self, client: Redis, ring: Callable[[list[Bell]], None], *, prefix: str = PREFIX, clock: str = ""
+    ) -> None:
+        self.client = client
+        self.prefix = prefix
+        self.clock = clock
+        self._ring = ring
+        self._scripts = {
+            file.name.removesuffix(".lua"): client.register_script(LEDGER_LUA + _ENGINE_LUA + file.read_text())
+            for file in _LUA.iterdir()
+            if file.name != "engine.lua"
+        }
+
+    def call(self, script: str, *args: str | float) -> list[Any]:
+        """Run a script, for as long as it takes Redis to be there, and publish what it woke.
+
+        Returns the script's answer, verdict first. A script whose answer was lost may run twice: all are written so
+        that the second run changes nothing.
+        """
+        return patience.until_answered(lambda: self.attempt(script, *args))
+
+    def attempt(self, script: str, *args: str | float) -> list[Any]:
+        """Run a script now or not at all."""
+        bells, *reply = self._scripts[script](args=[self.prefix, self.clock, *args])
+        if bells:
+            self._ring([Bell(*bell) for bell in bells])
+        return list(reply)
+
+    def claim(self, task_id: str, generation: int, worker: str, foreign: Callable[[], str]) -> Run | str:
+        """Claim a task before running it. Returns the run, or why the message is to be dropped.
+
+        `foreign` makes the entry of a message whose sender knows nothing of the ledger, or '' if there is none to make.
+        """
+        nonce = uuid.uuid4().hex
+        reply = self.call("claim", task_id, generation, worker, nonce, "")
+        if reply[0] == "unknown":
+            entry = foreign()
+            if not entry:
+                return "not in the ledger any more"
+            reply = self.call("claim", task_id, generation, worker, nonce, entry)
+        if reply[0] != "run":
+            return str(reply[1])
+        _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, journal = reply
+        return Run(
+            id=task_id,
+            number=str(number),
+            seq=seq,
+            job=job,
+            landed=landed,
+            fail=fail,
+            tries=int(tries),
+            since=float(since) if since else None,
+            begun=float(begun),
+            claimed_at=float(claimed_at),
+            detached=detached,
+            journal=dict(zip(journal[::2], journal[1::2], strict=True)),
+        )
+
+    def finish(self, run: Run, verdict: str, value: Any) -> None:
+        """End a task (`ok`, `failed` or `cancelled`): its locks pass on. Its last link, or a failure, ends the job."""
+        run.over = True
+        self.call("finish", run.id, run.number, RESUME_QUEUE, verdict, json.dumps(value))
+
+    def cancel(self, task_id: str, why: dict[str, str]) -> tuple[str, str]:
+        """Stop the job of a task for its requester: `unknown`, `over`, `detached` or `cancelled`, and the job's id."""
+        verdict, *job = self.call("cancel", RESUME_QUEUE, task_id, json.dumps(why))
+        return str(verdict), str(job[0]) if job else ""
+
+    def resolve(self, event: str, value: Any) -> None:
+        """Say that an event happened; those who wait for it are woken."""
+        self.call("resolve", RESUME_QUEUE, event, json.dumps(value))
+
+    def key(self, *parts: str) -> str:
+        """A key of the ledger."""
+        return self.prefix + "".join(parts)

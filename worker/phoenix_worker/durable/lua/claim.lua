@@ -1,0 +1,34 @@
+-- Before a run. ARGV: prefix, clock, id, generation, worker, nonce, message of an unknown sender ('' if not at hand).
+-- Answers: run | drop (parked, replaced, running elsewhere, done, of another generation) | unknown.
+local id, gen, worker, nonce, foreign = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
+local t = key('t:', id)
+if redis.call('EXISTS', t) == 0 then
+  if foreign == '' then return answer('unknown') end
+  record(id, gen, cjson.decode(foreign))
+end
+if tonumber(redis.call('HGET', t, 'v') or 1) > SCHEMA then
+  -- A newer worker has to get the message: it is sent again soon, however often older ones take it. Not at even
+  -- intervals: those fall into step with the workers' waiting, and the same one takes it each time.
+  local pause = GRACE * (1 + now() * 1000 % 1)
+  if redis.call('HGET', t, 'state') == 'queued' then redis.call('ZADD', key('due'), stamp(now() + pause), id) end
+  return answer('drop', 'a record of a newer version')
+end
+local r = redis.call('HMGET', t, 'gen', 'state', 'nonce', 'queue', 'pos')
+if tonumber(r[1]) ~= gen then return answer('drop', 'generation ' .. r[1]) end
+if not (r[2] == 'queued' or (r[2] == 'running' and r[3] == nonce)) then return answer('drop', r[2]) end
+if r[2] == 'queued' then
+  redis.call('HINCRBY', t, 'run', 1)
+  redis.call('HSET', t, 'state', 'running', 'by', worker, 'nonce', nonce)
+  redis.call('ZREM', key('due'), id)
+  redis.call('SADD', key('runs:', worker), id)
+  redis.call('ZADD', key('workers'), 'NX', stamp(now()), worker)
+  local claimed = tonumber(redis.call('HGET', key('claimed'), r[4]) or 0)
+  if tonumber(r[5]) > claimed then redis.call('HSET', key('claimed'), r[4], r[5]) end
+  if redis.call('HSETNX', t, 'begun', stamp(now())) == 1 then
+    log(redis.call('HGET', t, 'job'), 'step-started', id)
+  end
+end
+local s = redis.call('HMGET', t, 'run', 'seq', 'job', 'landed', 'fail', 'tries', 'since', 'begun')
+local j = redis.call('HMGET', key('job:', s[3]), 'cancel', 'detached')
+return answer('run', s[1], s[2], s[3], s[4] or '', s[5] or j[1] or '', s[6], s[7] or '', s[8], stamp(now()),
+  j[2] or '', redis.call('HGETALL', key('j:', id)))

@@ -1,0 +1,172 @@
+-- What the scripts of the engine have in common. It follows ledger.lua in every script.
+
+-- Messages to be published once the script has returned: {id, queue, body, headers, reply}. `due` repeats them if nobody does.
+local bells = {}
+
+local function ring(id)
+  local t = redis.call('HMGET', key('t:', id), 'queue', 'body', 'headers', 'reply')
+  bells[#bells + 1] = {id, t[1], t[2], t[3], t[4]}
+end
+
+local function answer(...)
+  local reply = {bells}
+  for i = 1, select('#', ...) do reply[i + 1] = (select(i, ...)) end
+  return reply
+end
+
+-- Whether this run still counts: a runner that was declared dead and wakes up is refused everything.
+local function current(id, run)
+  local t = redis.call('HMGET', key('t:', id), 'state', 'run')
+  return t[1] == 'running' and t[2] == run
+end
+
+-- Why a run may not go on: it is stale, or its task is condemned (its job was cancelled, what it waited for failed).
+local function refusal(id, run)
+  if not current(id, run) then return answer('stale') end
+  local t = redis.call('HMGET', key('t:', id), 'fail', 'job')
+  local why = t[1] or redis.call('HGET', key('job:', t[2]), 'cancel')
+  return why and answer('condemned', why) or nil
+end
+
+local function leave(id)
+  local by = redis.call('HGET', key('t:', id), 'by')
+  if by then redis.call('SREM', key('runs:', by), id) end
+  redis.call('HDEL', key('t:', id), 'by', 'nonce')
+end
+
+-- The task gives up its slot; it is run again from its top when what it waits for has happened.
+local function park(id, on, detail)
+  local t = key('t:', id)
+  leave(id)
+  redis.call('HSET', t, 'state', 'parked', 'on', on, 'parked', stamp(now()), 'idle', 0)
+  redis.call('ZREM', key('due'), id)
+  log(redis.call('HGET', t, 'job'), 'waiting', id, detail or on)
+end
+
+local function wake(id, resume)
+  if redis.call('HGET', key('t:', id), 'state') ~= 'parked' then return end
+  expect(id, resume)
+  ring(id)
+end
+
+-- What a worker left running is due at once; a member of a chord only when the lease is over under which Celery may
+-- have left the chord's body unpublished: run earlier, it could not publish it, and nobody else would.
+local function orphan(id, on, lease, pause)
+  local t = key('t:', id)
+  local wait = redis.call('HGET', t, 'chord') == '1' and tonumber(lease) or 0
+  redis.call('HSET', t, 'state', 'parked', 'on', on)
+  redis.call('ZADD', key('due'), stamp(now() + math.max(wait, tonumber(pause or 0))), id)
+end
+
+-- A task whose run took its worker, or its child process, with it. It is given up after so many without progress.
+local function bereave(id, worker, patience, why, lease, pause)
+  local t = key('t:', id)
+  local r = redis.call('HMGET', t, 'state', 'by')
+  if r[1] ~= 'running' or r[2] ~= worker then return end
+  if redis.call('HINCRBY', t, 'idle', 1) >= tonumber(patience) then redis.call('HSET', t, 'fail', why) end
+  orphan(id, 'worker ' .. worker, lease, pause)
+end
+
+local function held(id)
+  local names = redis.call('HGET', key('t:', id), 'holds')
+  local list = {}
+  for name in string.gmatch(names or '', '%S+') do list[#list + 1] = name end
+  return list
+end
+
+-- A lock is a sorted set: score 0 is an owner, any other score the publish sequence of a waiter.
+local function grant(name, resume)
+  local lock = key('lock:', name)
+  local capacity = tonumber(redis.call('HGET', key('capacities'), name) or 1)
+  while redis.call('ZCOUNT', lock, 0, 0) < capacity do
+    local first = redis.call('ZRANGEBYSCORE', lock, '(0', '+inf', 'LIMIT', 0, 1)[1]
+    if not first then break end
+    redis.call('ZADD', lock, 0, first)
+    local t = key('t:', first)
+    redis.call('HSET', t, 'holds', (redis.call('HGET', t, 'holds') or '') .. name .. ' ')
+    wake(first, resume)
+  end
+  if redis.call('EXISTS', lock) == 0 then redis.call('HDEL', key('capacities'), name) end
+end
+
+local function release(id, name, resume)
+  redis.call('ZREM', key('lock:', name), id)
+  local rest = {}
+  for _, other in ipairs(held(id)) do
+    if other ~= name then rest[#rest + 1] = other .. ' ' end
+  end
+  redis.call('HSET', key('t:', id), 'holds', table.concat(rest))
+  grant(name, resume)
+end
+
+local function resolve(event, value, resume)
+  if not redis.call('SET', key('ev:', event), value, 'EX', KEEP, 'NX') then return end
+  redis.call('ZREM', key('watch'), event)
+  redis.call('HDEL', key('watched'), event)
+  for _, id in ipairs(redis.call('SMEMBERS', key('ev:', event, ':w'))) do wake(id, resume) end
+  redis.call('DEL', key('ev:', event, ':w'))
+end
+
+-- Out of the line for a lock or an event; what it holds it keeps.
+local function step_out(id)
+  local on = redis.call('HGET', key('t:', id), 'on') or ''
+  local kind, what = string.match(on, '^(%l+):(.*)$')
+  if kind == 'lock' then redis.call('ZREM', key('lock:', what), id) end
+  if kind == 'ev' then
+    redis.call('SREM', key('ev:', what, ':w'), id)
+    if redis.call('EXISTS', key('ev:', what, ':w')) == 0 then
+      redis.call('ZREM', key('watch'), what)
+      redis.call('HDEL', key('watched'), what)
+    end
+  end
+end
+
+-- The work of a job stops: whoever of it is parked is woken to hear so, whoever runs hears it at its next word.
+local function cancel(job, why, resume)
+  redis.call('HSETNX', key('job:', job), 'cancel', why)
+  for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
+    if redis.call('HGET', key('t:', member), 'state') == 'parked' then
+      step_out(member)
+      wake(member, resume)
+    end
+  end
+end
+
+-- A request that shared another one's run does so no more; a run that nobody wants any more stops.
+local function unfollow(id, resume)
+  local leader = redis.call('HGET', key('t:', id), 'follows')
+  if not leader then return end
+  redis.call('SREM', key('job:', leader, ':followers'), id)
+  local detached = redis.call('HGET', key('job:', leader), 'detached')
+  if detached and redis.call('EXISTS', key('job:', leader, ':followers')) == 0 then cancel(leader, detached, resume) end
+end
+
+-- No request may join a run any more that has begun to look.
+local function depart(id)
+  local flight = redis.call('HGET', key('t:', id), 'flight')
+  if flight and redis.call('GET', key('flight:', flight)) == id then redis.call('DEL', key('flight:', flight)) end
+end
+
+-- Take a task out of everything that it waits for or holds; what remains is a tombstone that answers duplicates.
+local function bury(id, resume)
+  local t = key('t:', id)
+  step_out(id)
+  depart(id)
+  unfollow(id, resume)
+  leave(id)
+  for _, name in ipairs(held(id)) do release(id, name, resume) end
+  redis.call('ZREM', key('due'), id)
+  redis.call('DEL', key('j:', id))
+  redis.call('SREM', key('job:', redis.call('HGET', t, 'job'), ':members'), id)
+  redis.call('HDEL', t, 'body', 'headers', 'reply', 'holds', 'by', 'nonce', 'landed', 'fail', 'pos', 'queue', 'on', 'since', 'begun', 'parked',
+    'follows', 'flight')
+  redis.call('HSET', t, 'state', 'done')
+  redis.call('EXPIRE', t, KEEP)
+end
+
+local function close(job, state, value, resume)
+  redis.call('HSET', key('job:', job), 'state', state, 'ended', stamp(now()))
+  for _, part in ipairs({'', ':log', ':steps'}) do redis.call('EXPIRE', key('job:', job, part), KEEP) end
+  redis.call('DEL', key('job:', job, ':followers'))
+  resolve('job/' .. job, value, resume)
+end

@@ -1,0 +1,35 @@
+-- The end of a task, of its locks and, for the last link or a failure, of its job.
+-- ARGV: prefix, clock, id, run, resume queue, ok | failed | cancelled, value (JSON; for a failure, its cause). Answers: done | stale.
+local id, resume, verdict, value = ARGV[3], ARGV[5], ARGV[6], ARGV[7]
+if not current(id, ARGV[4]) then return answer('stale') end
+local job = redis.call('HGET', key('t:', id), 'job')
+if verdict ~= 'ok' then
+  log(job, verdict, id, value)
+elseif redis.call('HEXISTS', key('t:', id), 'landed') == 0 then
+  log(job, 'step-done', id)
+end
+if verdict ~= 'ok' then
+  -- A member that was replaced while it holds a lock was having built what the lock protects: those who wait for that
+  -- lock wait for this very build, and hear now why it will not come.
+  for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
+    if member ~= job and member ~= id and verdict == 'failed'
+      and redis.call('HGET', key('t:', member), 'state') == 'replaced' then
+      for _, name in ipairs(held(member)) do
+        for _, waiter in ipairs(redis.call('ZRANGEBYSCORE', key('lock:', name), '(0', '+inf')) do
+          redis.call('ZREM', key('lock:', name), waiter)
+          redis.call('HSET', key('t:', waiter), 'fail', value)
+          wake(waiter, resume)
+        end
+      end
+    end
+    if member ~= id then bury(member, resume) end
+  end
+end
+bury(id, resume)
+if verdict ~= 'ok' then
+  close(job, verdict, cjson.encode({ok = false, value = value}), resume)
+elseif id == job then
+  log(job, 'done', id)
+  close(job, 'done', cjson.encode({ok = true, value = value}), resume)
+end
+return answer('done')

@@ -1,0 +1,8 @@
+-- A run ended without a verdict. ARGV: prefix, clock, id, run, seconds until it is run again. Answers: queued | stale.
+local id, t = ARGV[3], key('t:', ARGV[3])
+if not current(id, ARGV[4]) then return answer('stale') end
+leave(id)
+redis.call('HSET', t, 'state', 'parked', 'on', 'retry', 'parked', stamp(now()))
+redis.call('HINCRBY', t, 'idle', 1)
+redis.call('ZADD', key('due'), stamp(now() + tonumber(ARGV[5])), id)
+return answer('queued')

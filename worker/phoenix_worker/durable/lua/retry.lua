@@ -1,0 +1,10 @@
+-- A run met something transient: once more, later. ARGV: prefix, clock, id, run, seconds, why. Answers: parked | stale.
+local id, t = ARGV[3], key('t:', ARGV[3])
+if not current(id, ARGV[4]) then return answer('stale') end
+redis.call('HINCRBY', t, 'tries', 1)
+redis.call('HSETNX', t, 'since', stamp(now()))
+leave(id)
+redis.call('HSET', t, 'state', 'parked', 'on', 'retry', 'parked', stamp(now()))
+redis.call('ZADD', key('due'), stamp(now() + tonumber(ARGV[5])), id)
+log(redis.call('HGET', t, 'job'), 'retrying', id, ARGV[6])
+return answer('parked')

@@ -1,0 +1,10 @@
+-- Park until a time. ARGV: prefix, clock, id, run, which sleep of this run, seconds. Answers: over | parked | condemned, why | stale.
+local id, step = ARGV[3], '~' .. ARGV[5]
+local refused = refusal(id, ARGV[4])
+if refused then return refused end
+redis.call('HSETNX', key('j:', id), step, stamp(now() + tonumber(ARGV[6])))
+local till = tonumber(redis.call('HGET', key('j:', id), step))
+if till <= now() then return answer('over') end
+park(id, 'sleep')
+redis.call('ZADD', key('due'), stamp(till), id)
+return answer('parked')

@@ -1,0 +1,38 @@
+-- A worker lives: its heartbeat, the reaping of those that do not, and the return of what is overdue.
+-- ARGV: prefix, clock, worker, heartbeat TTL, resume queue, runs without progress until a task is given up, give-up text,
+-- chord lease.
+-- Answers: seconds until the next record is due ('' if none is).
+local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
+redis.call('ZADD', key('workers'), stamp(now()), worker)
+
+local function bury_worker(dead)
+  for _, id in ipairs(redis.call('SMEMBERS', key('runs:', dead))) do bereave(id, dead, ARGV[6], ARGV[7], ARGV[8]) end
+  redis.call('DEL', key('runs:', dead))
+  redis.call('ZREM', key('workers'), dead)
+end
+
+for _, dead in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', stamp(now() - ttl))) do bury_worker(dead) end
+
+-- Late is not lost: a queued message is repeated only when its queue is empty, or when one that was put there after it
+-- has been claimed (lists are first in, first out). Repeating on time alone multiplies a backlog.
+local function lost(id)
+  local t = redis.call('HMGET', key('t:', id), 'queue', 'pos')
+  return redis.call('LLEN', t[1]) == 0
+    or tonumber(redis.call('HGET', key('claimed'), t[1]) or 0) > tonumber(t[2])
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now()), 'LIMIT', 0, 200)) do
+  local t = key('t:', id)
+  local state = redis.call('HGET', t, 'state')
+  if state == 'parked' then
+    wake(id, resume)
+  elseif state == 'queued' then
+    local rings = redis.call('HINCRBY', t, 'rings', 1)
+    if lost(id) then ring(id) end
+    redis.call('ZADD', key('due'), stamp(now() + math.min(GRACE * 2 ^ rings, 60)), id)
+  else
+    redis.call('ZREM', key('due'), id)
+  end
+end
+local next = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
+return answer(next[2] and stamp(tonumber(next[2]) - now()) or '')

@@ -1,0 +1,45 @@
+"""What the messages of Celery say of a task that runs: enough to send them again, and who comes next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery import current_task
+
+from phoenix_producer.contract import QUEUE
+from phoenix_producer.record import JOB_HEADER, Outgoing, generation_of
+
+if TYPE_CHECKING:
+    from celery import Task
+
+_MESSAGE_HEADERS = (
+    "lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit", "root_id",
+    "parent_id", "argsrepr", "kwargsrepr", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers",
+    "stamps",
+)  # fmt: skip
+
+
+def entry_of_unknown(task: Task[Any, Any], args: Any, kwargs: Any) -> str:
+    """The ledger's entry of the message that a task runs, whose sender knew no ledger; '' if it was in it before."""
+    if task.request.get(JOB_HEADER):
+        return ""  # it was in the ledger, which was wiped since: the requester has to ask again
+    request = task.request
+    headers = {name: request.get(name) for name in _MESSAGE_HEADERS} | {"task": task.name}
+    embed = {name: request.get(name) for name in ("callbacks", "errbacks", "chain", "chord")}
+    properties = {"correlation_id": request.correlation_id, "reply_to": request.reply_to}
+    task_id = str(request.id)
+    generation = generation_of(vars(request))
+    body = (args, kwargs, embed)
+    return Outgoing(task.name, task_id, generation, QUEUE, body, headers, properties).entry(task_id)
+
+
+def successor() -> str | None:
+    """The id of the next link of the chain that the current task is part of."""
+    links: Any = current_task.request.chain if current_task else None
+    return links[-1]["options"].get("task_id") if links else None
+
+
+def chord_body() -> str | None:
+    """The id of the body of the chord that the current task is a member of."""
+    body: Any = current_task.request.chord if current_task else None
+    return body["options"].get("task_id") if body else None

@@ -1,0 +1,57 @@
+"""When to look at a remote job next: a pure function of what such jobs took before and of the time elapsed.
+
+The aim is two looks a job and a lateness of at most max(15 ms, min(2.5 % of the job, 50 ms)) once learned. A job that
+is found ended at the first look may have ended any time before, so it is remembered as a little shorter than it
+seemed; the next first look comes a little earlier, until one comes too early and the length is known from both sides.
+Each such find in a row doubles what is taken off, so that jobs that have become quicker are followed within a few.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REMEMBERED = 9
+"""How many lengths are kept for each class of jobs."""
+
+_FIRST_LOOK = 0.1
+_SOONEST = 0.015
+_LATEST = 0.05
+_LONGEST_PAUSE = 2.0
+_DOUBLINGS = 12
+
+
+def allowance(seconds: float) -> float:
+    """How late, in seconds, the end of a job of this length may be noticed."""
+    return max(_SOONEST, min(0.025 * seconds, _LATEST))
+
+
+def first_look(lengths: Sequence[float]) -> float:
+    """Seconds from a job's start to the first look."""
+    if not lengths:
+        return _FIRST_LOOK
+    usual = median(lengths)
+    return usual + allowance(usual) / 3
+
+
+def next_look(lengths: Sequence[float], elapsed: float) -> float:
+    """Seconds from now to the next look at a job that still runs after `elapsed` seconds."""
+    if not lengths:
+        return min(max(elapsed * 0.1, _FIRST_LOOK / 2), _LONGEST_PAUSE)
+    overdue = elapsed - median(lengths)
+    if overdue < 0:
+        return first_look(lengths) - elapsed
+    return min(max(allowance(elapsed), overdue * 0.2), _LONGEST_PAUSE)
+
+
+def length(elapsed: float, *, looks: int, in_a_row: int = 0) -> float:
+    """The length to remember of a job that was seen ended after `elapsed` seconds, at the `looks`-th look.
+
+    `in_a_row` jobs of its class before it were found ended at their first look too.
+    """
+    if looks > 1:
+        return elapsed
+    return max(elapsed - allowance(elapsed) / 2 * 2.0 ** min(in_a_row, _DOUBLINGS), elapsed / 4)

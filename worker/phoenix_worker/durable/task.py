@@ -1,0 +1,350 @@
+"""The Celery task class with the five words: `hold`, `wait`, `once`, `sleep`, `replace`.
+
+A word either returns at once or raises: the run ends, its slot is free, and the stored message is published again when
+what the task waits for has happened. The task then runs from its top. So a task is straight-line code that looks
+before it acts.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar, Never
+from uuid import UUID, uuid5
+
+from celery import Task
+from celery.canvas import Signature, chain
+from celery.exceptions import Ignore
+from celery.signals import task_postrun
+from kombu.exceptions import OperationalError
+
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.record import Outgoing, generation_of, recording
+from phoenix_worker.durable.keeper import LostRun
+from phoenix_worker.durable.messages import chord_body, entry_of_unknown, successor
+from phoenix_worker.durable.patience import PASSING_TROUBLE, SENDING_TROUBLE, backoff, patience
+from phoenix_worker.durable.points import reached
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from celery.result import AsyncResult
+
+    from phoenix_worker.durable.engine import Engine
+    from phoenix_worker.durable.ledger import Run
+
+logger = logging.getLogger(__name__)
+
+_SOON = 1.0
+CANCELLED = "cancelled"
+"""The cause of a failure that its requester wanted."""
+
+
+class Parked(Ignore):
+    """This run is over; the task goes on in another."""
+
+
+class Stale(Ignore):
+    """This run was declared dead and the task runs elsewhere: it may not do anything any more."""
+
+
+class Dropped(Ignore):
+    """The message is a duplicate of one that was claimed before."""
+
+
+class GivenUpError(Exception):
+    """Why a task must not be run again: its worker died each time, or what it waited for failed. In JSON."""
+
+
+_run: ContextVar[Run | None] = ContextVar("phoenix_run", default=None)
+
+
+class DurableTask(Task[Any, Any]):
+    """A task that can park, and be run again from its top by any worker."""
+
+    abstract = True
+    default_retry_delay = 0
+    engine: ClassVar[Engine]
+    transient: ClassVar[tuple[type[Exception], ...]] = ()
+    """What is tried again with backoff."""
+    begins_job = False
+    """Whether a message of this task is a request of its own, also when another task publishes it."""
+
+    # --- the words
+
+    def hold(self, name: str, capacity: int = 1) -> None:
+        """Own a lock, or one of `capacity` places, until this task or its replacement ends. First come, first."""
+        verdict = self._say("hold", RESUME_QUEUE, name, capacity)
+        if verdict[0] == "parked":
+            self._park(f"lock {name}")
+
+    def release(self, name: str) -> None:
+        """Give a lock back before the end."""
+        self._say("release", RESUME_QUEUE, name)
+
+    def wait(self, event: str, detail: str = "", *, watch: Mapping[str, str] | None = None) -> Any:
+        """The value of an event, as soon as it is known. `watch` is what the watcher needs to find it out."""
+        first_look = self.engine.watcher.first_look(watch) if watch else 0.0
+        verdict = self._say("wait", event, detail, json.dumps(watch) if watch else "", first_look)
+        if verdict[0] == "known":
+            return json.loads(verdict[1])
+        return self._park(detail or event)
+
+    def share(self, what: str) -> Any | None:
+        """The end of the run that an earlier request for the same leads, unless it has begun to look; else None.
+
+        Who leads calls `depart` before it looks.
+        """
+        verdict = self._say("join", what)
+        if verdict[0] == "lead":
+            return None
+        return self.wait(f"job/{verdict[1]}", "an earlier request for the same")
+
+    def depart(self) -> None:
+        """Let nobody join this run any more."""
+        self._say("depart")
+
+    def once(
+        self,
+        step: str,
+        act: Callable[[], Any],
+        *,
+        adopt: Callable[[float], Any] | None = None,
+        upid: Callable[[Any], str | None] = lambda _: None,
+    ) -> Any:
+        """Do a side effect once; its result (any JSON) is journalled and returned by every later run.
+
+        When an earlier run meant to do it and did not tell the end, `adopt(when)` looks for what was done (`when` in
+        seconds since the epoch) and returns its result, or None to do it now. Without `adopt` it is a read.
+        """
+        run = self.running
+        if step in run.journal:
+            return json.loads(run.journal[step])
+        value = None
+        if adopt is not None:
+            verdict = self._say("intend", step)
+            reached("intent-recorded", step)
+            if verdict[0] == "intended":
+                value = adopt(float(verdict[1]))
+        if value is None:
+            value = act()
+        reached("effect-done", step)
+        run.journal[step] = json.dumps(value)
+        self._say("journal", step, run.journal[step], upid(value) or "")
+        reached("effect-journalled", step)
+        return value
+
+    def forget(self, step: str) -> None:
+        """Take a step out of the journal, so that it is done anew: what it began has failed."""
+        self.running.journal.pop(step, None)
+        self._say("forget", step)
+
+    def sleep(self, seconds: float) -> None:
+        """Go on after this many seconds, without a slot. The n-th sleep of a run is the same one in every re-run."""
+        self.running.sleeps += 1
+        if self._say("sleep", self.running.sleeps, seconds)[0] == "parked":
+            self.engine.keeper.poke()
+            self._park(f"{seconds:g} s")
+
+    def replace(self, sig: Signature) -> Never:
+        """Celery's own `replace`, with ids derived from this task's, so that doing it twice is doing it once."""
+        links = list(sig.tasks) if isinstance(sig, chain) else [sig]
+        generation = int(self.request.get("replaced_task_nesting") or 0)
+        for position, link in enumerate(links[:-1]):
+            link.set(task_id=str(uuid5(UUID(self.request.id), f"{generation}/{position}")))
+        super().replace(sig)
+        raise AssertionError("Task.replace always raises Ignore in a worker")
+
+    def ask(self, args: tuple[Any, ...], name: str) -> str:
+        """Publish a request of this very task for something else; returns its id, derived so that it is sent once."""
+        request_id = str(uuid5(UUID(self.request.id), name))
+        self.apply_async(args=args, task_id=request_id, queue=QUEUE)
+        return request_id
+
+    def signature_from_request(self, request: Any = None, *_: Any, **__: Any) -> Any:
+        """What Celery sends again when a child process died with a run of this task: the ledger keeps its journal."""
+        return LostRun(self.engine.keeper, str((request or self.request).id))
+
+    # --- the run
+
+    @property
+    def running(self) -> Run:
+        """The run that this thread is in."""
+        run = _run.get()
+        if run is None:
+            raise RuntimeError(f"{self.name} runs outside a worker; publish it instead of calling it")
+        return run
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Claim before run."""
+        claimed = self.engine.ledger.claim(
+            task_id,
+            generation_of(vars(self.request)),
+            self.engine.incarnation,
+            lambda: entry_of_unknown(self, args, kwargs),
+        )
+        if isinstance(claimed, str):
+            raise Dropped(f"duplicate: {claimed}")
+        _run.set(claimed)
+        reached("claimed")
+        if int(claimed.number) > 1:
+            self._tell("task-running")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task's function. A Redis that went away where nobody waited for it costs only this run."""
+        try:
+            return self._run_and_judge(*args, **kwargs)
+        except (*PASSING_TROUBLE, OperationalError) as error:
+            run = self.running
+            run.over = True
+            self.engine.ledger.call("requeue", run.id, run.number, _SOON)
+            raise Parked(f"goes on when Redis does: {error}") from error
+
+    def _run_and_judge(self, *args: Any, **kwargs: Any) -> Any:
+        """Sort what the function raises into the two kinds of failure."""
+        run = self.running
+        if run.landed:
+            return json.loads(run.landed)
+        try:
+            run.value = self._run_unless_given_up(*args, **kwargs)
+        except (Ignore, *PASSING_TROUBLE, OperationalError):
+            raise
+        except GivenUpError as error:
+            self.wind_up(*args)
+            raise self.failure(error) from error
+        except self.transient as error:
+            self.back_off(error)
+            raise self.failure(error) from error
+        except Exception as error:
+            raise self.failure(error) from error
+        reached("before-finish")
+        if run.detached and run.id == run.job:
+            raise self.failure(GivenUpError(run.detached))
+        return run.value
+
+    def _run_unless_given_up(self, *args: Any, **kwargs: Any) -> Any:
+        if self.running.fail:
+            raise GivenUpError(self.running.fail)
+        return self.run(*args, **kwargs)
+
+    def wind_up(self, *args: Any) -> None:
+        """Remove what this task has half done, before it ends given up. It may be done again: look before it acts."""
+
+    def failure(self, error: Exception) -> Exception:
+        """What the requester gets for an error that ends the task."""
+        return error
+
+    def after_return(self, status: str, retval: Any, *_: Any) -> None:
+        """The result is stored: end the task in the ledger."""
+        run = _run.get()
+        if run is not None and not run.over:
+            if status == "SUCCESS":
+                self.engine.ledger.finish(run, "ok", retval)
+            elif run.detached and run.value is not None:
+                self.engine.ledger.finish(run, "ok", run.value)
+            else:
+                self._finish_failed(run, retval)
+
+    def _finish_failed(self, run: Run, error: Exception) -> None:
+        told = error.args[0] if error.args else str(error)
+        cancelled = isinstance(told, dict) and told.get("cause") == CANCELLED
+        self.engine.ledger.finish(run, "cancelled" if cancelled else "failed", told)
+
+    def on_replace(self, sig: Signature) -> Any:
+        """Publish the first child: the publish hook records it together with the parent's end."""
+        reached("before-replace-recorded")
+        self.running.replacing = True
+        return super().on_replace(sig)
+
+    def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
+        """Publish a message that is recorded first. Once it is, `due` sends it if the broker is away just now."""
+        recorded: list[Outgoing] = []
+
+        def recorder(outgoing: Outgoing) -> None:
+            self._record(outgoing)
+            recorded.append(outgoing)
+
+        result = None
+        while result is None:
+            try:
+                with recording(recorder):
+                    result = super().apply_async(*args, **options)
+            except SENDING_TROUBLE as error:
+                if recorded:
+                    logger.warning("Redis went away while %s was sent; it is in the ledger and follows.", self.name)
+                    result = self.AsyncResult(recorded[0].id)
+                elif isinstance(error, AttributeError):
+                    raise
+                else:
+                    patience.until_answered(self.engine.ledger.client.ping)
+        if recorded and recorded[0].id == successor():
+            reached("successor-published")
+        if recorded and recorded[0].id == chord_body():
+            reached("chord-body-published")
+        return result
+
+    def _record(self, outgoing: Outgoing) -> None:
+        run = _run.get()
+        ledger = self.engine.ledger
+        if run is None or not (run.replacing or outgoing.id == successor()):
+            dispatching = outgoing.id == chord_body()
+            if dispatching:
+                reached("chord-claimed")
+            ledger.call("record", outgoing.id, outgoing.generation, outgoing.entry(outgoing.id))
+            if dispatching:
+                reached("chord-body-recorded")
+            return
+        job = outgoing.id if self.begins_job and outgoing.id != run.id else run.job
+        entry = outgoing.entry(job, seq="" if job == outgoing.id != run.job else run.seq)
+        if run.replacing:
+            run.over = True
+            ledger.call("replace", run.id, run.number, outgoing.id, outgoing.generation, entry)
+            reached("replace-recorded")
+        else:
+            value = json.dumps(run.value)
+            ledger.call("land", run.id, run.number, outgoing.id, outgoing.generation, entry, value)
+            reached("successor-recorded")
+
+    def _say(self, script: str, *args: str | float) -> list[Any]:
+        run = self.running
+        verdict = self.engine.ledger.call(script, run.id, run.number, *args)
+        if verdict[0] == "stale":
+            run.over = True
+            raise Stale("this run was declared dead")
+        if verdict[0] == "condemned":
+            raise GivenUpError(verdict[1])
+        return verdict
+
+    def _park(self, why: str) -> Never:
+        self.running.over = True
+        reached("parked")
+        self._tell("task-parked", result=f"waits for {why}")
+        raise Parked(f"waits for {why}")
+
+    def back_off(self, error: Exception) -> None:
+        """Park and be run again a while later; return when that went on for longer than the engine's patience."""
+        run = self.running
+        if run.since is not None and run.claimed_at - run.since > self.engine.patience:
+            return
+        seconds = backoff(run.tries)
+        self._say("retry", seconds, str(error))
+        self.engine.keeper.poke()
+        run.over = True
+        self._tell("task-parked", result=f"tries again: {error}")
+        raise Parked(f"tries again in {seconds:.1f} s: {error}") from error
+
+    def _tell(self, event: str, **fields: Any) -> None:
+        if self.app.conf.worker_send_task_events:
+            with suppress(*SENDING_TROUBLE):  # it is for those who look on; the ledger has it
+                self.send_event(event, retry=False, **fields)
+
+
+@task_postrun.connect(weak=False)
+def _after_run(sender: Task[Any, Any], **_: Any) -> None:
+    """Put back a run that ended without a verdict: its result could not be stored, say."""
+    run = _run.get()
+    _run.set(None)
+    if run is not None and not run.over and isinstance(sender, DurableTask):
+        sender.engine.ledger.call("requeue", run.id, run.number, _SOON)

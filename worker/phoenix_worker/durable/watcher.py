@@ -1,0 +1,205 @@
+"""One worker at a time looks at the remote jobs that tasks wait for, and resolves their events.
+
+The turn is a key with a TTL: whoever looks renews it, and when its worker dies another takes it, with the looks that
+were begun and not ended. Looks are made by a few threads, so that one slow node does not delay the others; a look has
+the prober's own timeout.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from redis import RedisError
+
+from phoenix_worker.durable import pace
+from phoenix_worker.durable.patience import patience
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from redis import Redis
+
+    from phoenix_worker.durable.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+TURN_TTL_MS = 1500
+_REMEMBER_SECONDS = 30 * 86400
+_IDLE_PAUSE = 0.5
+_LOOKS_AT_ONCE = 4
+_LEASE = 900
+"""Seconds after which a look that was begun and not ended is made again, whatever became of it: longer than any."""
+
+
+class Prober(Protocol):
+    """What the engine does not know: how to see whether a remote job has ended."""
+
+    def __call__(self, watch: Mapping[str, str], elapsed: float) -> Any | None:
+        """The job's end as JSON, or None while it runs. Raises when it cannot be seen just now.
+
+        `elapsed` is the seconds for which the job has been watched.
+        """
+
+
+class _StoppedError(Exception):
+    """The worker ends; whoever takes the turn looks."""
+
+
+class Watcher(threading.Thread):
+    """Looks at what is in `watch`, when it is due."""
+
+    def __init__(self, ledger: Ledger, incarnation: str, prober: Prober) -> None:
+        super().__init__(name="phoenix-watcher", daemon=True)
+        self._ledger = ledger
+        self._incarnation = incarnation
+        self._prober = prober
+        self._looks: dict[str, int] = {}
+        self._in_a_row: dict[str, int] = {}
+        self._unmeasured: set[str] = set()
+        """Jobs whose end was seen late for other reasons than the pace: nothing is to be learned from them."""
+        self._stopping = False
+
+    @property
+    def _redis(self) -> Redis:
+        return self._ledger.client
+
+    def first_look(self, watch: Mapping[str, str]) -> float:
+        """Seconds until the first look at such a job, from what such jobs took before."""
+        return pace.first_look(self._lengths(watch))
+
+    def run(self) -> None:
+        """Look, sleep until the next look is due or a new job is told of, and again; Redis may go and come."""
+        while not self._stopping:
+            try:
+                self._look_while_redis_is_there()
+            except RedisError as error:
+                logger.debug("The watcher waits for Redis: %s", error)
+                time.sleep(_IDLE_PAUSE)
+            except Exception:
+                logger.exception("The watcher failed; it goes on.")
+                time.sleep(_IDLE_PAUSE)
+
+    def stop(self) -> None:
+        """End the thread and give up the turn."""
+        self._stopping = True
+        self.join(timeout=2 * _IDLE_PAUSE)
+        if self._redis.get(self._turn) == self._incarnation:
+            self._redis.delete(self._turn)
+
+    def _look_while_redis_is_there(self) -> None:
+        with (
+            self._redis.pubsub(ignore_subscribe_messages=True) as news,  # type: ignore[no-untyped-call]  # redis-py's own
+            ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="phoenix-look") as looks,
+        ):
+            news.subscribe(self._ledger.key("watch"))
+            while not self._stopping:
+                pause = self._dispatch(looks) if self._my_turn() else _IDLE_PAUSE
+                if pause > 0:
+                    news.get_message(timeout=pause)
+
+    @property
+    def _turn(self) -> str:
+        return self._ledger.key("watch:turn")
+
+    def _my_turn(self) -> bool:
+        if self._redis.set(self._turn, self._incarnation, nx=True, px=TURN_TTL_MS):
+            self._take_over()
+            return True
+        if self._redis.get(self._turn) != self._incarnation:
+            return False
+        self._redis.pexpire(self._turn, TURN_TTL_MS)
+        return True
+
+    def _take_over(self) -> None:
+        """Make the looks again that whoever had the turn before did not end."""
+        for event in cast("list[str]", self._redis.hkeys(self._under_way)):
+            self._redis.zadd(self._ledger.key("watch"), {event: self._now()}, xx=True)
+            self._unmeasured.add(event)
+        self._redis.delete(self._under_way)
+
+    @property
+    def _under_way(self) -> str:
+        return self._ledger.key("watch:looks")
+
+    def _dispatch(self, looks: ThreadPoolExecutor) -> float:
+        """Begin the looks that are due; returns seconds until the next one, at most the idle pause."""
+        jobs = self._ledger.key("watch")
+        now = self._now()
+        next_jobs: list[tuple[str, float]] = list(
+            cast("Any", self._redis.zrange(jobs, 0, _LOOKS_AT_ONCE, withscores=True))
+        )
+        for event, due in next_jobs:
+            if due > now:
+                return min(due - now, _IDLE_PAUSE)
+            if now - due > _IDLE_PAUSE:
+                self._unmeasured.add(event)
+            self._redis.hset(self._under_way, event, self._incarnation)
+            self._redis.expire(self._under_way, _LEASE)
+            self._redis.zadd(jobs, {event: now + _LEASE}, xx=True)
+            looks.submit(self._look, event)
+        return 0.0 if next_jobs else _IDLE_PAUSE
+
+    def _look(self, event: str) -> None:
+        """Look; if Redis goes away meanwhile, look again when it is back."""
+        with suppress(_StoppedError):
+            patience.until_answered(lambda: self._look_now(event), meanwhile=self._go_on)
+
+    def _go_on(self) -> None:
+        if self._stopping:
+            raise _StoppedError
+
+    def _look_now(self, event: str) -> None:
+        told = self._redis.hget(self._ledger.key("watched"), event)
+        if told is None:
+            self._redis.hdel(self._under_way, event)
+            return
+        watch = json.loads(told)
+        lengths = self._lengths(watch)
+        elapsed = self._now() - float(watch["since"])
+        try:
+            end = self._prober(watch, elapsed)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the job is still to be seen
+            logger.info("Unable to look at %s just now: %s", event, error)
+            self._unmeasured.add(event)
+            end = None
+        self._looks[event] = self._looks.get(event, 0) + 1
+        if end is None:
+            pause = pace.next_look(lengths, self._now() - float(watch["since"]))
+            self._redis.zadd(self._ledger.key("watch"), {event: self._now() + pause}, xx=True)
+            self._redis.hdel(self._under_way, event)
+            self._redis.publish(self._ledger.key("watch"), event)
+            return
+        self._ledger.resolve(event, end)
+        self._redis.hdel(self._under_way, event)
+        looks = self._looks.pop(event, 1)
+        if event in self._unmeasured:
+            self._unmeasured.discard(event)
+            return
+        before = self._in_a_row.get(watch["class"], 0)
+        self._in_a_row[watch["class"]] = before + 1 if looks == 1 else 0
+        self._learn(watch, pace.length(elapsed, looks=looks, in_a_row=before))
+
+    def _lengths(self, watch: Mapping[str, str]) -> list[float]:
+        return [float(text) for text in self._redis.lrange(self._learned(watch), 0, -1)]
+
+    def _learn(self, watch: Mapping[str, str], seconds: float) -> None:
+        learned = self._learned(watch)
+        with self._redis.pipeline() as pipeline:
+            pipeline.lpush(learned, f"{seconds:.4f}")
+            pipeline.ltrim(learned, 0, pace.REMEMBERED - 1)
+            pipeline.expire(learned, _REMEMBER_SECONDS)
+            pipeline.execute()
+
+    def _learned(self, watch: Mapping[str, str]) -> str:
+        return self._ledger.key("learned:", watch["class"])
+
+    def _now(self) -> float:
+        """The clock of Redis, which all workers share."""
+        seconds, microseconds = self._redis.time()
+        return float(seconds) + float(microseconds) / 1e6

@@ -1,0 +1,88 @@
+"""Make a container by one order to Proxmox, which is sent once, and wait for it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker import adopt
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.ownership import Creating, judge
+from phoenix_worker.survey import look, permit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.task import PhoenixTask
+
+_ALREADY_EXISTS = "already-exists"
+_FORGOTTEN = "task-forgotten"
+_WORKER_DIED = "proxmox-worker-died"
+
+
+def make(
+    task: PhoenixTask,
+    step: str,
+    declaration: Declaration,
+    order: Callable[[], str],
+    *,
+    found: Callable[[float], dict[str, Any] | None],
+    doing: str,
+    kind: str,
+) -> dict[str, Any]:
+    """Send the order unless `found` finds that it was sent before, and wait until Proxmox has done it."""
+    posted: dict[str, Any] = task.once(
+        step, lambda: _post(task, step, declaration, order, found, doing), adopt=found, upid=adopt.upid_of
+    )
+    try:
+        task.done(step, posted, doing, kind=kind)
+    except PermanentError as error:
+        if error.cause != _FORGOTTEN or not _is_whole(found(posted["at"])):
+            raise
+    except TransientError as error:
+        if error.cause == _WORKER_DIED:
+            raise _half_made(task, declaration, error) from error
+        raise
+    return posted
+
+
+def _is_whole(made: dict[str, Any] | None) -> bool:
+    """Whether what was ordered stands there, and nothing is at work on it any more."""
+    return made is not None and not made["upid"]
+
+
+def _post(
+    task: PhoenixTask,
+    step: str,
+    declaration: Declaration,
+    order: Callable[[], str],
+    found: Callable[[float], dict[str, Any] | None],
+    doing: str,
+) -> dict[str, Any]:
+    """Send the order. When somebody took the id since this job looked, tell who: that is no success of ours.
+
+    Unless it was this very step: an earlier order without an answer may be carried out after it was looked for.
+    """
+    try:
+        return adopt.posted(order())
+    except PermanentError as error:
+        if error.cause != _ALREADY_EXISTS:
+            raise
+        made = found(float(task.running.journal.get(f"?{step}", time.time())))
+        if made is not None:
+            return made
+        _, verdict = look(task, declaration)
+        permit(False, verdict, doing)  # noqa: FBT003 - nothing that stands there is what was ordered
+        raise
+
+
+def _half_made(task: PhoenixTask, declaration: Declaration, error: TransientError) -> Exception:
+    """Tell how to clear what a Proxmox worker left that died: nothing but the node's own shell can."""
+    seen = task.proxmox.observe(declaration.node, declaration.ctid)
+    if seen.lock != "create":
+        return error
+    refusal = judge(declaration, seen, creating=Creating.NOBODY).refusal()
+    if declaration.clone_from is not None:
+        refusal.remedy += f" Its template is locked too: `pct unlock {declaration.clone_from}`."
+    return refusal

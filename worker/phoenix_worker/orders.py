@@ -1,0 +1,42 @@
+"""Orders for Proxmox from a declaration: the marker goes in with the very first request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.diff import creation_config, marker_for
+from phoenix_worker.core.marker import Stage, write_marker
+from phoenix_worker.core.ports import CloneOrder, CreateOrder
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+
+
+def clone_order(declaration: Declaration, creation: str) -> CloneOrder:
+    """Order a clone of the declared template. A linked clone stays on its template's storage."""
+    if declaration.clone_from is None:
+        raise ValueError(f"CT {declaration.ctid} is not a clone")
+    return CloneOrder(
+        node=declaration.node,
+        source=declaration.clone_from,
+        ctid=declaration.ctid,
+        hostname=declaration.name,
+        notes=write_marker(marker_for(declaration, creation, Stage.MADE), declaration.description or ""),
+        full=declaration.full_clone,
+        storage=declaration.storage if declaration.full_clone else None,
+        pool=declaration.pool,
+    )
+
+
+def create_order(declaration: Declaration, creation: str) -> CreateOrder:
+    """Order a creation from the declared OS template, configured from the start."""
+    if declaration.os_template is None:
+        raise ValueError(f"CT {declaration.ctid} has no OS template")
+    return CreateOrder(
+        node=declaration.node,
+        ctid=declaration.ctid,
+        ostemplate=declaration.os_template,
+        unprivileged=declaration.unprivileged,
+        config=creation_config(declaration, marker_for(declaration, creation, Stage.CONFIGURED)),
+        pool=declaration.pool,
+    )

@@ -1,0 +1,69 @@
+"""What a requester is told."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from phoenix_producer.contract import EnsureResult, Outcome
+from phoenix_worker.durable.task import GivenUpError
+from phoenix_worker.task import changes_in, steps_in, templates_in
+
+if TYPE_CHECKING:
+    from phoenix_producer.contract import EnsureRequest
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.observation import Observation
+    from phoenix_worker.task import PhoenixTask
+
+
+def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation) -> dict[str, Any]:
+    """Everything was as declared."""
+    return _result(task, declaration, outcome=Outcome.UNCHANGED, pending_restart=seen.pending)
+
+
+def shared(task: PhoenixTask, end: dict[str, Any]) -> dict[str, Any]:
+    """An earlier request for the same did it. Raises GivenUpError with its failure."""
+    if not end["ok"]:
+        raise GivenUpError(end["value"])
+    value: dict[str, Any] = json.loads(end["value"])
+    return value | {"request_id": task.running.job}
+
+
+def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
+    """What the links of this job did."""
+    done = task.steps_done()
+    own = [step for step in done if step["ctid"] == declaration.ctid]
+    made = any(step["name"] in {"create", "clone"} for step in own)
+    return _result(
+        task,
+        declaration,
+        outcome=Outcome.CREATED if made else Outcome.UPDATED,
+        changes=changes_in(own),
+        steps=steps_in(done),
+        templates_built=templates_in(done),
+        pending_restart=tuple(key for step in own for key in step.get("pending", ())),
+    )
+
+
+def forecast(task: PhoenixTask, request: EnsureRequest, lines: list[str]) -> dict[str, Any]:
+    """What an ensure would do. The outcome is what it would be, by its first own line."""
+    declaration = task.declaration(request.ctid)
+    return _result(task, declaration, outcome=_foreseen(lines, request.ctid), dry_run=True, plan=tuple(lines))
+
+
+def _foreseen(lines: list[str], ctid: int) -> Outcome:
+    if not lines:
+        return Outcome.UNCHANGED
+    makes = (f"to CT {ctid} on", f"create CT {ctid} on")
+    return Outcome.CREATED if any(make in line for line in lines for make in makes) else Outcome.UPDATED
+
+
+def _result(task: PhoenixTask, declaration: Declaration, **fields: Any) -> dict[str, Any]:
+    result = EnsureResult(
+        request_id=task.running.job,
+        ctid=declaration.ctid,
+        node=declaration.node,
+        not_applied=declaration.not_applied,
+        **fields,
+    )
+    return result.model_dump(mode="json")

@@ -1,0 +1,79 @@
+"""What must be there before a container is made: the containers it depends on, and its OS template."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from phoenix_worker import adopt
+from phoenix_worker.core.errors import PermanentError
+
+if TYPE_CHECKING:
+    from phoenix_worker.core.ports import CreateOrder
+    from phoenix_worker.task import PhoenixTask
+
+
+def have_dependencies(task: PhoenixTask, ctid: int) -> None:
+    """Ensure what a CTID, or a template that it needs, depends on; no lock is held meanwhile.
+
+    A dependency that is not in the catalog is only checked: it must exist and run.
+    """
+    catalog = task.catalog.current()
+    needed = [task.declaration(ctid), *(catalog[template] for template in catalog.templates_of(ctid))]
+    dependencies = list(dict.fromkeys(dependency for one in needed for dependency in one.dependencies))
+    asked = {dependency: _ask(task, dependency) for dependency in dependencies if dependency in catalog}
+    for dependency in dependencies:
+        if dependency in asked:
+            _wait_for(task, ctid, dependency, asked[dependency])
+        else:
+            _check_outside(task, ctid, dependency)
+
+
+def _ask(task: PhoenixTask, dependency: int) -> str:
+    request_id: str = task.once(f"ask-{dependency}", lambda: task.ask((dependency,), f"dependency/{dependency}"))
+    return request_id
+
+
+def _wait_for(task: PhoenixTask, ctid: int, dependency: int, request_id: str) -> None:
+    end = task.wait(f"job/{request_id}", f"CT {dependency}, on which CT {ctid} depends")
+    if end["ok"]:
+        return
+    failure = json.loads(end["value"])
+    raise PermanentError(
+        f"Unable to ensure CT {ctid}: it depends on CT {dependency}. {failure['message']}",
+        cause="dependency",
+        remedy=failure["remedy"],
+    )
+
+
+def _check_outside(task: PhoenixTask, ctid: int, dependency: int) -> None:
+    running = task.once(f"outside-{dependency}", lambda: task.proxmox.running(dependency))
+    if running:
+        return
+    state = "does not exist" if running is None else "does not run"
+    raise PermanentError(
+        f"Unable to ensure CT {ctid}: it depends on guest {dependency}, which is not in the catalog and {state}.",
+        cause="dependency",
+        remedy=f"Start {dependency}, or declare it, or take it out of the dependencies.",
+    )
+
+
+def have_os_template(task: PhoenixTask, order: CreateOrder) -> None:
+    """Download the OS template unless the storage has it. Raises PermanentError when nobody has it."""
+    node, volume = order.node, order.ostemplate
+    if task.once("os-template", lambda: task.proxmox.find_os_template(node, volume)):
+        return
+
+    def download() -> dict[str, object]:
+        upid = task.proxmox.download_os_template(node, volume)
+        if upid is None:
+            raise PermanentError(
+                f"Unable to create CT {order.ctid} on {node}: {volume} is not on its storage, and Proxmox's appliance "
+                "index does not know it.",
+                cause="no-os-template",
+                remedy=f"Upload it, or name another in `template`; `pveam available` on {node} lists what there is.",
+            )
+        return adopt.posted(upid)
+
+    posted = task.once("download", download, upid=adopt.upid_of)
+    task.done("download", posted, f"download {volume} to {node}", kind=f"download {node} {volume}")

@@ -1,0 +1,72 @@
+"""How the watcher sees that a remote job has ended: a Proxmox task, or a conversion to a template."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.core.errors import PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phoenix_worker.core.ports import Proxmox
+
+_CLOCK_SKEW = 5.0
+_CONVERSION_LIMIT = 60.0
+"""Seconds after which a conversion that shows nowhere has failed; a real one takes about 0.04 s."""
+
+
+class Probe:
+    """Looks at one job. Returns how it ended, or None while it runs; an `error` when it can never be seen.
+
+    What cannot be seen for `patience` seconds on end counts as that.
+    """
+
+    def __init__(self, proxmox: Proxmox, patience: float) -> None:
+        self._proxmox = proxmox
+        self._patience = patience
+        self._unseen: dict[str, float] = {}
+
+    def __call__(self, watch: Mapping[str, str], elapsed: float) -> dict[str, Any] | None:
+        """Look once; `elapsed` is the seconds that the job has been watched."""
+        what = watch.get("upid") or f"{watch['node']}/{watch['template']}/{watch['after']}"
+        try:
+            end = self._look(watch, elapsed)
+        except PermanentError as error:
+            end = _error(error, error.message)
+        except TransientError as error:
+            if time.monotonic() - self._unseen.setdefault(what, time.monotonic()) <= self._patience:
+                raise
+            end = _error(error, f"{error.message} It did not get better for as long as PHOENIX_PATIENCE says.")
+        self._unseen.pop(what, None)
+        return end
+
+    def _look(self, watch: Mapping[str, str], elapsed: float) -> dict[str, Any] | None:
+        if "upid" in watch:
+            return self._task(watch["upid"])
+        return self._conversion(watch["node"], int(watch["template"]), float(watch["after"]), elapsed)
+
+    def _task(self, upid: str) -> dict[str, Any] | None:
+        end = self._proxmox.task_end(upid)
+        if end is None:
+            return None
+        return {"done": end.succeeded, "exit": end.exit_status, "log": list(end.log_tail)}
+
+    def _conversion(self, node: str, ctid: int, after: float, elapsed: float) -> dict[str, Any] | None:
+        if self._proxmox.observe_template(node, ctid).is_template:
+            return {"done": True, "exit": "OK", "log": []}
+        tasks = self._proxmox.recent_tasks(node, ctid)
+        latest = next(
+            (task for task in tasks if task.kind == "vztemplate" and task.started >= after - _CLOCK_SKEW), None
+        )
+        if latest is not None and not latest.running:
+            end = self._task(latest.upid)
+            return None if end is None or end["done"] else end
+        if elapsed > _CONVERSION_LIMIT:
+            return {"done": False, "exit": "Proxmox does not show it as a template", "log": []}
+        return None
+
+
+def _error(error: PermanentError | TransientError, message: str) -> dict[str, Any]:
+    return {"done": False, "error": {"message": message, "cause": error.cause, "remedy": error.remedy}}

@@ -1,0 +1,287 @@
+"""The API door: `core.ports.Proxmox` over Proxmox's HTTPS API. One method, one call, unless it says otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.observation import Observation, Presence
+from phoenix_worker.core.ports import ProxmoxTask, TaskEnd
+from phoenix_worker.proxmox import error_table as known
+from phoenix_worker.proxmox.door import Access, Door
+from phoenix_worker.proxmox.errors import Request, error_of_task
+from phoenix_worker.proxmox.upid import Upid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from phoenix_worker.core.ports import CloneOrder, CreateOrder
+
+_LOG_PAGE = 5000
+_LOG_PAGES = 20
+_LOG_TAIL = 20
+_TASKS = 50
+_ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
+
+
+class ProxmoxApi:
+    """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
+
+    def __init__(self, access: Access, on_call: Callable[[Request], None] | None = None) -> None:
+        self._access = access
+        self._door = Door(access, on_call)
+
+    def call(self, request: Request, **params: str | int) -> Any:
+        """Make one call; see `Door.call`."""
+        return self._door.call(request, **params)
+
+    def observe(self, node: str, ctid: int, *, pending: bool = False, elsewhere: bool = True) -> Observation:
+        """Look at one CTID in two calls: `…/config`, then `…/status/current`, or `/cluster/resources` when absent.
+
+        A third, `…/pending`, is made for running containers when `pending` is asked for. Nothing but the place of an
+        id is read from `/cluster/resources`: name, status, lock and template flag lag there.
+        """
+        seen = self.observe_template(node, ctid, elsewhere=elsewhere)
+        if seen.presence is not Presence.HERE:
+            return seen
+        base = _ct(node, ctid)
+        doing = f"look at CT {ctid} on {node}"
+        needs = f"VM.Audit on /vms/{ctid}"
+        status = self._unless(known.MISSING, Request("GET", f"{base}/status/current", doing, needs))
+        if status is None:
+            return self._elsewhere(node, ctid)
+        running = status["status"] == "running"
+        waiting = self.call(Request("GET", f"{base}/pending", doing, needs)) if pending and running else ()
+        keys = tuple(line["key"] for line in waiting if "pending" in line or "delete" in line)
+        return Observation(ctid, node, Presence.HERE, seen.config, seen.digest, running, keys)
+
+    def observe_template(self, node: str, ctid: int, *, elsewhere: bool = True) -> Observation:
+        """Look at a template in one call, `GET …/config`, when it is there."""
+        request = Request(
+            "GET", f"{_ct(node, ctid)}/config", f"look at CT {ctid} on {node}", f"VM.Audit on /vms/{ctid}"
+        )
+        config = self._unless(known.MISSING, request)
+        if config is None:
+            return self._elsewhere(node, ctid) if elsewhere else Observation(ctid, node, Presence.ABSENT)
+        digest = config.pop("digest", "")
+        return Observation(ctid, node, Presence.HERE, {key: _text(value) for key, value in config.items()}, digest)
+
+    def clone(self, order: CloneOrder) -> str:
+        """Start a clone by `POST …/lxc/SOURCE/clone`.
+
+        `full` is always sent: its default depends on the template flag, which may not show yet. A linked clone takes
+        no storage.
+        """
+        request = Request(
+            "POST",
+            f"{_ct(order.node, order.source)}/clone",
+            f"clone template {order.source} to CT {order.ctid} on {order.node}",
+            f"VM.Clone on /vms/{order.source}, VM.Allocate on /vms/{order.ctid} or its pool, {_ALLOCATE_SPACE}",
+        )
+        params: dict[str, str | int] = {
+            "newid": order.ctid,
+            "hostname": order.hostname,
+            "description": order.notes,
+            "full": int(order.full),
+        }
+        if order.full and order.storage is not None:
+            params["storage"] = order.storage
+        return str(self.call(request, **params, **_pool(order.pool)))
+
+    def create(self, order: CreateOrder) -> str:
+        """Start a creation by `POST …/lxc`. `unprivileged` is always sent: its default depends on the version."""
+        request = Request(
+            "POST",
+            f"nodes/{order.node}/lxc",
+            f"create CT {order.ctid} on {order.node}",
+            f"VM.Allocate and VM.Config.* on /vms/{order.ctid} or its pool, {_ALLOCATE_SPACE}",
+        )
+        params: dict[str, str | int] = {
+            "vmid": order.ctid,
+            "ostemplate": order.ostemplate,
+            "unprivileged": int(order.unprivileged),
+        }
+        return str(self.call(request, **params, **order.config, **_pool(order.pool)))
+
+    def configure(
+        self, node: str, ctid: int, *, changes: Mapping[str, str], delete: Sequence[str], digest: str | None
+    ) -> None:
+        """Change the configuration by one `PUT …/config`; no call when there is nothing to change.
+
+        A stale digest is a TransientError with the cause `stale-digest`: look again.
+        """
+        if not changes and not delete:
+            return
+        request = Request(
+            "PUT", f"{_ct(node, ctid)}/config", f"configure CT {ctid} on {node}", f"VM.Config.* on /vms/{ctid}"
+        )
+        params: dict[str, str | int] = dict(changes)
+        if delete:
+            params["delete"] = ",".join(delete)
+        if digest:
+            params["digest"] = digest
+        self.call(request, **params)
+
+    def resize(self, node: str, ctid: int, *, disk: str, size_gb: int) -> str:
+        """Grow a disk by `PUT …/resize`. Its task ends `OK` although growing the file system may have failed."""
+        request = Request(
+            "PUT",
+            f"{_ct(node, ctid)}/resize",
+            f"grow {disk} of CT {ctid} on {node} to {size_gb} GiB",
+            f"VM.Config.Disk on /vms/{ctid} and Datastore.AllocateSpace on the storage",
+        )
+        return str(self.call(request, disk=disk, size=f"{size_gb}G"))
+
+    def start(self, node: str, ctid: int) -> str | None:
+        """Start a container by `POST …/status/start`. What forbids it shows in the task's end only."""
+        return self._power(node, ctid, "start", known.ALREADY_RUNNING)
+
+    def stop(self, node: str, ctid: int) -> str | None:
+        """Shut a container down by `POST …/status/shutdown`, by force after Proxmox's own 60 s."""
+        return self._power(node, ctid, "shutdown", known.NOT_RUNNING, forceStop=1)
+
+    def convert_to_template(self, node: str, ctid: int) -> None:
+        """Begin the conversion by `POST …/template`, which answers `null`. A template stays one."""
+        request = Request(
+            "POST",
+            f"{_ct(node, ctid)}/template",
+            f"convert CT {ctid} on {node} to a template",
+            f"VM.Allocate on /vms/{ctid}",
+        )
+        self._unless(known.ALREADY_TEMPLATE, request)
+
+    def destroy(self, node: str, ctid: int) -> str:
+        """Delete a container by `DELETE …/lxc/ID` with `destroy-unreferenced-disks`."""
+        request = Request("DELETE", _ct(node, ctid), f"destroy CT {ctid} on {node}", f"VM.Allocate on /vms/{ctid}")
+        return str(self.call(request, **{"destroy-unreferenced-disks": 1}))
+
+    def running(self, ctid: int) -> bool | None:
+        """Whether a guest runs, in two calls: its place from `/cluster/resources`, its live status from its node."""
+        row = self._row(ctid)
+        if row is None:
+            return None
+        request = Request(
+            "GET",
+            f"nodes/{row['node']}/{row['type']}/{ctid}/status/current",
+            f"look whether guest {ctid} runs",
+            f"VM.Audit on /vms/{ctid}",
+        )
+        status = self._unless(known.MISSING, request)
+        return None if status is None else status["status"] == "running"
+
+    def task_end(self, upid: str) -> TaskEnd | None:
+        """Ask `GET …/tasks/UPID/status`; the log is read only for a failure, page by page, and its tail kept."""
+        task = Upid.parse(upid)
+        base = f"nodes/{task.node}/tasks/{upid}"
+        needs = f"Sys.Audit on /nodes/{task.node}"
+        status = self.call(Request("GET", f"{base}/status", f"look at the {task.kind} task {upid}", needs))
+        if status["status"] != "stopped":
+            return None
+        end = TaskEnd(status.get("exitstatus", "unexpected status"))
+        return end if end.succeeded else TaskEnd(end.exit_status, self._log_tail(base, upid, needs))
+
+    def abort(self, upid: str) -> None:
+        """Stop a task by `DELETE …/tasks/UPID`. An aborted clone or create takes its container and locks with it."""
+        task = Upid.parse(upid)
+        needs = f"Sys.Modify on /nodes/{task.node}, unless the task is the token's own"
+        self.call(Request("DELETE", f"nodes/{task.node}/tasks/{upid}", f"stop the {task.kind} task {upid}", needs))
+
+    def task_failure(self, doing: str, end: TaskEnd) -> TransientError | PermanentError:
+        """Say what a task that failed means, read by the same table as answers. `doing` completes "Unable to …"."""
+        return error_of_task(doing, end)
+
+    def recent_tasks(self, node: str, ctid: int) -> list[ProxmoxTask]:
+        """Ask `GET …/tasks`. `source=all`, because by default it leaves out what still runs."""
+        request = Request(
+            "GET", f"nodes/{node}/tasks", f"list the tasks of CT {ctid} on {node}", f"Sys.Audit on /nodes/{node}"
+        )
+        lines = self.call(request, vmid=ctid, source="all", limit=_TASKS)
+        # Proxmox takes the token's name out of `user`; the UPID has it.
+        tasks = [(Upid.parse(line["upid"]), "endtime" not in line) for line in lines]
+        found = [ProxmoxTask(task.text, task.kind, task.user, runs, task.started) for task, runs in tasks]
+        return sorted(found, key=lambda task: task.started, reverse=True)
+
+    def find_os_template(self, node: str, volume: str) -> bool:
+        """Look in `GET …/storage/STORAGE/content`."""
+        storage = volume.partition(":")[0]
+        request = Request(
+            "GET",
+            f"nodes/{node}/storage/{storage}/content",
+            f"look for {volume} on {node}",
+            f"Datastore.Audit on /storage/{storage}",
+        )
+        return any(entry["volid"] == volume for entry in self.call(request, content="vztmpl"))
+
+    def download_os_template(self, node: str, volume: str) -> str | None:
+        """Look in `GET …/aplinfo`, then download by `POST …/aplinfo`."""
+        storage, _, path = volume.partition(":")
+        name = path.rpartition("/")[2]
+        doing, needs = f"download {volume} to {node}", f"Datastore.AllocateTemplate on /storage/{storage}"
+        index = self.call(Request("GET", f"nodes/{node}/aplinfo", doing, needs))
+        if not any(entry.get("template") == name for entry in index):
+            return None
+        return str(self.call(Request("POST", f"nodes/{node}/aplinfo", doing, needs), storage=storage, template=name))
+
+    def whoami(self) -> str:
+        """Answer without a call: `user@realm!token`."""
+        return self._access.token_id
+
+    def _unless(self, cause: str, request: Request, **params: str | int) -> Any:
+        """Make a call; None when Proxmox says that it is so already, or that there is no such thing."""
+        try:
+            return self.call(request, **params)
+        except PermanentError as error:
+            if error.cause != cause:
+                raise
+            return None
+
+    def _power(self, node: str, ctid: int, action: str, so_already: str, **params: int) -> str | None:
+        doing = f"{'start' if action == 'start' else 'stop'} CT {ctid} on {node}"
+        request = Request("POST", f"{_ct(node, ctid)}/status/{action}", doing, f"VM.PowerMgmt on /vms/{ctid}")
+        upid: str | None = self._unless(so_already, request, **params)
+        return upid
+
+    def _elsewhere(self, node: str, ctid: int) -> Observation:
+        """Look for the id at VMs and other nodes. A line that says it is a container here is stale: config is live."""
+        row = self._row(ctid)
+        if row is None or (row["type"], row["node"]) == ("lxc", node):
+            return Observation(ctid, node, Presence.ABSENT)
+        presence = Presence.VM if row["type"] == "qemu" else Presence.OTHER_NODE
+        config = {"hostname": str(row["name"])} if row.get("name") else {}
+        return Observation(ctid, row["node"], presence, config)
+
+    def _row(self, ctid: int) -> dict[str, Any] | None:
+        request = Request(
+            "GET", "cluster/resources", f"look for guest {ctid} in the cluster", f"VM.Audit on /vms/{ctid}"
+        )
+        rows: list[dict[str, Any]] = self.call(request, type="vm")
+        return next((row for row in rows if row.get("vmid") == ctid), None)
+
+    def _log_tail(self, base: str, upid: str, needs: str) -> tuple[str, ...]:
+        """Read the last lines. An unreadable log must not hide how the task ended."""
+        request = Request("GET", f"{base}/log", f"read the log of {upid}", needs)
+        tail: deque[str] = deque(maxlen=_LOG_TAIL)
+        try:
+            for page in range(_LOG_PAGES):
+                lines = self.call(request, start=page * _LOG_PAGE, limit=_LOG_PAGE)
+                tail.extend(line["t"] for line in lines)
+                if len(lines) < _LOG_PAGE:
+                    break
+        except (TransientError, PermanentError) as error:
+            tail.append(error.message)
+        return tuple(tail)
+
+
+def _ct(node: str, ctid: int) -> str:
+    return f"nodes/{node}/lxc/{ctid}"
+
+
+def _pool(pool: str | None) -> dict[str, str]:
+    return {} if pool is None else {"pool": pool}
+
+
+def _text(value: Any) -> str:
+    """Write a value as in the configuration file; raw `lxc` lines come as a list of pairs."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,213 @@
+"""What Proxmox says when it refuses, and what that means to us. Data only: `errors` reads it, the first row that fits.
+
+Application errors are all 500 and the same texts end tasks (`exitstatus`), so it is the text that decides. The texts
+are those of pve-container, pve-guest-common, pve-storage and pve-access-control, as PVE 8.4 and 9.2 send them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Kind(Enum):
+    """Whether trying again may help."""
+
+    TRANSIENT = auto()
+    PERMANENT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind of answer.
+
+    No status means any. The remedy may name the pattern's groups, and `{needs}`: the privileges that the call takes.
+    """
+
+    pattern: str
+    kind: Kind
+    cause: str
+    remedy: str
+    statuses: tuple[int, ...] = ()
+
+
+TASK = 0
+"""Stands for the HTTP status where a task's end is read."""
+ALREADY_EXISTS = "already-exists"
+ALREADY_RUNNING = "already-running"
+ALREADY_TEMPLATE = "already-template"
+MISSING = "missing"
+NOT_RUNNING = "not-running"
+UNKNOWN_OUTCOME = "unknown-outcome"
+UNREACHABLE = "unreachable"
+
+NO_CONNECTION = frozenset({503, 595})
+"""pveproxy did not get through to pvedaemon or to the other node: nothing was done."""
+LOST_ANSWER = frozenset({408, 502, 504, 596, 597, 598, 599})
+"""The request was on its way when the connection broke."""
+
+_TRANSIENT, _PERMANENT = Kind.TRANSIENT, Kind.PERMANENT
+_LASTS = "Nothing has to be done unless it lasts."
+_UNLOCK = "If no task is at work on it, a Proxmox worker died there: run `pct unlock ID` on the node."
+
+_ACCESS = (
+    Row("", _PERMANENT, "proxmox-login", "Check the API token's id and secret, and that it has not expired.", (401,)),
+    Row(
+        r"only allowed for root@pam|[Oo]nly root can|user != root@pam",
+        _PERMANENT,
+        "root-only",
+        "No API token may do this, not even one of root: run `pct` on the node, or take it out of the catalog.",
+    ),
+    Row(
+        r"pool '(?P<pool>[^']+)' does not exist",
+        _PERMANENT,
+        "pool-missing",
+        "Create the pool '{pool}' in Proxmox, or correct `pool` in the catalog.",
+    ),
+    Row(
+        r"Permission check failed \((?P<path>/[^,()]*), (?P<privilege>[^()]+)\)",
+        _PERMANENT,
+        "proxmox-permission",
+        "Give the API token the privilege {privilege} on {path}.",
+    ),
+    Row(r"Permission check failed", _PERMANENT, "proxmox-permission", "Give the API token {needs}."),
+    Row("", _PERMANENT, "proxmox-permission", "Give the API token {needs}.", (403,)),
+)
+
+_PASSES_BY_ITSELF = (
+    Row(r"is locked \(\w+\)", _TRANSIENT, "locked", _UNLOCK),
+    Row(r"can't lock file|got timeout", _TRANSIENT, "lock-timeout", _LASTS),
+    Row(r"no quorum", _TRANSIENT, "no-quorum", "Bring enough nodes of the cluster back."),
+    Row(r"detected modified configuration", _TRANSIENT, "stale-digest", _LASTS),
+    Row(r"disk is already at specified size", _TRANSIENT, "stale-size", _LASTS),
+    Row(r"^unexpected status$", _TRANSIENT, "proxmox-worker-died", _UNLOCK, (TASK,)),
+    Row("", _TRANSIENT, "too-many-requests", _LASTS, (429,)),
+)
+
+_IS_SO_ALREADY = (
+    Row(
+        r"(CT|VM) \d+ already exists",
+        _PERMANENT,
+        ALREADY_EXISTS,
+        "Look what has this id now: `phoenix-lxc plan` tells, or the Proxmox web interface.",
+    ),
+    Row(r"CT \d+ already running", _PERMANENT, ALREADY_RUNNING, "Nothing has to be done."),
+    Row(r"CT \d+ not running", _PERMANENT, NOT_RUNNING, "Start it."),
+    Row(r"can't convert a template to a template", _PERMANENT, ALREADY_TEMPLATE, "Nothing has to be done."),
+    Row(r"Configuration file '[^']*' does not exist", _PERMANENT, MISSING, "Ask again: it was deleted meanwhile."),
+    Row(
+        r"no such task|unable to parse worker upid",
+        _PERMANENT,
+        "task-forgotten",
+        "Ask again: what it did is looked at.",
+    ),
+)
+
+_TEMPLATES_AND_CLONES = (
+    Row(
+        r"Linked clone feature for '(?P<volume>[^']+)' is not available",
+        _PERMANENT,
+        "linked-clone-unavailable",
+        'Declare `"clone": "full"`: the storage of {volume} has no linked clones.',
+    ),
+    Row(
+        r"parameter 'storage' not allowed for linked clones",
+        _PERMANENT,
+        "linked-clone-storage",
+        'Declare `"clone": "full"`, or the storage of the template.',
+    ),
+    Row(
+        r"unable to clone mountpoint '(?P<mount>\w+)'",
+        _PERMANENT,
+        "bind-mount",
+        "Take {mount} out of the template: Proxmox clones volumes only.",
+    ),
+    Row(
+        r"(?i)full clones? (of|on) a running container",
+        _PERMANENT,
+        "is-running",
+        "Stop the source of the clone: a template never runs.",
+    ),
+    Row(
+        r"can't clone (CT )?to n", _PERMANENT, "storage-not-shared", "Declare a shared storage, or the template's node."
+    ),
+    Row(
+        r"can't start a CT if it's a template", _PERMANENT, "is-template", "A template never starts: use a clone of it."
+    ),
+    Row(r"if the CT is running|container is running", _PERMANENT, "is-running", "Stop it first."),
+    Row(
+        r"because CT contains snapshots",
+        _PERMANENT,
+        "has-snapshots",
+        "Delete its snapshots: `pct listsnapshot ID` and `pct delsnapshot ID NAME` on the node.",
+    ),
+    Row(
+        r"Template feature is not available for '(?P<volume>[^']+)'",
+        _PERMANENT,
+        "template-unavailable",
+        "Use another storage: that of {volume} has no templates.",
+    ),
+    Row(r"still in use by linked clone", _PERMANENT, "has-linked-clones", "Destroy its linked clones first."),
+)
+
+_STORAGE_AND_PLACE = (
+    Row(r"storage '(?P<storage>[^']+)' does not exist", _PERMANENT, "storage-missing", "Correct `storage_pool`."),
+    Row(
+        r"storage '(?P<storage>[^']+)' (is not available on node|is not online|is disabled)",
+        _PERMANENT,
+        "storage-offline",
+        "Bring the storage '{storage}' up on the node, or declare another.",
+    ),
+    Row(
+        r"storage '(?P<storage>[^']+)' does not (support|allow)",
+        _PERMANENT,
+        "storage-content",
+        "Allow containers (`rootdir`) on the storage '{storage}', or declare another.",
+    ),
+    Row(
+        r"volume '(?P<volume>[^']+)' does not exist",
+        _PERMANENT,
+        "volume-missing",
+        "Upload or download {volume}, or correct `template`.",
+    ),
+    Row(r"No space left|not enough free space|out of space", _PERMANENT, "no-space", "Free space on the storage."),
+    Row(r"unable to shrink disk size", _PERMANENT, "shrink", "Raise `storage_size_gb`: a disk never shrinks."),
+    Row(
+        r"hostname lookup '(?P<node>[^']+)' failed",
+        _PERMANENT,
+        "no-such-node",
+        "Correct `node` in the catalog or the settings: the cluster has no '{node}'.",
+    ),
+    Row(r"no such cluster node '(?P<node>[^']+)'", _PERMANENT, "no-such-node", "Correct `node`: there is no '{node}'."),
+    Row(r"protection mode enabled", _PERMANENT, "protected", "Switch its protection off: `pct set ID --protection 0`."),
+    Row(r"used in HA resources", _PERMANENT, "ha-managed", "Take it out of the HA resources first."),
+)
+
+_WHAT_WAS_ASKED = (
+    Row(
+        r"hotplug problem",
+        _PERMANENT,
+        "hotplug",
+        "The configuration is as it was. Stop the container and ask again, or correct the value.",
+        (400,),
+    ),
+    Row("", _PERMANENT, "bad-parameter", "Correct the value in the catalog.", (400,)),
+    Row("", _PERMANENT, "not-implemented", "Check that the address is that of a Proxmox VE 8 or 9.", (404, 405, 501)),
+    Row(r"interrupted by signal", _PERMANENT, "aborted", "Somebody stopped the task; ask again if that was not meant."),
+)
+
+TABLE: tuple[Row, ...] = (
+    *_ACCESS,
+    *(
+        Row("", _TRANSIENT, UNREACHABLE, "Check that the node and its pveproxy and pvedaemon run.", (status,))
+        for status in sorted(NO_CONNECTION | LOST_ANSWER)
+    ),
+    *_PASSES_BY_ITSELF,
+    *_IS_SO_ALREADY,
+    *_TEMPLATES_AND_CLONES,
+    *_STORAGE_AND_PLACE,
+    *_WHAT_WAS_ASKED,
+)
+ANYTHING_ELSE = Row(
+    "", _PERMANENT, "proxmox-error", "Proxmox's own words say what is wrong; see also the node's task log."
+)

@@ -1,0 +1,151 @@
+"""From what came back to the two kinds of failure, at the edge: nothing of requests or proxmoxer gets past here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from http.client import responses
+from typing import TYPE_CHECKING
+
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.proxmox.error_table import (
+    ANYTHING_ELSE,
+    LOST_ANSWER,
+    TABLE,
+    TASK,
+    UNKNOWN_OUTCOME,
+    UNREACHABLE,
+    Kind,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phoenix_worker.core.ports import TaskEnd
+    from phoenix_worker.proxmox.error_table import Row
+
+_LOG_LINES = 5
+_BROKEN_HANDSHAKE = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out", re.IGNORECASE)
+_LOOK_AGAIN = "What is there now is looked at before anything is sent again."
+_REACHABLE = "Check the address in the settings, the network, and that pveproxy runs on the node."
+_TLS = (
+    "Put the cluster's CA certificate (/etc/pve/pve-root-ca.pem) into the settings, "
+    "and use a name or address that the node's certificate carries."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call. `doing` completes the sentence "Unable to …"; `needs` names the privileges that it takes."""
+
+    method: str
+    path: str
+    doing: str
+    needs: str = "the privileges for it"
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether it may have been done although no answer came."""
+        return self.method != "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Proxmox said: the HTTP status, or TASK; the reason phrase; the body's message and wrong fields."""
+
+    status: int
+    reason: str = ""
+    message: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """All of it on one line. A phrase that only repeats the status is the last choice."""
+        said = [" ".join(text.split()) for text in (self.message, self.reason)]
+        telling = [text for text in said if text and text != responses.get(self.status)]
+        wrong = "; ".join(f"{name}: {' '.join(str(why).split())}" for name, why in self.fields.items())
+        text = next(iter(telling or filter(None, said)), f"HTTP status {self.status}")
+        return f"{text} {wrong}".strip()
+
+
+def error_of_answer(request: Request, answer: Answer) -> TransientError | PermanentError:
+    """Translate an HTTP answer of 400 or more."""
+    if answer.status in LOST_ANSWER and request.changes_something:
+        return _unknown_outcome(request, answer.words)
+    return _error(request.doing, answer, request.needs)
+
+
+def error_of_task(doing: str, end: TaskEnd) -> TransientError | PermanentError:
+    """Translate the end of a task that failed; the last lines of its log are in the message."""
+    error = _error(doing, Answer(TASK, end.exit_status), "the privileges for it")
+    log = " | ".join(line.strip() for line in end.log_tail[-_LOG_LINES:] if line.strip())
+    if log:
+        error.message += f" Its log ends: {log.rstrip('.')}."
+        error.args = (error.message,)
+    return error
+
+
+def error_of_exception(request: Request, error: OSError) -> TransientError | PermanentError:
+    """Translate what requests raises when no answer came. Its exceptions are all OSErrors.
+
+    A plain OSError is the file of the CA certificate. What may have been done all the same is `unknown-outcome`.
+    """
+    why = _wording(error)
+    if isinstance(error, requests.exceptions.SSLError) and not _BROKEN_HANDSHAKE.search(why):
+        return PermanentError(_sentence(request.doing, why), cause="tls", remedy=_TLS)
+    if not isinstance(error, requests.RequestException):
+        return PermanentError(_sentence(request.doing, why), cause="tls", remedy=_TLS)
+    if isinstance(error, requests.TooManyRedirects):
+        remedy = "Check that the address in the settings is that of Proxmox itself."
+        return PermanentError(_sentence(request.doing, why), cause="not-proxmox", remedy=remedy)
+    if request.changes_something and not _never_sent(error):
+        return _unknown_outcome(request, why)
+    return TransientError(_sentence(request.doing, why), cause=UNREACHABLE, remedy=_REACHABLE)
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Tell whether there was no connection yet. A TLS connection that breaks may break while the answer is read."""
+    return isinstance(error, requests.ConnectTimeout) or any(
+        isinstance(getattr(cause, "reason", None), NewConnectionError) for cause in error.args
+    )
+
+
+def _unknown_outcome(request: Request, why: str) -> TransientError:
+    message = _sentence(request.doing, f"{why} - whether it was done is not known")
+    return TransientError(message, cause=UNKNOWN_OUTCOME, remedy=_LOOK_AGAIN)
+
+
+def _error(doing: str, answer: Answer, needs: str) -> TransientError | PermanentError:
+    words = answer.words
+    row, groups = _row(answer.status, words)
+    remedy = row.remedy.format(needs=needs, **groups)
+    failure = TransientError if row.kind is Kind.TRANSIENT else PermanentError
+    return failure(_sentence(doing, words), cause=row.cause, remedy=remedy)
+
+
+def _row(status: int, words: str) -> tuple[Row, dict[str, str]]:
+    for row in TABLE:
+        if (not row.statuses or status in row.statuses) and (found := re.search(row.pattern, words)):
+            return row, found.groupdict(default="")
+    return ANYTHING_ELSE, {}
+
+
+def _sentence(doing: str, why: str) -> str:
+    return f"Unable to {doing}: {why.strip().rstrip('.')}."
+
+
+def _wording(error: OSError) -> str:
+    """Name the innermost reason: urllib3 wraps it in the host, the path and the number of attempts."""
+    inner: BaseException = error
+    while deeper := _deeper(inner):
+        inner = deeper
+    return " ".join(str(inner).split()) or type(error).__name__
+
+
+def _deeper(error: BaseException) -> BaseException | None:
+    """Return the exception within: a library's `reason`, which is a mere word in those of ssl, or an argument."""
+    parts = (getattr(error, "reason", None), *error.args)
+    return next((part for part in parts if isinstance(part, BaseException)), None)

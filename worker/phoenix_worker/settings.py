@@ -1,0 +1,156 @@
+"""The worker's settings: environment variables `PHOENIX_…`, or the same names in a file `.env`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_FILE = ".env"
+_PREFIX = "PHOENIX_"
+
+
+def _redis_url(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://")):
+        raise ValueError("is no URL of a Redis, such as redis://127.0.0.1:6379/0.")
+    return value
+
+
+def _host(value: str) -> str:
+    if "/" in value:
+        raise ValueError("is a name or address without https:// and path, with or without a port.")
+    return _filled(value)
+
+
+def _user(value: str) -> str:
+    if "!" in value:
+        raise ValueError(f"is the token's owner alone; what follows the ! goes into {_PREFIX}PROXMOX_TOKEN_NAME.")
+    if "@" not in value:
+        raise ValueError("lacks its realm, as in phoenix@pve.")
+    return value
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    text = _filled(value.get_secret_value())
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("has characters that no secret has, such as a space or a line break.")
+    return value
+
+
+def _filled(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty.")
+    return value
+
+
+class SettingsError(Exception):
+    """Settings that are missing or wrong; the message names each with what to do."""
+
+
+class Settings(BaseSettings):
+    """What a worker needs to know. Flower and the worker read the same."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
+
+    redis_url: Annotated[
+        str,
+        AfterValidator(_redis_url),
+        Field(description="Redis or Valkey: broker, results and ledger. `rediss://` for TLS."),
+    ] = "redis://127.0.0.1:6379/0"
+    catalog: Annotated[Path, Field(description="The catalog of containers. Read again when its content changes.")] = (
+        Path("phoenix_lxc_configs.json")
+    )
+    proxmox_host: Annotated[
+        str, AfterValidator(_host), Field(description="Name or address of a Proxmox node, `host` or `host:port`.")
+    ]
+    proxmox_user: Annotated[
+        str, AfterValidator(_user), Field(description="Owner of the API token, with its realm: `phoenix@pve`.")
+    ]
+    proxmox_token_name: Annotated[str, AfterValidator(_filled), Field(description="Name of the API token.")]
+    proxmox_token_value: Annotated[
+        SecretStr, AfterValidator(_secret), Field(description="Secret of the API token. Never logged.")
+    ]
+    proxmox_ca_file: Annotated[
+        Path | None,
+        Field(
+            description="CA that signed the node's certificate (`/etc/pve/pve-root-ca.pem` of the node). "
+            "Without it the machine's own CAs count. Certificates are always verified."
+        ),
+    ] = None
+    proxmox_timeout: Annotated[
+        float, Field(gt=0, le=300, description="Seconds that one answer of Proxmox may take.")
+    ] = 15.0
+    node: Annotated[str, Field(description="Node of containers that declare none.")] = "pve"
+    template_storage: Annotated[str, Field(description="Storage of OS templates that the catalog gives as a path.")] = (
+        "local"
+    )
+    node_capacity: Annotated[
+        int, Field(ge=1, le=64, description="Creations and clones that one node does at the same time.")
+    ] = 4
+    patience: Annotated[
+        float,
+        Field(ge=0, le=86400, description="Seconds that a step is tried again when Proxmox is away, busy or locked."),
+    ] = 300.0
+    heartbeat_ttl: Annotated[
+        float, Field(ge=1, le=60, description="Seconds after its last heartbeat until a worker counts as dead.")
+    ] = 3.0
+
+
+def load_settings() -> Settings:
+    """Read the settings. Raises SettingsError with a line for each that is missing, wrong or misspelt."""
+    problems = _misspelt()
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems += [f"{_name(entry['loc'])}: {_reason(entry['type'], entry['msg'])}" for entry in error.errors()]
+    if problems:
+        raise SettingsError("\n".join(["The settings are not usable:", *(f"  {problem}" for problem in problems)]))
+    return settings
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return _PREFIX + str(location[0]).upper()
+
+
+def _reason(kind: str, message: str) -> str:
+    return (
+        "is not set. Set it in the environment or in .env."
+        if kind == "missing"
+        else message.removeprefix("Value error, ")
+    )
+
+
+def _misspelt() -> list[str]:
+    known = [_name((field,)) for field in Settings.model_fields]
+    given = [name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))]
+    strange = sorted({name for name in given if name.startswith(_PREFIX) and name not in known})
+    return [f"{name}: there is no such setting.{_guess(name, known)}" for name in strange]
+
+
+def _guess(name: str, known: list[str]) -> str:
+    ends = [one.removeprefix(_PREFIX) for one in known]
+    close = difflib.get_close_matches(name.removeprefix(_PREFIX), ends, n=1, cutoff=0.6)
+    return f" Did you mean {_PREFIX}{close[0]}?" if close else f" Known: {', '.join(known)}."
+
+
+def settings_page() -> str:
+    """`docs/configuration.md`, made from the settings themselves."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        optional = "none" if field.default is None else f"`{field.default}`"
+        default = "**required**" if field.is_required() else optional
+        rows.append(f"| `{_name((name,))}` | {default} | {field.description} |")
+    head = (
+        "# Settings\n\nEnvironment variables, or the same names in a file `.env` in the working directory. Made by "
+        "`python -m phoenix_worker.settings`.\n\n| name | default | what |\n|---|---|---|\n"
+    )
+    return head + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(settings_page(), end="")  # noqa: T201 - this is the program's output

@@ -1,0 +1,129 @@
+"""Look at a CTID and judge, by the ownership table, what may be done about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from phoenix_producer.contract import ContractError, parse_request
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.ownership import Action, Creating, Verdict, judge
+from phoenix_worker.task import from_json, to_json
+
+if TYPE_CHECKING:
+    from phoenix_producer.contract import EnsureRequest
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.observation import Observation
+    from phoenix_worker.core.ports import ProxmoxTask
+    from phoenix_worker.task import PhoenixTask
+
+_BETWEEN_LOOKS = 2.0
+"""Seconds between two looks for a task that Proxmox lists a moment after it set the lock."""
+
+
+def asked(task: PhoenixTask, given: tuple[Any, ...], options: dict[str, Any]) -> EnsureRequest:
+    """Read a request from the arguments of a message, whoever sent it. Raises ContractError."""
+    if len(given) + ("ctid" in options) > 1:
+        raise ContractError("Not a valid ensure request: the CTID is its only argument without a name.")
+    try:
+        UUID(task.request.id)
+    except ValueError:
+        raise ContractError(f"Not a valid ensure request: the task id {task.request.id!r} is not a UUID.") from None
+    return parse_request({**options, **({"ctid": given[0]} if given else {})})
+
+
+def declaration_for(task: PhoenixTask, request: EnsureRequest) -> Declaration:
+    """Return the CTID's declaration, with the state that this request wants."""
+    declaration = task.declared(request.ctid, task.once("declared", lambda: task.declaration(request.ctid).hash))
+    return declaration if request.state is None else replace(declaration, state=request.state)
+
+
+def survey(task: PhoenixTask, declaration: Declaration, *, adopt: bool = False) -> tuple[Observation, Verdict]:
+    """Look once for this task, under the CTID's lock, and judge. Whoever makes it just now is waited for first.
+
+    Raises TransientError when somebody is at work on the CTID in another way.
+    """
+    for turn in count():
+        entry = task.once(f"survey-{declaration.ctid}-{turn}", lambda: _survey(task, declaration, adopt=adopt))
+        if not entry["upid"]:
+            break
+        end = task.wait_for_task(entry["upid"], f"make CT {declaration.ctid} on {declaration.node}", kind="adopted")
+        if "error" in end and end["error"]["cause"] != "task-forgotten":
+            raise TransientError(**end["error"])
+    seen = from_json(entry["seen"])
+    return seen, judge(declaration, seen, adopt=adopt, creating=Creating(entry["creating"]))
+
+
+def look(
+    task: PhoenixTask, declaration: Declaration, *, adopt: bool = False, power: bool = True
+) -> tuple[Observation, Verdict]:
+    """Look now, just before a write, and judge. Raises TransientError when somebody else is at work on the CTID.
+
+    Without `power` a container that cannot be running yet is not asked whether it is.
+    """
+    observe = task.proxmox.observe if power else task.proxmox.observe_template
+    seen = observe(declaration.node, declaration.ctid)
+    verdict = judge(declaration, seen, adopt=adopt)
+    if verdict.action is Action.WAIT:
+        raise verdict.delay()
+    return seen, verdict
+
+
+def refuse_if_taken(task: PhoenixTask, declaration: Declaration) -> None:
+    """See that nothing stands at a CTID in the whole cluster, before a template is built for it."""
+    _, verdict = look(task, declaration)
+    permit(verdict.action is Action.CREATE, verdict, f"clone to CT {declaration.ctid} on {declaration.node}")
+
+
+def permit(allowed: bool, verdict: Verdict, doing: str) -> None:  # noqa: FBT001 - the answer of a may_… function
+    """Raise PermanentError unless the ownership table allows it."""
+    if allowed:
+        return
+    if verdict.action is Action.REFUSE:
+        raise verdict.refusal()
+    raise PermanentError(
+        f"Unable to {doing}: somebody changed it since this job looked.",
+        cause="changed-meanwhile",
+        remedy="Look at it in Proxmox; then ask again.",
+    )
+
+
+def _survey(task: PhoenixTask, declaration: Declaration, *, adopt: bool) -> dict[str, Any]:
+    pending = bool(declaration.features or (declaration.network and declaration.network.nameservers))
+    # Whether a VM or another node has the id is looked up where a template would be built first; else Proxmox says so.
+    elsewhere = declaration.clone_from is None
+    seen = task.proxmox.observe(declaration.node, declaration.ctid, pending=pending, elsewhere=elsewhere)
+    creating, upid = _maker(task, declaration, seen) if seen.lock == "create" else (Creating.NOT_LOOKED, "")
+    verdict = judge(declaration, seen, adopt=adopt, creating=creating)
+    if verdict.action is Action.WAIT and not upid:
+        raise verdict.delay()
+    return {"seen": to_json(seen), "creating": creating, "upid": upid}
+
+
+def _maker(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[Creating, str]:
+    """Find the task that makes a CTID with `lock: create`. Without our marker a creation is not proved to be ours."""
+    for attempt in ("first", "second"):
+        makers = running_makers(task, declaration)
+        if makers:
+            break
+        if attempt == "first":
+            task.sleep(_BETWEEN_LOOKS)
+    else:
+        return Creating.NOBODY, ""
+    marker = seen.marker
+    me = task.proxmox.whoami()
+    ours = [maker.upid for maker in makers if maker.user == me]
+    if ours and marker is not None and marker.ctid == seen.ctid:
+        return Creating.OURS, ours[0]
+    return Creating.ANOTHER, makers[0].upid
+
+
+def running_makers(task: PhoenixTask, declaration: Declaration) -> list[ProxmoxTask]:
+    """List the tasks that may be making a CTID now: a creation of it, or a clone of its template (named by source)."""
+    node, source = declaration.node, declaration.clone_from
+    tasks = [entry for entry in task.proxmox.recent_tasks(node, declaration.ctid) if entry.kind == "vzcreate"]
+    if source is not None:
+        tasks += [entry for entry in task.proxmox.recent_tasks(node, source) if entry.kind == "vzclone"]
+    return [entry for entry in tasks if entry.running]

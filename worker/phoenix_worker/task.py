@@ -1,0 +1,208 @@
+"""What all our tasks share: the catalog, Proxmox, and how a failure is told."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from phoenix_producer.contract import REQUESTS, ContractError, EnsureFailed, Failure, Step
+from phoenix_worker.catalog.findings import CatalogError
+from phoenix_worker.catalog.source import CatalogChanged
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.observation import Observation, Presence
+from phoenix_worker.core.ports import TaskEnd
+from phoenix_worker.durable.task import CANCELLED, DurableTask, GivenUpError
+from phoenix_worker.windup import wind_up
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.source import CatalogSource
+    from phoenix_worker.core.ports import Proxmox
+
+
+logger = logging.getLogger(__name__)
+
+
+class PhoenixTask(DurableTask):
+    """A durable task that works on one CTID."""
+
+    abstract = True
+    transient = (TransientError,)
+    throws = (EnsureFailed,)
+    catalog: ClassVar[CatalogSource]
+    proxmox: ClassVar[Proxmox]
+    node_capacity: ClassVar[int]
+
+    @property
+    def creation(self) -> str:
+        """The creation id that this task gives to what it makes: the same in every run."""
+        return f"{str(self.request.id)[:8]}{self.request.get('replaced_task_nesting') or 0:x}"
+
+    def declared(self, ctid: int, declaration_hash: str) -> Declaration:
+        """The declaration that this job began with."""
+        try:
+            return self.catalog.serve(ctid, declaration_hash)
+        except CatalogChanged as error:
+            raise PermanentError(error.message, cause="catalog-changed", remedy=error.remedy) from error
+
+    def declaration(self, ctid: int | None) -> Declaration:
+        """The declaration that the catalog has now. Raises PermanentError for a CTID that it does not have."""
+        catalog = self.catalog.current()
+        if ctid is None or ctid not in catalog:
+            known = ", ".join(map(str, catalog)) or "none; it is empty"
+            raise PermanentError(
+                f"Unable to ensure CT {ctid}: it is not in the catalog. Declared are: {known}.",
+                cause="not-declared",
+                remedy=f"Declare {ctid} in the catalog.",
+            )
+        return catalog[ctid]
+
+    def wait_for_task(self, upid: str, doing: str, *, kind: str) -> dict[str, Any]:
+        """Wait for a Proxmox task and tell how it ended.
+
+        `kind` names tasks that take about as long as each other, for the watcher to learn from.
+        """
+        end: dict[str, Any] = self.wait(f"upid/{upid}", f"Proxmox: {doing}", watch={"upid": upid, "class": kind})
+        return end
+
+    def done(self, step: str, posted: dict[str, Any], doing: str, *, kind: str) -> None:
+        """Wait for what a step posted. Raises PermanentError, in Proxmox's words, unless it succeeded.
+
+        A task that failed for a passing reason is forgotten, so that the step is done anew: TransientError.
+        """
+        if not posted["upid"]:
+            return
+        self._succeeded(step, self.wait_for_task(posted["upid"], doing, kind=kind), doing)
+
+    def sealed(self, declaration: Declaration, *, since: float) -> None:
+        """Wait until a container is a template: the conversion has no UPID, and may fail unseen."""
+        node, ctid = declaration.node, declaration.ctid
+        watch = {"template": str(ctid), "node": node, "after": str(since), "class": f"vztemplate {node}"}
+        doing = f"convert CT {ctid} on {node} to a template"
+        end = self.wait(f"template/{self.creation}/{since}", f"Proxmox: {doing}", watch=watch)
+        self._succeeded("seal", end, doing)
+
+    def _succeeded(self, step: str, end: dict[str, Any], doing: str) -> None:
+        if end["done"]:
+            return
+        if "error" in end:
+            raise PermanentError(**end["error"])
+        error = self.proxmox.task_failure(doing, TaskEnd(end["exit"], tuple(end["log"])))
+        if isinstance(error, TransientError):
+            self._once_more(step)
+        raise error
+
+    def _once_more(self, step: str) -> None:
+        """Let a step be done anew; what posts well and then fails each time gets no more patience than other trouble.
+
+        Each POST that is journalled counts as progress, so the failures of its task are counted here.
+        """
+        run, counter = self.running, f"failed-{step}"
+        failed = json.loads(run.journal.get(counter, "null")) or {"times": 0, "since": run.claimed_at}
+        run.tries, run.since = failed["times"], failed["since"]
+        self.forget(counter)
+        self.once(counter, lambda: failed | {"times": failed["times"] + 1})
+        self.forget(step)
+
+    def step(self, name: str, ctid: int, began: float, **more: Any) -> dict[str, Any]:
+        """What this link did, for the result of its job."""
+        seconds = round(time.time() - began, 3)
+        return {"name": name, "ctid": ctid, "started": round(began, 3), "seconds": seconds, **more}
+
+    def steps_done(self) -> list[dict[str, Any]]:
+        """What the links of this job did so far."""
+        ledger = self.engine.ledger
+        entries = ledger.client.lrange(ledger.key("job:", self.running.job, ":steps"), 0, -1)
+        return [json.loads(entry) for entry in entries]
+
+    def wind_up(self, *args: Any) -> None:
+        """Leave nothing half made when the job is cancelled. What cannot be removed is logged, and the job ends."""
+        if self.name in REQUESTS or json.loads(self.running.fail or "{}").get("cause", CANCELLED) != CANCELLED:
+            return
+        ctid, declared, *_ = args
+        try:
+            wind_up(self, self.declared(ctid, declared))
+        except TransientError as error:
+            self.back_off(error)
+            logger.exception("CT %s may be left half made by a cancelled job.", ctid)
+        except Exception:
+            logger.exception("CT %s may be left half made by a cancelled job.", ctid)
+
+    def failure(self, error: Exception) -> EnsureFailed:
+        """The error as its requester gets it, with what was done before."""
+        told = _told(error)
+        ledger = self.engine.ledger
+        subject = str(ledger.client.hget(ledger.key("job:", self.running.job), "subject") or "")
+        ctid = int(subject) if subject.isdecimal() else None
+        steps, declaration = self.steps_done(), self._declared_now(ctid)
+        return EnsureFailed.of(
+            Failure(
+                request_id=self.running.job,
+                ctid=ctid,
+                message=told["message"],
+                cause=told["cause"],
+                remedy=told["remedy"],
+                node=told.get("node") or (declaration.node if declaration else None),
+                changes=changes_in(steps),
+                steps=steps_in(steps),
+                templates_built=templates_in(steps),
+                not_applied=declaration.not_applied if declaration else (),
+            )
+        )
+
+    def _declared_now(self, ctid: int | None) -> Declaration | None:
+        try:
+            return self.catalog.current().get(ctid) if ctid is not None else None
+        except CatalogError:
+            return None
+
+
+def steps_in(values: list[dict[str, Any]]) -> tuple[Step, ...]:
+    """The steps, as the contract has them."""
+    return tuple(Step(**{name: value[name] for name in Step.model_fields if name in value}) for value in values)
+
+
+def changes_in(values: list[dict[str, Any]], ctid: int | None = None) -> tuple[Any, ...]:
+    """The configuration changes that the steps made, to one CTID or to all."""
+    return tuple(change for value in values if ctid in (None, value["ctid"]) for change in value.get("changes", ()))
+
+
+def templates_in(values: list[dict[str, Any]]) -> tuple[int, ...]:
+    """The templates that were sealed on the way."""
+    return tuple(value["ctid"] for value in values if value["name"] == "seal")
+
+
+def to_json(seen: Observation) -> dict[str, Any]:
+    """An observation for the journal."""
+    return asdict(seen)
+
+
+def from_json(entry: dict[str, Any]) -> Observation:
+    """An observation from the journal."""
+    fields = entry | {"presence": Presence(entry["presence"]), "pending": tuple(entry["pending"])}
+    return Observation(**fields)
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    if isinstance(error, ContractError):
+        return {"message": str(error), "cause": "bad-request", "remedy": "Correct the request and send it again."}
+    if isinstance(error, CatalogError):
+        return {
+            "message": str(error),
+            "cause": "catalog",
+            "remedy": "Correct the catalog; no worker has to be restarted.",
+        }
+    if isinstance(error, PermanentError):
+        return {"message": error.message, "cause": error.cause, "remedy": error.remedy}
+    if isinstance(error, TransientError):
+        message = f"{error.message} It did not get better for as long as PHOENIX_PATIENCE says."
+        return {"message": message, "cause": error.cause, "remedy": error.remedy or "Ask again later."}
+    if isinstance(error, GivenUpError):
+        told: dict[str, Any] = json.loads(str(error))
+        return told
+    logger.error("A step met something that it does not know.", exc_info=error)
+    message = f"The worker met something that it does not know: {type(error).__name__}: {error}."
+    return {"message": message, "cause": "internal", "remedy": "See the worker's log; this is a defect of phoenix-lxc."}

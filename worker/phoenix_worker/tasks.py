@@ -1,0 +1,209 @@
+"""The tasks of the canvas. Each looks before it acts, and may be run again from its top: see `durable/task.py`.
+
+ensure(103)     dependencies → hold 103 → survey → replace by the steps that differ, then verify(103)
+clone(103)      hold 900 → not a template? replace by the steps of 900, then clone(103) → once: POST → wait
+create(900)     OS template there → once: POST → wait
+configure(n)    once: diff → one PUT → resize → wait
+seal(900)       once: POST → wait until it is a template
+verify(n)       the result
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_producer.contract import CANCEL, CONTAINERS, ENSURE, PLAN, STATUS, Cancelled, EnsureFailed, Failure
+from phoenix_worker import adopt, canvas, outcome
+from phoenix_worker.canvas import CLONE, CONFIGURE, CREATE, SEAL, START, STOP, VERIFY, lane
+from phoenix_worker.converge import converge, grow
+from phoenix_worker.core.ownership import may_seal, may_stop
+from phoenix_worker.core.plan import plan
+from phoenix_worker.durable.task import CANCELLED
+from phoenix_worker.forecast import forecast
+from phoenix_worker.making import make
+from phoenix_worker.orders import clone_order, create_order
+from phoenix_worker.prerequisites import have_dependencies, have_os_template
+from phoenix_worker.status import standings
+from phoenix_worker.survey import asked, declaration_for, look, permit, refuse_if_taken, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phoenix_worker.task import PhoenixTask
+
+TASKS: dict[str, Callable[..., Any]] = {}
+
+
+def task(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Name a function as a task; `app.build` registers all of them with the worker's Celery app."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        TASKS[name] = function
+        return function
+
+    return register
+
+
+@task(ENSURE)
+def ensure(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
+    """Make a CTID exist, configured and running as declared."""
+    request = asked(self, ctid, options)
+    if request.dry_run:
+        return outcome.forecast(self, request, forecast(self, request))
+    shared = self.share(f"{request.ctid} {self.declaration(request.ctid).hash} {request.adopt:d} {request.state}")
+    if shared is not None:
+        return outcome.shared(self, shared)
+    have_dependencies(self, request.ctid)
+    self.hold(lane(request.ctid))
+    self.depart()
+    declaration = declaration_for(self, request)
+    seen, verdict = survey(self, declaration, adopt=request.adopt)
+    steps = plan(declaration, seen, verdict)
+    if not steps:
+        return outcome.unchanged(self, declaration, seen)
+    return self.replace(canvas.ensured(self, declaration, steps, adopt=request.adopt))
+
+
+@task(CLONE)
+def clone(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:
+    """Clone a CTID from its template, which is built first if it is none yet."""
+    declaration = self.declared(ctid, declared)
+    template = self.declaration(declaration.clone_from)
+    self.hold(lane(template.ctid))
+    if not self.once("template", lambda: self.proxmox.observe_template(template.node, template.ctid).is_template):
+        refuse_if_taken(self, declaration)
+        build = plan(template, *survey(self, template))
+        return self.replace(canvas.built(self, template, build, then=(declaration, adopted)))
+    self.hold(f"node/{declaration.node}", self.node_capacity)
+    order = clone_order(declaration, self.creation)
+    posted = make(
+        self,
+        "clone",
+        declaration,
+        lambda: self.proxmox.clone(order),
+        found=lambda when: adopt.clone(self.proxmox, order, self.creation, when),
+        doing=f"clone template {template.ctid} to CT {ctid} on {declaration.node}",
+        kind=f"vzclone {declaration.node} {template.ctid} full={order.full:d}",
+    )
+    return self.step("clone", ctid, posted["at"], upid=posted["upid"], source=template.ctid)
+
+
+@task(CREATE)
+def create(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:  # noqa: ARG001 - as every link
+    """Create a CTID from its OS template, which is downloaded first if it is missing."""
+    declaration = self.declared(ctid, declared)
+    self.hold(f"node/{declaration.node}", self.node_capacity)
+    order = create_order(declaration, self.creation)
+    have_os_template(self, order)
+    posted = make(
+        self,
+        "create",
+        declaration,
+        lambda: self.proxmox.create(order),
+        found=lambda when: adopt.creation(self.proxmox, order, self.creation, when),
+        doing=f"create CT {ctid} on {declaration.node} from {order.ostemplate}",
+        kind=f"vzcreate {declaration.node} {order.ostemplate}",
+    )
+    return self.step("create", ctid, posted["at"], upid=posted["upid"])
+
+
+@task(CONFIGURE)
+def configure(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:
+    """Change what is not as declared, and grow the root disk."""
+    declaration = self.declared(ctid, declared)
+    done = self.once("configure", lambda: converge(self, declaration, adopted=adopted))
+    if done["resize_gb"]:
+        grow(self, declaration, done["resize_gb"])
+    return self.step("configure", ctid, done["at"], changes=done["changes"], pending=done["pending"])
+
+
+@task(START)
+def start(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:  # noqa: ARG001 - as every link
+    """Start a container."""
+    declaration = self.declared(ctid, declared)
+    posted = self.once(
+        "start",
+        lambda: adopt.posted(self.proxmox.start(declaration.node, ctid)),
+        adopt=lambda when: adopt.power(self.proxmox, declaration, "vzstart", when),
+        upid=adopt.upid_of,
+    )
+    kind = f"vzstart {declaration.node} {declaration.clone_from or declaration.os_template}"
+    self.done("start", posted, f"start CT {ctid} on {declaration.node}", kind=kind)
+    return self.step("start", ctid, posted["at"], upid=posted["upid"])
+
+
+@task(STOP)
+def stop(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:
+    """Shut a container down."""
+    declaration = self.declared(ctid, declared)
+
+    def act() -> dict[str, Any]:
+        _, verdict = look(self, declaration, adopt=adopted)
+        permit(may_stop(verdict), verdict, f"stop CT {ctid}")
+        return adopt.posted(self.proxmox.stop(declaration.node, ctid))
+
+    posted = self.once(
+        "stop",
+        act,
+        adopt=lambda when: adopt.power(self.proxmox, declaration, "vzshutdown", when),
+        upid=adopt.upid_of,
+    )
+    self.done("stop", posted, f"stop CT {ctid} on {declaration.node}", kind=f"vzshutdown {declaration.node}")
+    return self.step("stop", ctid, posted["at"], upid=posted["upid"])
+
+
+@task(SEAL)
+def seal(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:
+    """Convert a stopped container to a template, and see that it is one."""
+    declaration = self.declared(ctid, declared)
+
+    def act() -> dict[str, Any]:
+        seen, verdict = look(self, declaration, adopt=adopted)
+        if not seen.is_template:
+            permit(may_seal(verdict, seen), verdict, f"convert CT {ctid} to a template")
+            self.proxmox.convert_to_template(declaration.node, ctid)
+        return {"at": time.time()}
+
+    asked = self.once("seal", act, adopt=lambda when: adopt.conversion(self.proxmox, declaration, when))
+    self.sealed(declaration, since=asked["at"])
+    return self.step("seal", ctid, asked["at"])
+
+
+@task(VERIFY)
+def verify(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:  # noqa: ARG001 - as every link
+    """Tell what the job did."""
+    return outcome.of_job(self, self.declared(ctid, declared))
+
+
+@task(PLAN)
+def plan_of(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
+    """Tell what an ensure would do."""
+    request = asked(self, ctid, options)
+    return {
+        "ctid": request.ctid,
+        "lines": forecast(self, request),
+        "not_applied": list(self.declaration(request.ctid).not_applied),
+    }
+
+
+@task(CANCEL)
+def cancel(self: PhoenixTask, job: str = "") -> dict[str, str]:
+    """Stop a job for its requester, who is told at once."""
+    why = {"message": f"Job {job} was cancelled.", "cause": CANCELLED, "remedy": "Ask again if that was a mistake."}
+    verdict, of_job = self.engine.ledger.cancel(job, why)
+    if verdict == Cancelled.DETACHED:
+        self.backend.mark_as_failure(of_job, EnsureFailed.of(Failure(request_id=of_job, **why)))
+    return {"job": of_job or job, "verdict": verdict}
+
+
+@task(STATUS)
+def status(self: PhoenixTask, ctids: Any = ()) -> list[dict[str, Any]]:
+    """Tell what stands at the CTIDs, at all of the catalog by default."""
+    return [standing.model_dump(mode="json") for standing in standings(self, ctids)]
+
+
+@task(CONTAINERS)
+def containers(self: PhoenixTask) -> list[int]:
+    """Name the containers of the catalog that are not templates."""
+    return list(self.catalog.current().containers())

@@ -1,0 +1,112 @@
+"""What a cancelled job leaves: nothing half made, and nothing that others wait for is touched."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker import adopt
+from phoenix_worker.canvas import VERIFY, lane
+from phoenix_worker.core.observation import Presence
+from phoenix_worker.core.ownership import may_destroy
+from phoenix_worker.orders import clone_order, create_order
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.observation import Observation
+    from phoenix_worker.task import PhoenixTask
+
+logger = logging.getLogger(__name__)
+
+_MAKING = ("clone", "create")
+_LEFT_TO_END = ("start", "stop", "resize")
+"""Steps whose Proxmox task ends by itself: stopped in the middle it may leave a disk or a container damaged."""
+_STOP_SECONDS = 15.0
+_PAUSE = 0.1
+
+
+def wind_up(task: PhoenixTask, declaration: Declaration) -> None:
+    """Stop the Proxmox task that makes a CTID and remove what this job made of it, unless others wait for it."""
+    if _is_whole(task) or others_wait_for(task, declaration.ctid):
+        return
+    ordered = _ordered(task, declaration)
+    if ordered is not None and ordered["upid"]:
+        task.proxmox.abort(ordered["upid"])
+        _await_end(task, ordered["upid"])
+    for step in _LEFT_TO_END:
+        if upid := json.loads(task.running.journal.get(step, "{}")).get("upid"):
+            _await_end(task, upid)
+    if ordered is not None or _was_made(task, declaration.ctid):
+        _remove(task, declaration)
+
+
+def others_wait_for(task: PhoenixTask, ctid: int) -> bool:
+    """Whether another job waits for what this one makes: it passes on as it is.
+
+    Whoever stands in the line for 901 waits for its template 900 too, which this job builds first.
+    """
+    catalog, ledger = task.catalog.current(), task.engine.ledger
+    lanes = [lane(one) for one in catalog if one == ctid or ctid in catalog.templates_of(one)]
+    return any(
+        ledger.client.zcount(ledger.key("lock:", name), "(0", "+inf") for name in _locks_of_job(task) if name in lanes
+    )
+
+
+def _locks_of_job(task: PhoenixTask) -> set[str]:
+    ledger = task.engine.ledger
+    members = ledger.client.smembers(ledger.key("job:", task.running.job, ":members"))
+    held = [ledger.client.hget(ledger.key("t:", str(one)), "holds") for one in members]
+    return {name for names in held for name in str(names or "").split()}
+
+
+def _is_whole(task: PhoenixTask) -> bool:
+    """Whether nothing is missing any more: all is done but the result, or a conversion ends by itself."""
+    return task.name == VERIFY or bool({"seal", "?seal"} & task.running.journal.keys())
+
+
+def _ordered(task: PhoenixTask, declaration: Declaration) -> dict[str, Any] | None:
+    """Return what this task ordered to be made, also when its worker died before it could tell; None if nothing."""
+    journal = task.running.journal
+    for step in _MAKING:
+        if step in journal:
+            entry: dict[str, Any] = json.loads(journal[step])
+            return entry
+        if f"?{step}" in journal:
+            return _found(task, declaration, float(journal[f"?{step}"]))
+    return None
+
+
+def _found(task: PhoenixTask, declaration: Declaration, when: float) -> dict[str, Any] | None:
+    if declaration.clone_from is None:
+        return adopt.creation(task.proxmox, create_order(declaration, task.creation), task.creation, when)
+    return adopt.clone(task.proxmox, clone_order(declaration, task.creation), task.creation, when)
+
+
+def _was_made(task: PhoenixTask, ctid: int) -> bool:
+    """Whether an earlier step of this job made a CTID; nobody else has touched it since, for its lock is ours."""
+    return any(step["ctid"] == ctid and step["name"] in _MAKING for step in task.steps_done())
+
+
+def _await_end(task: PhoenixTask, upid: str) -> None:
+    deadline = time.monotonic() + _STOP_SECONDS
+    while task.proxmox.task_end(upid) is None and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+
+
+def _remove(task: PhoenixTask, declaration: Declaration) -> None:
+    seen = task.proxmox.observe(declaration.node, declaration.ctid)
+    if not _half_made(seen):
+        return
+    logger.info("CT %d on %s was half made when its job was cancelled; it is removed.", seen.ctid, seen.node)
+    _await_end(task, task.proxmox.destroy(declaration.node, declaration.ctid))
+
+
+def _half_made(seen: Observation) -> bool:
+    """Never what runs, what is a template, or what Proxmox or somebody else is at work on."""
+    return (
+        seen.presence is Presence.HERE
+        and may_destroy(seen)
+        and not (seen.running or seen.lock or seen.template_flag or seen.base_volume)
+    )
