@@ -17,7 +17,7 @@ from phoenix_worker.durable.chord import chord_lease
 from phoenix_worker.durable.doorbell import Doorbell
 from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import Ledger
-from phoenix_worker.durable.patience import patience
+from phoenix_worker.durable.patience import patience, tell_once
 from phoenix_worker.durable.redis_check import objections
 from phoenix_worker.durable.results import store_patiently
 from phoenix_worker.durable.watcher import Prober, Watcher
@@ -85,6 +85,7 @@ class Engine:
         """Make workers of this app start and stop the engine."""
         engine = self
         store_patiently(app)
+        tell_once()
 
         class EngineStep(bootsteps.StartStopStep):
             """Starts before the pool takes tasks and stops after it has ended them."""

@@ -89,3 +89,16 @@ class Patience:
 
 patience = Patience()
 """That of this process: its threads say it once together."""
+
+
+class _ToldHere(logging.Filter):
+    """Drops what kombu tells of passing trouble, with a traceback at each of several attempts a second."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return error is None or not is_passing(error)
+
+
+def tell_once() -> None:
+    """Leave it to `patience` to tell that Redis does not answer."""
+    logging.getLogger("kombu.transport.redis").addFilter(_ToldHere())
