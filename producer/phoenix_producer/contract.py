@@ -18,7 +18,9 @@ PLAN = "phoenix.plan"
 CONTAINERS = "phoenix.containers"
 CANCEL = "phoenix.cancel"
 STATUS = "phoenix.status"
-REQUESTS = frozenset({ENSURE, PLAN, CONTAINERS, CANCEL, STATUS})
+REFUSE = "phoenix.refuse"
+"""What a queue item that is no message is run as: it fails, and says why."""
+REQUESTS = frozenset({ENSURE, PLAN, CONTAINERS, CANCEL, STATUS, REFUSE})
 """The tasks that requesters publish. All others are the worker's own."""
 
 QUEUE = "phoenix.ensure"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.crash.outages import operator
+from tests.support.waiting import wait_for
 from tests.support.worker import WorkerProcess
 
 if TYPE_CHECKING:
@@ -24,4 +29,32 @@ def test_a_redis_that_evicts_and_forgets_is_refused(redis_server: RedisServer, t
         worker.kill()
     assert "maxmemory-policy is allkeys-lru" in worker.log()
     assert "appendonly is no" in worker.log()
+    assert "Traceback" not in worker.log()
+
+
+def test_a_redis_that_refuses_the_password_is_a_wrong_setting(redis_server: RedisServer, tmp_path: Path) -> None:
+    with operator(redis_server) as client:
+        client.config_set("requirepass", "secret")
+    worker = WorkerProcess("tests.support.durable_app", directory=tmp_path, environ={"DURABLE_REDIS": redis_server.url})
+    try:
+        assert worker.wait(timeout=60) == 2
+    finally:
+        worker.kill()
+    assert "It refuses the password that PHOENIX_REDIS_URL has, or lacks" in worker.log()
+    assert "Traceback" not in worker.log()
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 1)])
+def test_a_worker_that_waits_for_redis_heeds_signals(
+    number: int, exit_code: int, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    redis_server.kill()
+    worker = WorkerProcess("tests.support.durable_app", directory=tmp_path, environ={"DURABLE_REDIS": redis_server.url})
+    try:
+        wait_for(lambda: "Redis does not answer" in worker.log())
+        assert worker.running()
+        os.kill(worker.pid, number)
+        assert worker.wait(timeout=30) == exit_code, "Celery's own codes"
+    finally:
+        worker.kill()
     assert "Traceback" not in worker.log()

@@ -3,6 +3,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import requires
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +59,9 @@ def test_what_the_blocker_keeps_out_is_in_no_base_dependency() -> None:
     base = [line for line in requires("phoenix-lxc") or [] if "extra ==" not in line]
     assert base
     assert not [line for line in base if line.startswith(_FOREIGN[1:])]
+
+
+def test_the_packaged_example_is_the_one_that_people_are_pointed_to() -> None:
+    """A copy, not a link: links do not survive every way of carrying a checkout."""
+    packaged = files("phoenix_worker.commands").joinpath("example_catalog.json").read_bytes()
+    assert packaged == (Path(__file__).parents[2] / "examples" / "phoenix_lxc_configs.json").read_bytes()

@@ -13,7 +13,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from phoenix_producer.contract import CANCEL, CONTAINERS, ENSURE, PLAN, STATUS, Cancelled, EnsureFailed, Failure
+from phoenix_producer.contract import (
+    CANCEL,
+    CONTAINERS,
+    ENSURE,
+    PLAN,
+    REFUSE,
+    STATUS,
+    Cancelled,
+    ContractError,
+    EnsureFailed,
+    Failure,
+)
 from phoenix_worker import adopt, canvas, outcome
 from phoenix_worker.canvas import CLONE, CONFIGURE, CREATE, SEAL, START, STOP, VERIFY, lane
 from phoenix_worker.converge import converge, grow
@@ -201,6 +212,12 @@ def cancel(self: PhoenixTask, job: str = "") -> dict[str, str]:
 def status(self: PhoenixTask, ctids: Any = ()) -> list[dict[str, Any]]:
     """Tell what stands at the CTIDs, at all of the catalog by default."""
     return [standing.model_dump(mode="json") for standing in standings(self, ctids)]
+
+
+@task(REFUSE)
+def refuse(self: PhoenixTask, why: str) -> None:  # noqa: ARG001 - as every task
+    """Fail in the place of a queue item that is no message."""
+    raise ContractError(f"Not a message that can be run: {why}.")
 
 
 @task(CONTAINERS)

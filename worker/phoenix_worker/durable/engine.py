@@ -93,7 +93,7 @@ class Engine:
             requires = ("celery.worker.components:Pool",)
 
             def start(self, _parent: Any) -> None:
-                if problems := objections(engine.ledger.client):
+                if problems := objections(engine.ledger.client, state.maybe_shutdown):
                     logger.critical("This Redis cannot be used: %s", " ".join(problems))
                     raise SystemExit(2)
                 engine.keeper.start()

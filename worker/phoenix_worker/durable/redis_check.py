@@ -5,19 +5,27 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from redis.exceptions import ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 
 from phoenix_worker.durable.patience import patience
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis import Redis
 
 logger = logging.getLogger(__name__)
 
 
-def objections(client: Redis) -> list[str]:
-    """Name what is wrong with a Redis; nothing if it does not let itself be asked. Waits until it answers."""
-    config = _configuration(client)
+def objections(client: Redis, meanwhile: Callable[[], None]) -> list[str]:
+    """Name what is wrong with a Redis; nothing if it does not let itself be asked. Waits until it answers.
+
+    `meanwhile` is called while it does not, and may raise to give up.
+    """
+    try:
+        config = _configuration(client, meanwhile)
+    except PermissionError as error:
+        return [f"It refuses the password that PHOENIX_REDIS_URL has, or lacks ({error})."]
     problems = []
     policy = config.get("maxmemory-policy", "noeviction")
     if policy != "noeviction":
@@ -27,16 +35,20 @@ def objections(client: Redis) -> list[str]:
     return problems
 
 
-def _configuration(client: Redis) -> dict[str, str]:
+def _configuration(client: Redis, meanwhile: Callable[[], None]) -> dict[str, str]:
     def ask() -> dict[str, str]:
-        return {
-            str(name): str(value)
-            for pattern in ("maxmemory-policy", "appendonly")
-            for name, value in client.config_get(pattern).items()
-        }
+        try:
+            return {
+                str(name): str(value)
+                for pattern in ("maxmemory-policy", "appendonly")
+                for name, value in client.config_get(pattern).items()
+            }
+        except AuthenticationError as error:
+            # At work a changed password is waited for; at the start it is a setting to be corrected.
+            raise PermissionError(str(error)) from error
 
     try:
-        return patience.until_answered(ask)
+        return patience.until_answered(ask, meanwhile=meanwhile)
     except ResponseError as error:
         logger.warning("Redis does not tell its configuration (%s). See that it neither evicts nor forgets.", error)
         return {}

@@ -1,0 +1,116 @@
+"""What a queue item must look like for Celery to take it; anybody who reaches Redis may push anything else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from datetime import datetime
+from typing import Any
+
+_LISTS = ("callbacks", "errbacks", "chain")
+_ID_LENGTH = 155
+"""As much as Celery's own result tables keep of an id."""
+
+
+def objection(item: Any) -> str | None:
+    """Say what keeps a queue item from being run as a task, in protocol 2 or 1; None when nothing does.
+
+    https://docs.celeryq.dev/en/stable/internals/protocol.html
+    """
+    if not isinstance(item, dict):
+        return "it is not a JSON object"
+    headers, properties = item.get("headers"), item.get("properties")
+    if not isinstance(headers, dict) or not isinstance(properties, dict):
+        return "`headers` and `properties` must be objects"
+    if not isinstance(properties.get("delivery_tag"), str):
+        return "`properties.delivery_tag` must be a text"
+    if not isinstance(properties.get("delivery_info", {}), dict):
+        return "`properties.delivery_info` must be an object"
+    if item.get("content-type") != "application/json" or str(item.get("content-encoding")).lower() != "utf-8":
+        return "`content-type` must be application/json and `content-encoding` utf-8"
+    body = _body(item)
+    return _objection_to_task(headers, body) if "task" in headers else _objection_to_protocol_1(body)
+
+
+def id_of(item: Any) -> str | None:
+    """The task id under which a sender may look for an answer, wherever it stands."""
+    for *path, last in (("headers", "id"), ("properties", "correlation_id"), ("id",)):
+        place = item
+        for key in path:
+            place = place.get(key) if isinstance(place, dict) else None
+        found = place.get(last) if isinstance(place, dict) else None
+        if isinstance(found, str) and 0 < len(found) <= _ID_LENGTH:
+            return found
+    return None
+
+
+def message(task: str, queue: str, task_id: str, *args: Any) -> dict[str, Any]:
+    """A queue item that Celery takes, in protocol 2."""
+    body = json.dumps([args, {}, {}]).encode()
+    return {
+        "body": base64.b64encode(body).decode(),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"lang": "py", "task": task, "id": task_id, "root_id": task_id, "argsrepr": repr(args)},
+        "properties": {
+            "correlation_id": task_id,
+            "delivery_tag": str(uuid.uuid4()),
+            "delivery_info": {"exchange": "", "routing_key": queue},
+            "body_encoding": "base64",
+        },
+    }
+
+
+def _body(item: dict[str, Any]) -> Any:
+    text, encoding = item.get("body"), item["properties"].get("body_encoding")
+    try:
+        if encoding == "base64":
+            text = base64.b64decode(text or "", validate=True)
+        return json.loads(text or "") if encoding in (None, "base64") else None
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _objection_to_task(headers: dict[str, Any], body: Any) -> str | None:
+    if not isinstance(headers["task"], str) or id_of({"headers": headers}) is None:
+        return "`headers.task` and `headers.id` must be texts"
+    if not (isinstance(body, list) and [type(part) for part in body] == [list, dict, dict]):
+        return "`body` must be JSON, in base64 if `body_encoding` says so: [[arguments], {keywords}, {embedded}]"
+    embedded = body[2]
+    if not all(isinstance(embedded.get(name), list | None) for name in _LISTS) or not isinstance(
+        embedded.get("chord"), dict | None
+    ):
+        return "what is embedded in `body` is not what Celery embeds"
+    return _objection_to_times(headers)
+
+
+def _objection_to_protocol_1(body: Any) -> str | None:
+    if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in ("task", "id")):
+        return "`headers` has no `task`, and `body` is no message of protocol 1 either"
+    if not isinstance(body.get("args", []), list) or not isinstance(body.get("kwargs", {}), dict):
+        return "`args` must be a list and `kwargs` an object"
+    return _objection_to_times(body)
+
+
+def _objection_to_times(fields: dict[str, Any]) -> str | None:
+    """Celery keeps what has an ETA in the memory of a worker, where a restart loses it."""
+    if fields.get("eta") is not None:
+        return "`eta` (a countdown) is not served: send it when it is wanted"
+    if fields.get("timelimit") not in (None, [None, None]):
+        return "`timelimit` is not served: a job has no time limit of its own"
+    if not _is_time(fields.get("expires")):
+        return "`expires` must be a time in ISO 8601"
+    if not all(isinstance(fields.get(count) or 0, int) for count in ("retries", "replaced_task_nesting")):
+        return "`retries` and `replaced_task_nesting` must be whole numbers"
+    return None
+
+
+def _is_time(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True

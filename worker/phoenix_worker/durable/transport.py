@@ -1,0 +1,58 @@
+"""kombu's Redis transport, but an item of a queue that is no message ends no worker.
+
+kombu has no hook between Redis and the parsing of an item, and an exception there ends the worker (ADR 7).
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from kombu.transport import redis
+
+from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE
+from phoenix_worker.durable.message_form import id_of, message, objection
+
+logger = logging.getLogger(__name__)
+
+_QUEUES = (QUEUE, RESUME_QUEUE)
+_SHOWN = 200
+_PARSING = (ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
+"""What kombu's parser raises for text that is no JSON, or that pretends to be one of its own types."""
+
+
+class Channel(redis.Channel):
+    """Puts a refusal in the place of an item that cannot be parsed."""
+
+    connection: Any
+
+    def _brpop_read(self, **options: Any) -> Any:
+        self.connection.delivering = False
+        try:
+            return super()._brpop_read(**options)  # type: ignore[misc]  # not in the stubs
+        except _PARSING as error:
+            if self.connection.delivering:
+                raise
+            self.connection.refuse(None, f"it is not JSON ({error})", QUEUE)
+            return True
+
+
+class Transport(redis.Transport):
+    """Delivers what Celery can run, and for anything else a refusal, which answers whoever can be answered."""
+
+    Channel = Channel
+    delivering = False
+
+    def refuse(self, item: Any, why: str, queue: str) -> None:
+        """Deliver the task that fails with the reason, under the id that the item has, if it has one."""
+        logger.warning("An item of the queue %s is no message of Celery's: %s. It was %.*r", queue, why, _SHOWN, item)
+        super()._deliver(message(REFUSE, queue, id_of(item) or str(uuid.uuid4()), why), queue)
+
+    def _deliver(self, message: Any, queue: Any) -> None:
+        self.delivering = True
+        why = objection(message) if queue in _QUEUES else None
+        if why is None:
+            super()._deliver(message, queue)
+        else:
+            self.refuse(message, why, queue)
