@@ -120,3 +120,23 @@ def test_an_error_of_its_own_fails_one_container_alone(product: Product) -> None
     assert steps[103] == [("clone", 103), ("configure", 103), ("start", 103)], "Proxmox had removed it"
     assert steps[104] == [("configure", 104), ("start", 104)], "its clone is taken on"
     assert [creates_of(product, ctid) for ctid in (900, 103, 104, 105)] == [1, 2, 1, 1]
+
+
+def test_a_template_that_was_asked_for_by_itself_tells_those_who_wait_for_it(product: Product) -> None:
+    """A request for 900 builds it; 103 waits for it as its clone, and another request for 900 for its own turn."""
+    product.declare({900: template(), 103: container(103)})
+    pve = product.simulator.pve
+    pve.ct_secs["create"] = LONG
+    product.start_worker()
+    builder = product.producer.ensure(900)
+    upid = under_way(product, 900)
+    clone = product.producer.ensure(103)
+    wait_for(lambda: waiting_for(product, 900) == 1)
+    second = product.producer.ensure(900)
+    wait_for(lambda: waiting_for(product, 900) == 2)
+    pve.ct_secs["create"] = 0.05
+    product.simulator.do(pve.abort, upid)
+    assert failure_of(clone).message == failure_of(builder).message
+    assert second.wait(timeout=60).outcome == "created", "a request tries by itself"
+    assert creates_of(product, 900) == 2
+    wait_for(lambda: no_lock_is_held(product))

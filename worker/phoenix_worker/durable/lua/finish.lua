@@ -10,15 +10,17 @@ elseif redis.call('HEXISTS', key('t:', id), 'landed') == 0 then
 end
 if verdict ~= 'ok' then
   -- A member that was replaced while it holds a lock was having built what the lock protects: those who wait for that
-  -- lock wait for this very build, and hear now why it will not come.
+  -- lock wait for this very build, and hear now why it will not come. Requests that wait for another request try by
+  -- themselves.
   for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
-    if member ~= job and member ~= id and verdict == 'failed'
-      and redis.call('HGET', key('t:', member), 'state') == 'replaced' then
+    if member ~= id and verdict == 'failed' and redis.call('HGET', key('t:', member), 'state') == 'replaced' then
       for _, name in ipairs(held(member)) do
         for _, waiter in ipairs(redis.call('ZRANGEBYSCORE', key('lock:', name), '(0', '+inf')) do
-          redis.call('ZREM', key('lock:', name), waiter)
-          redis.call('HSET', key('t:', waiter), 'fail', value)
-          wake(waiter, resume)
+          if member ~= job or redis.call('HGET', key('t:', waiter), 'job') ~= waiter then
+            redis.call('ZREM', key('lock:', name), waiter)
+            redis.call('HSET', key('t:', waiter), 'fail', value)
+            wake(waiter, resume)
+          end
         end
       end
     end

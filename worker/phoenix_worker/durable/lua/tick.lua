@@ -27,9 +27,15 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now())
   if state == 'parked' then
     wake(id, resume)
   elseif state == 'queued' then
-    local rings = redis.call('HINCRBY', t, 'rings', 1)
-    if lost(id) then ring(id) end
-    redis.call('ZADD', key('due'), stamp(now() + math.min(GRACE * 2 ^ rings, 60)), id)
+    local pause
+    if lost(id) then
+      ring(id)
+      pause = GRACE * 2 ^ redis.call('HINCRBY', t, 'rings', 1)
+    else
+      -- About when the queue before it may have been worked off; with a long one, few looks at each of many.
+      pause = GRACE + redis.call('LLEN', redis.call('HGET', t, 'queue')) / 100
+    end
+    redis.call('ZADD', key('due'), stamp(now() + math.min(pause, 60)), id)
   else
     redis.call('ZREM', key('due'), id)
   end
