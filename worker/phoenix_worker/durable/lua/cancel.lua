@@ -5,7 +5,8 @@ local job = redis.call('HGET', key('t:', ARGV[4]), 'job')
 if not job then return answer('unknown') end
 if redis.call('HGET', key('job:', job), 'state') ~= 'open' then return answer('over', job) end
 if redis.call('EXISTS', key('job:', job, ':followers')) == 1 then
-  redis.call('HSETNX', key('job:', job), 'detached', why)
+  -- For its requester the history ends here, as a job's does.
+  if redis.call('HSETNX', key('job:', job), 'detached', why) == 1 then log(job, 'cancelled', job, why) end
   return answer('detached', job)
 end
 local shares = redis.call('HEXISTS', key('t:', job), 'follows') == 1
