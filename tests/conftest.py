@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+import signal
+
 pytest_plugins = [
     "pytester",
     "tests.support.redis",
@@ -5,3 +9,8 @@ pytest_plugins = [
     "tests.support.proxmox",
     "tests.support.product",
 ]
+
+# A shell starts what it runs in the background with SIGINT ignored, and whatever is started from there inherits that:
+# the tests that press Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
