@@ -40,3 +40,9 @@ def test_a_look_ends_before_it_is_taken_for_lost() -> None:
 def test_a_heartbeat_may_be_late_a_few_times() -> None:
     assert TICKS_PER_TTL >= 3
     assert least("heartbeat_ttl") / TICKS_PER_TTL < least("heartbeat_ttl") / 2
+
+
+def test_a_worker_never_gives_up_on_redis() -> None:
+    """A hundred failed connections take too long to be watched: the default that ends a worker is switched off."""
+    assert CELERY_SETTINGS["broker_connection_max_retries"] is None
+    assert CELERY_SETTINGS["broker_connection_retry_on_startup"] is True

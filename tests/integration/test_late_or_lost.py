@@ -1,0 +1,53 @@
+"""A queued message that nobody has claimed: late is not lost. Only what is proved to be lost is sent again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_worker.durable.ledger import Bell, Ledger
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from tests.support.driven_ledger import DrivenLedger
+
+
+def sent_again(client: Redis, later: float) -> list[str]:
+    """The ids that a tick sends again this many seconds from now."""
+    bells: list[Bell] = []
+    seconds, microseconds = client.time()
+    clock = f"{seconds + microseconds / 1e6 + later:.6f}"
+    Ledger(client, bells.extend, clock=clock).call("tick", "w1", 3.0, RESUME_QUEUE, 5, "", 6.0)
+    return [bell.id for bell in bells]
+
+
+def test_a_backlog_is_waited_for_however_late_it_is(driven: DrivenLedger, redis_client: Redis) -> None:
+    ids = [driven.asked(ctid) for ctid in range(101, 131)]
+    for later in (5.0, 50.0, 500.0, 5000.0):
+        assert sent_again(redis_client, later) == []
+    driven.claim(ids[0])
+    assert sent_again(redis_client, 50000.0) == [], "the next in the line is no later one"
+
+
+def test_what_a_later_one_overtook_is_lost(driven: DrivenLedger, redis_client: Redis) -> None:
+    ids = [driven.asked(ctid) for ctid in range(101, 106)]
+    driven.claim(ids[2])
+    assert sent_again(redis_client, 1.0) == [], "it may just now be under way to its claim"
+    assert sent_again(redis_client, 5.0) == ids[:2]
+    assert sent_again(redis_client, 6.0) == [], "it was sent a second ago"
+
+
+def test_what_is_in_no_queue_is_lost(driven: DrivenLedger, redis_client: Redis) -> None:
+    ids = [driven.asked(ctid) for ctid in (101, 102)]
+    redis_client.delete(QUEUE)
+    assert sent_again(redis_client, 5.0) == ids
+
+
+def test_a_loss_in_a_short_queue_is_seen_soon_after_it_is_proved(driven: DrivenLedger, redis_client: Redis) -> None:
+    """It was looked for, and taken for late, three times; then a later one is claimed."""
+    ids = [driven.asked(ctid) for ctid in range(101, 111)]
+    for later in (2.2, 4.5, 6.8):
+        assert sent_again(redis_client, later) == []
+    driven.claim(ids[1])
+    assert ids[0] in sent_again(redis_client, 9.1)
