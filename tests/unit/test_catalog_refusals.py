@@ -121,8 +121,13 @@ def test_sizes_and_privileges_are_compared_through_templates_that_say_nothing(tm
         "103": clone(901, storage_size_gb=15, unprivileged=True),
     }
     shrinks, privileged = told(tmp_path, configs)
-    assert shrinks.startswith("CT 103: storage_size_gb 15 is less than the 16 GB of its template 900;")
-    assert privileged.startswith("CT 103: unprivileged is true, but false in its template 900.")
+    assert shrinks.startswith("CT 103: storage_size_gb 15 is less than the 16 GB of 900, which its template 901")
+    assert privileged.startswith("CT 103: unprivileged is true, but false in 900, which its template 901 is made from.")
+
+
+def test_what_a_root_leaves_out_is_told_as_its_default(tmp_path: Path) -> None:
+    (line,) = told(tmp_path, {"900": template(), "103": clone(unprivileged=False)})
+    assert line.startswith("CT 103: unprivileged is false, but true by default in its template 900.")
 
 
 @pytest.mark.parametrize("size", [16, 17])

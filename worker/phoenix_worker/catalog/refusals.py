@@ -95,6 +95,12 @@ def missing_scripts(entries: Entries, exists: Callable[[str], bool]) -> Iterator
             yield ctid, problem, "Put it there, or remove it from features or application_script."
 
 
+def _origin(entries: Entries, ctid: int, source: int | None) -> str:
+    """Name the template that a value comes from; the file says so only of the nearest one."""
+    nearest = entries[ctid].entry.clone_from_ctid
+    return f"its template {source}" if source == nearest else f"{source}, which its template {nearest} is made from"
+
+
 def _origins(entries: Entries) -> Iterator[Refusal]:
     sources = ", ".join(map(str, sorted(templates(entries)))) or "a template"
     for ctid, parsed in entries.items():
@@ -149,7 +155,8 @@ def _shrinking(entries: Entries) -> Iterator[Refusal]:
         sizes = ((source, entries[source].entry.storage_size_gb) for source in template_chain(entries, ctid))
         source, least = next(((source, known) for source, known in sizes if known is not None), (None, 0))
         if size is not None and size < least:
-            problem = f"storage_size_gb {size} is less than the {least} GB of its template {source}; disks only grow."
+            where = _origin(entries, ctid, source)
+            problem = f"storage_size_gb {size} is less than the {least} GB of {where}; disks only grow."
             yield Refusal(ctid, problem, f"Declare at least {least}.")
 
 
@@ -158,7 +165,9 @@ def _other_privileges(entries: Entries) -> Iterator[Refusal]:
         root = _known_root(entries, ctid)
         inherited = unprivileged(entries, ctid)
         if root is not None and parsed.entry.unprivileged is not None and parsed.entry.unprivileged is not inherited:
-            problem = f"unprivileged is {shown(not inherited)}, but {shown(inherited)} in its template {root}."
+            default = " by default" if entries[root].entry.unprivileged is None else ""
+            where = f"{shown(inherited)}{default} in {_origin(entries, ctid, root)}"
+            problem = f"unprivileged is {shown(not inherited)}, but {where}."
             yield Refusal(ctid, problem, f"Remove it, or clone from a template where it is {shown(not inherited)}.")
 
 
@@ -208,7 +217,8 @@ def _inherited_addresses(entries: Entries) -> Iterator[Refusal]:
         chain = template_chain(entries, ctid)
         source = next((source for source in chain if entries[source].declares("network_config")), None)
         for address in () if source is None else _static_addresses(entries, source):
-            problem = f"It has no network_config and would inherit the address {address} of its template {source}."
+            where = _origin(entries, ctid, source)
+            problem = f"It has no network_config and would inherit the address {address} of {where}."
             yield Refusal(ctid, problem, "Declare network_config with an address of its own, or with dhcp.")
 
 
