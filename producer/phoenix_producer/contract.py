@@ -79,6 +79,11 @@ class Change(Answer):
     old: str | None = None
     new: str | None = None
 
+    @property
+    def old_to_new(self) -> str:
+        """For people, in one line."""
+        return f"{self.old or 'unset'} → {self.new or 'unset'}".replace("\n", " ")
+
 
 class Step(Answer):
     """One task of a job that was run to its end."""

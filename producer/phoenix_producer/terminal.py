@@ -167,7 +167,7 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     took = f" in {_seconds(answer):.1f} s" if answer.steps else ""
     yield f"{answer.ctid}  {answer.outcome} on {answer.node}{took}" + (" (dry run)" if answer.dry_run else "")
     yield from (f"     would {line}" for line in answer.plan)
-    yield from (f"     {change.key}: {change.old} -> {change.new}" for change in answer.changes)
+    yield from (f"     {change.key}: {change.old_to_new}" for change in answer.changes)
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
     yield from (f"     at the next start: {key}" for key in answer.pending_restart)
     yield from (f"     not applied: {line}" for line in answer.not_applied)

@@ -123,10 +123,11 @@ def test_show_tells_the_story_of_a_job(cli: Callable[..., Result], driven: Drive
 def test_show_tells_a_result(cli: Callable[..., Result], driven: DrivenLedger, redis_client: Redis) -> None:
     run = driven.taken(103)
     driven.ended(run)
-    change = Change(key="memory", old="512", new="1024")
-    told = EnsureResult(request_id=run.id, ctid=103, node="pve1", outcome=Outcome.UPDATED, changes=(change,))
+    changes = (Change(key="memory", old="512", new="1024"), Change(key="onboot", new="1"))
+    told = EnsureResult(request_id=run.id, ctid=103, node="pve1", outcome=Outcome.UPDATED, changes=changes)
     stored(redis_client, run.id, "SUCCESS", told.model_dump(mode="json"))
-    assert cli("jobs", "show", run.id).stdout.endswith("103  updated on pve1\n     memory: 512 -> 1024\n")
+    lines = cli("jobs", "show", run.id).stdout.splitlines()
+    assert lines[-3:] == ["103  updated on pve1", "     memory: 512 → 1024", "     onboot: unset → 1"]
     document = json.loads(cli("jobs", "show", run.id, "--json").stdout)
     assert (document["state"], document["answer"]["outcome"]) == ("done", "updated")
     assert [entry["kind"] for entry in document["history"]] == ["requested", "step-started", "step-done", "done"]

@@ -136,12 +136,12 @@ def test_the_line_that_makes_it(declared: Declaration, line: str) -> None:
 def test_a_line_tells_old_and_new() -> None:
     differs = here(memory="512", rootfs="local-lvm:vm-103-disk-0,size=8G", tags="")
     assert lines(CONTAINER, differs)[0] == (
-        "configure CT 103 on pve1: memory 512 → 1024, tags (unset) → phoenix, rootfs 8G → 16G"
+        "configure CT 103 on pve1: memory 512 → 1024, tags unset → phoenix, rootfs 8G → 16G"
     )
 
 
 def test_a_line_tells_what_goes() -> None:
-    assert lines(TEMPLATE, template(template="1"))[0] == "configure CT 103 on pve1: template 1 → (unset)"
+    assert lines(TEMPLATE, template(template="1"))[0] == "configure CT 103 on pve1: template 1 → unset"
 
 
 def test_bookkeeping_has_a_line_too() -> None:

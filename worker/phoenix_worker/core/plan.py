@@ -133,5 +133,5 @@ def _verify(declaration: Declaration) -> PlannedStep:
 
 
 def _wording(changes: Changes) -> str:
-    told = ", ".join(f"{c.key} {c.old or '(unset)'} → {c.new or '(unset)'}" for c in changes.changes)
-    return told.replace("\n", " ") or "record the declaration in the notes"
+    told = ", ".join(f"{change.key} {change.old_to_new}" for change in changes.changes)
+    return told or "record the declaration in the notes"
