@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker import adopt
+from phoenix_worker import traces
 from phoenix_worker.core.diff import diff
 from phoenix_worker.core.ownership import may_write
 from phoenix_worker.survey import look, permit
@@ -44,12 +44,12 @@ def grow(task: PhoenixTask, declaration: Declaration, size_gb: int) -> None:
 
     def grown(_: float) -> dict[str, Any] | None:
         seen = task.proxmox.observe_template(node, ctid)
-        return adopt.posted(None) if diff(declaration, seen).resize_gb is None else None
+        return traces.posted(None) if diff(declaration, seen).resize_gb is None else None
 
     posted = task.once(
         "resize",
-        lambda: adopt.posted(task.proxmox.resize(node, ctid, disk="rootfs", size_gb=size_gb)),
+        lambda: traces.posted(task.proxmox.resize(node, ctid, disk="rootfs", size_gb=size_gb)),
         adopt=grown,
-        upid=adopt.upid_of,
+        upid=traces.upid_of,
     )
     task.done("resize", posted, f"grow the root disk of CT {ctid} on {node} to {size_gb} GiB", kind=f"resize {node}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from phoenix_worker.task import PhoenixTask
 
 
-def forecast(task: PhoenixTask, request: EnsureRequest) -> list[str]:
+def foresee(task: PhoenixTask, request: EnsureRequest) -> list[str]:
     """List what would be done, templates first as the canvas builds them; empty when nothing would."""
     declaration = task.declaration(request.ctid)
     if request.state is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker import adopt
+from phoenix_worker import traces
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.ownership import Creating, judge
 from phoenix_worker.survey import look, permit
@@ -33,7 +33,7 @@ def make(
 ) -> dict[str, Any]:
     """Send the order unless `found` finds that it was sent before, and wait until Proxmox has done it."""
     posted: dict[str, Any] = task.once(
-        step, lambda: _post(task, step, declaration, order, found, doing), adopt=found, upid=adopt.upid_of
+        step, lambda: _post(task, step, declaration, order, found, doing), adopt=found, upid=traces.upid_of
     )
     try:
         task.done(step, posted, doing, kind=kind)
@@ -65,7 +65,7 @@ def _post(
     Unless it was this very step: an earlier order without an answer may be carried out after it was looked for.
     """
     try:
-        return adopt.posted(order())
+        return traces.posted(order())
     except PermanentError as error:
         if error.cause != _ALREADY_EXISTS:
             raise

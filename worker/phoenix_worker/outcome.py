@@ -45,7 +45,7 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
     )
 
 
-def forecast(task: PhoenixTask, request: EnsureRequest, lines: list[str]) -> dict[str, Any]:
+def dry_run(task: PhoenixTask, request: EnsureRequest, lines: list[str]) -> dict[str, Any]:
     """What an ensure would do. The outcome is what it would be, by its first own line."""
     declaration = task.declaration(request.ctid)
     return _result(task, declaration, outcome=_foreseen(lines, request.ctid), dry_run=True, plan=tuple(lines))

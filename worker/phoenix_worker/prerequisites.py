@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from phoenix_worker import adopt
+from phoenix_worker import traces
 from phoenix_worker.core.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ def have_dependencies(task: PhoenixTask, ctid: int) -> None:
     catalog = task.catalog.current()
     needed = [task.declaration(ctid), *(catalog[template] for template in catalog.templates_of(ctid))]
     dependencies = list(dict.fromkeys(dependency for one in needed for dependency in one.dependencies))
-    asked = {dependency: _ask(task, dependency) for dependency in dependencies if dependency in catalog}
+    requests = {dependency: _ask(task, dependency) for dependency in dependencies if dependency in catalog}
     for dependency in dependencies:
-        if dependency in asked:
-            _wait_for(task, ctid, dependency, asked[dependency])
+        if dependency in requests:
+            _wait_for(task, ctid, dependency, requests[dependency])
         else:
             _check_outside(task, ctid, dependency)
 
@@ -73,7 +73,7 @@ def have_os_template(task: PhoenixTask, order: CreateOrder) -> None:
                 cause="no-os-template",
                 remedy=f"Upload it, or name another in `template`; `pveam available` on {node} lists what there is.",
             )
-        return adopt.posted(upid)
+        return traces.posted(upid)
 
-    posted = task.once("download", download, upid=adopt.upid_of)
+    posted = task.once("download", download, upid=traces.upid_of)
     task.done("download", posted, f"download {volume} to {node}", kind=f"download {node} {volume}")

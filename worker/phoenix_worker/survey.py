@@ -23,7 +23,7 @@ _BETWEEN_LOOKS = 2.0
 """Seconds between two looks for a task that Proxmox lists a moment after it set the lock."""
 
 
-def asked(task: PhoenixTask, given: tuple[Any, ...], options: dict[str, Any]) -> EnsureRequest:
+def request_of(task: PhoenixTask, given: tuple[Any, ...], options: dict[str, Any]) -> EnsureRequest:
     """Read a request from the arguments of a message, whoever sent it. Raises ContractError."""
     if len(given) + ("ctid" in options) > 1:
         raise ContractError("Not a valid ensure request: the CTID is its only argument without a name.")

@@ -25,18 +25,18 @@ from phoenix_producer.contract import (
     EnsureFailed,
     Failure,
 )
-from phoenix_worker import adopt, canvas, outcome
+from phoenix_worker import canvas, outcome, traces
 from phoenix_worker.canvas import CLONE, CONFIGURE, CREATE, SEAL, START, STOP, VERIFY, lane
 from phoenix_worker.converge import converge, grow
 from phoenix_worker.core.ownership import may_seal, may_stop
 from phoenix_worker.core.plan import plan
 from phoenix_worker.durable.task import CANCELLED
-from phoenix_worker.forecast import forecast
+from phoenix_worker.foresight import foresee
 from phoenix_worker.making import make
 from phoenix_worker.orders import clone_order, create_order
 from phoenix_worker.prerequisites import have_dependencies, have_os_template
 from phoenix_worker.status import standings
-from phoenix_worker.survey import asked, declaration_for, look, permit, refuse_if_taken, survey
+from phoenix_worker.survey import declaration_for, look, permit, refuse_if_taken, request_of, survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +59,9 @@ def task(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @task(ENSURE)
 def ensure(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
     """Make a CTID exist, configured and running as declared."""
-    request = asked(self, ctid, options)
+    request = request_of(self, ctid, options)
     if request.dry_run:
-        return outcome.forecast(self, request, forecast(self, request))
+        return outcome.dry_run(self, request, foresee(self, request))
     shared = self.share(f"{request.ctid} {self.declaration(request.ctid).hash} {request.adopt:d} {request.state}")
     if shared is not None:
         return outcome.shared(self, shared)
@@ -93,7 +93,7 @@ def clone(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict
         "clone",
         declaration,
         lambda: self.proxmox.clone(order),
-        found=lambda when: adopt.clone(self.proxmox, order, self.creation, when),
+        found=lambda when: traces.clone(self.proxmox, order, self.creation, when),
         doing=f"clone template {template.ctid} to CT {ctid} on {declaration.node}",
         kind=f"vzclone {declaration.node} {template.ctid} full={order.full:d}",
     )
@@ -112,7 +112,7 @@ def create(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dic
         "create",
         declaration,
         lambda: self.proxmox.create(order),
-        found=lambda when: adopt.creation(self.proxmox, order, self.creation, when),
+        found=lambda when: traces.creation(self.proxmox, order, self.creation, when),
         doing=f"create CT {ctid} on {declaration.node} from {order.ostemplate}",
         kind=f"vzcreate {declaration.node} {order.ostemplate}",
     )
@@ -135,9 +135,9 @@ def start(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict
     declaration = self.declared(ctid, declared)
     posted = self.once(
         "start",
-        lambda: adopt.posted(self.proxmox.start(declaration.node, ctid)),
-        adopt=lambda when: adopt.power(self.proxmox, declaration, "vzstart", when),
-        upid=adopt.upid_of,
+        lambda: traces.posted(self.proxmox.start(declaration.node, ctid)),
+        adopt=lambda when: traces.power(self.proxmox, declaration, "vzstart", when),
+        upid=traces.upid_of,
     )
     kind = f"vzstart {declaration.node} {declaration.clone_from or declaration.os_template}"
     self.done("start", posted, f"start CT {ctid} on {declaration.node}", kind=kind)
@@ -152,13 +152,13 @@ def stop(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[
     def act() -> dict[str, Any]:
         _, verdict = look(self, declaration, adopt=adopted)
         permit(may_stop(verdict), verdict, f"stop CT {ctid}")
-        return adopt.posted(self.proxmox.stop(declaration.node, ctid))
+        return traces.posted(self.proxmox.stop(declaration.node, ctid))
 
     posted = self.once(
         "stop",
         act,
-        adopt=lambda when: adopt.power(self.proxmox, declaration, "vzshutdown", when),
-        upid=adopt.upid_of,
+        adopt=lambda when: traces.power(self.proxmox, declaration, "vzshutdown", when),
+        upid=traces.upid_of,
     )
     self.done("stop", posted, f"stop CT {ctid} on {declaration.node}", kind=f"vzshutdown {declaration.node}")
     return self.step("stop", ctid, posted["at"], upid=posted["upid"])
@@ -176,9 +176,9 @@ def seal(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[
             self.proxmox.convert_to_template(declaration.node, ctid)
         return {"at": time.time()}
 
-    asked = self.once("seal", act, adopt=lambda when: adopt.conversion(self.proxmox, declaration, when))
-    self.sealed(declaration, since=asked["at"])
-    return self.step("seal", ctid, asked["at"])
+    begun = self.once("seal", act, adopt=lambda when: traces.conversion(self.proxmox, declaration, when))
+    self.sealed(declaration, since=begun["at"])
+    return self.step("seal", ctid, begun["at"])
 
 
 @task(VERIFY)
@@ -188,12 +188,12 @@ def verify(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dic
 
 
 @task(PLAN)
-def plan_of(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
+def foretell(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
     """Tell what an ensure would do."""
-    request = asked(self, ctid, options)
+    request = request_of(self, ctid, options)
     return {
         "ctid": request.ctid,
-        "lines": forecast(self, request),
+        "lines": foresee(self, request),
         "not_applied": list(self.declaration(request.ctid).not_applied),
     }
 

@@ -7,7 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker import adopt
+from phoenix_worker import traces
 from phoenix_worker.canvas import VERIFY, lane
 from phoenix_worker.core.observation import Presence
 from phoenix_worker.core.ownership import may_destroy
@@ -80,8 +80,8 @@ def _ordered(task: PhoenixTask, declaration: Declaration) -> dict[str, Any] | No
 
 def _found(task: PhoenixTask, declaration: Declaration, when: float) -> dict[str, Any] | None:
     if declaration.clone_from is None:
-        return adopt.creation(task.proxmox, create_order(declaration, task.creation), task.creation, when)
-    return adopt.clone(task.proxmox, clone_order(declaration, task.creation), task.creation, when)
+        return traces.creation(task.proxmox, create_order(declaration, task.creation), task.creation, when)
+    return traces.clone(task.proxmox, clone_order(declaration, task.creation), task.creation, when)
 
 
 def _was_made(task: PhoenixTask, ctid: int) -> bool:
