@@ -115,6 +115,8 @@ class EnsureResult(Answer):
     """Configuration keys that the running container takes at its next start."""
     plan: tuple[str, ...] = ()
     """What would be done, line by line; only with `dry_run`."""
+    warnings: tuple[str, ...] = ()
+    """What its requester should know besides, in whole sentences: that the catalog on disk is refused, for one."""
 
 
 class Cancelled(StrEnum):
@@ -145,6 +147,7 @@ class Failure(Answer):
     steps: tuple[Step, ...] = ()
     templates_built: tuple[int, ...] = ()
     not_applied: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class EnsureFailed(Exception):  # noqa: N818 - reads as the outcome that it is

@@ -13,7 +13,7 @@ from phoenix_producer.ledger_view import LedgerView
 from phoenix_producer.link import Link
 from phoenix_producer.session import FAILED, print_json, reading, talking
 from phoenix_producer.tables import job_lines, lock_lines, story_lines
-from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines
+from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines, warnings_in
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 JobName = Annotated[str, typer.Argument(metavar="JOB", show_default=False, help="Its id, or the beginning of it.")]
@@ -68,6 +68,8 @@ def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> No
     outcome = _outcome(link, job_id, answer)
     if outcome is not None:
         typer.echo("\n".join(outcome_lines(outcome)))
+        for warning in warnings_in([outcome]):
+            complain(warning)
 
 
 def locks(context: typer.Context, *, as_json: AsJson = False) -> None:

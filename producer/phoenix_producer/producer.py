@@ -49,6 +49,7 @@ class Plan(Message):
     lines: tuple[str, ...] = ()
     not_applied: tuple[str, ...] = ()
     """Catalog keys that the worker reads but does not apply, as `key: why`."""
+    warnings: tuple[str, ...] = ()
 
 
 class Producer:

@@ -14,7 +14,7 @@ from phoenix_producer.channel import Unreachable
 from phoenix_producer.contract import ContractError, EnsureFailed, Failure, ProgressKind
 from phoenix_producer.link import Link
 from phoenix_producer.producer import Producer
-from phoenix_producer.terminal import NoWorkerNotice, complain, display_for
+from phoenix_producer.terminal import NoWorkerNotice, complain, display_for, warnings_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -98,6 +98,8 @@ def conclude(answers: Sequence[BaseModel], lines: Callable[[Any], Iterator[str]]
     else:
         for answer in answers:
             typer.echo("\n".join(lines(answer)), err=isinstance(answer, Failure))
+        for warning in warnings_in(answers):
+            complain(warning)
     raise typer.Exit(FAILED if any(isinstance(answer, Failure) for answer in answers) else 0)
 
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from phoenix_producer.contract import EnsureResult, Failure, Progress, ProgressKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from phoenix_producer.handle import Handle
 
@@ -171,6 +171,12 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
     yield from (f"     at the next start: {key}" for key in answer.pending_restart)
     yield from (f"     not applied: {line}" for line in answer.not_applied)
+
+
+def warnings_in(answers: Iterable[Any]) -> Iterator[str]:
+    """Tell what to know besides: each once, whatever the number of answers that say it."""
+    warnings = dict.fromkeys(warning for answer in answers for warning in answer.warnings)
+    yield from (f"Warning: {warning}" for warning in warnings)
 
 
 def _seconds(result: EnsureResult) -> float:

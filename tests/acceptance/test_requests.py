@@ -115,14 +115,26 @@ def test_a_catalog_that_turns_bad_leaves_the_last_good_one_in_use(product: Produ
     product.declare({103: container(103, None, template=OS_TEMPLATE)})
     worker = product.start_worker()
     assert product.producer.containers().wait(timeout=60) == [103]
+    assert product.ensure(103, dry_run=True).warnings == ()
     product.catalog.write_bytes(EVERY_REFUSAL.read_bytes())
-    assert product.ensure(103).outcome == "created"
+    result = product.ensure(103)
+    assert result.outcome == "created"
     wait_for(lambda: "the last good one stays in use" in worker.log())
     log = worker.log()
     refused_ctids = [ctid for ctid in json.loads(EVERY_REFUSAL.read_text())["lxc_configs"] if f" {ctid}" in log]
     assert len(refused_ctids) > 15
+    (warning,) = result.warnings
+    assert warning.startswith("The worker serves the last good catalog; the one on its disk is refused: ")
+    assert warning.partition("is refused: ")[2] in log, "the first of those in the log"
+    failure = refused(product, 555)
+    assert (failure.cause, failure.warnings) == ("not-declared", (warning,))
+    assert "it is not in the last good catalog, and the one on the worker's disk is refused" in failure.message
+    assert failure.remedy == f"Correct the catalog, with 555 in it: {warning.partition('is refused: ')[2]}"
     product.catalog.unlink()
-    assert product.ensure(103).outcome == "unchanged"
+    assert "cannot be read" in product.producer.plan(103).wait(timeout=60).warnings[0]
+    unchanged = product.ensure(103)
+    assert (unchanged.outcome, len(unchanged.warnings)) == ("unchanged", 1)
     product.declare({104: container(104, None, template=OS_TEMPLATE)})
-    assert refused(product, 103).cause == "not-declared"
+    failure = refused(product, 103)
+    assert (failure.cause, failure.warnings) == ("not-declared", ())
     assert product.ensure(104, request_id=uuid4()).outcome == "created"

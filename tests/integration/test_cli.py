@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 COMMAND = Path(sys.executable).parent / "phoenix-lxc"
 REFUSED, SLOW, BROKEN, STOPPED = "404", "408", "500", "499"
+WARNED = ("420", "421")
 NOBODY = "redis://:s3cret@127.0.0.1:1/0"
 
 
@@ -156,6 +157,14 @@ def _read(terminal: int) -> str:
         return ""
 
 
+def test_what_to_know_besides_is_told_once_on_stderr(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    for command in ("ensure", "plan"):
+        done = run(command, *WARNED)
+        assert (done.returncode, done.stderr) == (0, "Warning: Mind the catalog.\n")
+    told = run("plan", *WARNED, "--json")
+    assert (json.loads(told.stdout)[0]["warnings"], told.stderr) == (["Mind the catalog."], "")
+
+
 # --- what a program reads
 
 
@@ -169,7 +178,7 @@ def test_json_is_one_array_and_nothing_else(run: Callable[..., subprocess.Comple
 
 def test_json_of_plans_and_of_request_ids(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     assert json.loads(run("plan", "103", "--json").stdout) == [
-        {"ctid": 103, "lines": ["clone 103 from 900"], "not_applied": []}
+        {"ctid": 103, "lines": ["clone 103 from 900"], "not_applied": [], "warnings": []}
     ]
     (request,) = json.loads(run("ensure", "103", "--no-wait", "--json").stdout)
     assert (request["ctid"], len(request["request_id"])) == (103, 36)

@@ -124,10 +124,13 @@ def test_show_tells_a_result(cli: Callable[..., Result], driven: DrivenLedger, r
     run = driven.taken(103)
     driven.ended(run)
     changes = (Change(key="memory", old="512", new="1024"), Change(key="onboot", new="1"))
-    told = EnsureResult(request_id=run.id, ctid=103, node="pve1", outcome=Outcome.UPDATED, changes=changes)
+    told = EnsureResult(
+        request_id=run.id, ctid=103, node="pve1", outcome=Outcome.UPDATED, changes=changes, warnings=("Mind it.",)
+    )
     stored(redis_client, run.id, "SUCCESS", told.model_dump(mode="json"))
-    lines = cli("jobs", "show", run.id).stdout.splitlines()
-    assert lines[-3:] == ["103  updated on pve1", "     memory: 512 → 1024", "     onboot: unset → 1"]
+    shown = cli("jobs", "show", run.id)
+    assert shown.stdout.endswith("103  updated on pve1\n     memory: 512 → 1024\n     onboot: unset → 1\n")
+    assert shown.stderr == "Warning: Mind it.\n"
     document = json.loads(cli("jobs", "show", run.id, "--json").stdout)
     assert (document["state"], document["answer"]["outcome"]) == ("done", "updated")
     assert [entry["kind"] for entry in document["history"]] == ["requested", "step-started", "step-done", "done"]

@@ -31,6 +31,7 @@ from phoenix_producer.standing import Exists, Standing
 URL = os.environ["ANSWERING_REDIS"]
 REFUSED, BROKEN, SLOW, FORGOTTEN, STOPPED = 404, 500, 408, 410, 499
 """The CTIDs that fail, break the worker's code, wait for a push on `release`, lose their history, are cancelled."""
+WARNED = (420, 421)
 UPID = "UPID:pve:00001A2B:0004C3D2:68A1B2C3:vzclone:103:phoenix@pve!worker:"
 
 REFUSALS = {
@@ -81,13 +82,19 @@ def ensure(self: Answering, /, ctid: int, **options: Any) -> dict[str, Any]:
         plan=("clone from 900",) if options.get("dry_run") else (),
         steps=(Step(name="clone", ctid=ctid, started=1000.0, seconds=2.5, source=900),),
         not_applied=tuple(f"{key}: {value}" for key, value in sorted(options.items())),
+        warnings=_warnings(ctid),
     ).model_dump(mode="json")
 
 
 @app.task(name=PLAN, base=Answering, bind=True)
 def plan(self: Answering, /, ctid: int) -> dict[str, Any]:
     self.tell("step-started")
-    return {"ctid": ctid, "lines": [f"clone {ctid} from 900"] if ctid == 103 else [], "not_applied": []}
+    lines = [f"clone {ctid} from 900"] if ctid == 103 else []
+    return {"ctid": ctid, "lines": lines, "not_applied": [], "warnings": _warnings(ctid)}
+
+
+def _warnings(ctid: int) -> list[str]:
+    return ["Mind the catalog."] if ctid in WARNED else []
 
 
 @app.task(name=CONTAINERS, base=Answering)

@@ -107,6 +107,17 @@ def test_a_file_that_is_gone_keeps_the_last_good_one(tmp_path: Path, caplog: pyt
     assert cores(source.current()) == 1
 
 
+def test_why_the_file_is_refused_is_kept_until_it_is_good(tmp_path: Path) -> None:
+    source = CatalogSource(put(tmp_path, 1), DEFAULTS)
+    assert source.refusal() is None
+    file = write(tmp_path, BAD)
+    assert str(source.refusal()).startswith("CT 103: name is missing")
+    file.unlink()
+    assert "cannot be read" in str(source.refusal())
+    put(tmp_path, 1)
+    assert source.refusal() is None
+
+
 def test_without_any_good_catalog_the_refusals_are_raised(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = CatalogSource(write(tmp_path, BAD), DEFAULTS)
     for _ in range(2):

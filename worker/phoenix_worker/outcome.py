@@ -64,6 +64,7 @@ def _result(task: PhoenixTask, declaration: Declaration, **fields: Any) -> dict[
         ctid=declaration.ctid,
         node=declaration.node,
         not_applied=declaration.not_applied,
+        warnings=task.warnings(),
         **fields,
     )
     return result.model_dump(mode="json")

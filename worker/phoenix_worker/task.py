@@ -18,7 +18,10 @@ from phoenix_worker.durable.task import CANCELLED, DurableTask, GivenUpError
 from phoenix_worker.windup import wind_up
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.findings import Refusal
     from phoenix_worker.catalog.source import CatalogSource
     from phoenix_worker.core.ports import Proxmox
 
@@ -52,13 +55,15 @@ class PhoenixTask(DurableTask):
         """The declaration that the catalog has now. Raises PermanentError for a CTID that it does not have."""
         catalog = self.catalog.current()
         if ctid is None or ctid not in catalog:
-            known = ", ".join(map(str, catalog)) or "none; it is empty"
-            raise PermanentError(
-                f"Unable to ensure CT {ctid}: it is not in the catalog. Declared are: {known}.",
-                cause="not-declared",
-                remedy=f"Declare {ctid} in the catalog.",
-            )
+            raise _not_declared(ctid, catalog, self.catalog.refusal())
         return catalog[ctid]
+
+    def warnings(self) -> tuple[str, ...]:
+        """What every requester should know just now, whatever was asked."""
+        refusal = self.catalog.refusal()
+        if refusal is None:
+            return ()
+        return (f"The worker serves the last good catalog; the one on its disk is refused: {refusal}",)
 
     def wait_for_task(self, upid: str, doing: str, *, kind: str) -> dict[str, Any]:
         """Wait for a Proxmox task and tell how it ended.
@@ -150,6 +155,7 @@ class PhoenixTask(DurableTask):
                 steps=steps_in(steps),
                 templates_built=templates_in(steps),
                 not_applied=declaration.not_applied if declaration else (),
+                warnings=self.warnings(),
             )
         )
 
@@ -184,6 +190,17 @@ def from_json(entry: dict[str, Any]) -> Observation:
     """An observation from the journal."""
     fields = entry | {"presence": Presence(entry["presence"]), "pending": tuple(entry["pending"])}
     return Observation(**fields)
+
+
+def _not_declared(ctid: int | None, catalog: Iterable[int], refusal: Refusal | None) -> PermanentError:
+    """Tell that a CTID is not in the catalog that is served; it may well be in a newer one that is refused."""
+    where, remedy = "the catalog", f"Declare {ctid} in the catalog."
+    if refusal is not None:
+        where = "the last good catalog, and the one on the worker's disk is refused"
+        remedy = f"Correct the catalog, with {ctid} in it: {refusal}"
+    known = ", ".join(map(str, catalog)) or "none; it is empty"
+    message = f"Unable to ensure CT {ctid}: it is not in {where}. Declared are: {known}."
+    return PermanentError(message, cause="not-declared", remedy=remedy)
 
 
 def _told(error: Exception) -> dict[str, Any]:

@@ -195,6 +195,7 @@ def foretell(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
         "ctid": request.ctid,
         "lines": foresee(self, request),
         "not_applied": list(self.declaration(request.ctid).not_applied),
+        "warnings": list(self.warnings()),
     }
 
 

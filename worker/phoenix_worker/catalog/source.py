@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.findings import Refusal
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class CatalogSource:
         self._good: deque[Catalog] = deque(maxlen=_KEPT)
         self._stat: tuple[int, int, int] | None = None
         self._content: str | None = None
-        self._error = CatalogError([])
+        self._error: CatalogError | None = None
 
     def current(self) -> Catalog:
         """Return the catalog as the file has it, or as it last was good.
@@ -60,7 +61,15 @@ class CatalogSource:
             self._refresh()
             if self._good:
                 return self._good[-1]
-            raise CatalogError(self._error.refusals, self._error.warnings)
+            # Built anew: one error that several threads raise would gather all their tracebacks.
+            error = self._error or CatalogError([])
+            raise CatalogError(error.refusals, error.warnings)
+
+    def refusal(self) -> Refusal | None:
+        """Return the first reason why the file is refused while the last good catalog is served."""
+        with self._lock:
+            self._refresh()
+            return self._error.refusals[0] if self._good and self._error else None
 
     def serve(self, ctid: int, declaration_hash: str) -> Declaration:
         """Return the declaration with exactly this hash from one of the last good catalogs.
@@ -102,7 +111,7 @@ class CatalogSource:
         except CatalogError as error:
             self._refuse(content, error)
         else:
-            self._content = content
+            self._content, self._error = content, None
             for advice in self._good[-1].warnings:
                 _log.info("The catalog %s: %s", self._path, advice)
 
