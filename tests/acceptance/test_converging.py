@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from tests.acceptance.scenes import before, done, planned, writes_to
+from tests.acceptance.scenes import before, done, failure_of, planned, refused, stand, writes_to
 from tests.support.product import container, template
+from tests.support.proxmox import NODE
 
 if TYPE_CHECKING:
     from tests.support.product import Product
@@ -118,3 +119,61 @@ def test_a_plan_writes_nothing_and_tells_what_then_happens(product: Product) -> 
     redeclare(product, 900, memory_mb=600)
     assert foretold(900) == [("configure", 900)]
     assert foretold(104, state="stopped") == [("stop", 104)]
+
+
+def told(product: Product, ctid: int) -> dict[str, list[tuple[str, int]]]:
+    """The steps of a plan, below the line that says for what they are; nothing is written for it."""
+    count = len(product.writes())
+    lines = product.producer.plan(ctid).wait(timeout=60).lines
+    assert product.ensure(ctid, dry_run=True).plan == lines
+    assert len(product.writes()) == count
+    steps: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("ensure ") or not steps:
+            steps[line] = []
+        if not line.startswith("ensure "):
+            next(reversed(steps.values())).append(line)
+    return {why: planned(tuple(lines)) for why, lines in steps.items()}
+
+
+def test_a_plan_tells_first_what_would_be_ensured_first_and_nothing_twice(product: Product) -> None:
+    """101 depends on 103, which depends on 105; its template 901 depends on 104; all are made of 900."""
+    needed = {103: container(103, dependencies=["105"]), 104: container(104), 105: container(105)}
+    templates = {900: template(), 901: container(901, 900, dependencies=["104", "1002"])}
+    product.declare({**templates, **needed, 101: container(101, 901, dependencies=["103", "104"])})
+    product.simulator.do(product.simulator.pve.add_vm, 1002, name="dc", node=NODE, status="running")
+    product.start_worker()
+
+    def made(ctid: int) -> list[tuple[str, int]]:
+        return [("clone", ctid), ("configure", ctid), ("start", ctid)]
+
+    assert told(product, 101) == {
+        "ensure CT 105 first, on which CT 103 depends:": [("create", 900), ("seal", 900), *made(105)],
+        "ensure CT 103 first, on which CT 101 depends:": made(103),
+        "ensure CT 104 first, on which CT 101 depends:": made(104),
+        "ensure CT 101 itself:": [("clone", 901), ("configure", 901), ("seal", 901), *made(101)],
+    }
+    product.ensure(104)
+    assert list(told(product, 101)) == [
+        "ensure CT 105 first, on which CT 103 depends:",
+        "ensure CT 103 first, on which CT 101 depends:",
+        "ensure CT 101 itself:",
+    ]
+    assert done(product.ensure(101)) == [("clone", 901), ("configure", 901), ("seal", 901), *made(101)]
+    assert told(product, 101) == {}
+    redeclare(product, 103, memory_mb=600)
+    assert product.ensure(101, dry_run=True).outcome == "unchanged", "that is 101's own"
+    assert told(product, 101) == {"ensure CT 103 first, on which CT 101 depends:": [("configure", 103)]}
+
+
+def test_a_plan_fails_of_a_dependency_as_the_ensure_would(product: Product) -> None:
+    needy = {103: ["1003"], 104: ["1004"], 105: ["103"], 106: ["107"]}
+    entries = {ctid: container(ctid, dependencies=needs) for ctid, needs in needy.items()}
+    product.declare({900: template(), **entries, 107: container(107)})
+    product.simulator.do(product.simulator.pve.add_vm, 1003, name="dc2", node=NODE, status="stopped")
+    stand(product, 107)
+    product.start_worker()
+    for ctid in needy:
+        failure = failure_of(product.producer.plan(ctid))
+        assert failure.cause == "dependency"
+        assert (failure.message, failure.remedy) == (refused(product, ctid).message, refused(product, ctid).remedy)

@@ -2,39 +2,95 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from phoenix_producer.contract import Outcome
+from phoenix_worker.core.errors import PermanentError
 from phoenix_worker.core.ownership import judge
-from phoenix_worker.core.plan import StepName, plan
+from phoenix_worker.core.plan import PlannedStep, StepName, plan
+from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
 
 if TYPE_CHECKING:
     from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.task import PhoenixTask
 
+_MAKING = {StepName.CREATE, StepName.CLONE}
 
-def foresee(task: PhoenixTask, request: EnsureRequest) -> list[str]:
-    """List what would be done, templates first as the canvas builds them; empty when nothing would."""
+
+@dataclass(slots=True)
+class Forecast:
+    """What an ensure of `declaration` would do."""
+
+    declaration: Declaration
+    outcome: Outcome = Outcome.UNCHANGED
+    lines: list[str] = field(default_factory=list)
+    """First what the CTID depends on, each template before its first clone; empty when nothing would be done."""
+
+
+def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
+    """Work out what an ensure would do. Raises what it would raise before it writes anything."""
     declaration = task.declaration(request.ctid)
     if request.state is not None:
         declaration = replace(declaration, state=request.state)
-    return _lines(task, declaration, adopt=request.adopt)
+    forecast = Forecast(declaration)
+    looks = _Looks(task, forecast)
+    looks.dependencies(request.ctid)
+    before = len(forecast.lines)
+    steps = looks.steps(declaration, adopt=request.adopt)
+    if steps:
+        forecast.outcome = Outcome.CREATED if _MAKING & {step.name for step in steps} else Outcome.UPDATED
+    if steps and before:
+        forecast.lines.insert(before, f"ensure CT {request.ctid} itself:")
+    return forecast
 
 
-def _lines(task: PhoenixTask, declaration: Declaration, *, adopt: bool) -> list[str]:
-    seen = task.proxmox.observe(declaration.node, declaration.ctid)
-    steps = plan(declaration, seen, judge(declaration, seen, adopt=adopt))
-    lines: list[str] = []
-    for step in steps:
-        if step.name is StepName.CLONE:
-            lines += _template_lines(task, declaration)
-        lines.append(step.detail)
-    return lines
+class _Looks:
+    """Fills in a forecast. What was told of a CTID once is not told again: it would be there by then."""
 
+    def __init__(self, task: PhoenixTask, forecast: Forecast) -> None:
+        self._task = task
+        self._forecast = forecast
+        self._told: set[int] = set()
 
-def _template_lines(task: PhoenixTask, declaration: Declaration) -> list[str]:
-    template = task.declaration(declaration.clone_from)
-    if task.proxmox.observe_template(template.node, template.ctid).is_template:
-        return []
-    return _lines(task, template, adopt=False)
+    def dependencies(self, ctid: int) -> None:
+        """Tell of everything that would be ensured first, the deepest before what depends on it."""
+        catalog = self._task.catalog.current()
+        for dependency in dependencies_of(self._task, ctid):
+            if dependency not in catalog:
+                refuse_unless_running(ctid, dependency, self._task.proxmox.running(dependency))
+            elif self._is_news(dependency):
+                self._dependency(ctid, catalog[dependency])
+
+    def steps(self, declaration: Declaration, *, adopt: bool = False) -> tuple[PlannedStep, ...]:
+        """Tell the steps of one CTID, with those of its template where it is cloned."""
+        seen = self._task.proxmox.observe(declaration.node, declaration.ctid)
+        steps = plan(declaration, seen, judge(declaration, seen, adopt=adopt))
+        for step in steps:
+            if step.name is StepName.CLONE:
+                self._template(self._task.declaration(declaration.clone_from))
+            self._forecast.lines.append(step.detail)
+        return steps
+
+    def _dependency(self, ctid: int, dependency: Declaration) -> None:
+        lines = self._forecast.lines
+        try:
+            self.dependencies(dependency.ctid)
+            began = len(lines)
+            self.steps(dependency)
+        except PermanentError as error:
+            raise because_of(ctid, dependency.ctid, error.message, error.remedy) from error
+        if len(lines) > began:
+            lines.insert(began, f"ensure CT {dependency.ctid} first, on which CT {ctid} depends:")
+
+    def _template(self, template: Declaration) -> None:
+        if not self._is_news(template.ctid):
+            return
+        if not self._task.proxmox.observe_template(template.node, template.ctid).is_template:
+            self.steps(template)
+
+    def _is_news(self, ctid: int) -> bool:
+        news = ctid not in self._told
+        self._told.add(ctid)
+        return news

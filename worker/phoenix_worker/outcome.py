@@ -10,9 +10,9 @@ from phoenix_worker.durable.task import GivenUpError
 from phoenix_worker.task import changes_in, steps_in, templates_in
 
 if TYPE_CHECKING:
-    from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.observation import Observation
+    from phoenix_worker.foresight import Forecast
     from phoenix_worker.task import PhoenixTask
 
 
@@ -45,17 +45,19 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
     )
 
 
-def dry_run(task: PhoenixTask, request: EnsureRequest, lines: list[str]) -> dict[str, Any]:
-    """What an ensure would do. The outcome is what it would be, by its first own line."""
-    declaration = task.declaration(request.ctid)
-    return _result(task, declaration, outcome=_foreseen(lines, request.ctid), dry_run=True, plan=tuple(lines))
+def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
+    """What an ensure would do."""
+    return _result(task, forecast.declaration, outcome=forecast.outcome, dry_run=True, plan=tuple(forecast.lines))
 
 
-def _foreseen(lines: list[str], ctid: int) -> Outcome:
-    if not lines:
-        return Outcome.UNCHANGED
-    makes = (f"to CT {ctid} on", f"create CT {ctid} on")
-    return Outcome.CREATED if any(make in line for line in lines for make in makes) else Outcome.UPDATED
+def planned(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
+    """What an ensure would do, for who asks for nothing else."""
+    return {
+        "ctid": forecast.declaration.ctid,
+        "lines": forecast.lines,
+        "not_applied": list(forecast.declaration.not_applied),
+        "warnings": list(task.warnings()),
+    }
 
 
 def _result(task: PhoenixTask, declaration: Declaration, **fields: Any) -> dict[str, Any]:

@@ -13,20 +13,45 @@ if TYPE_CHECKING:
     from phoenix_worker.task import PhoenixTask
 
 
+def dependencies_of(task: PhoenixTask, ctid: int) -> list[int]:
+    """List what a CTID, or a template that it needs, depends on, in the order in which it is waited for."""
+    catalog = task.catalog.current()
+    needed = [task.declaration(ctid), *(catalog[template] for template in catalog.templates_of(ctid))]
+    return list(dict.fromkeys(dependency for one in needed for dependency in one.dependencies))
+
+
 def have_dependencies(task: PhoenixTask, ctid: int) -> None:
-    """Ensure what a CTID, or a template that it needs, depends on; no lock is held meanwhile.
+    """Ensure everything that a CTID depends on; no lock is held meanwhile.
 
     A dependency that is not in the catalog is only checked: it must exist and run.
     """
     catalog = task.catalog.current()
-    needed = [task.declaration(ctid), *(catalog[template] for template in catalog.templates_of(ctid))]
-    dependencies = list(dict.fromkeys(dependency for one in needed for dependency in one.dependencies))
+    dependencies = dependencies_of(task, ctid)
     requests = {dependency: _ask(task, dependency) for dependency in dependencies if dependency in catalog}
     for dependency in dependencies:
         if dependency in requests:
             _wait_for(task, ctid, dependency, requests[dependency])
         else:
             _check_outside(task, ctid, dependency)
+
+
+def because_of(ctid: int, dependency: int, message: str, remedy: str) -> PermanentError:
+    """Return the error of a CTID whose dependency cannot be ensured."""
+    return PermanentError(
+        f"Unable to ensure CT {ctid}: it depends on CT {dependency}. {message}", cause="dependency", remedy=remedy
+    )
+
+
+def refuse_unless_running(ctid: int, dependency: int, running: bool | None) -> None:  # noqa: FBT001 - as the port says
+    """Raise PermanentError unless a dependency that is not in the catalog runs; None says that there is none."""
+    if running:
+        return
+    state = "does not exist" if running is None else "does not run"
+    raise PermanentError(
+        f"Unable to ensure CT {ctid}: it depends on guest {dependency}, which is not in the catalog and {state}.",
+        cause="dependency",
+        remedy=f"Start {dependency}, or declare it, or take it out of the dependencies.",
+    )
 
 
 def _ask(task: PhoenixTask, dependency: int) -> str:
@@ -36,26 +61,14 @@ def _ask(task: PhoenixTask, dependency: int) -> str:
 
 def _wait_for(task: PhoenixTask, ctid: int, dependency: int, request_id: str) -> None:
     end = task.wait(f"job/{request_id}", f"CT {dependency}, on which CT {ctid} depends")
-    if end["ok"]:
-        return
-    failure = json.loads(end["value"])
-    raise PermanentError(
-        f"Unable to ensure CT {ctid}: it depends on CT {dependency}. {failure['message']}",
-        cause="dependency",
-        remedy=failure["remedy"],
-    )
+    if not end["ok"]:
+        failure = json.loads(end["value"])
+        raise because_of(ctid, dependency, failure["message"], failure["remedy"])
 
 
 def _check_outside(task: PhoenixTask, ctid: int, dependency: int) -> None:
     running = task.once(f"outside-{dependency}", lambda: task.proxmox.running(dependency))
-    if running:
-        return
-    state = "does not exist" if running is None else "does not run"
-    raise PermanentError(
-        f"Unable to ensure CT {ctid}: it depends on guest {dependency}, which is not in the catalog and {state}.",
-        cause="dependency",
-        remedy=f"Start {dependency}, or declare it, or take it out of the dependencies.",
-    )
+    refuse_unless_running(ctid, dependency, running)
 
 
 def have_os_template(task: PhoenixTask, order: CreateOrder) -> None:

@@ -61,7 +61,7 @@ def ensure(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
     """Make a CTID exist, configured and running as declared."""
     request = request_of(self, ctid, options)
     if request.dry_run:
-        return outcome.dry_run(self, request, foresee(self, request))
+        return outcome.dry_run(self, foresee(self, request))
     shared = self.share(f"{request.ctid} {self.declaration(request.ctid).hash} {request.adopt:d} {request.state}")
     if shared is not None:
         return outcome.shared(self, shared)
@@ -190,13 +190,7 @@ def verify(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dic
 @task(PLAN)
 def foretell(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
     """Tell what an ensure would do."""
-    request = request_of(self, ctid, options)
-    return {
-        "ctid": request.ctid,
-        "lines": foresee(self, request),
-        "not_applied": list(self.declaration(request.ctid).not_applied),
-        "warnings": list(self.warnings()),
-    }
+    return outcome.planned(self, foresee(self, request_of(self, ctid, options)))
 
 
 @task(CANCEL)
