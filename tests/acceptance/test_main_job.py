@@ -33,6 +33,7 @@ def test_ensure_103_builds_its_template_clones_configures_and_starts(product: Pr
     assert "ip=10.0.0.10/24" in product.config(103)["net0"]
     assert product.config(103)["memory"] == "1024"
     assert {line.partition(":")[0] for line in result.not_applied} == {"features", "health_check"}
+    assert result.warnings == ()
 
 
 def test_a_second_ensure_is_unchanged_and_sends_no_write(product: Product) -> None:

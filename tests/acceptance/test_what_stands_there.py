@@ -45,9 +45,12 @@ def test_clones_are_made_from_a_finished_template_whoever_made_it(product: Produ
     product.simulator.add_template(901, hostname="golden")
     before = [product.config(900), product.config(901)]
     product.start_worker()
-    for ctid in (103, 104):
+    for ctid, source in ((103, 900), (104, 901)):
+        theirs = f"CT {source} is a template that this project did not make: it"
+        assert product.ensure(ctid, dry_run=True).warnings == (f"{theirs} would be cloned as it is.",)
         result = product.ensure(ctid)
         assert (result.outcome, result.templates_built) == ("created", ())
+        assert result.warnings == (f"{theirs} was cloned as it is.",)
     assert [product.config(900), product.config(901)] == before
     assert writes_to(product, 900) == writes_to(product, 901) == ["POST /clone"]
     assert refused(product, 901).cause == "not-ours", "what it is not asked to clone from is judged like any other"

@@ -10,6 +10,7 @@ from phoenix_worker.core.errors import PermanentError
 from phoenix_worker.core.ownership import judge
 from phoenix_worker.core.plan import PlannedStep, StepName, plan
 from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
+from phoenix_worker.survey import not_made_by_us
 
 if TYPE_CHECKING:
     from phoenix_producer.contract import EnsureRequest
@@ -27,6 +28,7 @@ class Forecast:
     outcome: Outcome = Outcome.UNCHANGED
     lines: list[str] = field(default_factory=list)
     """First what the CTID depends on, each template before its first clone; empty when nothing would be done."""
+    warnings: list[str] = field(default_factory=list)
 
 
 def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
@@ -87,8 +89,11 @@ class _Looks:
     def _template(self, template: Declaration) -> None:
         if not self._is_news(template.ctid):
             return
-        if not self._task.proxmox.observe_template(template.node, template.ctid).is_template:
+        seen = self._task.proxmox.observe_template(template.node, template.ctid)
+        if not seen.is_template:
             self.steps(template)
+        elif not seen.is_ours:
+            self._forecast.warnings.append(not_made_by_us(template.ctid, "would be cloned"))
 
     def _is_news(self, ctid: int) -> bool:
         news = ctid not in self._told

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_worker.durable.task import GivenUpError
-from phoenix_worker.task import changes_in, steps_in, templates_in
+from phoenix_worker.task import changes_in, steps_in, templates_in, warnings_in
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
@@ -42,12 +42,20 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
         steps=steps_in(done),
         templates_built=templates_in(done),
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
+        warnings=warnings_in(done),
     )
 
 
 def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
     """What an ensure would do."""
-    return _result(task, forecast.declaration, outcome=forecast.outcome, dry_run=True, plan=tuple(forecast.lines))
+    return _result(
+        task,
+        forecast.declaration,
+        outcome=forecast.outcome,
+        dry_run=True,
+        plan=tuple(forecast.lines),
+        warnings=tuple(forecast.warnings),
+    )
 
 
 def planned(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
@@ -56,17 +64,19 @@ def planned(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
         "ctid": forecast.declaration.ctid,
         "lines": forecast.lines,
         "not_applied": list(forecast.declaration.not_applied),
-        "warnings": list(task.warnings()),
+        "warnings": [*task.warnings(), *forecast.warnings],
     }
 
 
-def _result(task: PhoenixTask, declaration: Declaration, **fields: Any) -> dict[str, Any]:
+def _result(
+    task: PhoenixTask, declaration: Declaration, *, warnings: tuple[str, ...] = (), **fields: Any
+) -> dict[str, Any]:
     result = EnsureResult(
         request_id=task.running.job,
         ctid=declaration.ctid,
         node=declaration.node,
         not_applied=declaration.not_applied,
-        warnings=task.warnings(),
+        warnings=task.warnings() + warnings,
         **fields,
     )
     return result.model_dump(mode="json")

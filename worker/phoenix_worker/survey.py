@@ -71,6 +71,22 @@ def look(
     return seen, verdict
 
 
+def template_there(task: PhoenixTask, template: Declaration) -> tuple[bool, tuple[str, ...]]:
+    """Look once whether a template is finished: whoever made it, it is cloned from. With what is to be told of it."""
+
+    def look_at_it() -> dict[str, bool]:
+        seen = task.proxmox.observe_template(template.node, template.ctid)
+        return {"finished": seen.is_template, "ours": seen.is_ours}
+
+    there = task.once("template", look_at_it)
+    return there["finished"], () if there["ours"] else (not_made_by_us(template.ctid, "was cloned"),)
+
+
+def not_made_by_us(template: int, what: str) -> str:
+    """Warn of a template without our marker: what the catalog declares of it was not applied."""
+    return f"CT {template} is a template that this project did not make: it {what} as it is."
+
+
 def refuse_if_taken(task: PhoenixTask, declaration: Declaration) -> None:
     """See that nothing stands at a CTID in the whole cluster, before a template is built for it."""
     _, verdict = look(task, declaration)

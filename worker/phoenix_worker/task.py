@@ -155,7 +155,7 @@ class PhoenixTask(DurableTask):
                 steps=steps_in(steps),
                 templates_built=templates_in(steps),
                 not_applied=declaration.not_applied if declaration else (),
-                warnings=self.warnings(),
+                warnings=self.warnings() + warnings_in(steps),
             )
         )
 
@@ -179,6 +179,11 @@ def changes_in(values: list[dict[str, Any]], ctid: int | None = None) -> tuple[A
 def templates_in(values: list[dict[str, Any]]) -> tuple[int, ...]:
     """The templates that were sealed on the way."""
     return tuple(value["ctid"] for value in values if value["name"] == "seal")
+
+
+def warnings_in(values: list[dict[str, Any]]) -> tuple[str, ...]:
+    """What the steps met that their requester should know."""
+    return tuple(dict.fromkeys(warning for value in values for warning in value.get("warnings", ())))
 
 
 def to_json(seen: Observation) -> dict[str, Any]:

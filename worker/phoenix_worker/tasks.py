@@ -36,7 +36,7 @@ from phoenix_worker.making import make
 from phoenix_worker.orders import clone_order, create_order
 from phoenix_worker.prerequisites import have_dependencies, have_os_template
 from phoenix_worker.status import standings
-from phoenix_worker.survey import declaration_for, look, permit, refuse_if_taken, request_of, survey
+from phoenix_worker.survey import declaration_for, look, permit, refuse_if_taken, request_of, survey, template_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,8 @@ def clone(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict
     declaration = self.declared(ctid, declared)
     template = self.declaration(declaration.clone_from)
     self.hold(lane(template.ctid))
-    if not self.once("template", lambda: self.proxmox.observe_template(template.node, template.ctid).is_template):
+    finished, warnings = template_there(self, template)
+    if not finished:
         refuse_if_taken(self, declaration)
         build = plan(template, *survey(self, template))
         return self.replace(canvas.built(self, template, build, then=(declaration, adopted)))
@@ -97,7 +98,7 @@ def clone(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict
         doing=f"clone template {template.ctid} to CT {ctid} on {declaration.node}",
         kind=f"vzclone {declaration.node} {template.ctid} full={order.full:d}",
     )
-    return self.step("clone", ctid, posted["at"], upid=posted["upid"], source=template.ctid)
+    return self.step("clone", ctid, posted["at"], upid=posted["upid"], source=template.ctid, warnings=warnings)
 
 
 @task(CREATE)

@@ -79,8 +79,7 @@ def _new_disk(storage: str | None, size_gb: int | None) -> dict[str, str]:
 def diff(declaration: Declaration, observation: Observation) -> Changes:
     """Compare: what has to change for a container, or a sealed template but for its disk, to be as declared."""
     present = observation.config
-    marker = observation.marker
-    ours = marker is not None and marker.ctid == observation.ctid
+    marker, ours = observation.marker, observation.is_ours
     wanted = _declared_keys(declaration, present, fresh=ours and marker is not None and marker.stage is Stage.MADE)
     put = {key: value for key, value in wanted.items() if not _same(key, value, present.get(key))}
     notes = _notes(declaration, observation)

@@ -37,6 +37,12 @@ class Observation:
         return read_marker(self.config.get("description", ""))
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it carries our marker, with this CTID: a clone made by hand carries that of its source."""
+        marker = self.marker
+        return marker is not None and marker.ctid == self.ctid
+
+    @property
     def lock(self) -> str | None:
         """Proxmox's configuration lock: `create`, `disk`, `backup` and others."""
         return self.config.get("lock")

@@ -260,5 +260,4 @@ def may_seal(verdict: Verdict, observation: Observation) -> bool:
 
 def may_destroy(observation: Observation) -> bool:
     """Whether the container may be deleted: deleting anything needs the marker, with this CTID."""
-    marker = observation.marker
-    return observation.presence is Presence.HERE and marker is not None and marker.ctid == observation.ctid
+    return observation.presence is Presence.HERE and observation.is_ours
