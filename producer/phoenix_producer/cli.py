@@ -15,7 +15,7 @@ from phoenix_producer.plugins import PluggableGroup
 from phoenix_producer.producer import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, Plan, Producer
 from phoenix_producer.session import INTERRUPTED, answers_of, conclude, print_json, talking
 from phoenix_producer.tables import standing_lines
-from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines
+from phoenix_producer.terminal import NoWorkerNotice, complain, not_applied_lines, outcome_lines
 
 app = typer.Typer(
     cls=PluggableGroup,
@@ -135,7 +135,7 @@ def _plan_lines(answer: Plan | Failure) -> Iterator[str]:
         return
     yield f"{answer.ctid}  {'nothing to do' if not answer.lines else ''}".rstrip()
     yield from (f"     {line}" for line in answer.lines)
-    yield from (f"     not applied: {line}" for line in answer.not_applied)
+    yield from not_applied_lines(answer)
 
 
 def _print_requests(handles: Handles[EnsureResult], *, as_json: bool) -> None:

@@ -110,7 +110,9 @@ class EnsureResult(Answer):
     steps: tuple[Step, ...] = ()
     templates_built: tuple[int, ...] = ()
     not_applied: tuple[str, ...] = ()
-    """Catalog keys that this version reads but does not apply, as `key: why`."""
+    """Catalog keys of this CTID that this version reads but does not apply, as `key: why`."""
+    templates_not_applied: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    """The same of each template that was built on the way, by its CTID."""
     pending_restart: tuple[str, ...] = ()
     """Configuration keys that the running container takes at its next start."""
     plan: tuple[str, ...] = ()
@@ -147,6 +149,7 @@ class Failure(Answer):
     steps: tuple[Step, ...] = ()
     templates_built: tuple[int, ...] = ()
     not_applied: tuple[str, ...] = ()
+    templates_not_applied: dict[int, tuple[str, ...]] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

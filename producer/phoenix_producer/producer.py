@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import UUID, uuid4
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from phoenix_producer.contract import (
     CONTAINERS,
@@ -49,6 +49,8 @@ class Plan(Message):
     lines: tuple[str, ...] = ()
     not_applied: tuple[str, ...] = ()
     """Catalog keys that the worker reads but does not apply, as `key: why`."""
+    templates_not_applied: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    """The same of each template that would be built on the way, by its CTID."""
     warnings: tuple[str, ...] = ()
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from phoenix_producer.handle import Handle
+    from phoenix_producer.producer import Plan
 
 _PATIENCE_SECONDS = 4.0
 _UPID_PARTS = 9
@@ -170,7 +171,14 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     yield from (f"     {change.key}: {change.old_to_new}" for change in answer.changes)
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
     yield from (f"     at the next start: {key}" for key in answer.pending_restart)
+    yield from not_applied_lines(answer)
+
+
+def not_applied_lines(answer: EnsureResult | Plan) -> Iterator[str]:
+    """Tell what is declared and has no effect, of the CTID and of the templates built for it."""
     yield from (f"     not applied: {line}" for line in answer.not_applied)
+    for ctid, lines in answer.templates_not_applied.items():
+        yield from (f"     not applied to template {ctid}: {line}" for line in lines)
 
 
 def warnings_in(answers: Iterable[Any]) -> Iterator[str]:

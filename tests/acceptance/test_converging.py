@@ -139,7 +139,7 @@ def told(product: Product, ctid: int) -> dict[str, list[tuple[str, int]]]:
 def test_a_plan_tells_first_what_would_be_ensured_first_and_nothing_twice(product: Product) -> None:
     """101 depends on 103, which depends on 105; its template 901 depends on 104; all are made of 900."""
     needed = {103: container(103, dependencies=["105"]), 104: container(104), 105: container(105)}
-    templates = {900: template(), 901: container(901, 900, dependencies=["104", "1002"])}
+    templates = {900: template(), 901: container(901, 900, dependencies=["104", "1002"], features=["a"])}
     product.declare({**templates, **needed, 101: container(101, 901, dependencies=["103", "104"])})
     product.simulator.do(product.simulator.pve.add_vm, 1002, name="dc", node=NODE, status="running")
     product.start_worker()
@@ -153,6 +153,8 @@ def test_a_plan_tells_first_what_would_be_ensured_first_and_nothing_twice(produc
         "ensure CT 104 first, on which CT 101 depends:": made(104),
         "ensure CT 101 itself:": [("clone", 901), ("configure", 901), ("seal", 901), *made(101)],
     }
+    told_of_templates = product.producer.plan(101).wait(timeout=60).templates_not_applied
+    assert {ctid: len(lines) for ctid, lines in told_of_templates.items()} == {901: 1}
     product.ensure(104)
     assert list(told(product, 101)) == [
         "ensure CT 105 first, on which CT 103 depends:",

@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 
 from phoenix_producer import plugins
 from phoenix_producer.cli import app
+from phoenix_producer.contract import EnsureResult, Outcome
+from phoenix_producer.terminal import outcome_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,6 +90,15 @@ def test_ensure_tells_each_step_and_the_outcome(run: Callable[..., subprocess.Co
     assert "\n103  created on pve in 2.5 s\n" in done.stdout
     assert "\n101  created on pve in 2.5 s\n" in done.stdout
     assert "not applied: requester: " in done.stdout
+
+
+def test_what_was_not_applied_to_templates_is_told_with_their_ctids() -> None:
+    unapplied = {900: ("features: scripts are not run yet",)}
+    result = EnsureResult(
+        request_id="a", ctid=103, node="pve", outcome=Outcome.CREATED, templates_not_applied=unapplied
+    )
+    assert EnsureResult.model_validate_json(result.model_dump_json()) == result, "JSON has no numbers for keys"
+    assert [*outcome_lines(result)][1:] == ["     not applied to template 900: features: scripts are not run yet"]
 
 
 def test_a_failure_is_on_stderr_with_its_remedy(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
@@ -178,7 +189,7 @@ def test_json_is_one_array_and_nothing_else(run: Callable[..., subprocess.Comple
 
 def test_json_of_plans_and_of_request_ids(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     assert json.loads(run("plan", "103", "--json").stdout) == [
-        {"ctid": 103, "lines": ["clone 103 from 900"], "not_applied": [], "warnings": []}
+        {"ctid": 103, "lines": ["clone 103 from 900"], "not_applied": [], "templates_not_applied": {}, "warnings": []}
     ]
     (request,) = json.loads(run("ensure", "103", "--no-wait", "--json").stdout)
     assert (request["ctid"], len(request["request_id"])) == (103, 36)

@@ -28,6 +28,7 @@ class Forecast:
     outcome: Outcome = Outcome.UNCHANGED
     lines: list[str] = field(default_factory=list)
     """First what the CTID depends on, each template before its first clone; empty when nothing would be done."""
+    templates_not_applied: dict[int, tuple[str, ...]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -91,6 +92,8 @@ class _Looks:
             return
         seen = self._task.proxmox.observe_template(template.node, template.ctid)
         if not seen.is_template:
+            if template.not_applied:
+                self._forecast.templates_not_applied[template.ctid] = template.not_applied
             self.steps(template)
         elif not seen.is_ours:
             self._forecast.warnings.append(not_made_by_us(template.ctid, "would be cloned"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_worker.durable.task import GivenUpError
-from phoenix_worker.task import changes_in, steps_in, templates_in, warnings_in
+from phoenix_worker.task import changes_in, steps_in, templates_in, unapplied_in, warnings_in
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
@@ -41,6 +41,7 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
         changes=changes_in(own),
         steps=steps_in(done),
         templates_built=templates_in(done),
+        templates_not_applied=unapplied_in(done, but=declaration.ctid),
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
         warnings=warnings_in(done),
     )
@@ -54,6 +55,7 @@ def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
         outcome=forecast.outcome,
         dry_run=True,
         plan=tuple(forecast.lines),
+        templates_not_applied=forecast.templates_not_applied,
         warnings=tuple(forecast.warnings),
     )
 
@@ -64,6 +66,7 @@ def planned(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
         "ctid": forecast.declaration.ctid,
         "lines": forecast.lines,
         "not_applied": list(forecast.declaration.not_applied),
+        "templates_not_applied": forecast.templates_not_applied,
         "warnings": [*task.warnings(), *forecast.warnings],
     }
 

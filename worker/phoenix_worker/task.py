@@ -155,6 +155,7 @@ class PhoenixTask(DurableTask):
                 steps=steps_in(steps),
                 templates_built=templates_in(steps),
                 not_applied=declaration.not_applied if declaration else (),
+                templates_not_applied=unapplied_in(steps, but=ctid),
                 warnings=self.warnings() + warnings_in(steps),
             )
         )
@@ -179,6 +180,12 @@ def changes_in(values: list[dict[str, Any]], ctid: int | None = None) -> tuple[A
 def templates_in(values: list[dict[str, Any]]) -> tuple[int, ...]:
     """The templates that were sealed on the way."""
     return tuple(value["ctid"] for value in values if value["name"] == "seal")
+
+
+def unapplied_in(values: list[dict[str, Any]], *, but: int | None) -> dict[int, tuple[str, ...]]:
+    """What was not applied to the templates that were sealed on the way, other than the CTID that was asked for."""
+    sealed = {value["ctid"]: tuple(value["not_applied"]) for value in values if value["name"] == "seal"}
+    return {ctid: lines for ctid, lines in sealed.items() if lines and ctid != but}
 
 
 def warnings_in(values: list[dict[str, Any]]) -> tuple[str, ...]:

@@ -179,7 +179,7 @@ def seal(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[
 
     begun = self.once("seal", act, adopt=lambda when: traces.conversion(self.proxmox, declaration, when))
     self.sealed(declaration, since=begun["at"])
-    return self.step("seal", ctid, begun["at"])
+    return self.step("seal", ctid, begun["at"], not_applied=declaration.not_applied)
 
 
 @task(VERIFY)

@@ -82,9 +82,10 @@ def left_out(results: Iterable[EnsureResult]) -> str:
     """What the catalog declares and this version does not apply, each with the CTIDs that it is declared for."""
     keys: dict[str, list[int]] = {}
     for result in results:
-        for line in result.not_applied:
-            keys.setdefault(line.partition(":")[0], []).append(result.ctid)
-    return ", ".join(f"{key} ({', '.join(map(str, ctids))})" for key, ctids in keys.items())
+        for ctid, lines in {result.ctid: result.not_applied, **result.templates_not_applied}.items():
+            for line in lines:
+                keys.setdefault(line.partition(":")[0], []).append(ctid)
+    return ", ".join(f"{key} ({', '.join(map(str, sorted(ctids)))})" for key, ctids in keys.items())
 
 
 def broken_promises(
