@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.core.ports import CloneOrder, CreateOrder
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.door import Access
-from tests.acceptance.scenes import done, failure_of, net0, notes, planned, refused, stand, writes_to
+from tests.acceptance.scenes import before, done, failure_of, net0, notes, planned, refused, stand, writes_to
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
@@ -43,7 +43,7 @@ def test_clones_are_made_from_a_finished_template_whoever_made_it(product: Produ
     product.declare(catalog)
     product.simulator.add_template(900, hostname="ct900", net0=net0(catalog[900]["mac_address"]))
     product.simulator.add_template(901, hostname="golden")
-    before = [product.config(900), product.config(901)]
+    untouched = [product.config(900), product.config(901)]
     product.start_worker()
     for ctid, source in ((103, 900), (104, 901)):
         theirs = f"CT {source} is a template that this project did not make: it"
@@ -51,7 +51,7 @@ def test_clones_are_made_from_a_finished_template_whoever_made_it(product: Produ
         result = product.ensure(ctid)
         assert (result.outcome, result.templates_built) == ("created", ())
         assert result.warnings == (f"{theirs} was cloned as it is.",)
-    assert [product.config(900), product.config(901)] == before
+    assert [product.config(900), product.config(901)] == untouched
     assert writes_to(product, 900) == writes_to(product, 901) == ["POST /clone"]
     assert refused(product, 901).cause == "not-ours", "what it is not asked to clone from is judged like any other"
 
@@ -133,6 +133,38 @@ def test_by_its_name_and_mac_alone_a_container_is_configured_and_neither_started
     assert (product.status(103), product.status(104)) == ("stopped", "running")
 
 
+def test_what_turns_out_to_be_somebody_elses_just_before_its_start_is_not_started(product: Product) -> None:
+    product.declare({900: template(), 103: container(103)})
+    product.start_worker()
+    product.ensure(103, state="stopped")
+    found = product.simulator.pve.ct(103)
+    assert found is not None
+    theirs = {"description": "theirs", "hostname": "theirs"}
+    before(product, "GET", "/103/status/current", lambda: found.config.update(theirs))
+    failure = refused(product, 103)
+    assert (failure.cause, product.status(103)) == ("not-ours", "stopped")
+    assert "POST /status/start" not in writes_to(product, 103)
+
+
+def test_a_look_comes_just_before_each_start_and_that_of_configuring_a_new_clone_counts(product: Product) -> None:
+    """103 is cloned and 104 created; then both are started once more."""
+    catalog = {900: template(), 103: container(103), 104: container(104, None, template=OS_TEMPLATE)}
+    product.declare(catalog)
+    product.start_worker()
+
+    def before_its_start(ctid: int) -> list[str]:
+        product.ensure(ctid)
+        base = f"/nodes/{NODE}/lxc/{ctid}"
+        calls = [f"{method} {path.removeprefix(base)}" for method, path in product.calls() if path.startswith(base)]
+        return calls[: len(calls) - calls[::-1].index("POST /status/start") - 1]
+
+    assert before_its_start(103)[-2:] == ["GET /config", "PUT /config"]
+    assert before_its_start(104)[-1] == "GET /config"
+    for ctid in (103, 104):
+        product.ensure(ctid, state="stopped")
+        assert before_its_start(ctid)[-1] == "GET /config"
+
+
 def test_what_is_being_made_is_waited_for_and_looked_at_again(product: Product) -> None:
     product.declare({900: template(), 103: container(103), 104: container(104, None, template=OS_TEMPLATE)})
     product.simulator.add_template(900)
@@ -143,7 +175,7 @@ def test_what_is_being_made_is_waited_for_and_looked_at_again(product: Product) 
     ours.clone(clone_order(103, 900, notes(103, stage="made")))
     quick = {"hostname": "quick", "storage": "local-lvm"}
     theirs.create(CreateOrder(NODE, 104, OS_TEMPLATE, unprivileged=True, config=quick))
-    before = len(product.writes())
+    written = len(product.writes())
     handles = {ctid: product.producer.ensure(ctid) for ctid in (103, 104)}
     wait_for(lambda: {("GET", f"/nodes/{NODE}/lxc/{ctid}/config") for ctid in handles} <= set(product.calls()))
     assert [one.end for one in product.simulator.intervals()] == [None, None]
@@ -151,7 +183,7 @@ def test_what_is_being_made_is_waited_for_and_looked_at_again(product: Product) 
     failure = failure_of(handles[104])
     assert failure.cause == "not-ours"
     assert "named 'quick'" in failure.message
-    assert not [path for _, path in product.writes()[before:] if "/104" in path]
+    assert not [path for _, path in product.writes()[written:] if "/104" in path]
     assert [interval.made for interval in product.simulator.intervals("vzclone")] == [103], "nothing was begun twice"
 
 

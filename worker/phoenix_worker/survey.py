@@ -13,12 +13,16 @@ from phoenix_worker.core.ownership import Action, Creating, Verdict, judge
 from phoenix_worker.task import from_json, to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.observation import Observation
     from phoenix_worker.core.ports import ProxmoxTask
     from phoenix_worker.task import PhoenixTask
 
+_MOMENT = 2.0
+"""Seconds for which a look at a new clone holds for its start."""
 _BETWEEN_LOOKS = 2.0
 """Seconds between two looks for a task that Proxmox lists a moment after it set the lock."""
 
@@ -69,6 +73,18 @@ def look(
     if verdict.action is Action.WAIT:
         raise verdict.delay()
     return seen, verdict
+
+
+def looked_just_now(steps: Sequence[Mapping[str, Any]], ctid: int, now: float) -> bool:
+    """Whether the step before, of this job, configured a clone of its own, and looked at it only a moment ago.
+
+    Nothing but that look, and a change that Proxmox refuses when anything else was changed since, lies between the
+    clone and its start; a look more would be the ninth call for a new container: `docs/adr/0008-…`.
+    """
+    own = [step["name"] for step in steps if step["ctid"] == ctid]
+    if "clone" not in own or (steps[-1]["name"], steps[-1]["ctid"]) != ("configure", ctid):
+        return False
+    return abs(now - float(steps[-1]["started"])) <= _MOMENT
 
 
 def template_there(task: PhoenixTask, template: Declaration) -> tuple[bool, tuple[str, ...]]:

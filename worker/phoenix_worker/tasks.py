@@ -4,7 +4,8 @@ ensure(103)     dependencies → hold 103 → survey → replace by the steps th
 clone(103)      hold 900 → not a template? replace by the steps of 900, then clone(103) → once: POST → wait
 create(900)     OS template there → once: POST → wait
 configure(n)    once: diff → one PUT → resize → wait
-seal(900)       once: POST → wait until it is a template
+start(n)        once: look → POST → wait; stop(n) likewise
+seal(900)       once: look → POST → wait until it is a template
 verify(n)       the result
 """
 
@@ -28,7 +29,7 @@ from phoenix_producer.contract import (
 from phoenix_worker import canvas, outcome, traces
 from phoenix_worker.canvas import CLONE, CONFIGURE, CREATE, SEAL, START, STOP, VERIFY, lane
 from phoenix_worker.converge import converge, grow
-from phoenix_worker.core.ownership import may_seal, may_stop
+from phoenix_worker.core.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.plan import plan
 from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.foresight import foresee
@@ -36,7 +37,16 @@ from phoenix_worker.making import make
 from phoenix_worker.orders import clone_order, create_order
 from phoenix_worker.prerequisites import have_dependencies, have_os_template
 from phoenix_worker.status import standings
-from phoenix_worker.survey import declaration_for, look, permit, refuse_if_taken, request_of, survey, template_there
+from phoenix_worker.survey import (
+    declaration_for,
+    look,
+    looked_just_now,
+    permit,
+    refuse_if_taken,
+    request_of,
+    survey,
+    template_there,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,12 +141,19 @@ def configure(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> 
 
 
 @task(START)
-def start(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:  # noqa: ARG001 - as every link
-    """Start a container."""
+def start(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:
+    """Start a container, looked at just before."""
     declaration = self.declared(ctid, declared)
+
+    def act() -> dict[str, Any]:
+        if not looked_just_now(self.steps_done(), ctid, time.time()):
+            _, verdict = look(self, declaration, adopt=adopted, power=False)
+            permit(may_start(verdict), verdict, f"start CT {ctid}")
+        return traces.posted(self.proxmox.start(declaration.node, ctid))
+
     posted = self.once(
         "start",
-        lambda: traces.posted(self.proxmox.start(declaration.node, ctid)),
+        act,
         adopt=lambda when: traces.power(self.proxmox, declaration, "vzstart", when),
         upid=traces.upid_of,
     )

@@ -1,0 +1,46 @@
+"""How often Proxmox is asked: each look is there for a reason, and all of them together stay within a budget."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.product import OS_TEMPLATE, container, template
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+NEW, UNCHANGED = 8, 2
+CLONES = (103, 104, 105, 106, 107)
+CREATED = (113, 114, 115, 116, 117)
+
+
+def calls_for(product: Product, ctid: int) -> Counter[str]:
+    """The requests that one ensure makes, without the ids in their paths."""
+    before = len(product.calls())
+    product.ensure(ctid)
+    return Counter(f"{method} {_kind_of(path)}" for method, path in product.calls()[before:])
+
+
+def _kind_of(path: str) -> str:
+    words = path.strip("/").split("/")
+    return "task" if "tasks" in words else "/".join(word for word in words[2:] or words if not word.isdecimal())
+
+
+@pytest.mark.parametrize("ctids", [CLONES, CREATED], ids=["cloned", "created"])
+def test_a_new_container_and_one_that_is_right_stay_within_their_budgets(
+    product: Product, ctids: tuple[int, ...]
+) -> None:
+    created = {ctid: container(ctid, None, template=OS_TEMPLATE) for ctid in CREATED}
+    product.declare({900: template(), **{ctid: container(ctid) for ctid in CLONES}, **created})
+    product.simulator.do(product.simulator.pve.ct_secs.update, {"clone": 0.2, "create": 0.2})
+    product.start_worker()
+    product.ensure(900)
+    product.ensure(ctids[0])
+    breakdowns = sorted((calls_for(product, ctid) for ctid in ctids[1:]), key=Counter.total)
+    median = breakdowns[len(breakdowns) // 2]
+    assert median.total() <= NEW, median
+    looks = calls_for(product, ctids[0])
+    assert looks.total() <= UNCHANGED, looks
