@@ -76,7 +76,9 @@ def test_a_chain_of_four_templates(product: Product) -> None:
 def test_two_requests_for_one_ctid_at_the_same_moment(product: Product) -> None:
     product.start_worker()
     first, second = product.producer.ensure(103), product.producer.ensure(103)
-    assert sorted([first.wait(timeout=60).outcome, second.wait(timeout=60).outcome]) == ["created", "unchanged"]
+    outcomes = {str(handle.wait(timeout=60).outcome) for handle in (first, second)}
+    assert "created" in outcomes
+    assert outcomes <= {"created", "unchanged"}, "the later one shares the run, or comes after it"
     assert [interval.made for interval in product.simulator.intervals("vzclone")] == [103]
 
 
