@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from phoenix_producer import job_commands
+from phoenix_producer.again import command_again
 from phoenix_producer.contract import DesiredState, EnsureResult, Failure
 from phoenix_producer.handle import Handles
 from phoenix_producer.plugins import PluggableGroup
@@ -66,30 +67,30 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
 
     Nothing to do is a success too. Asking twice does nothing twice.
     """
-    with talking(context.obj) as producer:
+    with talking(context) as producer:
         chosen = _chosen(producer, ctids, timeout, every=every)
         handles = producer.ensure_many(chosen, adopt=adopt, dry_run=dry_run, state=state)
         if not wait:
             _print_requests(handles, as_json=as_json)
             return
-        with _going_on_alone(handles):
-            answers = answers_of(handles, timeout, as_json=as_json)
+        with _going_on_alone(handles, context):
+            answers = answers_of(handles, context, timeout, as_json=as_json)
     conclude(answers, outcome_lines, as_json=as_json)
 
 
 @app.command()
 def plan(context: typer.Context, ctids: Ctids = None, *, every: Every = False, as_json: AsJson = False) -> None:
     """Print exactly what `ensure` would do, step by step; change nothing."""
-    with talking(context.obj) as producer:
+    with talking(context) as producer:
         plans = producer.plan_many(_chosen(producer, ctids, None, every=every))
-        answers = answers_of(plans, None, as_json=as_json)
+        answers = answers_of(plans, context, as_json=as_json)
     conclude(answers, _plan_lines, as_json=as_json)
 
 
 @app.command()
 def status(context: typer.Context, ctids: Ctids = None, *, as_json: AsJson = False) -> None:
     """Print what stands at CTIDs of the catalog, all by default: what exists, runs, and is not as declared."""
-    with talking(context.obj) as producer, NoWorkerNotice():
+    with talking(context) as producer, NoWorkerNotice():
         standings = producer.status(ctids or ()).wait()
     if as_json:
         print_json([standing.model_dump(mode="json") for standing in standings])
@@ -117,14 +118,14 @@ def _chosen(producer: Producer, ctids: Sequence[int] | None, timeout: float | No
 
 
 @contextmanager
-def _going_on_alone(handles: Handles[EnsureResult]) -> Iterator[None]:
+def _going_on_alone(handles: Handles[EnsureResult], context: typer.Context) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        ctids, jobs = " ".join(str(handle.ctid) for handle in handles), " ".join(handle.id for handle in handles)
+        jobs = " ".join(handle.id for handle in handles)
         complain("Not waiting any longer. The jobs go on.")
         complain(f"     look again: phoenix-lxc jobs {f'show {jobs}' if len(handles) == 1 else ''}".rstrip())
-        complain(f"     wait again: phoenix-lxc ensure {ctids}")
+        complain(f"     wait again: {command_again(context)}")
         complain(f"     cancel:     phoenix-lxc cancel {jobs}")
         raise typer.Exit(INTERRUPTED) from None
 

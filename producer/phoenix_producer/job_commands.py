@@ -40,7 +40,7 @@ def jobs(
     """List jobs: where each is, what it waits for and since when."""
     if context.invoked_subcommand is not None:
         return
-    with reading(context.obj) as link:
+    with reading(context) as link:
         found = LedgerView(link.look).jobs(ended=every)
     if as_json:
         print_json([asdict(job) for job in found])
@@ -51,7 +51,7 @@ def jobs(
 @jobs_group.command()
 def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> None:
     """Tell the history of a job, its steps, and how it ended."""
-    with reading(context.obj) as link:
+    with reading(context) as link:
         view = LedgerView(link.look)
         job_id = _complete(view, job)
         found, history, steps = view.job(job_id), view.history(job_id), view.steps(job_id)
@@ -72,7 +72,7 @@ def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> No
 
 def locks(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List who may build or clone what just now, and who is next: the lane of each CTID, the places on each node."""
-    with reading(context.obj) as link:
+    with reading(context) as link:
         found = LedgerView(link.look).locks()
     if as_json:
         print_json([asdict(lock) for lock in found])
@@ -90,10 +90,10 @@ def cancel(
 
     A job that several asked for stops when the last of them has cancelled it.
     """
-    with reading(context.obj) as link:
+    with reading(context) as link:
         view = LedgerView(link.look)
         ids = [_complete(view, name) for name in names]
-    with talking(context.obj) as producer, NoWorkerNotice():
+    with talking(context) as producer, NoWorkerNotice():
         handles = {job_id: producer.cancel(job_id) for job_id in dict.fromkeys(ids)}
         verdicts = {job_id: handle.wait(timeout) for job_id, handle in handles.items()}
     for job_id, verdict in verdicts.items():

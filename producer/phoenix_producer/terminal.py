@@ -18,7 +18,7 @@ from rich.text import Text
 from phoenix_producer.contract import EnsureResult, Failure, Progress, ProgressKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from phoenix_producer.handle import Handle
 
@@ -51,6 +51,9 @@ class Display(AbstractContextManager[Any], Protocol):
     def show(self, progress: Progress) -> None:
         """Take in one event."""
 
+    def tell(self, text: str) -> None:
+        """Print to stderr what to know."""
+
 
 class Nothing(AbstractContextManager["Nothing"]):
     """For output that programs read."""
@@ -59,6 +62,10 @@ class Nothing(AbstractContextManager["Nothing"]):
 
     def show(self, progress: Progress) -> None:
         """Show nothing."""
+
+    def tell(self, text: str) -> None:
+        """Print it."""
+        complain(text)
 
 
 class Lines(AbstractContextManager["Lines"]):
@@ -73,6 +80,10 @@ class Lines(AbstractContextManager["Lines"]):
         """Print one line."""
         subject = self._ctids[progress.job]
         typer.echo(f"{time_of_day(progress.at)}  {subject}  {told(progress, subject)}")
+
+    def tell(self, text: str) -> None:
+        """Print it."""
+        complain(text)
 
 
 @dataclass(slots=True)
@@ -127,6 +138,13 @@ class LiveLines(AbstractContextManager["LiveLines"]):
         """Change one line."""
         self._rows[progress.job].take(progress)
 
+    def tell(self, text: str) -> None:
+        """Print it above the lines, if both are on the terminal: below, it would be glued to the last of them."""
+        if Console(stderr=True).is_terminal:
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            complain(text)
+
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for row in self._rows.values():
@@ -144,9 +162,9 @@ def display_for(jobs: Sequence[Handle[Any]], *, as_json: bool) -> Display:
 class NoWorkerNotice(Timer):
     """Says once that nobody has taken the requests, unless it is cancelled soon."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None] = complain) -> None:
         text = "No worker has taken the request yet; is one running? celery -A phoenix_worker worker"
-        super().__init__(_PATIENCE_SECONDS, complain, [text])
+        super().__init__(_PATIENCE_SECONDS, tell, [text])
         self.daemon = True
 
     def __enter__(self) -> Self:

@@ -1,6 +1,7 @@
 """A worker that answers requests without doing anything: what happens depends on the CTID.
 
-It tells the history of a job as the ledger does: the result is stored, then the history ends.
+It tells the history of a job as the ledger does: the result is stored, then the history ends. Its heart beats when it
+has something to do.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class Answering(Task):  # type: ignore[type-arg]  # generic in the stubs only
 @app.task(name=ENSURE, base=Answering, bind=True)
 def ensure(self: Answering, /, ctid: int, **options: Any) -> dict[str, Any]:
     self.tell("step-started")
+    client.zadd("phoenix:workers", {"answering": time.time()})
     if ctid == SLOW:
         client.blpop(["release"], timeout=60)
     if ctid in REFUSALS:
