@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from phoenix_producer.again import command_again
-from phoenix_producer.channel import Unreachable
+from phoenix_producer.channel import LoginRefused, Unreachable
 from phoenix_producer.contract import ContractError, EnsureFailed, Failure, ProgressKind
 from phoenix_producer.ledger_view import LedgerView
 from phoenix_producer.link import Link
@@ -55,7 +55,7 @@ def reading(context: typer.Context) -> Iterator[Link]:
 def _explaining(context: typer.Context) -> Iterator[None]:
     try:
         yield
-    except ContractError as error:
+    except (ContractError, LoginRefused) as error:
         _give_up(error, BAD_INPUT)
     except TimeoutError as error:
         _give_up(f"{error}\n     {_how_it_goes_on(context)}", FAILED)

@@ -293,6 +293,20 @@ def test_a_url_that_is_none_is_bad_input() -> None:
     assert "s3cret" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("login", "why"),
+    [(":wr0ng@", "refuses the password in PHOENIX_REDIS_URL"), ("", "wants a password, and PHOENIX_REDIS_URL has none")],
+)
+def test_a_password_that_redis_refuses_is_bad_input(login: str, why: str, redis_server: RedisServer) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.config_set("requirepass", "s3cret")
+    result = invoke("--redis-url", redis_server.url.replace("redis://", f"redis://{login}"), "ensure", "103")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert why in result.stderr
+    assert "is it running" not in result.stderr.lower()
+    assert "wr0ng" not in result.output
+
+
 def test_a_redis_that_is_down_is_one_line_without_its_password() -> None:
     result = invoke("--redis-url", NOBODY, "ensure", "103")
     assert (result.exit_code, result.stdout) == (1, "")
