@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+_NOT_DECLARED = "not-declared"
 
 
 @contextmanager
@@ -59,7 +60,9 @@ def _explaining(context: typer.Context) -> Iterator[None]:
         _give_up(error, BAD_INPUT)
     except TimeoutError as error:
         _give_up(f"{error}\n     {_how_it_goes_on(context)}", FAILED)
-    except (Unreachable, EnsureFailed) as error:
+    except EnsureFailed as error:
+        _give_up(error, _exit_code([error.failure]))
+    except Unreachable as error:
         _give_up(error, FAILED)
 
 
@@ -117,7 +120,15 @@ def conclude(answers: Sequence[BaseModel], lines: Callable[[Any], Iterator[str]]
         print_json([answer.model_dump(mode="json") for answer in answers])
     else:
         _print(answers, lines)
-    raise typer.Exit(FAILED if any(isinstance(answer, Failure) for answer in answers) else 0)
+    raise typer.Exit(_exit_code(answers))
+
+
+def _exit_code(answers: Sequence[BaseModel]) -> int:
+    """Tell a command that was wrong altogether, so that nothing was begun, from one of which something failed."""
+    causes = [answer.cause if isinstance(answer, Failure) else "" for answer in answers]
+    if causes and set(causes) == {_NOT_DECLARED}:
+        return BAD_INPUT
+    return FAILED if any(causes) else 0
 
 
 def _print(answers: Sequence[BaseModel], lines: Callable[[Any], Iterator[str]]) -> None:

@@ -286,6 +286,25 @@ def test_bad_input_is_exit_code_2_and_nothing_on_stdout(arguments: list[str]) ->
     assert "Invalid value" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["ensure", "555"], 2),
+        (["ensure", "555", "556", "--json"], 2),
+        (["plan", "555"], 2),
+        (["status", "103", "555"], 2),
+        (["ensure", "555", REFUSED], 1),
+        (["ensure", "103", "555"], 1),
+    ],
+)
+def test_ctids_that_the_catalog_does_not_have_are_bad_input_if_nothing_was_begun(
+    arguments: list[str], code: int, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = run(*arguments)
+    assert done.returncode == code
+    assert "CT 555 is not in the catalog." in done.stdout + done.stderr
+
+
 def test_a_url_that_is_none_is_bad_input() -> None:
     result = invoke("--redis-url", "http://:s3cret@127.0.0.1", "ensure", "103")
     assert result.exit_code == 2
@@ -295,7 +314,10 @@ def test_a_url_that_is_none_is_bad_input() -> None:
 
 @pytest.mark.parametrize(
     ("login", "why"),
-    [(":wr0ng@", "refuses the password in PHOENIX_REDIS_URL"), ("", "wants a password, and PHOENIX_REDIS_URL has none")],
+    [
+        (":wr0ng@", "refuses the password in PHOENIX_REDIS_URL"),
+        ("", "wants a password, and PHOENIX_REDIS_URL has none"),
+    ],
 )
 def test_a_password_that_redis_refuses_is_bad_input(login: str, why: str, redis_server: RedisServer) -> None:
     with redis.Redis.from_url(redis_server.url) as client:
