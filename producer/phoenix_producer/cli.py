@@ -68,7 +68,7 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     Nothing to do is a success too. Asking twice does nothing twice.
     """
     with talking(context) as producer:
-        chosen = _chosen(producer, ctids, timeout, every=every)
+        chosen = _chosen(producer, ctids, timeout, every=every, as_json=as_json)
         handles = producer.ensure_many(chosen, adopt=adopt, dry_run=dry_run, state=state)
         if not wait:
             _print_requests(handles, as_json=as_json)
@@ -82,7 +82,7 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
 def plan(context: typer.Context, ctids: Ctids = None, *, every: Every = False, as_json: AsJson = False) -> None:
     """Print exactly what `ensure` would do, step by step; change nothing."""
     with talking(context) as producer:
-        plans = producer.plan_many(_chosen(producer, ctids, None, every=every))
+        plans = producer.plan_many(_chosen(producer, ctids, None, every=every, as_json=as_json))
         answers = answers_of(plans, context, as_json=as_json)
     conclude(answers, _plan_lines, as_json=as_json)
 
@@ -95,7 +95,7 @@ def status(context: typer.Context, ctids: Ctids = None, *, as_json: AsJson = Fal
     if as_json:
         print_json([standing.model_dump(mode="json") for standing in standings])
         return
-    typer.echo("\n".join(standing_lines(standings)))
+    typer.echo("\n".join(standing_lines(standings)) if standings else "The catalog is empty.")
 
 
 app.command()(job_commands.cancel)
@@ -108,13 +108,18 @@ def main() -> None:
     app()
 
 
-def _chosen(producer: Producer, ctids: Sequence[int] | None, timeout: float | None, *, every: bool) -> Sequence[int]:
+def _chosen(
+    producer: Producer, ctids: Sequence[int] | None, timeout: float | None, *, every: bool, as_json: bool
+) -> Sequence[int]:
     if bool(ctids) == every:
         raise typer.BadParameter("Give one or more CTIDs, or --all.", param_hint="CTID")
     if ctids:
         return list(dict.fromkeys(ctids))
     with NoWorkerNotice():
-        return producer.containers().wait(timeout)
+        declared = producer.containers().wait(timeout)
+    if not declared and not as_json:
+        typer.echo("The catalog declares no containers.")
+    return declared
 
 
 @contextmanager

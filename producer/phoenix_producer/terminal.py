@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from phoenix_producer.contract import EnsureResult, Failure, Progress, ProgressKind
+from phoenix_producer.contract import EnsureResult, Failure, Outcome, Progress, ProgressKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 4.0
 _UPID_PARTS = 9
 _CANCELLED = "cancelled"
+_SHOWN_IN_TENTHS = 0.1
+"""Seconds; shorter ones need more digits not to read as none."""
 _WORDS = {
     ProgressKind.REQUESTED: "requested",
     ProgressKind.STEP_STARTED: "started",
@@ -182,8 +184,7 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
         yield f"{answer.ctid}  {how}: {answer.message}"
         yield f"     {answer.remedy}"
         return
-    took = f" in {_seconds(answer):.1f} s" if answer.steps else ""
-    yield f"{answer.ctid}  {answer.outcome} on {answer.node}{took}" + (" (dry run)" if answer.dry_run else "")
+    yield f"{answer.ctid}  {_outcome(answer)} on {answer.node}{_took(answer)}"
     yield from (f"     would {line}" for line in answer.plan)
     yield from (f"     {change.key}: {change.old} -> {change.new}" for change in answer.changes)
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
@@ -191,8 +192,19 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     yield from (f"     not applied: {line}" for line in answer.not_applied)
 
 
-def _seconds(result: EnsureResult) -> float:
-    return max(step.started + step.seconds for step in result.steps) - min(step.started for step in result.steps)
+def _outcome(result: EnsureResult) -> str:
+    """Name it; of a dry run so that nobody takes it for done."""
+    if not result.dry_run:
+        return result.outcome
+    return "would stay unchanged" if result.outcome is Outcome.UNCHANGED else f"would be {result.outcome}"
+
+
+def _took(result: EnsureResult) -> str:
+    if not result.steps or result.dry_run:
+        return ""
+    seconds = max(step.started + step.seconds for step in result.steps) - min(step.started for step in result.steps)
+    text = f"{seconds:.1f}" if seconds >= _SHOWN_IN_TENTHS else f"{seconds:.2f}"
+    return f" in {text} s" if float(text) else ""
 
 
 def told(progress: Progress, subject: int | None) -> str:

@@ -14,8 +14,9 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
-from phoenix_producer import plugins
+from phoenix_producer import plugins, session
 from phoenix_producer.cli import app
+from phoenix_producer.testing import RecordingProducer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +115,7 @@ def test_a_job_that_somebody_cancelled_is_told_as_such(run: Callable[..., subpro
 
 def test_a_dry_run_tells_what_would_be_done(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     done = run("ensure", "103", "--dry-run", "--adopt", "--state", "stopped")
-    assert "103  unchanged on pve in 2.5 s (dry run)\n     would clone from 900\n" in done.stdout
+    assert "103  would stay unchanged on pve\n     would clone from 900\n" in done.stdout
     assert "not applied: adopt: True" in done.stdout
     assert "not applied: state: stopped" in done.stdout
 
@@ -123,6 +124,25 @@ def test_all_is_what_the_worker_says(run: Callable[..., subprocess.CompletedProc
     done = run("ensure", "--all")
     assert "101  created" in done.stdout
     assert "103  created" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["ensure", "--all"], ["plan", "--all"], ["ensure", "--all", "--no-wait"]])
+def test_all_of_an_empty_catalog_is_told(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = RecordingProducer()
+    producer.declares()
+    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    told = invoke(*command)
+    assert (told.exit_code, told.stdout, told.stderr) == (0, "The catalog declares no containers.\n", "")
+    told = invoke(*command, "--json")
+    assert (told.exit_code, json.loads(told.stdout), told.stderr) == (0, [], "")
+
+
+def test_the_status_of_an_empty_catalog_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = RecordingProducer()
+    producer.stands()
+    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    assert invoke("status").stdout == "The catalog is empty.\n"
+    assert json.loads(invoke("status", "--json").stdout) == []
 
 
 def test_plan_prints_the_steps(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
