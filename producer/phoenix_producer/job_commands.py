@@ -13,6 +13,7 @@ from phoenix_producer.ledger_view import LedgerView
 from phoenix_producer.link import Link
 from phoenix_producer.session import FAILED, print_json, reading, talking
 from phoenix_producer.tables import job_lines, lock_lines, story_lines
+from phoenix_producer.teaching import epilog
 from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -27,7 +28,22 @@ _VERDICTS = {
 }
 _STOPPED = (Cancelled.CANCELLED, Cancelled.DETACHED)
 
-jobs_group = typer.Typer(invoke_without_command=True)
+CANCEL_EPILOG = epilog(
+    "phoenix-lxc cancel 5b0e2f0a",
+    codes="0 each is stopped; 1 one has ended before, is not known, or got no answer in time; 2 wrong usage, or the "
+    "beginning of no id or of several; 130 Ctrl-C: workers cancel them all the same.",
+)
+LOCKS_EPILOG = epilog("phoenix-lxc locks", codes="0 told; 1 Redis cannot be used; 2 wrong usage.")
+
+jobs_group = typer.Typer(
+    invoke_without_command=True,
+    epilog=epilog(
+        "phoenix-lxc jobs",
+        "phoenix-lxc jobs --all --json",
+        "phoenix-lxc jobs show 5b0e2f0a",
+        codes="0 told; 1 Redis cannot be used; 2 wrong usage.",
+    ),
+)
 
 
 @jobs_group.callback()
@@ -48,7 +64,12 @@ def jobs(
         typer.echo("\n".join(job_lines(found)) if found else "There are no jobs.")
 
 
-@jobs_group.command()
+@jobs_group.command(
+    epilog=epilog(
+        "phoenix-lxc jobs show 5b0e2f0a",
+        codes="0 told; 1 not known, or not any more; 2 wrong usage, or the beginning of no id or of several.",
+    )
+)
 def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> None:
     """Tell the history of a job, its steps, and how it ended."""
     with reading(context) as link:

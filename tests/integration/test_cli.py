@@ -1,82 +1,25 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import signal
-import subprocess
-import sys
-from importlib.metadata import EntryPoint, EntryPoints
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import EntryPoint, EntryPoints, version
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
-from typer.testing import CliRunner
 
 from phoenix_producer import plugins, session
-from phoenix_producer.cli import app
 from phoenix_producer.testing import RecordingProducer
+from tests.support.cli import invoke
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from typer.testing import Result
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
 
     from phoenix_worker.commands.embedded import RedisServer
 
-COMMAND = Path(sys.executable).parent / "phoenix-lxc"
-REFUSED, SLOW, BROKEN, STOPPED = "404", "408", "500", "499"
+REFUSED, BROKEN, STOPPED = "404", "500", "499"
 NOBODY = "redis://:s3cret@127.0.0.1:1/0"
-
-
-@pytest.fixture
-def environ(answering_url: str) -> dict[str, str]:
-    return {**os.environ, "PHOENIX_REDIS_URL": answering_url, "COLUMNS": "120"}
-
-
-@pytest.fixture
-def run(environ: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The installed command, in a process of its own."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [COMMAND, *arguments], check=False, capture_output=True, text=True, timeout=60, env=environ
-        )
-
-    return run
-
-
-@pytest.fixture
-def started(environ: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """The command still running, with pipes."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str, **streams: Any) -> subprocess.Popen[str]:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-        process = subprocess.Popen([COMMAND, *arguments], text=True, env=environ, **pipes)
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def release(answering_url: str) -> Callable[[], object]:
-    """Lets the slow job end."""
-
-    def release() -> object:
-        with redis.Redis.from_url(answering_url) as client:
-            return client.rpush("release", "now")
-
-    return release
-
-
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
 
 
 # --- what a person reads
@@ -157,39 +100,6 @@ def test_not_waiting_prints_the_request_ids(run: Callable[..., subprocess.Comple
     assert all(len(line.split()[1]) == 36 for line in done.stdout.splitlines())
 
 
-def test_a_terminal_shows_one_live_line_for_each_job(started: Callable[..., subprocess.Popen[str]]) -> None:
-    ours, theirs = pty.openpty()
-    process = started("ensure", "103", "101", stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = ""
-    while chunk := _read(ours):
-        shown += chunk
-    os.close(ours)
-    assert process.wait(30) == 0
-    assert "\x1b[" in shown
-    assert "103" in shown
-    assert "created on pve" in shown
-
-
-def test_a_notice_stands_above_the_live_lines(started: Callable[..., subprocess.Popen[str]], redis_url: str) -> None:
-    ours, theirs = pty.openpty()
-    started("--redis-url", redis_url, "ensure", "103", stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = ""
-    while "\x1b[2K" not in shown.partition("No worker has taken")[2]:
-        shown += _read(ours)
-    os.close(ours)
-    before = shown.partition("No worker has taken")[0]
-    assert before.endswith("\x1b[2K"), "the line that was there is cleared"
-
-
-def _read(terminal: int) -> str:
-    try:
-        return os.read(terminal, 65536).decode()
-    except OSError:  # Linux says so when the other side is closed
-        return ""
-
-
 # --- what a program reads
 
 
@@ -207,83 +117,6 @@ def test_json_of_plans_and_of_request_ids(run: Callable[..., subprocess.Complete
     ]
     (request,) = json.loads(run("ensure", "103", "--no-wait", "--json").stdout)
     assert (request["ctid"], len(request["request_id"])) == (103, 36)
-
-
-# --- waiting
-
-
-def test_a_timeout_is_a_failure_and_says_that_the_job_goes_on(
-    run: Callable[..., subprocess.CompletedProcess[str]], release: Callable[[], object]
-) -> None:
-    done = run("ensure", SLOW, "--timeout", "0.2", "--json")
-    release()
-    assert done.returncode == 1
-    (failure,) = json.loads(done.stdout)
-    assert failure["cause"] == "timeout"
-    assert failure["message"] == "The request for CTID 408 has not ended in 0.2 s."
-    assert failure["remedy"] == "It goes on. Wait for it again with: phoenix-lxc ensure 408 --json"
-
-
-@pytest.mark.parametrize(
-    "options", [["--adopt", "--state", "stopped", "--json"], ["--dry-run"], ["--state", "running", "--wait"]]
-)
-def test_the_way_to_wait_again_has_all_that_was_given(options: list[str], redis_url: str) -> None:
-    result = invoke("--redis-url", redis_url, "ensure", "103", "--timeout", "0.1", *options, "101")
-    wanted = f"phoenix-lxc --redis-url {redis_url} ensure 103 101 {' '.join(options)}"
-    remedies = (
-        [failure["remedy"] for failure in json.loads(result.stdout)]
-        if "--json" in options
-        else [line.strip() for line in result.stderr.splitlines() if "Wait for it again" in line]
-    )
-    assert result.exit_code == 1
-    assert set(remedies) == {
-        f"No worker answers; the request waits in Redis until one starts. Wait for it again with: {wanted}"
-    }
-    assert len(remedies) == (2 if "--json" in options else 1), "people read it once"
-
-
-def test_the_way_to_wait_again_shows_no_password(redis_server: RedisServer) -> None:
-    with redis.Redis.from_url(redis_server.url) as client:
-        client.config_set("requirepass", "s3cret")
-    url = redis_server.url.replace("redis://", "redis://:s3cret@")
-    result = invoke("--redis-url", url, "ensure", "103", "--timeout", "0.1")
-    assert "phoenix-lxc --redis-url 'redis://:**@127.0.0.1:" in result.stderr
-    assert "s3cret" not in result.output
-
-
-def test_a_list_of_all_that_nobody_gives_is_waited_for_no_longer_than_asked(redis_url: str) -> None:
-    result = invoke("--redis-url", redis_url, "ensure", "--all", "--timeout", "0.1")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "for the list of containers has not ended in 0.1 s" in result.stderr
-    assert result.stderr.endswith("phoenix-lxc --redis-url " + redis_url + " ensure --all\n")
-
-
-def test_ctrl_c_leaves_the_job_and_says_how_to_look_again(
-    started: Callable[..., subprocess.Popen[str]], release: Callable[[], object]
-) -> None:
-    process = started("ensure", SLOW, "--adopt")
-    assert process.stdout is not None
-    while "started" not in process.stdout.readline():
-        pass
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    release()
-    assert process.returncode == 130
-    _, look, again, cancel = errors.splitlines()
-    job_id = look.rpartition("phoenix-lxc jobs show ")[2]
-    assert len(job_id) == 36
-    assert again.endswith("phoenix-lxc ensure 408 --adopt")
-    assert cancel.endswith(f"phoenix-lxc cancel {job_id}")
-    assert "Traceback" not in errors
-
-
-def test_when_nobody_answers_it_says_so_and_waits_on(
-    started: Callable[..., subprocess.Popen[str]], redis_url: str
-) -> None:
-    process = started("--redis-url", redis_url, "ensure", "103")
-    assert process.stderr is not None
-    assert "No worker has taken the request yet; is one running?" in process.stderr.readline()
-    assert process.poll() is None
 
 
 # --- what is wrong
@@ -356,11 +189,26 @@ def test_a_redis_that_is_down_is_one_line_without_its_password() -> None:
     assert "Redis at redis://:**@127.0.0.1:1/0 cannot be used" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["ensure", "--help"], ["plan", "--help"]])
-def test_help_teaches(arguments: list[str]) -> None:
-    result = invoke(*arguments)
-    assert result.exit_code == 0
-    assert "Exit codes" in result.stdout or "--all" in result.stdout
+def test_the_version_is_told() -> None:
+    assert invoke("--version").stdout == f"phoenix-lxc {version('phoenix-lxc')}\n"
+
+
+def test_the_first_help_says_what_to_set_and_what_to_try() -> None:
+    shown = invoke("--help").stdout
+    assert "PHOENIX_REDIS_URL" in shown
+    assert all(f"    phoenix-lxc {command}" in shown for command in ("plan --all", "ensure 103", "demo"))
+    assert "Exit codes: 0 " in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["ensure", "plan", "status", "cancel", "locks", "jobs", "jobs show", "catalog check", "migrate", "demo"],
+)
+def test_the_help_of_each_command_has_an_example_and_the_exit_codes(command: str) -> None:
+    shown = invoke(*command.split(), "--help")
+    assert shown.exit_code == 0
+    assert f"\n     phoenix-lxc {command}" in shown.stdout
+    assert "Exit codes: 0 " in shown.stdout
 
 
 # --- plug-ins
