@@ -46,6 +46,10 @@ def test_settings_and_catalogs_that_are_wrong_stop_the_start(product: Product, t
     assert "PHOENIX_PROXMOX_HOTS: there is no such setting. Did you mean PHOENIX_PROXMOX_HOST?" in said
     assert "PHOENIX_PROXMOX_HOST: is not set." in said
 
+    code, said = started(["worker"], {**good, "PHOENIX_PROXMOX_CA_FILE": "/nowhere/ca.pem"}, tmp_path)
+    assert (code, "Traceback" in said) == (2, False), said
+    assert "PHOENIX_PROXMOX_CA_FILE: cannot be read (/nowhere/ca.pem: No such file or directory)." in said
+
     product.catalog.write_bytes(EVERY_REFUSAL.read_bytes())
     code, said = started(["worker"], good, tmp_path)
     assert (code, "Traceback" in said) == (2, False), said
