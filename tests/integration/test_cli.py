@@ -228,12 +228,12 @@ def test_a_command_without_its_extra_says_what_to_install(
 ) -> None:
     absent = EntryPoint(name, "no_such_package.commands:app", plugins.GROUP)
     monkeypatch.setattr(plugins, "entry_points", lambda **query: EntryPoints([absent]).select(**query))
-    assert f"phoenix-lxc[{extra}]" in invoke("--help").stdout
+    assert f"pip install '.[{extra}]'" in invoke("--help").stdout
     for arguments in ([], ["check", "file.json", "--json"]):
         result = invoke(name, *arguments)
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.splitlines() == [
-            f"phoenix-lxc {name} needs more than is installed here. Get it with: pip install 'phoenix-lxc[{extra}]'"
+            f"phoenix-lxc {name} needs more than is installed here. From a checkout: pip install '.[{extra}]'"
         ]
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from phoenix_worker.app import build
-from phoenix_worker.catalog.loading import CatalogError
-from phoenix_worker.settings import SettingsError, load_settings
+try:
+    from phoenix_worker.app import build
+    from phoenix_worker.catalog.loading import CatalogError
+    from phoenix_worker.settings import SettingsError, load_settings
+except ModuleNotFoundError as error:
+    line = f"The worker needs more than is installed here ({error}). From a checkout: pip install '.[worker]'"
+    print(line, file=sys.stderr)  # noqa: T201 - read by whoever starts the worker, before any log is set up
+    raise SystemExit(2) from error
 
 try:
     app = build(load_settings())

@@ -53,7 +53,7 @@ def demo(
     With REDIS_URL set, that server is used, in a database that must be empty. Nothing is left behind.
     """
     if keep and find_spec("flower") is None:
-        _refuse("--keep starts Flower. Get it with: pip install 'phoenix-lxc[monitor]'")
+        _refuse("--keep starts Flower, which is not installed here. From a checkout: pip install '.[monitor]'")
     if catalog is not None:
         _check(catalog)
     try:
