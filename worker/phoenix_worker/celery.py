@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from typing import Any
+
+from celery.signals import celeryd_after_setup
 
 try:
     from phoenix_worker.app import build
@@ -21,3 +25,12 @@ except SettingsError as error:
 except CatalogError as error:
     print(f"The catalog (PHOENIX_CATALOG) is refused:\n{error}", file=sys.stderr)  # noqa: T201 - as above
     raise SystemExit(2) from error
+
+
+@celeryd_after_setup.connect
+def _tell_of_prefork(**_: Any) -> None:
+    """Celery takes `--pool prefork` for its own default, which gives way to the pool that this app sets."""
+    if {"prefork", "--pool=prefork", "-Pprefork"} & set(sys.argv):
+        logging.getLogger(__name__).warning(
+            "This worker runs threads: Celery drops --pool prefork. For child processes, use --pool processes."
+        )
