@@ -2,7 +2,6 @@
 # Flags for a command: make demo ARGS=--keep, make test ARGS="tests/unit -k plan".
 
 .DEFAULT_GOAL := test
-.DELETE_ON_ERROR:
 .PHONY: demo test bench chaos check clean
 
 INSTALLED := .venv/.installed
@@ -24,26 +23,18 @@ bench: $(INSTALLED)
 check: $(INSTALLED)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests
+	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py
 	.venv/bin/lint-imports
 
 clean:
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find producer worker tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/bin/pip:
+$(INSTALLED): pyproject.toml constraints.txt scripts/install.py
 	@for python in python3 python3.11 python3.12 python3.13 python3.14; do \
 	  "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
-	  echo "Creating .venv with $$("$$python" --version)"; \
-	  exec "$$python" -m venv --clear .venv; \
+	  exec "$$python" scripts/install.py "$(EXTRAS)"; \
 	done; \
 	echo "No Python >= 3.11 with its venv module found (tried python3, python3.11 ... python3.14)." \
 	  "On Debian and Ubuntu: apt install python3-venv" >&2; \
 	exit 1
-
-$(INSTALLED): pyproject.toml constraints.txt | .venv/bin/pip
-	@echo "Installing phoenix-lxc[$(EXTRAS)] into .venv"
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-	  -e '.[$(EXTRAS)]' -c constraints.txt >.venv/install.log 2>&1 \
-	  || { cat .venv/install.log >&2; echo "Installing failed; the log above is .venv/install.log" >&2; exit 1; }
-	@touch $@

@@ -17,6 +17,10 @@ class Unreachable(Exception):  # noqa: N818 - reads as what Redis is
     """Redis does not answer, or refuses what is asked of it. The message names it without its password."""
 
 
+class LoginRefused(Unreachable):
+    """Redis is there, and does not accept the password, or its absence."""
+
+
 def used_before(request_id: str, what: str) -> ContractError:
     """Say that a request id is that of another request."""
     return ContractError(f"Request id {request_id} was used before, for {what}. Take a new one.")

@@ -4,17 +4,20 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from phoenix_producer import job_commands
+from phoenix_producer.again import command_again
 from phoenix_producer.contract import DesiredState, EnsureResult, Failure
 from phoenix_producer.handle import Handles
 from phoenix_producer.plugins import PluggableGroup
 from phoenix_producer.producer import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, Plan, Producer
 from phoenix_producer.session import INTERRUPTED, answers_of, conclude, print_json, talking
 from phoenix_producer.tables import standing_lines
+from phoenix_producer.teaching import epilog
 from phoenix_producer.terminal import NoWorkerNotice, complain, not_applied_lines, outcome_lines
 
 app = typer.Typer(
@@ -22,7 +25,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 failed, 2 usage or bad input, 130 interrupted (the jobs go on).",
+    epilog="Exit codes: 0 done, nothing to do included; 1 failed; 2 wrong usage or bad input, nothing was begun; "
+    "130 Ctrl-C, the jobs go on. COMMAND --help says more, with examples.",
 )
 
 Ctids = Annotated[list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
@@ -30,26 +34,50 @@ Every = Annotated[bool, typer.Option("--all", help="Every container of the catal
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"phoenix-lxc {version('phoenix-lxc')}")
+        raise typer.Exit
+
+
 @app.callback()
 def phoenix_lxc(
     context: typer.Context,
+    *,
     redis_url: Annotated[
         str, typer.Option(envvar=REDIS_URL_VARIABLE, help="The Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB")
     ] = DEFAULT_REDIS_URL,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Ensure that Proxmox LXC containers exist, configured and running as the catalog declares.
 
-    Requests go to the workers through Redis. To see what would be done, then do it:
+    Requests go to workers through Redis: set PHOENIX_REDIS_URL to theirs.
+    This command needs nothing else, and reads no .env; the workers have the
+    catalog and the access to Proxmox.
 
-        phoenix-lxc plan 103
+    To see what would be done, then do it:
 
+        phoenix-lxc plan --all
         phoenix-lxc ensure 103
+
+    To watch all of it without a Redis and a Proxmox:
+
+        phoenix-lxc demo
     """
     logging.getLogger("celery").addHandler(logging.NullHandler())
     context.obj = redis_url
 
 
-@app.command()
+@app.command(
+    epilog=epilog(
+        "phoenix-lxc ensure 103",
+        "phoenix-lxc ensure --all --timeout 600 --json",
+        codes="0 each is as declared; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog has none "
+        "of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+    )
+)
 def ensure(  # noqa: PLR0913 - each is an option of the command
     context: typer.Context,
     ctids: Ctids = None,
@@ -66,39 +94,52 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
 
     Nothing to do is a success too. Asking twice does nothing twice.
     """
-    with talking(context.obj) as producer:
-        chosen = _chosen(producer, ctids, timeout, every=every)
+    with talking(context) as producer:
+        chosen = _chosen(producer, ctids, timeout, every=every, as_json=as_json)
         handles = producer.ensure_many(chosen, adopt=adopt, dry_run=dry_run, state=state)
         if not wait:
             _print_requests(handles, as_json=as_json)
             return
-        with _going_on_alone(handles):
-            answers = answers_of(handles, timeout, as_json=as_json)
+        with _going_on_alone(handles, context):
+            answers = answers_of(handles, context, timeout, as_json=as_json)
     conclude(answers, outcome_lines, as_json=as_json)
 
 
-@app.command()
+@app.command(
+    epilog=epilog(
+        "phoenix-lxc plan 103",
+        "phoenix-lxc plan --all",
+        codes="0 told; 1 one would be refused, or cannot be told; 2 wrong usage, or the catalog has none of the CTIDs; "
+        "130 Ctrl-C.",
+    )
+)
 def plan(context: typer.Context, ctids: Ctids = None, *, every: Every = False, as_json: AsJson = False) -> None:
     """Print exactly what `ensure` would do, step by step; change nothing."""
-    with talking(context.obj) as producer:
-        plans = producer.plan_many(_chosen(producer, ctids, None, every=every))
-        answers = answers_of(plans, None, as_json=as_json)
+    with talking(context) as producer:
+        plans = producer.plan_many(_chosen(producer, ctids, None, every=every, as_json=as_json))
+        answers = answers_of(plans, context, as_json=as_json)
     conclude(answers, _plan_lines, as_json=as_json)
 
 
-@app.command()
+@app.command(
+    epilog=epilog(
+        "phoenix-lxc status",
+        "phoenix-lxc status 103 900 --json",
+        codes="0 told; 1 it cannot be told; 2 wrong usage, or the catalog lacks one of the CTIDs; 130 Ctrl-C.",
+    )
+)
 def status(context: typer.Context, ctids: Ctids = None, *, as_json: AsJson = False) -> None:
     """Print what stands at CTIDs of the catalog, all by default: what exists, runs, and is not as declared."""
-    with talking(context.obj) as producer, NoWorkerNotice():
+    with talking(context) as producer, NoWorkerNotice():
         standings = producer.status(ctids or ()).wait()
     if as_json:
         print_json([standing.model_dump(mode="json") for standing in standings])
         return
-    typer.echo("\n".join(standing_lines(standings)))
+    typer.echo("\n".join(standing_lines(standings)) if standings else "The catalog is empty.")
 
 
-app.command()(job_commands.cancel)
-app.command()(job_commands.locks)
+app.command(epilog=job_commands.CANCEL_EPILOG)(job_commands.cancel)
+app.command(epilog=job_commands.LOCKS_EPILOG)(job_commands.locks)
 app.add_typer(job_commands.jobs_group, name="jobs")
 
 
@@ -107,24 +148,29 @@ def main() -> None:
     app()
 
 
-def _chosen(producer: Producer, ctids: Sequence[int] | None, timeout: float | None, *, every: bool) -> Sequence[int]:
+def _chosen(
+    producer: Producer, ctids: Sequence[int] | None, timeout: float | None, *, every: bool, as_json: bool
+) -> Sequence[int]:
     if bool(ctids) == every:
         raise typer.BadParameter("Give one or more CTIDs, or --all.", param_hint="CTID")
     if ctids:
         return list(dict.fromkeys(ctids))
     with NoWorkerNotice():
-        return producer.containers().wait(timeout)
+        declared = producer.containers().wait(timeout)
+    if not declared and not as_json:
+        typer.echo("The catalog declares no containers.")
+    return declared
 
 
 @contextmanager
-def _going_on_alone(handles: Handles[EnsureResult]) -> Iterator[None]:
+def _going_on_alone(handles: Handles[EnsureResult], context: typer.Context) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        ctids, jobs = " ".join(str(handle.ctid) for handle in handles), " ".join(handle.id for handle in handles)
+        jobs = " ".join(handle.id for handle in handles)
         complain("Not waiting any longer. The jobs go on.")
         complain(f"     look again: phoenix-lxc jobs {f'show {jobs}' if len(handles) == 1 else ''}".rstrip())
-        complain(f"     wait again: phoenix-lxc ensure {ctids}")
+        complain(f"     wait again: {command_again(context)}")
         complain(f"     cancel:     phoenix-lxc cancel {jobs}")
         raise typer.Exit(INTERRUPTED) from None
 

@@ -63,7 +63,9 @@ class Handle(Generic[Answer]):
         """
         answer = self._link.answer(self.id) or self._link.wait_for_answer(self.id, timeout)
         if answer is None:
-            raise TimeoutError(f"Request {self.id} for {self._subject} has not ended in {timeout:g} s. It goes on.")
+            raise TimeoutError(
+                f"Request {self.id} for {self._subject} has not ended in {timeout:g} s; it is not cancelled."
+            )
         if answer["status"] != "SUCCESS":
             raise self._failed(answer["status"], answer["result"])
         try:
@@ -174,7 +176,7 @@ def follow(link: Channel, jobs: Iterable[str], timeout: float | None) -> Iterato
     while places:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"{len(places)} requests have not ended in {timeout:g} s. They go on.")
+            raise TimeoutError(f"{len(places)} requests have not ended in {timeout:g} s; they are not cancelled.")
         news = link.history(places, min(left, _LAST_LOOK_SECONDS if answered else _IDLE_SECONDS))
         for entry in news:
             places[entry.job] = entry.place

@@ -13,6 +13,7 @@ from phoenix_producer.ledger_view import LedgerView
 from phoenix_producer.link import Link
 from phoenix_producer.session import FAILED, print_json, reading, talking
 from phoenix_producer.tables import job_lines, lock_lines, story_lines
+from phoenix_producer.teaching import epilog
 from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines, warnings_in
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -27,7 +28,22 @@ _VERDICTS = {
 }
 _STOPPED = (Cancelled.CANCELLED, Cancelled.DETACHED)
 
-jobs_group = typer.Typer(invoke_without_command=True)
+CANCEL_EPILOG = epilog(
+    "phoenix-lxc cancel 5b0e2f0a",
+    codes="0 each is stopped; 1 one has ended before, is not known, or got no answer in time; 2 wrong usage, or the "
+    "beginning of no id or of several; 130 Ctrl-C: workers cancel them all the same.",
+)
+LOCKS_EPILOG = epilog("phoenix-lxc locks", codes="0 told; 1 Redis cannot be used; 2 wrong usage.")
+
+jobs_group = typer.Typer(
+    invoke_without_command=True,
+    epilog=epilog(
+        "phoenix-lxc jobs",
+        "phoenix-lxc jobs --all --json",
+        "phoenix-lxc jobs show 5b0e2f0a",
+        codes="0 told; 1 Redis cannot be used; 2 wrong usage.",
+    ),
+)
 
 
 @jobs_group.callback()
@@ -40,7 +56,7 @@ def jobs(
     """List jobs: where each is, what it waits for and since when."""
     if context.invoked_subcommand is not None:
         return
-    with reading(context.obj) as link:
+    with reading(context) as link:
         found = LedgerView(link.look).jobs(ended=every)
     if as_json:
         print_json([asdict(job) for job in found])
@@ -48,10 +64,15 @@ def jobs(
         typer.echo("\n".join(job_lines(found)) if found else "There are no jobs.")
 
 
-@jobs_group.command()
+@jobs_group.command(
+    epilog=epilog(
+        "phoenix-lxc jobs show 5b0e2f0a",
+        codes="0 told; 1 not known, or not any more; 2 wrong usage, or the beginning of no id or of several.",
+    )
+)
 def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> None:
     """Tell the history of a job, its steps, and how it ended."""
-    with reading(context.obj) as link:
+    with reading(context) as link:
         view = LedgerView(link.look)
         job_id = _complete(view, job)
         found, history, steps = view.job(job_id), view.history(job_id), view.steps(job_id)
@@ -74,7 +95,7 @@ def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> No
 
 def locks(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List who may build or clone what just now, and who is next: the lane of each CTID, the places on each node."""
-    with reading(context.obj) as link:
+    with reading(context) as link:
         found = LedgerView(link.look).locks()
     if as_json:
         print_json([asdict(lock) for lock in found])
@@ -92,10 +113,10 @@ def cancel(
 
     A job that several asked for stops when the last of them has cancelled it.
     """
-    with reading(context.obj) as link:
+    with reading(context) as link:
         view = LedgerView(link.look)
         ids = [_complete(view, name) for name in names]
-    with talking(context.obj) as producer, NoWorkerNotice():
+    with talking(context) as producer, NoWorkerNotice():
         handles = {job_id: producer.cancel(job_id) for job_id in dict.fromkeys(ids)}
         verdicts = {job_id: handle.wait(timeout) for job_id, handle in handles.items()}
     for job_id, verdict in verdicts.items():

@@ -34,6 +34,8 @@ Look = Callable[[Callable[["Pipeline"], object]], list[Any]]
 _AT_ONCE = 500
 _LAST_LINES = 10
 _SHOWN = 10
+_ALIVE_SECONDS = 12
+"""A heart beats six times in each PHOENIX_HEARTBEAT_TTL, which is a minute at most."""
 
 
 class _Line(NamedTuple):
@@ -99,6 +101,13 @@ class LedgerView:
             )
             for name, line in sorted(lines.items())
         ]
+
+    def anybody_works(self) -> bool:
+        """Whether the heart of a worker has beaten of late, by the clock of Redis."""
+        (seconds, _), latest = self._look(
+            lambda pipe: (pipe.time(), pipe.zrange(f"{PREFIX}workers", -1, -1, withscores=True))
+        )
+        return any(seconds - beaten < _ALIVE_SECONDS for _, beaten in latest)
 
     def _told(self, known: dict[str, Fields]) -> list[Job]:
         at = self._tasks_of([job for job, fields in known.items() if fields["state"] == "open"])

@@ -17,6 +17,7 @@ import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.states import READY_STATES
@@ -24,9 +25,10 @@ from kombu.exceptions import OperationalError
 from kombu.utils.url import sanitize_url
 from redis import Redis, RedisError
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import AuthenticationError
 from redis.retry import Retry
 
-from phoenix_producer.channel import Entry, Unreachable, used_before
+from phoenix_producer.channel import Entry, LoginRefused, Unreachable, used_before
 from phoenix_producer.contract import QUEUE, ContractError
 from phoenix_producer.record import PREFIX, Outgoing, Recorder
 
@@ -186,6 +188,11 @@ class Link:
     def _reaching(self) -> Iterator[None]:
         try:
             yield
+        except AuthenticationError as error:
+            raise LoginRefused(
+                f"Redis at {sanitize_url(self._url)} {_login_of(self._url)}. It reads redis://:PASSWORD@HOST:PORT/0, "
+                "with special characters of the password percent-encoded."
+            ) from error
         except RedisError as error:
             raise Unreachable(
                 f"Redis at {sanitize_url(self._url)} cannot be used: {str(error).rstrip('.')}. Is it running there? "
@@ -196,6 +203,11 @@ class Link:
         before = [str(part) for part in self._client.hmget(f"{PREFIX}job:{outgoing.id}", "name", "subject")]
         if before != [outgoing.name, outgoing.subject]:
             raise used_before(outgoing.id, " ".join(before))
+
+
+def _login_of(url: str) -> str:
+    given = urlsplit(url).password is not None
+    return "refuses the password in PHOENIX_REDIS_URL" if given else "wants a password, and PHOENIX_REDIS_URL has none"
 
 
 def _answer_key(request_id: str) -> str:

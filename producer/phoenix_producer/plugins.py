@@ -46,7 +46,7 @@ def _load(plugin: EntryPoint) -> TyperGroup:
 
 
 def _hint(name: str) -> typer.Typer:
-    line = f"pip install 'phoenix-lxc[{_EXTRAS.get(name, 'worker')}]'"
+    line = f"pip install '.[{_EXTRAS.get(name, 'worker')}]'"
     # Whatever the command would have taken is taken, so that the hint is the answer to it.
     app = typer.Typer(
         invoke_without_command=True,
@@ -54,9 +54,9 @@ def _hint(name: str) -> typer.Typer:
         context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True},
     )
 
-    @app.callback(help=escape(f"Not installed: {line}"))
+    @app.callback(help=escape(f"Not installed. From a checkout: {line}"))
     def hint(_arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
-        typer.echo(f"phoenix-lxc {name} needs more than is installed here. Get it with: {line}", err=True)
+        typer.echo(f"phoenix-lxc {name} needs more than is installed here. From a checkout: {line}", err=True)
         raise typer.Exit(_BAD_INPUT)
 
     return app

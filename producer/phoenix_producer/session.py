@@ -5,13 +5,16 @@ from __future__ import annotations
 import getpass
 import json
 import socket
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from phoenix_producer.channel import Unreachable
+from phoenix_producer.again import command_again
+from phoenix_producer.channel import LoginRefused, Unreachable
 from phoenix_producer.contract import ContractError, EnsureFailed, Failure, ProgressKind
+from phoenix_producer.ledger_view import LedgerView
 from phoenix_producer.link import Link
 from phoenix_producer.producer import Producer
 from phoenix_producer.terminal import NoWorkerNotice, complain, display_for, warnings_in
@@ -22,24 +25,27 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from phoenix_producer.handle import Handle, Handles
+    from phoenix_producer.terminal import Display
 
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+_NOT_DECLARED = "not-declared"
 
 
 @contextmanager
-def talking(redis_url: str) -> Iterator[Producer]:
-    """Give the block a producer."""
-    with _explaining(), Producer(redis_url, requester=f"{getpass.getuser()}@{socket.gethostname()}") as producer:
+def talking(context: typer.Context) -> Iterator[Producer]:
+    """Give the block of a command a producer."""
+    requester = f"{getpass.getuser()}@{socket.gethostname()}"
+    with _explaining(context), Producer(context.obj, requester=requester) as producer:
         yield producer
 
 
 @contextmanager
-def reading(redis_url: str) -> Iterator[Link]:
-    """Give the block what it can read the ledger through."""
-    with _explaining():
-        link = Link(redis_url)
+def reading(context: typer.Context) -> Iterator[Link]:
+    """Give the block of a command what it can read the ledger through."""
+    with _explaining(context):
+        link = Link(context.obj)
         try:
             yield link
         finally:
@@ -47,46 +53,63 @@ def reading(redis_url: str) -> Iterator[Link]:
 
 
 @contextmanager
-def _explaining() -> Iterator[None]:
+def _explaining(context: typer.Context) -> Iterator[None]:
     try:
         yield
-    except ContractError as error:
+    except (ContractError, LoginRefused) as error:
         _give_up(error, BAD_INPUT)
-    except (Unreachable, EnsureFailed, TimeoutError) as error:
+    except TimeoutError as error:
+        _give_up(f"{error}\n     {_how_it_goes_on(context)}", FAILED)
+    except EnsureFailed as error:
+        _give_up(error, _exit_code([error.failure]))
+    except Unreachable as error:
         _give_up(error, FAILED)
 
 
-def _give_up(error: Exception, code: int) -> NoReturn:
-    complain(error)
+def _give_up(why: object, code: int) -> NoReturn:
+    complain(why)
     raise typer.Exit(code) from None
 
 
-def answers_of(handles: Handles[Any], timeout: float | None, *, as_json: bool) -> list[BaseModel]:
+def _how_it_goes_on(context: typer.Context) -> str:
+    with reading(context) as link:
+        working = LedgerView(link.look).anybody_works()
+    what = "It goes on." if working else "No worker answers; the request waits in Redis until one starts."
+    return f"{what} Wait for it again with: {command_again(context)}"
+
+
+def answers_of(
+    handles: Handles[Any], context: typer.Context, timeout: float | None = None, *, as_json: bool
+) -> list[BaseModel]:
     """Show what happens to jobs until each has ended, or the time is over; return results and failures."""
-    with (
-        suppress(TimeoutError),
-        display_for(handles, as_json=as_json) as display,
-        NoWorkerNotice() as notice,
-    ):
-        for progress in handles.progress(timeout):
-            if progress.kind is not ProgressKind.REQUESTED:
-                notice.cancel()
-            display.show(progress)
-    return [_answer(handle) for handle in handles]
-
-
-def _answer(handle: Handle[Any]) -> BaseModel:
+    remedy = ""
     try:
-        answer: BaseModel = handle.wait(0)
+        with display_for(handles, as_json=as_json) as display, NoWorkerNotice(display.tell) as notice:
+            _follow(handles, timeout, display, notice)
+    except TimeoutError:
+        remedy = _how_it_goes_on(context)
+    return [_answer(handle, timeout, remedy) for handle in handles]
+
+
+def _follow(handles: Handles[Any], timeout: float | None, display: Display, notice: NoWorkerNotice) -> None:
+    for progress in handles.progress(timeout):
+        if progress.kind is not ProgressKind.REQUESTED:
+            notice.cancel()
+        display.show(progress)
+
+
+def _answer(handle: Handle[Any], timeout: float | None, remedy: str) -> BaseModel:
+    try:
+        answer: BaseModel = handle.wait(0 if remedy else None)
     except EnsureFailed as error:
         return error.failure
     except TimeoutError:
         return Failure(
             request_id=handle.id,
             ctid=handle.ctid,
-            message=f"The request for CTID {handle.ctid} has not ended in the given time.",
+            message=f"The request for CTID {handle.ctid} has not ended in {timeout:g} s.",
             cause="timeout",
-            remedy=f"It goes on; wait for it again with: phoenix-lxc ensure {handle.ctid}",
+            remedy=remedy,
         )
     return answer
 
@@ -96,11 +119,27 @@ def conclude(answers: Sequence[BaseModel], lines: Callable[[Any], Iterator[str]]
     if as_json:
         print_json([answer.model_dump(mode="json") for answer in answers])
     else:
-        for answer in answers:
-            typer.echo("\n".join(lines(answer)), err=isinstance(answer, Failure))
+        _print(answers, lines)
         for warning in warnings_in(answers):
             complain(warning)
-    raise typer.Exit(FAILED if any(isinstance(answer, Failure) for answer in answers) else 0)
+    raise typer.Exit(_exit_code(answers))
+
+
+def _exit_code(answers: Sequence[BaseModel]) -> int:
+    """Tell a command that was wrong altogether, so that nothing was begun, from one of which something failed."""
+    causes = [answer.cause if isinstance(answer, Failure) else "" for answer in answers]
+    if causes and set(causes) == {_NOT_DECLARED}:
+        return BAD_INPUT
+    return FAILED if any(causes) else 0
+
+
+def _print(answers: Sequence[BaseModel], lines: Callable[[Any], Iterator[str]]) -> None:
+    """Print one after the other; a remedy that failures in a row have in common comes once, after the last."""
+    for answer, following in zip_longest(answers, answers[1:]):
+        told = list(lines(answer))
+        if isinstance(answer, Failure) and answer.remedy == getattr(following, "remedy", None):
+            told = [line for line in told if line.strip() != answer.remedy]
+        typer.echo("\n".join(told), err=isinstance(answer, Failure))
 
 
 def print_json(document: Any) -> None:

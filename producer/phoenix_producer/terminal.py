@@ -15,10 +15,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from phoenix_producer.contract import EnsureResult, Failure, Progress, ProgressKind
+from phoenix_producer.contract import EnsureResult, Failure, Outcome, Progress, ProgressKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from phoenix_producer.handle import Handle
     from phoenix_producer.producer import Plan
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 4.0
 _UPID_PARTS = 9
 _CANCELLED = "cancelled"
+_SHOWN_IN_TENTHS = 0.1
+"""Seconds; shorter ones need more digits not to read as none."""
 _WORDS = {
     ProgressKind.REQUESTED: "requested",
     ProgressKind.STEP_STARTED: "started",
@@ -52,6 +54,9 @@ class Display(AbstractContextManager[Any], Protocol):
     def show(self, progress: Progress) -> None:
         """Take in one event."""
 
+    def tell(self, text: str) -> None:
+        """Print to stderr what to know."""
+
 
 class Nothing(AbstractContextManager["Nothing"]):
     """For output that programs read."""
@@ -60,6 +65,10 @@ class Nothing(AbstractContextManager["Nothing"]):
 
     def show(self, progress: Progress) -> None:
         """Show nothing."""
+
+    def tell(self, text: str) -> None:
+        """Print it."""
+        complain(text)
 
 
 class Lines(AbstractContextManager["Lines"]):
@@ -74,6 +83,10 @@ class Lines(AbstractContextManager["Lines"]):
         """Print one line."""
         subject = self._ctids[progress.job]
         typer.echo(f"{time_of_day(progress.at)}  {subject}  {told(progress, subject)}")
+
+    def tell(self, text: str) -> None:
+        """Print it."""
+        complain(text)
 
 
 @dataclass(slots=True)
@@ -128,6 +141,13 @@ class LiveLines(AbstractContextManager["LiveLines"]):
         """Change one line."""
         self._rows[progress.job].take(progress)
 
+    def tell(self, text: str) -> None:
+        """Print it above the lines, if both are on the terminal: below, it would be glued to the last of them."""
+        if Console(stderr=True).is_terminal:
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            complain(text)
+
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for row in self._rows.values():
@@ -145,9 +165,9 @@ def display_for(jobs: Sequence[Handle[Any]], *, as_json: bool) -> Display:
 class NoWorkerNotice(Timer):
     """Says once that nobody has taken the requests, unless it is cancelled soon."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None] = complain) -> None:
         text = "No worker has taken the request yet; is one running? celery -A phoenix_worker worker"
-        super().__init__(_PATIENCE_SECONDS, complain, [text])
+        super().__init__(_PATIENCE_SECONDS, tell, [text])
         self.daemon = True
 
     def __enter__(self) -> Self:
@@ -165,8 +185,7 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
         yield f"{answer.ctid}  {how}: {answer.message}"
         yield f"     {answer.remedy}"
         return
-    took = f" in {_seconds(answer):.1f} s" if answer.steps else ""
-    yield f"{answer.ctid}  {answer.outcome} on {answer.node}{took}" + (" (dry run)" if answer.dry_run else "")
+    yield f"{answer.ctid}  {_outcome(answer)} on {answer.node}{_took(answer)}"
     yield from (f"     would {line}" for line in answer.plan)
     yield from (f"     {change.key}: {change.old_to_new}" for change in answer.changes)
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
@@ -187,8 +206,19 @@ def warnings_in(answers: Iterable[Any]) -> Iterator[str]:
     yield from (f"Warning: {warning}" for warning in warnings)
 
 
-def _seconds(result: EnsureResult) -> float:
-    return max(step.started + step.seconds for step in result.steps) - min(step.started for step in result.steps)
+def _outcome(result: EnsureResult) -> str:
+    """Name it; of a dry run so that nobody takes it for done."""
+    if not result.dry_run:
+        return result.outcome
+    return "would stay unchanged" if result.outcome is Outcome.UNCHANGED else f"would be {result.outcome}"
+
+
+def _took(result: EnsureResult) -> str:
+    if not result.steps or result.dry_run:
+        return ""
+    seconds = max(step.started + step.seconds for step in result.steps) - min(step.started for step in result.steps)
+    text = f"{seconds:.1f}" if seconds >= _SHOWN_IN_TENTHS else f"{seconds:.2f}"
+    return f" in {text} s" if float(text) else ""
 
 
 def told(progress: Progress, subject: int | None) -> str:

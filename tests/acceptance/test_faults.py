@@ -208,7 +208,7 @@ def test_trouble_under_a_clone_that_does_not_pass_is_one_clear_error_and_the_clo
 ) -> None:
     impatient.simulator.pve.ct_secs["clone"] = LONG
     (tmp_path / "other").mkdir()
-    limit = "It did not get better for as long as PHOENIX_PATIENCE says."
+    limit = "It did not get better in 1 s (PHOENIX_PATIENCE)."
     cases = {
         101: (with_the_token_revoked(impatient), "proxmox-login", "authentication failure", "the API token"),
         102: (with_privileges_taken_away(impatient), "proxmox-permission", "VM.Audit", "/vms/102"),
@@ -241,7 +241,7 @@ def test_what_does_not_pass_ends_at_the_limit(impatient: Product) -> None:
         failure = failure_of(handles[ctid])
         assert (failure.cause, failure.ctid) == (cause, ctid)
         assert words in failure.message
-        assert "for as long as PHOENIX_PATIENCE says" in failure.message
+        assert "It did not get better in 1 s (PHOENIX_PATIENCE)." in failure.message
         assert remedy in failure.remedy
         assert retrying(impatient, handles[ctid])
     wait_for(lambda: no_lock_is_held(impatient))

@@ -12,13 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from phoenix_worker.commands.child import ChildProcess
 from tests.support.waiting import wait_for
+from tests.support.worker import QUICK_START
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tests.support.product import Product
+    from tests.support.worker import StartWorker
 
 EVERY_REFUSAL = Path(__file__).parents[1] / "data" / "every_refusal.json"
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
@@ -46,12 +50,25 @@ def test_settings_and_catalogs_that_are_wrong_stop_the_start(product: Product, t
     assert "PHOENIX_PROXMOX_HOTS: there is no such setting. Did you mean PHOENIX_PROXMOX_HOST?" in said
     assert "PHOENIX_PROXMOX_HOST: is not set." in said
 
+    code, said = started(["worker"], {**good, "PHOENIX_PROXMOX_CA_FILE": "/nowhere/ca.pem"}, tmp_path)
+    assert (code, "Traceback" in said) == (2, False), said
+    assert "PHOENIX_PROXMOX_CA_FILE: cannot be read (/nowhere/ca.pem: No such file or directory)." in said
+
     product.catalog.write_bytes(EVERY_REFUSAL.read_bytes())
     code, said = started(["worker"], good, tmp_path)
     assert (code, "Traceback" in said) == (2, False), said
     for ctid in ("99", "web", "900", *map(str, (101, 102, *range(105, 109), *range(110, 116), 117))):
         assert f"CT {ctid}: " in said
     assert said.count("CT 107: ") == 1, "everything is said, and once"
+
+
+@pytest.mark.parametrize(("flags", "warned"), [(["--pool", "prefork"], True), (["-Pprefork"], True), ([], False)])
+def test_a_pool_that_celery_takes_for_its_own_default_is_told(
+    product: Product, start_worker: StartWorker, flags: list[str], *, warned: bool
+) -> None:
+    worker = start_worker("phoenix_worker", product.environ(), flags=(*QUICK_START, *flags))
+    assert ("This worker runs threads" in worker.log()) is warned
+    assert "concurrency: 16 (thread)" in worker.log()
 
 
 @contextmanager

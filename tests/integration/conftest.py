@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_worker.commands.embedded import private_redis
+from tests.support.cli import environ, release, run, started
 from tests.support.driven_ledger import driven
 from tests.support.worker import WorkerProcess
 
-__all__ = ["answering_url", "driven"]
+__all__ = ["answering_url", "driven", "environ", "release", "run", "started"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,82 +1,28 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import signal
-import subprocess
-import sys
-from importlib.metadata import EntryPoint, EntryPoints
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import EntryPoint, EntryPoints, version
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
-from typer.testing import CliRunner
 
-from phoenix_producer import plugins
-from phoenix_producer.cli import app
+from phoenix_producer import plugins, session
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.terminal import outcome_lines
+from phoenix_producer.testing import RecordingProducer
+from tests.support.cli import invoke
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from typer.testing import Result
+    from phoenix_worker.commands.embedded import RedisServer
 
-COMMAND = Path(sys.executable).parent / "phoenix-lxc"
-REFUSED, SLOW, BROKEN, STOPPED = "404", "408", "500", "499"
+REFUSED, BROKEN, STOPPED = "404", "500", "499"
 WARNED = ("420", "421")
 NOBODY = "redis://:s3cret@127.0.0.1:1/0"
-
-
-@pytest.fixture
-def environ(answering_url: str) -> dict[str, str]:
-    return {**os.environ, "PHOENIX_REDIS_URL": answering_url, "COLUMNS": "120"}
-
-
-@pytest.fixture
-def run(environ: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The installed command, in a process of its own."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [COMMAND, *arguments], check=False, capture_output=True, text=True, timeout=60, env=environ
-        )
-
-    return run
-
-
-@pytest.fixture
-def started(environ: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """The command still running, with pipes."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str, **streams: Any) -> subprocess.Popen[str]:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-        process = subprocess.Popen([COMMAND, *arguments], text=True, env=environ, **pipes)
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def release(answering_url: str) -> Callable[[], object]:
-    """Lets the slow job end."""
-
-    def release() -> object:
-        with redis.Redis.from_url(answering_url) as client:
-            return client.rpush("release", "now")
-
-    return release
-
-
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
 
 
 # --- what a person reads
@@ -124,7 +70,7 @@ def test_a_job_that_somebody_cancelled_is_told_as_such(run: Callable[..., subpro
 
 def test_a_dry_run_tells_what_would_be_done(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     done = run("ensure", "103", "--dry-run", "--adopt", "--state", "stopped")
-    assert "103  unchanged on pve in 2.5 s (dry run)\n     would clone from 900\n" in done.stdout
+    assert "103  would stay unchanged on pve\n     would clone from 900\n" in done.stdout
     assert "not applied: adopt: True" in done.stdout
     assert "not applied: state: stopped" in done.stdout
 
@@ -133,6 +79,25 @@ def test_all_is_what_the_worker_says(run: Callable[..., subprocess.CompletedProc
     done = run("ensure", "--all")
     assert "101  created" in done.stdout
     assert "103  created" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["ensure", "--all"], ["plan", "--all"], ["ensure", "--all", "--no-wait"]])
+def test_all_of_an_empty_catalog_is_told(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = RecordingProducer()
+    producer.declares()
+    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    told = invoke(*command)
+    assert (told.exit_code, told.stdout, told.stderr) == (0, "The catalog declares no containers.\n", "")
+    told = invoke(*command, "--json")
+    assert (told.exit_code, json.loads(told.stdout), told.stderr) == (0, [], "")
+
+
+def test_the_status_of_an_empty_catalog_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = RecordingProducer()
+    producer.stands()
+    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    assert invoke("status").stdout == "The catalog is empty.\n"
+    assert json.loads(invoke("status", "--json").stdout) == []
 
 
 def test_plan_prints_the_steps(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
@@ -145,27 +110,6 @@ def test_not_waiting_prints_the_request_ids(run: Callable[..., subprocess.Comple
     done = run("ensure", "103", "101", "--no-wait")
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["103", "101"]
     assert all(len(line.split()[1]) == 36 for line in done.stdout.splitlines())
-
-
-def test_a_terminal_shows_one_live_line_for_each_job(started: Callable[..., subprocess.Popen[str]]) -> None:
-    ours, theirs = pty.openpty()
-    process = started("ensure", "103", "101", stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = ""
-    while chunk := _read(ours):
-        shown += chunk
-    os.close(ours)
-    assert process.wait(30) == 0
-    assert "\x1b[" in shown
-    assert "103" in shown
-    assert "created on pve" in shown
-
-
-def _read(terminal: int) -> str:
-    try:
-        return os.read(terminal, 65536).decode()
-    except OSError:  # Linux says so when the other side is closed
-        return ""
 
 
 def test_what_to_know_besides_is_told_once_on_stderr(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
@@ -195,54 +139,6 @@ def test_json_of_plans_and_of_request_ids(run: Callable[..., subprocess.Complete
     assert (request["ctid"], len(request["request_id"])) == (103, 36)
 
 
-# --- waiting
-
-
-def test_a_timeout_is_a_failure_and_says_that_the_job_goes_on(
-    run: Callable[..., subprocess.CompletedProcess[str]], release: Callable[[], object]
-) -> None:
-    done = run("ensure", SLOW, "--timeout", "0.2", "--json")
-    release()
-    assert done.returncode == 1
-    (failure,) = json.loads(done.stdout)
-    assert failure["cause"] == "timeout"
-    assert failure["remedy"].endswith("phoenix-lxc ensure 408")
-
-
-def test_a_list_of_all_that_nobody_gives_is_waited_for_no_longer_than_asked(redis_url: str) -> None:
-    result = invoke("--redis-url", redis_url, "ensure", "--all", "--timeout", "0.1")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "for the list of containers has not ended in 0.1 s" in result.stderr
-
-
-def test_ctrl_c_leaves_the_job_and_says_how_to_look_again(
-    started: Callable[..., subprocess.Popen[str]], release: Callable[[], object]
-) -> None:
-    process = started("ensure", SLOW)
-    assert process.stdout is not None
-    while "started" not in process.stdout.readline():
-        pass
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    release()
-    assert process.returncode == 130
-    _, look, again, cancel = errors.splitlines()
-    job_id = look.rpartition("phoenix-lxc jobs show ")[2]
-    assert len(job_id) == 36
-    assert again.endswith("phoenix-lxc ensure 408")
-    assert cancel.endswith(f"phoenix-lxc cancel {job_id}")
-    assert "Traceback" not in errors
-
-
-def test_when_nobody_answers_it_says_so_and_waits_on(
-    started: Callable[..., subprocess.Popen[str]], redis_url: str
-) -> None:
-    process = started("--redis-url", redis_url, "ensure", "103")
-    assert process.stderr is not None
-    assert "No worker has taken the request yet; is one running?" in process.stderr.readline()
-    assert process.poll() is None
-
-
 # --- what is wrong
 
 
@@ -263,11 +159,47 @@ def test_bad_input_is_exit_code_2_and_nothing_on_stdout(arguments: list[str]) ->
     assert "Invalid value" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["ensure", "555"], 2),
+        (["ensure", "555", "556", "--json"], 2),
+        (["plan", "555"], 2),
+        (["status", "103", "555"], 2),
+        (["ensure", "555", REFUSED], 1),
+        (["ensure", "103", "555"], 1),
+    ],
+)
+def test_ctids_that_the_catalog_does_not_have_are_bad_input_if_nothing_was_begun(
+    arguments: list[str], code: int, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = run(*arguments)
+    assert done.returncode == code
+    assert "CT 555 is not in the catalog." in done.stdout + done.stderr
+
+
 def test_a_url_that_is_none_is_bad_input() -> None:
     result = invoke("--redis-url", "http://:s3cret@127.0.0.1", "ensure", "103")
     assert result.exit_code == 2
     assert "Not a usable Redis URL" in result.stderr
     assert "s3cret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("login", "why"),
+    [
+        (":wr0ng@", "refuses the password in PHOENIX_REDIS_URL"),
+        ("", "wants a password, and PHOENIX_REDIS_URL has none"),
+    ],
+)
+def test_a_password_that_redis_refuses_is_bad_input(login: str, why: str, redis_server: RedisServer) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.config_set("requirepass", "s3cret")
+    result = invoke("--redis-url", redis_server.url.replace("redis://", f"redis://{login}"), "ensure", "103")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert why in result.stderr
+    assert "is it running" not in result.stderr.lower()
+    assert "wr0ng" not in result.output
 
 
 def test_a_redis_that_is_down_is_one_line_without_its_password() -> None:
@@ -277,11 +209,26 @@ def test_a_redis_that_is_down_is_one_line_without_its_password() -> None:
     assert "Redis at redis://:**@127.0.0.1:1/0 cannot be used" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["ensure", "--help"], ["plan", "--help"]])
-def test_help_teaches(arguments: list[str]) -> None:
-    result = invoke(*arguments)
-    assert result.exit_code == 0
-    assert "Exit codes" in result.stdout or "--all" in result.stdout
+def test_the_version_is_told() -> None:
+    assert invoke("--version").stdout == f"phoenix-lxc {version('phoenix-lxc')}\n"
+
+
+def test_the_first_help_says_what_to_set_and_what_to_try() -> None:
+    shown = invoke("--help").stdout
+    assert "PHOENIX_REDIS_URL" in shown
+    assert all(f"    phoenix-lxc {command}" in shown for command in ("plan --all", "ensure 103", "demo"))
+    assert "Exit codes: 0 " in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["ensure", "plan", "status", "cancel", "locks", "jobs", "jobs show", "catalog check", "migrate", "demo"],
+)
+def test_the_help_of_each_command_has_an_example_and_the_exit_codes(command: str) -> None:
+    shown = invoke(*command.split(), "--help")
+    assert shown.exit_code == 0
+    assert f"\n     phoenix-lxc {command}" in shown.stdout
+    assert "Exit codes: 0 " in shown.stdout
 
 
 # --- plug-ins
@@ -301,12 +248,12 @@ def test_a_command_without_its_extra_says_what_to_install(
 ) -> None:
     absent = EntryPoint(name, "no_such_package.commands:app", plugins.GROUP)
     monkeypatch.setattr(plugins, "entry_points", lambda **query: EntryPoints([absent]).select(**query))
-    assert f"phoenix-lxc[{extra}]" in invoke("--help").stdout
+    assert f"pip install '.[{extra}]'" in invoke("--help").stdout
     for arguments in ([], ["check", "file.json", "--json"]):
         result = invoke(name, *arguments)
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.splitlines() == [
-            f"phoenix-lxc {name} needs more than is installed here. Get it with: pip install 'phoenix-lxc[{extra}]'"
+            f"phoenix-lxc {name} needs more than is installed here. From a checkout: pip install '.[{extra}]'"
         ]
 
 

@@ -52,7 +52,14 @@ def test_the_base_install_has_the_producer_and_its_commands() -> None:
 def test_the_demo_of_the_base_install_says_what_to_install() -> None:
     done = run(_BLOCK + "from phoenix_producer.cli import main; main()", "demo")
     assert done.returncode == 2
-    assert "pip install 'phoenix-lxc[demo]'" in done.stderr
+    assert "From a checkout: pip install '.[demo]'" in done.stderr
+
+
+def test_the_worker_of_the_base_install_says_what_to_install() -> None:
+    done = run(_BLOCK + "from celery.__main__ import main; main()", "-A", "phoenix_worker", "worker")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.endswith("From a checkout: pip install '.[worker]'\n")
 
 
 def test_what_the_blocker_keeps_out_is_in_no_base_dependency() -> None:

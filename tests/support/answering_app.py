@@ -1,6 +1,7 @@
 """A worker that answers requests without doing anything: what happens depends on the CTID.
 
-It tells the history of a job as the ledger does: the result is stored, then the history ends.
+It tells the history of a job as the ledger does: the result is stored, then the history ends. Its heart beats when it
+has something to do.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from phoenix_producer.standing import Exists, Standing
 URL = os.environ["ANSWERING_REDIS"]
 REFUSED, BROKEN, SLOW, FORGOTTEN, STOPPED = 404, 500, 408, 410, 499
 """The CTIDs that fail, break the worker's code, wait for a push on `release`, lose their history, are cancelled."""
+UNDECLARED = (555, 556)
 WARNED = (420, 421)
 UPID = "UPID:pve:00001A2B:0004C3D2:68A1B2C3:vzclone:103:phoenix@pve!worker:"
 
@@ -40,6 +42,10 @@ REFUSALS = {
         "message": "Job 1 was cancelled.",
         "cause": "cancelled",
         "remedy": "Ask again if that was a mistake.",
+    },
+    **{
+        ctid: {"message": f"CT {ctid} is not in the catalog.", "cause": "not-declared", "remedy": f"Declare {ctid}."}
+        for ctid in UNDECLARED
     },
 }
 
@@ -63,13 +69,18 @@ class Answering(Task):  # type: ignore[type-arg]  # generic in the stubs only
             self.tell("done" if status == "SUCCESS" else ended, "" if status == "SUCCESS" else str(retval))
 
 
+def refuse(task: Answering, ctid: int) -> None:
+    if ctid in REFUSALS:
+        raise EnsureFailed.of(Failure(request_id=task.request.id, ctid=ctid, **REFUSALS[ctid]))
+
+
 @app.task(name=ENSURE, base=Answering, bind=True)
 def ensure(self: Answering, /, ctid: int, **options: Any) -> dict[str, Any]:
     self.tell("step-started")
+    client.zadd("phoenix:workers", {"answering": time.time()})
     if ctid == SLOW:
         client.blpop(["release"], timeout=60)
-    if ctid in REFUSALS:
-        raise EnsureFailed.of(Failure(request_id=self.request.id, ctid=ctid, **REFUSALS[ctid]))
+    refuse(self, ctid)
     if ctid == BROKEN:
         raise RuntimeError("the worker's own fault")
     self.tell("remote-task", upid=UPID)
@@ -89,6 +100,7 @@ def ensure(self: Answering, /, ctid: int, **options: Any) -> dict[str, Any]:
 @app.task(name=PLAN, base=Answering, bind=True)
 def plan(self: Answering, /, ctid: int) -> dict[str, Any]:
     self.tell("step-started")
+    refuse(self, ctid)
     lines = [f"clone {ctid} from 900"] if ctid == 103 else []
     return {"ctid": ctid, "lines": lines, "not_applied": [], "warnings": _warnings(ctid)}
 
@@ -108,8 +120,10 @@ def cancel(job: str) -> dict[str, str]:
     return {"job": job, "verdict": Cancelled.OVER if over else Cancelled.UNKNOWN}
 
 
-@app.task(name=STATUS, base=Answering)
-def status(ctids: tuple[int, ...] = (101, 103)) -> list[dict[str, Any]]:
+@app.task(name=STATUS, base=Answering, bind=True)
+def status(self: Answering, /, ctids: tuple[int, ...] = (101, 103)) -> list[dict[str, Any]]:
+    for ctid in ctids:
+        refuse(self, ctid)
     return [
         Standing(
             ctid=ctid, name=f"ct{ctid}", role="container", state="running", node="pve", exists=Exists.ABSENT

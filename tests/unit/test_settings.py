@@ -17,6 +17,18 @@ NEEDED = {
     "PHOENIX_PROXMOX_TOKEN_NAME": "worker",
     "PHOENIX_PROXMOX_TOKEN_VALUE": SECRET,
 }
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBejCCASGgAwIBAgIUQOPqBjiIufVRRtJIYL+mBMmveycwCgYIKoZIzj0EAwIw
+EjEQMA4GA1UEAwwHdGVzdC1jYTAgFw0yNjExMjQxODQxNDFaGA8yMTI2MTAzMTE4
+NDE0MVowEjEQMA4GA1UEAwwHdGVzdC1jYTBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABLF6DoJ556VGXcDaRx0X/n6fKhLLsf9IN4RaaRmZ9FRLlwZ5wxNznQ5/a2jg
+HJW4GH5f4u4M4zYa7Xzye63LVOajUzBRMB0GA1UdDgQWBBRysMeBpvYHUocFEdqw
+Od4wfXR0gzAfBgNVHSMEGDAWgBRysMeBpvYHUocFEdqwOd4wfXR0gzAPBgNVHRMB
+Af8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCIH0BublN213KBsrwLkfSEIjpVbe4
+AtBwEgfsOUhYqKgZAiARjnZJ/GmxMbmV6Wl+4HwJKVRa1jRgf5lSWLigM2npyg==
+-----END CERTIFICATE-----
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +121,33 @@ def test_a_wrong_value_is_told_with_its_name(
     assert f"  {name}: " in said
     assert words in said
     assert "two words" not in said
+
+
+@pytest.mark.usefixtures("needed")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read (ca.pem: No such file or directory)"),
+        ("", "holds no PEM certificate (ca.pem)"),
+        ("not a certificate", "holds no PEM certificate (ca.pem)"),
+    ],
+)
+def test_a_ca_file_that_is_none_is_told_with_the_remedy(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, words: str
+) -> None:
+    monkeypatch.setenv("PHOENIX_PROXMOX_CA_FILE", "ca.pem")
+    if content is not None:
+        (folder / "ca.pem").write_text(content)
+    said = complaint()
+    assert f"  PHOENIX_PROXMOX_CA_FILE: {words}. Copy /etc/pve/pve-root-ca.pem of a Proxmox node there" in said
+
+
+@pytest.mark.usefixtures("needed")
+def test_a_ca_file_with_a_certificate_is_good(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = folder / "ca.pem"
+    good.write_text(CERTIFICATE)
+    monkeypatch.setenv("PHOENIX_PROXMOX_CA_FILE", str(good))
+    assert load_settings().proxmox_ca_file == good
 
 
 @pytest.mark.usefixtures("needed")

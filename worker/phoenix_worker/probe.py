@@ -38,7 +38,7 @@ class Probe:
         except TransientError as error:
             if time.monotonic() - self._unseen.setdefault(what, time.monotonic()) <= self._patience:
                 raise
-            end = _error(error, f"{error.message} It did not get better for as long as PHOENIX_PATIENCE says.")
+            end = _error(error, f"{error.message} It did not get better in {self._patience:g} s (PHOENIX_PATIENCE).")
         self._unseen.pop(what, None)
         return end
 

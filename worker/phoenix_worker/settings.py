@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import ssl
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,24 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _ca_file(value: Path | None) -> Path | None:
+    """Read it, as each connection would: whatever is wrong is found before a request fails of it."""
+    if value is None:
+        return None
+    remedy = (
+        "Copy /etc/pve/pve-root-ca.pem of a Proxmox node there, or leave it unset if the machine's own CAs will do."
+    )
+    try:
+        found = ssl.create_default_context(cafile=value).cert_store_stats()["x509"]
+    except ssl.SSLError:
+        found = 0
+    except OSError as error:
+        raise ValueError(f"cannot be read ({value}: {error.strerror}). {remedy}") from error
+    if not found:
+        raise ValueError(f"holds no PEM certificate ({value}). {remedy}")
+    return value
+
+
 def _filled(value: str) -> str:
     if not value.strip():
         raise ValueError("is empty.")
@@ -77,6 +96,7 @@ class Settings(BaseSettings):
     ]
     proxmox_ca_file: Annotated[
         Path | None,
+        AfterValidator(_ca_file),
         Field(
             description="CA that signed the node's certificate (`/etc/pve/pve-root-ca.pem` of the node). "
             "Without it the machine's own CAs count. Certificates are always verified."

@@ -138,7 +138,7 @@ class PhoenixTask(DurableTask):
 
     def failure(self, error: Exception) -> EnsureFailed:
         """The error as its requester gets it, with what was done before."""
-        told = _told(error)
+        told = _told(error, self.engine.patience)
         ledger = self.engine.ledger
         subject = str(ledger.client.hget(ledger.key("job:", self.running.job), "subject") or "")
         ctid = int(subject) if subject.isdecimal() else None
@@ -215,7 +215,7 @@ def _not_declared(ctid: int | None, catalog: Iterable[int], refusal: Refusal | N
     return PermanentError(message, cause="not-declared", remedy=remedy)
 
 
-def _told(error: Exception) -> dict[str, Any]:
+def _told(error: Exception, patience: float) -> dict[str, Any]:
     if isinstance(error, ContractError):
         return {"message": str(error), "cause": "bad-request", "remedy": "Correct the request and send it again."}
     if isinstance(error, CatalogError):
@@ -227,7 +227,7 @@ def _told(error: Exception) -> dict[str, Any]:
     if isinstance(error, PermanentError):
         return {"message": error.message, "cause": error.cause, "remedy": error.remedy}
     if isinstance(error, TransientError):
-        message = f"{error.message} It did not get better for as long as PHOENIX_PATIENCE says."
+        message = f"{error.message} It did not get better in {patience:g} s (PHOENIX_PATIENCE)."
         return {"message": message, "cause": error.cause, "remedy": error.remedy or "Ask again later."}
     if isinstance(error, GivenUpError):
         told: dict[str, Any] = json.loads(str(error))

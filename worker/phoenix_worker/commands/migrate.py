@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from phoenix_producer.teaching import epilog
 from phoenix_worker.catalog.document import decode, read
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.migration import migrate as migrated
@@ -24,7 +25,14 @@ _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 # The only command of its app stands in the callback, so that it needs no name after `migrate`; a group would take
 # options that follow the file for a command's name if they were not allowed to stand anywhere.
 app = typer.Typer(
-    invoke_without_command=True, context_settings={"allow_interspersed_args": True}, subcommand_metavar=""
+    invoke_without_command=True,
+    context_settings={"allow_interspersed_args": True},
+    subcommand_metavar="",
+    epilog=epilog(
+        "phoenix-lxc migrate old.json",
+        "phoenix-lxc migrate old.json --write",
+        codes="0 all is well; 1 the file could not be written; 2 it cannot be migrated, or wrong usage.",
+    ),
 )
 
 
@@ -34,10 +42,7 @@ def migrate(
     *,
     write: Annotated[bool, typer.Option("--write", help="Overwrite the file with the result.")] = False,
 ) -> None:
-    """Print what a migration from lxc_templates and template_file to clone_from_ctid changes in a catalog.
-
-    Exit code 0 when all is well, 1 when the file could not be written, 2 when it cannot be migrated.
-    """
+    """Print what a migration from lxc_templates and template_file to clone_from_ctid changes in a catalog."""
     try:
         before = read(file)
         text = decode(before)

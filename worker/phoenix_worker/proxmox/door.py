@@ -45,7 +45,7 @@ class Access:
             raise PermanentError(
                 "The secret of the Proxmox API token has characters that no secret has, such as a line break.",
                 cause="proxmox-login",
-                remedy="Correct it in the settings.",
+                remedy="Correct PHOENIX_PROXMOX_TOKEN_VALUE.",
             )
 
     @property

@@ -51,7 +51,14 @@ _LASTS = "Nothing has to be done unless it lasts."
 _UNLOCK = "If no task is at work on it, a Proxmox worker died there: run `pct unlock ID` on the node."
 
 _ACCESS = (
-    Row("", _PERMANENT, "proxmox-login", "Check the API token's id and secret, and that it has not expired.", (401,)),
+    Row(
+        "",
+        _PERMANENT,
+        "proxmox-login",
+        "Check the API token's id (PHOENIX_PROXMOX_USER, PHOENIX_PROXMOX_TOKEN_NAME) and secret "
+        "(PHOENIX_PROXMOX_TOKEN_VALUE), and that it has not expired.",
+        (401,),
+    ),
     Row(
         r"only allowed for root@pam|[Oo]nly root can|user != root@pam",
         _PERMANENT,
@@ -176,9 +183,14 @@ _STORAGE_AND_PLACE = (
         r"hostname lookup '(?P<node>[^']+)' failed",
         _PERMANENT,
         "no-such-node",
-        "Correct `node` in the catalog or the settings: the cluster has no '{node}'.",
+        "Correct `node` in the catalog, or PHOENIX_NODE: the cluster has no '{node}'.",
     ),
-    Row(r"no such cluster node '(?P<node>[^']+)'", _PERMANENT, "no-such-node", "Correct `node`: there is no '{node}'."),
+    Row(
+        r"no such cluster node '(?P<node>[^']+)'",
+        _PERMANENT,
+        "no-such-node",
+        "Correct `node` or PHOENIX_NODE: there is no '{node}'.",
+    ),
     Row(r"protection mode enabled", _PERMANENT, "protected", "Switch its protection off: `pct set ID --protection 0`."),
     Row(r"used in HA resources", _PERMANENT, "ha-managed", "Take it out of the HA resources first."),
 )
@@ -192,7 +204,13 @@ _WHAT_WAS_ASKED = (
         (400,),
     ),
     Row("", _PERMANENT, "bad-parameter", "Correct the value in the catalog.", (400,)),
-    Row("", _PERMANENT, "not-implemented", "Check that the address is that of a Proxmox VE 8 or 9.", (404, 405, 501)),
+    Row(
+        "",
+        _PERMANENT,
+        "not-implemented",
+        "Check that the address in PHOENIX_PROXMOX_HOST is that of a Proxmox VE 8 or 9.",
+        (404, 405, 501),
+    ),
     Row(r"interrupted by signal", _PERMANENT, "aborted", "Somebody stopped the task; ask again if that was not meant."),
 )
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 _LOG_LINES = 5
 _BROKEN_HANDSHAKE = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out", re.IGNORECASE)
 _LOOK_AGAIN = "What is there now is looked at before anything is sent again."
-_REACHABLE = "Check the address in the settings, the network, and that pveproxy runs on the node."
+_REACHABLE = "Check the address in PHOENIX_PROXMOX_HOST, the network, and that pveproxy runs on the node."
 _TLS = (
-    "Put the cluster's CA certificate (/etc/pve/pve-root-ca.pem) into the settings, "
-    "and use a name or address that the node's certificate carries."
+    "Let PHOENIX_PROXMOX_CA_FILE name the cluster's CA certificate (/etc/pve/pve-root-ca.pem of a node), "
+    "and PHOENIX_PROXMOX_HOST a name or address that the node's certificate carries."
 )
 
 
@@ -99,7 +99,7 @@ def error_of_exception(request: Request, error: OSError) -> TransientError | Per
     if not isinstance(error, requests.RequestException):
         return PermanentError(_sentence(request.doing, why), cause="tls", remedy=_TLS)
     if isinstance(error, requests.TooManyRedirects):
-        remedy = "Check that the address in the settings is that of Proxmox itself."
+        remedy = "Check that the address in PHOENIX_PROXMOX_HOST is that of Proxmox itself."
         return PermanentError(_sentence(request.doing, why), cause="not-proxmox", remedy=remedy)
     if request.changes_something and not _never_sent(error):
         return _unknown_outcome(request, why)

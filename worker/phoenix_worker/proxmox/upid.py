@@ -29,7 +29,7 @@ class Upid:
             raise PermanentError(
                 f"Unable to read the Proxmox task id {text!r}: it is not a UPID.",
                 cause="bad-upid",
-                remedy="Check that the address in the settings is that of Proxmox itself.",
+                remedy="Check that the address in PHOENIX_PROXMOX_HOST is that of Proxmox itself.",
             )
         _, node, _, _, started, kind, guest, user, _ = parts
         return cls(text, node, int(started, 16), kind, guest, user)

@@ -1,0 +1,37 @@
+"""The command that was given, written down once more: for who has stopped waiting and wants to go on."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from kombu.utils.url import sanitize_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import typer
+
+_TIMEOUT = "timeout"
+
+
+def command_again(context: typer.Context) -> str:
+    """Write down all that was given but the `--timeout`, which is over. A password in a URL is left to be filled in."""
+    top = context.find_root()
+    return shlex.join(["phoenix-lxc", *_words(top), str(context.info_name), *_words(context)])
+
+
+def _words(context: Any) -> Iterator[str]:
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name != _TIMEOUT and source is not None and source.name == "COMMANDLINE":
+            yield from _given(parameter, context.params[parameter.name or ""])
+
+
+def _given(parameter: Any, value: Any) -> Iterator[str]:
+    if parameter.param_type_name == "argument":
+        yield from map(str, value)
+    elif isinstance(value, bool):
+        yield (parameter.opts if value else parameter.secondary_opts)[0]
+    else:
+        yield from (parameter.opts[0], sanitize_url(str(value)) if "://" in str(value) else str(value))

@@ -1,0 +1,135 @@
+"""`phoenix-lxc ensure` while it waits: what a terminal shows, timeouts, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from tests.support.cli import invoke
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from phoenix_worker.commands.embedded import RedisServer
+
+SLOW = "408"
+
+
+# --- on a terminal
+
+
+def test_a_terminal_shows_one_live_line_for_each_job(started: Callable[..., subprocess.Popen[str]]) -> None:
+    ours, theirs = pty.openpty()
+    process = started("ensure", "103", "101", stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = ""
+    while chunk := _read(ours):
+        shown += chunk
+    os.close(ours)
+    assert process.wait(30) == 0
+    assert "\x1b[" in shown
+    assert "103" in shown
+    assert "created on pve" in shown
+
+
+def test_a_notice_stands_above_the_live_lines(started: Callable[..., subprocess.Popen[str]], redis_url: str) -> None:
+    ours, theirs = pty.openpty()
+    started("--redis-url", redis_url, "ensure", "103", stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = ""
+    while "\x1b[2K" not in shown.partition("No worker has taken")[2]:
+        shown += _read(ours)
+    os.close(ours)
+    before = shown.partition("No worker has taken")[0]
+    assert before.endswith("\x1b[2K"), "the line that was there is cleared"
+
+
+def _read(terminal: int) -> str:
+    try:
+        return os.read(terminal, 65536).decode()
+    except OSError:  # Linux says so when the other side is closed
+        return ""
+
+
+# --- waiting
+
+
+def test_a_timeout_is_a_failure_and_says_that_the_job_goes_on(
+    run: Callable[..., subprocess.CompletedProcess[str]], release: Callable[[], object]
+) -> None:
+    done = run("ensure", SLOW, "--timeout", "0.2", "--json")
+    release()
+    assert done.returncode == 1
+    (failure,) = json.loads(done.stdout)
+    assert failure["cause"] == "timeout"
+    assert failure["message"] == "The request for CTID 408 has not ended in 0.2 s."
+    assert failure["remedy"] == "It goes on. Wait for it again with: phoenix-lxc ensure 408 --json"
+
+
+@pytest.mark.parametrize(
+    "options", [["--adopt", "--state", "stopped", "--json"], ["--dry-run"], ["--state", "running", "--wait"]]
+)
+def test_the_way_to_wait_again_has_all_that_was_given(options: list[str], redis_url: str) -> None:
+    result = invoke("--redis-url", redis_url, "ensure", "103", "--timeout", "0.1", *options, "101")
+    wanted = f"phoenix-lxc --redis-url {redis_url} ensure 103 101 {' '.join(options)}"
+    remedies = (
+        [failure["remedy"] for failure in json.loads(result.stdout)]
+        if "--json" in options
+        else [line.strip() for line in result.stderr.splitlines() if "Wait for it again" in line]
+    )
+    assert result.exit_code == 1
+    assert set(remedies) == {
+        f"No worker answers; the request waits in Redis until one starts. Wait for it again with: {wanted}"
+    }
+    assert len(remedies) == (2 if "--json" in options else 1), "people read it once"
+
+
+def test_the_way_to_wait_again_shows_no_password(redis_server: RedisServer) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.config_set("requirepass", "s3cret")
+    url = redis_server.url.replace("redis://", "redis://:s3cret@")
+    result = invoke("--redis-url", url, "ensure", "103", "--timeout", "0.1")
+    assert "phoenix-lxc --redis-url 'redis://:**@127.0.0.1:" in result.stderr
+    assert "s3cret" not in result.output
+
+
+def test_a_list_of_all_that_nobody_gives_is_waited_for_no_longer_than_asked(redis_url: str) -> None:
+    result = invoke("--redis-url", redis_url, "ensure", "--all", "--timeout", "0.1")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "for the list of containers has not ended in 0.1 s" in result.stderr
+    assert result.stderr.endswith("phoenix-lxc --redis-url " + redis_url + " ensure --all\n")
+
+
+def test_ctrl_c_leaves_the_job_and_says_how_to_look_again(
+    started: Callable[..., subprocess.Popen[str]], release: Callable[[], object]
+) -> None:
+    process = started("ensure", SLOW, "--adopt")
+    assert process.stdout is not None
+    while "started" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    release()
+    assert process.returncode == 130
+    _, look, again, cancel = errors.splitlines()
+    job_id = look.rpartition("phoenix-lxc jobs show ")[2]
+    assert len(job_id) == 36
+    assert again.endswith("phoenix-lxc ensure 408 --adopt")
+    assert cancel.endswith(f"phoenix-lxc cancel {job_id}")
+    assert "Traceback" not in errors
+
+
+def test_when_nobody_answers_it_says_so_and_waits_on(
+    started: Callable[..., subprocess.Popen[str]], redis_url: str
+) -> None:
+    process = started("--redis-url", redis_url, "ensure", "103")
+    assert process.stderr is not None
+    assert "No worker has taken the request yet; is one running?" in process.stderr.readline()
+    assert process.poll() is None

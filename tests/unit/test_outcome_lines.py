@@ -1,0 +1,39 @@
+"""What a person reads of how a job ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from phoenix_producer.contract import EnsureResult, Outcome, Step
+from phoenix_producer.terminal import outcome_lines
+
+
+def first_line(outcome: Outcome, *seconds: float, **more: Any) -> str:
+    steps = tuple(Step(name="configure", ctid=103, started=1000.0, seconds=one) for one in seconds)
+    result = EnsureResult(request_id="a", ctid=103, node="pve", outcome=outcome, steps=steps, **more)
+    return next(outcome_lines(result))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "took"), [(12.34, " in 12.3 s"), (0.1, " in 0.1 s"), (0.04, " in 0.04 s"), (0.001, "")]
+)
+def test_nothing_takes_no_time(seconds: float, took: str) -> None:
+    assert first_line(Outcome.UPDATED, seconds) == f"103  updated on pve{took}"
+
+
+def test_without_a_step_there_is_no_time_to_tell() -> None:
+    assert first_line(Outcome.UNCHANGED) == "103  unchanged on pve"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Outcome.CREATED, "would be created"),
+        (Outcome.UPDATED, "would be updated"),
+        (Outcome.UNCHANGED, "would stay unchanged"),
+    ],
+)
+def test_a_dry_run_does_not_read_as_done(outcome: Outcome, words: str) -> None:
+    assert first_line(outcome, 2.0, dry_run=True) == f"103  {words} on pve"
