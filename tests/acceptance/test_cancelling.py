@@ -41,9 +41,10 @@ def cancel(handle: Handle[Any]) -> Cancelled:
     return handle.cancel().wait(timeout=60)
 
 
-def is_told(handle: Handle[Any]) -> None:
-    """The requester hears that the job was cancelled, from its result and from its history."""
+def is_told(handle: Handle[Any], *fate: str) -> None:
+    """The requester hears that the job was cancelled, from its result and from its history, and what of it is left."""
     failure = failure_of(handle)
+    assert failure.warnings == fate
     assert failure.cause == "cancelled"
     assert handle.id in failure.message
     *_, last = handle.progress(timeout=60)
@@ -67,7 +68,7 @@ def test_one_that_stands_in_line_ends_and_the_others_move_up(product: Product) -
     assert product.simulator.pve.aborted == []
     product.simulator.pve.ct_secs["clone"] = 0.1
     assert cancel(first) is Cancelled.CANCELLED
-    is_told(first)
+    is_told(first, "Nothing is left of CT 100 on pve1.")
     assert product.simulator.pve.aborted == [clone.upid]
     assert third.wait(timeout=60).outcome == "created"
     assert [product.status(ctid) for ctid in (100, 101, 102)] == ["absent", "absent", "running"]
@@ -80,7 +81,7 @@ def test_in_the_middle_of_a_clone_its_proxmox_task_is_aborted(product: Product) 
     handle = product.producer.ensure(103)
     clone = under_way(product, "vzclone")
     assert cancel(handle) is Cancelled.CANCELLED
-    is_told(handle)
+    is_told(handle, "Nothing is left of CT 103 on pve1.")
     assert product.simulator.pve.aborted == [clone.upid]
     assert product.status(103) == "absent"
     assert "lock" not in product.config(900)
@@ -95,7 +96,7 @@ def test_in_the_middle_of_a_build_that_nobody_else_needs(product: Product) -> No
     handle = product.producer.ensure(103)
     create = under_way(product, "vzcreate")
     assert cancel(handle) is Cancelled.CANCELLED
-    is_told(handle)
+    is_told(handle, "Nothing is left of CT 900 on pve1.")
     assert product.simulator.pve.aborted == [create.upid]
     assert [product.status(ctid) for ctid in (900, 103)] == ["absent", "absent"]
 
@@ -112,7 +113,7 @@ def test_what_was_made_before_the_cancel_is_removed(product: Product) -> None:
     wait_for(lambda: any(starting.upid in path for _, path in product.calls()[asked:]))
     assert product.simulator.intervals("vzdestroy") == [], "a start is left to end by itself"
     product.simulator.do(product.simulator.pve.abort, starting.upid)
-    is_told(handle)
+    is_told(handle, "CT 103 on pve1, which was half made, was removed.")
     assert product.simulator.pve.aborted == []
     assert product.status(103) == "absent"
     assert product.config(900)["template"] == "1"
@@ -128,7 +129,7 @@ def test_a_build_that_others_wait_for_passes_on(product: Product) -> None:
     second = product.producer.ensure(104)
     wait_for(lambda: in_line(product, "ct/901") == 1)
     assert cancel(first) is Cancelled.CANCELLED
-    is_told(first)
+    is_told(first, "What was begun of CT 900 is left to others, who wait for it.")
     assert product.simulator.pve.aborted == []
     wait_for(lambda: under_way(product, "vzcreate").upid == create.upid)
     product.simulator.do(product.simulator.pve.hurry)

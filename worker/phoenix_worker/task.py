@@ -129,7 +129,7 @@ class PhoenixTask(DurableTask):
             return
         ctid, declared, *_ = args
         try:
-            wind_up(self, self.declared(ctid, declared))
+            self.running.notes = wind_up(self, self.declared(ctid, declared))
         except TransientError as error:
             self.back_off(error)
             logger.exception("CT %s may be left half made by a cancelled job.", ctid)
@@ -156,9 +156,17 @@ class PhoenixTask(DurableTask):
                 templates_built=templates_in(steps),
                 not_applied=declaration.not_applied if declaration else (),
                 templates_not_applied=unapplied_in(steps, but=ctid),
-                warnings=self.warnings() + warnings_in(steps),
+                warnings=self.warnings() + warnings_in(steps) + self._left_behind(told["cause"], steps),
             )
         )
+
+    def _left_behind(self, cause: str, steps: list[dict[str, Any]]) -> tuple[str, ...]:
+        """What becomes of what this job had begun to make."""
+        if cause == CANCELLED:
+            return self.running.notes
+        made = dict.fromkeys(step["ctid"] for step in steps if step["name"] in {"create", "clone"})
+        unfinished = (ctid for ctid in made if ctid not in templates_in(steps))
+        return tuple(f"CT {ctid} was made and stays as it is; the next request goes on with it." for ctid in unfinished)
 
     def _declared_now(self, ctid: int | None) -> Declaration | None:
         try:

@@ -27,10 +27,15 @@ _STOP_SECONDS = 15.0
 _PAUSE = 0.1
 
 
-def wind_up(task: PhoenixTask, declaration: Declaration) -> None:
-    """Stop the Proxmox task that makes a CTID and remove what this job made of it, unless others wait for it."""
-    if _is_whole(task) or others_wait_for(task, declaration.ctid):
-        return
+def wind_up(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
+    """Stop the Proxmox task that makes a CTID and remove what this job made of it, unless others wait for it.
+
+    Returns what became of it, in words for the requester.
+    """
+    if _is_whole(task):
+        return ()
+    if others_wait_for(task, declaration.ctid):
+        return (f"What was begun of CT {declaration.ctid} is left to others, who wait for it.",)
     ordered = _ordered(task, declaration)
     if ordered is not None and ordered["upid"]:
         task.proxmox.abort(ordered["upid"])
@@ -39,7 +44,8 @@ def wind_up(task: PhoenixTask, declaration: Declaration) -> None:
         if upid := json.loads(task.running.journal.get(step, "{}")).get("upid"):
             _await_end(task, upid)
     if ordered is not None or _was_made(task, declaration.ctid):
-        _remove(task, declaration)
+        return _remove(task, declaration)
+    return ()
 
 
 def others_wait_for(task: PhoenixTask, ctid: int) -> bool:
@@ -95,12 +101,15 @@ def _await_end(task: PhoenixTask, upid: str) -> None:
         time.sleep(_PAUSE)
 
 
-def _remove(task: PhoenixTask, declaration: Declaration) -> None:
+def _remove(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
     seen = task.proxmox.observe(declaration.node, declaration.ctid)
+    if seen.presence is Presence.ABSENT:
+        return (f"Nothing is left of CT {seen.ctid} on {seen.node}.",)
     if not _half_made(seen):
-        return
+        return (f"CT {seen.ctid} stays on {seen.node} as it is; the next request goes on with it.",)
     logger.info("CT %d on %s was half made when its job was cancelled; it is removed.", seen.ctid, seen.node)
     _await_end(task, task.proxmox.destroy(declaration.node, declaration.ctid))
+    return (f"CT {seen.ctid} on {seen.node}, which was half made, was removed.",)
 
 
 def _half_made(seen: Observation) -> bool:

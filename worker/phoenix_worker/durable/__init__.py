@@ -45,5 +45,8 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     ev:{event}, :w     a value that became known; who waits for it
     watch, watched     remote jobs: when to look next; what to look at. `watch:turn` says who looks, `watch:looks` at
                        what: who takes the turn from a dead worker looks there at once
-    pos:{q}, claimed   places in queues, to tell late from lost
+    pos:{q}, claimed   places in queues, to tell late from lost; `seq` counts what was published
+    flight:{what}      the request that others for the same may join; `job:{id}:followers` who did
+    jobs               requests by the time of their coming, for lists
+    learned:{class}    what remote jobs took before; `written` is set to see that Redis takes writes
 """

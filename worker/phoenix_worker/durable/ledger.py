@@ -54,6 +54,8 @@ class Run:
     over: bool = False
     """Parked, replaced or finished: nothing more may be said in this run's name."""
     value: Any = None
+    notes: tuple[str, ...] = ()
+    """What its requester should know besides."""
 
 
 class Ledger:
