@@ -50,4 +50,4 @@ def test_a_loss_in_a_short_queue_is_seen_soon_after_it_is_proved(driven: DrivenL
     for later in (2.2, 4.5, 6.8):
         assert sent_again(redis_client, later) == []
     driven.claim(ids[1])
-    assert ids[0] in sent_again(redis_client, 9.1)
+    assert ids[0] in sent_again(redis_client, 7.6)

@@ -32,8 +32,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now())
       ring(id)
       pause = GRACE * 2 ^ redis.call('HINCRBY', t, 'rings', 1)
     else
-      -- About when the queue before it may have been worked off; with a long one, few looks at each of many.
-      pause = GRACE + redis.call('LLEN', redis.call('HGET', t, 'queue')) / 100
+      -- The proof may come any moment: a short queue is looked at often, each message of a long one seldom.
+      pause = GRACE / 4 + redis.call('LLEN', redis.call('HGET', t, 'queue')) / 50
     end
     redis.call('ZADD', key('due'), stamp(now() + math.min(pause, 60)), id)
   else
