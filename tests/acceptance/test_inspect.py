@@ -118,5 +118,5 @@ def test_status_tells_what_stands_at_each_ctid(product: Product) -> None:
     assert lines["104"].endswith("container, running  differs: memory; locked: backup")
     assert lines["900"].split()[2:] == ["template", NODE, "template"]
     refused = cli(product, "status", "555")
-    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert (refused.exit_code, refused.stdout) == (2, "")
     assert "not in the catalog" in refused.stderr

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_worker.commands.child import ChildProcess
 from tests.support.waiting import wait_for
 from tests.support.worker import QUICK_START
@@ -118,4 +119,6 @@ def test_flower_shows_the_tasks_of_a_job(product: Product, tmp_path: Path) -> No
         ours = asked(f"{address}/api/tasks")
         assert ours[handle.id]["name"] == "phoenix.verify", "the last link of a job has the request's id"
         assert product.environ()["PHOENIX_PROXMOX_TOKEN_VALUE"] not in json.dumps(ours)
+        queues = {queue["name"] for queue in asked(f"{address}/api/queues/length")["active_queues"]}
+        assert {QUEUE, RESUME_QUEUE} <= queues
     assert worker.running()

@@ -12,7 +12,6 @@ CELERY_SETTINGS = {
     "task_serializer": "json",
     "result_serializer": "json",
     "accept_content": ["json"],
-    "broker_transport": "phoenix_worker.durable.transport:Transport",
     "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in (RESUME_QUEUE, QUEUE)],
     "task_default_queue": QUEUE,
     # Longer than the longest job, or its answer would be lost.

@@ -13,6 +13,7 @@ from redis import Redis, RedisError
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
+from phoenix_worker.durable import transport
 from phoenix_worker.durable.chord import chord_lease
 from phoenix_worker.durable.doorbell import Doorbell
 from phoenix_worker.durable.keeper import Keeper
@@ -86,6 +87,7 @@ class Engine:
         engine = self
         store_patiently(app)
         tell_once()
+        transport.use()
 
         class EngineStep(bootsteps.StartStopStep):
             """Starts before the pool takes tasks and stops after it has ended them."""

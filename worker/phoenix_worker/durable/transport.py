@@ -9,7 +9,7 @@ import logging
 import uuid
 from typing import Any
 
-from kombu.transport import redis
+from kombu.transport import TRANSPORT_ALIASES, redis
 
 from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE
 from phoenix_worker.durable.message_form import id_of, message, objection
@@ -56,3 +56,10 @@ class Transport(redis.Transport):
             super()._deliver(message, queue)
         else:
             self.refuse(message, why, queue)
+
+
+def use() -> None:
+    """Have all that this process connects to by redis:// and rediss:// use this transport."""
+    # By its name in `broker_transport` it would take the place of redis:// in Celery's banner and before Flower, which
+    # shows no queues of a broker that it does not know.
+    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:{Transport.__name__}"))
