@@ -1,0 +1,184 @@
+"""Waiting for what was asked: results, failures and progress, without a worker and with one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+
+from phoenix_producer import (
+    ContractError,
+    DesiredState,
+    EnsureFailed,
+    EnsureResult,
+    Failure,
+    Outcome,
+    Plan,
+    Producer,
+    ProgressKind,
+    Unreachable,
+)
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from phoenix_worker.commands.embedded import RedisServer
+
+# Celery 5.7 stores results with a call that redis-py 8 deprecates; ours do not.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
+REFUSED, BROKEN, FORGOTTEN = 404, 500, 410
+RESULT = {"request_id": "a", "ctid": 103, "node": "pve", "outcome": "created"}
+
+
+def test_waiting_returns_the_result_whoever_stored_it(producer: Producer, results: Any) -> None:
+    handle = producer.ensure(103)
+    assert not handle.done()
+    results.mark_as_done(handle.id, RESULT)
+    assert handle.done()
+    assert handle.wait() == EnsureResult(request_id="a", ctid=103, node="pve", outcome=Outcome.CREATED)
+
+
+def test_a_task_that_has_only_started_is_not_done(producer: Producer, results: Any) -> None:
+    handle = producer.ensure(103)
+    results.mark_as_started(handle.id)
+    assert not handle.done()
+    with pytest.raises(TimeoutError, match=r"for CTID 103 has not ended in 0 s; it is not cancelled\."):
+        handle.wait(0)
+
+
+def test_threads_wait_at_once_and_leave_no_subscription(
+    producer: Producer, results: Any, redis_client: redis.Redis
+) -> None:
+    before = set(redis_client.pubsub_channels())
+    handles = producer.ensure_many(range(101, 117))
+    with ThreadPoolExecutor(16) as threads:
+        waiting = [threads.submit(handle.wait, 60) for handle in handles]
+        wait_for(lambda: len(set(redis_client.pubsub_channels()) - before) == 16)
+        for handle in handles:
+            results.mark_as_done(handle.id, {**RESULT, "ctid": handle.ctid})
+        assert [future.result().ctid for future in waiting] == list(range(101, 117))
+    wait_for(lambda: set(redis_client.pubsub_channels()) <= before)
+
+
+def test_a_wait_that_ran_out_leaves_no_subscription(producer: Producer, redis_client: redis.Redis) -> None:
+    before = set(redis_client.pubsub_channels())
+    with pytest.raises(TimeoutError):
+        producer.ensure(103).wait(0.01)
+    wait_for(lambda: set(redis_client.pubsub_channels()) <= before)
+
+
+def test_a_redis_that_dies_while_one_waits_is_an_error(redis_server: RedisServer) -> None:
+    with Producer(redis_server.url) as producer, ThreadPoolExecutor(1) as threads:
+        handle = producer.ensure(103)
+        waiting = threads.submit(handle.wait, 60)
+        with redis.Redis.from_url(redis_server.url, decode_responses=True) as client:
+            wait_for(client.pubsub_channels)
+        redis_server.kill()
+        with pytest.raises(Unreachable):
+            waiting.result()
+
+
+def test_a_revoked_request_has_failed(producer: Producer, results: Any) -> None:
+    handle = producer.ensure(103)
+    results.mark_as_revoked(handle.id, "revoked")
+    with pytest.raises(EnsureFailed, match="CTID 103 ended as REVOKED: TaskRevokedError") as failed:
+        handle.wait()
+    assert failed.value.failure.cause == "revoked"
+
+
+def test_a_failure_without_a_ctid_is_told_with_that_of_the_request(producer: Producer, results: Any) -> None:
+    handle = producer.ensure(103)
+    failure = Failure(request_id=handle.id, message="It was cancelled.", cause="cancelled", remedy="")
+    results.mark_as_failure(handle.id, EnsureFailed.of(failure))
+    with pytest.raises(EnsureFailed) as failed:
+        handle.wait()
+    assert failed.value.failure.ctid == 103
+
+
+def test_an_answer_of_another_version_is_named(producer: Producer, results: Any) -> None:
+    handle = producer.ensure(103)
+    results.mark_as_done(handle.id, {**RESULT, "outcome": "melted"})
+    with pytest.raises(ContractError, match="none that this version understands"):
+        handle.wait()
+
+
+def test_an_answer_may_say_more_than_this_version_knows(producer: Producer, results: Any) -> None:
+    handle = producer.ensure(103)
+    results.mark_as_done(handle.id, {**RESULT, "colour": "red"})
+    assert handle.wait(timeout=60).ctid == 103
+
+
+# --- with a worker
+
+
+def test_a_worker_answers(answered: Producer) -> None:
+    result = answered.ensure(103, state=DesiredState.STOPPED).wait(30)
+    assert (result.ctid, result.outcome, result.node) == (103, Outcome.CREATED, "pve")
+    assert result.not_applied == ("requester: the tests", "state: stopped")
+
+
+def test_a_failure_says_what_the_worker_said(answered: Producer) -> None:
+    with pytest.raises(EnsureFailed, match=r"CTID 404 is not ours\. Use --adopt\.") as failed:
+        answered.ensure(REFUSED).wait(30)
+    assert failed.value.failure.cause == "not-ours"
+
+
+def test_a_worker_whose_code_breaks_is_a_failure_too(answered: Producer) -> None:
+    with pytest.raises(EnsureFailed, match=r"RuntimeError.*the worker's own fault") as failed:
+        answered.ensure(BROKEN).wait(30)
+    assert failed.value.failure.cause == "unexpected"
+
+
+def test_many_are_waited_for_and_failures_come_together(answered: Producer) -> None:
+    assert [result.ctid for result in answered.ensure_many([103, 101]).wait(30)] == [103, 101]
+    handles = answered.ensure_many([103, REFUSED])
+    with pytest.raises(ExceptionGroup, match="1 of 2 requests failed") as failed:
+        handles.wait(30)
+    assert failed.group_contains(EnsureFailed, match="404")
+    assert [handle.ctid for handle in handles[:1]] == [103]
+
+
+def test_plans_and_the_list_of_containers_are_requests_too(answered: Producer) -> None:
+    assert answered.plan(103).wait(30) == Plan(ctid=103, lines=("clone 103 from 900",))
+    assert [plan.ctid for plan in answered.plan_many([101, 103]).wait(30)] == [101, 103]
+    assert answered.containers().wait(30) == [101, 103]
+
+
+def test_progress_is_told_until_the_end(answered: Producer) -> None:
+    handle = answered.ensure(103)
+    history = list(handle.progress(30))
+    kinds = ["requested", "step-started", "remote-task", "done"]
+    assert [progress.kind for progress in history] == kinds
+    assert {progress.ctid for progress in history} == {103}
+    assert history[2].upid is not None
+    assert list(handle.progress(30)) == history
+
+
+def test_progress_of_a_failed_job_ends(answered: Producer) -> None:
+    assert [*answered.ensure(REFUSED).progress(30)][-1].kind is ProgressKind.FAILED
+
+
+def test_progress_of_many_tells_whose_it_is(answered: Producer) -> None:
+    handles = answered.ensure_many([101, 103])
+    ends = {progress.job for progress in handles.progress(30) if progress.kind is ProgressKind.DONE}
+    assert ends == {handle.id for handle in handles}
+
+
+def test_progress_ends_with_the_result_when_the_history_is_gone(answered: Producer) -> None:
+    handle = answered.ensure(FORGOTTEN)
+    assert ProgressKind.DONE not in [progress.kind for progress in handle.progress(30)]
+    assert handle.done()
+
+
+def test_progress_leaves_out_what_only_newer_versions_know(producer: Producer, redis_client: redis.Redis) -> None:
+    handle = producer.ensure(103)
+    for kind in ("teleported", "done"):
+        redis_client.xadd(f"phoenix:job:{handle.id}:log", {"at": "1.0", "kind": kind})
+    assert [progress.kind for progress in handle.progress(30)] == ["requested", "done"]
+
+
+def test_progress_has_a_timeout(producer: Producer) -> None:
+    with pytest.raises(TimeoutError):
+        list(producer.ensure(103).progress(0.01))
