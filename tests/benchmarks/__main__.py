@@ -6,6 +6,9 @@ parked      bytes in Redis for each of 1,000 parked tasks (reach: 6 KB)
 clones      wall time of 10 clones of one template ÷ Proxmox's own time: all clones, one start (reach: 1.05)
 calls       Proxmox API calls for a new container, and for one that is right (reach: 8 and 2)
 unchanged   ensure of what is right per second ÷ Celery's empty task per second (reach: 0.25)
+duplicates  1,000 requests at once for a container without its template: one clone, all answered (reach: the job + 3 s)
+
+Names of parts as arguments measure those alone: `make bench ARGS="clones duplicates"`.
 """
 
 from __future__ import annotations
@@ -15,26 +18,30 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery import chain
 
 from phoenix_producer import Producer
 from phoenix_worker.commands.embedded import private_redis
 from tests.support.asking import Asking, asking
-from tests.support.product import Product, container, template
+from tests.support.product import Product, add_os_template, container, template
 from tests.support.proxmox import Simulator
 from tests.support.worker import WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CLONES = 10
+CREATE_SECONDS = 1.5
 CLONE_SECONDS = 2.0
 START_SECONDS = 1.0
+COPIES = 300
+"""The first of three containers, each of which has a template of its own."""
 
 
 @contextmanager
@@ -95,7 +102,7 @@ def parked(client: Asking, count: int = 1000) -> None:
     report("parked", f"{used / count / 1024:.1f} KB each")
 
 
-def clones(product: Product) -> None:
+def clones(product: Product, _: Asking) -> None:
     """Cold, then learned: the second round clones other CTIDs of the same template."""
     product.simulator.set(product.simulator.pve, start_secs=START_SECONDS)
     product.simulator.do(product.simulator.pve.ct_secs.update, {"clone": CLONE_SECONDS})
@@ -113,6 +120,7 @@ def clones(product: Product) -> None:
 
 def unchanged(product: Product, client: Asking, count: int = 200) -> None:
     """The empty task runs in the same worker."""
+    product.producer.ensure_many(range(100, 100 + CLONES)).wait(timeout=600)
     before, began = len(product.calls()), time.monotonic()
     handles = [product.producer.ensure(100 + number % CLONES) for number in range(count)]
     for handle in handles:
@@ -127,26 +135,75 @@ def unchanged(product: Product, client: Asking, count: int = 200) -> None:
     report("unchanged", f"{ours:.0f}/s, empty tasks {empty:.0f}/s: {ours / empty:.2f}; {calls:.1f} calls each")
 
 
+def duplicates(product: Product, _: Asking, count: int = 1000) -> None:
+    """Next to one request for the same kind of container, in the same run; the first of all only warms up."""
+    pve = product.simulator.pve
+    product.simulator.set(pve, start_secs=START_SECONDS)
+    product.simulator.do(pve.ct_secs.update, {"create": CREATE_SECONDS, "clone": CLONE_SECONDS})
+    alone = 0.0
+    for ctid in (COPIES, COPIES + 1):
+        began = time.monotonic()
+        product.ensure(ctid)
+        alone = time.monotonic() - began
+    ctid, before, began = COPIES + 2, len(product.simulator.intervals("vzclone")), time.monotonic()
+    handles = product.producer.ensure_many([ctid] * count)
+    sent = time.monotonic() - began
+    held = []
+    while not (made := product.simulator.intervals("vzclone")[before:]) or made[0].end is None:
+        held.append(sum(product.redis.scard(key) for key in product.redis.scan_iter("phoenix:runs:*", count=10_000)))
+        time.sleep(0.01)
+    results = handles.wait(timeout=600)
+    took = time.monotonic() - began
+    clones = len(product.simulator.intervals("vzclone")) - before
+    outcomes = dict(Counter(str(result.outcome) for result in results))
+    (started,) = [one.end for one in product.simulator.intervals("vzstart") if one.guest == str(ctid)]
+    answering = began + took - (started or 0.0)
+    report("duplicates", f"{len(results)} results {outcomes}, {clones} clone; sent in {sent:.1f} s")
+    report("duplicates", f"{took:.1f} s, one alone {alone:.1f} s: the job + {took - alone:.1f} s")
+    report("duplicates", f"answered in {answering:.1f} s: {count / answering:.0f}/s")
+    report("duplicates", f"slots held while Proxmox works: p50 {statistics.median(held):.0f}, max {max(held)}")
+
+
+def catalog() -> dict[int, dict[str, Any]]:
+    entries = {900: template()}
+    entries |= {ctid: container(ctid) for first in (100, 200) for ctid in range(first, first + CLONES)}
+    for ctid in range(COPIES, COPIES + 3):
+        entries |= {600 + ctid: template(600 + ctid), ctid: container(ctid, 600 + ctid)}
+    return entries
+
+
+OF_THE_ENGINE: dict[str, Callable[[Asking], None]] = {"chains": chains, "hand_over": hand_over, "parked": parked}
+OF_THE_PRODUCT: dict[str, Callable[[Product, Asking], None]] = {
+    "clones": clones,
+    "unchanged": unchanged,
+    "duplicates": duplicates,
+}
+
+
 def main() -> None:
-    wanted = set(sys.argv[1:])
+    known = [*OF_THE_ENGINE, *OF_THE_PRODUCT]
+    wanted = sys.argv[1:] or known
+    if strange := set(wanted) - set(known):
+        sys.exit(f"There is no part {', '.join(sorted(strange))}. Parts: {' '.join(known)}")
+    report("load", f"{os.getloadavg()[0]:.1f} before, on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as folder, private_redis(Path(folder) / "redis") as redis:
         directory = Path(folder)
         with asking(redis.url) as client:
-            environ = {"DURABLE_REDIS": redis.url, "DURABLE_TTL": "3"}
-            with worker("tests.support.durable_app", directory, environ):
-                for measure in (chains, hand_over, parked):
-                    if not wanted or measure.__name__ in wanted:
+            if parts := [measure for name, measure in OF_THE_ENGINE.items() if name in wanted]:
+                environ = {"DURABLE_REDIS": redis.url, "DURABLE_TTL": "3"}
+                with worker("tests.support.durable_app", directory, environ):
+                    for measure in parts:
                         measure(client)
-            client.redis.flushall()
-            if not wanted or wanted & {"clones", "unchanged"}:
+                client.redis.flushall()
+            if of_product := [measure for name, measure in OF_THE_PRODUCT.items() if name in wanted]:
                 with Simulator() as simulator, Producer(redis.url) as producer:
-                    catalog = directory / "catalog.json"
-                    product = Product(simulator, redis.url, client.redis, catalog, producer, None)  # type: ignore[arg-type]  # starts its own
-                    entries = {ctid: container(ctid) for first in (100, 200) for ctid in range(first, first + CLONES)}
-                    product.declare({900: template()} | entries)
+                    add_os_template(simulator)
+                    file = directory / "catalog.json"
+                    product = Product(simulator, redis.url, client.redis, file, producer, None)  # type: ignore[arg-type]  # starts its own
+                    product.declare(catalog())
                     with worker("phoenix_worker", directory, product.environ(PHOENIX_HEARTBEAT_TTL="3")):
-                        clones(product)
-                        unchanged(product, client)
+                        for measure_product in of_product:
+                            measure_product(product, client)
 
 
 if __name__ == "__main__":

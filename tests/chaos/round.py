@@ -15,7 +15,7 @@ from phoenix_producer import EnsureFailed, Producer, Unreachable
 from tests.chaos import faults, verdict
 from tests.chaos.crew import Crew
 from tests.chaos.recovery import Recovery
-from tests.support.product import OS_TEMPLATE, Product, container, template
+from tests.support.product import Product, add_os_template, container, template
 from tests.support.proxmox import NODE, Simulator
 from tests.support.waiting import wait_for
 
@@ -96,10 +96,7 @@ class Round:
         simulator, pve = self.simulator, self.simulator.pve
         faults.make_answers_losable(simulator)
         simulator.set(pve, ct_secs={**pve.ct_secs, "create": 1.0, "clone": 0.4, "template": 0.1}, start_secs=0.1)
-        volumes = pve.storages["local"]["volumes"]
-        simulator.do(
-            volumes.__setitem__, OS_TEMPLATE.partition(":")[2], {"content": "vztmpl", "format": "tzst", "size": 1}
-        )
+        add_os_template(simulator)
         theirs = {"hostname": "theirs", "rootfs": f"local-lvm:vm-{FOREIGN}-disk-0,size=8G"}
         simulator.do(pve.add_ct, FOREIGN, node=NODE, status="running", config=theirs)
         entries = {900: template(), 901: container(901, 900), 902: container(902, 901)}

@@ -59,6 +59,12 @@ def container(ctid: int, clone_from_ctid: int | None = 900, **more: Any) -> dict
     return entry | more
 
 
+def add_os_template(simulator: Simulator) -> None:
+    """Put the OS template of root templates on the node."""
+    volumes = simulator.pve.storages["local"]["volumes"]
+    simulator.do(volumes.__setitem__, OS_TEMPLATE.partition(":")[2], {"content": "vztmpl", "format": "tzst", "size": 1})
+
+
 @dataclass
 class Product:
     """Everything started, and the words to use it with."""
@@ -130,8 +136,7 @@ def product(
 ) -> Iterator[Product]:
     """The product with the example catalog and its OS template, without a worker. No key may be left without a TTL."""
     owned_keys += LASTING_KEYS
-    volumes = simulator.pve.storages["local"]["volumes"]
-    simulator.do(volumes.__setitem__, OS_TEMPLATE.partition(":")[2], {"content": "vztmpl", "format": "tzst", "size": 1})
+    add_os_template(simulator)
     catalog = tmp_path / "catalog.json"
     catalog.write_bytes(EXAMPLE.read_bytes())
     with Producer(redis_url, requester="tests") as producer:
