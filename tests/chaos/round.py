@@ -48,6 +48,8 @@ class Numbers:
     faults: int = 0
     seconds: float = 0.0
     longest_recovery: float = 0.0
+    slowest: str = ""
+    """What took the longest recovery, and what it waited for."""
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Round:
             Producer(self.server.url, requester="chaos") as producer,
         ):
             self.redis, self.producer = redis, producer
-            self.recovery = Recovery(redis)
+            self.recovery = Recovery(redis, self.tell)
             foreign = self._prepare()
             try:
                 self._make_trouble()
@@ -84,7 +86,7 @@ class Round:
                 self.crew.dismiss()
         self.numbers.seconds = time.monotonic() - began
         self.numbers.worker_kills = self.crew.kills
-        self.numbers.longest_recovery = self.recovery.longest
+        self.numbers.longest_recovery, self.numbers.slowest = self.recovery.longest, self.recovery.slowest
         return self.numbers
 
     @property
@@ -156,20 +158,20 @@ class Round:
 
     def _kill_a_worker(self) -> None:
         deadline = time.monotonic() + _PATIENCE_FOR_WORK
-        while not (runs := self.recovery.running()) and time.monotonic() < deadline:
+        while not (work := self.recovery.under_way()) and time.monotonic() < deadline:
             self._breathe()
         self.crew.kill_one()
-        self.recovery.begin(runs)
+        self.recovery.begin(work, worker=True)
 
     def _kill_redis(self) -> None:
-        runs, away = self.recovery.running(), self.rng.uniform(0.5, 6.0)
+        work, away = self.recovery.under_way(), self.rng.uniform(0.5, 6.0)
         self.server.kill()
         self.numbers.redis_kills += 1
-        self.tell(f"kill Redis for {away:.1f} s, while {len(runs)} tasks run")
+        self.tell(f"kill Redis for {away:.1f} s, while {len(work)} tasks are under way")
         time.sleep(away)
         self.server.start()
         wait_for(self._redis_answers)
-        self.recovery.begin(runs)
+        self.recovery.begin(work, worker=False)
 
     def _redis_answers(self) -> bool:
         try:
