@@ -1,7 +1,8 @@
-"""What Proxmox does wrong, for a while. Nothing here needs an administrator afterwards."""
+"""What Proxmox does wrong, for a while. Where its workers die, an administrator has to clear what they leave."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 _READS = ("/config", "/status", "/status/current", "/tasks", "/log")
 _ORDERS = ("/clone", "/template", "/status/start", "/resize")
 _LOCK = "can't lock file '/run/lock/lxc/pve-config.lock' - got timeout"
+_MAKING = ("vzclone", "vzcreate")
+_TO_DEATH = 0.1
+"""Seconds from the begin of a clone or create to its worker's death; it is under way by then."""
 TASKS_THAT_FAIL = ("vzclone", "vzcreate", "vzstart", "resize")
 CAUSES = {"unreachable", "unknown-outcome", "lock-timeout", "locked", "half-made", "poisonous"}
 """Of failures that an injected fault explains."""
@@ -57,6 +61,10 @@ def _answers_are_lost(pve: Any, rng: Random) -> None:
     pve.lost_answers = rng.randint(1, 4)
 
 
+def _workers_die(pve: Any, rng: Random) -> None:
+    pve.deaths += rng.randint(1, 2)
+
+
 FAULTS = (
     Fault("reads fail", _reads_fail),
     Fault("orders fail", _orders_fail),
@@ -65,6 +73,7 @@ FAULTS = (
     Fault("answers are slow", _answers_are_slow),
     Fault("tasks fail", _tasks_fail),
     Fault("answers are lost", _answers_are_lost),
+    Fault("workers die", _workers_die),
 )
 
 
@@ -84,9 +93,30 @@ def make_answers_losable(simulator: Simulator) -> None:
     simulator.set(pve, lost_answers=0, _answer=answering)
 
 
+def make_workers_mortal(simulator: Simulator) -> None:
+    """While `deaths` is above zero, the Proxmox worker of each clone and create dies in its middle, its locks stay."""
+    pve = simulator.pve
+    begin = pve.task
+
+    def die(upid: str) -> None:
+        if pve.tasks[upid]["status"] == "running":
+            pve.kill_worker(upid)
+            pve.died += 1
+
+    async def beginning(node: str, kind: str, *rest: Any, **how: Any) -> str:
+        upid: str = await begin(node, kind, *rest, **how)
+        if pve.deaths and kind in _MAKING:
+            pve.deaths -= 1
+            asyncio.get_running_loop().call_later(_TO_DEATH, die, upid)
+        return upid
+
+    simulator.set(pve, deaths=0, died=0, task=beginning)
+
+
 def end_faults(pve: Any) -> None:
     """Let Proxmox behave from now on."""
     pve.failures.clear()
     pve.task_failures.clear()
     pve.network |= {"drop_rate": 0.0, "latency": 0.0}
     pve.lost_answers = 0
+    pve.deaths = 0

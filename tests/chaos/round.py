@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from redis import Redis, RedisError
 
 from phoenix_producer import EnsureFailed, Producer, Unreachable
 from tests.chaos import faults, verdict
+from tests.chaos.administrator import NEEDED_FOR, Administrator
 from tests.chaos.crew import Crew
 from tests.chaos.recovery import Recovery
 from tests.support.product import Product, add_os_template, container, template
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-    from phoenix_producer import EnsureResult, Handle
+    from phoenix_producer import EnsureResult, Failure, Handle
     from phoenix_worker.commands.embedded import RedisServer
 
 TEMPLATES = (900, 901, 902)
@@ -46,6 +47,7 @@ class Numbers:
     worker_kills: int = 0
     redis_kills: int = 0
     faults: int = 0
+    proxmox_worker_deaths: int = 0
     seconds: float = 0.0
     longest_recovery: float = 0.0
     slowest: str = ""
@@ -66,6 +68,8 @@ class Round:
     jobs: int = len(CONTAINERS)
     handles: list[Handle[EnsureResult]] = field(default_factory=list)
     numbers: Numbers = field(default_factory=Numbers)
+    heard: set[str] = field(default_factory=set)
+    """The requests whose ends the administrator knows."""
 
     def run(self) -> Numbers:
         """Prepare, make trouble, wait, check."""
@@ -86,6 +90,7 @@ class Round:
                 self.crew.dismiss()
         self.numbers.seconds = time.monotonic() - began
         self.numbers.worker_kills = self.crew.kills
+        self.numbers.proxmox_worker_deaths = self.simulator.pve.died
         self.numbers.longest_recovery, self.numbers.slowest = self.recovery.longest, self.recovery.slowest
         return self.numbers
 
@@ -97,6 +102,8 @@ class Round:
     def _prepare(self) -> Any:
         simulator, pve = self.simulator, self.simulator.pve
         faults.make_answers_losable(simulator)
+        faults.make_workers_mortal(simulator)
+        self.administrator = Administrator(simulator, self.tell)
         simulator.set(pve, ct_secs={**pve.ct_secs, "create": 1.0, "clone": 0.4, "template": 0.1}, start_secs=0.1)
         add_os_template(simulator)
         theirs = {"hostname": "theirs", "rootfs": f"local-lvm:vm-{FOREIGN}-disk-0,size=8G"}
@@ -138,6 +145,7 @@ class Round:
         time.sleep(_BEAT)
         self.crew.fill()
         self._reach(self.recovery.look)
+        self._reach(self._help)
 
     def _reach(self, act: Callable[[], None]) -> None:
         try:
@@ -193,20 +201,40 @@ class Round:
         self._behave()
         self.crew.relieve()
 
+    def _help(self) -> None:
+        """Let the administrator clear what stands in the way of requests that have failed, and ask again."""
+        for handle in [one for one in self.handles if one.id not in self.heard and one.done()]:
+            self.heard.add(handle.id)
+            failure = self._failure(handle)
+            if failure is not None and failure.cause in NEEDED_FOR:
+                self.administrator.heed(failure)
+                self._ask_again(failure)
+
+    def _failure(self, handle: Handle[EnsureResult]) -> Failure | None:
+        try:
+            handle.wait(timeout=10)
+        except EnsureFailed as error:
+            return error.failure
+        return None
+
+    def _ask_again(self, failure: Failure) -> None:
+        """Not by the seed, since nobody knows what fails."""
+        self.tell(f"failed, and is asked again: {failure.cause}: {failure.message}")
+        self.numbers.failed_and_asked_again += 1
+        self._ask(failure.ctid or 0, str(uuid4()))
+
     def _wait_for_all(self) -> None:
-        deadline = time.monotonic() + LONGEST_END
-        for handle in list(self.handles):
-            while not handle.done():
+        deadline, asked_in_trouble = time.monotonic() + LONGEST_END, len(self.handles)
+        for number, handle in enumerate(self.handles):  # which grows
+            while not handle.done() or handle.id not in self.heard:
                 self._breathe()
                 assert time.monotonic() < deadline, f"{handle} has no result; {self._open()}"
-            try:
-                handle.wait(timeout=10)
-            except EnsureFailed as error:
-                failure = error.failure
-                self.tell(f"failed, and is asked again: {failure.cause}: {failure.message}")
-                assert failure.cause in faults.CAUSES, failure
-                self.numbers.failed_and_asked_again += 1
-                self.producer.ensure(failure.ctid or 0).wait(timeout=LONGEST_END)
+            failure = self._failure(handle)
+            if failure is not None:
+                allowed = faults.CAUSES if number < asked_in_trouble else NEEDED_FOR
+                assert failure.cause in allowed, failure
+                if failure.cause not in NEEDED_FOR:
+                    self._ask_again(failure)
 
     def _open(self) -> dict[str, Any]:
         """What has not ended, and why: for whoever reads the report."""
