@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from phoenix_worker.core.ports import CloneOrder, CreateOrder
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.door import Access
 from tests.acceptance.scenes import before, done, failure_of, net0, notes, planned, refused, stand, writes_to
+from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
@@ -209,3 +212,25 @@ def test_what_a_dead_proxmox_worker_left_is_told_with_the_commands_that_clear_it
         assert ("pct unlock 901" in failure.remedy) is (ctid == 104)
     assert not [call for call in product.writes() if call[0] == "DELETE"]
     assert product.config(103)["lock"] == "create", "no API call clears it"
+
+
+@pytest.mark.crash
+def test_what_two_dead_workers_left_is_told_with_the_lock_of_the_template_and_at_once(
+    product: Product, owned_keys: list[str]
+) -> None:
+    """Ours died between order and journal, Proxmox's in the middle of the clone: nothing clears that by itself."""
+    owned_keys += ["points", ARMED]
+    product.declare({900: template(), 103: container(103), 104: container(104)})
+    product.simulator.add_template(900)
+    pve = product.simulator.pve
+    pve.ct_secs["clone"] = 600.0
+    product.redis.set(ARMED, 1)
+    doomed = product.start_worker("w1", "tests.support.crashing_worker", **{KILL_AT: "effect-done/clone"})
+    handle = product.producer.ensure(103)
+    wait_for(lambda: not doomed.running())
+    product.simulator.do(pve.kill_worker, product.simulator.intervals("vzclone")[0].upid)
+    product.start_worker("w2", PHOENIX_PATIENCE="3600")
+    failure = failure_of(handle)
+    assert failure.cause == "half-made"
+    assert "`pct unlock 103`" in failure.remedy
+    assert "`pct unlock 900`" in failure.remedy

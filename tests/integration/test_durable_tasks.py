@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from celery.canvas import Signature
 
+from phoenix_producer.contract import QUEUE
 from phoenix_worker.durable.ledger import Ledger
 from tests.support.asking import Asking, asking
 from tests.support.redis import leaked_keys
@@ -176,6 +178,20 @@ def test_a_poisonous_task_is_given_up(client: Asking, start_worker: StartWorker,
     with pytest.raises(Exception, match="A worker died in each of 5 runs"):
         result.get(timeout=60)
     assert client.redis.get("deaths") == "5"
+
+
+def test_a_message_whose_callback_cannot_be_sent_is_given_up_and_its_lock_passes_on(
+    client: Asking, worker: WorkerProcess
+) -> None:
+    callback = {"task": "t.tiny", "args": [], "kwargs": {}, "options": {"serializer": "none"}, "immutable": True}
+    result = client.app.send_task("t.locked", [1, "lane"], queue=QUEUE, link=Signature.from_dict(callback))
+    wait_for(lambda: client.redis.exists("phoenix:lock:lane"))
+    assert client.ask("t.locked", 2, "lane").get(timeout=60) == 2
+    with pytest.raises(Exception, match=r"No encoder installed|came to no end that could be noted"):
+        result.get(timeout=60)
+    wait_for(lambda: not client.redis.exists("phoenix:due"))
+    assert worker.running()
+    assert client.redis.lrange("begun:lane", 0, -1) == ["1", "2"], "what was journalled is not done again"
 
 
 def test_intervals_of_one_lock_never_overlap_with_workers_dying(

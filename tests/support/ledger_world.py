@@ -171,9 +171,9 @@ class LedgerWorld(RuleBasedStateMachine):
     def retry(self, run: Run) -> None:
         self.tell("retry", run, 2, "busy")
 
-    @rule(run=runs)
-    def requeue(self, run: Run) -> None:
-        self.tell("requeue", run, 1)
+    @rule(run=runs, blamed=st.booleans())
+    def requeue(self, run: Run, blamed: bool) -> None:
+        self.tell("requeue", run, 1, *((1000, "{}") if blamed else ()))
 
     @rule(run=runs)
     def journal(self, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker import traces
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _ALREADY_EXISTS = "already-exists"
 _FORGOTTEN = "task-forgotten"
 _WORKER_DIED = "proxmox-worker-died"
+_HALF_MADE = "half-made"
+_LOOKS = 2
 
 
 def make(
@@ -32,8 +35,9 @@ def make(
     kind: str,
 ) -> dict[str, Any]:
     """Send the order unless `found` finds that it was sent before, and wait until Proxmox has done it."""
+    find = partial(_found, task, declaration, found)
     posted: dict[str, Any] = task.once(
-        step, lambda: _post(task, step, declaration, order, found, doing), adopt=found, upid=traces.upid_of
+        step, lambda: _post(task, step, declaration, order, find, doing), adopt=find, upid=traces.upid_of
     )
     try:
         task.done(step, posted, doing, kind=kind)
@@ -45,6 +49,21 @@ def make(
             raise _half_made(task, declaration, error) from error
         raise
     return posted
+
+
+def _found(
+    task: PhoenixTask, declaration: Declaration, found: Callable[[float], dict[str, Any] | None], when: float
+) -> dict[str, Any] | None:
+    """Look for what was ordered. What is half made while no task makes it is told with the commands that clear it.
+
+    Not at the first looks: Proxmox sets the lock a moment before it lists the task.
+    """
+    try:
+        return found(when)
+    except TransientError as error:
+        if error.cause == _HALF_MADE and task.running.tries >= _LOOKS:
+            raise _half_made(task, declaration, error) from error
+        raise
 
 
 def _is_whole(made: dict[str, Any] | None) -> bool:

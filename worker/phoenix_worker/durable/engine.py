@@ -26,6 +26,8 @@ from phoenix_worker.durable.watcher import Prober, Watcher
 if TYPE_CHECKING:
     from celery import Celery
 
+    from phoenix_worker.durable.ledger import Run
+
 logger = logging.getLogger(__name__)
 
 MAX_IDLE_RUNS = 5
@@ -36,6 +38,14 @@ _GIVE_UP = json.dumps(
         "message": f"A worker died in each of {MAX_IDLE_RUNS} runs of this step, without progress.",
         "cause": "poisonous",
         "remedy": "See the workers' logs for what killed them; then ask again.",
+    }
+)
+
+_NO_VERDICT = json.dumps(
+    {
+        "message": f"{MAX_IDLE_RUNS} runs of this step came to no end that could be noted.",
+        "cause": "poisonous",
+        "remedy": "See the workers' logs for what Celery could not do: a callback of the message, say; then ask again.",
     }
 )
 
@@ -121,6 +131,13 @@ class Engine:
 
         app.steps["worker"].add(EngineStep)
         app.steps["consumer"].add(ReturnStep)
+
+    def put_back(self, run: Run) -> None:
+        """Run a task again that ended without a verdict: its result could not be stored, say. Not for ever."""
+        if run.fail:
+            self.ledger.finish(run, "failed", json.loads(run.fail))
+        else:
+            self.ledger.requeue(run, MAX_IDLE_RUNS, _NO_VERDICT)
 
     def write(self) -> None:
         """Raise what Redis has against being written to."""

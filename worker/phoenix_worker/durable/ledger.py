@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 _LUA = files(__package__).joinpath("lua")
+_SOON = 1.0
 _ENGINE_LUA = _LUA.joinpath("engine.lua").read_text()
 
 
@@ -123,6 +124,11 @@ class Ledger:
         """End a task (`ok`, `failed` or `cancelled`): its locks pass on. Its last link, or a failure, ends the job."""
         run.over = True
         self.call("finish", run.id, run.number, RESUME_QUEUE, verdict, json.dumps(value))
+
+    def requeue(self, run: Run, *blame: str | float) -> None:
+        """End a run without a verdict; the task is run again. `blame`: after how many such runs not, and why."""
+        run.over = True
+        self.call("requeue", run.id, run.number, _SOON, *blame)
 
     def cancel(self, task_id: str, why: dict[str, str]) -> tuple[str, str]:
         """Stop the job of a task for its requester: `unknown`, `over`, `detached` or `cancelled`, and the job's id."""

@@ -77,12 +77,17 @@ def _objection_to_task(headers: dict[str, Any], body: Any) -> str | None:
         return "`headers.task` and `headers.id` must be texts"
     if not (isinstance(body, list) and [type(part) for part in body] == [list, dict, dict]):
         return "`body` must be JSON, in base64 if `body_encoding` says so: [[arguments], {keywords}, {embedded}]"
-    embedded = body[2]
-    if not all(isinstance(embedded.get(name), list | None) for name in _LISTS) or not isinstance(
-        embedded.get("chord"), dict | None
-    ):
-        return "what is embedded in `body` is not what Celery embeds"
+    signatures = [body[2].get(name) or [] for name in _LISTS]
+    if not all(isinstance(some, list) and all(map(_is_signature, some)) for some in signatures):
+        return "`callbacks`, `errbacks` and `chain` in `body` must be lists of signatures as Celery embeds them"
+    if body[2].get("chord") is not None and not _is_signature(body[2]["chord"]):
+        return "`chord` in `body` must be a signature as Celery embeds it"
     return _objection_to_times(headers)
+
+
+def _is_signature(value: Any) -> bool:
+    wanted = {"task": str, "args": list, "kwargs": dict, "options": dict}
+    return isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in wanted.items())
 
 
 def _objection_to_protocol_1(body: Any) -> str | None:

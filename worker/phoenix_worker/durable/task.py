@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never
 from uuid import UUID, uuid5
 
 from celery import Task
-from celery.canvas import Signature, chain
 from celery.exceptions import Ignore
 from celery.signals import task_postrun
 from kombu.exceptions import OperationalError
@@ -30,6 +29,7 @@ from phoenix_worker.durable.points import reached
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from celery.canvas import Signature
     from celery.result import AsyncResult
 
     from phoenix_worker.durable.engine import Engine
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_SOON = 1.0
 CANCELLED = "cancelled"
 """The cause of a failure that its requester wanted."""
 
@@ -149,9 +148,11 @@ class DurableTask(Task[Any, Any]):
             self._park(f"{seconds:g} s")
 
     def replace(self, sig: Signature) -> Never:
-        """Celery's own `replace`, with ids derived from this task's, so that doing it twice is doing it once."""
-        links = list(sig.tasks) if isinstance(sig, chain) else [sig]
+        """Celery's own `replace`, by a task or a chain, with derived ids, so that doing it twice is doing it once."""
+        links: list[Signature] = list(getattr(sig, "tasks", [sig]))
         generation = int(self.request.get("replaced_task_nesting") or 0)
+        for link in links:
+            link.set(queue=RESUME_QUEUE)  # what is under way overtakes what is new
         for position, link in enumerate(links[:-1]):
             link.set(task_id=str(uuid5(UUID(self.request.id), f"{generation}/{position}")))
         super().replace(sig)
@@ -197,9 +198,7 @@ class DurableTask(Task[Any, Any]):
         try:
             return self._run_and_judge(*args, **kwargs)
         except (*PASSING_TROUBLE, OperationalError) as error:
-            run = self.running
-            run.over = True
-            self.engine.ledger.call("requeue", run.id, run.number, _SOON)
+            self.engine.ledger.requeue(self.running)
             raise Parked(f"goes on when Redis does: {error}") from error
 
     def _run_and_judge(self, *args: Any, **kwargs: Any) -> Any:
@@ -347,4 +346,4 @@ def _after_run(sender: Task[Any, Any], **_: Any) -> None:
     run = _run.get()
     _run.set(None)
     if run is not None and not run.over and isinstance(sender, DurableTask):
-        sender.engine.ledger.call("requeue", run.id, run.number, _SOON)
+        sender.engine.put_back(run)
