@@ -56,6 +56,8 @@ def test_wrong_requests_of_any_client_fail_with_what_is_wrong(product: Product, 
         "state: Input should be 'running' or 'stopped'": why(plain, 103, state="paused"),
         "is not a UUID": why(plain, 103, task_id="my-own-id"),
         "memory: Extra inputs": why(plain, 103, name="phoenix.plan", memory=512),
+        "phoenix.clone is nothing to ask for; there are phoenix.cancel,": why(plain, 103, name="phoenix.clone"),
+        "phoenix.enure is nothing to ask for": why(plain, 103, name="phoenix.enure"),
     }
     for words, failure in wrong.items():
         assert failure.cause == "bad-request"

@@ -11,7 +11,8 @@ from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 
-from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE
+from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE
+from phoenix_producer.record import JOB_HEADER
 from phoenix_worker.durable.message_form import id_of, message, objection
 
 logger = logging.getLogger(__name__)
@@ -51,11 +52,19 @@ class Transport(redis.Transport):
 
     def _deliver(self, message: Any, queue: Any) -> None:
         self.delivering = True
-        why = objection(message) if queue in _QUEUES else None
+        why = (objection(message) or _objection_to_name(message["headers"])) if queue in _QUEUES else None
         if why is None:
             super()._deliver(message, queue)
         else:
             self.refuse(message, why, queue)
+
+
+def _objection_to_name(headers: dict[str, Any]) -> str | None:
+    """Links of a job come from the ledger alone: nobody else has what they need."""
+    name = headers.get("task", "")
+    if not name.startswith("phoenix.") or name in REQUESTS or headers.get(JOB_HEADER):
+        return None
+    return f"{name} is nothing to ask for; there are {', '.join(sorted(REQUESTS - {REFUSE}))}"
 
 
 def use() -> None:
