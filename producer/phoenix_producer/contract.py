@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 CONTRACT_VERSION = 1
 
@@ -62,9 +62,9 @@ class EnsureRequest(Message):
     """Ask that a CTID exist, configured and running as the catalog declares."""
 
     ctid: Ctid
-    adopt: bool = False
+    adopt: StrictBool = False
     """Take over a container that stands at this CTID without our marker."""
-    dry_run: bool = False
+    dry_run: StrictBool = False
     """Change nothing; the result tells what would be done."""
     state: DesiredState | None = None
     """Instead of the catalog's own `state`."""

@@ -189,9 +189,10 @@ class Link:
         try:
             yield
         except AuthenticationError as error:
+            problem = _login_of(self._url, str(error))
             raise LoginRefused(
-                f"Redis at {sanitize_url(self._url)} {_login_of(self._url)}. It reads redis://:PASSWORD@HOST:PORT/0, "
-                "with special characters of the password percent-encoded."
+                f"Redis at {sanitize_url(self._url)} {problem}. It reads redis://:PASSWORD@HOST:PORT/0, with special "
+                "characters of the password percent-encoded."
             ) from error
         except RedisError as error:
             raise Unreachable(
@@ -205,8 +206,10 @@ class Link:
             raise used_before(outgoing.id, " ".join(before))
 
 
-def _login_of(url: str) -> str:
+def _login_of(url: str, why: str) -> str:
     given = urlsplit(url).password is not None
+    if given and "any password configured" in why:
+        return "has no password, and PHOENIX_REDIS_URL gives one"
     return "refuses the password in PHOENIX_REDIS_URL" if given else "wants a password, and PHOENIX_REDIS_URL has none"
 
 

@@ -57,16 +57,24 @@ def test_wrong_requests_of_any_client_fail_with_what_is_wrong(product: Product, 
         "is not a UUID": why(plain, 103, task_id="my-own-id"),
         "memory: Extra inputs": why(plain, 103, name="phoenix.plan", memory=512),
         "phoenix.clone is nothing to ask for; there are phoenix.cancel,": why(plain, 103, name="phoenix.clone"),
+        "Not a valid request for phoenix.containers: too many": why(plain, 1, name="phoenix.containers"),
+        "adopt: Input should be a valid boolean": why(plain, 103, adopt="yes"),
         "phoenix.enure is nothing to ask for": why(plain, 103, name="phoenix.enure"),
     }
     for words, failure in wrong.items():
         assert failure.cause == "bad-request"
         assert words in failure.message
         assert failure.remedy
+    packed = plain.send_task("phoenix.ensure", args=[103], queue="phoenix.ensure", compression="zlib")
+    with pytest.raises(EnsureFailed, match="compression"):
+        packed.get(timeout=60)
     assert why(plain, 555).cause == "not-declared"
     assert product.calls() == []
     good = plain.send_task("phoenix.ensure", args=["103"], kwargs={"state": "stopped"}, queue="phoenix.ensure")
     assert good.get(timeout=60)["outcome"] == "created"
+    for priority in (3, 9):
+        urgent = plain.send_task("phoenix.plan", args=[103], queue="phoenix.ensure", priority=priority)
+        assert urgent.get(timeout=60)["ctid"] == 103, "each priority is a list of its own in Redis"
     log = worker.log()
     assert "Traceback" not in log
     assert log.count("my-own-id] received") == 1, "it is not tried again"

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker import traces
 from phoenix_worker.core.diff import diff
-from phoenix_worker.core.ownership import may_write
+from phoenix_worker.core.ownership import Action, may_write
+from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.survey import look, permit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.observation import Observation
+    from phoenix_worker.core.ownership import Verdict
     from phoenix_worker.task import PhoenixTask
 
 
@@ -29,6 +34,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "changes": [change.model_dump(mode="json") for change in changes.changes],
             "pending": list(changes.pending_when_running) if seen.running else [],
             "resize_gb": changes.resize_gb,
+            "warnings": [*needs_rebuild(declaration, seen), *_taken_over(verdict, seen)],
         },
     )
     if changes.put or changes.delete:
@@ -36,6 +42,14 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             declaration.node, declaration.ctid, changes=changes.put, delete=changes.delete, digest=seen.digest
         )
     return told
+
+
+def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:
+    if verdict.action is Action.CONVERGE_CONFIG_ONLY:
+        yield (
+            f"CT {seen.ctid} was recognised by its hostname and MAC: it is configured and marked as ours now, and "
+            "nothing else was done. The next request brings it to its declared state."
+        )
 
 
 def grow(task: PhoenixTask, declaration: Declaration, size_gb: int) -> None:

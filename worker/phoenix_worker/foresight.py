@@ -9,6 +9,7 @@ from phoenix_producer.contract import Outcome
 from phoenix_worker.core.errors import PermanentError
 from phoenix_worker.core.ownership import judge
 from phoenix_worker.core.plan import PlannedStep, StepName, plan
+from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
 from phoenix_worker.survey import not_made_by_us
 
@@ -70,6 +71,7 @@ class _Looks:
         """Tell the steps of one CTID, with those of its template where it is cloned."""
         seen = self._task.proxmox.observe(declaration.node, declaration.ctid)
         steps = plan(declaration, seen, judge(declaration, seen, adopt=adopt))
+        self._forecast.warnings.extend(needs_rebuild(declaration, seen))
         for step in steps:
             if step.name is StepName.CLONE:
                 self._template(self._task.declaration(declaration.clone_from))

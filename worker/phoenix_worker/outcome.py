@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import EnsureResult, Outcome
+from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.durable.task import GivenUpError
 from phoenix_worker.task import changes_in, steps_in, templates_in, unapplied_in, warnings_in
 
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation) -> dict[str, Any]:
     """Everything was as declared."""
-    return _result(task, declaration, outcome=Outcome.UNCHANGED, pending_restart=seen.pending)
+    return _result(
+        task,
+        declaration,
+        outcome=Outcome.UNCHANGED,
+        pending_restart=seen.pending,
+        warnings=needs_rebuild(declaration, seen),
+    )
 
 
 def shared(task: PhoenixTask, end: dict[str, Any]) -> dict[str, Any]:

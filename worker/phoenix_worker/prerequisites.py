@@ -36,7 +36,9 @@ def have_dependencies(task: PhoenixTask, ctid: int) -> None:
 
 
 def because_of(ctid: int, dependency: int, message: str, remedy: str) -> PermanentError:
-    """Return the error of a CTID whose dependency cannot be ensured."""
+    """Return the error of a CTID whose dependency cannot be ensured. The remedy is that of the one that fails."""
+    if not remedy.startswith("CT "):
+        remedy = f"CT {dependency}: {remedy}"
     return PermanentError(
         f"Unable to ensure CT {ctid}: it depends on CT {dependency}. {message}", cause="dependency", remedy=remedy
     )

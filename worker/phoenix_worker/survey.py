@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from phoenix_worker.core.ownership import Action, Creating, Verdict, judge
 from phoenix_worker.task import from_json, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.catalog.declaration import Declaration
@@ -25,6 +27,21 @@ _MOMENT = 2.0
 """Seconds for which a look at a new clone holds for its start."""
 _BETWEEN_LOOKS = 2.0
 """Seconds between two looks for a task that Proxmox lists a moment after it set the lock."""
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a task tell its sender that the arguments do not fit: ContractError, no defect of the task."""
+    wanted = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(task: PhoenixTask, *args: Any, **kwargs: Any) -> Any:
+        try:
+            wanted.bind(task, *args, **kwargs)
+        except TypeError as error:
+            raise ContractError(f"Not a valid request for {task.name}: {error}.") from error
+        return function(task, *args, **kwargs)
+
+    return call
 
 
 def request_of(task: PhoenixTask, given: tuple[Any, ...], options: dict[str, Any]) -> EnsureRequest:

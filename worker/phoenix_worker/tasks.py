@@ -20,6 +20,7 @@ from phoenix_producer.contract import (
     ENSURE,
     PLAN,
     REFUSE,
+    REQUESTS,
     STATUS,
     Cancelled,
     ContractError,
@@ -38,6 +39,7 @@ from phoenix_worker.orders import clone_order, create_order
 from phoenix_worker.prerequisites import have_dependencies, have_os_template
 from phoenix_worker.status import standings
 from phoenix_worker.survey import (
+    checked,
     declaration_for,
     look,
     looked_just_now,
@@ -60,7 +62,7 @@ def task(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Name a function as a task; `app.build` registers all of them with the worker's Celery app."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        TASKS[name] = function
+        TASKS[name] = checked(function) if name in REQUESTS else function
         return function
 
     return register
@@ -137,7 +139,9 @@ def configure(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> 
     done = self.once("configure", lambda: converge(self, declaration, adopted=adopted))
     if done["resize_gb"]:
         grow(self, declaration, done["resize_gb"])
-    return self.step("configure", ctid, done["at"], changes=done["changes"], pending=done["pending"])
+    return self.step(
+        "configure", ctid, done["at"], changes=done["changes"], pending=done["pending"], warnings=done["warnings"]
+    )
 
 
 @task(START)

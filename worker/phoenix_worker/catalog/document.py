@@ -56,7 +56,7 @@ def parse(data: bytes) -> Document:
         raise _too_deep() from error
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise _not_json(f"{error.msg} at {where}", f"Correct {where}.") from error
+        raise _not_json(f"{error.msg.removesuffix(' at')} at {where}", f"Correct {where}.") from error
     except ValueError as error:
         raise _not_json(str(error), "Write numbers that JSON knows, of a sensible length.") from error
     if not isinstance(content, dict):

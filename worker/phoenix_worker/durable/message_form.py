@@ -27,9 +27,9 @@ def objection(item: Any) -> str | None:
         return "`properties.delivery_tag` must be a text"
     if not isinstance(properties.get("delivery_info", {}), dict):
         return "`properties.delivery_info` must be an object"
-    if item.get("content-type") != "application/json" or str(item.get("content-encoding")).lower() != "utf-8":
-        return "`content-type` must be application/json and `content-encoding` utf-8"
     body = _body(item)
+    if coding := _objection_to_coding(item, headers):
+        return coding
     return _objection_to_task(headers, body) if "task" in headers else _objection_to_protocol_1(body)
 
 
@@ -60,6 +60,14 @@ def message(task: str, queue: str, task_id: str, *args: Any) -> dict[str, Any]:
             "body_encoding": "base64",
         },
     }
+
+
+def _objection_to_coding(item: dict[str, Any], headers: dict[str, Any]) -> str | None:
+    if item.get("content-type") != "application/json" or str(item.get("content-encoding")).lower() != "utf-8":
+        return "`content-type` must be application/json and `content-encoding` utf-8"
+    if headers.get("compression") is not None:
+        return "`headers.compression` is not served: send it as it is"
+    return None
 
 
 def _body(item: dict[str, Any]) -> Any:

@@ -1,0 +1,30 @@
+"""What is declared otherwise and cannot be changed once a container stands there: it is told, and left alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core import property_string
+from phoenix_worker.core.observation import Presence
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.observation import Observation
+
+
+def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[str, ...]:
+    """Say for each such key what it is, what is declared, and why it stays as it is."""
+    if observation.presence is not Presence.HERE:
+        return ()
+    root = property_string.parse(observation.config.get("rootfs", ""), "volume")
+    storage, size = root.get("volume", "").partition(":")[0], property_string.size_gib(root.get("size", ""))
+    told = []
+    if size is not None and declaration.disk_gb is not None and declaration.disk_gb < size:
+        told.append(f"its root disk has {size:g} GiB and is declared with {declaration.disk_gb}: no disk shrinks")
+    if storage and declaration.storage is not None and declaration.storage != storage:
+        told.append(f"its root disk is on {storage} and is declared for {declaration.storage}: no disk is moved")
+    privileged = observation.config.get("unprivileged", "0") != "1"
+    if privileged is declaration.unprivileged:
+        is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")
+        told.append(f"it is {is_} and is declared {declared}: that is decided when it is made")
+    return tuple(f"CT {observation.ctid} stays as it is: {one}." for one in told)
