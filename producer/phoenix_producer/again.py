@@ -21,6 +21,11 @@ def command_again(context: typer.Context) -> str:
     return shlex.join(["phoenix-lxc", *_words(top), str(context.info_name), *_words(context)])
 
 
+def command_beside(context: typer.Context, *words: str) -> str:
+    """Write down another command, for the same Redis."""
+    return shlex.join(["phoenix-lxc", *_words(context.find_root()), *words])
+
+
 def _words(context: Any) -> Iterator[str]:
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from phoenix_producer import job_commands
-from phoenix_producer.again import command_again
+from phoenix_producer.again import command_again, command_beside
 from phoenix_producer.contract import DesiredState, EnsureResult, Failure
 from phoenix_producer.handle import Handles
 from phoenix_producer.plugins import PluggableGroup
@@ -167,11 +167,12 @@ def _going_on_alone(handles: Handles[EnsureResult], context: typer.Context) -> I
     try:
         yield
     except KeyboardInterrupt:
-        jobs = " ".join(handle.id for handle in handles)
+        jobs = [handle.id for handle in handles]
+        look = ["jobs", "show", *jobs] if len(jobs) == 1 else ["jobs"]
         complain("Not waiting any longer. The jobs go on.")
-        complain(f"     look again: phoenix-lxc jobs {f'show {jobs}' if len(handles) == 1 else ''}".rstrip())
+        complain(f"     look again: {command_beside(context, *look)}")
         complain(f"     wait again: {command_again(context)}")
-        complain(f"     cancel:     phoenix-lxc cancel {jobs}")
+        complain(f"     cancel:     {command_beside(context, 'cancel', *jobs)}")
         raise typer.Exit(INTERRUPTED) from None
 
 

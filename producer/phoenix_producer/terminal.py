@@ -20,6 +20,7 @@ from phoenix_producer.contract import EnsureResult, Failure, Outcome, Progress, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from phoenix_producer.contract import Step
     from phoenix_producer.handle import Handle
     from phoenix_producer.producer import Plan
 
@@ -188,9 +189,17 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     yield f"{answer.ctid}  {_outcome(answer)} on {answer.node}{_took(answer)}"
     yield from (f"     would {line}" for line in answer.plan)
     yield from (f"     {change.key}: {change.old_to_new}" for change in answer.changes)
+    yield from (f"     {word}" for step in answer.steps if (word := _power(answer, step)))
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
     yield from (f"     at the next start: {key}" for key in answer.pending_restart)
     yield from not_applied_lines(answer)
+
+
+def _power(answer: EnsureResult, step: Step) -> str | None:
+    """Tell that a container that stood there was started or stopped; of a new one it goes without saying."""
+    if answer.outcome is not Outcome.UPDATED or step.ctid != answer.ctid:
+        return None
+    return {"start": "started", "stop": "stopped"}.get(step.name)
 
 
 def not_applied_lines(answer: EnsureResult | Plan) -> Iterator[str]:

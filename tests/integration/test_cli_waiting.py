@@ -107,10 +107,13 @@ def test_a_list_of_all_that_nobody_gives_is_waited_for_no_longer_than_asked(redi
     assert result.stderr.endswith("phoenix-lxc --redis-url " + redis_url + " ensure --all\n")
 
 
+@pytest.mark.parametrize("named", [False, True])
 def test_ctrl_c_leaves_the_job_and_says_how_to_look_again(
-    started: Callable[..., subprocess.Popen[str]], release: Callable[[], object]
+    named: bool, started: Callable[..., subprocess.Popen[str]], release: Callable[[], object], answering_url: str
 ) -> None:
-    process = started("ensure", SLOW, "--adopt")
+    there = ["--redis-url", answering_url] if named else []
+    command = " ".join(["phoenix-lxc", *there])
+    process = started(*there, "ensure", SLOW, "--adopt")
     assert process.stdout is not None
     while "started" not in process.stdout.readline():
         pass
@@ -119,10 +122,10 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_look_again(
     release()
     assert process.returncode == 130
     _, look, again, cancel = errors.splitlines()
-    job_id = look.rpartition("phoenix-lxc jobs show ")[2]
+    job_id = look.rpartition(f"{command} jobs show ")[2]
     assert len(job_id) == 36
-    assert again.endswith("phoenix-lxc ensure 408 --adopt")
-    assert cancel.endswith(f"phoenix-lxc cancel {job_id}")
+    assert again.endswith(f"{command} ensure 408 --adopt")
+    assert cancel.endswith(f"{command} cancel {job_id}")
     assert "Traceback" not in errors
 
 

@@ -37,3 +37,17 @@ def test_without_a_step_there_is_no_time_to_tell() -> None:
 )
 def test_a_dry_run_does_not_read_as_done(outcome: Outcome, words: str) -> None:
     assert first_line(outcome, 2.0, dry_run=True) == f"103  {words} on pve"
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "told"),
+    [
+        ("start", Outcome.UPDATED, ["     started"]),
+        ("stop", Outcome.UPDATED, ["     stopped"]),
+        ("start", Outcome.CREATED, []),
+    ],
+)
+def test_a_container_that_stood_there_was_started_or_stopped(name: str, outcome: Outcome, told: list[str]) -> None:
+    steps = tuple(Step(name=name, ctid=ctid, started=1000.0, seconds=1.0) for ctid in (103, 900))
+    result = EnsureResult(request_id="a", ctid=103, node="pve", outcome=outcome, steps=steps)
+    assert [*outcome_lines(result)][1:] == told
