@@ -194,6 +194,17 @@ def test_a_message_whose_callback_cannot_be_sent_is_given_up_and_its_lock_passes
     assert client.redis.lrange("begun:lane", 0, -1) == ["1", "2"], "what was journalled is not done again"
 
 
+def test_a_failure_whose_errback_cannot_be_sent_ends_all_the_same(client: Asking, worker: WorkerProcess) -> None:
+    errback = {"task": "another.service", "args": [], "kwargs": {}, "options": {"serializer": "none"}}
+    result = client.app.send_task("t.fails", ["lane"], queue=QUEUE, link_error=Signature.from_dict(errback))
+    wait_for(lambda: client.redis.exists("phoenix:lock:lane"))
+    assert client.ask("t.locked", 2, "lane").get(timeout=60) == 2
+    with pytest.raises(Exception, match="no"):
+        result.get(timeout=60)
+    wait_for(lambda: not client.redis.exists("phoenix:due"))
+    assert worker.running()
+
+
 def test_intervals_of_one_lock_never_overlap_with_workers_dying(
     client: Asking, start_worker: StartWorker, environ: dict[str, str]
 ) -> None:
