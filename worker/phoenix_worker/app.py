@@ -14,10 +14,12 @@ from phoenix_worker.durable.engine import Engine
 from phoenix_worker.probe import Probe
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.door import Access
+from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.task import PhoenixTask
 from phoenix_worker.tasks import TASKS
 
 if TYPE_CHECKING:
+    from phoenix_worker.core.ports import NodeShell
     from phoenix_worker.settings import Settings
 
 
@@ -43,6 +45,7 @@ def build(settings: Settings) -> Celery:
         "abstract": True,
         "engine": engine,
         "proxmox": proxmox,
+        "shell": _node_shell(settings),
         "catalog": CatalogSource(settings.catalog, defaults),
         "node_capacity": settings.node_capacity,
     }
@@ -51,3 +54,8 @@ def build(settings: Settings) -> Celery:
         app.task(name=name, base=base, bind=True, begins_job=name in REQUESTS)(function)
     engine.attach(app)
     return app
+
+
+def _node_shell(settings: Settings) -> NodeShell | None:
+    as_root = ("sudo", "-n", "--") if settings.shell_sudo else ()
+    return LocalShell(settings.node, as_root=as_root) if settings.shell == "local" else None

@@ -6,7 +6,7 @@ import difflib
 import os
 import ssl
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -105,6 +105,17 @@ class Settings(BaseSettings):
     proxmox_timeout: Annotated[
         float, Field(gt=0, le=300, description="Seconds that one answer of Proxmox may take.")
     ] = 15.0
+    shell: Annotated[
+        Literal["local"] | None,
+        Field(
+            description="The door to a node's shell, for scripts and for what only root may set: `local` runs its "
+            "commands on this machine, which must be the node `PHOENIX_NODE`. Without it, containers that need it are "
+            "refused."
+        ),
+    ] = None
+    shell_sudo: Annotated[
+        bool, Field(description="Whether commands on a node are run by `sudo -n`, for a user who is not root.")
+    ] = False
     node: Annotated[str, Field(description="Node of containers that declare none.")] = "pve"
     template_storage: Annotated[str, Field(description="Storage of OS templates that the catalog gives as a path.")] = (
         "local"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.findings import Refusal
     from phoenix_worker.catalog.source import CatalogSource
-    from phoenix_worker.core.ports import Proxmox
+    from phoenix_worker.core.ports import NodeShell, Proxmox
 
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,8 @@ class PhoenixTask(DurableTask):
     throws = (EnsureFailed,)
     catalog: ClassVar[CatalogSource]
     proxmox: ClassVar[Proxmox]
+    shell: ClassVar[NodeShell | None]
+    """The door to a node's shell; None when the settings have none."""
     node_capacity: ClassVar[int]
 
     @property

@@ -1,4 +1,4 @@
-"""What the core and the tasks need from Proxmox, in words of their own. No type of proxmoxer crosses this line.
+"""What the core and the tasks need from Proxmox, in words of their own. No library's type crosses this line.
 
 Every method may raise `TransientError` (worth another try) or `PermanentError` (not).
 """
@@ -128,3 +128,24 @@ class Proxmox(Protocol):
 
     def whoami(self) -> str:
         """The name that our own tasks carry in their UPIDs: `user@realm!token`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command on a node ended. 127 is the exit code of one that does not exist."""
+
+    exit_code: int
+    out: bytes
+    err: bytes
+
+
+class NodeShell(Protocol):
+    """The node shell door: commands on a node, as root. What the API cannot do is built on it."""
+
+    def run(self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
+        """Run one command to its end, at most `timeout` seconds; no shell ever reads its arguments.
+
+        Raises TransientError when the node cannot be reached, the connection is cut, or the time is over: the command
+        may have run, or run still. Raises PermanentError when the host key or our own key is refused, for a node that
+        this door does not lead to, and for an argument that no command can have.
+        """
