@@ -31,6 +31,12 @@ app = typer.Typer(
 
 Ctids = Annotated[list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
 Every = Annotated[bool, typer.Option("--all", help="Every container of the catalog; templates as they are needed.")]
+AcceptNotApplied = Annotated[
+    bool,
+    typer.Option(
+        "--accept-not-applied", help="Leave out what needs the node's shell where the workers have no door to it."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
 
 
@@ -84,6 +90,7 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     *,
     every: Every = False,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over what stands at a CTID without our marker.")] = False,
+    accept_not_applied: AcceptNotApplied = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be done.")] = False,
     state: Annotated[DesiredState | None, typer.Option(help="Instead of the catalog's own state.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or print the request ids.")] = True,
@@ -96,7 +103,9 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     """
     with talking(context) as producer:
         chosen = _chosen(producer, ctids, timeout, every=every, as_json=as_json)
-        handles = producer.ensure_many(chosen, adopt=adopt, dry_run=dry_run, state=state)
+        handles = producer.ensure_many(
+            chosen, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state
+        )
         if not wait:
             _print_requests(handles, as_json=as_json)
             return
@@ -113,10 +122,18 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
         "130 Ctrl-C.",
     )
 )
-def plan(context: typer.Context, ctids: Ctids = None, *, every: Every = False, as_json: AsJson = False) -> None:
+def plan(
+    context: typer.Context,
+    ctids: Ctids = None,
+    *,
+    every: Every = False,
+    accept_not_applied: AcceptNotApplied = False,
+    as_json: AsJson = False,
+) -> None:
     """Print exactly what `ensure` would do, step by step; change nothing."""
     with talking(context) as producer:
-        plans = producer.plan_many(_chosen(producer, ctids, None, every=every, as_json=as_json))
+        chosen = _chosen(producer, ctids, None, every=every, as_json=as_json)
+        plans = producer.plan_many(chosen, accept_not_applied=accept_not_applied)
         answers = answers_of(plans, context, as_json=as_json)
     conclude(answers, _plan_lines, as_json=as_json)
 

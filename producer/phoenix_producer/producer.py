@@ -84,6 +84,7 @@ class Producer:
         ctid: int,
         *,
         adopt: bool = False,
+        accept_not_applied: bool = False,
         dry_run: bool = False,
         state: DesiredState | str | None = None,
         request_id: UUID | str | None = None,
@@ -94,13 +95,15 @@ class Producer:
         same request and starts nothing, for as long as its result is kept (7 days). Raises ContractError, before
         anything is sent, and Unreachable.
         """
-        return self._ensure(self._request(ctid, adopt=adopt, dry_run=dry_run, state=state), _checked_id(request_id))
+        request = self._request(ctid, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state)
+        return self._ensure(request, _checked_id(request_id))
 
     def ensure_many(
         self,
         ctids: Iterable[int],
         *,
         adopt: bool = False,
+        accept_not_applied: bool = False,
         dry_run: bool = False,
         state: DesiredState | str | None = None,
     ) -> Handles[EnsureResult]:
@@ -108,16 +111,20 @@ class Producer:
 
         If Redis goes away on the way, those before are sent; asking for all again does nothing twice.
         """
-        requests = [self._request(ctid, adopt=adopt, dry_run=dry_run, state=state) for ctid in ctids]
+        requests = [
+            self._request(ctid, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state)
+            for ctid in ctids
+        ]
         return Handles(self._link, [self._ensure(request, uuid4()) for request in requests])
 
-    def plan(self, ctid: int) -> Handle[Plan]:
+    def plan(self, ctid: int, *, accept_not_applied: bool = False) -> Handle[Plan]:
         """Ask what an ensure would do. Raises ContractError and Unreachable."""
-        return self._send(PLAN, uuid4(), self._request(ctid).ctid, {}, Plan.model_validate)
+        options = {"accept_not_applied": True} if accept_not_applied else {}
+        return self._send(PLAN, uuid4(), self._request(ctid, **options).ctid, options, Plan.model_validate)
 
-    def plan_many(self, ctids: Iterable[int]) -> Handles[Plan]:
+    def plan_many(self, ctids: Iterable[int], *, accept_not_applied: bool = False) -> Handles[Plan]:
         """Ask what an ensure of each would do. See `plan`."""
-        return Handles(self._link, [self.plan(ctid) for ctid in ctids])
+        return Handles(self._link, [self.plan(ctid, accept_not_applied=accept_not_applied) for ctid in ctids])
 
     def containers(self) -> Handle[list[int]]:
         """Ask for the CTIDs of all containers in the catalog of the workers, templates left out. Raises Unreachable."""

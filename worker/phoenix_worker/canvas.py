@@ -11,6 +11,7 @@ from phoenix_worker.core.plan import PlannedStep, StepName
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.task import PhoenixTask
 
@@ -38,22 +39,29 @@ def lane(ctid: int) -> str:
     return f"ct/{ctid}"
 
 
-def ensured(task: PhoenixTask, declaration: Declaration, steps: Iterable[PlannedStep], *, adopt: bool) -> Signature:
+def ensured(
+    task: PhoenixTask, declaration: Declaration, steps: Iterable[PlannedStep], request: EnsureRequest
+) -> Signature:
     """Chain the steps of an ensure; the last one tells the result."""
     names = [step.name for step in steps if step.name is not StepName.VERIFY]
-    return chain(*(_link(task, name, declaration, adopted=adopt) for name in (*names, StepName.VERIFY)))
+    consent = {"adopted": request.adopt, "accepted": request.accept_not_applied}
+    return chain(*(_link(task, name, declaration, **consent) for name in (*names, StepName.VERIFY)))
 
 
 def built(
-    task: PhoenixTask, template: Declaration, steps: Iterable[PlannedStep], *, then: tuple[Declaration, bool]
+    task: PhoenixTask,
+    template: Declaration,
+    steps: Iterable[PlannedStep],
+    *,
+    then: Declaration,
+    adopted: bool,
+    accepted: bool,
 ) -> Signature:
     """Chain the steps that a template lacks, and after them the clone that waits for it."""
-    clone, adopted = then
-    links = [_link(task, step.name, template, adopted=False) for step in steps]
-    return chain(*links, _link(task, StepName.CLONE, clone, adopted=adopted))
+    links = [_link(task, step.name, template, adopted=False, accepted=accepted) for step in steps]
+    return chain(*links, _link(task, StepName.CLONE, then, adopted=adopted, accepted=accepted))
 
 
-def _link(task: PhoenixTask, name: StepName, declaration: Declaration, *, adopted: bool) -> Signature:
-    return task.app.signature(
-        _TASK_OF[name], args=(declaration.ctid, declaration.hash), kwargs={"adopted": adopted}, immutable=True
-    )
+def _link(task: PhoenixTask, name: StepName, declaration: Declaration, *, adopted: bool, accepted: bool) -> Signature:
+    options = {"adopted": adopted} | ({"accepted": True} if accepted else {})
+    return task.app.signature(_TASK_OF[name], args=(declaration.ctid, declaration.hash), kwargs=options, immutable=True)

@@ -35,11 +35,12 @@ class Forecast:
 
 def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     """Work out what an ensure would do. Raises what it would raise before it writes anything."""
-    declaration = task.declaration(request.ctid)
+    accepted = request.accept_not_applied
+    declaration = task.reach(task.declaration(request.ctid), accepted=accepted)
     if request.state is not None:
         declaration = replace(declaration, state=request.state)
     forecast = Forecast(declaration)
-    looks = _Looks(task, forecast)
+    looks = _Looks(task, forecast, accepted=accepted)
     looks.dependencies(request.ctid)
     before = len(forecast.lines)
     steps = looks.steps(declaration, adopt=request.adopt)
@@ -53,8 +54,9 @@ def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
 class _Looks:
     """Fills in a forecast. What was told of a CTID once is not told again: it would be there by then."""
 
-    def __init__(self, task: PhoenixTask, forecast: Forecast) -> None:
+    def __init__(self, task: PhoenixTask, forecast: Forecast, *, accepted: bool) -> None:
         self._task = task
+        self._accepted = accepted
         self._forecast = forecast
         self._told: set[int] = set()
 
@@ -83,7 +85,7 @@ class _Looks:
         try:
             self.dependencies(dependency.ctid)
             began = len(lines)
-            self.steps(dependency)
+            self.steps(self._task.reach(dependency, accepted=self._accepted))
         except PermanentError as error:
             raise because_of(ctid, dependency.ctid, error.message, error.remedy) from error
         if len(lines) > began:
@@ -94,6 +96,7 @@ class _Looks:
             return
         seen = self._task.proxmox.observe_template(template.node, template.ctid)
         if not seen.is_template:
+            template = self._task.reach(template, accepted=self._accepted)
             if template.not_applied:
                 self._forecast.templates_not_applied[template.ctid] = template.not_applied
             self.steps(template)

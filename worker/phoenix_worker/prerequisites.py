@@ -9,6 +9,7 @@ from phoenix_worker import traces
 from phoenix_worker.core.errors import PermanentError
 
 if TYPE_CHECKING:
+    from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.core.ports import CreateOrder
     from phoenix_worker.task import PhoenixTask
 
@@ -20,14 +21,14 @@ def dependencies_of(task: PhoenixTask, ctid: int) -> list[int]:
     return list(dict.fromkeys(dependency for one in needed for dependency in one.dependencies))
 
 
-def have_dependencies(task: PhoenixTask, ctid: int) -> None:
+def have_dependencies(task: PhoenixTask, request: EnsureRequest) -> None:
     """Ensure everything that a CTID depends on; no lock is held meanwhile.
 
     A dependency that is not in the catalog is only checked: it must exist and run.
     """
-    catalog = task.catalog.current()
+    ctid, catalog = request.ctid, task.catalog.current()
     dependencies = dependencies_of(task, ctid)
-    requests = {dependency: _ask(task, dependency) for dependency in dependencies if dependency in catalog}
+    requests = {dependency: _ask(task, dependency, request) for dependency in dependencies if dependency in catalog}
     for dependency in dependencies:
         if dependency in requests:
             _wait_for(task, ctid, dependency, requests[dependency])
@@ -56,8 +57,11 @@ def refuse_unless_running(ctid: int, dependency: int, running: bool | None) -> N
     )
 
 
-def _ask(task: PhoenixTask, dependency: int) -> str:
-    request_id: str = task.once(f"ask-{dependency}", lambda: task.ask((dependency,), f"dependency/{dependency}"))
+def _ask(task: PhoenixTask, dependency: int, request: EnsureRequest) -> str:
+    options = {"accept_not_applied": True} if request.accept_not_applied else {}
+    request_id: str = task.once(
+        f"ask-{dependency}", lambda: task.ask((dependency,), options, f"dependency/{dependency}")
+    )
     return request_id
 
 

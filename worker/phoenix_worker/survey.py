@@ -55,9 +55,16 @@ def request_of(task: PhoenixTask, given: tuple[Any, ...], options: dict[str, Any
     return parse_request({**options, **({"ctid": given[0]} if given else {})})
 
 
+def shared_by(request: EnsureRequest, declaration: Declaration) -> str:
+    """Name what requests ask for that may share a run."""
+    options = f"{request.adopt:d} {request.accept_not_applied:d} {request.state}"
+    return f"{request.ctid} {declaration.hash} {options}"
+
+
 def declaration_for(task: PhoenixTask, request: EnsureRequest) -> Declaration:
     """Return the CTID's declaration, with the state that this request wants."""
-    declaration = task.declared(request.ctid, task.once("declared", lambda: task.declaration(request.ctid).hash))
+    declared = task.once("declared", lambda: task.declaration(request.ctid).hash)
+    declaration = task.declared(request.ctid, declared, accepted=request.accept_not_applied)
     return declaration if request.state is None else replace(declaration, state=request.state)
 
 

@@ -14,6 +14,7 @@ from phoenix_worker.catalog.source import CatalogChanged
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ports import TaskEnd
+from phoenix_worker.core.reach import within_reach
 from phoenix_worker.durable.task import CANCELLED, DurableTask, GivenUpError
 from phoenix_worker.windup import wind_up
 
@@ -46,12 +47,16 @@ class PhoenixTask(DurableTask):
         """The creation id that this task gives to what it makes: the same in every run."""
         return f"{str(self.request.id)[:8]}{self.request.get('replaced_task_nesting') or 0:x}"
 
-    def declared(self, ctid: int, declaration_hash: str) -> Declaration:
-        """The declaration that this job began with."""
+    def declared(self, ctid: int, declaration_hash: str, *, accepted: bool) -> Declaration:
+        """The declaration that this job began with, as far as it is in reach: see `reach`."""
         try:
-            return self.catalog.serve(ctid, declaration_hash)
+            return self.reach(self.catalog.serve(ctid, declaration_hash), accepted=accepted)
         except CatalogChanged as error:
             raise PermanentError(error.message, cause="catalog-changed", remedy=error.remedy) from error
+
+    def reach(self, declaration: Declaration, *, accepted: bool) -> Declaration:
+        """What of a declaration this worker can apply. Raises PermanentError if it has to be all of it and is not."""
+        return within_reach(declaration, door=self.shell is not None, accepted=accepted)
 
     def declaration(self, ctid: int | None) -> Declaration:
         """The declaration that the catalog has now. Raises PermanentError for a CTID that it does not have."""
@@ -131,7 +136,7 @@ class PhoenixTask(DurableTask):
             return
         ctid, declared, *_ = args
         try:
-            self.running.notes = wind_up(self, self.declared(ctid, declared))
+            self.running.notes = wind_up(self, self.declared(ctid, declared, accepted=True))
         except TransientError as error:
             self.back_off(error)
             logger.exception("CT %s may be left half made by a cancelled job.", ctid)

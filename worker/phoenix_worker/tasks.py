@@ -46,6 +46,7 @@ from phoenix_worker.survey import (
     permit,
     refuse_if_taken,
     request_of,
+    shared_by,
     survey,
     template_there,
 )
@@ -74,10 +75,11 @@ def ensure(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
     request = request_of(self, ctid, options)
     if request.dry_run:
         return outcome.dry_run(self, foresee(self, request))
-    shared = self.share(f"{request.ctid} {self.declaration(request.ctid).hash} {request.adopt:d} {request.state}")
+    self.reach(self.declaration(request.ctid), accepted=request.accept_not_applied)
+    shared = self.share(shared_by(request, self.declaration(request.ctid)))
     if shared is not None:
         return outcome.shared(self, shared)
-    have_dependencies(self, request.ctid)
+    have_dependencies(self, request)
     self.hold(lane(request.ctid))
     self.depart()
     declaration = declaration_for(self, request)
@@ -85,20 +87,21 @@ def ensure(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
     steps = plan(declaration, seen, verdict)
     if not steps:
         return outcome.unchanged(self, declaration, seen)
-    return self.replace(canvas.ensured(self, declaration, steps, adopt=request.adopt))
+    return self.replace(canvas.ensured(self, declaration, steps, request))
 
 
 @task(CLONE)
-def clone(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:
+def clone(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:
     """Clone a CTID from its template, which is built first if it is none yet."""
-    declaration = self.declared(ctid, declared)
+    declaration = self.declared(ctid, declared, accepted=accepted)
     template = self.declaration(declaration.clone_from)
     self.hold(lane(template.ctid))
     finished, warnings = template_there(self, template)
     if not finished:
         refuse_if_taken(self, declaration)
+        template = self.reach(template, accepted=accepted)
         build = plan(template, *survey(self, template))
-        return self.replace(canvas.built(self, template, build, then=(declaration, adopted)))
+        return self.replace(canvas.built(self, template, build, then=declaration, adopted=adopted, accepted=accepted))
     self.hold(f"node/{declaration.node}", self.node_capacity)
     order = clone_order(declaration, self.creation)
     posted = make(
@@ -114,9 +117,9 @@ def clone(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict
 
 
 @task(CREATE)
-def create(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:  # noqa: ARG001 - as every link
+def create(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:  # noqa: ARG001 - as every link
     """Create a CTID from its OS template, which is downloaded first if it is missing."""
-    declaration = self.declared(ctid, declared)
+    declaration = self.declared(ctid, declared, accepted=accepted)
     self.hold(f"node/{declaration.node}", self.node_capacity)
     order = create_order(declaration, self.creation)
     have_os_template(self, order)
@@ -133,9 +136,9 @@ def create(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dic
 
 
 @task(CONFIGURE)
-def configure(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:
+def configure(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:
     """Change what is not as declared, and grow the root disk."""
-    declaration = self.declared(ctid, declared)
+    declaration = self.declared(ctid, declared, accepted=accepted)
     done = self.once("configure", lambda: converge(self, declaration, adopted=adopted))
     if done["resize_gb"]:
         grow(self, declaration, done["resize_gb"])
@@ -145,9 +148,9 @@ def configure(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> 
 
 
 @task(START)
-def start(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:
+def start(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:
     """Start a container, looked at just before."""
-    declaration = self.declared(ctid, declared)
+    declaration = self.declared(ctid, declared, accepted=accepted)
 
     def act() -> dict[str, Any]:
         if not looked_just_now(self.steps_done(), ctid, time.time()):
@@ -167,9 +170,9 @@ def start(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict
 
 
 @task(STOP)
-def stop(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:
+def stop(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:
     """Shut a container down."""
-    declaration = self.declared(ctid, declared)
+    declaration = self.declared(ctid, declared, accepted=accepted)
 
     def act() -> dict[str, Any]:
         _, verdict = look(self, declaration, adopt=adopted)
@@ -187,9 +190,9 @@ def stop(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[
 
 
 @task(SEAL)
-def seal(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:
+def seal(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:
     """Convert a stopped container to a template, and see that it is one."""
-    declaration = self.declared(ctid, declared)
+    declaration = self.declared(ctid, declared, accepted=accepted)
 
     def act() -> dict[str, Any]:
         seen, verdict = look(self, declaration, adopt=adopted)
@@ -204,9 +207,9 @@ def seal(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[
 
 
 @task(VERIFY)
-def verify(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool) -> dict[str, Any]:  # noqa: ARG001 - as every link
+def verify(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:  # noqa: ARG001 - as every link
     """Tell what the job did."""
-    return outcome.of_job(self, self.declared(ctid, declared))
+    return outcome.of_job(self, self.declared(ctid, declared, accepted=accepted))
 
 
 @task(PLAN)

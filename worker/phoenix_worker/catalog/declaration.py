@@ -68,6 +68,8 @@ class Declaration:
     dependencies: tuple[int, ...] = ()
     not_applied: tuple[str, ...] = ()
     """`key: why` of each declared key whose effect this version does not have."""
+    needs_shell: tuple[str, ...] = ()
+    """The declared keys whose effect needs the door to the node's shell."""
     source: Mapping[str, Any] = field(default_factory=dict)
     """The entry as it stands in the file, for scripts."""
     hash: str = ""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.sections import NetworkConfig
 
 HASH_LENGTH = 16
-_WITHOUT_EFFECT = ("not_applied", "source", "hash")
+_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "hash")
 
 
 @dataclass(frozen=True, slots=True)
