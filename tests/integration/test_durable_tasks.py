@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -180,11 +180,18 @@ def test_a_poisonous_task_is_given_up(client: Asking, start_worker: StartWorker,
     assert client.redis.get("deaths") == "5"
 
 
+def callback_of(name: str, *args: Any) -> Signature:
+    """What kombu has no encoder for: publishing it fails, each time."""
+    options = {"serializer": "none"}
+    return Signature.from_dict({"task": name, "args": args, "kwargs": {}, "options": options, "immutable": True})
+
+
 def test_a_message_whose_callback_cannot_be_sent_is_given_up_and_its_lock_passes_on(
     client: Asking, worker: WorkerProcess
 ) -> None:
-    callback = {"task": "t.tiny", "args": [], "kwargs": {}, "options": {"serializer": "none"}, "immutable": True}
-    result = client.app.send_task("t.locked", [1, "lane"], queue=QUEUE, link=Signature.from_dict(callback))
+    """Its other callback, which each of its runs sends, is run once."""
+    callbacks = [callback_of("t.locked", 3, "called"), callback_of("another.service")]
+    result = client.app.send_task("t.locked", [1, "lane"], queue=QUEUE, link=callbacks)  # type: ignore[arg-type]  # the stubs lack lists
     wait_for(lambda: client.redis.exists("phoenix:lock:lane"))
     assert client.ask("t.locked", 2, "lane").get(timeout=60) == 2
     with pytest.raises(Exception, match=r"No encoder installed|came to no end that could be noted"):
@@ -192,11 +199,19 @@ def test_a_message_whose_callback_cannot_be_sent_is_given_up_and_its_lock_passes
     wait_for(lambda: not client.redis.exists("phoenix:due"))
     assert worker.running()
     assert client.redis.lrange("begun:lane", 0, -1) == ["1", "2"], "what was journalled is not done again"
+    assert client.redis.lrange("begun:called", 0, -1) == ["3"]
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_callback_of_ours_that_cannot_be_sent_is_in_the_ledger_and_runs_once(client: Asking) -> None:
+    result = client.app.send_task("t.locked", [1, "lane"], queue=QUEUE, link=callback_of("t.locked", 2, "called"))
+    assert result.get(timeout=60) == 1
+    wait_for(lambda: client.redis.exists("begun:called") and not client.redis.exists("phoenix:due"))
+    assert client.redis.lrange("begun:called", 0, -1) == ["2"]
 
 
 def test_a_failure_whose_errback_cannot_be_sent_ends_all_the_same(client: Asking, worker: WorkerProcess) -> None:
-    errback = {"task": "another.service", "args": [], "kwargs": {}, "options": {"serializer": "none"}}
-    result = client.app.send_task("t.fails", ["lane"], queue=QUEUE, link_error=Signature.from_dict(errback))
+    result = client.app.send_task("t.fails", ["lane"], queue=QUEUE, link_error=callback_of("another.service"))
     wait_for(lambda: client.redis.exists("phoenix:lock:lane"))
     assert client.ask("t.locked", 2, "lane").get(timeout=60) == 2
     with pytest.raises(Exception, match="no"):

@@ -12,7 +12,7 @@ import logging
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Never
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from celery import Task
 from celery.exceptions import Ignore
@@ -190,8 +190,16 @@ class DurableTask(Task[Any, Any]):
             raise Dropped(f"duplicate: {claimed}")
         _run.set(claimed)
         reached("claimed")
+        self._name_callbacks()
         if int(claimed.number) > 1:
             self._tell("task-running")
+
+    def _name_callbacks(self) -> None:
+        """Derive the ids of callbacks and errbacks, so that a run that sends them again sends duplicates."""
+        for kind in ("callbacks", "errbacks"):
+            for position, callback in enumerate(self.request.get(kind) or ()):
+                derived = str(uuid5(NAMESPACE_OID, f"{self.request.id}/{kind}/{position}"))
+                callback["options"].setdefault("task_id", derived)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task's function. A Redis that went away where nobody waited for it costs only this run."""
@@ -270,11 +278,11 @@ class DurableTask(Task[Any, Any]):
             try:
                 with recording(recorder):
                     result = super().apply_async(*args, **options)
-            except SENDING_TROUBLE as error:
+            except Exception as error:
                 if recorded:
-                    logger.warning("Redis went away while %s was sent; it is in the ledger and follows.", self.name)
+                    logger.warning("%s could not be sent (%s); it is in the ledger and follows.", self.name, error)
                     result = self.AsyncResult(recorded[0].id)
-                elif isinstance(error, AttributeError):
+                elif isinstance(error, AttributeError) or not isinstance(error, SENDING_TROUBLE):
                     raise
                 else:
                     patience.until_answered(self.engine.ledger.client.ping)
