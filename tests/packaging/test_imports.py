@@ -46,7 +46,7 @@ def test_the_base_install_has_the_producer_and_its_commands() -> None:
     assert "cannot be used" in done.stderr
     listed = run(script, "--help")
     assert listed.returncode == 0
-    assert all(name in listed.stdout for name in ("ensure", "plan", "catalog", "demo", "migrate"))
+    assert all(name in listed.stdout for name in ("ensure", "plan", "catalog", "check", "demo", "migrate"))
 
 
 def test_the_demo_of_the_base_install_says_what_to_install() -> None:

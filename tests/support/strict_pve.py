@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from fakepve.lxc import parse_mount
 from fakepve.model import PveError, TaskError
+from fakepve.server import USER as USER_OF
 from fakepve.server import FakePve, ok
 from fakepve.shapes import PRIVILEGES
 
@@ -81,6 +82,11 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """The UPIDs that a client asked to stop."""
         self.appliances: list[str] = []
         """The file names in the index of OS templates."""
+        self.bridges = {"vmbr0"}
+        """Of every node."""
+        self.clock_ahead = 0.0
+        """Seconds that the nodes' clocks are before this machine's."""
+        self.certificate_days = 365
         self.intervals: list[Interval] = []
         self._hurry = asyncio.Event()
         self._work: dict[str, _Work] = {}
@@ -168,6 +174,36 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         if "description" in config:
             config["description"] += "\n"
         return config
+
+    # What `phoenix-lxc check` reads
+
+    def _routes_checkup(self) -> list[tuple[str, str, Any]]:
+        return [
+            ("GET", "/nodes/{node}/network", self._bridges),
+            ("GET", "/nodes/{node}/time", self._time),
+            ("GET", "/nodes/{node}/certificates/info", self._certificates),
+        ]
+
+    async def _bridges(self, _v: dict[str, Any], _user: str) -> list[dict[str, Any]]:
+        return [{"iface": bridge, "type": "bridge", "active": 1} for bridge in sorted(self.bridges)]
+
+    async def _time(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
+        now = int(time.time() + self.clock_ahead)
+        return {"time": now, "localtime": now, "timezone": "UTC"}
+
+    async def _certificates(self, _v: dict[str, Any], _user: str) -> list[dict[str, Any]]:
+        ends = int(time.time()) + self.certificate_days * 86_400
+        return [{"filename": "pve-ssl.pem", "notafter": ends}, {"filename": "pve-root-ca.pem", "notafter": 0}]
+
+    async def _cluster_status(self, request: web.Request) -> web.Response:
+        self.require(request[USER_OF], "/", "Sys.Audit")
+        answer: web.Response = await super()._cluster_status(request)
+        return answer
+
+    async def _permissions(self, v: dict[str, Any], user: str) -> dict[str, dict[str, int]]:
+        """Of one path, what is effective there, inherited or not: PVE::RPCEnvironment::permissions."""
+        path, who = v["path"], v.get("userid") or user
+        return {path: {privilege: 1 for privilege in PRIVILEGES if self.allowed(who, path, privilege)}}
 
     # Creating, cloning, templates, starting
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from celery import Celery
 
 from phoenix_producer.contract import REQUESTS
+from phoenix_worker import about  # noqa: F401 - a worker answers it
 from phoenix_worker.catalog.loading import Defaults, load
 from phoenix_worker.catalog.source import CatalogSource
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.engine import Engine
 from phoenix_worker.probe import Probe
 from phoenix_worker.proxmox.api import ProxmoxApi
-from phoenix_worker.proxmox.door import Access
 from phoenix_worker.proxmox.local_shell import LocalShell
+from phoenix_worker.settings import access_of
 from phoenix_worker.task import PhoenixTask
 from phoenix_worker.tasks import TASKS
 
@@ -25,16 +26,7 @@ if TYPE_CHECKING:
 
 def build(settings: Settings) -> Celery:
     """Build the worker's app. Nothing is connected or started yet. Raises CatalogError for an unusable catalog."""
-    proxmox = ProxmoxApi(
-        Access(
-            host=settings.proxmox_host,
-            user=settings.proxmox_user,
-            token_name=settings.proxmox_token_name,
-            token_value=settings.proxmox_token_value.get_secret_value(),
-            ca_file=str(settings.proxmox_ca_file) if settings.proxmox_ca_file else None,
-            read_seconds=settings.proxmox_timeout,
-        )
-    )
+    proxmox = ProxmoxApi(access_of(settings))
     defaults = Defaults(node=settings.node, template_storage=settings.template_storage)
     load(settings.catalog, defaults)
     app = Celery("phoenix_worker", broker=settings.redis_url, backend=settings.redis_url, set_as_current=False)

@@ -12,6 +12,8 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from phoenix_worker.proxmox.door import Access
+
 ENV_FILE = ".env"
 _PREFIX = "PHOENIX_"
 
@@ -130,6 +132,18 @@ class Settings(BaseSettings):
     heartbeat_ttl: Annotated[
         float, Field(ge=1, le=60, description="Seconds after its last heartbeat until a worker counts as dead.")
     ] = 3.0
+
+
+def access_of(settings: Settings) -> Access:
+    """Say how to reach Proxmox."""
+    return Access(
+        host=settings.proxmox_host,
+        user=settings.proxmox_user,
+        token_name=settings.proxmox_token_name,
+        token_value=settings.proxmox_token_value.get_secret_value(),
+        ca_file=str(settings.proxmox_ca_file) if settings.proxmox_ca_file else None,
+        read_seconds=settings.proxmox_timeout,
+    )
 
 
 def load_settings() -> Settings:

@@ -38,6 +38,7 @@ ALREADY_RUNNING = "already-running"
 ALREADY_TEMPLATE = "already-template"
 MISSING = "missing"
 NOT_RUNNING = "not-running"
+PERMISSION = "proxmox-permission"
 UNKNOWN_OUTCOME = "unknown-outcome"
 UNREACHABLE = "unreachable"
 
@@ -74,11 +75,11 @@ _ACCESS = (
     Row(
         r"Permission check failed \((?P<path>/[^,()]*), (?P<privilege>[^()]+)\)",
         _PERMANENT,
-        "proxmox-permission",
+        PERMISSION,
         "Give the API token the privilege {privilege} on {path}.",
     ),
-    Row(r"Permission check failed", _PERMANENT, "proxmox-permission", "Give the API token {needs}."),
-    Row("", _PERMANENT, "proxmox-permission", "Give the API token {needs}.", (403,)),
+    Row(r"Permission check failed", _PERMANENT, PERMISSION, "Give the API token {needs}."),
+    Row("", _PERMANENT, PERMISSION, "Give the API token {needs}.", (403,)),
 )
 
 _PASSES_BY_ITSELF = (

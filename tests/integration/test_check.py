@@ -1,0 +1,274 @@
+"""`phoenix-lxc check` against a real Redis and the simulated cluster: each fault that is put there is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.cli import invoke
+from tests.support.product import container, template
+from tests.support.proxmox import NODE, TOKEN_ID
+from tests.support.worker import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from redis import Redis
+
+    from tests.support.product import Product
+    from tests.support.strict_pve import StrictPve
+
+USER = "phoenix@pve"
+ROLE_IN_README = (ROOT / "README.md").read_text().partition('--privs "')[2].partition('"')[0]
+EVERYTHING = frozenset(re.findall(r"\b[A-Z]+[A-Za-z]*\.[A-Za-z.]+", ROLE_IN_README))
+"""As README.md gives it."""
+
+
+@pytest.fixture
+def prepared(product: Product, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Product:
+    """A small catalog, a token with exactly the documented privileges, and the settings of a worker."""
+    product.declare({900: template(900), 103: container(103)})
+    product.simulator.set(product.simulator.pve, acl={TOKEN_ID: [("/", set(EVERYTHING))]})
+    for name in os.environ:
+        if name.upper().startswith("PHOENIX_"):
+            monkeypatch.delenv(name)
+    for name, value in product.environ().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return product
+
+
+def lines(code: int) -> list[dict[str, str]]:
+    """Run the command for programs; what is not in order."""
+    done = invoke("check", "--json")
+    assert done.exit_code == code, done.output
+    report = json.loads(done.stdout)
+    assert report["ok"] is (code == 0)
+    return [line for line in report["lines"] if line["level"] != "ok"]
+
+
+def found(level: str, about: str, code: int = 1) -> tuple[str, str]:
+    """Run it; the text and the remedy of the one line that must be there."""
+    said = lines(code)
+    found = [line for line in said if line["about"] == about and line["level"] == level]
+    assert len(found) == 1, said
+    (line,) = found
+    assert line["remedy"]
+    return line["text"], line["remedy"]
+
+
+def test_a_cluster_in_order_has_nothing_to_say_but_its_worker(prepared: Product) -> None:
+    """The documented privileges are enough; the worker tells version and catalog."""
+    prepared.start_worker()
+    assert lines(0) == []
+    done = invoke("check")
+    assert done.exit_code == 0
+    assert "ok       Workers: 1: w1@test" in done.stdout
+    assert "ok       Versions: " in done.stdout
+    assert "ok       Catalog of the workers: the same as here" in done.stdout
+    assert f"ok       Proxmox privileges: {TOKEN_ID} has all 13 that it takes" in done.stdout
+    assert prepared.writes() == []
+    prepared.declare({900: template(900), 103: container(103, memory_mb=1024)})
+    # Seen before the worker looks at the file again: it does so when it is asked, too.
+    assert lines(0) == []
+
+
+def test_no_worker_is_a_warning(prepared: Product) -> None:  # noqa: ARG001 - its environment
+    assert found("warning", "Workers", 0) == ("none runs: requests wait in Redis", "celery -A phoenix_worker worker")
+
+
+def grant(*privileges: str) -> Callable[[StrictPve], None]:
+    def change(pve: StrictPve) -> None:
+        pve.acl = {TOKEN_ID: [("/", set(privileges))]}
+
+    return change
+
+
+def alter(name: str, **values: Any) -> Callable[[StrictPve], None]:
+    return lambda pve: pve.storages[name].update(values)
+
+
+TOPS = ("/vms", "/nodes", "/storage", "/sdn")
+GRANT = f"--users {USER} --tokens '{TOKEN_ID}' --roles Phoenix"
+
+
+@pytest.mark.parametrize(
+    ("fault", "level", "about", "text", "remedy"),
+    [
+        (lambda pve: pve.lose_quorum(), "error", "Proxmox quorum", "lost", "pvecm status"),
+        (
+            lambda pve: setattr(pve, "acl", {TOKEN_ID: [(top, set(EVERYTHING)) for top in TOPS]}),
+            "warning",
+            "Proxmox quorum",
+            "may not ask",
+            "Sys.Audit on /",
+        ),
+        (lambda pve: setattr(pve, "bridges", {"vmbr1"}), "error", f"Bridge vmbr0 on {NODE}", "103", "sees: vmbr1"),
+        (lambda pve: setattr(pve, "clock_ahead", -60), "error", f"Clock of {NODE}", "60 s behind", "NTP"),
+        (lambda pve: setattr(pve, "certificate_days", 3), "warning", f"Certificate of {NODE}", "3 days", "updatecerts"),
+        (alter("local-lvm", active=0), "error", f"Storage local-lvm on {NODE}", "not online", "pvesm status"),
+        (
+            alter("local-lvm", content="images"),
+            "error",
+            f"Storage local-lvm on {NODE}",
+            "takes no containers",
+            "pvesm set local-lvm --content images,rootdir",
+        ),
+        (alter("local-lvm", avail=1 << 30), "warning", f"Storage local-lvm on {NODE}", "8 GiB", "Free some space"),
+        (
+            lambda pve: pve.storages.pop("local-lvm"),
+            "error",
+            f"Storage local-lvm on {NODE}",
+            "not there",
+            "storage_pool",
+        ),
+        (
+            lambda pve: pve.storages["local"]["volumes"].clear(),
+            "error",
+            f"OS template local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst on {NODE}",
+            "not there",
+            "pveam available",
+        ),
+        (grant(), "error", "Proxmox privileges", "lacks", 'pveum role add Phoenix --privs "Datastore.AllocateSpace'),
+        (
+            grant(*(set(EVERYTHING) - {"VM.Clone"})),
+            "error",
+            "Proxmox privileges",
+            f"{TOKEN_ID} lacks VM.Clone on /vms/900",
+            f'pveum role modify Phoenix --privs "VM.Clone" --append 1 && pveum acl modify /vms/900 {GRANT}',
+        ),
+        (
+            grant(*(set(EVERYTHING) - {"VM.PowerMgmt"})),
+            "error",
+            "Proxmox privileges",
+            "lacks VM.PowerMgmt on /vms/103, /vms/900",
+            f"pveum acl modify /vms {GRANT}",
+        ),
+        (
+            grant(*(set(EVERYTHING) - {"SDN.Use"})),
+            "error",
+            "Proxmox privileges",
+            "lacks SDN.Use on /sdn/zones/localnetwork/vmbr0",
+            f"pveum acl modify /sdn/zones/localnetwork/vmbr0 {GRANT}",
+        ),
+        (lambda pve: pve.apitokens.clear(), "error", "Proxmox", "Unable to ask Proxmox", "PHOENIX_PROXMOX_TOKEN_VALUE"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)
+def test_a_fault_of_proxmox_is_found(
+    prepared: Product, fault: Callable[[StrictPve], None], level: str, about: str, text: str, remedy: str
+) -> None:
+    prepared.simulator.do(fault, prepared.simulator.pve)
+    said = [line for line in lines(0 if level == "warning" else 1) if line["about"] == about]
+    assert said, about
+    assert text in "".join(line["text"] for line in said)
+    assert remedy in "".join(line["remedy"] for line in said)
+
+
+def test_a_node_that_is_not_there_is_found(prepared: Product) -> None:
+    prepared.declare({900: template(900, node="pve9"), 103: container(103)})
+    text, remedy = found("error", "Node pve9")
+    assert "catalog wants 900 there" in text
+    assert f"There are: {NODE}" in remedy
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_certificate_that_is_not_trusted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PHOENIX_PROXMOX_CA_FILE")
+    text, remedy = found("error", "Proxmox")
+    assert "certificate" in text
+    assert "PHOENIX_PROXMOX_CA_FILE" in remedy
+
+
+def test_linked_clones_on_a_storage_without_them_are_found(prepared: Product) -> None:
+    prepared.declare(
+        {900: template(900, storage_pool="local-dir"), 103: container(103, clone="linked", storage_pool=None)}
+    )
+    text, remedy = found("error", f"Storage local-dir on {NODE}")
+    assert "103 are declared so" in text
+    assert '"clone": "full"' in remedy
+
+
+def test_a_catalog_that_is_refused_is_told_with_each_reason(prepared: Product) -> None:
+    prepared.declare({103: container(103, clone_from_ctid=777), 104: container(104, memory_mb=-1)})
+    said = [line["text"] for line in lines(1) if line["about"] == "Catalog"]
+    assert len(said) == 3
+    assert any("777" in text for text in said)
+
+
+def user(client: Redis, *refused: str) -> None:
+    """Make the user `weak`, who may do all the rest."""
+    rules = ["on", ">secret", "~*", "&*", "+@all", *refused]
+    client.execute_command("ACL", "SETUSER", "weak", *rules)  # type: ignore[no-untyped-call]  # of redis-py
+
+
+@pytest.fixture
+def reset(redis_client: Redis) -> Iterator[None]:
+    """The server is shared with other tests."""
+    before = {name: str(redis_client.config_get(name)[name]) for name in ("maxmemory-policy", "appendfsync")}
+    yield
+    for name, value in before.items():
+        redis_client.config_set(name, value)
+    redis_client.acl_deluser("weak")
+
+
+@pytest.mark.usefixtures("reset")
+@pytest.mark.parametrize(
+    ("name", "value", "level", "about"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "error", "Redis eviction"),
+        ("appendfsync", "no", "warning", "Redis persistence"),
+    ],
+)
+def test_a_redis_that_forgets_is_found(
+    prepared: Product, redis_client: Redis, name: str, value: str, level: str, about: str
+) -> None:
+    assert prepared.redis_url
+    redis_client.config_set(name, value)
+    _, remedy = found(level, about, 0 if level == "warning" else 1)
+    assert f"CONFIG SET {name}" in remedy
+
+
+@pytest.mark.usefixtures("reset")
+def test_a_redis_user_that_may_not_do_it_is_found(
+    prepared: Product, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user(redis_client, "-eval", "-publish", "-config")
+    monkeypatch.setenv("PHOENIX_REDIS_URL", prepared.redis_url.replace("redis://", "redis://weak:secret@"))
+    text, _ = found("error", "Redis user")
+    assert text == "weak may not run scripts, announce results"
+    found("warning", "Redis settings")
+
+
+@pytest.mark.usefixtures("prepared", "reset")
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("redis://127.0.0.1:1/0", "cannot be used"), ("redis://weak:wrong@{}", "refuses the login")],
+)
+def test_a_redis_that_cannot_be_used_is_found(
+    redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    user(redis_client)
+    monkeypatch.setenv("PHOENIX_REDIS_URL", url.format(redis_url.removeprefix("redis://")))
+    text, _ = found("error", "Redis")
+    assert words in text
+
+
+def test_settings_that_are_wrong_are_told_and_nothing_else(prepared: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PHOENIX_PROXMOX_TOKEN_VALUE")
+    monkeypatch.setenv("PHOENIX_PATIENCE", "long")
+    said = lines(1)
+    assert [line["about"] for line in said] == ["Settings", "Settings"]
+    assert {line["text"].partition(":")[0] for line in said} == {"PHOENIX_PROXMOX_TOKEN_VALUE", "PHOENIX_PATIENCE"}
+    assert prepared.calls() == []
+
+
+def test_the_token_shows_nowhere(prepared: Product) -> None:
+    secret = prepared.environ()["PHOENIX_PROXMOX_TOKEN_VALUE"]
+    prepared.simulator.do(prepared.simulator.pve.apitokens.clear)
+    assert secret not in invoke("check").output + invoke("check", "--json").output

@@ -1,0 +1,69 @@
+"""`phoenix-lxc check`: everything that a worker depends on, before a request fails of it."""
+
+# No postponed annotations here: typer reads them when a command runs.
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from phoenix_producer.teaching import epilog
+from phoenix_worker.checkup import check_all
+from phoenix_worker.commands.printing import err, out
+from phoenix_worker.core.checkup.line import Level, Line, error
+from phoenix_worker.settings import SettingsError, load_settings
+
+FAILED = 1
+_STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "bold red"}
+_WIDTH = max(map(len, Level))
+
+app = typer.Typer(invoke_without_command=True)
+
+
+@app.callback(
+    epilog=epilog(
+        "cd /etc/phoenix && phoenix-lxc check",
+        "phoenix-lxc check --json",
+        codes="0 no error, warnings perhaps; 1 an error; 2 wrong usage.",
+    )
+)
+def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Check settings, catalog, Redis, workers and Proxmox: each line with its remedy. Changes nothing.
+
+    It reads the settings of a worker (PHOENIX_…, or .env in this directory):
+    run it where a worker runs, as the user that it runs as.
+    """
+    lines = []
+    for line in _lines():
+        lines.append(line)
+        if not as_json:
+            _print(line)
+    levels = Counter(line.level for line in lines)
+    failed = bool(levels[Level.ERROR])
+    if as_json:
+        typer.echo(json.dumps({"ok": not failed, "lines": [asdict(line) for line in lines]}, indent=2))
+    else:
+        told = f"{levels[Level.ERROR]} errors, {levels[Level.WARNING]} warnings, {levels[Level.OK]} in order."
+        err().print(told, markup=False)
+    raise typer.Exit(FAILED if failed else 0)
+
+
+def _lines() -> Iterator[Line]:
+    try:
+        settings = load_settings()
+    except SettingsError as wrong:
+        _, *problems = str(wrong).splitlines()
+        remedy = "docs/configuration.md describes all of them. The rest cannot be checked without."
+        yield from (error("Settings", problem.strip(), remedy) for problem in problems)
+        return
+    yield from check_all(settings)
+
+
+def _print(line: Line) -> None:
+    console, style = out(), _STYLES[line.level]
+    console.print(Text.assemble((f"{line.level:<{_WIDTH}}", style), f"  {line.about}: {line.text}"))
+    if line.remedy:
+        console.print(Text(f"{'':{_WIDTH}}  → {line.remedy}"))

@@ -1,0 +1,228 @@
+"""Whether this cluster can hold what the catalog declares: its nodes, clocks, storages, bridges, OS templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.checkup.line import error, fine, listed, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.checkup.line import Line
+
+_TESTED = (8, 9)
+_SKEW_S = 4.0
+"""Below the tolerance with which tasks are recognised by their begin (`traces.py`)."""
+_CERTIFICATE_DAYS = 14
+_COPY_ON_WRITE = frozenset({"btrfs", "lvmthin", "rbd", "zfspool"})
+"""Storage types that have linked clones and snapshots of containers. Seen, and in PVE::Storage's plugins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A storage as a node sees it."""
+
+    name: str
+    kind: str
+    content: frozenset[str]
+    usable: bool
+    """Enabled for the node and online."""
+    free_gib: float
+
+    @property
+    def copies_on_write(self) -> bool:
+        """Whether it has linked clones and snapshots of containers."""
+        return self.kind in _COPY_ON_WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What one node has."""
+
+    name: str
+    storages: Mapping[str, Storage] = field(default_factory=dict)
+    bridges: frozenset[str] = frozenset()
+    os_templates: frozenset[str] | None = frozenset()
+    """Volume ids on the storages that the catalog takes OS templates from; None when the token may not see them."""
+    appliances: frozenset[str] = frozenset()
+    """File names in Proxmox's own index, which can be downloaded."""
+    clock_ahead_s: float | None = None
+    """Of this machine's clock; None when the token may not ask."""
+    certificate_days: float | None = None
+    """Until the certificate of its API ends."""
+
+
+def judge_version(version: str) -> Line:
+    """Say whether this Proxmox VE is one that was tried."""
+    major = int(version.partition(".")[0])
+    if major in _TESTED:
+        return fine("Proxmox version", version)
+    tested = " and ".join(map(str, _TESTED))
+    return warning("Proxmox version", f"{version}; tested are {tested}", "Try on a container that you can spare.")
+
+
+def judge_quorum(*, quorate: bool) -> Line:
+    """Say whether the cluster can write its configuration."""
+    if quorate:
+        return fine("Proxmox quorum", "there")
+    return error(
+        "Proxmox quorum", "lost: nothing can be made or changed", "Bring enough nodes of the cluster back: pvecm status"
+    )
+
+
+def judge_nodes(declared: Mapping[str, list[int]], online: Mapping[str, bool]) -> Iterator[Line]:
+    """Say which of the nodes that the catalog names are there; `online` has those of the cluster."""
+    for node, ctids in sorted(declared.items()):
+        about = f"Node {node}"
+        if node not in online:
+            known = f"There are: {listed(sorted(online))}."
+            remedy = f"Correct `node` in the catalog, or PHOENIX_NODE. {known}"
+            yield error(
+                about, f"the cluster has none of this name, and the catalog wants {listed(ctids)} there", remedy
+            )
+        elif not online[node]:
+            yield error(about, f"is not online, and the catalog wants {listed(ctids)} there", "Start it.")
+        else:
+            yield fine(about, f"online, for {len(ctids)} of the catalog")
+
+
+def judge_node(
+    node: NodeFacts, declared: Mapping[int, Declaration], catalog: Mapping[int, Declaration]
+) -> Iterator[Line]:
+    """Say whether a node has what its containers, `declared`, need. `catalog` has their templates too."""
+    yield from _clock(node)
+    yield from _certificate(node)
+    yield from _storages(node, declared, catalog)
+    yield from _bridges(node, declared)
+    yield from _os_templates(node, declared)
+
+
+def _clock(node: NodeFacts) -> Iterator[Line]:
+    about, ahead = f"Clock of {node.name}", node.clock_ahead_s
+    if ahead is None:
+        return
+    if abs(ahead) <= _SKEW_S:
+        yield fine(about, f"differs by {abs(ahead):.0f} s from this machine's")
+    else:
+        way = "ahead of" if ahead > 0 else "behind"
+        yield error(
+            about,
+            f"is {abs(ahead):.0f} s {way} this machine's: what a dead worker had begun is not recognised",
+            "Let NTP keep both: timedatectl set-ntp true",
+        )
+
+
+def _certificate(node: NodeFacts) -> Iterator[Line]:
+    about, days = f"Certificate of {node.name}", node.certificate_days
+    if days is None:
+        return
+    if days > _CERTIFICATE_DAYS:
+        yield fine(about, f"ends in {days:.0f} days")
+    else:
+        yield warning(
+            about, f"ends in {days:.0f} days", "pvecm updatecerts --force, on the node; then reload pveproxy."
+        )
+
+
+def storage_of(declaration: Declaration, catalog: Mapping[int, Declaration]) -> str | None:
+    """Name the storage of a root disk: its own, or of what it is cloned from; None when Proxmox chooses."""
+    while declaration.storage is None and declaration.clone_from is not None and declaration.clone_from in catalog:
+        declaration = catalog[declaration.clone_from]
+    return declaration.storage
+
+
+def _storages(
+    node: NodeFacts, declared: Mapping[int, Declaration], catalog: Mapping[int, Declaration]
+) -> Iterator[Line]:
+    users: dict[str, list[Declaration]] = {}
+    for declaration in declared.values():
+        if (place := storage_of(declaration, catalog)) is not None:
+            users.setdefault(place, []).append(declaration)
+    for name, those in sorted(users.items()):
+        about, storage = f"Storage {name} on {node.name}", node.storages.get(name)
+        wanted = listed(declaration.ctid for declaration in those)
+        if storage is None:
+            there = f"The token sees: {listed(sorted(node.storages)) or 'none'}."
+            yield error(about, f"is not there, and the catalog puts {wanted} on it", f"Correct `storage_pool`. {there}")
+        elif not storage.usable:
+            yield error(about, f"is not online, and the catalog puts {wanted} on it", f"pvesm status --storage {name}")
+        elif "rootdir" not in storage.content:
+            allow = ",".join(sorted({*storage.content, "rootdir"}))
+            yield error(about, "takes no containers", f"pvesm set {name} --content {allow}")
+        else:
+            yield from _abilities(about, storage, those, catalog)
+
+
+def _abilities(
+    about: str, storage: Storage, those: list[Declaration], catalog: Mapping[int, Declaration]
+) -> Iterator[Line]:
+    linked = [one.ctid for one in those if one.clone_from in catalog and not one.full_clone]
+    if linked and not storage.copies_on_write:
+        yield error(
+            about,
+            f"is of the type {storage.kind}, which has no linked clones, and {listed(linked)} are declared so",
+            'Declare `"clone": "full"`, or another storage for the template.',
+        )
+        return
+    largest = max((one.disk_gb or 0 for one in those), default=0)
+    if storage.free_gib < largest:
+        yield warning(
+            about,
+            f"has {storage.free_gib:.0f} GiB free, and a disk of {largest} GiB is declared on it",
+            "Free some space, or let the catalog name another storage.",
+        )
+        return
+    able = "linked clones and snapshots" if storage.copies_on_write else "no linked clones, no snapshots"
+    yield fine(about, f"{storage.kind}: {able}; {storage.free_gib:.0f} GiB free")
+
+
+def _bridges(node: NodeFacts, declared: Mapping[int, Declaration]) -> Iterator[Line]:
+    users: dict[str, list[int]] = {}
+    for declaration in declared.values():
+        if declaration.network is not None:
+            users.setdefault(declaration.network.bridge, []).append(declaration.ctid)
+    for bridge, ctids in sorted(users.items()):
+        about = f"Bridge {bridge} on {node.name}"
+        if bridge in node.bridges:
+            yield fine(about, f"there, for {len(ctids)} of the catalog")
+        else:
+            there = f"The token sees: {listed(sorted(node.bridges)) or 'none'}."
+            remedy = f"Correct `bridge` in the catalog, or make it on the node. {there}"
+            yield error(about, f"is not there, and the catalog connects {listed(ctids)} to it", remedy)
+
+
+def absent_os_templates(node: NodeFacts, declared: Mapping[int, Declaration]) -> dict[str, list[int]]:
+    """Find OS templates that containers are created from and that are not on their storage yet."""
+    absent: dict[str, list[int]] = {}
+    if node.os_templates is None:
+        return absent
+    for declaration in declared.values():
+        if declaration.os_template is not None and declaration.os_template not in node.os_templates:
+            absent.setdefault(declaration.os_template, []).append(declaration.ctid)
+    return absent
+
+
+def _os_templates(node: NodeFacts, declared: Mapping[int, Declaration]) -> Iterator[Line]:
+    if node.os_templates is None:
+        return
+    absent = absent_os_templates(node, declared)
+    used = {one.os_template for one in declared.values() if one.os_template is not None}
+    for volume in sorted(used - absent.keys()):
+        yield fine(f"OS template {volume} on {node.name}", "there")
+    for volume, ctids in sorted(absent.items()):
+        about, (storage, _, path) = f"OS template {volume} on {node.name}", volume.partition(":")
+        name, place = path.rpartition("/")[2], node.storages.get(storage)
+        if place is not None and "vztmpl" not in place.content:
+            allow = ",".join(sorted({*place.content, "vztmpl"}))
+            yield error(about, f"{storage} takes no OS templates", f"pvesm set {storage} --content {allow}")
+        elif name in node.appliances:
+            yield fine(about, "not there yet: it is downloaded from Proxmox's index when it is needed")
+        else:
+            yield error(
+                about,
+                f"is not there, Proxmox's index does not have it, and {listed(ctids)} are created from it",
+                f"Upload it to {storage}, or correct `template`. What the index has: pveam update && pveam available",
+            )

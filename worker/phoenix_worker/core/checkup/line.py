@@ -1,0 +1,51 @@
+"""One line of a checkup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """Ensures work, until something happens."""
+    ERROR = "error"
+    """Some ensure of this catalog fails, or may be lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What was found about one thing, and what to do unless it is in order."""
+
+    about: str
+    level: Level
+    text: str
+    remedy: str = ""
+
+
+def fine(about: str, text: str) -> Line:
+    """Say that it is in order."""
+    return Line(about, Level.OK, text)
+
+
+def warning(about: str, text: str, remedy: str) -> Line:
+    """Say what may go wrong one day."""
+    return Line(about, Level.WARNING, text, remedy)
+
+
+def error(about: str, text: str, remedy: str) -> Line:
+    """Say what does not work."""
+    return Line(about, Level.ERROR, text, remedy)
+
+
+def listed(items: Iterable[object], most: int = 6) -> str:
+    """Write some things in a sentence, and of many the first few."""
+    words = [str(item) for item in items]
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")

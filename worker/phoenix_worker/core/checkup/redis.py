@@ -1,0 +1,158 @@
+"""Whether this Redis is one that loses nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.checkup.line import error, fine, listed, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from phoenix_worker.core.checkup.line import Line
+
+_OLDEST = 7
+_NEARLY_FULL = 0.8
+_SKEW_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class RedisFacts:
+    """What a server says of itself to the worker's user."""
+
+    product: str
+    """`Redis` or `Valkey`, with its own version."""
+    compatible: tuple[int, ...]
+    """The version of Redis that it counts as."""
+    role: str = "master"
+    clustered: bool = False
+    config: Mapping[str, str] | None = field(default_factory=dict)
+    """`appendonly`, `appendfsync`, `maxmemory-policy`; None when the user may not ask."""
+    append_only_works: bool = True
+    used_bytes: int = 0
+    limit_bytes: int = 0
+    """0 for none."""
+    clock_ahead_s: float = 0.0
+    """Of this machine's clock."""
+    encrypted: bool = False
+    password: bool = False
+    local: bool = True
+    """The server is on this machine."""
+    user: str = "default"
+    forbidden: tuple[str, ...] = ()
+    """Of what a worker does, what the user may not."""
+
+
+def judge(facts: RedisFacts) -> Iterator[Line]:
+    """Say what is right and wrong with it."""
+    yield _version(facts)
+    yield _place(facts)
+    if facts.config is None:
+        yield warning(
+            "Redis settings",
+            "it does not tell them to this user, so whether it forgets or evicts is not known",
+            "See yourself that appendonly is yes and maxmemory-policy noeviction, or allow +config|get.",
+        )
+    else:
+        yield _persistence(facts, facts.config)
+        yield _eviction(facts.config)
+    yield from _memory(facts)
+    yield _clock(facts.clock_ahead_s)
+    yield from _access(facts)
+
+
+def _version(facts: RedisFacts) -> Line:
+    if facts.compatible >= (_OLDEST,):
+        return fine("Redis version", facts.product)
+    return warning(
+        "Redis version",
+        f"{facts.product} is older than what this is tested on",
+        f"Take Redis {_OLDEST} or newer, or Valkey.",
+    )
+
+
+def _place(facts: RedisFacts) -> Line:
+    if facts.clustered:
+        return error("Redis role", "it is a Redis Cluster, which Celery has no use for", "Take a single server.")
+    if facts.role != "master":
+        return error("Redis role", "it is a replica: it takes no writes", "Let PHOENIX_REDIS_URL name the primary.")
+    return fine("Redis role", "a single server or a primary")
+
+
+def _persistence(facts: RedisFacts, config: Mapping[str, str]) -> Line:
+    about = "Redis persistence"
+    if config.get("appendonly") == "no":
+        return error(
+            about,
+            "appendonly is no: a restart of Redis loses what is under way, and workers refuse to start",
+            "redis-cli CONFIG SET appendonly yes && redis-cli CONFIG REWRITE",
+        )
+    if not facts.append_only_works:
+        return error(
+            about, "it could not write its append-only file", "See the server's log: its disk may be full or broken."
+        )
+    if config.get("appendfsync") == "no":
+        return warning(
+            about,
+            "appendfsync is no: a power cut may lose half a minute",
+            "redis-cli CONFIG SET appendfsync everysec && redis-cli CONFIG REWRITE",
+        )
+    return fine(about, f"append-only file, fsync {config.get('appendfsync', 'unknown')}")
+
+
+def _eviction(config: Mapping[str, str]) -> Line:
+    policy = config.get("maxmemory-policy", "noeviction")
+    if policy == "noeviction":
+        return fine("Redis eviction", policy)
+    return error(
+        "Redis eviction",
+        f"maxmemory-policy is {policy}: it would throw locks and jobs away, and workers refuse to start",
+        "redis-cli CONFIG SET maxmemory-policy noeviction && redis-cli CONFIG REWRITE",
+    )
+
+
+def _memory(facts: RedisFacts) -> Iterator[Line]:
+    if facts.limit_bytes and facts.used_bytes > _NEARLY_FULL * facts.limit_bytes:
+        share = facts.used_bytes / facts.limit_bytes
+        yield warning(
+            "Redis memory",
+            f"{share:.0%} of maxmemory is in use: a full one takes no requests",
+            "Raise maxmemory, or look what else lies in this server: redis-cli --bigkeys",
+        )
+
+
+def _clock(ahead: float) -> Line:
+    if abs(ahead) <= _SKEW_S:
+        return fine("Redis clock", f"differs by {abs(ahead):.1f} s at most from this machine's")
+    way = "ahead of" if ahead > 0 else "behind"
+    return warning(
+        "Redis clock",
+        f"it is {abs(ahead):.0f} s {way} this machine's: what a dead worker had begun may not be recognised",
+        "Let NTP keep both: timedatectl set-ntp true",
+    )
+
+
+def _access(facts: RedisFacts) -> Iterator[Line]:
+    if facts.forbidden:
+        yield error(
+            "Redis user",
+            f"{facts.user} may not {listed(facts.forbidden)}",
+            "Give the worker's user what docs/security.md lists: ACL SETUSER.",
+        )
+    else:
+        yield fine("Redis user", f"{facts.user} may do what a worker does")
+    if facts.local:
+        return
+    if not facts.encrypted:
+        yield warning(
+            "Redis encryption",
+            "the connection is not encrypted, and Redis is on another machine",
+            "Let PHOENIX_REDIS_URL begin with rediss:// (docs/security.md), unless the network is yours alone.",
+        )
+    if not facts.password:
+        yield warning(
+            "Redis password",
+            "PHOENIX_REDIS_URL has none: whoever reaches Redis may have containers made",
+            "Set requirepass, or a user of its own (docs/security.md).",
+        )

@@ -1,0 +1,73 @@
+"""Whether the workers that run fit each other, this installation and its catalog."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.checkup.line import error, fine, listed, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from phoenix_worker.core.checkup.line import Line
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What a worker says of itself."""
+
+    name: str
+    version: str
+    catalog: str
+    """Hash of the catalog's content that it serves; empty when it has none."""
+
+
+def judge_workers(alive: int, said: Sequence[WorkerFacts], *, version: str, catalog: str) -> Iterator[Line]:
+    """Say who works; `alive` workers have a heartbeat. `version` and `catalog` are those of this installation."""
+    if not alive:
+        yield warning("Workers", "none runs: requests wait in Redis", "celery -A phoenix_worker worker")
+        return
+    if len(said) < alive:
+        yield warning(
+            "Workers",
+            f"{alive} have a heartbeat, and {len(said)} say what they are",
+            "An older version, or one that stands still: see the logs of the workers.",
+        )
+    else:
+        yield fine("Workers", f"{len(said)}: {listed(sorted(worker.name for worker in said))}")
+    yield from _versions(said, version)
+    yield from _catalogs(said, catalog)
+
+
+def _versions(said: Sequence[WorkerFacts], version: str) -> Iterator[Line]:
+    others = {worker.name: worker.version for worker in said if worker.version != version}
+    if others:
+        named = listed(f"{name} has {other}" for name, other in sorted(others.items()))
+        yield warning(
+            "Versions",
+            f"this is {version}, and {named}",
+            "Upgrade the workers first, then who asks (docs/operations.md).",
+        )
+    elif said:
+        yield fine("Versions", f"{version} everywhere")
+
+
+def _catalogs(said: Sequence[WorkerFacts], catalog: str) -> Iterator[Line]:
+    without = [worker.name for worker in said if not worker.catalog]
+    served = Counter(worker.catalog for worker in said if worker.catalog)
+    if without:
+        yield error("Catalog of the workers", f"{listed(without)} serve none", "See their logs for what is refused.")
+    if len(served) > 1:
+        yield error(
+            "Catalog of the workers",
+            f"they serve {len(served)} different ones: a job that goes on at another may fail",
+            "Give all workers the same file (PHOENIX_CATALOG).",
+        )
+    elif served and catalog and catalog not in served:
+        yield warning(
+            "Catalog of the workers", "it is another than the one here", "Copy the file to the workers, or from them."
+        )
+    elif served:
+        yield fine("Catalog of the workers", "the same as here" if catalog else "the same everywhere")

@@ -1,0 +1,114 @@
+"""What a cluster has, read through the API door for `phoenix-lxc check`. Every call is a GET."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from phoenix_worker.core.checkup.cluster import NodeFacts, Storage
+from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.proxmox.error_table import PERMISSION
+from phoenix_worker.proxmox.errors import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from phoenix_worker.proxmox.api import ProxmoxApi
+
+T = TypeVar("T")
+
+_GIB = 1 << 30
+_DAY = 86_400
+_SERVED = ("pveproxy-ssl.pem", "pve-ssl.pem")
+"""The certificate that pveproxy serves: an administrator's own before the one of the cluster's CA."""
+
+
+class Inspection:
+    """Reads one cluster. Every method may raise TransientError or PermanentError."""
+
+    def __init__(self, api: ProxmoxApi) -> None:
+        self._api = api
+
+    def version(self) -> str:
+        """Ask `GET /version`."""
+        return str(self._get("version", "ask Proxmox for its version")["version"])
+
+    def quorate(self) -> bool:
+        """Ask `GET /cluster/status`. A node on its own is in no cluster, and always quorate."""
+        rows = self._get("cluster/status", "ask for the cluster's quorum", "Sys.Audit on /")
+        return all(bool(row["quorate"]) for row in rows if row["type"] == "cluster")
+
+    def nodes(self) -> dict[str, bool]:
+        """Ask `GET /nodes` which there are, and which are online."""
+        return {str(row["node"]): row["status"] == "online" for row in self._get("nodes", "list the nodes")}
+
+    def privileges(self, path: str) -> frozenset[str]:
+        """Ask `GET /access/permissions` for what the token may do on a path."""
+        held = self._get("access/permissions", f"ask for the token's privileges on {path}", path=path)
+        return frozenset(held.get(path, ()))
+
+    def node(self, name: str, template_storages: Iterable[str]) -> NodeFacts:
+        """Look at one node: six calls, and one for each storage of OS templates."""
+        storages = self._storages(name)
+        usable = [storage for storage in template_storages if storage in storages and storages[storage].usable]
+        return NodeFacts(
+            name=name,
+            storages=storages,
+            bridges=frozenset(
+                str(row["iface"])
+                for row in self._get(f"nodes/{name}/network", f"list {name}'s bridges", type="any_bridge")
+            ),
+            os_templates=_unless_forbidden(
+                lambda: frozenset().union(*(self._os_templates(name, storage) for storage in usable))
+            ),
+            appliances=frozenset(
+                str(row["template"]) for row in self._get(f"nodes/{name}/aplinfo", "read the index of OS templates")
+            ),
+            clock_ahead_s=_unless_forbidden(lambda: self._clock(name)),
+            certificate_days=self._certificate(name),
+        )
+
+    def _storages(self, node: str) -> dict[str, Storage]:
+        """Ask `GET /nodes/N/storage`, which leaves out what the token may not see."""
+        rows = self._get(f"nodes/{node}/storage", f"list the storages of {node}", "Datastore.Audit on the storages")
+        return {
+            str(row["storage"]): Storage(
+                name=str(row["storage"]),
+                kind=str(row["type"]),
+                content=frozenset(str(row.get("content", "")).split(",")),
+                usable=bool(row.get("enabled", 1) and row.get("active", 1)),
+                free_gib=float(row.get("avail") or 0) / _GIB,
+            )
+            for row in rows
+        }
+
+    def _os_templates(self, node: str, storage: str) -> frozenset[str]:
+        path, needs = f"nodes/{node}/storage/{storage}/content", f"Datastore.Audit on /storage/{storage}"
+        rows = self._get(path, f"list the OS templates on {storage}", needs, content="vztmpl")
+        return frozenset(str(row["volid"]) for row in rows)
+
+    def _clock(self, node: str) -> float:
+        """Compare the node's clock, which tells whole seconds, with the middle of the question."""
+        asked = time.time()
+        told = self._get(f"nodes/{node}/time", f"ask for the time of {node}", f"Sys.Audit on /nodes/{node}")
+        return float(told["time"]) - (asked + time.time()) / 2 + 0.5
+
+    def _certificate(self, node: str) -> float | None:
+        rows = self._get(f"nodes/{node}/certificates/info", f"look at the certificates of {node}")
+        by_file = {str(row.get("filename")): row for row in rows}
+        served = next((by_file[name] for name in _SERVED if name in by_file), None)
+        return None if served is None else (float(served["notafter"]) - time.time()) / _DAY
+
+    def _get(self, where: str, doing: str, needs: str = "", **params: str | int) -> Any:
+        request = Request("GET", where, doing, needs) if needs else Request("GET", where, doing)
+        return self._api.call(request, **params)
+
+
+def _unless_forbidden(read: Callable[[], T]) -> T | None:
+    """Leave it to the line on privileges to say what the token may not see."""
+    try:
+        return read()
+    except PermanentError as error:
+        if error.cause != PERMISSION:
+            raise
+        return None
