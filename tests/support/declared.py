@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from phoenix_worker.catalog.declaration import Declaration, Network, Role
+from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
 from phoenix_worker.core.marker import Marker, Stage, write_marker
 from phoenix_worker.core.observation import Observation, Presence
 
+HTTPS = FirewallRule("in", "ACCEPT", "tcp", source="10.0.0.0/24", port="80,443", comment="HTTPS from inside")
+PING = FirewallRule("in", "ACCEPT", "icmp")
+FIREWALL = Firewall(enabled=True, rules=(HTTPS, PING))
 MAC = "52:54:00:67:89:B3"
 NETWORK = Network("vmbr0", ip="10.0.0.10/24", gw="10.0.0.1", nameservers=("10.0.0.1", "9.9.9.9"))
 DECLARED = Declaration(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import time
 from collections import defaultdict
@@ -222,7 +223,19 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
                 v["full"] = 1
             elif not source.lock:
                 self._need_linked_clones(source.config["rootfs"])
-        return await super()._lxc_clone(user, v)
+        upid = await super()._lxc_clone(user, v)
+        self._firewalls[int(v["newid"])] = copy.deepcopy(self.firewall_config("ct", vmid=v["vmid"]))
+        return upid
+
+    @property
+    def _firewalls(self) -> dict[int, Any]:
+        """The firewall of each guest; a clone gets a copy of its source's, and a destroyed guest leaves none."""
+        guests: dict[int, Any] = self._fw()["guests"]
+        return guests
+
+    def _drop(self, ct: Any) -> None:
+        super()._drop(ct)
+        self._firewalls.pop(ct.vmid, None)
 
     def _need_linked_clones(self, rootfs: str) -> None:
         volume = parse_mount(rootfs)["volume"]

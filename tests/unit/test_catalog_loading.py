@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_producer.contract import DesiredState
-from phoenix_worker.catalog.declaration import Network, Role
+from phoenix_worker.catalog import declaring
+from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
 from phoenix_worker.catalog.entry import Entry
 from phoenix_worker.catalog.loading import Catalog, CatalogError, Defaults, load, load_bytes
-from tests.unit.catalog_files import DEFAULTS, clone, loaded, network, template, write
+from tests.unit.catalog_files import DEFAULTS, clone, loaded, network, template, warnings, write
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "phoenix_lxc_configs.json"
 
@@ -133,7 +134,6 @@ NOT_YET: dict[str, Any] = {
     "mount_points": [{"host_path": "/srv", "container_path": "/srv", "owner_uid": 33}],
     "zfs_volumes": [{"name": "v", "pool": "tank", "size_gb": 1, "mount_point": "/v"}],
     "volumes": [{"name": "v", "pool": "tank", "size_gb": 1, "mount_point": "/v"}],
-    "firewall": {"enabled": True, "rules": [{"type": "in", "action": "ACCEPT", "port": "80,8000:8010"}]},
     "enable_lifecycle_snapshots": True,
     "pct_options": ["keyctl=1"],
 }
@@ -149,7 +149,7 @@ def test_what_is_not_applied_is_named_with_a_reason(tmp_path: Path, key: str) ->
     "keys",
     [
         {key: [] for key, value in NOT_YET.items() if isinstance(value, list)},
-        {"gpu_assignment": "none", "enable_lifecycle_snapshots": False, "firewall": None, "application_script": ""},
+        {"gpu_assignment": "none", "enable_lifecycle_snapshots": False, "application_script": ""},
     ],
 )
 def test_keys_without_content_are_not_named(tmp_path: Path, keys: dict[str, Any]) -> None:
@@ -167,6 +167,37 @@ def test_only_nesting_of_unprivileged_containers_is_for_a_token(tmp_path: Path) 
     assert catalog[103].not_applied[0].startswith("pct_options: keyctl=1, mknod=1: ")
     assert catalog[104].features == ()
     assert catalog[104].not_applied[0].startswith("pct_options: nesting=1, keyctl=1, mknod=1: ")
+
+
+def test_a_firewall_is_declared_in_proxmoxs_spelling(tmp_path: Path) -> None:
+    rules = [
+        {"type": "in", "action": "ACCEPT", "proto": "TCP", "port": "80, 8000:8010", "comment": " web "},
+        {"type": "out", "action": "DROP", "dest": "10.0.0.9", "comment": ""},
+    ]
+    configs = {"103": template(firewall={"enabled": True, "rules": rules}), "104": template(firewall={})}
+    catalog = loaded(tmp_path, configs)
+    web = FirewallRule("in", "ACCEPT", "tcp", port="80,8000:8010", comment="web")
+    assert catalog[103].firewall == Firewall(enabled=True, rules=(web, FirewallRule("out", "DROP", dest="10.0.0.9")))
+    assert catalog[104].firewall == Firewall(enabled=False)
+    assert catalog.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ([{"type": "in", "action": "ACCEPT", "port": 80}], "CT 103: firewall.rules[0] has a port"),
+        (None, "no rule lets anything in"),
+        ([{"type": "in", "action": "DROP"}, {"type": "out", "action": "ACCEPT"}], "no rule lets anything in"),
+    ],
+)
+def test_a_firewall_that_will_not_do_what_was_meant_is_warned_of(tmp_path: Path, rules: Any, words: str) -> None:
+    (advice,) = warnings(tmp_path, {"103": template(firewall={"enabled": True, "rules": rules})})
+    assert words in str(advice)
+
+
+def test_the_hash_stays_when_a_later_version_knows_more_keys() -> None:
+    declared = Declaration(103, "ct", Role.CONTAINER, "pve", clone_from=900, memory_mb=512)
+    assert declaring._hash(declared) == "89d94d965b8cc6c1"
 
 
 def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from phoenix_worker import traces
 from phoenix_worker.core.diff import diff
 from phoenix_worker.core.ownership import Action, may_write
 from phoenix_worker.core.rebuild import needs_rebuild
+from phoenix_worker.surroundings import change_surroundings, with_surroundings
 from phoenix_worker.survey import look, permit
 
 if TYPE_CHECKING:
@@ -21,11 +22,15 @@ if TYPE_CHECKING:
 
 
 def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> dict[str, Any]:
-    """Send what differs in one request. The first difference seen is the one told, should the worker die in between."""
+    """Send what differs. The first difference seen is the one told, should the worker die in between.
+
+    The configuration comes last: once the notes say that it is as declared, the firewall is.
+    """
     began = time.time()
     made_just_now = any(step["ctid"] == declaration.ctid for step in task.steps_done())
     seen, verdict = look(task, declaration, adopt=adopted, power=not made_just_now)
     permit(may_write(verdict), verdict, f"configure CT {declaration.ctid}")
+    seen = with_surroundings(task.proxmox, declaration, seen, new=made_just_now)
     changes = diff(declaration, seen)
     told: dict[str, Any] = task.once(
         "difference",
@@ -37,6 +42,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "warnings": [*needs_rebuild(declaration, seen), *_taken_over(verdict, seen)],
         },
     )
+    change_surroundings(task.proxmox, declaration, seen, changes, new=made_just_now)
     if changes.put or changes.delete:
         task.proxmox.configure(
             declaration.node, declaration.ctid, changes=changes.put, delete=changes.delete, digest=seen.digest

@@ -11,6 +11,7 @@ from phoenix_worker.core.ownership import judge
 from phoenix_worker.core.plan import PlannedStep, StepName, plan
 from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
+from phoenix_worker.surroundings import with_surroundings
 from phoenix_worker.survey import not_made_by_us
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class _Looks:
     def steps(self, declaration: Declaration, *, adopt: bool = False) -> tuple[PlannedStep, ...]:
         """Tell the steps of one CTID, with those of its template where it is cloned."""
         seen = self._task.proxmox.observe(declaration.node, declaration.ctid)
+        seen = with_surroundings(self._task.proxmox, declaration, seen)
         steps = plan(declaration, seen, judge(declaration, seen, adopt=adopt))
         self._forecast.warnings.extend(needs_rebuild(declaration, seen))
         for step in steps:

@@ -12,6 +12,7 @@ from phoenix_worker.core.diff import diff
 from phoenix_worker.core.errors import PermanentError
 from phoenix_worker.core.marker import Stage
 from phoenix_worker.core.ownership import Action, Verdict, judge, may_write
+from phoenix_worker.surroundings import with_surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,7 @@ def standings(task: PhoenixTask, ctids: Any) -> Iterator[Standing]:
 def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
     try:
         seen = task.proxmox.observe(declaration.node, declaration.ctid)
+        seen = with_surroundings(task.proxmox, declaration, seen)
     except PermanentError as error:
         return _tell(declaration, declaration.node, Exists.UNKNOWN, problem=error.message)
     verdict = judge(declaration, seen)
@@ -77,7 +79,8 @@ def _never_finished(declaration: Declaration, seen: Observation) -> bool:
 def _differences(declaration: Declaration, seen: Observation) -> tuple[str, ...]:
     changes = diff(declaration, seen)
     grows = ("rootfs",) if changes.resize_gb else ()
-    return (*changes.put, *changes.delete, *grows)
+    firewall = ("firewall",) if changes.rules or changes.firewall_on is not None else ()
+    return (*changes.put, *changes.delete, *grows, *firewall)
 
 
 def _tell(declaration: Declaration, node: str, what: Exists, **facts: Any) -> Standing:

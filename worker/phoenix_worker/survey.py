@@ -12,6 +12,7 @@ from uuid import UUID
 from phoenix_producer.contract import ContractError, parse_request
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.ownership import Action, Creating, Verdict, judge
+from phoenix_worker.surroundings import with_surroundings
 from phoenix_worker.task import from_json, to_json
 
 if TYPE_CHECKING:
@@ -100,13 +101,13 @@ def look(
 
 
 def looked_just_now(steps: Sequence[Mapping[str, Any]], ctid: int, now: float) -> bool:
-    """Whether the step before, of this job, configured a clone of its own, and looked at it only a moment ago.
+    """Whether the step before, of this job, configured what it had made, and looked at it only a moment ago.
 
     Nothing but that look, and a change that Proxmox refuses when anything else was changed since, lies between the
-    clone and its start; a look more would be the ninth call for a new container: `docs/adr/0008-…`.
+    new container and its start; a look more would be the ninth call for a new container: `docs/adr/0008-…`.
     """
     own = [step["name"] for step in steps if step["ctid"] == ctid]
-    if "clone" not in own or (steps[-1]["name"], steps[-1]["ctid"]) != ("configure", ctid):
+    if not {"clone", "create"} & set(own) or (steps[-1]["name"], steps[-1]["ctid"]) != ("configure", ctid):
         return False
     return abs(now - float(steps[-1]["started"])) <= _MOMENT
 
@@ -151,6 +152,7 @@ def _survey(task: PhoenixTask, declaration: Declaration, *, adopt: bool) -> dict
     # Whether a VM or another node has the id is looked up where a template would be built first; else Proxmox says so.
     elsewhere = declaration.clone_from is None
     seen = task.proxmox.observe(declaration.node, declaration.ctid, pending=pending, elsewhere=elsewhere)
+    seen = with_surroundings(task.proxmox, declaration, seen)
     creating, upid = _maker(task, declaration, seen) if seen.lock == "create" else (Creating.NOT_LOOKED, "")
     verdict = judge(declaration, seen, adopt=adopt, creating=creating)
     if verdict.action is Action.WAIT and not upid:

@@ -12,6 +12,7 @@ from phoenix_producer.contract import REQUESTS, ContractError, EnsureFailed, Fai
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.source import CatalogChanged
 from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.firewall import FirewallState
 from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ports import TaskEnd
 from phoenix_worker.core.reach import within_reach
@@ -215,8 +216,9 @@ def to_json(seen: Observation) -> dict[str, Any]:
 
 def from_json(entry: dict[str, Any]) -> Observation:
     """An observation from the journal."""
-    fields = entry | {"presence": Presence(entry["presence"]), "pending": tuple(entry["pending"])}
-    return Observation(**fields)
+    firewall = entry["firewall"] and FirewallState(**entry["firewall"] | {"rules": tuple(entry["firewall"]["rules"])})
+    fields = {"presence": Presence(entry["presence"]), "pending": tuple(entry["pending"]), "firewall": firewall}
+    return Observation(**entry | fields)
 
 
 def _not_declared(ctid: int | None, catalog: Iterable[int], refusal: Refusal | None) -> PermanentError:

@@ -34,6 +34,27 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class FirewallRule:
+    """One rule of a container's firewall. Parts that are None do not restrict it."""
+
+    type: str
+    action: str
+    proto: str | None = None
+    source: str | None = None
+    dest: str | None = None
+    port: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """A container's firewall: on or off, and exactly these rules in this order; None leaves the rules as they are."""
+
+    enabled: bool
+    rules: tuple[FirewallRule, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """A checked entry of the catalog. None means "not declared": a clone keeps what its template has."""
 
@@ -61,6 +82,7 @@ class Declaration:
     """Seconds that Proxmox waits after this start."""
     features: tuple[str, ...] = ()
     """Proxmox features that the API token may set, such as `nesting=1`."""
+    firewall: Firewall | None = None
     state: DesiredState = DesiredState.RUNNING
     tags: tuple[str, ...] | None = None
     description: str | None = None

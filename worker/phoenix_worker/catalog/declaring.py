@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import DesiredState
-from phoenix_worker.catalog.declaration import Declaration, Network, Role
+from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
 from phoenix_worker.catalog.refusals import templates, unprivileged
 from phoenix_worker.catalog.unapplied import not_applied, token_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from phoenix_worker.catalog import sections
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
-    from phoenix_worker.catalog.sections import NetworkConfig
 
 HASH_LENGTH = 16
 _WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "hash")
@@ -65,6 +65,7 @@ def _declare(parsed: ParsedEntry, defaults: Defaults, *, template: bool, privile
         boot_order=None if template else entry.boot_order,
         boot_delay=None if template else entry.boot_delay,
         features=token_options(entry, unprivileged=not privileged),
+        firewall=None if entry.firewall is None else _firewall(entry.firewall),
         state=DesiredState.STOPPED if template else DesiredState(entry.state),
         tags=None if entry.tags is None else tuple(sorted(set(entry.tags))),
         description=entry.description,
@@ -82,7 +83,7 @@ def _volume_id(entry: Entry, defaults: Defaults) -> str | None:
     return f"{defaults.template_storage}:vztmpl/{entry.template.rsplit('/', 1)[-1]}"
 
 
-def _network(config: NetworkConfig) -> Network:
+def _network(config: sections.NetworkConfig) -> Network:
     return Network(
         bridge=config.bridge,
         name=config.name,
@@ -95,9 +96,18 @@ def _network(config: NetworkConfig) -> Network:
     )
 
 
+def _firewall(declared: sections.Firewall) -> Firewall:
+    if declared.rules is None:
+        return Firewall(declared.enabled)
+    return Firewall(declared.enabled, tuple(FirewallRule(**rule.model_dump()) for rule in declared.rules))
+
+
 def _hash(declaration: Declaration) -> str:
+    """Hash what differs from the defaults: a version that knows more keys must not take every container for changed."""
     effective = {
-        one.name: getattr(declaration, one.name) for one in fields(declaration) if one.name not in _WITHOUT_EFFECT
+        one.name: getattr(declaration, one.name)
+        for one in fields(declaration)
+        if one.name not in _WITHOUT_EFFECT and (one.default is MISSING or getattr(declaration, one.name) != one.default)
     }
     return short_hash(json.dumps(effective, sort_keys=True, default=asdict).encode())
 

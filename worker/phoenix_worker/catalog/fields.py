@@ -139,7 +139,7 @@ def _firewall_address(part: str) -> None:
 
 
 def _firewall_ports(value: Any) -> str:
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    text = "".join(str(value).split()) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     for part in re.split(r"[,:]", text):
         number = int(part) if re.fullmatch(r"[0-9]{1,5}", part) else None
         if number is None and re.fullmatch(r"[a-z][a-z0-9-]*", part) is None:
@@ -206,5 +206,12 @@ IdMap = Annotated[str, _matching(r"[ug]( [0-9]+){3}", "an id map", "Write it lik
 Profile = Annotated[str, _matching(r"\S+", "the name of an AppArmor profile", "Write it without spaces.")]
 FirewallAddresses = Annotated[str, AfterValidator(_firewall_addresses)]
 FirewallPorts = Annotated[str, BeforeValidator(_firewall_ports)]
-Protocol = Annotated[str, _matching(r"[A-Za-z0-9-]+", "a protocol", "Write it like tcp, udp or icmp.")]
+Protocol = Annotated[
+    str,
+    _matching(r"[A-Za-z0-9-]+", "a protocol", "Write it like tcp, udp or icmp."),
+    AfterValidator(str.lower),
+]
+Comment = Annotated[
+    str, AfterValidator(str.strip), _matching(r"[^\x00-\x1f]*", "a comment of one line", "Write it on one line.")
+]
 Description = Annotated[str, Field(max_length=8000), AfterValidator(_description)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog.advice import advise_firewalls
 from phoenix_worker.catalog.declaring import Defaults, declare, short_hash
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.entry import ParsedEntry, entry_advice, parse_entry
@@ -117,6 +118,7 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
         yield from entry_advice(ctid, parsed.raw)
     yield from advise_old_keys(entries)
     yield from advise_linked_clones(entries)
+    yield from advise_firewalls(entries)
 
 
 def _is_file(folder: Path, name: str) -> bool:

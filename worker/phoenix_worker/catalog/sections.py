@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from phoenix_worker.catalog.fields import (
     AbsolutePath,
+    Comment,
     FirewallAddresses,
     FirewallPorts,
     Host,
@@ -96,14 +97,14 @@ class FirewallRule(Section):
     source: FirewallAddresses | None = None
     dest: FirewallAddresses | None = None
     port: FirewallPorts | None = None
-    comment: str | None = None
+    comment: Comment | None = None
 
 
 class Firewall(Section):
-    """The container's firewall: whether it is on, and exactly its rules."""
+    """The container's firewall: whether it is on, and exactly its rules. Without `rules` they stay as they are."""
 
     enabled: bool = False
-    rules: list[FirewallRule] = Field(default_factory=list)
+    rules: list[FirewallRule] | None = None
 
 
 class HealthCheck(Section):

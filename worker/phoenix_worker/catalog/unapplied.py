@@ -24,7 +24,6 @@ REASONS = {
     "mount_points": _ROOT,
     "zfs_volumes": "volumes are not made yet",
     "volumes": "volumes are not made yet",
-    "firewall": "the firewall is not configured yet",
     "enable_lifecycle_snapshots": "snapshots are not taken yet",
 }
 """Key and reason, for each key that is applied neither in whole nor in part."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
-from phoenix_worker.core import property_string
+from phoenix_worker.core import firewall, property_string
 from phoenix_worker.core.marker import Marker, Stage, read_marker, without_marker, write_marker
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration, Network
+    from phoenix_worker.core.firewall import RuleWrite
     from phoenix_worker.core.observation import Observation
 
 TAG = "phoenix"
@@ -31,7 +32,7 @@ _NOT_STATIC = frozenset({"dhcp", "auto", "manual"})
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """One `PUT config` and one resize. Falsy when there is nothing to do."""
+    """One `PUT config`, one resize, and what the firewall lacks. Falsy when there is nothing to do."""
 
     put: dict[str, str]
     delete: tuple[str, ...] = ()
@@ -39,9 +40,13 @@ class Changes:
     """The size in GiB that the root disk grows to."""
     changes: tuple[Change, ...] = ()
     """For the result. Our own bookkeeping in the notes is not in it."""
+    rules: tuple[RuleWrite, ...] = ()
+    """The requests that make the firewall's rules those that are declared."""
+    firewall_on: bool | None = None
+    """To what the container's firewall has to be switched."""
 
     def __bool__(self) -> bool:
-        return bool(self.put or self.delete or self.resize_gb)
+        return bool(self.put or self.delete or self.resize_gb or self.rules) or self.firewall_on is not None
 
     @property
     def pending_when_running(self) -> tuple[str, ...]:
@@ -92,7 +97,15 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     if resize_gb is not None:
         old = property_string.parse(present["rootfs"], "volume").get("size")
         told += (Change(key="rootfs", old=old, new=f"{resize_gb}G"),)
-    return Changes(put | seal_put, seal_delete, resize_gb, told)
+    told += tuple(firewall.told(declaration.firewall, observation.firewall))
+    return Changes(
+        put | seal_put,
+        seal_delete,
+        resize_gb,
+        told,
+        rules=firewall.firewall_writes(declaration.firewall, observation.firewall),
+        firewall_on=firewall.switch(declaration.firewall, observation.firewall),
+    )
 
 
 def _told(put: dict[str, str], present: dict[str, str]) -> tuple[Change, ...]:
@@ -143,6 +156,8 @@ def _net0(declaration: Declaration, present: str, *, fresh: bool) -> str:
     declared = _declared_interface(declaration.network) if declaration.network else {}
     if declaration.mac is not None:
         declared["hwaddr"] = declaration.mac.upper()
+    if declaration.firewall is not None and (declaration.firewall.enabled or old.get("firewall", "0") != "0"):
+        declared["firewall"] = str(int(declaration.firewall.enabled))
     if not (declared.keys() | old.keys()) >= {"name", "bridge"}:
         return ""
     new = old | declared | {"type": "veth"}

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from phoenix_worker.core.marker import Marker, read_marker
+
+if TYPE_CHECKING:
+    from phoenix_worker.core.firewall import FirewallState
 
 
 class Presence(StrEnum):
@@ -30,6 +34,8 @@ class Observation:
     running: bool = False
     pending: tuple[str, ...] = ()
     """Keys of the configuration that wait for the container's next start."""
+    firewall: FirewallState | None = None
+    """None when it was not looked at."""
 
     @property
     def marker(self) -> Marker | None:

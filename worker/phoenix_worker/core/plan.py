@@ -12,7 +12,7 @@ from phoenix_worker.core.marker import Stage
 from phoenix_worker.core.ownership import Action, Verdict, may_start, may_stop, may_write
 
 if TYPE_CHECKING:
-    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.declaration import Declaration, Firewall
     from phoenix_worker.core.diff import Changes
     from phoenix_worker.core.observation import Observation
 
@@ -60,6 +60,8 @@ def _make(declaration: Declaration, *, under_way: bool) -> tuple[PlannedStep, ..
         steps = [PlannedStep(steps[0].name, declaration.ctid, f"{steps[0].detail}, which is under way: wait for it")]
     if declaration.clone_from is not None:
         steps.append(_configure_clone(declaration))
+    elif declaration.firewall is not None:
+        steps.append(_step(StepName.CONFIGURE, declaration, "configure", _firewall(declaration.firewall)))
     if declaration.is_template:
         return (*steps, _seal(declaration))
     if declaration.state is DesiredState.RUNNING:
@@ -119,7 +121,15 @@ def _configure_clone(declaration: Declaration) -> PlannedStep:
     told = [f"{key} {value}" for key, value in config.items() if key not in {"description", "rootfs", "storage"}]
     if declaration.disk_gb:
         told.append(f"rootfs at least {declaration.disk_gb}G")
+    if declaration.firewall is not None:
+        told.append(_firewall(declaration.firewall))
     return _step(StepName.CONFIGURE, declaration, "configure", ", ".join(told))
+
+
+def _firewall(declared: Firewall) -> str:
+    """No order of a new container holds its firewall, and a clone has its template's."""
+    switch = "on" if declared.enabled else "off"
+    return f"firewall {switch}" if declared.rules is None else f"firewall {switch} with {len(declared.rules)} rules"
 
 
 def _seal(declaration: Declaration) -> PlannedStep:

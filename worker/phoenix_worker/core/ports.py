@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from phoenix_worker.core.errors import PermanentError, TransientError
+    from phoenix_worker.core.firewall import FirewallState, RuleWrite
     from phoenix_worker.core.observation import Observation
 
 
@@ -104,6 +105,18 @@ class Proxmox(Protocol):
 
     def destroy(self, node: str, ctid: int) -> str:
         """Delete a container and every disk of its id, referenced or not; returns the UPID."""
+
+    def firewall(self, node: str, ctid: int, *, option: bool = True) -> FirewallState:
+        """Look at a container's firewall: whether it is on, unless `option` is false, and its rules."""
+
+    def switch_firewall(self, node: str, ctid: int, *, on: bool) -> None:
+        """Switch a container's firewall on or off. It works on an interface that says `firewall=1`."""
+
+    def write_rule(self, node: str, ctid: int, write: RuleWrite, *, digest: str = "") -> None:
+        """Change the firewall's rules by one request; refused when `digest` is no longer that of the rules.
+
+        Proxmox looks at no digest when a rule is inserted.
+        """
 
     def running(self, ctid: int) -> bool | None:
         """Whether a guest that is not in the catalog runs; None when no guest has this id."""

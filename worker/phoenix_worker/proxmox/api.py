@@ -12,6 +12,7 @@ from phoenix_worker.core.ports import ProxmoxTask, TaskEnd
 from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.door import Access, Door
 from phoenix_worker.proxmox.errors import Request, error_of_task
+from phoenix_worker.proxmox.surroundings import Surroundings
 from phoenix_worker.proxmox.upid import Upid
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _TASKS = 50
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi:
+class ProxmoxApi(Surroundings):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(self, access: Access, on_call: Callable[[Request], None] | None = None) -> None:

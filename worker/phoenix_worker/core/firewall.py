@@ -1,0 +1,150 @@
+"""A container's firewall: what its rules are, and the fewest requests that make them those of the catalog.
+
+Proxmox has four: a new rule goes to the top, whatever its position was to be; one can be moved, changed in its place,
+or deleted (pve-firewall, `PVE/API2/Firewall/Rules.pm`). So the rules are gone through from the last to the first, and
+the positions of those before stay what they were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import StrEnum
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from phoenix_producer.contract import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from phoenix_worker.catalog.declaration import Firewall, FirewallRule
+
+Rule = dict[str, str]
+"""A rule by Proxmox's own names: `type`, `action`, `enable`, `proto`, `dport` …"""
+
+_FLAGS = (("iface", "-i"), ("source", "-source"), ("dest", "-dest"), ("proto", "-p"), ("dport", "-dport"))
+_OTHER_FLAGS = (("sport", "-sport"), ("icmp-type", "-icmp-type"), ("log", "-log"))
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallState:
+    """What Proxmox shows. `enabled` is None when it was not asked."""
+
+    enabled: bool | None
+    rules: tuple[Rule, ...] = ()
+    digest: str = ""
+    """Of the rules; empty when there are none."""
+
+
+class Act(StrEnum):
+    """A kind of request."""
+
+    INSERT = "insert"
+    """Put a rule at the top."""
+    MOVE = "move"
+    """Put the rule at the top before the one at `position`, counted with both."""
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleWrite:
+    """One request. `drop` names the parts that a changed rule loses."""
+
+    act: Act
+    position: int = 0
+    rule: Rule | None = None
+    drop: tuple[str, ...] = ()
+
+
+def declared_rule(rule: FirewallRule) -> Rule:
+    """Return a declared rule as Proxmox shows it."""
+    parts = {
+        "type": rule.type,
+        "action": rule.action,
+        "enable": "1",
+        "proto": rule.proto,
+        "source": rule.source,
+        "dest": rule.dest,
+        "dport": rule.port,
+        "comment": rule.comment,
+    }
+    return {name: value for name, value in parts.items() if value}
+
+
+def shown_rule(entry: dict[str, object]) -> Rule:
+    """Return a rule of `GET …/firewall/rules` without what is no part of it, or says nothing."""
+    rule = {name: str(value).strip() for name, value in entry.items() if name not in {"pos", "digest", "ipversion"}}
+    return {name: value for name, value in rule.items() if value and (name, value) != ("log", "nolog")}
+
+
+def rule_writes(present: Sequence[Rule], wanted: Sequence[Rule]) -> tuple[RuleWrite, ...]:
+    """Work out the requests that make of `present` exactly `wanted`; none when they are equal."""
+    return tuple(_writes(present, wanted))
+
+
+def _writes(present: Sequence[Rule], wanted: Sequence[Rule]) -> Iterator[RuleWrite]:
+    for first, end, new_first, new_end in reversed(_differences(present, wanted)):
+        changed = min(end - first, new_end - new_first)
+        for position in reversed(range(first + changed, end)):
+            yield RuleWrite(Act.DELETE, position)
+        for rule in reversed(wanted[new_first + changed : new_end]):
+            yield RuleWrite(Act.INSERT, rule=rule)
+            if first + changed:
+                yield RuleWrite(Act.MOVE, first + changed + 1)
+        for offset in reversed(range(changed)):
+            rule = wanted[new_first + offset]
+            drop = tuple(sorted(present[first + offset].keys() - rule.keys()))
+            yield RuleWrite(Act.UPDATE, first + offset, rule, drop)
+
+
+def _differences(present: Sequence[Rule], wanted: Sequence[Rule]) -> list[tuple[int, int, int, int]]:
+    """Return the stretches of both that differ, as difflib counts them."""
+    old, new = ([tuple(sorted(rule.items())) for rule in rules] for rules in (present, wanted))
+    opcodes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return [(first, end, new_first, new_end) for tag, first, end, new_first, new_end in opcodes if tag != "equal"]
+
+
+def firewall_writes(declared: Firewall | None, present: FirewallState | None) -> tuple[RuleWrite, ...]:
+    """Work out the requests for the rules; none when no rules are declared, or they were not looked at."""
+    if declared is None or declared.rules is None or present is None:
+        return ()
+    return rule_writes(present.rules, [declared_rule(rule) for rule in declared.rules])
+
+
+def switch(declared: Firewall | None, present: FirewallState | None) -> bool | None:
+    """Return whether the firewall has to be switched on, or off; None when it is as declared."""
+    if declared is None or present is None or declared.enabled is present.enabled:
+        return None
+    return declared.enabled
+
+
+def told(declared: Firewall | None, present: FirewallState | None) -> Iterator[Change]:
+    """Tell what changes: the switch, and each rule that differs, as it stands in Proxmox's file."""
+    if declared is None or present is None:
+        return
+    if switch(declared, present) is not None:
+        old = None if present.enabled is None else _on_or_off(on=present.enabled)
+        yield Change(key="firewall", old=old, new=_on_or_off(on=declared.enabled))
+    if declared.rules is None:
+        return
+    wanted = [declared_rule(rule) for rule in declared.rules]
+    for first, end, new_first, new_end in _differences(present.rules, wanted):
+        pairs = zip_longest(present.rules[first:end], wanted[new_first:new_end])
+        for position, (before, after) in enumerate(pairs, new_first):
+            words = {"old": before and wording(before), "new": after and wording(after)}
+            yield Change(key=f"firewall rule {position}", **words)
+
+
+def _on_or_off(*, on: bool) -> str:
+    return "on" if on else "off"
+
+
+def wording(rule: Rule) -> str:
+    """Write a rule as it stands in `/etc/pve/firewall/CTID.fw`; a rule that is switched off begins with `|`."""
+    what = f"{rule['macro']}({rule['action']})" if "macro" in rule else rule["action"]
+    flags = [f"{flag} {rule[name]}" for name, flag in (*_FLAGS, *_OTHER_FLAGS) if name in rule]
+    comment = [f"# {rule['comment']}"] if "comment" in rule else []
+    off = "" if rule.get("enable") == "1" else "|"
+    return " ".join([f"{off}{rule['type'].upper()}", what, *flags, *comment])

@@ -1,0 +1,52 @@
+"""What belongs to a container and is not in its configuration: its firewall. Looked at and changed where declared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.errors import TransientError
+from phoenix_worker.core.firewall import Act, firewall_writes
+from phoenix_worker.core.observation import Presence
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.diff import Changes
+    from phoenix_worker.core.observation import Observation
+    from phoenix_worker.core.ports import Proxmox
+
+
+def with_surroundings(
+    proxmox: Proxmox, declaration: Declaration, seen: Observation, *, new: bool = False
+) -> Observation:
+    """Look at what of it is declared: two calls with a firewall, none without.
+
+    Of what this job has made just now only the rules are read, which a clone has from its template; whether it is on
+    is said anyhow, which costs no more than to ask.
+    """
+    if seen.presence is not Presence.HERE or declaration.firewall is None:
+        return seen
+    return replace(seen, firewall=proxmox.firewall(seen.node, seen.ctid, option=not new))
+
+
+def change_surroundings(
+    proxmox: Proxmox, declaration: Declaration, seen: Observation, changes: Changes, *, new: bool
+) -> None:
+    """Bring the firewall's rules in line, then switch it: a firewall that goes on has its rules already.
+
+    Rules are changed by their position. The first request carries the digest that was seen; so that nobody's change
+    in between goes wrong unseen, the rules of what stood there before are looked at once more after several requests.
+    """
+    node, ctid = seen.node, seen.ctid
+    digest = seen.firewall.digest if seen.firewall is not None else ""
+    for count, write in enumerate(changes.rules):
+        proxmox.write_rule(node, ctid, write, digest=digest if count == 0 else "")
+    by_position = any(write.act is not Act.INSERT for write in changes.rules[1:])
+    if by_position and not new and firewall_writes(declaration.firewall, proxmox.firewall(node, ctid, option=False)):
+        raise TransientError(
+            f"Unable to bring the firewall rules of CT {ctid} on {node} in line: somebody else changed them meanwhile.",
+            cause="stale-digest",
+            remedy="Nothing has to be done unless it lasts.",
+        )
+    if changes.firewall_on is not None:
+        proxmox.switch_firewall(node, ctid, on=changes.firewall_on)
