@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from phoenix_producer import job_commands
+from phoenix_producer import job_commands, upkeep_commands
 from phoenix_producer.again import command_again, command_beside
 from phoenix_producer.contract import DesiredState, EnsureResult, Failure
 from phoenix_producer.handle import Handles
@@ -155,6 +155,7 @@ def status(context: typer.Context, ctids: Ctids = None, *, as_json: AsJson = Fal
     typer.echo("\n".join(standing_lines(standings)) if standings else "The catalog is empty.")
 
 
+app.command(epilog=upkeep_commands.DESTROY_EPILOG)(upkeep_commands.destroy)
 app.command(epilog=job_commands.CANCEL_EPILOG)(job_commands.cancel)
 app.command(epilog=job_commands.LOCKS_EPILOG)(job_commands.locks)
 app.add_typer(job_commands.jobs_group, name="jobs")

@@ -7,20 +7,21 @@ argument and the options as keyword arguments; see `docs/architecture.md`, *Mess
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 CONTRACT_VERSION = 1
 
 ENSURE = "phoenix.ensure"
+DESTROY = "phoenix.destroy"
 PLAN = "phoenix.plan"
 CONTAINERS = "phoenix.containers"
 CANCEL = "phoenix.cancel"
 STATUS = "phoenix.status"
 REFUSE = "phoenix.refuse"
 """What a queue item that is no message is run as: it fails, and says why."""
-REQUESTS = frozenset({ENSURE, PLAN, CONTAINERS, CANCEL, STATUS, REFUSE})
+REQUESTS = frozenset({ENSURE, DESTROY, PLAN, CONTAINERS, CANCEL, STATUS, REFUSE})
 """The tasks that requesters publish. All others are the worker's own."""
 
 QUEUE = "phoenix.ensure"
@@ -51,11 +52,12 @@ class DesiredState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What an ensure did."""
+    """What a request did."""
 
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+    DESTROYED = "destroyed"
 
 
 class EnsureRequest(Message):
@@ -70,6 +72,16 @@ class EnsureRequest(Message):
     """Change nothing; the result tells what would be done."""
     state: DesiredState | None = None
     """Instead of the catalog's own `state`."""
+    requester: str | None = Field(default=None, max_length=200)
+    """Who asks, for the people who read the job list."""
+
+
+class DestroyRequest(Message):
+    """Ask that a container or template that is ours be no more, disks included. Its declaration stays."""
+
+    ctid: Ctid
+    dry_run: StrictBool = False
+    """Change nothing; the result tells what would be done."""
     requester: str | None = Field(default=None, max_length=200)
     """Who asks, for the people who read the job list."""
 
@@ -101,7 +113,7 @@ class Step(Answer):
 
 
 class EnsureResult(Answer):
-    """What an ensure did; `outcome` is `unchanged` when nothing had to be done."""
+    """What an ensure or another request did; `outcome` is `unchanged` when nothing had to be done."""
 
     request_id: str
     ctid: int
@@ -213,14 +225,27 @@ class ContractError(ValueError):
     """A request that breaks the contract; the message names each wrong field."""
 
 
+Request = TypeVar("Request", bound=Message)
+
+
 def parse_request(fields: dict[str, Any]) -> EnsureRequest:
-    """Check a request. Raises ContractError with one line for all that is wrong."""
+    """Check a request to ensure. Raises ContractError with one line for all that is wrong."""
+    return parse_as(EnsureRequest, fields)
+
+
+def parse_as(model: type[Request], fields: dict[str, Any]) -> Request:
+    """Check a request of any kind; as `parse_request`."""
     try:
-        return EnsureRequest.model_validate(fields)
+        return model.model_validate(fields)
     except ValidationError as error:
-        known = ", ".join(EnsureRequest.model_fields)
+        known = ", ".join(model.model_fields)
         wrong = "; ".join(_wording(entry["loc"], entry["msg"], entry["input"]) for entry in error.errors())
-        raise ContractError(f"Not a valid ensure request: {wrong}. Fields: {known}.") from error
+        raise ContractError(f"Not a valid {kind_of(model)} request: {wrong}. Fields: {known}.") from error
+
+
+def kind_of(model: type[Message]) -> str:
+    """Name a kind of request as messages do."""
+    return model.__name__.removesuffix("Request").lower()
 
 
 def _wording(location: tuple[int | str, ...], message: str, given: Any) -> str:

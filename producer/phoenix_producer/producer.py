@@ -10,15 +10,18 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from phoenix_producer.contract import (
     CONTAINERS,
+    DESTROY,
     ENSURE,
     PLAN,
     STATUS,
     Cancelled,
     ContractError,
     DesiredState,
+    DestroyRequest,
     EnsureRequest,
     EnsureResult,
     Message,
+    parse_as,
     parse_request,
 )
 from phoenix_producer.handle import Handle, Handles, cancel
@@ -117,6 +120,18 @@ class Producer:
         ]
         return Handles(self._link, [self._ensure(request, uuid4()) for request in requests])
 
+    def destroy(self, ctid: int, *, dry_run: bool = False) -> Handle[EnsureResult]:
+        """Ask that a container or template that is ours be removed, with its disks. Raises as `ensure`.
+
+        What is running is shut down first; a template that linked clones hang on is refused.
+        """
+        request = parse_as(DestroyRequest, {"ctid": ctid, "dry_run": dry_run, "requester": self._requester})
+        return self._change(DESTROY, request, uuid4())
+
+    def destroy_many(self, ctids: Iterable[int], *, dry_run: bool = False) -> Handles[EnsureResult]:
+        """Ask the same for several. See `destroy`."""
+        return Handles(self._link, [self.destroy(ctid, dry_run=dry_run) for ctid in ctids])
+
     def plan(self, ctid: int, *, accept_not_applied: bool = False) -> Handle[Plan]:
         """Ask what an ensure would do. Raises ContractError and Unreachable."""
         options = {"accept_not_applied": True} if accept_not_applied else {}
@@ -147,8 +162,11 @@ class Producer:
         return parse_request({"ctid": ctid, "requester": self._requester, **options})
 
     def _ensure(self, request: EnsureRequest, request_id: UUID) -> Handle[EnsureResult]:
+        return self._change(ENSURE, request, request_id)
+
+    def _change(self, name: str, request: EnsureRequest | DestroyRequest, request_id: UUID) -> Handle[EnsureResult]:
         options = request.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
-        return self._send(ENSURE, request_id, request.ctid, options, EnsureResult.model_validate)
+        return self._send(name, request_id, request.ctid, options, EnsureResult.model_validate)
 
     def _send(
         self, name: str, request_id: UUID, ctid: int, options: dict[str, Any], read: Callable[[Any], Answer]

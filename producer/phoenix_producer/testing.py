@@ -73,25 +73,40 @@ class RecordingProducer(Producer):
         """All requests so far, in order; a repeated one once."""
         return tuple(self._memory.requests)
 
-    def succeeds(self, ctid: int, outcome: Outcome = Outcome.CREATED, **fields: Any) -> None:
-        """Let every ensure of a CTID, asked for or yet to come, end so. `fields` are those of `EnsureResult`."""
+    def succeeds(self, ctid: int, outcome: Outcome = Outcome.CREATED, *, of: str = ENSURE, **fields: Any) -> None:
+        """Let every ensure of a CTID, asked for or yet to come, end so. `fields` are those of `EnsureResult`.
+
+        `of` is the task of another kind of request, such as `phoenix.destroy`.
+        """
 
         def result(request: Request) -> dict[str, Any]:
             told = {"node": "pve", "dry_run": request.options.get("dry_run", False), **fields}
             ensured = EnsureResult(request_id=request.id, ctid=ctid, outcome=outcome, **told)
             return _success(ensured.model_dump(mode="json"))
 
-        self._memory.answer_to(ENSURE, (ctid,), result)
+        self._memory.answer_to(of, (ctid,), result)
 
-    def fails(self, ctid: int, message: str, *, cause: str = "unexpected", remedy: str = "", **fields: Any) -> None:
-        """Let every ensure of a CTID, asked for or yet to come, fail so. `fields` are those of `Failure`."""
+    def fails(
+        self,
+        ctid: int,
+        message: str,
+        *,
+        cause: str = "unexpected",
+        remedy: str = "",
+        of: str = ENSURE,
+        **fields: Any,
+    ) -> None:
+        """Let every ensure of a CTID, asked for or yet to come, fail so. `fields` are those of `Failure`.
+
+        `of` is as in `succeeds`.
+        """
 
         def failure(request: Request) -> dict[str, Any]:
             return _failure(
                 Failure(request_id=request.id, ctid=ctid, message=message, cause=cause, remedy=remedy, **fields)
             )
 
-        self._memory.answer_to(ENSURE, (ctid,), failure)
+        self._memory.answer_to(of, (ctid,), failure)
 
     def plans(self, ctid: int, *lines: str) -> None:
         """Let a plan for a CTID have these lines."""

@@ -96,6 +96,14 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         # With any grant the fake checks privileges, and those that a token can never have.
         self.grant(TOKEN_ID, "/", *PRIVILEGES)
         self.storages["local-dir"] = {"type": "dir", "active": 1, "content": "rootdir", "path": "/srv", "files": set()}
+        self.storages["local-zfs"] = {
+            "type": "zfspool",
+            "active": 1,
+            "content": "rootdir,images",
+            "pool": "rpool",
+            "files": set(),
+        }
+        self._bases: dict[int, dict[str, str]] = {}
         self.storages["local"]["volumes"] = {
             "vztmpl/debian-13-standard_13.1-1_amd64.tar.zst": {"content": "vztmpl", "format": "tzst", "size": 1}
         }
@@ -223,6 +231,7 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
                 v["full"] = 1
             elif not source.lock:
                 self._need_linked_clones(source.config["rootfs"])
+                self._bases[int(v["newid"])] = {key: mount["volume"] for key, mount in source.volumes()}
         upid = await super()._lxc_clone(user, v)
         self._firewalls[int(v["newid"])] = copy.deepcopy(self.firewall_config("ct", vmid=v["vmid"]))
         return upid
@@ -236,6 +245,21 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     def _drop(self, ct: Any) -> None:
         super()._drop(ct)
         self._firewalls.pop(ct.vmid, None)
+
+    def _link(self, clone: Any) -> None:
+        """Name a linked clone's volumes as storages do that know whose clones they are."""
+        for key, base in self._bases.pop(clone.vmid, {}).items():
+            storage, _, name = base.partition(":")
+            if self.storages[storage]["type"] == "zfspool":
+                clone.config[key] = clone.config[key].replace(f"{storage}:", f"{storage}:{name}/", 1)
+
+    def _refuse_used_bases(self, ctid: int) -> None:
+        """Fail as `PVE::Storage::vdisk_free` does. LVM-thin lets a base go that clones were made of."""
+        bases = [mount["volume"] for _, mount in self.ct(ctid).volumes()]
+        volumes = [mount["volume"] for ct in self.cts for _, mount in ct.volumes()]
+        for base in bases:
+            if any(volume.startswith(f"{base}/") for volume in volumes):
+                raise TaskError(f"base volume '{base.partition(':')[2]}' is still in use by linked clones")
 
     def _need_linked_clones(self, rootfs: str) -> None:
         volume = parse_mount(rootfs)["volume"]
@@ -279,8 +303,12 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
                 if self.task_failures[ttype]:
                     self._undo(ttype, str(tid), made)
                     raise TaskError(self.task_failures[ttype].pop(0))
+                if ttype == "vzdestroy":
+                    self._refuse_used_bases(int(tid))
                 work.task = asyncio.ensure_future(body())
                 note = await work.task
+                if ttype == "vzclone" and made is not None:
+                    self._link(made)
             except asyncio.CancelledError:
                 if work.fate is None:
                     raise

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import Declaration, Network, Role
+from phoenix_worker.core.errors import PermanentError
 from phoenix_worker.core.marker import Marker, Stage, write_marker
 from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ownership import (
     Action,
     Creating,
+    Purpose,
     Verdict,
     judge,
     may_destroy,
@@ -19,6 +21,7 @@ from phoenix_worker.core.ownership import (
     may_start,
     may_stop,
     may_write,
+    refuse_linked,
 )
 
 MAC = "52:54:00:67:89:B3"
@@ -254,6 +257,29 @@ def test_adoption_takes_over_what_has_no_marker_of_ours_and_nothing_else(row: st
 
 
 @pytest.mark.parametrize("row", TABLE)
+def test_destroying_needs_the_marker_and_nothing_else_changes_that(row: str) -> None:
+    declared, seen, creating, then, cause = TABLE[row]
+    verdict = judge(declared, seen, adopt=True, creating=creating, purpose=Purpose.DESTROY)
+    if then is Action.CREATE:
+        assert verdict.action is Action.NOTHING
+    elif then in {Action.WAIT, Action.ADOPT_TASK, Action.REMOVE_HALF_MADE} or seen.presence is not Presence.HERE:
+        assert (verdict.action, verdict.cause) == (then, cause), "somebody is at work on it, or it is elsewhere"
+    elif seen.lock == "create":
+        assert (verdict.action, verdict.cause) == (Action.REFUSE, "half-made")
+    else:
+        assert verdict.action is (Action.DESTROY if seen.is_ours else Action.REFUSE)
+    assert (verdict.action is Action.DESTROY) <= may_destroy(seen)
+    assert verdict.message.startswith("Unable to destroy CT 103 on pve1: ") is bool(verdict.cause)
+
+
+def test_a_template_that_linked_clones_hang_on_is_refused_naming_them() -> None:
+    refuse_linked(here(SEALED), ())
+    with pytest.raises(PermanentError, match="hang on it: CT 801, CT 802") as refused:
+        refuse_linked(here(SEALED), (801, 802))
+    assert "`phoenix-lxc destroy 801 802`" in refused.value.remedy
+
+
+@pytest.mark.parametrize("row", TABLE)
 @pytest.mark.parametrize("adopt", [False, True])
 def test_only_a_marked_and_stopped_template_in_the_making_is_ever_sealed(row: str, *, adopt: bool) -> None:
     declared, seen, creating, _, _ = TABLE[row]
@@ -272,6 +298,8 @@ def test_only_a_marked_and_stopped_template_in_the_making_is_ever_sealed(row: st
     ("action", "write", "start", "stop"),
     [
         (Action.CREATE, False, False, False),
+        (Action.NOTHING, False, False, False),
+        (Action.DESTROY, False, False, False),
         (Action.CONVERGE, True, True, True),
         (Action.CONVERGE_CONFIG_ONLY, True, False, False),
         (Action.REPAIR_SEAL, True, True, False),

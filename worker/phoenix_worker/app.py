@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from celery import Celery
 
 from phoenix_producer.contract import REQUESTS
-from phoenix_worker import about  # noqa: F401 - a worker answers it
+from phoenix_worker import about, tasks, upkeep  # noqa: F401 - what a worker answers and runs names itself there
 from phoenix_worker.catalog.loading import Defaults, load
 from phoenix_worker.catalog.source import CatalogSource
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
@@ -15,9 +15,9 @@ from phoenix_worker.durable.engine import Engine
 from phoenix_worker.probe import Probe
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
+from phoenix_worker.registry import TASKS
 from phoenix_worker.settings import access_of
 from phoenix_worker.task import PhoenixTask
-from phoenix_worker.tasks import TASKS
 
 if TYPE_CHECKING:
     from phoenix_worker.core.ports import NodeShell

@@ -22,6 +22,8 @@ START = "phoenix.start"
 STOP = "phoenix.stop"
 SEAL = "phoenix.seal"
 VERIFY = "phoenix.verify"
+REMOVE = "phoenix.remove"
+REPORT = "phoenix.report"
 
 _TASK_OF = {
     StepName.CLONE: CLONE,
@@ -65,3 +67,12 @@ def built(
 def _link(task: PhoenixTask, name: StepName, declaration: Declaration, *, adopted: bool, accepted: bool) -> Signature:
     options = {"adopted": adopted} | ({"accepted": True} if accepted else {})
     return task.app.signature(_TASK_OF[name], args=(declaration.ctid, declaration.hash), kwargs=options, immutable=True)
+
+
+def removed(task: PhoenixTask, declaration: Declaration) -> Signature:
+    """Chain the removal of a CTID and its report."""
+    return chain(*(_of(task, name, declaration) for name in (REMOVE, REPORT)))
+
+
+def _of(task: PhoenixTask, name: str, declaration: Declaration) -> Signature:
+    return task.app.signature(name, args=(declaration.ctid, declaration.hash), immutable=True)

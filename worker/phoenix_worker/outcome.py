@@ -40,11 +40,11 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
     """What the links of this job did."""
     done = task.steps_done()
     own = [step for step in done if step["ctid"] == declaration.ctid]
-    made = any(step["name"] in {"create", "clone"} for step in own)
+    outcome = _outcome({step["name"] for step in own})
     return _result(
         task,
         declaration,
-        outcome=Outcome.CREATED if made else Outcome.UPDATED,
+        outcome=outcome,
         changes=changes_in(own),
         steps=steps_in(done),
         templates_built=templates_in(done),
@@ -52,6 +52,24 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
         warnings=warnings_in(done),
     )
+
+
+def _outcome(steps: set[str]) -> Outcome:
+    if "destroy" in steps:
+        return Outcome.DESTROYED
+    return Outcome.CREATED if {"create", "clone"} & steps else Outcome.UPDATED
+
+
+def nothing(task: PhoenixTask, declaration: Declaration, *, dry_run: bool) -> dict[str, Any]:
+    """There was nothing to do, and nothing stands there that could be looked at."""
+    return _result(task, declaration, outcome=Outcome.UNCHANGED, dry_run=dry_run)
+
+
+def foretold(
+    task: PhoenixTask, declaration: Declaration, outcome: Outcome, plan: tuple[str, ...], warnings: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """What a request would do."""
+    return _result(task, declaration, outcome=outcome, dry_run=True, plan=plan, warnings=warnings)
 
 
 def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
@@ -85,7 +103,7 @@ def _result(
         request_id=task.running.job,
         ctid=declaration.ctid,
         node=declaration.node,
-        not_applied=declaration.not_applied,
+        not_applied=() if fields["outcome"] is Outcome.DESTROYED else declaration.not_applied,
         warnings=task.warnings() + warnings,
         **fields,
     )

@@ -9,16 +9,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from phoenix_producer.contract import ContractError, parse_request
+from phoenix_producer.contract import ContractError, EnsureRequest, Request, kind_of, parse_as
 from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.ownership import Action, Creating, Verdict, judge
+from phoenix_worker.core.ownership import Action, Creating, Purpose, Verdict, judge
 from phoenix_worker.surroundings import with_surroundings
 from phoenix_worker.task import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.observation import Observation
     from phoenix_worker.core.ports import ProxmoxTask
@@ -46,14 +45,20 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def request_of(task: PhoenixTask, given: tuple[Any, ...], options: dict[str, Any]) -> EnsureRequest:
-    """Read a request from the arguments of a message, whoever sent it. Raises ContractError."""
+    """Read a request to ensure from the arguments of a message, whoever sent it. Raises ContractError."""
+    return request_as(EnsureRequest, task, given, options)
+
+
+def request_as(model: type[Request], task: PhoenixTask, given: tuple[Any, ...], options: dict[str, Any]) -> Request:
+    """Read a request of any kind; as `request_of`."""
+    subject = f"Not a valid {kind_of(model)} request"
     if len(given) + ("ctid" in options) > 1:
-        raise ContractError("Not a valid ensure request: the CTID is its only argument without a name.")
+        raise ContractError(f"{subject}: the CTID is its only argument without a name.")
     try:
         UUID(task.request.id)
     except ValueError:
-        raise ContractError(f"Not a valid ensure request: the task id {task.request.id!r} is not a UUID.") from None
-    return parse_request({**options, **({"ctid": given[0]} if given else {})})
+        raise ContractError(f"{subject}: the task id {task.request.id!r} is not a UUID.") from None
+    return parse_as(model, {**options, **({"ctid": given[0]} if given else {})})
 
 
 def shared_by(request: EnsureRequest, declaration: Declaration) -> str:
@@ -69,24 +74,31 @@ def declaration_for(task: PhoenixTask, request: EnsureRequest) -> Declaration:
     return declaration if request.state is None else replace(declaration, state=request.state)
 
 
-def survey(task: PhoenixTask, declaration: Declaration, *, adopt: bool = False) -> tuple[Observation, Verdict]:
+def survey(
+    task: PhoenixTask, declaration: Declaration, *, adopt: bool = False, purpose: Purpose = Purpose.ENSURE
+) -> tuple[Observation, Verdict]:
     """Look once for this task, under the CTID's lock, and judge. Whoever makes it just now is waited for first.
 
     Raises TransientError when somebody is at work on the CTID in another way.
     """
     for turn in count():
-        entry = task.once(f"survey-{declaration.ctid}-{turn}", lambda: _survey(task, declaration, adopt=adopt))
+        entry = task.once(f"survey-{declaration.ctid}-{turn}", lambda: _survey(task, declaration, adopt, purpose))
         if not entry["upid"]:
             break
         end = task.wait_for_task(entry["upid"], f"make CT {declaration.ctid} on {declaration.node}", kind="adopted")
         if "error" in end and end["error"]["cause"] != "task-forgotten":
             raise TransientError(**end["error"])
     seen = from_json(entry["seen"])
-    return seen, judge(declaration, seen, adopt=adopt, creating=Creating(entry["creating"]))
+    return seen, judge(declaration, seen, adopt=adopt, creating=Creating(entry["creating"]), purpose=purpose)
 
 
 def look(
-    task: PhoenixTask, declaration: Declaration, *, adopt: bool = False, power: bool = True
+    task: PhoenixTask,
+    declaration: Declaration,
+    *,
+    adopt: bool = False,
+    power: bool = True,
+    purpose: Purpose = Purpose.ENSURE,
 ) -> tuple[Observation, Verdict]:
     """Look now, just before a write, and judge. Raises TransientError when somebody else is at work on the CTID.
 
@@ -94,7 +106,7 @@ def look(
     """
     observe = task.proxmox.observe if power else task.proxmox.observe_template
     seen = observe(declaration.node, declaration.ctid)
-    verdict = judge(declaration, seen, adopt=adopt)
+    verdict = judge(declaration, seen, adopt=adopt, purpose=purpose)
     if verdict.action is Action.WAIT:
         raise verdict.delay()
     return seen, verdict
@@ -138,7 +150,7 @@ def permit(allowed: bool, verdict: Verdict, doing: str) -> None:  # noqa: FBT001
     """Raise PermanentError unless the ownership table allows it."""
     if allowed:
         return
-    if verdict.action is Action.REFUSE:
+    if verdict.action in {Action.REFUSE, Action.REMOVE_HALF_MADE}:
         raise verdict.refusal()
     raise PermanentError(
         f"Unable to {doing}: somebody changed it since this job looked.",
@@ -147,14 +159,14 @@ def permit(allowed: bool, verdict: Verdict, doing: str) -> None:  # noqa: FBT001
     )
 
 
-def _survey(task: PhoenixTask, declaration: Declaration, *, adopt: bool) -> dict[str, Any]:
+def _survey(task: PhoenixTask, declaration: Declaration, adopt: bool, purpose: Purpose) -> dict[str, Any]:  # noqa: FBT001 - as the caller names it
     pending = bool(declaration.features or (declaration.network and declaration.network.nameservers))
     # Whether a VM or another node has the id is looked up where a template would be built first; else Proxmox says so.
-    elsewhere = declaration.clone_from is None
+    elsewhere = declaration.clone_from is None or purpose is not Purpose.ENSURE
     seen = task.proxmox.observe(declaration.node, declaration.ctid, pending=pending, elsewhere=elsewhere)
     seen = with_surroundings(task.proxmox, declaration, seen)
     creating, upid = _maker(task, declaration, seen) if seen.lock == "create" else (Creating.NOT_LOOKED, "")
-    verdict = judge(declaration, seen, adopt=adopt, creating=creating)
+    verdict = judge(declaration, seen, adopt=adopt, creating=creating, purpose=purpose)
     if verdict.action is Action.WAIT and not upid:
         raise verdict.delay()
     return {"seen": to_json(seen), "creating": creating, "upid": upid}

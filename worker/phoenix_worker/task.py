@@ -14,6 +14,7 @@ from phoenix_worker.catalog.source import CatalogChanged
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.firewall import FirewallState
 from phoenix_worker.core.observation import Observation, Presence
+from phoenix_worker.core.ownership import Purpose
 from phoenix_worker.core.ports import TaskEnd
 from phoenix_worker.core.reach import within_reach
 from phoenix_worker.durable.task import CANCELLED, DurableTask, GivenUpError
@@ -59,11 +60,11 @@ class PhoenixTask(DurableTask):
         """What of a declaration this worker can apply. Raises PermanentError if it has to be all of it and is not."""
         return within_reach(declaration, door=self.shell is not None, accepted=accepted)
 
-    def declaration(self, ctid: int | None) -> Declaration:
+    def declaration(self, ctid: int | None, *, to: Purpose = Purpose.ENSURE) -> Declaration:
         """The declaration that the catalog has now. Raises PermanentError for a CTID that it does not have."""
         catalog = self.catalog.current()
         if ctid is None or ctid not in catalog:
-            raise _not_declared(ctid, catalog, self.catalog.refusal())
+            raise _not_declared(ctid, to, catalog, self.catalog.refusal())
         return catalog[ctid]
 
     def warnings(self) -> tuple[str, ...]:
@@ -221,14 +222,14 @@ def from_json(entry: dict[str, Any]) -> Observation:
     return Observation(**entry | fields)
 
 
-def _not_declared(ctid: int | None, catalog: Iterable[int], refusal: Refusal | None) -> PermanentError:
+def _not_declared(ctid: int | None, to: Purpose, catalog: Iterable[int], refusal: Refusal | None) -> PermanentError:
     """Tell that a CTID is not in the catalog that is served; it may well be in a newer one that is refused."""
     where, remedy = "the catalog", f"Declare {ctid} in the catalog."
     if refusal is not None:
         where = "the last good catalog, and the one on the worker's disk is refused"
         remedy = f"Correct the catalog, with {ctid} in it: {refusal}"
     known = ", ".join(map(str, catalog)) or "none; it is empty"
-    message = f"Unable to ensure CT {ctid}: it is not in {where}. Declared are: {known}."
+    message = f"Unable to {to} CT {ctid}: it is not in {where}. Declared are: {known}."
     return PermanentError(message, cause="not-declared", remedy=remedy)
 
 

@@ -20,7 +20,6 @@ from phoenix_producer.contract import (
     ENSURE,
     PLAN,
     REFUSE,
-    REQUESTS,
     STATUS,
     Cancelled,
     ContractError,
@@ -37,9 +36,9 @@ from phoenix_worker.foresight import foresee
 from phoenix_worker.making import make
 from phoenix_worker.orders import clone_order, create_order
 from phoenix_worker.prerequisites import have_dependencies, have_os_template
+from phoenix_worker.registry import task
 from phoenix_worker.status import standings
 from phoenix_worker.survey import (
-    checked,
     declaration_for,
     look,
     looked_just_now,
@@ -52,21 +51,7 @@ from phoenix_worker.survey import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from phoenix_worker.task import PhoenixTask
-
-TASKS: dict[str, Callable[..., Any]] = {}
-
-
-def task(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Name a function as a task; `app.build` registers all of them with the worker's Celery app."""
-
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        TASKS[name] = checked(function) if name in REQUESTS else function
-        return function
-
-    return register
 
 
 @task(ENSURE)

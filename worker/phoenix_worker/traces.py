@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.errors import TransientError
+from phoenix_worker.core.observation import Presence
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
@@ -39,6 +40,13 @@ def creation(proxmox: Proxmox, order: CreateOrder, creation_id: str, when: float
 def power(proxmox: Proxmox, declaration: Declaration, kind: str, when: float) -> dict[str, Any] | None:
     """Find a start or a shutdown that was asked for at `when`."""
     return _running_task(proxmox, declaration.node, declaration.ctid, kind, when)
+
+
+def removal(proxmox: Proxmox, node: str, ctid: int, when: float) -> dict[str, Any] | None:
+    """Find a removal that was asked for at `when`."""
+    if proxmox.observe_template(node, ctid).presence is Presence.ABSENT:
+        return posted(None)
+    return _running_task(proxmox, node, ctid, "vzdestroy", when)
 
 
 def conversion(proxmox: Proxmox, declaration: Declaration, when: float) -> dict[str, Any] | None:

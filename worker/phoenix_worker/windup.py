@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker import traces
-from phoenix_worker.canvas import VERIFY, lane
+from phoenix_worker.canvas import REPORT, VERIFY, lane
 from phoenix_worker.core.observation import Presence
 from phoenix_worker.core.ownership import may_destroy
 from phoenix_worker.orders import clone_order, create_order
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MAKING = ("clone", "create")
-_LEFT_TO_END = ("start", "stop", "resize")
+_LEFT_TO_END = ("start", "stop", "resize", "destroy")
 """Steps whose Proxmox task ends by itself: stopped in the middle it may leave a disk or a container damaged."""
 _STOP_SECONDS = 15.0
 _PAUSE = 0.1
@@ -69,7 +69,7 @@ def _locks_of_job(task: PhoenixTask) -> set[str]:
 
 def _is_whole(task: PhoenixTask) -> bool:
     """Whether nothing is missing any more: all is done but the result, or a conversion ends by itself."""
-    return task.name == VERIFY or bool({"seal", "?seal"} & task.running.journal.keys())
+    return task.name in {VERIFY, REPORT} or bool({"seal", "?seal"} & task.running.journal.keys())
 
 
 def _ordered(task: PhoenixTask, declaration: Declaration) -> dict[str, Any] | None:

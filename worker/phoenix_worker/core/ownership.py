@@ -15,7 +15,7 @@ from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.observation import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.marker import Marker
@@ -36,9 +36,19 @@ class Creating(StrEnum):
     """No such task is active, in two looks: Proxmox writes the lock a moment before it lists the task."""
 
 
+class Purpose(StrEnum):
+    """What is asked for; it completes "Unable to … CT"."""
+
+    ENSURE = "ensure"
+    DESTROY = "destroy"
+
+
 class Action(StrEnum):
     """What may be done about a CTID."""
 
+    NOTHING = "nothing"
+    """There is nothing to destroy."""
+    DESTROY = "destroy"
     CREATE = "create"
     CONVERGE = "converge"
     CONVERGE_CONFIG_ONLY = "converge-config-only"
@@ -78,6 +88,11 @@ class _Case:
     seen: Observation
     adopt: bool
     creating: Creating
+    purpose: Purpose
+
+    @property
+    def to_destroy(self) -> bool:
+        return self.purpose is Purpose.DESTROY
 
     @property
     def marker(self) -> Marker | None:
@@ -134,7 +149,7 @@ class _Case:
 
     @property
     def subject(self) -> str:
-        return f"Unable to ensure CT {self.declared.ctid} on {self.declared.node}"
+        return f"Unable to {self.purpose} CT {self.declared.ctid} on {self.declared.node}"
 
 
 def _act(action: Action) -> Callable[[_Case], Verdict]:
@@ -167,6 +182,7 @@ _TABLE: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Verdict]], ...] =
         lambda c: c.seen.presence is Presence.OTHER_NODE,
         _refuse("other-node", f"Set `node` to '{{node}}', migrate the container, or {_ANOTHER_ID.lower()}."),
     ),
+    (lambda c: c.seen.presence is Presence.ABSENT and c.to_destroy, _act(Action.NOTHING)),
     (lambda c: c.seen.presence is Presence.ABSENT, _act(Action.CREATE)),
     (
         lambda c: c.seen.lock == "destroyed",
@@ -183,6 +199,9 @@ _TABLE: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Verdict]], ...] =
         _say(Action.REMOVE_HALF_MADE, "half-made", _BY_HAND, _HALF_MADE),
     ),
     (lambda c: c.being_made, _refuse("half-made", _BY_HAND, f"{_HALF_MADE}; nothing proves that it is ours")),
+    # It is to be destroyed: that needs the marker, whatever it was made as.
+    (lambda c: c.to_destroy and c.marker is not None, _act(Action.DESTROY)),
+    (lambda c: c.to_destroy, _refuse("not-ours", "Remove it by hand in Proxmox, if it is meant.")),
     # It carries our marker.
     (
         lambda c: c.role_changed or (c.marker is not None and c.seen.base_volume and not c.declared.is_template),
@@ -222,13 +241,14 @@ def judge(
     *,
     adopt: bool = False,
     creating: Creating = Creating.NOT_LOOKED,
+    purpose: Purpose = Purpose.ENSURE,
 ) -> Verdict:
     """Decide what may be done about a CTID, by what Proxmox shows of it.
 
     `adopt` takes over a container without our marker; it never makes a template of one. `creating` is the evidence
     about a `lock: create`: while it was not looked for, such a container is waited for.
     """
-    case = _Case(declaration, observation, adopt, creating)
+    case = _Case(declaration, observation, adopt, creating, purpose)
     return next(verdict(case) for fits, verdict in _TABLE if fits(case))
 
 
@@ -261,3 +281,15 @@ def may_seal(verdict: Verdict, observation: Observation) -> bool:
 def may_destroy(observation: Observation) -> bool:
     """Whether the container may be deleted: deleting anything needs the marker, with this CTID."""
     return observation.presence is Presence.HERE and observation.is_ours
+
+
+def refuse_linked(observation: Observation, clones: Sequence[int], purpose: str = Purpose.DESTROY) -> None:
+    """Raise PermanentError for a template that linked clones hang on: their disks are made of its own."""
+    if not clones:
+        return
+    named = ", ".join(f"CT {ctid}" for ctid in clones)
+    raise PermanentError(
+        f"Unable to {purpose} CT {observation.ctid} on {observation.node}: linked clones hang on it: {named}.",
+        cause="has-linked-clones",
+        remedy=f"Destroy them first, or make them full clones: `phoenix-lxc destroy {' '.join(map(str, clones))}`.",
+    )

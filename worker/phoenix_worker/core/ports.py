@@ -67,6 +67,18 @@ class TaskEnd:
         return self.exit_status == "OK" or self.exit_status.startswith("WARNINGS")
 
 
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume on a storage."""
+
+    id: str
+    """Such as `local-zfs:basevol-900-disk-0/subvol-801-disk-0`."""
+    ctid: int | None = None
+    """Whose it is."""
+    parent: str = ""
+    """What it is a linked clone of, on storages that tell it apart from the name."""
+
+
 class Proxmox(Protocol):
     """The API door."""
 
@@ -117,6 +129,9 @@ class Proxmox(Protocol):
 
         Proxmox looks at no digest when a rule is inserted.
         """
+
+    def volumes(self, node: str, storage: str) -> list[Volume]:
+        """All that a storage holds and that we may see."""
 
     def running(self, ctid: int) -> bool | None:
         """Whether a guest that is not in the catalog runs; None when no guest has this id."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ports import ProxmoxTask, TaskEnd
+from phoenix_worker.core.ports import ProxmoxTask, TaskEnd, Volume
 from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.door import Access, Door
 from phoenix_worker.proxmox.errors import Request, error_of_task
@@ -158,6 +158,16 @@ class ProxmoxApi(Surroundings):
         request = Request("DELETE", _ct(node, ctid), f"destroy CT {ctid} on {node}", f"VM.Allocate on /vms/{ctid}")
         return str(self.call(request, **{"destroy-unreferenced-disks": 1}))
 
+    def volumes(self, node: str, storage: str) -> list[Volume]:
+        """Ask `GET …/storage/STORAGE/content`."""
+        request = Request(
+            "GET",
+            f"nodes/{node}/storage/{storage}/content",
+            f"list the volumes of {storage} on {node}",
+            f"Datastore.Audit on /storage/{storage}",
+        )
+        return [_volume(entry) for entry in self.call(request)]
+
     def running(self, ctid: int) -> bool | None:
         """Whether a guest runs, in two calls: its place from `/cluster/resources`, its live status from its node."""
         row = self._row(ctid)
@@ -277,6 +287,11 @@ class ProxmoxApi(Surroundings):
 
 def _ct(node: str, ctid: int) -> str:
     return f"nodes/{node}/lxc/{ctid}"
+
+
+def _volume(entry: dict[str, Any]) -> Volume:
+    owner = entry.get("vmid")
+    return Volume(entry["volid"], None if owner is None else int(owner), entry.get("parent") or "")
 
 
 def _pool(pool: str | None) -> dict[str, str]:

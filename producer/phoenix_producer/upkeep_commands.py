@@ -1,0 +1,87 @@
+"""`phoenix-lxc destroy`: what cannot be taken back is shown and confirmed first."""
+
+# No postponed annotations here: typer reads them when a command runs.
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import BaseModel
+
+from phoenix_producer.contract import EnsureResult, Failure
+from phoenix_producer.session import BAD_INPUT, answers_of, conclude, talking
+from phoenix_producer.teaching import epilog
+from phoenix_producer.terminal import complain, outcome_lines, warnings_in
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
+Ctids = Annotated[list[int], typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be done.")]
+Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the jobs go on.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal to ask on.")]
+
+DESTROY_EPILOG = epilog(
+    "phoenix-lxc destroy 103",
+    "phoenix-lxc destroy 103 104 --yes",
+    codes="0 they are gone; 1 one failed, or has not ended in time; 2 wrong usage, not confirmed, or the catalog has "
+    "none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+)
+
+
+def destroy(
+    context: typer.Context,
+    ctids: Ctids,
+    *,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove containers and templates that are ours, with their disks. Their declarations stay in the catalog.
+
+    Only what carries our marker is removed; what runs is shut down first. A
+    template that linked clones hang on is refused. Absent is done.
+    """
+    chosen = list(dict.fromkeys(ctids))
+    _need_a_terminal(asked=not (yes or dry_run))
+    with talking(context) as producer:
+        if not yes or dry_run:
+            foretold = answers_of(producer.destroy_many(chosen, dry_run=True), context, timeout, as_json=True)
+            if dry_run or _is_settled(foretold):
+                conclude(foretold, outcome_lines, as_json=as_json)
+            _confirm_each(foretold)
+        answers = answers_of(producer.destroy_many(chosen), context, timeout, as_json=as_json)
+    conclude(answers, outcome_lines, as_json=as_json)
+
+
+def somebody_is_there() -> bool:
+    """Whether there is a person to ask."""
+    return sys.stdin.isatty()
+
+
+def _need_a_terminal(*, asked: bool) -> None:
+    if asked and not somebody_is_there():
+        complain("This has to be confirmed, and there is no terminal to ask on. Nothing was begun. Add --yes.")
+        raise typer.Exit(BAD_INPUT)
+
+
+def _is_settled(foretold: Sequence[BaseModel]) -> bool:
+    """Whether there is nothing to confirm: one of them is refused, or nothing would be done."""
+    return any(isinstance(one, Failure) for one in foretold) or not any(_plan(one) for one in foretold)
+
+
+def _plan(one: BaseModel) -> tuple[str, ...]:
+    return one.plan if isinstance(one, EnsureResult) else ()
+
+
+def _confirm_each(foretold: Sequence[BaseModel]) -> None:
+    """Have the CTID typed of each that would be removed."""
+    for one in foretold:
+        if isinstance(one, EnsureResult) and one.plan:
+            complain("\n".join([*outcome_lines(one), *warnings_in([one])]))
+            if typer.prompt(f"Type {one.ctid} to destroy it", err=True).strip() != str(one.ctid):
+                _not_confirmed()
+
+
+def _not_confirmed() -> NoReturn:
+    complain("Not confirmed. Nothing was begun.")
+    raise typer.Exit(BAD_INPUT)

@@ -1,0 +1,128 @@
+"""`destroy`: what is ours goes, with its disks; what is not, or what others hang on, stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from phoenix_producer import ContractError
+from tests.acceptance.scenes import before, done, failure_of, notes, stand, told, writes_to
+from tests.support.crash import ARMED, KILL_AT
+from tests.support.product import container, template
+from tests.support.proxmox import NODE
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from phoenix_producer.contract import Failure
+    from tests.support.product import Product
+
+
+def refused(product: Product, ctid: int) -> Failure:
+    return failure_of(product.producer.destroy(ctid))
+
+
+def deletes(product: Product) -> list[str]:
+    return [path for method, path in product.writes() if method == "DELETE"]
+
+
+def test_what_is_ours_is_stopped_and_destroyed_and_absent_is_done(product: Product) -> None:
+    product.declare({900: template(), 103: container(103), 104: container(104, dependencies=["103"])})
+    product.start_worker()
+    product.ensure(103)
+    foretold = product.producer.destroy(103, dry_run=True).wait(timeout=60)
+    assert (foretold.outcome, foretold.dry_run) == ("destroyed", True)
+    assert foretold.plan == ("stop and destroy CT 103 on pve1: running container 'ct103', with its disks",)
+    assert foretold.warnings == ("CT 104 depends on CT 103: ensuring it makes CT 103 anew.",)
+    assert product.status(103) == "running"
+    result = product.producer.destroy(103).wait(timeout=60)
+    assert (result.outcome, done(result)) == ("destroyed", [("destroy", 103)])
+    assert result.steps[0].upid
+    assert product.status(103) == "absent"
+    assert product.simulator.pve.destroyed[-1]["destroy-unreferenced-disks"] == 1
+    assert writes_to(product, 103)[-2:] == ["POST /status/shutdown", "DELETE "]
+    written = len(product.writes())
+    again = product.producer.destroy(103).wait(timeout=60)
+    assert (again.outcome, again.steps) == ("unchanged", ())
+    assert len(product.writes()) == written
+    assert product.producer.destroy(900).wait(timeout=60).outcome == "destroyed", "nothing hangs on a full clone's"
+    assert product.ensure(103).templates_built == (900,)
+
+
+def test_what_is_not_ours_or_not_declared_is_left_alone(product: Product) -> None:
+    product.declare({900: template(), **{ctid: container(ctid) for ctid in (103, 104, 105, 106, 107)}})
+    stand(product, 103, running=True)
+    stand(product, 104, description=notes(103))
+    stand(product, 105, node="pve2", description=notes(105))
+    stand(product, 106, description=notes(106), lock="create")
+    product.simulator.do(product.simulator.pve.add_vm, 107, name="windows", node=NODE)
+    stand(product, 999, description=notes(999))
+    product.start_worker(PHOENIX_PATIENCE="0.2")
+    causes = {103: "not-ours", 104: "not-ours", 105: "other-node", 106: "half-made", 107: "vm-has-id"}
+    handles = {ctid: product.producer.destroy(ctid) for ctid in causes}
+    for ctid, cause in causes.items():
+        failure = failure_of(handles[ctid])
+        assert failure.cause == cause, told(failure)
+        assert failure.message.startswith(f"Unable to destroy CT {ctid} on ")
+    undeclared = refused(product, 999)
+    assert undeclared.cause == "not-declared"
+    assert undeclared.message.startswith("Unable to destroy CT 999: it is not in the catalog.")
+    assert product.writes() == []
+    with pytest.raises(ContractError, match="Not a valid destroy request: ctid"):
+        product.producer.destroy(1)
+
+
+def test_a_template_with_linked_clones_is_refused_naming_them(product: Product) -> None:
+    """ZFS tells by the volumes' names; LVM-thin tells nobody, and there the declaration counts."""
+    zfs: dict[str, Any] = {"storage_pool": "local-zfs"}
+    thin: dict[str, Any] = {"clone": "linked"}
+    catalog = {900: template(**zfs), 901: template(901), 103: container(103, **zfs, **thin)}
+    product.declare(catalog | {104: container(104, 901, **thin), 105: container(105, 901, **thin)})
+    product.start_worker()
+    product.producer.ensure_many([103, 104]).wait(timeout=60)
+    assert product.config(103)["rootfs"].startswith("local-zfs:basevol-900-disk-0/subvol-103-disk-0")
+    product.declare(catalog | {103: container(103, **zfs), 104: container(104, 901, **thin)})
+    for ctid, clone in ((900, 103), (901, 104)):
+        for failure in (refused(product, ctid), failure_of(product.producer.destroy(ctid, dry_run=True))):
+            assert (failure.cause, failure.ctid) == ("has-linked-clones", ctid)
+            assert f"linked clones hang on it: CT {clone}." in failure.message
+            assert f"`phoenix-lxc destroy {clone}`" in failure.remedy
+    assert deletes(product) == []
+    for ctid in (103, 900, 104, 901):
+        assert product.producer.destroy(ctid).wait(timeout=60).outcome == "destroyed"
+
+
+def test_the_marker_is_read_just_before_each_write(product: Product) -> None:
+    product.declare({900: template(), 103: container(103), 104: container(104)})
+    product.start_worker()
+    product.producer.ensure_many([103, 104]).wait(timeout=60)
+    product.ensure(104, state="stopped")
+    for ctid in (103, 104):
+        found = product.simulator.pve.ct(ctid)
+        assert found is not None
+        before(product, "GET", f"/{ctid}/status/current", lambda found=found: found.config.pop("description"))  # type: ignore[misc]
+        written = len(product.writes())
+        assert refused(product, ctid).cause == "not-ours"
+        assert len(product.writes()) == written
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("at", ["intent-recorded/destroy", "effect-done/destroy", "effect-done/stop"])
+def test_killed_around_its_requests_to_proxmox_it_is_destroyed_once(
+    product: Product, owned_keys: list[str], at: str
+) -> None:
+    owned_keys += ["points", ARMED]
+    product.declare({900: template(), 103: container(103)})
+    product.simulator.add_template(900)
+    stand(product, 103, running=True, description=notes(103))
+    product.simulator.pve.ct_secs["destroy"] = 0.2
+    product.redis.set(ARMED, 1)
+    doomed = product.start_worker("w1", "tests.support.crashing_worker", **{KILL_AT: at})
+    handle = product.producer.destroy(103)
+    wait_for(lambda: not doomed.running() or handle.done())
+    assert not doomed.running()
+    product.start_worker("w2")
+    assert handle.wait(timeout=60).outcome == "destroyed"
+    kinds = [interval.kind for interval in product.simulator.intervals()]
+    assert kinds == ["vzshutdown", "vzdestroy"]
+    assert product.status(103) == "absent"

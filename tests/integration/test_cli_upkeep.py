@@ -1,0 +1,87 @@
+"""What cannot be taken back is shown and confirmed before it is asked for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from phoenix_producer import session, upkeep_commands
+from phoenix_producer.cli import app
+from phoenix_producer.contract import DESTROY, Outcome
+from phoenix_producer.testing import RecordingProducer
+
+LINE = "destroy CT {ctid} on pve: container 'ct{ctid}', with its disks"
+
+
+@pytest.fixture
+def producer(monkeypatch: pytest.MonkeyPatch) -> RecordingProducer:
+    producer = RecordingProducer()
+    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    for ctid in (103, 104):
+        producer.succeeds(ctid, Outcome.DESTROYED, of=DESTROY, plan=(LINE.format(ctid=ctid),), warnings=("Mind it.",))
+    producer.succeeds(105, Outcome.UNCHANGED, of=DESTROY)
+    producer.fails(106, "CT 106 is not ours.", cause="not-ours", of=DESTROY)
+    return producer
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep_commands, "somebody_is_there", lambda: True)
+
+
+def invoke(*arguments: str, typed: str = "") -> Result:
+    return CliRunner().invoke(app, list(arguments), input=typed)
+
+
+def asked(producer: RecordingProducer) -> list[tuple[int | None, bool]]:
+    return [(one.ctid, "dry_run" not in one.options) for one in producer.requests]
+
+
+def test_without_a_terminal_it_takes_yes(producer: RecordingProducer) -> None:
+    refused = invoke("destroy", "103")
+    assert (refused.exit_code, refused.stdout, producer.requests) == (2, "", ())
+    assert "Add --yes." in refused.stderr
+    done = invoke("destroy", "103", "104", "103", "--yes")
+    assert (done.exit_code, asked(producer)) == (0, [(103, True), (104, True)])
+    assert "103  destroyed on pve\n" in done.stdout
+
+
+@pytest.mark.usefixtures("person")
+def test_on_a_terminal_the_ctid_is_typed(producer: RecordingProducer) -> None:
+    done = invoke("destroy", "103", "104", "105", typed="103\n104\n")
+    assert (done.exit_code, asked(producer)) == (0, [(103, False), (104, False), (105, False), *_all_three()])
+    assert f"would {LINE.format(ctid=103)}\nWarning: Mind it.\nType 103 to destroy it:" in done.stderr
+    assert "105  unchanged" in done.stdout
+
+
+def _all_three() -> list[tuple[int, bool]]:
+    return [(103, True), (104, True), (105, True)]
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize("typed", ["103\nyes\n", "y\n", "\n\n\n104\n"])
+def test_anything_else_typed_begins_nothing(producer: RecordingProducer, typed: str) -> None:
+    refused = invoke("destroy", "103", "104", typed=typed)
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith("Not confirmed. Nothing was begun.\n")
+    assert not any(for_real for _, for_real in asked(producer))
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize(("ctids", "code"), [(["105"], 0), (["103", "106"], 1)])
+def test_nobody_is_asked_when_nothing_would_be_done_or_one_is_refused(
+    producer: RecordingProducer, ctids: list[str], code: int
+) -> None:
+    told = invoke("destroy", *ctids)
+    assert told.exit_code == code
+    assert "Type" not in told.stderr
+    assert not any(for_real for _, for_real in asked(producer))
+
+
+def test_a_dry_run_asks_nobody_and_is_json_on_request(producer: RecordingProducer) -> None:
+    told = invoke("destroy", "103", "--dry-run", "--json")
+    assert told.exit_code == 0
+    assert json.loads(told.stdout)[0]["plan"] == [LINE.format(ctid=103)]
+    assert asked(producer) == [(103, False)]

@@ -1,0 +1,91 @@
+"""Remove what is ours: looked at, with its marker and with what hangs on it, just before it is stopped and deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker import traces
+from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.core.linked import linked_by_name, may_be_linked, storages_of
+from phoenix_worker.core.observation import Presence
+from phoenix_worker.core.ownership import Action, Purpose, may_destroy, refuse_linked
+from phoenix_worker.survey import look, permit
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.observation import Observation
+    from phoenix_worker.task import PhoenixTask
+
+_IS_GONE = frozenset({"missing", "task-forgotten"})
+
+
+def remove(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
+    """Stop and delete a CTID, and wait until Proxmox has done it. Nothing is done to one that is absent."""
+    node, ctid = declaration.node, declaration.ctid
+    stopped = task.once(
+        "stop",
+        lambda: _stop(task, declaration),
+        adopt=lambda when: traces.power(task.proxmox, declaration, "vzshutdown", when),
+        upid=traces.upid_of,
+    )
+    task.done("stop", stopped, f"stop CT {ctid} on {node}", kind=f"vzshutdown {node}")
+    posted: dict[str, Any] = task.once(
+        "destroy",
+        lambda: _delete(task, declaration),
+        adopt=lambda when: traces.removal(task.proxmox, node, ctid, when),
+        upid=traces.upid_of,
+    )
+    try:
+        task.done("destroy", posted, f"destroy CT {ctid} on {node}", kind=f"vzdestroy {node}")
+    except PermanentError as error:
+        if error.cause not in _IS_GONE or task.proxmox.observe_template(node, ctid).presence is not Presence.ABSENT:
+            raise
+    return posted
+
+
+def linked_clones(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[int, ...]:
+    """Find the linked clones that hang on a template; one call for each of its storages and each declared one."""
+    if not seen.base_volume:
+        return ()
+    volumes = [one for storage in storages_of(seen) for one in task.proxmox.volumes(seen.node, storage)]
+    found = linked_by_name(seen.ctid, volumes)
+    for clone in task.catalog.current().values():
+        if clone.clone_from == declaration.ctid and not clone.full_clone and clone.ctid not in found:
+            there = task.proxmox.observe_template(clone.node, clone.ctid, elsewhere=False)
+            if may_be_linked(seen, there):
+                found.add(clone.ctid)
+    return tuple(sorted(found))
+
+
+def removal_line(seen: Observation) -> str:
+    """Tell what a removal does, for people."""
+    kind = "template" if seen.base_volume else "running container" if seen.running else "container"
+    name = seen.config.get("hostname", "")
+    verb = "stop and destroy" if seen.running else "destroy"
+    return f"{verb} CT {seen.ctid} on {seen.node}: {kind} '{name}', with its disks"
+
+
+def _stop(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
+    seen = _look(task, declaration)
+    return traces.posted(task.proxmox.stop(declaration.node, declaration.ctid) if seen.running else None)
+
+
+def _delete(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
+    seen = _look(task, declaration)
+    if not may_destroy(seen):
+        return traces.posted(None)
+    try:
+        return traces.posted(task.proxmox.destroy(declaration.node, declaration.ctid))
+    except PermanentError as error:
+        if error.cause not in _IS_GONE:
+            raise
+        return traces.posted(None)
+
+
+def _look(task: PhoenixTask, declaration: Declaration) -> Observation:
+    """Look now, and see that it may be destroyed, or is absent."""
+    seen, verdict = look(task, declaration, purpose=Purpose.DESTROY)
+    allowed = verdict.action in {Action.DESTROY, Action.NOTHING}
+    permit(allowed, verdict, f"destroy CT {declaration.ctid}")
+    refuse_linked(seen, linked_clones(task, declaration, seen))
+    return seen
