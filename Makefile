@@ -7,6 +7,7 @@
 INSTALLED := .venv/.installed
 EXTRAS := worker,monitor,demo,test
 ARGS :=
+INSTALL_MORE := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
 
 demo: $(INSTALLED)
 	@.venv/bin/phoenix-lxc demo $(ARGS)
@@ -18,6 +19,7 @@ chaos: $(INSTALLED)
 	@.venv/bin/python -m tests.chaos $(ARGS)
 
 bench: $(INSTALLED)
+	@.venv/bin/python -c 'import matplotlib' 2>/dev/null || $(INSTALL_MORE) '.[bench]'
 	@.venv/bin/python -m tests.benchmarks $(ARGS)
 
 check: $(INSTALLED)
