@@ -41,10 +41,12 @@ def ansible(site: Site, source: int, ctids: Sequence[int]) -> float:
     """Seconds that a playbook takes."""
     if ANSIBLE is None:
         raise FileNotFoundError("ansible-playbook")
+    # Its module takes a container's name from `/cluster/resources`, and fails while that lags behind.
+    site.product.simulator.set(site.product.simulator.pve, resources_lag=False)
     host, _, port = site.product.simulator.host.partition(":")
     told = {
         "host": host,
-        "port": port,
+        "https_port": port,
         "user": USER,
         "token": TOKEN,
         "node": NODE,
