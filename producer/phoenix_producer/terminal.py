@@ -73,17 +73,19 @@ class Nothing(AbstractContextManager["Nothing"]):
 
 
 class Lines(AbstractContextManager["Lines"]):
-    """One timestamped line for each event: for logs and pipes."""
+    """One line for each event, with the time of day and the seconds since its job began: for logs and pipes."""
 
     def __init__(self, jobs: Sequence[Handle[Any]]) -> None:
         self._ctids = {job.id: job.ctid for job in jobs}
+        self._began: dict[str, float] = {}
 
     def __exit__(self, *_: object) -> None: ...
 
     def show(self, progress: Progress) -> None:
         """Print one line."""
         subject = self._ctids[progress.job]
-        typer.echo(f"{time_of_day(progress.at)}  {subject}  {told(progress, subject)}")
+        elapsed = progress.at - self._began.setdefault(progress.job, progress.at)
+        typer.echo(f"{time_of_day(progress.at)} {elapsed:6.1f} s  {subject}  {told(progress, subject)}")
 
     def tell(self, text: str) -> None:
         """Print it."""

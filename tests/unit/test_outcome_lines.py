@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from phoenix_producer.contract import EnsureResult, Outcome, Step
-from phoenix_producer.terminal import outcome_lines
+from phoenix_producer.contract import EnsureResult, Outcome, Progress, ProgressKind, Step
+from phoenix_producer.terminal import Lines, outcome_lines
 
 
 def first_line(outcome: Outcome, *seconds: float, **more: Any) -> str:
@@ -51,3 +52,14 @@ def test_a_container_that_stood_there_was_started_or_stopped(name: str, outcome:
     steps = tuple(Step(name=name, ctid=ctid, started=1000.0, seconds=1.0) for ctid in (103, 900))
     result = EnsureResult(request_id="a", ctid=103, node="pve", outcome=outcome, steps=steps)
     assert [*outcome_lines(result)][1:] == told
+
+
+def test_a_line_tells_how_long_its_job_has_gone_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handles: Any = [SimpleNamespace(id="a", ctid=103), SimpleNamespace(id="b", ctid=104)]
+    lines = Lines(handles)
+    for at, job in ((1000.0, "a"), (1002.5, "b"), (1012.3, "a")):
+        lines.show(Progress(at=at, job=job, kind=ProgressKind.WAITING, step="phoenix.clone", detail="ct/900"))
+    shown = [line.split("  ")[0].split()[-2:] for line in capsys.readouterr().out.splitlines()]
+    assert shown == [["0.0", "s"], ["0.0", "s"], ["12.3", "s"]]
