@@ -19,7 +19,7 @@ LONG = 600.0
 BIGGER = {"memory_mb": 1024, "cores": 2}
 GROWN = {"memory": ("512", "1024"), "cores": ("1", "2")}
 SHRUNK = {key: (new, old) for key, (old, new) in GROWN.items()}
-_ANSWERED = re.compile(r"Task phoenix\.containers\[[-\w]+\] succeeded")
+_ANSWERED = re.compile(r"job done .* step=containers")
 
 
 def put(product: Product, text: str) -> None:

@@ -89,6 +89,12 @@ class LedgerMachine(LedgerWorld):
                 assert state != "parked" or waits_for.partition(":")[0] not in {"lock", "ev"}
 
     @invariant()
+    def the_parked_are_counted(self) -> None:
+        counted = sum(map(int, self.client.hvals("phoenix:parked")))
+        states = [self.client.hget(key, "state") for key in self.client.scan_iter("phoenix:t:*", count=1000)]
+        assert counted == states.count("parked")
+
+    @invariant()
     def done_is_final(self) -> None:
         for task_id in self.finished:
             assert self.field(task_id, "state") == "done"

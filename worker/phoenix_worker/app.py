@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from celery import Celery
 
 from phoenix_producer.contract import REQUESTS
-from phoenix_worker import about, tasks, upkeep  # noqa: F401 - what a worker answers and runs names itself there
+from phoenix_worker import about, logs, tasks, upkeep  # noqa: F401 - what a worker answers and runs names itself there
 from phoenix_worker.catalog.loading import Defaults, load
 from phoenix_worker.catalog.source import CatalogSource
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 def build(settings: Settings) -> Celery:
     """Build the worker's app. Nothing is connected or started yet. Raises CatalogError for an unusable catalog."""
-    proxmox = ProxmoxApi(access_of(settings))
+    logs.use(settings.log_format, settings.secrets())
+    proxmox = ProxmoxApi(access_of(settings), on_answer=logs.log_call)
     defaults = Defaults(node=settings.node, template_storage=settings.template_storage)
     load(settings.catalog, defaults)
     app = Celery("phoenix_worker", broker=settings.redis_url, backend=settings.redis_url, set_as_current=False)

@@ -7,6 +7,7 @@ import os
 import ssl
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -132,6 +133,14 @@ class Settings(BaseSettings):
     heartbeat_ttl: Annotated[
         float, Field(ge=1, le=60, description="Seconds after its last heartbeat until a worker counts as dead.")
     ] = 3.0
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="One line an act, for people or for programs.")
+    ] = "text"
+
+    def secrets(self) -> list[str]:
+        """What must be in no log: as it is, and as it stands in a URL."""
+        password = urlsplit(self.redis_url).password or ""
+        return [self.proxmox_token_value.get_secret_value(), password, unquote(password)]
 
 
 def access_of(settings: Settings) -> Access:

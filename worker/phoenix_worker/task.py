@@ -38,6 +38,7 @@ class PhoenixTask(DurableTask):
     abstract = True
     transient = (TransientError,)
     throws = (EnsureFailed,)
+    remote = "proxmox"
     catalog: ClassVar[CatalogSource]
     proxmox: ClassVar[Proxmox]
     shell: ClassVar[NodeShell | None]
@@ -52,9 +53,11 @@ class PhoenixTask(DurableTask):
     def declared(self, ctid: int, declaration_hash: str, *, accepted: bool) -> Declaration:
         """The declaration that this job began with, as far as it is in reach: see `reach`."""
         try:
-            return self.reach(self.catalog.serve(ctid, declaration_hash), accepted=accepted)
+            declaration = self.reach(self.catalog.serve(ctid, declaration_hash), accepted=accepted)
         except CatalogChanged as error:
             raise PermanentError(error.message, cause="catalog-changed", remedy=error.remedy) from error
+        self.running.about["node"] = declaration.node
+        return declaration
 
     def reach(self, declaration: Declaration, *, accepted: bool) -> Declaration:
         """What of a declaration this worker can apply. Raises PermanentError if it has to be all of it and is not."""

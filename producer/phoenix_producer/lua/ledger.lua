@@ -30,8 +30,26 @@ local function log(job, kind, id, detail, upid)
     'step', who[1] or '', 'subject', who[2] or '', 'detail', detail or '', 'upid', upid or '')
 end
 
+-- How many tasks are parked, and on what: a kind such as lock, upid or retry. What is 0 is not kept.
+local function count_parked(on, change)
+  local kind = string.match(on, '^ev:(%l+)/') or string.match(on, '^%l+')
+  if redis.call('HINCRBY', key('parked'), kind, change) == 0 then redis.call('HDEL', key('parked'), kind) end
+  return kind
+end
+
+-- A task is parked no more. Its job keeps how long it was, by what for.
+local function unpark(id)
+  local r = redis.call('HMGET', key('t:', id), 'state', 'on', 'parked', 'job')
+  if r[1] ~= 'parked' then return end
+  local kind = count_parked(r[2], -1)
+  if redis.call('EXISTS', key('job:', r[4])) == 1 then
+    redis.call('HINCRBYFLOAT', key('job:', r[4]), 'parked:' .. kind, stamp(now() - tonumber(r[3])))
+  end
+end
+
 -- A message that is about to be put on `queue`: its place there proves later whether it was lost or is only late.
 local function expect(id, queue)
+  unpark(id)
   redis.call('HSET', key('t:', id), 'state', 'queued', 'queue', queue, 'on', '', 'rings', 0,
     'pos', redis.call('INCR', key('pos:', queue)))
   redis.call('ZADD', key('due'), stamp(now() + GRACE), id)

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_worker.durable.acts import Act, Kind, tell
 from phoenix_worker.durable.points import reached
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Keeper(threading.Thread):
             self._bell.clear()
 
     def _tick(self) -> float:
-        (until_due,) = self._ledger.call(
+        until_due, taken_over, sent_again = self._ledger.call(
             "tick",
             self._incarnation,
             self._ttl,
@@ -78,6 +79,9 @@ class Keeper(threading.Thread):
             self._chord_lease,
         )
         reached("ticked")
+        for kind, count in ((Kind.TAKEN_OVER, taken_over), (Kind.SENT_AGAIN, sent_again)):
+            if count:
+                tell(Act(kind, value=int(count)))
         for task_id in self._revoked():
             verdict, job = self._ledger.cancel(task_id, REVOKED)
             logger.info("Task %s was revoked: job %s is %s.", task_id, job, verdict)
@@ -91,6 +95,7 @@ class Keeper(threading.Thread):
         """
         patience = (self._max_idle_runs, self._give_up, self._chord_lease)
         self._ledger.call("lose", task_id, self._incarnation, *patience, _AFTER_A_LOSS)
+        tell(Act(Kind.TAKEN_OVER, value=1))
         self.poke()
 
     def stop(self) -> None:

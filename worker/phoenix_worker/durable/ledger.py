@@ -32,6 +32,21 @@ class Bell(NamedTuple):
     reply: str
 
 
+class End(NamedTuple):
+    """The end of a task and, if `took` is known, of its job."""
+
+    took: float | None = None
+    """Seconds since it was asked for."""
+    parked: dict[str, float] = {}  # noqa: RUF012 - nobody writes to it
+    """Those of which its tasks were parked, by what for."""
+    replaced: tuple[str, ...] = ()
+    """Tasks of the job that had been replaced, and ended with its failure."""
+
+
+PARKED_ON = ("lock", "upid", "template", "job", "sleep", "retry")
+"""The order in which `finish.lua` tells them."""
+
+
 @dataclass(slots=True)
 class Run:
     """One run of one task, as claimed. `journal` is what earlier runs of this generation left."""
@@ -57,6 +72,8 @@ class Run:
     value: Any = None
     notes: tuple[str, ...] = ()
     """What its requester should know besides."""
+    about: dict[str, str] = field(default_factory=dict)
+    """What the task says of itself to those who look on."""
 
 
 class Ledger:
@@ -120,10 +137,18 @@ class Ledger:
             journal=dict(zip(journal[::2], journal[1::2], strict=True)),
         )
 
-    def finish(self, run: Run, verdict: str, value: Any) -> None:
-        """End a task (`ok`, `failed` or `cancelled`): its locks pass on. Its last link, or a failure, ends the job."""
+    def finish(self, run: Run, verdict: str, value: Any) -> End | None:
+        """End a task (`ok`, `failed` or `cancelled`): its locks pass on. Its last link, or a failure, ends the job.
+
+        None if the run had been declared dead.
+        """
         run.over = True
-        self.call("finish", run.id, run.number, RESUME_QUEUE, verdict, json.dumps(value))
+        said, *end = self.call("finish", run.id, run.number, RESUME_QUEUE, verdict, json.dumps(value))
+        if said == "stale" or not end:
+            return None if said == "stale" else End()
+        took, parked, replaced = end
+        seconds = {kind: float(told) for kind, told in zip(PARKED_ON, parked, strict=True) if told}
+        return End(float(took), seconds, tuple(replaced))
 
     def requeue(self, run: Run, *blame: str | float) -> None:
         """End a run without a verdict; the task is run again. `blame`: after how many such runs not, and why."""

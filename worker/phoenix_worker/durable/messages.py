@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_OID, uuid5
 
 from celery import current_task
 
@@ -43,3 +44,11 @@ def chord_body() -> str | None:
     """The id of the body of the chord that the current task is a member of."""
     body: Any = current_task.request.chord if current_task else None
     return body["options"].get("task_id") if body else None
+
+
+def name_callbacks(request: Any) -> None:
+    """Derive the ids of callbacks and errbacks, so that a run that sends them again sends duplicates."""
+    for kind in ("callbacks", "errbacks"):
+        for position, callback in enumerate(request.get(kind) or ()):
+            derived = str(uuid5(NAMESPACE_OID, f"{request.id}/{kind}/{position}"))
+            callback["options"].setdefault("task_id", derived)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Never
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID, uuid5
 
 from celery import Task
 from celery.exceptions import Ignore
@@ -21,8 +21,10 @@ from kombu.exceptions import OperationalError
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_producer.record import Outgoing, generation_of, recording
+from phoenix_worker.durable import acts
+from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.keeper import LostRun
-from phoenix_worker.durable.messages import chord_body, entry_of_unknown, successor
+from phoenix_worker.durable.messages import chord_body, entry_of_unknown, name_callbacks, successor
 from phoenix_worker.durable.patience import PASSING_TROUBLE, SENDING_TROUBLE, backoff, patience
 from phoenix_worker.durable.points import reached
 
@@ -68,6 +70,8 @@ class DurableTask(Task[Any, Any]):
     engine: ClassVar[Engine]
     transient: ClassVar[tuple[type[Exception], ...]] = ()
     """What is tried again with backoff."""
+    remote = "remote-task"
+    """What a watched event is the end of, in one word for those who look on."""
     begins_job = False
     """Whether a message of this task is a request of its own, also when another task publishes it."""
 
@@ -77,7 +81,9 @@ class DurableTask(Task[Any, Any]):
         """Own a lock, or one of `capacity` places, until this task or its replacement ends. First come, first."""
         verdict = self._say("hold", RESUME_QUEUE, name, capacity)
         if verdict[0] == "parked":
-            self._park(f"lock {name}")
+            self._park(f"lock {name}", on="lock")
+        if verdict[1]:
+            acts.tell_of(self, self.running, Kind.HOLDS, on=name, seconds=float(verdict[1]))
 
     def release(self, name: str) -> None:
         """Give a lock back before the end."""
@@ -89,7 +95,8 @@ class DurableTask(Task[Any, Any]):
         verdict = self._say("wait", event, detail, json.dumps(watch) if watch else "", first_look)
         if verdict[0] == "known":
             return json.loads(verdict[1])
-        return self._park(detail or event)
+        kind = self.remote if watch else "job" if event.startswith("job/") else "event"
+        return self._park(detail or event, on=kind, upid=event.partition("upid/")[2])
 
     def share(self, what: str) -> Any | None:
         """The end of the run that an earlier request for the same leads, unless it has begun to look; else None.
@@ -131,7 +138,10 @@ class DurableTask(Task[Any, Any]):
             value = act()
         reached("effect-done", step)
         run.journal[step] = json.dumps(value)
-        self._say("journal", step, run.journal[step], upid(value) or "")
+        ordered = upid(value) or ""
+        self._say("journal", step, run.journal[step], ordered)
+        if ordered:
+            acts.tell_of(self, run, Kind.ORDERED, upid=ordered)
         reached("effect-journalled", step)
         return value
 
@@ -145,7 +155,7 @@ class DurableTask(Task[Any, Any]):
         self.running.sleeps += 1
         if self._say("sleep", self.running.sleeps, seconds)[0] == "parked":
             self.engine.keeper.poke()
-            self._park(f"{seconds:g} s")
+            self._park(f"{seconds:g} s", on="its-time")
 
     def replace(self, sig: Signature) -> Never:
         """Celery's own `replace`, by a task or a chain, with derived ids, so that doing it twice is doing it once."""
@@ -180,26 +190,14 @@ class DurableTask(Task[Any, Any]):
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Claim before run."""
-        claimed = self.engine.ledger.claim(
-            task_id,
-            generation_of(vars(self.request)),
-            self.engine.incarnation,
-            lambda: entry_of_unknown(self, args, kwargs),
-        )
+        generation, unknown = generation_of(vars(self.request)), partial(entry_of_unknown, self, args, kwargs)
+        claimed = self.engine.ledger.claim(task_id, generation, self.engine.incarnation, unknown)
         if isinstance(claimed, str):
             raise Dropped(f"duplicate: {claimed}")
         _run.set(claimed)
         reached("claimed")
-        self._name_callbacks()
-        if int(claimed.number) > 1:
-            self._tell("task-running")
-
-    def _name_callbacks(self) -> None:
-        """Derive the ids of callbacks and errbacks, so that a run that sends them again sends duplicates."""
-        for kind in ("callbacks", "errbacks"):
-            for position, callback in enumerate(self.request.get(kind) or ()):
-                derived = str(uuid5(NAMESPACE_OID, f"{self.request.id}/{kind}/{position}"))
-                callback["options"].setdefault("task_id", derived)
+        name_callbacks(self.request)
+        acts.tell_of(self, claimed, Kind.RUNS_AGAIN if int(claimed.number) > 1 else Kind.BEGINS)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task's function. A Redis that went away where nobody waited for it costs only this run."""
@@ -246,18 +244,17 @@ class DurableTask(Task[Any, Any]):
     def after_return(self, status: str, retval: Any, *_: Any) -> None:
         """The result is stored: end the task in the ledger."""
         run = _run.get()
-        if run is not None and not run.over:
-            if status == "SUCCESS":
-                self.engine.ledger.finish(run, "ok", retval)
-            elif run.detached and run.value is not None:
-                self.engine.ledger.finish(run, "ok", run.value)
-            else:
-                self._finish_failed(run, retval)
-
-    def _finish_failed(self, run: Run, error: Exception) -> None:
-        told = error.args[0] if error.args else str(error)
-        cancelled = isinstance(told, dict) and told.get("cause") == CANCELLED
-        self.engine.ledger.finish(run, "cancelled" if cancelled else "failed", told)
+        if run is None or run.over:
+            return
+        kind, value = Kind.SUCCEEDED, retval if status == "SUCCESS" else run.value
+        if status != "SUCCESS" and not (run.detached and value is not None):
+            value = retval.args[0] if retval.args else str(retval)
+            cancelled = isinstance(value, dict) and value.get("cause") == CANCELLED
+            kind = Kind.CANCELLED if cancelled else Kind.FAILED
+        end = self.engine.ledger.finish(run, "ok" if kind is Kind.SUCCEEDED else kind, value)
+        if end is not None:
+            acts.tell_of(self, run, kind, value=value, end=end)
+            acts.show_failed(self, end.replaced, retval)
 
     def on_replace(self, sig: Signature) -> Any:
         """Publish the first child: the publish hook records it together with the parent's end."""
@@ -286,10 +283,9 @@ class DurableTask(Task[Any, Any]):
                     raise
                 else:
                     patience.until_answered(self.engine.ledger.client.ping)
-        if recorded and recorded[0].id == successor():
-            reached("successor-published")
-        if recorded and recorded[0].id == chord_body():
-            reached("chord-body-published")
+        for point, expected in (("successor-published", successor()), ("chord-body-published", chord_body())):
+            if recorded and recorded[0].id == expected:
+                reached(point)
         return result
 
     def _record(self, outgoing: Outgoing) -> None:
@@ -309,6 +305,7 @@ class DurableTask(Task[Any, Any]):
             run.over = True
             ledger.call("replace", run.id, run.number, outgoing.id, outgoing.generation, entry)
             reached("replace-recorded")
+            acts.tell_of(self, run, Kind.IN_STEPS)
         else:
             value = json.dumps(run.value)
             ledger.call("land", run.id, run.number, outgoing.id, outgoing.generation, entry, value)
@@ -324,10 +321,10 @@ class DurableTask(Task[Any, Any]):
             raise GivenUpError(verdict[1])
         return verdict
 
-    def _park(self, why: str) -> Never:
+    def _park(self, why: str, **on: str) -> Never:
         self.running.over = True
         reached("parked")
-        self._tell("task-parked", result=f"waits for {why}")
+        acts.tell_of(self, self.running, Kind.WAITS, f"waits for {why}", **on)
         raise Parked(f"waits for {why}")
 
     def back_off(self, error: Exception) -> None:
@@ -339,13 +336,8 @@ class DurableTask(Task[Any, Any]):
         self._say("retry", seconds, str(error))
         self.engine.keeper.poke()
         run.over = True
-        self._tell("task-parked", result=f"tries again: {error}")
+        acts.tell_of(self, run, Kind.TRIES_LATER, f"tries again in {seconds:.1f} s: {error}")
         raise Parked(f"tries again in {seconds:.1f} s: {error}") from error
-
-    def _tell(self, event: str, **fields: Any) -> None:
-        if self.app.conf.worker_send_task_events:
-            with suppress(*SENDING_TROUBLE):  # it is for those who look on; the ledger has it
-                self.send_event(event, retry=False, **fields)
 
 
 @task_postrun.connect(weak=False)

@@ -30,9 +30,14 @@ _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bri
 class ProxmoxApi(Surroundings):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
-    def __init__(self, access: Access, on_call: Callable[[Request], None] | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        on_call: Callable[[Request], None] | None = None,
+        on_answer: Callable[[Request, str, float], None] | None = None,
+    ) -> None:
         self._access = access
-        self._door = Door(access, on_call)
+        self._door = Door(access, on_call, on_answer)
 
     def call(self, request: Request, **params: str | int) -> Any:
         """Make one call; see `Door.call`."""

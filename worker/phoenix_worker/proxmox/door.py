@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import requests
 
 _PORT = 8006
+_OK, _NO_ANSWER = "200", "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,20 @@ class Access:
 
 
 class Door:
-    """The sessions, one per thread and process. `on_call` hears of every call just before it is made."""
+    """The sessions, one per thread and process. `on_call` hears of every call just before it is made.
 
-    def __init__(self, access: Access, on_call: Callable[[Request], None] | None = None) -> None:
+    `on_answer` hears of it afterwards: its status (`none` without an answer) and how many seconds it took.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        on_call: Callable[[Request], None] | None = None,
+        on_answer: Callable[[Request, str, float], None] | None = None,
+    ) -> None:
         self._access = access
         self._on_call = on_call
+        self._on_answer = on_answer
         self._local = threading.local()
 
     def call(self, request: Request, **params: str | int) -> Any:
@@ -70,14 +81,21 @@ class Door:
         if self._on_call is not None:
             self._on_call(request)
         send = getattr(self._root()(request.path), request.method.lower())
+        status, began = _NO_ANSWER, time.monotonic()
         try:
-            return send(**params)
+            answer = send(**params)
+            status = _OK
         except ResourceException as error:
+            status = str(error.status_code)
             raise error_of_answer(request, _answer(error)) from error
         except OSError as error:
             raise error_of_exception(request, error) from error
         except _NotProxmoxError as error:
             raise _no_api(request, error) from error
+        finally:
+            if self._on_answer is not None:
+                self._on_answer(request, status, time.monotonic() - began)
+        return answer
 
     def _root(self) -> ProxmoxResource:
         """Return the session of this thread. A forked process makes its own: two must not share a TLS connection."""

@@ -34,11 +34,17 @@ local function leave(id)
   redis.call('HDEL', key('t:', id), 'by', 'nonce')
 end
 
+local function set_parked(id, on)
+  redis.call('HSET', key('t:', id), 'state', 'parked', 'on', on, 'parked', stamp(now()))
+  count_parked(on, 1)
+end
+
 -- The task gives up its slot; it is run again from its top when what it waits for has happened.
 local function park(id, on, detail)
   local t = key('t:', id)
   leave(id)
-  redis.call('HSET', t, 'state', 'parked', 'on', on, 'parked', stamp(now()), 'idle', 0)
+  set_parked(id, on)
+  redis.call('HSET', t, 'idle', 0)
   redis.call('ZREM', key('due'), id)
   log(redis.call('HGET', t, 'job'), 'waiting', id, detail or on)
 end
@@ -54,17 +60,19 @@ end
 local function orphan(id, on, lease, pause)
   local t = key('t:', id)
   local wait = redis.call('HGET', t, 'chord') == '1' and tonumber(lease) or 0
-  redis.call('HSET', t, 'state', 'parked', 'on', on)
+  set_parked(id, on)
   redis.call('ZADD', key('due'), stamp(now() + math.max(wait, tonumber(pause or 0))), id)
 end
 
 -- A task whose run took its worker, or its child process, with it. It is given up after so many without progress.
+-- Returns whether it was so.
 local function bereave(id, worker, patience, why, lease, pause)
   local t = key('t:', id)
   local r = redis.call('HMGET', t, 'state', 'by')
-  if r[1] ~= 'running' or r[2] ~= worker then return end
+  if r[1] ~= 'running' or r[2] ~= worker then return false end
   if redis.call('HINCRBY', t, 'idle', 1) >= tonumber(patience) then redis.call('HSET', t, 'fail', why) end
   orphan(id, 'worker ' .. worker, lease, pause)
+  return true
 end
 
 local function held(id)
@@ -83,7 +91,8 @@ local function grant(name, resume)
     if not first then break end
     redis.call('ZADD', lock, 0, first)
     local t = key('t:', first)
-    redis.call('HSET', t, 'holds', (redis.call('HGET', t, 'holds') or '') .. name .. ' ')
+    local r = redis.call('HMGET', t, 'holds', 'parked')
+    redis.call('HSET', t, 'holds', (r[1] or '') .. name .. ' ', 'waited', stamp(now() - tonumber(r[2] or now())))
     wake(first, resume)
   end
   if redis.call('EXISTS', lock) == 0 then redis.call('HDEL', key('capacities'), name) end
@@ -150,6 +159,7 @@ end
 -- Take a task out of everything that it waits for or holds; what remains is a tombstone that answers duplicates.
 local function bury(id, resume)
   local t = key('t:', id)
+  unpark(id)
   step_out(id)
   depart(id)
   unfollow(id, resume)
@@ -159,14 +169,20 @@ local function bury(id, resume)
   redis.call('DEL', key('j:', id))
   redis.call('SREM', key('job:', redis.call('HGET', t, 'job'), ':members'), id)
   redis.call('HDEL', t, 'body', 'headers', 'reply', 'holds', 'by', 'nonce', 'landed', 'fail', 'pos', 'queue', 'on', 'since', 'begun', 'parked',
-    'follows', 'flight')
+    'follows', 'flight', 'waited')
   redis.call('HSET', t, 'state', 'done')
   redis.call('EXPIRE', t, KEEP)
 end
 
+local PARKED_ON = {'parked:lock', 'parked:upid', 'parked:template', 'parked:job', 'parked:sleep', 'parked:retry'}
+
+-- The end of a job. Returns how many seconds it took, and those of which its tasks were parked, in the order above.
 local function close(job, state, value, resume)
   redis.call('HSET', key('job:', job), 'state', state, 'ended', stamp(now()))
+  local parked = redis.call('HMGET', key('job:', job), unpack(PARKED_ON))
+  local took = now() - tonumber(redis.call('HGET', key('job:', job), 'created') or now())
   for _, part in ipairs({'', ':log', ':steps'}) do redis.call('EXPIRE', key('job:', job, part), KEEP) end
   redis.call('DEL', key('job:', job, ':followers'))
   resolve('job/' .. job, value, resume)
+  return stamp(took), parked
 end

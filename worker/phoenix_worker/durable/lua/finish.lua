@@ -1,7 +1,10 @@
 -- The end of a task, of its locks and, for the last link or a failure, of its job.
--- ARGV: prefix, clock, id, run, resume queue, ok | failed | cancelled, value (JSON; for a failure, its cause). Answers: done | stale.
+-- ARGV: prefix, clock, id, run, resume queue, ok | failed | cancelled, value (JSON; for a failure, its cause).
+-- Answers: done, and if that was the end of the job: the seconds that it took, those of which it was parked by PARKED_ON, and the
+-- replaced tasks that ended with it | stale.
 local id, resume, verdict, value = ARGV[3], ARGV[5], ARGV[6], ARGV[7]
 if not current(id, ARGV[4]) then return answer('stale') end
+local replaced, took, parked = {}
 local job = redis.call('HGET', key('t:', id), 'job')
 if verdict ~= 'ok' then
   log(job, verdict, id, value)
@@ -24,14 +27,18 @@ if verdict ~= 'ok' then
         end
       end
     end
-    if member ~= id then bury(member, resume) end
+    if member ~= id then
+      if redis.call('HGET', key('t:', member), 'state') == 'replaced' then replaced[#replaced + 1] = member end
+      bury(member, resume)
+    end
   end
 end
 bury(id, resume)
 if verdict ~= 'ok' then
-  close(job, verdict, cjson.encode({ok = false, value = value}), resume)
+  took, parked = close(job, verdict, cjson.encode({ok = false, value = value}), resume)
 elseif id == job then
   log(job, 'done', id)
-  close(job, 'done', cjson.encode({ok = true, value = value}), resume)
+  took, parked = close(job, 'done', cjson.encode({ok = true, value = value}), resume)
 end
-return answer('done')
+if not took then return answer('done') end
+return answer('done', took, parked, replaced)

@@ -3,7 +3,7 @@
 local id, t = ARGV[3], key('t:', ARGV[3])
 if not current(id, ARGV[4]) then return answer('stale') end
 leave(id)
-redis.call('HSET', t, 'state', 'parked', 'on', 'retry', 'parked', stamp(now()))
+set_parked(id, 'retry')
 if ARGV[6] and redis.call('HINCRBY', t, 'idle', 1) >= tonumber(ARGV[6]) then redis.call('HSET', t, 'fail', ARGV[7]) end
 redis.call('ZADD', key('due'), stamp(now() + tonumber(ARGV[5])), id)
 return answer('queued')

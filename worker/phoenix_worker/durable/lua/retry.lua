@@ -4,7 +4,7 @@ if not current(id, ARGV[4]) then return answer('stale') end
 redis.call('HINCRBY', t, 'tries', 1)
 redis.call('HSETNX', t, 'since', stamp(now()))
 leave(id)
-redis.call('HSET', t, 'state', 'parked', 'on', 'retry', 'parked', stamp(now()))
+set_parked(id, 'retry')
 redis.call('ZADD', key('due'), stamp(now() + tonumber(ARGV[5])), id)
 log(redis.call('HGET', t, 'job'), 'retrying', id, ARGV[6])
 return answer('parked')

@@ -1,12 +1,16 @@
 -- A worker lives: its heartbeat, the reaping of those that do not, and the return of what is overdue.
 -- ARGV: prefix, clock, worker, heartbeat TTL, resume queue, runs without progress until a task is given up, give-up text,
 -- chord lease.
--- Answers: seconds until the next record is due ('' if none is).
+-- Answers: seconds until the next record is due ('' if none is); runs taken from dead workers; messages sent again.
 local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 redis.call('ZADD', key('workers'), stamp(now()), worker)
 
+local taken, repeated = 0, 0
+
 local function bury_worker(dead)
-  for _, id in ipairs(redis.call('SMEMBERS', key('runs:', dead))) do bereave(id, dead, ARGV[6], ARGV[7], ARGV[8]) end
+  for _, id in ipairs(redis.call('SMEMBERS', key('runs:', dead))) do
+    if bereave(id, dead, ARGV[6], ARGV[7], ARGV[8]) then taken = taken + 1 end
+  end
   redis.call('DEL', key('runs:', dead))
   redis.call('ZREM', key('workers'), dead)
 end
@@ -30,6 +34,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now())
     local pause
     if lost(id) then
       ring(id)
+      repeated = repeated + 1
       pause = GRACE * 2 ^ redis.call('HINCRBY', t, 'rings', 1)
     else
       -- The proof may come any moment: a short queue is looked at often, each message of a long one seldom.
@@ -41,4 +46,4 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now())
   end
 end
 local next = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
-return answer(next[2] and stamp(tonumber(next[2]) - now()) or '')
+return answer(next[2] and stamp(tonumber(next[2]) - now()) or '', taken, repeated)

@@ -1,0 +1,101 @@
+"""What the engine does, told as it happens to whoever looks on: logs and metrics by `listeners`, Flower by events.
+
+Nobody's listening costs anything but a call, and nothing that a listener does can hurt a task. Celery's own events go
+on beside these: a state that is not Celery's stands in Flower until the next of ours, or until the task has ended, so
+each run after the first says that it runs, and clears what the task waited for.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.durable.patience import SENDING_TROUBLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from phoenix_worker.durable.ledger import End, Run
+    from phoenix_worker.durable.task import DurableTask
+
+logger = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """What happened. Most are a task's state in Flower too, in capitals."""
+
+    BEGINS = "begins"
+    RUNS_AGAIN = "running-again"
+    WAITS = "waiting-for"
+    """It parked; `on` says for what kind of thing."""
+    TRIES_LATER = "trying-again-later"
+    HOLDS = "holds"
+    """It has a lock, after `seconds` in its line."""
+    ORDERED = "ordered"
+    """A remote task was begun, or found that an earlier run had begun it."""
+    IN_STEPS = "running-its-steps"
+    """It was replaced by a chain that ends in it."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TAKEN_OVER = "taken-over"
+    """`value` runs of dead workers, or of dead child processes, are due again."""
+    SENT_AGAIN = "sent-again"
+    """`value` messages had got lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that happened. Acts of no task have neither task nor job."""
+
+    kind: Kind
+    task: str = ""
+    """Celery's name of it."""
+    id: str = ""
+    job: str = ""
+    subject: str = ""
+    """The task's first argument."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """What the task says of itself."""
+    on: str = ""
+    detail: str = ""
+    upid: str = ""
+    seconds: float | None = None
+    value: Any = None
+    end: End | None = None
+    """Of the act that ended a task."""
+
+
+_STATES = frozenset({Kind.RUNS_AGAIN, Kind.WAITS, Kind.TRIES_LATER, Kind.IN_STEPS})
+
+listeners: list[Callable[[Act], None]] = []
+
+
+def tell(act: Act) -> None:
+    """Tell all listeners."""
+    for listener in listeners:
+        try:
+            listener(act)
+        except Exception:
+            logger.exception("Somebody who looks on cannot do so.")
+
+
+def tell_of(task: DurableTask, run: Run, kind: Kind, detail: str = "", *, on: str = "", **more: Any) -> None:
+    """Tell what a task did, and show in Flower what state it is in now."""
+    args = task.request.args or ("",)
+    tell(Act(kind, task.name, run.id, run.job, str(args[0]), run.about, on, detail, **more))
+    if kind in _STATES and task.app.conf.worker_send_task_events:
+        with suppress(*SENDING_TROUBLE):  # it is for those who look on; the ledger has it
+            task.send_event(f"task-{kind}{f'-{on}' if kind is Kind.WAITS else ''}", retry=False, result=detail)
+
+
+def show_failed(task: DurableTask, ids: Sequence[str], error: BaseException) -> None:
+    """Show tasks as failed that ended with the failure of this one: Celery sends no event for them."""
+    if ids and task.app.conf.worker_send_task_events:
+        events = task.app.events
+        with suppress(*SENDING_TROUBLE), events.default_dispatcher(hostname=task.request.hostname) as dispatcher:
+            for task_id in ids:
+                dispatcher.send("task-failed", uuid=task_id, exception=repr(error))
