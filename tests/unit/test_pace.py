@@ -7,11 +7,12 @@ from phoenix_worker.durable import pace
 
 def watched(real: float, lengths: list[float], in_a_row: int) -> tuple[float, int, int]:
     """Look at a job of this length as the watcher does: seconds of lateness, looks, finds at first look in a row."""
-    at, looks = pace.first_look(lengths), 1
+    at, before, looks = pace.first_look(lengths), 0.0, 1
     while at < real:
+        before = at
         at += pace.next_look(lengths, at)
         looks += 1
-    lengths.insert(0, pace.length(at, looks=looks, in_a_row=in_a_row))
+    lengths.insert(0, pace.length(at, looks=looks, pause=at - before, in_a_row=in_a_row))
     del lengths[pace.REMEMBERED :]
     return at - real, looks, in_a_row + 1 if looks == 1 else 0
 
@@ -38,3 +39,18 @@ def test_jobs_that_became_quicker_are_followed_within_a_few() -> None:
         late, _, in_a_row = watched(0.4, lengths, in_a_row)
         lateness.append(late)
     assert max(lateness[20:]) <= 2 * pace.allowance(0.4)
+
+
+@pytest.mark.parametrize("real", [0.3, 2.0, 30.0, 600.0])
+def test_what_was_seen_late_is_learned_by_the_next_few(real: float) -> None:
+    """The first of a kind is looked at in ever longer pauses."""
+    lengths: list[float] = []
+    in_a_row = 0
+    seen = []
+    for _ in range(6):
+        late, looks, in_a_row = watched(real, lengths, in_a_row)
+        seen.append((late, looks))
+    assert seen[1][0] <= 0.2 * 2.0, "a fifth of the longest pause"
+    assert seen[2][0] <= 2 * pace.allowance(real)
+    assert max(late for late, _ in seen[3:]) <= pace.allowance(real)
+    assert max(looks for _, looks in seen[1:]) <= 25

@@ -4,6 +4,8 @@ The aim is two looks a job and a lateness of at most max(15 ms, min(2.5 % of the
 is found ended at the first look may have ended any time before, so it is remembered as a little shorter than it
 seemed; the next first look comes a little earlier, until one comes too early and the length is known from both sides.
 Each such find in a row doubles what is taken off, so that jobs that have become quicker are followed within a few.
+Of a job that ended somewhere in a long pause between two looks, the earlier look is remembered: the next such job is
+looked at from there on in short steps, which finds its length.
 """
 
 from __future__ import annotations
@@ -47,11 +49,12 @@ def next_look(lengths: Sequence[float], elapsed: float) -> float:
     return min(max(allowance(elapsed), overdue * 0.2), _LONGEST_PAUSE)
 
 
-def length(elapsed: float, *, looks: int, in_a_row: int = 0) -> float:
+def length(elapsed: float, *, looks: int, pause: float = 0.0, in_a_row: int = 0) -> float:
     """The length to remember of a job that was seen ended after `elapsed` seconds, at the `looks`-th look.
 
-    `in_a_row` jobs of its class before it were found ended at their first look too.
+    `pause` seconds before it was seen running, if it was looked at before. `in_a_row` jobs of its class before it were
+    found ended at their first look too.
     """
     if looks > 1:
-        return elapsed
+        return elapsed if pause <= 2 * allowance(elapsed) else elapsed - pause
     return max(elapsed - allowance(elapsed) / 2 * 2.0 ** min(in_a_row, _DOUBLINGS), elapsed / 4)

@@ -60,6 +60,8 @@ class Watcher(threading.Thread):
         self._incarnation = incarnation
         self._prober = prober
         self._looks: dict[str, int] = {}
+        self._last_look: dict[str, float] = {}
+        """For how long a job had been watched when it was last seen running."""
         self._in_a_row: dict[str, int] = {}
         self._unmeasured: set[str] = set()
         """Jobs whose end was seen late for other reasons than the pace: nothing is to be learned from them."""
@@ -170,6 +172,7 @@ class Watcher(threading.Thread):
             end = None
         self._looks[event] = self._looks.get(event, 0) + 1
         if end is None:
+            self._last_look[event] = elapsed
             pause = pace.next_look(lengths, self._now() - float(watch["since"]))
             self._redis.zadd(self._ledger.key("watch"), {event: self._now() + pause}, xx=True)
             self._redis.hdel(self._under_way, event)
@@ -178,12 +181,13 @@ class Watcher(threading.Thread):
         self._ledger.resolve(event, end)
         self._redis.hdel(self._under_way, event)
         looks = self._looks.pop(event, 1)
+        pause = elapsed - self._last_look.pop(event, 0.0)
         if event in self._unmeasured:
             self._unmeasured.discard(event)
             return
         before = self._in_a_row.get(watch["class"], 0)
         self._in_a_row[watch["class"]] = before + 1 if looks == 1 else 0
-        self._learn(watch, pace.length(elapsed, looks=looks, in_a_row=before))
+        self._learn(watch, pace.length(elapsed, looks=looks, pause=pause, in_a_row=before))
 
     def _lengths(self, watch: Mapping[str, str]) -> list[float]:
         return [float(text) for text in self._redis.lrange(self._learned(watch), 0, -1)]
