@@ -126,16 +126,9 @@ NOT_YET: dict[str, Any] = {
     "features": ["base"],
     "application_script": "app.sh",
     "health_check": {"command": "true"},
-    "lxc_options": ["lxc.cap.keep=sys_admin,net_raw"],
-    "apparmor_profile": "unconfined",
-    "apparmor_manages_nesting": True,
-    "id_maps": ["u 0 100000 65536"],
-    "gpu_assignment": "0, 1",
-    "mount_points": [{"host_path": "/srv", "container_path": "/srv", "owner_uid": 33}],
     "zfs_volumes": [{"name": "v", "pool": "tank", "size_gb": 1, "mount_point": "/v"}],
     "volumes": [{"name": "v", "pool": "tank", "size_gb": 1, "mount_point": "/v"}],
     "enable_lifecycle_snapshots": True,
-    "pct_options": ["keyctl=1"],
 }
 
 
@@ -164,9 +157,9 @@ def test_only_nesting_of_unprivileged_containers_is_for_a_token(tmp_path: Path) 
     }
     catalog = loaded(tmp_path, configs)
     assert catalog[103].features == ("nesting=1",)
-    assert catalog[103].not_applied[0].startswith("pct_options: keyctl=1, mknod=1: ")
+    assert catalog[103].root_features == ("keyctl=1", "mknod=1")
     assert catalog[104].features == ()
-    assert catalog[104].not_applied[0].startswith("pct_options: nesting=1, keyctl=1, mknod=1: ")
+    assert catalog[104].root_features == ("nesting=1", "keyctl=1", "mknod=1")
 
 
 def test_a_firewall_is_declared_in_proxmoxs_spelling(tmp_path: Path) -> None:

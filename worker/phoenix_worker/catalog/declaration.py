@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,44 @@ class Network:
     gw6: str | None = None
     vlan: int | None = None
     nameservers: tuple[str, ...] = ()
+
+
+GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
+"""What a program needs besides the GPUs themselves. No others: Proxmox refuses a device that the node does not have,
+and `nvidia-modeset` and `nvidia-caps` are there only where a display or MIG is used."""
+_ID_MAP = re.compile(r"([ug])\s+(\d+)\s+(\d+)\s+(\d+)\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class IdMaps:
+    """Which ids of the node a container's ids are: `u 0 100000 65536` and the like. Without any, they are the same."""
+
+    lines: tuple[str, ...] = ()
+
+    def on_node(self, kind: str, inside: int) -> int | None:
+        """Return the node's id of a user (`u`) or group (`g`) in the container; None when it has none."""
+        for line in self.lines:
+            found = _ID_MAP.fullmatch(line)
+            if found is not None and found[1] == kind:
+                first, node, length = int(found[2]), int(found[3]), int(found[4])
+                if first <= inside < first + length:
+                    return node + inside - first
+        return None if self.lines else inside
+
+
+UNPRIVILEGED = IdMaps(("u 0 100000 65536", "g 0 100000 65536"))
+"""What Proxmox maps in an unprivileged container that has no map of its own (`parse_id_maps` in pve-container)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BindMount:
+    """A directory of the node, seen in the container. Without an owner an existing directory keeps its own."""
+
+    host_path: str
+    container_path: str
+    owner_uid: int | None = None
+    """As the container sees it, like `owner_gid`."""
+    owner_gid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +122,13 @@ class Declaration:
     features: tuple[str, ...] = ()
     """Proxmox features that the API token may set, such as `nesting=1`."""
     firewall: Firewall | None = None
+    root_features: tuple[str, ...] = ()
+    """The other Proxmox features. Like the three that follow, only root on the node may set them."""
+    devices: tuple[str, ...] | None = None
+    """Paths of the GPUs and their control devices; empty when it is declared that there are none."""
+    bind_mounts: tuple[BindMount, ...] = ()
+    raw_lines: tuple[tuple[str, str], ...] = ()
+    """Key and value of each raw `lxc.` line, in order."""
     state: DesiredState = DesiredState.RUNNING
     tags: tuple[str, ...] | None = None
     description: str | None = None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
 from phoenix_worker.catalog.refusals import templates, unprivileged
-from phoenix_worker.catalog.unapplied import not_applied, token_options
+from phoenix_worker.catalog.root_only import root_only, token_options
+from phoenix_worker.catalog.unapplied import not_applied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,8 +72,9 @@ def _declare(parsed: ParsedEntry, defaults: Defaults, *, template: bool, privile
         description=entry.description,
         pool=entry.pool,
         dependencies=tuple(dict.fromkeys(entry.dependencies)),
-        not_applied=not_applied(entry, unprivileged=not privileged),
+        not_applied=not_applied(entry),
         source=parsed.raw,
+        **root_only(parsed, unprivileged=not privileged),
     )
     return replace(declaration, hash=_hash(declaration))
 

@@ -110,9 +110,12 @@ def _gpus(value: str) -> str:
 
 
 def parse_lxc_option(line: str) -> tuple[str, str]:
-    """Split a raw line written `key=value`, `key: value` or `key:value`; raises PydanticCustomError for others."""
-    found = re.fullmatch(r"(lxc\.[\w.-]+)\s*[=:]\s*(\S.*?)\s*", line)
-    if found is None:
+    """Split a raw line written `key=value`, `key: value` or `key:value`; raises PydanticCustomError for others.
+
+    Only `lxc.cap.drop` may have no value: it clears the list that Proxmox begins with.
+    """
+    found = re.fullmatch(r"(lxc\.[\w.-]+)\s*[=:]\s*([^\x00-\x1f]*?)\s*", line, re.ASCII)
+    if found is None or not (found[2] or found[1] == "lxc.cap.drop"):
         raise refused("is not a raw lxc line", "Write it like lxc.apparmor.profile=unconfined.")
     return found[1], found[2]
 
@@ -184,7 +187,11 @@ ScriptName = Annotated[
 PathText = Annotated[str, _matching(r"[^\x00-\x1f]+", "a file name", "Remove the control characters.")]
 AbsolutePath = Annotated[
     str,
-    _matching(r"/[^\x00-\x1f,]*", "an absolute path", "Begin it with / and use no comma, which Proxmox cannot read."),
+    _matching(
+        r"(?!.*/\.{1,2}(/|$))/[^\x00-\x1f,]*",
+        "an absolute path",
+        "Begin it with / and use neither . nor .. in it, nor a comma, which Proxmox cannot read.",
+    ),
 ]
 Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]
@@ -203,7 +210,7 @@ PctOption = Annotated[
 ]
 LxcOption = Annotated[str, AfterValidator(_lxc_option)]
 IdMap = Annotated[str, _matching(r"[ug]( [0-9]+){3}", "an id map", "Write it like u 0 100000 65536.")]
-Profile = Annotated[str, _matching(r"\S+", "the name of an AppArmor profile", "Write it without spaces.")]
+Profile = Annotated[str, _matching(r"[^\s\x00-\x1f]+", "the name of an AppArmor profile", "Write it without spaces.")]
 FirewallAddresses = Annotated[str, AfterValidator(_firewall_addresses)]
 FirewallPorts = Annotated[str, BeforeValidator(_firewall_ports)]
 Protocol = Annotated[

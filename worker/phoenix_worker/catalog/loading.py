@@ -19,6 +19,7 @@ from phoenix_worker.catalog.refusals import (
     refuse_old_sections,
     refuse_together,
 )
+from phoenix_worker.catalog.root_checks import advise_root_only, refuse_root_only
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +76,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     document = parse(data)
     entries, refusals = _entries(document)
     refusals += refuse_together(entries)
+    refusals += refuse_root_only(entries)
     refusals += refuse_old_sections(document.content, entries)
     warnings = [*_advice(entries)]
     scripts = missing_scripts(entries, lambda name: _is_file(folder, name))
@@ -119,6 +121,7 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
     yield from advise_old_keys(entries)
     yield from advise_linked_clones(entries)
     yield from advise_firewalls(entries)
+    yield from advise_root_only(entries)
 
 
 def _is_file(folder: Path, name: str) -> bool:

@@ -7,12 +7,13 @@ and a gateway goes with the address it belonged to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
 from phoenix_worker.core import firewall, property_string
 from phoenix_worker.core.marker import Marker, Stage, read_marker, without_marker, write_marker
+from phoenix_worker.core.root_only import RootChanges, applied, root_diff
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration, Network
@@ -44,14 +45,17 @@ class Changes:
     """The requests that make the firewall's rules those that are declared."""
     firewall_on: bool | None = None
     """To what the container's firewall has to be switched."""
+    root: RootChanges = field(default_factory=RootChanges)
+    """What only root on the node can do; it comes first, and the rest is as if it were done."""
 
     def __bool__(self) -> bool:
-        return bool(self.put or self.delete or self.resize_gb or self.rules) or self.firewall_on is not None
+        by_api = self.put or self.delete or self.resize_gb or self.rules
+        return bool(by_api or self.root) or self.firewall_on is not None
 
     @property
     def pending_when_running(self) -> tuple[str, ...]:
         """The keys that a running container takes only at its next start."""
-        return tuple(key for key in (*self.put, *self.delete) if not hot(key))
+        return (*self.root.pending_when_running, *(key for key in (*self.put, *self.delete) if not hot(key)))
 
 
 def hot(key: str) -> bool:
@@ -83,6 +87,8 @@ def _new_disk(storage: str | None, size_gb: int | None) -> dict[str, str]:
 
 def diff(declaration: Declaration, observation: Observation) -> Changes:
     """Compare: what has to change for a container, or a sealed template but for its disk, to be as declared."""
+    root = root_diff(declaration, observation)
+    observation = applied(observation, root)
     present = observation.config
     marker, ours = observation.marker, observation.is_ours
     wanted = _declared_keys(declaration, present, fresh=ours and marker is not None and marker.stage is Stage.MADE)
@@ -102,9 +108,10 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
         put | seal_put,
         seal_delete,
         resize_gb,
-        told,
+        root.changes + told,
         rules=firewall.firewall_writes(declaration.firewall, observation.firewall),
         firewall_on=firewall.switch(declaration.firewall, observation.firewall),
+        root=root,
     )
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.core.diff import creation_config, diff, marker_for
 from phoenix_worker.core.marker import Stage
+from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ownership import Action, Verdict, may_start, may_stop, may_write
+from phoenix_worker.core.root_only import root_diff
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration, Firewall
     from phoenix_worker.core.diff import Changes
-    from phoenix_worker.core.observation import Observation
 
 
 class StepName(StrEnum):
@@ -60,8 +61,8 @@ def _make(declaration: Declaration, *, under_way: bool) -> tuple[PlannedStep, ..
         steps = [PlannedStep(steps[0].name, declaration.ctid, f"{steps[0].detail}, which is under way: wait for it")]
     if declaration.clone_from is not None:
         steps.append(_configure_clone(declaration))
-    elif declaration.firewall is not None:
-        steps.append(_step(StepName.CONFIGURE, declaration, "configure", _firewall(declaration.firewall)))
+    elif told := _no_order_holds(declaration):
+        steps.append(_step(StepName.CONFIGURE, declaration, "configure", ", ".join(told)))
     if declaration.is_template:
         return (*steps, _seal(declaration))
     if declaration.state is DesiredState.RUNNING:
@@ -121,13 +122,21 @@ def _configure_clone(declaration: Declaration) -> PlannedStep:
     told = [f"{key} {value}" for key, value in config.items() if key not in {"description", "rootfs", "storage"}]
     if declaration.disk_gb:
         told.append(f"rootfs at least {declaration.disk_gb}G")
-    if declaration.firewall is not None:
-        told.append(_firewall(declaration.firewall))
+    told += _no_order_holds(declaration)
     return _step(StepName.CONFIGURE, declaration, "configure", ", ".join(told))
 
 
+def _no_order_holds(declaration: Declaration) -> list[str]:
+    """What only root may set comes after the order that makes a container, and so does its firewall."""
+    nothing = Observation(
+        declaration.ctid, declaration.node, Presence.HERE, {"unprivileged": str(int(declaration.unprivileged))}
+    )
+    told = [f"{change.key} {change.new}" for change in root_diff(declaration, nothing).changes]
+    return told if declaration.firewall is None else [*told, _firewall(declaration.firewall)]
+
+
 def _firewall(declared: Firewall) -> str:
-    """No order of a new container holds its firewall, and a clone has its template's."""
+    """A clone has that of its template at first."""
     switch = "on" if declared.enabled else "off"
     return f"firewall {switch}" if declared.rules is None else f"firewall {switch} with {len(declared.rules)} rules"
 

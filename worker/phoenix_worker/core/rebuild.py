@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.core import property_string
 from phoenix_worker.core.observation import Presence
+from phoenix_worker.core.root_only import taken_places
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
@@ -27,4 +28,5 @@ def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[s
     if privileged is declaration.unprivileged:
         is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")
         told.append(f"it is {is_} and is declared {declared}: that is decided when it is made")
+    told += (f"{place}: no volume is taken out of sight" for place in taken_places(declaration, observation))
     return tuple(f"CT {observation.ctid} stays as it is: {one}." for one in told)
