@@ -27,6 +27,7 @@ CONTAINER = Declaration(
 )
 ROOT = replace(CONTAINER, clone_from=None, os_template="local:vztmpl/debian.tar.zst")
 TEMPLATE = replace(ROOT, role=Role.TEMPLATE)
+ROOTED = replace(ROOT, root_features=("keyctl=1",), raw_lines=(("lxc.cap.keep", "a"), ("lxc.cap.keep", "b")))
 STOPPED = replace(CONTAINER, state=DesiredState.STOPPED)
 ABSENT = Observation(103, "pve1", Presence.ABSENT)
 NET0 = "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01,ip=dhcp,type=veth"
@@ -53,6 +54,8 @@ def names(declared: Declaration, seen: Observation, *, adopt: bool = False) -> l
         (CONTAINER, ABSENT, ["clone", "configure", "start", "verify"]),
         (STOPPED, ABSENT, ["clone", "configure", "verify"]),
         (ROOT, ABSENT, ["create", "start", "verify"]),
+        (ROOTED, ABSENT, ["create", "configure", "start", "verify"]),
+        (ROOTED, here(), ["configure", "verify"]),
         (CONTAINER, here(), []),
         (CONTAINER, here(memory="512"), ["configure", "verify"]),
         (CONTAINER, here(running=False), ["start", "verify"]),
@@ -187,3 +190,11 @@ def test_there_is_no_plan_for_what_may_not_be_touched(
 
 def test_every_step_names_the_ctid() -> None:
     assert {step.ctid for step in plan(CONTAINER, ABSENT, judge(CONTAINER, ABSENT))} == {103}
+
+
+def test_what_only_root_may_set_is_told_before_and_after_it_exists() -> None:
+    new = plan(ROOTED, ABSENT, judge(ROOTED, ABSENT))[1].detail
+    assert new == "configure CT 103 on pve1: features keyctl=1, lxc.cap.keep a | b"
+    there = here(features="nesting=1")
+    old = plan(ROOTED, there, judge(ROOTED, there))[0].detail
+    assert old == "configure CT 103 on pve1: features nesting=1 → keyctl=1,nesting=1, lxc.cap.keep unset → a | b"

@@ -6,11 +6,20 @@ from dataclasses import replace
 
 import pytest
 
+from phoenix_worker.catalog.declaration import BindMount
 from phoenix_worker.core.errors import PermanentError
 from phoenix_worker.core.reach import within_reach
 from tests.support.declared import DECLARED
 
-NEEDY = replace(DECLARED, needs_shell=("features", "health_check"), not_applied=("firewall: not yet",))
+NEEDY = replace(
+    DECLARED,
+    needs_shell=("features", "health_check"),
+    not_applied=("firewall: not yet",),
+    root_features=("keyctl=1",),
+    devices=("/dev/nvidia0",),
+    bind_mounts=(BindMount("/srv", "/srv"),),
+    raw_lines=(("lxc.autodev", "1"),),
+)
 
 
 @pytest.mark.parametrize("accepted", [False, True])
@@ -20,7 +29,7 @@ def test_with_a_door_all_of_it_is_in_reach(accepted: bool) -> None:
 
 @pytest.mark.parametrize("accepted", [False, True])
 def test_what_needs_no_door_is_in_reach_without_one(accepted: bool) -> None:
-    assert within_reach(DECLARED, door=False, accepted=accepted) is DECLARED
+    assert within_reach(DECLARED, door=False, accepted=accepted) == DECLARED
 
 
 def test_what_needs_the_door_is_refused_with_its_keys() -> None:
@@ -35,4 +44,5 @@ def test_what_is_accepted_is_left_out_and_told() -> None:
     left = within_reach(NEEDY, door=False, accepted=True)
     assert [line.partition(":")[0] for line in left.not_applied] == ["firewall", "features", "health_check"]
     assert left.needs_shell == ()
+    assert (left.root_features, left.devices, left.bind_mounts, left.raw_lines) == ((), None, (), ())
     assert left.hash == NEEDY.hash, "it is the same declaration"

@@ -9,6 +9,7 @@ from phoenix_worker import traces
 from phoenix_worker.core.diff import diff
 from phoenix_worker.core.ownership import Action, may_write
 from phoenix_worker.core.rebuild import needs_rebuild
+from phoenix_worker.root_changes import change_by_root
 from phoenix_worker.surroundings import change_surroundings, with_surroundings
 from phoenix_worker.survey import look, permit
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> dict[str, Any]:
     """Send what differs. The first difference seen is the one told, should the worker die in between.
 
-    The configuration comes last: once the notes say that it is as declared, the firewall is.
+    What only root may set comes first and the rest of the configuration last: once the notes say that it is as
+    declared, all of it is.
     """
     began = time.time()
     made_just_now = any(step["ctid"] == declaration.ctid for step in task.steps_done())
@@ -42,6 +44,9 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "warnings": [*needs_rebuild(declaration, seen), *_taken_over(verdict, seen)],
         },
     )
+    if changes.root or changes.root.directories:
+        seen = change_by_root(task, declaration, seen, changes.root, adopted=adopted)
+        changes = diff(declaration, seen)
     change_surroundings(task.proxmox, declaration, seen, changes, new=made_just_now)
     if changes.put or changes.delete:
         task.proxmox.configure(

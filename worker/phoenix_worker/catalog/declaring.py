@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
-from phoenix_worker.catalog.refusals import templates, unprivileged
-from phoenix_worker.catalog.root_only import root_only, token_options
+from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
+from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
 from phoenix_worker.catalog.unapplied import not_applied
 
 if TYPE_CHECKING:
@@ -38,12 +38,24 @@ def declare(entries: Mapping[int, ParsedEntry], defaults: Defaults) -> dict[int,
     """Resolve all entries. They must have passed every check."""
     made = templates(entries)
     return {
-        ctid: _declare(parsed, defaults, template=ctid in made, privileged=not unprivileged(entries, ctid))
+        ctid: _declare(
+            parsed,
+            defaults,
+            template=ctid in made,
+            privileged=not unprivileged(entries, ctid),
+            inherits_gpus=_inherits_gpus(entries, ctid),
+        )
         for ctid, parsed in sorted(entries.items())
     }
 
 
-def _declare(parsed: ParsedEntry, defaults: Defaults, *, template: bool, privileged: bool) -> Declaration:
+def _inherits_gpus(entries: Mapping[int, ParsedEntry], ctid: int) -> bool:
+    return any(entries[source].entry.gpu_assignment != "none" for source in template_chain(entries, ctid))
+
+
+def _declare(
+    parsed: ParsedEntry, defaults: Defaults, *, template: bool, privileged: bool, inherits_gpus: bool
+) -> Declaration:
     entry = parsed.entry
     cloned = entry.clone_from_ctid is not None
     declaration = Declaration(
@@ -75,6 +87,7 @@ def _declare(parsed: ParsedEntry, defaults: Defaults, *, template: bool, privile
         not_applied=not_applied(entry),
         source=parsed.raw,
         **root_only(parsed, unprivileged=not privileged),
+        needs_shell=tuple(root_only_keys(parsed, unprivileged=not privileged, inherits_gpus=inherits_gpus)),
     )
     return replace(declaration, hash=_hash(declaration))
 

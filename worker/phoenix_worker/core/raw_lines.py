@@ -2,7 +2,7 @@
 
 Whoever declares a key owns all lines with that key: they are exactly the declared ones, in that order. A line with
 another key is somebody else's and stays to the letter, as do snapshots and what waits for a restart: see
-`docs/adr/0009-who-owns-a-raw-line.md`.
+`docs/adr/0010-who-owns-what-only-root-may-set.md`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
 
 NO_SHELL = "no-shell"
-_LEFT_OUT: dict[str, Any] = {"needs_shell": ()}
+_LEFT_OUT: dict[str, Any] = {
+    "needs_shell": (),
+    "root_features": (),
+    "devices": None,
+    "bind_mounts": (),
+    "raw_lines": (),
+}
 """The fields of a declaration that need the door, with what they are without it."""
 
 
@@ -21,7 +27,7 @@ def within_reach(declaration: Declaration, *, door: bool, accepted: bool) -> Dec
     Without the door, what needs it is left out and named in `not_applied` if that is accepted. Raises PermanentError
     if it is not.
     """
-    if door or not declaration.needs_shell:
+    if door or not (declaration.needs_shell or accepted):
         return declaration
     if not accepted:
         raise _refusal(declaration)

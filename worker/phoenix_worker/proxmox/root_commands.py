@@ -1,0 +1,107 @@
+"""What root does on a node for us, as argument lists: each command the product runs there but for scripts is made here.
+
+`docs/security.md` has a list of what the node may allow; a test holds it against the commands of this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.ports import TaskEnd
+from phoenix_worker.proxmox.error_table import MISSING
+from phoenix_worker.proxmox.errors import error_of_task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from phoenix_worker.core.ports import NodeShell, Ran
+    from phoenix_worker.core.root_only import HostDirectory
+
+_LOCK_SECONDS = 10
+"""As long as Proxmox itself waits for the lock of a configuration file."""
+_LOCK_TIMEOUT, _CHANGED, _CUT = 75, 76, 77
+REPLACE = f"""\
+set -e
+new="$1.tmp.$$"
+trap 'rm -f -- "$new"' EXIT
+cat >"$new"
+[ "$(sha1sum <"$new")" = "$3  -" ] || exit {_CUT}
+[ "$(sha1sum <"$1")" = "$2  -" ] || exit {_CHANGED}
+mv -f -- "$new" "$1"
+"""
+"""Replace a file by what comes in, if it is still what it was and all of that has come. It is run under the lock that
+Proxmox takes, and renames as Proxmox does (`lock_config` and `file_set_contents` in pve-guest-common and pve-common):
+on `/etc/pve` that is how a file changes as a whole, on every node."""
+
+
+def digest(content: bytes) -> str:
+    """Give the digest of a configuration file, as `GET config` has it."""
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+class RootCommands:
+    """The commands for the containers of one node."""
+
+    def __init__(self, shell: NodeShell, node: str) -> None:
+        self._shell = shell
+        self._node = node
+
+    def set_options(self, ctid: int, put: Mapping[str, str], delete: Sequence[str], *, digest: str) -> None:
+        """Change options by `pct set`; refused when the digest is no longer the configuration's."""
+        options = [part for key, value in put.items() for part in (f"--{key}", value)]
+        if delete:
+            options += ["--delete", ",".join(delete)]
+        self._run(f"configure CT {ctid} on {self._node}", ["pct", "set", str(ctid), *options, "--digest", digest])
+
+    def unlock(self, ctid: int) -> None:
+        """Take a container's lock away by `pct unlock`, which asks nobody whether it is in use."""
+        self._run(f"unlock CT {ctid} on {self._node}", ["pct", "unlock", str(ctid)])
+
+    def config(self, ctid: int) -> bytes:
+        """Read the configuration file."""
+        return self._run(f"read the configuration of CT {ctid} on {self._node}", ["cat", _file(ctid)]).out
+
+    def replace_config(self, ctid: int, old: bytes, new: bytes) -> None:
+        """Replace the configuration file as a whole, if it is still the old one. Raises TransientError if it is not."""
+        doing = f"write the configuration of CT {ctid} on {self._node}"
+        flock = ["flock", "-w", str(_LOCK_SECONDS), "-E", str(_LOCK_TIMEOUT), f"/run/lock/lxc/pve-config-{ctid}.lock"]
+        self._run(doing, [*flock, "sh", "-c", REPLACE, "sh", _file(ctid), digest(old), digest(new)], stdin=new)
+
+    def have_directory(self, directory: HostDirectory) -> None:
+        """Make a directory unless there is one. It gets its owner when it is new, or when one is declared."""
+        path, doing = directory.path, f"make the directory {directory.path} on {self._node}"
+        new = self._shell.run(self._node, ["stat", "--", path]).exit_code != 0
+        if new:
+            self._run(doing, ["mkdir", "-p", "--", path])
+        if new or directory.owned:
+            self._run(doing, ["chown", "--", f"{directory.uid}:{directory.gid}", path])
+
+    def _run(self, doing: str, argv: Sequence[str], *, stdin: bytes = b"") -> Ran:
+        ran = self._shell.run(self._node, argv, stdin=stdin)
+        if ran.exit_code:
+            raise _error(doing, ran)
+        return ran
+
+
+def _file(ctid: int) -> str:
+    return f"/etc/pve/lxc/{ctid}.conf"
+
+
+def _error(doing: str, ran: Ran) -> PermanentError | TransientError:
+    words = " ".join((ran.err or ran.out).decode(errors="replace").split()) or f"exit code {ran.exit_code}"
+    if ran.exit_code == _LOCK_TIMEOUT:
+        return TransientError(f"Unable to {doing}: somebody else holds its lock.", cause="lock-timeout")
+    if ran.exit_code in {_CHANGED, _CUT}:
+        why = "it was changed meanwhile" if ran.exit_code == _CHANGED else "the connection was cut on the way"
+        return TransientError(f"Unable to {doing}: {why}.", cause="stale-digest")
+    if "No such file" in words and "/etc/pve/lxc/" in words:
+        return PermanentError(
+            f"Unable to {doing}: {words}.", cause=MISSING, remedy="Ask again: it was deleted or moved meanwhile."
+        )
+    if "/etc/pve" in words and ("Permission denied" in words or "Read-only" in words):
+        return TransientError(
+            f"Unable to {doing}: {words}.", cause="no-quorum", remedy="Bring enough nodes of the cluster back."
+        )
+    return error_of_task(doing, TaskEnd(words))
