@@ -89,6 +89,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """Seconds that the nodes' clocks are before this machine's."""
         self.certificate_days = 365
         self.intervals: list[Interval] = []
+        self.cloned_from: dict[int, int] = {}
+        """The source of each clone that was asked for, by the new CTID."""
         self._hurry = asyncio.Event()
         self._work: dict[str, _Work] = {}
         self._published: dict[int, dict[str, Any]] = {}
@@ -218,6 +220,7 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
 
     async def _lxc_create(self, user: str, v: dict[str, Any]) -> Any:
         self.creates.append(dict(v))
+        self.cloned_from.pop(int(v["vmid"]), None)
         if v.get("unprivileged") is None:
             raise PveError(
                 400, "Parameter verification failed.", {"unprivileged": "its default depends on the version"}
@@ -226,6 +229,7 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
 
     async def _lxc_clone(self, user: str, v: dict[str, Any]) -> Any:
         source = self.ct(int(v["vmid"]))
+        self.cloned_from[int(v["newid"])] = int(v["vmid"])
         if source is not None and not v.get("full"):
             if not source.template:
                 v["full"] = 1

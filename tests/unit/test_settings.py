@@ -165,3 +165,28 @@ def test_each_setting_is_described_on_the_page_and_the_page_is_the_file() -> Non
     assert (ROOT / "docs" / "configuration.md").read_text() == page, (
         "make it anew: python -m phoenix_worker.settings > docs/configuration.md"
     )
+
+
+@pytest.mark.usefixtures("needed")
+def test_where_nodes_are_for_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().shell_addresses == {}
+    monkeypatch.setenv("PHOENIX_SHELL_ADDRESSES", "pve1=10.0.0.11, pve2=[fd00::12]:2222,pve-3=n3.example:22")
+    assert load_settings().shell_addresses == {
+        "pve1": ("10.0.0.11", 22),
+        "pve2": ("fd00::12", 2222),
+        "pve-3": ("n3.example", 22),
+    }
+
+
+@pytest.mark.usefixtures("needed")
+@pytest.mark.parametrize("wrong", ["10.0.0.11", "pve1=", "pve1=a,pve1=b", "pve1=fd00::1", "pve1=a:b"])
+def test_wrong_addresses_of_nodes(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("PHOENIX_SHELL_ADDRESSES", wrong)
+    assert "PHOENIX_SHELL_ADDRESSES: is no list such as pve1=10.0.0.11" in complaint()
+
+
+@pytest.mark.usefixtures("needed")
+@pytest.mark.parametrize("name", ["PHOENIX_SHELL_KEY_FILE", "PHOENIX_SHELL_KNOWN_HOSTS"])
+def test_files_for_ssh_that_are_not_there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "/no/such/file")
+    assert f"{name}: cannot be read (/no/such/file: No such file or directory)." in complaint()

@@ -15,6 +15,7 @@ from phoenix_worker.durable.engine import Engine
 from phoenix_worker.probe import Probe
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
+from phoenix_worker.proxmox.ssh_shell import SshAccess, SshShell
 from phoenix_worker.registry import TASKS
 from phoenix_worker.settings import access_of
 from phoenix_worker.task import PhoenixTask
@@ -51,4 +52,15 @@ def build(settings: Settings) -> Celery:
 
 def _node_shell(settings: Settings) -> NodeShell | None:
     as_root = ("sudo", "-n", "--") if settings.shell_sudo else ()
-    return LocalShell(settings.node, as_root=as_root) if settings.shell == "local" else None
+    if settings.shell == "local":
+        return LocalShell(settings.node, as_root=as_root)
+    if settings.shell == "ssh":
+        access = SshAccess(
+            user=settings.shell_user,
+            key_file=settings.shell_key_file,
+            known_hosts=settings.shell_known_hosts,
+            addresses=settings.shell_addresses,
+            at_once=settings.shell_capacity,
+        )
+        return SshShell(access, as_root=as_root)
+    return None

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import ssl
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phoenix_worker.proxmox.door import Access
 
 ENV_FILE = ".env"
 _PREFIX = "PHOENIX_"
+_ADDRESS = re.compile(r"(?P<node>[\w.-]+)=(?:\[(?P<ip6>[\da-fA-F:.]+)\]|(?P<host>[\w.-]+))(?::(?P<port>\d{1,5}))?")
 
 
 def _redis_url(value: str) -> str:
@@ -64,6 +66,26 @@ def _ca_file(value: Path | None) -> Path | None:
     return value
 
 
+def _readable(value: Path | None) -> Path | None:
+    try:
+        if value is not None:
+            value.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({value}: {error.strerror}).") from error
+    return value
+
+
+def _addresses(value: Any) -> Any:
+    """Read `node=host` and `node=host:port`, separated by commas; an IPv6 address with a port is in brackets."""
+    if not isinstance(value, str):
+        return value
+    found = (_ADDRESS.fullmatch(part.strip()) for part in value.split(",") if part.strip())
+    read = {one["node"]: (one["ip6"] or one["host"], int(one["port"] or 22)) for one in found if one}
+    if len(read) < sum(bool(part.strip()) for part in value.split(",")):
+        raise ValueError("is no list such as pve1=10.0.0.11,pve2=[fd00::12]:2222, each node once.")
+    return read
+
+
 def _filled(value: str) -> str:
     if not value.strip():
         raise ValueError("is empty.")
@@ -109,13 +131,34 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=300, description="Seconds that one answer of Proxmox may take.")
     ] = 15.0
     shell: Annotated[
-        Literal["local"] | None,
+        Literal["ssh", "local"] | None,
         Field(
-            description="The door to a node's shell, for scripts and for what only root may set: `local` runs its "
-            "commands on this machine, which must be the node `PHOENIX_NODE`. Without it, containers that need it are "
-            "refused."
+            description="The door to the nodes' shells, for scripts and for what only root may set: `ssh`, or `local` "
+            "for a worker that runs on the node `PHOENIX_NODE`. Without it, containers that need it are refused."
         ),
     ] = None
+    shell_user: Annotated[
+        str, AfterValidator(_filled), Field(description="Whom SSH logs in as; one who is not root needs sudo.")
+    ] = "root"
+    shell_key_file: Annotated[
+        Path | None,
+        AfterValidator(_readable),
+        Field(description="Private key for SSH. Without it: the SSH agent, then the keys in `~/.ssh`."),
+    ] = None
+    shell_known_hosts: Annotated[
+        Path | None,
+        AfterValidator(_readable),
+        Field(description="The nodes' host keys, which are always verified. Without it: `~/.ssh/known_hosts`."),
+    ] = None
+    shell_addresses: Annotated[
+        dict[str, tuple[str, int]],
+        NoDecode,
+        BeforeValidator(_addresses),
+        Field(description="Where nodes are that have no such name: `pve1=10.0.0.11,pve2=10.0.0.12:2222`."),
+    ] = {}
+    shell_capacity: Annotated[
+        int, Field(ge=1, le=10, description="Commands that a worker runs on one node at the same time.")
+    ] = 4
     shell_sudo: Annotated[
         bool, Field(description="Whether commands on a node are run by `sudo -n`, for a user who is not root.")
     ] = False
@@ -196,7 +239,7 @@ def settings_page() -> str:
     """`docs/configuration.md`, made from the settings themselves."""
     rows = []
     for name, field in Settings.model_fields.items():
-        optional = "none" if field.default is None else f"`{field.default}`"
+        optional = "none" if field.default in (None, {}) else f"`{field.default}`"
         default = "**required**" if field.is_required() else optional
         rows.append(f"| `{_name((name,))}` | {default} | {field.description} |")
     head = (

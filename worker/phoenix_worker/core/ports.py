@@ -160,7 +160,7 @@ class Proxmox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a command on a node ended. 127 is the exit code of one that does not exist."""
+    """How a command on a node ended: 127 if it does not exist, 128 + N if signal N ended it."""
 
     exit_code: int
     out: bytes

@@ -14,13 +14,17 @@ _SHOWN = 3
 
 def encoded(argv: Sequence[str]) -> list[bytes]:
     """Return the arguments as the node's kernel takes them. Raises PermanentError for what no argument can hold."""
-    if not argv or any("\0" in argument for argument in argv):
+    try:
+        words = [argument.encode() for argument in argv]
+    except UnicodeEncodeError:
+        words = []
+    if not words or any(b"\0" in word for word in words):
         raise PermanentError(
-            f"Unable to run {named(argv)}: an argument has a NUL character, or there is none.",
+            f"Unable to run {named(argv)!a}: an argument has a NUL character, or is no Unicode text.",
             cause="bad-command",
             remedy="Take the character out of the catalog.",
         )
-    return [argument.encode("utf-8", "surrogateescape") for argument in argv]
+    return words
 
 
 def named(argv: Sequence[str]) -> str:

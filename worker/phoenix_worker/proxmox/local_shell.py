@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
+_SIGNALLED = 128
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -53,10 +54,7 @@ class LocalShell:
             raise TransientError(
                 f"Unable to run {named(argv)} on {node}: it took longer than {timeout:g} s.", cause="shell-timeout"
             ) from error
-        if process.returncode < 0:
-            killed = signal.Signals(-process.returncode).name
-            raise TransientError(f"Unable to run {named(argv)} on {node}: it was ended by {killed}.", cause="shell-cut")
-        return Ran(process.returncode, out, err)
+        return Ran(process.returncode if process.returncode >= 0 else _SIGNALLED - process.returncode, out, err)
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,175 @@
+"""What only one of the two node shells does: connections, keys and limits of SSH; the local one's process group."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import asyncssh
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.proxmox.local_shell import LocalShell
+from phoenix_worker.proxmox.ssh_shell import SshShell
+from tests.support.proxmox import NODE
+from tests.support.ssh_node import SshNode, access_to
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from phoenix_worker.core.ports import NodeShell
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[SshNode]:
+    with SshNode(tmp_path / "node") as node:
+        yield node
+
+
+@pytest.fixture
+def shell(node: SshNode) -> SshShell:
+    return SshShell(access_to(node))
+
+
+def refusal(shell: NodeShell, on: str = NODE) -> PermanentError:
+    with pytest.raises(PermanentError) as caught:
+        shell.run(on, ["true"])
+    return caught.value
+
+
+@pytest.fixture(params=["local", "ssh"])
+def either(request: pytest.FixtureRequest, node: SshNode) -> NodeShell:
+    return LocalShell(NODE) if request.param == "local" else SshShell(access_to(node))
+
+
+HOSTILE = st.text(
+    st.one_of(st.sampled_from("'\"\\$`;&|<>(){}[]*?~!#=%^- \t\n\r\x1b"), st.characters(exclude_categories=["Cs"])),
+    max_size=20,
+).filter(lambda text: "\0" not in text)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(arguments=st.lists(HOSTILE, min_size=1, max_size=4))
+def test_nothing_of_an_argument_is_ever_read_by_a_shell(either: NodeShell, arguments: list[str]) -> None:
+    ran = either.run(NODE, ["printf", "%s\\0", *arguments])
+    assert ran.out.decode().split("\0")[:-1] == arguments
+
+
+def test_one_connection_is_kept_for_all_commands(node: SshNode, shell: SshShell) -> None:
+    for _ in range(4):
+        assert shell.run(NODE, ["true"]).exit_code == 0
+    assert node.connected == 1
+
+
+def test_a_kept_connection_that_was_cut_is_made_anew(node: SshNode, shell: SshShell) -> None:
+    shell.run(NODE, ["true"])
+    node.cut()
+    assert shell.run(NODE, ["echo", "again"]).out == b"again\n"
+    assert node.connected == 2
+
+
+def test_a_cut_in_the_middle_of_a_command(node: SshNode, shell: SshShell) -> None:
+    with ThreadPoolExecutor(1) as other:
+        running = other.submit(shell.run, NODE, ["sleep", "60"])
+        wait_for(lambda: node.running)
+        node.cut()
+        with pytest.raises(TransientError, match="the connection was cut") as caught:
+            running.result(timeout=60)
+    assert caught.value.cause == "shell-cut"
+
+
+def test_a_node_that_takes_commands_and_never_begins_them(node: SshNode, shell: SshShell) -> None:
+    node.stalls = True
+    with pytest.raises(TransientError, match=r"longer than 0\.5 s"):
+        shell.run(NODE, ["true"], timeout=0.5)
+
+
+def test_no_more_commands_at_once_than_allowed(node: SshNode) -> None:
+    shell = SshShell(access_to(node, at_once=2))
+    with ThreadPoolExecutor(6) as others:
+        for ran in [others.submit(shell.run, NODE, ["sleep", "0.1"]) for _ in range(6)]:
+            assert ran.result(timeout=60).exit_code == 0
+    assert node.most_running == 2
+
+
+def test_who_waits_too_long_for_room_is_told(node: SshNode) -> None:
+    shell = SshShell(access_to(node, at_once=1))
+    with ThreadPoolExecutor(1) as other:
+        running = other.submit(shell.run, NODE, ["sleep", "60"])
+        wait_for(lambda: node.running)
+        with pytest.raises(TransientError, match="1 other commands"):
+            shell.run(NODE, ["true"], timeout=0.2)
+        node.cut()
+        assert running.exception(timeout=60) is not None
+
+
+def test_a_host_key_that_nobody_knows_is_refused_with_its_fingerprint(node: SshNode, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    error = refusal(SshShell(access_to(node, known_hosts=empty)))
+    assert error.cause == "shell-host-key"
+    assert "ssh-ed25519 SHA256:" in error.message
+    assert "PHOENIX_SHELL_KNOWN_HOSTS" in error.remedy
+    assert not empty.read_text(), "no key is added"
+    assert node.connected == 0
+
+
+def test_a_host_key_that_changed_is_refused(node: SshNode) -> None:
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    node.known_hosts.write_text(f"[127.0.0.1]:{node.port} {other}")
+    error = refusal(SshShell(access_to(node)))
+    assert error.cause == "shell-host-key"
+    assert "installed anew" in error.remedy
+    assert node.connected == 0
+
+
+def test_a_key_that_the_node_does_not_know(node: SshNode, tmp_path: Path) -> None:
+    key = tmp_path / "other_key"
+    key.write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
+    error = refusal(SshShell(access_to(node, key_file=key)))
+    assert error.cause == "shell-authentication"
+    assert "authorized_keys" in error.remedy
+
+
+def test_a_key_with_a_passphrase(node: SshNode, tmp_path: Path) -> None:
+    key = tmp_path / "locked_key"
+    key.write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key(passphrase="secret"))
+    error = refusal(SshShell(access_to(node, key_file=key)))
+    assert error.cause == "shell-authentication"
+    assert "agent" in error.remedy
+
+
+def test_a_key_file_that_is_gone(node: SshNode, tmp_path: Path) -> None:
+    assert refusal(SshShell(access_to(node, key_file=tmp_path / "gone"))).cause == "shell-settings"
+
+
+def test_a_node_that_does_not_answer(node: SshNode) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        shell = SshShell(access_to(node, addresses={NODE: unused.getsockname()}))
+        with pytest.raises(TransientError) as caught:
+            shell.run(NODE, ["true"])
+    assert caught.value.cause == "shell-unreachable"
+    assert "phoenix@127.0.0.1, port" in caught.value.message
+
+
+def test_a_command_of_another_user_is_run_as_root(node: SshNode) -> None:
+    shell = SshShell(access_to(node), as_root=("env", "--", "AS=root"))
+    assert shell.run(NODE, ["sh", "-c", "echo $AS"]).out == b"root\n"
+    assert node.commands == ["env -- AS=root sh -c 'echo $AS'"]
+
+
+def test_the_local_shell_leads_to_one_node_only() -> None:
+    assert refusal(LocalShell(NODE), on="pve9").cause == "shell-other-node"
+
+
+def test_a_local_command_that_takes_too_long_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    fifo = tmp_path / "alive"
+    command = 'mkfifo "$1"; (sleep 60 >"$1") & cat "$1" >/dev/null; wait'
+    with pytest.raises(TransientError):
+        LocalShell(NODE).run(NODE, ["sh", "-c", command, "sh", str(fifo)], timeout=1)

@@ -1,0 +1,75 @@
+"""What it means when a node cannot be reached by SSH: worth another try, or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paramiko import MissingHostKeyPolicy
+from paramiko.ssh_exception import (
+    AuthenticationException,
+    BadHostKeyException,
+    IncompatiblePeer,
+    PasswordRequiredException,
+    SSHException,
+)
+
+from phoenix_worker.core.errors import PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from paramiko import PKey, SSHClient
+
+
+class UnknownHostError(SSHException):
+    """The node's host key is in no file that we know."""
+
+
+class UnknownHostPolicy(MissingHostKeyPolicy):
+    """Refuse hosts whose key is not known: nobody is there to compare fingerprints."""
+
+    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:  # noqa: ARG002 - paramiko's
+        """Raise UnknownHostError with what the administrator needs to compare."""
+        raise UnknownHostError(f"its host key {key.get_name()} {key.fingerprint} is not known as {hostname}")
+
+
+_KNOWN_HOSTS = "PHOENIX_SHELL_KNOWN_HOSTS"
+_PERMANENT: tuple[tuple[type[Exception], str, str], ...] = (
+    (
+        UnknownHostError,
+        "shell-host-key",
+        f"Compare it with ssh-keygen -lf on the node; then add the key to the worker's known hosts ({_KNOWN_HOSTS}).",
+    ),
+    (
+        BadHostKeyException,
+        "shell-host-key",
+        f"If the node was installed anew, correct {_KNOWN_HOSTS}; if not, somebody else answers in its place.",
+    ),
+    (
+        PasswordRequiredException,
+        "shell-authentication",
+        "Give the key to an SSH agent (PHOENIX_SHELL_KEY_FILE unset), or use one without a passphrase.",
+    ),
+    (
+        AuthenticationException,
+        "shell-authentication",
+        "Add the public key to authorized_keys of PHOENIX_SHELL_USER on the node, or correct PHOENIX_SHELL_KEY_FILE.",
+    ),
+    (IncompatiblePeer, "shell-incompatible", "Allow the node's SSH server algorithms of this century."),
+    (
+        FileNotFoundError,
+        "shell-settings",
+        f"Correct PHOENIX_SHELL_KEY_FILE or {_KNOWN_HOSTS}.",
+    ),
+    (PermissionError, "shell-settings", f"Let the worker read PHOENIX_SHELL_KEY_FILE and {_KNOWN_HOSTS}."),
+)
+_PASSING = ("timeout", "timed out")
+"""What paramiko says of authentication that was not refused but had no answer."""
+
+
+def unable_to_connect(doing: str, error: Exception) -> TransientError | PermanentError:
+    """Translate what paramiko or the network raised before a command was sent."""
+    why = str(error).rstrip(".") or type(error).__name__
+    if not any(word in why.lower() for word in _PASSING):
+        for kind, cause, remedy in _PERMANENT:
+            if isinstance(error, kind):
+                return PermanentError(f"{doing}: {why}.", cause=cause, remedy=remedy)
+    return TransientError(f"{doing}: {why}.", cause="shell-unreachable", remedy="See that the node's SSH answers.")

@@ -1,0 +1,231 @@
+"""The node shell over SSH. Host keys are always verified; each node has one connection, which is kept and reused.
+
+An SSH server hands a command to the login shell of its user as one line, so the arguments are quoted once, here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from paramiko import SSHClient
+from paramiko.ssh_exception import ChannelException, SSHException
+
+from phoenix_worker.core.errors import TransientError
+from phoenix_worker.core.ports import Ran
+from phoenix_worker.proxmox.command import encoded, named
+from phoenix_worker.proxmox.ssh_errors import UnknownHostPolicy, unable_to_connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from paramiko import Channel
+
+_PORT = 22
+_CONNECT_SECONDS = 10.0
+_KEEPALIVE_SECONDS = 5
+_DEAD_AFTER_SECONDS = 15.0
+"""After which a connection whose other end does not answer is given up; keep-alives see to it that it has to."""
+_AT_ONCE = 32768
+
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what goes wrong is told by our own errors, once
+
+
+@dataclass(frozen=True, slots=True)
+class SshAccess:
+    """How the nodes are reached."""
+
+    user: str
+    key_file: Path | None = None
+    """None: the SSH agent, then the keys in ~/.ssh."""
+    known_hosts: Path | None = None
+    """None: ~/.ssh/known_hosts."""
+    addresses: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Host and port of nodes that are not reached by their own name."""
+    at_once: int = 4
+    """Commands that one node runs for this worker at the same time."""
+
+
+class SshShell:
+    """Runs commands on any node. `as_root` is put before each, such as `sudo -n --`. Safe to share between threads."""
+
+    def __init__(self, access: SshAccess, *, as_root: Sequence[str] = ()) -> None:
+        self._access = access
+        self._as_root = tuple(as_root)
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """Begin without connections: two processes must not share one."""
+        self._nodes: dict[str, _Node] = {}
+        self._lock = threading.Lock()
+
+    def run(self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
+        """See `NodeShell.run`. A command that takes too long is left to itself."""
+        command = shlex.join(word.decode() for word in encoded((*self._as_root, *argv))).encode()
+        began = time.monotonic()
+        with self._lock:
+            there = self._nodes.setdefault(node, _Node(node, self._access))
+        with there.place(timeout, argv):
+            channel = there.channel(argv)
+            return _Command(channel, f"Unable to run {named(argv)} on {node}").run(
+                command, stdin, timeout, began + timeout - time.monotonic()
+            )
+
+
+class _Node:
+    """One node: its connection, and how many may use it at once."""
+
+    def __init__(self, name: str, access: SshAccess) -> None:
+        self._name = name
+        self._access = access
+        self._places = threading.BoundedSemaphore(access.at_once)
+        self._connecting = threading.Lock()
+        self._client: SSHClient | None = None
+
+    @contextmanager
+    def place(self, timeout: float, argv: Sequence[str]) -> Iterator[None]:
+        """Be one of those who use it at once, as soon as there is room."""
+        if not self._places.acquire(timeout=timeout):
+            raise TransientError(
+                f"Unable to run {named(argv)} on {self._name}: {self._access.at_once} other commands took longer than "
+                f"{timeout:g} s.",
+                cause="shell-busy",
+            )
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def channel(self, argv: Sequence[str]) -> Channel:
+        """Open a channel on the kept connection, or on a new one if that turns out to be dead."""
+        doing = f"Unable to run {named(argv)} on {self._name}"
+        for last in (False, True):
+            client = self._connected(doing)
+            try:
+                return _open(client)
+            except ChannelException as error:
+                raise TransientError(f"{doing}: the node opens no session ({error}).", cause="shell-busy") from error
+            except (SSHException, OSError, EOFError) as error:
+                self._drop(client)
+                if last:
+                    raise unable_to_connect(doing, error) from error
+        raise AssertionError("the second try returns or raises")
+
+    def _connected(self, doing: str) -> SSHClient:
+        with self._connecting:
+            if self._client is None:
+                self._client = self._connect(doing)
+            return self._client
+
+    def _drop(self, client: SSHClient) -> None:
+        with self._connecting:
+            if self._client is client:
+                self._client = None
+        client.close()
+
+    def _connect(self, doing: str) -> SSHClient:
+        host, port = self._access.addresses.get(self._name, (self._name, _PORT))
+        client = SSHClient()
+        client.set_missing_host_key_policy(UnknownHostPolicy())
+        try:
+            client.load_system_host_keys(None if self._access.known_hosts is None else str(self._access.known_hosts))
+            client.connect(
+                host,
+                port,
+                username=self._access.user,
+                key_filename=None if self._access.key_file is None else str(self._access.key_file),
+                allow_agent=self._access.key_file is None,
+                look_for_keys=self._access.key_file is None,
+                sock=_watched_socket(host, port),
+                timeout=_CONNECT_SECONDS,
+                banner_timeout=_CONNECT_SECONDS,
+                auth_timeout=_CONNECT_SECONDS,
+            )
+        except (SSHException, OSError, EOFError) as error:
+            client.close()
+            raise unable_to_connect(f"{doing} ({self._access.user}@{host}, port {port})", error) from error
+        transport = client.get_transport()
+        if transport is not None:
+            transport.set_keepalive(_KEEPALIVE_SECONDS)
+        return client
+
+
+def _open(client: SSHClient) -> Channel:
+    transport = client.get_transport()
+    if transport is None:
+        raise SSHException("the connection was closed")
+    return transport.open_session(timeout=_CONNECT_SECONDS)
+
+
+def _watched_socket(host: str, port: int) -> socket.socket:
+    """Connect so that a node which no longer answers is noticed, although nothing closes the connection."""
+    connection = socket.create_connection((host, port), _CONNECT_SECONDS)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere a command's own time has to do
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_DEAD_AFTER_SECONDS * 1000))
+    return connection
+
+
+class _Command:
+    """One command on a channel of its own."""
+
+    def __init__(self, channel: Channel, doing: str) -> None:
+        self._channel = channel
+        self._doing = doing
+        self._over = threading.Event()
+
+    def run(self, command: bytes, stdin: bytes, timeout: float, remaining: float) -> Ran:
+        alarm = threading.Timer(max(remaining, 0.0), self._end)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            return self._exchange(command, stdin)
+        except (SSHException, OSError, EOFError) as error:
+            why, cause = self._how_it_was_cut(), "shell-cut"
+            if self._over.is_set():
+                why, cause = f"it took longer than {timeout:g} s", "shell-timeout"
+            raise TransientError(f"{self._doing}: {why}.", cause=cause) from error
+        finally:
+            alarm.cancel()
+            self._channel.close()
+
+    def _end(self) -> None:
+        """Whatever waits for the channel wakes up of its closing."""
+        self._over.set()
+        self._channel.close()
+
+    def _exchange(self, command: bytes, stdin: bytes) -> Ran:
+        """Send and receive side by side: who fills one pipe may wait for another to be emptied."""
+        self._channel.exec_command(command)
+        with ThreadPoolExecutor(2, thread_name_prefix="phoenix-ssh") as sides:
+            sides.submit(self._send, stdin)
+            err = sides.submit(_received, self._channel.recv_stderr)
+            out = _received(self._channel.recv)
+        exit_code = self._channel.recv_exit_status()
+        if exit_code < 0:
+            raise EOFError
+        return Ran(exit_code, out, err.result())
+
+    def _send(self, stdin: bytes) -> None:
+        with suppress(OSError):  # it ended without reading all of it, or the other side tells
+            self._channel.sendall(stdin)
+            self._channel.shutdown_write()
+
+    def _how_it_was_cut(self) -> str:
+        transport = self._channel.get_transport()
+        alive = transport is not None and transport.is_active()
+        return "it ended without an exit code, of a signal perhaps" if alive else "the connection was cut"
+
+
+def _received(receive: Callable[[int], bytes]) -> bytes:
+    return b"".join(iter(lambda: receive(_AT_ONCE), b""))
