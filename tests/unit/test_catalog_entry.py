@@ -6,6 +6,7 @@ import pytest
 from pydantic_core import PydanticCustomError
 
 from phoenix_worker.catalog.fields import parse_lxc_option
+from phoenix_worker.orders import clone_order
 from tests.unit.catalog_files import clone, loaded, network, refusals, template, warnings
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ WRONG: list[tuple[str, Any]] = [
     ("mount_points", [{"host_path": "/srv", "container_path": "/srv", "owner_gid": -1}]),
     ("zfs_volumes", [{**VOLUME, "size_gb": 0}]),
     ("volumes", [{**VOLUME, "mount_point": "v,ro=1"}]),
+    ("volumes", [{**VOLUME, "mount_point": "/"}]),
+    ("volumes", [{**VOLUME, "mount_point": "/srv/../etc"}]),
     ("firewall", {"enabled": "yes"}),
     ("firewall", {"rules": [{"type": "sideways", "action": "ACCEPT"}]}),
     ("firewall", {"rules": [{"type": "in", "action": "ALLOW"}]}),
@@ -198,6 +201,22 @@ def test_a_key_that_is_nearly_known_is_a_warning_with_the_likely_one(tmp_path: P
 def test_keys_without_effect_inside_a_section_are_warned_of(tmp_path: Path, keys: dict[str, Any], words: str) -> None:
     lines = [str(advice) for advice in warnings(tmp_path, {"103": template(**keys)})]
     assert any(words in line for line in lines), lines
+
+
+def test_volumes_stay_where_the_templates_are_unless_the_root_disk_goes_elsewhere(tmp_path: Path) -> None:
+    data = {"name": "data", "pool": "tank", "size_gb": 8, "mount_point": "/srv/data"}
+    configs = {
+        "900": template(storage_pool="zfs", volumes=[data]),
+        "901": clone(),
+        "102": clone("901", storage_pool="zfs"),
+        "103": clone("901", storage_pool="ceph"),
+        "104": clone("901", clone="linked"),
+    }
+    catalog = loaded(tmp_path, configs)
+    storages = {ctid: clone_order(catalog[ctid], "c1").storage for ctid in (901, 102, 103, 104)}
+    assert storages == {901: None, 102: None, 103: "ceph", 104: None}
+    (advice,) = catalog.warnings
+    assert (advice.ctid, "its template's volumes too" in advice.problem) == (103, True)
 
 
 def test_a_linked_clone_on_another_storage_is_warned_of(tmp_path: Path) -> None:

@@ -126,8 +126,6 @@ NOT_YET: dict[str, Any] = {
     "features": ["base"],
     "application_script": "app.sh",
     "health_check": {"command": "true"},
-    "zfs_volumes": [{"name": "v", "pool": "tank", "size_gb": 1, "mount_point": "/v"}],
-    "volumes": [{"name": "v", "pool": "tank", "size_gb": 1, "mount_point": "/v"}],
     "enable_lifecycle_snapshots": True,
 }
 

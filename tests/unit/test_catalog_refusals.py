@@ -16,7 +16,7 @@ EVERY = Path(__file__).parents[1] / "data" / "every_refusal.json"
 EXPECTED: list[tuple[int | str | None, str, str]] = [
     (99, '"99" is not a CTID', "from 100"),
     ("web", '"web" is not a CTID', "from 100"),
-    (101, "clone_from_ctid 999 is not in the catalog", "Declare 999, or name one of 102, 900."),
+    (101, "clone_from_ctid 999 is not in the catalog", "Declare 999, or name one of 102, 900, 901."),
     (102, "102 → 103 → 104 → 102", "Remove one"),
     (105, "neither template nor clone_from_ctid", "Declare one"),
     (106, "depends on 900, which is a template", "Remove 900 from dependencies"),
@@ -35,6 +35,8 @@ EXPECTED: list[tuple[int | str | None, str, str]] = [
     (115, "template_file is of an older format", "phoenix-lxc migrate FILE"),
     (116, "features/not_there.sh, nor_this.sh not found beside the catalog", "Put it there"),
     (117, '"name" is written twice', "Keep one"),
+    (118, "volume /srv/data has 4 GB, less than the 8 GB of its template 901", "at least 8"),
+    (119, "More than one volume or directory is to be mounted at /srv/data", "a place of its own"),
     (None, "lxc_templates is of an older format", "phoenix-lxc migrate FILE"),
 ]
 
@@ -66,7 +68,7 @@ def test_warnings_are_told_beside_refusals(every: CatalogError) -> None:
 def test_the_error_reads_as_one_line_for_each_refusal(every: CatalogError) -> None:
     lines = str(every).splitlines()
     assert len(lines) == len(every.refusals)
-    assert "CT 101: clone_from_ctid 999 is not in the catalog. Declare 999, or name one of 102, 900." in lines
+    assert "CT 101: clone_from_ctid 999 is not in the catalog. Declare 999, or name one of 102, 900, 901." in lines
 
 
 def told(folder: Path, configs: Mapping[str, Any]) -> list[str]:

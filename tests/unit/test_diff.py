@@ -169,7 +169,7 @@ def test_a_feature_that_is_off_and_absent_is_no_difference() -> None:
     ],
 )
 def test_a_disk_only_grows(rootfs: str, grows_to: int | None) -> None:
-    assert diff(DECLARED, seen(rootfs=rootfs)).resize_gb == grows_to
+    assert diff(DECLARED, seen(rootfs=rootfs)).grow == ({"rootfs": grows_to} if grows_to else {})
 
 
 def test_growth_is_told_in_proxmox_own_spelling() -> None:

@@ -23,7 +23,7 @@ def template(**config: str) -> Observation:
 
 def test_a_sealed_template_is_configured_but_neither_grown_nor_started_at_boot() -> None:
     changes = diff(TEMPLATE, template(rootfs=BASE, template="1", memory="64"))
-    assert (changes.put, changes.delete, changes.resize_gb) == ({"memory": "1024"}, (), None)
+    assert (changes.put, changes.delete, changes.grow) == ({"memory": "1024"}, (), {})
 
 
 def test_a_flag_without_a_base_volume_goes() -> None:
@@ -34,7 +34,7 @@ def test_a_flag_without_a_base_volume_goes() -> None:
 
 
 def test_a_disk_under_the_flag_is_not_grown() -> None:
-    assert diff(TEMPLATE, template(template="1", rootfs="local-lvm:vm-103-disk-0,size=8G")).resize_gb is None
+    assert diff(TEMPLATE, template(template="1", rootfs="local-lvm:vm-103-disk-0,size=8G")).grow == {}
 
 
 def test_a_base_volume_without_the_flag_gets_it() -> None:

@@ -40,7 +40,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "at": began,
             "changes": [change.model_dump(mode="json") for change in changes.changes],
             "pending": list(changes.pending_when_running) if seen.running else [],
-            "resize_gb": changes.resize_gb,
+            "grow": changes.grow,
             "warnings": [*needs_rebuild(declaration, seen), *_taken_over(verdict, seen)],
         },
     )
@@ -63,18 +63,19 @@ def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:
         )
 
 
-def grow(task: PhoenixTask, declaration: Declaration, size_gb: int) -> None:
-    """Grow the root disk and wait for it."""
+def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: int) -> None:
+    """Grow a disk, `rootfs` or `mpN`, and wait for it."""
     node, ctid = declaration.node, declaration.ctid
 
     def grown(_: float) -> dict[str, Any] | None:
         seen = task.proxmox.observe_template(node, ctid)
-        return traces.posted(None) if diff(declaration, seen).resize_gb is None else None
+        return traces.posted(None) if disk not in diff(declaration, seen).grow else None
 
     posted = task.once(
-        "resize",
-        lambda: traces.posted(task.proxmox.resize(node, ctid, disk="rootfs", size_gb=size_gb)),
+        f"resize-{disk}",
+        lambda: traces.posted(task.proxmox.resize(node, ctid, disk=disk, size_gb=size_gb)),
         adopt=grown,
         upid=traces.upid_of,
     )
-    task.done("resize", posted, f"grow the root disk of CT {ctid} on {node} to {size_gb} GiB", kind=f"resize {node}")
+    what = "the root disk" if disk == "rootfs" else disk
+    task.done(f"resize-{disk}", posted, f"grow {what} of CT {ctid} on {node} to {size_gb} GiB", kind=f"resize {node}")

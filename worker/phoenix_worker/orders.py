@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def clone_order(declaration: Declaration, creation: str) -> CloneOrder:
-    """Order a clone of the declared template. A linked clone stays on its template's storage."""
+    """Order a clone of the declared template. A linked clone stays on its template's storage.
+
+    So does a full one that inherits volumes, where its own is the same: a storage that is named takes all of them.
+    """
     if declaration.clone_from is None:
         raise ValueError(f"CT {declaration.ctid} is not a clone")
     return CloneOrder(
@@ -23,7 +26,7 @@ def clone_order(declaration: Declaration, creation: str) -> CloneOrder:
         hostname=declaration.name,
         notes=write_marker(marker_for(declaration, creation, Stage.MADE), declaration.description or ""),
         full=declaration.full_clone,
-        storage=declaration.storage if declaration.full_clone else None,
+        storage=declaration.storage if declaration.full_clone and not declaration.stays_with_volumes else None,
         pool=declaration.pool,
     )
 

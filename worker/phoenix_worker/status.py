@@ -78,9 +78,8 @@ def _never_finished(declaration: Declaration, seen: Observation) -> bool:
 
 def _differences(declaration: Declaration, seen: Observation) -> tuple[str, ...]:
     changes = diff(declaration, seen)
-    grows = ("rootfs",) if changes.resize_gb else ()
     firewall = ("firewall",) if changes.rules or changes.firewall_on is not None else ()
-    return (*changes.put, *changes.delete, *grows, *firewall)
+    return (*changes.put, *changes.delete, *changes.grow, *firewall)
 
 
 def _tell(declaration: Declaration, node: str, what: Exists, **facts: Any) -> Standing:

@@ -122,11 +122,11 @@ def create(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accept
 
 @task(CONFIGURE)
 def configure(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:
-    """Change what is not as declared, and grow the root disk."""
+    """Change what is not as declared, and grow the disks."""
     declaration = self.declared(ctid, declared, accepted=accepted)
     done = self.once("configure", lambda: converge(self, declaration, adopted=adopted))
-    if done["resize_gb"]:
-        grow(self, declaration, done["resize_gb"])
+    for disk, size_gb in done["grow"].items():
+        grow(self, declaration, disk, size_gb)
     return self.step(
         "configure", ctid, done["at"], changes=done["changes"], pending=done["pending"], warnings=done["warnings"]
     )

@@ -40,8 +40,8 @@ def wind_up(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
     if ordered is not None and ordered["upid"]:
         task.proxmox.abort(ordered["upid"])
         _await_end(task, ordered["upid"])
-    for step in _LEFT_TO_END:
-        if upid := json.loads(task.running.journal.get(step, "{}")).get("upid"):
+    for step, entry in task.running.journal.items():
+        if step.partition("-")[0] in _LEFT_TO_END and (upid := json.loads(entry).get("upid")):
             _await_end(task, upid)
     if ordered is not None or _was_made(task, declaration.ctid):
         return _remove(task, declaration)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.findings import Advice
+from phoenix_worker.catalog.refusals import template_chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
 
 _WITH_PORTS = frozenset({"tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "ipv6-icmp"})
 """Protocols whose rules may have a `port`; that of the last three is a type (pve-firewall, `verify_rule`)."""
+
+
+def advise_volumes(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
+    """Point out full clones to another storage: Proxmox copies all volumes of a template to one, or each to its own."""
+    for ctid, parsed in entries.items():
+        chain = [entries[source].entry for source in template_chain(entries, ctid)]
+        pool, where = parsed.entry.storage_pool, next((one.storage_pool for one in chain if one.storage_pool), None)
+        if parsed.entry.clone == "full" and pool and pool != where and any(one.all_volumes for one in chain):
+            problem = f"Its clone goes to storage_pool {pool}, and its template's volumes too, whatever their own is."
+            yield Advice(ctid, problem, f"Declare {where or 'the storage of the template'}, or its volumes on {pool}.")
 
 
 def advise_firewalls(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:

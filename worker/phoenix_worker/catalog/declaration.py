@@ -73,6 +73,15 @@ class BindMount:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume of its own besides the root disk."""
+
+    storage: str
+    size_gb: int
+    mount_point: str
+
+
+@dataclass(frozen=True, slots=True)
 class FirewallRule:
     """One rule of a container's firewall. Parts that are None do not restrict it."""
 
@@ -107,6 +116,9 @@ class Declaration:
     full_clone: bool = True
     storage: str | None = None
     disk_gb: int | None = None
+    stays_with_volumes: bool = False
+    """A full clone whose volumes stay on the storages of its template, as its root disk does."""
+    volumes: tuple[Volume, ...] = ()
     memory_mb: int | None = None
     swap_mb: int | None = None
     cores: int | None = None

@@ -8,7 +8,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import DesiredState
-from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
+from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role, Volume
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
 from phoenix_worker.catalog.unapplied import not_applied
@@ -44,6 +44,7 @@ def declare(entries: Mapping[int, ParsedEntry], defaults: Defaults) -> dict[int,
             template=ctid in made,
             privileged=not unprivileged(entries, ctid),
             inherits_gpus=_inherits_gpus(entries, ctid),
+            stays_with_volumes=_stays_with_volumes(entries, ctid, defaults),
         )
         for ctid, parsed in sorted(entries.items())
     }
@@ -53,8 +54,23 @@ def _inherits_gpus(entries: Mapping[int, ParsedEntry], ctid: int) -> bool:
     return any(entries[source].entry.gpu_assignment != "none" for source in template_chain(entries, ctid))
 
 
+def _stays_with_volumes(entries: Mapping[int, ParsedEntry], ctid: int, defaults: Defaults) -> bool:
+    """Whether a full clone inherits volumes and is to lie where its template does: a storage named is one for all."""
+    chain = [entries[source].entry for source in template_chain(entries, ctid)]
+    if not any(template.all_volumes for template in chain):
+        return False
+    own = entries[ctid].entry.storage_pool
+    return own is None or own == next(filter(None, (one.storage_pool for one in chain)), defaults.storage)
+
+
 def _declare(
-    parsed: ParsedEntry, defaults: Defaults, *, template: bool, privileged: bool, inherits_gpus: bool
+    parsed: ParsedEntry,
+    defaults: Defaults,
+    *,
+    template: bool,
+    privileged: bool,
+    inherits_gpus: bool,
+    stays_with_volumes: bool,
 ) -> Declaration:
     entry = parsed.entry
     cloned = entry.clone_from_ctid is not None
@@ -68,6 +84,8 @@ def _declare(
         full_clone=not cloned or entry.clone == "full",
         storage=entry.storage_pool if cloned else entry.storage_pool or defaults.storage,
         disk_gb=entry.storage_size_gb,
+        stays_with_volumes=stays_with_volumes,
+        volumes=tuple(Volume(one.pool, one.size_gb, one.mount_point) for one in entry.all_volumes),
         memory_mb=entry.memory_mb,
         swap_mb=entry.swap_mb,
         cores=entry.cores,

@@ -94,6 +94,11 @@ class Entry(Section):
     description: Description | None = None
     pool: PoolName | None = None
 
+    @property
+    def all_volumes(self) -> tuple[Volume, ...]:
+        """The volumes of both keys."""
+        return (*self.zfs_volumes, *self.volumes)
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedEntry:

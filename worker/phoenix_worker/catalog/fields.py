@@ -152,6 +152,13 @@ def _firewall_ports(value: Any) -> str:
     return text
 
 
+def _below_root(value: str) -> str:
+    parts = [part for part in value.split("/") if part]
+    if not parts or {".", ".."} & set(parts):
+        raise refused("is not a place for a volume", "Write a directory of the container, such as /srv/data.")
+    return "/" + "/".join(parts)
+
+
 def _description(value: str) -> str:
     if _MARKER.search(value):
         raise refused("has a line that begins with phoenix-lxc:, as our own marker does", "Word that line differently.")
@@ -193,6 +200,7 @@ AbsolutePath = Annotated[
         "Begin it with / and use neither . nor .. in it, nor a comma, which Proxmox cannot read.",
     ),
 ]
+VolumePath = Annotated[AbsolutePath, AfterValidator(_below_root)]
 Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]
 Ip6 = Annotated[str, AfterValidator(_ip6)]

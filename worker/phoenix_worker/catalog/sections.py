@@ -18,6 +18,7 @@ from phoenix_worker.catalog.fields import (
     Ip6,
     Protocol,
     StorageId,
+    VolumePath,
     refused,
 )
 
@@ -80,12 +81,12 @@ class MountPoint(Section):
 
 
 class Volume(Section):
-    """A volume of its own, mounted in the container."""
+    """A volume of its own, mounted in the container. Proxmox gives it its name; `name` is for people."""
 
-    name: str
+    name: str | None = None
     pool: StorageId
     size_gb: int = Field(ge=1)
-    mount_point: AbsolutePath
+    mount_point: VolumePath
 
 
 class FirewallRule(Section):

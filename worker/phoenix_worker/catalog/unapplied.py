@@ -15,8 +15,6 @@ REASONS = {
     "features": _SCRIPTS,
     "application_script": _SCRIPTS,
     "health_check": "health checks are not run yet",
-    "zfs_volumes": "volumes are not made yet",
-    "volumes": "volumes are not made yet",
     "enable_lifecycle_snapshots": "snapshots are not taken yet",
 }
 """Key and reason, for each key that is applied neither in whole nor in part."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
-from phoenix_worker.core import firewall, property_string
+from phoenix_worker.core import firewall, property_string, volumes
 from phoenix_worker.core.marker import Marker, Stage, read_marker, without_marker, write_marker
 from phoenix_worker.core.root_only import RootChanges, applied, root_diff
 
@@ -27,18 +27,19 @@ ADOPTED = "adopted"
 PENDING_KEYS = frozenset({"features", "nameserver"})
 """What a running container takes only at its next start, of the keys we write. From pve-container's
 `vmconfig_hotplug_pending`, which skips every key that it does not name."""
+_DEFAULT_ROOT_GB = 4
 _ADDRESS_AND_GATEWAY = (("ip", "gw"), ("ip6", "gw6"))
 _NOT_STATIC = frozenset({"dhcp", "auto", "manual"})
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """One `PUT config`, one resize, and what the firewall lacks. Falsy when there is nothing to do."""
+    """One `PUT config`, a resize for each disk that grows, and what the firewall lacks. Falsy when all is right."""
 
     put: dict[str, str]
     delete: tuple[str, ...] = ()
-    resize_gb: int | None = None
-    """The size in GiB that the root disk grows to."""
+    grow: dict[str, int] = field(default_factory=dict)
+    """The size in GiB that each disk, `rootfs` or `mpN`, grows to."""
     changes: tuple[Change, ...] = ()
     """For the result. Our own bookkeeping in the notes is not in it."""
     rules: tuple[RuleWrite, ...] = ()
@@ -49,7 +50,7 @@ class Changes:
     """What only root on the node can do; it comes first, and the rest is as if it were done."""
 
     def __bool__(self) -> bool:
-        by_api = self.put or self.delete or self.resize_gb or self.rules
+        by_api = self.put or self.delete or self.grow or self.rules
         return bool(by_api or self.root) or self.firewall_on is not None
 
     @property
@@ -75,7 +76,10 @@ def creation_config(declaration: Declaration, marker: Marker) -> dict[str, str]:
     """
     config = _declared_keys(declaration, {}, fresh=True)
     config["description"] = write_marker(marker, without_marker(declaration.description or ""))
-    return config | _new_disk(declaration.storage, declaration.disk_gb)
+    extra = volumes.new_volumes(declaration.volumes, {})
+    # With volumes Proxmox wants the root disk's size too; this is its own default.
+    size_gb = _DEFAULT_ROOT_GB if extra and declaration.disk_gb is None else declaration.disk_gb
+    return config | _new_disk(declaration.storage, size_gb) | extra
 
 
 def _new_disk(storage: str | None, size_gb: int | None) -> dict[str, str]:
@@ -93,21 +97,21 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     marker, ours = observation.marker, observation.is_ours
     wanted = _declared_keys(declaration, present, fresh=ours and marker is not None and marker.stage is Stage.MADE)
     put = {key: value for key, value in wanted.items() if not _same(key, value, present.get(key))}
+    put |= volumes.new_volumes(declaration.volumes, present)
     notes = _notes(declaration, observation)
     seal_put, seal_delete = _seal_repair(declaration, observation)
-    resize_gb = _growth(declaration, observation)
+    grow = _growth(declaration, observation)
     told = _told(put | seal_put, present) + tuple(Change(key=key, old=present[key]) for key in seal_delete)
     if notes is not None:
         put["description"] = notes
         told += _told_of_notes(notes, present.get("description", ""), ours=ours)
-    if resize_gb is not None:
-        old = property_string.parse(present["rootfs"], "volume").get("size")
-        told += (Change(key="rootfs", old=old, new=f"{resize_gb}G"),)
+    for disk, size_gb in grow.items():
+        told += (Change(key=disk, old=property_string.parse(present[disk], "volume")["size"], new=f"{size_gb}G"),)
     told += tuple(firewall.told(declaration.firewall, observation.firewall))
     return Changes(
         put | seal_put,
         seal_delete,
-        resize_gb,
+        grow,
         root.changes + told,
         rules=firewall.firewall_writes(declaration.firewall, observation.firewall),
         firewall_on=firewall.switch(declaration.firewall, observation.firewall),
@@ -224,14 +228,17 @@ def _notes(declaration: Declaration, observation: Observation) -> str | None:
     return write_marker(wanted, owners)
 
 
-def _growth(declaration: Declaration, observation: Observation) -> int | None:
+def _growth(declaration: Declaration, observation: Observation) -> dict[str, int]:
     """Grow only: a bigger disk is left alone, and the disks of a template cannot be resized."""
-    if declaration.disk_gb is None or observation.base_volume or observation.template_flag:
-        return None
+    if observation.base_volume or observation.template_flag:
+        return {}
     size = property_string.size_gib(
         property_string.parse(observation.config.get("rootfs", ""), "volume").get("size", "")
     )
-    return declaration.disk_gb if size is not None and size < declaration.disk_gb else None
+    root = {}
+    if declaration.disk_gb is not None and size is not None and size < declaration.disk_gb:
+        root["rootfs"] = declaration.disk_gb
+    return root | volumes.growing(declaration.volumes, observation.config)
 
 
 def _seal_repair(declaration: Declaration, observation: Observation) -> tuple[dict[str, str], tuple[str, ...]]:

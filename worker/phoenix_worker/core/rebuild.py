@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.core import property_string
 from phoenix_worker.core.observation import Presence
 from phoenix_worker.core.root_only import taken_places
+from phoenix_worker.core.volumes import unchangeable
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
@@ -24,6 +25,7 @@ def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[s
         told.append(f"its root disk has {size:g} GiB and is declared with {declaration.disk_gb}: no disk shrinks")
     if storage and declaration.storage is not None and declaration.storage != storage:
         told.append(f"its root disk is on {storage} and is declared for {declaration.storage}: no disk is moved")
+    told += unchangeable(declaration.volumes, observation.config)
     privileged = observation.config.get("unprivileged", "0") != "1"
     if privileged is declaration.unprivileged:
         is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")

@@ -139,7 +139,8 @@ def _storages(
 ) -> Iterator[Line]:
     users: dict[str, list[Declaration]] = {}
     for declaration in declared.values():
-        if (place := storage_of(declaration, catalog)) is not None:
+        places = (storage_of(declaration, catalog), *(volume.storage for volume in declaration.volumes))
+        for place in dict.fromkeys(filter(None, places)):
             users.setdefault(place, []).append(declaration)
     for name, those in sorted(users.items()):
         about, storage = f"Storage {name} on {node.name}", node.storages.get(name)
@@ -159,7 +160,8 @@ def _storages(
 def _abilities(
     about: str, storage: Storage, those: list[Declaration], catalog: Mapping[int, Declaration]
 ) -> Iterator[Line]:
-    linked = [one.ctid for one in those if one.clone_from in catalog and not one.full_clone]
+    rooted = [one for one in those if storage_of(one, catalog) == storage.name]
+    linked = [one.ctid for one in rooted if one.clone_from in catalog and not one.full_clone]
     if linked and not storage.copies_on_write:
         yield error(
             about,
@@ -167,7 +169,8 @@ def _abilities(
             'Declare `"clone": "full"`, or another storage for the template.',
         )
         return
-    largest = max((one.disk_gb or 0 for one in those), default=0)
+    volumes = (volume for one in those for volume in one.volumes if volume.storage == storage.name)
+    largest = max([*(one.disk_gb or 0 for one in rooted), *(volume.size_gb for volume in volumes)], default=0)
     if storage.free_gib < largest:
         yield warning(
             about,

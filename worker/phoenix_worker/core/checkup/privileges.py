@@ -49,7 +49,7 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
     if declaration.pool is not None:
         yield Need(f"/pool/{declaration.pool}", "VM.Allocate")
     yield Need(f"/nodes/{declaration.node}", "Sys.Audit")
-    for storage in filter(None, (storage_of(declaration, catalog),)):
+    for storage in filter(None, (storage_of(declaration, catalog), *(one.storage for one in declaration.volumes))):
         yield Need(f"/storage/{storage}", "Datastore.AllocateSpace")
         yield Need(f"/storage/{storage}", "Datastore.Audit")
     if declaration.os_template is not None:
@@ -65,7 +65,7 @@ def _on_guest(declaration: Declaration) -> Iterator[str]:
         yield "VM.Config.CPU"
     if declaration.memory_mb is not None or declaration.swap_mb is not None:
         yield "VM.Config.Memory"
-    if declaration.disk_gb is not None or declaration.storage is not None:
+    if declaration.disk_gb is not None or declaration.storage is not None or declaration.volumes:
         yield "VM.Config.Disk"
 
 

@@ -1,0 +1,63 @@
+"""Volumes of their own: made, grown, inherited, and never touched otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.acceptance.scenes import done, writes_to
+from tests.acceptance.test_converging import redeclare
+from tests.support.product import OS_TEMPLATE, container, template
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+
+def volume(mount_point: str, size_gb: int = 8, pool: str = "tank", **more: Any) -> dict[str, Any]:
+    return {"name": "data", "pool": pool, "size_gb": size_gb, "mount_point": mount_point, **more}
+
+
+def mounts(product: Product, ctid: int) -> dict[str, str]:
+    """What is mounted where, without the names that Proxmox gives."""
+    found = {}
+    for key, value in product.config(ctid).items():
+        if key.startswith("mp"):
+            disk, *parts = value.split(",")
+            options = dict(part.split("=", 1) for part in parts)
+            found[options["mp"]] = f"{disk.partition(':')[0]} {options['size']}"
+    return found
+
+
+def test_volumes_are_made_grown_and_inherited(product: Product) -> None:
+    tank = {"type": "zfspool", "active": 1, "content": "rootdir,images"}
+    product.simulator.do(product.simulator.pve.storages.update, {"tank": tank})
+    product.declare(
+        {
+            900: template(zfs_volumes=[volume("/srv/base")]),
+            103: container(103, zfs_volumes=[volume("/srv/data/")], volumes=[volume("/srv/base", 16)]),
+            104: container(104, None, template=OS_TEMPLATE, volumes=[volume("/srv/data", pool="local-lvm")]),
+            105: container(105, clone="linked"),
+        }
+    )
+    product.start_worker()
+    assert product.ensure(103).warnings == ()
+    assert mounts(product, 900) == {"/srv/base": "tank 8G"}
+    assert mounts(product, 103) == {"/srv/base": "tank 16G", "/srv/data": "tank 8G"}
+    assert done(product.ensure(104)) == [("create", 104), ("start", 104)]
+    assert mounts(product, 104) == {"/srv/data": "local-lvm 8G"}
+    product.ensure(105)
+    assert mounts(product, 105) == mounts(product, 900)
+    written = len(product.writes())
+    assert [product.ensure(ctid).outcome for ctid in (103, 104, 105)] == ["unchanged"] * 3
+    assert len(product.writes()) == written
+
+    redeclare(product, 104, volumes=[volume("/srv/data", 10, "local-lvm"), volume("/srv/more", 1)])
+    result = product.ensure(104)
+    assert (done(result), result.pending_restart) == ([("configure", 104)], ()), "it runs, and has it at once"
+    assert mounts(product, 104) == {"/srv/data": "local-lvm 10G", "/srv/more": "tank 1G"}
+    redeclare(product, 104, volumes=[volume("/srv/data", 4, "tank")])
+    shrunk = product.ensure(104)
+    told = [line.partition("volume /srv/data ")[2] for line in shrunk.warnings]
+    assert [line.partition(" and is")[0] for line in told] == ["is on local-lvm", "has 10 GiB"]
+    assert mounts(product, 104) == {"/srv/data": "local-lvm 10G", "/srv/more": "tank 1G"}
+    assert writes_to(product, 104)[-1] == "PUT /config", "the notes"
+    assert product.ensure(104).outcome == "unchanged"

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from phoenix_producer.contract import Change
+from phoenix_worker.catalog.declaration import Role, Volume
+from phoenix_worker.core.diff import creation_config, diff
+from phoenix_worker.core.marker import write_marker
+from phoenix_worker.core.rebuild import needs_rebuild
+from tests.support.declared import DECLARED, MARKER, seen
+
+DATA, LOGS = Volume("tank", 8, "/srv/data"), Volume("fast", 1, "/var/log")
+HOLDING = replace(DECLARED, volumes=(DATA, LOGS))
+MP_DATA, MP_LOGS = "tank:subvol-103-disk-1,mp=/srv/data,size=8G", "fast:vm-103-disk-1,mp=/var/log,size=1G"
+
+
+def test_what_is_there_needs_nothing_whatever_its_number_and_spelling() -> None:
+    assert not diff(HOLDING, seen(mp0=MP_DATA, mp1=MP_LOGS))
+    spelt = "tank:subvol-103-disk-1,acl=1,backup=1,mp=/srv//data/,size=8192M"
+    assert not diff(HOLDING, seen(mp7=spelt, mp3=MP_LOGS))
+    assert not diff(DECLARED, seen(mp0=MP_DATA)), "what is not declared stays"
+
+
+def test_what_is_missing_is_made_at_a_number_that_is_free() -> None:
+    changes = diff(HOLDING, seen(mp0="/srv/host,mp=/srv/host", mp2=MP_LOGS))
+    assert changes.put == {"mp1": "tank:8,mp=/srv/data"}
+    assert changes.changes == (Change(key="mp1", new="tank:8,mp=/srv/data"),)
+    assert changes.pending_when_running == ()
+    assert diff(HOLDING, seen()).put == {"mp0": "tank:8,mp=/srv/data", "mp1": "fast:1,mp=/var/log"}
+
+
+def test_what_proxmox_was_asked_for_and_did_not_make_is_asked_for_again_and_not_twice() -> None:
+    assert diff(HOLDING, seen(mp4="tank:8,mp=/srv/data", mp1=MP_LOGS)).put == {"mp4": "tank:8,mp=/srv/data"}
+
+
+def test_a_volume_grows_as_the_root_disk_does() -> None:
+    smaller = seen(rootfs="local-lvm:vm-103-disk-0,size=8G", mp2=MP_DATA.replace("8G", "512M"), mp1=MP_LOGS)
+    changes = diff(HOLDING, smaller)
+    assert (changes.put, changes.grow) == ({}, {"rootfs": 16, "mp2": 8})
+    assert changes.changes == (
+        Change(key="rootfs", old="8G", new="16G"),
+        Change(key="mp2", old="512M", new="8G"),
+    )
+
+
+def test_the_volumes_of_a_template_stay() -> None:
+    base = {"rootfs": "local-lvm:base-103-disk-0,size=8G", "template": "1"}
+    notes = write_marker(replace(MARKER, role=Role.TEMPLATE), "The CA.")
+    sealed = seen(**base, mp0="tank:base-103-disk-1,mp=/srv/data,size=1G", mp1=MP_LOGS, description=notes)
+    assert not diff(replace(HOLDING, role=Role.TEMPLATE), sealed)
+
+
+@pytest.mark.parametrize(
+    ("mp0", "words"),
+    [
+        (MP_DATA.replace("8G", "16G"), "its volume /srv/data has 16 GiB and is declared with 8: no disk shrinks"),
+        (MP_DATA.replace("tank", "slow"), "its volume /srv/data is on slow and is declared for tank: no disk is moved"),
+        ("/mnt/x,mp=/srv/data", "its volume /srv/data is a directory of the node and is declared for tank"),
+    ],
+)
+def test_what_cannot_be_had_any_more_is_told_and_left_alone(mp0: str, words: str) -> None:
+    observed = seen(mp0=mp0, mp1=MP_LOGS, unprivileged="1")
+    (told,) = needs_rebuild(HOLDING, observed)
+    assert words in told
+    assert not diff(HOLDING, observed)
+
+
+@pytest.mark.parametrize(
+    ("fields", "rootfs"),
+    [({}, "local-lvm:16"), ({"disk_gb": None}, "local-lvm:4"), ({"disk_gb": None, "storage": None}, "4")],
+)
+def test_a_creation_orders_them_with_the_root_disk_that_proxmox_wants_then(
+    fields: dict[str, str | None], rootfs: str
+) -> None:
+    root = replace(HOLDING, clone_from=None, os_template="local:vztmpl/x.tar.zst", **fields)  # type: ignore[arg-type] # parametrised
+    config = creation_config(root, MARKER)
+    disks = {key: value for key, value in config.items() if key in {"storage", "rootfs", "mp0", "mp1"}}
+    assert disks == {"rootfs": rootfs, "mp0": "tank:8,mp=/srv/data", "mp1": "fast:1,mp=/var/log"}
