@@ -36,7 +36,7 @@ EXPECTED: list[tuple[int | str | None, str, str]] = [
     (116, "features/not_there.sh, nor_this.sh not found beside the catalog", "Put it there"),
     (117, '"name" is written twice', "Keep one"),
     (118, "volume /srv/data has 4 GB, less than the 8 GB of its template 901", "at least 8"),
-    (119, "More than one volume or directory is to be mounted at /srv/data", "a place of its own"),
+    (119, 'Two things are mounted at "/srv/data"', ""),
     (None, "lxc_templates is of an older format", "phoenix-lxc migrate FILE"),
 ]
 

@@ -45,7 +45,6 @@ def refuse_together(entries: Entries) -> Iterator[Refusal]:
         _template_dependencies,
         _shrinking,
         _shrinking_volumes,
-        _volumes_at_one_place,
         _other_privileges,
         _templates_with_bind_mounts,
         _duplicate_macs,
@@ -176,15 +175,6 @@ def _shrinking_volumes(entries: Entries) -> Iterator[Refusal]:
                     f"The volume {volume.mount_point} has {volume.size_gb} GB, less than the {least} GB of {where}."
                 )
                 yield Refusal(ctid, problem, f"Declare at least {least}; disks only grow.")
-
-
-def _volumes_at_one_place(entries: Entries) -> Iterator[Refusal]:
-    for ctid, parsed in entries.items():
-        binds = ["/" + mount.container_path.strip("/") for mount in parsed.entry.mount_points]
-        paths = [*binds, *(volume.mount_point for volume in parsed.entry.all_volumes)]
-        for path in dict.fromkeys(path for path in paths if paths.count(path) > 1):
-            problem = f"More than one volume or directory is to be mounted at {path}."
-            yield Refusal(ctid, problem, "Give each a place of its own.")
 
 
 def _other_privileges(entries: Entries) -> Iterator[Refusal]:
