@@ -15,13 +15,14 @@ CONTRACT_VERSION = 1
 
 ENSURE = "phoenix.ensure"
 DESTROY = "phoenix.destroy"
+REBUILD = "phoenix.rebuild"
 PLAN = "phoenix.plan"
 CONTAINERS = "phoenix.containers"
 CANCEL = "phoenix.cancel"
 STATUS = "phoenix.status"
 REFUSE = "phoenix.refuse"
 """What a queue item that is no message is run as: it fails, and says why."""
-REQUESTS = frozenset({ENSURE, DESTROY, PLAN, CONTAINERS, CANCEL, STATUS, REFUSE})
+REQUESTS = frozenset({ENSURE, DESTROY, REBUILD, PLAN, CONTAINERS, CANCEL, STATUS, REFUSE})
 """The tasks that requesters publish. All others are the worker's own."""
 
 QUEUE = "phoenix.ensure"
@@ -58,6 +59,7 @@ class Outcome(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     DESTROYED = "destroyed"
+    REBUILT = "rebuilt"
 
 
 class EnsureRequest(Message):
@@ -80,6 +82,18 @@ class DestroyRequest(Message):
     """Ask that a container or template that is ours be no more, disks included. Its declaration stays."""
 
     ctid: Ctid
+    dry_run: StrictBool = False
+    """Change nothing; the result tells what would be done."""
+    requester: str | None = Field(default=None, max_length=200)
+    """Who asks, for the people who read the job list."""
+
+
+class RebuildRequest(Message):
+    """Ask that a template be built anew, and take the place of the one that there is."""
+
+    ctid: Ctid
+    accept_not_applied: StrictBool = False
+    """As of an ensure."""
     dry_run: StrictBool = False
     """Change nothing; the result tells what would be done."""
     requester: str | None = Field(default=None, max_length=200)

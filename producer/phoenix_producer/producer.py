@@ -13,6 +13,7 @@ from phoenix_producer.contract import (
     DESTROY,
     ENSURE,
     PLAN,
+    REBUILD,
     STATUS,
     Cancelled,
     ContractError,
@@ -21,6 +22,7 @@ from phoenix_producer.contract import (
     EnsureRequest,
     EnsureResult,
     Message,
+    RebuildRequest,
     parse_as,
     parse_request,
 )
@@ -132,6 +134,21 @@ class Producer:
         """Ask the same for several. See `destroy`."""
         return Handles(self._link, [self.destroy(ctid, dry_run=dry_run) for ctid in ctids])
 
+    def rebuild(self, ctid: int, *, accept_not_applied: bool = False, dry_run: bool = False) -> Handle[EnsureResult]:
+        """Ask that a template be built anew at a scratch CTID and replace the one that there is. Raises as `ensure`.
+
+        The old one is cloned from until the new one is finished; one that linked clones hang on is refused.
+        """
+        options = {"accept_not_applied": accept_not_applied, "dry_run": dry_run, "requester": self._requester}
+        return self._change(REBUILD, parse_as(RebuildRequest, {"ctid": ctid, **options}), uuid4())
+
+    def rebuild_many(
+        self, ctids: Iterable[int], *, accept_not_applied: bool = False, dry_run: bool = False
+    ) -> Handles[EnsureResult]:
+        """Ask the same for several. See `rebuild`."""
+        options = {"accept_not_applied": accept_not_applied, "dry_run": dry_run}
+        return Handles(self._link, [self.rebuild(ctid, **options) for ctid in ctids])
+
     def plan(self, ctid: int, *, accept_not_applied: bool = False) -> Handle[Plan]:
         """Ask what an ensure would do. Raises ContractError and Unreachable."""
         options = {"accept_not_applied": True} if accept_not_applied else {}
@@ -164,7 +181,9 @@ class Producer:
     def _ensure(self, request: EnsureRequest, request_id: UUID) -> Handle[EnsureResult]:
         return self._change(ENSURE, request, request_id)
 
-    def _change(self, name: str, request: EnsureRequest | DestroyRequest, request_id: UUID) -> Handle[EnsureResult]:
+    def _change(
+        self, name: str, request: EnsureRequest | DestroyRequest | RebuildRequest, request_id: UUID
+    ) -> Handle[EnsureResult]:
         options = request.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
         return self._send(name, request_id, request.ctid, options, EnsureResult.model_validate)
 

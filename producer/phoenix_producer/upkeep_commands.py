@@ -1,4 +1,4 @@
-"""`phoenix-lxc destroy`: what cannot be taken back is shown and confirmed first."""
+"""`phoenix-lxc destroy` and `rebuild`: what cannot be taken back is shown and confirmed first."""
 
 # No postponed annotations here: typer reads them when a command runs.
 import sys
@@ -24,6 +24,13 @@ DESTROY_EPILOG = epilog(
     "phoenix-lxc destroy 103 104 --yes",
     codes="0 they are gone; 1 one failed, or has not ended in time; 2 wrong usage, not confirmed, or the catalog has "
     "none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+)
+
+REBUILD_EPILOG = epilog(
+    "phoenix-lxc rebuild 900 --dry-run",
+    "phoenix-lxc rebuild 900",
+    codes="0 they are rebuilt; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog has none of the "
+    "CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
 )
 
 
@@ -56,6 +63,30 @@ def destroy(
 def somebody_is_there() -> bool:
     """Whether there is a person to ask."""
     return sys.stdin.isatty()
+
+
+def rebuild(
+    context: typer.Context,
+    ctids: Ctids,
+    *,
+    accept_not_applied: Annotated[
+        bool, typer.Option("--accept-not-applied", help="Leave out what the workers cannot apply.")
+    ] = False,
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build templates anew from their declarations, and let them take the place of those that there are.
+
+    Built and sealed at a scratch CTID (the workers' PHOENIX_SCRATCH_CTIDS)
+    while the old one is still cloned from; replaced only then. A template
+    that linked clones hang on is refused. Containers stay as they are.
+    """
+    with talking(context) as producer:
+        chosen = list(dict.fromkeys(ctids))
+        handles = producer.rebuild_many(chosen, accept_not_applied=accept_not_applied, dry_run=dry_run)
+        answers = answers_of(handles, context, timeout, as_json=as_json)
+    conclude(answers, outcome_lines, as_json=as_json)
 
 
 def _need_a_terminal(*, asked: bool) -> None:

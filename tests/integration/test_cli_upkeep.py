@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from phoenix_producer import session, upkeep_commands
 from phoenix_producer.cli import app
-from phoenix_producer.contract import DESTROY, Outcome
+from phoenix_producer.contract import DESTROY, REBUILD, Outcome
 from phoenix_producer.testing import RecordingProducer
 
 LINE = "destroy CT {ctid} on pve: container 'ct{ctid}', with its disks"
@@ -85,3 +85,15 @@ def test_a_dry_run_asks_nobody_and_is_json_on_request(producer: RecordingProduce
     assert told.exit_code == 0
     assert json.loads(told.stdout)[0]["plan"] == [LINE.format(ctid=103)]
     assert asked(producer) == [(103, False)]
+
+
+def test_a_rebuild_needs_no_confirmation(producer: RecordingProducer) -> None:
+    producer.succeeds(900, Outcome.REBUILT, of=REBUILD, templates_built=(900,))
+    done = invoke("rebuild", "900", "--accept-not-applied")
+    assert (done.exit_code, done.stdout.splitlines()[-2:]) == (
+        0,
+        ["900  rebuilt on pve", "     template 900 was built"],
+    )
+    assert producer.requests[-1].options == {"accept_not_applied": True}
+    assert invoke("rebuild", "900", "--dry-run", "--json").exit_code == 0
+    assert producer.requests[-1].options == {"dry_run": True}

@@ -209,6 +209,25 @@ def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> Non
     assert len({plain, *changed}) == len(changed) + 1
 
 
+def test_ctids_at_which_templates_are_rebuilt_are_not_declared(tmp_path: Path) -> None:
+    scratch = Defaults("pve", scratch=range(9000, 9100))
+    with pytest.raises(CatalogError, match=r"9005 is one of the CTIDs at which templates are rebuilt \(9000-9099\)"):
+        loaded(tmp_path, {"9005": template()}, scratch)
+
+
+def test_the_declaration_of_a_rebuild_is_served_by_its_hash(tmp_path: Path) -> None:
+    configs = {"900": template(), "1000": template(name="other", is_template=True), "103": clone()}
+    catalog = loaded(tmp_path, configs, Defaults("pve", scratch=range(9000, 9100)))
+    for ctid in (900, 1000):
+        scratch = catalog.scratch(ctid)
+        assert scratch is not None
+        assert (scratch.ctid, scratch.name) == (9000, catalog[ctid].name)
+        assert catalog.serve(9000, scratch.hash) == scratch
+    assert catalog.serve(900, catalog[900].hash) == catalog[900]
+    assert catalog.serve(900, "0ld") is catalog.serve(9000, "0ld") is catalog.serve(9001, catalog[900].hash) is None
+    assert loaded(tmp_path, configs).scratch(900) is None
+
+
 def test_the_catalogs_hash_is_of_its_content(tmp_path: Path) -> None:
     one, again, other = ({"103": template(cores=cores)} for cores in (1, 1, 2))
     assert loaded(tmp_path, one).hash == loaded(tmp_path, again).hash != loaded(tmp_path, other).hash

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_worker.settings import Settings, SettingsError, load_settings, settings_page
+from phoenix_worker.settings import Settings, SettingsError, defaults_of, load_settings, settings_page
 
 ROOT = Path(__file__).parents[2]
 SECRET = "8a5f2c1e-1111-4000-8000-7a11c0ffee00"
@@ -190,3 +190,17 @@ def test_wrong_addresses_of_nodes(monkeypatch: pytest.MonkeyPatch, wrong: str) -
 def test_files_for_ssh_that_are_not_there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "/no/such/file")
     assert f"{name}: cannot be read (/no/such/file: No such file or directory)." in complaint()
+
+
+@pytest.mark.usefixtures("needed")
+@pytest.mark.parametrize("ctids", ["9000", "9000-", "9099-9000", "99-120", "a-b", "9000-1000000000", "-5"])
+def test_what_is_no_range_of_ctids_is_refused(ctids: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOENIX_SCRATCH_CTIDS", ctids)
+    assert "PHOENIX_SCRATCH_CTIDS: is no range of CTIDs" in complaint()
+
+
+@pytest.mark.usefixtures("needed")
+def test_scratch_ctids_are_a_range_with_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert defaults_of(load_settings()).scratch is None
+    monkeypatch.setenv("PHOENIX_SCRATCH_CTIDS", "9000-9099")
+    assert defaults_of(load_settings()).scratch == range(9000, 9100)

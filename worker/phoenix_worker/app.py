@@ -8,7 +8,7 @@ from celery import Celery
 
 from phoenix_producer.contract import REQUESTS
 from phoenix_worker import about, logs, tasks, upkeep  # noqa: F401 - what a worker answers and runs names itself there
-from phoenix_worker.catalog.loading import Defaults, load
+from phoenix_worker.catalog.loading import load
 from phoenix_worker.catalog.source import CatalogSource
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.engine import Engine
@@ -17,7 +17,7 @@ from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.ssh_shell import SshAccess, SshShell
 from phoenix_worker.registry import TASKS
-from phoenix_worker.settings import access_of
+from phoenix_worker.settings import access_of, defaults_of
 from phoenix_worker.task import PhoenixTask
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def build(settings: Settings) -> Celery:
     """Build the worker's app. Nothing is connected or started yet. Raises CatalogError for an unusable catalog."""
     logs.use(settings.log_format, settings.secrets())
     proxmox = ProxmoxApi(access_of(settings), on_answer=logs.log_call)
-    defaults = Defaults(node=settings.node, template_storage=settings.template_storage)
+    defaults = defaults_of(settings)
     load(settings.catalog, defaults)
     app = Celery("phoenix_worker", broker=settings.redis_url, backend=settings.redis_url, set_as_current=False)
     app.conf.update(CELERY_SETTINGS)

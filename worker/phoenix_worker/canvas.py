@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery.canvas import Signature, chain
 
+from phoenix_worker.core.ownership import Purpose
 from phoenix_worker.core.plan import PlannedStep, StepName
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.rebuilding import Rebuild
     from phoenix_worker.task import PhoenixTask
 
 CLONE = "phoenix.clone"
@@ -23,6 +25,8 @@ STOP = "phoenix.stop"
 SEAL = "phoenix.seal"
 VERIFY = "phoenix.verify"
 REMOVE = "phoenix.remove"
+REPLACE = "phoenix.replace"
+COPY = "phoenix.copy"
 REPORT = "phoenix.report"
 
 _TASK_OF = {
@@ -71,8 +75,31 @@ def _link(task: PhoenixTask, name: StepName, declaration: Declaration, *, adopte
 
 def removed(task: PhoenixTask, declaration: Declaration) -> Signature:
     """Chain the removal of a CTID and its report."""
-    return chain(*(_of(task, name, declaration) for name in (REMOVE, REPORT)))
+    return chain(_of(task, REMOVE, declaration, Purpose.DESTROY), _of(task, REPORT, declaration))
 
 
-def _of(task: PhoenixTask, name: str, declaration: Declaration) -> Signature:
-    return task.app.signature(name, args=(declaration.ctid, declaration.hash), immutable=True)
+def rebuilt(task: PhoenixTask, rebuild: Rebuild, *, accepted: bool) -> Signature:
+    """Chain what builds a template at the scratch CTID, and then its replacement."""
+    clear = [_of(task, REMOVE, rebuild.scratch, Purpose.SCRATCH)] if rebuild.clear else []
+    build = [_link(task, step.name, rebuild.scratch, adopted=False, accepted=accepted) for step in rebuild.build]
+    told = (rebuild.scratch.ctid, rebuild.scratch.hash)
+    return chain(*clear, *build, _of(task, REPLACE, rebuild.template, *told, accepted=accepted))
+
+
+def replaced(task: PhoenixTask, template: Declaration, scratch: Declaration, *, accepted: bool) -> Signature:
+    """Chain what puts a template in the place of the old one."""
+    finish = (
+        _link(task, name, template, adopted=False, accepted=accepted) for name in (StepName.CONFIGURE, StepName.SEAL)
+    )
+    return chain(
+        _of(task, REMOVE, template, Purpose.REBUILD),
+        _of(task, COPY, template, scratch.ctid),
+        *finish,
+        _of(task, REMOVE, scratch, Purpose.SCRATCH),
+        _of(task, REPORT, template),
+    )
+
+
+def _of(task: PhoenixTask, name: str, declaration: Declaration, *more: Any, **options: Any) -> Signature:
+    args = (declaration.ctid, declaration.hash, *more)
+    return task.app.signature(name, args=args, kwargs=options, immutable=True)

@@ -16,7 +16,7 @@ from redis.retry import Retry
 from phoenix_producer.record import PREFIX
 from phoenix_worker import about
 from phoenix_worker.catalog.findings import CatalogError
-from phoenix_worker.catalog.loading import Catalog, Defaults, load
+from phoenix_worker.catalog.loading import Catalog, load
 from phoenix_worker.core.checkup import cluster, privileges, redis, workers
 from phoenix_worker.core.checkup.line import Line, error, fine, listed, warning
 from phoenix_worker.core.errors import PermanentError, TransientError
@@ -25,7 +25,7 @@ from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.inspection import Inspection
 from phoenix_worker.redis_facts import redis_facts
-from phoenix_worker.settings import access_of
+from phoenix_worker.settings import access_of, defaults_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ def check_all(settings: Settings) -> Iterator[Line]:
 
 
 def _catalog(settings: Settings) -> tuple[Catalog | None, list[Line]]:
-    defaults = Defaults(node=settings.node, template_storage=settings.template_storage)
+    defaults = defaults_of(settings)
     try:
         catalog = load(settings.catalog, defaults)
     except CatalogError as refused:

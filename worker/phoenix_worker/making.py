@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker import traces
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.ownership import Creating, judge
+from phoenix_worker.orders import clone_order
 from phoenix_worker.survey import look, permit
 
 if TYPE_CHECKING:
@@ -22,6 +23,21 @@ _FORGOTTEN = "task-forgotten"
 _WORKER_DIED = "proxmox-worker-died"
 _HALF_MADE = "half-made"
 _LOOKS = 2
+
+
+def cloned(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
+    """Clone a CTID from its template, whose lane the task holds, and wait until Proxmox has done it."""
+    task.hold(f"node/{declaration.node}", task.node_capacity)
+    order = clone_order(declaration, task.creation)
+    return make(
+        task,
+        "clone",
+        declaration,
+        lambda: task.proxmox.clone(order),
+        found=lambda when: traces.clone(task.proxmox, order, task.creation, when),
+        doing=f"clone template {order.source} to CT {order.ctid} on {order.node}",
+        kind=f"vzclone {order.node} {order.source} full={order.full:d}",
+    )
 
 
 def make(

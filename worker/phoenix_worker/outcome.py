@@ -39,6 +39,7 @@ def shared(task: PhoenixTask, end: dict[str, Any]) -> dict[str, Any]:
 def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
     """What the links of this job did."""
     done = task.steps_done()
+    lasting = [step for step in done if step["ctid"] in task.catalog.current()]
     own = [step for step in done if step["ctid"] == declaration.ctid]
     outcome = _outcome({step["name"] for step in own})
     return _result(
@@ -47,8 +48,8 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
         outcome=outcome,
         changes=changes_in(own),
         steps=steps_in(done),
-        templates_built=templates_in(done),
-        templates_not_applied=unapplied_in(done, but=declaration.ctid),
+        templates_built=templates_in(lasting),
+        templates_not_applied=unapplied_in(lasting, but=declaration.ctid),
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
         warnings=warnings_in(done),
     )
@@ -56,7 +57,7 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
 
 def _outcome(steps: set[str]) -> Outcome:
     if "destroy" in steps:
-        return Outcome.DESTROYED
+        return Outcome.REBUILT if "clone" in steps else Outcome.DESTROYED
     return Outcome.CREATED if {"create", "clone"} & steps else Outcome.UPDATED
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from phoenix_producer.contract import ENSURE
 from phoenix_worker import traces
 from phoenix_worker.core.errors import PermanentError
 
 if TYPE_CHECKING:
-    from phoenix_producer.contract import EnsureRequest
+    from phoenix_producer.contract import EnsureRequest, RebuildRequest
     from phoenix_worker.core.ports import CreateOrder
     from phoenix_worker.task import PhoenixTask
 
@@ -21,7 +22,7 @@ def dependencies_of(task: PhoenixTask, ctid: int) -> list[int]:
     return list(dict.fromkeys(dependency for one in needed for dependency in one.dependencies))
 
 
-def have_dependencies(task: PhoenixTask, request: EnsureRequest) -> None:
+def have_dependencies(task: PhoenixTask, request: EnsureRequest | RebuildRequest) -> None:
     """Ensure everything that a CTID depends on; no lock is held meanwhile.
 
     A dependency that is not in the catalog is only checked: it must exist and run.
@@ -57,10 +58,10 @@ def refuse_unless_running(ctid: int, dependency: int, running: bool | None) -> N
     )
 
 
-def _ask(task: PhoenixTask, dependency: int, request: EnsureRequest) -> str:
+def _ask(task: PhoenixTask, dependency: int, request: EnsureRequest | RebuildRequest) -> str:
     options = {"accept_not_applied": True} if request.accept_not_applied else {}
     request_id: str = task.once(
-        f"ask-{dependency}", lambda: task.ask((dependency,), options, f"dependency/{dependency}")
+        f"ask-{dependency}", lambda: task.ask(ENSURE, (dependency,), options, f"dependency/{dependency}")
     )
     return request_id
 

@@ -14,24 +14,25 @@ from phoenix_worker.survey import look, permit
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.observation import Observation
+    from phoenix_worker.core.ownership import Verdict
     from phoenix_worker.task import PhoenixTask
 
 _IS_GONE = frozenset({"missing", "task-forgotten"})
 
 
-def remove(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
+def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
     """Stop and delete a CTID, and wait until Proxmox has done it. Nothing is done to one that is absent."""
     node, ctid = declaration.node, declaration.ctid
     stopped = task.once(
         "stop",
-        lambda: _stop(task, declaration),
+        lambda: _stop(task, declaration, purpose),
         adopt=lambda when: traces.power(task.proxmox, declaration, "vzshutdown", when),
         upid=traces.upid_of,
     )
     task.done("stop", stopped, f"stop CT {ctid} on {node}", kind=f"vzshutdown {node}")
     posted: dict[str, Any] = task.once(
         "destroy",
-        lambda: _delete(task, declaration),
+        lambda: _delete(task, declaration, purpose),
         adopt=lambda when: traces.removal(task.proxmox, node, ctid, when),
         upid=traces.upid_of,
     )
@@ -65,13 +66,13 @@ def removal_line(seen: Observation) -> str:
     return f"{verb} CT {seen.ctid} on {seen.node}: {kind} '{name}', with its disks"
 
 
-def _stop(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
-    seen = _look(task, declaration)
+def _stop(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
+    seen = _look(task, declaration, purpose)
     return traces.posted(task.proxmox.stop(declaration.node, declaration.ctid) if seen.running else None)
 
 
-def _delete(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
-    seen = _look(task, declaration)
+def _delete(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
+    seen = _look(task, declaration, purpose)
     if not may_destroy(seen):
         return traces.posted(None)
     try:
@@ -82,10 +83,15 @@ def _delete(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
         return traces.posted(None)
 
 
-def _look(task: PhoenixTask, declaration: Declaration) -> Observation:
+def _look(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> Observation:
     """Look now, and see that it may be destroyed, or is absent."""
-    seen, verdict = look(task, declaration, purpose=Purpose.DESTROY)
-    allowed = verdict.action in {Action.DESTROY, Action.NOTHING}
-    permit(allowed, verdict, f"destroy CT {declaration.ctid}")
-    refuse_linked(seen, linked_clones(task, declaration, seen))
+    seen, verdict = look(task, declaration, purpose=purpose)
+    may_go(task, declaration, seen, verdict, purpose)
     return seen
+
+
+def may_go(task: PhoenixTask, declaration: Declaration, seen: Observation, verdict: Verdict, purpose: Purpose) -> None:
+    """Raise PermanentError unless what stands at a CTID may be destroyed, or nothing does."""
+    allowed = verdict.action in {Action.DESTROY, Action.NOTHING}
+    permit(allowed, verdict, f"{purpose} CT {declaration.ctid}")
+    refuse_linked(seen, linked_clones(task, declaration, seen), purpose)

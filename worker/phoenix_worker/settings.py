@@ -14,11 +14,13 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from phoenix_worker.catalog.declaring import Defaults
 from phoenix_worker.proxmox.door import Access
 
 ENV_FILE = ".env"
 _PREFIX = "PHOENIX_"
 _ADDRESS = re.compile(r"(?P<node>[\w.-]+)=(?:\[(?P<ip6>[\da-fA-F:.]+)\]|(?P<host>[\w.-]+))(?::(?P<port>\d{1,5}))?")
+_CTIDS = range(100, 1_000_000_000)
 
 
 def _redis_url(value: str) -> str:
@@ -84,6 +86,20 @@ def _addresses(value: Any) -> Any:
     if len(read) < sum(bool(part.strip()) for part in value.split(",")):
         raise ValueError("is no list such as pve1=10.0.0.11,pve2=[fd00::12]:2222, each node once.")
     return read
+
+
+def _ctids(value: str | None) -> str | None:
+    if value is not None and _range_of(value) is None:
+        raise ValueError(f"is no range of CTIDs from {_CTIDS[0]} to {_CTIDS[-1]}, such as 9000-9099.")
+    return value
+
+
+def _range_of(value: str) -> range | None:
+    first, dash, last = value.partition("-")
+    if not (dash and first.isdecimal() and last.isdecimal()):
+        return None
+    found = range(int(first), int(last) + 1)
+    return found if found and found[0] in _CTIDS and found[-1] in _CTIDS else None
 
 
 def _filled(value: str) -> str:
@@ -166,6 +182,14 @@ class Settings(BaseSettings):
     template_storage: Annotated[str, Field(description="Storage of OS templates that the catalog gives as a path.")] = (
         "local"
     )
+    scratch_ctids: Annotated[
+        str | None,
+        AfterValidator(_ctids),
+        Field(
+            description="CTIDs at which templates are rebuilt, as `9000-9099`: a hundred, or as many as there are "
+            "templates. Nothing else may use them. Without them nothing is rebuilt."
+        ),
+    ] = None
     node_capacity: Annotated[
         int, Field(ge=1, le=64, description="Creations and clones that one node does at the same time.")
     ] = 4
@@ -195,6 +219,15 @@ def access_of(settings: Settings) -> Access:
         token_value=settings.proxmox_token_value.get_secret_value(),
         ca_file=str(settings.proxmox_ca_file) if settings.proxmox_ca_file else None,
         read_seconds=settings.proxmox_timeout,
+    )
+
+
+def defaults_of(settings: Settings) -> Defaults:
+    """Say what holds where the catalog says nothing."""
+    return Defaults(
+        node=settings.node,
+        template_storage=settings.template_storage,
+        scratch=_range_of(settings.scratch_ctids) if settings.scratch_ctids else None,
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from phoenix_producer.contract import REQUESTS, ContractError, EnsureFailed, Failure, Step
+from phoenix_worker.canvas import COPY
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.source import CatalogChanged
 from phoenix_worker.core.errors import PermanentError, TransientError
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
+
+
+_STAYS = "CT {} was made and stays as it is; the next request goes on with it."
+_FATES = {"create": _STAYS, "clone": _STAYS, "destroy": "CT {} was destroyed."}
 
 
 class PhoenixTask(DurableTask):
@@ -139,9 +144,12 @@ class PhoenixTask(DurableTask):
         """Leave nothing half made when the job is cancelled. What cannot be removed is logged, and the job ends."""
         if self.name in REQUESTS or json.loads(self.running.fail or "{}").get("cause", CANCELLED) != CANCELLED:
             return
-        ctid, declared, *_ = args
+        ctid, declared, *more = args
         try:
-            self.running.notes = wind_up(self, self.declared(ctid, declared, accepted=True))
+            declaration = self.declared(ctid, declared, accepted=True)
+            if self.name == COPY:
+                declaration = replace(declaration, clone_from=more[0], full_clone=True)
+            self.running.notes = wind_up(self, declaration)
         except TransientError as error:
             self.back_off(error)
             logger.exception("CT %s may be left half made by a cancelled job.", ctid)
@@ -176,9 +184,9 @@ class PhoenixTask(DurableTask):
         """What becomes of what this job had begun to make."""
         if cause == CANCELLED:
             return self.running.notes
-        made = dict.fromkeys(step["ctid"] for step in steps if step["name"] in {"create", "clone"})
-        unfinished = (ctid for ctid in made if ctid not in templates_in(steps))
-        return tuple(f"CT {ctid} was made and stays as it is; the next request goes on with it." for ctid in unfinished)
+        last = {step["ctid"]: step["name"] for step in steps if step["name"] in _FATES}
+        finished = templates_in(steps)
+        return tuple(_FATES[name].format(ctid) for ctid, name in last.items() if ctid not in finished)
 
     def _declared_now(self, ctid: int | None) -> Declaration | None:
         try:

@@ -33,8 +33,8 @@ from phoenix_worker.core.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.plan import plan
 from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.foresight import foresee
-from phoenix_worker.making import make
-from phoenix_worker.orders import clone_order, create_order
+from phoenix_worker.making import cloned, make
+from phoenix_worker.orders import create_order
 from phoenix_worker.prerequisites import have_dependencies, have_os_template
 from phoenix_worker.registry import task
 from phoenix_worker.status import standings
@@ -87,17 +87,7 @@ def clone(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepte
         template = self.reach(template, accepted=accepted)
         build = plan(template, *survey(self, template))
         return self.replace(canvas.built(self, template, build, then=declaration, adopted=adopted, accepted=accepted))
-    self.hold(f"node/{declaration.node}", self.node_capacity)
-    order = clone_order(declaration, self.creation)
-    posted = make(
-        self,
-        "clone",
-        declaration,
-        lambda: self.proxmox.clone(order),
-        found=lambda when: traces.clone(self.proxmox, order, self.creation, when),
-        doing=f"clone template {template.ctid} to CT {ctid} on {declaration.node}",
-        kind=f"vzclone {declaration.node} {template.ctid} full={order.full:d}",
-    )
+    posted = cloned(self, declaration)
     return self.step("clone", ctid, posted["at"], upid=posted["upid"], source=template.ctid, warnings=warnings)
 
 

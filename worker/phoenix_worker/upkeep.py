@@ -1,23 +1,33 @@
 """The tasks for what stands there already. As in `tasks.py`, each looks before it acts.
 
 destroy(103)    hold 103 → survey → replace by remove(103), report(103)
+rebuild(900)    dependencies → hold scratch → survey both → replace by [remove(scratch)] and what builds it there, then
+                replace(900)
+replace(900)    hold 900 → survey → replace by remove(900), copy(900), configure(900), seal(900), remove(scratch), then
+                report(900)
 remove(n)       once: look → stop → wait → once: look, marker and linked clones → DELETE → wait
+copy(900)       once: POST full clone of scratch → wait
 report(n)       the result
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from phoenix_producer.contract import DESTROY, DestroyRequest, Outcome
+from phoenix_producer.contract import DESTROY, REBUILD, DestroyRequest, Outcome, RebuildRequest
 from phoenix_worker import canvas, outcome
-from phoenix_worker.canvas import REMOVE, REPORT, lane
-from phoenix_worker.core.ownership import Action, Purpose, refuse_linked
+from phoenix_worker.canvas import COPY, REMOVE, REPLACE, REPORT, lane
+from phoenix_worker.core.ownership import Action, Purpose
+from phoenix_worker.core.rebuilding import copied, rebuild, refuse_rebuild, refuse_unbuilt
+from phoenix_worker.making import cloned
+from phoenix_worker.prerequisites import have_dependencies
 from phoenix_worker.registry import task
-from phoenix_worker.removing import linked_clones, removal_line, remove
-from phoenix_worker.survey import permit, request_as, survey
+from phoenix_worker.removing import may_go, removal_line, remove
+from phoenix_worker.survey import request_as, survey
 
 if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.task import PhoenixTask
 
 
@@ -31,19 +41,62 @@ def destroy(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
     seen, verdict = survey(self, declaration, purpose=Purpose.DESTROY)
     if verdict.action is Action.NOTHING:
         return outcome.nothing(self, declaration, dry_run=request.dry_run)
-    permit(verdict.action is Action.DESTROY, verdict, f"destroy CT {request.ctid}")
+    may_go(self, declaration, seen, verdict, Purpose.DESTROY)
     if request.dry_run:
-        refuse_linked(seen, linked_clones(self, declaration, seen))
         return outcome.foretold(
             self, declaration, Outcome.DESTROYED, (removal_line(seen),), needed_by(self, request.ctid)
         )
     return self.replace(canvas.removed(self, declaration))
 
 
+@task(REBUILD)
+def rebuild_it(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
+    """Build a template anew at a scratch CTID, and have it replace the old one."""
+    request = request_as(RebuildRequest, self, ctid, options)
+    accepted = request.accept_not_applied
+    hashes = _declared_now(self, request.ctid)
+    self.reach(self.declaration(request.ctid), accepted=accepted)
+    if not request.dry_run:
+        shared = self.share(f"rebuild {request.ctid} {hashes} {accepted:d}")
+        if shared is not None:
+            return outcome.shared(self, shared)
+        have_dependencies(self, request)
+        self.hold(lane(hashes["scratch"]))
+        self.depart()
+    template, scratch = _both(self, request.ctid, self.once("declared", lambda: hashes), accepted=accepted)
+    old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
+    may_go(self, template, old, verdict, Purpose.REBUILD)
+    new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
+    may_go(self, scratch, new, verdict, Purpose.SCRATCH)
+    steps = rebuild(template, old, scratch, new)
+    if request.dry_run:
+        return outcome.foretold(self, template, Outcome.REBUILT, tuple(steps.lines()))
+    return self.replace(canvas.rebuilt(self, steps, accepted=accepted))
+
+
+@task(REPLACE)
+def replace_it(self: PhoenixTask, ctid: int, declared: str, scratch: int, hash_: str, *, accepted: bool) -> Any:
+    """Take a template's lane, and have it replaced by what was built at the scratch CTID."""
+    template = self.declared(ctid, declared, accepted=accepted)
+    built = self.declared(scratch, hash_, accepted=accepted)
+    self.hold(lane(ctid))
+    old, verdict = survey(self, copied(template, built), purpose=Purpose.REBUILD)
+    may_go(self, template, old, verdict, Purpose.REBUILD)
+    refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
+    return self.replace(canvas.replaced(self, template, built, accepted=accepted))
+
+
+@task(COPY)
+def copy(self: PhoenixTask, ctid: int, declared: str, source: int) -> dict[str, Any]:
+    """Clone a CTID from what was built in its place."""
+    posted = cloned(self, replace(self.declared(ctid, declared, accepted=True), clone_from=source, full_clone=True))
+    return self.step("clone", ctid, posted["at"], upid=posted["upid"], source=source)
+
+
 @task(REMOVE)
-def remove_it(self: PhoenixTask, ctid: int, declared: str) -> dict[str, Any]:
+def remove_it(self: PhoenixTask, ctid: int, declared: str, purpose: str) -> dict[str, Any]:
     """Stop and delete a CTID."""
-    posted = remove(self, self.declared(ctid, declared, accepted=True))
+    posted = remove(self, self.declared(ctid, declared, accepted=True), Purpose(purpose))
     return self.step("destroy", ctid, posted["at"], upid=posted["upid"])
 
 
@@ -51,6 +104,18 @@ def remove_it(self: PhoenixTask, ctid: int, declared: str) -> dict[str, Any]:
 def report(self: PhoenixTask, ctid: int, declared: str) -> dict[str, Any]:
     """Tell what the job did."""
     return outcome.of_job(self, self.declared(ctid, declared, accepted=True))
+
+
+def _declared_now(self: PhoenixTask, ctid: int) -> dict[str, Any]:
+    """Name the declarations of a template and of its rebuild. Raises PermanentError where there can be none."""
+    template = self.declaration(ctid, to=Purpose.REBUILD)
+    scratch = refuse_rebuild(template, self.catalog.current().scratch(ctid))
+    return {"template": template.hash, "scratch": scratch.ctid, "built": scratch.hash}
+
+
+def _both(self: PhoenixTask, ctid: int, hashes: dict[str, Any], *, accepted: bool) -> tuple[Declaration, Declaration]:
+    template = self.declared(ctid, hashes["template"], accepted=accepted)
+    return template, self.declared(hashes["scratch"], hashes["built"], accepted=accepted)
 
 
 def needed_by(self: PhoenixTask, ctid: int) -> tuple[str, ...]:

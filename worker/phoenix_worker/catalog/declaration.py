@@ -18,6 +18,8 @@ class Role(StrEnum):
 
     CONTAINER = "container"
     TEMPLATE = "template"
+    SCRATCH = "scratch"
+    """A template that is being rebuilt, at a CTID that the catalog does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +160,4 @@ class Declaration:
     @property
     def is_template(self) -> bool:
         """Whether others are cloned from it."""
-        return self.role is Role.TEMPLATE
+        return self.role is not Role.CONTAINER

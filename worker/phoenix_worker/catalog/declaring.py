@@ -32,6 +32,8 @@ class Defaults:
     """Where OS templates lie that the catalog names by a path."""
     storage: str | None = None
     """For the root disk of what is created from an OS template; None leaves it to Proxmox."""
+    scratch: range | None = None
+    """CTIDs at which templates are rebuilt."""
 
 
 def declare(entries: Mapping[int, ParsedEntry], defaults: Defaults) -> dict[int, Declaration]:
@@ -107,6 +109,12 @@ def _declare(
         **root_only(parsed, unprivileged=not privileged),
         needs_shell=tuple(root_only_keys(parsed, unprivileged=not privileged, inherits_gpus=inherits_gpus)),
     )
+    return replace(declaration, hash=_hash(declaration))
+
+
+def scratch_of(template: Declaration, ctids: range) -> Declaration:
+    """Declare the same at the CTID where a template is rebuilt, which is always the same one of the range."""
+    declaration = replace(template, ctid=ctids[template.ctid % len(ctids)], role=Role.SCRATCH)
     return replace(declaration, hash=_hash(declaration))
 
 

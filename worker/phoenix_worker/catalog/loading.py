@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.advice import advise_firewalls, advise_volumes
-from phoenix_worker.catalog.declaring import Defaults, declare, short_hash
+from phoenix_worker.catalog.declaring import Defaults, declare, scratch_of, short_hash
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.entry import ParsedEntry, entry_advice, parse_entry
 from phoenix_worker.catalog.fields import parse_ctid
@@ -39,6 +39,8 @@ class Catalog(Mapping[int, "Declaration"]):
     warnings: tuple[Advice, ...] = ()
     hash: str = ""
     """Of the file's content."""
+    scratch_ctids: range | None = None
+    """Where templates are rebuilt, by the settings."""
 
     def __getitem__(self, ctid: int) -> Declaration:
         return self.declarations[ctid]
@@ -52,6 +54,18 @@ class Catalog(Mapping[int, "Declaration"]):
     def containers(self) -> tuple[int, ...]:
         """CTIDs that are not templates, ascending."""
         return tuple(ctid for ctid, declaration in self.items() if not declaration.is_template)
+
+    def scratch(self, ctid: int) -> Declaration | None:
+        """Return the declaration under which a template is rebuilt; None without CTIDs for that."""
+        return None if self.scratch_ctids is None else scratch_of(self[ctid], self.scratch_ctids)
+
+    def serve(self, ctid: int, declaration_hash: str) -> Declaration | None:
+        """Return the declaration of a CTID, that of a rebuild included, if it has this hash."""
+        scratch = (self.scratch(one) for one in self if self[one].is_template)
+        candidates = (
+            (self.get(ctid), *scratch) if self.scratch_ctids and ctid in self.scratch_ctids else (self.get(ctid),)
+        )
+        return next((one for one in candidates if one and (one.ctid, one.hash) == (ctid, declaration_hash)), None)
 
     def templates_of(self, ctid: int) -> tuple[int, ...]:
         """Templates that a CTID is made from, nearest first. Raises KeyError for an unknown CTID."""
@@ -78,6 +92,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_together(entries)
     refusals += refuse_root_only(entries)
     refusals += refuse_old_sections(document.content, entries)
+    refusals += _in_scratch(entries, defaults.scratch)
     warnings = [*_advice(entries)]
     scripts = missing_scripts(entries, lambda name: _is_file(folder, name))
     if require_scripts:
@@ -87,7 +102,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     if refusals:
         raise CatalogError(refusals, warnings)
     globals_ = {key: value for key, value in document.content.items() if key != "lxc_configs"}
-    return Catalog(declare(entries, defaults), globals_, tuple(warnings), short_hash(data))
+    return Catalog(declare(entries, defaults), globals_, tuple(warnings), short_hash(data), defaults.scratch)
 
 
 def _entries(document: Document) -> tuple[dict[int, ParsedEntry], list[Refusal]]:
@@ -107,6 +122,13 @@ def _entries(document: Document) -> tuple[dict[int, ParsedEntry], list[Refusal]]
         if parsed is not None:
             entries[ctid] = parsed
     return entries, refusals
+
+
+def _in_scratch(entries: Mapping[int, ParsedEntry], scratch: range | None) -> Iterator[Refusal]:
+    for ctid in entries:
+        if scratch is not None and ctid in scratch:
+            problem = f"{ctid} is one of the CTIDs at which templates are rebuilt ({scratch[0]}-{scratch[-1]})."
+            yield Refusal(ctid, problem, "Choose another CTID, or other PHOENIX_SCRATCH_CTIDS.")
 
 
 def _wrong_ctid(key: str) -> Refusal:

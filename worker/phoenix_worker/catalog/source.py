@@ -80,8 +80,8 @@ class CatalogSource:
         with self._lock:
             kept = tuple(reversed(self._good))
         for catalog in (current, *kept):
-            declaration = catalog.get(ctid)
-            if declaration is not None and declaration.hash == declaration_hash:
+            declaration = catalog.serve(ctid, declaration_hash)
+            if declaration is not None:
                 return declaration
         raise _changed(ctid, declaration_hash, current)
 

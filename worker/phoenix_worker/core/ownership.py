@@ -41,6 +41,10 @@ class Purpose(StrEnum):
 
     ENSURE = "ensure"
     DESTROY = "destroy"
+    REBUILD = "rebuild"
+    """Destroy a template, to make it anew from what was built elsewhere."""
+    SCRATCH = "rebuild a template at"
+    """Clear the CTID at which a template is rebuilt."""
 
 
 class Action(StrEnum):
@@ -92,7 +96,12 @@ class _Case:
 
     @property
     def to_destroy(self) -> bool:
-        return self.purpose is Purpose.DESTROY
+        return self.purpose is not Purpose.ENSURE
+
+    @property
+    def role_matters(self) -> bool:
+        """Whoever asks to destroy a CTID means what stands there; whoever asks for a rebuild means a template."""
+        return self.purpose is not Purpose.DESTROY
 
     @property
     def marker(self) -> Marker | None:
@@ -170,6 +179,7 @@ def _refuse(cause: str, remedy: str, why: str = "{stands}") -> Callable[[_Case],
 
 
 _ANOTHER_ID = "Choose another CTID in the catalog"
+_OTHER_SCRATCH = "Let PHOENIX_SCRATCH_CTIDS name CTIDs that nothing else uses."
 _BY_HAND = (
     "If no task is at work on it, run on {node}: `pct unlock {ctid}`, then "
     "`pct destroy {ctid} --destroy-unreferenced-disks 1`; then ask again."
@@ -177,6 +187,10 @@ _BY_HAND = (
 _HALF_MADE = "CT {ctid} on {node} is half-made, and the Proxmox task that made it is gone"
 
 _TABLE: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Verdict]], ...] = (
+    (
+        lambda c: c.purpose is Purpose.SCRATCH and c.seen.presence in {Presence.VM, Presence.OTHER_NODE},
+        _refuse("scratch-taken", _OTHER_SCRATCH),
+    ),
     (lambda c: c.seen.presence is Presence.VM, _refuse("vm-has-id", f"{_ANOTHER_ID}.")),
     (
         lambda c: c.seen.presence is Presence.OTHER_NODE,
@@ -199,9 +213,16 @@ _TABLE: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Verdict]], ...] =
         _say(Action.REMOVE_HALF_MADE, "half-made", _BY_HAND, _HALF_MADE),
     ),
     (lambda c: c.being_made, _refuse("half-made", _BY_HAND, f"{_HALF_MADE}; nothing proves that it is ours")),
-    # It is to be destroyed: that needs the marker, whatever it was made as.
-    (lambda c: c.to_destroy and c.marker is not None, _act(Action.DESTROY)),
-    (lambda c: c.to_destroy, _refuse("not-ours", "Remove it by hand in Proxmox, if it is meant.")),
+    # It is to be destroyed: that needs the marker, for a rebuild as what is rebuilt.
+    (lambda c: c.to_destroy and c.marker is not None and not (c.role_matters and c.role_changed), _act(Action.DESTROY)),
+    (
+        lambda c: c.purpose is Purpose.SCRATCH,
+        _refuse("scratch-taken", _OTHER_SCRATCH),
+    ),
+    (
+        lambda c: c.to_destroy and c.marker is None,
+        _refuse("not-ours", "Remove it by hand in Proxmox, if it is meant."),
+    ),
     # It carries our marker.
     (
         lambda c: c.role_changed or (c.marker is not None and c.seen.base_volume and not c.declared.is_template),
@@ -274,7 +295,8 @@ def may_seal(verdict: Verdict, observation: Observation) -> bool:
         may_write(verdict)
         and not observation.running
         and marker is not None
-        and (marker.ctid, marker.role) == (observation.ctid, Role.TEMPLATE)
+        and marker.ctid == observation.ctid
+        and marker.role is not Role.CONTAINER
     )
 
 

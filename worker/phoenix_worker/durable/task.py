@@ -168,10 +168,10 @@ class DurableTask(Task[Any, Any]):
         super().replace(sig)
         raise AssertionError("Task.replace always raises Ignore in a worker")
 
-    def ask(self, args: tuple[Any, ...], options: Mapping[str, Any], name: str) -> str:
-        """Publish a request of this very task for something else; returns its id, derived so that it is sent once."""
+    def ask(self, request: str, args: tuple[Any, ...], options: Mapping[str, Any], name: str) -> str:
+        """Publish a request, of a task's name; returns its id, derived so that it is sent once."""
         request_id = str(uuid5(UUID(self.request.id), name))
-        self.apply_async(args=args, kwargs=dict(options), task_id=request_id, queue=QUEUE)
+        self.app.tasks[request].apply_async(args=args, kwargs=dict(options), task_id=request_id, queue=QUEUE)
         return request_id
 
     def signature_from_request(self, request: Any = None, *_: Any, **__: Any) -> Any:

@@ -1,0 +1,149 @@
+"""`rebuild 900`: anew at a scratch CTID while the old one is cloned from, and only then in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from phoenix_worker.catalog.loading import Defaults, load
+from tests.acceptance.scenes import done, failure_of, notes, stand, told
+from tests.support.crash import ARMED, KILL_AT
+from tests.support.product import container, template
+from tests.support.proxmox import NODE
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from phoenix_producer import EnsureResult
+    from tests.support.product import Product
+
+SCRATCH = {"PHOENIX_SCRATCH_CTIDS": "9000-9099"}
+BUILT = [("create", 9000), ("seal", 9000)]
+REPLACED = [("destroy", 900), ("clone", 900), ("configure", 900), ("seal", 900), ("destroy", 9000)]
+
+
+def rebuild(product: Product, ctid: int = 900, **options: Any) -> EnsureResult:
+    return product.producer.rebuild(ctid, **options).wait(timeout=60)
+
+
+def scratch_notes(product: Product) -> str:
+    """The marker that a rebuild of 900, as it is declared now, leaves at 9000."""
+    scratch = load(product.catalog, Defaults(node=NODE, scratch=range(9000, 9100))).scratch(900)
+    assert scratch is not None
+    return notes(9000, "scratch").replace("hash=0ld", f"hash={scratch.hash}")
+
+
+def stand_sealed(product: Product, ctid: int, **config: Any) -> None:
+    stand(product, ctid, rootfs=f"local-lvm:base-{ctid}-disk-0,size=8G", template=1, **config)
+
+
+def test_the_old_template_is_cloned_from_until_the_new_one_takes_its_place(product: Product) -> None:
+    pve = product.simulator.pve
+    product.declare({900: template(), **{ctid: container(ctid) for ctid in (103, 104, 105)}})
+    product.start_worker(**SCRATCH)
+    product.ensure(103)
+    product.declare({900: template(memory_mb=2048), **{ctid: container(ctid) for ctid in (103, 104, 105)}})
+    lines = rebuild(product, dry_run=True).plan
+    assert [line.split(":")[0].split(" (")[0] for line in lines] == [
+        "create CT 9000 on pve1 from local",
+        "convert CT 9000 on pve1 to a template",
+        "destroy CT 900 on pve1, with its disks",
+        "clone template 9000 to CT 900 on pve1",
+        "configure CT 900 on pve1",
+        "convert CT 900 on pve1 to a template",
+        "destroy CT 9000 on pve1, with its disks",
+    ]
+    old, pve.ct_secs["create"] = product.config(900), 600.0
+    handle = product.producer.rebuild(900)
+    wait_for(lambda: [one for one in product.simulator.intervals("vzcreate") if one.made == 9000])
+    assert product.ensure(104).templates_built == ()
+    assert product.config(900) == old
+    product.simulator.do(pve.hurry)
+    result = handle.wait(timeout=60)
+    assert (result.outcome, result.templates_built, done(result)) == ("rebuilt", (900,), BUILT + REPLACED)
+    assert product.status(9000) == "absent"
+    new = product.config(900)
+    assert (new["memory"], new["template"], new["hostname"]) == ("2048", "1", "ct900")
+    assert "as=template" in new["description"]
+    assert new["rootfs"].startswith("local-lvm:base-900-disk-0")
+    assert product.status(103) == "running"
+    assert product.ensure(900).outcome == "unchanged"
+    assert product.ensure(105).templates_built == ()
+
+
+def test_what_cannot_be_rebuilt_is_refused_before_anything_is_written(product: Product) -> None:
+    linked = container(104, 903, clone="linked", storage_pool="local-zfs")
+    roots = {ctid: template(ctid) for ctid in (900, 901, 902, 904)} | {903: template(903, storage_pool="local-zfs")}
+    clones = {ctid: container(ctid, source) for ctid, source in ((103, 900), (105, 901), (106, 902), (107, 904))}
+    product.declare({**roots, **clones, 104: linked})
+    stand_sealed(product, 900)
+    stand(product, 901, running=True, description=notes(901))
+    stand(product, 9002, description=notes(9002, "template"))
+    stand_sealed(product, 904, description=notes(904, "template"))
+    product.simulator.do(product.simulator.pve.add_vm, 9004, name="windows", node=NODE)
+    worker = product.start_worker("w1")
+    unset = failure_of(product.producer.rebuild(900))
+    assert (unset.cause, "PHOENIX_SCRATCH_CTIDS" in unset.remedy) == ("no-scratch", True)
+    product.ensure(104)
+    worker.kill()
+    product.start_worker("w2", **SCRATCH)
+    written = len(product.writes())
+    causes = {
+        900: ("not-ours", "without our marker"),
+        901: ("role-changed", "running container named 'theirs' of ours, made as a container"),
+        902: ("scratch-taken", "CT 9002 on pve1 is a stopped container named 'theirs' of ours, made as a template"),
+        903: ("has-linked-clones", "linked clones hang on it: CT 104."),
+        904: ("scratch-taken", "a VM"),
+        103: ("not-a-template", "only templates are rebuilt"),
+        999: ("not-declared", "Unable to rebuild CT 999"),
+    }
+    handles = {ctid: product.producer.rebuild(ctid) for ctid in causes}
+    for ctid, (cause, words) in causes.items():
+        failure = failure_of(handles[ctid])
+        assert failure.cause == cause, told(failure)
+        assert words in failure.message
+        assert failure.remedy
+    assert len(product.writes()) == written
+
+
+def test_what_an_earlier_rebuild_left_is_made_anew_or_gone_on_with(product: Product) -> None:
+    """901 is a clone of 900; of both, Redis has forgotten how far they came."""
+    product.declare({900: template(), 901: container(901, 900), 103: container(103, 901)})
+    product.start_worker(**SCRATCH)
+    product.ensure(103)
+    stand_sealed(product, 9001, description=notes(9001, "scratch"))
+    result = rebuild(product, 901)
+    assert done(result)[:4] == [("destroy", 9001), ("clone", 9001), ("configure", 9001), ("seal", 9001)]
+    assert [step.source for step in result.steps if step.name == "clone"] == [900, 9001]
+    stand_sealed(product, 9000, description=scratch_notes(product))
+    stand_sealed(product, 9001, description=notes(9001, "scratch"))
+    product.producer.destroy(900).wait(timeout=60)
+    created = len(product.simulator.intervals("vzcreate"))
+    assert done(rebuild(product)) == REPLACED, "cut off while it replaced the template"
+    assert len(product.simulator.intervals("vzcreate")) == created
+    assert product.config(900)["template"] == "1"
+
+
+KILLS = ["effect-done/create", "replace-recorded", "effect-done/destroy", "effect-done/clone", "effect-done/seal"]
+
+
+@pytest.mark.crash
+def test_killed_at_each_stage_it_goes_on_where_it_was(product: Product, owned_keys: list[str]) -> None:
+    owned_keys += ["points", ARMED]
+    product.declare({900: template(), 103: container(103)})
+    stand_sealed(product, 900, description=notes(900, "template"), memory=64)
+    pve = product.simulator.pve
+    pve.ct_secs |= {"create": 0.2, "clone": 0.2, "template": 0.2, "destroy": 0.2}
+    product.redis.set(ARMED, 1)
+    app = "tests.support.crashing_worker"
+    doomed = product.start_worker("w0", app, **SCRATCH, **{KILL_AT: KILLS[0]})
+    handle = product.producer.rebuild(900)
+    for number, kill in enumerate([*KILLS[1:], ""], start=1):
+        wait_for(lambda doomed=doomed: not doomed.running() or handle.done())  # type: ignore[misc]  # mypy: a default
+        assert not doomed.running(), f"{KILLS[number - 1]} was not reached"
+        doomed = product.start_worker(f"w{number}", app, **SCRATCH, **{KILL_AT: kill})
+    result = handle.wait(timeout=60)
+    assert (result.outcome, done(result)) == ("rebuilt", BUILT + REPLACED)
+    kinds = [one.kind for one in product.simulator.intervals()]
+    assert kinds == ["vzcreate", "vztemplate", "vzdestroy", "vzclone", "vztemplate", "vzdestroy"]
+    assert (product.config(900)["memory"], product.status(9000)) == ("512", "absent")
