@@ -14,10 +14,12 @@ from phoenix_producer.contract import (
     ProgressKind,
 )
 from phoenix_producer.handle import Handle, Handles
-from phoenix_producer.producer import Plan, Producer
+from phoenix_producer.plans import Action, Part, Plan, Why
+from phoenix_producer.producer import Producer
 from phoenix_producer.standing import Exists, Standing
 
 __all__ = [
+    "Action",
     "Cancelled",
     "ContractError",
     "DesiredState",
@@ -29,10 +31,12 @@ __all__ = [
     "Handle",
     "Handles",
     "Outcome",
+    "Part",
     "Plan",
     "Producer",
     "Progress",
     "ProgressKind",
     "Standing",
     "Unreachable",
+    "Why",
 ]

@@ -11,14 +11,17 @@ import typer
 
 from phoenix_producer import job_commands, upkeep_commands
 from phoenix_producer.again import command_again, command_beside
-from phoenix_producer.contract import DesiredState, EnsureResult, Failure
+from phoenix_producer.comparing import Comparing
+from phoenix_producer.contract import DesiredState, EnsureResult
 from phoenix_producer.handle import Handles
+from phoenix_producer.plans import Plan
 from phoenix_producer.plugins import PluggableGroup
-from phoenix_producer.producer import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, Plan, Producer
+from phoenix_producer.producer import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, Producer
 from phoenix_producer.session import INTERRUPTED, answers_of, conclude, print_json, talking
 from phoenix_producer.tables import standing_lines
 from phoenix_producer.teaching import epilog
-from phoenix_producer.terminal import NoWorkerNotice, complain, not_applied_lines, outcome_lines
+from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines
+from phoenix_producer.trees import PlanLines
 
 app = typer.Typer(
     cls=PluggableGroup,
@@ -26,7 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, nothing to do included; 1 failed; 2 wrong usage or bad input, nothing was begun; "
-    "130 Ctrl-C, the jobs go on. COMMAND --help says more, with examples.",
+    "130 Ctrl-C, the jobs go on. Of plan, 2 says that there is something to do. COMMAND --help says more, "
+    "with examples.",
 )
 
 Ctids = Annotated[list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
@@ -37,6 +41,7 @@ AcceptNotApplied = Annotated[
         "--accept-not-applied", help="Leave out what needs the node's shell where the workers have no door to it."
     ),
 ]
+Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the jobs go on.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
 
 
@@ -94,7 +99,7 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be done.")] = False,
     state: Annotated[DesiredState | None, typer.Option(help="Instead of the catalog's own state.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or print the request ids.")] = True,
-    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the jobs go on.")] = None,
+    timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
     """Make containers exist, configured and running as declared; build the templates that they need.
@@ -115,12 +120,13 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
 
 
 @app.command(
+    cls=Comparing,
     epilog=epilog(
         "phoenix-lxc plan 103",
-        "phoenix-lxc plan --all",
-        codes="0 told; 1 one would be refused, or cannot be told; 2 wrong usage, or the catalog has none of the CTIDs; "
-        "130 Ctrl-C.",
-    )
+        "phoenix-lxc plan --all --json",
+        codes="0 nothing would be done; 2 something would; 1 one would be refused, or cannot be told; 64 wrong usage, "
+        "or the catalog has none of the CTIDs; 130 Ctrl-C.",
+    ),
 )
 def plan(
     context: typer.Context,
@@ -128,14 +134,16 @@ def plan(
     *,
     every: Every = False,
     accept_not_applied: AcceptNotApplied = False,
+    timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print exactly what `ensure` would do, step by step; change nothing."""
+    """Print exactly what `ensure` would do, dependencies and templates included; change nothing."""
     with talking(context) as producer:
-        chosen = _chosen(producer, ctids, None, every=every, as_json=as_json)
+        chosen = _chosen(producer, ctids, timeout, every=every, as_json=as_json)
         plans = producer.plan_many(chosen, accept_not_applied=accept_not_applied)
-        answers = answers_of(plans, context, as_json=as_json)
-    conclude(answers, _plan_lines, as_json=as_json)
+        answers = answers_of(plans, context, timeout, as_json=True)  # the way to a plan is of no interest
+    differs = any(isinstance(answer, Plan) and answer.lines for answer in answers)
+    conclude(answers, PlanLines(answers), as_json=as_json, differs=differs)
 
 
 @app.command(
@@ -193,15 +201,6 @@ def _going_on_alone(handles: Handles[EnsureResult], context: typer.Context) -> I
         complain(f"     wait again: {command_again(context)}")
         complain(f"     cancel:     {command_beside(context, 'cancel', *jobs)}")
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _plan_lines(answer: Plan | Failure) -> Iterator[str]:
-    if isinstance(answer, Failure):
-        yield from outcome_lines(answer)
-        return
-    yield f"{answer.ctid}  {'nothing to do' if not answer.lines else ''}".rstrip()
-    yield from (f"     {line}" for line in answer.lines)
-    yield from not_applied_lines(answer)
 
 
 def _print_requests(handles: Handles[EnsureResult], *, as_json: bool) -> None:

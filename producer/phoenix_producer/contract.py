@@ -100,6 +100,11 @@ class RebuildRequest(Message):
     """Who asks, for the people who read the job list."""
 
 
+def old_to_new(old: str | None, new: str | None) -> str:
+    """Tell a change in one line."""
+    return f"{old or 'unset'} → {new or 'unset'}".replace("\n", " ")
+
+
 class Change(Answer):
     """One configuration key that was changed, in Proxmox's own spelling."""
 
@@ -110,7 +115,7 @@ class Change(Answer):
     @property
     def old_to_new(self) -> str:
         """For people, in one line."""
-        return f"{self.old or 'unset'} → {self.new or 'unset'}".replace("\n", " ")
+        return old_to_new(self.old, self.new)
 
 
 class Step(Answer):

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import UUID, uuid4
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from phoenix_producer.contract import (
     CONTAINERS,
@@ -21,13 +21,13 @@ from phoenix_producer.contract import (
     DestroyRequest,
     EnsureRequest,
     EnsureResult,
-    Message,
     RebuildRequest,
     parse_as,
     parse_request,
 )
 from phoenix_producer.handle import Handle, Handles, cancel
 from phoenix_producer.link import Link
+from phoenix_producer.plans import Plan
 from phoenix_producer.standing import Standing
 
 if TYPE_CHECKING:
@@ -43,20 +43,6 @@ _CTIDS = TypeAdapter(list[int])
 _STANDINGS = TypeAdapter(list[Standing])
 
 Answer = TypeVar("Answer")
-
-
-class Plan(Message):
-    """What an ensure would do with a container as it is now; no `lines` when nothing has to be done."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    ctid: int
-    lines: tuple[str, ...] = ()
-    not_applied: tuple[str, ...] = ()
-    """Catalog keys that the worker reads but does not apply, as `key: why`."""
-    templates_not_applied: dict[int, tuple[str, ...]] = Field(default_factory=dict)
-    """The same of each template that would be built on the way, by its CTID."""
-    warnings: tuple[str, ...] = ()
 
 
 class Producer:

@@ -13,6 +13,7 @@ import typer
 
 from phoenix_producer.again import command_again
 from phoenix_producer.channel import LoginRefused, Unreachable
+from phoenix_producer.comparing import DIFFERS, USAGE, Comparing
 from phoenix_producer.contract import ContractError, EnsureFailed, Failure, ProgressKind
 from phoenix_producer.ledger_view import LedgerView
 from phoenix_producer.link import Link
@@ -57,13 +58,17 @@ def _explaining(context: typer.Context) -> Iterator[None]:
     try:
         yield
     except (ContractError, LoginRefused) as error:
-        _give_up(error, BAD_INPUT)
+        _give_up(error, _bad_input(context))
     except TimeoutError as error:
         _give_up(f"{error}\n     {_how_it_goes_on(context)}", FAILED)
     except EnsureFailed as error:
-        _give_up(error, _exit_code([error.failure]))
+        _give_up(error, _exit_code([error.failure], _bad_input(context)))
     except Unreachable as error:
         _give_up(error, FAILED)
+
+
+def _bad_input(context: typer.Context) -> int:
+    return USAGE if isinstance(context.command, Comparing) else BAD_INPUT
 
 
 def _give_up(why: object, code: int) -> NoReturn:
@@ -114,22 +119,28 @@ def _answer(handle: Handle[Any], timeout: float | None, remedy: str) -> BaseMode
     return answer
 
 
-def conclude(answers: Sequence[BaseModel], lines: Callable[[Any], Iterator[str]], *, as_json: bool) -> NoReturn:
-    """Print how each request ended, and end the command."""
+def conclude(
+    answers: Sequence[BaseModel],
+    lines: Callable[[Any], Iterator[str]],
+    *,
+    as_json: bool,
+    differs: bool | None = None,
+) -> NoReturn:
+    """Print how each request ended, and end the command. `differs` is for those that compare, see `comparing.py`."""
     if as_json:
         print_json([answer.model_dump(mode="json") for answer in answers])
     else:
         _print(answers, lines)
         for warning in warnings_in(answers):
             complain(warning)
-    raise typer.Exit(_exit_code(answers))
+    raise typer.Exit(_exit_code(answers, BAD_INPUT if differs is None else USAGE) or (DIFFERS if differs else 0))
 
 
-def _exit_code(answers: Sequence[BaseModel]) -> int:
+def _exit_code(answers: Sequence[BaseModel], bad_input: int) -> int:
     """Tell a command that was wrong altogether, so that nothing was begun, from one of which something failed."""
     causes = [answer.cause if isinstance(answer, Failure) else "" for answer in answers]
     if causes and set(causes) == {_NOT_DECLARED}:
-        return BAD_INPUT
+        return bad_input
     return FAILED if any(causes) else 0
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from phoenix_producer.contract import Step
     from phoenix_producer.handle import Handle
-    from phoenix_producer.producer import Plan
+    from phoenix_producer.plans import Plan
 
 _PATIENCE_SECONDS = 4.0
 _UPID_PARTS = 9

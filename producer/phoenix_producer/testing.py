@@ -29,7 +29,8 @@ from phoenix_producer.contract import (
     Outcome,
     ProgressKind,
 )
-from phoenix_producer.producer import Plan, Producer
+from phoenix_producer.plans import Plan
+from phoenix_producer.producer import Producer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,9 +109,10 @@ class RecordingProducer(Producer):
 
         self._memory.answer_to(of, (ctid,), failure)
 
-    def plans(self, ctid: int, *lines: str) -> None:
-        """Let a plan for a CTID have these lines."""
-        self._memory.answer_to(PLAN, (ctid,), lambda _: _success(Plan(ctid=ctid, lines=lines).model_dump(mode="json")))
+    def plans(self, ctid: int, *lines: str, **fields: Any) -> None:
+        """Let a plan for a CTID have these lines. `fields` are those of `Plan`."""
+        plan = Plan(ctid=ctid, lines=lines, **fields).model_dump(mode="json")
+        self._memory.answer_to(PLAN, (ctid,), lambda _: _success(plan))
 
     def declares(self, *ctids: int) -> None:
         """Let the catalog have these containers."""

@@ -13,7 +13,7 @@ from tests.support.proxmox import NODE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phoenix_producer import EnsureResult, Handle
+    from phoenix_producer import EnsureResult, Handle, Plan
     from phoenix_producer.contract import Failure
     from tests.support.product import Product
 
@@ -76,6 +76,38 @@ def planned(lines: tuple[str, ...]) -> list[tuple[str, int]]:
 
 def done(result: EnsureResult) -> list[tuple[str, int]]:
     return [(step.name, step.ctid) for step in result.steps]
+
+
+def foreseen(plan: Plan) -> list[tuple[str, int]]:
+    """The steps that a plan's actions come to, each CTID's changes being one."""
+    told = [
+        ("configure" if action.kind in {"change", "grow", "record"} else action.kind, part.ctid)
+        for part in (*plan.first, plan)
+        for action in part.actions
+    ]
+    return [step for step, before in zip(told, [None, *told], strict=False) if step != before]
+
+
+def foreseen_changes(plan: Plan) -> list[tuple[str | None, ...]]:
+    """What a plan changes of the container itself: key, old and new."""
+    return [(one.key, one.old, one.new) for one in plan.actions if one.kind in {"change", "grow"}]
+
+
+def changes_of(result: EnsureResult) -> list[tuple[str | None, ...]]:
+    """The same of what was done, without the MAC that Proxmox chose for a clone: nobody can foresee that."""
+    return [(change.key, *_without_random_mac(result, change.old, change.new)) for change in result.changes]
+
+
+def _without_random_mac(result: EnsureResult, old: str | None, new: str | None) -> tuple[str | None, str | None]:
+    chosen = re.search(r",hwaddr=[^,]*", old or "") if result.outcome == "created" else None
+    return (
+        (old, new)
+        if chosen is None or old is None or new is None
+        else (
+            old.replace(chosen[0], ""),
+            new.replace(chosen[0], ""),
+        )
+    )
 
 
 def writes_to(product: Product, ctid: int) -> list[str]:

@@ -6,7 +6,18 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from tests.acceptance.scenes import before, done, failure_of, planned, refused, stand, writes_to
+from tests.acceptance.scenes import (
+    before,
+    changes_of,
+    done,
+    failure_of,
+    foreseen,
+    foreseen_changes,
+    planned,
+    refused,
+    stand,
+    writes_to,
+)
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
 
@@ -16,7 +27,7 @@ if TYPE_CHECKING:
 
 def redeclare(product: Product, ctid: int, **changes: Any) -> None:
     text = json.loads(product.catalog.read_text())
-    text["lxc_configs"][str(ctid)] |= changes
+    text["lxc_configs"][str(ctid)] = text["lxc_configs"].get(str(ctid), {}) | changes
     product.catalog.write_text(json.dumps(text))
 
 
@@ -113,10 +124,14 @@ def test_a_plan_writes_nothing_and_tells_what_then_happens(product: Product) -> 
         dry = product.ensure(ctid, dry_run=True, **options)
         assert dry.dry_run
         assert dry.steps == ()
-        if not options:
-            assert product.producer.plan(ctid).wait(timeout=60).lines == dry.plan
+        plan = product.producer.plan(ctid).wait(timeout=60)
         assert len(product.writes()) == count
         result = product.ensure(ctid, **options)
+        if not options:
+            assert (plan.lines, plan.outcome) == (dry.plan, dry.outcome)
+            assert foreseen(plan) == done(result)
+            assert foreseen_changes(plan) == changes_of(result)
+            assert plan.pending_restart == result.pending_restart == dry.pending_restart
         assert result.outcome == dry.outcome
         assert planned(dry.plan) == done(result)
         return done(result)
@@ -128,6 +143,11 @@ def test_a_plan_writes_nothing_and_tells_what_then_happens(product: Product) -> 
     assert foretold(104) == [("configure", 104), ("start", 104)]
     redeclare(product, 900, memory_mb=600)
     assert foretold(900) == [("configure", 900)]
+    redeclare(product, 104, pct_options=["nesting=1"], memory_mb=700)
+    assert foretold(104) == [("configure", 104)]
+    assert foretold(104) == [], "what waits for a restart is told, and nothing is done about it"
+    redeclare(product, 105, **container(105, 901, mac_address=None, memory_mb=1024, storage_size_gb=12))
+    assert foretold(105) == [("clone", 105), ("configure", 105), ("start", 105)]
     assert foretold(104, state="stopped") == [("stop", 104)]
 
 

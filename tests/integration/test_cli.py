@@ -100,10 +100,14 @@ def test_the_status_of_an_empty_catalog_is_told(monkeypatch: pytest.MonkeyPatch)
     assert json.loads(invoke("status", "--json").stdout) == []
 
 
-def test_plan_prints_the_steps(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_plan_prints_what_would_be_done_and_says_so_by_its_exit_code(
+    run: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
     done = run("plan", "--all")
-    assert done.returncode == 0
-    assert done.stdout.endswith("101  nothing to do\n103\n     clone 103 from 900\n")
+    told = "101  nothing to do\n103  would be created on pve\n     clone from 900 (full)\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, told, "")
+    assert run("plan", "101").returncode == 0
+    assert run("plan", "103", REFUSED).returncode == 1, "what failed may differ as well"
 
 
 def test_not_waiting_prints_the_request_ids(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
@@ -132,9 +136,12 @@ def test_json_is_one_array_and_nothing_else(run: Callable[..., subprocess.Comple
 
 
 def test_json_of_plans_and_of_request_ids(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    assert json.loads(run("plan", "103", "--json").stdout) == [
-        {"ctid": 103, "lines": ["clone 103 from 900"], "not_applied": [], "templates_not_applied": {}, "warnings": []}
-    ]
+    told = run("plan", "103", "101", "--json")
+    assert told.returncode == 2
+    plan, nothing = json.loads(told.stdout)
+    clone = {"kind": "clone", "key": None, "old": None, "new": None, "source": "900", "detail": "full"}
+    assert (plan["ctid"], plan["outcome"], plan["actions"]) == (103, "created", [clone])
+    assert (nothing["ctid"], nothing["outcome"], nothing["actions"]) == (101, "unchanged", [])
     (request,) = json.loads(run("ensure", "103", "--no-wait", "--json").stdout)
     assert (request["ctid"], len(request["request_id"])) == (103, 36)
 
@@ -150,12 +157,14 @@ def test_json_of_plans_and_of_request_ids(run: Callable[..., subprocess.Complete
         ["ensure", "5"],
         ["ensure", "x"],
         ["plan"],
+        ["plan", "5"],
+        ["plan", "103", "--all"],
         ["ensure", "103", "--state", "on"],
     ],
 )
-def test_bad_input_is_exit_code_2_and_nothing_on_stdout(arguments: list[str]) -> None:
+def test_bad_input_has_its_exit_code_and_nothing_on_stdout(arguments: list[str]) -> None:
     result = invoke("--redis-url", NOBODY, *arguments)
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert (result.exit_code, result.stdout) == (64 if arguments[0] == "plan" else 2, "")
     assert "Invalid value" in result.stderr
 
 
@@ -164,7 +173,8 @@ def test_bad_input_is_exit_code_2_and_nothing_on_stdout(arguments: list[str]) ->
     [
         (["ensure", "555"], 2),
         (["ensure", "555", "556", "--json"], 2),
-        (["plan", "555"], 2),
+        (["plan", "555"], 64),
+        (["plan", "103", "555"], 1),
         (["status", "103", "555"], 2),
         (["ensure", "555", REFUSED], 1),
         (["ensure", "103", "555"], 1),
@@ -178,9 +188,10 @@ def test_ctids_that_the_catalog_does_not_have_are_bad_input_if_nothing_was_begun
     assert "CT 555 is not in the catalog." in done.stdout + done.stderr
 
 
-def test_a_url_that_is_none_is_bad_input() -> None:
-    result = invoke("--redis-url", "http://:s3cret@127.0.0.1", "ensure", "103")
-    assert result.exit_code == 2
+@pytest.mark.parametrize(("command", "code"), [("ensure", 2), ("plan", 64)])
+def test_a_url_that_is_none_is_bad_input(command: str, code: int) -> None:
+    result = invoke("--redis-url", "http://:s3cret@127.0.0.1", command, "103")
+    assert result.exit_code == code
     assert "Not a usable Redis URL" in result.stderr
     assert "s3cret" not in result.output
 

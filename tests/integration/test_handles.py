@@ -15,7 +15,6 @@ from phoenix_producer import (
     EnsureResult,
     Failure,
     Outcome,
-    Plan,
     Producer,
     ProgressKind,
     Unreachable,
@@ -141,7 +140,7 @@ def test_many_are_waited_for_and_failures_come_together(answered: Producer) -> N
 
 
 def test_plans_and_the_list_of_containers_are_requests_too(answered: Producer) -> None:
-    assert answered.plan(103).wait(30) == Plan(ctid=103, lines=("clone 103 from 900",))
+    assert answered.plan(103).wait(30).lines == ("clone 103 from 900",)
     assert [plan.ctid for plan in answered.plan_many([101, 103]).wait(30)] == [101, 103]
     assert answered.containers().wait(30) == [101, 103]
 

@@ -101,8 +101,10 @@ def ensure(self: Answering, /, ctid: int, **options: Any) -> dict[str, Any]:
 def plan(self: Answering, /, ctid: int) -> dict[str, Any]:
     self.tell("step-started")
     refuse(self, ctid)
-    lines = [f"clone {ctid} from 900"] if ctid == 103 else []
-    return {"ctid": ctid, "lines": lines, "not_applied": [], "warnings": _warnings(ctid)}
+    if ctid != 103:
+        return {"ctid": ctid, "lines": [], "not_applied": [], "warnings": _warnings(ctid)}
+    clone = {"kind": "clone", "source": "900", "detail": "full"}
+    return {"ctid": ctid, "node": "pve", "outcome": "created", "actions": [clone], "lines": [f"clone {ctid} from 900"]}
 
 
 def _warnings(ctid: int) -> list[str]:

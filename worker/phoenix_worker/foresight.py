@@ -1,4 +1,4 @@
-"""What an ensure would do, line by line, without doing it: the same rules as the canvas, on a look of just now."""
+"""What an ensure would do, without doing it: the same rules as the canvas, on a look of just now."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Outcome
+from phoenix_producer.plans import Part, Why
+from phoenix_worker.core.diff import diff
 from phoenix_worker.core.errors import PermanentError
-from phoenix_worker.core.ownership import judge
+from phoenix_worker.core.ownership import judge, may_write
 from phoenix_worker.core.plan import PlannedStep, StepName, plan
+from phoenix_worker.core.prediction import foretold
 from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
 from phoenix_worker.surroundings import with_surroundings
-from phoenix_worker.survey import not_made_by_us
+from phoenix_worker.survey import not_made_by_us, takes_effect_later
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.observation import Observation
     from phoenix_worker.task import PhoenixTask
 
 _MAKING = {StepName.CREATE, StepName.CLONE}
@@ -27,11 +33,17 @@ class Forecast:
     """What an ensure of `declaration` would do."""
 
     declaration: Declaration
-    outcome: Outcome = Outcome.UNCHANGED
+    parts: list[Part] = field(default_factory=list)
+    """One for each CTID that it concerns, in the order of what happens; the last is the container itself."""
     lines: list[str] = field(default_factory=list)
     """First what the CTID depends on, each template before its first clone; empty when nothing would be done."""
     templates_not_applied: dict[int, tuple[str, ...]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def needs_rebuild(self) -> tuple[str, ...]:
+        """What stays as it is, of all CTIDs."""
+        return tuple(line for part in self.parts for line in part.needs_rebuild)
 
 
 def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
@@ -44,10 +56,8 @@ def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     looks = _Looks(task, forecast, accepted=accepted)
     looks.dependencies(request.ctid)
     before = len(forecast.lines)
-    steps = looks.steps(declaration, adopt=request.adopt)
-    if steps:
-        forecast.outcome = Outcome.CREATED if _MAKING & {step.name for step in steps} else Outcome.UPDATED
-    if steps and before:
+    looks.container(declaration, Why.ASKED, adopt=request.adopt)
+    if 0 < before < len(forecast.lines):
         forecast.lines.insert(before, f"ensure CT {request.ctid} itself:")
     return forecast
 
@@ -59,53 +69,84 @@ class _Looks:
         self._task = task
         self._accepted = accepted
         self._forecast = forecast
-        self._told: set[int] = set()
+        self._asked: set[int] = set()
+        self._templates: dict[int, Observation] = {}
+        """What each template will look like when it is cloned."""
 
     def dependencies(self, ctid: int) -> None:
         """Tell of everything that would be ensured first, the deepest before what depends on it."""
         catalog = self._task.catalog.current()
         for dependency in dependencies_of(self._task, ctid):
-            if dependency not in catalog:
-                refuse_unless_running(ctid, dependency, self._task.proxmox.running(dependency))
-            elif self._is_news(dependency):
+            if dependency in self._asked:
+                continue
+            self._asked.add(dependency)
+            if dependency in catalog:
                 self._dependency(ctid, catalog[dependency])
+            else:
+                refuse_unless_running(ctid, dependency, self._task.proxmox.running(dependency))
+                self._forecast.parts.append(Part(ctid=dependency, role="guest", why=Why.DEPENDENCY, needed_by=ctid))
 
-    def steps(self, declaration: Declaration, *, adopt: bool = False) -> tuple[PlannedStep, ...]:
-        """Tell the steps of one CTID, with those of its template where it is cloned."""
-        seen = self._task.proxmox.observe(declaration.node, declaration.ctid)
+    def container(
+        self, declaration: Declaration, why: Why, needed_by: int | None = None, *, adopt: bool = False
+    ) -> Observation:
+        """Tell what would be done to one CTID, its template first where it is cloned; predict what it is then."""
+        pending = takes_effect_later(declaration)
+        seen = self._task.proxmox.observe(declaration.node, declaration.ctid, pending=pending)
         seen = with_surroundings(self._task.proxmox, declaration, seen)
-        steps = plan(declaration, seen, judge(declaration, seen, adopt=adopt))
-        self._forecast.warnings.extend(needs_rebuild(declaration, seen))
-        for step in steps:
-            if step.name is StepName.CLONE:
-                self._template(self._task.declaration(declaration.clone_from))
-            self._forecast.lines.append(step.detail)
-        return steps
+        verdict = judge(declaration, seen, adopt=adopt)
+        steps, template = plan(declaration, seen, verdict), None
+        if any(step.name is StepName.CLONE for step in steps):
+            template = self._template(self._task.declaration(declaration.clone_from), declaration.ctid)
+            if template.firewall is None:
+                template = with_surroundings(self._task.proxmox, declaration, template, new=True)
+            steps = plan(declaration, seen, verdict, template)
+        self._forecast.lines.extend(step.detail for step in steps)
+        later = diff(declaration, seen).pending_when_running if may_write(verdict) and seen.running else ()
+        self._forecast.parts.append(
+            Part(
+                ctid=declaration.ctid,
+                name=declaration.name,
+                node=declaration.node,
+                role=declaration.role,
+                why=why,
+                needed_by=needed_by,
+                outcome=_outcome(steps),
+                actions=tuple(action for step in steps for action in step.actions),
+                pending_restart=tuple(dict.fromkeys((*seen.pending, *later))),
+                needs_rebuild=needs_rebuild(declaration, seen),
+            )
+        )
+        return foretold(declaration, seen, template)
 
     def _dependency(self, ctid: int, dependency: Declaration) -> None:
         lines = self._forecast.lines
         try:
             self.dependencies(dependency.ctid)
             began = len(lines)
-            self.steps(self._task.reach(dependency, accepted=self._accepted))
+            self.container(self._task.reach(dependency, accepted=self._accepted), Why.DEPENDENCY, ctid)
         except PermanentError as error:
             raise because_of(ctid, dependency.ctid, error.message, error.remedy) from error
         if len(lines) > began:
             lines.insert(began, f"ensure CT {dependency.ctid} first, on which CT {ctid} depends:")
 
-    def _template(self, template: Declaration) -> None:
-        if not self._is_news(template.ctid):
-            return
+    def _template(self, template: Declaration, clone: int) -> Observation:
+        if template.ctid not in self._templates:
+            self._templates[template.ctid] = self._template_then(template, clone)
+        return self._templates[template.ctid]
+
+    def _template_then(self, template: Declaration, clone: int) -> Observation:
         seen = self._task.proxmox.observe_template(template.node, template.ctid)
         if not seen.is_template:
             template = self._task.reach(template, accepted=self._accepted)
             if template.not_applied:
                 self._forecast.templates_not_applied[template.ctid] = template.not_applied
-            self.steps(template)
-        elif not seen.is_ours:
+            return self.container(template, Why.TEMPLATE, clone)
+        if not seen.is_ours:
             self._forecast.warnings.append(not_made_by_us(template.ctid, "would be cloned"))
+        return seen
 
-    def _is_news(self, ctid: int) -> bool:
-        news = ctid not in self._told
-        self._told.add(ctid)
-        return news
+
+def _outcome(steps: Sequence[PlannedStep]) -> Outcome:
+    if not steps:
+        return Outcome.UNCHANGED
+    return Outcome.CREATED if _MAKING & {step.name for step in steps} else Outcome.UPDATED

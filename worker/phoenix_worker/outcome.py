@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import EnsureResult, Outcome
+from phoenix_producer.plans import Plan
 from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.durable.task import GivenUpError
 from phoenix_worker.task import changes_in, steps_in, templates_in, unapplied_in, warnings_in
@@ -78,23 +79,26 @@ def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
     return _result(
         task,
         forecast.declaration,
-        outcome=forecast.outcome,
+        outcome=forecast.parts[-1].outcome,
         dry_run=True,
         plan=tuple(forecast.lines),
         templates_not_applied=forecast.templates_not_applied,
-        warnings=tuple(forecast.warnings),
+        pending_restart=forecast.parts[-1].pending_restart,
+        warnings=(*forecast.needs_rebuild, *forecast.warnings),
     )
 
 
 def planned(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
     """What an ensure would do, for who asks for nothing else."""
-    return {
-        "ctid": forecast.declaration.ctid,
-        "lines": forecast.lines,
-        "not_applied": list(forecast.declaration.not_applied),
-        "templates_not_applied": forecast.templates_not_applied,
-        "warnings": [*task.warnings(), *forecast.warnings],
-    }
+    plan = Plan(
+        **dict(forecast.parts[-1]),
+        first=tuple(forecast.parts[:-1]),
+        lines=tuple(forecast.lines),
+        not_applied=forecast.declaration.not_applied,
+        templates_not_applied=forecast.templates_not_applied,
+        warnings=(*task.warnings(), *forecast.warnings),
+    )
+    return plan.model_dump(mode="json")
 
 
 def _result(

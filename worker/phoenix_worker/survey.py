@@ -92,6 +92,11 @@ def survey(
     return seen, judge(declaration, seen, adopt=adopt, creating=Creating(entry["creating"]), purpose=purpose)
 
 
+def takes_effect_later(declaration: Declaration) -> bool:
+    """Whether something is declared that a running container takes only at its next start."""
+    return bool(declaration.features or (declaration.network and declaration.network.nameservers))
+
+
 def look(
     task: PhoenixTask,
     declaration: Declaration,
@@ -160,7 +165,7 @@ def permit(allowed: bool, verdict: Verdict, doing: str) -> None:  # noqa: FBT001
 
 
 def _survey(task: PhoenixTask, declaration: Declaration, adopt: bool, purpose: Purpose) -> dict[str, Any]:  # noqa: FBT001 - as the caller names it
-    pending = bool(declaration.features or (declaration.network and declaration.network.nameservers))
+    pending = takes_effect_later(declaration)
     # Whether a VM or another node has the id is looked up where a template would be built first; else Proxmox says so.
     elsewhere = declaration.clone_from is None or purpose is not Purpose.ENSURE
     seen = task.proxmox.observe(declaration.node, declaration.ctid, pending=pending, elsewhere=elsewhere)

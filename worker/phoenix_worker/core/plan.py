@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from phoenix_producer import plans
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.core.diff import creation_config, diff, marker_for
 from phoenix_worker.core.marker import Stage
 from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ownership import Action, Verdict, may_start, may_stop, may_write
+from phoenix_worker.core.prediction import created, inherited
 from phoenix_worker.core.root_only import root_diff
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from phoenix_worker.catalog.declaration import Declaration, Firewall
     from phoenix_worker.core.diff import Changes
 
@@ -37,11 +41,16 @@ class PlannedStep:
     name: StepName
     ctid: int
     detail: str
+    actions: tuple[plans.Action, ...] = ()
+    """What it does, for programs; a step that only looks does nothing."""
 
 
-def plan(declaration: Declaration, observation: Observation, verdict: Verdict) -> tuple[PlannedStep, ...]:
+def plan(
+    declaration: Declaration, observation: Observation, verdict: Verdict, template: Observation | None = None
+) -> tuple[PlannedStep, ...]:
     """Work out the steps for one CTID; none when it is as declared. The template of a clone has a plan of its own.
 
+    With that `template`, as it will be then, what the clone's configuration changes is told in full.
     A sealed template is still configured when its declaration changed, since its next clones inherit that; it is
     never started, and its disks stay as they are. Raises what the verdict says when it is to refuse, to wait, or to
     remove a half-made container first.
@@ -52,17 +61,17 @@ def plan(declaration: Declaration, observation: Observation, verdict: Verdict) -
         raise verdict.refusal()
     if may_write(verdict):
         return _converge(declaration, observation, verdict)
-    return _make(declaration, under_way=verdict.action is Action.ADOPT_TASK)
+    return _make(declaration, template, under_way=verdict.action is Action.ADOPT_TASK)
 
 
-def _make(declaration: Declaration, *, under_way: bool) -> tuple[PlannedStep, ...]:
+def _make(declaration: Declaration, template: Observation | None, *, under_way: bool) -> tuple[PlannedStep, ...]:
     steps = [_clone(declaration) if declaration.clone_from is not None else _create(declaration)]
     if under_way:
-        steps = [PlannedStep(steps[0].name, declaration.ctid, f"{steps[0].detail}, which is under way: wait for it")]
+        steps = [replace(steps[0], detail=f"{steps[0].detail}, which is under way: wait for it")]
     if declaration.clone_from is not None:
-        steps.append(_configure_clone(declaration))
-    elif told := _no_order_holds(declaration):
-        steps.append(_step(StepName.CONFIGURE, declaration, "configure", ", ".join(told)))
+        steps.append(_configure_clone(declaration, template))
+    elif changes := diff(declaration, created(declaration)):
+        steps.append(_configure(declaration, changes))
     if declaration.is_template:
         return (*steps, _seal(declaration))
     if declaration.state is DesiredState.RUNNING:
@@ -73,7 +82,7 @@ def _make(declaration: Declaration, *, under_way: bool) -> tuple[PlannedStep, ..
 def _converge(declaration: Declaration, observation: Observation, verdict: Verdict) -> tuple[PlannedStep, ...]:
     steps: list[PlannedStep] = []
     if changes := diff(declaration, observation):
-        steps.append(_step(StepName.CONFIGURE, declaration, "configure", _wording(changes)))
+        steps.append(_configure(declaration, changes))
     if declaration.is_template:
         return (*steps, *_seal_steps(declaration, observation))
     steps += _power(declaration, observation, verdict)
@@ -99,25 +108,36 @@ def _power(declaration: Declaration, observation: Observation, verdict: Verdict)
 
 def _step(name: StepName, declaration: Declaration, verb: str, why: str = "") -> PlannedStep:
     detail = f"{verb} CT {declaration.ctid} on {declaration.node}"
-    return PlannedStep(name, declaration.ctid, f"{detail}: {why}" if why else detail)
+    action = plans.Action(kind=name, detail=why)
+    return PlannedStep(name, declaration.ctid, f"{detail}: {why}" if why else detail, (action,))
 
 
 def _clone(declaration: Declaration) -> PlannedStep:
     where = f"full, to {declaration.storage}" if declaration.storage else "full"
     how = where if declaration.full_clone else "linked"
     detail = f"clone template {declaration.clone_from} to CT {declaration.ctid} on {declaration.node} ({how})"
-    return PlannedStep(StepName.CLONE, declaration.ctid, detail)
+    action = plans.Action(kind=StepName.CLONE, source=str(declaration.clone_from), detail=how)
+    return PlannedStep(StepName.CLONE, declaration.ctid, detail, (action,))
 
 
 def _create(declaration: Declaration) -> PlannedStep:
     size = f"{declaration.disk_gb} GiB" if declaration.disk_gb else "default size"
     disk = f"{size} on {declaration.storage}" if declaration.storage else size
     detail = f"create CT {declaration.ctid} on {declaration.node} from {declaration.os_template} ({disk})"
-    return PlannedStep(StepName.CREATE, declaration.ctid, detail)
+    action = plans.Action(kind=StepName.CREATE, source=declaration.os_template, detail=disk)
+    return PlannedStep(StepName.CREATE, declaration.ctid, detail, (action,))
 
 
-def _configure_clone(declaration: Declaration) -> PlannedStep:
-    """Before the clone exists only the target is known, not what it inherits."""
+def _configure(declaration: Declaration, changes: Changes) -> PlannedStep:
+    told = ", ".join(f"{change.key} {change.old_to_new}" for change in changes.changes)
+    step = _step(StepName.CONFIGURE, declaration, "configure", told or "record the declaration in the notes")
+    return replace(step, actions=tuple(_actions(changes)) or (_RECORD,))
+
+
+def _configure_clone(declaration: Declaration, template: Observation | None) -> PlannedStep:
+    """Without its template only the target is known, not what the clone inherits."""
+    if template is not None:
+        return _configure(declaration, diff(declaration, inherited(declaration, template)))
     config = creation_config(declaration, marker_for(declaration, "", Stage.CONFIGURED))
     told = [f"{key} {value}" for key, value in config.items() if key not in {"description", "rootfs", "storage"}]
     if declaration.disk_gb:
@@ -141,16 +161,19 @@ def _firewall(declared: Firewall) -> str:
     return f"firewall {switch}" if declared.rules is None else f"firewall {switch} with {len(declared.rules)} rules"
 
 
+def _actions(changes: Changes) -> Iterator[plans.Action]:
+    for change in changes.changes:
+        kind = "grow" if change.key in changes.grow and change.old is not None else "change"
+        yield plans.Action(kind=kind, key=change.key, old=change.old, new=change.new)
+
+
+_RECORD = plans.Action(kind="record", detail="the declaration, in the notes")
+
+
 def _seal(declaration: Declaration) -> PlannedStep:
-    return PlannedStep(
-        StepName.SEAL, declaration.ctid, f"convert CT {declaration.ctid} on {declaration.node} to a template"
-    )
+    detail = f"convert CT {declaration.ctid} on {declaration.node} to a template"
+    return PlannedStep(StepName.SEAL, declaration.ctid, detail, (plans.Action(kind=StepName.SEAL),))
 
 
 def _verify(declaration: Declaration) -> PlannedStep:
-    return _step(StepName.VERIFY, declaration, "verify", "it is as declared")
-
-
-def _wording(changes: Changes) -> str:
-    told = ", ".join(f"{change.key} {change.old_to_new}" for change in changes.changes)
-    return told or "record the declaration in the notes"
+    return replace(_step(StepName.VERIFY, declaration, "verify", "it is as declared"), actions=())

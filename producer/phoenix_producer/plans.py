@@ -1,0 +1,76 @@
+"""What an ensure would do: the answer to `phoenix.plan`, one part for each CTID that it concerns."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from phoenix_producer.contract import Answer, Outcome, old_to_new
+
+
+class Why(StrEnum):
+    """What a CTID has to do with the request."""
+
+    ASKED = "asked"
+    DEPENDENCY = "dependency"
+    """It is ensured first, running and healthy, since another depends on it."""
+    TEMPLATE = "template"
+    """Another is cloned from it."""
+
+
+class Action(Answer):
+    """One thing that an ensure would do to one CTID."""
+
+    kind: str
+    """`create`, `clone`, `change` (a configuration key), `grow` (a disk), `record` (the declaration, in the notes),
+    `start`, `stop`, `seal` (convert to a template). A newer worker may know more."""
+    key: str | None = None
+    """Of a change: in Proxmox's own spelling. Of a growth: the disk."""
+    old: str | None = None
+    new: str | None = None
+    source: str | None = None
+    """The OS template that it is created from, or the CTID of the template that it is cloned from."""
+    detail: str = ""
+    """What else there is to say, such as where a disk goes."""
+
+    @property
+    def words(self) -> str:
+        """For people, in one line."""
+        what = f"{self.key}: {old_to_new(self.old, self.new)}" if self.key else self.kind
+        origin = f" from {self.source}" if self.source else ""
+        return f"{what}{origin}{f' ({self.detail})' if self.detail else ''}"
+
+
+class Part(Answer):
+    """One CTID of a plan."""
+
+    ctid: int
+    name: str = ""
+    node: str = ""
+    role: str = "container"
+    """`container`, `template`, or `guest`: one that is not in the catalog and is only looked at."""
+    why: Why = Why.ASKED
+    needed_by: int | None = None
+    """The CTID that depends on it, or that is cloned from it."""
+    outcome: Outcome = Outcome.UNCHANGED
+    actions: tuple[Action, ...] = ()
+    """In their order; none when nothing would be done."""
+    pending_restart: tuple[str, ...] = ()
+    """Configuration keys that the running container takes, or would take, at its next start."""
+    needs_rebuild: tuple[str, ...] = ()
+    """What is declared otherwise and stays as it is, in whole sentences."""
+
+
+class Plan(Part):
+    """What an ensure would do with a container as it is now; no `lines` when nothing has to be done."""
+
+    first: tuple[Part, ...] = ()
+    """What else it concerns, in the order in which it comes before the container: dependencies and templates."""
+    lines: tuple[str, ...] = ()
+    """The same for people, step by step, as in the result of a dry run."""
+    not_applied: tuple[str, ...] = ()
+    """Catalog keys that the worker reads but does not apply, as `key: why`."""
+    templates_not_applied: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    """The same of each template that would be built on the way, by its CTID."""
+    warnings: tuple[str, ...] = ()

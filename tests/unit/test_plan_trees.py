@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from phoenix_producer.contract import Failure, Outcome
+from phoenix_producer.plans import Action, Part, Plan, Why
+from phoenix_producer.trees import PlanLines
+
+ROOT = Part(
+    ctid=900,
+    name="base",
+    node="pve1",
+    role="template",
+    why=Why.TEMPLATE,
+    needed_by=103,
+    outcome=Outcome.CREATED,
+    actions=(Action(kind="create", source="local:vztmpl/debian.tar.zst", detail="8 GiB"), Action(kind="seal")),
+)
+CA = Part(
+    ctid=103,
+    name="ca",
+    node="pve1",
+    why=Why.DEPENDENCY,
+    needed_by=101,
+    outcome=Outcome.CREATED,
+    actions=(
+        Action(kind="clone", source="900", detail="full"),
+        Action(kind="change", key="memory", old="512", new="1024"),
+        Action(kind="start"),
+    ),
+)
+GUEST = Part(ctid=1002, role="guest", why=Why.DEPENDENCY, needed_by=101)
+WEB = Plan(
+    ctid=101,
+    name="web",
+    node="pve1",
+    outcome=Outcome.UPDATED,
+    actions=(Action(kind="change", key="swap", new="64"),),
+    pending_restart=("features",),
+    needs_rebuild=("CT 101 stays as it is: its disk is bigger.",),
+    first=(ROOT, CA, GUEST),
+    lines=("configure CT 101",),
+    not_applied=("features: not yet",),
+)
+CA_ALONE = Plan(**{**dict(CA), "why": Why.ASKED, "needed_by": None}, first=(ROOT,), lines=("clone",))
+PLAIN = """\
+101  web  would be updated on pve1
+     103  ca  first, 101 depends on it: would be created on pve1
+          900  base  first, its template: would be created on pve1
+               create from local:vztmpl/debian.tar.zst (8 GiB)
+               seal
+          clone from 900 (full)
+          memory: 512 → 1024
+          start
+     1002  101 depends on it; it runs
+     swap: unset → 64
+     at the next start: features
+     needs a rebuild: CT 101 stays as it is: its disk is bigger.
+     not applied: features: not yet"""
+
+
+def drawn(*answers: Plan | Failure, terminal: bool = False) -> list[str]:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=60)
+    lines = PlanLines(answers, console)
+    return [line for answer in answers for line in lines(answer)]
+
+
+def test_elsewhere_than_on_a_terminal_a_plan_is_plain_lines() -> None:
+    assert drawn(WEB) == PLAIN.splitlines()
+
+
+def test_on_a_terminal_it_is_a_tree_with_colours() -> None:
+    lines = drawn(WEB, terminal=True)
+    assert len(lines) == len(PLAIN.splitlines())
+    assert "\x1b[1m101  web" in lines[0]
+    (change,) = (line for line in lines if "memory" in line)
+    assert "├── \x1b[0m\x1b[33mmemory: 512 → 1024" in change, "yellow, on the branch of 103"
+    assert all("\x1b[" in line for line in lines[1:])
+
+
+def test_what_has_a_plan_of_its_own_is_told_there_and_a_template_once() -> None:
+    other = Plan(ctid=104, outcome=Outcome.CREATED, first=(ROOT.model_copy(update={"needed_by": 104}),), lines=("x",))
+    lines = drawn(WEB, CA_ALONE, other)
+    assert "     103  ca  first, 101 depends on it: would be created on pve1 (see there)" in lines
+    assert lines.count("          900  base  first, its template: would be created on pve1") == 0
+    assert lines.count("     900  base  first, its template: would be created on pve1") == 1
+    assert "     900  base  first, its template: would be created on pve1 (see above)" in lines
+
+
+def test_nothing_to_do_and_a_refusal() -> None:
+    refusal = Failure(request_id="1", ctid=104, message="Unable to ensure.", cause="not-ours", remedy="Look.")
+    assert drawn(Plan(ctid=103, name="ca"), refusal) == [
+        "103  ca  nothing to do",
+        "104  failed: Unable to ensure.",
+        "     Look.",
+    ]
