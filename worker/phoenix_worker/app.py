@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from celery import Celery
 
 from phoenix_producer.contract import REQUESTS
-from phoenix_worker import about, logs, tasks, upkeep  # noqa: F401 - what a worker answers and runs names itself there
+from phoenix_worker import about, logs, metrics, tasks, upkeep  # noqa: F401 - what a worker answers and runs names itself there
 from phoenix_worker.catalog.loading import load
 from phoenix_worker.catalog.source import CatalogSource
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
@@ -22,13 +22,20 @@ from phoenix_worker.task import PhoenixTask
 
 if TYPE_CHECKING:
     from phoenix_worker.core.ports import NodeShell
+    from phoenix_worker.proxmox.errors import Request
     from phoenix_worker.settings import Settings
 
 
 def build(settings: Settings) -> Celery:
     """Build the worker's app. Nothing is connected or started yet. Raises CatalogError for an unusable catalog."""
     logs.use(settings.log_format, settings.secrets())
-    proxmox = ProxmoxApi(access_of(settings), on_answer=logs.log_call)
+    listeners = [logs.log_call]
+
+    def answered(request: Request, status: str, seconds: float) -> None:
+        for listener in listeners:
+            listener(request, status, seconds)
+
+    proxmox = ProxmoxApi(access_of(settings), on_answer=answered)
     defaults = defaults_of(settings)
     load(settings.catalog, defaults)
     app = Celery("phoenix_worker", broker=settings.redis_url, backend=settings.redis_url, set_as_current=False)
@@ -47,6 +54,8 @@ def build(settings: Settings) -> Celery:
     for name, function in TASKS.items():
         app.task(name=name, base=base, bind=True, begins_job=name in REQUESTS)(function)
     engine.attach(app)
+    if settings.metrics_address:
+        listeners.append(metrics.use(app, engine.ledger, settings.metrics_address).count_call)
     return app
 
 

@@ -102,6 +102,12 @@ def _range_of(value: str) -> range | None:
     return found if found and found[0] in _CTIDS and found[-1] in _CTIDS else None
 
 
+def _listening(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", value):
+        raise ValueError("is an address to listen on, with its port, such as 127.0.0.1:9464.")
+    return value
+
+
 def _filled(value: str) -> str:
     if not value.strip():
         raise ValueError("is empty.")
@@ -203,6 +209,14 @@ class Settings(BaseSettings):
     log_format: Annotated[
         Literal["text", "json"], Field(description="One line an act, for people or for programs.")
     ] = "text"
+    metrics_address: Annotated[
+        str | None,
+        AfterValidator(_listening),
+        Field(
+            description="Where this worker serves Prometheus metrics, such as `127.0.0.1:9464`: to everybody who "
+            "reaches it. Not at all without."
+        ),
+    ] = None
 
     def secrets(self) -> list[str]:
         """What must be in no log: as it is, and as it stands in a URL."""

@@ -41,6 +41,8 @@ class End(NamedTuple):
     """Those of which its tasks were parked, by what for."""
     replaced: tuple[str, ...] = ()
     """Tasks of the job that had been replaced, and ended with its failure."""
+    request: str = ""
+    """The name of the task that asked for the job."""
 
 
 PARKED_ON = ("lock", "upid", "template", "job", "sleep", "retry")
@@ -146,9 +148,9 @@ class Ledger:
         said, *end = self.call("finish", run.id, run.number, RESUME_QUEUE, verdict, json.dumps(value))
         if said == "stale" or not end:
             return None if said == "stale" else End()
-        took, parked, replaced = end
+        took, parked, replaced, request = end
         seconds = {kind: float(told) for kind, told in zip(PARKED_ON, parked, strict=True) if told}
-        return End(float(took), seconds, tuple(replaced))
+        return End(float(took), seconds, tuple(replaced), request or "")
 
     def requeue(self, run: Run, *blame: str | float) -> None:
         """End a run without a verdict; the task is run again. `blame`: after how many such runs not, and why."""

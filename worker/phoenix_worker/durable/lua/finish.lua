@@ -1,7 +1,7 @@
 -- The end of a task, of its locks and, for the last link or a failure, of its job.
 -- ARGV: prefix, clock, id, run, resume queue, ok | failed | cancelled, value (JSON; for a failure, its cause).
--- Answers: done, and if that was the end of the job: the seconds that it took, those of which it was parked by PARKED_ON, and the
--- replaced tasks that ended with it | stale.
+-- Answers: done, and if that was the end of the job: the seconds that it took, those of which it was parked by PARKED_ON, the
+-- replaced tasks that ended with it, and the name of the request | stale.
 local id, resume, verdict, value = ARGV[3], ARGV[5], ARGV[6], ARGV[7]
 if not current(id, ARGV[4]) then return answer('stale') end
 local replaced, took, parked = {}
@@ -41,4 +41,4 @@ elseif id == job then
   took, parked = close(job, 'done', cjson.encode({ok = true, value = value}), resume)
 end
 if not took then return answer('done') end
-return answer('done', took, parked, replaced)
+return answer('done', took, parked, replaced, redis.call('HGET', key('job:', job), 'name') or '')
