@@ -2,7 +2,7 @@
 # Flags for a command: make demo ARGS=--keep, make test ARGS="tests/unit -k plan".
 
 .DEFAULT_GOAL := test
-.PHONY: demo test bench chaos check clean
+.PHONY: demo test bench chaos check package clean
 
 INSTALLED := .venv/.installed
 EXTRAS := worker,monitor,demo,test
@@ -22,10 +22,14 @@ bench: $(INSTALLED)
 	@.venv/bin/python -c 'import matplotlib' 2>/dev/null || $(INSTALL_MORE) '.[bench]'
 	@.venv/bin/python -m tests.benchmarks $(ARGS)
 
+# Builds wheel and sdist and installs them in fresh environments of every Python on this machine; asks PyPI.
+package: $(INSTALLED)
+	@.venv/bin/python scripts/package.py $(ARGS)
+
 check: $(INSTALLED)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py
+	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py
 	.venv/bin/lint-imports
 
 clean:
