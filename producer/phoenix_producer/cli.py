@@ -16,7 +16,8 @@ from phoenix_producer.contract import DesiredState, EnsureResult
 from phoenix_producer.handle import Handles
 from phoenix_producer.plans import Plan
 from phoenix_producer.plugins import PluggableGroup
-from phoenix_producer.producer import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, Producer
+from phoenix_producer.producer import Producer
+from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
 from phoenix_producer.session import INTERRUPTED, answers_of, conclude, print_json, talking
 from phoenix_producer.tables import standing_lines
 from phoenix_producer.teaching import epilog
@@ -58,6 +59,10 @@ def phoenix_lxc(
     redis_url: Annotated[
         str, typer.Option(envvar=REDIS_URL_VARIABLE, help="The Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB")
     ] = DEFAULT_REDIS_URL,
+    redis_ca_file: Annotated[
+        str | None,
+        typer.Option(envvar=REDIS_CA_FILE_VARIABLE, help="CA of a rediss:// URL, if the machine does not know it."),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -78,7 +83,7 @@ def phoenix_lxc(
         phoenix-lxc demo
     """
     logging.getLogger("celery").addHandler(logging.NullHandler())
-    context.obj = redis_url
+    context.obj = verified(redis_url, redis_ca_file)
 
 
 @app.command(

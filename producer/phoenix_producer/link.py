@@ -119,7 +119,7 @@ class Link:
                 self._app.amqp.send_task_message(sender, name, message, queue=QUEUE)
         except (OperationalError, RedisError) as error:
             logger.warning(
-                "Request %s is recorded but Redis went away before it was queued (%s). It is not lost: the workers "
+                "Request %s is recorded but could not be queued (%s). It is not lost: the workers "
                 "queue it once Redis is back.",
                 request_id,
                 error,

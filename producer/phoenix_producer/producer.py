@@ -28,6 +28,7 @@ from phoenix_producer.contract import (
 from phoenix_producer.handle import Handle, Handles, cancel
 from phoenix_producer.link import Link
 from phoenix_producer.plans import Plan
+from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
 from phoenix_producer.standing import Standing
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from phoenix_producer.channel import Channel
-
-REDIS_URL_VARIABLE = "PHOENIX_REDIS_URL"
-DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
 _CTIDS = TypeAdapter(list[int])
 _STANDINGS = TypeAdapter(list[Standing])
@@ -48,14 +46,18 @@ Answer = TypeVar("Answer")
 class Producer:
     """Publishes requests to the workers behind one Redis. For any number of threads; works on after a fork.
 
-    `redis_url` is by default that of the environment variable PHOENIX_REDIS_URL, then of this machine; `requester`
-    says to people who read the job list who asks. Raises ContractError for a URL that is none. Nothing is connected
+    `redis_url` is by default that of the environment variable PHOENIX_REDIS_URL, then of this machine; `redis_ca_file`,
+    that of PHOENIX_REDIS_CA_FILE, has the CA of a `rediss://` URL that the machine does not know. `requester` says to
+    people who read the job list who asks. Raises ContractError for a URL that is none. Nothing is connected
     before the first request.
     """
 
-    def __init__(self, redis_url: str | None = None, *, requester: str | None = None) -> None:
+    def __init__(
+        self, redis_url: str | None = None, *, redis_ca_file: str | None = None, requester: str | None = None
+    ) -> None:
         url = redis_url or os.environ.get(REDIS_URL_VARIABLE) or DEFAULT_REDIS_URL
-        self._link: Channel = Link(url, requester or "")
+        ca_file = redis_ca_file or os.environ.get(REDIS_CA_FILE_VARIABLE)
+        self._link: Channel = Link(verified(url, ca_file), requester or "")
         self._requester = requester
 
     def __enter__(self) -> Self:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from fakepve.certs import make_cert
 
 from phoenix_worker.catalog.declaration import Role
 from phoenix_worker.core.errors import PermanentError, TransientError
@@ -328,3 +332,43 @@ def test_destroy_takes_unreferenced_disks_along(simulator: Simulator, door: Prox
     assert simulator.end_of(door, door.destroy(NODE, 103)).succeeded
     assert simulator.pve.destroyed == [{"node": NODE, "vmid": 103, "destroy-unreferenced-disks": 1}]
     assert door.observe(NODE, 103).presence is Presence.ABSENT
+
+
+# Who answers
+
+
+def fingerprint_of(simulator: Simulator) -> str:
+    certificate = ssl.PEM_cert_to_DER_cert(Path(simulator.ca_file).read_text())
+    return hashlib.sha256(certificate).digest().hex(":").upper()
+
+
+def served_by(simulator: Simulator, **access: str | None) -> ProxmoxApi:
+    return ProxmoxApi(replace(simulator.access, **access))  # type: ignore[arg-type]  # fields by name
+
+
+VERSION = Request("GET", "version", "look")
+
+
+@pytest.mark.parametrize("with_ca", [True, False], ids=["with its CA", "alone"])
+def test_a_certificate_with_the_fingerprint_is_accepted(simulator: Simulator, *, with_ca: bool) -> None:
+    ca_file = simulator.ca_file if with_ca else None
+    door = served_by(simulator, ca_file=ca_file, fingerprint=fingerprint_of(simulator).replace(":", ""))
+    assert door.call(VERSION)["version"]
+
+
+def test_another_certificate_is_refused_before_the_token_is_sent(simulator: Simulator) -> None:
+    door = served_by(simulator, fingerprint=":".join(["AB"] * 32))
+    with pytest.raises(PermanentError, match="Fingerprints did not match") as refused:
+        door.call(VERSION)
+    assert refused.value.cause == "tls"
+    assert "pvenode cert info" in refused.value.remedy
+    assert simulator.calls() == []
+
+
+def test_the_right_fingerprint_does_not_make_up_for_a_wrong_ca(simulator: Simulator, tmp_path: Path) -> None:
+    """With both, both must hold."""
+    other, *_ = make_cert(str(tmp_path), hosts=("127.0.0.1",))
+    door = served_by(simulator, ca_file=other, fingerprint=fingerprint_of(simulator))
+    with pytest.raises(PermanentError, match="certificate verify failed"):
+        door.call(VERSION)
+    assert simulator.calls() == []

@@ -10,4 +10,4 @@ from tests.support import crash
 
 __all__ = ["app"]
 
-crash.install(Redis.from_url(load_settings().redis_url, decode_responses=True))
+crash.install(Redis.from_url(load_settings().redis_url.get_secret_value(), decode_responses=True))

@@ -57,7 +57,7 @@ def complaint() -> str:
 def test_what_has_no_default_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert (settings.proxmox_host, settings.node, settings.proxmox_ca_file) == ("pve.example", "pve", None)
-    assert settings.redis_url == "redis://127.0.0.1:6379/0"
+    assert settings.redis_url.get_secret_value() == "redis://127.0.0.1:6379/0"
     assert settings.catalog == Path("phoenix_lxc_configs.json")
     monkeypatch.setenv("PHOENIX_PATIENCE", "7.5")
     assert load_settings().patience == 7.5
@@ -92,7 +92,7 @@ def test_a_misspelt_one_is_told_with_the_likely_name(
 @pytest.mark.usefixtures("needed")
 def test_an_unknown_one_that_resembles_none_is_told_with_all_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHOENIX_XYZZY", "1")
-    assert "PHOENIX_XYZZY: there is no such setting. Known: PHOENIX_REDIS_URL, PHOENIX_CATALOG" in complaint()
+    assert "PHOENIX_XYZZY: there is no such setting. Known: PHOENIX_REDIS_URL, PHOENIX_REDIS_CA_FILE" in complaint()
 
 
 @pytest.mark.usefixtures("needed")
@@ -111,6 +111,8 @@ def test_an_unknown_one_that_resembles_none_is_told_with_all_names(monkeypatch: 
         ("PHOENIX_PROXMOX_TOKEN_NAME", "", "is empty"),
         ("PHOENIX_PROXMOX_TOKEN_VALUE", "", "is empty"),
         ("PHOENIX_PROXMOX_TOKEN_VALUE", "two words", "characters that no secret has"),
+        ("PHOENIX_PROXMOX_FINGERPRINT", "AB:CD", "is no SHA-256 fingerprint"),
+        ("PHOENIX_PROXMOX_FINGERPRINT", "ab" * 20, "is no SHA-256 fingerprint"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_name(
@@ -151,8 +153,10 @@ def test_a_ca_file_with_a_certificate_is_good(folder: Path, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("needed")
-def test_the_secret_shows_in_no_text() -> None:
+def test_a_secret_shows_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOENIX_REDIS_URL", "redis://:hunter2@redis.example/0")
     settings = load_settings()
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
     assert SECRET not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
     assert settings.proxmox_token_value.get_secret_value() == SECRET
 

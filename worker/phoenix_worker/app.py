@@ -17,7 +17,7 @@ from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.ssh_shell import SshAccess, SshShell
 from phoenix_worker.registry import TASKS
-from phoenix_worker.settings import access_of, defaults_of
+from phoenix_worker.settings import access_of, defaults_of, redis_of
 from phoenix_worker.task import PhoenixTask
 
 if TYPE_CHECKING:
@@ -38,10 +38,11 @@ def build(settings: Settings) -> Celery:
     proxmox = ProxmoxApi(access_of(settings), on_answer=answered)
     defaults = defaults_of(settings)
     load(settings.catalog, defaults)
-    app = Celery("phoenix_worker", broker=settings.redis_url, backend=settings.redis_url, set_as_current=False)
+    redis_url = redis_of(settings)
+    app = Celery("phoenix_worker", broker=redis_url, backend=redis_url, set_as_current=False)
     app.conf.update(CELERY_SETTINGS)
     probe = Probe(proxmox, settings.patience)
-    engine = Engine(app, settings.redis_url, probe, ttl=settings.heartbeat_ttl, patience=settings.patience)
+    engine = Engine(app, redis_url, probe, ttl=settings.heartbeat_ttl, patience=settings.patience)
     surroundings = {
         "abstract": True,
         "engine": engine,

@@ -25,7 +25,7 @@ from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.inspection import Inspection
 from phoenix_worker.redis_facts import redis_facts
-from phoenix_worker.settings import access_of, defaults_of
+from phoenix_worker.settings import access_of, defaults_of, redis_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def _about(ctid: object, problem: str) -> str:
 
 
 def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
-    url = settings.redis_url
+    url = redis_of(settings)
     once = Retry(NoBackoff(), 0)
     with Redis.from_url(
         url, decode_responses=True, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S, retry=once
@@ -81,6 +81,8 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
             return
         except RedisError as trouble:
             remedy = "Is it running there? PHOENIX_REDIS_URL says where to look for it."
+            if "certificate" in str(trouble):
+                remedy = "Let PHOENIX_REDIS_CA_FILE name the CA, and PHOENIX_REDIS_URL a name in the certificate."
             yield error("Redis", f"{sanitize_url(url)} cannot be used: {str(trouble).rstrip('.')}", remedy)
             return
     yield fine("Redis", f"{sanitize_url(url)} answers")

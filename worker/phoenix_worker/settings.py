@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from phoenix_producer.redis_url import DEFAULT_REDIS_URL, verified
 from phoenix_worker.catalog.declaring import Defaults
 from phoenix_worker.proxmox.door import Access
 
@@ -23,8 +24,8 @@ _ADDRESS = re.compile(r"(?P<node>[\w.-]+)=(?:\[(?P<ip6>[\da-fA-F:.]+)\]|(?P<host
 _CTIDS = range(100, 1_000_000_000)
 
 
-def _redis_url(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://")):
+def _redis_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("redis://", "rediss://")):
         raise ValueError("is no URL of a Redis, such as redis://127.0.0.1:6379/0.")
     return value
 
@@ -50,13 +51,24 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _fingerprint(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}", value):
+        raise ValueError("is no SHA-256 fingerprint: 32 pairs of hexadecimal digits, with colons or without.")
+    return value
+
+
 def _ca_file(value: Path | None) -> Path | None:
+    remedy = "Copy /etc/pve/pve-root-ca.pem of a Proxmox node there"
+    return None if value is None else _certificate(value, remedy)
+
+
+def _redis_ca_file(value: Path | None) -> Path | None:
+    return None if value is None else _certificate(value, "Copy the CA of the Redis server's certificate there")
+
+
+def _certificate(value: Path, remedy: str) -> Path:
     """Read it, as each connection would: whatever is wrong is found before a request fails of it."""
-    if value is None:
-        return None
-    remedy = (
-        "Copy /etc/pve/pve-root-ca.pem of a Proxmox node there, or leave it unset if the machine's own CAs will do."
-    )
+    remedy = f"{remedy}, or leave it unset if the machine's own CAs will do."
     try:
         found = ssl.create_default_context(cafile=value).cert_store_stats()["x509"]
     except ssl.SSLError:
@@ -124,10 +136,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
 
     redis_url: Annotated[
-        str,
+        SecretStr,
         AfterValidator(_redis_url),
         Field(description="Redis or Valkey: broker, results and ledger. `rediss://` for TLS."),
-    ] = "redis://127.0.0.1:6379/0"
+    ] = SecretStr(DEFAULT_REDIS_URL)
+    redis_ca_file: Annotated[
+        Path | None,
+        AfterValidator(_redis_ca_file),
+        Field(
+            description="CA that signed the certificate of Redis, for `rediss://`. Without it the machine's own CAs "
+            "count. Certificate and name are always verified."
+        ),
+    ] = None
     catalog: Annotated[Path, Field(description="The catalog of containers. Read again when its content changes.")] = (
         Path("phoenix_lxc_configs.json")
     )
@@ -147,6 +167,14 @@ class Settings(BaseSettings):
         Field(
             description="CA that signed the node's certificate (`/etc/pve/pve-root-ca.pem` of the node). "
             "Without it the machine's own CAs count. Certificates are always verified."
+        ),
+    ] = None
+    proxmox_fingerprint: Annotated[
+        str | None,
+        AfterValidator(_fingerprint),
+        Field(
+            description="SHA-256 fingerprint of the node's certificate, as `pvenode cert info` tells it: no other is "
+            "accepted. Alone it is the whole verification; with a CA file both must hold."
         ),
     ] = None
     proxmox_timeout: Annotated[
@@ -220,8 +248,14 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """What must be in no log: as it is, and as it stands in a URL."""
-        password = urlsplit(self.redis_url).password or ""
+        password = urlsplit(self.redis_url.get_secret_value()).password or ""
         return [self.proxmox_token_value.get_secret_value(), password, unquote(password)]
+
+
+def redis_of(settings: Settings) -> str:
+    """Say where Redis is, and how its certificate is verified. It holds the password."""
+    ca_file = str(settings.redis_ca_file) if settings.redis_ca_file else None
+    return verified(settings.redis_url.get_secret_value(), ca_file)
 
 
 def access_of(settings: Settings) -> Access:
@@ -232,6 +266,7 @@ def access_of(settings: Settings) -> Access:
         token_name=settings.proxmox_token_name,
         token_value=settings.proxmox_token_value.get_secret_value(),
         ca_file=str(settings.proxmox_ca_file) if settings.proxmox_ca_file else None,
+        fingerprint=settings.proxmox_fingerprint,
         read_seconds=settings.proxmox_timeout,
     )
 
@@ -282,11 +317,16 @@ def _guess(name: str, known: list[str]) -> str:
     return f" Did you mean {_PREFIX}{close[0]}?" if close else f" Known: {', '.join(known)}."
 
 
+def _shown(default: object) -> object:
+    """Write down a default; one of a secret is none."""
+    return default.get_secret_value() if isinstance(default, SecretStr) else default
+
+
 def settings_page() -> str:
     """`docs/configuration.md`, made from the settings themselves."""
     rows = []
     for name, field in Settings.model_fields.items():
-        optional = "none" if field.default in (None, {}) else f"`{field.default}`"
+        optional = "none" if field.default in (None, {}) else f"`{_shown(field.default)}`"
         default = "**required**" if field.is_required() else optional
         rows.append(f"| `{_name((name,))}` | {default} | {field.description} |")
     head = (

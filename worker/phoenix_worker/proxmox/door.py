@@ -1,7 +1,7 @@
 """One way through to Proxmox's HTTPS API: every call of the project is made by `Door.call`.
 
-TLS is always verified, every call has timeouts, each thread of each process has a session of its own, and nothing is
-taken from the environment: no proxies, no `REQUESTS_CA_BUNDLE`, no `~/.netrc`.
+TLS is always verified, by CAs, by a fingerprint or by both; every call has timeouts, each thread of each process has a
+session of its own, and nothing is taken from the environment: no proxies, no `REQUESTS_CA_BUNDLE`, no `~/.netrc`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxmoxer.backends.https import Backend, JsonSerializer
 from proxmoxer.core import ProxmoxResource, ResourceException
+from requests.adapters import HTTPAdapter
 
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.errors import Answer, Request, error_of_answer, error_of_exception
@@ -30,7 +31,11 @@ _OK, _NO_ANSWER = "200", "none"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach Proxmox. `host` may carry a port; without `ca_file` the machine's own CAs count."""
+    """How to reach Proxmox. `host` may carry a port; without `ca_file` the machine's own CAs count.
+
+    With `fingerprint`, SHA-256 in hexadecimal, only the certificate that has it is accepted, whatever name it bears:
+    who signed it counts only if there is a `ca_file` too (ADR 9).
+    """
 
     host: str
     user: str
@@ -38,6 +43,7 @@ class Access:
     token_name: str
     token_value: str = field(repr=False)
     ca_file: str | None = None
+    fingerprint: str | None = None
     connect_seconds: float = 5.0
     read_seconds: float = 15.0
 
@@ -114,14 +120,27 @@ class Door:
             user=access.user,
             token_name=access.token_name,
             token_value=access.token_value,
-            verify_ssl=access.ca_file or True,
+            verify_ssl=access.ca_file or access.fingerprint is None,
             timeout=(access.connect_seconds, access.read_seconds),
         )
         session: requests.Session = backend.get_session()
         session.trust_env = False
         # Proxmox redirects nobody, and a token is not for whoever does.
         session.max_redirects = 0
+        if access.fingerprint is not None:
+            session.mount("https://", _Pinned(access.fingerprint))
         return ProxmoxResource(base_url=backend.get_base_url(), session=session, serializer=_Serializer())
+
+
+class _Pinned(HTTPAdapter):
+    """Has urllib3 compare the certificate's fingerprint in each handshake, before anything is sent."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options, assert_fingerprint=self._fingerprint)
 
 
 class _NotProxmoxError(Exception):

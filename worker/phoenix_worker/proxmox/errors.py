@@ -31,6 +31,11 @@ _LOG_LINES = 5
 _BROKEN_HANDSHAKE = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out", re.IGNORECASE)
 _LOOK_AGAIN = "What is there now is looked at before anything is sent again."
 _REACHABLE = "Check the address in PHOENIX_PROXMOX_HOST, the network, and that pveproxy runs on the node."
+_ANOTHER_CERTIFICATE = "Fingerprints did not match"
+_RENEWED = (
+    "If the node's certificate was renewed, `pvenode cert info` on the node shows the new fingerprint for "
+    "PHOENIX_PROXMOX_FINGERPRINT; if not, somebody else answers in its place."
+)
 _TLS = (
     "Let PHOENIX_PROXMOX_CA_FILE name the cluster's CA certificate (/etc/pve/pve-root-ca.pem of a node), "
     "and PHOENIX_PROXMOX_HOST a name or address that the node's certificate carries."
@@ -95,7 +100,8 @@ def error_of_exception(request: Request, error: OSError) -> TransientError | Per
     """
     why = _wording(error)
     if isinstance(error, requests.exceptions.SSLError) and not _BROKEN_HANDSHAKE.search(why):
-        return PermanentError(_sentence(request.doing, why), cause="tls", remedy=_TLS)
+        remedy = _RENEWED if _ANOTHER_CERTIFICATE in why else _TLS
+        return PermanentError(_sentence(request.doing, why), cause="tls", remedy=remedy)
     if not isinstance(error, requests.RequestException):
         return PermanentError(_sentence(request.doing, why), cause="tls", remedy=_TLS)
     if isinstance(error, requests.TooManyRedirects):

@@ -1,0 +1,162 @@
+"""Redis behind TLS, with the users of docs/security.md: enough for what each is for, and no more."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from redis.exceptions import NoPermissionError
+
+from phoenix_producer import Producer
+from phoenix_producer.channel import Unreachable
+from phoenix_producer.redis_url import verified
+from tests.support.cli import COMMAND
+from tests.support.product import container, template
+from tests.support.tls import TlsFront
+from tests.support.waiting import wait_for
+from tests.support.worker import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.product import Product
+
+PAGE = (ROOT / "docs" / "security.md").read_text()
+USERS = re.findall(r"^ACL SETUSER (\S+) (.*)$", PAGE, re.MULTILINE)
+PASSWORDS = {
+    "phoenix-worker": "WORKERPASSWORD",
+    "phoenix-producer": "PRODUCERPASSWORD",
+    "phoenix-sender": "SENDERPASSWORD",
+}
+
+
+@pytest.fixture
+def users(redis_client: redis.Redis) -> Iterator[redis.Redis]:
+    """The server with the documented users, seen by its administrator; afterwards none of them is left."""
+    assert {name for name, _ in USERS} == PASSWORDS.keys()
+    for name, rules in USERS:
+        redis_client.execute_command("ACL", "SETUSER", name, *rules.split())  # type: ignore[no-untyped-call]
+    redis_client.acl_log_reset()
+    yield redis_client
+    for name, _ in USERS:
+        redis_client.acl_deluser(name)
+
+
+@pytest.fixture
+def front(users: redis.Redis) -> Iterator[TlsFront]:
+    with TlsFront(int(users.get_connection_kwargs()["port"])) as front:
+        yield front
+
+
+def url_of(user: str, front: TlsFront) -> str:
+    return f"rediss://{user}:{PASSWORDS[user]}@127.0.0.1:{front.port}/0"
+
+
+def refused(client: redis.Redis) -> list[Any]:
+    """What the server has refused to anybody since the log was emptied."""
+    return [(entry["username"], entry["object"]) for entry in client.acl_log()]
+
+
+def test_worker_producer_and_sender_get_along_over_tls(product: Product, front: TlsFront, users: redis.Redis) -> None:
+    product.declare({900: template(900), 103: container(103)})
+    worker = {"PHOENIX_REDIS_URL": url_of("phoenix-worker", front), "PHOENIX_REDIS_CA_FILE": front.ca_file}
+    running = product.start_worker(**worker)
+    with Producer(url_of("phoenix-producer", front), redis_ca_file=front.ca_file) as producer:
+        job = producer.ensure(103)
+        assert [event.kind for event in job.progress()][-1] == "done"
+        assert job.wait(timeout=60).outcome == "created"
+        assert producer.containers().wait(timeout=60) == [103]
+        assert producer.status([103]).wait(timeout=60)[0].running
+        assert producer.plan(103).wait(timeout=60).lines == ()
+        producer.cancel(str(job.id)).wait(timeout=60)
+    environ = {**os.environ, "PHOENIX_REDIS_URL": url_of("phoenix-producer", front)}
+    environ["PHOENIX_REDIS_CA_FILE"] = front.ca_file
+    for words in (["jobs", "--all"], ["jobs", "show", str(job.id)], ["locks"], ["ensure", "103"]):
+        subprocess.run([COMMAND, *words], check=True, env=environ, capture_output=True, timeout=60)
+    checked = subprocess.run(
+        [COMMAND, "check", "--json"],
+        check=False,
+        env={**os.environ, **product.environ(**worker)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    said = {line["about"]: line["level"] for line in json.loads(checked.stdout)["lines"]}
+    assert (said["Redis user"], said["Redis settings" if "Redis settings" in said else "Workers"]) == ("ok", "ok")
+    assert send_plainly(front) == "unchanged"
+    assert refused(users) == []
+    assert "PASSWORD" not in running.log()
+
+
+def send_plainly(front: TlsFront) -> str:
+    """Push a message as docs/messages.md shows it, and read the result."""
+    task_id = str(uuid.uuid4())
+    body = json.dumps([[103], {}, {}]).encode()
+    message = {
+        "body": base64.b64encode(body).decode(),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"lang": "js", "task": "phoenix.ensure", "id": task_id, "root_id": task_id},
+        "properties": {
+            "correlation_id": task_id,
+            "delivery_tag": task_id,
+            "delivery_info": {"exchange": "", "routing_key": "phoenix.ensure"},
+            "body_encoding": "base64",
+        },
+    }
+    url = verified(url_of("phoenix-sender", front), front.ca_file)
+    with redis.Redis.from_url(url, decode_responses=True) as sender:
+        sender.lpush("phoenix.ensure", json.dumps(message))
+        key = f"celery-task-meta-{task_id}"
+        wait_for(lambda: json.loads(str(sender.get(key) or "{}")).get("status") == "SUCCESS")
+        return str(json.loads(str(sender.get(key)))["result"]["outcome"])
+
+
+BEYOND_ALL = [
+    ("CONFIG", "GET", "requirepass"),
+    ("CONFIG", "SET", "appendonly", "no"),
+    ("FLUSHALL",),
+    ("KEYS", "*"),
+    ("ACL", "LIST"),
+    ("SHUTDOWN",),
+    ("GET", "session:of-somebody-else"),
+    ("SET", "celery-task-meta-x", "forged"),
+    ("LPUSH", "phoenix.resume", "{}"),
+    ("RPOP", "phoenix.ensure"),
+    ("PUBLISH", "celery-task-meta-x", "forged"),
+    ("SUBSCRIBE", "other"),
+]
+BEYOND = {
+    "phoenix-producer": BEYOND_ALL,
+    "phoenix-sender": [*BEYOND_ALL, ("HGETALL", "phoenix:job:x"), ("SET", "phoenix:x", "1"), ("EVAL", "return 1", "0")],
+    "phoenix-worker": [("CONFIG", "SET", "appendonly", "no"), ("FLUSHALL",), ("ACL", "LIST"), ("GET", "session:x")],
+}
+
+
+@pytest.mark.parametrize("user", BEYOND)
+def test_a_user_may_do_nothing_beyond(users: redis.Redis, redis_url: str, user: str) -> None:
+    assert users.ping()
+    with redis.Redis.from_url(redis_url.replace("://", f"://{user}:{PASSWORDS[user]}@")) as client:
+        for command in BEYOND[user]:
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*command)
+
+
+def test_a_certificate_of_another_ca_is_refused(front: TlsFront) -> None:
+    with Producer(url_of("phoenix-producer", front)) as producer, pytest.raises(Unreachable) as error:
+        producer.ensure(103)
+    assert "certificate verify failed" in str(error.value)
+    assert "PRODUCERPASSWORD" not in str(error.value)
+
+
+def test_a_name_that_is_not_in_the_certificate_is_refused(front: TlsFront) -> None:
+    url = url_of("phoenix-producer", front).replace("127.0.0.1", "127.1")
+    with Producer(url, redis_ca_file=front.ca_file) as producer, pytest.raises(Unreachable, match="certificate"):
+        producer.ensure(103)

@@ -1,0 +1,67 @@
+"""TLS in front of a Redis that has none built in, as stunnel does it; and a certificate for it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from fakepve.certs import make_cert
+
+if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
+
+_HOST = "127.0.0.1"
+_CHUNK = 65_536
+_START_TIMEOUT = 30
+
+
+class TlsFront:
+    """Serves `rediss://127.0.0.1:PORT` and passes all of it on to a plain port. Use it in a `with` statement."""
+
+    def __init__(self, plain_port: int) -> None:
+        self._plain_port = plain_port
+        self._files = tempfile.TemporaryDirectory(prefix="tls-")
+        self.ca_file, self._key, _ = make_cert(self._files.name, hosts=(_HOST,))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="tls", daemon=True)
+        self._open: set[StreamWriter] = set()
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.ca_file, self._key)
+        self._thread.start()
+        serving = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, _HOST, 0, ssl=context), self._loop)
+        self._server = serving.result(_START_TIMEOUT)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(_START_TIMEOUT)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_START_TIMEOUT)
+        self._loop.close()
+        self._files.cleanup()
+
+    async def _stop(self) -> None:
+        self._server.close()
+        for one in self._open:
+            one.transport.abort()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        plain_reader, plain_writer = await asyncio.open_connection(_HOST, self._plain_port)
+        self._open |= {writer, plain_writer}
+        await asyncio.gather(_pass_on(reader, plain_writer), _pass_on(plain_reader, writer))
+
+
+async def _pass_on(reader: StreamReader, writer: StreamWriter) -> None:
+    with suppress(OSError):
+        while chunk := await reader.read(_CHUNK):
+            writer.write(chunk)
+            await writer.drain()
+    writer.transport.abort()
