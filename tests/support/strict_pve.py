@@ -13,15 +13,19 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from fakepve.lxc import parse_mount
+from fakepve.lxc import FakeCt, parse_mount
 from fakepve.model import PveError, TaskError
 from fakepve.server import USER as USER_OF
 from fakepve.server import FakePve, ok
 from fakepve.shapes import PRIVILEGES
 
+from tests.support.conf_file import digest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+FakeCt.digest = digest
+"""Of the configuration file, which is read and written on the node, too."""
 USER, TOKEN, SECRET = "phoenix@pve", "worker", "8a5f2c1e-0000-4000-8000-7a11c0ffee00"
 TOKEN_ID = f"{USER}!{TOKEN}"
 _KILLED = "unexpected status"
