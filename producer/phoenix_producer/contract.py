@@ -150,6 +150,8 @@ class EnsureResult(Answer):
     """Configuration keys that the running container takes at its next start."""
     plan: tuple[str, ...] = ()
     """What would be done, line by line; only with `dry_run`."""
+    needs_rebuild: tuple[str, ...] = ()
+    """What is declared otherwise and cannot be changed once it is made, as whole sentences; it was left alone."""
     warnings: tuple[str, ...] = ()
     """What its requester should know besides, in whole sentences: that the catalog on disk is refused, for one."""
 

@@ -213,7 +213,9 @@ def not_applied_lines(answer: EnsureResult | Plan) -> Iterator[str]:
 
 def warnings_in(answers: Iterable[Any]) -> Iterator[str]:
     """Tell what to know besides: each once, whatever the number of answers that say it."""
-    warnings = dict.fromkeys(warning for answer in answers for warning in answer.warnings)
+    warnings = dict.fromkeys(
+        line for answer in answers for line in (*getattr(answer, "needs_rebuild", ()), *answer.warnings)
+    )
     yield from (f"Warning: {warning}" for warning in warnings)
 
 

@@ -70,11 +70,11 @@ def test_only_what_differs_is_sent_and_nobodys_change_is_lost(product: Product) 
 def test_what_cannot_be_changed_any_more_is_told_each_time(product: Product) -> None:
     product.declare({900: template(), 103: container(103)})
     product.start_worker()
-    assert product.ensure(103).warnings == ()
+    assert product.ensure(103).needs_rebuild == ()
     product.declare({900: template(), 103: container(103, storage_pool="local")})
     told = ("CT 103 stays as it is: its root disk is on local-lvm and is declared for local: no disk is moved.",)
-    assert product.ensure(103, dry_run=True).warnings == told
-    assert (product.ensure(103).warnings, product.ensure(103).warnings) == (told, told)
+    assert product.ensure(103, dry_run=True).needs_rebuild == told
+    assert (product.ensure(103).needs_rebuild, product.ensure(103).needs_rebuild) == (told, told)
 
 
 def test_what_waits_for_the_next_start_is_reported_until_then(product: Product) -> None:

@@ -125,7 +125,7 @@ def test_os_templates_are_downloaded_when_proxmox_knows_them(product: Product) -
     failure = refused(product, 105)
     assert failure.cause == "no-os-template"
     assert unknown in failure.message
-    assert "pveam available" in failure.remedy
+    assert "The index has alpine-3.22" in failure.remedy
     assert product.status(105) == "absent"
     stand(product, 106)
     assert failure_of(product.producer.ensure(106)).cause == "not-declared"

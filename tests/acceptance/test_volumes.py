@@ -39,7 +39,7 @@ def test_volumes_are_made_grown_and_inherited(product: Product) -> None:
         }
     )
     product.start_worker()
-    assert product.ensure(103).warnings == ()
+    assert product.ensure(103).needs_rebuild == ()
     assert mounts(product, 900) == {"/srv/base": "tank 8G"}
     assert mounts(product, 103) == {"/srv/base": "tank 16G", "/srv/data": "tank 8G"}
     assert done(product.ensure(104)) == [("create", 104), ("start", 104)]
@@ -56,7 +56,7 @@ def test_volumes_are_made_grown_and_inherited(product: Product) -> None:
     assert mounts(product, 104) == {"/srv/data": "local-lvm 10G", "/srv/more": "tank 1G"}
     redeclare(product, 104, volumes=[volume("/srv/data", 4, "tank")])
     shrunk = product.ensure(104)
-    told = [line.partition("volume /srv/data ")[2] for line in shrunk.warnings]
+    told = [line.partition("volume /srv/data ")[2] for line in shrunk.needs_rebuild]
     assert [line.partition(" and is")[0] for line in told] == ["is on local-lvm", "has 10 GiB"]
     assert mounts(product, 104) == {"/srv/data": "local-lvm 10G", "/srv/more": "tank 1G"}
     assert writes_to(product, 104)[-1] == "PUT /config", "the notes"

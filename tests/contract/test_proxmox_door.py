@@ -115,6 +115,22 @@ def test_what_is_made_joins_its_pool(simulator: Simulator, door: Proxmox) -> Non
     assert simulator.pve.pools["web"] == {103, 900}
 
 
+def test_a_guest_moves_to_its_pool_and_is_found_there(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    simulator.do(simulator.pve.pools.update, {"web": set(), "old": set()})
+    seen = [door.pool_of(103, "web")]
+    for pool in ("old", "web"):
+        door.join_pool(103, pool)
+        seen.append(door.pool_of(103, "web"))
+    assert seen == ["", "old", "web"]
+    assert simulator.pve.pools == {"web": {103}, "old": set()}
+    assert [path for _, path in simulator.calls()].count("/cluster/resources") == 2, "only where it is not as expected"
+    for ask in (door.pool_of, door.join_pool):
+        with pytest.raises(PermanentError, match="pool 'none' does not exist") as refused:
+            ask(103, "none")
+        assert refused.value.cause == "pool-missing"
+
+
 def test_a_clone_carries_our_marker_and_the_lock_from_its_first_moment(simulator: Simulator, door: Proxmox) -> None:
     simulator.add_template(900, net0="name=eth0,bridge=vmbr0,hwaddr=AA:AA:AA:AA:AA:AA,ip=10.0.0.9/24", tags="base")
     simulator.do(simulator.pve.ct_secs.update, {"clone": 600})

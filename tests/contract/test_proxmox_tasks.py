@@ -97,21 +97,18 @@ def test_what_is_no_task_id_is_told(door: Proxmox, text: str) -> None:
         door.task_end(text)
 
 
-def test_os_templates_are_found_on_their_storage(door: Proxmox) -> None:
-    assert door.find_os_template(NODE, OS_TEMPLATE)
-    assert not door.find_os_template(NODE, "local:vztmpl/other.tar.zst")
+def test_os_templates_are_listed_by_their_storage(simulator: Simulator, door: Proxmox) -> None:
+    assert door.os_templates(NODE, "local") == {OS_TEMPLATE}
+    simulator.do(simulator.pve.storages["local"]["volumes"].clear)
+    assert door.os_templates(NODE, "local") == frozenset()
 
 
 def test_an_os_template_of_the_index_is_downloaded(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.appliances.append, "alpine-3.22-default_20250617_amd64.tar.xz")
+    assert door.appliances(NODE) == {"alpine-3.22-default_20250617_amd64.tar.xz"}
     upid = door.download_os_template(NODE, "local:vztmpl/alpine-3.22-default_20250617_amd64.tar.xz")
     assert simulator.end_of(door, upid).succeeded
-    assert door.find_os_template(NODE, "local:vztmpl/alpine-3.22-default_20250617_amd64.tar.xz")
-
-
-def test_an_os_template_that_the_index_lacks_is_not_downloaded(simulator: Simulator, door: Proxmox) -> None:
-    assert door.download_os_template(NODE, "local:vztmpl/mine.tar.zst") is None
-    assert not any(method == "POST" for method, _ in simulator.calls())
+    assert "local:vztmpl/alpine-3.22-default_20250617_amd64.tar.xz" in door.os_templates(NODE, "local")
 
 
 # The connection

@@ -6,7 +6,7 @@ import pytest
 
 from phoenix_producer.contract import Change
 from phoenix_worker.catalog.declaration import Declaration, Network
-from phoenix_worker.core.diff import ADOPTED, Changes, creation_config, diff
+from phoenix_worker.core.diff import ADOPTED, Changes, creation_config, diff, marker_for
 from phoenix_worker.core.marker import Marker, Stage, read_marker, without_marker, write_marker
 from phoenix_worker.core.observation import Observation, Presence
 from tests.support.declared import DECLARED, MAC, MARKER, MINIMAL, NET0, NETWORK, seen
@@ -191,6 +191,37 @@ def test_the_marker_keeps_its_creation_and_takes_the_new_hash() -> None:
     assert read_marker(changes.put["description"]) == replace(MARKER, declaration="h2")
     assert changes
     assert changes.changes == ()
+
+
+def test_what_it_was_made_from_stays_in_the_notes_whatever_is_declared_now() -> None:
+    for origin in ("900", ""):
+        notes = write_marker(replace(MARKER, origin=origin), "The CA.")
+        assert not diff(DECLARED, seen(description=notes)), "nothing is written only to add it"
+        changes = diff(replace(DECLARED, clone_from=901, hash="h2"), seen(description=notes))
+        assert read_marker(changes.put["description"]) == replace(MARKER, declaration="h2", origin=origin)
+
+
+@pytest.mark.parametrize(
+    ("declared", "origin"),
+    [
+        (DECLARED, "900"),
+        (replace(DECLARED, full_clone=False), "900,linked"),
+        (replace(DECLARED, clone_from=None, os_template="local:vztmpl/deb_1.tar.zst"), "deb_1.tar.zst"),
+    ],
+)
+def test_a_new_container_says_what_it_is_made_from(declared: Declaration, origin: str) -> None:
+    assert marker_for(declared, "c1", Stage.MADE).origin == origin
+
+
+@pytest.mark.parametrize(("pool", "old"), [("db", "db"), ("", None)])
+def test_a_container_joins_its_pool(pool: str, old: str | None) -> None:
+    declared = replace(DECLARED, pool="web")
+    changes = diff(declared, replace(seen(), pool=pool))
+    assert changes
+    assert (changes.pool, changes.changes) == ("web", (Change(key="pool", old=old, new="web"),))
+    for there in ("web", None):
+        assert not diff(declared, replace(seen(), pool=there))
+    assert not diff(DECLARED, replace(seen(), pool=None))
 
 
 def test_a_fresh_clone_is_marked_as_configured() -> None:

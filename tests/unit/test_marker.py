@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ markers = st.builds(
     role=st.sampled_from(Role),
     stage=st.sampled_from(Stage),
     declaration=words,
+    origin=st.sampled_from(["", "900", "901,linked", "debian-12-standard_12.7-1+b~rc1_amd64.tar.zst"]),
 )
 notes = st.text(st.characters(exclude_categories=("Cs", "Cc"), include_characters="\n")).filter(
     lambda text: "phoenix-lxc:" not in text
@@ -43,6 +45,11 @@ def test_the_owners_notes_outlive_any_number_of_markers(first: Marker, second: M
 def test_the_line_is_for_people_too() -> None:
     assert write_marker(MARKER) == LINE
     assert write_marker(MARKER, "The CA.\n") == f"The CA.\n\n{LINE}"
+
+
+def test_it_says_what_it_was_made_from_and_is_whole_without() -> None:
+    assert write_marker(replace(MARKER, origin="900,linked")) == f"{LINE} from=900,linked"
+    assert read_marker(LINE) == MARKER
 
 
 def test_the_line_is_found_wherever_people_moved_it() -> None:

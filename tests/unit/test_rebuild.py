@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from phoenix_worker.core.marker import write_marker
 from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.rebuild import needs_rebuild
-from tests.support.declared import DECLARED, seen
+from tests.support.declared import DECLARED, MARKER, seen
 
 ROOTFS = "local-lvm:vm-103-disk-0,size=32G"
 FITTING = replace(DECLARED, disk_gb=32, storage="local-lvm", unprivileged=True)
@@ -19,6 +21,35 @@ def test_what_fits_needs_none() -> None:
     undeclared = replace(FITTING, disk_gb=None, storage=None)
     assert needs_rebuild(undeclared, seen(rootfs=ROOTFS, unprivileged="1")) == ()
     assert needs_rebuild(FITTING, Observation(103, "pve1", Presence.ABSENT, {})) == ()
+
+
+OF_900 = "it was made from 900 as a full clone and is declared as one that was made from "
+
+
+@pytest.mark.parametrize(
+    ("origin", "fields", "words"),
+    [
+        ("900", {"clone_from": 901}, OF_900 + "901 as a full clone"),
+        ("900", {"full_clone": False}, OF_900 + "900 as a linked clone"),
+        ("900", {"clone_from": None, "os_template": "iso:vztmpl/deb.tar.zst"}, OF_900 + "deb.tar.zst"),
+        ("900", {}, None),
+        ("901,linked", {"clone_from": 901, "full_clone": False}, None),
+        ("deb.tar.zst", {"clone_from": None, "os_template": "iso:vztmpl/deb.tar.zst"}, None),
+        ("deb.tar.zst", {"clone_from": None, "os_template": "iso:vztmpl/ubu.tar.zst"}, "it was made from deb.tar.zst"),
+        ("", {"clone_from": 901}, None),
+    ],
+)
+def test_what_it_was_made_from_is_as_its_marker_says(origin: str, fields: dict[str, Any], words: str | None) -> None:
+    """A marker that does not say it says nothing against it."""
+    declared = replace(FITTING, **fields)
+    for marker in (replace(MARKER, origin=origin), replace(MARKER, origin=origin, ctid=900)):
+        observed = seen(rootfs=ROOTFS, unprivileged="1", description=write_marker(marker))
+        told = needs_rebuild(declared, observed)
+        if words is None or marker.ctid != 103:
+            assert told == ()
+        else:
+            (line,) = told
+            assert line.startswith(f"CT 103 stays as it is: {words}")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "changes": [change.model_dump(mode="json") for change in changes.changes],
             "pending": list(changes.pending_when_running) if seen.running else [],
             "grow": changes.grow,
-            "warnings": [*needs_rebuild(declaration, seen), *_taken_over(verdict, seen)],
+            "needs_rebuild": list(needs_rebuild(declaration, seen)),
+            "warnings": list(_taken_over(verdict, seen)),
         },
     )
     if changes.root or changes.root.directories:

@@ -9,7 +9,7 @@ from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.plans import Plan
 from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.durable.task import GivenUpError
-from phoenix_worker.task import changes_in, steps_in, templates_in, unapplied_in, warnings_in
+from phoenix_worker.task import changes_in, steps_in, templates_in, told_in, unapplied_in
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
@@ -25,7 +25,7 @@ def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation) ->
         declaration,
         outcome=Outcome.UNCHANGED,
         pending_restart=seen.pending,
-        warnings=needs_rebuild(declaration, seen),
+        needs_rebuild=needs_rebuild(declaration, seen),
     )
 
 
@@ -52,7 +52,8 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
         templates_built=templates_in(lasting),
         templates_not_applied=unapplied_in(lasting, but=declaration.ctid),
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
-        warnings=warnings_in(done),
+        needs_rebuild=told_in(done, "needs_rebuild"),
+        warnings=told_in(done, "warnings"),
     )
 
 
@@ -84,7 +85,8 @@ def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
         plan=tuple(forecast.lines),
         templates_not_applied=forecast.templates_not_applied,
         pending_restart=forecast.parts[-1].pending_restart,
-        warnings=(*forecast.needs_rebuild, *forecast.warnings),
+        needs_rebuild=forecast.needs_rebuild,
+        warnings=tuple(forecast.warnings),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from phoenix_producer.contract import ENSURE
 from phoenix_worker import traces
 from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.core.os_templates import available, file_name
 
 if TYPE_CHECKING:
     from phoenix_producer.contract import EnsureRequest, RebuildRequest
@@ -81,19 +82,21 @@ def _check_outside(task: PhoenixTask, ctid: int, dependency: int) -> None:
 def have_os_template(task: PhoenixTask, order: CreateOrder) -> None:
     """Download the OS template unless the storage has it. Raises PermanentError when nobody has it."""
     node, volume = order.node, order.ostemplate
-    if task.once("os-template", lambda: task.proxmox.find_os_template(node, volume)):
+    storage, name = volume.partition(":")[0], file_name(volume)
+    if task.once("os-template", lambda: volume in task.proxmox.os_templates(node, storage)):
         return
 
     def download() -> dict[str, object]:
-        upid = task.proxmox.download_os_template(node, volume)
-        if upid is None:
+        index = task.proxmox.appliances(node)
+        if name not in index:
+            there = available(name, task.proxmox.os_templates(node, storage), index)
             raise PermanentError(
                 f"Unable to create CT {order.ctid} on {node}: {volume} is not on its storage, and Proxmox's appliance "
                 "index does not know it.",
                 cause="no-os-template",
-                remedy=f"Upload it, or name another in `template`; `pveam available` on {node} lists what there is.",
+                remedy=f"Upload it, or name another in `template`. {there}",
             )
-        return traces.posted(upid)
+        return traces.posted(task.proxmox.download_os_template(node, volume))
 
     posted = task.once("download", download, upid=traces.upid_of)
     task.done("download", posted, f"download {volume} to {node}", kind=f"download {node} {volume}")

@@ -79,7 +79,8 @@ def _never_finished(declaration: Declaration, seen: Observation) -> bool:
 def _differences(declaration: Declaration, seen: Observation) -> tuple[str, ...]:
     changes = diff(declaration, seen)
     firewall = ("firewall",) if changes.rules or changes.firewall_on is not None else ()
-    return (*changes.put, *changes.delete, *changes.grow, *firewall)
+    pool = ("pool",) if changes.pool else ()
+    return (*changes.put, *changes.delete, *changes.grow, *firewall, *pool)
 
 
 def _tell(declaration: Declaration, node: str, what: Exists, **facts: Any) -> Standing:

@@ -1,4 +1,4 @@
-"""What belongs to a container and is not in its configuration: its firewall. Looked at and changed where declared."""
+"""What belongs to a container and is not in its configuration: its firewall and its pool, where they are declared."""
 
 from __future__ import annotations
 
@@ -19,20 +19,24 @@ if TYPE_CHECKING:
 def with_surroundings(
     proxmox: Proxmox, declaration: Declaration, seen: Observation, *, new: bool = False
 ) -> Observation:
-    """Look at what of it is declared: two calls with a firewall, none without.
+    """Look at what of it is declared: two calls with a firewall, one with a pool.
 
     Of what this job has made just now only the rules are read, which a clone has from its template; whether it is on
-    is said anyhow, which costs no more than to ask.
+    is said anyhow, which costs no more than to ask. Its pool was in the order.
     """
-    if seen.presence is not Presence.HERE or declaration.firewall is None:
+    if seen.presence is not Presence.HERE:
         return seen
-    return replace(seen, firewall=proxmox.firewall(seen.node, seen.ctid, option=not new))
+    if declaration.firewall is not None:
+        seen = replace(seen, firewall=proxmox.firewall(seen.node, seen.ctid, option=not new))
+    if declaration.pool is not None and not new:
+        seen = replace(seen, pool=proxmox.pool_of(seen.ctid, declaration.pool))
+    return seen
 
 
 def change_surroundings(
     proxmox: Proxmox, declaration: Declaration, seen: Observation, changes: Changes, *, new: bool
 ) -> None:
-    """Bring the firewall's rules in line, then switch it: a firewall that goes on has its rules already.
+    """Bring the firewall's rules in line, then switch it: a firewall that goes on has its rules already. Then the pool.
 
     Rules are changed by their position. The first request carries the digest that was seen; so that nobody's change
     in between goes wrong unseen, the rules of what stood there before are looked at once more after several requests.
@@ -50,3 +54,5 @@ def change_surroundings(
         )
     if changes.firewall_on is not None:
         proxmox.switch_firewall(node, ctid, on=changes.firewall_on)
+    if changes.pool is not None:
+        proxmox.join_pool(ctid, changes.pool)

@@ -163,6 +163,7 @@ class PhoenixTask(DurableTask):
         subject = str(ledger.client.hget(ledger.key("job:", self.running.job), "subject") or "")
         ctid = int(subject) if subject.isdecimal() else None
         steps, declaration = self.steps_done(), self._declared_now(ctid)
+        met = told_in(steps, "needs_rebuild", "warnings")
         return EnsureFailed.of(
             Failure(
                 request_id=self.running.job,
@@ -176,7 +177,7 @@ class PhoenixTask(DurableTask):
                 templates_built=templates_in(steps),
                 not_applied=declaration.not_applied if declaration else (),
                 templates_not_applied=unapplied_in(steps, but=ctid),
-                warnings=self.warnings() + warnings_in(steps) + self._left_behind(told["cause"], steps),
+                warnings=self.warnings() + met + self._left_behind(told["cause"], steps),
             )
         )
 
@@ -216,9 +217,9 @@ def unapplied_in(values: list[dict[str, Any]], *, but: int | None) -> dict[int, 
     return {ctid: lines for ctid, lines in sealed.items() if lines and ctid != but}
 
 
-def warnings_in(values: list[dict[str, Any]]) -> tuple[str, ...]:
-    """What the steps met that their requester should know."""
-    return tuple(dict.fromkeys(warning for value in values for warning in value.get("warnings", ())))
+def told_in(values: list[dict[str, Any]], *kinds: str) -> tuple[str, ...]:
+    """What the steps met that their requester should know: `warnings`, or what `needs_rebuild`."""
+    return tuple(dict.fromkeys(line for value in values for kind in kinds for line in value.get(kind, ())))
 
 
 def to_json(seen: Observation) -> dict[str, Any]:

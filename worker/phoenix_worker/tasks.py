@@ -117,9 +117,8 @@ def configure(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, acc
     done = self.once("configure", lambda: converge(self, declaration, adopted=adopted))
     for disk, size_gb in done["grow"].items():
         grow(self, declaration, disk, size_gb)
-    return self.step(
-        "configure", ctid, done["at"], changes=done["changes"], pending=done["pending"], warnings=done["warnings"]
-    )
+    told = {kind: done[kind] for kind in ("changes", "pending", "needs_rebuild", "warnings")}
+    return self.step("configure", ctid, done["at"], **told)
 
 
 @task(START)

@@ -7,12 +7,13 @@ and a gateway goes with the address it belonged to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
 from phoenix_worker.core import firewall, property_string, volumes
-from phoenix_worker.core.marker import Marker, Stage, read_marker, without_marker, write_marker
+from phoenix_worker.core.marker import LINKED, Marker, Stage, read_marker, without_marker, write_marker
+from phoenix_worker.core.os_templates import file_name
 from phoenix_worker.core.root_only import RootChanges, applied, root_diff
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ class Changes:
     """The requests that make the firewall's rules those that are declared."""
     firewall_on: bool | None = None
     """To what the container's firewall has to be switched."""
+    pool: str | None = None
+    """The pool that it has to join."""
     root: RootChanges = field(default_factory=RootChanges)
     """What only root on the node can do; it comes first, and the rest is as if it were done."""
 
     def __bool__(self) -> bool:
-        by_api = self.put or self.delete or self.grow or self.rules
+        by_api = self.put or self.delete or self.grow or self.rules or self.pool
         return bool(by_api or self.root) or self.firewall_on is not None
 
     @property
@@ -66,7 +69,14 @@ def hot(key: str) -> bool:
 
 def marker_for(declaration: Declaration, creation: str, stage: Stage) -> Marker:
     """Return the marker of a container made, or configured, by this declaration."""
-    return Marker(declaration.ctid, creation, declaration.role, stage, declaration.hash)
+    return Marker(declaration.ctid, creation, declaration.role, stage, declaration.hash, origin_of(declaration))
+
+
+def origin_of(declaration: Declaration) -> str:
+    """Return what it is made from, for the marker: the CTID of a template, or the file name of an OS template."""
+    if declaration.clone_from is None:
+        return file_name(declaration.os_template or "")
+    return f"{declaration.clone_from}" if declaration.full_clone else f"{declaration.clone_from},{LINKED}"
 
 
 def creation_config(declaration: Declaration, marker: Marker) -> dict[str, str]:
@@ -108,6 +118,9 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     for disk, size_gb in grow.items():
         told += (Change(key=disk, old=property_string.parse(present[disk], "volume")["size"], new=f"{size_gb}G"),)
     told += tuple(firewall.told(declaration.firewall, observation.firewall))
+    joins = declaration.pool if observation.pool not in {None, declaration.pool} else None
+    if joins is not None:
+        told += (Change(key="pool", old=observation.pool or None, new=joins),)
     return Changes(
         put | seal_put,
         seal_delete,
@@ -115,6 +128,7 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
         root.changes + told,
         rules=firewall.firewall_writes(declaration.firewall, observation.firewall),
         firewall_on=firewall.switch(declaration.firewall, observation.firewall),
+        pool=joins,
         root=root,
     )
 
@@ -220,8 +234,10 @@ def _notes(declaration: Declaration, observation: Observation) -> str | None:
     """Return the notes to be written; None when they say what they should, wherever in them our line stands."""
     old = observation.config.get("description", "")
     marker = read_marker(old)
-    creation = marker.creation if marker is not None and marker.ctid == observation.ctid else ADOPTED
-    wanted = marker_for(declaration, creation, Stage.CONFIGURED)
+    if marker is not None and marker.ctid == observation.ctid:
+        wanted = replace(marker, role=declaration.role, stage=Stage.CONFIGURED, declaration=declaration.hash)
+    else:
+        wanted = replace(marker_for(declaration, ADOPTED, Stage.CONFIGURED), origin="")
     owners = without_marker(old if declaration.description is None else declaration.description)
     if marker == wanted and without_marker(old) == owners:
         return None

@@ -12,7 +12,10 @@ from enum import StrEnum
 
 from phoenix_worker.catalog.declaration import Role
 
-_LINE = re.compile(r"^phoenix-lxc:(?P<fields>( \w+=[\w.:,-]*)+) *$", re.MULTILINE)
+_LINE = re.compile(r"^phoenix-lxc:(?P<fields>( \w+=[\w.:,+~-]*)+) *$", re.MULTILINE)
+
+
+LINKED = "linked"
 
 
 class Stage(StrEnum):
@@ -24,13 +27,18 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """The fields of the line. `declaration` is the hash of what was declared when it was configured."""
+    """The fields of the line. `declaration` is the hash of what was declared when it was configured.
+
+    `origin` is what it was made from: a template's CTID, with `,linked` for a linked clone, or the file name of an OS
+    template. It is empty for what others made, and in markers of versions that did not write it.
+    """
 
     ctid: int
     creation: str
     role: Role
     stage: Stage
     declaration: str
+    origin: str = ""
 
 
 def read_marker(notes: str) -> Marker | None:
@@ -46,6 +54,7 @@ def read_marker(notes: str) -> Marker | None:
             role=Role(fields["as"]),
             stage=Stage(fields["stage"]),
             declaration=fields["hash"],
+            origin=fields.get("from", ""),
         )
     except (KeyError, ValueError):
         return None
@@ -57,6 +66,8 @@ def write_marker(marker: Marker, description: str = "") -> str:
         f"phoenix-lxc: ctid={marker.ctid} id={marker.creation} as={marker.role} "
         f"stage={marker.stage} hash={marker.declaration}"
     )
+    if marker.origin:
+        line += f" from={marker.origin}"
     return f"{description.rstrip()}\n\n{line}" if description.strip() else line
 
 

@@ -36,6 +36,8 @@ class Observation:
     """Keys of the configuration that wait for the container's next start."""
     firewall: FirewallState | None = None
     """None when it was not looked at."""
+    pool: str | None = None
+    """Nothing when it is in none; None when it was not looked at."""
 
     @property
     def marker(self) -> Marker | None:

@@ -148,11 +148,20 @@ class Proxmox(Protocol):
     def recent_tasks(self, node: str, ctid: int) -> list[ProxmoxTask]:
         """The node's tasks with this id in their UPID, newest first. A clone's UPID names its *source*."""
 
-    def find_os_template(self, node: str, volume: str) -> bool:
-        """Whether the storage holds this OS template."""
+    def pool_of(self, ctid: int, expected: str) -> str:
+        """The pool that a guest is a member of, nothing if of none. It takes one call if it is the expected one."""
 
-    def download_os_template(self, node: str, volume: str) -> str | None:
-        """Start the download from Proxmox's appliance index; returns the UPID, None when the index lacks it."""
+    def join_pool(self, ctid: int, pool: str) -> None:
+        """Make a guest a member of a pool, and of no other."""
+
+    def os_templates(self, node: str, storage: str) -> frozenset[str]:
+        """The volume ids of the OS templates on a storage."""
+
+    def appliances(self, node: str) -> frozenset[str]:
+        """The file names of the OS templates in Proxmox's appliance index."""
+
+    def download_os_template(self, node: str, volume: str) -> str:
+        """Start the download of an OS template of the index; returns the UPID."""
 
     def whoami(self) -> str:
         """The name that our own tasks carry in their UPIDs: `user@realm!token`."""

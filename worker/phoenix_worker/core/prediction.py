@@ -66,7 +66,7 @@ def applied(declaration: Declaration, seen: Observation) -> Observation:
         declared = declaration.firewall.rules
         rules = firewall.rules if declared is None else tuple(map(declared_rule, declared))
         firewall = FirewallState(declaration.firewall.enabled, rules)
-    return replace(seen, config=config, firewall=firewall)
+    return replace(seen, config=config, firewall=firewall, pool=changes.pool or seen.pool)
 
 
 def _made(declaration: Declaration, config: dict[str, str]) -> dict[str, str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core import property_string
+from phoenix_worker.core.diff import origin_of
 from phoenix_worker.core.observation import Presence
 from phoenix_worker.core.root_only import taken_places
 from phoenix_worker.core.volumes import unchangeable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.observation import Observation
 
@@ -30,5 +33,20 @@ def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[s
     if privileged is declaration.unprivileged:
         is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")
         told.append(f"it is {is_} and is declared {declared}: that is decided when it is made")
+    told += _other_origin(declaration, observation)
     told += (f"{place}: no volume is taken out of sight" for place in taken_places(declaration, observation))
     return tuple(f"CT {observation.ctid} stays as it is: {one}." for one in told)
+
+
+def _other_origin(declaration: Declaration, observation: Observation) -> Iterator[str]:
+    """Compare what it was made from, as far as its marker says so."""
+    marker, declared = observation.marker, origin_of(declaration)
+    if marker is None or not observation.is_ours or marker.origin in {"", declared}:
+        return
+    yield f"it {_made(marker.origin)} and is declared as one that {_made(declared)}: that is decided when it is made"
+
+
+def _made(origin: str) -> str:
+    source, _, linked = origin.partition(",")
+    how = " as a linked clone" if linked else " as a full clone"
+    return f"was made from {source}{how if source.isdecimal() else ''}"

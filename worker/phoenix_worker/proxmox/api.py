@@ -219,26 +219,46 @@ class ProxmoxApi(Surroundings):
         found = [ProxmoxTask(task.text, task.kind, task.user, runs, task.started) for task, runs in tasks]
         return sorted(found, key=lambda task: task.started, reverse=True)
 
-    def find_os_template(self, node: str, volume: str) -> bool:
+    def os_templates(self, node: str, storage: str) -> frozenset[str]:
         """Look in `GET …/storage/STORAGE/content`."""
-        storage = volume.partition(":")[0]
         request = Request(
             "GET",
             f"nodes/{node}/storage/{storage}/content",
-            f"look for {volume} on {node}",
+            f"list the OS templates on {storage} of {node}",
             f"Datastore.Audit on /storage/{storage}",
         )
-        return any(entry["volid"] == volume for entry in self.call(request, content="vztmpl"))
+        return frozenset(str(entry["volid"]) for entry in self.call(request, content="vztmpl"))
 
-    def download_os_template(self, node: str, volume: str) -> str | None:
-        """Look in `GET …/aplinfo`, then download by `POST …/aplinfo`."""
-        storage, _, path = volume.partition(":")
-        name = path.rpartition("/")[2]
+    def appliances(self, node: str) -> frozenset[str]:
+        """Ask `GET …/aplinfo`."""
+        request = Request("GET", f"nodes/{node}/aplinfo", f"read the index of OS templates on {node}")
+        return frozenset(str(entry["template"]) for entry in self.call(request))
+
+    def download_os_template(self, node: str, volume: str) -> str:
+        """Download by `POST …/aplinfo`."""
+        storage, name = volume.partition(":")[0], volume.rpartition("/")[2]
         doing, needs = f"download {volume} to {node}", f"Datastore.AllocateTemplate on /storage/{storage}"
-        index = self.call(Request("GET", f"nodes/{node}/aplinfo", doing, needs))
-        if not any(entry.get("template") == name for entry in index):
-            return None
         return str(self.call(Request("POST", f"nodes/{node}/aplinfo", doing, needs), storage=storage, template=name))
+
+    def pool_of(self, ctid: int, expected: str) -> str:
+        """Ask `GET /pools?poolid=…` for its members; for one that is not among them, ask `/cluster/resources`.
+
+        Other than status and name, a guest's pool is live there: it is read from the access control file.
+        """
+        request = Request(
+            "GET", "pools", f"look whether {ctid} is in the pool '{expected}'", f"Pool.Audit on /pool/{expected}"
+        )
+        (found,) = self.call(request, poolid=expected)
+        if any(member.get("vmid") == ctid for member in found.get("members", ())):
+            return expected
+        row = self._row(ctid)
+        return "" if row is None else str(row.get("pool") or "")
+
+    def join_pool(self, ctid: int, pool: str) -> None:
+        """Move a guest by `PUT /pools`; it leaves the pool that it was in."""
+        needs = f"Pool.Allocate on /pool/{pool} and on the pool it leaves, VM.Allocate on /vms/{ctid}"
+        request = Request("PUT", "pools", f"make {ctid} a member of the pool '{pool}'", needs)
+        self.call(request, poolid=pool, vms=ctid, **{"allow-move": 1})
 
     def whoami(self) -> str:
         """Answer without a call: `user@realm!token`."""

@@ -47,7 +47,8 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
     if declaration.clone_from is not None:
         yield Need(f"/vms/{declaration.clone_from}", "VM.Clone", or_on=_pool_of(declaration.clone_from, catalog))
     if declaration.pool is not None:
-        yield Need(f"/pool/{declaration.pool}", "VM.Allocate")
+        for privilege in ("Pool.Allocate", "Pool.Audit", "VM.Allocate"):
+            yield Need(f"/pool/{declaration.pool}", privilege)
     yield Need(f"/nodes/{declaration.node}", "Sys.Audit")
     for storage in filter(None, (storage_of(declaration, catalog), *(one.storage for one in declaration.volumes))):
         yield Need(f"/storage/{storage}", "Datastore.AllocateSpace")
