@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from typer.testing import Result
 
-    from phoenix_worker.durable.ledger import Run
+    from phoenix_worker.durable.run import Run
 
 NOBODYS_ID = "5b0e2f0a-9a3e-4d6b-8a69-0d0c54a3c002"
 NOBODY = "redis://:s3cret@127.0.0.1:1/0"
@@ -48,8 +48,8 @@ def lane_scene(driven: DrivenLedger) -> list[Run]:
     driven.hold(runs[0], "ct/900")
     driven.hold(runs[1], "ct/900")
     driven.wait(runs[2], f"upid/{UPID}", "Proxmox: clone template 900 to CT 103 on pve1")
-    driven.say("sleep", runs[3], 1, 50)
-    driven.say("retry", runs[4], 50, "CT is locked (backup).")
+    driven.say("sleep", runs[3], "", 1, 50)
+    driven.say("retry", runs[4], "", 50, "CT is locked (backup).")
     driven.wait(runs[5], f"job/{runs[0].id}", "CT 101, on which CT 106 depends")
     return runs
 

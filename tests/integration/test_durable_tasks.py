@@ -240,13 +240,24 @@ def test_intervals_of_one_lock_never_overlap_with_workers_dying(
 
 @pytest.mark.usefixtures("worker")
 def test_requests_for_the_same_share_a_run_that_has_not_begun(client: Asking) -> None:
-    """The first has the lock; the second leads a run for those behind it, which has not begun to look."""
+    """The first has the lock; the second leads a run for those behind it, which has not begun to look.
+
+    They get its answer under their own ids without running again, but for the one that has a callback to send.
+    """
     results = [client.ask("t.shared", "same") for _ in range(30)]
     wait_for(lambda: client.redis.zcard("phoenix:lock:same") == 2)
-    wait_for(lambda: sum(client.redis.scard(key) for key in client.redis.scan_iter("phoenix:job:*:followers")) == 28)
+    callback = client.app.signature("t.locked", args=(5, "called"), immutable=True, queue=QUEUE)
+    results.append(client.app.send_task("t.shared", ["same"], queue=QUEUE, link=callback))
+    wait_for(lambda: sum(client.redis.scard(key) for key in client.redis.scan_iter("phoenix:job:*:followers")) == 29)
     client.redis.set("remote:same", 1)
-    assert sorted(result.get(timeout=60) for result in results) == [1] + [2] * 29
+    assert {result.get(timeout=60) for result in results} == {1, 2}
+    assert all(result.successful() for result in results)
     assert client.redis.llen("begun:same") == 2
+    wait_for(lambda: client.redis.lrange("begun:called", 0, -1) == ["5"])
+    runs = [record_of(client.redis, str(result.id))["run"] for result in results]
+    assert runs.count("1") == 28, "once each, to find whose run they share"
+    history: Any = client.redis.xrange(f"phoenix:job:{results[29].id}:log")
+    assert [fields["kind"] for _, fields in history] == ["requested", "step-started", "waiting", "done"]
 
 
 @pytest.mark.usefixtures("worker")

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from phoenix_producer.contract import RESUME_QUEUE
-from phoenix_worker.durable.ledger import Run
-from tests.support.ledger_world import CAPACITY, LOCKS, QUEUE, TTL, LedgerWorld, run_key
+from phoenix_worker.durable.run import Run
+from tests.support.ledger_world import CAPACITY, LOCKS, QUEUE, LedgerWorld, run_key
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -108,7 +108,7 @@ class LedgerMachine(LedgerWorld):
         for _ in range(400):
             self.clock += 130
             self.ledger.clock = str(self.clock)
-            self.ledger.call("tick", "last", TTL, RESUME_QUEUE, 1000, "{}")
+            self.pass_time("last")
             self.client.delete(QUEUE, RESUME_QUEUE)
             pending, self.queue = self.queue, []
             for message in pending:
@@ -116,7 +116,7 @@ class LedgerMachine(LedgerWorld):
                 if isinstance(claimed, Run):
                     self.worker_of[run_key(claimed)] = "last"
                     if claimed.id in self.children:
-                        self.land(claimed, lost=False)
+                        self.land(claimed, lost=False, ends=False)
                     self.ledger.finish(claimed, "ok", None)
             if not self.client.exists("phoenix:due") and not self.queue:
                 break

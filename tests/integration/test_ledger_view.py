@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from phoenix_worker.durable.ledger import Run
+    from phoenix_worker.durable.run import Run
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_job_is_queued_then_runs(view: LedgerView, driven: DrivenLedger) -> No
 
 def test_a_link_that_has_landed_is_not_where_the_job_is(view: LedgerView, driven: DrivenLedger) -> None:
     link = driven.replaced(driven.taken(103), "clone", 103)
-    driven.say("land", link, f"{link.id[:-4]}next", 0, driven._entry(link, "configure", 103), "{}")
+    driven.say("land", link, f"{link.id[:-4]}next", 0, driven._entry(link, "configure", 103), "{}", "")
     assert (only(view).state, only(view).step) == (JobState.QUEUED, "configure 103")
 
 
@@ -97,7 +97,7 @@ def test_another_job_is_named(view: LedgerView, driven: DrivenLedger) -> None:
 
 def test_a_time_is_told(view: LedgerView, driven: DrivenLedger) -> None:
     run = driven.taken(103)
-    driven.say("sleep", run, 1, 50)
+    driven.say("sleep", run, "", 1, 50)
     job = only(view)
     assert job.waits_for is not None
     assert job.since is not None
@@ -107,7 +107,7 @@ def test_a_time_is_told(view: LedgerView, driven: DrivenLedger) -> None:
 
 def test_a_retry_says_when_and_why(view: LedgerView, driven: DrivenLedger) -> None:
     run = driven.taken(103)
-    driven.say("retry", run, 30, "CT is locked (backup)")
+    driven.say("retry", run, "", 30, "CT is locked (backup)")
     job = only(view)
     assert job.waits_for is not None
     assert job.since is not None

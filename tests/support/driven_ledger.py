@@ -9,7 +9,8 @@ import pytest
 
 from phoenix_producer import Producer
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
-from phoenix_worker.durable.ledger import Ledger, Run
+from phoenix_worker.durable.ledger import Ledger
+from phoenix_worker.durable.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +46,10 @@ class DrivenLedger:
         return str(self.ledger.call(script, run.id, run.number, *args)[0])
 
     def hold(self, run: Run, lock: str, capacity: int = 1) -> str:
-        return self.say("hold", run, RESUME_QUEUE, lock, capacity)
+        return self.say("hold", run, "", RESUME_QUEUE, lock, capacity, "")
 
     def wait(self, run: Run, event: str, detail: str) -> str:
-        return self.say("wait", run, event, detail, "", 0)
+        return self.say("wait", run, "", event, detail, "", 0)
 
     def replaced(self, run: Run, name: str, ctid: int) -> Run:
         """The run is replaced by a chain, whose first link a worker runs."""
@@ -59,7 +60,7 @@ class DrivenLedger:
     def landed(self, run: Run, successor: str, ctid: int, value: dict[str, Any]) -> str:
         """A link is done; returns the id of the next, which is queued."""
         following = f"{run.id[:-4]}{successor[:4]}"
-        self.say("land", run, following, 0, self._entry(run, successor, ctid), json.dumps(value))
+        self.say("land", run, following, 0, self._entry(run, successor, ctid), json.dumps(value), "")
         self.ledger.finish(run, "ok", value)
         return following
 

@@ -181,8 +181,7 @@ def shared(self: DurableTask, what: str) -> int:
         if not end["ok"]:
             raise ValueError(end["value"])
         return int(end["value"])
-    self.hold(what)
-    self.depart()
+    self.hold(what, departing=True)
     number: int = self.once("begun", lambda: effects.rpush(f"begun:{what}", 1))
     self.wait(f"remote/{what}", watch={"job": what, "class": "remote"})
     return number

@@ -21,7 +21,8 @@ from hypothesis.stateful import (
 )
 
 from phoenix_producer.contract import RESUME_QUEUE
-from phoenix_worker.durable.ledger import Bell, Ledger, Run
+from phoenix_worker.durable.ledger import Bell, Ledger
+from phoenix_worker.durable.run import Answer, Run
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -147,17 +148,17 @@ class LedgerWorld(RuleBasedStateMachine):
 
     # --- what a run says
 
-    @rule(run=runs, name=st.sampled_from(LOCKS))
-    def hold(self, run: Run, name: str) -> None:
+    @rule(run=runs, name=st.sampled_from(LOCKS), departing=st.booleans())
+    def hold(self, run: Run, name: str, departing: bool) -> None:
         if self.breaks_tree_order(run, name):
             return
-        reply = self.tell("hold", run, RESUME_QUEUE, name, CAPACITY[name])
+        reply = self.tell("hold", run, "", RESUME_QUEUE, name, CAPACITY[name], "1" if departing else "")
         if reply[0] == "held":
             assert name in self.field(run.id, "holds").split()
 
     @rule(run=runs, number=st.integers(1, 3))
     def wait(self, run: Run, number: int) -> None:
-        self.tell("wait", run, f"e{number}", "", "", 0)
+        self.tell("wait", run, "", f"e{number}", "", "", 0)
 
     @rule(number=st.integers(1, 3))
     def resolve(self, number: int) -> None:
@@ -165,20 +166,20 @@ class LedgerWorld(RuleBasedStateMachine):
 
     @rule(run=runs)
     def sleep(self, run: Run) -> None:
-        self.tell("sleep", run, 1, 5)
+        self.tell("sleep", run, "", 1, 5)
 
     @rule(run=runs)
     def retry(self, run: Run) -> None:
-        self.tell("retry", run, 2, "busy")
+        self.tell("retry", run, "", 2, "busy")
 
     @rule(run=runs, blamed=st.booleans())
     def requeue(self, run: Run, blamed: bool) -> None:
         self.tell("requeue", run, 1, *((1000, "{}") if blamed else ()))
 
-    @rule(run=runs)
-    def journal(self, run: Run) -> None:
-        if self.tell("intend", run, "s")[0] != "stale":
-            self.tell("journal", run, "s", "1", "")
+    @rule(run=runs, reads=st.sampled_from(["", '{"r": "1"}']))
+    def journal(self, run: Run, reads: str) -> None:
+        if self.tell("intend", run, reads, "s")[0] != "stale":
+            self.tell("journal", run, "", "s", "1", "")
 
     @rule(run=runs, lost=st.booleans(), alone=st.booleans())
     def replace(self, run: Run, lost: bool, alone: bool) -> None:
@@ -196,8 +197,8 @@ class LedgerWorld(RuleBasedStateMachine):
                 self.queue.append((child, child_generation))
                 self.client.lpush(QUEUE, child)
 
-    @rule(run=runs, lost=st.booleans())
-    def land(self, run: Run, lost: bool) -> None:
+    @rule(run=runs, lost=st.booleans(), ends=st.booleans())
+    def land(self, run: Run, lost: bool, ends: bool) -> None:
         """A link of a chain is done: the link that stood for its parent follows."""
         parent = self.children.get(run.id)
         if parent is None:
@@ -205,36 +206,32 @@ class LedgerWorld(RuleBasedStateMachine):
         generation = int(self.field(parent, "gen")) + 1 if self.field(parent, "state") == "replaced" else 0
         if not generation:
             return
-        reply = self.tell("land", run, parent, generation, entry(run.job, seq=run.seq), "1")
+        reply = self.tell(
+            "land", run, parent, generation, entry(run.job, seq=run.seq), "1", RESUME_QUEUE if ends else ""
+        )
         if reply[0] == "landed" and not lost:
             self.queue.append((parent, generation))
             self.client.lpush(QUEUE, parent)
 
-    @rule(run=runs, what=st.sampled_from(["x", "y"]))
-    def join(self, run: Run, what: str) -> None:
+    @rule(run=runs, what=st.sampled_from(["x", "y"]), plain=st.booleans())
+    def join(self, run: Run, what: str, plain: bool) -> None:
         """A request shares the run of an earlier one for the same, if that has not begun to look."""
         if run.id != run.job or self.field(run.id, "holds"):
             return
-        reply = self.tell("join", run, what)
-        if reply[0] == "follow":
-            assert reply[1] != run.id
-            self.tell("wait", run, f"job/{reply[1]}", "", "", 0)
+        if self.tell("join", run, "", what, "1" if plain else "", "")[0] == "parked":
+            assert self.field(run.id, "follows") not in {run.id, *self.cancelled}
 
-    @rule(target=runs, what=st.sampled_from(["x", "y"]), leader_too=st.booleans())
-    def share_and_regret(self, what: str, leader_too: bool) -> Any:
+    @rule(target=runs, what=st.sampled_from(["x", "y"]), leader_too=st.booleans(), plain=st.booleans())
+    def share_and_regret(self, what: str, leader_too: bool, plain: bool) -> Any:
         """Two requests for the same come in, and one or both are cancelled."""
         self.ask(lost=False)
         self.ask(lost=False)
         pair = [run for message in self.queue[-2:] if (run := self.take(message)) is not None]
         for run in pair:
-            self.join(run, what)
+            self.join(run, what, plain)
         for number in range(self.asked - 1 - leader_too, self.asked):
             self.cancel(number)
         return multiple(*pair, *filter(None, map(self.take, list(self.queue))))
-
-    @rule(run=runs)
-    def depart(self, run: Run) -> None:
-        self.tell("depart", run)
 
     @precondition(lambda self: self.asked)
     @rule(number=st.integers(0, 30))
@@ -250,6 +247,7 @@ class LedgerWorld(RuleBasedStateMachine):
         if ok and run.id in self.children and not self.field(run.id, "landed"):
             return  # Celery publishes the successor before a link ends
         state = self.field(run.id, "state")
+        run.answer = Answer(f"result-{run.id}", f"{verdict} of {run.id} in {run.job}", 0)
         self.ledger.finish(run, verdict, {"message": "m", "cause": "c", "remedy": "r"})
         if state == "running" and self.field(run.id, "state") == "done":
             self.finished.append(run.id)
@@ -266,7 +264,14 @@ class LedgerWorld(RuleBasedStateMachine):
     def tick(self, seconds: float) -> None:
         self.clock += seconds
         self.ledger.clock = str(self.clock)
-        self.ledger.call("tick", self.worker, TTL, RESUME_QUEUE, 1000, "{}")
+        self.pass_time(self.worker)
+
+    def pass_time(self, worker: str) -> None:
+        *_, given = self.ledger.call("tick", worker, TTL, RESUME_QUEUE, 1000, "{}")
+        for task_id, verdict, *_ in given:
+            assert self.field(task_id, "state") == "done"
+            assert self.client.get(f"result-{task_id}") == f"{verdict} of {task_id} in {task_id}"
+            self.finished.append(task_id)
 
     def breaks_tree_order(self, run: Run, name: str) -> bool:
         """The product takes locks in a tree order; so does the model, for the members of a job together."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.plans import Plan
 from phoenix_worker.core.rebuild import needs_rebuild
-from phoenix_worker.durable.task import GivenUpError
+from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.task import changes_in, steps_in, templates_in, told_in, unapplied_in
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def _wait_for(task: PhoenixTask, ctid: int, dependency: int, request_id: str) ->
 
 
 def _check_outside(task: PhoenixTask, ctid: int, dependency: int) -> None:
-    running = task.once(f"outside-{dependency}", lambda: task.proxmox.running(dependency))
+    running = task.read(f"outside-{dependency}", lambda: task.proxmox.running(dependency))
     refuse_unless_running(ctid, dependency, running)
 
 
@@ -83,7 +83,7 @@ def have_os_template(task: PhoenixTask, order: CreateOrder) -> None:
     """Download the OS template unless the storage has it. Raises PermanentError when nobody has it."""
     node, volume = order.node, order.ostemplate
     storage, name = volume.partition(":")[0], file_name(volume)
-    if task.once("os-template", lambda: volume in task.proxmox.os_templates(node, storage)):
+    if task.read("os-template", lambda: volume in task.proxmox.os_templates(node, storage)):
         return
 
     def download() -> dict[str, object]:

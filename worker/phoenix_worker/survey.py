@@ -69,7 +69,7 @@ def shared_by(request: EnsureRequest, declaration: Declaration) -> str:
 
 def declaration_for(task: PhoenixTask, request: EnsureRequest) -> Declaration:
     """Return the CTID's declaration, with the state that this request wants."""
-    declared = task.once("declared", lambda: task.declaration(request.ctid).hash)
+    declared = task.read("declared", lambda: task.declaration(request.ctid).hash)
     declaration = task.declared(request.ctid, declared, accepted=request.accept_not_applied)
     return declaration if request.state is None else replace(declaration, state=request.state)
 
@@ -82,7 +82,7 @@ def survey(
     Raises TransientError when somebody is at work on the CTID in another way.
     """
     for turn in count():
-        entry = task.once(f"survey-{declaration.ctid}-{turn}", lambda: _survey(task, declaration, adopt, purpose))
+        entry = task.read(f"survey-{declaration.ctid}-{turn}", lambda: _survey(task, declaration, adopt, purpose))
         if not entry["upid"]:
             break
         end = task.wait_for_task(entry["upid"], f"make CT {declaration.ctid} on {declaration.node}", kind="adopted")
@@ -136,7 +136,7 @@ def template_there(task: PhoenixTask, template: Declaration) -> tuple[bool, tupl
         seen = task.proxmox.observe_template(template.node, template.ctid)
         return {"finished": seen.is_template, "ours": seen.is_ours}
 
-    there = task.once("template", look_at_it)
+    there = task.read("template", look_at_it)
     return there["finished"], () if there["ours"] else (not_made_by_us(template.ctid, "was cloned"),)
 
 

@@ -18,7 +18,8 @@ from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ownership import Purpose
 from phoenix_worker.core.ports import TaskEnd
 from phoenix_worker.core.reach import within_reach
-from phoenix_worker.durable.task import CANCELLED, DurableTask, GivenUpError
+from phoenix_worker.durable.run import GivenUpError
+from phoenix_worker.durable.task import CANCELLED, DurableTask
 from phoenix_worker.windup import wind_up
 
 if TYPE_CHECKING:

@@ -65,8 +65,7 @@ def ensure(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
     if shared is not None:
         return outcome.shared(self, shared)
     have_dependencies(self, request)
-    self.hold(lane(request.ctid))
-    self.depart()
+    self.hold(lane(request.ctid), departing=True)
     declaration = declaration_for(self, request)
     seen, verdict = survey(self, declaration, adopt=request.adopt)
     steps = plan(declaration, seen, verdict)

@@ -61,9 +61,8 @@ def rebuild_it(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
         if shared is not None:
             return outcome.shared(self, shared)
         have_dependencies(self, request)
-        self.hold(lane(hashes["scratch"]))
-        self.depart()
-    template, scratch = _both(self, request.ctid, self.once("declared", lambda: hashes), accepted=accepted)
+        self.hold(lane(hashes["scratch"]), departing=True)
+    template, scratch = _both(self, request.ctid, self.read("declared", lambda: hashes), accepted=accepted)
     old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
     may_go(self, template, old, verdict, Purpose.REBUILD)
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)

@@ -75,6 +75,8 @@ local function record(id, gen, m)
     redis.call('ZREMRANGEBYSCORE', key('jobs'), '-inf', stamp(now() - KEEP))
     redis.call('EXPIRE', key('jobs'), KEEP)
     log(id, 'requested', id, m.requester)
+    -- Redis takes 4 KB for a new stream, however little is in it, and gives them back when it is loaded.
+    redis.pcall('RESTORE', key('job:', id, ':log'), 0, redis.call('DUMP', key('job:', id, ':log')), 'REPLACE')
   end
   return true
 end

@@ -11,7 +11,9 @@ Claim before run.       `claim` lets one runner have a task: parked, replaced, f
 Words.                  `hold`, `wait` and `sleep` answer at once or park: the run ends, its slot is free, the task is
                         run from its top when what it waits for has happened. `once` journals the intent, does the
                         effect, journals the result; a later run returns the result, or adopts what an intent without
-                        a result has left. Journal, run count and count of idle runs belong to (id, generation).
+                        a result has left. `read` returns in every run what the first
+                        one read; it is journalled with the next word, before anything is done. Journal, run count and
+                        count of idle runs belong to (id, generation).
 Locks.                  A sorted set per lock: score 0 owns, any other score is a waiter's publish sequence. Owners are
                         task ids, not processes: a lock stays through parking, replacement and deaths. It passes to the
                         first waiter in the script that ends its owner. Links inherit the sequence of their request.
@@ -29,10 +31,12 @@ Due.                    Time is a score in `due`, never an ETA message. `tick`, 
 Patience.               A Redis that is away, full or read-only is waited for by whatever needs it: scripts, results,
                         the consumer (`patience`). Only then Celery connects anew. What was taken from a queue is noted
                         in the ledger alone (`ack_emulation`).
-Ends.                   `finish` ends a task, passes its locks on, and ends its job with the last link. A failure ends
-                        all unfinished members of the job; those who wait for a lock whose owner was replaced to have
-                        built what it protects hear the cause at once. Done is final: a tombstone answers duplicates
-                        for as long as results are kept.
+Ends.                   `finish` ends a task, stores its result, passes its locks on, and ends its job with the last
+                        link. A link whose result nobody wants ends as it lands. A failure ends all unfinished members
+                        of the job; those who wait for a lock whose owner was replaced to have built what it protects
+                        hear the cause at once. Done is final: a tombstone answers duplicates for as long as results
+                        are kept. Who shares a run is given its answer by `tick`, and is run again only if it has more
+                        to do than answer.
 Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters.
 
     t:{id}             the record: message, generation, sequence, state queued | running | parked | replaced | done,
@@ -47,7 +51,8 @@ Keys.                   Every key has a TTL or is deleted by the script that end
                        what: who takes the turn from a dead worker looks there at once
     pos:{q}, claimed   places in queues, to tell late from lost; `seq` counts what was published
     parked             how many tasks are parked, by what on; `job:{id}` adds up for how long its own were (`parked:…`)
-    flight:{what}      the request that others for the same may join; `job:{id}:followers` who did
+    flight:{what}      the request that others for the same may join; `job:{id}:followers` who did,
+                       `:answer` what they are given
     jobs               requests by the time of their coming, for lists
     learned:{class}    what remote jobs took before; `written` is set to see that Redis takes writes
 """

@@ -8,18 +8,16 @@ each run after the first says that it runs, and clears what the task waited for.
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.durable.patience import SENDING_TROUBLE
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from phoenix_worker.durable.ledger import End, Run
-    from phoenix_worker.durable.task import DurableTask
+    from phoenix_worker.durable.ledger import End
+    from phoenix_worker.durable.publishing import PublishingTask
+    from phoenix_worker.durable.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -83,19 +81,16 @@ def tell(act: Act) -> None:
             logger.exception("Somebody who looks on cannot do so.")
 
 
-def tell_of(task: DurableTask, run: Run, kind: Kind, detail: str = "", *, on: str = "", **more: Any) -> None:
+def tell_of(task: PublishingTask, run: Run, kind: Kind, detail: str = "", *, on: str = "", **more: Any) -> None:
     """Tell what a task did, and show in Flower what state it is in now."""
     args = task.request.args or ("",)
     tell(Act(kind, task.name, run.id, run.job, str(args[0]), run.about, on, detail, **more))
-    if kind in _STATES and task.app.conf.worker_send_task_events:
-        with suppress(*SENDING_TROUBLE):  # it is for those who look on; the ledger has it
-            task.send_event(f"task-{kind}{f'-{on}' if kind is Kind.WAITS else ''}", retry=False, result=detail)
+    if kind in _STATES:
+        state = f"task-{kind}{f'-{on}' if kind is Kind.WAITS else ''}"
+        task.engine.events.send(state, run.id, hostname=task.request.hostname, result=detail)
 
 
-def show_failed(task: DurableTask, ids: Sequence[str], error: BaseException) -> None:
+def show_failed(task: PublishingTask, ids: Sequence[str], error: BaseException) -> None:
     """Show tasks as failed that ended with the failure of this one: Celery sends no event for them."""
-    if ids and task.app.conf.worker_send_task_events:
-        events = task.app.events
-        with suppress(*SENDING_TROUBLE), events.default_dispatcher(hostname=task.request.hostname) as dispatcher:
-            for task_id in ids:
-                dispatcher.send("task-failed", uuid=task_id, exception=repr(error))
+    for task_id in ids:
+        task.engine.events.send("task-failed", task_id, hostname=task.request.hostname, exception=repr(error))

@@ -16,6 +16,7 @@ from redis.retry import Retry
 from phoenix_worker.durable import transport
 from phoenix_worker.durable.chord import chord_lease
 from phoenix_worker.durable.doorbell import Doorbell
+from phoenix_worker.durable.events import Events
 from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import Ledger
 from phoenix_worker.durable.patience import patience, tell_once
@@ -26,7 +27,7 @@ from phoenix_worker.durable.watcher import Prober, Watcher
 if TYPE_CHECKING:
     from celery import Celery
 
-    from phoenix_worker.durable.ledger import Run
+    from phoenix_worker.durable.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Engine:
     def __init__(self, app: Celery, url: str, prober: Prober, *, ttl: float, patience: float) -> None:
         self.incarnation = uuid.uuid4().hex
         self.patience = patience
+        self.events = Events(app)
         self.ledger = Ledger(ledger_client(url), Doorbell(app))
         self.keeper = Keeper(
             self.ledger,
@@ -89,6 +91,7 @@ class Engine:
             give_up=_GIVE_UP,
             chord_lease=chord_lease(app.conf),
             revoked=take_revoked,
+            events=self.events,
         )
         self.watcher = Watcher(self.ledger, self.incarnation, prober)
 
@@ -124,6 +127,9 @@ class Engine:
             Celery itself begins anew at once, several times a second, when Redis answers but takes no writes; and up
             to half a minute late after a long outage.
             """
+
+            def start(self, consumer: Any) -> None:
+                engine.events.join(consumer)
 
             def stop(self, consumer: Any) -> None:
                 if consumer.blueprint.state == bootsteps.RUN:  # type: ignore[attr-defined]  # not in its stubs

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Act, Kind, tell
+from phoenix_worker.durable.ledger import End
 from phoenix_worker.durable.points import reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from phoenix_worker.durable.events import Events
     from phoenix_worker.durable.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
 TICKS_PER_TTL = 6
 _AFTER_A_LOSS = 1.0
+_GIVEN = "as an earlier request for the same"
 
 REVOKED = {
     "message": "The job was revoked.",
@@ -41,6 +45,7 @@ class Keeper(threading.Thread):
         give_up: str,
         chord_lease: float,
         revoked: Callable[[], list[str]],
+        events: Events,
     ) -> None:
         super().__init__(name="phoenix-keeper", daemon=True)
         self._ledger = ledger
@@ -50,6 +55,7 @@ class Keeper(threading.Thread):
         self._give_up = give_up
         self._chord_lease = chord_lease
         self._revoked = revoked
+        self._events = events
         self._bell = threading.Event()
         self._stopping = False
 
@@ -69,7 +75,7 @@ class Keeper(threading.Thread):
             self._bell.clear()
 
     def _tick(self) -> float:
-        until_due, taken_over, sent_again = self._ledger.call(
+        until_due, taken_over, sent_again, given = self._ledger.call(
             "tick",
             self._incarnation,
             self._ttl,
@@ -82,11 +88,24 @@ class Keeper(threading.Thread):
         for kind, count in ((Kind.TAKEN_OVER, taken_over), (Kind.SENT_AGAIN, sent_again)):
             if count:
                 tell(Act(kind, value=int(count)))
+        for told in given:
+            self._tell_given(told)
         for task_id in self._revoked():
             verdict, job = self._ledger.cancel(task_id, REVOKED)
             logger.info("Task %s was revoked: job %s is %s.", task_id, job, verdict)
         longest = self._ttl / TICKS_PER_TTL
         return min(longest, max(0.0, float(until_due))) if until_due else longest
+
+    def _tell_given(self, given: list[Any]) -> None:
+        """Tell the end of a request that was given the end of an earlier one for the same."""
+        task_id, verdict, name, subject, cause, took, parked = given
+        kind, value = (Kind.SUCCEEDED, None) if verdict == "ok" else (Kind(verdict), json.loads(cause))
+        end = End.of_job(took, parked, (), name)
+        tell(Act(kind, name, task_id, task_id, subject, detail=_GIVEN, value=value, end=end))
+        if kind is Kind.SUCCEEDED:
+            self._events.send("task-succeeded", task_id, result=_GIVEN, runtime=0.0)
+        else:
+            self._events.send("task-failed", task_id, exception=_GIVEN)
 
     def lose(self, task_id: str) -> None:
         """A child process of this worker died with a task: it is run again as if the worker had died.

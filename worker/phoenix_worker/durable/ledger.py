@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_producer.record import LEDGER_LUA, PREFIX
 from phoenix_worker.durable.patience import patience
+from phoenix_worker.durable.run import NO_ANSWER, Answer, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from redis import Redis
 
@@ -43,39 +43,18 @@ class End(NamedTuple):
     """Tasks of the job that had been replaced, and ended with its failure."""
     request: str = ""
     """The name of the task that asked for the job."""
+    shared: bool = False
+    """Whether others share the job's run, and are given its end by the next tick."""
+
+    @classmethod
+    def of_job(cls, took: str, parked: list[str | None], replaced: Sequence[str], request: str, shared: int = 0) -> End:
+        """The end that a script tells of."""
+        seconds = {kind: float(told) for kind, told in zip(PARKED_ON, parked, strict=True) if told}
+        return cls(float(took), seconds, tuple(replaced), request, bool(shared))
 
 
 PARKED_ON = ("lock", "upid", "template", "job", "sleep", "retry")
-"""The order in which `finish.lua` tells them."""
-
-
-@dataclass(slots=True)
-class Run:
-    """One run of one task, as claimed. `journal` is what earlier runs of this generation left."""
-
-    id: str
-    number: str
-    seq: str
-    job: str
-    landed: str
-    fail: str
-    tries: int
-    since: float | None
-    """Seconds since the epoch of the first of the transient failures that this task meets just now."""
-    begun: float
-    claimed_at: float
-    detached: str
-    """Why the requester of this job does not want it any more while others still do; in JSON."""
-    journal: dict[str, str] = field(default_factory=dict)
-    sleeps: int = 0
-    replacing: bool = False
-    over: bool = False
-    """Parked, replaced or finished: nothing more may be said in this run's name."""
-    value: Any = None
-    notes: tuple[str, ...] = ()
-    """What its requester should know besides."""
-    about: dict[str, str] = field(default_factory=dict)
-    """What the task says of itself to those who look on."""
+"""The order in which `close` in `engine.lua` tells them."""
 
 
 class Ledger:
@@ -139,18 +118,19 @@ class Ledger:
             journal=dict(zip(journal[::2], journal[1::2], strict=True)),
         )
 
-    def finish(self, run: Run, verdict: str, value: Any) -> End | None:
-        """End a task (`ok`, `failed` or `cancelled`): its locks pass on. Its last link, or a failure, ends the job.
+    def finish(self, run: Run, verdict: str, value: Any, *, shared: Answer | None = None) -> End | None:
+        """End a task (`ok`, `failed` or `cancelled`) and store its answer: its locks pass on.
 
+        Its last link, or a failure, ends the job; who shares its run is given the answer `shared`, by default its own.
         None if the run had been declared dead.
         """
         run.over = True
-        said, *end = self.call("finish", run.id, run.number, RESUME_QUEUE, verdict, json.dumps(value))
-        if said == "stale" or not end:
-            return None if said == "stale" else End()
-        took, parked, replaced, request = end
-        seconds = {kind: float(told) for kind, told in zip(PARKED_ON, parked, strict=True) if told}
-        return End(float(took), seconds, tuple(replaced), request or "")
+        answer = run.answer or NO_ANSWER
+        told = (answer.key, answer.text, answer.seconds, (shared or answer).text)
+        said, *end = self.call("finish", run.id, run.number, RESUME_QUEUE, verdict, json.dumps(value), *told)
+        if said == "stale":
+            return None
+        return End.of_job(*end) if end else End()
 
     def requeue(self, run: Run, *blame: str | float) -> None:
         """End a run without a verdict; the task is run again. `blame`: after how many such runs not, and why."""

@@ -6,26 +6,68 @@ failure of the task, which its requester would hear while the ledger has the tas
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from celery.backends.redis import RedisBackend
+from celery.states import READY_STATES
 
 from phoenix_worker.durable.patience import patience
+from phoenix_worker.durable.run import Answer, current_run
 
 if TYPE_CHECKING:
     from celery import Celery
 
 
-class PatientBackend(RedisBackend):
-    """Celery's Redis backend; what tasks need of it waits for Redis."""
+_written: ContextVar[list[Answer] | None] = ContextVar("phoenix_written", default=None)
+"""Where `set` puts what it is told to store, instead of into Redis."""
 
-    def store_result(self, *args: Any, **kwargs: Any) -> Any:
+
+class PatientBackend(RedisBackend):
+    """Celery's Redis backend; what tasks need of it waits for Redis.
+
+    The end of a durable task is stored by the script that ends it: one is never there without the other, and a worker
+    that was declared dead cannot overwrite what its task answered elsewhere.
+    """
+
+    def answer(self, *args: Any, **kwargs: Any) -> Answer:
+        """What `store_result` would store for these arguments."""
+        written: list[Answer] = []
+        token = _written.set(written)
+        try:
+            super().store_result(*args, **kwargs)
+        finally:
+            _written.reset(token)
+        return written[0]
+
+    def get(self, key: Any) -> Any:
+        """Read a key; nothing while an answer is only written, as what was stored before does not matter for it."""
+        return super().get(key) if _written.get() is None else None
+
+    def set(self, key: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Store a key."""
+        if (written := _written.get()) is None:
+            return super().set(key, value, *args, **kwargs)
+        seconds = self.expires  # type: ignore[attr-defined]  # not in its stubs
+        return written.append(Answer(key.decode(), value, int(seconds or 0)))
+
+    def store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
         """Store a state. Storing the same twice changes nothing."""
+        run = current_run.get()
+        if run is not None and run.id == task_id and state in READY_STATES and not _in_chord(kwargs.get("request")):
+            run.answer = self.answer(task_id, result, state, *args, **kwargs)
+            return result
+        args = (task_id, result, state, *args)
         return patience.until_answered(lambda: super(PatientBackend, self).store_result(*args, **kwargs))
 
     def on_chord_part_return(self, *args: Any, **kwargs: Any) -> Any:
         """Count a member of a chord. A member that was counted before is not counted again."""
         return patience.until_answered(lambda: super(PatientBackend, self).on_chord_part_return(*args, **kwargs))
+
+
+def _in_chord(request: Any) -> bool:
+    """Whether the chord's body reads the result as soon as it is counted, which is before the task ends."""
+    return bool(request and request.chord)
 
 
 def store_patiently(app: Celery) -> None:

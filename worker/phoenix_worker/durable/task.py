@@ -9,33 +9,30 @@ from __future__ import annotations
 
 import json
 import logging
-from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Never
-from uuid import UUID, uuid5
+from typing import TYPE_CHECKING, Any, ClassVar, Never, cast
 
-from celery import Task
 from celery.exceptions import Ignore
 from celery.signals import task_postrun
 from kombu.exceptions import OperationalError
 
-from phoenix_producer.contract import QUEUE, RESUME_QUEUE
-from phoenix_producer.record import Outgoing, generation_of, recording
+from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_producer.record import generation_of
 from phoenix_worker.durable import acts
 from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.keeper import LostRun
-from phoenix_worker.durable.messages import chord_body, entry_of_unknown, name_callbacks, successor
-from phoenix_worker.durable.patience import PASSING_TROUBLE, SENDING_TROUBLE, backoff, patience
+from phoenix_worker.durable.messages import entry_of_unknown, name_callbacks
+from phoenix_worker.durable.patience import PASSING_TROUBLE, backoff
 from phoenix_worker.durable.points import reached
+from phoenix_worker.durable.publishing import PublishingTask
+from phoenix_worker.durable.run import Dropped, GivenUpError, Parked, Run, Stale, current_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from celery.canvas import Signature
-    from celery.result import AsyncResult
+    from celery import Task
 
-    from phoenix_worker.durable.engine import Engine
-    from phoenix_worker.durable.ledger import Run
+    from phoenix_worker.durable.results import PatientBackend
 
 logger = logging.getLogger(__name__)
 
@@ -43,43 +40,24 @@ CANCELLED = "cancelled"
 """The cause of a failure that its requester wanted."""
 
 
-class Parked(Ignore):
-    """This run is over; the task goes on in another."""
-
-
-class Stale(Ignore):
-    """This run was declared dead and the task runs elsewhere: it may not do anything any more."""
-
-
-class Dropped(Ignore):
-    """The message is a duplicate of one that was claimed before."""
-
-
-class GivenUpError(Exception):
-    """Why a task must not be run again: its worker died each time, or what it waited for failed. In JSON."""
-
-
-_run: ContextVar[Run | None] = ContextVar("phoenix_run", default=None)
-
-
-class DurableTask(Task[Any, Any]):
+class DurableTask(PublishingTask):
     """A task that can park, and be run again from its top by any worker."""
 
     abstract = True
     default_retry_delay = 0
-    engine: ClassVar[Engine]
     transient: ClassVar[tuple[type[Exception], ...]] = ()
     """What is tried again with backoff."""
     remote = "remote-task"
     """What a watched event is the end of, in one word for those who look on."""
-    begins_job = False
-    """Whether a message of this task is a request of its own, also when another task publishes it."""
 
     # --- the words
 
-    def hold(self, name: str, capacity: int = 1) -> None:
-        """Own a lock, or one of `capacity` places, until this task or its replacement ends. First come, first."""
-        verdict = self._say("hold", RESUME_QUEUE, name, capacity)
+    def hold(self, name: str, capacity: int = 1, *, departing: bool = False) -> None:
+        """Own a lock, or one of `capacity` places, until this task or its replacement ends. First come, first.
+
+        `departing`: once it is held, nobody may `share` this run any more.
+        """
+        verdict = self._say("hold", RESUME_QUEUE, name, capacity, "1" if departing else "")
         if verdict[0] == "parked":
             self._park(f"lock {name}", on="lock")
         if verdict[1]:
@@ -101,16 +79,23 @@ class DurableTask(Task[Any, Any]):
     def share(self, what: str) -> Any | None:
         """The end of the run that an earlier request for the same leads, unless it has begun to look; else None.
 
-        Who leads calls `depart` before it looks.
+        Who leads holds a lock, `departing`, before it looks. Who shares and has nothing of its own to do at the end is
+        not run again: it is given the leader's answer, with its own id in place of the leader's.
         """
-        verdict = self._say("join", what)
+        detail = "an earlier request for the same"
+        request = self.request
+        more = request.callbacks or request.errbacks or request.chain or request.chord or request.ignore_result
+        verdict = self._say("join", what, "" if more else "1", detail)
         if verdict[0] == "lead":
             return None
-        return self.wait(f"job/{verdict[1]}", "an earlier request for the same")
+        return json.loads(verdict[1]) if verdict[0] == "known" else self._park(detail, on="job")
 
-    def depart(self) -> None:
-        """Let nobody join this run any more."""
-        self._say("depart")
+    def read(self, step: str, look: Callable[[], Any]) -> Any:
+        """Return what a read gave that decides (any JSON), in every later run the same. Told with the next word."""
+        run = self.running
+        if step not in run.journal:
+            run.journal[step] = run.reads[step] = json.dumps(look())
+        return json.loads(run.journal[step])
 
     def once(
         self,
@@ -123,7 +108,7 @@ class DurableTask(Task[Any, Any]):
         """Do a side effect once; its result (any JSON) is journalled and returned by every later run.
 
         When an earlier run meant to do it and did not tell the end, `adopt(when)` looks for what was done (`when` in
-        seconds since the epoch) and returns its result, or None to do it now. Without `adopt` it is a read.
+        seconds since the epoch) and returns its result, or None to do it now. Without `adopt` it may be done again.
         """
         run = self.running
         if step in run.journal:
@@ -157,23 +142,6 @@ class DurableTask(Task[Any, Any]):
             self.engine.keeper.poke()
             self._park(f"{seconds:g} s", on="its-time")
 
-    def replace(self, sig: Signature) -> Never:
-        """Celery's own `replace`, by a task or a chain, with derived ids, so that doing it twice is doing it once."""
-        links: list[Signature] = list(getattr(sig, "tasks", [sig]))
-        generation = int(self.request.get("replaced_task_nesting") or 0)
-        for link in links:
-            link.set(queue=RESUME_QUEUE)  # what is under way overtakes what is new
-        for position, link in enumerate(links[:-1]):
-            link.set(task_id=str(uuid5(UUID(self.request.id), f"{generation}/{position}")))
-        super().replace(sig)
-        raise AssertionError("Task.replace always raises Ignore in a worker")
-
-    def ask(self, request: str, args: tuple[Any, ...], options: Mapping[str, Any], name: str) -> str:
-        """Publish a request, of a task's name; returns its id, derived so that it is sent once."""
-        request_id = str(uuid5(UUID(self.request.id), name))
-        self.app.tasks[request].apply_async(args=args, kwargs=dict(options), task_id=request_id, queue=QUEUE)
-        return request_id
-
     def signature_from_request(self, request: Any = None, *_: Any, **__: Any) -> Any:
         """What Celery sends again when a child process died with a run of this task: the ledger keeps its journal."""
         return LostRun(self.engine.keeper, str((request or self.request).id))
@@ -183,7 +151,7 @@ class DurableTask(Task[Any, Any]):
     @property
     def running(self) -> Run:
         """The run that this thread is in."""
-        run = _run.get()
+        run = current_run.get()
         if run is None:
             raise RuntimeError(f"{self.name} runs outside a worker; publish it instead of calling it")
         return run
@@ -194,7 +162,7 @@ class DurableTask(Task[Any, Any]):
         claimed = self.engine.ledger.claim(task_id, generation, self.engine.incarnation, unknown)
         if isinstance(claimed, str):
             raise Dropped(f"duplicate: {claimed}")
-        _run.set(claimed)
+        current_run.set(claimed)
         reached("claimed")
         name_callbacks(self.request)
         acts.tell_of(self, claimed, Kind.RUNS_AGAIN if int(claimed.number) > 1 else Kind.BEGINS)
@@ -243,77 +211,28 @@ class DurableTask(Task[Any, Any]):
 
     def after_return(self, status: str, retval: Any, *_: Any) -> None:
         """The result is stored: end the task in the ledger."""
-        run = _run.get()
+        run = current_run.get()
         if run is None or run.over:
             return
-        kind, value = Kind.SUCCEEDED, retval if status == "SUCCESS" else run.value
-        if status != "SUCCESS" and not (run.detached and value is not None):
+        shared, kind, value = None, Kind.SUCCEEDED, retval if status == "SUCCESS" else run.value
+        if status != "SUCCESS" and run.detached and value is not None:
+            shared = cast("PatientBackend", self.backend).answer(run.id, value, "SUCCESS", request=self.request)
+        elif status != "SUCCESS":
             value = retval.args[0] if retval.args else str(retval)
             cancelled = isinstance(value, dict) and value.get("cause") == CANCELLED
             kind = Kind.CANCELLED if cancelled else Kind.FAILED
-        end = self.engine.ledger.finish(run, "ok" if kind is Kind.SUCCEEDED else kind, value)
+        end = self.engine.ledger.finish(run, "ok" if kind is Kind.SUCCEEDED else kind, value, shared=shared)
         if end is not None:
             acts.tell_of(self, run, kind, value=value, end=end)
             acts.show_failed(self, end.replaced, retval)
-
-    def on_replace(self, sig: Signature) -> Any:
-        """Publish the first child: the publish hook records it together with the parent's end."""
-        reached("before-replace-recorded")
-        self.running.replacing = True
-        return super().on_replace(sig)
-
-    def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
-        """Publish a message that is recorded first. Once it is, `due` sends it if the broker is away just now."""
-        recorded: list[Outgoing] = []
-
-        def recorder(outgoing: Outgoing) -> None:
-            self._record(outgoing)
-            recorded.append(outgoing)
-
-        result = None
-        while result is None:
-            try:
-                with recording(recorder):
-                    result = super().apply_async(*args, **options)
-            except Exception as error:
-                if recorded:
-                    logger.warning("%s could not be sent (%s); it is in the ledger and follows.", self.name, error)
-                    result = self.AsyncResult(recorded[0].id)
-                elif isinstance(error, AttributeError) or not isinstance(error, SENDING_TROUBLE):
-                    raise
-                else:
-                    patience.until_answered(self.engine.ledger.client.ping)
-        for point, expected in (("successor-published", successor()), ("chord-body-published", chord_body())):
-            if recorded and recorded[0].id == expected:
-                reached(point)
-        return result
-
-    def _record(self, outgoing: Outgoing) -> None:
-        run = _run.get()
-        ledger = self.engine.ledger
-        if run is None or not (run.replacing or outgoing.id == successor()):
-            dispatching = outgoing.id == chord_body()
-            if dispatching:
-                reached("chord-claimed")
-            ledger.call("record", outgoing.id, outgoing.generation, outgoing.entry(outgoing.id))
-            if dispatching:
-                reached("chord-body-recorded")
-            return
-        job = outgoing.id if self.begins_job and outgoing.id != run.id else run.job
-        entry = outgoing.entry(job, seq="" if job == outgoing.id != run.job else run.seq)
-        if run.replacing:
-            run.over = True
-            ledger.call("replace", run.id, run.number, outgoing.id, outgoing.generation, entry)
-            reached("replace-recorded")
-            acts.tell_of(self, run, Kind.IN_STEPS)
-        else:
-            value = json.dumps(run.value)
-            ledger.call("land", run.id, run.number, outgoing.id, outgoing.generation, entry, value)
-            reached("successor-recorded")
+            if end.shared:
+                self.engine.keeper.poke()
 
     def _say(self, script: str, *args: str | float) -> list[Any]:
         run = self.running
-        verdict = self.engine.ledger.call(script, run.id, run.number, *args)
+        reads = json.dumps(run.reads) if run.reads else ""
+        verdict = self.engine.ledger.call(script, run.id, run.number, reads, *args)
+        run.reads.clear()
         if verdict[0] == "stale":
             run.over = True
             raise Stale("this run was declared dead")
@@ -343,7 +262,7 @@ class DurableTask(Task[Any, Any]):
 @task_postrun.connect(weak=False)
 def _after_run(sender: Task[Any, Any], **_: Any) -> None:
     """Put back a run that ended without a verdict: its result could not be stored, say."""
-    run = _run.get()
-    _run.set(None)
+    run = current_run.get()
+    current_run.set(None)
     if run is not None and not run.over and isinstance(sender, DurableTask):
         sender.engine.put_back(run)

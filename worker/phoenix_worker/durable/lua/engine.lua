@@ -3,6 +3,8 @@
 -- Messages to be published once the script has returned: {id, queue, body, headers, reply}. `due` repeats them if nobody does.
 local bells = {}
 
+local ANSWER = 3600 -- seconds in which those who share a run are given its end; later they ask for it themselves
+
 local function ring(id)
   local t = redis.call('HMGET', key('t:', id), 'queue', 'body', 'headers', 'reply')
   bells[#bells + 1] = {id, t[1], t[2], t[3], t[4]}
@@ -20,9 +22,23 @@ local function current(id, run)
   return t[1] == 'running' and t[2] == run
 end
 
+-- A run came forward: whatever troubled it, its count begins anew.
+local function progress(id)
+  redis.call('HSET', key('t:', id), 'idle', 0, 'tries', 0)
+  redis.call('HDEL', key('t:', id), 'since')
+end
+
+-- What a run has read since its last word is journalled with this one.
+local function remember(id, reads)
+  if reads == '' then return end
+  for step, value in pairs(cjson.decode(reads)) do redis.call('HSET', key('j:', id), step, value) end
+  progress(id)
+end
+
 -- Why a run may not go on: it is stale, or its task is condemned (its job was cancelled, what it waited for failed).
-local function refusal(id, run)
+local function refusal(id, run, reads)
   if not current(id, run) then return answer('stale') end
+  remember(id, reads)
   local t = redis.call('HMGET', key('t:', id), 'fail', 'job')
   local why = t[1] or redis.call('HGET', key('job:', t[2]), 'cancel')
   return why and answer('condemned', why) or nil
@@ -108,11 +124,24 @@ local function release(id, name, resume)
   grant(name, resume)
 end
 
+local function await(id, event, detail)
+  redis.call('SADD', key('ev:', event, ':w'), id)
+  park(id, 'ev:' .. event, detail)
+end
+
+-- Whether a request is given the end of the run that it shares without running again: `tick` does so.
+local function is_given(id)
+  local t = redis.call('HMGET', key('t:', id), 'state', 'follows', 'plain')
+  return t[1] == 'parked' and t[3] == '1' and redis.call('EXISTS', key('job:', t[2], ':answer')) == 1
+end
+
 local function resolve(event, value, resume)
   if not redis.call('SET', key('ev:', event), value, 'EX', KEEP, 'NX') then return end
   redis.call('ZREM', key('watch'), event)
   redis.call('HDEL', key('watched'), event)
-  for _, id in ipairs(redis.call('SMEMBERS', key('ev:', event, ':w'))) do wake(id, resume) end
+  for _, id in ipairs(redis.call('SMEMBERS', key('ev:', event, ':w'))) do
+    if is_given(id) then redis.call('ZADD', key('due'), stamp(now()), id) else wake(id, resume) end
+  end
   redis.call('DEL', key('ev:', event, ':w'))
 end
 
@@ -169,9 +198,16 @@ local function bury(id, resume)
   redis.call('DEL', key('j:', id))
   redis.call('SREM', key('job:', redis.call('HGET', t, 'job'), ':members'), id)
   redis.call('HDEL', t, 'body', 'headers', 'reply', 'holds', 'by', 'nonce', 'landed', 'fail', 'pos', 'queue', 'on', 'since', 'begun', 'parked',
-    'follows', 'flight', 'waited')
+    'follows', 'flight', 'plain', 'waited')
   redis.call('HSET', t, 'state', 'done')
   redis.call('EXPIRE', t, KEEP)
+end
+
+-- The end of a task, where Celery's result backend puts it and tells of it.
+local function store(place, text, seconds)
+  redis.call('SET', place, text)
+  if tonumber(seconds) > 0 then redis.call('EXPIRE', place, seconds) end
+  redis.call('PUBLISH', place, text)
 end
 
 local PARKED_ON = {'parked:lock', 'parked:upid', 'parked:template', 'parked:job', 'parked:sleep', 'parked:retry'}
@@ -185,4 +221,23 @@ local function close(job, state, value, resume)
   redis.call('DEL', key('job:', job, ':followers'))
   resolve('job/' .. job, value, resume)
   return stamp(took), parked
+end
+
+local function swap(text, old, new) return (string.gsub(text, string.gsub(old, '%W', '%%%0'), (string.gsub(new, '%%', '%%%%')))) end
+
+-- End a request that shared a run: its answer is that of the run, word for word, under its own id. Returns its id, its
+-- verdict, the name and subject of its task, the cause of a failure, and what `close` tells.
+local function give(id, resume)
+  local leader = redis.call('HGET', key('t:', id), 'follows')
+  local a = redis.call('HMGET', key('job:', leader, ':answer'), 'verdict', 'value', 'by', 'place', 'text', 'seconds')
+  local function own(text) return swap(swap(text, leader, id), a[3], id) end
+  local verdict, value = a[1], own(a[2])
+  local ok = verdict == 'ok'
+  log(id, ok and 'done' or verdict, id, not ok and value or nil)
+  bury(id, resume)
+  store(own(a[4]), own(a[5]), a[6])
+  local told = '{"ok":' .. tostring(ok) .. ',"value":' .. cjson.encode(value) .. '}'
+  local took, parked = close(id, ok and 'done' or verdict, told, resume)
+  local t = redis.call('HMGET', key('t:', id), 'name', 'subject')
+  return {id, verdict, t[1], t[2], ok and '' or value, took, parked}
 end

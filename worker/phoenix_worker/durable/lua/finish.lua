@@ -1,7 +1,8 @@
 -- The end of a task, of its locks and, for the last link or a failure, of its job.
--- ARGV: prefix, clock, id, run, resume queue, ok | failed | cancelled, value (JSON; for a failure, its cause).
+-- ARGV: prefix, clock, id, run, resume queue, ok | failed | cancelled, value (JSON; for a failure, its cause), where its
+-- result is stored ('' if nowhere), the result, seconds to keep it, the result for those who share the job's run.
 -- Answers: done, and if that was the end of the job: the seconds that it took, those of which it was parked by PARKED_ON, the
--- replaced tasks that ended with it, and the name of the request | stale.
+-- replaced tasks that ended with it, the name of the request, and 1 if others are to be given its end, else 0 | stale.
 local id, resume, verdict, value = ARGV[3], ARGV[5], ARGV[6], ARGV[7]
 if not current(id, ARGV[4]) then return answer('stale') end
 local replaced, took, parked = {}
@@ -34,6 +35,14 @@ if verdict ~= 'ok' then
   end
 end
 bury(id, resume)
+if ARGV[8] ~= '' then store(ARGV[8], ARGV[9], ARGV[10]) end
+local ends = verdict ~= 'ok' or id == job
+local shared = ends and ARGV[8] ~= '' and redis.call('EXISTS', key('job:', job, ':followers')) == 1
+if shared then
+  local a = key('job:', job, ':answer')
+  redis.call('HSET', a, 'verdict', verdict, 'value', value, 'by', id, 'place', ARGV[8], 'text', ARGV[11], 'seconds', ARGV[10])
+  redis.call('EXPIRE', a, ANSWER)
+end
 if verdict ~= 'ok' then
   took, parked = close(job, verdict, cjson.encode({ok = false, value = value}), resume)
 elseif id == job then
@@ -41,4 +50,4 @@ elseif id == job then
   took, parked = close(job, 'done', cjson.encode({ok = true, value = value}), resume)
 end
 if not took then return answer('done') end
-return answer('done', took, parked, replaced, redis.call('HGET', key('job:', job), 'name') or '')
+return answer('done', took, parked, replaced, redis.call('HGET', key('job:', job), 'name') or '', shared and 1 or 0)

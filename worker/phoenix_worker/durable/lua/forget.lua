@@ -1,4 +1,5 @@
--- A step is to be done anew. ARGV: prefix, clock, id, run, step. Answers: forgotten | stale.
+-- A step is to be done anew. ARGV: prefix, clock, id, run, what it read, step. Answers: forgotten | stale.
 if not current(ARGV[3], ARGV[4]) then return answer('stale') end
-redis.call('HDEL', key('j:', ARGV[3]), ARGV[5], '?' .. ARGV[5])
+remember(ARGV[3], ARGV[5])
+redis.call('HDEL', key('j:', ARGV[3]), ARGV[6], '?' .. ARGV[6])
 return answer('forgotten')

@@ -1,18 +1,24 @@
 -- Share a run with a request for the same that has not begun to look, or lead one that others may share.
--- ARGV: prefix, clock, id, run, what is asked for. Answers: lead | follow, the leader | condemned, why | stale.
-local id, flight = ARGV[3], ARGV[5]
-local refused = refusal(id, ARGV[4])
+-- ARGV: prefix, clock, id, run, what it read, what is asked for, '1' if nothing but a result is wanted of this request (no
+-- callback, say), detail. Answers: lead | known, the end of the shared run | parked until then | condemned, why | stale.
+local id, flight = ARGV[3], ARGV[6]
+local refused = refusal(id, ARGV[4], ARGV[5])
 if refused then return refused end
 local t = key('t:', id)
-local follows = redis.call('HGET', t, 'follows')
-if follows then return answer('follow', follows) end
-if redis.call('HEXISTS', t, 'flight') == 1 then return answer('lead') end
-local leader = redis.call('GET', key('flight:', flight))
-if leader and redis.call('HGET', key('job:', leader), 'state') == 'open' then
-  redis.call('HSET', t, 'follows', leader)
+local leader = redis.call('HGET', t, 'follows')
+if not leader then
+  if redis.call('HEXISTS', t, 'flight') == 1 then return answer('lead') end
+  leader = redis.call('GET', key('flight:', flight))
+  local job = leader and redis.call('HMGET', key('job:', leader), 'state', 'cancel')
+  if not job or job[1] ~= 'open' or job[2] then
+    redis.call('SET', key('flight:', flight), id, 'EX', KEEP)
+    redis.call('HSET', t, 'flight', flight)
+    return answer('lead')
+  end
+  redis.call('HSET', t, 'follows', leader, 'plain', ARGV[7])
   redis.call('SADD', key('job:', leader, ':followers'), id)
-  return answer('follow', leader)
 end
-redis.call('SET', key('flight:', flight), id, 'EX', KEEP)
-redis.call('HSET', t, 'flight', flight)
-return answer('lead')
+local value = redis.call('GET', key('ev:job/', leader))
+if value then return answer('known', value) end
+await(id, 'job/' .. leader, ARGV[8])
+return answer('parked')

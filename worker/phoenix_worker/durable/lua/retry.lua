@@ -1,10 +1,11 @@
--- A run met something transient: once more, later. ARGV: prefix, clock, id, run, seconds, why. Answers: parked | stale.
+-- A run met something transient: once more, later. ARGV: prefix, clock, id, run, what it read, seconds, why. Answers: parked | stale.
 local id, t = ARGV[3], key('t:', ARGV[3])
 if not current(id, ARGV[4]) then return answer('stale') end
+remember(id, ARGV[5])
 redis.call('HINCRBY', t, 'tries', 1)
 redis.call('HSETNX', t, 'since', stamp(now()))
 leave(id)
 set_parked(id, 'retry')
-redis.call('ZADD', key('due'), stamp(now() + tonumber(ARGV[5])), id)
-log(redis.call('HGET', t, 'job'), 'retrying', id, ARGV[6])
+redis.call('ZADD', key('due'), stamp(now() + tonumber(ARGV[6])), id)
+log(redis.call('HGET', t, 'job'), 'retrying', id, ARGV[7])
 return answer('parked')

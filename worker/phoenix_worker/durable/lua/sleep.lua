@@ -1,8 +1,8 @@
--- Park until a time. ARGV: prefix, clock, id, run, which sleep of this run, seconds. Answers: over | parked | condemned, why | stale.
-local id, step = ARGV[3], '~' .. ARGV[5]
-local refused = refusal(id, ARGV[4])
+-- Park until a time. ARGV: prefix, clock, id, run, what it read, which sleep of this run, seconds. Answers: over | parked | condemned, why | stale.
+local id, step = ARGV[3], '~' .. ARGV[6]
+local refused = refusal(id, ARGV[4], ARGV[5])
 if refused then return refused end
-redis.call('HSETNX', key('j:', id), step, stamp(now() + tonumber(ARGV[6])))
+redis.call('HSETNX', key('j:', id), step, stamp(now() + tonumber(ARGV[7])))
 local till = tonumber(redis.call('HGET', key('j:', id), step))
 if till <= now() then return answer('over') end
 park(id, 'sleep')

@@ -1,7 +1,8 @@
 -- A worker lives: its heartbeat, the reaping of those that do not, and the return of what is overdue.
 -- ARGV: prefix, clock, worker, heartbeat TTL, resume queue, runs without progress until a task is given up, give-up text,
 -- chord lease.
--- Answers: seconds until the next record is due ('' if none is); runs taken from dead workers; messages sent again.
+-- Answers: seconds until the next record is due ('' if none is); runs taken from dead workers; messages sent again; what
+-- `give` tells of each who was given the end of the run it shared.
 local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 redis.call('ZADD', key('workers'), stamp(now()), worker)
 
@@ -25,10 +26,13 @@ local function lost(id)
     or tonumber(redis.call('HGET', key('claimed'), t[1]) or 0) > tonumber(t[2])
 end
 
+local given = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now()), 'LIMIT', 0, 200)) do
   local t = key('t:', id)
   local state = redis.call('HGET', t, 'state')
-  if state == 'parked' then
+  if is_given(id) then
+    given[#given + 1] = give(id, resume)
+  elseif state == 'parked' then
     wake(id, resume)
   elseif state == 'queued' then
     local pause
@@ -46,4 +50,4 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now())
   end
 end
 local next = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
-return answer(next[2] and stamp(tonumber(next[2]) - now()) or '', taken, repeated)
+return answer(next[2] and stamp(tonumber(next[2]) - now()) or '', taken, repeated, given)

@@ -1,0 +1,120 @@
+"""What a durable task publishes is in the ledger first, together with the end of the run that it follows from."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar, Never
+from uuid import UUID, uuid5
+
+from celery import Task
+
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.record import Outgoing, recording
+from phoenix_worker.durable import acts
+from phoenix_worker.durable.acts import Kind
+from phoenix_worker.durable.ledger import End
+from phoenix_worker.durable.messages import chord_body, successor
+from phoenix_worker.durable.patience import SENDING_TROUBLE, patience
+from phoenix_worker.durable.points import reached
+from phoenix_worker.durable.run import current_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from celery.canvas import Signature
+    from celery.result import AsyncResult
+
+    from phoenix_worker.durable.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+
+class PublishingTask(Task[Any, Any]):
+    """A task whose messages are recorded before they are sent, and have ids that a second run gives them again."""
+
+    abstract = True
+    engine: ClassVar[Engine]
+    begins_job = False
+    """Whether a message of this task is a request of its own, also when another task publishes it."""
+    store_errors_even_if_ignored = True
+    """Nobody reads the value of a link; its failure is also that of the links to come."""
+
+    def replace(self, sig: Signature) -> Never:
+        """Celery's own `replace`, by a task or a chain, with derived ids, so that doing it twice is doing it once."""
+        links: list[Signature] = list(getattr(sig, "tasks", [sig]))
+        generation = int(self.request.get("replaced_task_nesting") or 0)
+        for link in links:
+            link.set(queue=RESUME_QUEUE)  # what is under way overtakes what is new
+        for position, link in enumerate(links[:-1]):
+            derived = str(uuid5(UUID(self.request.id), f"{generation}/{position}"))
+            link.options.update(task_id=derived, ignore_result=True)  # its value is in the job's steps
+        links[-1].options["ignore_result"] = self.request.ignore_result
+        super().replace(sig)
+        raise AssertionError("Task.replace always raises Ignore in a worker")
+
+    def ask(self, request: str, args: tuple[Any, ...], options: Mapping[str, Any], name: str) -> str:
+        """Publish a request, of a task's name; returns its id, derived so that it is sent once."""
+        request_id = str(uuid5(UUID(self.request.id), name))
+        self.app.tasks[request].apply_async(args=args, kwargs=dict(options), task_id=request_id, queue=QUEUE)
+        return request_id
+
+    def on_replace(self, sig: Signature) -> Any:
+        """Publish the first child: the publish hook records it together with the parent's end."""
+        reached("before-replace-recorded")
+        run = current_run.get()
+        if run is not None:
+            run.replacing = True
+        return super().on_replace(sig)
+
+    def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
+        """Publish a message that is recorded first. Once it is, `due` sends it if the broker is away just now."""
+        recorded: list[Outgoing] = []
+
+        def recorder(outgoing: Outgoing) -> None:
+            self._record(outgoing)
+            recorded.append(outgoing)
+
+        result = None
+        while result is None:
+            try:
+                with recording(recorder):
+                    result = super().apply_async(*args, **options)
+            except Exception as error:
+                if recorded:
+                    logger.warning("%s could not be sent (%s); it is in the ledger and follows.", self.name, error)
+                    result = self.AsyncResult(recorded[0].id)
+                elif isinstance(error, AttributeError) or not isinstance(error, SENDING_TROUBLE):
+                    raise
+                else:
+                    patience.until_answered(self.engine.ledger.client.ping)
+        for point, expected in (("successor-published", successor()), ("chord-body-published", chord_body())):
+            if recorded and recorded[0].id == expected:
+                reached(point)
+        return result
+
+    def _record(self, outgoing: Outgoing) -> None:
+        run = current_run.get()
+        ledger = self.engine.ledger
+        if run is None or not (run.replacing or outgoing.id == successor()):
+            dispatching = outgoing.id == chord_body()
+            if dispatching:
+                reached("chord-claimed")
+            ledger.call("record", outgoing.id, outgoing.generation, outgoing.entry(outgoing.id))
+            if dispatching:
+                reached("chord-body-recorded")
+            return
+        job = outgoing.id if self.begins_job and outgoing.id != run.id else run.job
+        entry = outgoing.entry(job, seq="" if job == outgoing.id != run.job else run.seq)
+        follows = (run.id, run.number, outgoing.id, outgoing.generation, entry)
+        if run.replacing:
+            run.over = True
+            ledger.call("replace", *follows)
+            reached("replace-recorded")
+            acts.tell_of(self, run, Kind.IN_STEPS)
+        else:
+            run.over = bool(self.request.ignore_result)
+            ledger.call("land", *follows, json.dumps(run.value), RESUME_QUEUE if run.over else "")
+            reached("successor-recorded")
+            if run.over:
+                acts.tell_of(self, run, Kind.SUCCEEDED, value=run.value, end=End())
