@@ -170,6 +170,7 @@ def status(context: typer.Context, ctids: Ctids = None, *, as_json: AsJson = Fal
 
 app.command(epilog=upkeep_commands.DESTROY_EPILOG)(upkeep_commands.destroy)
 app.command(epilog=upkeep_commands.REBUILD_EPILOG)(upkeep_commands.rebuild)
+app.command(epilog=upkeep_commands.ADOPT_EPILOG)(upkeep_commands.adopt)
 app.command(epilog=job_commands.CANCEL_EPILOG)(job_commands.cancel)
 app.command(epilog=job_commands.LOCKS_EPILOG)(job_commands.locks)
 app.add_typer(job_commands.jobs_group, name="jobs")

@@ -16,13 +16,14 @@ CONTRACT_VERSION = 1
 ENSURE = "phoenix.ensure"
 DESTROY = "phoenix.destroy"
 REBUILD = "phoenix.rebuild"
+ADOPT = "phoenix.adopt"
 PLAN = "phoenix.plan"
 CONTAINERS = "phoenix.containers"
 CANCEL = "phoenix.cancel"
 STATUS = "phoenix.status"
 REFUSE = "phoenix.refuse"
 """What a queue item that is no message is run as: it fails, and says why."""
-REQUESTS = frozenset({ENSURE, DESTROY, REBUILD, PLAN, CONTAINERS, CANCEL, STATUS, REFUSE})
+REQUESTS = frozenset({ENSURE, DESTROY, REBUILD, ADOPT, PLAN, CONTAINERS, CANCEL, STATUS, REFUSE})
 """The tasks that requesters publish. All others are the worker's own."""
 
 QUEUE = "phoenix.ensure"
@@ -60,6 +61,7 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     DESTROYED = "destroyed"
     REBUILT = "rebuilt"
+    ADOPTED = "adopted"
 
 
 class EnsureRequest(Message):
@@ -94,6 +96,18 @@ class RebuildRequest(Message):
     ctid: Ctid
     accept_not_applied: StrictBool = False
     """As of an ensure."""
+    dry_run: StrictBool = False
+    """Change nothing; the result tells what would be done."""
+    requester: str | None = Field(default=None, max_length=200)
+    """Who asks, for the people who read the job list."""
+
+
+class AdoptRequest(Message):
+    """Ask that what an earlier tool made be taken over: marked as ours; what is declared as a template is sealed."""
+
+    ctid: Ctid
+    seal: StrictBool = False
+    """Make a template also of what looks like a running service."""
     dry_run: StrictBool = False
     """Change nothing; the result tells what would be done."""
     requester: str | None = Field(default=None, max_length=200)

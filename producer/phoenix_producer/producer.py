@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
 from pydantic import TypeAdapter
 
 from phoenix_producer.contract import (
+    ADOPT,
     CONTAINERS,
     DESTROY,
     ENSURE,
     PLAN,
     REBUILD,
     STATUS,
+    AdoptRequest,
     Cancelled,
     ContractError,
     DesiredState,
@@ -32,11 +34,12 @@ from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE
 from phoenix_producer.standing import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
     from types import TracebackType
 
     from phoenix_producer.channel import Channel
 
+_Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequest
 _CTIDS = TypeAdapter(list[int])
 _STANDINGS = TypeAdapter(list[Standing])
 
@@ -137,6 +140,21 @@ class Producer:
         options = {"accept_not_applied": accept_not_applied, "dry_run": dry_run}
         return Handles(self._link, [self.rebuild(ctid, **options) for ctid in ctids])
 
+    def adopt(self, ctid: int, *, seal: bool = False, dry_run: bool = False) -> Handle[EnsureResult]:
+        """Ask that what an earlier tool made be taken over. Raises as `ensure`.
+
+        A container is marked as ours and otherwise left alone. What is declared as a template is stopped, loses its
+        snapshots and becomes one; if it looks like a running service, only with `seal`.
+        """
+        options = {"seal": seal, "dry_run": dry_run, "requester": self._requester}
+        return self._change(ADOPT, parse_as(AdoptRequest, {"ctid": ctid, **options}), uuid4())
+
+    def adopt_many(
+        self, ctids: Iterable[int], *, seal: Container[int] = (), dry_run: bool = False
+    ) -> Handles[EnsureResult]:
+        """Ask the same for several; `seal` names those of which it is confirmed. See `adopt`."""
+        return Handles(self._link, [self.adopt(ctid, seal=ctid in seal, dry_run=dry_run) for ctid in ctids])
+
     def plan(self, ctid: int, *, accept_not_applied: bool = False) -> Handle[Plan]:
         """Ask what an ensure would do. Raises ContractError and Unreachable."""
         options = {"accept_not_applied": True} if accept_not_applied else {}
@@ -169,9 +187,7 @@ class Producer:
     def _ensure(self, request: EnsureRequest, request_id: UUID) -> Handle[EnsureResult]:
         return self._change(ENSURE, request, request_id)
 
-    def _change(
-        self, name: str, request: EnsureRequest | DestroyRequest | RebuildRequest, request_id: UUID
-    ) -> Handle[EnsureResult]:
+    def _change(self, name: str, request: _Change, request_id: UUID) -> Handle[EnsureResult]:
         options = request.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
         return self._send(name, request_id, request.ctid, options, EnsureResult.model_validate)
 

@@ -1,4 +1,4 @@
-"""`phoenix-lxc destroy` and `rebuild`: what cannot be taken back is shown and confirmed first."""
+"""`phoenix-lxc destroy`, `rebuild` and `adopt`: what cannot be taken back is shown and confirmed first."""
 
 # No postponed annotations here: typer reads them when a command runs.
 import sys
@@ -9,9 +9,11 @@ import typer
 from pydantic import BaseModel
 
 from phoenix_producer.contract import EnsureResult, Failure
+from phoenix_producer.producer import Producer
 from phoenix_producer.session import BAD_INPUT, answers_of, conclude, talking
+from phoenix_producer.standing import Exists
 from phoenix_producer.teaching import epilog
-from phoenix_producer.terminal import complain, outcome_lines, warnings_in
+from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines, warnings_in
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
 Ctids = Annotated[list[int], typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
@@ -31,6 +33,14 @@ REBUILD_EPILOG = epilog(
     "phoenix-lxc rebuild 900",
     codes="0 they are rebuilt; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog has none of the "
     "CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+)
+
+ADOPT_EPILOG = epilog(
+    "phoenix-lxc adopt --all --dry-run",
+    "phoenix-lxc adopt 900 103 --yes",
+    "phoenix-lxc adopt 900 --seal 900",
+    codes="0 they are ours; 1 one is refused or failed, or has not ended in time; 2 wrong usage, not confirmed, or the "
+    "catalog has none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
 )
 
 
@@ -89,6 +99,54 @@ def rebuild(
     conclude(answers, outcome_lines, as_json=as_json)
 
 
+def adopt(
+    context: typer.Context,
+    ctids: Annotated[
+        list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every CTID of the catalog at which something stands.")] = False,
+    seal: Annotated[
+        list[int] | None,
+        typer.Option(metavar="CTID", help="Make a template of this one also if it looks like a running service."),
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over containers that an earlier tool made: mark them as ours, and seal those that are to be templates.
+
+    A container only gets our line in its notes; the next ensure brings it in
+    line. What the catalog declares as a template is stopped, loses its
+    snapshots and becomes one. Of what looks like a running service (starts at
+    boot, has ports) only by name: --seal CTID.
+    """
+    if bool(ctids) == every:
+        raise typer.BadParameter("Give one or more CTIDs, or --all.", param_hint="CTID")
+    _need_a_terminal(asked=not (yes or dry_run))
+    with talking(context) as producer:
+        chosen = list(dict.fromkeys(ctids or _standing(producer, timeout)))
+        if stray := set(seal or ()).difference(chosen):
+            raise typer.BadParameter(f"{min(stray)} is not among those to adopt.", param_hint="--seal")
+        foretold = answers_of(
+            producer.adopt_many(chosen, seal=seal or (), dry_run=True), context, timeout, as_json=True
+        )
+        wanted = [one.ctid for one in foretold if isinstance(one, EnsureResult) and one.plan]
+        if dry_run or not wanted:
+            conclude(foretold, outcome_lines, as_json=as_json)
+        if not yes:
+            _confirm(foretold, f"Adopt {', '.join(map(str, wanted))}?")
+        done = answers_of(producer.adopt_many(wanted, seal=seal or ()), context, timeout, as_json=as_json)
+    conclude([*(one for one in foretold if not _plan(one)), *done], outcome_lines, as_json=as_json)
+
+
+def _standing(producer: Producer, timeout: float | None) -> list[int]:
+    with NoWorkerNotice():
+        standings = producer.status().wait(timeout)
+    return [one.ctid for one in standings if one.exists is not Exists.ABSENT]
+
+
 def _need_a_terminal(*, asked: bool) -> None:
     if asked and not somebody_is_there():
         complain("This has to be confirmed, and there is no terminal to ask on. Nothing was begun. Add --yes.")
@@ -111,6 +169,14 @@ def _confirm_each(foretold: Sequence[BaseModel]) -> None:
             complain("\n".join([*outcome_lines(one), *warnings_in([one])]))
             if typer.prompt(f"Type {one.ctid} to destroy it", err=True).strip() != str(one.ctid):
                 _not_confirmed()
+
+
+def _confirm(foretold: Sequence[BaseModel], question: str) -> None:
+    for one in foretold:
+        if isinstance(one, EnsureResult) and one.plan:
+            complain("\n".join([*outcome_lines(one), *warnings_in([one])]))
+    if not typer.confirm(question, err=True):
+        _not_confirmed()
 
 
 def _not_confirmed() -> NoReturn:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from phoenix_producer import session, upkeep_commands
 from phoenix_producer.cli import app
-from phoenix_producer.contract import DESTROY, REBUILD, Outcome
+from phoenix_producer.contract import ADOPT, DESTROY, REBUILD, Outcome
+from phoenix_producer.standing import Exists, Standing
 from phoenix_producer.testing import RecordingProducer
 
 LINE = "destroy CT {ctid} on pve: container 'ct{ctid}', with its disks"
@@ -97,3 +99,43 @@ def test_a_rebuild_needs_no_confirmation(producer: RecordingProducer) -> None:
     assert producer.requests[-1].options == {"accept_not_applied": True}
     assert invoke("rebuild", "900", "--dry-run", "--json").exit_code == 0
     assert producer.requests[-1].options == {"dry_run": True}
+
+
+def standing(ctid: int, exists: Exists) -> Standing:
+    return Standing(ctid=ctid, name=f"ct{ctid}", role="container", state="running", node="pve", exists=exists)
+
+
+@pytest.fixture
+def adoptable(producer: RecordingProducer) -> RecordingProducer:
+    producer.stands(standing(900, Exists.NOT_OURS), standing(901, Exists.NOT_OURS), standing(103, Exists.ABSENT))
+    producer.succeeds(900, Outcome.ADOPTED, of=ADOPT, plan=("mark CT 900",))
+    producer.fails(901, "It may serve somebody.", cause="is-a-service", of=ADOPT)
+    return producer
+
+
+def adoptions(producer: RecordingProducer) -> list[tuple[int | None, dict[str, Any]]]:
+    return [(one.ctid, one.options) for one in producer.requests if one.name == ADOPT]
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 1), ("n\n", 2), ("\n", 2)])
+def test_adopting_all_shows_its_plan_and_asks_once(adoptable: RecordingProducer, typed: str, code: int) -> None:
+    told = invoke("adopt", "--all", typed=typed)
+    assert told.exit_code == code
+    assert "900  would be adopted on pve\n     would mark CT 900\nAdopt 900? [y/N]" in told.stderr
+    looks = [(900, {"dry_run": True}), (901, {"dry_run": True})]
+    assert adoptions(adoptable) == [*looks, *([(900, {})] if code == 1 else [])]
+    assert ("900  adopted on pve" in told.stdout) is ("It may serve somebody." in told.stderr) is (code == 1)
+
+
+def test_to_be_sealed_by_name_it_has_to_be_among_them(adoptable: RecordingProducer) -> None:
+    assert invoke("adopt", "900", "--seal", "901", "--yes").exit_code == 2
+    assert adoptions(adoptable) == []
+    assert invoke("adopt", "900", "--seal", "900", "--yes").exit_code == 0
+    assert adoptions(adoptable) == [(900, {"seal": True, "dry_run": True}), (900, {"seal": True})]
+
+
+@pytest.mark.parametrize("wrong", [[], ["900", "--all"], ["900"]])
+def test_without_terminal_or_ctids_nothing_is_asked(adoptable: RecordingProducer, wrong: list[str]) -> None:
+    assert invoke("adopt", *wrong).exit_code == 2
+    assert adoptable.requests == ()

@@ -17,6 +17,7 @@ from phoenix_worker.core.ownership import (
     Verdict,
     judge,
     may_destroy,
+    may_drop_snapshots,
     may_seal,
     may_start,
     may_stop,
@@ -279,6 +280,66 @@ def test_a_template_that_linked_clones_hang_on_is_refused_naming_them() -> None:
     assert "`phoenix-lxc destroy 801 802`" in refused.value.remedy
 
 
+SERVICE = replace(TEMPLATE, source={"ports": ["80:80"]})
+BOOTS = {"onboot": "1"}
+ADOPTION: dict[str, tuple[Declaration, Observation, Action, str, Action]] = {
+    # what Proxmox shows, and → asked to adopt, cause, and by name
+    "absent → nothing": (CONTAINER, ABSENT, Action.NOTHING, "", Action.NOTHING),
+    "no marker, a container → marked": (CONTAINER, here(PLAIN, running=True), Action.MARK, "", Action.MARK),
+    "… one that starts at boot too": (CONTAINER, here(PLAIN | BOOTS), Action.MARK, "", Action.MARK),
+    "… recognised by hostname and MAC": (CONTAINER, here(AS_DECLARED), Action.MARK, "", Action.MARK),
+    "… cloned from one of ours by hand": (CONTAINER, here(marked(PLAIN, ctid=900)), Action.MARK, "", Action.MARK),
+    "no marker, a sealed template → marked": (TEMPLATE, here(SEALED), Action.MARK, "", Action.MARK),
+    "no marker, to be a template → marked": (TEMPLATE, here(PLAIN, running=True), Action.MARK, "", Action.MARK),
+    "… that starts at boot → only by name": (
+        TEMPLATE,
+        here(PLAIN | BOOTS),
+        Action.REFUSE,
+        "is-a-service",
+        Action.MARK,
+    ),
+    "… that has ports → only by name": (SERVICE, here(PLAIN), Action.REFUSE, "is-a-service", Action.MARK),
+    "marker says container, to be a template → only by name": (
+        TEMPLATE,
+        here(OURS),
+        Action.REFUSE,
+        "role-changed",
+        Action.MARK,
+    ),
+    "marker says template, declared a container → refused": (
+        CONTAINER,
+        here(OUR_TEMPLATE),
+        Action.REFUSE,
+        "role-changed",
+        Action.REFUSE,
+    ),
+    "a template, declared a container → refused": (CONTAINER, here(SEALED), Action.REFUSE, "not-ours", Action.REFUSE),
+    "ours → as it is": (CONTAINER, here(OURS), Action.CONVERGE, "", Action.CONVERGE),
+    "ours, a half-way template → gone on with": (SERVICE, here(OUR_TEMPLATE), Action.CONVERGE, "", Action.CONVERGE),
+    "being made → waited for": (CONTAINER, here(HALF), Action.WAIT, "being-created", Action.WAIT),
+    "a VM → refused": (CONTAINER, VM, Action.REFUSE, "vm-has-id", Action.REFUSE),
+    "on another node → refused": (CONTAINER, ELSEWHERE, Action.REFUSE, "other-node", Action.REFUSE),
+    "flag and base volume contradict each other → refused": (
+        TEMPLATE,
+        here(FLAG_ONLY),
+        Action.REFUSE,
+        "broken-seal",
+        Action.REFUSE,
+    ),
+}
+
+
+@pytest.mark.parametrize(("declared", "seen", "then", "cause", "by_name"), ADOPTION.values(), ids=ADOPTION)
+def test_what_is_asked_to_be_adopted(
+    declared: Declaration, seen: Observation, then: Action, cause: str, by_name: Action
+) -> None:
+    verdict = judge(declared, seen, purpose=Purpose.ADOPT)
+    assert (verdict.action, verdict.cause) == (then, cause)
+    assert judge(declared, seen, purpose=Purpose.SEAL).action is by_name
+    if then is not by_name:
+        assert "`phoenix-lxc adopt 103 --seal 103`" in verdict.remedy
+
+
 @pytest.mark.parametrize("row", TABLE)
 @pytest.mark.parametrize("adopt", [False, True])
 def test_only_a_marked_and_stopped_template_in_the_making_is_ever_sealed(row: str, *, adopt: bool) -> None:
@@ -290,7 +351,7 @@ def test_only_a_marked_and_stopped_template_in_the_making_is_ever_sealed(row: st
         "or the reverse, ours → repaired",
     }
     verdict = judge(declared, seen, adopt=adopt, creating=creating)
-    assert may_seal(verdict, seen) is (row in sealable)
+    assert may_seal(verdict, seen) is may_drop_snapshots(verdict, seen) is (row in sealable)
     assert not may_seal(verdict, replace(seen, running=True))
 
 
@@ -300,6 +361,7 @@ def test_only_a_marked_and_stopped_template_in_the_making_is_ever_sealed(row: st
         (Action.CREATE, False, False, False),
         (Action.NOTHING, False, False, False),
         (Action.DESTROY, False, False, False),
+        (Action.MARK, False, False, False),
         (Action.CONVERGE, True, True, True),
         (Action.CONVERGE_CONFIG_ONLY, True, False, False),
         (Action.REPAIR_SEAL, True, True, False),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.adopting import Adoption
     from phoenix_worker.core.rebuilding import Rebuild
     from phoenix_worker.task import PhoenixTask
 
@@ -25,6 +26,8 @@ STOP = "phoenix.stop"
 SEAL = "phoenix.seal"
 VERIFY = "phoenix.verify"
 REMOVE = "phoenix.remove"
+MARK = "phoenix.mark"
+DROP_SNAPSHOTS = "phoenix.drop_snapshots"
 REPLACE = "phoenix.replace"
 COPY = "phoenix.copy"
 REPORT = "phoenix.report"
@@ -98,6 +101,18 @@ def replaced(task: PhoenixTask, template: Declaration, scratch: Declaration, *, 
         _of(task, REMOVE, scratch, Purpose.SCRATCH),
         _of(task, REPORT, template),
     )
+
+
+def adopted(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> Signature:
+    """Chain what makes a container ours, and a template if it is declared as one."""
+    declaration, snapshots = adoption.declaration, list(adoption.snapshots)
+    links = (
+        (adoption.mark, _of(task, MARK, declaration, purpose)),
+        (adoption.stop, _link(task, StepName.STOP, declaration, adopted=False, accepted=True)),
+        (bool(snapshots), _of(task, DROP_SNAPSHOTS, declaration, snapshots)),
+        (adoption.seal, _link(task, StepName.SEAL, declaration, adopted=False, accepted=True)),
+    )
+    return chain(*(link for wanted, link in links if wanted), _of(task, REPORT, declaration))
 
 
 def _of(task: PhoenixTask, name: str, declaration: Declaration, *more: Any, **options: Any) -> Signature:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from phoenix_worker.task import PhoenixTask
 
 
+_AS_IT_IS = frozenset({Outcome.DESTROYED, Outcome.ADOPTED})
+"""What says nothing of how far a declaration is applied."""
+
+
 def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation) -> dict[str, Any]:
     """Everything was as declared."""
     return _result(
@@ -58,14 +62,18 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
 
 
 def _outcome(steps: set[str]) -> Outcome:
+    if "mark" in steps:
+        return Outcome.ADOPTED
     if "destroy" in steps:
         return Outcome.REBUILT if "clone" in steps else Outcome.DESTROYED
     return Outcome.CREATED if {"create", "clone"} & steps else Outcome.UPDATED
 
 
-def nothing(task: PhoenixTask, declaration: Declaration, *, dry_run: bool) -> dict[str, Any]:
-    """There was nothing to do, and nothing stands there that could be looked at."""
-    return _result(task, declaration, outcome=Outcome.UNCHANGED, dry_run=dry_run)
+def nothing(
+    task: PhoenixTask, declaration: Declaration, *, dry_run: bool, warnings: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """There was nothing to do."""
+    return _result(task, declaration, outcome=Outcome.UNCHANGED, dry_run=dry_run, warnings=warnings)
 
 
 def foretold(
@@ -110,7 +118,7 @@ def _result(
         request_id=task.running.job,
         ctid=declaration.ctid,
         node=declaration.node,
-        not_applied=() if fields["outcome"] is Outcome.DESTROYED else declaration.not_applied,
+        not_applied=() if fields["outcome"] in _AS_IT_IS else declaration.not_applied,
         warnings=task.warnings() + warnings,
         **fields,
     )

@@ -8,7 +8,7 @@ from phoenix_worker import traces
 from phoenix_worker.core.errors import PermanentError
 from phoenix_worker.core.linked import linked_by_name, may_be_linked, storages_of
 from phoenix_worker.core.observation import Presence
-from phoenix_worker.core.ownership import Action, Purpose, may_destroy, refuse_linked
+from phoenix_worker.core.ownership import Action, Purpose, may_destroy, may_drop_snapshots, refuse_linked
 from phoenix_worker.survey import look, permit
 
 if TYPE_CHECKING:
@@ -42,6 +42,23 @@ def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dic
         if error.cause not in _IS_GONE or task.proxmox.observe_template(node, ctid).presence is not Presence.ABSENT:
             raise
     return posted
+
+
+def drop(task: PhoenixTask, declaration: Declaration, snapshot: str) -> None:
+    """Delete a snapshot of what becomes a template, and wait until Proxmox has done it."""
+    node, ctid, proxmox = declaration.node, declaration.ctid, task.proxmox
+    step, doing = f"drop-{snapshot}", f"delete the snapshot {snapshot} of CT {ctid} on {node}"
+
+    def act() -> dict[str, Any]:
+        seen, verdict = look(task, declaration)
+        permit(may_drop_snapshots(verdict, seen), verdict, doing)
+        there = snapshot in proxmox.snapshots(node, ctid)
+        return traces.posted(proxmox.delete_snapshot(node, ctid, snapshot) if there else None)
+
+    posted = task.once(
+        step, act, adopt=lambda when: traces.deletion(proxmox, node, ctid, snapshot, when), upid=traces.upid_of
+    )
+    task.done(step, posted, doing, kind=f"vzdelsnapshot {node}")
 
 
 def linked_clones(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[int, ...]:

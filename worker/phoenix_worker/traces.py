@@ -49,6 +49,13 @@ def removal(proxmox: Proxmox, node: str, ctid: int, when: float) -> dict[str, An
     return _running_task(proxmox, node, ctid, "vzdestroy", when)
 
 
+def deletion(proxmox: Proxmox, node: str, ctid: int, snapshot: str, when: float) -> dict[str, Any] | None:
+    """Find the deletion of a snapshot that was asked for at `when`. A task does not tell which it deletes."""
+    if snapshot not in proxmox.snapshots(node, ctid):
+        return posted(None)
+    return _running_task(proxmox, node, ctid, "vzdelsnapshot", when)
+
+
 def conversion(proxmox: Proxmox, declaration: Declaration, when: float) -> dict[str, Any] | None:
     """Find a conversion that was asked for at `when`."""
     begun = [

@@ -5,6 +5,9 @@ rebuild(900)    dependencies → hold scratch → survey both → replace by [re
                 replace(900)
 replace(900)    hold 900 → survey → replace by remove(900), copy(900), configure(900), seal(900), remove(scratch), then
                 report(900)
+adopt(103)      hold 103 → survey → replace by those of mark, stop, drop_snapshots, seal that it lacks, then report(103)
+mark(n)         look → one PUT: our line in the notes
+drop_snapshots(900)  each once: look → DELETE → wait
 remove(n)       once: look → stop → wait → once: look, marker and linked clones → DELETE → wait
 copy(900)       once: POST full clone of scratch → wait
 report(n)       the result
@@ -12,19 +15,30 @@ report(n)       the result
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from phoenix_producer.contract import DESTROY, REBUILD, DestroyRequest, Outcome, RebuildRequest
+from phoenix_producer.contract import (
+    ADOPT,
+    DESTROY,
+    REBUILD,
+    AdoptRequest,
+    DestroyRequest,
+    Outcome,
+    RebuildRequest,
+)
 from phoenix_worker import canvas, outcome
-from phoenix_worker.canvas import COPY, REMOVE, REPLACE, REPORT, lane
+from phoenix_worker.canvas import COPY, DROP_SNAPSHOTS, MARK, REMOVE, REPLACE, REPORT, lane
+from phoenix_worker.core.adopting import adopted_notes, adoption
+from phoenix_worker.core.observation import Presence
 from phoenix_worker.core.ownership import Action, Purpose
 from phoenix_worker.core.rebuilding import copied, rebuild, refuse_rebuild, refuse_unbuilt
 from phoenix_worker.making import cloned
 from phoenix_worker.prerequisites import have_dependencies
 from phoenix_worker.registry import task
-from phoenix_worker.removing import may_go, removal_line, remove
-from phoenix_worker.survey import request_as, survey
+from phoenix_worker.removing import drop, may_go, removal_line, remove
+from phoenix_worker.survey import look, permit, request_as, survey
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
@@ -85,6 +99,48 @@ def replace_it(self: PhoenixTask, ctid: int, declared: str, scratch: int, hash_:
     return self.replace(canvas.replaced(self, template, built, accepted=accepted))
 
 
+@task(ADOPT)
+def adopt(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
+    """Take over what an earlier tool made."""
+    request = request_as(AdoptRequest, self, ctid, options)
+    purpose = Purpose.SEAL if request.seal else Purpose.ADOPT
+    declaration = self.declaration(request.ctid, to=purpose)
+    if not request.dry_run:
+        self.hold(lane(request.ctid))
+    seen, verdict = survey(self, declaration, purpose=purpose)
+    permit(verdict.action in _ADOPTABLE, verdict, f"{purpose} CT {request.ctid}")
+    there = seen.presence is Presence.HERE
+    snapshots = self.once("snapshots", lambda: self.proxmox.snapshots(seen.node, seen.ctid)) if there else ()
+    steps = adoption(declaration, seen, verdict, snapshots)
+    if not steps:
+        told = () if there else (f"Nothing stands at CT {seen.ctid} on {seen.node}.",)
+        return outcome.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
+    if request.dry_run:
+        return outcome.foretold(self, declaration, Outcome.ADOPTED, tuple(steps.lines()))
+    return self.replace(canvas.adopted(self, steps, purpose))
+
+
+@task(MARK)
+def mark(self: PhoenixTask, ctid: int, declared: str, purpose: str) -> dict[str, Any]:
+    """Write our line into the notes of a CTID, and nothing else."""
+    declaration, began = self.declared(ctid, declared, accepted=True), time.time()
+    seen, verdict = look(self, declaration, purpose=Purpose(purpose))
+    permit(verdict.action in _ADOPTABLE, verdict, f"{purpose} CT {ctid}")
+    if verdict.action is Action.MARK:
+        notes = {"description": adopted_notes(declaration, seen)}
+        self.proxmox.configure(declaration.node, ctid, changes=notes, delete=(), digest=seen.digest)
+    return self.step("mark", ctid, began)
+
+
+@task(DROP_SNAPSHOTS)
+def drop_snapshots(self: PhoenixTask, ctid: int, declared: str, names: list[str]) -> dict[str, Any]:
+    """Delete the snapshots that were seen on what becomes a template."""
+    declaration, began = self.declared(ctid, declared, accepted=True), time.time()
+    for name in names:
+        drop(self, declaration, name)
+    return self.step("drop-snapshots", ctid, began)
+
+
 @task(COPY)
 def copy(self: PhoenixTask, ctid: int, declared: str, source: int) -> dict[str, Any]:
     """Clone a CTID from what was built in its place."""
@@ -103,6 +159,9 @@ def remove_it(self: PhoenixTask, ctid: int, declared: str, purpose: str) -> dict
 def report(self: PhoenixTask, ctid: int, declared: str) -> dict[str, Any]:
     """Tell what the job did."""
     return outcome.of_job(self, self.declared(ctid, declared, accepted=True))
+
+
+_ADOPTABLE = frozenset({Action.NOTHING, Action.MARK, Action.CONVERGE, Action.REPAIR_SEAL})
 
 
 def _declared_now(self: PhoenixTask, ctid: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.declaration import Role
+from phoenix_worker.core.case import Case, Creating, Purpose
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.observation import Presence
 
@@ -18,40 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
-    from phoenix_worker.core.marker import Marker
     from phoenix_worker.core.observation import Observation
 
-
-class Creating(StrEnum):
-    """What the node's task list says of a container that carries `lock: create`."""
-
-    NOT_LOOKED = "not-looked"
-    """Nobody asked the task list; the only value for a container without that lock."""
-    OURS = "ours"
-    """The clone or create that we sent runs: the journalled UPID; a `vzclone` of the source by our token for a CTID
-    that carries our marker; or a `vzcreate` of this CTID by our own token, begun after our journalled intent."""
-    ANOTHER = "another"
-    """A task runs that may be the one, and it is not proved ours."""
-    NOBODY = "nobody"
-    """No such task is active, in two looks: Proxmox writes the lock a moment before it lists the task."""
-
-
-class Purpose(StrEnum):
-    """What is asked for; it completes "Unable to … CT"."""
-
-    ENSURE = "ensure"
-    DESTROY = "destroy"
-    REBUILD = "rebuild"
-    """Destroy a template, to make it anew from what was built elsewhere."""
-    SCRATCH = "rebuild a template at"
-    """Clear the CTID at which a template is rebuilt."""
+__all__ = ["Action", "Creating", "Purpose", "Verdict", "judge"]
 
 
 class Action(StrEnum):
     """What may be done about a CTID."""
 
     NOTHING = "nothing"
-    """There is nothing to destroy."""
+    """There is nothing to destroy, or to adopt."""
+    MARK = "mark"
+    """Write the marker, as what is declared."""
     DESTROY = "destroy"
     CREATE = "create"
     CONVERGE = "converge"
@@ -84,109 +63,35 @@ class Verdict:
         return TransientError(self.message, cause=self.cause, remedy=self.remedy)
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One look at one CTID, in the words of the table's first two columns."""
-
-    declared: Declaration
-    seen: Observation
-    adopt: bool
-    creating: Creating
-    purpose: Purpose
-
-    @property
-    def to_destroy(self) -> bool:
-        return self.purpose is not Purpose.ENSURE
-
-    @property
-    def role_matters(self) -> bool:
-        """Whoever asks to destroy a CTID means what stands there; whoever asks for a rebuild means a template."""
-        return self.purpose is not Purpose.DESTROY
-
-    @property
-    def marker(self) -> Marker | None:
-        """The marker, if it names this CTID."""
-        marker = self.seen.marker
-        return marker if marker is not None and marker.ctid == self.seen.ctid else None
-
-    @property
-    def role_changed(self) -> bool:
-        return self.marker is not None and self.marker.role is not self.declared.role
-
-    @property
-    def seal_broken(self) -> bool:
-        return self.seen.template_flag is not self.seen.base_volume
-
-    @property
-    def kind_differs(self) -> bool:
-        """A template stands where a container is declared, or the reverse."""
-        return self.seen.base_volume is not self.declared.is_template
-
-    @property
-    def hostname_and_mac_as_declared(self) -> bool:
-        present = self.seen.config.get("net0", "").upper().split(",")
-        mac = self.declared.mac
-        return (
-            mac is not None
-            and self.seen.config.get("hostname") == self.declared.name
-            and f"HWADDR={mac.upper()}" in present
-        )
-
-    @property
-    def being_made(self) -> bool:
-        return self.seen.lock == "create"
-
-    @property
-    def what_stands_there(self) -> str:
-        seen = self.seen
-        if seen.presence is Presence.VM:
-            return f"a VM{self._named} on {seen.node} has the id {seen.ctid}"
-        kind = "template" if seen.template_flag else "running container" if seen.running else "stopped container"
-        return f"CT {seen.ctid} on {seen.node} is a {kind}{self._named}{self._marked}"
-
-    @property
-    def _named(self) -> str:
-        name = self.seen.config.get("hostname")
-        return f" named '{name}'" if name else ""
-
-    @property
-    def _marked(self) -> str:
-        marker = self.seen.marker
-        if self.marker is not None:
-            return f" of ours, made as a {self.marker.role}"
-        return f" with the marker of CT {marker.ctid}, cloned by hand" if marker else " without our marker"
-
-    @property
-    def subject(self) -> str:
-        return f"Unable to {self.purpose} CT {self.declared.ctid} on {self.declared.node}"
-
-
-def _act(action: Action) -> Callable[[_Case], Verdict]:
+def _act(action: Action) -> Callable[[Case], Verdict]:
     return lambda _: Verdict(action)
 
 
-def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> Callable[[_Case], Verdict]:
-    def verdict(case: _Case) -> Verdict:
+def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> Callable[[Case], Verdict]:
+    def verdict(case: Case) -> Verdict:
         facts = {"stands": case.what_stands_there, "ctid": case.seen.ctid, "node": case.seen.node}
-        facts["role"] = case.declared.role
+        facts |= {"role": case.declared.role, "service": case.service}
         return Verdict(action, f"{case.subject}: {why.format(**facts)}.", cause, remedy.format(**facts))
 
     return verdict
 
 
-def _refuse(cause: str, remedy: str, why: str = "{stands}") -> Callable[[_Case], Verdict]:
+def _refuse(cause: str, remedy: str, why: str = "{stands}") -> Callable[[Case], Verdict]:
     return _say(Action.REFUSE, cause, remedy, why)
 
 
 _ANOTHER_ID = "Choose another CTID in the catalog"
 _OTHER_SCRATCH = "Let PHOENIX_SCRATCH_CTIDS name CTIDs that nothing else uses."
+_BY_NAME = (
+    f"{_ANOTHER_ID} for the {{role}}. If this one is meant all the same: `phoenix-lxc adopt {{ctid}} --seal {{ctid}}`."
+)
 _BY_HAND = (
     "If no task is at work on it, run on {node}: `pct unlock {ctid}`, then "
     "`pct destroy {ctid} --destroy-unreferenced-disks 1`; then ask again."
 )
 _HALF_MADE = "CT {ctid} on {node} is half-made, and the Proxmox task that made it is gone"
 
-_TABLE: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Verdict]], ...] = (
+_TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
     (
         lambda c: c.purpose is Purpose.SCRATCH and c.seen.presence in {Presence.VM, Presence.OTHER_NODE},
         _refuse("scratch-taken", _OTHER_SCRATCH),
@@ -196,7 +101,7 @@ _TABLE: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Verdict]], ...] =
         lambda c: c.seen.presence is Presence.OTHER_NODE,
         _refuse("other-node", f"Set `node` to '{{node}}', migrate the container, or {_ANOTHER_ID.lower()}."),
     ),
-    (lambda c: c.seen.presence is Presence.ABSENT and c.to_destroy, _act(Action.NOTHING)),
+    (lambda c: c.seen.presence is Presence.ABSENT and c.purpose is not Purpose.ENSURE, _act(Action.NOTHING)),
     (lambda c: c.seen.presence is Presence.ABSENT, _act(Action.CREATE)),
     (
         lambda c: c.seen.lock == "destroyed",
@@ -223,6 +128,18 @@ _TABLE: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Verdict]], ...] =
         lambda c: c.to_destroy and c.marker is None,
         _refuse("not-ours", "Remove it by hand in Proxmox, if it is meant."),
     ),
+    # It is to be adopted, and is a container that is declared as a template.
+    (
+        lambda c: c.to_become_template and bool(c.service) and not c.confirmed,
+        _refuse(
+            "is-a-service", _BY_NAME, "{stands}, the catalog declares a {role}, and it may serve somebody: {service}"
+        ),
+    ),
+    (
+        lambda c: c.to_become_template and c.role_changed and not c.confirmed,
+        _refuse("role-changed", _BY_NAME, "{stands}, and the catalog now declares a {role}"),
+    ),
+    (lambda c: c.to_become_template, _act(Action.MARK)),
     # It carries our marker.
     (
         lambda c: c.role_changed or (c.marker is not None and c.seen.base_volume and not c.declared.is_template),
@@ -247,6 +164,7 @@ _TABLE: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Verdict]], ...] =
         lambda c: c.kind_differs,
         _refuse("not-ours", f"{_ANOTHER_ID}.", "{stands}, and the catalog declares a {role}"),
     ),
+    (lambda c: c.to_adopt, _act(Action.MARK)),
     (lambda c: c.adopt, _act(Action.CONVERGE)),
     (
         lambda c: c.seen.marker is None and not c.seen.template_flag and c.hostname_and_mac_as_declared,
@@ -269,7 +187,7 @@ def judge(
     `adopt` takes over a container without our marker; it never makes a template of one. `creating` is the evidence
     about a `lock: create`: while it was not looked for, such a container is waited for.
     """
-    case = _Case(declaration, observation, adopt, creating, purpose)
+    case = Case(declaration, observation, adopt, creating, purpose)
     return next(verdict(case) for fits, verdict in _TABLE if fits(case))
 
 
@@ -288,16 +206,20 @@ def may_stop(verdict: Verdict) -> bool:
     return verdict.action is Action.CONVERGE
 
 
-def may_seal(verdict: Verdict, observation: Observation) -> bool:
-    """Whether the container may become a template: ours, made as a template, and not running."""
+def may_drop_snapshots(verdict: Verdict, observation: Observation) -> bool:
+    """Whether snapshots that stand in the way of a template may be deleted: ours, and made as a template."""
     marker = observation.marker
     return (
         may_write(verdict)
-        and not observation.running
         and marker is not None
         and marker.ctid == observation.ctid
         and marker.role is not Role.CONTAINER
     )
+
+
+def may_seal(verdict: Verdict, observation: Observation) -> bool:
+    """Whether the container may become a template: ours, made as a template, and not running."""
+    return may_drop_snapshots(verdict, observation) and not observation.running
 
 
 def may_destroy(observation: Observation) -> bool:

@@ -130,6 +130,12 @@ class Proxmox(Protocol):
         Proxmox looks at no digest when a rule is inserted.
         """
 
+    def snapshots(self, node: str, ctid: int) -> list[str]:
+        """Name a container's snapshots, the newest first."""
+
+    def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
+        """Delete a snapshot; returns the UPID."""
+
     def volumes(self, node: str, storage: str) -> list[Volume]:
         """All that a storage holds and that we may see."""
 

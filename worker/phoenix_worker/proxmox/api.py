@@ -163,6 +163,23 @@ class ProxmoxApi(Surroundings):
         request = Request("DELETE", _ct(node, ctid), f"destroy CT {ctid} on {node}", f"VM.Allocate on /vms/{ctid}")
         return str(self.call(request, **{"destroy-unreferenced-disks": 1}))
 
+    def snapshots(self, node: str, ctid: int) -> list[str]:
+        """Ask `GET …/snapshot`, which lists the present too, as `current`."""
+        request = Request(
+            "GET",
+            f"{_ct(node, ctid)}/snapshot",
+            f"list the snapshots of CT {ctid} on {node}",
+            f"VM.Audit on /vms/{ctid}",
+        )
+        entries = [entry for entry in self.call(request) if entry["name"] != "current"]
+        return [entry["name"] for entry in sorted(entries, key=lambda entry: -int(entry.get("snaptime") or 0))]
+
+    def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
+        """Delete by `DELETE …/snapshot/NAME`."""
+        doing = f"delete the snapshot {name} of CT {ctid} on {node}"
+        request = Request("DELETE", f"{_ct(node, ctid)}/snapshot/{name}", doing, f"VM.Snapshot on /vms/{ctid}")
+        return str(self.call(request))
+
     def volumes(self, node: str, storage: str) -> list[Volume]:
         """Ask `GET …/storage/STORAGE/content`."""
         request = Request(
