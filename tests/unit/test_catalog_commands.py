@@ -13,7 +13,7 @@ from phoenix_worker.commands import catalog, migrate
 from tests.unit.catalog_files import template, write
 from tests.unit.test_catalog_loading import EXAMPLE
 from tests.unit.test_catalog_refusals import EVERY
-from tests.unit.test_migration import NEW, OLD
+from tests.unit.test_migration import NEW, OLD, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,6 +127,16 @@ def test_what_cannot_be_migrated_ends_with_2(root: typer.Typer, tmp_path: Path) 
     result = run(root, "migrate", write(tmp_path, {"lxc_configs": {"103": {"template_file": "x"}}}), "--write")
     assert result.exit_code == 2
     assert 'refused: CT 103: template_file "x" has no source_ctid' in result.stderr
+
+
+def test_a_service_becomes_a_template_only_by_name(root: typer.Typer, tmp_path: Path) -> None:
+    file = write(tmp_path, serving(start_at_boot=True))
+    before = file.read_text()
+    stopped = run(root, "migrate", file, "--write")
+    assert (stopped.exit_code, file.read_text()) == (2, before)
+    assert "refused: CT 900: It would become a template" in stopped.stderr
+    assert run(root, "migrate", file, "--write", "--seal", 900).exit_code == 0
+    assert "template_file" not in file.read_text()
 
 
 def test_a_file_that_cannot_be_written_ends_with_1(

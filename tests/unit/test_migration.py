@@ -117,6 +117,48 @@ def test_all_files_that_lead_nowhere_are_told() -> None:
     assert '"unknown.tar.gz" has no source_ctid' in lines[1]
 
 
+@pytest.mark.parametrize(
+    "section", [{"source_ctid": "900"}, {"source_ctid": 900}, {"source_ctid": 900, "description": "x"}, "900", 900]
+)
+@pytest.mark.parametrize("file", ["a.tar.gz", "/var/lib/vz/template/cache/a.tar.gz"])
+def test_sections_of_several_forms(section: Any, file: str) -> None:
+    old = {"lxc_templates": {"a.tar.gz": section}, "lxc_configs": {"101": {"template_file": file}}}
+    source = section["source_ctid"] if isinstance(section, dict) else section
+    assert json.loads(migrate(json.dumps(old))) == {"lxc_configs": {"101": {"clone_from_ctid": source}}}
+
+
+def serving(**keys: Any) -> str:
+    source = {"template": "x", **keys}
+    cloned = {"template_file": "a.tar.gz", "dependencies": ["900", "1002"] if keys.get("name") == "needed" else []}
+    sections = {"a.tar.gz": {"source_ctid": "900"}}
+    return json.dumps({"lxc_templates": sections, "lxc_configs": {"900": source, "101": cloned}})
+
+
+@pytest.mark.parametrize(
+    ("keys", "sign"),
+    [
+        ({"start_at_boot": True}, "it starts at boot"),
+        ({"ports": ["80:80"]}, "it has ports"),
+        ({"name": "needed"}, "CT 101 depends on it"),
+        ({"start_at_boot": True, "ports": [1]}, "it starts at boot and it has ports"),
+    ],
+)
+def test_a_running_service_becomes_a_template_only_by_name(keys: dict[str, Any], sign: str) -> None:
+    (line,) = refused(serving(**keys))
+    assert line.startswith("CT 900: It would become a template, which never runs, and looks like a running service: ")
+    assert f": {sign}. " in line
+    assert "--seal 900" in line
+    assert json.loads(migrate(serving(**keys), seal=[900]))["lxc_configs"]["101"]["clone_from_ctid"] == "900"
+
+
+def test_what_was_a_template_before_or_serves_nobody_is_not_asked_about() -> None:
+    for keys in ({}, {"start_at_boot": False, "ports": []}, {"is_template": True, "start_at_boot": True}):
+        assert migrate(serving(**keys))
+    content = json.loads(serving(start_at_boot=True))
+    content["lxc_configs"]["102"] = {"clone_from_ctid": 900}
+    assert migrate(json.dumps(content)), "cloned from before: the catalog said so"
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "\ufeff{}", '{"a": 1, "a": 2}', "\ud800"])
 def test_what_is_no_catalog_is_refused(content: str) -> None:
     assert refused(content)

@@ -2,6 +2,7 @@
 
 `template_file` X of container C becomes `clone_from_ctid` with the `source_ctid` that `lxc_templates` has for X, unless
 C has a `clone_from_ctid` already or is itself that source. `lxc_templates` and every `template_snapshot_name` go.
+What would become a template so and looks like a running service is refused unless it is named: a template never runs.
 Everything else stays to the letter, because nothing is written out anew: the edits are cut into the text, and the
 result is parsed and compared with the same migration done on the parsed file.
 """
@@ -17,7 +18,7 @@ from phoenix_worker.catalog.findings import CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.json_text import Edit, Member, apply, members, removals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
 _SNAPSHOT = "template_snapshot_name"
 _OLD = "template_file"
@@ -25,15 +26,18 @@ _CLONE = "clone_from_ctid"
 _SECTION = "lxc_templates"
 
 
-def migrate(text: str) -> str:
+def migrate(text: str, *, seal: Container[int] = ()) -> str:
     """Migrate the text of a catalog; a text that needs nothing is returned as it is.
 
-    Raises CatalogError when it is not JSON, or when a `template_file` leads nowhere.
+    `seal` names those that become templates even if they look like services. Raises CatalogError when the text is not
+    JSON, when a `template_file` leads nowhere, or when a service would become a template.
     """
     document = parse(text.encode("utf-8", "surrogatepass"))
     if document.repeated:
         raise CatalogError(document.repeated)
     sources = _sources(document.content)
+    if services := [*_services(document.content, sources, seal)]:
+        raise CatalogError(services)
     migrated = apply(text, _edits(text, sources))
     if json.dumps(json.loads(migrated)) != json.dumps(_migrated(document.content, sources)):
         problem = "The migrated text does not say what it should; nothing was changed."
@@ -67,8 +71,8 @@ def _source(ctid: str, entry: Mapping[str, Any], sections: Mapping[str, Any]) ->
     if entry.get(_CLONE) not in (None, ""):
         return None
     file = entry[_OLD]
-    section = sections.get(file) if isinstance(file, str) else None
-    source = section.get("source_ctid") if isinstance(section, dict) else None
+    section = sections.get(file, sections.get(file.rpartition("/")[2])) if isinstance(file, str) else None
+    source = section.get("source_ctid") if isinstance(section, dict) else section
     number = parse_ctid(str(source))
     about = parse_ctid(ctid) or plain(ctid)
     if number is None and file not in (None, ""):
@@ -80,6 +84,32 @@ def _source(ctid: str, entry: Mapping[str, Any], sections: Mapping[str, Any]) ->
         problem = "Without template_file it has neither template nor clone_from_ctid, as it is that file's own source."
         return Refusal(about, problem, "Declare the OS template that it is made from as its template.")
     return None
+
+
+def _services(content: Mapping[str, Any], sources: Mapping[str, Any], seal: Container[int]) -> Iterator[Refusal]:
+    """Refuse what becomes a template now, was none before, and looks like a running service."""
+    entries = {parse_ctid(ctid): entry for ctid, entry in _containers(content)}
+    before = {parse_ctid(str(entry.get(_CLONE))) for entry in entries.values()}
+    for ctid in sorted({ctid for source in sources.values() if (ctid := parse_ctid(str(source)))} - before):
+        entry = entries.get(ctid, {})
+        if entry.get("is_template") is True or ctid in seal:
+            continue
+        if signs := " and ".join(_signs_of_service(ctid, entry, entries)):
+            problem = f"It would become a template, which never runs, and looks like a running service: {signs}."
+            yield Refusal(ctid, problem, f"Clone from another, or confirm it by name: --seal {ctid}.")
+
+
+def _signs_of_service(
+    ctid: int, entry: Mapping[str, Any], entries: Mapping[int | None, Mapping[str, Any]]
+) -> Iterator[str]:
+    if entry.get("start_at_boot"):
+        yield "it starts at boot"
+    if entry.get("ports"):
+        yield "it has ports"
+    for other, needing in entries.items():
+        dependencies = needing.get("dependencies")
+        if isinstance(dependencies, list) and ctid in {parse_ctid(str(one)) for one in dependencies}:
+            yield f"CT {other} depends on it"
 
 
 def _edits(text: str, sources: Mapping[str, Any]) -> Iterator[Edit]:

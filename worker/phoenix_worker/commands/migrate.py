@@ -41,12 +41,20 @@ def migrate(
     file: Annotated[Path, typer.Argument(help="The catalog to migrate.")],
     *,
     write: Annotated[bool, typer.Option("--write", help="Overwrite the file with the result.")] = False,
+    seal: Annotated[
+        list[int] | None,
+        typer.Option(metavar="CTID", help="Let this one become a template also if it looks like a running service."),
+    ] = None,
 ) -> None:
-    """Print what a migration from lxc_templates and template_file to clone_from_ctid changes in a catalog."""
+    """Print what a migration from lxc_templates and template_file to clone_from_ctid changes in a catalog.
+
+    What others are cloned from becomes a template and never runs again. If it
+    starts at boot, has ports or is depended on, only by name: --seal CTID.
+    """
     try:
         before = read(file)
         text = decode(before)
-        after = migrated(text)
+        after = migrated(text, seal=seal or ())
     except CatalogError as error:
         print_findings(err(), "refused", "bold red", error.refusals)
         raise typer.Exit(BAD_INPUT) from None
