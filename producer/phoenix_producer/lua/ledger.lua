@@ -75,10 +75,6 @@ local function record(id, gen, m)
     redis.call('ZREMRANGEBYSCORE', key('jobs'), '-inf', stamp(now() - KEEP))
     redis.call('EXPIRE', key('jobs'), KEEP)
     log(id, 'requested', id, m.requester)
-    -- Redis takes 4 KB for a new stream, however little is in it, and gives them back when it is loaded anew. A user
-    -- without these commands keeps them.
-    local dumped = redis.pcall('DUMP', key('job:', id, ':log'))
-    if type(dumped) == 'string' then redis.pcall('RESTORE', key('job:', id, ':log'), 0, dumped, 'REPLACE') end
   end
   return true
 end

@@ -25,7 +25,9 @@ if r[2] == 'queued' then
   local claimed = tonumber(redis.call('HGET', key('claimed'), r[4]) or 0)
   if tonumber(r[5]) > claimed then redis.call('HSET', key('claimed'), r[4], r[5]) end
   if redis.call('HSETNX', t, 'begun', stamp(now())) == 1 then
-    log(redis.call('HGET', t, 'job'), 'step-started', id)
+    local job = redis.call('HGET', t, 'job')
+    log(job, 'step-started', id)
+    if job == id then shrink(key('job:', job, ':log')) end
   end
 end
 local s = redis.call('HMGET', t, 'run', 'seq', 'job', 'landed', 'fail', 'tries', 'since', 'begun')
