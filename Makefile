@@ -2,7 +2,7 @@
 # Flags for a command: make demo ARGS=--keep, make test ARGS="tests/unit -k plan".
 
 .DEFAULT_GOAL := test
-.PHONY: demo test bench chaos check package clean
+.PHONY: demo test bench chaos check package audit test-tls clean
 
 INSTALLED := .venv/.installed
 EXTRAS := worker,monitor,demo,test
@@ -26,10 +26,18 @@ bench: $(INSTALLED)
 package: $(INSTALLED)
 	@.venv/bin/python scripts/package.py $(ARGS)
 
+# Redis over its own TLS: with a redis-server or valkey-server on PATH that has it (Debian: apt install redis-server).
+test-tls: $(INSTALLED)
+	@NATIVE_TLS=1 .venv/bin/pytest tests/acceptance/test_secured_redis.py $(ARGS)
+
+# Known vulnerabilities of the pinned dependencies, and their licences; asks PyPI.
+audit: $(INSTALLED)
+	@.venv/bin/python scripts/audit.py
+
 check: $(INSTALLED)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py
+	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py scripts/audit.py
 	.venv/bin/lint-imports
 
 clean:

@@ -31,6 +31,9 @@ QUEUE = "phoenix.ensure"
 RESUME_QUEUE = "phoenix.resume"
 """Where the engine puts tasks that go on; workers empty it first. Never published to by requesters."""
 
+_SHOWN = 40
+"""How much of what does not fit is shown."""
+
 Ctid = Annotated[int, Field(ge=100, le=999_999_999, description="Proxmox VMID of a container")]
 
 
@@ -284,4 +287,11 @@ def kind_of(model: type[Message]) -> str:
 
 
 def _wording(location: tuple[int | str, ...], message: str, given: Any) -> str:
-    return f"{'.'.join(map(str, location)) or 'request'}: {message}, not {str(given)[:40]!r}"
+    where = ".".join(map(_plain, location)) or "request"
+    return f"{where}: {message}, not {str(given)[:_SHOWN]!r}"
+
+
+def _plain(name: int | str) -> str:
+    """Write down a field's name, which may be any text: on one line, and not all of it."""
+    text = str(name)[:_SHOWN]
+    return text if text.isprintable() else repr(text)

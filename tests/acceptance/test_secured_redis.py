@@ -19,7 +19,7 @@ from phoenix_producer.channel import Unreachable
 from phoenix_producer.redis_url import verified
 from tests.support.cli import COMMAND
 from tests.support.product import container, template
-from tests.support.tls import TlsFront
+from tests.support.tls import NativeTls, TlsFront
 from tests.support.waiting import wait_for
 from tests.support.worker import ROOT
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.product import Product
+    from tests.support.tls import Front
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
 USERS = re.findall(r"^ACL SETUSER (\S+) (.*)$", PAGE, re.MULTILINE)
@@ -50,12 +51,17 @@ def users(redis_client: redis.Redis) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def front(users: redis.Redis) -> Iterator[TlsFront]:
+def front(users: redis.Redis) -> Iterator[Front]:
+    """TLS before the server, as stunnel does it: the packaged one has none. With `make test-tls` the server's own."""
+    if "NATIVE_TLS" in os.environ:
+        with NativeTls(users) as native:
+            yield native
+        return
     with TlsFront(int(users.get_connection_kwargs()["port"])) as front:
         yield front
 
 
-def url_of(user: str, front: TlsFront) -> str:
+def url_of(user: str, front: Front) -> str:
     return f"rediss://{user}:{PASSWORDS[user]}@127.0.0.1:{front.port}/0"
 
 
@@ -64,7 +70,7 @@ def refused(client: redis.Redis) -> list[Any]:
     return [(entry["username"], entry["object"]) for entry in client.acl_log()]
 
 
-def test_worker_producer_and_sender_get_along_over_tls(product: Product, front: TlsFront, users: redis.Redis) -> None:
+def test_worker_producer_and_sender_get_along_over_tls(product: Product, front: Front, users: redis.Redis) -> None:
     product.declare({900: template(900), 103: container(103)})
     worker = {"PHOENIX_REDIS_URL": url_of("phoenix-worker", front), "PHOENIX_REDIS_CA_FILE": front.ca_file}
     running = product.start_worker(**worker)
@@ -95,7 +101,7 @@ def test_worker_producer_and_sender_get_along_over_tls(product: Product, front: 
     assert "PASSWORD" not in running.log()
 
 
-def send_plainly(front: TlsFront) -> str:
+def send_plainly(front: Front) -> str:
     """Push a message as docs/messages.md shows it, and read the result."""
     task_id = str(uuid.uuid4())
     body = json.dumps([[103], {}, {}]).encode()
@@ -149,14 +155,14 @@ def test_a_user_may_do_nothing_beyond(users: redis.Redis, redis_url: str, user: 
                 client.execute_command(*command)
 
 
-def test_a_certificate_of_another_ca_is_refused(front: TlsFront) -> None:
+def test_a_certificate_of_another_ca_is_refused(front: Front) -> None:
     with Producer(url_of("phoenix-producer", front)) as producer, pytest.raises(Unreachable) as error:
         producer.ensure(103)
     assert "certificate verify failed" in str(error.value)
     assert "PRODUCERPASSWORD" not in str(error.value)
 
 
-def test_a_name_that_is_not_in_the_certificate_is_refused(front: TlsFront) -> None:
+def test_a_name_that_is_not_in_the_certificate_is_refused(front: Front) -> None:
     url = url_of("phoenix-producer", front).replace("127.0.0.1", "127.1")
     with Producer(url, redis_ca_file=front.ca_file) as producer, pytest.raises(Unreachable, match="certificate"):
         producer.ensure(103)

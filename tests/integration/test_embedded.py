@@ -117,10 +117,10 @@ def test_a_restart_keeps_port_and_data(redis_server: RedisServer, end: object) -
 
 
 def test_a_port_that_somebody_takes_first_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = embedded._free_port()
+    free = embedded.free_port()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         offers = iter([taken.getsockname()[1], free])
-        monkeypatch.setattr(embedded, "_free_port", lambda: next(offers))
+        monkeypatch.setattr(embedded, "free_port", lambda: next(offers))
         with private_redis(tmp_path) as server:
             assert server.port == free
 
@@ -128,7 +128,7 @@ def test_a_port_that_somebody_takes_first_is_given_up(tmp_path: Path, monkeypatc
 def test_another_server_on_the_port_is_not_taken_for_ours(
     tmp_path: Path, shared_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "_free_port", lambda: shared_redis.port)
+    monkeypatch.setattr(embedded, "free_port", lambda: shared_redis.port)
     with pytest.raises(RedisNotStarted, match="in use"):
         RedisServer(find_server(), tmp_path).start()
 

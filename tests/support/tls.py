@@ -1,4 +1,4 @@
-"""TLS in front of a Redis that has none built in, as stunnel does it; and a certificate for it."""
+"""TLS for a Redis: its own, or in front of one that has none built in, as stunnel does it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,49 @@ import ssl
 import tempfile
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from fakepve.certs import make_cert
+
+from phoenix_worker.commands.embedded import free_port
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
 
+    from redis import Redis
+
 _HOST = "127.0.0.1"
 _CHUNK = 65_536
 _START_TIMEOUT = 30
+
+
+class Front(Protocol):
+    """Where `rediss://127.0.0.1:PORT` answers."""
+
+    ca_file: str
+    port: int
+
+
+class NativeTls:
+    """The TLS that a server has built in, switched on while it runs. Use it in a `with` statement."""
+
+    def __init__(self, admin: Redis) -> None:
+        self._admin = admin
+        self._files = tempfile.TemporaryDirectory(prefix="tls-")
+        self.ca_file, self._key, _ = make_cert(self._files.name, hosts=(_HOST,))
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        files = {"tls-cert-file": self.ca_file, "tls-key-file": self._key, "tls-ca-cert-file": self.ca_file}
+        for name, value in {**files, "tls-auth-clients": "no"}.items():
+            self._admin.config_set(name, value)
+        self.port = free_port()
+        self._admin.config_set("tls-port", self.port)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._admin.config_set("tls-port", 0)
+        self._files.cleanup()
 
 
 class TlsFront:

@@ -80,7 +80,7 @@ class RedisServer:
         """Start it and wait until it answers; the first time on a free port, then on the same one."""
         self._directory.mkdir(parents=True, exist_ok=True)
         for _ in range(_ATTEMPTS):
-            port = self._port or _free_port()
+            port = self._port or free_port()
             child = ChildProcess(self._command(port), log=self._log)
             if _answers(child, port):
                 self._port, self._child = port, child
@@ -162,7 +162,8 @@ def _nothing_found(why: str) -> str:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody listens on just now, below those that kernels give to outgoing connections."""
     for _ in range(len(_PORTS)):
         # Not `random`: test runners seed it alike in processes that run side by side.
         port = secrets.choice(_PORTS)
