@@ -14,7 +14,7 @@ from phoenix_producer.contract import (
     ProgressKind,
 )
 from phoenix_producer.handle import Handle, Handles
-from phoenix_producer.plans import Action, Part, Plan, Why
+from phoenix_producer.plans import Action, Drift, Part, Plan, Why
 from phoenix_producer.producer import Producer
 from phoenix_producer.standing import Exists, Standing
 
@@ -23,6 +23,7 @@ __all__ = [
     "Cancelled",
     "ContractError",
     "DesiredState",
+    "Drift",
     "EnsureFailed",
     "EnsureRequest",
     "EnsureResult",

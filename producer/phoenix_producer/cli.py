@@ -11,18 +11,18 @@ import typer
 
 from phoenix_producer import job_commands, upkeep_commands
 from phoenix_producer.again import command_again, command_beside
-from phoenix_producer.comparing import Comparing
+from phoenix_producer.comparing import DIFFERS, Comparing
 from phoenix_producer.contract import DesiredState, EnsureResult
 from phoenix_producer.handle import Handles
 from phoenix_producer.plans import Plan
 from phoenix_producer.plugins import PluggableGroup
 from phoenix_producer.producer import Producer
 from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
-from phoenix_producer.session import INTERRUPTED, answers_of, conclude, print_json, talking
+from phoenix_producer.session import FAILED, INTERRUPTED, answers_of, conclude, print_json, talking
 from phoenix_producer.tables import standing_lines
 from phoenix_producer.teaching import epilog
-from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines
-from phoenix_producer.trees import PlanLines
+from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines, warnings_in
+from phoenix_producer.trees import DriftLines, PlanLines
 
 app = typer.Typer(
     cls=PluggableGroup,
@@ -30,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, nothing to do included; 1 failed; 2 wrong usage or bad input, nothing was begun; "
-    "130 Ctrl-C, the jobs go on. Of plan, 2 says that there is something to do. COMMAND --help says more, "
+    "130 Ctrl-C, the jobs go on. Of plan and drift, 2 says that something differs. COMMAND --help says more, "
     "with examples.",
 )
 
@@ -149,6 +149,31 @@ def plan(
         answers = answers_of(plans, context, timeout, as_json=True)  # the way to a plan is of no interest
     differs = any(isinstance(answer, Plan) and answer.lines for answer in answers)
     conclude(answers, PlanLines(answers), as_json=as_json, differs=differs)
+
+
+@app.command(
+    cls=Comparing,
+    epilog=epilog(
+        "phoenix-lxc drift",
+        "phoenix-lxc drift 103 900 --json",
+        codes="0 what exists is as declared; 2 something differs, waits for a restart or needs a rebuild; "
+        "1 what stands there is not ours, or cannot be told; 64 wrong usage, or the catalog lacks one of the CTIDs; "
+        "130 Ctrl-C.",
+    ),
+)
+def drift(context: typer.Context, ctids: Ctids = None, *, timeout: Timeout = None, as_json: AsJson = False) -> None:
+    """Print how what exists differs from the catalog, all of it by default: differences only; change nothing."""
+    with talking(context) as producer, NoWorkerNotice():
+        drifts = producer.drift(ctids or ()).wait(timeout)
+    if as_json:
+        print_json([one.model_dump(mode="json") for one in drifts])
+    else:
+        typer.echo("\n".join(DriftLines()(drifts)))
+        for warning in warnings_in(drifts):
+            complain(warning)
+    if any(one.problem for one in drifts):
+        raise typer.Exit(FAILED)
+    raise typer.Exit(DIFFERS if any(one.differs for one in drifts) else 0)
 
 
 @app.command(

@@ -1,4 +1,7 @@
-"""What an ensure would do: the answer to `phoenix.plan`, one part for each CTID that it concerns."""
+"""What an ensure would do, and what differs: the answers to `phoenix.plan` and `phoenix.drift`.
+
+A plan has one part for each CTID that it concerns; drift is about what exists, CTID by CTID.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from phoenix_producer.contract import Answer, Outcome, old_to_new
+from phoenix_producer.standing import Exists  # noqa: TC001 - pydantic reads it at run time
 
 
 class Why(StrEnum):
@@ -60,6 +64,22 @@ class Part(Answer):
     """Configuration keys that the running container takes, or would take, at its next start."""
     needs_rebuild: tuple[str, ...] = ()
     """What is declared otherwise and stays as it is, in whole sentences."""
+
+
+class Drift(Part):
+    """How what stands at a CTID differs from its declaration. `actions` are what an ensure would do about it."""
+
+    exists: Exists
+    outdated: tuple[str, ...] = ()
+    """Why a template is not what its declaration would build now, and what brings it up to date."""
+    problem: str = ""
+    """Why an ensure would be refused or would wait; then the differences are not known."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything is, or runs, otherwise than declared."""
+        return bool(self.actions or self.pending_restart or self.needs_rebuild or self.outdated)
 
 
 class Plan(Part):

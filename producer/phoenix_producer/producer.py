@@ -12,6 +12,7 @@ from phoenix_producer.contract import (
     ADOPT,
     CONTAINERS,
     DESTROY,
+    DRIFT,
     ENSURE,
     PLAN,
     REBUILD,
@@ -29,7 +30,7 @@ from phoenix_producer.contract import (
 )
 from phoenix_producer.handle import Handle, Handles, cancel
 from phoenix_producer.link import Link
-from phoenix_producer.plans import Plan
+from phoenix_producer.plans import Drift, Plan
 from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
 from phoenix_producer.standing import Standing
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequest
 _CTIDS = TypeAdapter(list[int])
 _STANDINGS = TypeAdapter(list[Standing])
+_DRIFTS = TypeAdapter(list[Drift])
 
 Answer = TypeVar("Answer")
 
@@ -173,9 +175,14 @@ class Producer:
 
         Raises ContractError and Unreachable.
         """
-        wanted = [self._request(ctid).ctid for ctid in ctids]
-        subject = f"the status of {', '.join(map(str, wanted)) or 'everything'}"
-        return self._ask(STATUS, {"ctids": wanted} if wanted else {}, _STANDINGS.validate_python, subject)
+        return self._look(STATUS, "status", ctids, _STANDINGS.validate_python)
+
+    def drift(self, ctids: Iterable[int] = ()) -> Handle[list[Drift]]:
+        """Ask how what exists at CTIDs of the catalog differs from it, by default at all; nothing is changed.
+
+        Raises ContractError and Unreachable.
+        """
+        return self._look(DRIFT, "drift", ctids, _DRIFTS.validate_python)
 
     def cancel(self, request_id: UUID | str) -> Handle[Cancelled]:
         """Ask that a job stop for its requester. Raises ContractError and Unreachable. See `Handle.cancel`."""
@@ -190,6 +197,11 @@ class Producer:
     def _change(self, name: str, request: _Change, request_id: UUID) -> Handle[EnsureResult]:
         options = request.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
         return self._send(name, request_id, request.ctid, options, EnsureResult.model_validate)
+
+    def _look(self, name: str, noun: str, ctids: Iterable[int], read: Callable[[Any], Answer]) -> Handle[Answer]:
+        wanted = [self._request(ctid).ctid for ctid in ctids]
+        subject = f"the {noun} of {', '.join(map(str, wanted)) or 'everything'}"
+        return self._ask(name, {"ctids": wanted} if wanted else {}, read, subject)
 
     def _send(
         self, name: str, request_id: UUID, ctid: int, options: dict[str, Any], read: Callable[[Any], Answer]

@@ -36,6 +36,8 @@ class Standing(Answer):
     running: bool = False
     differs: tuple[str, ...] = ()
     """Configuration keys that are not as declared, in Proxmox's own spelling."""
+    outdated: tuple[str, ...] = ()
+    """Why a template is not what its declaration would build now, and what brings it up to date."""
     lock: str | None = None
     """The lock that Proxmox has on its configuration, such as `backup`."""
     problem: str = ""

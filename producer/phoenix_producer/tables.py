@@ -92,7 +92,7 @@ def standing_lines(standings: Sequence[Standing]) -> Iterator[str]:
             one.role if one.role == Exists.TEMPLATE else f"{one.role}, {one.state}",
             one.node,
             _present(one),
-            "; ".join(filter(None, (_difference(one), f"locked: {one.lock}" if one.lock else "", one.problem))),
+            "; ".join(filter(None, _remarks(one))),
         )
         for one in standings
     ]
@@ -103,6 +103,13 @@ def _present(one: Standing) -> str:
     if one.exists is Exists.CONTAINER:
         return f"container, {DesiredState.RUNNING if one.running else DesiredState.STOPPED}"
     return f"{one.exists}, running" if one.running else str(one.exists)
+
+
+def _remarks(one: Standing) -> Iterator[str]:
+    yield _difference(one)
+    yield from one.outdated
+    yield f"locked: {one.lock}" if one.lock else ""
+    yield one.problem
 
 
 def _difference(one: Standing) -> str:

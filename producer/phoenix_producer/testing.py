@@ -19,6 +19,7 @@ from phoenix_producer.channel import Entry, used_before
 from phoenix_producer.contract import (
     CANCEL,
     CONTAINERS,
+    DRIFT,
     ENSURE,
     PLAN,
     STATUS,
@@ -29,7 +30,7 @@ from phoenix_producer.contract import (
     Outcome,
     ProgressKind,
 )
-from phoenix_producer.plans import Plan
+from phoenix_producer.plans import Drift, Plan
 from phoenix_producer.producer import Producer
 
 if TYPE_CHECKING:
@@ -120,12 +121,18 @@ class RecordingProducer(Producer):
 
     def stands(self, *standings: Standing) -> None:
         """Let these stand; a status names those that it asks for."""
+        self._shows(STATUS, standings)
 
-        def status(request: Request) -> dict[str, Any]:
+    def drifts(self, *drifts: Drift) -> None:
+        """Let these be how what exists differs; a request names those that it asks for."""
+        self._shows(DRIFT, drifts)
+
+    def _shows(self, name: str, each: Sequence[Standing] | Sequence[Drift]) -> None:
+        def shown(request: Request) -> dict[str, Any]:
             wanted = request.options.get("ctids")
-            return _success([one.model_dump(mode="json") for one in standings if wanted is None or one.ctid in wanted])
+            return _success([one.model_dump(mode="json") for one in each if wanted is None or one.ctid in wanted])
 
-        self._memory.answer_to(STATUS, (), status)
+        self._memory.answer_to(name, (), shown)
 
 
 class _Memory:

@@ -16,7 +16,7 @@ from phoenix_producer.terminal import not_applied_lines, outcome_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from phoenix_producer.plans import Part, Plan
+    from phoenix_producer.plans import Drift, Part, Plan
 
 _INDENT = "     "
 _STYLES = {
@@ -86,9 +86,7 @@ class PlanLines:
         for other in others:
             if other.needed_by == part.ctid:
                 branch.branches.append(self._other(other, others))
-        branch.branches += [Branch(action.words, _STYLES.get(action.kind, "")) for action in part.actions]
-        branch.branches += [Branch(f"at the next start: {key}", _NOTE) for key in part.pending_restart]
-        branch.branches += [Branch(f"needs a rebuild: {line}", _PROBLEM) for line in part.needs_rebuild]
+        branch.branches += _own(part)
         return branch
 
     def _other(self, part: Part, others: list[Part]) -> Branch:
@@ -96,6 +94,34 @@ class PlanLines:
             return Branch(f"{_title(part)} ({self._told[part.ctid]})", _NOTE)
         self._told[part.ctid] = "see above"
         return self._part(part, others)
+
+
+class DriftLines:
+    """Draws what differs, CTID by CTID; nothing of those that are as declared or do not exist."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
+
+    def __call__(self, drifts: Iterable[Drift]) -> Iterator[str]:
+        """Draw them one after the other, or say that there is nothing to draw."""
+        shown = [one for one in drifts if one.differs or one.problem]
+        for one in shown:
+            yield from self._branch(one).lines(self._console)
+        if not shown:
+            yield "Nothing that exists differs from the catalog."
+
+    def _branch(self, drift: Drift) -> Branch:
+        where = f" on {drift.node}" if drift.node else ""
+        top = Branch(f"{drift.ctid}  {drift.name}".rstrip() + f"  {drift.exists}{where}", "bold")
+        top.branches = list(_own(drift))
+        top.branches += [Branch(line, _PROBLEM) for line in (*drift.outdated, drift.problem) if line]
+        return top
+
+
+def _own(part: Part) -> Iterator[Branch]:
+    yield from (Branch(action.words, _STYLES.get(action.kind, "")) for action in part.actions)
+    yield from (Branch(f"at the next start: {key}", _NOTE) for key in part.pending_restart)
+    yield from (Branch(f"needs a rebuild: {line}", _PROBLEM) for line in part.needs_rebuild)
 
 
 def _title(part: Part) -> str:

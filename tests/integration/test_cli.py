@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from phoenix_producer import plugins, session
+from phoenix_producer import Action, Drift, Exists, plugins, session
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.terminal import outcome_lines
 from phoenix_producer.testing import RecordingProducer
@@ -110,6 +110,32 @@ def test_plan_prints_what_would_be_done_and_says_so_by_its_exit_code(
     assert run("plan", "103", REFUSED).returncode == 1, "what failed may differ as well"
 
 
+def test_drift_tells_differences_only_and_says_so_by_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = RecordingProducer()
+    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    same = Drift(ctid=101, exists=Exists.CONTAINER)
+    absent = Drift(ctid=102, exists=Exists.ABSENT)
+    change = Action(kind="change", key="memory", old="512", new="1024")
+    other = Drift(ctid=103, name="ca", node="pve", exists=Exists.CONTAINER, actions=(change,), warnings=("Mind it.",))
+    old = Drift(ctid=900, role="template", exists=Exists.TEMPLATE, outdated=("Template 900 is outdated.",))
+    theirs = Drift(ctid=104, exists=Exists.NOT_OURS, problem="It is not ours.")
+    producer.drifts(same, absent, other, old, theirs)
+
+    def told(*ctids: str) -> tuple[int, str]:
+        told = invoke("drift", *ctids)
+        return told.exit_code, told.stdout
+
+    assert told("101", "102") == (0, "Nothing that exists differs from the catalog.\n")
+    assert told("101", "103") == (2, "103  ca  container on pve\n     memory: 512 → 1024\n")
+    assert told("900") == (2, "900  template\n     Template 900 is outdated.\n")
+    assert told("103", "104")[0] == 1
+    assert "104  not-ours\n     It is not ours.\n" in told()[1]
+    assert invoke("drift", "103").stderr == "Warning: Mind it.\n"
+    as_json = invoke("drift", "103", "101", "--json")
+    assert as_json.exit_code == 2
+    assert [one["ctid"] for one in json.loads(as_json.stdout)] == [101, 103]
+
+
 def test_not_waiting_prints_the_request_ids(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     done = run("ensure", "103", "101", "--no-wait")
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["103", "101"]
@@ -159,12 +185,13 @@ def test_json_of_plans_and_of_request_ids(run: Callable[..., subprocess.Complete
         ["plan"],
         ["plan", "5"],
         ["plan", "103", "--all"],
+        ["drift", "5"],
         ["ensure", "103", "--state", "on"],
     ],
 )
 def test_bad_input_has_its_exit_code_and_nothing_on_stdout(arguments: list[str]) -> None:
     result = invoke("--redis-url", NOBODY, *arguments)
-    assert (result.exit_code, result.stdout) == (64 if arguments[0] == "plan" else 2, "")
+    assert (result.exit_code, result.stdout) == (64 if arguments[0] in {"plan", "drift"} else 2, "")
     assert "Invalid value" in result.stderr
 
 
@@ -233,7 +260,7 @@ def test_the_first_help_says_what_to_set_and_what_to_try() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["ensure", "plan", "status", "cancel", "locks", "jobs", "jobs show", "catalog check", "migrate", "demo"],
+    ["ensure", "plan", "drift", "status", "cancel", "locks", "jobs", "jobs show", "catalog check", "migrate", "demo"],
 )
 def test_the_help_of_each_command_has_an_example_and_the_exit_codes(command: str) -> None:
     shown = invoke(*command.split(), "--help")

@@ -15,7 +15,7 @@ from phoenix_worker.core.prediction import foretold
 from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
 from phoenix_worker.surroundings import with_surroundings
-from phoenix_worker.survey import not_made_by_us, takes_effect_later
+from phoenix_worker.survey import about_template, takes_effect_later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,8 +141,7 @@ class _Looks:
             if template.not_applied:
                 self._forecast.templates_not_applied[template.ctid] = template.not_applied
             return self.container(template, Why.TEMPLATE, clone)
-        if not seen.is_ours:
-            self._forecast.warnings.append(not_made_by_us(template.ctid, "would be cloned"))
+        self._forecast.warnings += about_template(template, seen, "would be cloned")
         return seen
 
 

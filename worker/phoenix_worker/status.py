@@ -11,6 +11,7 @@ from phoenix_producer.standing import Exists, Standing
 from phoenix_worker.core.diff import diff
 from phoenix_worker.core.errors import PermanentError
 from phoenix_worker.core.marker import Stage
+from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import Action, Verdict, judge, may_write
 from phoenix_worker.surroundings import with_surroundings
 
@@ -30,13 +31,17 @@ def standings(task: PhoenixTask, ctids: Any) -> Iterator[Standing]:
 
     Raises ContractError, and PermanentError for a CTID that is not declared.
     """
+    for declaration in declarations_of(task, ctids, "status"):
+        yield _standing(task, declaration)
+
+
+def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaration]:
+    """Read which CTIDs a request is about, all of the catalog when it names none; raises as `standings`."""
     try:
         wanted = _CTIDS.validate_python(ctids)
     except ValidationError as error:
-        raise ContractError(f"Not a valid status request: {ctids!r} is no list of CTIDs.") from error
-    catalog = task.catalog.current()
-    for declaration in [task.declaration(ctid) for ctid in wanted or catalog]:
-        yield _standing(task, declaration)
+        raise ContractError(f"Not a valid {kind} request: {ctids!r} is no list of CTIDs.") from error
+    return [task.declaration(ctid) for ctid in wanted or task.catalog.current()]
 
 
 def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
@@ -52,6 +57,7 @@ def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
         exists(declaration, seen, verdict),
         running=seen.running,
         differs=_differences(declaration, seen) if may_write(verdict) else (),
+        outdated=outdated(declaration, seen),
         lock=seen.lock,
         problem=verdict.message,
     )

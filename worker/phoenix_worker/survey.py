@@ -11,6 +11,7 @@ from uuid import UUID
 
 from phoenix_producer.contract import ContractError, EnsureRequest, Request, kind_of, parse_as
 from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import Action, Creating, Purpose, Verdict, judge
 from phoenix_worker.surroundings import with_surroundings
 from phoenix_worker.task import from_json, to_json
@@ -132,12 +133,19 @@ def looked_just_now(steps: Sequence[Mapping[str, Any]], ctid: int, now: float) -
 def template_there(task: PhoenixTask, template: Declaration) -> tuple[bool, tuple[str, ...]]:
     """Look once whether a template is finished: whoever made it, it is cloned from. With what is to be told of it."""
 
-    def look_at_it() -> dict[str, bool]:
+    def look_at_it() -> dict[str, Any]:
         seen = task.proxmox.observe_template(template.node, template.ctid)
-        return {"finished": seen.is_template, "ours": seen.is_ours}
+        return {"finished": seen.is_template, "warnings": about_template(template, seen, "was cloned")}
 
     there = task.read("template", look_at_it)
-    return there["finished"], () if there["ours"] else (not_made_by_us(template.ctid, "was cloned"),)
+    return there["finished"], tuple(there["warnings"])
+
+
+def about_template(template: Declaration, seen: Observation, what: str) -> tuple[str, ...]:
+    """Tell what to know of a template that is cloned as it is, or would be."""
+    if not seen.is_ours:
+        return (not_made_by_us(template.ctid, what),)
+    return tuple(f"{why} It {what} as it is." for why in outdated(template, seen))
 
 
 def not_made_by_us(template: int, what: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_producer.contract import (
     CANCEL,
     CONTAINERS,
+    DRIFT,
     ENSURE,
     PLAN,
     REFUSE,
@@ -31,6 +32,7 @@ from phoenix_worker.canvas import CLONE, CONFIGURE, CREATE, SEAL, START, STOP, V
 from phoenix_worker.converge import converge, grow
 from phoenix_worker.core.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.plan import plan
+from phoenix_worker.drift import drifts
 from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.foresight import foresee
 from phoenix_worker.making import cloned, make
@@ -199,6 +201,12 @@ def cancel(self: PhoenixTask, job: str = "") -> dict[str, str]:
     if verdict == Cancelled.DETACHED:
         self.backend.mark_as_failure(of_job, EnsureFailed.of(Failure(request_id=of_job, **why)))
     return {"job": of_job or job, "verdict": verdict}
+
+
+@task(DRIFT)
+def drift(self: PhoenixTask, ctids: Any = ()) -> list[dict[str, Any]]:
+    """Tell how what exists at the CTIDs, at all of the catalog by default, differs from it."""
+    return [one.model_dump(mode="json") for one in drifts(self, ctids)]
 
 
 @task(STATUS)

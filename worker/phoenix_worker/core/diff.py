@@ -7,6 +7,7 @@ and a gateway goes with the address it belonged to.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ def marker_for(declaration: Declaration, creation: str, stage: Stage) -> Marker:
 def origin_of(declaration: Declaration) -> str:
     """Return what it is made from, for the marker: the CTID of a template, or the file name of an OS template."""
     if declaration.clone_from is None:
-        return file_name(declaration.os_template or "")
+        return re.sub(r"[^\w.:+~-]", "-", file_name(declaration.os_template or ""))  # what a marker can hold
     return f"{declaration.clone_from}" if declaration.full_clone else f"{declaration.clone_from},{LINKED}"
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core import property_string
+from phoenix_worker.core import property_string, volumes
 from phoenix_worker.core.diff import origin_of
 from phoenix_worker.core.observation import Presence
 from phoenix_worker.core.root_only import taken_places
-from phoenix_worker.core.volumes import unchangeable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[str, ...]:
-    """Say for each such key what it is, what is declared, and why it stays as it is."""
+    """Say for each such key, in a sentence, what it is, what is declared, and why it stays as it is."""
+    return tuple(f"CT {observation.ctid} stays as it is: {one}." for one in unchangeable(declaration, observation))
+
+
+def unchangeable(declaration: Declaration, observation: Observation) -> tuple[str, ...]:
+    """Say the same as parts of a sentence."""
     if observation.presence is not Presence.HERE:
         return ()
     root = property_string.parse(observation.config.get("rootfs", ""), "volume")
@@ -28,14 +32,16 @@ def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[s
         told.append(f"its root disk has {size:g} GiB and is declared with {declaration.disk_gb}: no disk shrinks")
     if storage and declaration.storage is not None and declaration.storage != storage:
         told.append(f"its root disk is on {storage} and is declared for {declaration.storage}: no disk is moved")
-    told += unchangeable(declaration.volumes, observation.config)
+    if size is not None and declaration.disk_gb is not None and declaration.disk_gb > size and observation.base_volume:
+        told.append(f"its root disk has {size:g} GiB and is declared with {declaration.disk_gb}: no template grows")
+    told += volumes.unchangeable(declaration.volumes, observation.config)
     privileged = observation.config.get("unprivileged", "0") != "1"
     if privileged is declaration.unprivileged:
         is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")
         told.append(f"it is {is_} and is declared {declared}: that is decided when it is made")
     told += _other_origin(declaration, observation)
     told += (f"{place}: no volume is taken out of sight" for place in taken_places(declaration, observation))
-    return tuple(f"CT {observation.ctid} stays as it is: {one}." for one in told)
+    return tuple(told)
 
 
 def _other_origin(declaration: Declaration, observation: Observation) -> Iterator[str]:

@@ -1,0 +1,80 @@
+"""What exists is compared with the catalog, and an outdated template is told wherever it matters."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from phoenix_producer import Exists
+from tests.acceptance.scenes import done, stand
+from tests.acceptance.test_converging import redeclare
+from tests.acceptance.test_inspect import cli
+from tests.support.product import container, template
+
+if TYPE_CHECKING:
+    from phoenix_producer import Drift
+    from tests.support.product import Product
+
+
+def drift(product: Product, *ctids: int) -> dict[int, Drift]:
+    """Ask, and see that nothing is written for it."""
+    count = len(product.writes())
+    found = product.producer.drift(ctids).wait(timeout=60)
+    assert len(product.writes()) == count
+    return {one.ctid: one for one in found}
+
+
+def keys(one: Drift) -> list[tuple[str, str | None, str | None]]:
+    return [(action.key or action.kind, action.old, action.new) for action in one.actions]
+
+
+def test_drift_is_what_an_ensure_would_put_right(product: Product) -> None:
+    others = {104: container(104), 105: container(105), 106: container(106)}
+    product.declare({900: template(), 103: container(103, pct_options=["nesting=1"]), **others})
+    product.start_worker()
+    product.ensure(103)
+    product.ensure(104)
+    assert all(one.differs is False for one in drift(product).values())
+    assert cli(product, "drift").exit_code == 0
+    product.simulator.do(product.simulator.pve.ct(103).config.update, {"memory": "256"})
+    product.simulator.set(product.simulator.pve.ct(104), status="stopped")
+    stand(product, 105)
+    found = drift(product)
+    assert keys(found[103]) == [("memory", "256", "512")]
+    assert keys(found[104]) == [("start", None, None)]
+    assert (found[105].exists, found[105].actions, found[105].differs) == (Exists.NOT_OURS, (), False)
+    assert "without our marker" in found[105].problem
+    assert (found[106].exists, found[106].differs) == (Exists.ABSENT, False)
+    told = cli(product, "drift", "103", "--json")
+    assert (told.exit_code, json.loads(told.stdout)[0]["actions"][0]["new"]) == (2, "512")
+    assert (cli(product, "drift").exit_code, cli(product, "drift", "555").exit_code) == (1, 64)
+    product.ensure(103)
+    redeclare(product, 103, description="other", pct_options=["nesting=1"])
+    redeclare(product, 103, description=None, pct_options=["nesting=0"])
+    assert drift(product, 103)[103].actions[0].key == "features"
+    product.ensure(103)
+    assert drift(product, 103)[103].pending_restart == ("features",)
+    assert cli(product, "drift", "103").exit_code == 2, "what runs is not what is declared"
+
+
+def test_an_outdated_template_is_told_and_cloned_all_the_same(product: Product) -> None:
+    product.declare({900: template(), 103: container(103, storage_size_gb=20), 104: container(104, storage_size_gb=20)})
+    product.start_worker()
+    assert product.ensure(103).warnings == ()
+    assert drift(product, 900)[900].outdated == ()
+    redeclare(product, 900, storage_size_gb=16)
+    old, small = drift(product, 900)[900].outdated
+    assert "`phoenix-lxc ensure 900`" in old
+    assert "its root disk has 8 GiB and is declared with 16" in small
+    assert "`phoenix-lxc rebuild 900`" in small
+    assert cli(product, "drift", "900").exit_code == 2
+    planned = product.producer.plan(104).wait(timeout=60)
+    assert planned.warnings == tuple(f"{why} It would be cloned as it is." for why in (old, small))
+    result = product.ensure(104)
+    assert (result.outcome, result.templates_built) == ("created", ())
+    assert result.warnings == tuple(f"{why} It was cloned as it is." for why in (old, small))
+    assert done(product.ensure(900)) == [("configure", 900)]
+    assert drift(product, 900)[900].outdated == (small,), "no ensure grows the disk of a template"
+    (standing,) = product.producer.status([900]).wait(timeout=60)
+    assert standing.outdated == (small,)
+    assert small in cli(product, "status", "900").stdout

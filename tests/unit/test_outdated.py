@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from phoenix_worker.catalog.declaration import Declaration, Role
+from phoenix_worker.core.diff import diff, origin_of
+from phoenix_worker.core.marker import Marker, Stage, read_marker, write_marker
+from phoenix_worker.core.observation import Observation, Presence
+from phoenix_worker.core.outdated import outdated
+from phoenix_worker.core.rebuild import needs_rebuild
+
+DECLARED = Declaration(
+    900,
+    "base",
+    Role.TEMPLATE,
+    "pve1",
+    os_template="local:vztmpl/debian-13.tar.zst",
+    storage="zfs",
+    disk_gb=8,
+    hash="h1",
+)
+
+
+def sealed(declaration: str = "h1", source: str = "debian-13.tar.zst", **config: str) -> Observation:
+    marker = Marker(900, "c1", Role.TEMPLATE, Stage.CONFIGURED, declaration, source)
+    present = {
+        "hostname": "base",
+        "tags": "phoenix",
+        "template": "1",
+        "unprivileged": "1",
+        "rootfs": "zfs:basevol-900-disk-0,size=8G",
+        "description": write_marker(marker),
+    }
+    return Observation(900, "pve1", Presence.HERE, present | config)
+
+
+def test_a_template_as_declared_is_not_outdated() -> None:
+    assert outdated(DECLARED, sealed()) == ()
+
+
+def test_an_older_configuration_is_put_right_by_an_ensure() -> None:
+    (told,) = outdated(DECLARED, sealed("h0"))
+    assert "`phoenix-lxc ensure 900`" in told
+
+
+@pytest.mark.parametrize(
+    ("declared", "seen", "why"),
+    [
+        (replace(DECLARED, disk_gb=16), sealed(), "its root disk has 8 GiB and is declared with 16: no template grows"),
+        (replace(DECLARED, disk_gb=4), sealed(), "no disk shrinks"),
+        (replace(DECLARED, storage="other"), sealed(), "no disk is moved"),
+        (
+            DECLARED,
+            sealed(source="ubuntu.tar.zst"),
+            "it was made from ubuntu.tar.zst and is declared as one that was made from debian-13.tar.zst",
+        ),
+        (replace(DECLARED, os_template=None, clone_from=901), sealed(source="902"), "made from 902"),
+    ],
+)
+def test_what_no_ensure_changes_asks_for_a_rebuild(declared: Declaration, seen: Observation, why: str) -> None:
+    (told,) = outdated(declared, seen)
+    assert why in told
+    assert "`phoenix-lxc rebuild 900`" in told
+    assert len(needs_rebuild(declared, seen)) == 1, "an ensure of the template says it too"
+
+
+def test_it_stays_outdated_once_it_was_configured() -> None:
+    declared = replace(DECLARED, os_template="local:vztmpl/debian-14.tar.zst", hash="h2")
+    seen = sealed()
+    assert len(outdated(declared, seen)) == 2
+    notes = diff(declared, seen).put["description"]
+    marker = read_marker(notes)
+    assert marker is not None
+    assert (marker.declaration, marker.origin) == ("h2", "debian-13.tar.zst")
+    (told,) = outdated(declared, replace(seen, config=seen.config | {"description": notes}))
+    assert "rebuild" in told
+
+
+def test_changed_scripts_are_named() -> None:
+    (told,) = outdated(DECLARED, sealed(), ("base_setup",))
+    assert "its script base_setup is another one now" in told
+
+
+def test_nothing_is_said_of_what_nobody_noted_or_is_no_template_of_ours() -> None:
+    assert outdated(DECLARED, sealed(source="")) == ()
+    assert outdated(DECLARED, sealed("h0", description="by hand")) == ()
+    assert outdated(replace(DECLARED, role=Role.CONTAINER), sealed("h0")) == ()
+    assert outdated(DECLARED, sealed("h0", template="0")) == (), "one that is half made is finished anyhow"
+
+
+def test_any_os_template_can_be_noted() -> None:
+    odd = replace(DECLARED, os_template="local:vztmpl/a b+c~1.tar.zst")
+    marker = Marker(900, "c1", Role.TEMPLATE, Stage.MADE, "h1", origin_of(odd))
+    assert read_marker(write_marker(marker)) == marker
