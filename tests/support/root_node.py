@@ -33,6 +33,8 @@ class RootNode(SshNode):
         self.slash = directory / "slash"
         self.read: Callable[[int], None] = lambda _: None
         """Called with the CTID when a configuration file was read."""
+        self.unlocked: Callable[[int], None] = lambda _: None
+        """Called with the CTID when a container was unlocked."""
 
     def __enter__(self) -> Self:
         for folder in ("etc/pve/lxc", "run/lock/lxc"):
@@ -82,6 +84,7 @@ class RootNode(SshNode):
         if found is None:
             return {"code": 2, "say": f"Configuration file 'nodes/{NODE}/lxc/{ctid}.conf' does not exist"}
         found.lock = None
+        self.unlocked(int(ctid))
         return {"code": 0, "say": ""}
 
     def _file(self, ctid: str) -> dict[str, Any]:

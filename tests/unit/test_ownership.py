@@ -180,6 +180,13 @@ TABLE: dict[str, tuple[Declaration, Observation, Creating, Action, str]] = {
         Action.REMOVE_HALF_MADE,
         "half-made",
     ),
+    "our marker, no lock, no root disk → destroy, start again": (
+        CONTAINER,
+        here(marked({"hostname": "somebody"})),
+        Creating.NOT_LOOKED,
+        Action.REMOVE_HALF_MADE,
+        "half-made",
+    ),
     "lock: create, our marker, not looked yet → wait": (
         CONTAINER,
         here(OURS | HALF),
@@ -263,7 +270,7 @@ def test_destroying_needs_the_marker_and_nothing_else_changes_that(row: str) -> 
     verdict = judge(declared, seen, adopt=True, creating=creating, purpose=Purpose.DESTROY)
     if then is Action.CREATE:
         assert verdict.action is Action.NOTHING
-    elif then in {Action.WAIT, Action.ADOPT_TASK, Action.REMOVE_HALF_MADE} or seen.presence is not Presence.HERE:
+    elif (then is not Action.REFUSE and seen.lock is not None) or seen.presence is not Presence.HERE:
         assert (verdict.action, verdict.cause) == (then, cause), "somebody is at work on it, or it is elsewhere"
     elif seen.lock == "create":
         assert (verdict.action, verdict.cause) == (Action.REFUSE, "half-made")

@@ -10,6 +10,7 @@ from phoenix_worker import traces
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.ownership import Creating, judge
 from phoenix_worker.orders import clone_order
+from phoenix_worker.repair import can_clear, clear, free_template, go_on_clearing
 from phoenix_worker.survey import look, permit
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _ALREADY_EXISTS = "already-exists"
 _FORGOTTEN = "task-forgotten"
 _WORKER_DIED = "proxmox-worker-died"
 _HALF_MADE = "half-made"
+_LOCKED = "locked"
 _LOOKS = 2
 
 
@@ -51,6 +53,7 @@ def make(
     kind: str,
 ) -> dict[str, Any]:
     """Send the order unless `found` finds that it was sent before, and wait until Proxmox has done it."""
+    go_on_clearing(task, declaration)
     find = partial(_found, task, declaration, found)
     posted: dict[str, Any] = task.once(
         step, lambda: _post(task, step, declaration, order, find, doing), adopt=find, upid=traces.upid_of
@@ -62,7 +65,7 @@ def make(
             raise
     except TransientError as error:
         if error.cause == _WORKER_DIED:
-            raise _half_made(task, declaration, error) from error
+            _clear_up(task, declaration, error)
         raise
     return posted
 
@@ -70,16 +73,17 @@ def make(
 def _found(
     task: PhoenixTask, declaration: Declaration, found: Callable[[float], dict[str, Any] | None], when: float
 ) -> dict[str, Any] | None:
-    """Look for what was ordered. What is half made while no task makes it is told with the commands that clear it.
+    """Look for what was ordered. What is half made while no task makes it is cleared up, so that it is made anew.
 
     Not at the first looks: Proxmox sets the lock a moment before it lists the task.
     """
     try:
         return found(when)
     except TransientError as error:
-        if error.cause == _HALF_MADE and task.running.tries >= _LOOKS:
-            raise _half_made(task, declaration, error) from error
-        raise
+        if error.cause != _HALF_MADE or task.running.tries < _LOOKS:
+            raise
+        _clear_up(task, declaration, error)
+        return found(when)
 
 
 def _is_whole(made: dict[str, Any] | None) -> bool:
@@ -101,6 +105,10 @@ def _post(
     """
     try:
         return traces.posted(order())
+    except TransientError as error:
+        if error.cause == _LOCKED and declaration.clone_from is not None:
+            free_template(task, declaration.node, declaration.clone_from)
+        raise
     except PermanentError as error:
         if error.cause != _ALREADY_EXISTS:
             raise
@@ -112,12 +120,21 @@ def _post(
         raise
 
 
-def _half_made(task: PhoenixTask, declaration: Declaration, error: TransientError) -> Exception:
-    """Tell how to clear what a Proxmox worker left that died: nothing but the node's own shell can."""
-    seen = task.proxmox.observe(declaration.node, declaration.ctid)
+def _clear_up(task: PhoenixTask, declaration: Declaration, error: TransientError) -> None:
+    """Remove what a Proxmox worker left that died, and free the template; the task holds its lane.
+
+    Raises PermanentError with the commands that do it, where there is no door to the node's shell.
+    """
+    node, source = declaration.node, declaration.clone_from
+    seen = task.proxmox.observe(node, declaration.ctid)
     if seen.lock != "create":
-        return error
-    refusal = judge(declaration, seen, creating=Creating.NOBODY).refusal()
-    if declaration.clone_from is not None:
-        refusal.remedy += f" Its template is locked too: `pct unlock {declaration.clone_from}`."
-    return refusal
+        return
+    verdict = judge(declaration, seen, creating=Creating.NOBODY)
+    if not can_clear(task, seen, verdict):
+        refusal = verdict.refusal()
+        if source is not None:
+            refusal.remedy += f" Its template is locked too: `pct unlock {source}`."
+        raise refusal from error
+    clear(task, declaration)
+    if source is not None:
+        free_template(task, node, source)

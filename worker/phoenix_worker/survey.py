@@ -13,6 +13,7 @@ from phoenix_producer.contract import ContractError, EnsureRequest, Request, kin
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import Action, Creating, Purpose, Verdict, judge
+from phoenix_worker.repair import can_clear, clear, running_makers
 from phoenix_worker.surroundings import with_surroundings
 from phoenix_worker.task import from_json, to_json
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.observation import Observation
-    from phoenix_worker.core.ports import ProxmoxTask
     from phoenix_worker.task import PhoenixTask
 
 _MOMENT = 2.0
@@ -80,17 +80,23 @@ def survey(
 ) -> tuple[Observation, Verdict]:
     """Look once for this task, under the CTID's lock, and judge. Whoever makes it just now is waited for first.
 
+    What a dead Proxmox worker left of it is removed first, if this worker can.
+
     Raises TransientError when somebody is at work on the CTID in another way.
     """
     for turn in count():
         entry = task.read(f"survey-{declaration.ctid}-{turn}", lambda: _survey(task, declaration, adopt, purpose))
         if not entry["upid"]:
-            break
+            seen = from_json(entry["seen"])
+            verdict = judge(declaration, seen, adopt=adopt, creating=Creating(entry["creating"]), purpose=purpose)
+            if not can_clear(task, seen, verdict):
+                return seen, verdict
+            clear(task, declaration)
+            continue
         end = task.wait_for_task(entry["upid"], f"make CT {declaration.ctid} on {declaration.node}", kind="adopted")
         if "error" in end and end["error"]["cause"] != "task-forgotten":
             raise TransientError(**end["error"])
-    seen = from_json(entry["seen"])
-    return seen, judge(declaration, seen, adopt=adopt, creating=Creating(entry["creating"]), purpose=purpose)
+    raise AssertionError("it is looked at again until it can be judged")
 
 
 def takes_effect_later(declaration: Declaration) -> bool:
@@ -201,12 +207,3 @@ def _maker(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tu
     if ours and marker is not None and marker.ctid == seen.ctid:
         return Creating.OURS, ours[0]
     return Creating.ANOTHER, makers[0].upid
-
-
-def running_makers(task: PhoenixTask, declaration: Declaration) -> list[ProxmoxTask]:
-    """List the tasks that may be making a CTID now: a creation of it, or a clone of its template (named by source)."""
-    node, source = declaration.node, declaration.clone_from
-    tasks = [entry for entry in task.proxmox.recent_tasks(node, declaration.ctid) if entry.kind == "vzcreate"]
-    if source is not None:
-        tasks += [entry for entry in task.proxmox.recent_tasks(node, source) if entry.kind == "vzclone"]
-    return [entry for entry in tasks if entry.running]

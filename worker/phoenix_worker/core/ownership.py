@@ -40,7 +40,7 @@ class Action(StrEnum):
     """Ours, with the template flag or the base volume but not both; `diff` says how the flag is put right."""
     ADOPT_TASK = "adopt-task"
     REMOVE_HALF_MADE = "remove-half-made"
-    """Unlock with a node shell, destroy, start again. Without a shell: raise `refusal()`."""
+    """Unlock with a node shell, destroy, start again. With a lock and without a shell: raise `refusal()`."""
     WAIT = "wait"
     REFUSE = "refuse"
 
@@ -141,6 +141,10 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
     ),
     (lambda c: c.to_become_template, _act(Action.MARK)),
     # It carries our marker.
+    (
+        lambda c: c.marker is not None and "rootfs" not in c.seen.config,
+        _say(Action.REMOVE_HALF_MADE, "half-made", _BY_HAND, f"{_HALF_MADE}: it has no root disk"),
+    ),
     (
         lambda c: c.role_changed or (c.marker is not None and c.seen.base_volume and not c.declared.is_template),
         _refuse(
