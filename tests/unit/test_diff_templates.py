@@ -33,8 +33,9 @@ def test_a_flag_without_a_base_volume_goes() -> None:
     assert changes.changes == (Change(key="template", old="1"),)
 
 
-def test_a_disk_under_the_flag_is_not_grown() -> None:
-    assert diff(TEMPLATE, template(template="1", rootfs="local-lvm:vm-103-disk-0,size=8G")).grow == {}
+def test_a_disk_under_the_flag_grows_once_the_flag_is_gone() -> None:
+    changes = diff(TEMPLATE, template(template="1", rootfs="local-lvm:vm-103-disk-0,size=8G"))
+    assert (changes.delete, changes.grow) == (("template",), {"rootfs": 16})
 
 
 def test_a_base_volume_without_the_flag_gets_it() -> None:

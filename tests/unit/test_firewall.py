@@ -14,13 +14,13 @@ from phoenix_worker.core.firewall import (
     Act,
     FirewallState,
     Rule,
-    RuleWrite,
     declared_rule,
     rule_writes,
     shown_rule,
     wording,
 )
 from tests.support.declared import DECLARED, FIREWALL, HTTPS, NET0, PING, seen
+from tests.support.modelled_pve import ruled
 
 if TYPE_CHECKING:
     from phoenix_worker.core.observation import Observation
@@ -29,29 +29,13 @@ AS_DECLARED = FirewallState(enabled=True, rules=(declared_rule(HTTPS), declared_
 WALLED = replace(DECLARED, firewall=FIREWALL)
 
 
-def carried_out(rules: list[Rule], writes: tuple[RuleWrite, ...]) -> list[Rule]:
-    """What pve-firewall does with these requests."""
-    now = list(rules)
-    for write in writes:
-        if write.act is Act.INSERT:
-            now.insert(0, write.rule or {})
-        elif write.act is Act.DELETE:
-            del now[write.position]
-        elif write.act is Act.UPDATE:
-            kept = {name: value for name, value in now[write.position].items() if name not in write.drop}
-            now[write.position] = kept | (write.rule or {})
-        else:
-            now.insert(write.position - 1, now.pop(0))
-    return now
-
-
 RULES = st.lists(st.fixed_dictionaries({"action": st.sampled_from("ABCDE")}, optional={"log": st.just("info")}))
 
 
 @given(RULES, RULES)
 def test_the_requests_make_exactly_the_declared_rules_in_their_order(present: list[Rule], wanted: list[Rule]) -> None:
     writes = rule_writes(present, wanted)
-    assert carried_out(present, writes) == wanted
+    assert ruled(present, writes) == wanted
     assert bool(writes) is (present != wanted)
 
 

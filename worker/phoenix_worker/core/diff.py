@@ -246,8 +246,11 @@ def _notes(declaration: Declaration, observation: Observation) -> str | None:
 
 
 def _growth(declaration: Declaration, observation: Observation) -> dict[str, int]:
-    """Grow only: a bigger disk is left alone, and the disks of a template cannot be resized."""
-    if observation.base_volume or observation.template_flag:
+    """Grow only: a bigger disk is left alone, and the disks of a template cannot be resized.
+
+    A template's flag without a base volume is taken away before anything grows.
+    """
+    if observation.base_volume:
         return {}
     size = property_string.size_gib(
         property_string.parse(observation.config.get("rootfs", ""), "volume").get("size", "")

@@ -82,7 +82,7 @@ def unchangeable(declared: Iterable[Volume], config: Mapping[str, str]) -> Itera
     there = mounted(config)
     for volume in declared:
         present = there.get(volume.mount_point)
-        if present is None:
+        if present is None or not present.made:
             continue
         what = f"its volume {volume.mount_point}"
         if present.storage != volume.storage:

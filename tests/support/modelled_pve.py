@@ -1,0 +1,80 @@
+"""What Proxmox makes of changes, without a server: the rules of pve-container and pve-firewall, and their spellings.
+
+Written from Proxmox's own sources, and apart from the product's, whose rules are checked against it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core import root_only
+from phoenix_worker.core.firewall import Act, FirewallState
+
+if TYPE_CHECKING:
+    from phoenix_worker.core.diff import Changes
+    from phoenix_worker.core.firewall import Rule, RuleWrite
+    from phoenix_worker.core.observation import Observation
+
+NEW_MAC = "BC:24:11:AA:BB:CC"
+
+
+def carried_out(seen: Observation, changes: Changes) -> Observation:
+    """What is seen once all changes were sent."""
+    # What only root may set goes to `pct` and into the node's file, which have tests of their own.
+    config = dict(root_only.applied(seen, changes.root).config)
+    for key in changes.delete:
+        config.pop(key, None)
+    for key, value in changes.put.items():
+        config[key] = shown(key, value, seen.ctid)
+    for disk, size_gb in changes.grow.items():
+        assert re.search(r"size=[\d.]+[KMGT]?", config[disk]), "only what has a size can grow"
+        config[disk] = re.sub(r"size=[\d.]+[KMGT]?", f"size={size_gb}G", config[disk])
+    firewall = seen.firewall
+    if firewall is not None:
+        enabled = firewall.enabled if changes.firewall_on is None else changes.firewall_on
+        firewall = FirewallState(enabled, tuple(ruled(list(firewall.rules), changes.rules)))
+    else:
+        assert not changes.rules
+    return replace(seen, config=config, firewall=firewall, pool=changes.pool or seen.pool)
+
+
+def shown(key: str, value: str, ctid: int) -> str:
+    """A value as `GET config` shows it after it was set."""
+    if key.startswith("net"):
+        parts = dict(part.split("=", 1) for part in value.split(","))
+        parts = {"hwaddr": NEW_MAC} | parts | {"type": "veth"}
+        return ",".join(f"{name}={parts[name]}" for name in sorted(parts, key=lambda name: (name != "name", name)))
+    if key == "features":
+        return ",".join(sorted(value.split(",")))
+    if key == "tags":
+        return ";".join(sorted({tag.lower() for tag in re.split(r"[;, ]+", value) if tag}))
+    if key == "description":
+        return f"{value}\n"
+    if re.fullmatch(r"rootfs|mp\d+", key):
+        return _allocated(key, value, ctid)
+    return value
+
+
+def _allocated(key: str, value: str, ctid: int) -> str:
+    volume, *options = value.split(",")
+    storage, _, size_gb = volume.partition(":")
+    assert size_gb.isdecimal(), f"{key}: only new volumes are ordered"
+    return ",".join([f"{storage}:vm-{ctid}-disk-{key}", *sorted([*options, f"size={size_gb}G"])])
+
+
+def ruled(rules: list[Rule], writes: tuple[RuleWrite, ...]) -> list[Rule]:
+    """What pve-firewall makes of rules: `PVE/API2/Firewall/Rules.pm`."""
+    now = list(rules)
+    for write in writes:
+        if write.act is Act.INSERT:
+            now.insert(0, write.rule or {})
+        elif write.act is Act.DELETE:
+            del now[write.position]
+        elif write.act is Act.UPDATE:
+            kept = {name: value for name, value in now[write.position].items() if name not in write.drop}
+            now[write.position] = kept | (write.rule or {})
+        else:
+            now.insert(write.position - 1, now.pop(0))
+    return now
