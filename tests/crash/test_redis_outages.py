@@ -1,8 +1,9 @@
 """Redis goes away and comes back, with work under way: workers wait, say so once, and go on where they were.
 
 Each outage lasts until the worker has said that it waits, and a moment more; two of them half a minute, at the end of
-which each worker takes the other for dead. The ledger's calls are repeated every two seconds at most, and Celery's own
-reconnecting pauses 2, 4, 6 … up to 30 s, so that work begins again at most so long after Redis is back.
+which each worker takes the other for dead. The ledger's calls are repeated every second at most,
+Celery connects again when they are answered, and idle connections of before are not used any more: work goes on within
+about two seconds.
 
 Effects are kept on another Redis, so that they show what was done twice.
 """
@@ -36,7 +37,7 @@ WAITS = "Redis does not answer"
 GOES_ON = "Redis answers again"
 DEEP = ["build Txx", "clone Tx", "build Tx", "clone T", "build T", "clone a", "2 a", "last a"]
 ABOUT_TASKS = re.compile(r"Task t\.\w+\[")
-FEW, MANY = 3, 25
+FEW, MANY = 2, 25
 LINGERS = 2.0
 """Seconds that an outage goes on after a worker has noticed it."""
 HALF_A_MINUTE = 30.0
@@ -99,7 +100,7 @@ def survives(
     assert sorted(effects.lrange("effects", 0, -1)) == sorted(DEEP)
     wait_for(lambda: not client.redis.exists("phoenix:due"))
     for worker in workers:
-        if WAITS in worker.log():  # if it has noticed: a call takes up to 45 s when connections open to silence
+        if WAITS in worker.log():  # if it has noticed
             wait_for(partial(goes_on, worker))
         told = [line for line in worker.log().splitlines() if line.startswith("[20") and not ABOUT_TASKS.search(line)]
         assert sum(WAITS in line for line in told) <= few, "it is said once, or again when it comes in two waves"
@@ -141,7 +142,7 @@ def test_work_goes_on_after_a_cut_that_nobody_was_told_of(
 ) -> None:
     """What was open stays open and silent for ever: only timeouts tell, of each connection when it is used next."""
     worker = start_worker(APP, {**environ, "DURABLE_REDIS": wire.url}, concurrency=4)
-    survives(client, redis_client, worker, outage=wire.cut(), few=20)
+    survives(client, redis_client, worker, outage=wire.cut())
 
 
 def test_half_a_minute_behind_a_cut_wire(
@@ -153,7 +154,7 @@ def test_half_a_minute_behind_a_cut_wire(
 ) -> None:
     environ["DURABLE_REDIS"] = wire.url
     workers = [start_worker(APP, environ, name=name, concurrency=2) for name in ("w1", "w2")]
-    survives(client, redis_client, *workers, outage=wire.cut(), few=20, lasts=HALF_A_MINUTE)
+    survives(client, redis_client, *workers, outage=wire.cut(), lasts=HALF_A_MINUTE)
 
 
 def test_half_a_minute_of_a_redis_that_stands_still(

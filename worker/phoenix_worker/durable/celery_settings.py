@@ -8,6 +8,9 @@ from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 
 _WEEK = 7 * 86400
 
+SILENCE = 3
+"""Seconds after which a connection to Redis counts as dead: longer than it stands still to fork or to flush."""
+
 CELERY_SETTINGS = {
     "task_serializer": "json",
     "result_serializer": "json",
@@ -35,8 +38,8 @@ CELERY_SETTINGS = {
     "worker_cancel_long_running_tasks_on_connection_loss": True,
     # Means nothing to Redis, whose timeouts are below, but the lease of a chord's body counts with it: 6 s, not 21.
     "broker_connection_timeout": 1,
-    "redis_socket_timeout": 5,
-    "redis_socket_connect_timeout": 5,
+    "redis_socket_timeout": SILENCE,
+    "redis_socket_connect_timeout": SILENCE,
     "redis_socket_keepalive": True,
     "redis_backend_health_check_interval": 10,
     "broker_pool_limit": 24,
@@ -49,9 +52,10 @@ CELERY_SETTINGS = {
         # a message and its acknowledgement.
         "ack_emulation": False,
         # Without one, who publishes on a connection that died in silence waits for ever.
-        "socket_timeout": 5,
-        "socket_connect_timeout": 5,
+        "socket_timeout": SILENCE,
+        "socket_connect_timeout": SILENCE,
         "socket_keepalive": True,
-        "health_check_interval": 10,
+        # How long the wait for messages may be silent beyond the second that the server takes for it.
+        "health_check_interval": 2,
     },
 }

@@ -27,18 +27,28 @@ class Doorbell:
         """Publish; what cannot be published now is repeated by a later tick."""
         reached("woken-unpublished")
         try:
-            with self._app.producer_pool.acquire(block=True) as producer:
-                for bell in bells:
-                    producer.publish(
-                        bell.body,
-                        exchange="",
-                        routing_key=bell.queue,
-                        content_type="application/json",
-                        content_encoding="utf-8",
-                        headers=json.loads(bell.headers),
-                        correlation_id=bell.id,
-                        reply_to=bell.reply,
-                        delivery_mode=2,
-                    )
+            self._publish(bells)
+        except SENDING_TROUBLE:
+            self._publish_anew(bells)
+
+    def _publish_anew(self, bells: list[Bell]) -> None:
+        """Once more, on another connection: one that died in silence is found when it is used. Doubles do no harm."""
+        try:
+            self._publish(bells)
         except SENDING_TROUBLE as error:
             logger.warning("%d messages could not be sent now (%s); they follow.", len(bells), error)
+
+    def _publish(self, bells: list[Bell]) -> None:
+        with self._app.producer_pool.acquire(block=True) as producer:
+            for bell in bells:
+                producer.publish(
+                    bell.body,
+                    exchange="",
+                    routing_key=bell.queue,
+                    content_type="application/json",
+                    content_encoding="utf-8",
+                    headers=json.loads(bell.headers),
+                    correlation_id=bell.id,
+                    reply_to=bell.reply,
+                    delivery_mode=2,
+                )

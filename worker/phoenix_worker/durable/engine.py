@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps
 from celery.worker import state
 from redis import Redis, RedisError
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from phoenix_worker.durable import transport
+from phoenix_worker.durable.celery_settings import SILENCE
 from phoenix_worker.durable.chord import chord_lease
 from phoenix_worker.durable.doorbell import Doorbell
 from phoenix_worker.durable.events import Events
@@ -52,16 +55,18 @@ _NO_VERDICT = json.dumps(
 
 
 def ledger_client(url: str) -> Redis:
-    """A client that bridges short gaps by itself and sees broken connections within seconds."""
-    return Redis.from_url(
+    """A client that opens closed connections anew, and sees dead ones within seconds. What waits is `patience`."""
+    client = Redis.from_url(
         url,
         decode_responses=True,
-        socket_timeout=5,
-        socket_connect_timeout=5,
+        socket_timeout=SILENCE,
+        socket_connect_timeout=SILENCE,
         socket_keepalive=True,
-        health_check_interval=10,
-        retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.01), 2),
+        # Not after a timeout: it would be said after as many of them as there are attempts, to connect and to ask.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
+    patience.renew.append(partial(client.connection_pool.disconnect, inuse_connections=False))
+    return client
 
 
 def take_revoked() -> list[str]:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _LONGEST_BACKOFF = 30.0
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 PASSING_TROUBLE = (
     redis_errors.ConnectionError,  # also a changed password and a server that is loading
@@ -57,6 +57,9 @@ class Patience:
 
     def __init__(self) -> None:
         self._troubled = False
+        self._over = 0.0
+        self.renew: list[Callable[[], None]] = []
+        """Each closes connections that are idle: what was opened before a trouble may be dead, and nobody was told."""
 
     def until_answered(self, call: Callable[[], T], *, meanwhile: Callable[[], None] | None = None) -> T:
         """Return what the call returns once Redis answers; raises what Redis does not get over.
@@ -65,26 +68,38 @@ class Patience:
         """
         pause = _SHORTEST_PAUSE
         while True:
+            began = time.monotonic()
             try:
                 answer = call()
             except redis_errors.RedisError as error:
                 if not is_passing(error):
                     raise
-                self._tell(error)
+                if began > self._over:
+                    self._tell(error)
                 if meanwhile is not None:
                     meanwhile()
                 time.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 if self._troubled:
-                    self._troubled = False
-                    logger.warning("Redis answers again.")
+                    self._end()
                 return answer
 
     def _tell(self, error: Exception) -> None:
         if not self._troubled:
             self._troubled = True
             logger.warning("Redis does not answer (%s). Waiting for it; nothing is lost meanwhile.", error)
+            self._renew()
+
+    def _end(self) -> None:
+        """Calls that began before and fail yet tell nothing new."""
+        self._troubled, self._over = False, time.monotonic()
+        self._renew()
+        logger.warning("Redis answers again.")
+
+    def _renew(self) -> None:
+        for renew in self.renew:
+            renew()
 
 
 patience = Patience()

@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import uuid
 from typing import Any
+from weakref import WeakSet
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 
 from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE
 from phoenix_producer.record import JOB_HEADER
 from phoenix_worker.durable.message_form import id_of, message, objection
+from phoenix_worker.durable.patience import patience
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +25,24 @@ _PARSING = (ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
 """What kombu's parser raises for text that is no JSON, or that pretends to be one of its own types."""
 
 
+_channels: WeakSet[Channel] = WeakSet()
+
+
 class Channel(redis.Channel):
     """Puts a refusal in the place of an item that cannot be parsed."""
 
     connection: Any
+    _pool: Any = None
+    _registered: bool
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _channels.add(self)
+
+    def renew(self) -> None:
+        """Close what is idle. A consumer's connections are not: Celery sees to them."""
+        if self._pool is not None and not self._registered:
+            self._pool.disconnect(inuse_connections=False)
 
     def _brpop_read(self, **options: Any) -> Any:
         self.connection.delivering = False
@@ -67,8 +83,15 @@ def _objection_to_name(headers: dict[str, Any]) -> str | None:
     return f"{name} is nothing to ask for; there are {', '.join(sorted(REQUESTS - {REFUSE}))}"
 
 
+def renew() -> None:
+    """Close the idle connections on which this process publishes."""
+    for channel in list(_channels):
+        channel.renew()
+
+
 def use() -> None:
     """Have all that this process connects to by redis:// and rediss:// use this transport."""
     # By its name in `broker_transport` it would take the place of redis:// in Celery's banner and before Flower, which
     # shows no queues of a broker that it does not know.
+    patience.renew.append(renew)
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:{Transport.__name__}"))
