@@ -2,7 +2,7 @@
 # Flags for a command: make demo ARGS=--keep, make test ARGS="tests/unit -k plan".
 
 .DEFAULT_GOAL := test
-.PHONY: demo test bench chaos check package audit test-tls clean
+.PHONY: demo test bench chaos conformance check package audit test-tls clean
 
 INSTALLED := .venv/.installed
 EXTRAS := worker,monitor,demo,test
@@ -17,6 +17,10 @@ test: $(INSTALLED)
 
 chaos: $(INSTALLED)
 	@.venv/bin/python -m tests.chaos $(ARGS)
+
+# On a Proxmox of yours: make conformance ARGS="--pve URL --token USER@REALM!NAME --node … --storage … --ctids 9000-9020"
+conformance: $(INSTALLED)
+	@.venv/bin/python -m tests.conformance $(ARGS)
 
 bench: $(INSTALLED)
 	@.venv/bin/python -c 'import matplotlib' 2>/dev/null || $(INSTALL_MORE) '.[bench]'

@@ -1,0 +1,98 @@
+"""The conformance run, on the simulated Proxmox: what it tells, what it leaves, and when it begins nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conformance.cases import CASES
+from tests.conformance.target import SECRET_VARIABLE, UnfitError, target_of
+from tests.support.product import add_os_template
+from tests.support.proxmox import NODE
+from tests.support.strict_pve import SECRET, TOKEN_ID
+
+if TYPE_CHECKING:
+    from tests.support.proxmox import Simulator
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(simulator: Simulator, *more: str) -> subprocess.CompletedProcess[str]:
+    place = ["--pve", f"https://{simulator.host}", "--token", TOKEN_ID, "--ca", simulator.ca_file]
+    what = ["--node", NODE, "--storage", "local-lvm", "--ctids", "9000-9020", *more]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PHOENIX_")}
+    return subprocess.run(
+        [sys.executable, "-m", "tests.conformance", *place, *what],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        cwd=ROOT,
+        env=environ | {SECRET_VARIABLE: SECRET},
+    )
+
+
+def test_all_goes_well_and_nothing_is_left(simulator: Simulator) -> None:
+    add_os_template(simulator)
+    simulator.pve.ct_secs["clone"] = 0.3
+    done = run(simulator)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"at {simulator.host}, node pve1, storage local-lvm (lvmthin), CTIDs 9000-9020" in done.stdout
+    assert f"{len(CASES)} of {len(CASES)} went well. Left behind: nothing." in done.stdout
+    assert re.search(r"^ok +[\d.]+ s  a template is rebuilt$", done.stdout, re.MULTILINE)
+    assert "killed while Proxmox ran UPID:pve1:" in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+    assert simulator.pve.cts == []
+
+
+def test_what_goes_wrong_is_told_and_cleaned_up_all_the_same(simulator: Simulator) -> None:
+    add_os_template(simulator)
+    simulator.do(simulator.pve.add_ct, 8999, node=NODE)
+    simulator.pve.task_failures["vzstart"] = ["startup for container failed"] * 99
+    done = run(simulator, "--storage", "local-dir")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"^FAILED +[\d.]+ s  a container is made from the os template$", done.stdout, re.MULTILINE)
+    assert "startup for container failed" in done.stdout
+    assert "Left behind: nothing." in done.stdout
+    assert [one.vmid for one in simulator.pve.cts] == [8999]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"), [((), "these CTIDs are not free: 9003."), (("--node", "nowhere"), "'nowhere'")]
+)
+def test_where_it_cannot_be_tried_nothing_is_begun(simulator: Simulator, more: tuple[str, ...], words: str) -> None:
+    simulator.do(simulator.pve.add_ct, 9003, node=NODE)
+    refused = run(simulator, *more)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("Nothing was begun: ")
+    assert words in refused.stderr
+    assert [call for call in simulator.calls() if call[0] != "GET"] == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"ctids": "9000-9005"}, "at least 12 CTIDs"),
+        ({"ctids": "some"}, "is no range"),
+        ({"token": "worker"}, "is no token id"),
+        ({"secret_file": Path("/no/such/file")}, "cannot be read"),
+        ({}, f"Set {SECRET_VARIABLE}"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(wrong: dict[str, Any], words: str) -> None:
+    meant = {"pve": "https://pve1.example:8006/", "token": "phoenix@pve!worker", "secret_file": None, "ca": None}
+    rest = {"node": "pve1", "storage": "local-lvm", "bridge": "vmbr0", "ctids": "9000-9020"}
+    options = Namespace(**{**meant, **rest, "template_storage": "local", "os_template": None, **wrong})
+    with pytest.raises(UnfitError, match=re.escape(words)):
+        target_of(options, {SECRET_VARIABLE: SECRET} if wrong else {})
+    if not wrong:
+        target = target_of(options, {SECRET_VARIABLE: f"{SECRET}\n"})
+        assert (target.access.host, target.access.token_value) == ("pve1.example:8006", SECRET)
+        assert SECRET not in repr(target)

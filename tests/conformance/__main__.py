@@ -1,0 +1,88 @@
+"""`python -m tests.conformance`: try the product on a Proxmox, tell what was seen, and leave nothing behind."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phoenix_producer import EnsureFailed
+from phoenix_worker.core.errors import PermanentError, TransientError
+from tests.conformance.cases import CASES
+from tests.conformance.ground import Ground, SkippedError, standing_ground
+from tests.conformance.target import CTIDS_NEEDED, SECRET_VARIABLE, Target, UnfitError, target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FAILED, _BAD_INPUT = 1, 2
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - this is its output
+
+
+def main() -> int:
+    """Run all cases. Returns 0 if all went well and nothing is left, 1 if not, 2 if nothing was begun."""
+    parser = argparse.ArgumentParser(
+        prog="make conformance",
+        description=f"Make, change and destroy containers on a Proxmox of yours, at {CTIDS_NEEDED} free CTIDs.",
+        epilog=f"The token's secret comes from {SECRET_VARIABLE}, or from --secret-file.",
+    )
+    parser.add_argument("--pve", required=True, metavar="URL", help="such as https://pve1.example:8006")
+    parser.add_argument("--token", required=True, metavar="USER@REALM!NAME", help="the API token's id")
+    parser.add_argument("--secret-file", type=Path, help="a file that holds the token's secret and nothing else")
+    parser.add_argument("--node", required=True, help="the node to use")
+    parser.add_argument("--storage", required=True, help="where root disks go")
+    parser.add_argument("--ctids", required=True, metavar="FIRST-LAST", help="such as 9000-9020; all must be free")
+    parser.add_argument("--ca", type=Path, help="the cluster's CA, /etc/pve/pve-root-ca.pem of a node")
+    parser.add_argument("--bridge", default="vmbr0", help="(default %(default)s)")
+    parser.add_argument("--os-template", metavar="VOLUME", help="(default: the smallest on --template-storage)")
+    parser.add_argument("--template-storage", default="local", help="(default %(default)s)")
+    options = parser.parse_args()
+    try:
+        target = target_of(options, os.environ)
+        with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
+            return _try_out(target, Path(directory))
+    except (UnfitError, PermanentError, TransientError) as error:
+        print(f"Nothing was begun: {error}", file=sys.stderr)  # noqa: T201 - as above
+        return _BAD_INPUT
+
+
+def _try_out(target: Target, directory: Path) -> int:
+    failed: list[str] = []
+    with standing_ground(target, directory, say) as ground:
+        say(ground.description())
+        try:
+            failed.extend(case.__name__ for case in CASES if not _passes(case, ground))
+        except KeyboardInterrupt:
+            failed.append("interrupted")
+        finally:
+            left = ground.clean_up()
+    say(f"{len(CASES) - len(failed)} of {len(CASES)} went well. Left behind: {', '.join(left) or 'nothing'}.")
+    if failed:
+        say(f"Failed: {', '.join(failed)}.")
+    return _FAILED if failed or left else 0
+
+
+def _passes(case: Callable[[Ground], None], ground: Ground) -> bool:
+    began, name = time.monotonic(), case.__name__.replace("_", " ")
+    try:
+        case(ground)
+        verdict, why = "ok", ""
+    except SkippedError as skipped:
+        verdict, why = "skipped", str(skipped)
+    except (AssertionError, EnsureFailed, ExceptionGroup, PermanentError, TransientError, TimeoutError) as error:
+        verdict, why = "FAILED", f"{type(error).__name__}: {error}"
+    say(f"{verdict:8}{time.monotonic() - began:6.1f} s  {name}")
+    for line in [*ground.take_sightings(), *filter(None, [why])]:
+        say(f"{'':18}{line}")
+    return verdict != "FAILED"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
