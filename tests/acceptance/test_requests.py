@@ -56,7 +56,7 @@ def test_wrong_requests_of_any_client_fail_with_what_is_wrong(product: Product, 
         "state: Input should be 'running' or 'stopped'": why(plain, 103, state="paused"),
         "is not a UUID": why(plain, 103, task_id="my-own-id"),
         "memory: Extra inputs": why(plain, 103, name="phoenix.plan", memory=512),
-        "phoenix.clone is nothing to ask for; there are phoenix.cancel,": why(plain, 103, name="phoenix.clone"),
+        "phoenix.clone is nothing to ask for; there are phoenix.": why(plain, 103, name="phoenix.clone"),
         "Not a valid request for phoenix.containers: too many": why(plain, 1, name="phoenix.containers"),
         "adopt: Input should be a valid boolean": why(plain, 103, adopt="yes"),
         "phoenix.enure is nothing to ask for": why(plain, 103, name="phoenix.enure"),
@@ -103,7 +103,7 @@ def test_dependencies_come_first_and_their_failure_is_told(product: Product) -> 
     failures = {ctid: failure_of(handles[ctid]) for ctid in (104, 107, 108)}
     assert {failure.cause for failure in failures.values()} == {"dependency"}
     assert "it depends on CT 105. Unable to create CT 105 on pve1: local:vztmpl/gone.tar.zst" in failures[104].message
-    assert "pveam available" in failures[104].remedy
+    assert "The storage has debian-13-standard_13.1-1_amd64.tar.zst" in failures[104].remedy
     assert "1003, which is not in the catalog and does not run" in failures[107].message
     assert "1004, which is not in the catalog and does not exist" in failures[108].message
     assert [product.status(ctid) for ctid in (104, 107, 108)] == ["absent"] * 3

@@ -136,9 +136,14 @@ class SshNode:
         )
         assert child.stdin is not None
         feeding = asyncio.ensure_future(_feed(process.stdin, child.stdin))
-        await asyncio.gather(_pump(child.stdout, process.stdout), _pump(child.stderr, process.stderr))
-        code = await child.wait()
-        feeding.cancel()
+        try:
+            await asyncio.gather(_pump(child.stdout, process.stdout), _pump(child.stderr, process.stderr))
+            code = await child.wait()
+        finally:
+            feeding.cancel()
+            # At the end of a test it may still run, and what it started may hold its pipes: neither is left open.
+            child._transport.close()  # type: ignore[attr-defined]  # asyncio has no public way
+            await child.wait()
         if code < 0:
             process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
         else:

@@ -23,6 +23,8 @@ _FIRST_LOOK = 0.1
 _SOONEST = 0.015
 _LATEST = 0.05
 _LONGEST_PAUSE = 2.0
+_SHORT_PAUSE = 0.1
+"""Seconds between two looks that tell a length well enough; more looks to tell it better would be calls for nothing."""
 _DOUBLINGS = 12
 
 
@@ -56,5 +58,5 @@ def length(elapsed: float, *, looks: int, pause: float = 0.0, in_a_row: int = 0)
     found ended at their first look too.
     """
     if looks > 1:
-        return elapsed if pause <= 2 * allowance(elapsed) else elapsed - pause
+        return elapsed if pause <= _SHORT_PAUSE else elapsed - pause
     return max(elapsed - allowance(elapsed) / 2 * 2.0 ** min(in_a_row, _DOUBLINGS), elapsed / 4)

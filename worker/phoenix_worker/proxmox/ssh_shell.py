@@ -197,12 +197,16 @@ class _Command:
             raise TransientError(f"{self._doing}: {why}.", cause=cause) from error
         finally:
             alarm.cancel()
-            self._channel.close()
+            self._close()
 
     def _end(self) -> None:
         """Whatever waits for the channel wakes up of its closing."""
         self._over.set()
-        self._channel.close()
+        self._close()
+
+    def _close(self) -> None:
+        with suppress(SSHException, OSError, EOFError):  # it tells the other side, which may be gone
+            self._channel.close()
 
     def _exchange(self, command: bytes, stdin: bytes) -> Ran:
         """Send and receive side by side: who fills one pipe may wait for another to be emptied."""
