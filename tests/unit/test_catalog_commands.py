@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from phoenix_worker.catalog.schema import catalog_schema
 from phoenix_worker.commands import catalog, migrate
 from tests.unit.catalog_files import template, write
 from tests.unit.test_catalog_loading import EXAMPLE
@@ -163,3 +164,9 @@ def test_a_file_that_changes_meanwhile_is_left_alone(
     assert result.exit_code == 1
     assert "changed meanwhile" in result.stderr
     assert file.read_text() == "edited"
+
+
+def test_the_schema_is_printed(root: typer.Typer) -> None:
+    result = run(root, "catalog", "schema")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == catalog_schema()

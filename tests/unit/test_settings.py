@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from phoenix_worker.catalog.reference import catalog_page
 from phoenix_worker.settings import Settings, SettingsError, defaults_of, load_settings, settings_page
 
 ROOT = Path(__file__).parents[2]
@@ -166,7 +167,7 @@ def test_each_setting_is_described_on_the_page_and_the_page_is_the_file() -> Non
     for name, field in Settings.model_fields.items():
         assert f"| `PHOENIX_{name.upper()}` | " in page
         assert field.description
-    assert (ROOT / "docs" / "configuration.md").read_text() == page, (
+    assert (ROOT / "docs" / "configuration.md").read_text() == f"{page}\n{catalog_page()}", (
         "make it anew: python -m phoenix_worker.settings > docs/configuration.md"
     )
 

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phoenix_producer.redis_url import DEFAULT_REDIS_URL, verified
 from phoenix_worker.catalog.declaring import Defaults
+from phoenix_worker.catalog.reference import catalog_page
 from phoenix_worker.proxmox.door import Access
 
 ENV_FILE = ".env"
@@ -323,18 +324,18 @@ def _shown(default: object) -> object:
 
 
 def settings_page() -> str:
-    """`docs/configuration.md`, made from the settings themselves."""
+    """The first half of `docs/configuration.md`, made from the settings themselves."""
     rows = []
     for name, field in Settings.model_fields.items():
         optional = "none" if field.default in (None, {}) else f"`{_shown(field.default)}`"
         default = "**required**" if field.is_required() else optional
         rows.append(f"| `{_name((name,))}` | {default} | {field.description} |")
     head = (
-        "# Settings\n\nEnvironment variables, or the same names in a file `.env` in the working directory. Made by "
-        "`python -m phoenix_worker.settings`.\n\n| name | default | what |\n|---|---|---|\n"
+        "# Settings\n\nEnvironment variables, or the same names in a file `.env` in the working directory. This "
+        "page is made by `python -m phoenix_worker.settings`.\n\n| name | default | what |\n|---|---|---|\n"
     )
     return head + "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":
-    print(settings_page(), end="")  # noqa: T201 - this is the program's output
+    print(f"{settings_page()}\n{catalog_page()}", end="")  # noqa: T201 - this is the program's output

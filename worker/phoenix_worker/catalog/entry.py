@@ -40,14 +40,14 @@ from phoenix_worker.catalog.sections import (
 
 _LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
 
-DATA_KEYS = (
-    "ports",
-    "portainer_role",
-    "tests",
-    "traefik_service",
-    "trigger_sync_on_completion",
-    "vllm_engine_config",
-)
+DATA_KEYS = {
+    "ports": "Ports that the container offers, for scripts.",
+    "portainer_role": "Role in Portainer, for scripts.",
+    "tests": "Tests of what runs inside, for scripts.",
+    "traefik_service": "Service in Traefik, for scripts.",
+    "trigger_sync_on_completion": "Whether a sync follows, for scripts.",
+    "vllm_engine_config": "Configuration of vLLM, for scripts.",
+}
 """Keys that are only handed to scripts, as all unknown ones are."""
 
 OLD_KEYS = ("template_file", "template_snapshot_name")
@@ -58,41 +58,79 @@ class Entry(Section):
     """The keys that have an effect. Everything else stays in the raw entry."""
 
     name: DnsName
+    """Hostname: a DNS name."""
     clone_from_ctid: CtidField | None = None
+    """The template that this container is a clone of. It goes before `template`."""
     template: OsTemplate | None = None
+    """OS template to create from where there is no `clone_from_ctid`: a volume id such as `local:vztmpl/x.tar.zst`, or
+    a path, of which the file name counts. What the storage lacks is downloaded if Proxmox's index has it.
+    """
     storage_pool: StorageId | None = None
+    """Storage of the root disk."""
     storage_size_gb: int | None = Field(default=None, ge=1)
+    """Size of the root disk in GiB. A clone is grown to it; at least its template's."""
     memory_mb: int | None = Field(default=None, ge=16)
+    """Memory in MiB."""
     swap_mb: int | None = Field(default=None, ge=0)
+    """Swap in MiB."""
     cores: int | None = Field(default=None, ge=1, le=8192)
+    """Number of cores."""
     network_config: NetworkConfig | None = None
+    """`net0` and the name servers."""
     mac_address: Mac | None = None
+    """MAC address of `net0`. Without it Proxmox chooses one, and it is kept."""
     unprivileged: bool | None = None
+    """Decided when it is made; a clone has its template's. True for a root that says nothing."""
     start_at_boot: bool | None = None
+    """Start with the node. Not on templates."""
     boot_order: int | None = Field(default=None, ge=0)
+    """Place in the order of starting; not on templates."""
     boot_delay: int | None = Field(default=None, ge=0)
+    """Seconds that Proxmox waits after this start before the next; not on templates."""
     pct_options: list[PctOption] = Field(default_factory=list)
+    """Proxmox features, such as `nesting=1`. All but `nesting` of an unprivileged container need the node's shell."""
     lxc_options: list[LxcOption] = Field(default_factory=list)
+    """Raw `lxc.*` lines, written `key=value`, `key: value` or `key:value`. They need the node's shell."""
     apparmor_profile: Profile | None = None
+    """Raw line `lxc.apparmor.profile`. It needs the node's shell."""
     apparmor_manages_nesting: bool = False
+    """Raw line `lxc.apparmor.allow_nesting`. It needs the node's shell."""
     id_maps: list[IdMap] = Field(default_factory=list)
+    """Raw lines `lxc.idmap`, such as `u 0 100000 65536`. They need the node's shell."""
     gpu_assignment: Gpus = "none"
+    """NVIDIA GPUs that are passed through: `none`, `0` or `0,1`. They need the node's shell."""
     mount_points: list[MountPoint] = Field(default_factory=list)
+    """Bind mounts of directories of the node. They need the node's shell; not on templates."""
     zfs_volumes: list[Volume] = Field(default_factory=list)
+    """Volumes besides the root disk, known by where they are mounted; as `volumes`."""
     volumes: list[Volume] = Field(default_factory=list)
+    """Volumes besides the root disk, known by where they are mounted. They are made and grown, never removed."""
     firewall: Firewall | None = None
+    """The firewall of the container."""
     features: list[ScriptName] = Field(default_factory=list)
+    """Feature scripts, in their order."""
     application_script: PathText | None = None
+    """One more script, run last."""
     health_check: HealthCheck | None = None
+    """A command inside the container that ends with 0 when it is well."""
     dependencies: list[CtidField] = Field(default_factory=list)
+    """What is ensured and running first. A guest that is not in the catalog, such as a VM, is only checked."""
     enable_lifecycle_snapshots: bool = False
+    """Snapshots `pre-configured`, before the scripts, and `final-form`, after the health check; never on templates."""
     node: NodeName | None = None
+    """Node where it lives; by default that of the settings."""
     clone: Literal["full", "linked"] = "full"
+    """A linked clone shares the blocks of its template and stays on its storage. Decided when it is made."""
     is_template: bool = False
+    """A template that nothing clones yet. What others are cloned from is one without saying so."""
     state: Literal["running", "stopped"] = "running"
+    """Power state in which it is left."""
     tags: list[Tag] | None = None
+    """Tags in Proxmox; `phoenix` is added."""
     description: Description | None = None
+    """Notes in Proxmox; our own line stands below. Without it, the notes that are there are kept."""
     pool: PoolName | None = None
+    """Pool that it is a member of."""
 
     @property
     def all_volumes(self) -> tuple[Volume, ...]:

@@ -9,8 +9,8 @@ import ipaddress
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _CTID = re.compile(r"[1-9][0-9]{2,8}")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -37,15 +37,23 @@ def _ctid(value: Any) -> int:
     return number
 
 
-def _matching(pattern: str, what: str, remedy: str) -> AfterValidator:
-    compiled = re.compile(pattern, re.ASCII)
+class _Matching:
+    """A pattern that the whole of a string matches. Editors learn it from the schema."""
 
-    def check(value: str) -> str:
-        if compiled.fullmatch(value) is None:
-            raise refused(f"is not {what}", remedy)
+    def __init__(self, pattern: str, what: str, remedy: str) -> None:
+        self._pattern, self._compiled = pattern, re.compile(pattern, re.ASCII)
+        self._what, self._remedy = what, remedy
+
+    def _check(self, value: str) -> str:
+        if self._compiled.fullmatch(value) is None:
+            raise refused(f"is not {self._what}", self._remedy)
         return value
 
-    return AfterValidator(check)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema) | {"pattern": f"^({self._pattern})$"}
 
 
 def _mac(value: str) -> str:
@@ -165,36 +173,42 @@ def _description(value: str) -> str:
     return value
 
 
-CtidField = Annotated[int, BeforeValidator(_ctid)]
+CtidField = Annotated[
+    int,
+    BeforeValidator(_ctid),
+    WithJsonSchema(
+        {"type": ["integer", "string"], "minimum": 100, "maximum": 999999999, "pattern": "^[1-9][0-9]{2,8}$"}
+    ),
+]
 DnsName = Annotated[
     str,
     Field(max_length=253),
-    _matching(rf"{_LABEL}(\.{_LABEL})*", "a DNS name", "Use letters, digits, dots and hyphens, no underscore."),
+    _Matching(rf"{_LABEL}(\.{_LABEL})*", "a DNS name", "Use letters, digits, dots and hyphens, no underscore."),
 ]
-NodeName = Annotated[str, _matching(_LABEL, "the name of a node", "Use letters, digits and hyphens.")]
+NodeName = Annotated[str, _Matching(_LABEL, "the name of a node", "Use letters, digits and hyphens.")]
 StorageId = Annotated[
     str,
-    _matching(r"[A-Za-z][\w.-]*[A-Za-z0-9]", "the id of a storage", "Write it as Proxmox lists it, such as local-lvm."),
+    _Matching(r"[A-Za-z][\w.-]*[A-Za-z0-9]", "the id of a storage", "Write it as Proxmox lists it, such as local-lvm."),
 ]
 PoolName = Annotated[
     str,
-    _matching(r"[\w.-]+(/[\w.-]+){0,2}", "the name of a pool", "Use letters, digits, dots, hyphens and underscores."),
+    _Matching(r"[\w.-]+(/[\w.-]+){0,2}", "the name of a pool", "Use letters, digits, dots, hyphens and underscores."),
 ]
 InterfaceName = Annotated[
-    str, _matching(r"[\w.-]{1,15}", "the name of an interface", "Use at most 15 letters, digits, dots and hyphens.")
+    str, _Matching(r"[\w.-]{1,15}", "the name of an interface", "Use at most 15 letters, digits, dots and hyphens.")
 ]
 Tag = Annotated[
     str,
-    _matching(r"[A-Za-z0-9_][A-Za-z0-9_+.-]*", "a tag", "Use letters, digits, _, -, + and dots."),
+    _Matching(r"[A-Za-z0-9_][A-Za-z0-9_+.-]*", "a tag", "Use letters, digits, _, -, + and dots."),
     AfterValidator(str.lower),
 ]
 ScriptName = Annotated[
-    str, _matching(r"[\w+-][\w.+-]*", "the name of a feature", "Use letters, digits, dots, hyphens and underscores.")
+    str, _Matching(r"[\w+-][\w.+-]*", "the name of a feature", "Use letters, digits, dots, hyphens and underscores.")
 ]
-PathText = Annotated[str, _matching(r"[^\x00-\x1f]+", "a file name", "Remove the control characters.")]
+PathText = Annotated[str, _Matching(r"[^\x00-\x1f]+", "a file name", "Remove the control characters.")]
 AbsolutePath = Annotated[
     str,
-    _matching(
+    _Matching(
         r"(?!.*/\.{1,2}(/|$))/[^\x00-\x1f,]*",
         "an absolute path",
         "Begin it with / and use neither . nor .. in it, nor a comma, which Proxmox cannot read.",
@@ -205,28 +219,34 @@ Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]
 Ip6 = Annotated[str, AfterValidator(_ip6)]
 Host = Annotated[str, AfterValidator(_host)]
-Hosts = Annotated[list[Host], BeforeValidator(_split)]
+Hosts = Annotated[
+    list[Host], BeforeValidator(_split), WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
+]
 OsTemplate = Annotated[str, AfterValidator(_os_template)]
 Gpus = Annotated[str, AfterValidator(_gpus)]
 PctOption = Annotated[
     str,
-    _matching(
+    _Matching(
         r"(nesting|keyctl|fuse|mknod|force_rw_sys)=[01]|mount=[\w;]+",
         "a feature of Proxmox",
         "Write nesting=1, keyctl=1, fuse=1, mknod=1, force_rw_sys=1 or mount=TYPES.",
     ),
 ]
 LxcOption = Annotated[str, AfterValidator(_lxc_option)]
-IdMap = Annotated[str, _matching(r"[ug]( [0-9]+){3}", "an id map", "Write it like u 0 100000 65536.")]
-Profile = Annotated[str, _matching(r"[^\s\x00-\x1f]+", "the name of an AppArmor profile", "Write it without spaces.")]
+IdMap = Annotated[str, _Matching(r"[ug]( [0-9]+){3}", "an id map", "Write it like u 0 100000 65536.")]
+Profile = Annotated[str, _Matching(r"[^\s\x00-\x1f]+", "the name of an AppArmor profile", "Write it without spaces.")]
 FirewallAddresses = Annotated[str, AfterValidator(_firewall_addresses)]
-FirewallPorts = Annotated[str, BeforeValidator(_firewall_ports)]
+FirewallPorts = Annotated[
+    str,
+    BeforeValidator(_firewall_ports),
+    WithJsonSchema({"type": ["string", "integer"], "minimum": 1, "maximum": _PORTS}),
+]
 Protocol = Annotated[
     str,
-    _matching(r"[A-Za-z0-9-]+", "a protocol", "Write it like tcp, udp or icmp."),
+    _Matching(r"[A-Za-z0-9-]+", "a protocol", "Write it like tcp, udp or icmp."),
     AfterValidator(str.lower),
 ]
 Comment = Annotated[
-    str, AfterValidator(str.strip), _matching(r"[^\x00-\x1f]*", "a comment of one line", "Write it on one line.")
+    str, AfterValidator(str.strip), _Matching(r"[^\x00-\x1f]*", "a comment of one line", "Write it on one line.")
 ]
 Description = Annotated[str, Field(max_length=8000), AfterValidator(_description)]

@@ -26,7 +26,7 @@ from phoenix_worker.catalog.fields import (
 class Section(BaseModel):
     """Base of what is read from the file: no type is guessed; null and "" mean "not declared"."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -40,13 +40,21 @@ class NetworkConfig(Section):
     """`net0` and the name servers."""
 
     bridge: InterfaceName
+    """Bridge that it is connected to."""
     name: InterfaceName = "eth0"
+    """Name of the interface inside."""
     ip: Ip | None = None
+    """IPv4 address in CIDR form, such as `10.0.0.5/24`, or `dhcp`."""
     gw: Host | None = None
+    """IPv4 gateway, in the network of `ip`."""
     ip6: Ip6 | None = None
+    """IPv6 address in CIDR form, `dhcp` or `auto`."""
     gw6: Host | None = None
+    """IPv6 gateway."""
     vlan: int | None = Field(default=None, ge=1, le=4094)
+    """VLAN tag."""
     nameservers: Hosts = Field(default_factory=list)
+    """Name servers: a list, or one string with commas or spaces."""
 
     @model_validator(mode="after")
     def _gateways_are_reachable(self) -> Self:
@@ -75,42 +83,62 @@ class MountPoint(Section):
     """A bind mount of a directory of the node."""
 
     host_path: AbsolutePath
+    """Directory of the node; it is made if there is none."""
     container_path: AbsolutePath
+    """Where it is in the container."""
     owner_uid: int | None = Field(default=None, ge=0)
+    """User, as the container counts, who owns it."""
     owner_gid: int | None = Field(default=None, ge=0)
+    """Group, as the container counts, that owns it."""
 
 
 class Volume(Section):
-    """A volume of its own, mounted in the container. Proxmox gives it its name; `name` is for people."""
+    """A volume of its own, mounted in the container."""
 
     name: str | None = None
+    """For people: Proxmox names the volume itself."""
     pool: StorageId
+    """Storage that it lies on."""
     size_gb: int = Field(ge=1)
+    """Size in GiB. It grows; it never shrinks."""
     mount_point: VolumePath
+    """Where it is in the container."""
 
 
 class FirewallRule(Section):
     """One rule of the container's firewall."""
 
     type: Literal["in", "out"]
+    """Direction."""
     action: Literal["ACCEPT", "DROP", "REJECT"]
+    """What is done."""
     proto: Protocol | None = None
+    """Protocol, such as `tcp`, `udp` or `icmp`."""
     source: FirewallAddresses | None = None
+    """Addresses, networks, an alias, or an IP set such as `+office`."""
     dest: FirewallAddresses | None = None
+    """Addresses, networks, an alias, or an IP set."""
     port: FirewallPorts | None = None
+    """Destination port: `443`, a list `80,443`, or a range `8000:8010`. It takes a protocol with ports."""
     comment: Comment | None = None
+    """One line for people."""
 
 
 class Firewall(Section):
     """The container's firewall: whether it is on, and exactly its rules. Without `rules` they stay as they are."""
 
     enabled: bool = False
+    """`firewall=1` on net0, and the container's firewall on; else both off."""
     rules: list[FirewallRule] | None = None
+    """Exactly these rules, in this order. Without it they stay as they are."""
 
 
 class HealthCheck(Section):
-    """A command that ends with 0 when the container is well. `interval` in seconds."""
+    """A command that ends with 0 when the container is well."""
 
     command: str
+    """A command line, run until it ends with 0."""
     retries: int | None = Field(default=None, ge=1)
+    """How often it is tried."""
     interval: int | None = Field(default=None, ge=0)
+    """Seconds between two tries."""

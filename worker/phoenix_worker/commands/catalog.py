@@ -1,4 +1,4 @@
-"""`phoenix-lxc catalog check FILE`: everything that is wrong with a catalog, before a worker reads it."""
+"""`phoenix-lxc catalog`: everything that is wrong with one, before a worker reads it, and what may stand in one."""
 
 # No postponed annotations here: typer reads them when a command runs.
 import json
@@ -11,6 +11,7 @@ import typer
 from phoenix_producer.teaching import epilog
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
+from phoenix_worker.catalog.schema import catalog_schema
 from phoenix_worker.commands.printing import err, out, print_findings
 
 BAD_INPUT = 2
@@ -49,6 +50,17 @@ def check(
     else:
         _print(file, loaded, refusals, warnings)
     raise typer.Exit(BAD_INPUT if refusals else 0)
+
+
+@app.command(
+    epilog=epilog(
+        "phoenix-lxc catalog schema > phoenix_lxc_configs.schema.json",
+        codes="0; 2 wrong usage.",
+    )
+)
+def schema() -> None:
+    """Print a JSON Schema of the catalog, for the file's $schema and for editors."""
+    typer.echo(json.dumps(catalog_schema(), indent=2, ensure_ascii=False))
 
 
 def _report(
