@@ -118,7 +118,7 @@ def test_a_service_that_shows_as_one_only_just_before_the_mark_is_left_alone(pro
     assert product.writes() == []
 
 
-KILLS = ["effect-done/stop", "effect-done/drop-final-form", "effect-done/seal"]
+KILLS = ["effect-done/stop", "effect-done/drop-final-form"]
 
 
 @pytest.mark.crash

@@ -55,11 +55,11 @@ def test_all_goes_well_and_nothing_is_left(simulator: Simulator) -> None:
 def test_what_goes_wrong_is_told_and_cleaned_up_all_the_same(simulator: Simulator) -> None:
     add_os_template(simulator)
     simulator.do(simulator.pve.add_ct, 8999, node=NODE)
-    simulator.pve.task_failures["vzstart"] = ["startup for container failed"] * 99
+    simulator.pve.task_failures["vzcreate"] = ["No space left on device"] * 99
     done = run(simulator, "--storage", "local-dir")
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(r"^FAILED +[\d.]+ s  a container is made from the os template$", done.stdout, re.MULTILINE)
-    assert "startup for container failed" in done.stdout
+    assert "No space left on device" in done.stdout
     assert "Left behind: nothing." in done.stdout
     assert [one.vmid for one in simulator.pve.cts] == [8999]
 

@@ -107,7 +107,7 @@ def test_the_marker_is_read_just_before_each_write(product: Product) -> None:
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("at", ["intent-recorded/destroy", "effect-done/destroy", "effect-done/stop"])
+@pytest.mark.parametrize("at", ["effect-done/destroy", "effect-done/stop"])
 def test_killed_around_its_requests_to_proxmox_it_is_destroyed_once(
     product: Product, owned_keys: list[str], at: str
 ) -> None:
