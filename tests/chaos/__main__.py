@@ -28,6 +28,7 @@ def one_round(
     pool: str,
     *,
     jobs: int = len(CONTAINERS),
+    ttl: float = 1.0,
     verbose: bool = False,
     keep: Path | None = None,
 ) -> Numbers:
@@ -45,7 +46,7 @@ def one_round(
         directory.mkdir(parents=True, exist_ok=True)
         server = stack.enter_context(private_redis(directory / "redis"))
         simulator = stack.enter_context(Simulator())
-        return Round(Random(seed), seconds, pool, directory, simulator, server, tell, jobs).run()  # noqa: S311 - to replay
+        return Round(Random(seed), seconds, pool, directory, simulator, server, tell, jobs, ttl=ttl).run()  # noqa: S311 - to replay
 
 
 def main() -> int:
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=ROUND_SECONDS, help="for how long; begun rounds are ended")
     parser.add_argument("--seed", default=secrets.token_hex(3), help="what happens and when; printed")
     parser.add_argument("--pool", choices=sorted(CONCURRENCY), default="threads")
+    parser.add_argument("--ttl", type=float, default=1.0, help="seconds of the heartbeats; workers have 3 by default")
     parser.add_argument("--keep", type=Path, help="directory for the workers' logs and Redis's data")
     parser.add_argument("--verbose", action="store_true", help="a line for each event")
     options = parser.parse_args()
@@ -62,7 +64,8 @@ def main() -> int:
     while not rounds or time.monotonic() - began < options.seconds:
         seconds = min(ROUND_SECONDS, options.seconds)
         keep = options.keep / str(rounds) if options.keep else None
-        numbers = one_round(f"{options.seed}/{rounds}", seconds, options.pool, verbose=options.verbose, keep=keep)
+        told = {"ttl": options.ttl, "verbose": options.verbose, "keep": keep}
+        numbers = one_round(f"{options.seed}/{rounds}", seconds, options.pool, **told)
         rounds += 1
         _add(total, numbers)
         print(f"round {rounds}: {_told(numbers)}", flush=True)  # noqa: T201 - this is its output

@@ -66,6 +66,8 @@ class Round:
     server: RedisServer
     tell: Callable[[str], None]
     jobs: int = len(CONTAINERS)
+    ttl: float = 1.0
+    """Of the workers' heartbeats; the quicker, the more happens in a round."""
     handles: list[Handle[EnsureResult]] = field(default_factory=list)
     numbers: Numbers = field(default_factory=Numbers)
     heard: set[str] = field(default_factory=set)
@@ -115,7 +117,7 @@ class Round:
         catalog = self.directory / "catalog.json"
         catalog.write_text(json.dumps({"lxc_configs": {str(ctid): entry for ctid, entry in entries.items()}}))
         product = Product(simulator, self.server.url, self.redis, catalog, self.producer, None)  # type: ignore[arg-type]
-        environ = product.environ(PHOENIX_PATIENCE="60")
+        environ = product.environ(PHOENIX_PATIENCE="60", PHOENIX_HEARTBEAT_TTL=str(self.ttl))
         self.crew = Crew(self.rng, self.pool, self.directory, environ, self.tell)
         return verdict.foreigners(simulator, entries)
 

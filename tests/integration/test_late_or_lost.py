@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from tests.support.driven_ledger import DrivenLedger
 
 
-def sent_again(client: Redis, later: float) -> list[str]:
-    """The ids that a tick sends again this many seconds from now."""
+def sent_again(client: Redis, later: float, by: str = "w1") -> list[str]:
+    """The ids that a tick of this worker sends again this many seconds from now."""
     bells: list[Bell] = []
     seconds, microseconds = client.time()
     clock = f"{seconds + microseconds / 1e6 + later:.6f}"
-    Ledger(client, bells.extend, clock=clock).call("tick", "w1", 3.0, RESUME_QUEUE, 5, "", 6.0)
+    Ledger(client, bells.extend, clock=clock).call("tick", by, 3.0, RESUME_QUEUE, 5, "", 6.0)
     return [bell.id for bell in bells]
 
 
@@ -51,3 +51,29 @@ def test_a_loss_in_a_short_queue_is_seen_soon_after_it_is_proved(driven: DrivenL
         assert sent_again(redis_client, later) == []
     driven.claim(ids[1])
     assert ids[0] in sent_again(redis_client, 7.6)
+
+
+def test_what_is_older_than_the_oldest_in_the_queue_is_lost(driven: DrivenLedger, redis_client: Redis) -> None:
+    """A worker has fetched it, and was killed before it could claim it; nothing behind it is claimed either."""
+    ids = [driven.asked(ctid) for ctid in range(101, 106)]
+    redis_client.rpop(QUEUE, 2)
+    assert sent_again(redis_client, 2.2) == ids[:2]
+
+
+def test_a_death_has_what_was_fetched_looked_for_at_once(driven: DrivenLedger, redis_client: Redis) -> None:
+    """However often it was sent again before. What came a moment ago may still be under way to its queue."""
+    sent_again(redis_client, 0, by="the doomed")
+    ids = [driven.asked(ctid) for ctid in (101, 102)]
+    redis_client.delete(QUEUE)
+    assert sorted(sent_again(redis_client, 2.2)) == sorted(ids)
+    assert sent_again(redis_client, 2.9) == []
+    assert sorted(sent_again(redis_client, 3.1)) == sorted(ids), (
+        "the doomed worker, which had fetched them again, is dead"
+    )
+
+
+def test_an_item_that_is_no_message_proves_nothing(driven: DrivenLedger, redis_client: Redis) -> None:
+    driven.asked(101)
+    redis_client.delete(QUEUE)
+    redis_client.rpush(QUEUE, "[")
+    assert sent_again(redis_client, 5.0) == []

@@ -27,7 +27,7 @@ Hearts.                 Each worker incarnation beats in `workers`. What one ran
                         the body is over (`chord`). A task that takes a worker with it in each of N runs is given up.
 Due.                    Time is a score in `due`, never an ETA message. `tick`, which every worker runs, returns what
                         is overdue; a queued message only if its queue is empty or a later one of that queue was
-                        claimed: late is not lost.
+                        claimed or is next in it: late is not lost. A death has all that is queued looked at.
 Patience.               A Redis that is away, full or read-only is waited for by whatever needs it: scripts, results,
                         the consumer (`patience`). Only then Celery connects anew. What was taken from a queue is noted
                         in the ledger alone (`ack_emulation`).

@@ -16,14 +16,43 @@ local function bury_worker(dead)
   redis.call('ZREM', key('workers'), dead)
 end
 
-for _, dead in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', stamp(now() - ttl))) do bury_worker(dead) end
+local deaths = redis.call('ZRANGEBYSCORE', key('workers'), '-inf', stamp(now() - ttl))
+for _, dead in ipairs(deaths) do bury_worker(dead) end
+
+-- The place of the message that will be taken next from a queue; '' where it cannot be told.
+local places = {}
+local function oldest(queue)
+  if places[queue] == nil then
+    local readable, message = pcall(cjson.decode, redis.call('LINDEX', queue, -1) or '')
+    local headers = readable and type(message) == 'table' and message.headers
+    local id = type(headers) == 'table' and headers.id
+    places[queue] = type(id) == 'string' and redis.call('HGET', key('t:', id), 'pos') or ''
+  end
+  return tonumber(places[queue])
+end
 
 -- Late is not lost: a queued message is repeated only when its queue is empty, or when one that was put there after it
--- has been claimed (lists are first in, first out). Repeating on time alone multiplies a backlog.
+-- is next in it or has been claimed (lists are first in, first out). Repeating on time alone multiplies a backlog.
 local function lost(id)
   local t = redis.call('HMGET', key('t:', id), 'queue', 'pos')
+  local place = tonumber(t[2])
   return redis.call('LLEN', t[1]) == 0
-    or tonumber(redis.call('HGET', key('claimed'), t[1]) or 0) > tonumber(t[2])
+    or (oldest(t[1]) or 0) > place
+    or tonumber(redis.call('HGET', key('claimed'), t[1]) or 0) > place
+end
+
+-- What a dead worker had fetched and not claimed is looked for at once, however often it was repeated before; but not
+-- what is just now on its way to its queue.
+if deaths[1] then
+  local due = redis.call('ZRANGE', key('due'), 0, 1000, 'WITHSCORES')
+  for i = 1, #due, 2 do
+    local t = redis.call('HMGET', key('t:', due[i]), 'state', 'rings')
+    local fresh = t[2] == '0' and tonumber(due[i + 1]) > now() + GRACE / 2
+    if t[1] == 'queued' and not fresh and lost(due[i]) then
+      redis.call('HSET', key('t:', due[i]), 'rings', 0)
+      redis.call('ZADD', key('due'), stamp(now()), due[i])
+    end
+  end
 end
 
 local given = {}
