@@ -18,7 +18,7 @@ from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ownership import Purpose
 from phoenix_worker.core.ports import TaskEnd
 from phoenix_worker.core.reach import within_reach
-from phoenix_worker.durable.run import GivenUpError
+from phoenix_worker.durable.run import GivenUpError, Parked, Stale
 from phoenix_worker.durable.task import CANCELLED, DurableTask
 from phoenix_worker.windup import wind_up
 
@@ -151,6 +151,8 @@ class PhoenixTask(DurableTask):
             if self.name == COPY:
                 declaration = replace(declaration, clone_from=more[0], full_clone=True)
             self.running.notes = wind_up(self, declaration)
+        except (Parked, Stale):
+            raise
         except TransientError as error:
             self.back_off(error)
             logger.exception("CT %s may be left half made by a cancelled job.", ctid)

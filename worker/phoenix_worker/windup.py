@@ -24,7 +24,9 @@ _MAKING = ("clone", "create")
 _LEFT_TO_END = ("start", "stop", "resize", "destroy")
 """Steps whose Proxmox task ends by itself: stopped in the middle it may leave a disk or a container damaged."""
 _STOP_SECONDS = 15.0
-_PAUSE = 0.1
+_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_ORDERED, _REMOVAL = "wind-up", "removal"
+"""Journalled, for what is waited for in between."""
 
 
 def wind_up(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
@@ -34,13 +36,13 @@ def wind_up(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
     """
     if _is_whole(task):
         return ()
-    if others_wait_for(task, declaration.ctid):
+    if _ORDERED not in task.running.journal and others_wait_for(task, declaration.ctid):
         return (f"What was begun of CT {declaration.ctid} is left to others, who wait for it.",)
-    ordered = _ordered(task, declaration)
+    ordered = task.once(_ORDERED, lambda: _ordered(task, declaration))
     if ordered is not None and ordered["upid"]:
-        task.proxmox.abort(ordered["upid"])
+        task.once("abort", lambda: task.proxmox.abort(ordered["upid"]))
         _await_end(task, ordered["upid"])
-    for step, entry in task.running.journal.items():
+    for step, entry in list(task.running.journal.items()):
         if step.partition("-")[0] in _LEFT_TO_END and (upid := json.loads(entry).get("upid")):
             _await_end(task, upid)
     if ordered is not None or _was_made(task, declaration.ctid):
@@ -96,20 +98,24 @@ def _was_made(task: PhoenixTask, ctid: int) -> bool:
 
 
 def _await_end(task: PhoenixTask, upid: str) -> None:
-    deadline = time.monotonic() + _STOP_SECONDS
-    while task.proxmox.task_end(upid) is None and time.monotonic() < deadline:
-        time.sleep(_PAUSE)
+    """Wait without a slot, but not for ever: then what stands there says what may be done."""
+    began, pause = task.once(f"awaits {upid}", time.time), _PAUSE
+    while task.proxmox.task_end(upid) is None and time.time() < began + _STOP_SECONDS:
+        task.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _remove(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
-    seen = task.proxmox.observe(declaration.node, declaration.ctid)
-    if seen.presence is Presence.ABSENT:
-        return (f"Nothing is left of CT {seen.ctid} on {seen.node}.",)
-    if not _half_made(seen):
-        return (f"CT {seen.ctid} stays on {seen.node} as it is; the next request goes on with it.",)
-    logger.info("CT %d on %s was half made when its job was cancelled; it is removed.", seen.ctid, seen.node)
-    _await_end(task, task.proxmox.destroy(declaration.node, declaration.ctid))
-    return (f"CT {seen.ctid} on {seen.node}, which was half made, was removed.",)
+    node, ctid = declaration.node, declaration.ctid
+    if _REMOVAL not in task.running.journal:
+        seen = task.proxmox.observe(node, ctid)
+        if seen.presence is Presence.ABSENT:
+            return (f"Nothing is left of CT {ctid} on {node}.",)
+        if not _half_made(seen):
+            return (f"CT {ctid} stays on {node} as it is; the next request goes on with it.",)
+        logger.info("CT %d on %s was half made when its job was cancelled; it is removed.", ctid, node)
+    _await_end(task, task.once(_REMOVAL, lambda: task.proxmox.destroy(node, ctid)))
+    return (f"CT {ctid} on {node}, which was half made, was removed.",)
 
 
 def _half_made(seen: Observation) -> bool:

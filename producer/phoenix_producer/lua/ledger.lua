@@ -62,7 +62,7 @@ local function record(id, gen, m)
   if known and tonumber(known) >= gen then return false end
   if m.seq == nil or m.seq == '' then m.seq = redis.call('INCR', key('seq')) end
   redis.call('DEL', key('j:', id))
-  redis.call('HDEL', t, 'landed', 'by', 'nonce', 'fail', 'since', 'begun')
+  redis.call('HDEL', t, 'landed', 'by', 'nonce', 'fail', 'since', 'begun', 'unwinds')
   redis.call('HSET', t, 'v', SCHEMA, 'gen', gen, 'body', m.body, 'headers', m.headers, 'reply', m.reply,
     'name', m.name, 'subject', m.subject, 'job', m.job,
     'seq', m.seq, 'idle', 0, 'tries', 0, 'chord', m.chord and 1 or 0)

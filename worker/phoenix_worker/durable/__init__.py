@@ -36,7 +36,7 @@ Ends.                   `finish` ends a task, stores its result, passes its lock
                         of the job; those who wait for a lock whose owner was replaced to have built what it protects
                         hear the cause at once. Done is final: a tombstone answers duplicates for as long as results
                         are kept. Who shares a run is given its answer by `tick`, and is run again only if it has more
-                        to do than answer.
+                        to do than answer. A condemned task may say words once it winds up (`unwind`), and park.
 Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters.
 
     t:{id}             the record: message, generation, sequence, state queued | running | parked | replaced | done,

@@ -185,6 +185,7 @@ class DurableTask(PublishingTask):
         except (Ignore, *PASSING_TROUBLE, OperationalError):
             raise
         except GivenUpError as error:
+            self._say("unwind")
             self.wind_up(*args)
             raise self.failure(error) from error
         except self.transient as error:
@@ -203,7 +204,7 @@ class DurableTask(PublishingTask):
         return self.run(*args, **kwargs)
 
     def wind_up(self, *args: Any) -> None:
-        """Remove what this task has half done, before it ends given up. It may be done again: look before it acts."""
+        """Remove what this task has half done, before it ends given up. It may wait, and is then run from its top."""
 
     def failure(self, error: Exception) -> Exception:
         """What the requester gets for an error that ends the task."""

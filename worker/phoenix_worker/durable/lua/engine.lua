@@ -43,7 +43,8 @@ end
 local function refusal(id, run, reads)
   if not current(id, run) then return answer('stale') end
   remember(id, reads)
-  local t = redis.call('HMGET', key('t:', id), 'fail', 'job')
+  local t = redis.call('HMGET', key('t:', id), 'fail', 'job', 'unwinds')
+  if t[3] then return nil end
   local why = t[1] or redis.call('HGET', key('job:', t[2]), 'cancel')
   return why and answer('condemned', why) or nil
 end
@@ -202,7 +203,7 @@ local function bury(id, resume)
   redis.call('DEL', key('j:', id))
   redis.call('SREM', key('job:', redis.call('HGET', t, 'job'), ':members'), id)
   redis.call('HDEL', t, 'body', 'headers', 'reply', 'holds', 'by', 'nonce', 'landed', 'fail', 'pos', 'queue', 'on', 'since', 'begun', 'parked',
-    'follows', 'flight', 'plain', 'waited')
+    'follows', 'flight', 'plain', 'waited', 'unwinds')
   redis.call('HSET', t, 'state', 'done')
   redis.call('EXPIRE', t, KEEP)
 end
