@@ -1,0 +1,163 @@
+"""Every command in the documentation is run, or stands below with the reason why it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.cli import COMMAND
+from tests.support.product import OS_TEMPLATE
+from tests.support.worker import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.product import Product
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LANGUAGES = {
+    "sh",  # commands: each is looked at here
+    "",  # text: what a program printed, a file's content
+    "redis",  # acceptance/test_secured_redis.py
+    "python",  # integration/test_documented_messages.py, and below
+    "json",
+    "ini",
+    "yaml",
+}
+_NODE = "needs a Proxmox node; integration/test_check.py shows that the role is enough"
+_SUITE = "is what runs this test, or another target of the Makefile"
+_INSTALLS = "installs the package: `make package` does it on each Python"
+NOT_RUN = {
+    r"pveum .*": _NODE,
+    r"git clone .*": "needs the place that the checkout comes from",
+    r"cd phoenix-lxc": "as the line before",
+    r"export PHOENIX_CONFORMANCE_SECRET=.*": "a secret of the reader's",
+    r"make conformance .*": "works on a cluster that the reader names",
+    r"make test": _SUITE,
+    r"make check": _SUITE,
+    r"make demo( .*)?": "acceptance/test_demo.py runs what it runs",
+    r"python3 -m venv .*": _INSTALLS,
+    r"/opt/phoenix/bin/pip install .*": _INSTALLS,
+    r"export PATH=.*": _INSTALLS,
+    r"install -d .*": "makes a directory of the system's",
+    r"systemctl .*": "needs systemd",
+    r"export PHOENIX_REDIS_URL=.*": "the environment of what is run here is the test's",
+    r"celery -A phoenix_worker worker": "started below as a process, as by every test of the product",
+    r"celery -A phoenix_worker flower .*": "acceptance/test_demo.py starts Flower with these options",
+}
+"""Patterns of whole commands, each with the reason."""
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """The fenced blocks: language and content."""
+    return re.findall(r"^```(\w*)[^\n]*\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    """The commands of the blocks in `sh`, without their comments."""
+    found: list[str] = []
+    for language, content in blocks(page):
+        if language != "sh":
+            continue
+        for line in content.replace("\\\n", "").splitlines():
+            command = re.sub(r"\s+#\s.*$", "", line).strip()
+            found += [part.strip() for part in command.split(" && ")] if command else []
+    return found
+
+
+DOCUMENTED = [command for page in PAGES for command in commands(page)]
+RUN = list(dict.fromkeys(one for one in DOCUMENTED if not any(re.fullmatch(known, one) for known in NOT_RUN)))
+
+
+def test_every_block_says_what_it_is() -> None:
+    for page in PAGES:
+        strange = {language for language, _ in blocks(page)} - LANGUAGES
+        assert not strange, page
+
+
+def test_no_command_hides_in_a_block_of_text() -> None:
+    for page in PAGES:
+        for language, content in blocks(page):
+            if language == "":
+                first = [line.split(maxsplit=1)[0] for line in content.splitlines() if line.split()]
+                assert not {"phoenix-lxc", "celery", "pveum", "make", "pip"} & set(first), (page.name, content)
+
+
+def test_what_is_not_run_is_still_documented() -> None:
+    stale = [known for known in NOT_RUN if not any(re.fullmatch(known, one) for one in DOCUMENTED)]
+    assert not stale
+
+
+def test_each_command_that_can_run_here_does(product: Product, tmp_path: Path) -> None:
+    """In the order of the pages, against the example catalog, with the worker that they start."""
+    assert len(RUN) >= 8
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    catalog = json.loads(product.catalog.read_text())
+    for entry in catalog["lxc_configs"].values():
+        for key in ("features", "application_script", "health_check"):
+            entry.pop(key, None)
+    product.catalog.write_text(json.dumps(catalog))
+    (folder / "phoenix_lxc_configs.json").write_text(json.dumps(catalog))
+    environ = {**os.environ, **product.environ(), "COLUMNS": "120"}
+    product.start_worker()
+    ended = {}
+    for command in RUN:
+        done = subprocess.run(
+            [COMMAND, *shlex.split(command)[1:]],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=folder,
+            env=environ,
+        )
+        assert command.startswith("phoenix-lxc "), f"say in NOT_RUN why it is not run: {command}"
+        assert "Traceback" not in done.stderr, done.stderr
+        ended[command] = done.returncode, done.stdout + done.stderr
+    worse = {command: said for command, (code, said) in ended.items() if code not in accepted(command)}
+    assert not worse
+    assert (
+        "unchanged"
+        in subprocess.run(
+            [COMMAND, "ensure", "103"], check=True, capture_output=True, text=True, timeout=120, env=environ
+        ).stdout
+    )
+
+
+def accepted(command: str) -> set[int]:
+    """Exit codes: `plan` ends with 2 when there is something to do."""
+    return {0, 2} if command.startswith("phoenix-lxc plan") else {0}
+
+
+def test_the_smallest_catalog_is_one(product: Product) -> None:
+    """That of getting-started.md, with the OS template that the test's node has."""
+    (content,) = [
+        text
+        for language, text in blocks(ROOT / "docs" / "getting-started.md")
+        if language == "json" and "lxc_configs" in text
+    ]
+    declared = json.loads(content)
+    declared["lxc_configs"]["900"]["template"] = OS_TEMPLATE
+    product.catalog.write_text(json.dumps(declared))
+    product.start_worker()
+    assert product.ensure(103).outcome == "created"
+    assert product.ensure(103).outcome == "unchanged"
+
+
+LINKS = [
+    (page, target)
+    for page in [*PAGES, *sorted((ROOT / "docs" / "adr").glob("*.md"))]
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL))
+]
+
+
+@pytest.mark.parametrize(("page", "target"), LINKS, ids=lambda value: getattr(value, "name", value))
+def test_each_link_leads_somewhere(page: Path, target: str) -> None:
+    assert (page.parent / target).exists()
