@@ -103,6 +103,10 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     accept_not_applied: AcceptNotApplied = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be done.")] = False,
     state: Annotated[DesiredState | None, typer.Option(help="Instead of the catalog's own state.")] = None,
+    rerun: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FEATURE", help="Run the script of a feature again. May be given several times."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or print the request ids.")] = True,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -114,7 +118,7 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     with talking(context) as producer:
         chosen = _chosen(producer, ctids, timeout, every=every, as_json=as_json)
         handles = producer.ensure_many(
-            chosen, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state
+            chosen, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state, rerun=rerun or ()
         )
         if not wait:
             _print_requests(handles, as_json=as_json)

@@ -80,6 +80,8 @@ class EnsureRequest(Message):
     """Change nothing; the result tells what would be done."""
     state: DesiredState | None = None
     """Instead of the catalog's own `state`."""
+    rerun: tuple[str, ...] = ()
+    """Features whose scripts are run again, although they ran as they are now; `application_script` is one too."""
     requester: str | None = Field(default=None, max_length=200)
     """Who asks, for the people who read the job list."""
 
@@ -240,6 +242,8 @@ class ProgressKind(StrEnum):
     STEP_STARTED = "step-started"
     WAITING = "waiting"
     REMOTE_TASK = "remote-task"
+    OUTPUT = "output"
+    """What a script says: lines of its output in `detail`."""
     RETRYING = "retrying"
     STEP_DONE = "step-done"
     DONE = "done"

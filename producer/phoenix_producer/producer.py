@@ -35,7 +35,7 @@ from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE
 from phoenix_producer.standing import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container, Iterable, Sequence
     from types import TracebackType
 
     from phoenix_producer.channel import Channel
@@ -85,6 +85,7 @@ class Producer:
         accept_not_applied: bool = False,
         dry_run: bool = False,
         state: DesiredState | str | None = None,
+        rerun: Sequence[str] = (),
         request_id: UUID | str | None = None,
     ) -> Handle[EnsureResult]:
         """Ask that a container exist, configured and running as the catalog declares.
@@ -93,7 +94,9 @@ class Producer:
         same request and starts nothing, for as long as its result is kept (7 days). Raises ContractError, before
         anything is sent, and Unreachable.
         """
-        request = self._request(ctid, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state)
+        request = self._request(
+            ctid, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state, rerun=tuple(rerun)
+        )
         return self._ensure(request, _checked_id(request_id))
 
     def ensure_many(
@@ -104,13 +107,21 @@ class Producer:
         accept_not_applied: bool = False,
         dry_run: bool = False,
         state: DesiredState | str | None = None,
+        rerun: Sequence[str] = (),
     ) -> Handles[EnsureResult]:
         """Ask the same for several containers; nothing is sent if one of the requests is wrong. See `ensure`.
 
         If Redis goes away on the way, those before are sent; asking for all again does nothing twice.
         """
         requests = [
-            self._request(ctid, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state)
+            self._request(
+                ctid,
+                adopt=adopt,
+                accept_not_applied=accept_not_applied,
+                dry_run=dry_run,
+                state=state,
+                rerun=tuple(rerun),
+            )
             for ctid in ctids
         ]
         return Handles(self._link, [self._ensure(request, uuid4()) for request in requests])

@@ -34,6 +34,7 @@ _WORDS = {
     ProgressKind.STEP_STARTED: "started",
     ProgressKind.WAITING: "waits for",
     ProgressKind.REMOTE_TASK: "Proxmox task",
+    ProgressKind.OUTPUT: "says:",
     ProgressKind.RETRYING: "tries again:",
     ProgressKind.STEP_DONE: "done",
 }
@@ -111,7 +112,7 @@ class _Row:
             self.ended = time.monotonic()
             return
         self.step = _step(progress, self.subject) or what
-        self.event = f"{what} {detail}".strip()
+        self.event = f"{what} {detail.splitlines()[-1] if detail else ''}".strip()
         if progress.kind is ProgressKind.REMOTE_TASK:
             self.event, self.upid = "", detail
         elif progress.kind is ProgressKind.STEP_DONE:

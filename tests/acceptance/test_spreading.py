@@ -104,7 +104,7 @@ def test_an_error_of_its_own_fails_one_container_alone(product: Product) -> None
     pve.task_failures["vzclone"].append("clone failed: no such file")
     product.simulator.do(pve.fail, "PUT", "/104/config", 400, "Parameter verification failed.")
     product.start_worker()
-    handles = {103: product.producer.ensure(103)}
+    handles = {103: product.producer.ensure(103, accept_not_applied=True)}
     under_way(product, 900)
     for others, ctid in enumerate((104, 105), 1):
         handles[ctid] = product.producer.ensure(ctid)

@@ -14,6 +14,7 @@ from redis import Redis
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.engine import Engine
 from phoenix_worker.durable.task import DurableTask
+from phoenix_worker.durable.watcher import Look
 from tests.support import crash
 
 URL = os.environ["DURABLE_REDIS"]
@@ -26,8 +27,8 @@ class BusyError(Exception):
     """Something passing."""
 
 
-def look(watch: Any, elapsed: float) -> Any:  # noqa: ARG001 - the prober's signature
-    return effects.get(f"remote:{watch['job']}")
+def look(watch: Any, elapsed: float) -> Look:  # noqa: ARG001 - the prober's signature
+    return Look(effects.get(f"remote:{watch['job']}"))
 
 
 app = Celery("durable_app", broker=URL, backend=URL, set_as_current=False)

@@ -37,6 +37,19 @@ LASTING_KEYS = [
 """What stays in Redis for ever, by design: counters, heartbeats and kombu's own."""
 
 
+SHELL_KEYS = ("features", "health_check")
+"""What the example declares that needs the door to the node's shell."""
+
+
+def example(*, inside: bool) -> dict[str, Any]:
+    """The example catalog; without what is done inside its containers, unless a test has a node's shell for it."""
+    catalog: dict[str, Any] = json.loads(EXAMPLE.read_text())
+    for entry in catalog["lxc_configs"].values():
+        for key in () if inside else SHELL_KEYS:
+            entry.pop(key, None)
+    return catalog
+
+
 def template(ctid: int = 900, **more: Any) -> dict[str, Any]:
     """A root template."""
     return container(ctid, template=OS_TEMPLATE, clone_from_ctid=None, **more)
@@ -134,11 +147,14 @@ def product(
     tmp_path: Path,
     start_worker: StartWorker,
 ) -> Iterator[Product]:
-    """The product with the example catalog and its OS template, without a worker. No key may be left without a TTL."""
+    """The product with the example catalog and its OS template, without a worker. No key may be left without a TTL.
+
+    What the example declares for the inside of its containers is left out: `ssh_node` has what it takes.
+    """
     owned_keys += LASTING_KEYS
     add_os_template(simulator)
     catalog = tmp_path / "catalog.json"
-    catalog.write_bytes(EXAMPLE.read_bytes())
+    catalog.write_text(json.dumps(example(inside=False)))
     with Producer(redis_url, requester="tests") as producer:
         yield Product(simulator, redis_url, redis_client, catalog, producer, start_worker)
     # A result is stored a moment before its task ends in the ledger.

@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import asyncssh
+import pytest
 
 from phoenix_worker.proxmox.ssh_shell import SshAccess
 from tests.support import pct_stand_in
 from tests.support.proxmox import NODE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.proxmox import Simulator
 
 USER = "phoenix"
@@ -255,3 +258,10 @@ async def _pump(source: Any, sink: Any) -> None:
         while data := await source.read(65536):
             sink.write(data)
             await sink.drain()
+
+
+@pytest.fixture
+def ssh_node(simulator: Simulator, tmp_path: Path) -> Iterator[SshNode]:
+    """The shell of the simulator's node."""
+    with SshNode(tmp_path / "node", simulator) as node:
+        yield node

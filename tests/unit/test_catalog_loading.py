@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog import declaring
 from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
 from phoenix_worker.catalog.entry import Entry
+from phoenix_worker.catalog.inside import ScriptPlaces
 from phoenix_worker.catalog.loading import Catalog, CatalogError, Defaults, load, load_bytes
 from tests.unit.catalog_files import DEFAULTS, clone, loaded, network, template, warnings, write
 
@@ -122,29 +124,62 @@ def test_null_and_empty_text_mean_not_declared(tmp_path: Path) -> None:
     assert (declared.mac, declared.cores, declared.clone_from) == (None, None, None)
 
 
-NOT_YET: dict[str, Any] = {
+INSIDE: dict[str, Any] = {
     "features": ["base"],
     "application_script": "app.sh",
     "health_check": {"command": "true"},
-    "enable_lifecycle_snapshots": True,
 }
 
 
-@pytest.mark.parametrize("key", NOT_YET)
-def test_what_is_not_applied_is_named_with_a_reason(tmp_path: Path, key: str) -> None:
-    (line,) = loaded(tmp_path, {"103": template(**{key: NOT_YET[key]})})[103].not_applied
-    assert line.startswith(f"{key}: ")
+@pytest.mark.parametrize("key", INSIDE)
+def test_what_is_done_inside_a_container_needs_the_nodes_shell(tmp_path: Path, key: str) -> None:
+    declared = loaded(tmp_path, {"103": template(**{key: INSIDE[key]})})[103]
+    assert declared.needs_shell == (key,)
+    assert declared.not_applied == ()
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {key: [] for key, value in NOT_YET.items() if isinstance(value, list)},
-        {"gpu_assignment": "none", "enable_lifecycle_snapshots": False, "application_script": ""},
-    ],
-)
-def test_keys_without_content_are_not_named(tmp_path: Path, keys: dict[str, Any]) -> None:
-    assert loaded(tmp_path, {"103": template(**keys)})[103].not_applied == ()
+@pytest.mark.parametrize("keys", [{"features": []}, {"application_script": "", "enable_lifecycle_snapshots": True}])
+def test_what_is_not_declared_or_has_an_api_needs_no_shell(tmp_path: Path, keys: dict[str, Any]) -> None:
+    assert loaded(tmp_path, {"103": template(**keys)})[103].needs_shell == ()
+
+
+def test_a_template_is_asked_for_no_health_and_kept_in_no_snapshot(tmp_path: Path) -> None:
+    keys = {"health_check": {"command": "true"}, "enable_lifecycle_snapshots": True, "is_template": True}
+    declared = loaded(tmp_path, {"900": template(**keys)})[900]
+    assert (declared.health_check, declared.snapshots, declared.needs_shell) == (None, False, ())
+
+
+def test_scripts_are_read_from_beside_the_catalog_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "base.sh").write_bytes(b"\xff script")
+    keys = {"features": ["base", "gone", "base"], "application_script": "app.sh", "script_timeouts": {"base": 9}}
+    base, gone, app = loaded(tmp_path, {"103": template(**keys)})[103].scripts
+    assert (base.name, base.file, base.timeout, base.missing) == ("base", "features/base.sh", 9, False)
+    assert base64.b64decode(base.content or "") == b"\xff script"
+    assert (gone.name, gone.missing) == ("gone", True)
+    assert (app.name, app.file, app.timeout) == ("application_script", "app.sh", None)
+
+
+def test_scripts_on_the_node_are_left_there(tmp_path: Path) -> None:
+    places = ScriptPlaces("/opt/bin/install_{feature}.sh", on_node=True)
+    keys = {"features": ["base"], "application_script": "app.sh"}
+    catalog = loaded(tmp_path, {"103": template(**keys)}, Defaults("pve", scripts=places))
+    files = [(script.file, script.on_node, script.missing) for script in catalog[103].scripts]
+    assert files == [("/opt/bin/install_base.sh", True, False), ("/opt/bin/app.sh", True, False)]
+    assert catalog.warnings == ()
+
+
+def test_a_script_is_another_one_with_its_content_and_with_what_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    script = tmp_path / "features" / "base.sh"
+
+    def hashed(content: str, **keys: Any) -> str:
+        script.write_text(content)
+        return loaded(tmp_path, {"103": template(features=["base"], **keys)})[103].scripts[0].hash
+
+    plain = hashed("one")
+    assert plain == hashed("one")
+    assert len({plain, hashed("two"), hashed("one", ports=["1:1"])}) == 3
 
 
 def test_only_nesting_of_unprivileged_containers_is_for_a_token(tmp_path: Path) -> None:
@@ -196,7 +231,7 @@ def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> Non
         return loaded(tmp_path, {"103": template(network_config=network(), **keys)}, defaults)[103].hash
 
     plain = hashed()
-    assert plain == hashed() == hashed(ports=["1:1"]) == hashed(features=["x"]) == hashed(state="running")
+    assert plain == hashed() == hashed(ports=["1:1"]) == hashed(state="running")
     assert plain == hashed(mac_address="")
     changed = [
         hashed(cores=2),
@@ -205,6 +240,9 @@ def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> Non
         hashed(Defaults("pve2", storage="local-lvm")),
         hashed(dependencies=["200"]),
         hashed(tags=[]),
+        hashed(features=["x"]),
+        hashed(health_check={"command": "true"}),
+        hashed(enable_lifecycle_snapshots=True),
     ]
     assert len({plain, *changed}) == len(changed) + 1
 

@@ -41,15 +41,17 @@ def build(settings: Settings) -> Celery:
     redis_url = redis_of(settings)
     app = Celery("phoenix_worker", broker=redis_url, backend=redis_url, set_as_current=False)
     app.conf.update(CELERY_SETTINGS)
-    probe = Probe(proxmox, settings.patience)
+    shell = _node_shell(settings)
+    probe = Probe(proxmox, shell, settings.patience)
     engine = Engine(app, redis_url, probe, ttl=settings.heartbeat_ttl, patience=settings.patience)
     surroundings = {
         "abstract": True,
         "engine": engine,
         "proxmox": proxmox,
-        "shell": _node_shell(settings),
+        "shell": shell,
         "catalog": CatalogSource(settings.catalog, defaults),
         "node_capacity": settings.node_capacity,
+        "script_timeout": settings.script_timeout,
     }
     base = type("WorkerTask", (PhoenixTask,), surroundings)
     for name, function in TASKS.items():

@@ -22,6 +22,7 @@ CLONE = "phoenix.clone"
 CREATE = "phoenix.create"
 CONFIGURE = "phoenix.configure"
 START = "phoenix.start"
+PROVISION = "phoenix.provision"
 STOP = "phoenix.stop"
 SEAL = "phoenix.seal"
 VERIFY = "phoenix.verify"
@@ -37,6 +38,7 @@ _TASK_OF = {
     StepName.CREATE: CREATE,
     StepName.CONFIGURE: CONFIGURE,
     StepName.START: START,
+    StepName.PROVISION: PROVISION,
     StepName.STOP: STOP,
     StepName.SEAL: SEAL,
     StepName.VERIFY: VERIFY,
@@ -54,7 +56,11 @@ def ensured(
     """Chain the steps of an ensure; the last one tells the result."""
     names = [step.name for step in steps if step.name is not StepName.VERIFY]
     consent = {"adopted": request.adopt, "accepted": request.accept_not_applied}
-    return chain(*(_link(task, name, declaration, **consent) for name in (*names, StepName.VERIFY)))
+    links = [_link(task, name, declaration, **consent) for name in (*names, StepName.VERIFY)]
+    for link in links:
+        if link.task == PROVISION and request.rerun:
+            link.kwargs["rerun"] = list(request.rerun)
+    return chain(*links)
 
 
 def built(

@@ -8,6 +8,7 @@ from phoenix_producer.plans import Drift
 from phoenix_producer.standing import Exists
 from phoenix_worker.core.diff import diff
 from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.core.inside import changed_scripts
 from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import judge, may_write
 from phoenix_worker.core.plan import plan
@@ -54,7 +55,7 @@ def _drift(task: PhoenixTask, declaration: Declaration) -> Drift:
         actions=tuple(_differences(declaration, seen, verdict)),
         pending_restart=tuple(dict.fromkeys((*seen.pending, *later))),
         needs_rebuild=needs_rebuild(declaration, seen),
-        outdated=outdated(declaration, seen),
+        outdated=outdated(declaration, seen, changed_scripts(declaration, seen)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Outcome
@@ -15,7 +15,7 @@ from phoenix_worker.core.prediction import foretold
 from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
 from phoenix_worker.surroundings import with_surroundings
-from phoenix_worker.survey import about_template, takes_effect_later
+from phoenix_worker.survey import about_template, as_requested, takes_effect_later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +49,7 @@ class Forecast:
 def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     """Work out what an ensure would do. Raises what it would raise before it writes anything."""
     accepted = request.accept_not_applied
-    declaration = task.reach(task.declaration(request.ctid), accepted=accepted)
-    if request.state is not None:
-        declaration = replace(declaration, state=request.state)
+    declaration = as_requested(task.reach(task.declaration(request.ctid), accepted=accepted), request)
     forecast = Forecast(declaration)
     looks = _Looks(task, forecast, accepted=accepted)
     looks.dependencies(request.ctid)

@@ -41,7 +41,7 @@ def shared(task: PhoenixTask, end: dict[str, Any]) -> dict[str, Any]:
     return value | {"request_id": task.running.job}
 
 
-def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
+def of_job(task: PhoenixTask, declaration: Declaration, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
     """What the links of this job did."""
     done = task.steps_done()
     lasting = [step for step in done if step["ctid"] in task.catalog.current()]
@@ -57,7 +57,7 @@ def of_job(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
         templates_not_applied=unapplied_in(lasting, but=declaration.ctid),
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
         needs_rebuild=told_in(done, "needs_rebuild"),
-        warnings=told_in(done, "warnings"),
+        warnings=told_in(done, "warnings") + warnings,
     )
 
 

@@ -1,4 +1,4 @@
-"""How the watcher sees that a remote job has ended: a Proxmox task, or a conversion to a template."""
+"""How the watcher sees that a remote job has ended: a Proxmox task, a conversion to a template, or a script."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.durable.watcher import Look
+from phoenix_worker.script_probe import script_seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from phoenix_worker.core.ports import Proxmox
+    from phoenix_worker.core.ports import NodeShell, Proxmox
 
 _CLOCK_SKEW = 5.0
 _CONVERSION_LIMIT = 60.0
@@ -18,34 +20,38 @@ _CONVERSION_LIMIT = 60.0
 
 
 class Probe:
-    """Looks at one job. Returns how it ended, or None while it runs; an `error` when it can never be seen.
+    """Looks at one job, for its end; an `error` when it can never be seen.
 
     What cannot be seen for `patience` seconds on end counts as that.
     """
 
-    def __init__(self, proxmox: Proxmox, patience: float) -> None:
+    def __init__(self, proxmox: Proxmox, shell: NodeShell | None, patience: float) -> None:
         self._proxmox = proxmox
+        self._shell = shell
         self._patience = patience
         self._unseen: dict[str, float] = {}
 
-    def __call__(self, watch: Mapping[str, str], elapsed: float) -> dict[str, Any] | None:
+    def __call__(self, watch: Mapping[str, str], elapsed: float) -> Look:
         """Look once; `elapsed` is the seconds that the job has been watched."""
-        what = watch.get("upid") or f"{watch['node']}/{watch['template']}/{watch['after']}"
+        what = watch.get("upid") or watch.get("run") or f"{watch['node']}/{watch['template']}/{watch['after']}"
         try:
-            end = self._look(watch, elapsed)
+            seen = self._look(watch, elapsed)
         except PermanentError as error:
-            end = _error(error, error.message)
+            seen = Look(_error(error, error.message))
         except TransientError as error:
             if time.monotonic() - self._unseen.setdefault(what, time.monotonic()) <= self._patience:
                 raise
-            end = _error(error, f"{error.message} It did not get better in {self._patience:g} s (PHOENIX_PATIENCE).")
+            words = f"{error.message} It did not get better in {self._patience:g} s (PHOENIX_PATIENCE)."
+            seen = Look(_error(error, words))
         self._unseen.pop(what, None)
-        return end
+        return seen
 
-    def _look(self, watch: Mapping[str, str], elapsed: float) -> dict[str, Any] | None:
+    def _look(self, watch: Mapping[str, str], elapsed: float) -> Look:
         if "upid" in watch:
-            return self._task(watch["upid"])
-        return self._conversion(watch["node"], int(watch["template"]), float(watch["after"]), elapsed)
+            return Look(self._task(watch["upid"]))
+        if "run" in watch:
+            return script_seen(self._proxmox, self._shell, watch, elapsed)
+        return Look(self._conversion(watch["node"], int(watch["template"]), float(watch["after"]), elapsed))
 
     def _task(self, upid: str) -> dict[str, Any] | None:
         end = self._proxmox.task_end(upid)

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phoenix_producer.redis_url import DEFAULT_REDIS_URL, verified
 from phoenix_worker.catalog.declaring import Defaults
+from phoenix_worker.catalog.inside import IN_CONTAINER, ScriptPlaces
 from phoenix_worker.catalog.reference import catalog_page
 from phoenix_worker.proxmox.door import Access
 
@@ -78,6 +79,12 @@ def _certificate(value: Path, remedy: str) -> Path:
         raise ValueError(f"cannot be read ({value}: {error.strerror}). {remedy}") from error
     if not found:
         raise ValueError(f"holds no PEM certificate ({value}). {remedy}")
+    return value
+
+
+def _script_pattern(value: str) -> str:
+    if "{feature}" not in value:
+        raise ValueError("does not say where the feature's name goes: write {feature} there.")
     return value
 
 
@@ -213,6 +220,18 @@ class Settings(BaseSettings):
     shell_sudo: Annotated[
         bool, Field(description="Whether commands on a node are run by `sudo -n`, for a user who is not root.")
     ] = False
+    scripts: Annotated[
+        str,
+        AfterValidator(_script_pattern),
+        Field(
+            description="Where the script of a feature is. A path beside the catalog: it is pushed into the container "
+            "and run there. An absolute path: it lies on the node and is run there, with the CTID as its argument."
+        ),
+    ] = IN_CONTAINER
+    script_timeout: Annotated[
+        float,
+        Field(gt=0, le=604800, description="Seconds that a script may take for which `script_timeouts` says nothing."),
+    ] = 3600.0
     node: Annotated[str, Field(description="Node of containers that declare none.")] = "pve"
     template_storage: Annotated[str, Field(description="Storage of OS templates that the catalog gives as a path.")] = (
         "local"
@@ -278,6 +297,7 @@ def defaults_of(settings: Settings) -> Defaults:
         node=settings.node,
         template_storage=settings.template_storage,
         scratch=_range_of(settings.scratch_ctids) if settings.scratch_ctids else None,
+        scripts=ScriptPlaces(settings.scripts, on_node=settings.scripts.startswith("/")),
     )
 
 

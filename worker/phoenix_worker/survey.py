@@ -11,6 +11,7 @@ from uuid import UUID
 
 from phoenix_producer.contract import ContractError, EnsureRequest, Request, kind_of, parse_as
 from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.inside import changed_scripts, run_again
 from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import Action, Creating, Purpose, Verdict, judge
 from phoenix_worker.repair import can_clear, clear, running_makers
@@ -64,7 +65,7 @@ def request_as(model: type[Request], task: PhoenixTask, given: tuple[Any, ...], 
 
 def shared_by(request: EnsureRequest, declaration: Declaration) -> str:
     """Name what requests ask for that may share a run."""
-    options = f"{request.adopt:d} {request.accept_not_applied:d} {request.state}"
+    options = f"{request.adopt:d} {request.accept_not_applied:d} {request.state} {' '.join(request.rerun)}"
     return f"{request.ctid} {declaration.hash} {options}"
 
 
@@ -72,6 +73,12 @@ def declaration_for(task: PhoenixTask, request: EnsureRequest) -> Declaration:
     """Return the CTID's declaration, with the state that this request wants."""
     declared = task.read("declared", lambda: task.declaration(request.ctid).hash)
     declaration = task.declared(request.ctid, declared, accepted=request.accept_not_applied)
+    return as_requested(declaration, request)
+
+
+def as_requested(declaration: Declaration, request: EnsureRequest) -> Declaration:
+    """Return a declaration with the state that a request wants, and the scripts that it wants to run again."""
+    declaration = run_again(declaration, request.rerun)
     return declaration if request.state is None else replace(declaration, state=request.state)
 
 
@@ -151,7 +158,7 @@ def about_template(template: Declaration, seen: Observation, what: str) -> tuple
     """Tell what to know of a template that is cloned as it is, or would be."""
     if not seen.is_ours:
         return (not_made_by_us(template.ctid, what),)
-    return tuple(f"{why} It {what} as it is." for why in outdated(template, seen))
+    return tuple(f"{why} It {what} as it is." for why in outdated(template, seen, changed_scripts(template, seen)))
 
 
 def not_made_by_us(template: int, what: str) -> str:

@@ -17,7 +17,7 @@ from phoenix_worker.core.firewall import FirewallState
 from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ownership import Purpose
 from phoenix_worker.core.ports import TaskEnd
-from phoenix_worker.core.reach import within_reach
+from phoenix_worker.core.reach import NO_SHELL, within_reach
 from phoenix_worker.durable.run import GivenUpError, Parked, Stale
 from phoenix_worker.durable.task import CANCELLED, DurableTask
 from phoenix_worker.windup import wind_up
@@ -50,6 +50,8 @@ class PhoenixTask(DurableTask):
     shell: ClassVar[NodeShell | None]
     """The door to a node's shell; None when the settings have none."""
     node_capacity: ClassVar[int]
+    script_timeout: ClassVar[float]
+    """Seconds that a script may take for which the catalog says nothing else."""
 
     @property
     def creation(self) -> str:
@@ -165,7 +167,7 @@ class PhoenixTask(DurableTask):
         ledger = self.engine.ledger
         subject = str(ledger.client.hget(ledger.key("job:", self.running.job), "subject") or "")
         ctid = int(subject) if subject.isdecimal() else None
-        steps, declaration = self.steps_done(), self._declared_now(ctid)
+        steps, declaration = self.steps_done(), self._declared_now(ctid, told["cause"])
         met = told_in(steps, "needs_rebuild", "warnings")
         return EnsureFailed.of(
             Failure(
@@ -192,11 +194,15 @@ class PhoenixTask(DurableTask):
         finished = templates_in(steps)
         return tuple(_FATES[name].format(ctid) for ctid, name in last.items() if ctid not in finished)
 
-    def _declared_now(self, ctid: int | None) -> Declaration | None:
+    def _declared_now(self, ctid: int | None, cause: str) -> Declaration | None:
+        """As far as it was to be applied: without a door, the rest was accepted, or is what failed."""
         try:
-            return self.catalog.current().get(ctid) if ctid is not None else None
+            declared = self.catalog.current().get(ctid) if ctid is not None else None
         except CatalogError:
             return None
+        if declared is None or self.shell is not None or cause == NO_SHELL:
+            return declared
+        return within_reach(declared, door=False, accepted=True)
 
 
 def steps_in(values: list[dict[str, Any]]) -> tuple[Step, ...]:

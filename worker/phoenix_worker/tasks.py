@@ -5,8 +5,9 @@ clone(103)      hold 900 → not a template? replace by the steps of 900, then c
 create(900)     OS template there → once: POST → wait
 configure(n)    once: diff → one PUT → resize → wait
 start(n)        once: look → POST → wait; stop(n) likewise
+provision(n)    once: look → for each script: once: start it → wait → once: note that it ran
 seal(900)       once: look → POST → wait until it is a template
-verify(n)       the result
+verify(n)       once: health check, or sleep and again → once: snapshot → the result
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from phoenix_producer.contract import (
     Failure,
 )
 from phoenix_worker import canvas, outcome, traces
-from phoenix_worker.canvas import CLONE, CONFIGURE, CREATE, SEAL, START, STOP, VERIFY, lane
+from phoenix_worker.canvas import CLONE, CONFIGURE, CREATE, PROVISION, SEAL, START, STOP, VERIFY, lane
 from phoenix_worker.converge import converge, grow
+from phoenix_worker.core.inside import must_be_verified
 from phoenix_worker.core.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.plan import plan
 from phoenix_worker.drift import drifts
@@ -38,6 +40,7 @@ from phoenix_worker.foresight import foresee
 from phoenix_worker.making import cloned, make
 from phoenix_worker.orders import create_order
 from phoenix_worker.prerequisites import have_dependencies, have_os_template
+from phoenix_worker.provisioning import run_scripts, verified
 from phoenix_worker.registry import task
 from phoenix_worker.status import standings
 from phoenix_worker.survey import (
@@ -53,6 +56,8 @@ from phoenix_worker.survey import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from phoenix_worker.task import PhoenixTask
 
 
@@ -144,6 +149,17 @@ def start(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepte
     return self.step("start", ctid, posted["at"], upid=posted["upid"])
 
 
+@task(PROVISION)
+def provision(
+    self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False, rerun: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Run the scripts that did not run as they are now."""
+    began = self.once("began", time.time)
+    declaration = self.declared(ctid, declared, accepted=accepted)
+    warnings = run_scripts(self, declaration, adopted=adopted, rerun=rerun)
+    return self.step("provision", ctid, began, warnings=warnings)
+
+
 @task(STOP)
 def stop(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:
     """Shut a container down."""
@@ -182,9 +198,11 @@ def seal(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted
 
 
 @task(VERIFY)
-def verify(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:  # noqa: ARG001 - as every link
-    """Tell what the job did."""
-    return outcome.of_job(self, self.declared(ctid, declared, accepted=accepted))
+def verify(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepted: bool = False) -> dict[str, Any]:
+    """See that it is well, and tell what the job did."""
+    declaration = self.declared(ctid, declared, accepted=accepted)
+    warnings = verified(self, declaration, adopted=adopted) if must_be_verified(declaration) else ()
+    return outcome.of_job(self, declaration, warnings)
 
 
 @task(PLAN)

@@ -12,6 +12,8 @@ from phoenix_worker.canvas import REPORT, VERIFY, lane
 from phoenix_worker.core.observation import Presence
 from phoenix_worker.core.ownership import may_destroy
 from phoenix_worker.orders import clone_order, create_order
+from phoenix_worker.proxmox import scripts
+from phoenix_worker.proxmox.scripts import Place
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
@@ -42,12 +44,22 @@ def wind_up(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
     if ordered is not None and ordered["upid"]:
         task.once("abort", lambda: task.proxmox.abort(ordered["upid"]))
         _await_end(task, ordered["upid"])
+    _stop_scripts(task, declaration)
     for step, entry in list(task.running.journal.items()):
         if step.partition("-")[0] in _LEFT_TO_END and (upid := json.loads(entry).get("upid")):
             _await_end(task, upid)
     if ordered is not None or _was_made(task, declaration.ctid):
         return _remove(task, declaration)
     return ()
+
+
+def _stop_scripts(task: PhoenixTask, declaration: Declaration) -> None:
+    """End the script that this task waits for, with all that it started."""
+    for script in declaration.scripts:
+        begun = json.loads(task.running.journal.get(f"start {script.name}", "null"))
+        if begun and f"recorded {script.name}" not in task.running.journal and task.shell is not None:
+            place = Place(declaration.node, declaration.ctid, on_node=script.on_node)
+            scripts.stop(task.shell, place, begun["run"])
 
 
 def others_wait_for(task: PhoenixTask, ctid: int) -> bool:

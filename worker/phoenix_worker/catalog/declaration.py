@@ -105,6 +105,39 @@ class Firewall:
 
 
 @dataclass(frozen=True, slots=True)
+class Script:
+    """A feature script, or the application script."""
+
+    name: str
+    file: str
+    """As the catalog's users know it: beside the catalog, or on the node."""
+    hash: str
+    """Of its content, as far as the worker has it, and of the JSON that it is given."""
+    content: str | None = None
+    """In base64, as it is sent into the container; None for one that lies on the node, or is missing."""
+    on_node: bool = False
+    timeout: int | None = None
+    """Seconds; None leaves it to the settings."""
+    again: bool = False
+    """Whether it is wanted to run although it did."""
+
+    @property
+    def missing(self) -> bool:
+        """Whether it should lie beside the catalog and does not."""
+        return self.content is None and not self.on_node
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A command line for the container's own shell, and how long it may take to end with 0."""
+
+    command: str
+    retries: int = 3
+    interval: int = 5
+    """Seconds between two tries."""
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """A checked entry of the catalog. None means "not declared": a clone keeps what its template has."""
 
@@ -143,6 +176,11 @@ class Declaration:
     bind_mounts: tuple[BindMount, ...] = ()
     raw_lines: tuple[tuple[str, str], ...] = ()
     """Key and value of each raw `lxc.` line, in order."""
+    scripts: tuple[Script, ...] = ()
+    """What is run in it, or on the node for it, in this order."""
+    health_check: HealthCheck | None = None
+    snapshots: bool = False
+    """Whether it is kept as it was before the scripts, and as it was when it was well."""
     state: DesiredState = DesiredState.RUNNING
     tags: tuple[str, ...] | None = None
     description: str | None = None
@@ -153,7 +191,9 @@ class Declaration:
     needs_shell: tuple[str, ...] = ()
     """The declared keys whose effect needs the door to the node's shell."""
     source: Mapping[str, Any] = field(default_factory=dict)
-    """The entry as it stands in the file, for scripts."""
+    """The entry as it stands in the file."""
+    script_json: str = ""
+    """The JSON that scripts are given: the entry and the catalog's globals. Empty when there are none."""
     hash: str = ""
     """Of everything above that has an effect; changes exactly when the declaration does."""
 
@@ -161,3 +201,8 @@ class Declaration:
     def is_template(self) -> bool:
         """Whether others are cloned from it."""
         return self.role is not Role.CONTAINER
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is left running; a template never is."""
+        return self.state is DesiredState.RUNNING and not self.is_template

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role, Volume
+from phoenix_worker.catalog.inside import ScriptPlaces, ScriptSurroundings, inside, inside_keys, short_hash
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
 from phoenix_worker.catalog.unapplied import not_applied
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog import sections
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
-HASH_LENGTH = 16
-_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "hash")
+_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +33,12 @@ class Defaults:
     """For the root disk of what is created from an OS template; None leaves it to Proxmox."""
     scratch: range | None = None
     """CTIDs at which templates are rebuilt."""
+    scripts: ScriptPlaces = field(default_factory=ScriptPlaces)
 
 
-def declare(entries: Mapping[int, ParsedEntry], defaults: Defaults) -> dict[int, Declaration]:
+def declare(
+    entries: Mapping[int, ParsedEntry], defaults: Defaults, surroundings: ScriptSurroundings
+) -> dict[int, Declaration]:
     """Resolve all entries. They must have passed every check."""
     made = templates(entries)
     return {
@@ -47,6 +49,7 @@ def declare(entries: Mapping[int, ParsedEntry], defaults: Defaults) -> dict[int,
             privileged=not unprivileged(entries, ctid),
             inherits_gpus=_inherits_gpus(entries, ctid),
             stays_with_volumes=_stays_with_volumes(entries, ctid, defaults),
+            surroundings=surroundings,
         )
         for ctid, parsed in sorted(entries.items())
     }
@@ -73,6 +76,7 @@ def _declare(
     privileged: bool,
     inherits_gpus: bool,
     stays_with_volumes: bool,
+    surroundings: ScriptSurroundings,
 ) -> Declaration:
     entry = parsed.entry
     cloned = entry.clone_from_ctid is not None
@@ -107,7 +111,11 @@ def _declare(
         not_applied=not_applied(entry),
         source=parsed.raw,
         **root_only(parsed, unprivileged=not privileged),
-        needs_shell=tuple(root_only_keys(parsed, unprivileged=not privileged, inherits_gpus=inherits_gpus)),
+        **inside(parsed, defaults.scripts, surroundings, template=template),
+        needs_shell=(
+            *inside_keys(entry, template=template),
+            *root_only_keys(parsed, unprivileged=not privileged, inherits_gpus=inherits_gpus),
+        ),
     )
     return replace(declaration, hash=_hash(declaration))
 
@@ -151,8 +159,3 @@ def _hash(declaration: Declaration) -> str:
         if one.name not in _WITHOUT_EFFECT and (one.default is MISSING or getattr(declaration, one.name) != one.default)
     }
     return short_hash(json.dumps(effective, sort_keys=True, default=asdict).encode())
-
-
-def short_hash(data: bytes) -> str:
-    """Hash bytes to a short hexadecimal word."""
-    return hashlib.sha256(data).hexdigest()[:HASH_LENGTH]

@@ -4,7 +4,7 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -108,11 +108,13 @@ class Entry(Section):
     firewall: Firewall | None = None
     """The firewall of the container."""
     features: list[ScriptName] = Field(default_factory=list)
-    """Feature scripts, in their order."""
+    """Feature scripts, in their order. They need the node's shell."""
     application_script: PathText | None = None
-    """One more script, run last."""
+    """One more script, run last. It needs the node's shell."""
+    script_timeouts: dict[ScriptName, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Seconds that a script may take, by its feature, or `application_script`; otherwise as the settings say."""
     health_check: HealthCheck | None = None
-    """A command inside the container that ends with 0 when it is well."""
+    """A command inside the container that ends with 0 when it is well. It needs the node's shell; not on templates."""
     dependencies: list[CtidField] = Field(default_factory=list)
     """What is ensured and running first. A guest that is not in the catalog, such as a VM, is only checked."""
     enable_lifecycle_snapshots: bool = False

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.advice import advise_firewalls, advise_volumes
-from phoenix_worker.catalog.declaring import Defaults, declare, scratch_of, short_hash
+from phoenix_worker.catalog.declaring import Defaults, declare, scratch_of
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.entry import ParsedEntry, entry_advice, parse_entry
 from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
+from phoenix_worker.catalog.inside import ScriptPlaces, ScriptSurroundings, script_files, short_hash
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
@@ -41,6 +42,8 @@ class Catalog(Mapping[int, "Declaration"]):
     """Of the file's content."""
     scratch_ctids: range | None = None
     """Where templates are rebuilt, by the settings."""
+    script_files: tuple[Path, ...] = ()
+    """What lies beside it, or should."""
 
     def __getitem__(self, ctid: int) -> Declaration:
         return self.declarations[ctid]
@@ -94,7 +97,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)
     warnings = [*_advice(entries)]
-    scripts = missing_scripts(entries, lambda name: _is_file(folder, name))
+    contents = _contents(folder, entries, defaults.scripts)
+    scripts = missing_scripts(entries, contents, defaults.scripts)
     if require_scripts:
         refusals += (Refusal(*words) for words in scripts)
     else:
@@ -102,7 +106,9 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     if refusals:
         raise CatalogError(refusals, warnings)
     globals_ = {key: value for key, value in document.content.items() if key != "lxc_configs"}
-    return Catalog(declare(entries, defaults), globals_, tuple(warnings), short_hash(data), defaults.scratch)
+    declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents))
+    files = tuple(folder / name for parsed in entries.values() for name in _files(parsed, defaults.scripts))
+    return Catalog(declarations, globals_, tuple(warnings), short_hash(data), defaults.scratch, files)
 
 
 def _entries(document: Document) -> tuple[dict[int, ParsedEntry], list[Refusal]]:
@@ -147,8 +153,19 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
     yield from advise_root_only(entries)
 
 
-def _is_file(folder: Path, name: str) -> bool:
+def _files(parsed: ParsedEntry, places: ScriptPlaces) -> Iterable[str]:
+    return () if places.on_node else script_files(parsed.entry, places).values()
+
+
+def _contents(folder: Path, entries: Mapping[int, ParsedEntry], places: ScriptPlaces) -> dict[str, bytes]:
+    """Read the scripts that lie beside the catalog."""
+    names = {name for parsed in entries.values() for name in _files(parsed, places)}
+    read_ = {name: _content(folder / name) for name in names}
+    return {name: content for name, content in read_.items() if content is not None}
+
+
+def _content(file: Path) -> bytes | None:
     try:
-        return (folder / name).is_file()
-    except OSError:  # a name that is too long, a folder that may not be read: not there for us
-        return False
+        return file.read_bytes()
+    except (OSError, ValueError):  # a name that no file can have, a folder that may not be read: not there for us
+        return None

@@ -10,11 +10,13 @@ import graphlib
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
+from phoenix_worker.catalog.inside import script_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from phoenix_worker.catalog.entry import ParsedEntry
+    from phoenix_worker.catalog.inside import ScriptPlaces
 
     Entries = Mapping[int, ParsedEntry]
 
@@ -84,13 +86,11 @@ def advise_linked_clones(entries: Entries) -> Iterator[Advice]:
             yield Advice(ctid, problem, f'Declare {where}, or "clone": "full".')
 
 
-def missing_scripts(entries: Entries, exists: Callable[[str], bool]) -> Iterator[tuple[int, str, str]]:
-    """List CTID, problem and remedy of each entry that lacks scripts; `exists` looks beside the catalog."""
+def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlaces) -> Iterator[tuple[int, str, str]]:
+    """List CTID, problem and remedy of each entry that lacks scripts which should lie beside the catalog."""
     for ctid, parsed in entries.items():
-        names = [f"features/{feature}.sh" for feature in parsed.entry.features]
-        if parsed.entry.application_script is not None:
-            names.append(parsed.entry.application_script)
-        missing = [name for name in dict.fromkeys(names) if not exists(name)]
+        names = () if places.on_node else script_files(parsed.entry, places).values()
+        missing = [name for name in dict.fromkeys(names) if name not in there]
         if missing:
             problem = f"{', '.join(map(plain, missing))} not found beside the catalog."
             yield ctid, problem, "Put it there, or remove it from features or application_script."

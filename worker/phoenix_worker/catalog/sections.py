@@ -139,6 +139,6 @@ class HealthCheck(Section):
     command: str
     """A command line, run until it ends with 0."""
     retries: int | None = Field(default=None, ge=1)
-    """How often it is tried."""
+    """How often it is tried; 3 by default."""
     interval: int | None = Field(default=None, ge=0)
-    """Seconds between two tries."""
+    """Seconds between two tries; 5 by default."""

@@ -9,15 +9,16 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from phoenix_worker.catalog.declaring import Defaults, short_hash
 from phoenix_worker.catalog.document import read
 from phoenix_worker.catalog.findings import CatalogError
+from phoenix_worker.catalog.inside import short_hash
 from phoenix_worker.catalog.loading import Catalog, load_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.declaring import Defaults
     from phoenix_worker.catalog.findings import Refusal
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,18 @@ _log = logging.getLogger(__name__)
 _KEPT = 8
 _SETTLED_S = 2.0
 """A file changed less than this ago may change again within the same time stamp, so its content is looked at."""
+
+
+_Stat = tuple[int, int, int] | None
+"""Time of change in ns, size and inode of a file; None when it is not there."""
+
+
+def _stat(path: Path) -> _Stat:
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - as cheap as it gets: this runs for every task
+    except (OSError, ValueError):
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 class CatalogChanged(Exception):  # noqa: N818 - reads as what happened
@@ -48,7 +61,7 @@ class CatalogSource:
         self._defaults = defaults
         self._lock = threading.Lock()
         self._good: deque[Catalog] = deque(maxlen=_KEPT)
-        self._stat: tuple[int, int, int] | None = None
+        self._stat: tuple[_Stat, ...] | None = None
         self._content: str | None = None
         self._error: CatalogError | None = None
 
@@ -86,24 +99,25 @@ class CatalogSource:
         raise _changed(ctid, declaration_hash, current)
 
     def _refresh(self) -> None:
-        try:
-            stat = os.stat(self._path)  # noqa: PTH116 - as cheap as it gets: this runs for every task
-        except (OSError, ValueError):
-            stat = None
-        seen = None if stat is None else (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        if seen is not None and seen == self._stat:
+        catalog, scripts = _stat(self._path), self._script_stats()
+        seen = (catalog, *scripts)
+        if catalog is not None and seen == self._stat:
             return
-        settled = stat is not None and time.time() - stat.st_mtime > _SETTLED_S
+        settled = catalog is not None and time.time() - catalog[0] / 1e9 > _SETTLED_S
         self._stat = seen if settled else None
-        self._reload()
+        self._reload(scripts)
 
-    def _reload(self) -> None:
+    def _script_stats(self) -> tuple[_Stat, ...]:
+        """What is to be seen from outside of the scripts that lie beside the last good catalog."""
+        return tuple(map(_stat, self._good[-1].script_files)) if self._good else ()
+
+    def _reload(self, scripts: tuple[_Stat, ...]) -> None:
         try:
             data = read(self._path)
         except CatalogError as error:
             self._refuse(str(error), error)
             return
-        content = short_hash(data)
+        content = short_hash(data) + repr(scripts)
         if content == self._content:
             return
         try:
@@ -111,7 +125,7 @@ class CatalogSource:
         except CatalogError as error:
             self._refuse(content, error)
         else:
-            self._content, self._error = content, None
+            self._content, self._error = short_hash(data) + repr(self._script_stats()), None
             for advice in self._good[-1].warnings:
                 _log.info("The catalog %s: %s", self._path, advice)
 

@@ -55,7 +55,7 @@ def _show(screen: Screen, stage: Stage, producer: Producer) -> None:
     screen.headline(f"What Proxmox holds now on {stage.simulator.node}")
     screen.standing(found)
     if unused := left_out(first):
-        screen.plain(f"Declared, and not applied by this version: {unused}.")
+        screen.plain(f"Declared, and left out, since the simulated node has no shell: {unused}.")
     screen.headline("When what was done")
     screen.timeline(steps)
     screen.headline(f"Ensure {asked} again")
@@ -71,7 +71,7 @@ def _show(screen: Screen, stage: Stage, producer: Producer) -> None:
 def _ensured(stage: Stage, producer: Producer, *, quietly: bool = False) -> list[EnsureResult]:
     """Ask for everything and show what happens until all of it is done."""
     try:
-        handles = producer.ensure_many(stage.ctids)
+        handles = producer.ensure_many(stage.ctids, accept_not_applied=True)
         with display_for(handles, as_json=quietly) as display:
             for progress in _watched(handles, stage):
                 display.show(progress)
@@ -123,8 +123,8 @@ def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
         f"    -H 'Authorization: PVEAPIToken={access.token_id}={access.token_value}' \\\n"
         f"    {stage.simulator.url}/api2/json/nodes/{stage.simulator.node}/lxc\n"
         f"\n  export PHOENIX_REDIS_URL={shlex.quote(stage.redis_url)}\n"
-        f"  {command} ensure {stage.ctids[0]}\n"
-        f"  {command} --redis-url {shlex.quote(stage.redis_url)} plan --all\n"
+        f"  {command} ensure {stage.ctids[0]} --accept-not-applied\n"
+        f"  {command} --redis-url {shlex.quote(stage.redis_url)} plan --all --accept-not-applied\n"
         f"\nChange something in {stage.catalog_file} and ensure again.\n"
         f"One worker more: cd {stage.directory} && {sys.executable} -m celery -A phoenix_worker worker -n second\n"
     )

@@ -39,6 +39,10 @@ class Marker:
     stage: Stage
     declaration: str
     origin: str = ""
+    scripts: tuple[tuple[str, str], ...] = ()
+    """Name and hash of each script that ran to a good end."""
+    verified: str = ""
+    """The hash of the declaration with which it was last found well."""
 
 
 def read_marker(notes: str) -> Marker | None:
@@ -55,6 +59,8 @@ def read_marker(notes: str) -> Marker | None:
             stage=Stage(fields["stage"]),
             declaration=fields["hash"],
             origin=fields.get("from", ""),
+            scripts=tuple(_pair(part) for part in fields.get("scripts", "").split(",") if part),
+            verified=fields.get("verified", ""),
         )
     except (KeyError, ValueError):
         return None
@@ -68,7 +74,16 @@ def write_marker(marker: Marker, description: str = "") -> str:
     )
     if marker.origin:
         line += f" from={marker.origin}"
+    if marker.scripts:
+        line += f" scripts={','.join(f'{name}:{ran}' for name, ran in marker.scripts)}"
+    if marker.verified:
+        line += f" verified={marker.verified}"
     return f"{description.rstrip()}\n\n{line}" if description.strip() else line
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, ran = text.rpartition(":")
+    return name, ran
 
 
 def without_marker(notes: str) -> str:

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from phoenix_producer import plans
-from phoenix_producer.contract import DesiredState
 from phoenix_worker.core.diff import creation_config, diff, marker_for
+from phoenix_worker.core.inside import is_verified, scripts_to_run
 from phoenix_worker.core.marker import Stage
 from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ownership import Action, Verdict, may_start, may_stop, may_write
@@ -16,9 +16,9 @@ from phoenix_worker.core.prediction import created, inherited
 from phoenix_worker.core.root_only import root_diff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from phoenix_worker.catalog.declaration import Declaration, Firewall
+    from phoenix_worker.catalog.declaration import Declaration, Firewall, Script
     from phoenix_worker.core.diff import Changes
 
 
@@ -29,6 +29,7 @@ class StepName(StrEnum):
     CLONE = "clone"
     CONFIGURE = "configure"
     START = "start"
+    PROVISION = "provision"
     STOP = "stop"
     SEAL = "seal"
     VERIFY = "verify"
@@ -72,11 +73,13 @@ def _make(declaration: Declaration, template: Observation | None, *, under_way: 
         steps.append(_configure_clone(declaration, template))
     elif changes := diff(declaration, created(declaration)):
         steps.append(_configure(declaration, changes))
-    if declaration.is_template:
-        return (*steps, _seal(declaration))
-    if declaration.state is DesiredState.RUNNING:
+    if declaration.runs or declaration.scripts:
         steps.append(_step(StepName.START, declaration, "start"))
-    return (*steps, _verify(declaration))
+    if declaration.scripts:
+        steps.append(_provision(declaration, declaration.scripts))
+        if not declaration.runs:
+            steps.append(_stop_again(declaration))
+    return (*steps, _seal(declaration) if declaration.is_template else _verify(declaration))
 
 
 def _converge(declaration: Declaration, observation: Observation, verdict: Verdict) -> tuple[PlannedStep, ...]:
@@ -84,26 +87,40 @@ def _converge(declaration: Declaration, observation: Observation, verdict: Verdi
     if changes := diff(declaration, observation):
         steps.append(_configure(declaration, changes))
     if declaration.is_template:
-        return (*steps, *_seal_steps(declaration, observation))
-    steps += _power(declaration, observation, verdict)
-    return (*steps, _verify(declaration)) if steps else ()
+        return (*steps, *_seal_steps(declaration, observation, verdict))
+    steps += _inside_and_power(declaration, observation, verdict)
+    verified = is_verified(declaration, observation.marker) or not may_start(verdict)
+    return (*steps, _verify(declaration)) if steps or not verified else ()
 
 
-def _seal_steps(declaration: Declaration, observation: Observation) -> list[PlannedStep]:
+def _seal_steps(declaration: Declaration, observation: Observation, verdict: Verdict) -> list[PlannedStep]:
     """Seal unless the root disk is a base volume: then at most the flag is missing, which is configuration."""
     if observation.base_volume:
         return []
-    stop = [_step(StepName.STOP, declaration, "stop", "before it becomes a template")] if observation.running else []
-    return [*stop, _seal(declaration)]
+    return [*_inside_and_power(declaration, observation, verdict), _seal(declaration)]
 
 
-def _power(declaration: Declaration, observation: Observation, verdict: Verdict) -> list[PlannedStep]:
-    wanted = declaration.state is DesiredState.RUNNING
-    if wanted and not observation.running and may_start(verdict):
-        return [_step(StepName.START, declaration, "start")]
-    if not wanted and observation.running and may_stop(verdict):
-        return [_step(StepName.STOP, declaration, "stop")]
-    return []
+def _inside_and_power(declaration: Declaration, observation: Observation, verdict: Verdict) -> list[PlannedStep]:
+    """Leave it running or stopped as declared; for scripts it runs in any case."""
+    scripts = scripts_to_run(declaration, observation.marker) if may_start(verdict) else ()
+    steps = []
+    if (declaration.runs or scripts) and not observation.running and may_start(verdict):
+        steps.append(_step(StepName.START, declaration, "start"))
+    if scripts:
+        steps.append(_provision(declaration, scripts))
+    if not declaration.runs and (scripts or observation.running) and may_stop(verdict):
+        steps.append(_stop_again(declaration))
+    return steps
+
+
+def _provision(declaration: Declaration, scripts: Iterable[Script]) -> PlannedStep:
+    files = [script.file for script in scripts]
+    step = _step(StepName.PROVISION, declaration, "provision", ", ".join(files))
+    return replace(step, actions=tuple(plans.Action(kind=StepName.PROVISION, detail=file) for file in files))
+
+
+def _stop_again(declaration: Declaration) -> PlannedStep:
+    return _step(StepName.STOP, declaration, "stop", "before it becomes a template" if declaration.is_template else "")
 
 
 def _step(name: StepName, declaration: Declaration, verb: str, why: str = "") -> PlannedStep:
@@ -176,4 +193,7 @@ def _seal(declaration: Declaration) -> PlannedStep:
 
 
 def _verify(declaration: Declaration) -> PlannedStep:
-    return replace(_step(StepName.VERIFY, declaration, "verify", "it is as declared"), actions=())
+    checks = ["it is as declared"]
+    if declaration.health_check is not None and declaration.runs:
+        checks.append(f"and well ({declaration.health_check.command})")
+    return replace(_step(StepName.VERIFY, declaration, "verify", " ".join(checks)), actions=())

@@ -112,6 +112,9 @@ class Proxmox(Protocol):
     def stop(self, node: str, ctid: int) -> str | None:
         """Shut a container down, by force after Proxmox's own timeout; returns the UPID, None when it is stopped."""
 
+    def snapshot(self, node: str, ctid: int, name: str) -> str:
+        """Take a snapshot; returns the UPID."""
+
     def convert_to_template(self, node: str, ctid: int) -> None:
         """Begin the conversion to a template. It ends unseen: observe until the flag and the base volume show."""
 

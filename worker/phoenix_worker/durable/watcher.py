@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from redis import RedisError
@@ -37,11 +38,24 @@ _LEASE = 900
 """Seconds after which a look that was begun and not ended is made again, whatever became of it: longer than any."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of a job that says something while it runs."""
+
+    end: Any | None = None
+    """As JSON; None while it runs."""
+    watch: Mapping[str, str] | None = None
+    """What to watch it with from now on, so that it is not heard twice."""
+    said: str = ""
+    pause: float = 0.0
+    """Seconds until the next look, at least: a look is dear."""
+
+
 class Prober(Protocol):
     """What the engine does not know: how to see whether a remote job has ended."""
 
-    def __call__(self, watch: Mapping[str, str], elapsed: float) -> Any | None:
-        """The job's end as JSON, or None while it runs. Raises when it cannot be seen just now.
+    def __call__(self, watch: Mapping[str, str], elapsed: float) -> Look:
+        """Look once. Raises when it cannot be seen just now.
 
         `elapsed` is the seconds for which the job has been watched.
         """
@@ -165,15 +179,18 @@ class Watcher(threading.Thread):
         lengths = self._lengths(watch)
         elapsed = self._now() - float(watch["since"])
         try:
-            end = self._prober(watch, elapsed)
+            seen = self._prober(watch, elapsed)
         except Exception as error:  # noqa: BLE001 - whatever it was, the job is still to be seen
             logger.info("Unable to look at %s just now: %s", event, error)
             self._unmeasured.add(event)
-            end = None
+            seen = Look()
+        end = seen.end
+        if seen.watch is not None:
+            self._ledger.call("report", event, watch["task"], json.dumps(seen.watch), seen.said)
         self._looks[event] = self._looks.get(event, 0) + 1
         if end is None:
             self._last_look[event] = elapsed
-            pause = pace.next_look(lengths, self._now() - float(watch["since"]))
+            pause = max(seen.pause, pace.next_look(lengths, self._now() - float(watch["since"])))
             self._redis.zadd(self._ledger.key("watch"), {event: self._now() + pause}, xx=True)
             self._redis.hdel(self._under_way, event)
             self._redis.publish(self._ledger.key("watch"), event)

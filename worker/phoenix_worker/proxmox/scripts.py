@@ -1,0 +1,148 @@
+"""Scripts in containers and on nodes: started detached, looked at, stopped. The program that does it: script_runner.sh.
+
+A script outlives the connection and the worker that started it. It is not started twice: whoever starts the same again
+is told of the run that is under way.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.errors import PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phoenix_worker.catalog.declaration import Declaration, Script
+    from phoenix_worker.core.ports import NodeShell, Ran
+
+_RUNNER = (files(__package__) / "script_runner.sh").read_text()
+_HOME = "/var/lib/phoenix-lxc"
+_LOOK_SECONDS = 20.0
+_STOP_SECONDS = 30.0
+_NOT_RUNNING = 255
+"""What `pct exec` gives for a container that does not run."""
+_TAIL = 2000
+BUSY, LOST, STOPPED = "busy", "lost", "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a script runs: in a container, or on its node for it."""
+
+    node: str
+    ctid: int
+    on_node: bool = False
+
+    @property
+    def home(self) -> str:
+        """The directory of all runs."""
+        return f"{_HOME}/{self.ctid}" if self.on_node else _HOME
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        """Make a command of the place one of the node."""
+        return list(argv) if self.on_node else ["pct", "exec", str(self.ctid), "--", *argv]
+
+    def __str__(self) -> str:
+        return f"on {self.node} for CT {self.ctid}" if self.on_node else f"in CT {self.ctid} on {self.node}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptState:
+    """What a look at a run saw."""
+
+    state: str
+    """`running`, `starting`, `absent`, `lost`, or `ended`."""
+    code: str = ""
+    """The exit code of one that has ended; `stopped` if it was ended from outside."""
+    size: int = 0
+    """Bytes of the whole log."""
+    log: bytes = b""
+    """The log from where it was asked for."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether its end is still to come."""
+        return self.state in {"running", "starting"}
+
+
+def start(
+    shell: NodeShell, place: Place, declaration: Declaration, script: Script, token: str
+) -> tuple[ScriptState, str]:
+    """Start a script unless it is under way; returns how it is and the directory of its run.
+
+    The state `busy` says that another version of it is under way. Raises PermanentError when nothing can be written
+    there.
+    """
+    lines = (script.content or "", base64.b64encode(declaration.script_json.encode()).decode())
+    argv = ["start", place.home, script.name, script.hash, token, str(int(script.again))]
+    argv += [str(place.ctid), declaration.name]
+    if script.on_node:
+        argv += [script.file, str(place.ctid)]
+    ran = _run(shell, place, argv, stdin="".join(f"{line}\n" for line in lines).encode())
+    told = ran.out.decode(errors="replace").splitlines()
+    if ran.exit_code or len(told) != len(("state", "run")):
+        raise _unable(f"start {script.file} {place}", ran)
+    return _read(told[0]), told[1]
+
+
+def look(shell: NodeShell, place: Place, run: str, offset: int) -> ScriptState | None:
+    """Look at a run, and read its log from `offset` on; None when its container does not run."""
+    ran = _run(shell, place, ["look", run, str(offset)], timeout=_LOOK_SECONDS)
+    if ran.exit_code == _NOT_RUNNING and not place.on_node:
+        return None
+    state, _, rest = ran.out.partition(b"\n")
+    size, _, log = rest.partition(b"\n")
+    if ran.exit_code or not size.strip().isdigit():
+        raise TransientError(f"Unable to look at {run} {place}: {_words(ran)}", cause="shell-cut")
+    return _read(state.decode(errors="replace"), int(size), log)
+
+
+def tail(shell: NodeShell, place: Place, run: str, size: int) -> list[str]:
+    """Read the last lines of a run's log, which has `size` bytes."""
+    seen = look(shell, place, run, max(size - _TAIL, 0))
+    return [] if seen is None else readable(seen.log)[-20:]
+
+
+def stop(shell: NodeShell, place: Place, run: str) -> ScriptState | None:
+    """End a run with everything that it started; None when its container does not run."""
+    ran = _run(shell, place, ["stop", run], timeout=_STOP_SECONDS)
+    return None if ran.exit_code == _NOT_RUNNING else _read(ran.out.decode(errors="replace").strip())
+
+
+def run_inside(shell: NodeShell, place: Place, command: str, timeout: float) -> Ran:
+    """Run a command line in a container, by the container's own shell."""
+    return shell.run(place.node, place.command(["sh", "-c", command]), timeout=timeout)
+
+
+def readable(log: bytes) -> list[str]:
+    """Return lines without what would change a terminal; of a line that was written over, the last writing."""
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in log.decode(errors="replace").split("\n"))
+    clean = ("".join(one for one in line if one.isprintable() or one == "\t").rstrip() for line in lines)
+    return [line for line in clean if line]
+
+
+def _run(shell: NodeShell, place: Place, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
+    command = place.command(["sh", "-c", _RUNNER, "phoenix-lxc", _RUNNER, *argv])
+    return shell.run(place.node, command, stdin=stdin, timeout=timeout)
+
+
+def _read(told: str, size: int = 0, log: bytes = b"") -> ScriptState:
+    state, _, code = told.partition(" ")
+    return ScriptState(state, code, size, log)
+
+
+def _unable(doing: str, ran: Ran) -> PermanentError | TransientError:
+    words = _words(ran)
+    if ran.exit_code == _NOT_RUNNING:
+        return TransientError(f"Unable to {doing}: {words}", cause="not-running")
+    return PermanentError(
+        f"Unable to {doing}: {words}", cause="script-start", remedy=f"See that {_HOME} can be written to there."
+    )
+
+
+def _words(ran: Ran) -> str:
+    return " ".join(readable(ran.err)[-3:] or [f"it ended with {ran.exit_code}"])
