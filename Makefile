@@ -2,7 +2,7 @@
 # Flags for a command: make demo ARGS=--keep, make test ARGS="tests/unit -k plan".
 
 .DEFAULT_GOAL := test
-.PHONY: demo test bench chaos conformance check package audit test-tls clean
+.PHONY: demo test test-browser bench chaos conformance check package audit test-tls clean
 
 INSTALLED := .venv/.installed
 EXTRAS := worker,monitor,demo,test
@@ -14,6 +14,11 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	@.venv/bin/pytest $(ARGS)
+
+# A real browser before Flower, and a Celery client from npm. Installs Chromium by apt where it is missing, as root.
+test-browser: $(INSTALLED)
+	@scripts/browser.sh
+	@.venv/bin/pytest -n0 -m browser tests/browser $(ARGS)
 
 chaos: $(INSTALLED)
 	@.venv/bin/python -m tests.chaos $(ARGS)

@@ -2,6 +2,7 @@
 
 # No postponed annotations here: typer reads them when a command runs.
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -12,12 +13,13 @@ import typer
 from phoenix_producer import job_commands, upkeep_commands
 from phoenix_producer.again import command_again, command_beside
 from phoenix_producer.comparing import DIFFERS, Comparing
-from phoenix_producer.contract import DesiredState, EnsureResult
+from phoenix_producer.contract import ContractError, DesiredState, EnsureResult
 from phoenix_producer.handle import Handles
 from phoenix_producer.plans import Plan
 from phoenix_producer.plugins import PluggableGroup
 from phoenix_producer.producer import Producer
 from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
+from phoenix_producer.secret_files import redis_url_of
 from phoenix_producer.session import FAILED, INTERRUPTED, answers_of, conclude, print_json, talking
 from phoenix_producer.tables import standing_lines
 from phoenix_producer.teaching import epilog
@@ -83,7 +85,17 @@ def phoenix_lxc(
         phoenix-lxc demo
     """
     logging.getLogger("celery").addHandler(logging.NullHandler())
+    if getattr(context.get_parameter_source("redis_url"), "name", "") != "COMMANDLINE":
+        redis_url = _redis_url_from_environment()
     context.obj = verified(redis_url, redis_ca_file)
+
+
+def _redis_url_from_environment() -> str:
+    try:
+        return redis_url_of(os.environ)
+    except ContractError as error:
+        complain(error)
+        raise typer.Exit(2) from None
 
 
 @app.command(

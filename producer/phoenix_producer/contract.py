@@ -228,6 +228,11 @@ class EnsureFailed(Exception):  # noqa: N818 - reads as the outcome that it is
         """Wrap a failure for Celery."""
         return cls(failure.model_dump(mode="json"))
 
+    def __repr__(self) -> str:
+        """Return what Flower and logs show: for people, in one line."""
+        failure = self.args[0]
+        return f"{failure.get('cause', 'failed')}: {self}" if isinstance(failure, dict) else f"failed: {self}"
+
     def __str__(self) -> str:
         failure = self.args[0]
         return (

@@ -31,7 +31,8 @@ from phoenix_producer.contract import (
 from phoenix_producer.handle import Handle, Handles, cancel
 from phoenix_producer.link import Link
 from phoenix_producer.plans import Drift, Plan
-from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
+from phoenix_producer.redis_url import REDIS_CA_FILE_VARIABLE, verified
+from phoenix_producer.secret_files import redis_url_of
 from phoenix_producer.standing import Standing
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ Answer = TypeVar("Answer")
 class Producer:
     """Publishes requests to the workers behind one Redis. For any number of threads; works on after a fork.
 
-    `redis_url` is by default that of the environment variable PHOENIX_REDIS_URL, then of this machine; `redis_ca_file`,
+    `redis_url` is by default that of the environment variable PHOENIX_REDIS_URL, then of this machine; its password may
+    come from PHOENIX_REDIS_PASSWORD, and either from a file (PHOENIX_REDIS_URL_FILE …). `redis_ca_file`,
     that of PHOENIX_REDIS_CA_FILE, has the CA of a `rediss://` URL that the machine does not know. `requester` says to
     people who read the job list who asks. Raises ContractError for a URL that is none. Nothing is connected
     before the first request.
@@ -60,7 +62,7 @@ class Producer:
     def __init__(
         self, redis_url: str | None = None, *, redis_ca_file: str | None = None, requester: str | None = None
     ) -> None:
-        url = redis_url or os.environ.get(REDIS_URL_VARIABLE) or DEFAULT_REDIS_URL
+        url = redis_url or redis_url_of(os.environ)
         ca_file = redis_ca_file or os.environ.get(REDIS_CA_FILE_VARIABLE)
         self._link: Channel = Link(verified(url, ca_file), requester or "")
         self._requester = requester

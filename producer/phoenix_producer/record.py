@@ -53,6 +53,8 @@ class Outgoing:
     def entry(self, job: str, *, seq: str = "", requester: str = "") -> str:
         """What the ledger keeps: enough to publish the very same message again."""
         self.headers[JOB_HEADER] = job
+        if job != self.id:  # so that Flower finds all of a job by its id
+            self.headers["kwargsrepr"] = repr({"job": job, **self.body[1]})
         return json.dumps(
             {
                 "body": dumps(self.body),

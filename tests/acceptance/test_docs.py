@@ -49,7 +49,7 @@ NOT_RUN = {
     r"systemctl .*": "needs systemd",
     r"export PHOENIX_REDIS_URL=.*": "the environment of what is run here is the test's",
     r"celery -A phoenix_worker worker": "started below as a process, as by every test of the product",
-    r"celery -A phoenix_worker flower .*": "acceptance/test_demo.py starts Flower with these options",
+    r"celery -A phoenix_producer.monitor flower .*": "support/flower.py starts Flower with these options",
 }
 """Patterns of whole commands, each with the reason."""
 

@@ -114,10 +114,10 @@ def test_flower_shows_the_tasks_of_a_job(product: Product, tmp_path: Path) -> No
         wait_for(lambda: asked(f"{address}/api/workers?refresh=1"), timeout=30)
         handle = product.producer.ensure(103)
         handle.wait(timeout=60)
-        wanted = {"phoenix.create", "phoenix.seal", "phoenix.clone", "phoenix.start", "phoenix.verify"}
+        wanted = {"phoenix.create", "phoenix.seal", "phoenix.clone", "phoenix.start", "phoenix.ensure"}
         wait_for(lambda: wanted <= {task["name"] for task in asked(f"{address}/api/tasks").values()}, timeout=30)
         ours = asked(f"{address}/api/tasks")
-        assert ours[handle.id]["name"] == "phoenix.verify", "the last link of a job has the request's id"
+        assert ours[handle.id]["name"] == "phoenix.ensure", "and so has the last link, whose id is the same"
         assert product.environ()["PHOENIX_PROXMOX_TOKEN_VALUE"] not in json.dumps(ours)
         queues = {queue["name"] for queue in asked(f"{address}/api/queues/length")["active_queues"]}
         assert {QUEUE, RESUME_QUEUE} <= queues

@@ -209,3 +209,39 @@ def test_scratch_ctids_are_a_range_with_both_ends(monkeypatch: pytest.MonkeyPatc
     assert defaults_of(load_settings()).scratch is None
     monkeypatch.setenv("PHOENIX_SCRATCH_CTIDS", "9000-9099")
     assert defaults_of(load_settings()).scratch == range(9000, 9100)
+
+
+def test_a_secret_comes_from_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PHOENIX_PROXMOX_TOKEN_VALUE")
+    (folder / "token").write_text(f"{SECRET}\n")
+    (folder / "password").write_text("a/b@c:d e%\n")
+    monkeypatch.setenv("PHOENIX_PROXMOX_TOKEN_VALUE_FILE", str(folder / "token"))
+    monkeypatch.setenv("PHOENIX_REDIS_URL", "redis://worker@redis.example:6379/2")
+    (folder / ".env").write_text(f"PHOENIX_REDIS_PASSWORD_FILE={folder / 'password'}\n")
+    settings = load_settings()
+    assert settings.proxmox_token_value.get_secret_value() == SECRET
+    assert settings.redis_url.get_secret_value() == "redis://worker:a%2Fb%40c%3Ad%20e%25@redis.example:6379/2"
+    assert {SECRET, "a/b@c:d e%", "a%2Fb%40c%3Ad%20e%25"} <= set(settings.secrets())
+    assert "a/b@c:d" not in repr(settings)
+
+
+@pytest.mark.usefixtures("needed")
+def test_a_secret_that_is_given_twice_or_cannot_be_read_is_told_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOENIX_PROXMOX_TOKEN_VALUE_FILE", "/nowhere/token")
+    assert "PHOENIX_PROXMOX_TOKEN_VALUE and PHOENIX_PROXMOX_TOKEN_VALUE_FILE are both set" in complaint()
+    monkeypatch.delenv("PHOENIX_PROXMOX_TOKEN_VALUE")
+    told = complaint()
+    assert "PHOENIX_PROXMOX_TOKEN_VALUE_FILE: /nowhere/token cannot be read (No such file or directory)." in told
+    assert SECRET not in told
+
+
+@pytest.mark.usefixtures("needed")
+def test_a_password_in_two_places_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOENIX_REDIS_URL", "redis://:first-one@redis.example:6379/0")
+    monkeypatch.setenv("PHOENIX_REDIS_PASSWORD", "second-one")
+    told = complaint()
+    assert "PHOENIX_REDIS_URL has a password, and PHOENIX_REDIS_PASSWORD is set too" in told
+    assert "first-one" not in told
+    assert "second-one" not in told

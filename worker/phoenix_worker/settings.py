@@ -7,14 +7,16 @@ import os
 import re
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from phoenix_producer.contract import ContractError
 from phoenix_producer.redis_url import DEFAULT_REDIS_URL, verified
+from phoenix_producer.secret_files import secret, with_password
 from phoenix_worker.catalog.declaring import Defaults
 from phoenix_worker.catalog.inside import IN_CONTAINER, ScriptPlaces
 from phoenix_worker.catalog.reference import catalog_page
@@ -22,6 +24,8 @@ from phoenix_worker.proxmox.door import Access
 
 ENV_FILE = ".env"
 _PREFIX = "PHOENIX_"
+_SECRET = ("redis_url", "redis_password", "proxmox_token_value")
+"""What may be read from files."""
 _ADDRESS = re.compile(r"(?P<node>[\w.-]+)=(?:\[(?P<ip6>[\da-fA-F:.]+)\]|(?P<host>[\w.-]+))(?::(?P<port>\d{1,5}))?")
 _CTIDS = range(100, 1_000_000_000)
 
@@ -156,6 +160,9 @@ class Settings(BaseSettings):
             "count. Certificate and name are always verified."
         ),
     ] = None
+    redis_password: Annotated[
+        SecretStr | None, Field(description="Its password, with whatever characters, where the URL has none.")
+    ] = None
     catalog: Annotated[Path, Field(description="The catalog of containers. Read again when its content changes.")] = (
         Path("phoenix_lxc_configs.json")
     )
@@ -266,6 +273,13 @@ class Settings(BaseSettings):
         ),
     ] = None
 
+    @model_validator(mode="after")
+    def _complete_url(self) -> Self:
+        if self.redis_password is not None:
+            url = with_password(self.redis_url.get_secret_value(), self.redis_password.get_secret_value())
+            object.__setattr__(self, "redis_url", SecretStr(url))
+        return self
+
     def secrets(self) -> list[str]:
         """What must be in no log: as it is, and as it stands in a URL."""
         password = urlsplit(self.redis_url.get_secret_value()).password or ""
@@ -305,12 +319,24 @@ def load_settings() -> Settings:
     """Read the settings. Raises SettingsError with a line for each that is missing, wrong or misspelt."""
     problems = _misspelt()
     try:
-        settings = Settings()
+        settings = Settings(**_from_files())
     except ValidationError as error:
-        problems += [f"{_name(entry['loc'])}: {_reason(entry['type'], entry['msg'])}" for entry in error.errors()]
+        problems += [_told(entry["loc"], _reason(entry["type"], entry["msg"])) for entry in error.errors()]
+    except ContractError as error:
+        problems.append(str(error))
     if problems:
         raise SettingsError("\n".join(["The settings are not usable:", *(f"  {problem}" for problem in problems)]))
     return settings
+
+
+def _from_files() -> dict[str, Any]:
+    environ = {**dotenv_values(ENV_FILE), **os.environ}
+    found = {field: secret(environ, _name((field,))) for field in _SECRET}
+    return {field: value for field, value in found.items() if value is not None}
+
+
+def _told(location: tuple[int | str, ...], reason: str) -> str:
+    return f"{_name(location)}: {reason}" if location else reason
 
 
 def _name(location: tuple[int | str, ...]) -> str:
@@ -327,6 +353,7 @@ def _reason(kind: str, message: str) -> str:
 
 def _misspelt() -> list[str]:
     known = [_name((field,)) for field in Settings.model_fields]
+    known += [f"{_name((field,))}_FILE" for field in _SECRET]
     given = [name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))]
     strange = sorted({name for name in given if name.startswith(_PREFIX) and name not in known})
     return [f"{name}: there is no such setting.{_guess(name, known)}" for name in strange]
@@ -352,7 +379,9 @@ def settings_page() -> str:
         rows.append(f"| `{_name((name,))}` | {default} | {field.description} |")
     head = (
         "# Settings\n\nEnvironment variables, or the same names in a file `.env` in the working directory. This "
-        "page is made by `python -m phoenix_worker.settings`.\n\n| name | default | what |\n|---|---|---|\n"
+        "page is made by `python -m phoenix_worker.settings`.\n\nA secret may also stand in a file: "
+        f"{', '.join(f'`{_name((field,))}_FILE`' for field in _SECRET)} name it, as Docker, Kubernetes and systemd "
+        "hand secrets over. A line break at its end does not count.\n\n| name | default | what |\n|---|---|---|\n"
     )
     return head + "\n".join(rows) + "\n"
 

@@ -184,17 +184,22 @@ def worker(directory: Path) -> Iterator[Part]:
 
 
 @contextmanager
-def flower(directory: Path) -> Iterator[str]:
+def flower(directory: Path, redis_url: str) -> Iterator[str]:
     """Start Flower on loopback, which by default is open to all networks; gives its URL."""
-    with _celery(directory, "flower", "--address=127.0.0.1", "--port=0") as part:
+    flags = (
+        "--address=127.0.0.1",
+        "--port=0",
+        "--tasks-columns=name,args,state,result,exception,received,runtime,uuid",
+    )
+    with _celery(directory, "flower", *flags, app="phoenix_producer.monitor", PHOENIX_REDIS_URL=redis_url) as part:
         yield part.says(r"Visit me at (http\S+)")
 
 
 @contextmanager
-def _celery(directory: Path, name: str, *flags: str) -> Iterator[Part]:
-    command = [sys.executable, "-m", "celery", "-A", "phoenix_worker", name, *flags]
+def _celery(directory: Path, name: str, *flags: str, app: str = "phoenix_worker", **environ: str) -> Iterator[Part]:
+    command = [sys.executable, "-m", "celery", "-A", app, name, *flags]
     log = directory / f"{name}.log"
-    with ChildProcess(command, log=log, environ=_environ(), directory=directory) as child:
+    with ChildProcess(command, log=log, environ=_environ() | environ, directory=directory) as child:
         yield Part(name, child, log)
 
 

@@ -112,7 +112,7 @@ def _watched(handles: Handles[EnsureResult], stage: Stage) -> Iterator[Progress]
 
 def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
     """Tell what there is to look at, and wait for Ctrl-C."""
-    flower_url = started.enter_context(demo_parts.flower(stage.directory))
+    flower_url = started.enter_context(demo_parts.flower(stage.directory, stage.redis_url))
     access = stage.simulator.access
     command = shlex.quote(sys.argv[0])
     screen.headline("Everything keeps running. Look around; Ctrl-C ends it.")

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from celery import current_task
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -83,11 +85,12 @@ def tell(act: Act) -> None:
 
 def tell_of(task: PublishingTask, run: Run, kind: Kind, detail: str = "", *, on: str = "", **more: Any) -> None:
     """Tell what a task did, and show in Flower what state it is in now."""
-    args = task.request.args or ("",)
-    tell(Act(kind, task.name, run.id, run.job, str(args[0]), run.about, on, detail, **more))
+    running = current_task or task  # a task that is published by another one is not the one that acts
+    args = running.request.args or ("",)
+    tell(Act(kind, running.name, run.id, run.job, str(args[0]), run.about, on, detail, **more))
     if kind in _STATES:
         state = f"task-{kind}{f'-{on}' if kind is Kind.WAITS else ''}"
-        task.engine.events.send(state, run.id, hostname=task.request.hostname, result=detail)
+        task.engine.events.send(state, run.id, hostname=running.request.hostname, result=detail)
 
 
 def show_failed(task: PublishingTask, ids: Sequence[str], error: BaseException) -> None:

@@ -50,6 +50,7 @@ class PublishingTask(Task[Any, Any]):
             derived = str(uuid5(UUID(self.request.id), f"{generation}/{position}"))
             link.options.update(task_id=derived, ignore_result=True)  # its value is in the job's steps
         links[-1].options["ignore_result"] = self.request.ignore_result
+        links[-1].set(shadow=self.request.shadow or self.name)  # in Flower it is what it ends, and has its id
         super().replace(sig)
         raise AssertionError("Task.replace always raises Ignore in a worker")
 

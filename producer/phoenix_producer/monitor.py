@@ -1,0 +1,76 @@
+"""The Celery app of Flower: `celery -A phoenix_producer.monitor flower`.
+
+It needs Redis, and neither the catalog nor Proxmox's secrets. What Flower publishes by `async-apply` is in the ledger
+before it is in the queue, as with the producer; nothing is ever run here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery, Task
+from redis import Redis
+
+from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE, ContractError
+from phoenix_producer.record import Recorder, recording
+from phoenix_producer.redis_url import REDIS_CA_FILE_VARIABLE, verified
+from phoenix_producer.secret_files import redis_url_of
+
+if TYPE_CHECKING:
+    from celery.result import AsyncResult
+
+_SECONDS = 5.0
+
+
+class Request(Task):  # type: ignore[type-arg] # the parameters are those of stubs alone
+    """What may be asked of workers."""
+
+    abstract = True
+    redis: Redis
+
+    def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
+        """Record a request, then put it on the queue."""
+        with recording(Recorder(self.redis, "Flower")):
+            return super().apply_async(*args, **options)
+
+
+def _asked_for(*_: Any, **__: Any) -> None:
+    raise NotImplementedError("Workers run this.")
+
+
+def build(url: str) -> Celery:
+    """Build the app; nothing is connected yet."""
+    app = Celery("phoenix_monitor", broker=url, backend=url)  # the current one: Flower reads results by that alone
+    app.conf.update(
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        task_default_queue=QUEUE,
+        task_queues={QUEUE: {}, RESUME_QUEUE: {}},
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "priority_steps": [0, 3, 6, 9],
+            "socket_timeout": _SECONDS,
+            "socket_connect_timeout": _SECONDS,
+        },
+        redis_socket_timeout=_SECONDS,
+        redis_socket_connect_timeout=_SECONDS,
+    )
+    client = Redis.from_url(url, decode_responses=True, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
+    base = type("MonitorRequest", (Request,), {"abstract": True, "redis": client})
+    for name in sorted(REQUESTS - {REFUSE}):
+        app.task(name=name, base=base)(_asked_for)
+    return app
+
+
+def _app_of_this_process() -> Celery:
+    try:
+        return build(verified(redis_url_of(os.environ), os.environ.get(REDIS_CA_FILE_VARIABLE)))
+    except ContractError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - read by whoever starts Flower
+        raise SystemExit(2) from error
+
+
+app = _app_of_this_process()

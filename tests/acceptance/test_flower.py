@@ -1,0 +1,74 @@
+"""What Flower shows of a job, and that it can ask for one. The pages themselves: tests/browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tests.support.flower import Flower
+from tests.support.product import container, template
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.product import Product
+
+
+@pytest.fixture
+def flower(product: Product, tmp_path: Path) -> Iterator[Flower]:
+    product.declare({900: template(), **{ctid: container(ctid) for ctid in range(101, 107)}})
+    product.start_worker()
+    with Flower(tmp_path, product.redis_url) as running:
+        yield running
+
+
+def test_flower_tells_the_story_of_each_job(product: Product, flower: Flower) -> None:
+    asked = flower.post("task/async-apply/phoenix.ensure", args=[101])["task-id"]
+    assert product.redis.hget(f"phoenix:job:{asked}", "requester") == "Flower", "it is in the ledger before its message"
+    ended = wait_for(lambda: (row := flower.row("phoenix.ensure", 101)) and row["state"] == "SUCCESS" and row)
+    assert isinstance(ended, dict)
+    assert ended["uuid"] == asked
+    assert "'outcome': 'created'" in ended["result"]
+    assert product.status(101) == "running"
+    steps = [row["name"].removeprefix("phoenix.") for row in flower.rows(asked)]
+    assert steps.count("ensure") == 1
+    assert sorted(steps) == ["clone", "configure", "create", "ensure", "seal", "start"], "all of a job by its id"
+    assert {row["state"] for row in flower.rows(f"kwargs:job={asked}")} == {"SUCCESS"}
+
+    product.simulator.pve.ct_secs["clone"] = 600
+    first = product.producer.ensure(102)
+    wait_for(lambda: flower.row("phoenix.clone", 102).get("state") == "WAITING-FOR-PROXMOX")
+    second = product.producer.ensure(103)
+    wait_for(lambda: flower.row("phoenix.clone", 103).get("state") == "WAITING-FOR-LOCK")
+    assert flower.row("phoenix.clone", 103)["result"] == "waits for lock ct/900"
+    assert flower.row("phoenix.clone", 102)["result"].startswith("waits for Proxmox: clone template 900 to CT 102")
+    assert flower.row("phoenix.ensure", 103)["state"] == "RUNNING-ITS-STEPS"
+    product.simulator.pve.ct_secs["clone"] = 0.1
+    product.simulator.pve.task_failures["vzclone"].append("no space left on device")
+    first.cancel()
+    wait_for(lambda: flower.row("phoenix.ensure", 102).get("state") == "FAILURE")
+    assert flower.row("phoenix.ensure", 102)["exception"].startswith("cancelled: ")
+    wait_for(lambda: flower.row("phoenix.ensure", 103).get("state") == "FAILURE")
+    for name in ("phoenix.clone", "phoenix.ensure"):
+        failed = flower.row(name, 103)
+        assert failed["exception"].startswith("proxmox-error: Unable to clone template 900 to CT 103 on pve1: no space")
+    assert second.done()
+    assert {row["state"] for row in flower.rows()} == {"SUCCESS", "FAILURE"}, "no state of ours sticks"
+    assert not any((row["result"] or "").startswith("waits for") for row in flower.rows())
+
+
+def test_what_flower_sends_of_itself_is_served_too_and_nobody_unknown_is(product: Product, flower: Flower) -> None:
+    asked = flower.post("task/send-task/phoenix.ensure", args=[104])["task-id"]
+    wait_for(lambda: flower.get(f"task/result/{asked}")["state"] == "SUCCESS")
+    assert product.status(104) == "running"
+    for path in ("/", "/tasks", "/api/tasks", f"/task/{asked}"):
+        assert requests.get(flower.url + path, timeout=30).status_code == 401, path
+    apply = f"{flower.url}/api/task/async-apply"
+    assert requests.post(f"{apply}/phoenix.ensure", json={"args": [105]}, timeout=30).status_code == 401
+    assert product.status(105) == "absent"
+    refused = flower.session.post(f"{apply}/phoenix.clone", json={"args": [105]}, timeout=30)
+    assert refused.status_code == 404, "only what is a request may be asked for"
