@@ -28,6 +28,7 @@ LANGUAGES = {
     "python",  # integration/test_documented_messages.py, and below
     "json",
     "ini",
+    "js",
     "yaml",
 }
 _NODE = "needs a Proxmox node; integration/test_check.py shows that the role is enough"
