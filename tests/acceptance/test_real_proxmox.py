@@ -109,7 +109,7 @@ def test_linked_clones_where_there_are_none(product: Product) -> None:
     product.start_worker()
     failure = refused(product, 103)
     assert failure.cause == "linked-clone-unavailable"
-    assert "Linked clone feature for 'local-dir:900/base-900-disk-0.raw' is not available" in failure.message
+    assert "its template 900 lies on local-dir" in failure.message
     assert '"clone": "full"' in failure.remedy
     assert product.status(103) == "absent"
 

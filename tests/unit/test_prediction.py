@@ -96,5 +96,5 @@ def test_volumes_are_inherited_and_grow() -> None:
 
 def test_a_linked_clone_stays_where_its_template_is() -> None:
     linked = replace(DECLARED, full_clone=False, storage="other")
-    assert inherited(linked, SEALED).config["rootfs"].startswith("volume=local-lvm:")
-    assert inherited(replace(linked, full_clone=True), SEALED).config["rootfs"].startswith("volume=other:")
+    assert inherited(linked, SEALED).config["rootfs"].startswith("local-lvm:")
+    assert inherited(replace(linked, full_clone=True), SEALED).config["rootfs"].startswith("other:")

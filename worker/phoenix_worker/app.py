@@ -12,6 +12,7 @@ from phoenix_worker.catalog.loading import load
 from phoenix_worker.catalog.source import CatalogSource
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.engine import Engine
+from phoenix_worker.offering import Offering
 from phoenix_worker.probe import Probe
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
@@ -48,6 +49,7 @@ def build(settings: Settings) -> Celery:
         "abstract": True,
         "engine": engine,
         "proxmox": proxmox,
+        "offering": Offering(proxmox),
         "shell": shell,
         "catalog": CatalogSource(settings.catalog, defaults),
         "node_capacity": settings.node_capacity,

@@ -9,8 +9,9 @@ from phoenix_producer.contract import Outcome
 from phoenix_producer.plans import Part, Why
 from phoenix_worker.core.diff import diff
 from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.core.feasibility import Origin, cannot_work
 from phoenix_worker.core.ownership import judge, may_write
-from phoenix_worker.core.plan import PlannedStep, StepName, plan
+from phoenix_worker.core.plan import PlannedStep, StepName, is_making, plan
 from phoenix_worker.core.prediction import foretold
 from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.observation import Observation
     from phoenix_worker.task import PhoenixTask
-
-_MAKING = {StepName.CREATE, StepName.CLONE}
 
 
 @dataclass(slots=True)
@@ -98,6 +97,10 @@ class _Looks:
             if template.firewall is None:
                 template = with_surroundings(self._task.proxmox, declaration, template, new=True)
             steps = plan(declaration, seen, verdict, template)
+        if is_making(steps):
+            origin = Origin.seen(template) if template is not None else None
+            if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
+                raise problem
         self._forecast.lines.extend(step.detail for step in steps)
         later = diff(declaration, seen).pending_when_running if may_write(verdict) and seen.running else ()
         self._forecast.parts.append(
@@ -146,4 +149,4 @@ class _Looks:
 def _outcome(steps: Sequence[PlannedStep]) -> Outcome:
     if not steps:
         return Outcome.UNCHANGED
-    return Outcome.CREATED if _MAKING & {step.name for step in steps} else Outcome.UPDATED
+    return Outcome.CREATED if is_making(steps) else Outcome.UPDATED

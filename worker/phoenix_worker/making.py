@@ -29,8 +29,8 @@ _LOOKS = 2
 
 def cloned(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
     """Clone a CTID from its template, whose lane the task holds, and wait until Proxmox has done it."""
-    task.hold(f"node/{declaration.node}", task.node_capacity)
     order = clone_order(declaration, task.creation)
+    task.hold(f"node/{order.made_on}", task.node_capacity)
     return make(
         task,
         "clone",
@@ -38,7 +38,7 @@ def cloned(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
         lambda: task.proxmox.clone(order),
         found=lambda when: traces.clone(task.proxmox, order, task.creation, when),
         doing=f"clone template {order.source} to CT {order.ctid} on {order.node}",
-        kind=f"vzclone {order.node} {order.source} full={order.full:d}",
+        kind=f"vzclone {order.made_on} {order.source} full={order.full:d}",
     )
 
 

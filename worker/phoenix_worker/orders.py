@@ -28,6 +28,7 @@ def clone_order(declaration: Declaration, creation: str) -> CloneOrder:
         full=declaration.full_clone,
         storage=declaration.storage if declaration.full_clone and not declaration.stays_with_volumes else None,
         pool=declaration.pool,
+        source_node=declaration.template_node,
     )
 
 

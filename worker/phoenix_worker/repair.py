@@ -34,7 +34,8 @@ def running_makers(task: PhoenixTask, declaration: Declaration) -> list[ProxmoxT
     node, source = declaration.node, declaration.clone_from
     tasks = [entry for entry in task.proxmox.recent_tasks(node, declaration.ctid) if entry.kind == "vzcreate"]
     if source is not None:
-        tasks += [entry for entry in task.proxmox.recent_tasks(node, source) if entry.kind == "vzclone"]
+        clones = task.proxmox.recent_tasks(declaration.template_node or node, source)
+        tasks += [entry for entry in clones if entry.kind == "vzclone"]
     return [entry for entry in tasks if entry.running]
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.findings import Refusal
     from phoenix_worker.catalog.source import CatalogSource
     from phoenix_worker.core.ports import NodeShell, Proxmox
+    from phoenix_worker.offering import Offering
 
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class PhoenixTask(DurableTask):
     remote = "proxmox"
     catalog: ClassVar[CatalogSource]
     proxmox: ClassVar[Proxmox]
+    offering: ClassVar[Offering]
     shell: ClassVar[NodeShell | None]
     """The door to a node's shell; None when the settings have none."""
     node_capacity: ClassVar[int]

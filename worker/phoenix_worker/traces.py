@@ -29,7 +29,10 @@ def upid_of(entry: dict[str, Any]) -> str | None:
 
 def clone(proxmox: Proxmox, order: CloneOrder, creation: str, when: float) -> dict[str, Any] | None:
     """Find a clone that was asked for at `when`. A clone carries our marker from its first moment."""
-    return _made(proxmox, order.node, order.ctid, creation, tasks_of=order.source, kind="vzclone", when=when)
+    made = _made(proxmox, order.node, order.ctid, creation, tasks_of=order.source, kind="vzclone", when=when)
+    if made is not None or order.made_on == order.node:
+        return made
+    return _made(proxmox, order.made_on, order.ctid, creation, tasks_of=order.source, kind="vzclone", when=when)
 
 
 def creation(proxmox: Proxmox, order: CreateOrder, creation_id: str, when: float) -> dict[str, Any] | None:

@@ -146,6 +146,8 @@ class Declaration:
     role: Role
     node: str
     clone_from: int | None = None
+    template_node: str | None = None
+    """Where the template is that it is cloned from, if that is another node."""
     os_template: str | None = None
     """Volume id of the OS template; None for clones."""
     full_clone: bool = True

@@ -50,9 +50,17 @@ def declare(
             inherits_gpus=_inherits_gpus(entries, ctid),
             stays_with_volumes=_stays_with_volumes(entries, ctid, defaults),
             surroundings=surroundings,
+            template_node=_template_node(entries, ctid, defaults),
         )
         for ctid, parsed in sorted(entries.items())
     }
+
+
+def _template_node(entries: Mapping[int, ParsedEntry], ctid: int, defaults: Defaults) -> str | None:
+    """Name the node of the template that it is cloned from, if that is another one."""
+    source = entries[ctid].entry.clone_from_ctid
+    node = None if source is None else entries[source].entry.node or defaults.node
+    return None if node == (entries[ctid].entry.node or defaults.node) else node
 
 
 def _inherits_gpus(entries: Mapping[int, ParsedEntry], ctid: int) -> bool:
@@ -77,6 +85,7 @@ def _declare(
     inherits_gpus: bool,
     stays_with_volumes: bool,
     surroundings: ScriptSurroundings,
+    template_node: str | None,
 ) -> Declaration:
     entry = parsed.entry
     cloned = entry.clone_from_ctid is not None
@@ -86,6 +95,7 @@ def _declare(
         role=Role.TEMPLATE if template else Role.CONTAINER,
         node=entry.node or defaults.node,
         clone_from=entry.clone_from_ctid,
+        template_node=template_node,
         os_template=None if cloned else _volume_id(entry, defaults),
         full_clone=not cloned or entry.clone == "full",
         storage=entry.storage_pool if cloned else entry.storage_pool or defaults.storage,

@@ -65,6 +65,11 @@ def plan(
     return _make(declaration, template, under_way=verdict.action is Action.ADOPT_TASK)
 
 
+def is_making(steps: Iterable[PlannedStep]) -> bool:
+    """Whether something is made that was not there."""
+    return any(step.name in {StepName.CREATE, StepName.CLONE} for step in steps)
+
+
 def _make(declaration: Declaration, template: Observation | None, *, under_way: bool) -> tuple[PlannedStep, ...]:
     steps = [_clone(declaration) if declaration.clone_from is not None else _create(declaration)]
     if under_way:

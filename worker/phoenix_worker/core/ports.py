@@ -28,6 +28,13 @@ class CloneOrder:
     full: bool
     storage: str | None = None
     pool: str | None = None
+    source_node: str | None = None
+    """Where the template is, if that is another node than the clone's."""
+
+    @property
+    def made_on(self) -> str:
+        """The node that is asked, and whose task it is; the clone comes to its own node when it is whole."""
+        return self.source_node or self.node
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,23 @@ class Volume:
     """Whose it is."""
     parent: str = ""
     """What it is a linked clone of, on storages that tell it apart from the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A storage of the cluster, as it is configured."""
+
+    name: str
+    kind: str
+    """Its type, such as `zfspool`."""
+    content: frozenset[str] = frozenset()
+    shared: bool = False
+    nodes: frozenset[str] = frozenset()
+    """Where it may be used; everywhere when empty."""
+
+    def is_on(self, node: str) -> bool:
+        """Whether a node may use it."""
+        return not self.nodes or node in self.nodes
 
 
 class Proxmox(Protocol):
@@ -138,6 +162,12 @@ class Proxmox(Protocol):
 
     def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
         """Delete a snapshot; returns the UPID."""
+
+    def storages(self) -> dict[str, Storage]:
+        """All storages that are enabled and that we may see, by name."""
+
+    def bridges(self, node: str) -> frozenset[str]:
+        """The bridges of a node that we may use."""
 
     def volumes(self, node: str, storage: str) -> list[Volume]:
         """All that a storage holds and that we may see."""

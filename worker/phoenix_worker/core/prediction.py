@@ -36,7 +36,7 @@ def inherited(declaration: Declaration, template: Observation) -> Observation:
         moves = declaration.full_clone and declaration.storage is not None
         storage = declaration.storage if moves else root.get("volume", "").partition(":")[0]
         volume = {"volume": f"{storage}:vm-{declaration.ctid}-disk-0"}
-        config["rootfs"] = property_string.render(root | volume, "volume")
+        config["rootfs"] = _disk(root | volume)
     rules = FirewallState(None, template.firewall.rules) if template.firewall is not None else None
     return Observation(declaration.ctid, declaration.node, Presence.HERE, config, firewall=rules)
 
@@ -61,7 +61,7 @@ def applied(declaration: Declaration, seen: Observation) -> Observation:
     config |= _made(declaration, config)
     for disk, size_gb in changes.grow.items():
         parts = property_string.parse(config[disk], "volume")
-        config[disk] = property_string.render(parts | {"size": f"{size_gb}G"}, "volume")
+        config[disk] = _disk(parts | {"size": f"{size_gb}G"})
     if declaration.firewall is not None and firewall is not None:
         declared = declaration.firewall.rules
         rules = firewall.rules if declared is None else tuple(map(declared_rule, declared))
@@ -77,8 +77,13 @@ def _made(declaration: Declaration, config: dict[str, str]) -> dict[str, str]:
     for key, order in parts.items():
         storage, _, size_gb = order["volume"].partition(":")
         volume = {"volume": f"{storage}:vm-{declaration.ctid}-{key}", "size": f"{size_gb}G"}
-        shown[key] = property_string.render(order | volume, "volume")
+        shown[key] = _disk(order | volume)
     return shown
+
+
+def _disk(parts: dict[str, str]) -> str:
+    """Write the volume without its name, as Proxmox does."""
+    return property_string.render(parts, "volume").removeprefix("volume=")
 
 
 def foretold(declaration: Declaration, seen: Observation, template: Observation | None = None) -> Observation:

@@ -12,6 +12,7 @@ from phoenix_worker.core.ports import ProxmoxTask, TaskEnd, Volume
 from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.door import Access, Door
 from phoenix_worker.proxmox.errors import Request, error_of_task
+from phoenix_worker.proxmox.offers import Offers
 from phoenix_worker.proxmox.surroundings import Surroundings
 from phoenix_worker.proxmox.upid import Upid
 
@@ -27,7 +28,7 @@ _TASKS = 50
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi(Surroundings):
+class ProxmoxApi(Offers, Surroundings):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(
@@ -82,7 +83,7 @@ class ProxmoxApi(Surroundings):
         """
         request = Request(
             "POST",
-            f"{_ct(order.node, order.source)}/clone",
+            f"{_ct(order.made_on, order.source)}/clone",
             f"clone template {order.source} to CT {order.ctid} on {order.node}",
             f"VM.Clone on /vms/{order.source}, VM.Allocate on /vms/{order.ctid} or its pool, {_ALLOCATE_SPACE}",
         )
@@ -94,7 +95,8 @@ class ProxmoxApi(Surroundings):
         }
         if order.full and order.storage is not None:
             params["storage"] = order.storage
-        return str(self.call(request, **params, **_pool(order.pool)))
+        target = {"target": order.node} if order.made_on != order.node else {}
+        return str(self.call(request, **params, **target, **_pool(order.pool)))
 
     def create(self, order: CreateOrder) -> str:
         """Start a creation by `POST …/lxc`. `unprivileged` is always sent: its default depends on the version."""

@@ -1,0 +1,86 @@
+"""What the cluster offers, remembered for a minute; what it cannot hold is refused before it is made."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.core.feasibility import Offer, Origin, cannot_work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.ports import Proxmox
+    from phoenix_worker.task import PhoenixTask
+
+T = TypeVar("T")
+
+_REMEMBERED_S = 60.0
+
+
+class Offering:
+    """Asks Proxmox for storages and bridges, and remembers them for all threads of a worker."""
+
+    def __init__(self, proxmox: Proxmox, clock: Callable[[], float] = time.monotonic) -> None:
+        self._proxmox = proxmox
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, Any]] = {}
+
+    def on(self, node: str) -> Offer:
+        """Tell what a node has. What the token may not ask is not known."""
+        return Offer(
+            self._ask("", self._proxmox.storages),
+            self._ask(node, lambda: self._proxmox.bridges(node)),
+        )
+
+    def forget(self) -> None:
+        """Ask anew the next time."""
+        with self._lock:
+            self._known.clear()
+
+    def _ask(self, what: str, ask: Callable[[], T]) -> T | None:
+        answer: T | None
+        with self._lock:
+            at, answer = self._known.get(what, (float("-inf"), None))
+        if self._clock() - at < _REMEMBERED_S:
+            return answer
+        try:
+            answer = ask()
+        except PermanentError:
+            answer = None
+        with self._lock:
+            self._known[what] = (self._clock(), answer)
+        return answer
+
+
+def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None:
+    """Raise PermanentError for a container, or a template on the way to it, that cannot be made.
+
+    By the catalog first, which costs no call while the offer is remembered. Only when that speaks against it the
+    templates themselves are looked at, and the offer anew: one that is finished may lie elsewhere than declared.
+    """
+    catalog = task.catalog.current()
+    chain = [declaration, *(catalog[ctid] for ctid in catalog.templates_of(declaration.ctid))]
+    if not any(_problem(task, chain[place:]) for place in range(len(chain))):
+        return
+    task.offering.forget()
+    for place, one in enumerate(chain):
+        template = chain[place + 1] if one.clone_from is not None else None
+        seen = task.proxmox.observe_template(template.node, template.ctid) if template is not None else None
+        finished = seen is not None and seen.is_template
+        problem = cannot_work(one, Origin.seen(seen), task.offering.on(one.node)) if seen and finished else None
+        problem = problem if finished else _problem(task, chain[place:])
+        if problem is not None:
+            raise problem
+        if finished:
+            return
+
+
+def _problem(task: PhoenixTask, chain: Sequence[Declaration]) -> PermanentError | None:
+    """Judge the first of a chain by what is declared of the rest."""
+    origin = Origin.declared(chain[1:]) if len(chain) > 1 else None
+    return cannot_work(chain[0], origin, task.offering.on(chain[0].node))

@@ -1,0 +1,37 @@
+"""The part of the API door that is about what the cluster has to make containers with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.ports import Storage
+from phoenix_worker.proxmox.errors import Request
+
+if TYPE_CHECKING:
+    from phoenix_worker.proxmox.door import Door
+
+
+class Offers:
+    """Base of the API door."""
+
+    _door: Door
+
+    def storages(self) -> dict[str, Storage]:
+        """Ask `GET /storage`: the configuration, which wakes no storage up. One that is disabled counts as none."""
+        request = Request("GET", "storage", "list the storages", "Datastore.Audit on the storages")
+        return {
+            str(row["storage"]): Storage(
+                name=str(row["storage"]),
+                kind=str(row["type"]),
+                content=frozenset(str(row.get("content", "")).split(",")),
+                shared=bool(int(row.get("shared") or 0)),
+                nodes=frozenset(filter(None, str(row.get("nodes", "")).split(","))),
+            )
+            for row in self._door.call(request)
+            if not int(row.get("disable") or 0)
+        }
+
+    def bridges(self, node: str) -> frozenset[str]:
+        """Ask `GET /nodes/N/network`; `any_bridge` names those of Open vSwitch and SDN's VNets too."""
+        request = Request("GET", f"nodes/{node}/network", f"list the bridges of {node}", "SDN.Use on the bridges")
+        return frozenset(str(row["iface"]) for row in self._door.call(request, type="any_bridge"))
