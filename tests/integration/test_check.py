@@ -259,6 +259,33 @@ def test_a_redis_that_cannot_be_used_is_found(
     assert words in text
 
 
+def test_what_needs_the_node_shell_is_found_without_one(prepared: Product) -> None:
+    prepared.declare({900: template(900), 103: container(103, lxc_options=["lxc.mount.auto:sys:rw"])})
+    text, remedy = found("error", "Node shell")
+    assert text.startswith("103 declare lxc_options")
+    assert "PHOENIX_SHELL=ssh" in remedy
+
+
+@pytest.mark.parametrize(
+    ("program", "level", "words"),
+    [
+        ("exit 0", "ok", "runs there as root"),
+        ("echo no root >&2; exit 13", "error", "ended with 13 there, and said: no root"),
+    ],
+)
+def test_the_node_shell_is_tried(
+    prepared: Product, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, level: str, words: str
+) -> None:
+    assert prepared.catalog
+    (tmp_path / "pct").write_text(f'#!/bin/sh\n[ "$*" = list ] || exit 99\n{program}\n')
+    (tmp_path / "pct").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PHOENIX_SHELL", "local")
+    report = json.loads(invoke("check", "--json").stdout)
+    (line,) = [line for line in report["lines"] if line["about"] == f"Node shell of {NODE}"]
+    assert (line["level"], words in line["text"]) == (level, True), line
+
+
 def test_settings_that_are_wrong_are_told_and_nothing_else(prepared: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PHOENIX_PROXMOX_TOKEN_VALUE")
     monkeypatch.setenv("PHOENIX_PATIENCE", "long")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phoenix_worker.catalog.declaration import Volume
 from phoenix_worker.core.checkup import cluster, privileges, redis, workers
 from phoenix_worker.core.checkup.line import Level, listed
 from phoenix_worker.core.checkup.privileges import Need
@@ -108,6 +109,12 @@ def test_a_linked_clone_needs_what_it_does_on_the_storage_of_its_template() -> N
     needed = privileges.needs(catalog)
     assert Need("/storage/fast", "Datastore.AllocateSpace") in needed
     assert Need("/vms/900", "VM.Clone") in needed
+
+
+def test_volumes_of_its_own_count_for_storages_and_privileges() -> None:
+    catalog = {103: declared(103, storage="fast", volumes=(Volume("slow", 100, "/srv"),))}
+    assert cluster.storages_of(catalog[103], catalog) == {"fast", "slow"}
+    assert Need("/storage/slow", "Datastore.AllocateSpace") in privileges.needs(catalog)
 
 
 def test_a_pool_will_do_instead_of_the_container() -> None:

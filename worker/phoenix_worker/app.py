@@ -42,7 +42,7 @@ def build(settings: Settings) -> Celery:
     redis_url = redis_of(settings)
     app = Celery("phoenix_worker", broker=redis_url, backend=redis_url, set_as_current=False)
     app.conf.update(CELERY_SETTINGS)
-    shell = _node_shell(settings)
+    shell = node_shell(settings)
     probe = Probe(proxmox, shell, settings.patience)
     engine = Engine(app, redis_url, probe, ttl=settings.heartbeat_ttl, patience=settings.patience)
     surroundings = {
@@ -64,7 +64,8 @@ def build(settings: Settings) -> Celery:
     return app
 
 
-def _node_shell(settings: Settings) -> NodeShell | None:
+def node_shell(settings: Settings) -> NodeShell | None:
+    """Build the door to the nodes' shells; None where there is none. Nothing is connected yet."""
     as_root = ("sudo", "-n", "--") if settings.shell_sudo else ()
     if settings.shell == "local":
         return LocalShell(settings.node, as_root=as_root)

@@ -15,9 +15,10 @@ from redis.retry import Retry
 
 from phoenix_producer.record import PREFIX
 from phoenix_worker import about
+from phoenix_worker.app import node_shell
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Catalog, load
-from phoenix_worker.core.checkup import cluster, privileges, redis, workers
+from phoenix_worker.core.checkup import cluster, privileges, redis, shell, workers
 from phoenix_worker.core.checkup.line import Line, error, fine, listed, warning
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.ports import NodeShell
     from phoenix_worker.settings import Settings
 
 _PATIENCE_S = 5.0
@@ -38,12 +40,13 @@ _TROUBLE = (TransientError, PermanentError)
 
 
 def check_all(settings: Settings) -> Iterator[Line]:
-    """Check the catalog, Redis, the workers and Proxmox, in this order; each line as soon as it is known."""
+    """Check the catalog, Redis, the workers, Proxmox and the nodes' shells; each line as soon as it is known."""
     yield fine("Settings", "read")
     catalog, lines = _catalog(settings)
     yield from lines
     yield from _redis(settings, catalog)
     yield from _proxmox(settings, catalog or Catalog({}))
+    yield from _shell(settings, catalog or Catalog({}))
 
 
 def _catalog(settings: Settings) -> tuple[Catalog | None, list[Line]]:
@@ -150,6 +153,19 @@ def _privileges(settings: Settings, inspection: Inspection, catalog: Catalog, ab
     held = {path: inspection.privileges(path) for path in privileges.paths(wanted)}
     user = settings.proxmox_user
     yield from privileges.judge_privileges(wanted, held, user, f"{user}!{settings.proxmox_token_name}")
+
+
+def _shell(settings: Settings, catalog: Catalog) -> Iterator[Line]:
+    door = node_shell(settings)
+    if door is None:
+        yield from shell.judge_need(catalog)
+        return
+    for node in sorted({declaration.node for declaration in catalog.values()} or {settings.node}):
+        yield from _or_trouble(f"Node shell of {node}", partial(_probe, door, node))
+
+
+def _probe(door: NodeShell, node: str) -> Iterator[Line]:
+    yield shell.judge_probe(node, door.run(node, shell.PROBE))
 
 
 def _or_trouble(about_what: str, lines: Callable[[], Iterator[Line]]) -> Iterator[Line]:

@@ -31,7 +31,7 @@ app = typer.Typer(invoke_without_command=True)
     )
 )
 def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """Check settings, catalog, Redis, workers and Proxmox: each line with its remedy. Changes nothing.
+    """Check settings, catalog, Redis, workers, Proxmox and node shell: each line with its remedy. Changes nothing.
 
     It reads the settings of a worker (PHOENIX_…, or .env in this directory):
     run it where a worker runs, as the user that it runs as.

@@ -134,13 +134,18 @@ def storage_of(declaration: Declaration, catalog: Mapping[int, Declaration]) -> 
     return declaration.storage
 
 
+def storages_of(declaration: Declaration, catalog: Mapping[int, Declaration]) -> frozenset[str]:
+    """Name the storages of all its disks, as far as they are known."""
+    root = storage_of(declaration, catalog)
+    return frozenset(volume.storage for volume in declaration.volumes) | ({root} if root is not None else set())
+
+
 def _storages(
     node: NodeFacts, declared: Mapping[int, Declaration], catalog: Mapping[int, Declaration]
 ) -> Iterator[Line]:
     users: dict[str, list[Declaration]] = {}
     for declaration in declared.values():
-        places = (storage_of(declaration, catalog), *(volume.storage for volume in declaration.volumes))
-        for place in dict.fromkeys(filter(None, places)):
+        for place in storages_of(declaration, catalog):
             users.setdefault(place, []).append(declaration)
     for name, those in sorted(users.items()):
         about, storage = f"Storage {name} on {node.name}", node.storages.get(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.checkup.cluster import storage_of
+from phoenix_worker.core.checkup.cluster import storages_of
 from phoenix_worker.core.checkup.line import error, fine, listed
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
         for privilege in ("Pool.Allocate", "Pool.Audit", "VM.Allocate"):
             yield Need(f"/pool/{declaration.pool}", privilege)
     yield Need(f"/nodes/{declaration.node}", "Sys.Audit")
-    for storage in filter(None, (storage_of(declaration, catalog), *(one.storage for one in declaration.volumes))):
+    for storage in storages_of(declaration, catalog):
         yield Need(f"/storage/{storage}", "Datastore.AllocateSpace")
         yield Need(f"/storage/{storage}", "Datastore.Audit")
     if declaration.os_template is not None:

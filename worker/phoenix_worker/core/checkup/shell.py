@@ -1,0 +1,43 @@
+"""Whether the door to the nodes' shells opens, where one is set or needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.checkup.line import error, fine, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.checkup.line import Line
+    from phoenix_worker.core.ports import Ran
+
+PROBE = ("pct", "list")
+"""Changes nothing, and only root may do it."""
+_SHOWN = 200
+
+
+def judge_need(catalog: Mapping[int, Declaration]) -> Iterator[Line]:
+    """Say what of the catalog needs the door that is not set."""
+    needing = [ctid for ctid, declaration in catalog.items() if declaration.needs_shell]
+    if needing:
+        keys = sorted({key for ctid in needing for key in catalog[ctid].needs_shell})
+        yield error(
+            "Node shell",
+            f"{listed(needing)} declare {listed(keys)}, which no API token may set, and PHOENIX_SHELL is not set",
+            "Set PHOENIX_SHELL=ssh, or local on the node itself; or ensure them with --accept-not-applied.",
+        )
+
+
+def judge_probe(node: str, ran: Ran) -> Line:
+    """Say whether a command of root's was carried out on a node."""
+    about = f"Node shell of {node}"
+    if ran.exit_code == 0:
+        return fine(about, f"`{' '.join(PROBE)}` runs there as root")
+    said = " ".join((ran.err or ran.out).decode(errors="replace").split())[:_SHOWN] or "nothing"
+    return error(
+        about,
+        f"`{' '.join(PROBE)}` ended with {ran.exit_code} there, and said: {said}",
+        "Let PHOENIX_SHELL_USER be root, or one who may run it by sudo (PHOENIX_SHELL_SUDO=true).",
+    )
