@@ -46,6 +46,7 @@ NOT_RUN = {
     r"python3 -m venv .*": _INSTALLS,
     r"/opt/phoenix/bin/pip install .*": _INSTALLS,
     r"export PATH=.*": _INSTALLS,
+    r"ssh-.*": _NODE,
     r"install -d .*": "makes a directory of the system's",
     r"systemctl .*": "needs systemd",
     r"export PHOENIX_REDIS_URL=.*": "the environment of what is run here is the test's",

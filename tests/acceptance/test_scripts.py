@@ -259,3 +259,19 @@ def test_without_the_door_what_needs_it_is_refused_and_accepted_on_request(produ
 def _is_gone(pid: str) -> bool:
     stat = Path(f"/proc/{pid.strip()}/stat")
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_scripts_on_the_node_are_run_there_with_the_ctid(product: Product, ssh_node: SshNode, tmp_path: Path) -> None:
+    declare(product, ct900=template(features=["base"]), ct100=with_features(100, "base"))
+    script = tmp_path / "install_base.sh"
+    script.write_text(f'#!/bin/sh\necho "$1 $CTID $CT_NAME" >>{tmp_path}/ran\npct exec "$1" -- touch from-the-node\n')
+    script.chmod(0o755)
+    product.start_worker(**ssh_node.environ(PHOENIX_SCRIPTS=f"{tmp_path}/install_{{feature}}.sh"))
+    assert product.ensure(100).templates_built == (900,)
+    assert (tmp_path / "ran").read_text() == "900 900 ct900\n100 100 ct100\n"
+    assert (ssh_node.root(100) / "from-the-node").exists()
+    assert product.ensure(100).outcome == "unchanged"
+    script.write_text(f"#!/bin/sh\necho changed >>{tmp_path}/ran\n")
+    assert done(product.ensure(100)) == [("provision", 100)]
+    script.unlink()
+    assert refused(product, 100).cause == "script-missing"

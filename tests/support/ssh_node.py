@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -123,6 +124,8 @@ class SshNode:
         """Do as sshd does: the login shell gets the line, and outlives the connection."""
         line = process.command or ""
         self.commands.append(line)
+        if not line.startswith("pct "):  # the node's own files are in the test's directory too
+            line = re.sub(f"(?<=[ '=]){pct_stand_in.OURS}", f"{self._directory}{pct_stand_in.OURS}", line)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:

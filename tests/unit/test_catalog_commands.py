@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,14 @@ def run(root: typer.Typer, *arguments: object) -> Result:
     return CliRunner().invoke(root, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
-def test_a_catalog_in_order_ends_with_0(root: typer.Typer) -> None:
+def test_a_catalog_in_order_ends_with_0(root: typer.Typer, tmp_path: Path) -> None:
     result = run(root, "catalog", "check", EXAMPLE)
     assert result.exit_code == 0
     assert "is in order. Containers: 3, templates: 2." in result.stdout
+    assert "warning" not in result.stdout
+    alone = shutil.copy(EXAMPLE, tmp_path)
+    result = run(root, "catalog", "check", alone)
+    assert result.exit_code == 0
     assert "warning: CT 900: features/base_setup.sh not found" in result.stdout
 
 

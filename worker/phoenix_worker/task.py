@@ -14,12 +14,14 @@ from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.source import CatalogChanged
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.firewall import FirewallState
+from phoenix_worker.core.inside import with_contents
 from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ownership import Purpose
 from phoenix_worker.core.ports import TaskEnd
 from phoenix_worker.core.reach import NO_SHELL, within_reach
 from phoenix_worker.durable.run import GivenUpError, Parked, Stale
 from phoenix_worker.durable.task import CANCELLED, DurableTask
+from phoenix_worker.proxmox.scripts import contents
 from phoenix_worker.windup import wind_up
 
 if TYPE_CHECKING:
@@ -71,7 +73,11 @@ class PhoenixTask(DurableTask):
 
     def reach(self, declaration: Declaration, *, accepted: bool) -> Declaration:
         """What of a declaration this worker can apply. Raises PermanentError if it has to be all of it and is not."""
-        return within_reach(declaration, door=self.shell is not None, accepted=accepted)
+        declaration = within_reach(declaration, door=self.shell is not None, accepted=accepted)
+        files = [script.file for script in declaration.scripts if script.on_node]
+        if self.shell is None or not files:
+            return declaration
+        return with_contents(declaration, contents(self.shell, declaration.node, files))
 
     def declaration(self, ctid: int | None, *, to: Purpose = Purpose.ENSURE) -> Declaration:
         """The declaration that the catalog has now. Raises PermanentError for a CTID that it does not have."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.core.errors import PermanentError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from phoenix_worker.catalog.declaration import Declaration, Script
     from phoenix_worker.core.marker import Marker
@@ -24,6 +24,19 @@ def scripts_to_run(declaration: Declaration, marker: Marker | None) -> tuple[Scr
 def changed_scripts(declaration: Declaration, observation: Observation) -> list[str]:
     """Name the scripts of what stands there that did not run as they are now."""
     return [script.name for script in scripts_to_run(declaration, observation.marker)]
+
+
+def with_contents(declaration: Declaration, contents: Mapping[str, str]) -> Declaration:
+    """Return the declaration with scripts that are known by what they are on the node too, as `contents` has it."""
+    scripts = (
+        replace(script, hash=_joined(script.hash, contents[script.file])) if script.on_node else script
+        for script in declaration.scripts
+    )
+    return replace(declaration, scripts=tuple(scripts))
+
+
+def _joined(one: str, other: str) -> str:
+    return f"{int(one, 16) ^ int(other[: len(one)], 16):0{len(one)}x}"
 
 
 def recorded(declaration: Declaration, marker: Marker, script: Script) -> Marker:

@@ -113,6 +113,19 @@ def stop(shell: NodeShell, place: Place, run: str) -> ScriptState | None:
     return None if ran.exit_code == _NOT_RUNNING else _read(ran.out.decode(errors="replace").strip())
 
 
+def contents(shell: NodeShell, node: str, files_: Sequence[str]) -> dict[str, str]:
+    """Return a hash of the content of each file on a node. Raises PermanentError for one that is not there."""
+    ran = shell.run(node, ["sha256sum", "-z", "--", *files_])
+    if ran.exit_code:
+        raise PermanentError(
+            f"Unable to read scripts on {node}: {_words(ran)}.",
+            cause="script-missing",
+            remedy="Put them there, or correct PHOENIX_SCRIPTS.",
+        )
+    lines = (line.partition("  ") for line in ran.out.decode().split("\0") if line)
+    return {file: hashed for hashed, _, file in lines}
+
+
 def run_inside(shell: NodeShell, place: Place, command: str, timeout: float) -> Ran:
     """Run a command line in a container, by the container's own shell."""
     return shell.run(place.node, place.command(["sh", "-c", command]), timeout=timeout)

@@ -1,0 +1,158 @@
+"""What a script is told, what is told of it, and that it runs once: by this machine's shells, without a container."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from phoenix_worker.catalog.declaration import Script
+from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.proxmox import scripts
+from phoenix_worker.proxmox.local_shell import LocalShell
+from phoenix_worker.proxmox.scripts import Place, ScriptState
+from tests.support.declared import DECLARED
+from tests.support.proxmox import NODE
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from phoenix_worker.core.ports import NodeShell, Ran
+
+SHELLS = [shell for shell in ("sh", "busybox") if shutil.which(shell)]
+"""busybox's is what Alpine has; it is tried where the machine has it."""
+GIVEN = replace(DECLARED, script_json='{"name": "Step-CA"}\n')
+
+
+class Inside:
+    """A container that is only a directory: its commands run here, by the shell that it is said to have."""
+
+    def __init__(self, directory: Path, shell: str) -> None:
+        self._directory = directory
+        self._shell = ["busybox", "sh"] if shell == "busybox" else [shell]
+        self._local = LocalShell(NODE)
+
+    def run(self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
+        assert list(argv[:4]) == ["pct", "exec", "103", "--"]
+        assert argv[4] == "sh"
+        words = [word.replace("/var/lib/phoenix-lxc", f"{self._directory}/lib", 1) for word in argv[5:]]
+        words = [argv[6] if word.startswith("# Runs a script") else word for word in words]
+        return self._local.run(node, [*self._shell, *words], stdin=stdin, timeout=timeout)
+
+
+PLACE = Place(NODE, 103)
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> NodeShell:
+    return Inside(tmp_path, request.param)
+
+
+def script(text: str, *, ran_as: str = "00aa", **more: Any) -> Script:
+    return Script("base", "features/base.sh", ran_as, base64.b64encode(text.encode()).decode(), **more)
+
+
+def start(shell: NodeShell, what: Script, token: str = "t1") -> tuple[ScriptState, str]:  # noqa: S107 - no secret
+    return scripts.start(shell, PLACE, GIVEN, what, token)
+
+
+def end_of(shell: NodeShell, run: str) -> ScriptState:
+    def ended() -> ScriptState | None:
+        seen = scripts.look(shell, PLACE, run, 0)
+        return seen if seen is not None and not seen.under_way else None
+
+    seen = wait_for(ended)
+    assert seen is not None
+    return seen
+
+
+def test_a_script_is_given_its_environment_and_its_output_and_exit_code_are_kept(shell: NodeShell) -> None:
+    _, run = start(shell, script('#!/bin/sh\necho "$CTID $CT_NAME"\ncat "$CT_CONFIG"\necho oops >&2\nexit 3\n'))
+    seen = end_of(shell, run)
+    assert (seen.state, seen.code) == ("ended", "3")
+    assert seen.log.decode() == f"103 {GIVEN.name}\n{GIVEN.script_json}oops\n"
+    assert seen.size == len(seen.log)
+    rest = scripts.look(shell, PLACE, run, 4)
+    assert rest is not None
+    assert rest.log == seen.log[4:]
+    assert scripts.tail(shell, PLACE, run, seen.size)[-1] == "oops"
+
+
+def test_any_interpreter_and_any_bytes(shell: NodeShell) -> None:
+    big = script(
+        "#!/usr/bin/env python3\nimport json, os\n"
+        + "# filler\n" * 20_000
+        + "print(json.load(open(os.environ['CT_CONFIG'])))\n"
+    )
+    seen = end_of(shell, start(shell, big)[1])
+    assert (seen.code, seen.log) == ("0", f"{json.loads(GIVEN.script_json)}\n".encode())
+
+
+def test_what_is_under_way_is_taken_by_whoever_wants_the_same(shell: NodeShell, tmp_path: Path) -> None:
+    waits = script(f"#!/bin/sh\necho x >>{tmp_path}/ran\nwhile [ ! -e {tmp_path}/go ]; do sleep 0.05; done\n")
+    first, again, other_job = start(shell, waits), start(shell, waits), start(shell, waits, "t2")
+    assert len({first[1], again[1], other_job[1]}) == 1
+    assert start(shell, replace(waits, hash="00bb"), "t3")[0].state == "busy"
+    (tmp_path / "go").touch()
+    assert end_of(shell, first[1]).code == "0"
+    assert start(shell, waits, "t4")[0] == ScriptState("ended", "0"), "it ended well: there is nothing to do"
+    assert (tmp_path / "ran").read_text() == "x\n"
+    assert end_of(shell, start(shell, replace(waits, again=True), "t5")[1]).code == "0"
+    assert (tmp_path / "ran").read_text() == "x\nx\n"
+
+
+def test_what_failed_is_told_to_its_own_job_and_run_anew_for_another(shell: NodeShell) -> None:
+    fails = script("#!/bin/sh\nexit 9\n")
+    _, run = start(shell, fails)
+    end_of(shell, run)
+    assert start(shell, fails)[0] == ScriptState("ended", "9")
+    state, anew = start(shell, fails, "t2")
+    assert state.under_way
+    assert anew != run
+
+
+def test_what_is_stopped_ends_with_all_that_it_started(shell: NodeShell, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "alive")
+    _, run = start(shell, script(f"#!/bin/sh\nsleep 600 >{tmp_path}/alive &\ntrap '' HUP\nwait\n"))
+    with (tmp_path / "alive").open() as alive:
+        assert scripts.stop(shell, PLACE, run) == ScriptState("ended", "stopped")
+        assert alive.read() == "", "nobody has it open any more"
+    assert scripts.stop(shell, PLACE, run) == ScriptState("ended", "stopped")
+
+
+def test_what_is_killed_from_outside_is_lost(shell: NodeShell) -> None:
+    _, run = start(shell, script("#!/bin/sh\nkill -9 -$(ps -o pgid= -p $$ | tr -d ' ')\n"))
+    assert end_of(shell, run).state == "lost"
+
+
+def test_a_place_that_cannot_be_written(shell: NodeShell, tmp_path: Path) -> None:
+    (tmp_path / "lib").write_text("a file where a directory should be")
+    with pytest.raises(PermanentError) as caught:
+        start(shell, script("#!/bin/sh\n"))
+    assert caught.value.cause == "script-start"
+
+
+HOSTILE = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20).filter(
+    lambda text: "/" not in text
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=HOSTILE, json_text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+def test_names_and_values_of_the_catalog_are_never_read_by_a_shell(
+    shell: NodeShell, tmp_path: Path, name: str, json_text: str
+) -> None:
+    shutil.rmtree(tmp_path / "lib", ignore_errors=True)
+    declared = replace(GIVEN, name=name, script_json=json_text)
+    prints = script('#!/bin/sh\nprintf "%s\\n" "$CT_NAME"\ncat "$CT_CONFIG"\n')
+    _, run = scripts.start(shell, PLACE, declared, prints, "t1")
+    assert end_of(shell, run).log == f"{name}\n{json_text}".encode()
