@@ -65,6 +65,16 @@ def build(url: str) -> Celery:
     return app
 
 
+def _ask_for_a_login_before_metrics() -> None:
+    """Flower shows `/metrics` to everybody, whatever login its pages want: names of tasks and workers are in it."""
+    try:
+        from flower.views.monitor import Metrics  # noqa: PLC0415 - an extra
+        from tornado.web import authenticated  # noqa: PLC0415 - as flower
+    except ImportError:  # `celery inspect` needs no Flower
+        return
+    Metrics.get = authenticated(Metrics.get)
+
+
 def _app_of_this_process() -> Celery:
     try:
         return build(verified(redis_url_of(os.environ), os.environ.get(REDIS_CA_FILE_VARIABLE)))
@@ -73,4 +83,5 @@ def _app_of_this_process() -> Celery:
         raise SystemExit(2) from error
 
 
+_ask_for_a_login_before_metrics()
 app = _app_of_this_process()

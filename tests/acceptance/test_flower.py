@@ -65,7 +65,8 @@ def test_what_flower_sends_of_itself_is_served_too_and_nobody_unknown_is(product
     asked = flower.post("task/send-task/phoenix.ensure", args=[104])["task-id"]
     wait_for(lambda: flower.get(f"task/result/{asked}")["state"] == "SUCCESS")
     assert product.status(104) == "running"
-    for path in ("/", "/tasks", "/api/tasks", f"/task/{asked}"):
+    assert "flower_events_total" in flower.session.get(f"{flower.url}/metrics", timeout=30).text
+    for path in ("/", "/tasks", "/api/tasks", "/metrics", f"/task/{asked}"):
         assert requests.get(flower.url + path, timeout=30).status_code == 401, path
     apply = f"{flower.url}/api/task/async-apply"
     assert requests.post(f"{apply}/phoenix.ensure", json={"args": [105]}, timeout=30).status_code == 401

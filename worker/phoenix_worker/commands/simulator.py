@@ -31,8 +31,8 @@ _DESTROY_SECONDS = 0.1
 class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
     """fakepve with the times of a real node, also for containers that appear later."""
 
-    def __init__(self, *, port: int, start_seconds: float) -> None:
-        super().__init__(password=secrets.token_urlsafe(), host=HOST, port=port)
+    def __init__(self, *, host: str, port: int, start_seconds: float) -> None:
+        super().__init__(password=secrets.token_urlsafe(), host=host, port=port)
         self.time_scale = 1.0
         self._start_seconds = start_seconds
 
@@ -48,7 +48,7 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
 
 def build(options: argparse.Namespace, token_value: str) -> PacedPve:
     """One node with the storages `local`, which holds the OS template, and `local-lvm`."""
-    pve = PacedPve(port=options.port, start_seconds=options.start_seconds)
+    pve = PacedPve(host=options.host, port=options.port, start_seconds=options.start_seconds)
     pve.ct_secs |= {
         "create": options.create_seconds,
         "clone": options.clone_seconds,
@@ -62,9 +62,9 @@ def build(options: argparse.Namespace, token_value: str) -> PacedPve:
 
 async def serve(options: argparse.Namespace) -> None:
     """Listen, say where, and wait for a signal to end."""
-    token_value = secrets.token_urlsafe()
+    token_value = options.token_file.read_text().strip() if options.token_file else secrets.token_urlsafe()
     pve = build(options, token_value)
-    certificate, key, _ = make_cert(str(options.directory), hosts=(HOST,))
+    certificate, key, _ = make_cert(str(options.directory), hosts=(options.host, options.name))
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -74,7 +74,7 @@ async def serve(options: argparse.Namespace) -> None:
         "ca_file": certificate,
         "user": USER,
         "token_name": TOKEN_NAME,
-        "token_value": token_value,
+        "token_value": "" if options.token_file else token_value,
         "node": NODE,
     }
     print(json.dumps(access), flush=True)  # noqa: T201 - the answer to whoever started this process
@@ -85,6 +85,9 @@ async def serve(options: argparse.Namespace) -> None:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="A simulated Proxmox VE on loopback.")
+    parser.add_argument("--host", default=HOST, help="the address to listen on (default %(default)s)")
+    parser.add_argument("--name", default=HOST, help="one more name for the certificate")
+    parser.add_argument("--token-file", type=Path, help="holds the token's secret; by default one is made up and told")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--directory", type=Path, required=True, help="where the certificate is written")
     for name, seconds in (("create", 1.5), ("clone", 2.0), ("start", 1.0), ("template", 0.04)):
