@@ -49,7 +49,6 @@ end
 
 -- A message that is about to be put on `queue`: its place there proves later whether it was lost or is only late.
 local function expect(id, queue)
-  unpark(id)
   redis.call('HSET', key('t:', id), 'state', 'queued', 'queue', queue, 'on', '', 'rings', 0,
     'pos', redis.call('INCR', key('pos:', queue)))
   redis.call('ZADD', key('due'), stamp(now() + GRACE), id)
@@ -61,8 +60,11 @@ local function record(id, gen, m)
   local known = redis.call('HGET', t, 'gen')
   if known and tonumber(known) >= gen then return false end
   if m.seq == nil or m.seq == '' then m.seq = redis.call('INCR', key('seq')) end
-  redis.call('DEL', key('j:', id))
-  redis.call('HDEL', t, 'landed', 'by', 'nonce', 'fail', 'since', 'begun', 'unwinds')
+  if known then
+    unpark(id)
+    redis.call('DEL', key('j:', id))
+    redis.call('HDEL', t, 'landed', 'by', 'nonce', 'fail', 'since', 'begun', 'unwinds')
+  end
   redis.call('HSET', t, 'v', SCHEMA, 'gen', gen, 'body', m.body, 'headers', m.headers, 'reply', m.reply,
     'name', m.name, 'subject', m.subject, 'job', m.job,
     'seq', m.seq, 'idle', 0, 'tries', 0, 'chord', m.chord and 1 or 0)

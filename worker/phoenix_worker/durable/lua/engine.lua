@@ -72,6 +72,7 @@ end
 
 local function wake(id, resume)
   if redis.call('HGET', key('t:', id), 'state') ~= 'parked' then return end
+  unpark(id)
   expect(id, resume)
   ring(id)
 end
@@ -193,15 +194,20 @@ end
 -- Take a task out of everything that it waits for or holds; what remains is a tombstone that answers duplicates.
 local function bury(id, resume)
   local t = key('t:', id)
-  unpark(id)
-  step_out(id)
-  depart(id)
-  unfollow(id, resume)
-  leave(id)
-  for _, name in ipairs(held(id)) do release(id, name, resume) end
+  local r = redis.call('HMGET', t, 'state', 'by', 'flight', 'follows', 'holds', 'job')
+  if r[1] == 'parked' then
+    unpark(id)
+    step_out(id)
+  end
+  if r[2] then redis.call('SREM', key('runs:', r[2]), id) end
+  if r[3] then depart(id) end
+  if r[4] then unfollow(id, resume) end
+  if r[5] then
+    for _, name in ipairs(held(id)) do release(id, name, resume) end
+  end
   redis.call('ZREM', key('due'), id)
   redis.call('DEL', key('j:', id))
-  redis.call('SREM', key('job:', redis.call('HGET', t, 'job'), ':members'), id)
+  redis.call('SREM', key('job:', r[6], ':members'), id)
   redis.call('HDEL', t, 'body', 'headers', 'reply', 'holds', 'by', 'nonce', 'landed', 'fail', 'pos', 'queue', 'on', 'since', 'begun', 'parked',
     'follows', 'flight', 'plain', 'waited', 'unwinds')
   redis.call('HSET', t, 'state', 'done')
