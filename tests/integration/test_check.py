@@ -259,6 +259,15 @@ def test_a_redis_that_cannot_be_used_is_found(
     assert words in text
 
 
+def test_a_script_that_is_not_there_is_found(prepared: Product) -> None:
+    prepared.declare({900: template(900, features=["base_setup"]), 103: container(103)})
+    said = [line for line in lines(1) if line["about"] == "Catalog"]
+    assert [(line["level"], "features/base_setup.sh" in line["text"]) for line in said] == [("error", True)]
+    (prepared.catalog.parent / "features").mkdir()
+    (prepared.catalog.parent / "features" / "base_setup.sh").write_text("#!/bin/sh\n")
+    assert [line["about"] for line in lines(1) if line["level"] == "error"] == ["Node shell"]
+
+
 def test_what_needs_the_node_shell_is_found_without_one(prepared: Product) -> None:
     prepared.declare({900: template(900), 103: container(103, lxc_options=["lxc.mount.auto:sys:rw"])})
     text, remedy = found("error", "Node shell")

@@ -128,6 +128,11 @@ def test_a_pool_will_do_instead_of_the_container() -> None:
     assert not_in_order(privileges.judge_privileges(wanted, neither, "phoenix@pve", TOKEN))
 
 
+def test_snapshots_need_a_privilege_of_their_own() -> None:
+    kept = privileges.needs({103: declared(103, snapshots=True)})
+    assert Need("/vms/103", "VM.Snapshot") in kept - privileges.needs({103: declared(103)})
+
+
 def test_only_what_is_declared_is_needed() -> None:
     plain = {need.privilege for need in privileges.needs({103: MINIMAL})}
     assert not plain & {"VM.Config.CPU", "VM.Config.Memory", "VM.Config.Disk", "SDN.Use"}

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.findings import Finding, Refusal
     from phoenix_worker.core.ports import NodeShell
     from phoenix_worker.settings import Settings
 
@@ -57,12 +58,25 @@ def _catalog(settings: Settings) -> tuple[Catalog | None, list[Line]]:
         return None, [error("Catalog", _about(one.ctid, one.problem), one.remedy) for one in refused.refusals]
     containers = len(catalog.containers())
     lines = [fine("Catalog", f"{settings.catalog}: {containers} containers, {len(catalog) - containers} templates")]
-    lines += [warning("Catalog", _about(one.ctid, one.problem), one.remedy) for one in catalog.warnings]
+    lacking = _missing_scripts(settings)
+    told = {str(one) for one in lacking}
+    said: list[tuple[Callable[[str, str, str], Line], Finding]] = [(error, one) for one in lacking]
+    said += [(warning, one) for one in catalog.warnings if str(one) not in told]
+    lines += [say("Catalog", _about(one.ctid, one.problem), one.remedy) for say, one in said]
     left_out = [declaration.ctid for declaration in catalog.values() if declaration.not_applied]
     if left_out:
         what = f"of {listed(left_out)} some keys are not applied"
         lines.append(warning("Catalog", what, "phoenix-lxc plan --all names them."))
     return catalog, lines
+
+
+def _missing_scripts(settings: Settings) -> tuple[Refusal, ...]:
+    """Name the scripts that are not beside a catalog which is good but for them."""
+    try:
+        load(settings.catalog, defaults_of(settings), require_scripts=True)
+    except CatalogError as refused:
+        return refused.refusals
+    return ()
 
 
 def _about(ctid: object, problem: str) -> str:

@@ -62,6 +62,8 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
 
 def _on_guest(declaration: Declaration) -> Iterator[str]:
     yield from _ALWAYS
+    if declaration.snapshots:
+        yield "VM.Snapshot"
     if declaration.cores is not None:
         yield "VM.Config.CPU"
     if declaration.memory_mb is not None or declaration.swap_mb is not None:
