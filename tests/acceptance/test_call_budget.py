@@ -1,4 +1,8 @@
-"""How often Proxmox is asked: each look is there for a reason, and all of them together stay within a budget."""
+"""How often Proxmox is asked: each look is there for a reason, and all of them together stay within a budget.
+
+How often a running job is looked at depends on how evenly Proxmox takes its time: `tests/unit/test_pace.py` has what is
+promised of it, and `make bench ARGS=calls` counts it. Here, where other tests run beside, a job may take a second look.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ if TYPE_CHECKING:
     from tests.support.product import Product
 
 NEW, UNCHANGED = 8, 2
+JOBS = 2
+"""Proxmox jobs that a new container takes: it is made, and started. The budget holds one look at each."""
 CLONES = (103, 104, 105, 106, 107)
 CREATED = (113, 114, 115, 116, 117)
 
@@ -41,6 +47,8 @@ def test_a_new_container_and_one_that_is_right_stay_within_their_budgets(
     product.ensure(ctids[0])
     breakdowns = sorted((calls_for(product, ctid) for ctid in ctids[1:]), key=Counter.total)
     median = breakdowns[len(breakdowns) // 2]
-    assert median.total() <= NEW, median
+    seen = median.pop("GET task")
+    assert median.total() <= NEW - JOBS, median
+    assert JOBS <= seen <= 2 * JOBS, f"near two looks a job, not {seen} for {JOBS}"
     looks = calls_for(product, ctids[0])
     assert looks.total() <= UNCHANGED, looks
