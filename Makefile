@@ -46,7 +46,7 @@ audit: $(INSTALLED)
 check: $(INSTALLED)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py scripts/audit.py
+	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py scripts/audit.py scripts/node_door.py
 	.venv/bin/lint-imports
 
 clean:

@@ -1,10 +1,14 @@
-"""The stand-in node with what only root may do there: `pct set`, `pct unlock`, configuration files, directories."""
+"""The stand-in node with what only root may do there: `pct set`, `pct unlock`, configuration files, directories.
+
+Each command comes through the forced command that docs/proxmox-access.md recommends.
+"""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fakepve.model import PveError
@@ -16,10 +20,10 @@ from tests.support.ssh_node import SshNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.support.proxmox import Simulator
 
+DOOR = Path(__file__).parents[2] / "scripts" / "node_door.py"
 _PROGRAMS = ("cat", "chown", "flock", "mkdir", "stat")
 
 
@@ -31,6 +35,8 @@ class RootNode(SshNode):
         self._pve = simulator.pve
         self._do_there = simulator.do
         self.slash = directory / "slash"
+        self.door = ["--ctids", "100-999", "--directories", "/tank"]
+        """The arguments of the forced command."""
         self.read: Callable[[int], None] = lambda _: None
         """Called with the CTID when a configuration file was read."""
         self.unlocked: Callable[[int], None] = lambda _: None
@@ -70,6 +76,10 @@ class RootNode(SshNode):
         }
         act = verbs.get(argv[0])
         return super()._pct_says(argv) if act is None else self._do_there(act, *argv[1:])
+
+    async def _run_line(self, process: Any, line: str) -> None:
+        door = [sys.executable, "-IS", str(DOOR), *self.door]
+        await super()._run_line(process, f"SSH_ORIGINAL_COMMAND={shlex.quote(line)} exec {shlex.join(door)}")
 
     async def _set(self, ctid: str, *options: str) -> dict[str, Any]:
         values = dict(zip((option.removeprefix("--") for option in options[::2]), options[1::2], strict=True))

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""A forced command for the SSH key of phoenix-lxc workers on a Proxmox node: runs what they need, and nothing else.
+
+Copy it to /usr/local/sbin/phoenix-node-door (root's, mode 755); `docs/proxmox-access.md` tells the rest. It needs
+nothing but Python's standard library. In ~root/.ssh/authorized_keys, on one line:
+
+    restrict,command="/usr/local/sbin/phoenix-node-door --ctids 100-199,900-999 --directories /tank" ssh-ed25519 AAAA…
+
+A worker's command comes in SSH_ORIGINAL_COMMAND, quoted for a shell; no shell ever reads it here. What is refused ends
+with 126 and is told in the system's log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import posixpath
+import re
+import shlex
+import subprocess
+import sys
+import syslog
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REFUSED = 126
+RAW_KEYS = "lxc.apparmor.*,lxc.autodev,lxc.cap.*,lxc.cgroup2.*,lxc.environment,lxc.idmap,lxc.mount.auto,lxc.prlimit.*"
+DEVICES = "/dev/nvidia*"
+_SECTION = re.compile(r"\[(pve:pending|[a-z][a-z0-9_-]+)\]\s*", re.IGNORECASE)
+_RAW = re.compile(r"(lxc\.[a-z0-9_.-]+)(:|\s*=)\s*(.*?)\s*")
+
+
+class NotAllowed(Exception):  # noqa: N818 - reads as what it is
+    """The command is none of those that are allowed."""
+
+
+class Rules:
+    """What the arguments of the forced command allow."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        parser = argparse.ArgumentParser(prog="phoenix-node-door", description=__doc__)
+        parser.add_argument("--ctids", default="", help="CTIDs, as 100-199,900; none by default")
+        parser.add_argument(
+            "--directories", default="", help="where bind mounts may be, as /tank:/srv; none by default"
+        )
+        parser.add_argument("--devices", default=DEVICES, help=f"devices for containers, patterns; {DEVICES}")
+        parser.add_argument("--raw-keys", default=RAW_KEYS, help=f"raw keys that may change, patterns; {RAW_KEYS}")
+        parser.add_argument("--node-scripts", action="store_true", help="scripts on the node itself: anything, as root")
+        told = parser.parse_args(arguments)
+        ends = [part.partition("-") for part in told.ctids.split(",") if part]
+        self._ctids = [range(int(first), int(last or first) + 1) for first, _, last in ends]
+        self._directories = [one.rstrip("/") for one in told.directories.split(":") if one]
+        self._devices = told.devices.split(",")
+        self._raw_keys = told.raw_keys.split(",")
+        self.node_scripts: bool = told.node_scripts
+
+    def ctid(self, word: str) -> str:
+        """Return a CTID that is allowed."""
+        if re.fullmatch("[1-9][0-9]{2,8}", word) is None or not any(int(word) in ctids for ctids in self._ctids):
+            raise NotAllowed(f"CTID {word} (--ctids)")
+        return word
+
+    def directory(self, path: str) -> str:
+        """Return a directory that is in one of those allowed, also when links are followed."""
+        for one in (path, os.path.realpath(path)):
+            inside = one.startswith("/") and posixpath.normpath(one) == one
+            if not inside or not any(one == top or one.startswith(f"{top}/") for top in self._directories):
+                raise NotAllowed(f"directory {path} (--directories)")
+        return path
+
+    def option(self, name: str, value: str) -> None:
+        """See that an option of `pct set` is allowed."""
+        if re.fullmatch(r"--mp\d+", name):
+            self.directory(value.partition(",")[0])
+        elif re.fullmatch(r"--dev\d+", name):
+            self._device(value.partition(",")[0])
+        elif name == "--delete":
+            if not all(re.fullmatch(r"dev\d+", key) for key in value.split(",")):
+                raise NotAllowed(f"deleting {value}")
+        elif name not in ("--features", "--digest"):
+            raise NotAllowed(f"option {name}")
+
+    def _device(self, path: str) -> None:
+        known = any(fnmatch.fnmatchcase(path, one) for one in self._devices)
+        if not known or posixpath.normpath(path) != path:
+            raise NotAllowed(f"device {path} (--devices)")
+
+    def change(self, old: str, new: str) -> None:
+        """See that a configuration file changes in nothing but raw lines with keys that are allowed."""
+        before, after = _split(old), _split(new)
+        if before[1] != after[1]:
+            raise NotAllowed("a change of other lines than raw ones")
+        for key in {key for key, _ in before[0] + after[0]}:
+            values = [[value for name, value in raw if name == key] for raw in (before[0], after[0])]
+            if values[0] != values[1] and not any(fnmatch.fnmatchcase(key, one) for one in self._raw_keys):
+                raise NotAllowed(f"raw key {key} (--raw-keys)")
+
+
+def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """Raw lines of the container itself, and all other lines."""
+    lines = text.split("\n")
+    end = next((number for number, line in enumerate(lines) if _SECTION.fullmatch(line)), len(lines))
+    found = [(_RAW.fullmatch(line), line) for line in lines[:end]]
+    raw = [(match[1], match[3]) for match, _ in found if match]
+    return raw, [line for match, line in found if not match] + lines[end:]
+
+
+def allow(argv: list[str], rules: Rules) -> bytes | None:
+    """Raise NotAllowed unless a worker runs such commands. Returns what it gets as its input, if that was read."""
+    match argv:
+        case ["pct", "unlock", ctid] | ["pct", "exec", ctid, "--", _, *_]:
+            rules.ctid(ctid)
+        case ["pct", "set", ctid, *options] if len(options) % 2 == 0:
+            rules.ctid(ctid)
+            for name, value in zip(options[::2], options[1::2], strict=True):
+                rules.option(name, value)
+        case ["cat", path] if found := re.fullmatch(r"/etc/pve/lxc/(\d+)\.conf", path):
+            rules.ctid(found[1])
+        case ["stat", "--", path] | ["mkdir", "-p", "--", path]:
+            rules.directory(path)
+        case ["chown", "--", owner, path] if re.fullmatch(r"\d+:\d+", owner):
+            rules.directory(path)
+        case ["flock", "-w", "10", "-E", "75", lock, "sh", "-c", program, "sh", path, old, new]:
+            return _replacement(rules, program, lock, path, old, new)
+        case ["sh", "-c", _, "phoenix-lxc", *_] if rules.node_scripts:
+            pass
+        case _:
+            raise NotAllowed(shlex.join(argv[:3]))
+    return None
+
+
+REPLACE = """\
+set -e
+new="$1.tmp.$$"
+trap 'rm -f -- "$new"' EXIT
+cat >"$new"
+[ "$(sha1sum <"$new")" = "$3  -" ] || exit 77
+[ "$(sha1sum <"$1")" = "$2  -" ] || exit 76
+mv -f -- "$new" "$1"
+"""
+"""The one program of a worker's that replaces a file: to the letter."""
+
+
+def _replacement(rules: Rules, program: str, lock: str, path: str, old: str, new: str) -> bytes:
+    found = re.fullmatch(r"/etc/pve/lxc/(\d+)\.conf", path)
+    if found is None or program != REPLACE or lock != f"/run/lock/lxc/pve-config-{found[1]}.lock":
+        raise NotAllowed("another way to replace a file")
+    rules.ctid(found[1])
+    if not re.fullmatch("[0-9a-f]{40}", old) or not re.fullmatch("[0-9a-f]{40}", new):
+        raise NotAllowed("a digest that is none")
+    content = sys.stdin.buffer.read()
+    present = subprocess.run(["cat", path], check=True, stdout=subprocess.PIPE).stdout
+    rules.change(present.decode("utf-8", "surrogateescape"), content.decode("utf-8", "surrogateescape"))
+    return content
+
+
+def main() -> int:
+    """Run the worker's command; its exit code."""
+    rules = Rules(sys.argv[1:])
+    line = os.environ.get("SSH_ORIGINAL_COMMAND", "")
+    try:
+        argv = shlex.split(line)
+        if argv[:3] == ["sudo", "-n", "--"]:
+            argv = argv[3:]
+        content = allow(argv, rules)
+    except (NotAllowed, ValueError) as error:
+        print(f"phoenix-node-door: not allowed: {error}", file=sys.stderr)  # noqa: T201 - told to the worker
+        syslog.syslog(syslog.LOG_WARNING, f"phoenix-node-door refused {line[:200]!r}: {error}")
+        return REFUSED
+    if content is None:
+        os.execvp(argv[0], argv)  # noqa: S606 - what was allowed
+    return subprocess.run(argv, check=False, input=content).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

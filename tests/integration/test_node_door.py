@@ -1,0 +1,177 @@
+"""The forced command for nodes. That it allows what workers run: `tests/support/root_node.py` puts it before each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phoenix_worker.proxmox.root_commands import REPLACE
+from scripts import node_door
+from tests.support.root_node import DOOR
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALLOWED = ["--ctids", "100-199,900", "--directories", "/tank:/srv/media/"]
+LOCK, CONF = "/run/lock/lxc/pve-config-103.lock", "/etc/pve/lxc/103.conf"
+PRESENT = "arch: amd64\nlxc.cap.keep: a\nlxc.hook.start: mine\n\n[snap]\nlxc.cap.keep: b\n"
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """What stands for the node's programs: each prints its arguments, `cat` the configuration file."""
+    for name in ("pct", "flock", "stat", "mkdir", "chown", "sh"):
+        (tmp_path / name).write_text('#!/bin/dash\nprintf "%s\\n" "$0" "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "cat").write_text(f"#!/bin/dash\nprintf %s {shlex.quote(PRESENT)}\n")
+    (tmp_path / "cat").chmod(0o755)
+    return tmp_path
+
+
+def knock(programs: Path, line: str, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    environ = {"PATH": str(programs), "SSH_ORIGINAL_COMMAND": line}
+    command = [sys.executable, "-IS", str(DOOR), *(arguments or ALLOWED)]
+    return subprocess.run(command, check=False, env=environ, input=stdin, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["pct", "unlock", "103"],
+        ["pct", "exec", "103", "--", "sh", "-c", "echo $HOME; 'x'"],
+        ["pct", "set", "103", "--mp0", "/tank/a b,mp=/srv", "--dev1", "/dev/nvidia0", "--features", "keyctl=1"],
+        ["pct", "set", "900", "--delete", "dev0,dev1", "--digest", "00"],
+        ["stat", "--", "/tank"],
+        ["mkdir", "-p", "--", "/srv/media/x"],
+        ["chown", "--", "100000:100033", "/tank/$(id)"],
+    ],
+)
+def test_what_workers_run_is_run_as_it_is(programs: Path, argv: list[str]) -> None:
+    for line in (shlex.join(argv), shlex.join(["sudo", "-n", "--", *argv])):
+        ran = knock(programs, line)
+        assert (ran.returncode, ran.stdout.splitlines()[1:], ran.stderr) == (0, argv[1:], "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "id",
+        "pct unlock 103; id",
+        "pct unlock 103 && id",
+        "pct unlock 200",
+        "pct unlock 0103",
+        "pct unlock",
+        "pct destroy 103",
+        "pct exec 103 sh",
+        "pct enter 103",
+        "pct set 103 --hookscript local:snippets/x",
+        "pct set 103 --mp0 /etc,mp=/etc",
+        "pct set 103 --mp0 /tank/../etc,mp=/etc",
+        "pct set 103 --mp0 /tankard,mp=/etc",
+        "pct set 103 --mp0 local-lvm:8,mp=/srv",
+        "pct set 103 --dev0 /dev/sda",
+        "pct set 103 --dev0 /dev/nvidia/../sda",
+        "pct set 103 --delete mp0",
+        "pct set 103 --rootfs local-lvm:8",
+        "pct set 103 --features",
+        "cat /etc/pve/lxc/200.conf",
+        "cat /etc/pve/priv/authkey.key",
+        "cat /etc/pve/lxc/103.conf /etc/shadow",
+        "chown -- root:root /tank",
+        "chown -R -- 0:0 /tank",
+        "chown -- 0:0 /etc",
+        "mkdir -p /tank/x",
+        "sh -c id phoenix-lxc",
+        "flock -w 10 -E 75 /run/x sh -c id sh a b c",
+        "'unbalanced",
+    ],
+)
+def test_nothing_else_is(line: str) -> None:
+    with pytest.raises((node_door.NotAllowed, ValueError)):
+        node_door.allow(shlex.split(line), node_door.Rules(ALLOWED))
+
+
+def test_what_is_refused_is_told_and_not_run(programs: Path) -> None:
+    for line in ("pct unlock 103; id", "'unbalanced"):
+        ran = knock(programs, line)
+        assert (ran.returncode, ran.stdout) == (126, "")
+        assert ran.stderr.startswith("phoenix-node-door: not allowed: ")
+
+
+def test_without_arguments_no_container_and_no_directory_is_allowed(programs: Path) -> None:
+    assert knock(programs, "pct unlock 103", "--devices", "/dev/kvm").returncode == 126
+    assert knock(programs, "stat -- /tank", "--ctids", "103").returncode == 126
+
+
+def test_a_directory_that_is_a_link_leads_nowhere_else(programs: Path) -> None:
+    inside, link = programs / "tank", programs / "tank" / "link"
+    inside.mkdir()
+    link.symlink_to("/etc")
+    for path, code in ((inside / "x", 0), (link, 126), (link / "x", 126)):
+        assert knock(programs, f"mkdir -p -- {path}", "--directories", str(inside)).returncode == code
+
+
+def replacing(program: str = REPLACE, path: str = CONF, lock: str = LOCK) -> str:
+    digest = hashlib.sha1(b"", usedforsecurity=False).hexdigest()
+    return shlex.join(["flock", "-w", "10", "-E", "75", lock, "sh", "-c", program, "sh", path, digest, digest])
+
+
+@pytest.mark.parametrize(
+    ("new", "code"),
+    [
+        (PRESENT.replace("keep: a", "keep: c\nlxc.mount.auto: sys:rw"), 0),
+        (PRESENT.replace("lxc.cap.keep: a\n", "", 1), 0),
+        (PRESENT.replace("hook.start: mine", "hook.start: evil"), 126),
+        (f"lxc.hook.start: mine\n{PRESENT}", 126),
+        (f"lxc.mount.entry: / mnt none bind\n{PRESENT}", 126),
+        (PRESENT.replace("amd64", "arm64"), 126),
+        (PRESENT.replace("keep: b", "keep: c"), 126),
+        (f"{PRESENT}lxc.cap.keep: c\n", 126),
+        ("", 126),
+    ],
+)
+def test_of_a_configuration_file_only_raw_lines_with_allowed_keys_change(new: str, code: int) -> None:
+    try:
+        node_door.Rules(ALLOWED).change(PRESENT, new)
+    except node_door.NotAllowed:
+        assert code == 126
+    else:
+        assert code == 0
+
+
+def test_a_configuration_file_is_judged_before_it_is_replaced(programs: Path) -> None:
+    assert knock(programs, replacing(), stdin=PRESENT).stdout.startswith(str(programs / "flock"))
+    assert knock(programs, replacing(), stdin="").returncode == 126
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        replacing(program=f"{REPLACE}id\n"),
+        replacing(path="/etc/pve/lxc/200.conf", lock="/run/lock/lxc/pve-config-200.lock"),
+        replacing(lock="/run/lock/lxc/pve-config-104.lock"),
+        replacing(path="/etc/passwd"),
+    ],
+)
+def test_no_other_file_is_replaced_and_by_no_other_program(line: str) -> None:
+    with pytest.raises(node_door.NotAllowed):
+        node_door.allow(shlex.split(line), node_door.Rules(ALLOWED))
+
+
+def test_scripts_on_the_node_are_run_only_where_that_is_said(programs: Path) -> None:
+    line = shlex.join(["sh", "-c", "id", "phoenix-lxc", "id", "start"])
+    assert knock(programs, line).returncode == 126
+    assert knock(programs, line, "--node-scripts").stdout.splitlines()[1:] == ["-c", "id", "phoenix-lxc", "id", "start"]
+
+
+def test_it_is_as_it_is_copied() -> None:
+    assert os.access(DOOR, os.X_OK)
+    assert DOOR.read_text().startswith("#!/usr/bin/env python3\n")
+    assert node_door.REPLACE == REPLACE
