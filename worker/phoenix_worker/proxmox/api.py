@@ -25,6 +25,7 @@ _LOG_PAGE = 5000
 _LOG_PAGES = 20
 _LOG_TAIL = 20
 _TASKS = 50
+_CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, VM.Config.Options"
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
@@ -104,7 +105,7 @@ class ProxmoxApi(Offers, Surroundings):
             "POST",
             f"nodes/{order.node}/lxc",
             f"create CT {order.ctid} on {order.node}",
-            f"VM.Allocate and VM.Config.* on /vms/{order.ctid} or its pool, {_ALLOCATE_SPACE}",
+            f"VM.Allocate, {_CONFIG} on /vms/{order.ctid} or its pool, {_ALLOCATE_SPACE}",
         )
         params: dict[str, str | int] = {
             "vmid": order.ctid,
@@ -123,7 +124,10 @@ class ProxmoxApi(Offers, Surroundings):
         if not changes and not delete:
             return
         request = Request(
-            "PUT", f"{_ct(node, ctid)}/config", f"configure CT {ctid} on {node}", f"VM.Config.* on /vms/{ctid}"
+            "PUT",
+            f"{_ct(node, ctid)}/config",
+            f"configure CT {ctid} on {node}",
+            f"{_CONFIG} on /vms/{ctid}, for nesting VM.Allocate, {_ALLOCATE_SPACE}",
         )
         params: dict[str, str | int] = dict(changes)
         if delete:

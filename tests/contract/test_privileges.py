@@ -1,0 +1,157 @@
+"""The role of docs/proxmox-access.md: enough for every call that the API door makes, and nothing in it for nothing.
+
+Each method is called once. What it says that it needs is what the page's table says, and what the simulator, which
+knows Proxmox's own rules, refuses it without.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.firewall import Act, RuleWrite
+from phoenix_worker.core.ports import CloneOrder, CreateOrder, Proxmox
+from phoenix_worker.proxmox.api import ProxmoxApi
+from phoenix_worker.proxmox.errors import Request
+from tests.support.proxmox import NODE, TOKEN_ID, Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "proxmox-access.md").read_text()
+README = (Path(__file__).parents[2] / "README.md").read_text()
+OS_TEMPLATE = "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
+PRIVILEGE = re.compile(r"\b[A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)+")
+RULE = {"type": "in", "action": "ACCEPT", "enable": "1"}
+CONFIG = {"hostname": "a", "cores": "1", "memory": "64", "net0": "name=eth0,bridge=vmbr0"}
+
+SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
+    "observe": [lambda door, _: door.observe(NODE, 102, pending=True)],
+    "observe_template": [lambda door, _: door.observe_template(NODE, 900)],
+    "clone": [lambda door, _: door.clone(CloneOrder(NODE, 900, 104, "b", "", full=True, storage="local-lvm"))],
+    "create": [
+        lambda door, _: door.create(
+            CreateOrder(NODE, 105, OS_TEMPLATE, unprivileged=True, config=CONFIG | {"rootfs": "local-lvm:8"})
+        )
+    ],
+    "configure": [
+        lambda door, _: door.configure(
+            NODE, 103, changes=CONFIG | {"mp0": "local-lvm:1,mp=/srv", "onboot": "1"}, delete=[], digest=None
+        )
+    ],
+    "resize": [lambda door, _: door.resize(NODE, 103, disk="rootfs", size_gb=32)],
+    "firewall": [lambda door, _: door.firewall(NODE, 103)],
+    "switch_firewall": [lambda door, _: door.switch_firewall(NODE, 103, on=True)],
+    "write_rule": [
+        lambda door, _: door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=RULE)),
+        lambda door, _: door.write_rule(NODE, 103, RuleWrite(Act.UPDATE, rule=RULE)),
+        lambda door, _: door.write_rule(NODE, 103, RuleWrite(Act.DELETE)),
+    ],
+    "snapshots": [lambda door, _: door.snapshots(NODE, 101)],
+    "delete_snapshot": [lambda door, _: door.delete_snapshot(NODE, 101, "before")],
+    "volumes": [lambda door, _: door.volumes(NODE, "local-lvm")],
+    "running": [lambda door, _: door.running(102)],
+    "task_end": [lambda door, upid: door.task_end(upid)],
+    "abort": [lambda door, upid: door.abort(upid)],
+    "recent_tasks": [lambda door, _: door.recent_tasks(NODE, 103)],
+    "pool_of": [lambda door, _: door.pool_of(103, "prod")],
+    "join_pool": [lambda door, _: door.join_pool(103, "prod")],
+    "os_templates": [lambda door, _: door.os_templates(NODE, "local")],
+    "appliances": [lambda door, _: door.appliances(NODE)],
+    "download_os_template": [lambda door, _: door.download_os_template(NODE, "local:vztmpl/new.tar.zst")],
+    "stop": [lambda door, _: door.stop(NODE, 102)],
+    "start": [lambda door, _: door.start(NODE, 103)],
+    "convert_to_template": [lambda door, _: door.convert_to_template(NODE, 106)],
+    "destroy": [lambda door, _: door.destroy(NODE, 107)],
+}
+SHOWS_LESS = {"Pool.Audit", "Sys.Audit", "Datastore.Audit"}
+"""Without these Proxmox leaves out what may not be seen, instead of refusing."""
+WITHOUT_A_CALL = {"task_failure", "whoami"}
+
+
+def role(text: str) -> frozenset[str]:
+    """The privileges of the first `pveum role add` of a page."""
+    return frozenset(PRIVILEGE.findall(text.partition('--privs "')[2].partition('"')[0]))
+
+
+@pytest.fixture
+def cluster(simulator: Simulator) -> tuple[Simulator, ProxmoxApi, list[Request], str]:
+    pve = simulator.pve
+    heard: list[Request] = []
+    simulator.add_template(900)
+    for ctid in (101, 103, 106, 107):
+        simulator.do(pve.add_ct, ctid)
+    simulator.do(pve.add_ct, 102, status="running")
+    pve.ct(101).snapshots["before"] = {"snaptime": 1}
+    pve.pools["prod"] = set()
+    pve.appliances.append("new.tar.zst")
+    door = ProxmoxApi(simulator.access, on_call=heard.append)
+    upid = door.start(NODE, 103)
+    simulator.end_of(door, upid)
+    simulator.end_of(door, door.stop(NODE, 103))
+    heard.clear()
+    assert upid is not None
+    return simulator, door, heard, upid
+
+
+def trouble(sample: Callable[[ProxmoxApi, str], Any], door: ProxmoxApi, upid: str) -> str:
+    """The cause of what a call raises, if it does."""
+    try:
+        sample(door, upid)
+    except (PermanentError, TransientError) as error:
+        return error.cause
+    return ""
+
+
+def test_every_method_is_called_here() -> None:
+    methods = {name for name in vars(Proxmox) if not name.startswith("_")}
+    assert SAMPLES.keys() | WITHOUT_A_CALL == methods
+
+
+def test_the_role_is_enough_for_every_call(cluster: Any) -> None:
+    simulator, door, heard, upid = cluster
+    simulator.do(simulator.pve.acl.__setitem__, TOKEN_ID, [("/", set(role(PAGE)))])
+    for name, samples in SAMPLES.items():
+        for sample in samples:
+            assert trouble(sample, door, upid) == "", name
+    rows = {(one.method, _template(one.path), _placed(one.needs)) for one in heard}
+    assert _told() == sorted(rows), "docs/proxmox-access.md has another table"
+    assert role(README) == role(PAGE)
+    assert {name for one in heard for name in PRIVILEGE.findall(one.needs)} - {"Sys.Modify"} <= role(PAGE)
+
+
+def test_without_any_privilege_of_the_role_a_call_that_names_it_is_refused(cluster: Any) -> None:
+    simulator, door, heard, upid = cluster
+    naming: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {}
+    simulator.do(simulator.pve.acl.__setitem__, TOKEN_ID, [])
+    for sample in (one for samples in SAMPLES.values() for one in samples):
+        heard.clear()
+        trouble(sample, door, upid)
+        for privilege in PRIVILEGE.findall(heard[0].needs):
+            naming.setdefault(privilege, []).append(sample)
+    for privilege in role(PAGE) - SHOWS_LESS:
+        simulator.do(simulator.pve.acl.__setitem__, TOKEN_ID, [("/", set(role(PAGE)) - {privilege})])
+        assert "proxmox-permission" in (trouble(sample, door, upid) for sample in naming[privilege]), privilege
+
+
+def _template(path: str) -> str:
+    words = {NODE: "NODE", "900": "CTID", "local-lvm": "STORAGE", "local": "STORAGE", "before": "SNAPSHOT"}
+    parts = ["UPID" if part.startswith("UPID:") else words.get(part, part) for part in path.split("/")]
+    return "/".join("CTID" if re.fullmatch(r"10\d", part) else "N" if part == "0" else part for part in parts)
+
+
+def _placed(needs: str) -> str:
+    needs = "none" if needs == Request("GET", "", "").needs else needs
+    needs = re.sub(r"/vms/900, VM.Allocate", "/vms/TEMPLATE, VM.Allocate", needs)
+    needs = re.sub(r"/vms/\d+", "/vms/CTID", needs).replace(f"/nodes/{NODE}", "/nodes/NODE")
+    return re.sub(r"/pool/prod", "/pool/POOL", re.sub(r"/storage/local(-lvm)?", "/storage/STORAGE", needs))
+
+
+def _told() -> list[tuple[str, str, str]]:
+    rows = re.findall(r"^\| `(GET|POST|PUT|DELETE) ([^`]+)` \| (.+) \|$", PAGE, re.MULTILINE)
+    return sorted(rows)
