@@ -53,8 +53,11 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
         lambda door, _: door.write_rule(NODE, 103, RuleWrite(Act.DELETE)),
     ],
     "snapshots": [lambda door, _: door.snapshots(NODE, 101)],
+    "snapshot": [lambda door, _: door.snapshot(NODE, 106, "final-form")],
     "delete_snapshot": [lambda door, _: door.delete_snapshot(NODE, 101, "before")],
     "volumes": [lambda door, _: door.volumes(NODE, "local-lvm")],
+    "storages": [lambda door, _: door.storages()],
+    "bridges": [lambda door, _: door.bridges(NODE)],
     "running": [lambda door, _: door.running(102)],
     "task_end": [lambda door, upid: door.task_end(upid)],
     "abort": [lambda door, upid: door.abort(upid)],
@@ -66,7 +69,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "download_os_template": [lambda door, _: door.download_os_template(NODE, "local:vztmpl/new.tar.zst")],
     "stop": [lambda door, _: door.stop(NODE, 102)],
     "start": [lambda door, _: door.start(NODE, 103)],
-    "convert_to_template": [lambda door, _: door.convert_to_template(NODE, 106)],
+    "convert_to_template": [lambda door, _: door.convert_to_template(NODE, 108)],
     "destroy": [lambda door, _: door.destroy(NODE, 107)],
 }
 SHOWS_LESS = {"Pool.Audit", "Sys.Audit", "Datastore.Audit"}
@@ -84,7 +87,7 @@ def cluster(simulator: Simulator) -> tuple[Simulator, ProxmoxApi, list[Request],
     pve = simulator.pve
     heard: list[Request] = []
     simulator.add_template(900)
-    for ctid in (101, 103, 106, 107):
+    for ctid in (101, 103, 106, 107, 108):
         simulator.do(pve.add_ct, ctid)
     simulator.do(pve.add_ct, 102, status="running")
     pve.ct(101).snapshots["before"] = {"snaptime": 1}
