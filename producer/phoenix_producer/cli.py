@@ -199,14 +199,16 @@ def drift(context: typer.Context, ctids: Ctids = None, *, timeout: Timeout = Non
         codes="0 told; 1 it cannot be told; 2 wrong usage, or the catalog lacks one of the CTIDs; 130 Ctrl-C.",
     )
 )
-def status(context: typer.Context, ctids: Ctids = None, *, as_json: AsJson = False) -> None:
+def status(context: typer.Context, ctids: Ctids = None, *, timeout: Timeout = None, as_json: AsJson = False) -> None:
     """Print what stands at CTIDs of the catalog, all by default: what exists, runs, and is not as declared."""
     with talking(context) as producer, NoWorkerNotice():
-        standings = producer.status(ctids or ()).wait()
+        standings = producer.status(ctids or ()).wait(timeout)
     if as_json:
         print_json([standing.model_dump(mode="json") for standing in standings])
         return
     typer.echo("\n".join(standing_lines(standings)) if standings else "The catalog is empty.")
+    for warning in warnings_in(standings):
+        complain(warning)
 
 
 app.command(epilog=upkeep_commands.DESTROY_EPILOG)(upkeep_commands.destroy)

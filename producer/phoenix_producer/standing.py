@@ -42,3 +42,5 @@ class Standing(Answer):
     """The lock that Proxmox has on its configuration, such as `backup`."""
     problem: str = ""
     """Why an ensure would be refused or would wait."""
+    warnings: tuple[str, ...] = ()
+    """What to know besides, as of every answer: that the catalog on the worker's disk is refused, say."""

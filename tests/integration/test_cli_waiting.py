@@ -136,3 +136,11 @@ def test_when_nobody_answers_it_says_so_and_waits_on(
     assert process.stderr is not None
     assert "No worker has taken the request yet; is one running?" in process.stderr.readline()
     assert process.poll() is None
+
+
+@pytest.mark.parametrize("command", ["status", "drift", "plan --all"])
+def test_what_only_looks_waits_no_longer_than_asked(command: str, redis_url: str) -> None:
+    result = invoke("--redis-url", redis_url, *command.split(), "--timeout", "0.1")
+    assert result.exit_code == 1
+    assert result.stderr
+    assert "Traceback" not in result.stderr

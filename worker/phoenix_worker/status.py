@@ -50,9 +50,10 @@ def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
         seen = task.proxmox.observe(declaration.node, declaration.ctid)
         seen = with_surroundings(task.proxmox, declaration, seen)
     except PermanentError as error:
-        return _tell(declaration, declaration.node, Exists.UNKNOWN, problem=error.message)
+        return _tell(task, declaration, declaration.node, Exists.UNKNOWN, problem=error.message)
     verdict = judge(declaration, seen)
     return _tell(
+        task,
         declaration,
         seen.node,
         exists(declaration, seen, verdict),
@@ -90,7 +91,7 @@ def _differences(declaration: Declaration, seen: Observation) -> tuple[str, ...]
     return (*changes.put, *changes.delete, *changes.grow, *firewall, *pool)
 
 
-def _tell(declaration: Declaration, node: str, what: Exists, **facts: Any) -> Standing:
+def _tell(task: PhoenixTask, declaration: Declaration, node: str, what: Exists, **facts: Any) -> Standing:
     return Standing(
         ctid=declaration.ctid,
         name=declaration.name,
@@ -98,5 +99,6 @@ def _tell(declaration: Declaration, node: str, what: Exists, **facts: Any) -> St
         state=declaration.state,
         node=node,
         exists=what,
+        warnings=task.warnings(),
         **facts,
     )
