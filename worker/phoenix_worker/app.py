@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from celery import Celery
 
 from phoenix_producer.contract import REQUESTS
-from phoenix_worker import about, logs, metrics, tasks, upkeep  # noqa: F401 - what a worker answers and runs names itself there
+from phoenix_worker import about, logs, metrics, tasks, upkeep, webhooks  # noqa: F401 - what a worker answers and runs names itself there
 from phoenix_worker.catalog.loading import load
 from phoenix_worker.catalog.source import CatalogSource
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
@@ -59,6 +59,8 @@ def build(settings: Settings) -> Celery:
     for name, function in TASKS.items():
         app.task(name=name, base=base, bind=True, begins_job=name in REQUESTS)(function)
     engine.attach(app)
+    if settings.webhook_url and settings.webhook_secret:
+        webhooks.use(app, settings.webhook_url, settings.webhook_secret.get_secret_value(), redis_url)
     if settings.metrics_address:
         listeners.append(metrics.use(app, engine.ledger, settings.metrics_address).count_call)
     return app

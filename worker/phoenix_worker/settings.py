@@ -24,7 +24,7 @@ from phoenix_worker.proxmox.door import Access
 
 ENV_FILE = ".env"
 _PREFIX = "PHOENIX_"
-_SECRET = ("redis_url", "redis_password", "proxmox_token_value")
+_SECRET = ("redis_url", "redis_password", "proxmox_token_value", "webhook_secret")
 """What may be read from files."""
 _ADDRESS = re.compile(r"(?P<node>[\w.-]+)=(?:\[(?P<ip6>[\da-fA-F:.]+)\]|(?P<host>[\w.-]+))(?::(?P<port>\d{1,5}))?")
 _CTIDS = range(100, 1_000_000_000)
@@ -129,6 +129,12 @@ def _range_of(value: str) -> range | None:
 def _listening(value: str | None) -> str | None:
     if value is not None and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", value):
         raise ValueError("is an address to listen on, with its port, such as 127.0.0.1:9464.")
+    return value
+
+
+def _webhook_url(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
+        raise ValueError("is no URL such as https://hooks.example/phoenix.")
     return value
 
 
@@ -272,6 +278,18 @@ class Settings(BaseSettings):
             "reaches it. Not at all without."
         ),
     ] = None
+    webhook_url: Annotated[
+        str | None, AfterValidator(_webhook_url), Field(description="Where to POST what becomes of jobs, signed.")
+    ] = None
+    webhook_secret: Annotated[
+        SecretStr | None, Field(description="What that is signed with (HMAC-SHA256): `whsec_…`, or any text.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _sign_webhooks(self) -> Self:
+        if self.webhook_url is not None and self.webhook_secret is None:
+            raise ValueError(f"{_PREFIX}WEBHOOK_URL needs {_PREFIX}WEBHOOK_SECRET: nothing is sent unsigned.")
+        return self
 
     @model_validator(mode="after")
     def _complete_url(self) -> Self:
@@ -283,7 +301,8 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """What must be in no log: as it is, and as it stands in a URL."""
         password = urlsplit(self.redis_url.get_secret_value()).password or ""
-        return [self.proxmox_token_value.get_secret_value(), password, unquote(password)]
+        webhook = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        return [self.proxmox_token_value.get_secret_value(), password, unquote(password), webhook]
 
 
 def redis_of(settings: Settings) -> str:

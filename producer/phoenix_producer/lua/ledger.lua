@@ -30,6 +30,15 @@ local function log(job, kind, id, detail, upid)
     'step', who[1] or '', 'subject', who[2] or '', 'detail', detail or '', 'upid', upid or '')
 end
 
+-- What became of jobs, for whoever follows: the newest some thousand, and no longer than anything else is kept.
+local function announce(job, kind, outcome, cause, message)
+  local j = redis.call('HMGET', key('job:', job), 'name', 'subject', 'requester')
+  redis.call('XADD', key('events'), 'MAXLEN', '~', 10000, '*', 'at', stamp(now()), 'kind', kind, 'job', job,
+    'request', j[1] or '', 'subject', j[2] or '', 'requester', j[3] or '',
+    'outcome', outcome or '', 'cause', cause or '', 'message', message or '')
+  redis.call('EXPIRE', key('events'), KEEP)
+end
+
 -- How many tasks are parked, and on what: a kind such as lock, upid or retry. What is 0 is not kept.
 local function count_parked(on, change)
   local kind = string.match(on, '^ev:(%l+)/') or string.match(on, '^%l+')
@@ -77,6 +86,7 @@ local function record(id, gen, m)
     redis.call('ZREMRANGEBYSCORE', key('jobs'), '-inf', stamp(now() - KEEP))
     redis.call('EXPIRE', key('jobs'), KEEP)
     log(id, 'requested', id, m.requester)
+    announce(id, 'requested')
   end
   return true
 end

@@ -50,6 +50,7 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     watch, watched     remote jobs: when to look next; what to look at. `watch:turn` says who looks, `watch:looks` at
                        what: who takes the turn from a dead worker looks there at once
     pos:{q}, claimed   places in queues, to tell late from lost; `seq` counts what was published
+    events             what became of jobs, for whoever follows; trimmed, and gone when a week brings none
     parked             how many tasks are parked, by what on; `job:{id}` adds up for how long its own were (`parked:…`)
     flight:{what}      the request that others for the same may join; `job:{id}:followers` who did,
                        `:answer` what they are given

@@ -223,6 +223,8 @@ end
 
 local PARKED_ON = {'parked:lock', 'parked:upid', 'parked:template', 'parked:job', 'parked:sleep', 'parked:retry'}
 
+local function text(value) return type(value) == 'string' and value or '' end
+
 -- The end of a job. Returns how many seconds it took, and those of which its tasks were parked, in the order above.
 local function close(job, state, value, resume)
   redis.call('HSET', key('job:', job), 'state', state, 'ended', stamp(now()))
@@ -230,6 +232,9 @@ local function close(job, state, value, resume)
   local took = now() - tonumber(redis.call('HGET', key('job:', job), 'created') or now())
   for _, part in ipairs({'', ':log', ':steps'}) do redis.call('EXPIRE', key('job:', job, part), KEEP) end
   redis.call('DEL', key('job:', job, ':followers'))
+  local read, told = pcall(cjson.decode, cjson.decode(value).value)
+  if not read or type(told) ~= 'table' then told = {} end
+  announce(job, state, text(told.outcome), text(told.cause), text(told.message))
   resolve('job/' .. job, value, resume)
   return stamp(took), parked
 end

@@ -1,0 +1,92 @@
+"""Webhooks against a real Redis and a real receiver: signed, at least once, not for ever."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.webhooks import STREAM, Webhooks
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+    from redis import Redis
+
+KEY = bytes(range(32))
+SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
+SOON = (0.05, 0.05, 0.05)
+
+
+@contextmanager
+def posting(url: str, redis_url: str, pauses: tuple[float, ...] = SOON) -> Iterator[Webhooks]:
+    thread = Webhooks(url, SECRET, redis_url, pauses=pauses)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.stop()
+
+
+def group(client: Redis) -> dict[str, Any] | None:
+    """What Redis remembers of the receiver."""
+    found: list[dict[str, Any]] = client.xinfo_groups(STREAM) if client.exists(STREAM) else []
+    return found[0] if found else None
+
+
+def happen(client: Redis, kind: str = "done", **fields: str) -> str:
+    event: dict[Any, Any] = {"at": "1760000000.5", "kind": kind, "job": "the-job", "request": "phoenix.ensure"}
+    return str(client.xadd(STREAM, event | {"subject": "103", "outcome": ""} | fields))
+
+
+def test_an_event_that_is_not_taken_is_posted_again_until_it_is(redis_client: Redis, redis_url: str) -> None:
+    with Receiver(500, 302, 429) as receiver, posting(receiver.url, redis_url):
+        wait_for(lambda: group(redis_client))
+        event = happen(redis_client, outcome="created")
+        wait_for(lambda: len(receiver.received) == 4)
+        wait_for(lambda: (group(redis_client) or {})["pending"] == 0)
+        assert {one.id for one in receiver.received} == {event}, "a receiver knows it by its id"
+        assert all(one.is_signed_with(KEY) for one in receiver.received)
+        assert not receiver.received[0].is_signed_with(KEY[1:])
+        assert receiver.received[-1].told == {
+            "type": "phoenix.job.done",
+            "timestamp": "2025-10-09T08:53:20.500000+00:00",
+            "data": {"job": "the-job", "request": "phoenix.ensure", "ctid": 103, "outcome": "created"},
+        }
+    assert redis_client.ttl(STREAM) > 0, "a stream that nobody adds to goes"
+
+
+def test_what_a_dead_worker_had_taken_is_posted_by_another(redis_client: Redis, redis_url: str) -> None:
+    with Receiver() as receiver:
+        with posting(receiver.url, redis_url):
+            remembers = wait_for(lambda: group(redis_client))
+        assert remembers is not None
+        event = happen(redis_client)
+        redis_client.xreadgroup(remembers["name"], "dead", {STREAM: ">"})
+        with posting(receiver.url, redis_url), posting(receiver.url, redis_url):
+            wait_for(lambda: receiver.received)
+            later = happen(redis_client, "failed", cause="not-ours")
+            wait_for(lambda: len(receiver.received) == 2)
+            wait_for(lambda: (group(redis_client) or {})["pending"] == 0)
+        assert [one.id for one in receiver.received] == [event, later], "two workers post each of them once"
+
+
+def test_it_is_given_up_and_told(redis_client: Redis, redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with Receiver(*[503] * 4) as receiver, posting(receiver.url, redis_url):
+        wait_for(lambda: group(redis_client))
+        event = happen(redis_client)
+        wait_for(lambda: f"of event {event} is given up after 4 tries: it answers 503" in caplog.text)
+        wait_for(lambda: (group(redis_client) or {})["pending"] == 0)
+        assert len(receiver.received) == 4
+
+
+def test_a_wiped_redis_costs_the_events_that_were_there_and_no_more(redis_client: Redis, redis_url: str) -> None:
+    with Receiver() as receiver, posting(receiver.url, redis_url):
+        wait_for(lambda: group(redis_client))
+        redis_client.flushall()
+        wait_for(lambda: group(redis_client))
+        event = happen(redis_client)
+        wait_for(lambda: [one.id for one in receiver.received] == [event])
