@@ -259,6 +259,17 @@ def test_a_redis_that_cannot_be_used_is_found(
     assert words in text
 
 
+def test_settings_that_everybody_may_read_are_found(prepared: Product, tmp_path: Path) -> None:
+    assert prepared.catalog
+    env_file = tmp_path / ".env"
+    env_file.write_text("PHOENIX_PATIENCE=7\n")
+    env_file.chmod(0o644)
+    _, remedy = found("warning", "Settings", 0)
+    assert remedy == f"chmod o-rwx {env_file}"
+    env_file.chmod(0o640)
+    assert [line["about"] for line in lines(0)] == ["Workers"]
+
+
 def test_a_script_that_is_not_there_is_found(prepared: Product) -> None:
     prepared.declare({900: template(900, features=["base_setup"]), 103: container(103)})
     said = [line for line in lines(1) if line["about"] == "Catalog"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from celery import Celery
@@ -26,7 +28,7 @@ from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.inspection import Inspection
 from phoenix_worker.redis_facts import redis_facts
-from phoenix_worker.settings import access_of, defaults_of, redis_of
+from phoenix_worker.settings import ENV_FILE, access_of, defaults_of, redis_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,12 +44,20 @@ _TROUBLE = (TransientError, PermanentError)
 
 def check_all(settings: Settings) -> Iterator[Line]:
     """Check the catalog, Redis, the workers, Proxmox and the nodes' shells; each line as soon as it is known."""
-    yield fine("Settings", "read")
+    yield _settings()
     catalog, lines = _catalog(settings)
     yield from lines
     yield from _redis(settings, catalog)
     yield from _proxmox(settings, catalog or Catalog({}))
     yield from _shell(settings, catalog or Catalog({}))
+
+
+def _settings() -> Line:
+    """Say who else may read what was just read."""
+    file = Path(ENV_FILE)
+    if file.exists() and file.stat().st_mode & stat.S_IROTH:
+        return warning("Settings", f"everybody on this machine may read {ENV_FILE}", f"chmod o-rwx {file.resolve()}")
+    return fine("Settings", "read")
 
 
 def _catalog(settings: Settings) -> tuple[Catalog | None, list[Line]]:
