@@ -9,6 +9,7 @@ import pytest
 
 from phoenix_producer import EnsureFailed
 from tests.support.proxmox import NODE
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from phoenix_producer import EnsureResult, Handle, Plan
     from phoenix_producer.contract import Failure
     from tests.support.product import Product
+    from tests.support.proxmox import Interval
 
 _LINE = re.compile(r"(?P<verb>\w+) (?:template \d+ to )?CT (?P<ctid>\d+) on ")
 
@@ -108,6 +110,21 @@ def _without_random_mac(result: EnsureResult, old: str | None, new: str | None) 
             new.replace(chosen[0], ""),
         )
     )
+
+
+def waits_for_task(product: Product, kind: str) -> Interval:
+    """Wait for a Proxmox task of this kind that a job waits for."""
+
+    def watched() -> list[Interval]:
+        known = product.redis.hkeys("phoenix:watched")
+        return [one for one in product.simulator.intervals(kind) if f"upid/{one.upid}" in known]
+
+    return wait_for(watched)[-1]
+
+
+def in_line(product: Product, lock: str) -> int:
+    """How many wait for a lock."""
+    return int(product.redis.zcount(f"phoenix:lock:{lock}", "(0", "+inf"))
 
 
 def writes_to(product: Product, ctid: int) -> list[str]:

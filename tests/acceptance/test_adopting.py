@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.scenes import before, done, failure_of, net0, notes, stand, told, writes_to
+from tests.acceptance.scenes import before, done, failure_of, net0, notes, stand, told, waits_for_task, writes_to
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
@@ -126,7 +126,8 @@ def test_killed_at_each_stage_it_goes_on_where_it_was(product: Product, owned_ke
     owned_keys += ["points", ARMED]
     product.declare({900: template(), 103: container(103)})
     made_by_an_earlier_tool(product, 900)
-    product.simulator.pve.ct_secs |= {"delsnapshot": 0.2, "template": 0.2}
+    pve = product.simulator.pve
+    pve.ct_secs["delsnapshot"] = 600.0
     product.redis.set(ARMED, 1)
     app = "tests.support.crashing_worker"
     doomed = product.start_worker("w0", app, **{KILL_AT: KILLS[0]})
@@ -135,6 +136,9 @@ def test_killed_at_each_stage_it_goes_on_where_it_was(product: Product, owned_ke
         wait_for(lambda doomed=doomed: not doomed.running() or handle.done())  # type: ignore[misc]  # mypy: a default
         assert not doomed.running(), f"{KILLS[number - 1]} was not reached"
         doomed = product.start_worker(f"w{number}", app, **{KILL_AT: kill})
+    waits_for_task(product, "vzdelsnapshot")
+    pve.ct_secs["delsnapshot"] = 0.0
+    product.simulator.do(pve.hurry)
     assert done(handle.wait(timeout=60)) == [(name, 900) for name in SEALING]
     kinds = [one.kind for one in product.simulator.intervals()]
     assert kinds == ["vzshutdown", "vzdelsnapshot", "vzdelsnapshot", "vztemplate"]

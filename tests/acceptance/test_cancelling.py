@@ -9,7 +9,7 @@ import pytest
 from phoenix_producer.contract import Cancelled, ProgressKind
 from phoenix_worker.durable import keeper
 from phoenix_worker.durable.ledger import Ledger
-from tests.acceptance.scenes import done, failure_of
+from tests.acceptance.scenes import done, failure_of, in_line, waits_for_task
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
 from tests.support.waiting import wait_for
@@ -17,24 +17,8 @@ from tests.support.waiting import wait_for
 if TYPE_CHECKING:
     from phoenix_producer import Handle
     from tests.support.product import Product
-    from tests.support.proxmox import Interval
 
 FOR_EVER = 600
-
-
-def under_way(product: Product, kind: str) -> Interval:
-    """Wait for a Proxmox task of this kind that a job waits for."""
-
-    def watched() -> list[Interval]:
-        known = product.redis.hkeys("phoenix:watched")
-        return [one for one in product.simulator.intervals(kind) if f"upid/{one.upid}" in known]
-
-    return wait_for(watched)[-1]
-
-
-def in_line(product: Product, lock: str) -> int:
-    """How many wait for a lock."""
-    return int(product.redis.zcount(f"phoenix:lock:{lock}", "(0", "+inf"))
 
 
 def cancel(handle: Handle[Any]) -> Cancelled:
@@ -57,7 +41,7 @@ def test_one_that_stands_in_line_ends_and_the_others_move_up(product: Product) -
     product.ensure(900)
     product.simulator.pve.ct_secs["clone"] = FOR_EVER
     first = product.producer.ensure(100)
-    clone = under_way(product, "vzclone")
+    clone = waits_for_task(product, "vzclone")
     second = product.producer.ensure(101)
     wait_for(lambda: in_line(product, "ct/900") == 1)
     third = product.producer.ensure(102)
@@ -79,7 +63,7 @@ def test_in_the_middle_of_a_clone_its_proxmox_task_is_aborted(product: Product) 
     product.ensure(900)
     product.simulator.pve.ct_secs["clone"] = FOR_EVER
     handle = product.producer.ensure(103)
-    clone = under_way(product, "vzclone")
+    clone = waits_for_task(product, "vzclone")
     assert cancel(handle) is Cancelled.CANCELLED
     is_told(handle, "Nothing is left of CT 103 on pve1.")
     assert product.simulator.pve.aborted == [clone.upid]
@@ -94,7 +78,7 @@ def test_in_the_middle_of_a_build_that_nobody_else_needs(product: Product) -> No
     product.simulator.pve.ct_secs["create"] = FOR_EVER
     product.start_worker()
     handle = product.producer.ensure(103)
-    create = under_way(product, "vzcreate")
+    create = waits_for_task(product, "vzcreate")
     assert cancel(handle) is Cancelled.CANCELLED
     is_told(handle, "Nothing is left of CT 900 on pve1.")
     assert product.simulator.pve.aborted == [create.upid]
@@ -106,7 +90,7 @@ def test_what_was_made_before_the_cancel_is_removed(product: Product) -> None:
     product.ensure(900)
     product.simulator.pve.start_secs = FOR_EVER
     handle = product.producer.ensure(103)
-    starting = under_way(product, "vzstart")
+    starting = waits_for_task(product, "vzstart")
     assert product.status(103) != "absent"
     assert cancel(handle) is Cancelled.CANCELLED
     asked = len(product.calls())
@@ -127,13 +111,13 @@ def test_a_build_that_others_wait_for_passes_on(product: Product) -> None:
     product.simulator.pve.ct_secs["create"] = FOR_EVER
     product.start_worker()
     first = product.producer.ensure(103)
-    create = under_way(product, "vzcreate")
+    create = waits_for_task(product, "vzcreate")
     second = product.producer.ensure(104)
     wait_for(lambda: in_line(product, "ct/901") == 1)
     assert cancel(first) is Cancelled.CANCELLED
     is_told(first, "What was begun of CT 900 is left to others, who wait for it.")
     assert product.simulator.pve.aborted == []
-    wait_for(lambda: under_way(product, "vzcreate").upid == create.upid)
+    wait_for(lambda: waits_for_task(product, "vzcreate").upid == create.upid)
     product.simulator.do(product.simulator.pve.hurry)
     result = second.wait(timeout=60)
     assert len(product.simulator.intervals("vzcreate")) == 1
@@ -147,7 +131,7 @@ def test_one_of_several_requesters_is_told_and_the_run_goes_on(product: Product)
     product.ensure(900)
     product.simulator.pve.ct_secs["clone"] = FOR_EVER
     first, second = product.producer.ensure(103), product.producer.ensure(103)
-    under_way(product, "vzclone")
+    waits_for_task(product, "vzclone")
     wait_for(lambda: product.redis.keys("phoenix:job:*:followers"))
     followers = product.redis.keys("phoenix:job:*:followers")[0]
     leader, follower = (first, second) if first.id in followers else (second, first)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_producer import ContractError
-from tests.acceptance.scenes import before, done, failure_of, notes, stand, told, writes_to
+from tests.acceptance.scenes import before, done, failure_of, notes, stand, told, waits_for_task, writes_to
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
@@ -97,13 +97,13 @@ def test_the_marker_is_read_just_before_each_write(product: Product) -> None:
     product.start_worker()
     product.producer.ensure_many([103, 104]).wait(timeout=60)
     product.ensure(104, state="stopped")
-    for ctid in (103, 104):
+    for ctid, method, path in ((103, "POST", "/103/status/shutdown"), (104, "GET", "/104/status/current")):
         found = product.simulator.pve.ct(ctid)
         assert found is not None
-        before(product, "GET", f"/{ctid}/status/current", lambda found=found: found.config.pop("description"))  # type: ignore[misc]
-        written = len(product.writes())
+        before(product, method, path, lambda found=found: found.config.pop("description"))  # type: ignore[misc]
         assert refused(product, ctid).cause == "not-ours"
-        assert len(product.writes()) == written
+        assert product.status(ctid) == "stopped"
+    assert deletes(product) == []
 
 
 @pytest.mark.crash
@@ -115,14 +115,17 @@ def test_killed_around_its_requests_to_proxmox_it_is_destroyed_once(
     product.declare({900: template(), 103: container(103)})
     product.simulator.add_template(900)
     stand(product, 103, running=True, description=notes(103))
-    product.simulator.pve.ct_secs["destroy"] = 0.2
+    product.simulator.pve.ct_secs["destroy"] = 600.0
     product.redis.set(ARMED, 1)
     doomed = product.start_worker("w1", "tests.support.crashing_worker", **{KILL_AT: at})
     handle = product.producer.destroy(103)
     wait_for(lambda: not doomed.running() or handle.done())
     assert not doomed.running()
     product.start_worker("w2")
-    assert handle.wait(timeout=60).outcome == "destroyed"
+    upid = waits_for_task(product, "vzdestroy").upid
+    product.simulator.do(product.simulator.pve.hurry)
+    result = handle.wait(timeout=60)
+    assert (result.outcome, [step.upid for step in result.steps]) == ("destroyed", [upid])
     kinds = [interval.kind for interval in product.simulator.intervals()]
     assert kinds == ["vzshutdown", "vzdestroy"]
     assert product.status(103) == "absent"

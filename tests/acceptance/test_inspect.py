@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from phoenix_producer import Exists
 from phoenix_producer.cli import app
-from tests.acceptance.scenes import notes, stand
-from tests.acceptance.test_cancelling import FOR_EVER, in_line, is_told, under_way
+from tests.acceptance.scenes import in_line, notes, stand, waits_for_task
+from tests.acceptance.test_cancelling import FOR_EVER, is_told
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
@@ -36,7 +36,7 @@ def test_jobs_at_work_are_shown_and_one_is_cancelled_by_the_beginning_of_its_id(
     product.simulator.pve.ct_secs["create"] = FOR_EVER
     worker = product.start_worker()
     building = product.producer.ensure(103)
-    create = under_way(product, "vzcreate")
+    create = waits_for_task(product, "vzcreate")
     waiting = product.producer.ensure(104)
     wait_for(lambda: in_line(product, "ct/900"))
     worker.kill()
@@ -73,7 +73,7 @@ def test_an_ensure_that_is_cancelled_elsewhere_ends_with_clear_words(product: Pr
     with subprocess.Popen(
         [COMMAND, "ensure", "103"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
     ) as ensuring:
-        under_way(product, "vzcreate")
+        waits_for_task(product, "vzcreate")
         (job,) = json.loads(cli(product, "jobs", "--json").stdout)
         assert cli(product, "cancel", job["id"][:8]).exit_code == 0
         shown, complaint = ensuring.communicate(timeout=60)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.scenes import done, failure_of, notes, stand, told
+from tests.acceptance.scenes import before, done, failure_of, in_line, notes, stand, told, waits_for_task
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
@@ -50,6 +50,12 @@ def test_the_old_template_is_cloned_from_until_the_new_one_takes_its_place(produ
     wait_for(lambda: [one for one in product.simulator.intervals("vzcreate") if one.made == 9000])
     assert product.ensure(104).templates_built == ()
     assert product.config(900) == old
+    pve.ct_secs |= {"create": 0.0, "clone": 600.0}
+    product.simulator.do(pve.hurry)
+    wait_for(lambda: [one for one in product.simulator.intervals("vzclone") if one.made == 900])
+    late = product.producer.ensure(105)
+    wait_for(lambda: in_line(product, "ct/900") == 1)
+    pve.ct_secs["clone"] = 0.0
     product.simulator.do(pve.hurry)
     result = handle.wait(timeout=60)
     assert (result.outcome, result.templates_built, done(result)) == ("rebuilt", (900,), BUILT + REPLACED)
@@ -60,7 +66,7 @@ def test_the_old_template_is_cloned_from_until_the_new_one_takes_its_place(produ
     assert new["rootfs"].startswith("local-lvm:base-900-disk-0")
     assert product.status(103) == "running"
     assert product.ensure(900).outcome == "unchanged"
-    assert product.ensure(105).templates_built == ()
+    assert late.wait(timeout=60).templates_built == (), "it waited for the lane"
 
 
 def test_what_cannot_be_rebuilt_is_refused_before_anything_is_written(product: Product) -> None:
@@ -115,7 +121,7 @@ def test_cancelled_or_failed_it_leaves_nothing_that_the_next_one_cannot_go_on_wi
     pve, old = product.simulator.pve, product.config(900)
     pve.ct_secs["create"] = 600.0
     handle = product.producer.rebuild(900)
-    wait_for(lambda: [key for key in product.redis.hkeys("phoenix:watched") if "vzcreate" in str(key)])
+    waits_for_task(product, "vzcreate")
     assert handle.cancel().wait(timeout=60) == "cancelled"
     assert failure_of(handle).warnings == ("Nothing is left of CT 9000 on pve1.",)
     assert (product.config(900), product.status(9000)) == (old, "absent")
@@ -125,7 +131,10 @@ def test_cancelled_or_failed_it_leaves_nothing_that_the_next_one_cannot_go_on_wi
     failure = failure_of(product.producer.rebuild(900))
     assert (failure.cause, failure.warnings) == ("no-space", ("CT 900 was destroyed.",))
     assert (product.status(900), product.config(9000)["template"]) == ("absent", "1")
+    before(product, "POST", "/9000/template", lambda: pve.ct(9000).config.update(description="theirs"))
     assert done(rebuild(product)) == REPLACED, "the next one goes on where that was cut off"
+    failure = failure_of(product.producer.rebuild(900))
+    assert failure.cause == "changed-meanwhile", "what stands at the scratch CTID is looked at before 900 goes"
     assert product.config(900)["template"] == "1"
 
 
