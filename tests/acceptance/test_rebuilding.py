@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.acceptance.scenes import before, done, failure_of, in_line, notes, stand, told, waits_for_task
+from tests.acceptance.test_scripts import LEAVES_A_FILE, write_scripts
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
+from tests.support.ssh_node import SshNode, ssh_node
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from phoenix_producer import EnsureResult
     from tests.support.product import Product
+
+__all__ = ["ssh_node"]
 
 SCRATCH = {"PHOENIX_SCRATCH_CTIDS": "9000-9099"}
 BUILT = [("create", 9000), ("seal", 9000)]
@@ -65,8 +69,23 @@ def test_the_old_template_is_cloned_from_until_the_new_one_takes_its_place(produ
     assert "as=template" in new["description"]
     assert new["rootfs"].startswith("local-lvm:base-900-disk-0")
     assert product.status(103) == "running"
-    assert product.ensure(900).outcome == "unchanged"
+    again = product.ensure(900)
+    assert (again.outcome, again.warnings, again.needs_rebuild) == ("unchanged", (), ())
     assert late.wait(timeout=60).templates_built == (), "it waited for the lane"
+
+
+def test_what_ran_in_the_new_template_is_known_of_it(product: Product, ssh_node: SshNode) -> None:
+    product.declare({900: template(features=["base"]), 103: container(103)})
+    write_scripts(product, base=LEAVES_A_FILE)
+    product.start_worker(**SCRATCH, **ssh_node.environ())
+    steps = ("create", "start", "provision", "stop", "seal")
+    assert done(rebuild(product)) == [*((step, 9000) for step in steps), *REPLACED]
+    marker = product.config(900)["description"]
+    assert "from=ubuntu-24.04" in marker
+    assert "scripts=base:" in marker
+    again = product.ensure(900)
+    assert (again.outcome, again.needs_rebuild) == ("unchanged", ())
+    assert product.ensure(103).templates_built == ()
 
 
 def test_what_cannot_be_rebuilt_is_refused_before_anything_is_written(product: Product) -> None:

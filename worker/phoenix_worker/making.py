@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker import traces
 from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.ownership import Creating, judge
-from phoenix_worker.orders import clone_order
 from phoenix_worker.repair import can_clear, clear, free_template, go_on_clearing
 from phoenix_worker.survey import look, permit
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.ports import CloneOrder
     from phoenix_worker.task import PhoenixTask
 
 _ALREADY_EXISTS = "already-exists"
@@ -27,9 +27,8 @@ _LOCKED = "locked"
 _LOOKS = 2
 
 
-def cloned(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
+def cloned(task: PhoenixTask, declaration: Declaration, order: CloneOrder) -> dict[str, Any]:
     """Clone a CTID from its template, whose lane the task holds, and wait until Proxmox has done it."""
-    order = clone_order(declaration, task.creation)
     task.hold(f"node/{order.made_on}", task.node_capacity)
     return make(
         task,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.diff import creation_config, marker_for
 from phoenix_worker.core.marker import Stage, write_marker
 from phoenix_worker.core.ports import CloneOrder, CreateOrder
+from phoenix_worker.core.rebuilding import copied
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.observation import Observation
 
 
 def clone_order(declaration: Declaration, creation: str) -> CloneOrder:
@@ -30,6 +33,15 @@ def clone_order(declaration: Declaration, creation: str) -> CloneOrder:
         pool=declaration.pool,
         source_node=declaration.template_node,
     )
+
+
+def copy_order(template: Declaration, scratch: Observation, creation: str) -> CloneOrder:
+    """Order a template in the place of the old one. Its marker tells of what was built: its origin, and what ran."""
+    built = scratch.marker
+    marker = marker_for(template, creation, Stage.MADE)
+    marker = replace(marker, scripts=() if built is None else built.scripts)
+    order = clone_order(copied(template, scratch.ctid), creation)
+    return replace(order, notes=write_marker(marker, template.description or ""))
 
 
 def create_order(declaration: Declaration, creation: str) -> CreateOrder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from phoenix_producer.contract import REQUESTS, ContractError, EnsureFailed, Failure, Step
@@ -19,6 +19,7 @@ from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ownership import Purpose
 from phoenix_worker.core.ports import TaskEnd
 from phoenix_worker.core.reach import NO_SHELL, within_reach
+from phoenix_worker.core.rebuilding import copied
 from phoenix_worker.durable.run import GivenUpError, Parked, Stale
 from phoenix_worker.durable.task import CANCELLED, DurableTask
 from phoenix_worker.proxmox.scripts import contents
@@ -159,7 +160,7 @@ class PhoenixTask(DurableTask):
         try:
             declaration = self.declared(ctid, declared, accepted=True)
             if self.name == COPY:
-                declaration = replace(declaration, clone_from=more[0], full_clone=True)
+                declaration = copied(declaration, more[0])
             self.running.notes = wind_up(self, declaration)
         except (Parked, Stale):
             raise

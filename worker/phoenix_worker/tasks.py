@@ -39,7 +39,7 @@ from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.foresight import foresee
 from phoenix_worker.making import cloned, make
 from phoenix_worker.offering import refuse_what_cannot_work
-from phoenix_worker.orders import create_order
+from phoenix_worker.orders import clone_order, create_order
 from phoenix_worker.prerequisites import have_dependencies, have_os_template
 from phoenix_worker.provisioning import run_scripts, verified
 from phoenix_worker.registry import task
@@ -96,7 +96,7 @@ def clone(self: PhoenixTask, ctid: int, declared: str, *, adopted: bool, accepte
         template = self.reach(template, accepted=accepted)
         build = plan(template, *survey(self, template))
         return self.replace(canvas.built(self, template, build, then=declaration, adopted=adopted, accepted=accepted))
-    posted = cloned(self, declaration)
+    posted = cloned(self, declaration, clone_order(declaration, self.creation))
     return self.step("clone", ctid, posted["at"], upid=posted["upid"], source=template.ctid, warnings=warnings)
 
 

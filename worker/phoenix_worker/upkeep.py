@@ -16,7 +16,6 @@ report(n)       the result
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import (
@@ -35,10 +34,12 @@ from phoenix_worker.core.observation import Presence
 from phoenix_worker.core.ownership import Action, Purpose
 from phoenix_worker.core.rebuilding import copied, rebuild, refuse_rebuild, refuse_unbuilt
 from phoenix_worker.making import cloned
+from phoenix_worker.orders import copy_order
 from phoenix_worker.prerequisites import have_dependencies
 from phoenix_worker.registry import task
 from phoenix_worker.removing import drop, may_go, removal_line, remove
 from phoenix_worker.survey import look, permit, request_as, survey
+from phoenix_worker.task import from_json, to_json
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
@@ -77,7 +78,7 @@ def rebuild_it(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
         have_dependencies(self, request)
         self.hold(lane(hashes["scratch"]), departing=True)
     template, scratch = _both(self, request.ctid, self.read("declared", lambda: hashes), accepted=accepted)
-    old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
+    old, verdict = survey(self, copied(template, scratch.ctid), purpose=Purpose.REBUILD)
     may_go(self, template, old, verdict, Purpose.REBUILD)
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
@@ -93,7 +94,7 @@ def replace_it(self: PhoenixTask, ctid: int, declared: str, scratch: int, hash_:
     template = self.declared(ctid, declared, accepted=accepted)
     built = self.declared(scratch, hash_, accepted=accepted)
     self.hold(lane(ctid))
-    old, verdict = survey(self, copied(template, built), purpose=Purpose.REBUILD)
+    old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
     may_go(self, template, old, verdict, Purpose.REBUILD)
     refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
     return self.replace(canvas.replaced(self, template, built, accepted=accepted))
@@ -144,7 +145,9 @@ def drop_snapshots(self: PhoenixTask, ctid: int, declared: str, names: list[str]
 @task(COPY)
 def copy(self: PhoenixTask, ctid: int, declared: str, source: int) -> dict[str, Any]:
     """Clone a CTID from what was built in its place."""
-    posted = cloned(self, replace(self.declared(ctid, declared, accepted=True), clone_from=source, full_clone=True))
+    template = self.declared(ctid, declared, accepted=True)
+    built = from_json(self.once("built", lambda: to_json(self.proxmox.observe_template(template.node, source))))
+    posted = cloned(self, copied(template, source), copy_order(template, built, self.creation))
     return self.step("clone", ctid, posted["at"], upid=posted["upid"], source=source)
 
 

@@ -58,6 +58,13 @@ def adoption(declaration: Declaration, seen: Observation, verdict: Verdict, snap
 
 
 def adopted_notes(declaration: Declaration, seen: Observation) -> str:
-    """Write the marker into the notes; what it was made by is not known."""
-    marker = replace(marker_for(declaration, ADOPTED, Stage.CONFIGURED), declaration=UNKNOWN)
+    """Write the marker into the notes. What it was made from and by is not known.
+
+    The scripts that there are now count as run: whoever made it ran them, and a service is not set up anew unasked.
+    """
+    marker = marker_for(declaration, ADOPTED, Stage.CONFIGURED)
+    ran = tuple((script.name, script.hash) for script in declaration.scripts)
+    marker = replace(marker, declaration=UNKNOWN, origin="", scripts=ran)
+    if seen.marker is not None and seen.is_ours:
+        marker = replace(seen.marker, role=declaration.role, stage=Stage.CONFIGURED)
     return write_marker(marker, without_marker(seen.config.get("description", "")))

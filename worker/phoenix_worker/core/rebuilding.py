@@ -55,9 +55,9 @@ def rebuild(template: Declaration, old: Observation, scratch: Declaration, new: 
     return Rebuild(template, scratch, old, clear=new.presence is Presence.HERE, build=build)
 
 
-def copied(template: Declaration, scratch: Declaration) -> Declaration:
-    """Declare a template as the full clone of what was built in its place."""
-    return replace(template, clone_from=scratch.ctid, full_clone=True)
+def copied(template: Declaration, scratch: int) -> Declaration:
+    """Declare a template as the full clone of what was built in its place, each volume where that has it."""
+    return replace(template, clone_from=scratch, full_clone=True, template_node=None, storage=None)
 
 
 def is_built(scratch: Declaration, seen: Observation) -> bool:
