@@ -108,7 +108,8 @@ def survey(
 
 def takes_effect_later(declaration: Declaration) -> bool:
     """Whether something is declared that a running container takes only at its next start."""
-    return bool(declaration.features or (declaration.network and declaration.network.nameservers))
+    by_root = declaration.root_features or declaration.devices is not None or declaration.bind_mounts
+    return bool(declaration.features or by_root or (declaration.network and declaration.network.nameservers))
 
 
 def look(
