@@ -34,8 +34,9 @@ def one_round(
 ) -> Numbers:
     """Run one round on a Redis and a Proxmox of its own. Raises AssertionError when something was lost or doubled."""
     began = time.monotonic()
-    # It has a traceback for each connection that a fault breaks.
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    # They have a traceback for each connection that a fault breaks.
+    for name in ("aiohttp.server", "fakepve"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def tell(line: str) -> None:
         if verbose:

@@ -86,7 +86,8 @@ class LedgerMachine(LedgerWorld):
         for job in self.cancelled:
             for member in self.client.smembers(f"phoenix:job:{job}:members"):
                 state, waits_for = self.field(str(member), "state"), self.field(str(member), "on")
-                assert state != "parked" or waits_for.partition(":")[0] not in {"lock", "ev"}
+                unwinds = self.field(str(member), "unwinds")
+                assert unwinds or state != "parked" or waits_for.partition(":")[0] not in {"lock", "ev"}
 
     @invariant()
     def the_parked_are_counted(self) -> None:

@@ -31,6 +31,7 @@ QUEUE = "q"
 LOCKS = ("a", "b", "c")
 CAPACITY = {"a": 1, "b": 1, "c": 2}
 TTL = 3.0
+WORDS = {"hold", "wait", "sleep", "intend", "join"}
 
 
 def entry(job: str, name: str = "t", seq: str = "") -> str:
@@ -73,7 +74,10 @@ class LedgerWorld(RuleBasedStateMachine):
         return "" if value is None else str(value)
 
     def tell(self, script: str, run: Run, *args: str | float) -> list[Any]:
+        condemned = self.field(run.id, "fail") or self.client.hget(f"phoenix:job:{run.job}", "cancel")
         reply = self.ledger.call(script, run.id, run.number, *args)
+        if condemned and script in WORDS and not self.field(run.id, "unwinds"):
+            assert reply[0] in {"condemned", "stale"}, f"{script} of a condemned run was heard"
         if self.worker_of[run_key(run)] in self.dead and self.field(run.id, "run") != run.number:
             assert reply[0] == "stale", f"{script} of a dead run was accepted"
         return reply
@@ -181,6 +185,21 @@ class LedgerWorld(RuleBasedStateMachine):
         if self.tell("intend", run, reads, "s")[0] != "stale":
             self.tell("journal", run, "", "s", "1", "")
 
+    @rule(run=runs)
+    def forget(self, run: Run) -> None:
+        self.tell("forget", run, "", "s")
+
+    @rule(run=runs, name=st.sampled_from(LOCKS))
+    def release(self, run: Run, name: str) -> None:
+        if self.tell("release", run, "", RESUME_QUEUE, name)[0] == "released":
+            assert name not in self.field(run.id, "holds").split()
+
+    @rule(run=runs)
+    def unwind(self, run: Run) -> None:
+        """What is condemned may say words again, to wait for the end of what it has half done."""
+        self.tell("unwind", run, "")
+        self.tell("wait", run, "", "e1", "", "", 0)
+
     @rule(run=runs, lost=st.booleans(), alone=st.booleans())
     def replace(self, run: Run, lost: bool, alone: bool) -> None:
         """The run is replaced by a chain of a first child and itself, or by itself alone."""
@@ -252,7 +271,30 @@ class LedgerWorld(RuleBasedStateMachine):
         if state == "running" and self.field(run.id, "state") == "done":
             self.finished.append(run.id)
 
+    @rule(target=runs, twice=st.booleans())
+    def ask_plainly(self, twice: bool) -> Any:
+        """A request of a sender that knows no ledger is recorded at its first claim, and only then."""
+        self.asked += 1
+        job = f"j{self.asked}"
+        claimed = [self.ledger.claim(job, 0, self.worker, lambda: entry(job)) for _ in range(1 + twice)]
+        run, *others = claimed
+        assert isinstance(run, Run)
+        assert all(isinstance(other, str) for other in others)
+        self.worker_of[run_key(run)] = self.worker
+        return run
+
     # --- time
+
+    @rule(run=runs)
+    def lose_child(self, run: Run) -> None:
+        """A child process dies with a run; if it does not know it, its task is run elsewhere."""
+        self.ledger.call("lose", run.id, self.worker_of[run_key(run)], 1000, "{}", 6, 1)
+
+    @rule()
+    def leave(self) -> None:
+        """A worker ends in order; what it still ran is due at once."""
+        self.ledger.call("farewell", self.worker, 6)
+        self.die()
 
     @rule()
     def die(self) -> None:
