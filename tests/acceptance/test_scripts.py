@@ -275,3 +275,18 @@ def test_scripts_on_the_node_are_run_there_with_the_ctid(product: Product, ssh_n
     assert done(product.ensure(100)) == [("provision", 100)]
     script.unlink()
     assert refused(product, 100).cause == "script-missing"
+
+
+def test_a_rebuilt_template_has_what_its_scripts_are_now(product: Product, ssh_node: SshNode) -> None:
+    declare(product, ct900=template(features=["base"]), ct100=container(100))
+    write_scripts(product, base="#!/bin/sh\necho old >made\n")
+    product.start_worker(**ssh_node.environ(PHOENIX_SCRATCH_CTIDS="9000-9099"))
+    product.ensure(900)
+    write_scripts(product, base='#!/bin/sh\ngrep -c "\\"$CTID\\"" "$CT_CONFIG" >made\n')
+    told = " ".join(product.producer.plan(100).wait(timeout=60).warnings)
+    assert "its script base is another one now" in told
+    result = product.producer.rebuild(900).wait(timeout=60)
+    assert [step for step in done(result) if step[0] == "provision"] == [("provision", 9000)]
+    assert (ssh_node.root(900) / "made").read_text() == "1\n"
+    made = product.ensure(100)
+    assert (made.outcome, made.templates_built, made.warnings) == ("created", (), ())

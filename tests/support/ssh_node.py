@@ -193,7 +193,8 @@ class SshNode:
             if source is None:
                 root.mkdir(parents=True)
             else:
-                shutil.copytree(self.root(source), root)
+                gone = self._simulator.pve.ct(source) is None  # a rebuild's, that was copied before it went
+                shutil.copytree(self._roots[source][1] if gone else self.root(source), root)
             self._roots[ctid] = (container, root)
         return root
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role, Volume
-from phoenix_worker.catalog.inside import ScriptPlaces, ScriptSurroundings, inside, inside_keys, short_hash
+from phoenix_worker.catalog.inside import ScriptPlaces, ScriptSurroundings, inside, inside_keys, json_at, short_hash
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
 from phoenix_worker.catalog.unapplied import not_applied
@@ -132,7 +132,9 @@ def _declare(
 
 def scratch_of(template: Declaration, ctids: range) -> Declaration:
     """Declare the same at the CTID where a template is rebuilt, which is always the same one of the range."""
-    declaration = replace(template, ctid=ctids[template.ctid % len(ctids)], role=Role.SCRATCH)
+    ctid = ctids[template.ctid % len(ctids)]
+    given = json_at(template.script_json, template.ctid, ctid)
+    declaration = replace(template, ctid=ctid, role=Role.SCRATCH, script_json=given)
     return replace(declaration, hash=_hash(declaration))
 
 

@@ -99,6 +99,15 @@ def _json(parsed: ParsedEntry, globals_: Mapping[str, Any]) -> str:
     return json.dumps(given, indent=2, sort_keys=True)
 
 
+def json_at(given: str, ctid: int, other: int) -> str:
+    """Return what scripts are given, to be looked up by another CTID too."""
+    if not given:
+        return given
+    whole = json.loads(given)
+    whole["lxc_configs"][str(other)] = whole["lxc_configs"][str(ctid)]
+    return json.dumps(whole, indent=2, sort_keys=True)
+
+
 def _health(entry: Entry) -> HealthCheck:
     declared = {} if entry.health_check is None else entry.health_check.model_dump(exclude_none=True)
     return HealthCheck(**declared)
