@@ -93,7 +93,7 @@ def test_the_sdist_has_what_builds_and_tests_it_and_no_secret(built: Path) -> No
     with tarfile.open(file) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", "tests/packaging/test_distribution.py", "Makefile"} <= names
-    assert not [name for name in names if name.endswith(".env") or name.startswith(".venv")]
+    assert not [name for name in names if name.rpartition("/")[2] == ".env" or name.startswith(".venv")]
 
 
 def test_the_version_stands_in_one_place() -> None:
