@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.findings import Advice
-from phoenix_worker.catalog.refusals import template_chain
+from phoenix_worker.catalog.refusals import template_chain, templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from phoenix_worker.catalog.entry import ParsedEntry
 
+_OF_RUNNING = ("start_at_boot", "boot_order", "boot_delay", "state", "health_check", "enable_lifecycle_snapshots")
+_IS_SO_ANYHOW = (False, "stopped")
 _WITH_PORTS = frozenset({"tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "ipv6-icmp"})
 """Protocols whose rules may have a `port`; that of the last three is a type (pve-firewall, `verify_rule`)."""
 
@@ -24,6 +26,26 @@ def advise_volumes(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
         if parsed.entry.clone == "full" and pool and pool != where and any(one.all_volumes for one in chain):
             problem = f"Its clone goes to storage_pool {pool}, and its template's volumes too, whatever their own is."
             yield Advice(ctid, problem, f"Declare {where or 'the storage of the template'}, or its volumes on {pool}.")
+
+
+def advise_templates(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
+    """Point out what a template declares of running, which it never does."""
+    for ctid in sorted(templates(entries)):
+        entry = entries[ctid].entry
+        idle = [key for key in _OF_RUNNING if entries[ctid].declares(key) and getattr(entry, key) not in _IS_SO_ANYHOW]
+        if idle:
+            has = "has" if len(idle) == 1 else "have"
+            yield Advice(
+                ctid, f"{', '.join(idle)} {has} no effect on a template, which never runs.", "Move it to clones."
+            )
+
+
+def advise_origins(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
+    """Point out an OS template that is never used, because the clone goes before it."""
+    for ctid, parsed in entries.items():
+        if parsed.entry.clone_from_ctid is not None and parsed.declares("template"):
+            problem = f"template has no effect: it is a clone of {parsed.entry.clone_from_ctid}."
+            yield Advice(ctid, problem, "Remove one of the two.")
 
 
 def advise_firewalls(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog.advice import advise_firewalls, advise_volumes
+from phoenix_worker.catalog.advice import advise_firewalls, advise_origins, advise_templates, advise_volumes
 from phoenix_worker.catalog.declaring import Defaults, declare, scratch_of
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.entry import ParsedEntry, entry_advice, parse_entry
@@ -148,6 +148,8 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
         yield from entry_advice(ctid, parsed.raw)
     yield from advise_old_keys(entries)
     yield from advise_linked_clones(entries)
+    yield from advise_origins(entries)
+    yield from advise_templates(entries)
     yield from advise_volumes(entries)
     yield from advise_firewalls(entries)
     yield from advise_root_only(entries)
