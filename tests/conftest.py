@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import settings
+
 pytest_plugins = [
     "pytester",
     "tests.support.redis",
@@ -14,3 +16,7 @@ pytest_plugins = [
 # the tests that press Ctrl-C would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No property is about time, and a machine under load takes any time for one example.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
