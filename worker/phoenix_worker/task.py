@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_NAMED = 50
+"""CTIDs that a message names at most."""
+
 
 _STAYS = "CT {} was made and stays as it is; the next request goes on with it."
 _FATES = {"create": _STAYS, "clone": _STAYS, "destroy": "CT {} was destroyed."}
@@ -258,9 +261,15 @@ def _not_declared(ctid: int | None, to: Purpose, catalog: Iterable[int], refusal
     if refusal is not None:
         where = "the last good catalog, and the one on the worker's disk is refused"
         remedy = f"Correct the catalog, with {ctid} in it: {refusal}"
-    known = ", ".join(map(str, catalog)) or "none; it is empty"
+    known = _shortened(list(catalog)) or "none; it is empty"
     message = f"Unable to {to} CT {ctid}: it is not in {where}. Declared are: {known}."
     return PermanentError(message, cause="not-declared", remedy=remedy)
+
+
+def _shortened(ctids: list[int]) -> str:
+    """Name them all, unless nobody would read them."""
+    more = f" and {len(ctids) - _NAMED} others" if len(ctids) > _NAMED else ""
+    return ", ".join(map(str, ctids[:_NAMED])) + more
 
 
 def _told(error: Exception, patience: float) -> dict[str, Any]:

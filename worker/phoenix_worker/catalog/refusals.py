@@ -31,10 +31,10 @@ def templates(entries: Entries) -> frozenset[int]:
 
 def template_chain(entries: Entries, ctid: int) -> tuple[int, ...]:
     """Name the templates that a CTID is made from, nearest first; ends where the catalog or a cycle does."""
-    chain: list[int] = []
+    chain: dict[int, None] = {}
     source = entries[ctid].entry.clone_from_ctid
     while source is not None and source in entries and source not in chain:
-        chain.append(source)
+        chain[source] = None
         source = entries[source].entry.clone_from_ctid
     return tuple(chain)
 
