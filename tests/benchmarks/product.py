@@ -115,13 +115,15 @@ def duplicates(report: Report, count: int = 1000) -> None:
         bench.ensure_all([_COPIES])  # only warms up
         alone = bench.ensure_all([_COPIES + 1])
         ctid, simulator = _COPIES + 2, bench.product.simulator
-        before, began = len(simulator.intervals("vzclone")), time.monotonic()
+        before, started, began = len(simulator.intervals("vzclone")), simulator.intervals("vzstart"), time.monotonic()
         handles = bench.product.producer.ensure_many([ctid] * count)
-        held = []
-        while not (made := simulator.intervals("vzclone")[before:]) or made[0].end is None:
+        held = list[int]()
+        made = simulator.intervals("vzstart")[len(started) :]
+        while not (held and made and made[0].end is not None):
             keys = bench.client.redis.scan_iter("phoenix:runs:*", count=10_000)
             held.append(sum(bench.client.redis.scard(key) for key in keys))
             time.sleep(0.01)
+            made = simulator.intervals("vzstart")[len(started) :]
         results = handles.wait(timeout=600)
         took = time.monotonic() - began
         made_in_all = len(simulator.intervals("vzclone")) - before
