@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.support.worker import WorkerProcess
 
 LONG = 600.0
+MARKED_AS_LATE = 0.6
+A_LOOKS_LEASE = 900
 TURN, LOOKS = "phoenix:watch:turn", "phoenix:watch:looks"
 
 pytestmark = pytest.mark.crash
@@ -71,9 +73,9 @@ def another_has_the_turn(product: Product, turn: str) -> str:
 def test_killed_the_other_looks_at_once_where_it_looked(product: Product) -> None:
     watching, turn, look, handle = in_the_middle_of_a_look(product)
     watching.kill()
+    product.simulator.do(product.simulator.pve.hurry)
     another_has_the_turn(product, turn)
     wait_for(lambda: look.looks > 1)
-    product.simulator.do(product.simulator.pve.hurry)
     assert handle.wait(timeout=60).outcome == "created"
     assert [one.made for one in product.simulator.intervals("vzclone")] == [103]
     wait_for(lambda: not product.redis.exists(LOOKS, "phoenix:watch", "phoenix:watched"))
@@ -97,3 +99,26 @@ def test_standing_still_it_has_lost_the_turn_and_what_it_sees_late_changes_nothi
     wait_for(lambda: not product.redis.exists(LOOKS, "phoenix:watch", "phoenix:watched"))
     assert watching.running()
     assert "Traceback" not in watching.log()
+
+
+def test_a_late_look_at_a_job_that_goes_on_keeps_nobody_from_learning_its_length(product: Product) -> None:
+    """Of hundreds of looks at a long job one is late sooner or later; what counts is when its end was seen."""
+    product.declare({900: template(), 103: container(103)})
+    product.simulator.add_template(900)
+    product.simulator.pve.ct_secs["clone"] = LONG
+    worker = product.start_worker()
+    handle = product.producer.ensure(103)
+    wait_for(lambda: product.redis.hkeys("phoenix:watched"))
+    event = str(product.redis.hkeys("phoenix:watched")[0])
+    with worker.stopped():
+        wait_for(lambda: overdue(product, event) > MARKED_AS_LATE)
+    wait_for(lambda: -A_LOOKS_LEASE / 2 < overdue(product, event) < 0)
+    product.simulator.do(product.simulator.pve.hurry)
+    assert handle.wait(timeout=60).outcome == "created"
+    assert product.redis.keys("phoenix:learned:vzclone*")
+
+
+def overdue(product: Product, event: str) -> float:
+    """Seconds since the next look should have begun."""
+    seconds, microseconds = product.redis.time()
+    return float(seconds) + float(microseconds) / 1e6 - float(product.redis.zscore("phoenix:watch", event) or 0)

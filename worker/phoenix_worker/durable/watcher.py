@@ -184,12 +184,16 @@ class Watcher(threading.Thread):
             logger.info("Unable to look at %s just now: %s", event, error)
             self._unmeasured.add(event)
             seen = Look()
+        else:
+            if seen.end is None:
+                # Its end is still to come, however late this look or one before was.
+                self._unmeasured.discard(event)
+                self._last_look[event] = elapsed
         end = seen.end
         if seen.watch is not None:
             self._ledger.call("report", event, watch["task"], json.dumps(seen.watch), seen.said)
         self._looks[event] = self._looks.get(event, 0) + 1
         if end is None:
-            self._last_look[event] = elapsed
             pause = max(seen.pause, pace.next_look(lengths, self._now() - float(watch["since"])))
             self._redis.zadd(self._ledger.key("watch"), {event: self._now() + pause}, xx=True)
             self._redis.hdel(self._under_way, event)
