@@ -82,7 +82,7 @@ class Report:
         return curve
 
     def conclude(self, directory: Path) -> None:
-        """Print the table; write `results.json` and `NAME.svg` for each curve."""
+        """Print the table; write it as `results.md`, with the curves as `results.json`, and `NAME.svg` for each."""
         directory.mkdir(parents=True, exist_ok=True)
         table = Table("part", "what", "measured", "to reach", "reached", "note", box=SIMPLE)
         for one in self._figures:
@@ -100,6 +100,12 @@ class Report:
             "curves": [asdict(curve) for curve in self._curves],
         }
         (directory / "results.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        (directory / "results.md").write_text(self._page())
         for curve in self._curves:
             draw(curve, directory / f"{curve.name}.svg")
-        self.say("written", f"results.json and {len(self._curves)} pictures in {directory}")
+        self.say("written", f"results.json, results.md and {len(self._curves)} pictures in {directory}")
+
+    def _page(self) -> str:
+        rows = [("part", "what", "measured", "to reach", "reached", "note"), ("---",) * 6]
+        rows += [(one.part, one.what, one.shown, one.reach, one.reached, one.note) for one in self._figures]
+        return "".join(f"| {' | '.join(row)} |\n" for row in rows)
