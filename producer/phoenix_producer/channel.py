@@ -21,6 +21,10 @@ class LoginRefused(Unreachable):
     """Redis is there, and does not accept the password, or its absence."""
 
 
+class NoSuchDatabase(Unreachable):
+    """Redis is there, and has no database of that number."""
+
+
 def used_before(request_id: str, what: str) -> ContractError:
     """Say that a request id is that of another request."""
     return ContractError(f"Request id {request_id} was used before, for {what}. Take a new one.")

@@ -13,7 +13,7 @@ import typer
 from phoenix_producer import job_commands, upkeep_commands
 from phoenix_producer.again import command_again, command_beside
 from phoenix_producer.comparing import DIFFERS, Comparing
-from phoenix_producer.contract import ContractError, DesiredState, EnsureResult
+from phoenix_producer.contract import DesiredState, EnsureResult
 from phoenix_producer.handle import Handles
 from phoenix_producer.plans import Plan
 from phoenix_producer.plugins import PluggableGroup
@@ -85,17 +85,9 @@ def phoenix_lxc(
         phoenix-lxc demo
     """
     logging.getLogger("celery").addHandler(logging.NullHandler())
-    if getattr(context.get_parameter_source("redis_url"), "name", "") != "COMMANDLINE":
-        redis_url = _redis_url_from_environment()
-    context.obj = verified(redis_url, redis_ca_file)
-
-
-def _redis_url_from_environment() -> str:
-    try:
-        return redis_url_of(os.environ)
-    except ContractError as error:
-        complain(error)
-        raise typer.Exit(2) from None
+    given = getattr(context.get_parameter_source("redis_url"), "name", "") == "COMMANDLINE"
+    # Read by the commands that talk with Redis: only they fail of it, each with its own exit code.
+    context.obj = lambda: verified(redis_url if given else redis_url_of(os.environ), redis_ca_file)
 
 
 @app.command(

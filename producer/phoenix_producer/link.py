@@ -28,9 +28,10 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import AuthenticationError
 from redis.retry import Retry
 
-from phoenix_producer.channel import Entry, LoginRefused, Unreachable, used_before
-from phoenix_producer.contract import QUEUE, ContractError
+from phoenix_producer.channel import Entry, LoginRefused, NoSuchDatabase, Unreachable, used_before
+from phoenix_producer.contract import QUEUE
 from phoenix_producer.record import PREFIX, Outgoing, Recorder
+from phoenix_producer.redis_url import usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +46,7 @@ _CONNECT_SECONDS = 1.5
 _ANSWER_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 5.0
 """How late an answer is noticed at most whose announcement was lost with a connection."""
+_NO_SUCH_DATABASE = "DB index"
 _SETTINGS = {
     "task_serializer": "json",
     "result_serializer": "json",
@@ -69,10 +71,13 @@ class _Wires(NamedTuple):
 
 
 class Link:
-    """A channel over one Redis, for any number of threads. `requester` is who asks, for people who read job lists."""
+    """A channel over one Redis, for any number of threads. `requester` is who asks, for people who read job lists.
+
+    Raises ContractError for a URL that is none.
+    """
 
     def __init__(self, url: str, requester: str = "") -> None:
-        self._url = url
+        self._url = usable(url)
         self._requester = requester
         self._app = Celery(
             "phoenix_producer",
@@ -82,14 +87,7 @@ class Link:
             autofinalize=False,
             fixups=[],
         )
-        try:
-            self._wires = self._connect()
-        except (ValueError, KeyError):  # the latter for a scheme that kombu has no transport for
-            # Without the cause: its text quotes a part of the URL, which may be a part of the password.
-            raise ContractError(
-                "Not a usable Redis URL. It reads redis://[:PASSWORD@]HOST[:PORT][/DATABASE], with special characters "
-                "of the password percent-encoded."
-            ) from None
+        self._wires = self._connect()
 
     def close(self) -> None:
         """Close all connections."""
@@ -195,6 +193,11 @@ class Link:
                 "characters of the password percent-encoded."
             ) from error
         except RedisError as error:
+            if _NO_SUCH_DATABASE in str(error):
+                raise NoSuchDatabase(
+                    f"Redis at {sanitize_url(self._url)} has no database of that number. Take the one that the "
+                    "workers have in PHOENIX_REDIS_URL."
+                ) from error
             raise Unreachable(
                 f"Redis at {sanitize_url(self._url)} cannot be used: {str(error).rstrip('.')}. Is it running there? "
                 "PHOENIX_REDIS_URL says where to look for it."

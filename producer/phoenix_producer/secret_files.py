@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from phoenix_producer.contract import ContractError
-from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE
+from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, usable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,16 +34,15 @@ def secret(environ: Mapping[str, str | None], name: str) -> str | None:
 
 def redis_url_of(environ: Mapping[str, str | None]) -> str:
     """Return the URL of Redis with its password, from wherever each of them comes. Raises ContractError."""
-    return with_password(
-        secret(environ, REDIS_URL_VARIABLE) or DEFAULT_REDIS_URL, secret(environ, REDIS_PASSWORD_VARIABLE)
-    )
+    url = usable(secret(environ, REDIS_URL_VARIABLE) or DEFAULT_REDIS_URL)
+    return with_password(url, secret(environ, REDIS_PASSWORD_VARIABLE))
 
 
 def with_password(url: str, password: str | None) -> str:
-    """Put a password into a URL that has none, with whatever characters. Raises ContractError if it has one."""
+    """Put a password into a usable URL that has none, with whatever characters. Raises ContractError if it has one."""
     if not password:
         return url
-    scheme, rest = url.split("://", 1) if "://" in url else ("redis", url)
+    scheme, rest = url.split("://", 1)
     if urlsplit(url).password is not None:
         raise ContractError(
             f"{REDIS_URL_VARIABLE} has a password, and {REDIS_PASSWORD_VARIABLE} is set too: take one of them away."

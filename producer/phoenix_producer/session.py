@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from phoenix_producer.again import command_again
-from phoenix_producer.channel import LoginRefused, Unreachable
+from phoenix_producer.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.comparing import DIFFERS, USAGE, Comparing
 from phoenix_producer.contract import ContractError, EnsureFailed, Failure, ProgressKind
 from phoenix_producer.ledger_view import LedgerView
@@ -38,7 +38,7 @@ _NOT_DECLARED = "not-declared"
 def talking(context: typer.Context) -> Iterator[Producer]:
     """Give the block of a command a producer."""
     requester = f"{getpass.getuser()}@{socket.gethostname()}"
-    with _explaining(context), Producer(context.obj, requester=requester) as producer:
+    with _explaining(context), Producer(context.obj(), requester=requester) as producer:
         yield producer
 
 
@@ -46,7 +46,7 @@ def talking(context: typer.Context) -> Iterator[Producer]:
 def reading(context: typer.Context) -> Iterator[Link]:
     """Give the block of a command what it can read the ledger through."""
     with _explaining(context):
-        link = Link(context.obj)
+        link = Link(context.obj())
         try:
             yield link
         finally:
@@ -57,7 +57,7 @@ def reading(context: typer.Context) -> Iterator[Link]:
 def _explaining(context: typer.Context) -> Iterator[None]:
     try:
         yield
-    except (ContractError, LoginRefused) as error:
+    except (ContractError, LoginRefused, NoSuchDatabase) as error:
         _give_up(error, _bad_input(context))
     except TimeoutError as error:
         _give_up(f"{error}\n     {_how_it_goes_on(context)}", FAILED)

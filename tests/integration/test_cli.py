@@ -224,6 +224,29 @@ def test_a_url_that_is_none_is_bad_input(command: str, code: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["destroy", "103", "--yes"], 2), (["ensure", "103"], 2), (["plan", "103"], 64), (["drift"], 64), (["jobs"], 2)],
+)
+@pytest.mark.parametrize("by_option", [True, False])
+def test_a_database_that_is_no_number_is_refused_and_nothing_is_sent(
+    arguments: list[str], code: int, *, by_option: bool, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{redis_server.url.rsplit('/', 1)[0]}/abc"
+    monkeypatch.setenv("PHOENIX_REDIS_URL", "redis://127.0.0.1:1/0" if by_option else url)
+    result = invoke(*(["--redis-url", url] if by_option else []), *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert "Not a usable Redis URL" in result.stderr
+    with redis.Redis.from_url(redis_server.url) as client:
+        assert client.info("keyspace") == {}
+
+
+def test_a_database_that_redis_does_not_have_is_bad_input(redis_server: RedisServer) -> None:
+    result = invoke("--redis-url", f"{redis_server.url.rsplit('/', 1)[0]}/4444", "ensure", "103")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "/4444 has no database of that number" in result.stderr
+
+
+@pytest.mark.parametrize(
     ("login", "why"),
     [
         (":wr0ng@", "refuses the password in PHOENIX_REDIS_URL"),

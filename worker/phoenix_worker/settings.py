@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phoenix_producer.contract import ContractError
-from phoenix_producer.redis_url import DEFAULT_REDIS_URL, verified
+from phoenix_producer.redis_url import DEFAULT_REDIS_URL, usable, verified
 from phoenix_producer.secret_files import secret, with_password
 from phoenix_worker.catalog.declaring import Defaults
 from phoenix_worker.catalog.inside import IN_CONTAINER, ScriptPlaces
@@ -31,8 +31,7 @@ _CTIDS = range(100, 1_000_000_000)
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("redis://", "rediss://")):
-        raise ValueError("is no URL of a Redis, such as redis://127.0.0.1:6379/0.")
+    usable(value.get_secret_value())
     return value
 
 

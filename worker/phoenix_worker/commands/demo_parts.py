@@ -16,6 +16,8 @@ from dotenv import set_key
 from kombu.utils.url import sanitize_url
 from redis import Redis, RedisError
 
+from phoenix_producer.contract import ContractError
+from phoenix_producer.redis_url import usable
 from phoenix_worker.commands.child import ChildProcess
 from phoenix_worker.commands.embedded import ExternalRedis, RedisNotStarted, embedded_redis
 from phoenix_worker.proxmox.door import Access
@@ -106,11 +108,11 @@ def redis(directory: Path) -> Iterator[DemoRedis]:
 @contextmanager
 def _borrowed(url: str) -> Iterator[str]:
     """Use somebody's server, in a database that is empty before and afterwards."""
-    name = f"The Redis of REDIS_URL ({sanitize_url(url)})"
     try:
-        client = Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
-    except ValueError:
-        raise BadSurroundings("REDIS_URL is none: it reads redis://[:PASSWORD@]HOST[:PORT][/DATABASE].") from None
+        client = Redis.from_url(usable(url), decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+    except ContractError as error:
+        raise BadSurroundings(f"REDIS_URL: {error} Or unset it: the demo then starts a server of its own.") from None
+    name = f"The Redis of REDIS_URL ({sanitize_url(url)})"
     with client:
         try:
             keys, title = client.dbsize(), f"{_version(client)} (REDIS_URL)"
