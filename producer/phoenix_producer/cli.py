@@ -20,10 +20,11 @@ from phoenix_producer.plugins import PluggableGroup
 from phoenix_producer.producer import Producer
 from phoenix_producer.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
 from phoenix_producer.secret_files import redis_url_of
-from phoenix_producer.session import FAILED, INTERRUPTED, answers_of, conclude, print_json, talking
+from phoenix_producer.session import FAILED, INTERRUPTED, answers_of, conclude, late_notice, print_json, talking
+from phoenix_producer.standing import Exists
 from phoenix_producer.tables import standing_lines
 from phoenix_producer.teaching import epilog
-from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines, warnings_in
+from phoenix_producer.terminal import complain, outcome_lines, warnings_in
 from phoenix_producer.trees import DriftLines, PlanLines
 
 app = typer.Typer(
@@ -45,6 +46,7 @@ AcceptNotApplied = Annotated[
     ),
 ]
 Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the jobs go on.")]
+LookTimeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Seconds to wait at most.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
 
 
@@ -120,7 +122,7 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     Nothing to do is a success too. Asking twice does nothing twice.
     """
     with talking(context) as producer:
-        chosen = _chosen(producer, ctids, timeout, every=every, as_json=as_json)
+        chosen = _chosen(producer, context, ctids, timeout, every=every, as_json=as_json)
         handles = producer.ensure_many(
             chosen, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state, rerun=rerun or ()
         )
@@ -147,14 +149,14 @@ def plan(
     *,
     every: Every = False,
     accept_not_applied: AcceptNotApplied = False,
-    timeout: Timeout = None,
+    timeout: LookTimeout = None,
     as_json: AsJson = False,
 ) -> None:
     """Print exactly what `ensure` would do, dependencies and templates included; change nothing."""
     with talking(context) as producer:
-        chosen = _chosen(producer, ctids, timeout, every=every, as_json=as_json)
+        chosen = _chosen(producer, context, ctids, timeout, every=every, as_json=as_json)
         plans = producer.plan_many(chosen, accept_not_applied=accept_not_applied)
-        answers = answers_of(plans, context, timeout, as_json=True)  # the way to a plan is of no interest
+        answers = answers_of(plans, context, timeout, as_json=as_json, only_looks=True)
     differs = any(isinstance(answer, Plan) and answer.lines for answer in answers)
     conclude(answers, PlanLines(answers), as_json=as_json, differs=differs)
 
@@ -169,9 +171,9 @@ def plan(
         "130 Ctrl-C.",
     ),
 )
-def drift(context: typer.Context, ctids: Ctids = None, *, timeout: Timeout = None, as_json: AsJson = False) -> None:
+def drift(context: typer.Context, ctids: Ctids = None, *, timeout: LookTimeout = None, as_json: AsJson = False) -> None:
     """Print how what exists differs from the catalog, all of it by default: differences only; change nothing."""
-    with talking(context) as producer, NoWorkerNotice():
+    with talking(context) as producer, late_notice(context):
         drifts = producer.drift(ctids or ()).wait(timeout)
     if as_json:
         print_json([one.model_dump(mode="json") for one in drifts])
@@ -188,19 +190,22 @@ def drift(context: typer.Context, ctids: Ctids = None, *, timeout: Timeout = Non
     epilog=epilog(
         "phoenix-lxc status",
         "phoenix-lxc status 103 900 --json",
-        codes="0 told; 1 it cannot be told; 2 wrong usage, or the catalog lacks one of the CTIDs; 130 Ctrl-C.",
+        codes="0 told; 1 of one it cannot be told; 2 wrong usage, or the catalog lacks one of the CTIDs; 130 Ctrl-C.",
     )
 )
-def status(context: typer.Context, ctids: Ctids = None, *, timeout: Timeout = None, as_json: AsJson = False) -> None:
+def status(
+    context: typer.Context, ctids: Ctids = None, *, timeout: LookTimeout = None, as_json: AsJson = False
+) -> None:
     """Print what stands at CTIDs of the catalog, all by default: what exists, runs, and is not as declared."""
-    with talking(context) as producer, NoWorkerNotice():
+    with talking(context) as producer, late_notice(context):
         standings = producer.status(ctids or ()).wait(timeout)
     if as_json:
         print_json([standing.model_dump(mode="json") for standing in standings])
-        return
-    typer.echo("\n".join(standing_lines(standings)) if standings else "The catalog is empty.")
-    for warning in warnings_in(standings):
-        complain(warning)
+    else:
+        typer.echo("\n".join(standing_lines(standings)) if standings else "The catalog is empty.")
+        for warning in warnings_in(standings):
+            complain(warning)
+    raise typer.Exit(FAILED if any(one.exists is Exists.UNKNOWN for one in standings) else 0)
 
 
 app.command(epilog=upkeep_commands.DESTROY_EPILOG)(upkeep_commands.destroy)
@@ -217,13 +222,19 @@ def main() -> None:
 
 
 def _chosen(
-    producer: Producer, ctids: Sequence[int] | None, timeout: float | None, *, every: bool, as_json: bool
+    producer: Producer,
+    context: typer.Context,
+    ctids: Sequence[int] | None,
+    timeout: float | None,
+    *,
+    every: bool,
+    as_json: bool,
 ) -> Sequence[int]:
     if bool(ctids) == every:
-        raise typer.BadParameter("Give one or more CTIDs, or --all.", param_hint="CTID")
+        raise typer.BadParameter("Give one or more CTIDs, or --all; not both.", param_hint="CTID")
     if ctids:
         return list(dict.fromkeys(ctids))
-    with NoWorkerNotice():
+    with late_notice(context):
         declared = producer.containers().wait(timeout)
     if not declared and not as_json:
         typer.echo("The catalog declares no containers.")

@@ -11,10 +11,10 @@ from phoenix_producer.contract import Cancelled, EnsureFailed, EnsureResult, Fai
 from phoenix_producer.handle import Handle
 from phoenix_producer.ledger_view import LedgerView
 from phoenix_producer.link import Link
-from phoenix_producer.session import FAILED, print_json, reading, talking
+from phoenix_producer.session import FAILED, late_notice, print_json, reading, talking
 from phoenix_producer.tables import job_lines, lock_lines, story_lines
 from phoenix_producer.teaching import epilog
-from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines, warnings_in
+from phoenix_producer.terminal import complain, outcome_lines, warnings_in
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 JobName = Annotated[str, typer.Argument(metavar="JOB", show_default=False, help="Its id, or the beginning of it.")]
@@ -26,6 +26,10 @@ _VERDICTS = {
     Cancelled.OVER: "has ended before; nothing is changed",
     Cancelled.UNKNOWN: "is not known, or not any more",
 }
+_NOBODY_CANCELS = (
+    "No worker is running, and it takes one to cancel a job. The cancellation waits in Redis behind the request "
+    "itself: the worker that starts next may begin the job before it stops it."
+)
 _STOPPED = (Cancelled.CANCELLED, Cancelled.DETACHED)
 
 CANCEL_EPILOG = epilog(
@@ -112,11 +116,13 @@ def cancel(
     """Stop jobs: what is half made is removed, locks pass on, and those who asked for them are told.
 
     A job that several asked for stops when the last of them has cancelled it.
+    It takes a running worker; without one the cancellation waits in Redis,
+    behind the request itself.
     """
     with reading(context) as link:
         view = LedgerView(link.look)
         ids = [_complete(view, name) for name in names]
-    with talking(context) as producer, NoWorkerNotice():
+    with talking(context) as producer, late_notice(context, nobody=_NOBODY_CANCELS):
         handles = {job_id: producer.cancel(job_id) for job_id in dict.fromkeys(ids)}
         verdicts = {job_id: handle.wait(timeout) for job_id, handle in handles.items()}
     for job_id, verdict in verdicts.items():

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from phoenix_producer.again import command_again
+from phoenix_producer.again import command_again, command_beside
 from phoenix_producer.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.comparing import DIFFERS, USAGE, Comparing
 from phoenix_producer.contract import ContractError, EnsureFailed, Failure, ProgressKind
 from phoenix_producer.ledger_view import LedgerView
 from phoenix_producer.link import Link
 from phoenix_producer.producer import Producer
-from phoenix_producer.terminal import NoWorkerNotice, complain, display_for, warnings_in
+from phoenix_producer.terminal import LateNotice, complain, display_for, warnings_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+NOBODY_TOOK_IT = "No worker has taken the request yet; is one running? celery -A phoenix_worker worker"
+_AT_WORK = (
+    "No answer yet. Workers are running: they may be busy with others, or Proxmox may not answer them. Look with:"
+)
 _NOT_DECLARED = "not-declared"
 
 
@@ -67,6 +71,24 @@ def _explaining(context: typer.Context) -> Iterator[None]:
         _give_up(error, FAILED)
 
 
+def late_notice(
+    context: typer.Context, tell: Callable[[str], None] = complain, *, nobody: str = NOBODY_TOOK_IT
+) -> LateNotice:
+    """Tell, when no answer comes soon, whether a worker runs at all; `nobody` is what to say if none does."""
+
+    def why() -> str:
+        link = Link(context.obj())
+        try:
+            working = LedgerView(link.look).anybody_works()
+        except Unreachable:  # told by the command itself
+            working = False
+        finally:
+            link.close()
+        return f"{_AT_WORK} {command_beside(context, 'jobs')}" if working else nobody
+
+    return LateNotice(why, tell)
+
+
 def _bad_input(context: typer.Context) -> int:
     return USAGE if isinstance(context.command, Comparing) else BAD_INPUT
 
@@ -84,21 +106,32 @@ def _how_it_goes_on(context: typer.Context) -> str:
 
 
 def answers_of(
-    handles: Handles[Any], context: typer.Context, timeout: float | None = None, *, as_json: bool
+    handles: Handles[Any],
+    context: typer.Context,
+    timeout: float | None = None,
+    *,
+    as_json: bool,
+    only_looks: bool = False,
 ) -> list[BaseModel]:
-    """Show what happens to jobs until each has ended, or the time is over; return results and failures."""
+    """Show what happens to jobs until each has ended, or the time is over; return results and failures.
+
+    Of jobs that only look, the way there is not shown: that one takes long is told though a worker has it.
+    """
     remedy = ""
     try:
-        with display_for(handles, as_json=as_json) as display, NoWorkerNotice(display.tell) as notice:
-            _follow(handles, timeout, display, notice)
+        with (
+            display_for(handles, as_json=as_json or only_looks) as display,
+            late_notice(context, display.tell) as notice,
+        ):
+            _follow(handles, timeout, display, None if only_looks else notice)
     except TimeoutError:
         remedy = _how_it_goes_on(context)
     return [_answer(handle, timeout, remedy) for handle in handles]
 
 
-def _follow(handles: Handles[Any], timeout: float | None, display: Display, notice: NoWorkerNotice) -> None:
+def _follow(handles: Handles[Any], timeout: float | None, display: Display, notice: LateNotice | None) -> None:
     for progress in handles.progress(timeout):
-        if progress.kind is not ProgressKind.REQUESTED:
+        if notice and progress.kind is not ProgressKind.REQUESTED:
             notice.cancel()
         display.show(progress)
 

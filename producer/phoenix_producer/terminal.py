@@ -166,12 +166,11 @@ def display_for(jobs: Sequence[Handle[Any]], *, as_json: bool) -> Display:
     return LiveLines(jobs) if Console().is_terminal else Lines(jobs)
 
 
-class NoWorkerNotice(Timer):
-    """Says once that nobody has taken the requests, unless it is cancelled soon."""
+class LateNotice(Timer):
+    """Says once that there is no answer yet, and why, unless it is cancelled soon."""
 
-    def __init__(self, tell: Callable[[str], None] = complain) -> None:
-        text = "No worker has taken the request yet; is one running? celery -A phoenix_worker worker"
-        super().__init__(_PATIENCE_SECONDS, tell, [text])
+    def __init__(self, why: Callable[[], str], tell: Callable[[str], None] = complain) -> None:
+        super().__init__(_PATIENCE_SECONDS, lambda: tell(why()))
         self.daemon = True
 
     def __enter__(self) -> Self:

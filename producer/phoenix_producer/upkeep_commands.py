@@ -2,18 +2,19 @@
 
 # No postponed annotations here: typer reads them when a command runs.
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
 from pydantic import BaseModel
 
-from phoenix_producer.contract import EnsureResult, Failure
+from phoenix_producer.contract import EnsureResult, Failure, Outcome
 from phoenix_producer.producer import Producer
-from phoenix_producer.session import BAD_INPUT, answers_of, conclude, talking
+from phoenix_producer.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, late_notice, talking
 from phoenix_producer.standing import Exists
 from phoenix_producer.teaching import epilog
-from phoenix_producer.terminal import NoWorkerNotice, complain, outcome_lines, warnings_in
+from phoenix_producer.terminal import complain, outcome_lines, warnings_in
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
 Ctids = Annotated[list[int], typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
@@ -62,12 +63,16 @@ def destroy(
     _need_a_terminal(asked=not (yes or dry_run))
     with talking(context) as producer:
         if not yes or dry_run:
-            foretold = answers_of(producer.destroy_many(chosen, dry_run=True), context, timeout, as_json=True)
-            if dry_run or _is_settled(foretold):
-                conclude(foretold, outcome_lines, as_json=as_json)
+            foretold = answers_of(
+                producer.destroy_many(chosen, dry_run=True), context, timeout, as_json=as_json, only_looks=True
+            )
+            if dry_run:
+                conclude(foretold, _removal_lines, as_json=as_json)
+            if _is_settled(foretold):
+                conclude([*map(_as_done, foretold)], _removal_lines, as_json=as_json)
             _confirm_each(foretold)
         answers = answers_of(producer.destroy_many(chosen), context, timeout, as_json=as_json)
-    conclude(answers, outcome_lines, as_json=as_json)
+    conclude(answers, _removal_lines, as_json=as_json)
 
 
 def somebody_is_there() -> bool:
@@ -123,26 +128,27 @@ def adopt(
     boot, has ports) only by name: --seal CTID.
     """
     if bool(ctids) == every:
-        raise typer.BadParameter("Give one or more CTIDs, or --all.", param_hint="CTID")
+        raise typer.BadParameter("Give one or more CTIDs, or --all; not both.", param_hint="CTID")
     _need_a_terminal(asked=not (yes or dry_run))
     with talking(context) as producer:
-        chosen = list(dict.fromkeys(ctids or _standing(producer, timeout)))
+        chosen = list(dict.fromkeys(ctids or _standing(producer, context, timeout)))
         if stray := set(seal or ()).difference(chosen):
             raise typer.BadParameter(f"{min(stray)} is not among those to adopt.", param_hint="--seal")
-        foretold = answers_of(
-            producer.adopt_many(chosen, seal=seal or (), dry_run=True), context, timeout, as_json=True
-        )
+        looks = producer.adopt_many(chosen, seal=seal or (), dry_run=True)
+        foretold = answers_of(looks, context, timeout, as_json=as_json, only_looks=True)
         wanted = [one.ctid for one in foretold if isinstance(one, EnsureResult) and one.plan]
-        if dry_run or not wanted:
+        if dry_run:
             conclude(foretold, outcome_lines, as_json=as_json)
+        if not wanted:
+            conclude([*map(_as_done, foretold)], outcome_lines, as_json=as_json)
         if not yes:
             _confirm(foretold, f"Adopt {', '.join(map(str, wanted))}?")
         done = answers_of(producer.adopt_many(wanted, seal=seal or ()), context, timeout, as_json=as_json)
-    conclude([*(one for one in foretold if not _plan(one)), *done], outcome_lines, as_json=as_json)
+    conclude([*(_as_done(one) for one in foretold if not _plan(one)), *done], outcome_lines, as_json=as_json)
 
 
-def _standing(producer: Producer, timeout: float | None) -> list[int]:
-    with NoWorkerNotice():
+def _standing(producer: Producer, context: typer.Context, timeout: float | None) -> list[int]:
+    with late_notice(context):
         standings = producer.status().wait(timeout)
     return [one.ctid for one in standings if one.exists is not Exists.ABSENT]
 
@@ -162,12 +168,27 @@ def _plan(one: BaseModel) -> tuple[str, ...]:
     return one.plan if isinstance(one, EnsureResult) else ()
 
 
+def _as_done(one: BaseModel) -> BaseModel:
+    """What a dry run found to be nothing to do is so, without "would"."""
+    settled = isinstance(one, EnsureResult) and not one.plan
+    return one.model_copy(update={"dry_run": False}) if settled else one
+
+
+def _removal_lines(answer: EnsureResult | Failure) -> Iterator[str]:
+    if isinstance(answer, EnsureResult) and answer.outcome is Outcome.UNCHANGED:
+        yield f"{answer.ctid}  absent on {answer.node}; nothing to destroy"
+    else:
+        yield from outcome_lines(answer)
+
+
 def _confirm_each(foretold: Sequence[BaseModel]) -> None:
     """Have the CTID typed of each that would be removed."""
     for one in foretold:
         if isinstance(one, EnsureResult) and one.plan:
             complain("\n".join([*outcome_lines(one), *warnings_in([one])]))
-            if typer.prompt(f"Type {one.ctid} to destroy it", err=True).strip() != str(one.ctid):
+            with _interruptible():
+                typed = typer.prompt(f"Type {one.ctid} to destroy it", err=True)
+            if typed.strip() != str(one.ctid):
                 _not_confirmed()
 
 
@@ -175,10 +196,22 @@ def _confirm(foretold: Sequence[BaseModel], question: str) -> None:
     for one in foretold:
         if isinstance(one, EnsureResult) and one.plan:
             complain("\n".join([*outcome_lines(one), *warnings_in([one])]))
-    if not typer.confirm(question, err=True):
+    with _interruptible():
+        agreed = typer.confirm(question, err=True)
+    if not agreed:
         _not_confirmed()
 
 
-def _not_confirmed() -> NoReturn:
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Take Ctrl-C and the end of the input at a question for no. To typer both are `Abort`."""
+    try:
+        yield
+    except typer.Abort as abort:
+        complain("")  # the cursor is still behind the question
+        _not_confirmed(INTERRUPTED if isinstance(abort.__context__, KeyboardInterrupt) else BAD_INPUT)
+
+
+def _not_confirmed(code: int = BAD_INPUT) -> NoReturn:
     complain("Not confirmed. Nothing was begun.")
-    raise typer.Exit(BAD_INPUT)
+    raise typer.Exit(code)

@@ -9,6 +9,7 @@ import redis
 
 from phoenix_producer import Action, Drift, Exists, plugins, session
 from phoenix_producer.contract import EnsureResult, Outcome
+from phoenix_producer.standing import Standing
 from phoenix_producer.terminal import outcome_lines
 from phoenix_producer.testing import RecordingProducer
 from tests.support.cli import invoke
@@ -90,6 +91,21 @@ def test_all_of_an_empty_catalog_is_told(command: list[str], monkeypatch: pytest
     assert (told.exit_code, told.stdout, told.stderr) == (0, "The catalog declares no containers.\n", "")
     told = invoke(*command, "--json")
     assert (told.exit_code, json.loads(told.stdout), told.stderr) == (0, [], "")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_status_that_cannot_be_told_of_one_is_a_failure(form: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = RecordingProducer()
+    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    known = {"name": "ct", "role": "container", "state": "running", "node": "pve"}
+    producer.stands(Standing(ctid=103, exists=Exists.CONTAINER, **known))
+    assert invoke("status", *form).exit_code == 0
+    producer.stands(
+        Standing(ctid=103, exists=Exists.CONTAINER, **known), Standing(ctid=104, exists=Exists.UNKNOWN, **known)
+    )
+    told = invoke("status", *form)
+    assert told.exit_code == 1
+    assert "unknown" in told.stdout
 
 
 def test_the_status_of_an_empty_catalog_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

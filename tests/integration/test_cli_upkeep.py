@@ -55,7 +55,7 @@ def test_on_a_terminal_the_ctid_is_typed(producer: RecordingProducer) -> None:
     done = invoke("destroy", "103", "104", "105", typed="103\n104\n")
     assert (done.exit_code, asked(producer)) == (0, [(103, False), (104, False), (105, False), *_all_three()])
     assert f"would {LINE.format(ctid=103)}\nWarning: Mind it.\nType 103 to destroy it:" in done.stderr
-    assert "105  unchanged" in done.stdout
+    assert "105  absent on pve; nothing to destroy" in done.stdout
 
 
 def _all_three() -> list[tuple[int, bool]]:
@@ -69,6 +69,30 @@ def test_anything_else_typed_begins_nothing(producer: RecordingProducer, typed: 
     assert refused.exit_code == 2
     assert refused.stderr.endswith("Not confirmed. Nothing was begun.\n")
     assert not any(for_real for _, for_real in asked(producer))
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize(("why", "code"), [(KeyboardInterrupt, 130), (EOFError, 2)])
+@pytest.mark.parametrize("command", ["destroy 103", "adopt 900"])
+def test_ctrl_c_at_the_question_begins_nothing(
+    adoptable: RecordingProducer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    why: type[BaseException],
+    code: int,
+    command: str,
+) -> None:
+    def interrupted(*_: object) -> str:
+        raise why
+
+    monkeypatch.setattr("typer._click.termui.visible_prompt_func", interrupted)
+    with pytest.raises(SystemExit) as ended:  # CliRunner has a prompt of its own
+        app(command.split())
+    assert ended.value.code == code
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.endswith("\nNot confirmed. Nothing was begun.\n")
+    assert not any(for_real for _, for_real in asked(adoptable))
 
 
 @pytest.mark.usefixtures("person")
@@ -126,6 +150,13 @@ def test_adopting_all_shows_its_plan_and_asks_once(adoptable: RecordingProducer,
     looks = [(900, {"dry_run": True}), (901, {"dry_run": True})]
     assert adoptions(adoptable) == [*looks, *([(900, {})] if code == 1 else [])]
     assert ("900  adopted on pve" in told.stdout) is ("It may serve somebody." in told.stderr) is (code == 1)
+
+
+def test_what_is_ours_already_is_not_told_as_if_it_were_a_dry_run(adoptable: RecordingProducer) -> None:
+    adoptable.succeeds(103, Outcome.UNCHANGED, of=ADOPT)
+    assert "103  unchanged on pve\n" in invoke("adopt", "103", "900", "--yes").stdout
+    assert "103  unchanged on pve\n" in invoke("adopt", "103", "--yes").stdout
+    assert "103  would stay unchanged" in invoke("adopt", "103", "--dry-run").stdout
 
 
 def test_to_be_sealed_by_name_it_has_to_be_among_them(adoptable: RecordingProducer) -> None:

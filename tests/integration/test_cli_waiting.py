@@ -138,6 +138,27 @@ def test_when_nobody_answers_it_says_so_and_waits_on(
     assert process.poll() is None
 
 
+@pytest.mark.parametrize("command", ["status", "plan 103"])
+def test_when_workers_run_it_does_not_say_that_there_are_none(
+    command: str, started: Callable[..., subprocess.Popen[str]], redis_url: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.zadd("phoenix:workers", {"pve1-worker": client.time()[0] + 60})
+    process = started("--redis-url", redis_url, *command.split())
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert "No answer yet. Workers are running" in said
+    assert said.rstrip().endswith(f"phoenix-lxc --redis-url {redis_url} jobs")
+
+
+def test_a_cancel_that_no_worker_takes_says_what_it_waits_for(
+    started: Callable[..., subprocess.Popen[str]], redis_url: str
+) -> None:
+    process = started("--redis-url", redis_url, "cancel", "7d8c1a52-6a5e-4a0e-9a6e-2f9f3f0c1b11")
+    assert process.stderr is not None
+    assert "No worker is running, and it takes one to cancel a job." in process.stderr.readline()
+
+
 @pytest.mark.parametrize("command", ["status", "drift", "plan --all"])
 def test_what_only_looks_waits_no_longer_than_asked(command: str, redis_url: str) -> None:
     result = invoke("--redis-url", redis_url, *command.split(), "--timeout", "0.1")

@@ -20,7 +20,7 @@ FAILED = 1
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "bold red"}
 _WIDTH = max(map(len, Level))
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True, subcommand_metavar="")
 
 
 @app.callback(
