@@ -32,8 +32,6 @@ QUEUE = "phoenix.ensure"
 RESUME_QUEUE = "phoenix.resume"
 """Where the engine puts tasks that go on; workers empty it first. Never published to by requesters."""
 
-_RAISED = "Value error, "
-"""What pydantic puts before the words of a check of ours."""
 _SHOWN = 40
 """How much of what does not fit is shown."""
 
@@ -300,7 +298,7 @@ def kind_of(model: type[Message]) -> str:
 
 def _wording(location: tuple[int | str, ...], message: str, given: Any) -> str:
     where = ".".join(map(_plain, location)) or "request"
-    return f"{where}: {message.removeprefix(_RAISED)}, not {str(given)[:_SHOWN]!r}"
+    return f"{where}: {message}, not {str(given)[:_SHOWN]!r}"
 
 
 def _plain(name: int | str) -> str:
