@@ -165,6 +165,39 @@ def test_all_of_an_entrys_refusals_come_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_right_of_a_wrong_key_is_looked_at_in_the_same_round(tmp_path: Path) -> None:
+    wrong_volumes = [{**VOLUME, "size_gb": 0, "pool": "9"}, {"name": "w"}, VOLUME, {**VOLUME, "name": "again"}]
+    configs = {
+        "900": template(network_config=network(), cores=0),
+        "103": clone(network_config={"ip": "10.0.0.5/24", "gw": "10.9.0.1", "vlan": "7"}, volumes=wrong_volumes),
+        "104": clone(network_config=network(bridge="no bridge"), dependencies=["x", 900]),
+    }
+    told = [str(refusal) for refusal in refusals(tmp_path, {"lxc_configs": configs})]
+    assert [line.rpartition(". ")[0] for line in told] == [
+        "CT 900: cores 0 is below 1",
+        "CT 103: network_config.bridge is missing",
+        'CT 103: network_config.vlan "7" is not a whole number',
+        'CT 103: volumes[0].pool "9" is not the id of a storage',
+        "CT 103: volumes[0].size_gb 0 is below 1",
+        "CT 103: volumes[1].pool is missing",
+        "CT 103: volumes[1].size_gb is missing",
+        "CT 103: volumes[1].mount_point is missing",
+        "CT 103: network_config has the gateway 10.9.0.1, which is outside its network 10.0.0.0/24",
+        'CT 104: network_config.bridge "no bridge" is not the name of an interface',
+        'CT 104: dependencies[0] "x" is not a CTID',
+        "CT 104: It depends on 900, which is a template and never runs",
+        "CT 103: The address 10.0.0.5 is that of 900 too",
+        "CT 104: The address 10.0.0.5 is that of 900 too",
+        'CT 103: Two things are mounted at "/v"',
+    ]
+
+
+@pytest.mark.parametrize("value", ["1", 0.5, 2048.5, True])
+def test_what_is_no_whole_number_is_told_in_words_that_fit(tmp_path: Path, value: Any) -> None:
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(memory_mb=value)}})
+    assert refusal.remedy == "Write one without quotes or a fraction, such as 4."
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

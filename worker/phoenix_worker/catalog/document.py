@@ -24,6 +24,15 @@ class Document:
     content: dict[str, Any]
     repeated: tuple[Refusal, ...] = ()
 
+    @property
+    def containers(self) -> dict[str, Any] | Refusal:
+        """What is declared in it, or why nothing is."""
+        configs = self.content.get("lxc_configs")
+        if isinstance(configs, dict):
+            return configs
+        problem = "lxc_configs is missing." if configs is None else f"lxc_configs is {shown(configs)}, not an object."
+        return Refusal(None, problem, 'Declare the containers in "lxc_configs": {"100": {…}}.')
+
 
 def read(path: Path) -> bytes:
     """Read the file. Raises CatalogError when there is no such file or it cannot be read."""

@@ -1,6 +1,7 @@
 """One entry of the catalog as it is written in the file, and what is wrong with it on its own."""
 
 # No postponed annotations here: pydantic needs the types when the classes are made.
+import copy
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ class Entry(Section):
 
 @dataclass(frozen=True, slots=True)
 class ParsedEntry:
-    """An entry with its raw form. Keys in `broken` were refused, and `entry` is as if they were not there."""
+    """An entry with its raw form. Of the keys in `broken`, `entry` has what is right of them."""
 
     ctid: int
     entry: Entry
@@ -158,19 +159,48 @@ def parse_entry(ctid: int, raw: Any) -> tuple[ParsedEntry | None, list[Refusal]]
     """Check one raw entry. With refusals the entry holds what is right of it, so that the rest is checked too."""
     if not isinstance(raw, dict):
         return None, [Refusal(ctid, f"The entry is {shown(raw)}, not an object.", 'Write {"name": …}.')]
-    try:
-        return ParsedEntry(ctid, Entry.model_validate(raw), raw), []
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-    broken = frozenset(str(detail["loc"][0]) for detail in details)
-    whole = {"name": f"ct{ctid}"} | {key: value for key, value in raw.items() if key not in broken}
-    parsed = ParsedEntry(ctid, Entry.model_validate(whole), raw, broken)
-    return parsed, [_refusal(ctid, detail) for detail in details]
+    right, wrong = raw, list[ErrorDetails]()
+    while True:
+        try:
+            entry = Entry.model_validate(right)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        else:
+            broken = frozenset(str(detail["loc"][0]) for detail in wrong)
+            return ParsedEntry(ctid, entry, raw, broken), [_refusal(ctid, detail) for detail in wrong]
+        right = copy.deepcopy(right)
+        # What is missing only because it was wrong was told of already.
+        wrong += [one for one in details if not wrong or one["type"] != "missing"]
+        # From the end: taking an item out of a list moves those behind it.
+        for key, *inner in reversed(dict.fromkeys(one["loc"][:2] for one in details)):
+            _leave_out(right, str(key), *inner)
+
+
+_BY_ITEM = ("dependencies", "mount_points", "volumes", "zfs_volumes")
+"""Lists whose right items are looked at without the wrong ones."""
+_STAND_IN = {"name": "ct", "bridge": "vmbr0"}
+"""Taken for what has to be there, so that the rest can be looked at. Nothing is made of it."""
+
+
+def _leave_out(entry: dict[str, Any], key: str, inner: int | str | None = None) -> None:
+    """Take the least that is wrong out of an entry: an item, a part of the network's configuration, or a key."""
+    value = entry.get(key)
+    if key in _BY_ITEM and isinstance(value, list) and isinstance(inner, int):
+        del value[inner]
+    elif key == "network_config" and isinstance(value, dict):
+        for part in ("gw", "gw6") if inner is None else (inner,):
+            value.pop(part, None)
+        if inner in _STAND_IN:
+            value[inner] = _STAND_IN[inner]
+    else:
+        entry.pop(key, None)
+        if key in _STAND_IN:
+            entry[key] = _STAND_IN[key]
 
 
 _STANDARD = {
     "missing": ("is missing", "Declare {key}."),
-    "int_type": ("is not a whole number", "Write digits without quotes."),
+    "int_type": ("is not a whole number", "Write one without quotes or a fraction, such as 4."),
     "bool_type": ("is neither true nor false", "Write true or false without quotes."),
     "string_type": ("is not a string", "Write it in quotes."),
     "list_type": ("is not a list", "Write it in [ ]."),

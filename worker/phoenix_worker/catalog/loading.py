@@ -113,10 +113,9 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
 
 def _entries(document: Document) -> tuple[dict[int, ParsedEntry], list[Refusal]]:
     refusals = [*document.repeated]
-    configs = document.content.get("lxc_configs")
-    if not isinstance(configs, dict):
-        problem = "lxc_configs is missing." if configs is None else f"lxc_configs is {shown(configs)}, not an object."
-        return {}, [*refusals, Refusal(None, problem, 'Declare the containers in "lxc_configs": {"100": {…}}.')]
+    configs = document.containers
+    if isinstance(configs, Refusal):
+        return {}, [*refusals, configs]
     entries = {}
     for key, raw in configs.items():
         ctid = parse_ctid(key)

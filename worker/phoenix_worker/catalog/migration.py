@@ -30,11 +30,13 @@ def migrate(text: str, *, seal: Container[int] = ()) -> str:
     """Migrate the text of a catalog; a text that needs nothing is returned as it is.
 
     `seal` names those that become templates even if they look like services. Raises CatalogError when the text is not
-    JSON, when a `template_file` leads nowhere, or when a service would become a template.
+    JSON, when it has no `lxc_configs`, when a `template_file` leads nowhere, or when a service would become a template.
     """
     document = parse(text.encode("utf-8", "surrogatepass"))
     if document.repeated:
         raise CatalogError(document.repeated)
+    if isinstance(nothing := document.containers, Refusal):
+        raise CatalogError([nothing])
     sources = _sources(document.content)
     if services := [*_services(document.content, sources, seal)]:
         raise CatalogError(services)
@@ -60,8 +62,7 @@ def _sources(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _containers(content: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    configs = content.get("lxc_configs")
-    for ctid, entry in configs.items() if isinstance(configs, dict) else ():
+    for ctid, entry in content["lxc_configs"].items():
         if isinstance(entry, dict):
             yield ctid, entry
 
@@ -115,8 +116,8 @@ def _signs_of_service(
 def _edits(text: str, sources: Mapping[str, Any]) -> Iterator[Edit]:
     top = members(text, text.index("{"))
     yield from removals(top, {_SECTION})
-    configs = next((member for member in top if member.key == "lxc_configs" and isinstance(member.value, dict)), None)
-    for container in [] if configs is None else members(text, configs.value_start):
+    configs = next(member for member in top if member.key == "lxc_configs")
+    for container in members(text, configs.value_start):
         if isinstance(container.value, dict):
             yield from _container_edits(members(text, container.value_start), sources.get(container.key))
 
@@ -135,11 +136,10 @@ def _container_edits(keys: list[Member], source: Any) -> Iterator[Edit]:
 def _migrated(content: Mapping[str, Any], sources: Mapping[str, Any]) -> dict[str, Any]:
     """Do the same on the parsed file: what the edited text must say."""
     result = {key: value for key, value in content.items() if key != _SECTION}
-    if isinstance(content.get("lxc_configs"), dict):
-        result["lxc_configs"] = {
-            ctid: _migrated_entry(entry, sources.get(ctid)) if isinstance(entry, dict) else entry
-            for ctid, entry in content["lxc_configs"].items()
-        }
+    result["lxc_configs"] = {
+        ctid: _migrated_entry(entry, sources.get(ctid)) if isinstance(entry, dict) else entry
+        for ctid, entry in content["lxc_configs"].items()
+    }
     return result
 
 
