@@ -109,6 +109,13 @@ GRANT = f"--users {USER} --tokens '{TOKEN_ID}' --roles Phoenix"
             "Sys.Audit on /",
         ),
         (lambda pve: setattr(pve, "bridges", {"vmbr1"}), "error", f"Bridge vmbr0 on {NODE}", "103", "sees: vmbr1"),
+        (
+            lambda pve: setattr(pve, "certificate_days", None),
+            "error",
+            f"Node {NODE}",
+            "not as documented (",
+            "no proxy in between",
+        ),
         (lambda pve: setattr(pve, "clock_ahead", -60), "error", f"Clock of {NODE}", "60 s behind", "NTP"),
         (lambda pve: setattr(pve, "certificate_days", 3), "warning", f"Certificate of {NODE}", "3 days", "updatecerts"),
         (alter("local-lvm", active=0), "error", f"Storage local-lvm on {NODE}", "not online", "pvesm status"),

@@ -91,7 +91,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """Of every node."""
         self.clock_ahead = 0.0
         """Seconds that the nodes' clocks are before this machine's."""
-        self.certificate_days = 365
+        self.certificate_days: int | None = 365
+        """None leaves it out of the answer."""
         self.intervals: list[Interval] = []
         self.cloned_from: dict[int, int] = {}
         """The source of each clone that was asked for, by the new CTID."""
@@ -207,8 +208,9 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         return {"time": now, "localtime": now, "timezone": "UTC"}
 
     async def _certificates(self, _v: dict[str, Any], _user: str) -> list[dict[str, Any]]:
-        ends = int(time.time()) + self.certificate_days * 86_400
-        return [{"filename": "pve-ssl.pem", "notafter": ends}, {"filename": "pve-root-ca.pem", "notafter": 0}]
+        days = self.certificate_days
+        ends = {} if days is None else {"notafter": int(time.time()) + days * 86_400}
+        return [{"filename": "pve-ssl.pem", **ends}, {"filename": "pve-root-ca.pem", "notafter": 0}]
 
     async def _cluster_status(self, request: web.Request) -> web.Response:
         self.require(request[USER_OF], "/", "Sys.Audit")
@@ -285,7 +287,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         return [("GET", "/nodes/{node}/aplinfo", self._index), ("POST", "/nodes/{node}/aplinfo", self._download)]
 
     async def _index(self, _v: dict[str, Any], _user: str) -> list[dict[str, str]]:
-        return [{"template": name, "package": name.partition("_")[0]} for name in self.appliances]
+        nameless: list[dict[str, str]] = [{}]  # fakepve answers so, and nobody can download it
+        return nameless + [{"template": name, "package": name.partition("_")[0]} for name in self.appliances]
 
     async def _download(self, v: dict[str, Any], user: str) -> str:
         async def body() -> None:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 5.0
 _TROUBLE = (TransientError, PermanentError)
+_DEFECTIVE = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading an answer raises that lacks a field, or has something else in its place."""
 
 
 def check_all(settings: Settings) -> Iterator[Line]:
@@ -198,3 +200,6 @@ def _or_trouble(about_what: str, lines: Callable[[], Iterator[Line]]) -> Iterato
         yield from lines()
     except _TROUBLE as trouble:
         yield error(about_what, trouble.message, trouble.remedy)
+    except _DEFECTIVE as defect:
+        what = f"the answer is not as documented ({type(defect).__name__}: {defect}); the rest of it was not checked"
+        yield error(about_what, what, "Is it a Proxmox VE of a supported version, and no proxy in between?")

@@ -263,9 +263,9 @@ class ProxmoxApi(Offers, Surroundings):
         return frozenset(str(entry["volid"]) for entry in self.call(request, content="vztmpl"))
 
     def appliances(self, node: str) -> frozenset[str]:
-        """Ask `GET …/aplinfo`."""
+        """Ask `GET …/aplinfo`. An entry without a name is one that nobody can download."""
         request = Request("GET", f"nodes/{node}/aplinfo", f"read the index of OS templates on {node}")
-        return frozenset(str(entry["template"]) for entry in self.call(request))
+        return frozenset(str(entry["template"]) for entry in self.call(request) if "template" in entry)
 
     def download_os_template(self, node: str, volume: str) -> str:
         """Download by `POST …/aplinfo`."""

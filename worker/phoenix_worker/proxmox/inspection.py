@@ -61,9 +61,7 @@ class Inspection:
             os_templates=_unless_forbidden(
                 lambda: frozenset().union(*(self._os_templates(name, storage) for storage in usable))
             ),
-            appliances=frozenset(
-                str(row["template"]) for row in self._get(f"nodes/{name}/aplinfo", "read the index of OS templates")
-            ),
+            appliances=self._api.appliances(name),
             clock_ahead_s=_unless_forbidden(lambda: self._clock(name)),
             certificate_days=self._certificate(name),
         )
