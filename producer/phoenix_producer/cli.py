@@ -171,10 +171,17 @@ def plan(
         "130 Ctrl-C.",
     ),
 )
-def drift(context: typer.Context, ctids: Ctids = None, *, timeout: LookTimeout = None, as_json: AsJson = False) -> None:
+def drift(
+    context: typer.Context,
+    ctids: Ctids = None,
+    *,
+    accept_not_applied: AcceptNotApplied = False,
+    timeout: LookTimeout = None,
+    as_json: AsJson = False,
+) -> None:
     """Print how what exists differs from the catalog, all of it by default: differences only; change nothing."""
     with talking(context) as producer, late_notice(context):
-        drifts = producer.drift(ctids or ()).wait(timeout)
+        drifts = producer.drift(ctids or (), accept_not_applied=accept_not_applied).wait(timeout)
     if as_json:
         print_json([one.model_dump(mode="json") for one in drifts])
     else:

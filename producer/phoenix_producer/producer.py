@@ -190,12 +190,14 @@ class Producer:
         """
         return self._look(STATUS, "status", ctids, _STANDINGS.validate_python)
 
-    def drift(self, ctids: Iterable[int] = ()) -> Handle[list[Drift]]:
+    def drift(self, ctids: Iterable[int] = (), *, accept_not_applied: bool = False) -> Handle[list[Drift]]:
         """Ask how what exists at CTIDs of the catalog differs from it, by default at all; nothing is changed.
 
-        Raises ContractError and Unreachable.
+        With `accept_not_applied`, what the workers have no door for is no difference. Raises ContractError and
+        Unreachable.
         """
-        return self._look(DRIFT, "drift", ctids, _DRIFTS.validate_python)
+        options = {"accept_not_applied": True} if accept_not_applied else {}
+        return self._look(DRIFT, "drift", ctids, _DRIFTS.validate_python, **options)
 
     def cancel(self, request_id: UUID | str) -> Handle[Cancelled]:
         """Ask that a job stop for its requester. Raises ContractError and Unreachable. See `Handle.cancel`."""
@@ -211,10 +213,12 @@ class Producer:
         options = request.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
         return self._send(name, request_id, request.ctid, options, EnsureResult.model_validate)
 
-    def _look(self, name: str, noun: str, ctids: Iterable[int], read: Callable[[Any], Answer]) -> Handle[Answer]:
+    def _look(
+        self, name: str, noun: str, ctids: Iterable[int], read: Callable[[Any], Answer], **options: Any
+    ) -> Handle[Answer]:
         wanted = [self._request(ctid).ctid for ctid in ctids]
         subject = f"the {noun} of {', '.join(map(str, wanted)) or 'everything'}"
-        return self._ask(name, {"ctids": wanted} if wanted else {}, read, subject)
+        return self._ask(name, options | ({"ctids": wanted} if wanted else {}), read, subject)
 
     def _send(
         self, name: str, request_id: UUID, ctid: int, options: dict[str, Any], read: Callable[[Any], Answer]

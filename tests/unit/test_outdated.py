@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from phoenix_worker.catalog.declaration import Declaration, Role
+from phoenix_worker.catalog.declaration import Declaration, Role, Script
 from phoenix_worker.core.diff import diff, origin_of
 from phoenix_worker.core.marker import Marker, Stage, read_marker, write_marker
 from phoenix_worker.core.observation import Observation, Presence
@@ -37,11 +37,11 @@ def sealed(declaration: str = "h1", source: str = "debian-13.tar.zst", **config:
 
 
 def test_a_template_as_declared_is_not_outdated() -> None:
-    assert outdated(DECLARED, sealed()) == ()
+    assert outdated(DECLARED, sealed(), door=True) == ()
 
 
 def test_an_older_configuration_is_put_right_by_an_ensure() -> None:
-    (told,) = outdated(DECLARED, sealed("h0"))
+    (told,) = outdated(DECLARED, sealed("h0"), door=True)
     assert "`phoenix-lxc ensure 900`" in told
 
 
@@ -60,7 +60,7 @@ def test_an_older_configuration_is_put_right_by_an_ensure() -> None:
     ],
 )
 def test_what_no_ensure_changes_asks_for_a_rebuild(declared: Declaration, seen: Observation, why: str) -> None:
-    (told,) = outdated(declared, seen)
+    (told,) = outdated(declared, seen, door=True)
     assert why in told
     assert "`phoenix-lxc rebuild 900`" in told
     assert len(needs_rebuild(declared, seen)) == 1, "an ensure of the template says it too"
@@ -69,25 +69,40 @@ def test_what_no_ensure_changes_asks_for_a_rebuild(declared: Declaration, seen: 
 def test_it_stays_outdated_once_it_was_configured() -> None:
     declared = replace(DECLARED, os_template="local:vztmpl/debian-14.tar.zst", hash="h2")
     seen = sealed()
-    assert len(outdated(declared, seen)) == 2
+    assert len(outdated(declared, seen, door=True)) == 2
     notes = diff(declared, seen).put["description"]
     marker = read_marker(notes)
     assert marker is not None
     assert (marker.declaration, marker.origin) == ("h2", "debian-13.tar.zst")
-    (told,) = outdated(declared, replace(seen, config=seen.config | {"description": notes}))
+    (told,) = outdated(declared, replace(seen, config=seen.config | {"description": notes}), door=True)
     assert "rebuild" in told
 
 
-def test_changed_scripts_are_named() -> None:
-    (told,) = outdated(DECLARED, sealed(), ("base_setup",))
-    assert "its script base_setup is another one now" in told
+def test_scripts_that_changed_or_never_ran_are_named_as_such() -> None:
+    scripts = (Script("old", "features/old.sh", "2"), Script("new", "features/new.sh", "1"))
+    declared, seen = replace(DECLARED, scripts=scripts), sealed()
+    assert seen.marker is not None
+    notes = write_marker(replace(seen.marker, scripts=(("old", "1"),)))
+    seen = replace(seen, config=seen.config | {"description": notes})
+    (told,) = outdated(declared, seen, door=True)
+    assert "(its script old is another one now; its script new was never run)" in told
+    (told,) = outdated(declared, seen, door=False)
+    assert "(its script old is another one now)" in told, "a rebuild without the door would run none"
+    on_node = tuple(replace(script, on_node=True) for script in scripts)
+    (told,) = outdated(replace(declared, scripts=on_node), seen, door=True)
+    assert "(its script new was never run)" in told, "what lies on the node is known to the node"
+
+
+def test_a_template_that_was_built_without_the_door_is_not_outdated_for_lack_of_it() -> None:
+    declared = replace(DECLARED, scripts=(Script("base_setup", "features/base_setup.sh", "1"),))
+    assert outdated(declared, sealed(), door=False) == ()
 
 
 def test_nothing_is_said_of_what_nobody_noted_or_is_no_template_of_ours() -> None:
-    assert outdated(DECLARED, sealed(source="")) == ()
-    assert outdated(DECLARED, sealed("h0", description="by hand")) == ()
-    assert outdated(replace(DECLARED, role=Role.CONTAINER), sealed("h0")) == ()
-    assert outdated(DECLARED, sealed("h0", template="0")) == (), "one that is half made is finished anyhow"
+    assert outdated(DECLARED, sealed(source=""), door=True) == ()
+    assert outdated(DECLARED, sealed("h0", description="by hand"), door=True) == ()
+    assert outdated(replace(DECLARED, role=Role.CONTAINER), sealed("h0"), door=True) == ()
+    assert outdated(DECLARED, sealed("h0", template="0"), door=True) == (), "one that is half made is finished anyhow"
 
 
 def test_any_os_template_can_be_noted() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from phoenix_producer.contract import ContractError
 from phoenix_producer.plans import Drift
 from phoenix_producer.standing import Exists
 from phoenix_worker.core.diff import diff
 from phoenix_worker.core.errors import PermanentError
-from phoenix_worker.core.inside import changed_scripts
 from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import judge, may_write
 from phoenix_worker.core.plan import plan
@@ -27,17 +27,22 @@ if TYPE_CHECKING:
     from phoenix_worker.task import PhoenixTask
 
 
-def drifts(task: PhoenixTask, ctids: Any) -> Iterator[Drift]:
+def drifts(task: PhoenixTask, ctids: Any, *, accepted: Any) -> Iterator[Drift]:
     """Look at each CTID, or at all of the catalog when none is named.
 
+    What is out of reach without the door to the node's shell differs, unless it is `accepted` that it is not applied.
     Raises ContractError, and PermanentError for a CTID that is not declared.
     """
+    if not isinstance(accepted, bool):
+        raise ContractError(f"Not a valid drift request: accept_not_applied {accepted!r} is neither true nor false.")
     for declaration in declarations_of(task, ctids, "drift"):
-        yield _drift(task, declaration)
+        yield _drift(task, declaration, accepted=accepted)
 
 
-def _drift(task: PhoenixTask, declaration: Declaration) -> Drift:
+def _drift(task: PhoenixTask, declaration: Declaration, *, accepted: bool) -> Drift:
     try:
+        if accepted or (task.shell is not None and any(script.on_node for script in declaration.scripts)):
+            declaration = task.reach(declaration, accepted=True)
         pending = takes_effect_later(declaration)
         seen = task.proxmox.observe(declaration.node, declaration.ctid, pending=pending)
         seen = with_surroundings(task.proxmox, declaration, seen)
@@ -55,7 +60,7 @@ def _drift(task: PhoenixTask, declaration: Declaration) -> Drift:
         actions=tuple(_differences(declaration, seen, verdict)),
         pending_restart=tuple(dict.fromkeys((*seen.pending, *later))),
         needs_rebuild=needs_rebuild(declaration, seen),
-        outdated=outdated(declaration, seen, changed_scripts(declaration, seen)),
+        outdated=outdated(declaration, seen, door=task.shell is not None),
     )
 
 

@@ -142,7 +142,7 @@ class _Looks:
             if template.not_applied:
                 self._forecast.templates_not_applied[template.ctid] = template.not_applied
             return self.container(template, Why.TEMPLATE, clone)
-        self._forecast.warnings += about_template(template, seen, "would be cloned")
+        self._forecast.warnings += about_template(self._task, template, seen, "would be cloned")
         return seen
 
 

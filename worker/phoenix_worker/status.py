@@ -10,7 +10,6 @@ from phoenix_producer.contract import ContractError, Ctid
 from phoenix_producer.standing import Exists, Standing
 from phoenix_worker.core.diff import diff
 from phoenix_worker.core.errors import PermanentError
-from phoenix_worker.core.inside import changed_scripts
 from phoenix_worker.core.marker import Stage
 from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import Action, Verdict, judge, may_write
@@ -59,7 +58,7 @@ def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
         exists(declaration, seen, verdict),
         running=seen.running,
         differs=_differences(declaration, seen) if may_write(verdict) else (),
-        outdated=outdated(declaration, seen, changed_scripts(declaration, seen)),
+        outdated=outdated(declaration, seen, door=task.shell is not None),
         lock=seen.lock,
         problem=verdict.message,
     )

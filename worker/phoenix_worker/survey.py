@@ -11,7 +11,7 @@ from uuid import UUID
 
 from phoenix_producer.contract import ContractError, EnsureRequest, Request, kind_of, parse_as
 from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.inside import changed_scripts, run_again
+from phoenix_worker.core.inside import run_again
 from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import Action, Creating, Purpose, Verdict, judge
 from phoenix_worker.repair import can_clear, clear, running_makers
@@ -149,17 +149,17 @@ def template_there(task: PhoenixTask, template: Declaration) -> tuple[bool, tupl
 
     def look_at_it() -> dict[str, Any]:
         seen = task.proxmox.observe_template(template.node, template.ctid)
-        return {"finished": seen.is_template, "warnings": about_template(template, seen, "was cloned")}
+        return {"finished": seen.is_template, "warnings": about_template(task, template, seen, "was cloned")}
 
     there = task.read("template", look_at_it)
     return there["finished"], tuple(there["warnings"])
 
 
-def about_template(template: Declaration, seen: Observation, what: str) -> tuple[str, ...]:
+def about_template(task: PhoenixTask, template: Declaration, seen: Observation, what: str) -> tuple[str, ...]:
     """Tell what to know of a template that is cloned as it is, or would be."""
     if not seen.is_ours:
         return (not_made_by_us(template.ctid, what),)
-    return tuple(f"{why} It {what} as it is." for why in outdated(template, seen, changed_scripts(template, seen)))
+    return tuple(f"{why} It {what} as it is." for why in outdated(template, seen, door=task.shell is not None))
 
 
 def not_made_by_us(template: int, what: str) -> str:

@@ -225,9 +225,9 @@ def cancel(self: PhoenixTask, job: str = "") -> dict[str, str]:
 
 
 @task(DRIFT)
-def drift(self: PhoenixTask, ctids: Any = ()) -> list[dict[str, Any]]:
+def drift(self: PhoenixTask, ctids: Any = (), accept_not_applied: Any = False) -> list[dict[str, Any]]:  # noqa: FBT002 - as it is sent
     """Tell how what exists at the CTIDs, at all of the catalog by default, differs from it."""
-    return [one.model_dump(mode="json") for one in drifts(self, ctids)]
+    return [one.model_dump(mode="json") for one in drifts(self, ctids, accepted=accept_not_applied)]
 
 
 @task(STATUS)

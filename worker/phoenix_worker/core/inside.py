@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from phoenix_worker.catalog.declaration import Declaration, Script
     from phoenix_worker.core.marker import Marker
-    from phoenix_worker.core.observation import Observation
 
 
 def scripts_to_run(declaration: Declaration, marker: Marker | None) -> tuple[Script, ...]:
@@ -21,9 +20,16 @@ def scripts_to_run(declaration: Declaration, marker: Marker | None) -> tuple[Scr
     return tuple(script for script in declaration.scripts if script.again or (script.name, script.hash) not in ran)
 
 
-def changed_scripts(declaration: Declaration, observation: Observation) -> list[str]:
-    """Name the scripts of what stands there that did not run as they are now."""
-    return [script.name for script in scripts_to_run(declaration, observation.marker)]
+def changed_scripts(declaration: Declaration, marker: Marker) -> list[str]:
+    """Name the scripts that ran as others than they are now, as far as that is known without asking the node."""
+    ran = dict(marker.scripts)
+    here = (script for script in declaration.scripts if not script.on_node)
+    return [script.name for script in here if ran.get(script.name, script.hash) != script.hash]
+
+
+def scripts_never_run(declaration: Declaration, marker: Marker) -> list[str]:
+    """Name the scripts that never ran to a good end, not as they were before either."""
+    return [script.name for script in declaration.scripts if script.name not in dict(marker.scripts)]
 
 
 def with_contents(declaration: Declaration, contents: Mapping[str, str]) -> Declaration:
