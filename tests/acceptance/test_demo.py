@@ -62,6 +62,26 @@ class Demo:
         os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(60)
 
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as a user would who looks around in the demo's directory."""
+        url = next(word for word in self.output.split() if word.startswith("PHOENIX_REDIS_URL="))
+        return subprocess.run(
+            [Path(sys.executable).parent / "phoenix-lxc", *arguments],
+            cwd=self.directory(),
+            env={**os.environ, "PHOENIX_REDIS_URL": url.partition("=")[2], "COLUMNS": "200"},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def kill(self, command: str) -> None:
+        """Kill the demo's processes with this in their command line."""
+        for process in Path("/proc").glob("[0-9]*"):
+            line = process.joinpath("cmdline").read_bytes() if process.exists() else b""
+            if command in line.replace(b"\0", b" ").decode() and process.joinpath("cwd").resolve() == self.directory():
+                os.kill(int(process.name), signal.SIGKILL)
+
     def directory(self) -> Path:
         return next(self.temporary.iterdir())
 
@@ -145,8 +165,20 @@ def test_a_part_that_ends_by_itself_ends_the_demo(demo: Demo) -> None:
     assert demo.left() == []
 
 
-def test_keep_shows_flower_and_ends_well_with_ctrl_c(demo: Demo) -> None:
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the worker in /proc")
+def test_keep_shows_flower_and_a_whole_product_and_ends_well_with_ctrl_c(demo: Demo) -> None:
     demo.start(QUICK, "--keep")
+    wait_for(lambda: "ensure again." in demo.output or demo.process.poll() is not None, 60)
+    checked = demo.ask("check")
+    assert "beside the catalog" not in checked.stdout
+    assert "not as documented" not in checked.stdout
+    assert demo.ask("drift", "--accept-not-applied").stdout == "Nothing that exists differs from the catalog.\n"
+    assert demo.ask("drift").returncode == 2, "the scripts of containers never ran"
+    assert "outdated" not in demo.ask("status").stdout
+    demo.kill("phoenix_worker worker")
+    wait_for(lambda: "it ended by itself and is started again" in demo.output or demo.process.poll() is not None, 60)
+    rebuilt = demo.ask("rebuild", "900", "--accept-not-applied")
+    assert rebuilt.returncode == 0, rebuilt.stderr
     assert demo.interrupt(after="ensure again.") == 0
     assert "Flower: http://127.0.0.1:" in demo.output
     assert "Traceback" not in demo.output

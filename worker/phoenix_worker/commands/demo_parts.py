@@ -160,7 +160,7 @@ def simulator(directory: Path, *, clone_seconds: float) -> Iterator[Simulator]:
         yield Simulator(part, told["url"], told["node"], access)
 
 
-def write_settings(directory: Path, redis_url: str, proxmox: Simulator, catalog: Path) -> None:
+def write_settings(directory: Path, redis_url: str, proxmox: Simulator, catalog: Path, *, scratch: range) -> None:
     """Write the `.env` that worker and Flower read."""
     settings = {
         "REDIS_URL": redis_url,
@@ -171,6 +171,7 @@ def write_settings(directory: Path, redis_url: str, proxmox: Simulator, catalog:
         "PROXMOX_TOKEN_VALUE": proxmox.access.token_value,
         "PROXMOX_CA_FILE": proxmox.access.ca_file or "",
         "NODE": proxmox.node,
+        "SCRATCH_CTIDS": f"{scratch[0]}-{scratch[-1]}",
         "PATIENCE": "30",
     }
     for name, value in settings.items():

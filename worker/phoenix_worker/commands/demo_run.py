@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from phoenix_worker.commands.demo_screen import Screen
 
 _LOOK_SECONDS = 0.25
+_TOO_SOON_SECONDS = 5.0
+"""A worker that ends this soon after its start would do so again."""
 
 
 def run(screen: Screen, *, catalog: Path | None, clone_seconds: float, keep: bool) -> None:
@@ -128,9 +130,16 @@ def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
         f"\nChange something in {stage.catalog_file} and ensure again.\n"
         f"One worker more: cd {stage.directory} && {sys.executable} -m celery -A phoenix_worker worker -n second\n"
     )
+    worker, restarted = stage.worker, -_TOO_SOON_SECONDS
     try:
         while True:
-            stage.check()
+            stage.simulator.part.check()
+            if not worker.child.running():
+                if time.monotonic() - restarted < _TOO_SOON_SECONDS:
+                    worker.check()
+                screen.say("Worker", "it ended by itself and is started again, as systemd or compose would.")
+                restarted = time.monotonic()
+                worker = started.enter_context(demo_parts.worker(stage.directory))
             time.sleep(_LOOK_SECONDS)
     except Ended:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def set_up(screen: Screen, started: ExitStack, directory: Path, *, catalog: Path
     loaded = load(file, Defaults(node=simulator.node))
     ctids = loaded.containers() if catalog else _EXAMPLE_CTIDS
     screen.say("Catalog", f"{len(loaded)} entries, {catalog or 'the example'}")
-    demo_parts.write_settings(directory, redis.url, simulator, file)
+    demo_parts.write_settings(directory, redis.url, simulator, file, scratch=_free_hundred(loaded))
     began = time.monotonic()
     worker = started.enter_context(demo_parts.worker(directory))
     screen.say("Worker", f"Celery {version('celery')}, ready after {time.monotonic() - began:.1f} s")
@@ -74,6 +75,14 @@ def set_up(screen: Screen, started: ExitStack, directory: Path, *, catalog: Path
 
 
 def _example(directory: Path) -> Path:
-    """A copy of the example, to be changed while the demo is kept running."""
+    """A copy of the example with its scripts, to be changed while the demo is kept running."""
+    with as_file(files(__package__) / "example_features") as scripts:
+        shutil.copytree(scripts, directory / "features")
     with as_file(files(__package__) / "example_catalog.json") as packaged:
         return shutil.copyfile(packaged, directory / _CATALOG_NAME)
+
+
+def _free_hundred(catalog: Catalog) -> range:
+    """CTIDs for rebuilds that the catalog has no use for."""
+    hundreds = (range(first, first + 100) for first in itertools.count(9000, 100))
+    return next(one for one in hundreds if not any(ctid in one for ctid in catalog))
