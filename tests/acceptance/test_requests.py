@@ -149,3 +149,12 @@ def test_a_catalog_that_turns_bad_leaves_the_last_good_one_in_use(product: Produ
     failure = refused(product, 103)
     assert (failure.cause, failure.warnings) == ("not-declared", ())
     assert product.ensure(104, request_id=uuid4()).outcome == "created"
+
+
+def test_what_an_entry_has_without_effect_reaches_who_asks_for_it(product: Product) -> None:
+    product.declare({900: template(), 103: container(103, memmory_mb=512), 104: container(104, coers=1)})
+    product.start_worker()
+    told = ('CT 103: "memmory_mb" has no effect. memory_mb was probably meant.',)
+    assert product.producer.plan(103).wait(timeout=60).warnings == told
+    assert product.ensure(103).warnings == told, "what is created"
+    assert product.ensure(103).warnings == told, "what is so already"

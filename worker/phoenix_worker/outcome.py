@@ -106,7 +106,7 @@ def planned(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
         lines=tuple(forecast.lines),
         not_applied=forecast.declaration.not_applied,
         templates_not_applied=forecast.templates_not_applied,
-        warnings=(*task.warnings(), *forecast.warnings),
+        warnings=(*task.warnings(forecast.declaration.ctid), *forecast.warnings),
     )
     return plan.model_dump(mode="json")
 
@@ -114,12 +114,13 @@ def planned(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
 def _result(
     task: PhoenixTask, declaration: Declaration, *, warnings: tuple[str, ...] = (), **fields: Any
 ) -> dict[str, Any]:
+    as_it_is = fields["outcome"] in _AS_IT_IS
     result = EnsureResult(
         request_id=task.running.job,
         ctid=declaration.ctid,
         node=declaration.node,
-        not_applied=() if fields["outcome"] in _AS_IT_IS else declaration.not_applied,
-        warnings=task.warnings() + warnings,
+        not_applied=() if as_it_is else declaration.not_applied,
+        warnings=task.warnings(None if as_it_is else declaration.ctid) + warnings,
         **fields,
     )
     return result.model_dump(mode="json")

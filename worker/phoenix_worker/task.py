@@ -90,12 +90,12 @@ class PhoenixTask(DurableTask):
             raise _not_declared(ctid, to, catalog, self.catalog.refusal())
         return catalog[ctid]
 
-    def warnings(self) -> tuple[str, ...]:
-        """What every requester should know just now, whatever was asked."""
+    def warnings(self, ctid: int | None = None) -> tuple[str, ...]:
+        """What every requester should know just now, and of a CTID what the catalog has without effect."""
         refusal = self.catalog.refusal()
-        if refusal is None:
-            return ()
-        return (f"The worker serves the last good catalog; the one on its disk is refused: {refusal}",)
+        refused = f"The worker serves the last good catalog; the one on its disk is refused: {refusal}"
+        advice = () if ctid is None else (one for one in self.catalog.current().warnings if one.ctid == ctid)
+        return (*([refused] if refusal is not None else []), *map(str, advice))
 
     def wait_for_task(self, upid: str, doing: str, *, kind: str) -> dict[str, Any]:
         """Wait for a Proxmox task and tell how it ended.
