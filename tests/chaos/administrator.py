@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from phoenix_producer.contract import Failure
     from tests.support.proxmox import Simulator
 
-NEEDED_FOR = frozenset({"half-made", "locked"})
+NEEDED_FOR = frozenset({"half-made", "being-created", "locked"})
 """Causes of failures after which asking again helps only when somebody has cleared what a Proxmox worker left."""
 _DESTROY = re.compile(r"`pct destroy (\d+) --destroy-unreferenced-disks 1`")
 _UNLOCK = re.compile(r"`pct unlock (\d+)`")
