@@ -100,3 +100,11 @@ def test_a_rule_that_proxmox_refuses_fails_before_anything_is_marked_as_done(pro
     redeclare(product, 103, firewall=walled(PING, SSH))
     assert done(product.ensure(103)) == [("configure", 103), ("start", 103)]
     assert firewall_of(product, 103) == (True, ["icmp", "22"])
+
+    redeclare(product, 103, firewall=walled({**SSH, "source": "+office"}, WEB))
+    failure = refused(product, 103)
+    assert (
+        "-dport 80,443 # Web ✓ was put into its firewall rules before, and stays; no rule was deleted"
+        in failure.message
+    )
+    assert firewall_of(product, 103) == (True, ["icmp", "22", "80,443"]), "what it had, it has"

@@ -14,7 +14,9 @@ from phoenix_worker.core.firewall import (
     Act,
     FirewallState,
     Rule,
+    RuleWrite,
     declared_rule,
+    left_behind,
     rule_writes,
     shown_rule,
     wording,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from phoenix_worker.core.observation import Observation
 
 AS_DECLARED = FirewallState(enabled=True, rules=(declared_rule(HTTPS), declared_rule(PING)))
+OTHER: Rule = {"type": "in", "action": "ACCEPT", "enable": "1", "proto": "tcp", "dport": "22"}
+DROP: Rule = {"type": "in", "action": "DROP", "enable": "1"}
 WALLED = replace(DECLARED, firewall=FIREWALL)
 
 
@@ -37,6 +41,15 @@ def test_the_requests_make_exactly_the_declared_rules_in_their_order(present: li
     writes = rule_writes(present, wanted)
     assert ruled(present, writes) == wanted
     assert bool(writes) is (present != wanted)
+
+
+@given(RULES, RULES)
+def test_a_rule_that_proxmox_refuses_leaves_all_that_stood_there(present: list[Rule], wanted: list[Rule]) -> None:
+    writes = rule_writes(present, wanted)
+    for count, write in enumerate(writes):
+        if write.act in {Act.INSERT, Act.UPDATE}:
+            left = iter(ruled(present, writes[:count]))
+            assert all(rule in left for rule in present), "and in its order"
 
 
 @given(RULES)
@@ -54,6 +67,8 @@ def test_where_there_are_none_each_rule_is_one_request(wanted: list[Rule]) -> No
         ("xabc", ["insert"]),
         ("abcx", ["insert", "move"]),
         ("axbc", ["insert", "move"]),
+        ("xc", ["update", "delete"]),
+        ("xyc", ["insert", "move", "insert", "move", "delete", "delete"]),
     ],
 )
 def test_what_is_right_is_left_alone(wanted: str, acts: list[str]) -> None:
@@ -95,6 +110,15 @@ def test_rules_that_are_not_declared_stay_and_an_empty_list_takes_them_all() -> 
     assert not diff(replace(DECLARED, firewall=Firewall(enabled=True)), with_firewall(AS_DECLARED))
     none = replace(DECLARED, firewall=Firewall(enabled=True, rules=()))
     assert [write.act for write in diff(none, with_firewall(AS_DECLARED)).rules] == ["delete", "delete"]
+
+
+def test_what_a_refused_rule_leaves_behind_is_told() -> None:
+    writes = diff(WALLED, with_firewall(FirewallState(enabled=True, rules=(OTHER, DROP)))).rules
+    assert left_behind(writes[:0]) == "Its firewall rules are as they were."
+    put = "IN ACCEPT -p icmp was put into its firewall rules before, and stays"
+    assert left_behind(writes[:2]) == f"{put}; no rule was deleted."
+    assert left_behind(writes[:5]).endswith("and stays; 1 that are not declared were deleted.")
+    assert left_behind([RuleWrite(Act.DELETE)]) == "Of its firewall rules 1 that are not declared were deleted before."
 
 
 @pytest.mark.parametrize("wanted", [True, False])

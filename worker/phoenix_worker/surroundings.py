@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.errors import TransientError
-from phoenix_worker.core.firewall import Act, firewall_writes
+from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.firewall import Act, firewall_writes, left_behind
 from phoenix_worker.core.observation import Presence
 
 if TYPE_CHECKING:
@@ -44,7 +44,11 @@ def change_surroundings(
     node, ctid = seen.node, seen.ctid
     digest = seen.firewall.digest if seen.firewall is not None else ""
     for count, write in enumerate(changes.rules):
-        proxmox.write_rule(node, ctid, write, digest=digest if count == 0 else "")
+        try:
+            proxmox.write_rule(node, ctid, write, digest=digest if count == 0 else "")
+        except PermanentError as error:
+            message = f"{error.message} {left_behind(changes.rules[:count])}"
+            raise PermanentError(message, cause=error.cause, remedy=error.remedy) from error
     by_position = any(write.act is not Act.INSERT for write in changes.rules[1:])
     if by_position and not new and firewall_writes(declaration.firewall, proxmox.firewall(node, ctid, option=False)):
         raise TransientError(

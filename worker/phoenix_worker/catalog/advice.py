@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 _OF_RUNNING = ("start_at_boot", "boot_order", "boot_delay", "state", "health_check", "enable_lifecycle_snapshots")
 _IS_SO_ANYHOW = (False, "stopped")
-_WITH_PORTS = frozenset({"tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "ipv6-icmp"})
-"""Protocols whose rules may have a `port`; that of the last three is a type (pve-firewall, `verify_rule`)."""
 
 
 def advise_volumes(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
@@ -49,15 +47,11 @@ def advise_origins(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
 
 
 def advise_firewalls(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
-    """Point out rules that Proxmox will refuse, and firewalls that let nobody in."""
+    """Point out firewalls that let nobody in."""
     for ctid, parsed in entries.items():
         firewall = parsed.entry.firewall
         if firewall is None:
             continue
-        for index, rule in enumerate(firewall.rules or ()):
-            if rule.port is not None and rule.proto not in _WITH_PORTS:
-                problem = f"firewall.rules[{index}] has a port and no protocol with ports: Proxmox refuses it."
-                yield Advice(ctid, problem, 'Add "proto": "tcp" or "udp".')
         if firewall.enabled and not any((rule.type, rule.action) == ("in", "ACCEPT") for rule in firewall.rules or ()):
             problem = "firewall is enabled and no rule lets anything in, which Proxmox then drops by default."
             yield Advice(ctid, problem, 'Add rules such as {"type": "in", "action": "ACCEPT", "proto": "icmp"}.')

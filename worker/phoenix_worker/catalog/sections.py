@@ -22,6 +22,10 @@ from phoenix_worker.catalog.fields import (
     refused,
 )
 
+_PORT_NAMES = {"tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "ipv6-icmp"}
+_PORT_NUMBERS = {"6", "17", "136", "132", "33", "1", "58"}
+"""Protocols whose rules may have a `port`, which is a type for the ICMPs (pve-firewall, `verify_rule`)."""
+
 
 class Section(BaseModel):
     """Base of what is read from the file: no type is guessed; null and "" mean "not declared"."""
@@ -122,6 +126,15 @@ class FirewallRule(Section):
     """Destination port: `443`, a list `80,443`, or a range `8000:8010`. It takes a protocol with ports."""
     comment: Comment | None = None
     """One line for people."""
+
+    @model_validator(mode="after")
+    def _a_port_has_its_protocol(self) -> Self:
+        if self.port is None or self.proto in _PORT_NAMES | _PORT_NUMBERS:
+            return self
+        problem = (
+            f'has a port, and the protocol "{self.proto}" has none' if self.proto else "has a port and no protocol"
+        )
+        raise refused(f"{problem}, which Proxmox refuses", 'Declare "proto": "tcp" or "udp", or no port.')
 
 
 class Firewall(Section):

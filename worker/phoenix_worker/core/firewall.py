@@ -2,7 +2,8 @@
 
 Proxmox has four: a new rule goes to the top, whatever its position was to be; one can be moved, changed in its place,
 or deleted (pve-firewall, `PVE/API2/Firewall/Rules.pm`). So the rules are gone through from the last to the first, and
-the positions of those before stay what they were.
+the positions of those before stay what they were. Proxmox may refuse a rule: what is new comes first, behind what it
+replaces, and nothing that stood there is lost until all of it was taken.
 """
 
 from __future__ import annotations
@@ -85,18 +86,20 @@ def rule_writes(present: Sequence[Rule], wanted: Sequence[Rule]) -> tuple[RuleWr
 
 
 def _writes(present: Sequence[Rule], wanted: Sequence[Rule]) -> Iterator[RuleWrite]:
-    for first, end, new_first, new_end in reversed(_differences(present, wanted)):
-        changed = min(end - first, new_end - new_first)
-        for position in reversed(range(first + changed, end)):
-            yield RuleWrite(Act.DELETE, position)
-        for rule in reversed(wanted[new_first + changed : new_end]):
-            yield RuleWrite(Act.INSERT, rule=rule)
-            if first + changed:
-                yield RuleWrite(Act.MOVE, first + changed + 1)
-        for offset in reversed(range(changed)):
-            rule = wanted[new_first + offset]
-            drop = tuple(sorted(present[first + offset].keys() - rule.keys()))
-            yield RuleWrite(Act.UPDATE, first + offset, rule, drop)
+    differences = _differences(present, wanted)
+    gone = [position for first, end, _, _ in differences for position in range(first, end)]
+    new = [(first, end, index) for first, end, *of_new in differences for index in range(*of_new)]
+    if len(new) == 1 and new[0][0] in gone:
+        (position, _, index), new = new[0], []
+        drop = tuple(sorted(present[position].keys() - wanted[index].keys()))
+        yield RuleWrite(Act.UPDATE, position, wanted[index], drop)
+        gone.remove(position)
+    for _, end, index in reversed(new):
+        yield RuleWrite(Act.INSERT, rule=wanted[index])
+        if end:
+            yield RuleWrite(Act.MOVE, end + 1)
+    for position in reversed(gone):
+        yield RuleWrite(Act.DELETE, position + sum(end <= position for _, end, _ in new))
 
 
 def _differences(present: Sequence[Rule], wanted: Sequence[Rule]) -> list[tuple[int, int, int, int]]:
@@ -111,6 +114,17 @@ def firewall_writes(declared: Firewall | None, present: FirewallState | None) ->
     if declared is None or declared.rules is None or present is None:
         return ()
     return rule_writes(present.rules, [declared_rule(rule) for rule in declared.rules])
+
+
+def left_behind(done: Sequence[RuleWrite]) -> str:
+    """Tell what became of the rules when no more than these requests were carried out."""
+    if not done:
+        return "Its firewall rules are as they were."
+    new = [wording(write.rule) for write in done if write.rule is not None]
+    added = f"{'; '.join(reversed(new))} was put into its firewall rules before, and stays" if new else ""
+    deleted = sum(write.act is Act.DELETE for write in done)
+    lost = f"{deleted} that are not declared were deleted" if deleted else "no rule was deleted"
+    return f"{added}; {lost}." if added else f"Of its firewall rules {lost} before."
 
 
 def switch(declared: Firewall | None, present: FirewallState | None) -> bool | None:
