@@ -71,6 +71,17 @@ def test_a_container_becomes_a_template_and_is_cloned_and_started(simulator: Sim
     assert simulator.status(simulator.call("POST", "lxc/101/status/start")) == "running"
 
 
+def test_a_destroyed_container_leaves_no_firewall(simulator: Simulator) -> None:
+    order = {"vmid": 102, "ostemplate": OS_TEMPLATE, "rootfs": "local-lvm:8", "unprivileged": 1}
+    simulator.finish(simulator.call("POST", "lxc", **order))
+    simulator.call("POST", "lxc/102/firewall/rules", type="in", action="DROP", enable=1)
+    simulator.call("PUT", "lxc/102/firewall/options", enable=1)
+    simulator.finish(simulator.call("DELETE", "lxc/102"))
+    simulator.finish(simulator.call("POST", "lxc", **order))
+    assert simulator.call("GET", "lxc/102/firewall/rules") == []
+    assert not simulator.call("GET", "lxc/102/firewall/options").get("enable")
+
+
 def test_the_os_template_and_both_storages_are_there(simulator: Simulator) -> None:
     assert OS_TEMPLATE in [volume["volid"] for volume in simulator.call("GET", "storage/local/content")]
     assert {"local", "local-lvm"} <= {storage["storage"] for storage in simulator.call("GET", "storage")}

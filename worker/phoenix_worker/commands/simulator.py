@@ -45,6 +45,11 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
         upid: str = await super().task(node, ttype, tid, user, body, **options)
         return None if ttype == "vztemplate" else upid
 
+    def _drop(self, ct: Any) -> None:
+        """Remove a container, and its firewall with it, as `pct destroy` does: the next one of that id has none."""
+        super()._drop(ct)
+        self._fw()["guests"].pop(ct.vmid, None)
+
 
 def build(options: argparse.Namespace, token_value: str) -> PacedPve:
     """One node with the storages `local`, which holds the OS template, and `local-lvm`."""
