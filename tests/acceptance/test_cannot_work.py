@@ -55,6 +55,31 @@ def test_it_is_refused_before_a_template_is_built_for_it(product: Product) -> No
     assert [call for call in product.writes() if not call[1].endswith("/903/clone")] == []
 
 
+def test_a_change_that_cannot_work_is_refused_before_anything_is_written(product: Product) -> None:
+    product.declare({900: template(), 103: container(103)})
+    product.start_worker()
+    product.ensure(103)
+    written = len(product.writes())
+    network = container(103)["network_config"]
+    data = {"size_gb": 1, "mount_point": "/data"}
+    for changes, why, remedy in (
+        ({"network_config": network | {"bridge": "vmbr7"}}, "there is no bridge vmbr7", "`bridge` in network_config"),
+        ({"volumes": [data | {"pool": "nosuch"}]}, "there is no storage nosuch", "`pool` for its volume /data"),
+        ({"volumes": [data | {"pool": "local"}]}, "storage local takes no containers", "`pool` for its volume /data"),
+        ({"storage_pool": "nosuch"}, "there is no storage nosuch", "`storage_pool`"),
+    ):
+        product.declare({900: template(), 103: container(103, **changes)})
+        planned, failure = failure_of(product.producer.plan(103)), failure_of(product.producer.ensure(103))
+        assert (planned.message, planned.remedy) == (failure.message, failure.remedy)
+        assert why in failure.message
+        assert remedy in failure.remedy
+    assert len(product.writes()) == written
+
+    product.simulator.do(product.simulator.pve.bridges.add, "vmbr7")
+    product.declare({900: template(), 103: container(103, network_config=network | {"bridge": "vmbr7"})})
+    assert product.ensure(103).outcome == "updated", "what was made meanwhile is there"
+
+
 def test_a_template_that_lies_elsewhere_than_declared_is_cloned_from(product: Product) -> None:
     product.declare({900: template(storage_pool="local-dir"), 103: container(103, 900, clone="linked")})
     product.simulator.add_template(900)

@@ -105,6 +105,7 @@ def test_every_key_on_a_new_container_and_on_one_that_is_there(product: Product)
     assert shown(product, 104) == SHOWN_FIRST | {"net0": other}
     assert pve.pools == {"web": {103, 104}, "db": set()}
 
+    product.simulator.do(pve.bridges.add, "vmbr1")
     redeclare(product, 103, **THEN)
     (standing,) = product.producer.status([103]).wait(timeout=60)
     assert {*standing.differs} == {*SHOWN_FIRST, "pool"}

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from phoenix_worker.catalog.declaration import Declaration, Network, Role, Volume
-from phoenix_worker.core.feasibility import Offer, Origin, cannot_work
+from phoenix_worker.core.feasibility import Need, Needs, Offer, Origin, cannot_change, cannot_work, needs_of_change
 from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.ports import Storage
 
@@ -17,6 +18,7 @@ STORAGES = {
     "far": Storage("far", "zfspool", CONTENT, nodes=frozenset({"pve2"})),
     "half": Storage("half", "rbd", CONTENT, shared=True, nodes=frozenset({"pve2", "pve3"})),
     "odd": Storage("odd", "somebodys-plugin", CONTENT),
+    "iso": Storage("iso", "dir", frozenset({"iso", "vztmpl"})),
 }
 OFFER = Offer(STORAGES, frozenset({"vmbr0", "vmbr1"}))
 FULL = Declaration(
@@ -24,6 +26,17 @@ FULL = Declaration(
 )
 LINKED = replace(FULL, full_clone=False)
 ROOT = replace(FULL, ctid=900, role=Role.TEMPLATE, clone_from=None, os_template="local:vztmpl/x.tar.zst")
+STANDS = Observation(
+    103,
+    "pve1",
+    Presence.HERE,
+    {
+        "net0": "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01,ip=dhcp,type=veth",
+        "rootfs": "zfs:subvol-103-disk-0,size=8G",
+        "mp0": "zfs:subvol-103-disk-1,mp=/data,size=4G",
+        "mp1": "gone:4,mp=/unmade",
+    },
+)
 HERE, THERE = Origin(900, "pve1", ("zfs",)), Origin(900, "pve2", ("zfs",))
 
 
@@ -55,6 +68,7 @@ def test_what_works(declared: Declaration, origin: Origin | None) -> None:
         (replace(FULL, storage="far"), HERE, "there is no storage far", "Declare another"),
         (replace(ROOT, storage="nvme"), None, "Unable to build template 900 on pve1", "Declare another"),
         (replace(FULL, volumes=(Volume("nvme", 4, "/data"),)), HERE, "there is no storage nvme", "Declare another"),
+        (replace(ROOT, storage="iso"), None, "storage iso takes no containers", "`storage_pool`, or allow containers"),
         (replace(FULL, network=Network("vmbr9")), HERE, "there is no bridge vmbr9", "pve1 has: vmbr0, vmbr1."),
         (LINKED, Origin(900, "pve1", ("dir",)), "its template 900 lies on dir, and storage of the type dir", '"full"'),
         (LINKED, Origin(900, "pve1", ("zfs", "dir")), "has no linked clones", '"full"'),
@@ -70,6 +84,52 @@ def test_what_cannot_work_is_told_with_a_remedy(
     error = cannot_work(declared, origin, OFFER)
     assert error is not None
     assert (why in error.message, remedy in error.remedy) == (True, True), str(error)
+
+
+def needing(volume: str = "zfs", **changes: Any) -> Needs:
+    return needs_of_change(replace(FULL, volumes=(Volume(volume, 4, "/data"),), **changes), STANDS)
+
+
+def test_what_is_as_declared_needs_nothing() -> None:
+    assert not needing()
+    assert not needing(network=Network("vmbr0", vlan=3))
+    assert not needing(network=None, storage=None)
+    assert not needing(storage="nvme", full_clone=False), "a linked clone lies where its template does"
+    assert not needs_of_change(replace(FULL, volumes=()), STANDS)
+
+
+def test_what_is_declared_otherwise_is_needed() -> None:
+    assert needing(network=Network("vmbr9")) == Needs(bridge="vmbr9")
+    assert needing(storage="nvme") == Needs((Need("nvme", "`storage_pool`", takes=False),))
+    assert needing(volume="nvme") == Needs((Need("nvme", "`pool` for its volume /data", takes=False),))
+    new = replace(FULL, volumes=(Volume("zfs", 1, "/new"), Volume("gone", 4, "/unmade")))
+    assert [need.storage for need in needs_of_change(new, STANDS).storages] == ["zfs", "gone"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why", "remedy"),
+    [
+        (
+            {"network": Network("vmbr9")},
+            "there is no bridge vmbr9",
+            "another `bridge` in network_config; pve1",
+        ),
+        ({"storage": "nvme"}, "there is no storage nvme", "Declare another `storage_pool`; pve1 has: ceph"),
+        ({"volumes": (Volume("far", 1, "/new"),)}, "there is no storage far", "another `pool` for its volume /new;"),
+        ({"volumes": (Volume("iso", 1, "/new"),)}, "storage iso takes no containers", "`pool` for its volume /new, or"),
+    ],
+)
+def test_a_change_that_cannot_work_is_told_with_its_key(changes: dict[str, Any], why: str, remedy: str) -> None:
+    declared = replace(FULL, **changes)
+    error = cannot_change(declared, needs_of_change(declared, STANDS), OFFER)
+    assert error is not None
+    assert (why in error.message, remedy in error.remedy) == (True, True), str(error)
+    assert cannot_change(declared, needs_of_change(declared, STANDS), Offer()) is None, "not known: Proxmox is asked"
+
+
+def test_a_disk_that_stays_where_it_is_is_no_reason_to_refuse() -> None:
+    for declared in (replace(FULL, storage="iso"), replace(FULL, volumes=(Volume("dir", 4, "/data"),))):
+        assert cannot_change(declared, needs_of_change(declared, STANDS), OFFER) is None
 
 
 def test_what_is_not_known_is_left_to_proxmox() -> None:

@@ -11,9 +11,10 @@ from phoenix_worker.core.diff import diff
 from phoenix_worker.core.errors import PermanentError
 from phoenix_worker.core.feasibility import Origin, cannot_work
 from phoenix_worker.core.ownership import judge, may_write
-from phoenix_worker.core.plan import PlannedStep, StepName, is_making, plan
+from phoenix_worker.core.plan import PlannedStep, StepName, is_configuring, is_making, plan
 from phoenix_worker.core.prediction import foretold
 from phoenix_worker.core.rebuild import needs_rebuild
+from phoenix_worker.offering import refuse_what_cannot_change
 from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
 from phoenix_worker.surroundings import with_surroundings
 from phoenix_worker.survey import about_template, as_requested, takes_effect_later
@@ -101,6 +102,8 @@ class _Looks:
             origin = Origin.seen(template) if template is not None else None
             if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
                 raise problem
+        elif is_configuring(steps):
+            refuse_what_cannot_change(self._task, declaration, seen)
         self._forecast.lines.extend(step.detail for step in steps)
         later = diff(declaration, seen).pending_when_running if may_write(verdict) and seen.running else ()
         self._forecast.parts.append(

@@ -7,12 +7,13 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from phoenix_worker.core.errors import PermanentError
-from phoenix_worker.core.feasibility import Offer, Origin, cannot_work
+from phoenix_worker.core.feasibility import Offer, Origin, cannot_change, cannot_work, needs_of_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.observation import Observation
     from phoenix_worker.core.ports import Proxmox
     from phoenix_worker.task import PhoenixTask
 
@@ -78,6 +79,19 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
             raise problem
         if finished:
             return
+
+
+def refuse_what_cannot_change(task: PhoenixTask, declaration: Declaration, seen: Observation) -> None:
+    """Raise PermanentError for a container that stands there and is to have what its node has not.
+
+    Nothing is asked when nothing of the kind is to change; before it refuses, the offer is asked for anew.
+    """
+    needs = needs_of_change(declaration, seen)
+    if not needs or cannot_change(declaration, needs, task.offering.on(declaration.node)) is None:
+        return
+    task.offering.forget()
+    if (problem := cannot_change(declaration, needs, task.offering.on(declaration.node))) is not None:
+        raise problem
 
 
 def _problem(task: PhoenixTask, chain: Sequence[Declaration]) -> PermanentError | None:

@@ -33,12 +33,12 @@ from phoenix_worker.canvas import CLONE, CONFIGURE, CREATE, PROVISION, SEAL, STA
 from phoenix_worker.converge import converge, grow
 from phoenix_worker.core.inside import must_be_verified
 from phoenix_worker.core.ownership import may_seal, may_start, may_stop
-from phoenix_worker.core.plan import is_making, plan
+from phoenix_worker.core.plan import is_configuring, is_making, plan
 from phoenix_worker.drift import drifts
 from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.foresight import foresee
 from phoenix_worker.making import cloned, make
-from phoenix_worker.offering import refuse_what_cannot_work
+from phoenix_worker.offering import refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.orders import clone_order, create_order
 from phoenix_worker.prerequisites import have_dependencies, have_os_template
 from phoenix_worker.provisioning import run_scripts, verified
@@ -81,6 +81,8 @@ def ensure(self: PhoenixTask, *ctid: Any, **options: Any) -> dict[str, Any]:
         return outcome.unchanged(self, declaration, seen)
     if is_making(steps):
         refuse_what_cannot_work(self, declaration)
+    elif is_configuring(steps):
+        refuse_what_cannot_change(self, declaration, seen)
     return self.replace(canvas.ensured(self, declaration, steps, request))
 
 

@@ -1,4 +1,4 @@
-"""What cannot work, told before anything is made: storages and bridges that are not there, clones that Proxmox refuses.
+"""What cannot work, told before anything is done: storages and bridges that are not there, clones that Proxmox refuses.
 
 Only what is known counts: where the token may not see something, Proxmox itself answers.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core import property_string, volumes
 from phoenix_worker.core.errors import PermanentError
 from phoenix_worker.core.linked import storages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.declaration import Declaration, Volume
     from phoenix_worker.core.observation import Observation
     from phoenix_worker.core.ports import Storage
 
@@ -74,9 +75,70 @@ def _moves(clone: Declaration) -> bool:
     return clone.full_clone and clone.storage is not None and not clone.stays_with_volumes
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A storage that is declared."""
+
+    storage: str
+    key: str
+    """Where the catalog names it."""
+    takes: bool = True
+    """Whether something is to be put on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a node must have for a declaration. Falsy when it needs nothing."""
+
+    storages: tuple[Need, ...] = ()
+    bridge: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.storages or self.bridge)
+
+
+def needs_of_change(declaration: Declaration, seen: Observation) -> Needs:
+    """Name what is declared of a container that stands there and is otherwise now.
+
+    No disk is moved; a storage that there is none of is a mistake all the same, and it would never be told else.
+    """
+    there = volumes.mounted(seen.config)
+    absent = volumes.absent(declaration.volumes, seen.config)
+    moved = [one for one in declaration.volumes if one not in absent and there[one.mount_point].storage != one.storage]
+    root = property_string.parse(seen.config.get("rootfs", ""), "volume").get("volume", "")
+    on_root = [need for need in _root(declaration, takes=False) if need.storage != volumes.storage_of(root)]
+    bridge = declaration.network.bridge if declaration.network else None
+    present = property_string.parse(seen.config.get("net0", "")).get("bridge")
+    storages = [*on_root, *(_of(one) for one in absent), *(_of(one, takes=False) for one in moved)]
+    return Needs(tuple(storages), None if bridge == present else bridge)
+
+
+def _needs_of_making(declaration: Declaration) -> Needs:
+    storages = [*_root(declaration, takes=True), *(_of(volume) for volume in declaration.volumes)]
+    return Needs(tuple(storages), declaration.network.bridge if declaration.network else None)
+
+
+def _root(declaration: Declaration, *, takes: bool) -> Iterator[Need]:
+    if declaration.storage is not None and (declaration.clone_from is None or _moves(declaration)):
+        yield Need(declaration.storage, "`storage_pool`", takes)
+
+
+def _of(volume: Volume, *, takes: bool = True) -> Need:
+    return Need(volume.storage, f"`pool` for its volume {volume.mount_point}", takes)
+
+
 def cannot_work(declaration: Declaration, origin: Origin | None, offer: Offer) -> PermanentError | None:
     """Say why a container cannot be made, and what to do; None when nothing is known against it."""
-    for cause, why, remedy in _problems(declaration, origin, offer):
+    return _first(declaration, _problems(declaration, origin, offer))
+
+
+def cannot_change(declaration: Declaration, needs: Needs, offer: Offer) -> PermanentError | None:
+    """Say why one that stands there cannot become as declared, and what to do; as `cannot_work`."""
+    return _first(declaration, _missing(declaration.node, needs, offer))
+
+
+def _first(declaration: Declaration, problems: Iterator[_Problem]) -> PermanentError | None:
+    for cause, why, remedy in problems:
         what = "build template" if declaration.is_template else "ensure CT"
         message = f"Unable to {what} {declaration.ctid} on {declaration.node}: {why}."
         return PermanentError(message, cause=cause, remedy=remedy)
@@ -84,31 +146,36 @@ def cannot_work(declaration: Declaration, origin: Origin | None, offer: Offer) -
 
 
 def _problems(declaration: Declaration, origin: Origin | None, offer: Offer) -> Iterator[_Problem]:
+    yield from _missing(declaration.node, _needs_of_making(declaration), offer)
+    if offer.storages is not None and origin is not None:
+        yield from _no_linked_clone(declaration, origin, offer.storages)
+        yield from _not_shared(declaration, origin, offer.storages)
+
+
+def _missing(node: str, needs: Needs, offer: Offer) -> Iterator[_Problem]:
     if offer.storages is not None:
-        yield from _missing_storages(declaration, offer)
-        if origin is not None:
-            yield from _no_linked_clone(declaration, origin, offer.storages)
-            yield from _not_shared(declaration, origin, offer.storages)
-    bridge = declaration.network.bridge if declaration.network else None
-    if bridge and offer.bridges and bridge not in offer.bridges:
+        yield from _missing_storages(node, needs.storages, offer.storages, offer.storages_on(node))
+    if needs.bridge and offer.bridges and needs.bridge not in offer.bridges:
         there = ", ".join(sorted(offer.bridges))
         yield (
             "bridge-missing",
-            f"there is no bridge {bridge}, or the API token may not use it",
-            f"Create it, or declare another in network_config; {declaration.node} has: {there}.",
+            f"there is no bridge {needs.bridge}, or the API token may not use it",
+            f"Create it, or declare another `bridge` in network_config; {node} has: {there}.",
         )
 
 
-def _missing_storages(declaration: Declaration, offer: Offer) -> Iterator[_Problem]:
-    named = [declaration.storage] if declaration.clone_from is None or _moves(declaration) else []
-    for name in dict.fromkeys([*named, *(volume.storage for volume in declaration.volumes)]):
-        found = (offer.storages or {}).get(name or "")
-        if name is not None and (found is None or not found.is_on(declaration.node)):
-            yield (
-                "storage-missing",
-                f"there is no storage {name} for it, or the API token may not see it",
-                f"Declare another; {declaration.node} has: {offer.storages_on(declaration.node)}.",
-            )
+def _missing_storages(
+    node: str, needs: Iterable[Need], storages: Mapping[str, Storage], there: str
+) -> Iterator[_Problem]:
+    for need in needs:
+        name, found = need.storage, storages.get(need.storage)
+        if found is None or not found.is_on(node):
+            why = f"there is no storage {name} for it, or the API token may not see it"
+            yield "storage-missing", why, f"Declare another {need.key}; {node} has: {there}."
+        elif need.takes and found.content - {""} and "rootdir" not in found.content:
+            why = f"storage {name} takes no containers"
+            remedy = f"Declare another {need.key}, or allow containers (`rootdir`) on it; {node} has: {there}."
+            yield "storage-content", why, remedy
 
 
 def _no_linked_clone(declaration: Declaration, origin: Origin, storages: Mapping[str, Storage]) -> Iterator[_Problem]:

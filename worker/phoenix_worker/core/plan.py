@@ -70,6 +70,11 @@ def is_making(steps: Iterable[PlannedStep]) -> bool:
     return any(step.name in {StepName.CREATE, StepName.CLONE} for step in steps)
 
 
+def is_configuring(steps: Iterable[PlannedStep]) -> bool:
+    """Whether the configuration is changed."""
+    return any(step.name is StepName.CONFIGURE for step in steps)
+
+
 def _make(declaration: Declaration, template: Observation | None, *, under_way: bool) -> tuple[PlannedStep, ...]:
     steps = [_clone(declaration) if declaration.clone_from is not None else _create(declaration)]
     if under_way:

@@ -52,14 +52,19 @@ def _path(text: str) -> str:
     return "/" + "/".join(part for part in text.split("/") if part)
 
 
+def absent(declared: Iterable[Volume], config: Mapping[str, str]) -> tuple[Volume, ...]:
+    """Return the declared volumes that are still to be made."""
+    there = mounted(config)
+    return tuple(one for one in declared if one.mount_point not in there or not there[one.mount_point].made)
+
+
 def new_volumes(declared: Iterable[Volume], config: Mapping[str, str]) -> dict[str, str]:
     """Return the configuration of each declared volume that is not there, at numbers that are free."""
     there = mounted(config)
     free = (key for key in (f"mp{number}" for number in count()) if key not in config)
     return {
         there[volume.mount_point].key if volume.mount_point in there else next(free): _order(volume)
-        for volume in declared
-        if volume.mount_point not in there or not there[volume.mount_point].made
+        for volume in absent(declared, config)
     }
 
 

@@ -159,7 +159,12 @@ _TEMPLATES_AND_CLONES = (
 )
 
 _STORAGE_AND_PLACE = (
-    Row(r"storage '(?P<storage>[^']+)' does not exist", _PERMANENT, "storage-missing", "Correct `storage_pool`."),
+    Row(
+        r"storage '(?P<storage>[^']+)' does not exist",
+        _PERMANENT,
+        "storage-missing",
+        "Correct where the catalog names '{storage}': `storage_pool`, or the `pool` of a volume.",
+    ),
     Row(
         r"storage '(?P<storage>[^']+)' (is not available on node|is not online|is disabled)",
         _PERMANENT,
