@@ -58,7 +58,7 @@ DECLARED_RULES = st.fixed_dictionaries(
         "source": st.just("10.0.0.0/24"),
         "comment": st.sampled_from(["", "web ", "ssh"]),
     },
-)
+).filter(lambda rule: "proto" in rule or "port" not in rule)
 VOLUMES = st.lists(
     st.fixed_dictionaries({"pool": STORAGES, "size_gb": st.integers(1, 3), "mount_point": PATHS}),
     max_size=3,
