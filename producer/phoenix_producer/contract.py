@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
+from phoenix_producer.change_words import change_words
+
 CONTRACT_VERSION = 1
 
 ENSURE = "phoenix.ensure"
@@ -120,11 +122,6 @@ class AdoptRequest(Message):
     """Who asks, for the people who read the job list."""
 
 
-def old_to_new(old: str | None, new: str | None) -> str:
-    """Tell a change in one line."""
-    return f"{old or 'unset'} → {new or 'unset'}".replace("\n", " ")
-
-
 class Change(Answer):
     """One configuration key that was changed, in Proxmox's own spelling."""
 
@@ -133,9 +130,9 @@ class Change(Answer):
     new: str | None = None
 
     @property
-    def old_to_new(self) -> str:
+    def words(self) -> str:
         """For people, in one line."""
-        return old_to_new(self.old, self.new)
+        return change_words(self.key, self.old, self.new)
 
 
 class Step(Answer):

@@ -9,7 +9,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from phoenix_producer.contract import Answer, Outcome, old_to_new
+from phoenix_producer.change_words import change_words
+from phoenix_producer.contract import Answer, Outcome
 from phoenix_producer.standing import Exists  # noqa: TC001 - pydantic reads it at run time
 
 
@@ -41,7 +42,7 @@ class Action(Answer):
     @property
     def words(self) -> str:
         """For people, in one line."""
-        what = f"{self.key}: {old_to_new(self.old, self.new)}" if self.key else self.kind
+        what = change_words(self.key, self.old, self.new) if self.key else self.kind
         origin = f" from {self.source}" if self.source else ""
         return f"{what}{origin}{f' ({self.detail})' if self.detail else ''}"
 

@@ -190,7 +190,7 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
         return
     yield f"{answer.ctid}  {_outcome(answer)} on {answer.node}{_took(answer)}"
     yield from (f"     would {line}" for line in answer.plan)
-    yield from (f"     {change.key}: {change.old_to_new}" for change in answer.changes)
+    yield from (f"     {change.words}" for change in answer.changes)
     yield from (f"     {word}" for step in answer.steps if (word := _power(answer, step)))
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
     yield from (f"     at the next start: {key}" for key in answer.pending_restart)

@@ -45,7 +45,7 @@ class Branch:
         """Draw it for who reads there."""
         if console.is_terminal:
             with console.capture() as drawn:
-                console.print(self._tree(), soft_wrap=True)
+                console.print(self._tree())
             yield from drawn.get().splitlines()
         else:
             yield from self._plain("")

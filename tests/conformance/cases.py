@@ -80,7 +80,7 @@ def what_changed_is_converged_and_disks_grow(ground: Ground) -> None:
     ctid = ground.declare(ground.ctid(FIRST), memory_mb=384, storage_size_gb=3)
     result = ground.ensure(ctid)
     for change in result.changes:
-        ground.saw(f"{change.key}: {change.old_to_new}")
+        ground.saw(change.words)
     assert result.outcome == "updated"
     seen = ground.look(ctid)
     assert (seen.config["memory"], seen.running) == ("384", True)

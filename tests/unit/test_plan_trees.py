@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
+from rich.text import Text
 
 from phoenix_producer.contract import Failure, Outcome
 from phoenix_producer.plans import Action, Part, Plan, Why
@@ -61,8 +63,8 @@ PLAIN = """\
      not applied: features: not yet"""
 
 
-def drawn(*answers: Plan | Failure, terminal: bool = False) -> list[str]:
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=60)
+def drawn(*answers: Plan | Failure, terminal: bool = False, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=width)
     lines = PlanLines(answers, console)
     return [line for answer in answers for line in lines(answer)]
 
@@ -96,3 +98,11 @@ def test_nothing_to_do_and_a_refusal() -> None:
         "104  failed: Unable to ensure.",
         "     Look.",
     ]
+
+
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_a_narrow_terminal_wraps_and_cuts_nothing(width: int) -> None:
+    lines = [Text.from_ansi(line).plain for line in drawn(WEB, terminal=True, width=width)]
+    shown = "".join(lines).translate(str.maketrans("", "", "│├└─ \u00a0"))
+    assert max(map(len, lines)) <= width
+    assert shown == PLAIN.translate(str.maketrans("", "", " \n"))

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from phoenix_producer import plans
+from phoenix_producer.change_words import change_words
 from phoenix_worker.core.diff import creation_config, diff, marker_for
 from phoenix_worker.core.inside import is_verified, scripts_to_run
 from phoenix_worker.core.marker import Stage
@@ -156,7 +157,7 @@ def _create(declaration: Declaration) -> PlannedStep:
 
 
 def _configure(declaration: Declaration, changes: Changes) -> PlannedStep:
-    told = ", ".join(f"{change.key} {change.old_to_new}" for change in changes.changes)
+    told = ", ".join(change_words(change.key, change.old, change.new, colon="") for change in changes.changes)
     step = _step(StepName.CONFIGURE, declaration, "configure", told or "record the declaration in the notes")
     return replace(step, actions=tuple(_actions(changes)) or (_RECORD,))
 
