@@ -212,11 +212,16 @@ def not_applied_lines(answer: EnsureResult | Plan) -> Iterator[str]:
 
 
 def warnings_in(answers: Iterable[Any]) -> Iterator[str]:
-    """Tell what to know besides: each once, whatever the number of answers that say it."""
-    warnings = dict.fromkeys(
-        line for answer in answers for line in (*getattr(answer, "needs_rebuild", ()), *answer.warnings)
-    )
+    """Tell what to know besides: each once, whatever the number of answers that say it.
+
+    Plans and drift have shown among their own lines what needs a rebuild.
+    """
+    warnings = dict.fromkeys(line for answer in answers for line in (*_left_alone(answer), *answer.warnings))
     yield from (f"Warning: {warning}" for warning in warnings)
+
+
+def _left_alone(answer: Any) -> tuple[str, ...]:
+    return answer.needs_rebuild if isinstance(answer, EnsureResult) else ()
 
 
 def _outcome(result: EnsureResult) -> str:

@@ -113,7 +113,8 @@ class DriftLines:
     def _branch(self, drift: Drift) -> Branch:
         where = f" on {drift.node}" if drift.node else ""
         top = Branch(f"{drift.ctid}  {drift.name}".rstrip() + f"  {drift.exists}{where}", "bold")
-        top.branches = list(_own(drift))
+        # Why a template is outdated says already what of it needs a rebuild.
+        top.branches = list(_own(drift.model_copy(update={"needs_rebuild": ()}) if drift.outdated else drift))
         top.branches += [Branch(line, _PROBLEM) for line in (*drift.outdated, drift.problem) if line]
         return top
 

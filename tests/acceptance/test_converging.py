@@ -18,6 +18,7 @@ from tests.acceptance.scenes import (
     stand,
     writes_to,
 )
+from tests.acceptance.test_inspect import cli
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
 
@@ -72,8 +73,13 @@ def test_what_cannot_be_changed_any_more_is_told_each_time(product: Product) -> 
     product.start_worker()
     assert product.ensure(103).needs_rebuild == ()
     product.declare({900: template(), 103: container(103, storage_pool="local")})
-    told = ("CT 103 stays as it is: its root disk is on local-lvm and is declared for local: no disk is moved.",)
-    assert product.ensure(103, dry_run=True).needs_rebuild == told
+    (why,) = told = product.ensure(103, dry_run=True).needs_rebuild
+    assert why.startswith(
+        "CT 103 stays as it is: its root disk is on local-lvm and is declared for local: no disk is moved. "
+        "`phoenix-lxc destroy 103`, which"
+    )
+    planned = cli(product, "plan", "103")
+    assert f"{planned.stdout}{planned.stderr}".count(why) == 1
     assert (product.ensure(103).needs_rebuild, product.ensure(103).needs_rebuild) == (told, told)
 
 

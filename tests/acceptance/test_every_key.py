@@ -145,7 +145,8 @@ def test_what_it_is_made_from_cannot_be_changed_and_that_is_told(product: Produc
         told = (
             (
                 f"CT {ctid} stays as it is: it was made from {old} and is declared as one that was made from {new}: "
-                "that is decided when it is made."
+                f"that is decided when it is made. `phoenix-lxc destroy {ctid}`, which deletes its disks, then "
+                f"`phoenix-lxc ensure {ctid}` makes it anew."
             ),
         )
         assert product.ensure(ctid, dry_run=True).needs_rebuild == told

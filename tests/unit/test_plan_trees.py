@@ -6,9 +6,11 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from phoenix_producer.contract import Failure, Outcome
-from phoenix_producer.plans import Action, Part, Plan, Why
-from phoenix_producer.trees import PlanLines
+from phoenix_producer.contract import EnsureResult, Failure, Outcome
+from phoenix_producer.plans import Action, Drift, Part, Plan, Why
+from phoenix_producer.standing import Exists
+from phoenix_producer.terminal import warnings_in
+from phoenix_producer.trees import DriftLines, PlanLines
 
 ROOT = Part(
     ctid=900,
@@ -106,3 +108,15 @@ def test_a_narrow_terminal_wraps_and_cuts_nothing(width: int) -> None:
     shown = "".join(lines).translate(str.maketrans("", "", "│├└─ \u00a0"))
     assert max(map(len, lines)) <= width
     assert shown == PLAIN.translate(str.maketrans("", "", " \n"))
+
+
+def test_what_needs_a_rebuild_is_told_once() -> None:
+    (small,) = WEB.needs_rebuild
+    result = EnsureResult(request_id="1", ctid=101, node="pve1", outcome=Outcome.UNCHANGED, needs_rebuild=(small,))
+    assert [*warnings_in([WEB])] == [], "the tree has it"
+    assert [*warnings_in([result])] == [f"Warning: {small}"]
+    console = Console(file=io.StringIO())
+    other = Drift(ctid=101, exists=Exists.CONTAINER, needs_rebuild=(small,))
+    old = Drift(ctid=900, exists=Exists.TEMPLATE, needs_rebuild=("It is small.",), outdated=("It is small: rebuild.",))
+    assert [*DriftLines(console)([other])] == ["101  container", f"     needs a rebuild: {small}"]
+    assert [*DriftLines(console)([old])] == ["900  template", "     It is small: rebuild."]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from phoenix_worker.catalog.declaration import Role
 from phoenix_worker.core.marker import write_marker
 from phoenix_worker.core.observation import Observation, Presence
 from phoenix_worker.core.rebuild import needs_rebuild
@@ -64,3 +65,15 @@ def test_what_it_was_made_from_is_as_its_marker_says(origin: str, fields: dict[s
 def test_what_cannot_be_changed_is_named(declared: object, unprivileged: str, words: str) -> None:
     (told,) = needs_rebuild(declared, seen(rootfs=ROOTFS, unprivileged=unprivileged))  # type: ignore[arg-type]  # parametrised
     assert told.startswith(f"CT 103 stays as it is: {words}")
+
+
+def test_what_brings_it_about_is_said_once_after_all_that_stays_as_it_is() -> None:
+    declared = replace(FITTING, disk_gb=16, unprivileged=False)
+    disk, privileges = needs_rebuild(declared, seen(rootfs=ROOTFS, unprivileged="1"))
+    assert disk.endswith(": no disk shrinks.")
+    assert privileges.endswith(
+        "`phoenix-lxc destroy 103`, which deletes its disks, then `phoenix-lxc ensure 103` makes it anew."
+    )
+    template = replace(declared, role=Role.TEMPLATE)
+    *_, last = needs_rebuild(template, seen(rootfs=ROOTFS, unprivileged="1"))
+    assert last.endswith("`phoenix-lxc rebuild 103` builds it anew.")

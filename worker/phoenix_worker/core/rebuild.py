@@ -17,8 +17,19 @@ if TYPE_CHECKING:
 
 
 def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[str, ...]:
-    """Say for each such key, in a sentence, what it is, what is declared, and why it stays as it is."""
-    return tuple(f"CT {observation.ctid} stays as it is: {one}." for one in unchangeable(declaration, observation))
+    """Say for each such key, in a sentence, what it is, what is declared, and why it stays as it is.
+
+    The last one is followed by what brings all of them about.
+    """
+    told = [f"CT {observation.ctid} stays as it is: {one}." for one in unchangeable(declaration, observation)]
+    return (*told[:-1], f"{told[-1]} {_anew(declaration)}") if told else ()
+
+
+def _anew(declaration: Declaration) -> str:
+    ctid = declaration.ctid
+    if declaration.is_template:
+        return f"`phoenix-lxc rebuild {ctid}` builds it anew."
+    return f"`phoenix-lxc destroy {ctid}`, which deletes its disks, then `phoenix-lxc ensure {ctid}` makes it anew."
 
 
 def unchangeable(declaration: Declaration, observation: Observation) -> tuple[str, ...]:
