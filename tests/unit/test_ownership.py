@@ -257,6 +257,14 @@ def test_the_table(declared: Declaration, seen: Observation, creating: Creating,
     assert bool(verdict.message) is bool(verdict.remedy) is bool(cause)
 
 
+def test_a_template_that_nothing_clones_any_more_can_stay_one() -> None:
+    """Without its last clone the catalog declares a container."""
+    kept = judge(CONTAINER, here(marked(SEALED, Role.TEMPLATE)))
+    assert """add `"is_template": true` to 103""" in kept.remedy
+    for other in (judge(TEMPLATE, here(OURS)), judge(CONTAINER, here(marked(SEALED)))):
+        assert (other.cause, "is_template" in other.remedy) == ("role-changed", False)
+
+
 @pytest.mark.parametrize("row", TABLE)
 def test_adoption_takes_over_what_has_no_marker_of_ours_and_nothing_else(row: str) -> None:
     declared, seen, creating, then, _ = TABLE[row]

@@ -145,6 +145,16 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
         lambda c: c.marker is not None and "rootfs" not in c.seen.config,
         _say(Action.REMOVE_HALF_MADE, "half-made", _BY_HAND, f"{_HALF_MADE}: it has no root disk"),
     ),
+    # What nothing clones any more is no template by itself.
+    (
+        lambda c: c.role_changed and not c.declared.is_template,
+        _refuse(
+            "role-changed",
+            'To keep it a template that nothing clones, add `"is_template": true` to {ctid} in the catalog. If a '
+            "container is meant: choose another CTID for it, or destroy this one first.",
+            "{stands}, and the catalog now declares a {role}",
+        ),
+    ),
     (
         lambda c: c.role_changed or (c.marker is not None and c.seen.base_volume and not c.declared.is_template),
         _refuse(
