@@ -29,6 +29,8 @@ _UPID_PARTS = 9
 _CANCELLED = "cancelled"
 _SHOWN_IN_TENTHS = 0.1
 """Seconds; shorter ones need more digits not to read as none."""
+_RECORDED = "record (the declaration, in the notes)"
+"""As in a plan: the container is as declared, and its marker in the notes is brought up to date."""
 _WORDS = {
     ProgressKind.REQUESTED: "requested",
     ProgressKind.STEP_STARTED: "started",
@@ -191,10 +193,18 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     yield f"{answer.ctid}  {_outcome(answer)} on {answer.node}{_took(answer)}"
     yield from (f"     would {line}" for line in answer.plan)
     yield from (f"     {change.words}" for change in answer.changes)
+    if _only_recorded(answer):
+        yield f"     {_RECORDED}"
     yield from (f"     {word}" for step in answer.steps if (word := _power(answer, step)))
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
     yield from (f"     at the next start: {key}" for key in answer.pending_restart)
     yield from not_applied_lines(answer)
+
+
+def _only_recorded(answer: EnsureResult) -> bool:
+    """Whether the configuration step of a container that stood there wrote nothing but our own bookkeeping."""
+    configured = any((step.name, step.ctid) == ("configure", answer.ctid) for step in answer.steps)
+    return answer.outcome is Outcome.UPDATED and configured and not answer.changes
 
 
 def _power(answer: EnsureResult, step: Step) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.acceptance.scenes import done, writes_to
 from tests.acceptance.test_converging import redeclare
+from tests.acceptance.test_inspect import cli
 from tests.support.product import OS_TEMPLATE, container, template
 
 if TYPE_CHECKING:
@@ -61,3 +62,14 @@ def test_volumes_are_made_grown_and_inherited(product: Product) -> None:
     assert mounts(product, 104) == {"/srv/data": "local-lvm 10G", "/srv/more": "tank 1G"}
     assert writes_to(product, 104)[-1] == "PUT /config", "the notes"
     assert product.ensure(104).outcome == "unchanged"
+
+    paths = ("/srv/data (mp0)", "/srv/more (mp1)")
+    stays = tuple(f"CT 104 has a volume at {path} that is not declared: it stays." for path in paths)
+    redeclare(product, 104, volumes=[])
+    assert product.producer.plan(104).wait(timeout=60).warnings == stays
+    told = cli(product, "ensure", "104")
+    assert told.stdout.splitlines()[-1] == "     record (the declaration, in the notes)"
+    assert told.stderr.splitlines() == [f"Warning: {line}" for line in stays]
+    (drift,) = product.producer.drift([104]).wait(timeout=60)
+    assert (drift.warnings, drift.differs) == (stays, False)
+    assert (product.ensure(104).outcome, product.ensure(104).warnings) == ("unchanged", ())

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from phoenix_producer.contract import EnsureResult, Outcome, Progress, ProgressKind, Step
+from phoenix_producer.contract import Change, EnsureResult, Outcome, Progress, ProgressKind, Step
+from phoenix_producer.plans import Action
 from phoenix_producer.terminal import Lines, outcome_lines
 
 
@@ -39,6 +40,17 @@ def test_without_a_step_there_is_no_time_to_tell() -> None:
 )
 def test_a_dry_run_does_not_read_as_done(outcome: Outcome, words: str) -> None:
     assert first_line(outcome, 2.0, dry_run=True) == f"103  {words} on pve"
+
+
+def test_what_only_recorded_the_declaration_says_so_in_the_words_of_a_plan() -> None:
+    steps = tuple(Step(name=name, ctid=103, started=1000.0, seconds=1.0) for name in ("configure", "verify"))
+    result = EnsureResult(request_id="a", ctid=103, node="pve", outcome=Outcome.UPDATED, steps=steps)
+    action = Action(kind="record", detail="the declaration, in the notes")
+    assert [*outcome_lines(result)][1:] == [f"     {action.words}"]
+    changed = result.model_copy(update={"changes": (Change(key="memory", new="1"),)})
+    assert [*outcome_lines(changed)][1:] == ["     memory: unset → 1"]
+    new = result.model_copy(update={"outcome": Outcome.CREATED})
+    assert [*outcome_lines(new)][1:] == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from phoenix_worker.core.ownership import Action, may_write
 from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.root_changes import change_by_root
 from phoenix_worker.surroundings import change_surroundings, with_surroundings
-from phoenix_worker.survey import look, permit
+from phoenix_worker.survey import look, permit, what_stays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "pending": list(changes.pending_when_running) if seen.running else [],
             "grow": changes.grow,
             "needs_rebuild": list(needs_rebuild(declaration, seen)),
-            "warnings": list(_taken_over(verdict, seen)),
+            "warnings": [*_taken_over(verdict, seen), *what_stays(task, declaration, seen)],
         },
     )
     if changes.root or changes.root.directories:

@@ -15,7 +15,7 @@ from phoenix_worker.core.plan import plan
 from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.status import declarations_of, exists
 from phoenix_worker.surroundings import with_surroundings
-from phoenix_worker.survey import takes_effect_later
+from phoenix_worker.survey import takes_effect_later, what_stays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,7 @@ def _drift(task: PhoenixTask, declaration: Declaration, *, accepted: bool) -> Dr
         pending_restart=tuple(dict.fromkeys((*seen.pending, *later))),
         needs_rebuild=needs_rebuild(declaration, seen),
         outdated=outdated(declaration, seen, door=task.shell is not None),
+        warnings=what_stays(task, declaration, seen),
     )
 
 
@@ -70,13 +71,15 @@ def _differences(declaration: Declaration, seen: Observation, verdict: Verdict) 
         yield from (action for action in step.actions if action.kind != "record")
 
 
-def _tell(task: PhoenixTask, declaration: Declaration, what: Exists, **facts: Any) -> Drift:
+def _tell(
+    task: PhoenixTask, declaration: Declaration, what: Exists, *, warnings: tuple[str, ...] = (), **facts: Any
+) -> Drift:
     return Drift(
         ctid=declaration.ctid,
         name=declaration.name,
         node=declaration.node,
         role=declaration.role,
         exists=what,
-        warnings=task.warnings(),
+        warnings=task.warnings() + warnings,
         **facts,
     )

@@ -17,7 +17,7 @@ from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.offering import refuse_what_cannot_change
 from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
 from phoenix_worker.surroundings import with_surroundings
-from phoenix_worker.survey import about_template, as_requested, takes_effect_later
+from phoenix_worker.survey import about_template, as_requested, takes_effect_later, what_stays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +105,8 @@ class _Looks:
         elif is_configuring(steps):
             refuse_what_cannot_change(self._task, declaration, seen)
         self._forecast.lines.extend(step.detail for step in steps)
+        if may_write(verdict) and any(step.name is StepName.CONFIGURE for step in steps):
+            self._forecast.warnings += what_stays(self._task, declaration, seen)
         later = diff(declaration, seen).pending_when_running if may_write(verdict) and seen.running else ()
         self._forecast.parts.append(
             Part(

@@ -14,6 +14,7 @@ from phoenix_worker.core.errors import PermanentError, TransientError
 from phoenix_worker.core.inside import run_again
 from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import Action, Creating, Purpose, Verdict, judge
+from phoenix_worker.core.undeclared import undeclared
 from phoenix_worker.repair import can_clear, clear, running_makers
 from phoenix_worker.surroundings import with_surroundings
 from phoenix_worker.task import from_json, to_json
@@ -160,6 +161,16 @@ def about_template(task: PhoenixTask, template: Declaration, seen: Observation, 
     if not seen.is_ours:
         return (not_made_by_us(template.ctid, what),)
     return tuple(f"{why} It {what} as it is." for why in outdated(template, seen, door=task.shell is not None))
+
+
+def what_stays(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[str, ...]:
+    """Tell what a container has that is not declared, neither for it nor for what it is cloned from."""
+    catalog, source = task.catalog.current(), declaration.clone_from
+    templates: list[Declaration] = []
+    while source is not None and source in catalog:
+        templates.append(catalog[source])
+        source = catalog[source].clone_from
+    return undeclared(declaration, seen, templates)
 
 
 def not_made_by_us(template: int, what: str) -> str:
