@@ -14,7 +14,9 @@ class Exists(StrEnum):
     CONTAINER = "container"
     TEMPLATE = "template"
     HALF_MADE = "half-made"
-    """Being made, left in the middle, or a template that is not one yet: the next ensure goes on with it."""
+    """Being made, made and not configured yet, or a template that is not one yet: the next ensure goes on with it.
+
+    Only one with Proxmox's `lock: create` is refused where no worker has a node shell; then `problem` says so."""
     NOT_OURS = "not-ours"
     """An ensure is refused; `problem` says why."""
     UNKNOWN = "unknown"
@@ -36,6 +38,8 @@ class Standing(Answer):
     running: bool = False
     differs: tuple[str, ...] = ()
     """Configuration keys that are not as declared, in Proxmox's own spelling."""
+    pending_restart: tuple[str, ...] = ()
+    """Configuration keys that the running container takes, or would take, at its next start."""
     outdated: tuple[str, ...] = ()
     """Why a template is not what its declaration would build now, and what brings it up to date."""
     lock: str | None = None

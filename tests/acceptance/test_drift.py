@@ -52,9 +52,11 @@ def test_drift_is_what_an_ensure_would_put_right(product: Product) -> None:
     redeclare(product, 103, description="other", pct_options=["nesting=1"])
     redeclare(product, 103, description=None, pct_options=["nesting=0"])
     assert drift(product, 103)[103].actions[0].key == "features"
+    assert product.producer.status([103]).wait(timeout=60)[0].differs == ("features",)
     product.ensure(103)
     assert drift(product, 103)[103].pending_restart == ("features",)
     assert cli(product, "drift", "103").exit_code == 2, "what runs is not what is declared"
+    assert cli(product, "status", "103").stdout.rstrip().endswith("container, running  at the next start: features")
 
 
 def test_an_outdated_template_is_told_and_cloned_all_the_same(product: Product) -> None:

@@ -67,6 +67,8 @@ def test_volumes_are_made_grown_and_inherited(product: Product) -> None:
     stays = tuple(f"CT 104 has a volume at {path} that is not declared: it stays." for path in paths)
     redeclare(product, 104, volumes=[])
     assert product.producer.plan(104).wait(timeout=60).warnings == stays
+    (standing,) = product.producer.status([104]).wait(timeout=60)
+    assert standing.differs == (), "our own bookkeeping is no difference"
     told = cli(product, "ensure", "104")
     assert told.stdout.splitlines()[-1] == "     record (the declaration, in the notes)"
     assert told.stderr.splitlines() == [f"Warning: {line}" for line in stays]

@@ -13,7 +13,7 @@ from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import judge, may_write
 from phoenix_worker.core.plan import plan
 from phoenix_worker.core.rebuild import needs_rebuild
-from phoenix_worker.status import declarations_of, exists
+from phoenix_worker.status import declarations_of, exists, pending_restart
 from phoenix_worker.surroundings import with_surroundings
 from phoenix_worker.survey import takes_effect_later, what_stays
 
@@ -52,13 +52,12 @@ def _drift(task: PhoenixTask, declaration: Declaration, *, accepted: bool) -> Dr
     what = exists(declaration, seen, verdict)
     if not may_write(verdict):
         return _tell(task, declaration, what, problem=verdict.message)
-    later = diff(declaration, seen).pending_when_running if seen.running else ()
     return _tell(
         task,
         declaration,
         what,
         actions=tuple(_differences(declaration, seen, verdict)),
-        pending_restart=tuple(dict.fromkeys((*seen.pending, *later))),
+        pending_restart=pending_restart(seen, diff(declaration, seen)),
         needs_rebuild=needs_rebuild(declaration, seen),
         outdated=outdated(declaration, seen, door=task.shell is not None),
         warnings=what_stays(task, declaration, seen),

@@ -16,6 +16,7 @@ from phoenix_worker.core.prediction import foretold
 from phoenix_worker.core.rebuild import needs_rebuild
 from phoenix_worker.offering import refuse_what_cannot_change
 from phoenix_worker.prerequisites import because_of, dependencies_of, refuse_unless_running
+from phoenix_worker.status import pending_restart
 from phoenix_worker.surroundings import with_surroundings
 from phoenix_worker.survey import about_template, as_requested, takes_effect_later, what_stays
 
@@ -107,7 +108,7 @@ class _Looks:
         self._forecast.lines.extend(step.detail for step in steps)
         if may_write(verdict) and any(step.name is StepName.CONFIGURE for step in steps):
             self._forecast.warnings += what_stays(self._task, declaration, seen)
-        later = diff(declaration, seen).pending_when_running if may_write(verdict) and seen.running else ()
+        changes = diff(declaration, seen) if may_write(verdict) else None
         self._forecast.parts.append(
             Part(
                 ctid=declaration.ctid,
@@ -118,7 +119,7 @@ class _Looks:
                 needed_by=needed_by,
                 outcome=_outcome(steps),
                 actions=tuple(action for step in steps for action in step.actions),
-                pending_restart=tuple(dict.fromkeys((*seen.pending, *later))),
+                pending_restart=pending_restart(seen, changes),
                 needs_rebuild=needs_rebuild(declaration, seen),
             )
         )

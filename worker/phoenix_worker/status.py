@@ -14,11 +14,13 @@ from phoenix_worker.core.marker import Stage
 from phoenix_worker.core.outdated import outdated
 from phoenix_worker.core.ownership import Action, Verdict, judge, may_write
 from phoenix_worker.surroundings import with_surroundings
+from phoenix_worker.survey import takes_effect_later
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.diff import Changes
     from phoenix_worker.core.observation import Observation
     from phoenix_worker.task import PhoenixTask
 
@@ -46,19 +48,22 @@ def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaratio
 
 def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
     try:
-        seen = task.proxmox.observe(declaration.node, declaration.ctid)
+        pending = takes_effect_later(declaration)
+        seen = task.proxmox.observe(declaration.node, declaration.ctid, pending=pending)
         seen = with_surroundings(task.proxmox, declaration, seen)
     except PermanentError as error:
         return _tell(task, declaration, declaration.node, Exists.UNKNOWN, problem=error.message)
     verdict = judge(declaration, seen)
+    changes = diff(declaration, seen) if may_write(verdict) else None
     return _tell(
         task,
         declaration,
         seen.node,
         exists(declaration, seen, verdict),
         running=seen.running,
-        differs=_differences(declaration, seen) if may_write(verdict) else (),
         outdated=outdated(declaration, seen, door=task.shell is not None),
+        differs=_differences(changes) if changes else (),
+        pending_restart=pending_restart(seen, changes),
         lock=seen.lock,
         problem=verdict.message,
     )
@@ -83,11 +88,16 @@ def _never_finished(declaration: Declaration, seen: Observation) -> bool:
     return made or (declaration.is_template and not seen.is_template)
 
 
-def _differences(declaration: Declaration, seen: Observation) -> tuple[str, ...]:
-    changes = diff(declaration, seen)
-    firewall = ("firewall",) if changes.rules or changes.firewall_on is not None else ()
-    pool = ("pool",) if changes.pool else ()
-    return (*changes.put, *changes.delete, *changes.grow, *firewall, *pool)
+def pending_restart(seen: Observation, changes: Changes | None) -> tuple[str, ...]:
+    """Name the keys that a running container takes at its next start: what was changed, and what would be."""
+    later = changes.pending_when_running if changes is not None and seen.running else ()
+    return tuple(dict.fromkeys((*seen.pending, *later)))
+
+
+def _differences(changes: Changes) -> tuple[str, ...]:
+    """Name what is told of the changes: our own bookkeeping in the notes is not, and the firewall is one thing."""
+    keys = (change.key for change in changes.changes)
+    return tuple(dict.fromkeys("firewall" if key.startswith("firewall ") else key for key in keys))
 
 
 def _tell(task: PhoenixTask, declaration: Declaration, node: str, what: Exists, **facts: Any) -> Standing:
