@@ -69,9 +69,9 @@ def test_volumes_are_made_grown_and_inherited(product: Product) -> None:
     assert product.producer.plan(104).wait(timeout=60).warnings == stays
     (standing,) = product.producer.status([104]).wait(timeout=60)
     assert standing.differs == (), "our own bookkeeping is no difference"
-    told = cli(product, "ensure", "104")
-    assert told.stdout.splitlines()[-1] == "     record (the declaration, in the notes)"
-    assert told.stderr.splitlines() == [f"Warning: {line}" for line in stays]
+    ensured = cli(product, "ensure", "104")
+    assert ensured.stdout.splitlines()[-1] == "     record (the declaration, in the notes)"
+    assert ensured.stderr.splitlines() == [f"Warning: {line}" for line in stays]
     (drift,) = product.producer.drift([104]).wait(timeout=60)
     assert (drift.warnings, drift.differs) == (stays, False)
     assert (product.ensure(104).outcome, product.ensure(104).warnings) == ("unchanged", ())
