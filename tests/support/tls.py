@@ -40,11 +40,16 @@ class NativeTls:
         self.port = 0
 
     def __enter__(self) -> Self:
-        files = {"tls-cert-file": self.ca_file, "tls-key-file": self._key, "tls-ca-cert-file": self.ca_file}
-        for name, value in {**files, "tls-auth-clients": "no"}.items():
-            self._admin.config_set(name, value)
+        files = ["tls-cert-file", self.ca_file, "tls-key-file", self._key, "tls-ca-cert-file", self.ca_file]
+        self._admin.config_set("tls-auth-clients", "no")
         self.port = free_port()
-        self._admin.config_set("tls-port", self.port)
+        if self._admin.config_get("tls-cert-file")["tls-cert-file"]:
+            # The certificate of an earlier test is kept until another is set while the port is open.
+            self._admin.config_set("tls-port", self.port)
+            self._admin.config_set(*files)
+        else:
+            self._admin.config_set(*files)
+            self._admin.config_set("tls-port", self.port)
         return self
 
     def __exit__(self, *_: object) -> None:
