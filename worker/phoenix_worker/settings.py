@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -15,8 +13,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phoenix_producer.contract import ContractError
-from phoenix_producer.redis_url import DEFAULT_REDIS_URL, usable, verified
+from phoenix_producer.redis_url import DEFAULT_REDIS_URL, verified
 from phoenix_producer.secret_files import secret, with_password
+from phoenix_worker import setting_values as values
 from phoenix_worker.catalog.declaring import Defaults
 from phoenix_worker.catalog.inside import IN_CONTAINER, ScriptPlaces
 from phoenix_worker.catalog.reference import catalog_page
@@ -26,121 +25,6 @@ ENV_FILE = ".env"
 _PREFIX = "PHOENIX_"
 _SECRET = ("redis_url", "redis_password", "proxmox_token_value", "webhook_secret")
 """What may be read from files."""
-_ADDRESS = re.compile(r"(?P<node>[\w.-]+)=(?:\[(?P<ip6>[\da-fA-F:.]+)\]|(?P<host>[\w.-]+))(?::(?P<port>\d{1,5}))?")
-_CTIDS = range(100, 1_000_000_000)
-
-
-def _redis_url(value: SecretStr) -> SecretStr:
-    usable(value.get_secret_value())
-    return value
-
-
-def _host(value: str) -> str:
-    if "/" in value:
-        raise ValueError("is a name or address without https:// and path, with or without a port.")
-    return _filled(value)
-
-
-def _user(value: str) -> str:
-    if "!" in value:
-        raise ValueError(f"is the token's owner alone; what follows the ! goes into {_PREFIX}PROXMOX_TOKEN_NAME.")
-    if "@" not in value:
-        raise ValueError("lacks its realm, as in phoenix@pve.")
-    return value
-
-
-def _secret(value: SecretStr) -> SecretStr:
-    text = _filled(value.get_secret_value())
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("has characters that no secret has, such as a space or a line break.")
-    return value
-
-
-def _fingerprint(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}", value):
-        raise ValueError("is no SHA-256 fingerprint: 32 pairs of hexadecimal digits, with colons or without.")
-    return value
-
-
-def _ca_file(value: Path | None) -> Path | None:
-    remedy = "Copy /etc/pve/pve-root-ca.pem of a Proxmox node there"
-    return None if value is None else _certificate(value, remedy)
-
-
-def _redis_ca_file(value: Path | None) -> Path | None:
-    return None if value is None else _certificate(value, "Copy the CA of the Redis server's certificate there")
-
-
-def _certificate(value: Path, remedy: str) -> Path:
-    """Read it, as each connection would: whatever is wrong is found before a request fails of it."""
-    remedy = f"{remedy}, or leave it unset if the machine's own CAs will do."
-    try:
-        found = ssl.create_default_context(cafile=value).cert_store_stats()["x509"]
-    except ssl.SSLError:
-        found = 0
-    except OSError as error:
-        raise ValueError(f"cannot be read ({value}: {error.strerror}). {remedy}") from error
-    if not found:
-        raise ValueError(f"holds no PEM certificate ({value}). {remedy}")
-    return value
-
-
-def _script_pattern(value: str) -> str:
-    if "{feature}" not in value:
-        raise ValueError("does not say where the feature's name goes: write {feature} there.")
-    return value
-
-
-def _readable(value: Path | None) -> Path | None:
-    try:
-        if value is not None:
-            value.read_bytes()
-    except OSError as error:
-        raise ValueError(f"cannot be read ({value}: {error.strerror}).") from error
-    return value
-
-
-def _addresses(value: Any) -> Any:
-    """Read `node=host` and `node=host:port`, separated by commas; an IPv6 address with a port is in brackets."""
-    if not isinstance(value, str):
-        return value
-    found = (_ADDRESS.fullmatch(part.strip()) for part in value.split(",") if part.strip())
-    read = {one["node"]: (one["ip6"] or one["host"], int(one["port"] or 22)) for one in found if one}
-    if len(read) < sum(bool(part.strip()) for part in value.split(",")):
-        raise ValueError("is no list such as pve1=10.0.0.11,pve2=[fd00::12]:2222, each node once.")
-    return read
-
-
-def _ctids(value: str | None) -> str | None:
-    if value is not None and _range_of(value) is None:
-        raise ValueError(f"is no range of CTIDs from {_CTIDS[0]} to {_CTIDS[-1]}, such as 9000-9099.")
-    return value
-
-
-def _range_of(value: str) -> range | None:
-    first, dash, last = value.partition("-")
-    if not (dash and first.isdecimal() and last.isdecimal()):
-        return None
-    found = range(int(first), int(last) + 1)
-    return found if found and found[0] in _CTIDS and found[-1] in _CTIDS else None
-
-
-def _listening(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", value):
-        raise ValueError("is an address to listen on, with its port, such as 127.0.0.1:9464.")
-    return value
-
-
-def _webhook_url(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
-        raise ValueError("is no URL such as https://hooks.example/phoenix.")
-    return value
-
-
-def _filled(value: str) -> str:
-    if not value.strip():
-        raise ValueError("is empty.")
-    return value
 
 
 class SettingsError(Exception):
@@ -154,12 +38,12 @@ class Settings(BaseSettings):
 
     redis_url: Annotated[
         SecretStr,
-        AfterValidator(_redis_url),
+        AfterValidator(values.redis_url),
         Field(description="Redis or Valkey: broker, results and ledger. `rediss://` for TLS."),
     ] = SecretStr(DEFAULT_REDIS_URL)
     redis_ca_file: Annotated[
         Path | None,
-        AfterValidator(_redis_ca_file),
+        AfterValidator(values.redis_ca_file),
         Field(
             description="CA that signed the certificate of Redis, for `rediss://`. Without it the machine's own CAs "
             "count. Certificate and name are always verified."
@@ -172,18 +56,18 @@ class Settings(BaseSettings):
         Path("phoenix_lxc_configs.json")
     )
     proxmox_host: Annotated[
-        str, AfterValidator(_host), Field(description="Name or address of a Proxmox node, `host` or `host:port`.")
+        str, AfterValidator(values.host), Field(description="Name or address of a Proxmox node, `host` or `host:port`.")
     ]
     proxmox_user: Annotated[
-        str, AfterValidator(_user), Field(description="Owner of the API token, with its realm: `phoenix@pve`.")
+        str, AfterValidator(values.user), Field(description="Owner of the API token, with its realm: `phoenix@pve`.")
     ]
-    proxmox_token_name: Annotated[str, AfterValidator(_filled), Field(description="Name of the API token.")]
+    proxmox_token_name: Annotated[str, AfterValidator(values.filled), Field(description="Name of the API token.")]
     proxmox_token_value: Annotated[
-        SecretStr, AfterValidator(_secret), Field(description="Secret of the API token. Never logged.")
+        SecretStr, AfterValidator(values.secret), Field(description="Secret of the API token. Never logged.")
     ]
     proxmox_ca_file: Annotated[
         Path | None,
-        AfterValidator(_ca_file),
+        AfterValidator(values.ca_file),
         Field(
             description="CA that signed the node's certificate (`/etc/pve/pve-root-ca.pem` of the node). "
             "Without it the machine's own CAs count. Certificates are always verified."
@@ -191,7 +75,7 @@ class Settings(BaseSettings):
     ] = None
     proxmox_fingerprint: Annotated[
         str | None,
-        AfterValidator(_fingerprint),
+        AfterValidator(values.fingerprint),
         Field(
             description="SHA-256 fingerprint of the node's certificate, as `pvenode cert info` tells it: no other is "
             "accepted. Alone it is the whole verification; with a CA file both must hold."
@@ -208,22 +92,22 @@ class Settings(BaseSettings):
         ),
     ] = None
     shell_user: Annotated[
-        str, AfterValidator(_filled), Field(description="Whom SSH logs in as; one who is not root needs sudo.")
+        str, AfterValidator(values.filled), Field(description="Whom SSH logs in as; one who is not root needs sudo.")
     ] = "root"
     shell_key_file: Annotated[
         Path | None,
-        AfterValidator(_readable),
+        AfterValidator(values.readable),
         Field(description="Private key for SSH. Without it: the SSH agent, then the keys in `~/.ssh`."),
     ] = None
     shell_known_hosts: Annotated[
         Path | None,
-        AfterValidator(_readable),
+        AfterValidator(values.readable),
         Field(description="The nodes' host keys, which are always verified. Without it: `~/.ssh/known_hosts`."),
     ] = None
     shell_addresses: Annotated[
         dict[str, tuple[str, int]],
         NoDecode,
-        BeforeValidator(_addresses),
+        BeforeValidator(values.addresses),
         Field(description="Where nodes are that have no such name: `pve1=10.0.0.11,pve2=10.0.0.12:2222`."),
     ] = {}
     shell_capacity: Annotated[
@@ -234,7 +118,7 @@ class Settings(BaseSettings):
     ] = False
     scripts: Annotated[
         str,
-        AfterValidator(_script_pattern),
+        AfterValidator(values.script_pattern),
         Field(
             description="Where the script of a feature is. A path beside the catalog: it is pushed into the container "
             "and run there. An absolute path: it lies on the node and is run there, with the CTID as its argument."
@@ -250,7 +134,7 @@ class Settings(BaseSettings):
     )
     scratch_ctids: Annotated[
         str | None,
-        AfterValidator(_ctids),
+        AfterValidator(values.ctids),
         Field(
             description="CTIDs at which templates are rebuilt, as `9000-9099`: a hundred, or as many as there are "
             "templates. Nothing else may use them. Without them nothing is rebuilt."
@@ -271,14 +155,14 @@ class Settings(BaseSettings):
     ] = "text"
     metrics_address: Annotated[
         str | None,
-        AfterValidator(_listening),
+        AfterValidator(values.listening),
         Field(
             description="Where this worker serves Prometheus metrics, such as `127.0.0.1:9464`: to everybody who "
             "reaches it. Not at all without."
         ),
     ] = None
     webhook_url: Annotated[
-        str | None, AfterValidator(_webhook_url), Field(description="Where to POST what becomes of jobs, signed.")
+        str | None, AfterValidator(values.webhook_url), Field(description="Where to POST what becomes of jobs, signed.")
     ] = None
     webhook_secret: Annotated[
         SecretStr | None, Field(description="What that is signed with (HMAC-SHA256): `whsec_…`, or any text.")
@@ -328,7 +212,7 @@ def defaults_of(settings: Settings) -> Defaults:
     return Defaults(
         node=settings.node,
         template_storage=settings.template_storage,
-        scratch=_range_of(settings.scratch_ctids) if settings.scratch_ctids else None,
+        scratch=values.range_of(settings.scratch_ctids) if settings.scratch_ctids else None,
         scripts=ScriptPlaces(settings.scripts, on_node=settings.scripts.startswith("/")),
     )
 
