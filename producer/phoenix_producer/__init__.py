@@ -1,6 +1,8 @@
 """What services import to ask for containers: `from phoenix_producer import Producer`."""
 
-from phoenix_producer.channel import Unreachable
+from phoenix_producer.client.channel import Unreachable
+from phoenix_producer.client.handle import Handle, Handles
+from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import (
     Cancelled,
     ContractError,
@@ -13,9 +15,7 @@ from phoenix_producer.contract import (
     Progress,
     ProgressKind,
 )
-from phoenix_producer.handle import Handle, Handles
 from phoenix_producer.plans import Action, Drift, Part, Plan, Why
-from phoenix_producer.producer import Producer
 from phoenix_producer.standing import Exists, Standing
 
 __all__ = [

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, Task
 from redis import Redis
 
+from phoenix_producer.client.record import Recorder, recording
+from phoenix_producer.client.redis_url import REDIS_CA_FILE_VARIABLE, verified
+from phoenix_producer.client.secret_files import redis_url_of
 from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE, ContractError
-from phoenix_producer.record import Recorder, recording
-from phoenix_producer.redis_url import REDIS_CA_FILE_VARIABLE, verified
-from phoenix_producer.secret_files import redis_url_of
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult

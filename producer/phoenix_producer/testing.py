@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from threading import Condition
 from typing import TYPE_CHECKING, Any
 
-from phoenix_producer.channel import Entry, used_before
+from phoenix_producer.client.channel import Entry, used_before
+from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import (
     CANCEL,
     CONTAINERS,
@@ -31,7 +32,6 @@ from phoenix_producer.contract import (
     ProgressKind,
 )
 from phoenix_producer.plans import Drift, Plan
-from phoenix_producer.producer import Producer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

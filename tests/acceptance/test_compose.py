@@ -21,8 +21,8 @@ import pytest
 import requests
 import yaml
 
-from phoenix_worker.commands.child import ChildProcess
-from phoenix_worker.commands.embedded import find_server
+from phoenix_worker.commands.demo.child import ChildProcess
+from phoenix_worker.commands.demo.embedded import find_server
 from tests.support.publishing import closed_port
 from tests.support.waiting import wait_for
 

@@ -158,7 +158,7 @@ def test_a_part_that_ends_by_itself_ends_the_demo(demo: Demo) -> None:
     wait_for(lambda: "Proxmox task vzcreate 900" in demo.output, 60)
     for process in Path("/proc").glob("[0-9]*"):
         command = process.joinpath("cmdline").read_text(errors="replace") if process.exists() else ""
-        if "phoenix_worker.commands.simulator" in command and str(demo.directory()) in command:
+        if "phoenix_worker.commands.demo.simulator" in command and str(demo.directory()) in command:
             os.kill(int(process.name), signal.SIGKILL)
     assert demo.process.wait(60) == 1
     assert "The demo failed: The simulated Proxmox ended by itself." in demo.output

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from phoenix_worker.core.ports import CloneOrder
+from phoenix_worker.core.model.ports import CloneOrder
 from phoenix_worker.proxmox.api import ProxmoxApi
 from tests.acceptance.faults import (
     LONG,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_worker.core.ports import CloneOrder
+from phoenix_worker.core.model.ports import CloneOrder
 from phoenix_worker.proxmox.api import ProxmoxApi
 from tests.acceptance.scenes import before, done, failure_of, net0, refused, stand, writes_to
 from tests.support.product import OS_TEMPLATE, container, template

@@ -15,8 +15,8 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from phoenix_producer import Producer
-from phoenix_producer.channel import Unreachable
-from phoenix_producer.redis_url import verified
+from phoenix_producer.client.channel import Unreachable
+from phoenix_producer.client.redis_url import verified
 from tests.support.cli import COMMAND
 from tests.support.product import container, template
 from tests.support.tls import NativeTls, TlsFront

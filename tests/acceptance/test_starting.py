@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
-from phoenix_worker.commands.child import ChildProcess
+from phoenix_worker.commands.demo.child import ChildProcess
 from tests.support.waiting import wait_for
 from tests.support.worker import QUICK_START
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from phoenix_worker.commands.embedded import RedisServer
+    from phoenix_worker.commands.demo.embedded import RedisServer
     from tests.support.product import Product
 
 

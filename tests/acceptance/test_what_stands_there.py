@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_worker.core.ports import CloneOrder, CreateOrder
+from phoenix_worker.core.model.ports import CloneOrder, CreateOrder
 from phoenix_worker.proxmox.api import ProxmoxApi
-from phoenix_worker.proxmox.door import Access
+from phoenix_worker.proxmox.connection import Access
 from tests.acceptance.scenes import before, done, failure_of, net0, notes, planned, refused, stand, writes_to
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import OS_TEMPLATE, container, template

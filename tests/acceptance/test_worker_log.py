@@ -15,7 +15,7 @@ from tests.support.waiting import wait_for
 from tests.support.worker import QUICK_START
 
 if TYPE_CHECKING:
-    from phoenix_worker.commands.embedded import RedisServer
+    from phoenix_worker.commands.demo.embedded import RedisServer
     from tests.support.product import Product
     from tests.support.worker import StartWorker, WorkerProcess
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer import Producer
-from phoenix_worker.commands.embedded import private_redis
+from phoenix_worker.commands.demo.embedded import private_redis
 from tests.support.asking import Asking, asking
 from tests.support.product import Product, add_os_template
 from tests.support.proxmox import Simulator

@@ -13,7 +13,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from random import Random
 
-from phoenix_worker.commands.embedded import private_redis
+from phoenix_worker.commands.demo.embedded import private_redis
 from tests.chaos.crew import CONCURRENCY
 from tests.chaos.round import CONTAINERS, Numbers, Round
 from tests.support.proxmox import Simulator

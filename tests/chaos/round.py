@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from phoenix_producer import EnsureResult, Failure, Handle
-    from phoenix_worker.commands.embedded import RedisServer
+    from phoenix_worker.commands.demo.embedded import RedisServer
 
 TEMPLATES = (900, 901, 902)
 CONTAINERS = range(101, 161)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phoenix_producer import EnsureFailed
-from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from tests.conformance.cases import CASES
 from tests.conformance.ground import Ground, SkippedError, standing_ground
 from tests.conformance.target import CTIDS_NEEDED, SECRET_VARIABLE, Target, UnfitError, target_of

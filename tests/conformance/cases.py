@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_producer import EnsureFailed, ProgressKind
-from phoenix_worker.core.observation import Presence
-from phoenix_worker.core.ports import CreateOrder
+from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.model.ports import CreateOrder
 from tests.conformance.ground import PATIENCE, PREFIX, Ground, SkippedError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer import Producer
-from phoenix_worker.commands.embedded import private_redis
-from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.observation import Presence
+from phoenix_worker.commands.demo.embedded import private_redis
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.errors import Request
 from tests.conformance.target import SCRATCH, Target, UnfitError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phoenix_producer import EnsureResult
-    from phoenix_worker.core.observation import Observation
+    from phoenix_worker.core.model.observation import Observation
 
 PATIENCE = 900.0
 """Seconds that one request may take: a download and a copy on slow disks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from phoenix_worker.proxmox.door import Access
+from phoenix_worker.proxmox.connection import Access
 
 if TYPE_CHECKING:
     from argparse import Namespace

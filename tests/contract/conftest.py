@@ -8,7 +8,7 @@ from phoenix_worker.proxmox.api import ProxmoxApi
 from tests.support.proxmox import simulator
 
 if TYPE_CHECKING:
-    from phoenix_worker.core.ports import Proxmox
+    from phoenix_worker.core.model.ports import Proxmox
     from tests.support.proxmox import Simulator
 
 __all__ = ["simulator"]

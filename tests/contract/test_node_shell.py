@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.ssh_shell import SshShell
 from tests.support.ssh_node import SshNode, access_to
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from phoenix_worker.core.ports import NodeShell
+    from phoenix_worker.core.model.ports import NodeShell
 
 NODE = "pve1"
 SHOW_ARGUMENTS = "import os, sys; sys.stdout.buffer.write(b'\\0'.join(map(os.fsencode, sys.argv[1:])))"

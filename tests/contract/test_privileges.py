@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.firewall import Act, RuleWrite
-from phoenix_worker.core.ports import CloneOrder, CreateOrder, Proxmox
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.firewall import Act, RuleWrite
+from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.errors import Request
 from tests.support.proxmox import NODE, TOKEN_ID, Simulator

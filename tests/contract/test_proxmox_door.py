@@ -11,10 +11,10 @@ import pytest
 from fakepve.certs import make_cert
 
 from phoenix_worker.catalog.declaration import Role
-from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.marker import Marker, Stage, write_marker
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ports import CloneOrder, CreateOrder, Proxmox
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.marker import Marker, Stage, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.errors import Request
 from tests.support.proxmox import NODE, Simulator

@@ -8,14 +8,14 @@ import pytest
 import requests
 from urllib3.exceptions import ProtocolError
 
-from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.ports import CloneOrder, CreateOrder, TaskEnd
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, TaskEnd
 from phoenix_worker.proxmox.error_table import TABLE
 from phoenix_worker.proxmox.errors import Answer, Request, error_of_answer, error_of_exception, error_of_task
 from tests.support.proxmox import NODE, SaidIn, Simulator
 
 if TYPE_CHECKING:
-    from phoenix_worker.core.ports import Proxmox
+    from phoenix_worker.core.model.ports import Proxmox
     from phoenix_worker.proxmox.error_table import Row
 
 POST = Request("POST", "nodes/pve1/lxc/900/clone", "clone template 900 to CT 103 on pve1", "VM.Clone on /vms/900")

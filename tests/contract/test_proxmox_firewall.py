@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.firewall import Act, FirewallState, Rule, RuleWrite, declared_rule, rule_writes
-from phoenix_worker.core.ports import CloneOrder
+from phoenix_worker.core.differs.firewall import declared_rule, rule_writes
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.firewall import Act, FirewallState, Rule, RuleWrite
+from phoenix_worker.core.model.ports import CloneOrder
 from tests.support.declared import HTTPS, PING
 from tests.support.proxmox import NODE
 
 if TYPE_CHECKING:
-    from phoenix_worker.core.ports import Proxmox
+    from phoenix_worker.core.model.ports import Proxmox
     from tests.support.proxmox import Simulator
 
 

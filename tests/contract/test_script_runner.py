@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_worker.catalog.declaration import Script
-from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.proxmox import scripts
 from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.scripts import Place, ScriptState
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from phoenix_worker.core.ports import NodeShell, Ran
+    from phoenix_worker.core.model.ports import NodeShell, Ran
 
 SHELLS = [shell for shell in ("sh", "busybox") if shutil.which(shell)]
 """busybox's is what Alpine has; it is tried where the machine has it."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.ssh_shell import SshShell
 from tests.support.proxmox import NODE
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from phoenix_worker.core.ports import NodeShell
+    from phoenix_worker.core.model.ports import NodeShell
 
 
 @pytest.fixture

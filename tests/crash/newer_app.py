@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phoenix_producer import record
+from phoenix_producer.client import record
 
 NEWER = 2
 _ours = "SCHEMA = 1"

@@ -11,8 +11,8 @@ import pytest
 from celery import Celery
 from celery.canvas import chord
 
+from phoenix_producer.client.record import Recorder, recording
 from phoenix_producer.contract import QUEUE
-from phoenix_producer.record import Recorder, recording
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.chord import chord_lease
 from phoenix_worker.durable.points import CHORD_POINTS

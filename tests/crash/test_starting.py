@@ -15,7 +15,7 @@ from tests.support.worker import WorkerProcess
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from phoenix_worker.commands.embedded import RedisServer
+    from phoenix_worker.commands.demo.embedded import RedisServer
 
 
 def test_a_redis_that_evicts_and_forgets_is_refused(redis_server: RedisServer, tmp_path: Path) -> None:

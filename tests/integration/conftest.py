@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from phoenix_producer import Producer
-from phoenix_worker.commands.embedded import private_redis
+from phoenix_worker.commands.demo.embedded import private_redis
 from tests.support.cli import environ, release, run, started
 from tests.support.driven_ledger import driven
 from tests.support.publishing import other_app

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_worker.commands.child import ChildProcess
+from phoenix_worker.commands.demo.child import ChildProcess
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ time.sleep(600)
 """
 STARTER = f"""
 import pathlib, sys, time
-from phoenix_worker.commands.child import ChildProcess
+from phoenix_worker.commands.demo.child import ChildProcess
 child = ChildProcess([sys.executable, "-c", {LISTEN!r}], log=pathlib.Path(sys.argv[1]), answers=True)
 print(child.output.readline().decode(), flush=True)
 if sys.argv[2] == "raises":

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from phoenix_producer import Action, Drift, Exists, plugins, session
+from phoenix_producer import Action, Drift, Exists
+from phoenix_producer.cli import plugins, session
+from phoenix_producer.cli.terminal import outcome_lines
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.standing import Standing
-from phoenix_producer.terminal import outcome_lines
 from phoenix_producer.testing import RecordingProducer
 from tests.support.cli import invoke
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from phoenix_worker.commands.embedded import RedisServer
+    from phoenix_worker.commands.demo.embedded import RedisServer
 
 REFUSED, BROKEN, STOPPED = "404", "500", "499"
 WARNED = ("420", "421")

@@ -11,8 +11,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from phoenix_worker.commands import embedded
-from phoenix_worker.commands.embedded import (
+from phoenix_worker.commands.demo import embedded
+from phoenix_worker.commands.demo.embedded import (
     ExternalRedis,
     RedisNotStarted,
     RedisServer,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 STARTER = """
 import pathlib, sys, time
-from phoenix_worker.commands.embedded import private_redis
+from phoenix_worker.commands.demo.embedded import private_redis
 with private_redis(pathlib.Path(sys.argv[1])) as server:
     print(server.url, flush=True)
     time.sleep(600)

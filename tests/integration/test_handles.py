@@ -22,7 +22,7 @@ from phoenix_producer import (
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from phoenix_worker.commands.embedded import RedisServer
+    from phoenix_worker.commands.demo.embedded import RedisServer
 
 # Celery 5.7 stores results with a call that redis-py 8 deprecates; ours do not.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")

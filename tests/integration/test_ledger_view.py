@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phoenix_producer.client.link import Link
 from phoenix_producer.contract import ContractError, ProgressKind
-from phoenix_producer.ledger_entries import Job, JobState, Reference, WaitsFor
-from phoenix_producer.ledger_view import LedgerView
-from phoenix_producer.link import Link
+from phoenix_producer.ledger.entries import Job, JobState, Reference, WaitsFor
+from phoenix_producer.ledger.view import LedgerView
 from tests.support.driven_ledger import UPID, DrivenLedger
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from phoenix_producer import ContractError, Producer, Unreachable
 from tests.support.publishing import closed_port, queued, recorded
 
 if TYPE_CHECKING:
-    from phoenix_worker.commands.embedded import RedisServer
+    from phoenix_worker.commands.demo.embedded import RedisServer
 
 SOME_ID = "7d8c1a52-6a5e-4a0e-9a6e-2f9f3f0c1b11"
 

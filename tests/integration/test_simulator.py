@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from phoenix_worker.commands.child import ChildProcess
+from phoenix_worker.commands.demo.child import ChildProcess
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 def command(directory: Path, quick: str) -> list[str]:
-    program = [sys.executable, "-m", "phoenix_worker.commands.simulator", "--directory", str(directory)]
+    program = [sys.executable, "-m", "phoenix_worker.commands.demo.simulator", "--directory", str(directory)]
     paces = {"create": quick, "clone": quick, "template": quick, "start": NEVER}
     return program + [word for kind, seconds in paces.items() for word in (f"--{kind}-seconds", seconds)]
 

@@ -6,7 +6,7 @@ import base64
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.webhooks import STREAM, Webhooks
+from phoenix_worker.telemetry.webhooks import STREAM, Webhooks
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_for
 

@@ -28,7 +28,7 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("module", ["phoenix_producer", "phoenix_producer.record", "phoenix_producer.cli"])
+@pytest.mark.parametrize("module", ["phoenix_producer", "phoenix_producer.client.record", "phoenix_producer.cli.app"])
 def test_the_producer_brings_in_nothing_of_the_worker(module: str) -> None:
     done = run(f"import {module}, sys; print(*(name for name in {_FOREIGN!r} if name in sys.modules))")
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
@@ -47,6 +47,16 @@ def test_the_base_install_has_the_producer_and_its_commands() -> None:
     listed = run(script, "--help")
     assert listed.returncode == 0
     assert all(name in listed.stdout for name in ("ensure", "plan", "catalog", "check", "demo", "migrate"))
+
+
+def test_the_command_without_its_libraries_says_in_one_line_what_to_install() -> None:
+    script = _BLOCK.replace("('proxmoxer'", "('typer', 'rich', 'proxmoxer'")
+    assert "typer" in script
+    done = run(script + "from phoenix_producer.cli import main; main()", "ensure", "103")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "phoenix-lxc needs its command line libraries. From a checkout: pip install '.[cli]'\n"
+    published = run(script + "from phoenix_producer import Producer; Producer(); print('made')")
+    assert (published.stdout, published.stderr) == ("made\n", "")
 
 
 def test_the_demo_of_the_base_install_says_what_to_install() -> None:
@@ -70,12 +80,12 @@ def test_what_the_blocker_keeps_out_is_in_no_base_dependency() -> None:
 
 def test_the_packaged_example_is_the_one_that_people_are_pointed_to() -> None:
     """A copy, not a link: links do not survive every way of carrying a checkout."""
-    packaged = files("phoenix_worker.commands").joinpath("example_catalog.json").read_bytes()
+    packaged = files("phoenix_worker.commands.demo").joinpath("example_catalog.json").read_bytes()
     assert packaged == (Path(__file__).parents[2] / "examples" / "phoenix_lxc_configs.json").read_bytes()
 
 
 def test_the_packaged_scripts_are_those_of_the_example() -> None:
     here = (Path(__file__).parents[2] / "examples" / "features").iterdir()
-    packaged = files("phoenix_worker.commands").joinpath("example_features").iterdir()
+    packaged = files("phoenix_worker.commands.demo").joinpath("example_features").iterdir()
     there = {script.name: script.read_bytes() for script in packaged}
     assert there == {script.name: script.read_bytes() for script in here}

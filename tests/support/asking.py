@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery
 from redis import Redis
 
+from phoenix_producer.client.record import Recorder, recording
 from phoenix_producer.contract import QUEUE
-from phoenix_producer.record import Recorder, recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

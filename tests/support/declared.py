@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
-from phoenix_worker.core.marker import Marker, Stage, write_marker
-from phoenix_worker.core.observation import Observation, Presence
+from phoenix_worker.core.model.marker import Marker, Stage, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
 
 HTTPS = FirewallRule("in", "ACCEPT", "tcp", source="10.0.0.0/24", port="80,443", comment="HTTPS from inside")
 PING = FirewallRule("in", "ACCEPT", "icmp")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import requests
 
-from phoenix_worker.commands.child import ChildProcess
+from phoenix_worker.commands.demo.child import ChildProcess
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:

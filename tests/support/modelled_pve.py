@@ -9,13 +9,13 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core import root_only
-from phoenix_worker.core.firewall import Act, FirewallState
+from phoenix_worker.core.differs import root_only
+from phoenix_worker.core.model.firewall import Act, FirewallState
 
 if TYPE_CHECKING:
-    from phoenix_worker.core.diff import Changes
-    from phoenix_worker.core.firewall import Rule, RuleWrite
-    from phoenix_worker.core.observation import Observation
+    from phoenix_worker.core.differs.diff import Changes
+    from phoenix_worker.core.model.firewall import Rule, RuleWrite
+    from phoenix_worker.core.model.observation import Observation
 
 NEW_MAC = "BC:24:11:AA:BB:CC"
 

@@ -16,14 +16,14 @@ import pytest
 from fakepve.certs import make_cert
 from fakepve.server import API
 
-from phoenix_worker.proxmox.door import Access
+from phoenix_worker.proxmox.connection import Access
 from tests.support.strict_pve import SECRET, TOKEN, TOKEN_ID, USER, Interval, SaidIn, StrictPve
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from phoenix_worker.core.ports import Proxmox, TaskEnd
+    from phoenix_worker.core.model.ports import Proxmox, TaskEnd
 
 __all__ = ["NODE", "SECRET", "TOKEN_ID", "Interval", "SaidIn", "Simulator", "StrictPve", "simulator"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from phoenix_worker.commands.embedded import RedisServer, private_redis
+from phoenix_worker.commands.demo.embedded import RedisServer, private_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

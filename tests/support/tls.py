@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from fakepve.certs import make_cert
 
-from phoenix_worker.commands.embedded import free_port
+from phoenix_worker.commands.demo.embedded import free_port
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter

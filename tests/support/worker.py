@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from phoenix_worker.commands.child import ChildProcess
+from phoenix_worker.commands.demo.child import ChildProcess
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:

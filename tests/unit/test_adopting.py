@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from phoenix_worker.catalog.declaration import Declaration, Role
-from phoenix_worker.core.adopting import UNKNOWN, adopted_notes
-from phoenix_worker.core.inside import scripts_to_run
-from phoenix_worker.core.marker import Marker, Stage, read_marker, without_marker, write_marker
-from phoenix_worker.core.observation import Observation, Presence
+from phoenix_worker.core.differs.scripts import scripts_to_run
+from phoenix_worker.core.model.marker import Marker, Stage, read_marker, without_marker, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.planned.adopting import UNKNOWN, adopted_notes
 from tests.unit.test_inside import BASE as SCRIPT
 
 DECLARED = Declaration(103, "ca", Role.CONTAINER, "pve1", clone_from=900, scripts=(SCRIPT,), hash="h")

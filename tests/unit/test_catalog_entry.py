@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic_core import PydanticCustomError
 
+from phoenix_worker.actions.orders import clone_order
 from phoenix_worker.catalog.fields import parse_lxc_option
-from phoenix_worker.orders import clone_order
 from tests.unit.catalog_files import clone, loaded, network, refusals, template, warnings
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_producer.contract import DesiredState
-from phoenix_worker.catalog import declaring
+from phoenix_worker.catalog import resolve as declaring
 from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
 from phoenix_worker.catalog.entry import Entry
-from phoenix_worker.catalog.inside import ScriptPlaces
 from phoenix_worker.catalog.loading import Catalog, CatalogError, Defaults, load, load_bytes
+from phoenix_worker.catalog.scripts import ScriptPlaces
 from tests.unit.catalog_files import DEFAULTS, clone, loaded, network, template, warnings, write
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "phoenix_lxc_configs.json"

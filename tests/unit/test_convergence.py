@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from phoenix_worker.catalog.declaration import Declaration, Role
 from phoenix_worker.catalog.loading import load_bytes
-from phoenix_worker.core.diff import creation_config, diff, marker_for
-from phoenix_worker.core.firewall import FirewallState
-from phoenix_worker.core.marker import Marker, Stage, write_marker
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.rebuild import needs_rebuild
+from phoenix_worker.core.differs.diff import creation_config, diff, marker_for
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.firewall import FirewallState
+from phoenix_worker.core.model.marker import Marker, Stage, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
 from tests.support.modelled_pve import carried_out, shown
 from tests.unit.catalog_files import DEFAULTS, OS_TEMPLATE
 

@@ -6,9 +6,9 @@ import pytest
 
 from phoenix_producer.contract import Change
 from phoenix_worker.catalog.declaration import Declaration, Network
-from phoenix_worker.core.diff import ADOPTED, Changes, creation_config, diff, marker_for
-from phoenix_worker.core.marker import Marker, Stage, read_marker, without_marker, write_marker
-from phoenix_worker.core.observation import Observation, Presence
+from phoenix_worker.core.differs.diff import ADOPTED, Changes, creation_config, diff, marker_for
+from phoenix_worker.core.model.marker import Marker, Stage, read_marker, without_marker, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
 from tests.support.declared import DECLARED, MAC, MARKER, MINIMAL, NET0, NETWORK, seen
 
 INHERITED = "name=eth0,bridge=vmbr0,gw=10.0.0.9,hwaddr=BC:24:11:00:00:01,ip=10.0.0.200/24,tag=7,type=veth"

@@ -7,9 +7,9 @@ import pytest
 
 from phoenix_producer.contract import Change
 from phoenix_worker.catalog.declaration import Role
-from phoenix_worker.core.diff import creation_config, diff, hot, marker_for
-from phoenix_worker.core.marker import Stage, write_marker
-from phoenix_worker.core.observation import Observation, Presence
+from phoenix_worker.core.differs.diff import creation_config, diff, hot, marker_for
+from phoenix_worker.core.model.marker import Stage, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
 from tests.support.declared import AS_DECLARED, DECLARED, MARKER, seen
 
 TEMPLATE = replace(DECLARED, role=Role.TEMPLATE)

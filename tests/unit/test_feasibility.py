@@ -6,9 +6,17 @@ from typing import Any
 import pytest
 
 from phoenix_worker.catalog.declaration import Declaration, Network, Role, Volume
-from phoenix_worker.core.feasibility import Need, Needs, Offer, Origin, cannot_change, cannot_work, needs_of_change
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ports import Storage
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.model.ports import Storage
+from phoenix_worker.core.planned.feasibility import (
+    Need,
+    Needs,
+    Offer,
+    Origin,
+    cannot_change,
+    cannot_work,
+    needs_of_change,
+)
 
 CONTENT = frozenset({"rootdir"})
 STORAGES = {

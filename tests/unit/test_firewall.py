@@ -9,23 +9,14 @@ from hypothesis import strategies as st
 
 from phoenix_producer.contract import Change
 from phoenix_worker.catalog.declaration import Firewall
-from phoenix_worker.core.diff import diff
-from phoenix_worker.core.firewall import (
-    Act,
-    FirewallState,
-    Rule,
-    RuleWrite,
-    declared_rule,
-    left_behind,
-    rule_writes,
-    shown_rule,
-    wording,
-)
+from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.firewall import declared_rule, left_behind, rule_writes, shown_rule, wording
+from phoenix_worker.core.model.firewall import Act, FirewallState, Rule, RuleWrite
 from tests.support.declared import DECLARED, FIREWALL, HTTPS, NET0, PING, seen
 from tests.support.modelled_pve import ruled
 
 if TYPE_CHECKING:
-    from phoenix_worker.core.observation import Observation
+    from phoenix_worker.core.model.observation import Observation
 
 AS_DECLARED = FirewallState(enabled=True, rules=(declared_rule(HTTPS), declared_rule(PING)))
 OTHER: Rule = {"type": "in", "action": "ACCEPT", "enable": "1", "proto": "tcp", "dport": "22"}

@@ -8,13 +8,13 @@ import pytest
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.declaration import Declaration, HealthCheck, Role, Script
-from phoenix_worker.core.errors import PermanentError
-from phoenix_worker.core.inside import is_verified, recorded, run_again, scripts_to_run
-from phoenix_worker.core.marker import Marker, Stage, read_marker, write_marker
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ownership import judge
-from phoenix_worker.core.plan import plan
-from phoenix_worker.core.reach import within_reach
+from phoenix_worker.core.allowed.ownership import judge
+from phoenix_worker.core.allowed.reach import within_reach
+from phoenix_worker.core.differs.scripts import is_verified, recorded, run_again, scripts_to_run
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.marker import Marker, Stage, read_marker, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.planned.plan import plan
 from tests.support.declared import AS_DECLARED, DECLARED, MARKER, MINIMAL
 
 BASE, APP = Script("base", "features/base.sh", "b1", "x"), Script("app", "app.sh", "a1", "x")

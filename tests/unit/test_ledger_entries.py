@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from phoenix_producer.ledger_entries import WaitsFor, current_task, waits_on, what_of
-from phoenix_producer.tables import short_ids
+from phoenix_producer.cli.tables import short_ids
+from phoenix_producer.ledger.entries import WaitsFor, current_task, waits_on, what_of
 
 REPLACED, LANDED, NEXT = {"state": "replaced"}, {"state": "running", "landed": "{}"}, {"state": "queued"}
 

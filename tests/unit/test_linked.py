@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from phoenix_worker.core.linked import linked_by_name, may_be_linked, storages_of
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ports import Volume
+from phoenix_worker.core.allowed.linked import linked_by_name, may_be_linked, storages_of
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.model.ports import Volume
 
 
 def seen(ctid: int, **config: str) -> Observation:

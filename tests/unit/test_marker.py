@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_worker.catalog.declaration import Role
-from phoenix_worker.core.marker import Marker, Stage, read_marker, without_marker, write_marker
+from phoenix_worker.core.model.marker import Marker, Stage, read_marker, without_marker, write_marker
 
 MARKER = Marker(103, "0b5c-1", Role.CONTAINER, Stage.CONFIGURED, "sha256:ab")
 LINE = "phoenix-lxc: ctid=103 id=0b5c-1 as=container stage=configured hash=sha256:ab"

@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from phoenix_worker.durable.acts import Act, Kind
 from phoenix_worker.durable.ledger import End
-from phoenix_worker.metrics import Meters, endpoint
 from phoenix_worker.proxmox.errors import Request
+from phoenix_worker.telemetry.metrics import Meters, endpoint
 
 
 @pytest.fixture

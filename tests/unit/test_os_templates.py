@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from phoenix_worker.core.os_templates import available, likeliest
+from phoenix_worker.core.model.os_templates import available, likeliest
 
 INDEX = [
     "almalinux-9-default_20240911_amd64.tar.xz",

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from phoenix_producer.cli.terminal import Lines, outcome_lines
 from phoenix_producer.contract import Change, EnsureResult, Outcome, Progress, ProgressKind, Step
 from phoenix_producer.plans import Action
-from phoenix_producer.terminal import Lines, outcome_lines
 
 
 def first_line(outcome: Outcome, *seconds: float, **more: Any) -> str:

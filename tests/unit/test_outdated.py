@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import Declaration, Role, Script
-from phoenix_worker.core.diff import diff, origin_of
-from phoenix_worker.core.marker import Marker, Stage, read_marker, write_marker
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.outdated import outdated
-from phoenix_worker.core.rebuild import needs_rebuild
+from phoenix_worker.core.differs.diff import diff, origin_of
+from phoenix_worker.core.differs.outdated import outdated
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.marker import Marker, Stage, read_marker, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
 
 DECLARED = Declaration(
     900,

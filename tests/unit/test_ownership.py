@@ -7,10 +7,7 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import Declaration, Network, Role
-from phoenix_worker.core.errors import PermanentError
-from phoenix_worker.core.marker import Marker, Stage, write_marker
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ownership import (
+from phoenix_worker.core.allowed.ownership import (
     Action,
     Creating,
     Purpose,
@@ -24,6 +21,9 @@ from phoenix_worker.core.ownership import (
     may_write,
     refuse_linked,
 )
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.marker import Marker, Stage, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
 
 MAC = "52:54:00:67:89:B3"
 CONTAINER = Declaration(103, "Step-CA", Role.CONTAINER, "pve1", clone_from=900, network=Network("vmbr0"), mac=MAC)

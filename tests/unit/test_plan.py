@@ -6,11 +6,11 @@ import pytest
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.declaration import Declaration, Network, Role
-from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.marker import Marker, Stage, write_marker
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ownership import Creating, judge
-from phoenix_worker.core.plan import plan
+from phoenix_worker.core.allowed.ownership import Creating, judge
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.marker import Marker, Stage, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.planned.plan import plan
 
 CONTAINER = Declaration(
     103,

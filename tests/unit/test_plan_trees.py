@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from phoenix_producer.cli.terminal import warnings_in
+from phoenix_producer.cli.trees import DriftLines, PlanLines
 from phoenix_producer.contract import EnsureResult, Failure, Outcome
 from phoenix_producer.plans import Action, Drift, Part, Plan, Why
 from phoenix_producer.standing import Exists
-from phoenix_producer.terminal import warnings_in
-from phoenix_producer.trees import DriftLines, PlanLines
 
 ROOT = Part(
     ctid=900,

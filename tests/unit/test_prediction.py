@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import Declaration, Network, Role, Volume
-from phoenix_worker.core.diff import diff
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ownership import judge
-from phoenix_worker.core.plan import plan
-from phoenix_worker.core.prediction import applied, created, foretold, inherited
-from phoenix_worker.core.rebuild import needs_rebuild
+from phoenix_worker.core.allowed.ownership import judge
+from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.planned.plan import plan
+from phoenix_worker.core.planned.prediction import applied, created, foretold, inherited
 from tests.support.declared import DECLARED, MINIMAL, seen
 
 ROOT = Declaration(

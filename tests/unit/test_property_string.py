@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from phoenix_worker.core import property_string
+from phoenix_worker.core.model import property_string
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoenix_worker.core.raw_lines import by_key, edited, locked
+from phoenix_worker.core.differs.raw_lines import by_key, edited, locked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import BindMount
-from phoenix_worker.core.errors import PermanentError
-from phoenix_worker.core.reach import within_reach
+from phoenix_worker.core.allowed.reach import within_reach
+from phoenix_worker.core.model.errors import PermanentError
 from tests.support.declared import DECLARED
 
 NEEDY = replace(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from phoenix_worker.catalog.declaration import Role
-from phoenix_worker.core.marker import write_marker
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.rebuild import needs_rebuild
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.marker import write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
 from tests.support.declared import DECLARED, MARKER, seen
 
 ROOTFS = "local-lvm:vm-103-disk-0,size=32G"

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import Declaration, Role
-from phoenix_worker.catalog.declaring import scratch_of
-from phoenix_worker.core.errors import PermanentError
-from phoenix_worker.core.marker import Marker, Stage, write_marker
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ownership import Action, Purpose, judge, may_seal
-from phoenix_worker.core.plan import StepName
-from phoenix_worker.core.rebuilding import is_built, rebuild, refuse_rebuild, refuse_unbuilt
+from phoenix_worker.catalog.resolve import scratch_of
+from phoenix_worker.core.allowed.ownership import Action, Purpose, judge, may_seal
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.marker import Marker, Stage, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.planned.rebuilding import is_built, rebuild, refuse_rebuild, refuse_unbuilt
+from phoenix_worker.step_names import StepName
 
 TEMPLATE = Declaration(901, "base", Role.TEMPLATE, "pve1", clone_from=900, hash="h")
 SCRATCH = scratch_of(TEMPLATE, range(9000, 9010))

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from phoenix_producer.client.redis_url import usable, verified
 from phoenix_producer.contract import ContractError
-from phoenix_producer.redis_url import usable, verified
 
 
 @pytest.mark.parametrize(

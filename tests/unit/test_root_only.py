@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, UNPRIVILEGED, BindMount, Declaration, IdMaps
-from phoenix_worker.core.diff import diff
-from phoenix_worker.core.errors import PermanentError
-from phoenix_worker.core.rebuild import needs_rebuild
-from phoenix_worker.core.root_only import HostDirectory, applied, root_diff
+from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.root_only import HostDirectory, applied, root_diff
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.errors import PermanentError
 from tests.support.declared import DECLARED, seen
 from tests.unit.catalog_files import loaded, refusals, template, warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from phoenix_worker.core.observation import Observation
+    from phoenix_worker.core.model.observation import Observation
 
 SRV = BindMount("/tank/media", "/srv/media")
 GPU_0 = ("/dev/nvidia0", *GPU_CONTROL_DEVICES)

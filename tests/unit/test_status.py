@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_producer.standing import Exists
+from phoenix_worker.answers.status import exists
 from phoenix_worker.catalog.declaration import Role
-from phoenix_worker.core.marker import Marker, Stage, write_marker
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ownership import judge
-from phoenix_worker.status import exists
+from phoenix_worker.core.allowed.ownership import judge
+from phoenix_worker.core.model.marker import Marker, Stage, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
 from tests.support.declared import DECLARED, seen
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from phoenix_worker.survey import looked_just_now
+from phoenix_worker.actions.look import looked_just_now
 
 NOW = 1000.0
 CLONE = {"name": "clone", "ctid": 103, "started": 990.0}

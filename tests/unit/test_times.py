@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from phoenix_producer.record import LEDGER_LUA
+from phoenix_producer.client.record import LEDGER_LUA
 from phoenix_worker.durable import watcher
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.keeper import TICKS_PER_TTL

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import BindMount, Role, Volume
-from phoenix_worker.core.marker import Stage, write_marker
-from phoenix_worker.core.undeclared import undeclared
+from phoenix_worker.core.differs.undeclared import undeclared
+from phoenix_worker.core.model.marker import Stage, write_marker
 from tests.support.declared import DECLARED, FIREWALL, MARKER, NET0, seen
 
 DATA = Volume("tank", 8, "/srv/data")

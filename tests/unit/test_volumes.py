@@ -6,9 +6,9 @@ import pytest
 
 from phoenix_producer.contract import Change
 from phoenix_worker.catalog.declaration import Role, Volume
-from phoenix_worker.core.diff import creation_config, diff
-from phoenix_worker.core.marker import write_marker
-from phoenix_worker.core.rebuild import needs_rebuild
+from phoenix_worker.core.differs.diff import creation_config, diff
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.marker import write_marker
 from tests.support.declared import DECLARED, MARKER, seen
 
 DATA, LOGS = Volume("tank", 8, "/srv/data"), Volume("fast", 1, "/var/log")

@@ -7,22 +7,30 @@ from typing import TYPE_CHECKING
 from celery import Celery
 
 from phoenix_producer.contract import REQUESTS
-from phoenix_worker import about, logs, metrics, tasks, upkeep, webhooks  # noqa: F401 - what a worker answers and runs names itself there
+from phoenix_worker.actions.abandon import abandon
+from phoenix_worker.actions.watch_tasks import Probe
+from phoenix_worker.base import PhoenixTask
 from phoenix_worker.catalog.loading import load
 from phoenix_worker.catalog.source import CatalogSource
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.engine import Engine
-from phoenix_worker.offering import Offering
-from phoenix_worker.probe import Probe
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
+from phoenix_worker.proxmox.offering import Offering
 from phoenix_worker.proxmox.ssh_shell import SshAccess, SshShell
-from phoenix_worker.registry import TASKS
 from phoenix_worker.settings import access_of, defaults_of, redis_of
-from phoenix_worker.task import PhoenixTask
+from phoenix_worker.tasks import upkeep  # noqa: F401 - what a worker answers and runs names itself there
+from phoenix_worker.tasks.ensure import ensure as tasks  # noqa: F401 - what a worker answers and runs names itself there
+from phoenix_worker.tasks.registry import TASKS
+from phoenix_worker.telemetry import (
+    about,  # noqa: F401 - what a worker answers and runs names itself there
+    logs,
+    metrics,
+    webhooks,
+)
 
 if TYPE_CHECKING:
-    from phoenix_worker.core.ports import NodeShell
+    from phoenix_worker.core.model.ports import NodeShell
     from phoenix_worker.proxmox.errors import Request
     from phoenix_worker.settings import Settings
 
@@ -51,6 +59,7 @@ def build(settings: Settings) -> Celery:
         "proxmox": proxmox,
         "offering": Offering(proxmox),
         "shell": shell,
+        "abandon": abandon,
         "catalog": CatalogSource(settings.catalog, defaults),
         "node_capacity": settings.node_capacity,
         "script_timeout": settings.script_timeout,

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.advice import advise_firewalls, advise_origins, advise_templates, advise_volumes
-from phoenix_worker.catalog.declaring import Defaults, declare, scratch_of
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.entry import ParsedEntry, entry_advice, parse_entry
 from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
-from phoenix_worker.catalog.inside import ScriptPlaces, ScriptSurroundings, script_files, short_hash
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
@@ -20,7 +18,9 @@ from phoenix_worker.catalog.refusals import (
     refuse_old_sections,
     refuse_together,
 )
+from phoenix_worker.catalog.resolve import Defaults, declare, scratch_of
 from phoenix_worker.catalog.root_checks import advise_root_only, refuse_root_only
+from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, script_files, short_hash
 
 if TYPE_CHECKING:
     from pathlib import Path

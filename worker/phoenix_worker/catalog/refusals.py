@@ -10,13 +10,13 @@ import graphlib
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
-from phoenix_worker.catalog.inside import script_files
+from phoenix_worker.catalog.scripts import script_files
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
     from phoenix_worker.catalog.entry import ParsedEntry
-    from phoenix_worker.catalog.inside import ScriptPlaces
+    from phoenix_worker.catalog.scripts import ScriptPlaces
 
     Entries = Mapping[int, ParsedEntry]
 

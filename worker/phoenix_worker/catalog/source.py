@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.document import read
 from phoenix_worker.catalog.findings import CatalogError
-from phoenix_worker.catalog.inside import short_hash
 from phoenix_worker.catalog.loading import Catalog, load_bytes
+from phoenix_worker.catalog.scripts import short_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from phoenix_worker.catalog.declaration import Declaration
-    from phoenix_worker.catalog.declaring import Defaults
     from phoenix_worker.catalog.findings import Refusal
+    from phoenix_worker.catalog.resolve import Defaults
 
 _log = logging.getLogger(__name__)
 

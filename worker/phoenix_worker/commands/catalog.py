@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from phoenix_producer.teaching import epilog
+from phoenix_producer.cli.teaching import epilog
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
 from phoenix_worker.catalog.schema import catalog_schema

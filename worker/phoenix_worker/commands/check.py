@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from phoenix_producer.teaching import epilog
-from phoenix_worker.checkup import check_all
+from phoenix_producer.cli.teaching import epilog
+from phoenix_worker.check.checkup import check_all
 from phoenix_worker.commands.printing import err, out
 from phoenix_worker.core.checkup.line import Level, Line, error
 from phoenix_worker.settings import SettingsError, load_settings

@@ -7,8 +7,8 @@ import uuid
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from phoenix_producer.client.record import LEDGER_LUA, PREFIX
 from phoenix_producer.contract import RESUME_QUEUE
-from phoenix_producer.record import LEDGER_LUA, PREFIX
 from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.run import NO_ANSWER, Answer, Run
 

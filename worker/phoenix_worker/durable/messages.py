@@ -7,8 +7,8 @@ from uuid import NAMESPACE_OID, uuid5
 
 from celery import current_task
 
+from phoenix_producer.client.record import JOB_HEADER, Outgoing, generation_of
 from phoenix_producer.contract import QUEUE
-from phoenix_producer.record import JOB_HEADER, Outgoing, generation_of
 
 if TYPE_CHECKING:
     from celery import Task

@@ -9,8 +9,8 @@ from uuid import UUID, uuid5
 
 from celery import Task
 
+from phoenix_producer.client.record import Outgoing, recording
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
-from phoenix_producer.record import Outgoing, recording
 from phoenix_worker.durable import acts
 from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.ledger import End

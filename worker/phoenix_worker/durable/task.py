@@ -16,8 +16,8 @@ from celery.exceptions import Ignore
 from celery.signals import task_postrun
 from kombu.exceptions import OperationalError
 
+from phoenix_producer.client.record import generation_of
 from phoenix_producer.contract import RESUME_QUEUE
-from phoenix_producer.record import generation_of
 from phoenix_worker.durable import acts
 from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.keeper import LostRun

@@ -12,8 +12,8 @@ from weakref import WeakSet
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 
+from phoenix_producer.client.record import JOB_HEADER
 from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE
-from phoenix_producer.record import JOB_HEADER
 from phoenix_worker.durable.message_form import id_of, message, objection
 from phoenix_worker.durable.patience import patience
 

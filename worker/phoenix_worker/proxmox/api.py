@@ -6,20 +6,20 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.observation import Observation, Presence
-from phoenix_worker.core.ports import ProxmoxTask, TaskEnd, Volume
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.model.ports import ProxmoxTask, TaskEnd, Volume
 from phoenix_worker.proxmox import error_table as known
-from phoenix_worker.proxmox.door import Access, Door
+from phoenix_worker.proxmox.connection import Access, Door
 from phoenix_worker.proxmox.errors import Request, error_of_task
+from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.offers import Offers
-from phoenix_worker.proxmox.surroundings import Surroundings
 from phoenix_worker.proxmox.upid import Upid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from phoenix_worker.core.ports import CloneOrder, CreateOrder
+    from phoenix_worker.core.model.ports import CloneOrder, CreateOrder
 
 _LOG_PAGE = 5000
 _LOG_PAGES = 20

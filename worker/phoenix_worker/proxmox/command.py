@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

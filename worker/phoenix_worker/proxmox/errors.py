@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.error_table import (
     ANYTHING_ELSE,
     LOST_ANSWER,
@@ -24,7 +24,7 @@ from phoenix_worker.proxmox.error_table import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from phoenix_worker.core.ports import TaskEnd
+    from phoenix_worker.core.model.ports import TaskEnd
     from phoenix_worker.proxmox.error_table import Row
 
 _LOG_LINES = 5

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from phoenix_worker.core.checkup.cluster import NodeFacts, Storage
-from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.errors import Request
 

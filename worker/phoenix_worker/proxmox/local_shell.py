@@ -7,8 +7,8 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.ports import Ran
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.ports import Ran
 from phoenix_worker.proxmox.command import encoded, named
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.ports import Storage
+from phoenix_worker.core.model.ports import Storage
 from phoenix_worker.proxmox.errors import Request
 
 if TYPE_CHECKING:
-    from phoenix_worker.proxmox.door import Door
+    from phoenix_worker.proxmox.connection import Door
 
 
 class Offers:

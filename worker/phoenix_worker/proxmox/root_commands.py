@@ -8,16 +8,16 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.errors import PermanentError, TransientError
-from phoenix_worker.core.ports import TaskEnd
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.proxmox.errors import error_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from phoenix_worker.core.ports import NodeShell, Ran
-    from phoenix_worker.core.root_only import HostDirectory
+    from phoenix_worker.core.differs.root_only import HostDirectory
+    from phoenix_worker.core.model.ports import NodeShell, Ran
 
 _LOCK_SECONDS = 10
 """As long as Proxmox itself waits for the lock of a configuration file."""

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from phoenix_worker.catalog.declaration import Declaration, Script
-    from phoenix_worker.core.ports import NodeShell, Ran
+    from phoenix_worker.core.model.ports import NodeShell, Ran
 
 _RUNNER = (files(__package__) / "script_runner.sh").read_text()
 _HOME = "/var/lib/phoenix-lxc"

@@ -13,7 +13,7 @@ from paramiko.ssh_exception import (
     SSHException,
 )
 
-from phoenix_worker.core.errors import PermanentError, TransientError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
     from paramiko import PKey, SSHClient

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from paramiko import SSHClient
 from paramiko.ssh_exception import ChannelException, SSHException
 
-from phoenix_worker.core.errors import TransientError
-from phoenix_worker.core.ports import Ran
+from phoenix_worker.core.model.errors import TransientError
+from phoenix_worker.core.model.ports import Ran
 from phoenix_worker.proxmox.command import encoded, named
 from phoenix_worker.proxmox.ssh_errors import UnknownHostPolicy, unable_to_connect
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from phoenix_worker.core.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError
 
 _PARTS = 9
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _TESTED = (8, 9)
 _SKEW_S = 4.0
-"""Below the tolerance with which tasks are recognised by their begin (`traces.py`)."""
+"""Below the tolerance with which tasks are recognised by their begin (`recover.py`)."""
 _CERTIFICATE_DAYS = 14
 _COPY_ON_WRITE = frozenset({"btrfs", "lvmthin", "rbd", "zfspool"})
 """Storage types that have linked clones and snapshots of containers. Seen, and in PVE::Storage's plugins."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.checkup.line import Line
-    from phoenix_worker.core.ports import Ran
+    from phoenix_worker.core.model.ports import Ran
 
 PROBE = ("pct", "list")
 """Changes nothing, and only root may do it."""

@@ -1,0 +1,265 @@
+"""The command `phoenix-lxc`. Commands that need the worker's code plug themselves in, see `plugins.py`."""
+
+# No postponed annotations here: typer reads them when a command runs.
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from phoenix_producer.cli import job_commands, upkeep_commands
+from phoenix_producer.cli.again import command_again, command_beside
+from phoenix_producer.cli.comparing import DIFFERS, Comparing
+from phoenix_producer.cli.plugins import PluggableGroup
+from phoenix_producer.cli.session import FAILED, INTERRUPTED, answers_of, conclude, late_notice, print_json, talking
+from phoenix_producer.cli.tables import standing_lines
+from phoenix_producer.cli.teaching import epilog
+from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
+from phoenix_producer.cli.trees import DriftLines, PlanLines
+from phoenix_producer.client.handle import Handles
+from phoenix_producer.client.producer import Producer
+from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
+from phoenix_producer.client.secret_files import redis_url_of
+from phoenix_producer.contract import DesiredState, EnsureResult
+from phoenix_producer.plans import Plan
+from phoenix_producer.standing import Exists
+
+app = typer.Typer(
+    cls=PluggableGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, nothing to do included; 1 failed; 2 wrong usage or bad input, nothing was begun; "
+    "130 Ctrl-C, the jobs go on. Of plan and drift, 2 says that something differs. COMMAND --help says more, "
+    "with examples.",
+)
+
+Ctids = Annotated[list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
+Every = Annotated[bool, typer.Option("--all", help="Every container of the catalog; templates as they are needed.")]
+AcceptNotApplied = Annotated[
+    bool,
+    typer.Option(
+        "--accept-not-applied", help="Leave out what needs the node's shell where the workers have no door to it."
+    ),
+]
+Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the jobs go on.")]
+LookTimeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Seconds to wait at most.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"phoenix-lxc {version('phoenix-lxc')}")
+        raise typer.Exit
+
+
+@app.callback()
+def phoenix_lxc(
+    context: typer.Context,
+    *,
+    redis_url: Annotated[
+        str, typer.Option(envvar=REDIS_URL_VARIABLE, help="The Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB")
+    ] = DEFAULT_REDIS_URL,
+    redis_ca_file: Annotated[
+        str | None,
+        typer.Option(envvar=REDIS_CA_FILE_VARIABLE, help="CA of a rediss:// URL, if the machine does not know it."),
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Ensure that Proxmox LXC containers exist, configured and running as the catalog declares.
+
+    Requests go to workers through Redis: set PHOENIX_REDIS_URL to theirs.
+    This command needs nothing else, and reads no .env; the workers have the
+    catalog and the access to Proxmox.
+
+    To see what would be done, then do it:
+
+        phoenix-lxc plan --all
+        phoenix-lxc ensure 103
+
+    To watch all of it without a Redis and a Proxmox:
+
+        phoenix-lxc demo
+    """
+    logging.getLogger("celery").addHandler(logging.NullHandler())
+    given = getattr(context.get_parameter_source("redis_url"), "name", "") == "COMMANDLINE"
+    # Read by the commands that talk with Redis: only they fail of it, each with its own exit code.
+    context.obj = lambda: verified(redis_url if given else redis_url_of(os.environ), redis_ca_file)
+
+
+@app.command(
+    epilog=epilog(
+        "phoenix-lxc ensure 103",
+        "phoenix-lxc ensure --all --timeout 600 --json",
+        codes="0 each is as declared; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog has none "
+        "of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+    )
+)
+def ensure(  # noqa: PLR0913 - each is an option of the command
+    context: typer.Context,
+    ctids: Ctids = None,
+    *,
+    every: Every = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over what stands at a CTID without our marker.")] = False,
+    accept_not_applied: AcceptNotApplied = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be done.")] = False,
+    state: Annotated[DesiredState | None, typer.Option(help="Instead of the catalog's own state.")] = None,
+    rerun: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FEATURE", help="Run the script of a feature again. May be given several times."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or print the request ids.")] = True,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make containers exist, configured and running as declared; build the templates that they need.
+
+    Nothing to do is a success too. Asking twice does nothing twice.
+    """
+    with talking(context) as producer:
+        chosen = _chosen(producer, context, ctids, timeout, every=every, as_json=as_json)
+        handles = producer.ensure_many(
+            chosen, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state, rerun=rerun or ()
+        )
+        if not wait:
+            _print_requests(handles, as_json=as_json)
+            return
+        with _going_on_alone(handles, context):
+            answers = answers_of(handles, context, timeout, as_json=as_json)
+    conclude(answers, outcome_lines, as_json=as_json)
+
+
+@app.command(
+    cls=Comparing,
+    epilog=epilog(
+        "phoenix-lxc plan 103",
+        "phoenix-lxc plan --all --json",
+        codes="0 nothing would be done; 2 something would; 1 one would be refused, or cannot be told; 64 wrong usage, "
+        "or the catalog has none of the CTIDs; 130 Ctrl-C.",
+    ),
+)
+def plan(
+    context: typer.Context,
+    ctids: Ctids = None,
+    *,
+    every: Every = False,
+    accept_not_applied: AcceptNotApplied = False,
+    timeout: LookTimeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print exactly what `ensure` would do, dependencies and templates included; change nothing."""
+    with talking(context) as producer:
+        chosen = _chosen(producer, context, ctids, timeout, every=every, as_json=as_json)
+        plans = producer.plan_many(chosen, accept_not_applied=accept_not_applied)
+        answers = answers_of(plans, context, timeout, as_json=as_json, only_looks=True)
+    differs = any(isinstance(answer, Plan) and answer.lines for answer in answers)
+    conclude(answers, PlanLines(answers), as_json=as_json, differs=differs)
+
+
+@app.command(
+    cls=Comparing,
+    epilog=epilog(
+        "phoenix-lxc drift",
+        "phoenix-lxc drift 103 900 --json",
+        codes="0 what exists is as declared; 2 something differs, waits for a restart or needs a rebuild; "
+        "1 what stands there is not ours, or cannot be told; 64 wrong usage, or the catalog lacks one of the CTIDs; "
+        "130 Ctrl-C.",
+    ),
+)
+def drift(
+    context: typer.Context,
+    ctids: Ctids = None,
+    *,
+    accept_not_applied: AcceptNotApplied = False,
+    timeout: LookTimeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print how what exists differs from the catalog, all of it by default: differences only; change nothing."""
+    with talking(context) as producer, late_notice(context):
+        drifts = producer.drift(ctids or (), accept_not_applied=accept_not_applied).wait(timeout)
+    if as_json:
+        print_json([one.model_dump(mode="json") for one in drifts])
+    else:
+        typer.echo("\n".join(DriftLines()(drifts)))
+        for warning in warnings_in(drifts):
+            complain(warning)
+    if any(one.problem for one in drifts):
+        raise typer.Exit(FAILED)
+    raise typer.Exit(DIFFERS if any(one.differs for one in drifts) else 0)
+
+
+@app.command(
+    epilog=epilog(
+        "phoenix-lxc status",
+        "phoenix-lxc status 103 900 --json",
+        codes="0 told; 1 of one it cannot be told; 2 wrong usage, or the catalog lacks one of the CTIDs; 130 Ctrl-C.",
+    )
+)
+def status(
+    context: typer.Context, ctids: Ctids = None, *, timeout: LookTimeout = None, as_json: AsJson = False
+) -> None:
+    """Print what stands at CTIDs of the catalog, all by default: what exists, runs, and is not as declared."""
+    with talking(context) as producer, late_notice(context):
+        standings = producer.status(ctids or ()).wait(timeout)
+    if as_json:
+        print_json([standing.model_dump(mode="json") for standing in standings])
+    else:
+        typer.echo("\n".join(standing_lines(standings)) if standings else "The catalog is empty.")
+        for warning in warnings_in(standings):
+            complain(warning)
+    raise typer.Exit(FAILED if any(one.exists is Exists.UNKNOWN for one in standings) else 0)
+
+
+app.command(epilog=upkeep_commands.DESTROY_EPILOG)(upkeep_commands.destroy)
+app.command(epilog=upkeep_commands.REBUILD_EPILOG)(upkeep_commands.rebuild)
+app.command(epilog=upkeep_commands.ADOPT_EPILOG)(upkeep_commands.adopt)
+app.command(epilog=job_commands.CANCEL_EPILOG)(job_commands.cancel)
+app.command(epilog=job_commands.LOCKS_EPILOG)(job_commands.locks)
+app.add_typer(job_commands.jobs_group, name="jobs")
+
+
+def _chosen(
+    producer: Producer,
+    context: typer.Context,
+    ctids: Sequence[int] | None,
+    timeout: float | None,
+    *,
+    every: bool,
+    as_json: bool,
+) -> Sequence[int]:
+    if bool(ctids) == every:
+        raise typer.BadParameter("Give one or more CTIDs, or --all; not both.", param_hint="CTID")
+    if ctids:
+        return list(dict.fromkeys(ctids))
+    with late_notice(context):
+        declared = producer.containers().wait(timeout)
+    if not declared and not as_json:
+        typer.echo("The catalog declares no containers.")
+    return declared
+
+
+@contextmanager
+def _going_on_alone(handles: Handles[EnsureResult], context: typer.Context) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        jobs = [handle.id for handle in handles]
+        look = ["jobs", "show", *jobs] if len(jobs) == 1 else ["jobs"]
+        complain("Not waiting any longer. The jobs go on.")
+        complain(f"     look again: {command_beside(context, *look)}")
+        complain(f"     wait again: {command_again(context)}")
+        complain(f"     cancel:     {command_beside(context, 'cancel', *jobs)}")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _print_requests(handles: Handles[EnsureResult], *, as_json: bool) -> None:
+    if as_json:
+        print_json([{"ctid": handle.ctid, "request_id": handle.id} for handle in handles])
+        return
+    for handle in handles:
+        typer.echo(f"{handle.ctid}  {handle.id}")

@@ -1,0 +1,154 @@
+"""`phoenix-lxc jobs`, `locks` and `cancel`. The first two read Redis themselves: no worker has to run."""
+
+# No postponed annotations here: typer reads them when a command runs.
+from dataclasses import asdict
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from phoenix_producer.cli.session import FAILED, late_notice, print_json, reading, talking
+from phoenix_producer.cli.tables import job_lines, lock_lines, story_lines
+from phoenix_producer.cli.teaching import epilog
+from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
+from phoenix_producer.client.handle import Handle
+from phoenix_producer.client.link import Link
+from phoenix_producer.contract import Cancelled, EnsureFailed, EnsureResult, Failure
+from phoenix_producer.ledger.view import LedgerView
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+JobName = Annotated[str, typer.Argument(metavar="JOB", show_default=False, help="Its id, or the beginning of it.")]
+JobNames = Annotated[list[str], typer.Argument(metavar="JOB", show_default=False, help="Ids, or beginnings of ids.")]
+
+_VERDICTS = {
+    Cancelled.CANCELLED: "cancelled: its work stops, and its requester is told",
+    Cancelled.DETACHED: "its requester is told; others share its work, which goes on for them",
+    Cancelled.OVER: "has ended before; nothing is changed",
+    Cancelled.UNKNOWN: "is not known, or not any more",
+}
+_NOBODY_CANCELS = (
+    "No worker is running, and it takes one to cancel a job. The cancellation waits in Redis behind the request "
+    "itself: the worker that starts next may begin the job before it stops it."
+)
+_STOPPED = (Cancelled.CANCELLED, Cancelled.DETACHED)
+
+CANCEL_EPILOG = epilog(
+    "phoenix-lxc cancel 5b0e2f0a",
+    codes="0 each is stopped; 1 one has ended before, is not known, or got no answer in time; 2 wrong usage, or the "
+    "beginning of no id or of several; 130 Ctrl-C: workers cancel them all the same.",
+)
+LOCKS_EPILOG = epilog("phoenix-lxc locks", codes="0 told; 1 Redis cannot be used; 2 wrong usage.")
+
+jobs_group = typer.Typer(
+    invoke_without_command=True,
+    epilog=epilog(
+        "phoenix-lxc jobs",
+        "phoenix-lxc jobs --all --json",
+        "phoenix-lxc jobs show 5b0e2f0a",
+        codes="0 told; 1 Redis cannot be used; 2 wrong usage.",
+    ),
+)
+
+
+@jobs_group.callback()
+def jobs(
+    context: typer.Context,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Also those that ended in the last week.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs: where each is, what it waits for and since when."""
+    if context.invoked_subcommand is not None:
+        return
+    with reading(context) as link:
+        found = LedgerView(link.look).jobs(ended=every)
+    if as_json:
+        print_json([asdict(job) for job in found])
+    else:
+        typer.echo("\n".join(job_lines(found)) if found else "There are no jobs.")
+
+
+@jobs_group.command(
+    epilog=epilog(
+        "phoenix-lxc jobs show 5b0e2f0a",
+        codes="0 told; 1 not known, or not any more; 2 wrong usage, or the beginning of no id or of several.",
+    )
+)
+def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> None:
+    """Tell the history of a job, its steps, and how it ended."""
+    with reading(context) as link:
+        view = LedgerView(link.look)
+        job_id = _complete(view, job)
+        found, history, steps = view.job(job_id), view.history(job_id), view.steps(job_id)
+        answer = _answer(link, job_id)
+    if found is None:
+        complain(f"Job {job_id} is not known, or not any more.")
+        raise typer.Exit(FAILED)
+    if as_json:
+        told = [one.model_dump(mode="json") for one in history]
+        done = [one.model_dump(mode="json") for one in steps]
+        print_json({**asdict(found), "history": told, "steps": done, "answer": answer})
+        return
+    typer.echo("\n".join(story_lines(found, history, steps)))
+    outcome = _outcome(link, job_id, answer)
+    if outcome is not None:
+        typer.echo("\n".join(outcome_lines(outcome)))
+        for warning in warnings_in([outcome]):
+            complain(warning)
+
+
+def locks(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List who may build or clone what just now, and who is next: the lane of each CTID, the places on each node."""
+    with reading(context) as link:
+        found = LedgerView(link.look).locks()
+    if as_json:
+        print_json([asdict(lock) for lock in found])
+    else:
+        typer.echo("\n".join(lock_lines(found)) if found else "Nobody has a lock.")
+
+
+def cancel(
+    context: typer.Context,
+    names: JobNames,
+    *,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait for a worker at most.")] = None,
+) -> None:
+    """Stop jobs: what is half made is removed, locks pass on, and those who asked for them are told.
+
+    A job that several asked for stops when the last of them has cancelled it.
+    It takes a running worker; without one the cancellation waits in Redis,
+    behind the request itself.
+    """
+    with reading(context) as link:
+        view = LedgerView(link.look)
+        ids = [_complete(view, name) for name in names]
+    with talking(context) as producer, late_notice(context, nobody=_NOBODY_CANCELS):
+        handles = {job_id: producer.cancel(job_id) for job_id in dict.fromkeys(ids)}
+        verdicts = {job_id: handle.wait(timeout) for job_id, handle in handles.items()}
+    for job_id, verdict in verdicts.items():
+        typer.echo(f"{job_id}  {_VERDICTS[verdict]}", err=verdict not in _STOPPED)
+    raise typer.Exit(0 if all(verdict in _STOPPED for verdict in verdicts.values()) else FAILED)
+
+
+def _complete(view: LedgerView, name: str) -> str:
+    """Complete the beginning of an id; a whole one may be older than what Redis remembers."""
+    try:
+        return str(UUID(name))
+    except ValueError:
+        return view.find(name)
+
+
+def _answer(link: Link, job_id: str) -> Any:
+    answer = link.answer(job_id)
+    return None if answer is None else answer["result"]
+
+
+def _outcome(link: Link, job_id: str, answer: Any) -> EnsureResult | Failure | None:
+    """Read how an ensure ended; other requests end with what they were asked."""
+    handle = Handle(link, job_id, None, EnsureResult.model_validate)
+    if not isinstance(answer, dict) or not {"outcome", "exc_type"} & answer.keys():
+        return None
+    try:
+        return handle.wait(0)
+    except EnsureFailed as error:
+        return error.failure

@@ -1,0 +1,191 @@
+"""What a command has with Redis and the workers: whatever goes wrong is a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+from contextlib import contextmanager
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from phoenix_producer.cli.again import command_again, command_beside
+from phoenix_producer.cli.comparing import DIFFERS, USAGE, Comparing
+from phoenix_producer.cli.terminal import LateNotice, complain, display_for, warnings_in
+from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
+from phoenix_producer.client.link import Link
+from phoenix_producer.client.producer import Producer
+from phoenix_producer.contract import ContractError, EnsureFailed, Failure, ProgressKind
+from phoenix_producer.ledger.view import LedgerView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pydantic import BaseModel
+
+    from phoenix_producer.cli.terminal import Display
+    from phoenix_producer.client.handle import Handle, Handles
+
+FAILED = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
+NOBODY_TOOK_IT = "No worker has taken the request yet; is one running? celery -A phoenix_worker worker"
+_AT_WORK = (
+    "No answer yet. Workers are running: they may be busy with others, or Proxmox may not answer them. Look with:"
+)
+_NOT_DECLARED = "not-declared"
+
+
+@contextmanager
+def talking(context: typer.Context) -> Iterator[Producer]:
+    """Give the block of a command a producer."""
+    requester = f"{getpass.getuser()}@{socket.gethostname()}"
+    with _explaining(context), Producer(context.obj(), requester=requester) as producer:
+        yield producer
+
+
+@contextmanager
+def reading(context: typer.Context) -> Iterator[Link]:
+    """Give the block of a command what it can read the ledger through."""
+    with _explaining(context):
+        link = Link(context.obj())
+        try:
+            yield link
+        finally:
+            link.close()
+
+
+@contextmanager
+def _explaining(context: typer.Context) -> Iterator[None]:
+    try:
+        yield
+    except (ContractError, LoginRefused, NoSuchDatabase) as error:
+        _give_up(error, _bad_input(context))
+    except TimeoutError as error:
+        _give_up(f"{error}\n     {_how_it_goes_on(context)}", FAILED)
+    except EnsureFailed as error:
+        _give_up(error, _exit_code([error.failure], _bad_input(context)))
+    except Unreachable as error:
+        _give_up(error, FAILED)
+
+
+def late_notice(
+    context: typer.Context, tell: Callable[[str], None] = complain, *, nobody: str = NOBODY_TOOK_IT
+) -> LateNotice:
+    """Tell, when no answer comes soon, whether a worker runs at all; `nobody` is what to say if none does."""
+
+    def why() -> str:
+        link = Link(context.obj())
+        try:
+            working = LedgerView(link.look).anybody_works()
+        except Unreachable:  # told by the command itself
+            working = False
+        finally:
+            link.close()
+        return f"{_AT_WORK} {command_beside(context, 'jobs')}" if working else nobody
+
+    return LateNotice(why, tell)
+
+
+def _bad_input(context: typer.Context) -> int:
+    return USAGE if isinstance(context.command, Comparing) else BAD_INPUT
+
+
+def _give_up(why: object, code: int) -> NoReturn:
+    complain(why)
+    raise typer.Exit(code) from None
+
+
+def _how_it_goes_on(context: typer.Context) -> str:
+    with reading(context) as link:
+        working = LedgerView(link.look).anybody_works()
+    what = "It goes on." if working else "No worker answers; the request waits in Redis until one starts."
+    return f"{what} Wait for it again with: {command_again(context)}"
+
+
+def answers_of(
+    handles: Handles[Any],
+    context: typer.Context,
+    timeout: float | None = None,
+    *,
+    as_json: bool,
+    only_looks: bool = False,
+) -> list[BaseModel]:
+    """Show what happens to jobs until each has ended, or the time is over; return results and failures.
+
+    Of jobs that only look, the way there is not shown: that one takes long is told though a worker has it.
+    """
+    remedy = ""
+    try:
+        with (
+            display_for(handles, as_json=as_json or only_looks) as display,
+            late_notice(context, display.tell) as notice,
+        ):
+            _follow(handles, timeout, display, None if only_looks else notice)
+    except TimeoutError:
+        remedy = _how_it_goes_on(context)
+    return [_answer(handle, timeout, remedy) for handle in handles]
+
+
+def _follow(handles: Handles[Any], timeout: float | None, display: Display, notice: LateNotice | None) -> None:
+    for progress in handles.progress(timeout):
+        if notice and progress.kind is not ProgressKind.REQUESTED:
+            notice.cancel()
+        display.show(progress)
+
+
+def _answer(handle: Handle[Any], timeout: float | None, remedy: str) -> BaseModel:
+    try:
+        answer: BaseModel = handle.wait(0 if remedy else None)
+    except EnsureFailed as error:
+        return error.failure
+    except TimeoutError:
+        return Failure(
+            request_id=handle.id,
+            ctid=handle.ctid,
+            message=f"The request for CTID {handle.ctid} has not ended in {timeout:g} s.",
+            cause="timeout",
+            remedy=remedy,
+        )
+    return answer
+
+
+def conclude(
+    answers: Sequence[BaseModel],
+    lines: Callable[[Any], Iterator[str]],
+    *,
+    as_json: bool,
+    differs: bool | None = None,
+) -> NoReturn:
+    """Print how each request ended, and end the command. `differs` is for those that compare, see `comparing.py`."""
+    if as_json:
+        print_json([answer.model_dump(mode="json") for answer in answers])
+    else:
+        _print(answers, lines)
+        for warning in warnings_in(answers):
+            complain(warning)
+    raise typer.Exit(_exit_code(answers, BAD_INPUT if differs is None else USAGE) or (DIFFERS if differs else 0))
+
+
+def _exit_code(answers: Sequence[BaseModel], bad_input: int) -> int:
+    """Tell a command that was wrong altogether, so that nothing was begun, from one of which something failed."""
+    causes = [answer.cause if isinstance(answer, Failure) else "" for answer in answers]
+    if causes and set(causes) == {_NOT_DECLARED}:
+        return bad_input
+    return FAILED if any(causes) else 0
+
+
+def _print(answers: Sequence[BaseModel], lines: Callable[[Any], Iterator[str]]) -> None:
+    """Print one after the other; a remedy that failures in a row have in common comes once, after the last."""
+    for answer, following in zip_longest(answers, answers[1:]):
+        told = list(lines(answer))
+        if isinstance(answer, Failure) and answer.remedy == getattr(following, "remedy", None):
+            told = [line for line in told if line.strip() != answer.remedy]
+        typer.echo("\n".join(told), err=isinstance(answer, Failure))
+
+
+def print_json(document: Any) -> None:
+    """Print what a program reads."""
+    typer.echo(json.dumps(document, indent=2))

@@ -1,0 +1,131 @@
+"""Jobs, locks and what stands at CTIDs, as lines of text. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_producer.cli.terminal import time_of_day, told
+from phoenix_producer.contract import DesiredState
+from phoenix_producer.ledger.entries import Wait, WaitsFor
+from phoenix_producer.standing import Exists
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from phoenix_producer.contract import Progress, Step
+    from phoenix_producer.ledger.entries import Job, Lock, Reference
+    from phoenix_producer.standing import Standing
+
+_SHORT = 8
+
+
+def short_ids(ids: Iterable[str]) -> dict[str, str]:
+    """Shorten ids to the beginnings that tell them apart."""
+    ordered = sorted(set(ids))
+    length = _SHORT
+    while len({one[:length] for one in ordered}) < len(ordered):
+        length += 1
+    return {one: one[:length] for one in ordered}
+
+
+def job_lines(jobs: Sequence[Job]) -> Iterator[str]:
+    """List jobs, one line for each."""
+    short = short_ids(job.id for job in jobs)
+    rows = [
+        (
+            short[job.id],
+            job.what,
+            job.state,
+            job.step.removeprefix(job.what),
+            time_of_day(job.ended or job.since or job.created),
+            job.requester,
+            wait_words(job.waits_for) if job.waits_for else "",
+        )
+        for job in jobs
+    ]
+    yield from _columns(("JOB", "WHAT", "STATE", "STEP", "SINCE", "REQUESTER", "WAITS FOR"), rows)
+
+
+def wait_words(wait: Wait) -> str:
+    """Say what a job waits for."""
+    until = f" at {time_of_day(wait.until)}" if wait.until is not None else ""
+    if wait.kind is WaitsFor.LOCK:
+        turn = f"{len(wait.before)} before it" if wait.before else "next"
+        return f"{wait.what}: {_names(wait.owners)} {'has' if len(wait.owners) == 1 else 'have'} it, {turn}"
+    if wait.kind is WaitsFor.PROXMOX:
+        return " ".join(filter(None, (wait.detail, wait.what)))
+    if wait.kind is WaitsFor.JOB:
+        return f"{wait.detail} ({_names(wait.owners)}, job {wait.what[:_SHORT]})"
+    if wait.kind is WaitsFor.RETRY:
+        return f"tries again{until}: {wait.detail or 'the worker that ran it died'}"
+    return f"goes on{until}" if wait.kind is WaitsFor.TIME else wait.detail
+
+
+def story_lines(job: Job, history: Sequence[Progress], steps: Sequence[Step]) -> Iterator[str]:
+    """Tell what happened to one job."""
+    yield f"{job.what}  {job.id}"
+    yield f"     requested {time_of_day(job.created)}" + (f" by {job.requester}" if job.requester else "")
+    yield f"     {job.state} since {time_of_day(job.ended or job.since or job.created)}"
+    if job.waits_for:
+        yield f"     {job.step} waits for: {wait_words(job.waits_for)}"
+    subject = history[0].ctid if history else None
+    for progress in history:
+        yield f"{progress.at - job.created:+10.3f} s  {told(progress, subject)}"
+    for step in steps:
+        yield f"     {step.name} {step.ctid} took {step.seconds:.3f} s" + (f"  {step.upid}" if step.upid else "")
+
+
+def lock_lines(locks: Sequence[Lock]) -> Iterator[str]:
+    """List locks: places taken, who has them, who comes next."""
+    rows = [
+        (lock.name, f"{len(lock.owners)} of {lock.capacity}", _held(lock.owners), _held(lock.queue)) for lock in locks
+    ]
+    yield from _columns(("LOCK", "TAKEN", "OWNERS", "QUEUE"), rows)
+
+
+def standing_lines(standings: Sequence[Standing]) -> Iterator[str]:
+    """List what stands at CTIDs."""
+    rows = [
+        (
+            str(one.ctid),
+            one.name,
+            one.role if one.role == Exists.TEMPLATE else f"{one.role}, {one.state}",
+            one.node,
+            _present(one),
+            "; ".join(filter(None, _remarks(one))),
+        )
+        for one in standings
+    ]
+    yield from _columns(("CTID", "NAME", "DECLARED", "NODE", "EXISTS", ""), rows)
+
+
+def _present(one: Standing) -> str:
+    if one.exists is Exists.CONTAINER:
+        return f"container, {DesiredState.RUNNING if one.running else DesiredState.STOPPED}"
+    return f"{one.exists}, running" if one.running else str(one.exists)
+
+
+def _remarks(one: Standing) -> Iterator[str]:
+    yield _difference(one)
+    yield f"at the next start: {', '.join(one.pending_restart)}" if one.pending_restart else ""
+    yield from one.outdated
+    yield f"locked: {one.lock}" if one.lock else ""
+    yield one.problem
+
+
+def _difference(one: Standing) -> str:
+    return f"differs: {', '.join(one.differs)}" if one.differs else ""
+
+
+def _held(references: Sequence[Reference]) -> str:
+    return ", ".join(f"{one.what} ({one.job[:_SHORT]})".lstrip() for one in references)
+
+
+def _names(references: Sequence[Reference]) -> str:
+    return ", ".join(one.what or one.job[:_SHORT] for one in references) or "nobody"
+
+
+def _columns(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,281 @@
+"""What a person sees of jobs: live lines on a terminal, timestamped lines elsewhere, and how each job ended."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Timer
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from phoenix_producer.contract import EnsureResult, Failure, Outcome, Progress, ProgressKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from phoenix_producer.client.handle import Handle
+    from phoenix_producer.contract import Step
+    from phoenix_producer.plans import Plan
+
+_PATIENCE_SECONDS = 4.0
+_UPID_PARTS = 9
+_CANCELLED = "cancelled"
+_SHOWN_IN_TENTHS = 0.1
+"""Seconds; shorter ones need more digits not to read as none."""
+_RECORDED = "record (the declaration, in the notes)"
+"""As in a plan: the container is as declared, and its marker in the notes is brought up to date."""
+_WORDS = {
+    ProgressKind.REQUESTED: "requested",
+    ProgressKind.STEP_STARTED: "started",
+    ProgressKind.WAITING: "waits for",
+    ProgressKind.REMOTE_TASK: "Proxmox task",
+    ProgressKind.OUTPUT: "says:",
+    ProgressKind.RETRYING: "tries again:",
+    ProgressKind.STEP_DONE: "done",
+}
+_ENDS = {
+    ProgressKind.DONE: ("done", "green"),
+    ProgressKind.FAILED: ("failed", "bold red"),
+    ProgressKind.CANCELLED: ("cancelled", "yellow"),
+}
+
+
+def complain(text: object) -> None:
+    """Print to stderr what went wrong, or what to know."""
+    typer.echo(str(text), err=True)
+
+
+class Display(AbstractContextManager[Any], Protocol):
+    """Shows what happens to jobs."""
+
+    def show(self, progress: Progress) -> None:
+        """Take in one event."""
+
+    def tell(self, text: str) -> None:
+        """Print to stderr what to know."""
+
+
+class Nothing(AbstractContextManager["Nothing"]):
+    """For output that programs read."""
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def show(self, progress: Progress) -> None:
+        """Show nothing."""
+
+    def tell(self, text: str) -> None:
+        """Print it."""
+        complain(text)
+
+
+class Lines(AbstractContextManager["Lines"]):
+    """One line for each event, with the time of day and the seconds since its job began: for logs and pipes."""
+
+    def __init__(self, jobs: Sequence[Handle[Any]]) -> None:
+        self._ctids = {job.id: job.ctid for job in jobs}
+        self._began: dict[str, float] = {}
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def show(self, progress: Progress) -> None:
+        """Print one line."""
+        subject = self._ctids[progress.job]
+        elapsed = progress.at - self._began.setdefault(progress.job, progress.at)
+        typer.echo(f"{time_of_day(progress.at)} {elapsed:6.1f} s  {subject}  {told(progress, subject)}")
+
+    def tell(self, text: str) -> None:
+        """Print it."""
+        complain(text)
+
+
+@dataclass(slots=True)
+class _Row:
+    """Where one job is."""
+
+    subject: int | None
+    step: str = ""
+    event: str = ""
+    style: str = ""
+    upid: str = ""
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+
+    def take(self, progress: Progress) -> None:
+        what, detail = _event(progress)
+        if progress.kind in _ENDS:
+            self.step, self.event, self.style, self.upid = what, "", _ENDS[progress.kind][1], ""
+            self.ended = time.monotonic()
+            return
+        self.step = _step(progress, self.subject) or what
+        self.event = f"{what} {detail.splitlines()[-1] if detail else ''}".strip()
+        if progress.kind is ProgressKind.REMOTE_TASK:
+            self.event, self.upid = "", detail
+        elif progress.kind is ProgressKind.STEP_DONE:
+            self.upid = ""
+
+    def cells(self) -> Iterator[Text]:
+        elapsed = (self.ended or time.monotonic()) - self.began
+        yield Text(str(self.subject), style="bold")
+        yield Text(self.step, style=self.style)
+        yield Text(self.upid, style="cyan")
+        yield Text(self.event, style="dim", overflow="ellipsis", no_wrap=True)
+        yield Text(f"{elapsed:.0f} s")
+
+
+class LiveLines(AbstractContextManager["LiveLines"]):
+    """One line for each job, kept up to date: for terminals."""
+
+    def __init__(self, jobs: Sequence[Handle[Any]]) -> None:
+        self._rows = {job.id: _Row(job.ctid) for job in jobs}
+        self._live = Live(get_renderable=self._table)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Change one line."""
+        self._rows[progress.job].take(progress)
+
+    def tell(self, text: str) -> None:
+        """Print it above the lines, if both are on the terminal: below, it would be glued to the last of them."""
+        if Console(stderr=True).is_terminal:
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            complain(text)
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for row in self._rows.values():
+            table.add_row(*row.cells())
+        return table
+
+
+def display_for(jobs: Sequence[Handle[Any]], *, as_json: bool) -> Display:
+    """Choose by who reads stdout."""
+    if as_json:
+        return Nothing()
+    return LiveLines(jobs) if Console().is_terminal else Lines(jobs)
+
+
+class LateNotice(Timer):
+    """Says once that there is no answer yet, and why, unless it is cancelled soon."""
+
+    def __init__(self, why: Callable[[], str], tell: Callable[[str], None] = complain) -> None:
+        super().__init__(_PATIENCE_SECONDS, lambda: tell(why()))
+        self.daemon = True
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cancel()
+
+
+def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
+    """Tell how a job ended."""
+    if isinstance(answer, Failure):
+        how = "cancelled" if answer.cause == _CANCELLED else "failed"
+        yield f"{answer.ctid}  {how}: {answer.message}"
+        yield f"     {answer.remedy}"
+        return
+    yield f"{answer.ctid}  {_outcome(answer)} on {answer.node}{_took(answer)}"
+    yield from (f"     would {line}" for line in answer.plan)
+    yield from (f"     {change.words}" for change in answer.changes)
+    if _only_recorded(answer):
+        yield f"     {_RECORDED}"
+    yield from (f"     {word}" for step in answer.steps if (word := _power(answer, step)))
+    yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
+    yield from (f"     at the next start: {key}" for key in answer.pending_restart)
+    yield from not_applied_lines(answer)
+
+
+def _only_recorded(answer: EnsureResult) -> bool:
+    """Whether the configuration step of a container that stood there wrote nothing but our own bookkeeping."""
+    configured = any((step.name, step.ctid) == ("configure", answer.ctid) for step in answer.steps)
+    return answer.outcome is Outcome.UPDATED and configured and not answer.changes
+
+
+def _power(answer: EnsureResult, step: Step) -> str | None:
+    """Tell that a container that stood there was started or stopped; of a new one it goes without saying."""
+    if answer.outcome is not Outcome.UPDATED or step.ctid != answer.ctid:
+        return None
+    return {"start": "started", "stop": "stopped"}.get(step.name)
+
+
+def not_applied_lines(answer: EnsureResult | Plan) -> Iterator[str]:
+    """Tell what is declared and has no effect, of the CTID and of the templates built for it."""
+    yield from (f"     not applied: {line}" for line in answer.not_applied)
+    for ctid, lines in answer.templates_not_applied.items():
+        yield from (f"     not applied to template {ctid}: {line}" for line in lines)
+
+
+def warnings_in(answers: Iterable[Any]) -> Iterator[str]:
+    """Tell what to know besides: each once, whatever the number of answers that say it.
+
+    Plans and drift have shown among their own lines what needs a rebuild.
+    """
+    warnings = dict.fromkeys(line for answer in answers for line in (*_left_alone(answer), *answer.warnings))
+    yield from (f"Warning: {warning}" for warning in warnings)
+
+
+def _left_alone(answer: Any) -> tuple[str, ...]:
+    return answer.needs_rebuild if isinstance(answer, EnsureResult) else ()
+
+
+def _outcome(result: EnsureResult) -> str:
+    """Name it; of a dry run so that nobody takes it for done."""
+    if not result.dry_run:
+        return result.outcome
+    return "would stay unchanged" if result.outcome is Outcome.UNCHANGED else f"would be {result.outcome}"
+
+
+def _took(result: EnsureResult) -> str:
+    if not result.steps or result.dry_run:
+        return ""
+    seconds = max(step.started + step.seconds for step in result.steps) - min(step.started for step in result.steps)
+    text = f"{seconds:.1f}" if seconds >= _SHOWN_IN_TENTHS else f"{seconds:.2f}"
+    return f" in {text} s" if float(text) else ""
+
+
+def told(progress: Progress, subject: int | None) -> str:
+    """Say in one line what happened to the job of a CTID."""
+    return " ".join(filter(None, (_step(progress, subject), *_event(progress))))
+
+
+def time_of_day(at: float) -> str:
+    """Write a time, in seconds since the epoch, as the clock on the wall shows it; with the date if it is another."""
+    then, now = datetime.fromtimestamp(at).astimezone(), datetime.now().astimezone()
+    return then.strftime("%H:%M:%S" if then.date() == now.date() else "%Y-%m-%d %H:%M:%S")
+
+
+def _step(progress: Progress, subject: int | None) -> str:
+    """Name the step, with the CTID that it works on if that is another one: a template that is built on the way."""
+    if progress.kind is ProgressKind.REQUESTED or progress.kind in _ENDS:
+        return ""
+    name = progress.step.removeprefix("phoenix.")
+    return name if progress.ctid in (subject, None) else f"{name} {progress.ctid}"
+
+
+def _event(progress: Progress) -> tuple[str, str]:
+    if progress.kind in _ENDS:
+        return _ENDS[progress.kind][0], ""
+    detail = _brief(progress.upid) if progress.upid else progress.detail
+    return _WORDS[progress.kind], "" if progress.kind is ProgressKind.REQUESTED else detail
+
+
+def _brief(upid: str) -> str:
+    """Shorten to what people recognise of a `UPID:node:pid:pstart:starttime:type:id:user:`."""
+    parts = upid.split(":")
+    return f"{parts[5]} {parts[6]}".strip() if len(parts) == _UPID_PARTS else upid

@@ -1,0 +1,217 @@
+"""`phoenix-lxc destroy`, `rebuild` and `adopt`: what cannot be taken back is shown and confirmed first."""
+
+# No postponed annotations here: typer reads them when a command runs.
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import BaseModel
+
+from phoenix_producer.cli.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, late_notice, talking
+from phoenix_producer.cli.teaching import epilog
+from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
+from phoenix_producer.client.producer import Producer
+from phoenix_producer.contract import EnsureResult, Failure, Outcome
+from phoenix_producer.standing import Exists
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
+Ctids = Annotated[list[int], typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be done.")]
+Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the jobs go on.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal to ask on.")]
+
+DESTROY_EPILOG = epilog(
+    "phoenix-lxc destroy 103",
+    "phoenix-lxc destroy 103 104 --yes",
+    codes="0 they are gone; 1 one failed, or has not ended in time; 2 wrong usage, not confirmed, or the catalog has "
+    "none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+)
+
+REBUILD_EPILOG = epilog(
+    "phoenix-lxc rebuild 900 --dry-run",
+    "phoenix-lxc rebuild 900",
+    codes="0 they are rebuilt; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog has none of the "
+    "CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+)
+
+ADOPT_EPILOG = epilog(
+    "phoenix-lxc adopt --all --dry-run",
+    "phoenix-lxc adopt 900 103 --yes",
+    "phoenix-lxc adopt 900 --seal 900",
+    codes="0 they are ours; 1 one is refused or failed, or has not ended in time; 2 wrong usage, not confirmed, or the "
+    "catalog has none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+)
+
+
+def destroy(
+    context: typer.Context,
+    ctids: Ctids,
+    *,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove containers and templates that are ours, with their disks. Their declarations stay in the catalog.
+
+    Only what carries our marker is removed; what runs is shut down first. A
+    template that linked clones hang on is refused. Absent is done.
+    """
+    chosen = list(dict.fromkeys(ctids))
+    _need_a_terminal(asked=not (yes or dry_run))
+    with talking(context) as producer:
+        if not yes or dry_run:
+            foretold = answers_of(
+                producer.destroy_many(chosen, dry_run=True), context, timeout, as_json=as_json, only_looks=True
+            )
+            if dry_run:
+                conclude(foretold, _removal_lines, as_json=as_json)
+            if _is_settled(foretold):
+                conclude([*map(_as_done, foretold)], _removal_lines, as_json=as_json)
+            _confirm_each(foretold)
+        answers = answers_of(producer.destroy_many(chosen), context, timeout, as_json=as_json)
+    conclude(answers, _removal_lines, as_json=as_json)
+
+
+def somebody_is_there() -> bool:
+    """Whether there is a person to ask."""
+    return sys.stdin.isatty()
+
+
+def rebuild(
+    context: typer.Context,
+    ctids: Ctids,
+    *,
+    accept_not_applied: Annotated[
+        bool, typer.Option("--accept-not-applied", help="Leave out what the workers cannot apply.")
+    ] = False,
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build templates anew from their declarations, and let them take the place of those that there are.
+
+    Built and sealed at a scratch CTID (the workers' PHOENIX_SCRATCH_CTIDS)
+    while the old one is still cloned from; replaced only then. A template
+    that linked clones hang on is refused. Containers stay as they are.
+    """
+    with talking(context) as producer:
+        chosen = list(dict.fromkeys(ctids))
+        handles = producer.rebuild_many(chosen, accept_not_applied=accept_not_applied, dry_run=dry_run)
+        answers = answers_of(handles, context, timeout, as_json=as_json)
+    conclude(answers, outcome_lines, as_json=as_json)
+
+
+def adopt(
+    context: typer.Context,
+    ctids: Annotated[
+        list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every CTID of the catalog at which something stands.")] = False,
+    seal: Annotated[
+        list[int] | None,
+        typer.Option(metavar="CTID", help="Make a template of this one also if it looks like a running service."),
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over containers that an earlier tool made: mark them as ours, and seal those that are to be templates.
+
+    A container only gets our line in its notes; the next ensure brings it in
+    line. What the catalog declares as a template is stopped, loses its
+    snapshots and becomes one. Of what looks like a running service (starts at
+    boot, has ports) only by name: --seal CTID.
+    """
+    if bool(ctids) == every:
+        raise typer.BadParameter("Give one or more CTIDs, or --all; not both.", param_hint="CTID")
+    _need_a_terminal(asked=not (yes or dry_run))
+    with talking(context) as producer:
+        chosen = list(dict.fromkeys(ctids or _standing(producer, context, timeout)))
+        if stray := set(seal or ()).difference(chosen):
+            raise typer.BadParameter(f"{min(stray)} is not among those to adopt.", param_hint="--seal")
+        looks = producer.adopt_many(chosen, seal=seal or (), dry_run=True)
+        foretold = answers_of(looks, context, timeout, as_json=as_json, only_looks=True)
+        wanted = [one.ctid for one in foretold if isinstance(one, EnsureResult) and one.plan]
+        if dry_run:
+            conclude(foretold, outcome_lines, as_json=as_json)
+        if not wanted:
+            conclude([*map(_as_done, foretold)], outcome_lines, as_json=as_json)
+        if not yes:
+            _confirm(foretold, f"Adopt {', '.join(map(str, wanted))}?")
+        done = answers_of(producer.adopt_many(wanted, seal=seal or ()), context, timeout, as_json=as_json)
+    conclude([*(_as_done(one) for one in foretold if not _plan(one)), *done], outcome_lines, as_json=as_json)
+
+
+def _standing(producer: Producer, context: typer.Context, timeout: float | None) -> list[int]:
+    with late_notice(context):
+        standings = producer.status().wait(timeout)
+    return [one.ctid for one in standings if one.exists is not Exists.ABSENT]
+
+
+def _need_a_terminal(*, asked: bool) -> None:
+    if asked and not somebody_is_there():
+        complain("This has to be confirmed, and there is no terminal to ask on. Nothing was begun. Add --yes.")
+        raise typer.Exit(BAD_INPUT)
+
+
+def _is_settled(foretold: Sequence[BaseModel]) -> bool:
+    """Whether there is nothing to confirm: one of them is refused, or nothing would be done."""
+    return any(isinstance(one, Failure) for one in foretold) or not any(_plan(one) for one in foretold)
+
+
+def _plan(one: BaseModel) -> tuple[str, ...]:
+    return one.plan if isinstance(one, EnsureResult) else ()
+
+
+def _as_done(one: BaseModel) -> BaseModel:
+    """What a dry run found to be nothing to do is so, without "would"."""
+    settled = isinstance(one, EnsureResult) and not one.plan
+    return one.model_copy(update={"dry_run": False}) if settled else one
+
+
+def _removal_lines(answer: EnsureResult | Failure) -> Iterator[str]:
+    if isinstance(answer, EnsureResult) and answer.outcome is Outcome.UNCHANGED:
+        yield f"{answer.ctid}  absent on {answer.node}; nothing to destroy"
+    else:
+        yield from outcome_lines(answer)
+
+
+def _confirm_each(foretold: Sequence[BaseModel]) -> None:
+    """Have the CTID typed of each that would be removed."""
+    for one in foretold:
+        if isinstance(one, EnsureResult) and one.plan:
+            complain("\n".join([*outcome_lines(one), *warnings_in([one])]))
+            with _interruptible():
+                typed = typer.prompt(f"Type {one.ctid} to destroy it", err=True)
+            if typed.strip() != str(one.ctid):
+                _not_confirmed()
+
+
+def _confirm(foretold: Sequence[BaseModel], question: str) -> None:
+    for one in foretold:
+        if isinstance(one, EnsureResult) and one.plan:
+            complain("\n".join([*outcome_lines(one), *warnings_in([one])]))
+    with _interruptible():
+        agreed = typer.confirm(question, err=True)
+    if not agreed:
+        _not_confirmed()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Take Ctrl-C and the end of the input at a question for no. To typer both are `Abort`."""
+    try:
+        yield
+    except typer.Abort as abort:
+        complain("")  # the cursor is still behind the question
+        _not_confirmed(INTERRUPTED if isinstance(abort.__context__, KeyboardInterrupt) else BAD_INPUT)
+
+
+def _not_confirmed(code: int = BAD_INPUT) -> NoReturn:
+    complain("Not confirmed. Nothing was begun.")
+    raise typer.Exit(code)

@@ -1,0 +1,1 @@
+"""How a request reaches the workers, and its answer comes back."""

@@ -1,0 +1,220 @@
+"""The producer's own way to Redis: a client, and a Celery app that makes and sends messages and nothing else.
+
+The app is invisible to the service around it: it is never current or default, is never finalized (so no shared task
+binds to it), reads neither the service's configuration modules nor Celery's environment variables, and leaves kombu's
+process-wide connection pools alone. Messages are made without looking at the task that the service runs just now, so
+they carry its id neither as parent nor as root.
+
+Answers are read straight from where Celery's Redis backend puts them, each waiting thread with a subscription of its
+own: nothing is shared between threads or with a forked child, and nothing stays subscribed after a timeout.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from celery import Celery
+from celery.states import READY_STATES
+from kombu.exceptions import OperationalError
+from kombu.utils.url import sanitize_url
+from redis import Redis, RedisError
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import AuthenticationError
+from redis.retry import Retry
+
+from phoenix_producer.client.channel import Entry, LoginRefused, NoSuchDatabase, Unreachable, used_before
+from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
+from phoenix_producer.client.redis_url import usable
+from phoenix_producer.contract import QUEUE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from uuid import UUID
+
+    from kombu.connection import ConnectionPool
+    from redis.client import Pipeline
+
+logger = logging.getLogger(__name__)
+
+_CONNECT_SECONDS = 1.5
+_ANSWER_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 5.0
+"""How late an answer is noticed at most whose announcement was lost with a connection."""
+_NO_SUCH_DATABASE = "DB index"
+_SETTINGS = {
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "accept_content": ["json"],
+    "task_publish_retry_policy": {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2},
+    "broker_transport_options": {
+        "socket_connect_timeout": _CONNECT_SECONDS,
+        "socket_timeout": _ANSWER_SECONDS,
+        "max_retries": 2,
+        "interval_start": 0.1,
+        "interval_step": 0.2,
+    },
+}
+
+
+class _Wires(NamedTuple):
+    """What must not be shared with a forked child."""
+
+    pid: int
+    client: Redis
+    senders: ConnectionPool
+
+
+class Link:
+    """A channel over one Redis, for any number of threads. `requester` is who asks, for people who read job lists.
+
+    Raises ContractError for a URL that is none.
+    """
+
+    def __init__(self, url: str, requester: str = "") -> None:
+        self._url = usable(url)
+        self._requester = requester
+        self._app = Celery(
+            "phoenix_producer",
+            loader="celery.loaders.app:AppLoader",
+            config_source=_SETTINGS,
+            set_as_current=False,
+            autofinalize=False,
+            fixups=[],
+        )
+        self._wires = self._connect()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wires.client.close()
+        self._wires.senders.force_close_all()
+        self._app.close()
+
+    def send(self, name: str, request_id: UUID, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        """Record a request, then put it on the queue; one that is recorded already is not sent again.
+
+        Raises Unreachable if it could not be recorded, and then nothing is sent; ContractError if the id is that of
+        another request.
+        """
+        message = self._app.amqp.create_task_message(str(request_id), name, list(args), kwargs)
+        outgoing = Outgoing(name, str(request_id), 0, QUEUE, message.body, message.headers, message.properties)
+        recorder = Recorder(self._client, self._requester)
+        with self._reaching():
+            recorder(outgoing)
+            if recorder.error is not None:
+                raise recorder.error
+            if recorder.known:
+                self._insist_on_same(outgoing)
+                return
+        try:
+            with self._senders.acquire(block=True) as connection:
+                sender = self._app.amqp.Producer(connection, auto_declare=False)
+                self._app.amqp.send_task_message(sender, name, message, queue=QUEUE)
+        except (OperationalError, RedisError) as error:
+            logger.warning(
+                "Request %s is recorded but could not be queued (%s). It is not lost: the workers "
+                "queue it once Redis is back.",
+                request_id,
+                error,
+            )
+
+    def answer(self, request_id: str) -> dict[str, Any] | None:
+        """Read what Celery stored as the end of a task; None if it has not ended."""
+        with self._reaching():
+            stored = self._client.get(_answer_key(request_id))
+        meta: dict[str, Any] = json.loads(stored) if stored else {}
+        return meta if meta.get("status") in READY_STATES else None
+
+    def wait_for_answer(self, request_id: str, timeout: float | None) -> dict[str, Any] | None:
+        """Like `answer`, as soon as there is one; None if there is none after `timeout` seconds."""
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        announcements = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        with self._reaching(), announcements:
+            announcements.subscribe(_answer_key(request_id))
+            # The confirmation of the subscription also ends a pause: what came before it is found by looking again.
+            while (answer := self.answer(request_id)) is None and (left := deadline - time.monotonic()) > 0:
+                announcements.get_message(timeout=min(left, _LOOK_AGAIN_SECONDS))
+        return answer
+
+    def history(self, places: Mapping[str, str], seconds: float) -> list[Entry]:
+        """Read what the histories of jobs have after the given places; wait for it at most so long."""
+        streams = {f"{PREFIX}job:{job}:log": place for job, place in places.items()}
+        with self._reaching():
+            news: list[tuple[str, list[tuple[str, dict[str, str]]]]] = self._client.xread(  # type: ignore[assignment]
+                streams,  # type: ignore[arg-type]  # redis asks for a dict of unions
+                block=max(1, round(seconds * 1000)),
+            )
+        jobs = dict(zip(streams, places, strict=True))
+        return [Entry(jobs[stream], place, fields) for stream, entries in news for place, fields in entries]
+
+    def look(self, questions: Callable[[Pipeline], object]) -> list[Any]:
+        """Ask several things of Redis in one round trip. What changes between two of them is seen as it then is."""
+        with self._reaching(), self._client.pipeline(transaction=False) as pipe:
+            questions(pipe)
+            return pipe.execute()
+
+    @property
+    def _client(self) -> Redis:
+        return self._wires_of_this_process().client
+
+    @property
+    def _senders(self) -> ConnectionPool:
+        return self._wires_of_this_process().senders
+
+    def _wires_of_this_process(self) -> _Wires:
+        if self._wires.pid != os.getpid():
+            self._wires = self._connect()
+        return self._wires
+
+    def _connect(self) -> _Wires:
+        client = Redis.from_url(
+            self._url,
+            decode_responses=True,
+            protocol=2,
+            socket_connect_timeout=_CONNECT_SECONDS,
+            socket_timeout=_ANSWER_SECONDS,
+            retry=Retry(ExponentialBackoff(cap=0.5, base=0.1), 3),
+        )
+        return _Wires(os.getpid(), client, self._app.connection_for_write(self._url).Pool(limit=10))
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except AuthenticationError as error:
+            problem = _login_of(self._url, str(error))
+            raise LoginRefused(
+                f"Redis at {sanitize_url(self._url)} {problem}. It reads redis://:PASSWORD@HOST:PORT/0, with special "
+                "characters of the password percent-encoded."
+            ) from error
+        except RedisError as error:
+            if _NO_SUCH_DATABASE in str(error):
+                raise NoSuchDatabase(
+                    f"Redis at {sanitize_url(self._url)} has no database of that number. Take the one that the "
+                    "workers have in PHOENIX_REDIS_URL."
+                ) from error
+            raise Unreachable(
+                f"Redis at {sanitize_url(self._url)} cannot be used: {str(error).rstrip('.')}. Is it running there? "
+                "PHOENIX_REDIS_URL says where to look for it."
+            ) from error
+
+    def _insist_on_same(self, outgoing: Outgoing) -> None:
+        before = [str(part) for part in self._client.hmget(f"{PREFIX}job:{outgoing.id}", "name", "subject")]
+        if before != [outgoing.name, outgoing.subject]:
+            raise used_before(outgoing.id, " ".join(before))
+
+
+def _login_of(url: str, why: str) -> str:
+    given = urlsplit(url).password is not None
+    if given and "any password configured" in why:
+        return "has no password, and PHOENIX_REDIS_URL gives one"
+    return "refuses the password in PHOENIX_REDIS_URL" if given else "wants a password, and PHOENIX_REDIS_URL has none"
+
+
+def _answer_key(request_id: str) -> str:
+    return f"celery-task-meta-{request_id}"

@@ -1,0 +1,239 @@
+"""Publish requests from any service, and get handles on them: `Producer().ensure(103).wait(timeout=600)`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+from uuid import UUID, uuid4
+
+from pydantic import TypeAdapter
+
+from phoenix_producer.client.handle import Handle, Handles, cancel
+from phoenix_producer.client.link import Link
+from phoenix_producer.client.redis_url import REDIS_CA_FILE_VARIABLE, verified
+from phoenix_producer.client.secret_files import redis_url_of
+from phoenix_producer.contract import (
+    ADOPT,
+    CONTAINERS,
+    DESTROY,
+    DRIFT,
+    ENSURE,
+    PLAN,
+    REBUILD,
+    STATUS,
+    AdoptRequest,
+    Cancelled,
+    ContractError,
+    DesiredState,
+    DestroyRequest,
+    EnsureRequest,
+    EnsureResult,
+    RebuildRequest,
+    parse_as,
+    parse_request,
+)
+from phoenix_producer.plans import Drift, Plan
+from phoenix_producer.standing import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Sequence
+    from types import TracebackType
+
+    from phoenix_producer.client.channel import Channel
+
+_Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequest
+_CTIDS = TypeAdapter(list[int])
+_STANDINGS = TypeAdapter(list[Standing])
+_DRIFTS = TypeAdapter(list[Drift])
+
+Answer = TypeVar("Answer")
+
+
+class Producer:
+    """Publishes requests to the workers behind one Redis. For any number of threads; works on after a fork.
+
+    `redis_url` is by default that of the environment variable PHOENIX_REDIS_URL, then of this machine; its password may
+    come from PHOENIX_REDIS_PASSWORD, and either from a file (PHOENIX_REDIS_URL_FILE …). `redis_ca_file`,
+    that of PHOENIX_REDIS_CA_FILE, has the CA of a `rediss://` URL that the machine does not know. `requester` says to
+    people who read the job list who asks. Raises ContractError for a URL that is none. Nothing is connected
+    before the first request.
+    """
+
+    def __init__(
+        self, redis_url: str | None = None, *, redis_ca_file: str | None = None, requester: str | None = None
+    ) -> None:
+        url = redis_url or redis_url_of(os.environ)
+        ca_file = redis_ca_file or os.environ.get(REDIS_CA_FILE_VARIABLE)
+        self._link: Channel = Link(verified(url, ca_file), requester or "")
+        self._requester = requester
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to Redis; jobs go on."""
+        self._link.close()
+
+    def ensure(
+        self,
+        ctid: int,
+        *,
+        adopt: bool = False,
+        accept_not_applied: bool = False,
+        dry_run: bool = False,
+        state: DesiredState | str | None = None,
+        rerun: Sequence[str] = (),
+        request_id: UUID | str | None = None,
+    ) -> Handle[EnsureResult]:
+        """Ask that a container exist, configured and running as the catalog declares.
+
+        Options are those of `EnsureRequest`. Asking again with the same `request_id` (a UUID) gives a handle on the
+        same request and starts nothing, for as long as its result is kept (7 days). Raises ContractError, before
+        anything is sent, and Unreachable.
+        """
+        request = self._request(
+            ctid, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state, rerun=tuple(rerun)
+        )
+        return self._ensure(request, _checked_id(request_id))
+
+    def ensure_many(
+        self,
+        ctids: Iterable[int],
+        *,
+        adopt: bool = False,
+        accept_not_applied: bool = False,
+        dry_run: bool = False,
+        state: DesiredState | str | None = None,
+        rerun: Sequence[str] = (),
+    ) -> Handles[EnsureResult]:
+        """Ask the same for several containers; nothing is sent if one of the requests is wrong. See `ensure`.
+
+        If Redis goes away on the way, those before are sent; asking for all again does nothing twice.
+        """
+        requests = [
+            self._request(
+                ctid,
+                adopt=adopt,
+                accept_not_applied=accept_not_applied,
+                dry_run=dry_run,
+                state=state,
+                rerun=tuple(rerun),
+            )
+            for ctid in ctids
+        ]
+        return Handles(self._link, [self._ensure(request, uuid4()) for request in requests])
+
+    def destroy(self, ctid: int, *, dry_run: bool = False) -> Handle[EnsureResult]:
+        """Ask that a container or template that is ours be removed, with its disks. Raises as `ensure`.
+
+        What is running is shut down first; a template that linked clones hang on is refused.
+        """
+        request = parse_as(DestroyRequest, {"ctid": ctid, "dry_run": dry_run, "requester": self._requester})
+        return self._change(DESTROY, request, uuid4())
+
+    def destroy_many(self, ctids: Iterable[int], *, dry_run: bool = False) -> Handles[EnsureResult]:
+        """Ask the same for several. See `destroy`."""
+        return Handles(self._link, [self.destroy(ctid, dry_run=dry_run) for ctid in ctids])
+
+    def rebuild(self, ctid: int, *, accept_not_applied: bool = False, dry_run: bool = False) -> Handle[EnsureResult]:
+        """Ask that a template be built anew at a scratch CTID and replace the one that there is. Raises as `ensure`.
+
+        The old one is cloned from until the new one is finished; one that linked clones hang on is refused.
+        """
+        options = {"accept_not_applied": accept_not_applied, "dry_run": dry_run, "requester": self._requester}
+        return self._change(REBUILD, parse_as(RebuildRequest, {"ctid": ctid, **options}), uuid4())
+
+    def rebuild_many(
+        self, ctids: Iterable[int], *, accept_not_applied: bool = False, dry_run: bool = False
+    ) -> Handles[EnsureResult]:
+        """Ask the same for several. See `rebuild`."""
+        options = {"accept_not_applied": accept_not_applied, "dry_run": dry_run}
+        return Handles(self._link, [self.rebuild(ctid, **options) for ctid in ctids])
+
+    def adopt(self, ctid: int, *, seal: bool = False, dry_run: bool = False) -> Handle[EnsureResult]:
+        """Ask that what an earlier tool made be taken over. Raises as `ensure`.
+
+        A container is marked as ours and otherwise left alone. What is declared as a template is stopped, loses its
+        snapshots and becomes one; if it looks like a running service, only with `seal`.
+        """
+        options = {"seal": seal, "dry_run": dry_run, "requester": self._requester}
+        return self._change(ADOPT, parse_as(AdoptRequest, {"ctid": ctid, **options}), uuid4())
+
+    def adopt_many(
+        self, ctids: Iterable[int], *, seal: Container[int] = (), dry_run: bool = False
+    ) -> Handles[EnsureResult]:
+        """Ask the same for several; `seal` names those of which it is confirmed. See `adopt`."""
+        return Handles(self._link, [self.adopt(ctid, seal=ctid in seal, dry_run=dry_run) for ctid in ctids])
+
+    def plan(self, ctid: int, *, accept_not_applied: bool = False) -> Handle[Plan]:
+        """Ask what an ensure would do. Raises ContractError and Unreachable."""
+        options = {"accept_not_applied": True} if accept_not_applied else {}
+        return self._send(PLAN, uuid4(), self._request(ctid, **options).ctid, options, Plan.model_validate)
+
+    def plan_many(self, ctids: Iterable[int], *, accept_not_applied: bool = False) -> Handles[Plan]:
+        """Ask what an ensure of each would do. See `plan`."""
+        return Handles(self._link, [self.plan(ctid, accept_not_applied=accept_not_applied) for ctid in ctids])
+
+    def containers(self) -> Handle[list[int]]:
+        """Ask for the CTIDs of all containers in the catalog of the workers, templates left out. Raises Unreachable."""
+        return self._ask(CONTAINERS, {}, _CTIDS.validate_python, "the list of containers")
+
+    def status(self, ctids: Iterable[int] = ()) -> Handle[list[Standing]]:
+        """Ask what stands at CTIDs of the catalog, by default at all of them; nothing is changed.
+
+        Raises ContractError and Unreachable.
+        """
+        return self._look(STATUS, "status", ctids, _STANDINGS.validate_python)
+
+    def drift(self, ctids: Iterable[int] = (), *, accept_not_applied: bool = False) -> Handle[list[Drift]]:
+        """Ask how what exists at CTIDs of the catalog differs from it, by default at all; nothing is changed.
+
+        With `accept_not_applied`, what the workers have no door for is no difference. Raises ContractError and
+        Unreachable.
+        """
+        options = {"accept_not_applied": True} if accept_not_applied else {}
+        return self._look(DRIFT, "drift", ctids, _DRIFTS.validate_python, **options)
+
+    def cancel(self, request_id: UUID | str) -> Handle[Cancelled]:
+        """Ask that a job stop for its requester. Raises ContractError and Unreachable. See `Handle.cancel`."""
+        return cancel(self._link, str(_checked_id(request_id)))
+
+    def _request(self, ctid: int, **options: Any) -> EnsureRequest:
+        return parse_request({"ctid": ctid, "requester": self._requester, **options})
+
+    def _ensure(self, request: EnsureRequest, request_id: UUID) -> Handle[EnsureResult]:
+        return self._change(ENSURE, request, request_id)
+
+    def _change(self, name: str, request: _Change, request_id: UUID) -> Handle[EnsureResult]:
+        options = request.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
+        return self._send(name, request_id, request.ctid, options, EnsureResult.model_validate)
+
+    def _look(
+        self, name: str, noun: str, ctids: Iterable[int], read: Callable[[Any], Answer], **options: Any
+    ) -> Handle[Answer]:
+        wanted = [self._request(ctid).ctid for ctid in ctids]
+        subject = f"the {noun} of {', '.join(map(str, wanted)) or 'everything'}"
+        return self._ask(name, options | ({"ctids": wanted} if wanted else {}), read, subject)
+
+    def _send(
+        self, name: str, request_id: UUID, ctid: int, options: dict[str, Any], read: Callable[[Any], Answer]
+    ) -> Handle[Answer]:
+        self._link.send(name, request_id, [ctid], options)
+        return Handle(self._link, str(request_id), ctid, read)
+
+    def _ask(self, name: str, options: dict[str, Any], read: Callable[[Any], Answer], subject: str) -> Handle[Answer]:
+        request_id = uuid4()
+        self._link.send(name, request_id, [], options)
+        return Handle(self._link, str(request_id), None, read, subject)
+
+
+def _checked_id(request_id: UUID | str | None) -> UUID:
+    try:
+        return uuid4() if request_id is None else UUID(str(request_id))
+    except ValueError:
+        raise ContractError(f"Not a valid request id: {request_id!r}. It is a UUID, such as {uuid4()}.") from None

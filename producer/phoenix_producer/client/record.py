@@ -1,0 +1,120 @@
+"""Record before send: what our apps publish is in the ledger before it is in a queue.
+
+A message that is lost between the two, or on its way, is published again by the workers (`due` in the ledger). The
+signal `before_task_publish` is global to the process, so the hook acts only inside `recording(...)`: what a service
+publishes with its own Celery app is never touched.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from celery.signals import before_task_publish
+from kombu.utils.json import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from redis import Redis
+
+PREFIX = "phoenix:"
+"""Of all keys of the ledger on a Redis that may be shared."""
+
+JOB_HEADER = "phoenix_job"
+"""Says that a message is in the ledger, and of which job."""
+
+LEDGER_LUA = files(__package__).joinpath("ledger.lua").read_text()
+_RECORD_LUA = files(__package__).joinpath("record.lua").read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message on its way to a queue, as Celery hands it to the publish hook."""
+
+    name: str
+    id: str
+    generation: int
+    queue: str
+    body: Any
+    headers: dict[str, Any]
+    properties: dict[str, Any]
+
+    @property
+    def subject(self) -> str:
+        """The first argument: the CTID in all tasks of ours."""
+        args = self.body[0]
+        return str(args[0]) if args else ""
+
+    def entry(self, job: str, *, seq: str = "", requester: str = "") -> str:
+        """What the ledger keeps: enough to publish the very same message again."""
+        self.headers[JOB_HEADER] = job
+        if job != self.id:  # so that Flower finds all of a job by its id
+            self.headers["kwargsrepr"] = repr({"job": job, **self.body[1]})
+        return json.dumps(
+            {
+                "body": dumps(self.body),
+                "headers": dumps(self.headers),
+                "reply": self.properties.get("reply_to") or "",
+                "name": self.name,
+                "subject": self.subject,
+                "job": job,
+                "seq": seq,
+                "queue": self.queue,
+                "chord": bool(self.body[2].get("chord")),
+                "requester": requester,
+            }
+        )
+
+
+_recorder: ContextVar[Callable[[Outgoing], None] | None] = ContextVar("phoenix_recorder", default=None)
+
+
+@contextmanager
+def recording(recorder: Callable[[Outgoing], None]) -> Iterator[None]:
+    """Hand every message that this thread publishes in the block to `recorder`, before it is sent."""
+    token = _recorder.set(recorder)
+    try:
+        yield
+    finally:
+        _recorder.reset(token)
+
+
+def generation_of(headers: dict[str, Any]) -> int:
+    """How often the task of this id was published anew: by `retry` or by `replace`."""
+    return int(headers.get("retries") or 0) + int(headers.get("replaced_task_nesting") or 0)
+
+
+@before_task_publish.connect(weak=False)
+def _before_publish(
+    sender: str, body: Any, headers: dict[str, Any], properties: dict[str, Any], routing_key: str, **_: Any
+) -> None:
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder(Outgoing(sender, headers["id"], generation_of(headers), routing_key, body, headers, properties))
+
+
+class Recorder:
+    """Records requests of a producer, each of which begins a job of its own id."""
+
+    def __init__(self, client: Redis, requester: str = "") -> None:
+        self._script = client.register_script(LEDGER_LUA + _RECORD_LUA)
+        self._requester = requester
+        self.error: Exception | None = None
+        """Celery swallows what a signal's receiver raises; the producer raises this after sending."""
+        self.known = False
+        """Whether the request was recorded before: it is queued, under way or done, and need not be sent again."""
+
+    def __call__(self, outgoing: Outgoing) -> None:
+        """Record one request."""
+        entry = outgoing.entry(outgoing.id, requester=self._requester)
+        try:
+            self.known = not self._script(args=[PREFIX, "", outgoing.id, outgoing.generation, entry])
+        except Exception as error:  # noqa: BLE001 - Celery would only log it
+            # Without the header the workers take the message for one of a sender that knows no ledger.
+            del outgoing.headers[JOB_HEADER]
+            self.error = error

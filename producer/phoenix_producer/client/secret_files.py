@@ -1,0 +1,51 @@
+"""Secrets from files, as Docker, Kubernetes and systemd hand them over: `NAME_FILE` in the place of `NAME`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, usable
+from phoenix_producer.contract import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REDIS_PASSWORD_VARIABLE = "PHOENIX_REDIS_PASSWORD"  # noqa: S105 - a name
+
+
+def secret(environ: Mapping[str, str | None], name: str) -> str | None:
+    """Read NAME, or the file that NAME_FILE names, without the line break at its end; None where neither is set.
+
+    Raises ContractError when both are set, and for a file that cannot be read. The content is in no message.
+    """
+    path = environ.get(f"{name}_FILE")
+    if not path:
+        return environ.get(name) or None
+    if environ.get(name):
+        raise ContractError(f"{name} and {name}_FILE are both set: unset one of them.")
+    try:
+        return Path(path).read_text().removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise ContractError(f"{name}_FILE: {path} cannot be read ({why}).") from None
+
+
+def redis_url_of(environ: Mapping[str, str | None]) -> str:
+    """Return the URL of Redis with its password, from wherever each of them comes. Raises ContractError."""
+    url = usable(secret(environ, REDIS_URL_VARIABLE) or DEFAULT_REDIS_URL)
+    return with_password(url, secret(environ, REDIS_PASSWORD_VARIABLE))
+
+
+def with_password(url: str, password: str | None) -> str:
+    """Put a password into a usable URL that has none, with whatever characters. Raises ContractError if it has one."""
+    if not password:
+        return url
+    scheme, rest = url.split("://", 1)
+    if urlsplit(url).password is not None:
+        raise ContractError(
+            f"{REDIS_URL_VARIABLE} has a password, and {REDIS_PASSWORD_VARIABLE} is set too: take one of them away."
+        )
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}://{user if at else ''}:{quote(password, safe='')}@{host}"

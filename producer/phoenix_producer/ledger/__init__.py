@@ -1,0 +1,1 @@
+"""What the ledger says of jobs and locks, read only."""

@@ -1,0 +1,141 @@
+"""What a cancelled job leaves: nothing half made, and nothing that others wait for is touched."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.actions import recover
+from phoenix_worker.actions.orders import clone_order, create_order
+from phoenix_worker.base import lane
+from phoenix_worker.core.allowed.ownership import may_destroy
+from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.proxmox import scripts
+from phoenix_worker.proxmox.scripts import Place
+from phoenix_worker.step_names import MAKING, StepName
+
+if TYPE_CHECKING:
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
+
+logger = logging.getLogger(__name__)
+
+_LEFT_TO_END = (StepName.START, StepName.STOP, "resize", StepName.DESTROY)
+"""Steps whose Proxmox task ends by itself: stopped in the middle it may leave a disk or a container damaged."""
+_STOP_SECONDS = 15.0
+_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_ORDERED, _REMOVAL = "wind-up", "removal"
+"""Journalled, for what is waited for in between."""
+
+
+def abandon(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
+    """Stop the Proxmox task that makes a CTID and remove what this job made of it, unless others wait for it.
+
+    Returns what became of it, in words for the requester.
+    """
+    if _is_whole(task):
+        return ()
+    if _ORDERED not in task.running.journal and others_wait_for(task, declaration.ctid):
+        return (f"What was begun of CT {declaration.ctid} is left to others, who wait for it.",)
+    ordered = task.once(_ORDERED, lambda: _ordered(task, declaration))
+    if ordered is not None and ordered["upid"]:
+        task.once("abort", lambda: task.proxmox.abort(ordered["upid"]))
+        _await_end(task, ordered["upid"])
+    _stop_scripts(task, declaration)
+    for step, entry in list(task.running.journal.items()):
+        if step.partition("-")[0] in _LEFT_TO_END and (upid := json.loads(entry).get("upid")):
+            _await_end(task, upid)
+    if ordered is not None or _was_made(task, declaration.ctid):
+        return _remove(task, declaration)
+    return ()
+
+
+def _stop_scripts(task: PhoenixTask, declaration: Declaration) -> None:
+    """End the script that this task waits for, with all that it started."""
+    for script in declaration.scripts:
+        begun = json.loads(task.running.journal.get(f"start {script.name}", "null"))
+        if begun and f"recorded {script.name}" not in task.running.journal and task.shell is not None:
+            place = Place(declaration.node, declaration.ctid, on_node=script.on_node)
+            scripts.stop(task.shell, place, begun["run"])
+
+
+def others_wait_for(task: PhoenixTask, ctid: int) -> bool:
+    """Whether another job waits for what this one makes: it passes on as it is.
+
+    Whoever stands in the line for 901 waits for its template 900 too, which this job builds first.
+    """
+    catalog, ledger = task.catalog.current(), task.engine.ledger
+    lanes = [lane(one) for one in catalog if one == ctid or ctid in catalog.templates_of(one)]
+    return any(
+        ledger.client.zcount(ledger.key("lock:", name), "(0", "+inf") for name in _locks_of_job(task) if name in lanes
+    )
+
+
+def _locks_of_job(task: PhoenixTask) -> set[str]:
+    ledger = task.engine.ledger
+    members = ledger.client.smembers(ledger.key("job:", task.running.job, ":members"))
+    held = [ledger.client.hget(ledger.key("t:", str(one)), "holds") for one in members]
+    return {name for names in held for name in str(names or "").split()}
+
+
+def _is_whole(task: PhoenixTask) -> bool:
+    """Whether nothing is missing any more: all is done but the result, or a conversion ends by itself."""
+    return task.name in {StepName.VERIFY.task, StepName.REPORT.task} or bool(
+        {StepName.SEAL, f"?{StepName.SEAL}"} & task.running.journal.keys()
+    )
+
+
+def _ordered(task: PhoenixTask, declaration: Declaration) -> dict[str, Any] | None:
+    """Return what this task ordered to be made, also when its worker died before it could tell; None if nothing."""
+    journal = task.running.journal
+    for step in sorted(MAKING):
+        if step in journal:
+            entry: dict[str, Any] = json.loads(journal[step])
+            return entry
+        if f"?{step}" in journal:
+            return _found(task, declaration, float(journal[f"?{step}"]))
+    return None
+
+
+def _found(task: PhoenixTask, declaration: Declaration, when: float) -> dict[str, Any] | None:
+    if declaration.clone_from is None:
+        return recover.find_creation(task.proxmox, create_order(declaration, task.creation), task.creation, when)
+    return recover.find_clone(task.proxmox, clone_order(declaration, task.creation), task.creation, when)
+
+
+def _was_made(task: PhoenixTask, ctid: int) -> bool:
+    """Whether an earlier step of this job made a CTID; nobody else has touched it since, for its lock is ours."""
+    return any(step["ctid"] == ctid and step["name"] in MAKING for step in task.steps_done())
+
+
+def _await_end(task: PhoenixTask, upid: str) -> None:
+    """Wait without a slot, but not for ever: then what stands there says what may be done."""
+    began, pause = task.once(f"awaits {upid}", time.time), _PAUSE
+    while task.proxmox.task_end(upid) is None and time.time() < began + _STOP_SECONDS:
+        task.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _remove(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
+    node, ctid = declaration.node, declaration.ctid
+    if _REMOVAL not in task.running.journal:
+        seen = task.proxmox.observe(node, ctid)
+        if seen.presence is Presence.ABSENT:
+            return (f"Nothing is left of CT {ctid} on {node}.",)
+        if not _half_made(seen):
+            return (f"CT {ctid} stays on {node} as it is; the next request goes on with it.",)
+        logger.info("CT %d on %s was half made when its job was cancelled; it is removed.", ctid, node)
+    _await_end(task, task.once(_REMOVAL, lambda: task.proxmox.destroy(node, ctid)))
+    return (f"CT {ctid} on {node}, which was half made, was removed.",)
+
+
+def _half_made(seen: Observation) -> bool:
+    """Never what runs, what is a template, or what Proxmox or somebody else is at work on."""
+    return (
+        seen.presence is Presence.HERE
+        and may_destroy(seen)
+        and not (seen.running or seen.lock or seen.template_flag or seen.base_volume)
+    )

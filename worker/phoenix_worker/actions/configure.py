@@ -1,0 +1,84 @@
+"""Bring a container's configuration in line with its declaration."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.actions import recover
+from phoenix_worker.actions.configure_as_root import change_by_root
+from phoenix_worker.actions.firewall_and_pool import change_surroundings, with_surroundings
+from phoenix_worker.actions.look import look, permit, what_stays
+from phoenix_worker.core.allowed.ownership import Action, may_write
+from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.allowed.ownership import Verdict
+    from phoenix_worker.core.model.observation import Observation
+
+
+def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> dict[str, Any]:
+    """Send what differs. The first difference seen is the one told, should the worker die in between.
+
+    What only root may set comes first and the rest of the configuration last: once the notes say that it is as
+    declared, all of it is.
+    """
+    began = time.time()
+    made_just_now = any(step["ctid"] == declaration.ctid for step in task.steps_done())
+    seen, verdict = look(task, declaration, adopt=adopted, power=not made_just_now)
+    permit(may_write(verdict), verdict, f"configure CT {declaration.ctid}")
+    seen = with_surroundings(task.proxmox, declaration, seen, new=made_just_now)
+    changes = diff(declaration, seen)
+    told: dict[str, Any] = task.once(
+        "difference",
+        lambda: {
+            "at": began,
+            "changes": [change.model_dump(mode="json") for change in changes.changes],
+            "pending": list(changes.pending_when_running) if seen.running else [],
+            "grow": changes.grow,
+            "needs_rebuild": list(needs_rebuild(declaration, seen)),
+            "warnings": [*_taken_over(verdict, seen), *what_stays(task, declaration, seen)],
+        },
+    )
+    if changes.root or changes.root.directories:
+        seen = change_by_root(task, declaration, seen, changes.root, adopted=adopted)
+        changes = diff(declaration, seen)
+    change_surroundings(task.proxmox, declaration, seen, changes, new=made_just_now)
+    if changes.put or changes.delete:
+        task.proxmox.configure(
+            declaration.node, declaration.ctid, changes=changes.put, delete=changes.delete, digest=seen.digest
+        )
+    return told
+
+
+def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:
+    if verdict.action is Action.CONVERGE_CONFIG_ONLY:
+        yield (
+            f"CT {seen.ctid} was recognised by its hostname and MAC: it is configured and marked as ours now, and "
+            "nothing else was done. The next request brings it to its declared state."
+        )
+
+
+def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: int) -> None:
+    """Grow a disk, `rootfs` or `mpN`, and wait for it."""
+    node, ctid = declaration.node, declaration.ctid
+
+    def grown(_: float) -> dict[str, Any] | None:
+        seen = task.proxmox.observe_template(node, ctid)
+        return recover.posted(None) if disk not in diff(declaration, seen).grow else None
+
+    posted = task.once(
+        f"resize-{disk}",
+        lambda: recover.posted(task.proxmox.resize(node, ctid, disk=disk, size_gb=size_gb)),
+        adopt=grown,
+        upid=recover.upid_of,
+    )
+    what = "the root disk" if disk == "rootfs" else disk
+    task.wait_until_done(
+        f"resize-{disk}", posted, f"grow {what} of CT {ctid} on {node} to {size_gb} GiB", kind=f"resize {node}"
+    )

@@ -1,0 +1,63 @@
+"""What belongs to a container and is not in its configuration: its firewall and its pool, where they are declared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.differs.firewall import firewall_writes, left_behind
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.firewall import Act
+from phoenix_worker.core.model.observation import Presence
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.differs.diff import Changes
+    from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.core.model.ports import Proxmox
+
+
+def with_surroundings(
+    proxmox: Proxmox, declaration: Declaration, seen: Observation, *, new: bool = False
+) -> Observation:
+    """Look at what of it is declared: two calls with a firewall, one with a pool.
+
+    Of what this job has made just now only the rules are read, which a clone has from its template; whether it is on
+    is said anyhow, which costs no more than to ask. Its pool was in the order.
+    """
+    if seen.presence is not Presence.HERE:
+        return seen
+    if declaration.firewall is not None:
+        seen = replace(seen, firewall=proxmox.firewall(seen.node, seen.ctid, option=not new))
+    if declaration.pool is not None and not new:
+        seen = replace(seen, pool=proxmox.pool_of(seen.ctid, declaration.pool))
+    return seen
+
+
+def change_surroundings(
+    proxmox: Proxmox, declaration: Declaration, seen: Observation, changes: Changes, *, new: bool
+) -> None:
+    """Bring the firewall's rules in line, then switch it: a firewall that goes on has its rules already. Then the pool.
+
+    Rules are changed by their position. The first request carries the digest that was seen; so that nobody's change
+    in between goes wrong unseen, the rules of what stood there before are looked at once more after several requests.
+    """
+    node, ctid = seen.node, seen.ctid
+    digest = seen.firewall.digest if seen.firewall is not None else ""
+    for count, write in enumerate(changes.rules):
+        try:
+            proxmox.write_rule(node, ctid, write, digest=digest if count == 0 else "")
+        except PermanentError as error:
+            message = f"{error.message} {left_behind(changes.rules[:count])}"
+            raise PermanentError(message, cause=error.cause, remedy=error.remedy) from error
+    by_position = any(write.act is not Act.INSERT for write in changes.rules[1:])
+    if by_position and not new and firewall_writes(declaration.firewall, proxmox.firewall(node, ctid, option=False)):
+        raise TransientError(
+            f"Unable to bring the firewall rules of CT {ctid} on {node} in line: somebody else changed them meanwhile.",
+            cause="stale-digest",
+            remedy="Nothing has to be done unless it lasts.",
+        )
+    if changes.firewall_on is not None:
+        proxmox.switch_firewall(node, ctid, on=changes.firewall_on)
+    if changes.pool is not None:
+        proxmox.join_pool(ctid, changes.pool)

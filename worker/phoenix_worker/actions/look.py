@@ -1,0 +1,186 @@
+"""Look at a CTID and judge, by the ownership table, what may be done about it."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.actions.firewall_and_pool import with_surroundings
+from phoenix_worker.actions.repair import can_clear, clear, running_makers
+from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Verdict, judge
+from phoenix_worker.core.differs.outdated import outdated
+from phoenix_worker.core.differs.undeclared import undeclared
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.records import from_json, to_json
+from phoenix_worker.step_names import MAKING, StepName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
+
+_MOMENT = 2.0
+"""Seconds for which a look at a new clone holds for its start."""
+_BETWEEN_LOOKS = 2.0
+"""Seconds between two looks for a task that Proxmox lists a moment after it set the lock."""
+
+
+def survey(
+    task: PhoenixTask, declaration: Declaration, *, adopt: bool = False, purpose: Purpose = Purpose.ENSURE
+) -> tuple[Observation, Verdict]:
+    """Look once for this task, under the CTID's lock, and judge. Whoever makes it just now is waited for first.
+
+    What a dead Proxmox worker left of it is removed first, if this worker can.
+
+    Raises TransientError when somebody is at work on the CTID in another way.
+    """
+    for turn in count():
+        entry = task.read(f"survey-{declaration.ctid}-{turn}", lambda: _survey(task, declaration, adopt, purpose))
+        if not entry["upid"]:
+            seen = from_json(entry["seen"])
+            verdict = judge(declaration, seen, adopt=adopt, creating=Creating(entry["creating"]), purpose=purpose)
+            if not can_clear(task, seen, verdict):
+                return seen, verdict
+            clear(task, declaration)
+            continue
+        end = task.wait_for_task(entry["upid"], f"make CT {declaration.ctid} on {declaration.node}", kind="adopted")
+        if "error" in end and end["error"]["cause"] != "task-forgotten":
+            raise TransientError(**end["error"])
+    raise AssertionError("it is looked at again until it can be judged")
+
+
+def takes_effect_later(declaration: Declaration) -> bool:
+    """Whether something is declared that a running container takes only at its next start."""
+    by_root = declaration.root_features or declaration.devices is not None or declaration.bind_mounts
+    return bool(declaration.features or by_root or (declaration.network and declaration.network.nameservers))
+
+
+def look(
+    task: PhoenixTask,
+    declaration: Declaration,
+    *,
+    adopt: bool = False,
+    power: bool = True,
+    purpose: Purpose = Purpose.ENSURE,
+) -> tuple[Observation, Verdict]:
+    """Look now, just before a write, and judge. Raises TransientError when somebody else is at work on the CTID.
+
+    Without `power` a container that cannot be running yet is not asked whether it is.
+    """
+    observe = task.proxmox.observe if power else task.proxmox.observe_template
+    seen = observe(declaration.node, declaration.ctid)
+    verdict = judge(declaration, seen, adopt=adopt, purpose=purpose)
+    if verdict.action is Action.WAIT:
+        raise verdict.delay()
+    return seen, verdict
+
+
+def looked_just_now(steps: Sequence[Mapping[str, Any]], ctid: int, now: float) -> bool:
+    """Whether the step before, of this job, configured what it had made, and looked at it only a moment ago.
+
+    Nothing but that look, and a change that Proxmox refuses when anything else was changed since, lies between the
+    new container and its start; a look more would be the ninth call for a new container: `docs/adr/0008-…`.
+    """
+    own = [step["name"] for step in steps if step["ctid"] == ctid]
+    if not MAKING & set(own) or (steps[-1]["name"], steps[-1]["ctid"]) != (StepName.CONFIGURE, ctid):
+        return False
+    return abs(now - float(steps[-1]["started"])) <= _MOMENT
+
+
+def template_there(task: PhoenixTask, template: Declaration) -> tuple[bool, tuple[str, ...]]:
+    """Look once whether a template is finished: whoever made it, it is cloned from. With what is to be told of it."""
+
+    def look_at_it() -> dict[str, Any]:
+        seen = task.proxmox.observe_template(template.node, template.ctid)
+        return {"finished": seen.is_template, "warnings": about_template(task, template, seen, "was cloned")}
+
+    there = task.read("template", look_at_it)
+    return there["finished"], tuple(there["warnings"])
+
+
+def about_template(task: PhoenixTask, template: Declaration, seen: Observation, what: str) -> tuple[str, ...]:
+    """Tell what to know of a template that is cloned as it is, or would be."""
+    if not seen.is_ours:
+        return (not_made_by_us(template.ctid, what),)
+    return tuple(f"{why} It {what} as it is." for why in outdated(template, seen, door=task.shell is not None))
+
+
+def what_stays(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[str, ...]:
+    """Tell what a container has that is not declared, neither for it nor for what it is cloned from."""
+    catalog, source = task.catalog.current(), declaration.clone_from
+    templates: list[Declaration] = []
+    while source is not None and source in catalog:
+        templates.append(catalog[source])
+        source = catalog[source].clone_from
+    return undeclared(declaration, seen, templates)
+
+
+def not_made_by_us(template: int, what: str) -> str:
+    """Warn of a template without our marker: what the catalog declares of it was not applied."""
+    return f"CT {template} is a template that this project did not make: it {what} as it is."
+
+
+def refuse_if_taken(task: PhoenixTask, declaration: Declaration) -> None:
+    """See that nothing stands at a CTID in the whole cluster, before a template is built for it."""
+    _, verdict = look(task, declaration)
+    permit(verdict.action is Action.CREATE, verdict, f"clone to CT {declaration.ctid} on {declaration.node}")
+
+
+def permit(allowed: bool, verdict: Verdict, doing: str) -> None:  # noqa: FBT001 - the answer of a may_… function
+    """Raise PermanentError unless the ownership table allows it."""
+    if allowed:
+        return
+    if verdict.action in {Action.REFUSE, Action.REMOVE_HALF_MADE}:
+        raise verdict.refusal()
+    raise PermanentError(
+        f"Unable to {doing}: somebody changed it since this job looked.",
+        cause="changed-meanwhile",
+        remedy="Look at it in Proxmox; then ask again.",
+    )
+
+
+def observe_declared(task: PhoenixTask, declaration: Declaration, *, elsewhere: bool = True) -> Observation:
+    """Look at a CTID with all that its declaration speaks of: what waits for a restart, its firewall, its pool.
+
+    With `elsewhere`, whether a VM or another node has an id that is absent here is looked up too.
+    """
+    pending = takes_effect_later(declaration)
+    seen = task.proxmox.observe(declaration.node, declaration.ctid, pending=pending, elsewhere=elsewhere)
+    return with_surroundings(task.proxmox, declaration, seen)
+
+
+def assess(task: PhoenixTask, declaration: Declaration, *, adopt: bool = False) -> tuple[Observation, Verdict]:
+    """Look at a declared CTID and judge. Nothing is waited for, and no lock is needed."""
+    seen = observe_declared(task, declaration)
+    return seen, judge(declaration, seen, adopt=adopt)
+
+
+def _survey(task: PhoenixTask, declaration: Declaration, adopt: bool, purpose: Purpose) -> dict[str, Any]:  # noqa: FBT001 - as the caller names it
+    # Whether a VM or another node has the id is looked up where a template would be built first; else Proxmox says so.
+    elsewhere = declaration.clone_from is None or purpose is not Purpose.ENSURE
+    seen = observe_declared(task, declaration, elsewhere=elsewhere)
+    creating, upid = _maker(task, declaration, seen) if seen.lock == "create" else (Creating.NOT_LOOKED, "")
+    verdict = judge(declaration, seen, adopt=adopt, creating=creating, purpose=purpose)
+    if verdict.action is Action.WAIT and not upid:
+        raise verdict.delay()
+    return {"seen": to_json(seen), "creating": creating, "upid": upid}
+
+
+def _maker(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[Creating, str]:
+    """Find the task that makes a CTID with `lock: create`. Without our marker a creation is not proved to be ours."""
+    for attempt in ("first", "second"):
+        makers = running_makers(task, declaration)
+        if makers:
+            break
+        if attempt == "first":
+            task.sleep(_BETWEEN_LOOKS)
+    else:
+        return Creating.NOBODY, ""
+    marker = seen.marker
+    me = task.proxmox.whoami()
+    ours = [maker.upid for maker in makers if maker.user == me]
+    if ours and marker is not None and marker.ctid == seen.ctid:
+        return Creating.OURS, ours[0]
+    return Creating.ANOTHER, makers[0].upid

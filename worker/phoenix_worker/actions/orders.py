@@ -1,0 +1,58 @@
+"""Orders for Proxmox from a declaration: the marker goes in with the very first request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.differs.diff import creation_config, marker_for
+from phoenix_worker.core.model.marker import Stage, write_marker
+from phoenix_worker.core.model.ports import CloneOrder, CreateOrder
+from phoenix_worker.core.planned.rebuilding import copied
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
+
+
+def clone_order(declaration: Declaration, creation: str) -> CloneOrder:
+    """Order a clone of the declared template. A linked clone stays on its template's storage.
+
+    So does a full one that inherits volumes, where its own is the same: a storage that is named takes all of them.
+    """
+    if declaration.clone_from is None:
+        raise ValueError(f"CT {declaration.ctid} is not a clone")
+    return CloneOrder(
+        node=declaration.node,
+        source=declaration.clone_from,
+        ctid=declaration.ctid,
+        hostname=declaration.name,
+        notes=write_marker(marker_for(declaration, creation, Stage.MADE), declaration.description or ""),
+        full=declaration.full_clone,
+        storage=declaration.storage if declaration.full_clone and not declaration.stays_with_volumes else None,
+        pool=declaration.pool,
+        source_node=declaration.template_node,
+    )
+
+
+def copy_order(template: Declaration, scratch: Observation, creation: str) -> CloneOrder:
+    """Order a template in the place of the old one. Its marker tells of what was built: its origin, and what ran."""
+    built = scratch.marker
+    marker = marker_for(template, creation, Stage.MADE)
+    marker = replace(marker, scripts=() if built is None else built.scripts)
+    order = clone_order(copied(template, scratch.ctid), creation)
+    return replace(order, notes=write_marker(marker, template.description or ""))
+
+
+def create_order(declaration: Declaration, creation: str) -> CreateOrder:
+    """Order a creation from the declared OS template, configured from the start."""
+    if declaration.os_template is None:
+        raise ValueError(f"CT {declaration.ctid} has no OS template")
+    return CreateOrder(
+        node=declaration.node,
+        ctid=declaration.ctid,
+        ostemplate=declaration.os_template,
+        unprivileged=declaration.unprivileged,
+        config=creation_config(declaration, marker_for(declaration, creation, Stage.CONFIGURED)),
+        pool=declaration.pool,
+    )

@@ -1,0 +1,57 @@
+"""Refuse what the cluster cannot hold, before it is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.planned.feasibility import Origin, cannot_change, cannot_work, needs_of_change
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.errors import PermanentError
+    from phoenix_worker.core.model.observation import Observation
+
+
+def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None:
+    """Raise PermanentError for a container, or a template on the way to it, that cannot be made.
+
+    By the catalog first, which costs no call while the offer is remembered. Only when that speaks against it the
+    templates themselves are looked at, and the offer anew: one that is finished may lie elsewhere than declared.
+    """
+    catalog = task.catalog.current()
+    chain = [declaration, *(catalog[ctid] for ctid in catalog.templates_of(declaration.ctid))]
+    if not any(_problem(task, chain[place:]) for place in range(len(chain))):
+        return
+    task.offering.forget()
+    for place, one in enumerate(chain):
+        template = chain[place + 1] if one.clone_from is not None else None
+        seen = task.proxmox.observe_template(template.node, template.ctid) if template is not None else None
+        finished = seen is not None and seen.is_template
+        problem = cannot_work(one, Origin.seen(seen), task.offering.on(one.node)) if seen and finished else None
+        problem = problem if finished else _problem(task, chain[place:])
+        if problem is not None:
+            raise problem
+        if finished:
+            return
+
+
+def refuse_what_cannot_change(task: PhoenixTask, declaration: Declaration, seen: Observation) -> None:
+    """Raise PermanentError for a container that stands there and is to have what its node has not.
+
+    Nothing is asked when nothing of the kind is to change; before it refuses, the offer is asked for anew.
+    """
+    needs = needs_of_change(declaration, seen)
+    if not needs or cannot_change(declaration, needs, task.offering.on(declaration.node)) is None:
+        return
+    task.offering.forget()
+    if (problem := cannot_change(declaration, needs, task.offering.on(declaration.node))) is not None:
+        raise problem
+
+
+def _problem(task: PhoenixTask, chain: Sequence[Declaration]) -> PermanentError | None:
+    """Judge the first of a chain by what is declared of the rest."""
+    origin = Origin.declared(chain[1:]) if len(chain) > 1 else None
+    return cannot_work(chain[0], origin, task.offering.on(chain[0].node))

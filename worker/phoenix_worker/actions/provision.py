@@ -1,0 +1,165 @@
+"""Run the scripts of a CTID, one after another, and find out whether a container is well."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.actions.look import look, permit
+from phoenix_worker.actions.snapshots import BEFORE, WHEN_WELL, keep
+from phoenix_worker.core.allowed.ownership import may_start
+from phoenix_worker.core.allowed.reach import NO_SHELL
+from phoenix_worker.core.differs.scripts import recorded, run_again, scripts_to_run
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.marker import without_marker, write_marker
+from phoenix_worker.proxmox import scripts
+from phoenix_worker.proxmox.scripts import BUSY, LOST, STOPPED, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration, HealthCheck, Script
+    from phoenix_worker.core.model.marker import Marker
+    from phoenix_worker.core.model.ports import NodeShell
+
+_HEALTH_SECONDS = 60.0
+_SHOWN = 10
+
+
+def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, rerun: Sequence[str]) -> tuple[str, ...]:
+    """Run those that did not run as they are now. Returns what the requester should know.
+
+    Raises PermanentError with the end of a script's log when it does not end well.
+    """
+    wanted = run_again(declaration, rerun)
+
+    def missing() -> dict[str, Any]:
+        seen, verdict = look(task, declaration, adopt=adopted, power=False)
+        permit(may_start(verdict), verdict, f"provision CT {declaration.ctid}")
+        ran = seen.marker.scripts if seen.marker else ()
+        return {"names": [script.name for script in scripts_to_run(wanted, seen.marker)], "first": not ran}
+
+    todo = task.once("todo", missing)
+    warnings = keep(task, declaration, BEFORE) if declaration.snapshots and todo["first"] else ()
+    for script in wanted.scripts:
+        if script.name in todo["names"]:
+            _run(task, declaration, script)
+            _record(task, declaration, script, adopted=adopted)
+    return warnings
+
+
+def _run(task: PhoenixTask, declaration: Declaration, script: Script) -> None:
+    place = Place(declaration.node, declaration.ctid, on_node=script.on_node)
+    shell = _shell(task, declaration)
+    begun = task.once(f"start {script.name}", lambda: _start(shell, place, declaration, script, task.creation))
+    watch = {
+        "run": begun["run"],
+        "node": place.node,
+        "ctid": str(place.ctid),
+        "on": "node" if place.on_node else "container",
+        "timeout": str(script.timeout or task.script_timeout),
+        "task": str(task.request.id),
+        "class": f"script {script.file}",
+    }
+    end = task.wait(f"script/{task.creation}/{script.name}", f"{script.file} {place}", watch=watch)
+    if not end["done"]:
+        raise _failure(place, script, end, script.timeout or task.script_timeout)
+
+
+def _start(shell: NodeShell, place: Place, declaration: Declaration, script: Script, token: str) -> dict[str, Any]:
+    state, run = scripts.start(shell, place, declaration, script, token)
+    if state.state == BUSY:
+        raise TransientError(
+            f"Unable to run {script.file} {place}: an earlier version of it still runs ({run}).", cause="script-busy"
+        )
+    return {"run": run, "at": time.time()}
+
+
+def _shell(task: PhoenixTask, declaration: Declaration) -> NodeShell:
+    if task.shell is None:
+        raise PermanentError(
+            f"Unable to provision CT {declaration.ctid} on {declaration.node}: this worker has no door to its shell.",
+            cause=NO_SHELL,
+            remedy="Give all workers the same (PHOENIX_SHELL).",
+        )
+    return task.shell
+
+
+def _failure(place: Place, script: Script, end: dict[str, Any], timeout: float) -> PermanentError:
+    if "error" in end:
+        return PermanentError(**end["error"])
+    again = f"Correct it, then ask again: it is run anew. Its whole log is {place}, below /var/lib/phoenix-lxc."
+    why, cause, remedy = f"ended with exit code {end['exit']}", "script-failed", again
+    if end["exit"] == "timeout":
+        why, cause = f"took longer than {timeout:g} s and was ended", "script-timeout"
+        remedy = f"Give it more time in script_timeouts, or to all in PHOENIX_SCRIPT_TIMEOUT. {again}"
+    elif end["exit"] in {LOST, STOPPED}:
+        why, cause = "ended without an exit code: its container was restarted, or somebody killed it", "script-lost"
+        remedy = "Ask again: it is run anew."
+    said = "".join(f"\n  {line}" for line in end["log"][-_SHOWN:])
+    return PermanentError(
+        f"Unable to provision CT {place.ctid} on {place.node}: {script.file} {why}."
+        + (f" It said at last:{said}" if said else " It said nothing."),
+        cause=cause,
+        remedy=remedy,
+    )
+
+
+def _record(task: PhoenixTask, declaration: Declaration, script: Script, *, adopted: bool) -> None:
+    def change(marker: Marker) -> Marker:
+        return recorded(declaration, marker, script)
+
+    task.once(f"recorded {script.name}", lambda: _mark(task, declaration, change, adopted=adopted))
+
+
+def _mark(task: PhoenixTask, declaration: Declaration, change: Callable[[Marker], Marker], *, adopted: bool) -> None:
+    """Write into the notes how far it has come."""
+    seen, verdict = look(task, declaration, adopt=adopted, power=False)
+    marker = seen.marker
+    permit(may_start(verdict) and marker is not None, verdict, f"mark CT {declaration.ctid}")
+    if marker is not None and change(marker) != marker:
+        notes = write_marker(change(marker), without_marker(seen.config.get("description", "")))
+        task.proxmox.configure(
+            declaration.node, declaration.ctid, changes={"description": notes}, delete=(), digest=seen.digest
+        )
+
+
+def verify_health(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> tuple[str, ...]:
+    """See that a running container is well, and keep it as it is then. Raises PermanentError when it is not."""
+    if declaration.health_check is not None:
+        _see_that_it_is_well(task, declaration, declaration.health_check)
+    warnings = keep(task, declaration, WHEN_WELL) if declaration.snapshots else ()
+    task.once(
+        "verified",
+        lambda: _mark(task, declaration, lambda marker: replace(marker, verified=declaration.hash), adopted=adopted),
+    )
+    return warnings
+
+
+def _see_that_it_is_well(task: PhoenixTask, declaration: Declaration, check: HealthCheck) -> None:
+    place, shell = Place(declaration.node, declaration.ctid), _shell(task, declaration)
+    for attempt in range(check.retries):
+        if attempt:
+            task.sleep(check.interval)
+        seen = task.once(f"health {attempt}", lambda: _health(shell, place, check.command))
+        if seen["code"] == 0:
+            return
+    said = "".join(f"\n  {line}" for line in seen["said"])
+    raise PermanentError(
+        f"CT {place.ctid} on {place.node} is not well: {check.command!r} ended with {seen['code']} in each of "
+        f"{check.retries} tries, {check.interval} s apart." + (f" It said at last:{said}" if said else ""),
+        cause="not-well",
+        remedy="Look into the container; the next ensure checks it again.",
+    )
+
+
+def _health(shell: NodeShell, place: Place, command: str) -> dict[str, Any]:
+    try:
+        ran = scripts.run_inside(shell, place, command, _HEALTH_SECONDS)
+    except TransientError as error:
+        if error.cause != "shell-timeout":
+            raise
+        return {"code": "no answer", "said": [error.message]}
+    return {"code": ran.exit_code, "said": scripts.readable(ran.out + b"\n" + ran.err)[-_SHOWN:]}

@@ -1,0 +1,98 @@
+"""Find out what an earlier run did whose worker died before it could tell: look, never repeat."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.core.model.errors import TransientError
+from phoenix_worker.core.model.observation import Presence
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
+
+_CLOCK_SKEW = 5.0
+"""Seconds that the node's clock and that of Redis may differ."""
+
+
+def posted(upid: str | None) -> dict[str, Any]:
+    """Journal what a POST answered; an empty UPID says that there is nothing to wait for."""
+    return {"upid": upid or "", "at": time.time()}
+
+
+def upid_of(entry: dict[str, Any]) -> str | None:
+    """Return the UPID that a journal entry holds."""
+    upid: str = entry["upid"]
+    return upid or None
+
+
+def find_clone(proxmox: Proxmox, order: CloneOrder, creation: str, when: float) -> dict[str, Any] | None:
+    """Find a clone that was asked for at `when`. A clone carries our marker from its first moment."""
+    made = _made(proxmox, order.node, order.ctid, creation, tasks_of=order.source, kind="vzclone", when=when)
+    if made is not None or order.made_on == order.node:
+        return made
+    return _made(proxmox, order.made_on, order.ctid, creation, tasks_of=order.source, kind="vzclone", when=when)
+
+
+def find_creation(proxmox: Proxmox, order: CreateOrder, creation_id: str, when: float) -> dict[str, Any] | None:
+    """Find a creation that was asked for at `when`. Until it ends it has no marker, only a task of our own."""
+    return _made(proxmox, order.node, order.ctid, creation_id, tasks_of=order.ctid, kind="vzcreate", when=when)
+
+
+def find_power_task(proxmox: Proxmox, declaration: Declaration, kind: str, when: float) -> dict[str, Any] | None:
+    """Find a start or a shutdown that was asked for at `when`."""
+    return _running_task(proxmox, declaration.node, declaration.ctid, kind, when)
+
+
+def find_removal(proxmox: Proxmox, node: str, ctid: int, when: float) -> dict[str, Any] | None:
+    """Find a removal that was asked for at `when`."""
+    if proxmox.observe_template(node, ctid).presence is Presence.ABSENT:
+        return posted(None)
+    return _running_task(proxmox, node, ctid, "vzdestroy", when)
+
+
+def find_deletion(proxmox: Proxmox, node: str, ctid: int, snapshot: str, when: float) -> dict[str, Any] | None:
+    """Find the deletion of a snapshot that was asked for at `when`. A task does not tell which it deletes."""
+    if snapshot not in proxmox.snapshots(node, ctid):
+        return posted(None)
+    return _running_task(proxmox, node, ctid, "vzdelsnapshot", when)
+
+
+def find_conversion(proxmox: Proxmox, declaration: Declaration, when: float) -> dict[str, Any] | None:
+    """Find a conversion that was asked for at `when`."""
+    begun = [
+        task
+        for task in proxmox.recent_tasks(declaration.node, declaration.ctid)
+        if task.kind == "vztemplate" and task.started >= when - _CLOCK_SKEW
+    ]
+    return {"at": when} if begun else None
+
+
+def _made(
+    proxmox: Proxmox, node: str, ctid: int, creation_id: str, *, tasks_of: int, kind: str, when: float
+) -> dict[str, Any] | None:
+    seen = proxmox.observe_template(node, ctid)
+    marker = seen.marker
+    ours = marker is not None and marker.ctid == ctid and marker.creation == creation_id
+    if ours and seen.lock != "create":
+        return {"upid": "", "at": when}
+    if seen.lock != "create" or (marker is not None and not ours):
+        return None
+    found = _running_task(proxmox, node, tasks_of, kind, when)
+    if found is None and ours:
+        raise TransientError(
+            f"CT {ctid} on {node} is half-made, and no task is listed that makes it.",
+            cause="half-made",
+            remedy=f"Run on {node}: `pct unlock {ctid}`, then `pct destroy {ctid} --destroy-unreferenced-disks 1`; "
+            "then ask again.",
+        )
+    return found
+
+
+def _running_task(proxmox: Proxmox, node: str, ctid: int, kind: str, when: float) -> dict[str, Any] | None:
+    me = proxmox.whoami()
+    for task in proxmox.recent_tasks(node, ctid):
+        if task.kind == kind and task.user == me and task.running and task.started >= when - _CLOCK_SKEW:
+            return {"upid": task.upid, "at": when}
+    return None

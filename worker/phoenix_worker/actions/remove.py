@@ -1,0 +1,115 @@
+"""Remove what is ours: looked at, with its marker and with what hangs on it, just before it is stopped and deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.actions import recover
+from phoenix_worker.actions.look import look, permit
+from phoenix_worker.core.allowed.linked import linked_by_name, may_be_linked, storages_of
+from phoenix_worker.core.allowed.ownership import Action, Purpose, may_destroy, may_drop_snapshots, refuse_linked
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.step_names import StepName
+
+if TYPE_CHECKING:
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.allowed.ownership import Verdict
+    from phoenix_worker.core.model.observation import Observation
+
+_IS_GONE = frozenset({"missing", "task-forgotten"})
+
+
+def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
+    """Stop and delete a CTID, and wait until Proxmox has done it. Nothing is done to one that is absent."""
+    node, ctid = declaration.node, declaration.ctid
+    stopped = task.once(
+        StepName.STOP,
+        lambda: _stop(task, declaration, purpose),
+        adopt=lambda when: recover.find_power_task(task.proxmox, declaration, "vzshutdown", when),
+        upid=recover.upid_of,
+    )
+    task.wait_until_done(StepName.STOP, stopped, f"stop CT {ctid} on {node}", kind=f"vzshutdown {node}")
+    posted: dict[str, Any] = task.once(
+        StepName.DESTROY,
+        lambda: _delete(task, declaration, purpose),
+        adopt=lambda when: recover.find_removal(task.proxmox, node, ctid, when),
+        upid=recover.upid_of,
+    )
+    try:
+        task.wait_until_done(StepName.DESTROY, posted, f"destroy CT {ctid} on {node}", kind=f"vzdestroy {node}")
+    except PermanentError as error:
+        if error.cause not in _IS_GONE or task.proxmox.observe_template(node, ctid).presence is not Presence.ABSENT:
+            raise
+    return posted
+
+
+def drop(task: PhoenixTask, declaration: Declaration, snapshot: str) -> None:
+    """Delete a snapshot of what becomes a template, and wait until Proxmox has done it."""
+    node, ctid, proxmox = declaration.node, declaration.ctid, task.proxmox
+    step, doing = f"drop-{snapshot}", f"delete the snapshot {snapshot} of CT {ctid} on {node}"
+
+    def act() -> dict[str, Any]:
+        seen, verdict = look(task, declaration)
+        permit(may_drop_snapshots(verdict, seen), verdict, doing)
+        there = snapshot in proxmox.snapshots(node, ctid)
+        return recover.posted(proxmox.delete_snapshot(node, ctid, snapshot) if there else None)
+
+    posted = task.once(
+        step, act, adopt=lambda when: recover.find_deletion(proxmox, node, ctid, snapshot, when), upid=recover.upid_of
+    )
+    task.wait_until_done(step, posted, doing, kind=f"vzdelsnapshot {node}")
+
+
+def linked_clones(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[int, ...]:
+    """Find the linked clones that hang on a template; one call for each of its storages and each declared one."""
+    if not seen.base_volume:
+        return ()
+    volumes = [one for storage in storages_of(seen) for one in task.proxmox.volumes(seen.node, storage)]
+    found = linked_by_name(seen.ctid, volumes)
+    for clone in task.catalog.current().values():
+        if clone.clone_from == declaration.ctid and not clone.full_clone and clone.ctid not in found:
+            there = task.proxmox.observe_template(clone.node, clone.ctid, elsewhere=False)
+            if may_be_linked(seen, there):
+                found.add(clone.ctid)
+    return tuple(sorted(found))
+
+
+def removal_line(seen: Observation) -> str:
+    """Tell what a removal does, for people."""
+    kind = "template" if seen.base_volume else "running container" if seen.running else "container"
+    name = seen.config.get("hostname", "")
+    verb = "stop and destroy" if seen.running else "destroy"
+    return f"{verb} CT {seen.ctid} on {seen.node}: {kind} '{name}', with its disks"
+
+
+def _stop(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
+    seen = _look(task, declaration, purpose)
+    return recover.posted(task.proxmox.stop(declaration.node, declaration.ctid) if seen.running else None)
+
+
+def _delete(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
+    seen = _look(task, declaration, purpose)
+    if not may_destroy(seen):
+        return recover.posted(None)
+    try:
+        return recover.posted(task.proxmox.destroy(declaration.node, declaration.ctid))
+    except PermanentError as error:
+        if error.cause not in _IS_GONE:
+            raise
+        return recover.posted(None)
+
+
+def _look(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> Observation:
+    """Look now, and see that it may be destroyed, or is absent."""
+    seen, verdict = look(task, declaration, purpose=purpose)
+    may_go(task, declaration, seen, verdict, purpose)
+    return seen
+
+
+def may_go(task: PhoenixTask, declaration: Declaration, seen: Observation, verdict: Verdict, purpose: Purpose) -> None:
+    """Raise PermanentError unless what stands at a CTID may be destroyed, or nothing does."""
+    allowed = verdict.action in {Action.DESTROY, Action.NOTHING}
+    permit(allowed, verdict, f"{purpose} CT {declaration.ctid}")
+    refuse_linked(seen, linked_clones(task, declaration, seen), purpose)

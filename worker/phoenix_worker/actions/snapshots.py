@@ -1,0 +1,39 @@
+"""Snapshots of a container as it was before its scripts, and as it was when it was first found well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.actions import recover
+from phoenix_worker.core.model.errors import PermanentError
+
+if TYPE_CHECKING:
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+
+BEFORE, WHEN_WELL = "pre-configured", "final-form"
+_NOT_AVAILABLE = "snapshot feature is not available"
+
+
+def keep(task: PhoenixTask, declaration: Declaration, name: str) -> tuple[str, ...]:
+    """Take a snapshot unless there is one of this name. Returns the warning of a storage that has none."""
+    node, ctid = declaration.node, declaration.ctid
+    doing = f"take the snapshot {name} of CT {ctid} on {node}"
+
+    def take() -> dict[str, Any]:
+        there = name in task.proxmox.snapshots(node, ctid)
+        return recover.posted(None if there else task.proxmox.snapshot(node, ctid, name))
+
+    posted = task.once(
+        name,
+        take,
+        adopt=lambda when: recover.find_power_task(task.proxmox, declaration, "vzsnapshot", when),
+        upid=recover.upid_of,
+    )
+    try:
+        task.wait_until_done(name, posted, doing, kind=f"vzsnapshot {node}")
+    except PermanentError as error:
+        if _NOT_AVAILABLE not in error.message:
+            raise
+        return (f"CT {ctid} has no snapshot {name}: the storage of its disks on {node} cannot take any.",)
+    return ()

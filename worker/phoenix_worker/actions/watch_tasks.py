@@ -1,0 +1,78 @@
+"""How the watcher sees that a remote job has ended: a Proxmox task, a conversion to a template, or a script."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.actions.watch_scripts import script_seen
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.durable.watcher import Look
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phoenix_worker.core.model.ports import NodeShell, Proxmox
+
+_CLOCK_SKEW = 5.0
+_CONVERSION_LIMIT = 60.0
+"""Seconds after which a conversion that shows nowhere has failed; a real one takes about 0.04 s."""
+
+
+class Probe:
+    """Looks at one job, for its end; an `error` when it can never be seen.
+
+    What cannot be seen for `patience` seconds on end counts as that.
+    """
+
+    def __init__(self, proxmox: Proxmox, shell: NodeShell | None, patience: float) -> None:
+        self._proxmox = proxmox
+        self._shell = shell
+        self._patience = patience
+        self._unseen: dict[str, float] = {}
+
+    def __call__(self, watch: Mapping[str, str], elapsed: float) -> Look:
+        """Look once; `elapsed` is the seconds that the job has been watched."""
+        what = watch.get("upid") or watch.get("run") or f"{watch['node']}/{watch['template']}/{watch['after']}"
+        try:
+            seen = self._look(watch, elapsed)
+        except PermanentError as error:
+            seen = Look(_error(error, error.message))
+        except TransientError as error:
+            if time.monotonic() - self._unseen.setdefault(what, time.monotonic()) <= self._patience:
+                raise
+            words = f"{error.message} It did not get better in {self._patience:g} s (PHOENIX_PATIENCE)."
+            seen = Look(_error(error, words))
+        self._unseen.pop(what, None)
+        return seen
+
+    def _look(self, watch: Mapping[str, str], elapsed: float) -> Look:
+        if "upid" in watch:
+            return Look(self._task(watch["upid"]))
+        if "run" in watch:
+            return script_seen(self._proxmox, self._shell, watch, elapsed)
+        return Look(self._conversion(watch["node"], int(watch["template"]), float(watch["after"]), elapsed))
+
+    def _task(self, upid: str) -> dict[str, Any] | None:
+        end = self._proxmox.task_end(upid)
+        if end is None:
+            return None
+        return {"done": end.succeeded, "exit": end.exit_status, "log": list(end.log_tail)}
+
+    def _conversion(self, node: str, ctid: int, after: float, elapsed: float) -> dict[str, Any] | None:
+        if self._proxmox.observe_template(node, ctid).is_template:
+            return {"done": True, "exit": "OK", "log": []}
+        tasks = self._proxmox.recent_tasks(node, ctid)
+        latest = next(
+            (task for task in tasks if task.kind == "vztemplate" and task.started >= after - _CLOCK_SKEW), None
+        )
+        if latest is not None and not latest.running:
+            end = self._task(latest.upid)
+            return None if end is None or end["done"] else end
+        if elapsed > _CONVERSION_LIMIT:
+            return {"done": False, "exit": "Proxmox does not show it as a template", "log": []}
+        return None
+
+
+def _error(error: PermanentError | TransientError, message: str) -> dict[str, Any]:
+    return {"done": False, "error": {"message": message, "cause": error.cause, "remedy": error.remedy}}

@@ -1,0 +1,1 @@
+"""What the requester gets back."""

@@ -1,0 +1,80 @@
+"""How what exists differs from the catalog. Nothing is changed, and no lock is taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phoenix_producer.contract import ContractError
+from phoenix_producer.plans import Drift
+from phoenix_producer.standing import Exists
+from phoenix_worker.actions.look import assess, what_stays
+from phoenix_worker.answers.status import declarations_of, exists, pending_restart
+from phoenix_worker.core.allowed.ownership import may_write
+from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.outdated import outdated
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.planned.plan import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phoenix_producer.plans import Action
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.allowed.ownership import Verdict
+    from phoenix_worker.core.model.observation import Observation
+
+
+def drifts(task: PhoenixTask, ctids: Any, *, accepted: Any) -> Iterator[Drift]:
+    """Look at each CTID, or at all of the catalog when none is named.
+
+    What is out of reach without the door to the node's shell differs, unless it is `accepted` that it is not applied.
+    Raises ContractError, and PermanentError for a CTID that is not declared.
+    """
+    if not isinstance(accepted, bool):
+        raise ContractError(f"Not a valid drift request: accept_not_applied {accepted!r} is neither true nor false.")
+    for declaration in declarations_of(task, ctids, "drift"):
+        yield _drift(task, declaration, accepted=accepted)
+
+
+def _drift(task: PhoenixTask, declaration: Declaration, *, accepted: bool) -> Drift:
+    try:
+        if accepted or (task.shell is not None and any(script.on_node for script in declaration.scripts)):
+            declaration = task.reach(declaration, accepted=True)
+        seen, verdict = assess(task, declaration)
+    except PermanentError as error:
+        return _tell(task, declaration, Exists.UNKNOWN, problem=error.message)
+    what = exists(declaration, seen, verdict)
+    if not may_write(verdict):
+        return _tell(task, declaration, what, problem=verdict.message)
+    return _tell(
+        task,
+        declaration,
+        what,
+        actions=tuple(_differences(declaration, seen, verdict)),
+        pending_restart=pending_restart(seen, diff(declaration, seen)),
+        needs_rebuild=needs_rebuild(declaration, seen),
+        outdated=outdated(declaration, seen, door=task.shell is not None),
+        warnings=what_stays(task, declaration, seen),
+    )
+
+
+def _differences(declaration: Declaration, seen: Observation, verdict: Verdict) -> Iterator[Action]:
+    """What an ensure would do, but for our own bookkeeping."""
+    for step in plan(declaration, seen, verdict):
+        yield from (action for action in step.actions if action.kind != "record")
+
+
+def _tell(
+    task: PhoenixTask, declaration: Declaration, what: Exists, *, warnings: tuple[str, ...] = (), **facts: Any
+) -> Drift:
+    return Drift(
+        ctid=declaration.ctid,
+        name=declaration.name,
+        node=declaration.node,
+        role=declaration.role,
+        exists=what,
+        warnings=task.warnings() + warnings,
+        **facts,
+    )

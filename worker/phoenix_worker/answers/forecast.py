@@ -1,0 +1,157 @@
+"""What an ensure would do, without doing it: the same rules as the canvas, on a look of just now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from phoenix_producer.contract import Outcome
+from phoenix_producer.plans import Part, Why
+from phoenix_worker.actions.firewall_and_pool import with_surroundings
+from phoenix_worker.actions.look import about_template, assess, what_stays
+from phoenix_worker.actions.preflight import refuse_what_cannot_change
+from phoenix_worker.actions.prerequisites import because_of, dependencies_of, refuse_unless_running
+from phoenix_worker.answers.status import pending_restart
+from phoenix_worker.core.allowed.ownership import may_write
+from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.planned.feasibility import Origin, cannot_work
+from phoenix_worker.core.planned.plan import PlannedStep, is_configuring, is_making, plan
+from phoenix_worker.core.planned.prediction import foretold
+from phoenix_worker.core.planned.requested import as_requested
+from phoenix_worker.step_names import StepName
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phoenix_producer.contract import EnsureRequest
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
+
+
+@dataclass(slots=True)
+class Forecast:
+    """What an ensure of `declaration` would do."""
+
+    declaration: Declaration
+    parts: list[Part] = field(default_factory=list)
+    """One for each CTID that it concerns, in the order of what happens; the last is the container itself."""
+    lines: list[str] = field(default_factory=list)
+    """First what the CTID depends on, each template before its first clone; empty when nothing would be done."""
+    templates_not_applied: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def needs_rebuild(self) -> tuple[str, ...]:
+        """What stays as it is, of all CTIDs."""
+        return tuple(line for part in self.parts for line in part.needs_rebuild)
+
+
+def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
+    """Work out what an ensure would do. Raises what it would raise before it writes anything."""
+    accepted = request.accept_not_applied
+    declaration = as_requested(task.reach(task.current_declaration(request.ctid), accepted=accepted), request)
+    forecast = Forecast(declaration)
+    looks = _Looks(task, forecast, accepted=accepted)
+    looks.dependencies(request.ctid)
+    before = len(forecast.lines)
+    looks.container(declaration, Why.ASKED, adopt=request.adopt)
+    if 0 < before < len(forecast.lines):
+        forecast.lines.insert(before, f"ensure CT {request.ctid} itself:")
+    return forecast
+
+
+class _Looks:
+    """Fills in a forecast. What was told of a CTID once is not told again: it would be there by then."""
+
+    def __init__(self, task: PhoenixTask, forecast: Forecast, *, accepted: bool) -> None:
+        self._task = task
+        self._accepted = accepted
+        self._forecast = forecast
+        self._asked: set[int] = set()
+        self._templates: dict[int, Observation] = {}
+        """What each template will look like when it is cloned."""
+
+    def dependencies(self, ctid: int) -> None:
+        """Tell of everything that would be ensured first, the deepest before what depends on it."""
+        catalog = self._task.catalog.current()
+        for dependency in dependencies_of(self._task, ctid):
+            if dependency in self._asked:
+                continue
+            self._asked.add(dependency)
+            if dependency in catalog:
+                self._dependency(ctid, catalog[dependency])
+            else:
+                refuse_unless_running(ctid, dependency, self._task.proxmox.running(dependency))
+                self._forecast.parts.append(Part(ctid=dependency, role="guest", why=Why.DEPENDENCY, needed_by=ctid))
+
+    def container(
+        self, declaration: Declaration, why: Why, needed_by: int | None = None, *, adopt: bool = False
+    ) -> Observation:
+        """Tell what would be done to one CTID, its template first where it is cloned; predict what it is then."""
+        seen, verdict = assess(self._task, declaration, adopt=adopt)
+        steps, template = plan(declaration, seen, verdict), None
+        if any(step.name is StepName.CLONE for step in steps):
+            template = self._template(self._task.current_declaration(declaration.clone_from), declaration.ctid)
+            if template.firewall is None:
+                template = with_surroundings(self._task.proxmox, declaration, template, new=True)
+            steps = plan(declaration, seen, verdict, template)
+        if is_making(steps):
+            origin = Origin.seen(template) if template is not None else None
+            if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
+                raise problem
+        elif is_configuring(steps):
+            refuse_what_cannot_change(self._task, declaration, seen)
+        self._forecast.lines.extend(step.detail for step in steps)
+        if may_write(verdict) and any(step.name is StepName.CONFIGURE for step in steps):
+            self._forecast.warnings += what_stays(self._task, declaration, seen)
+        changes = diff(declaration, seen) if may_write(verdict) else None
+        self._forecast.parts.append(
+            Part(
+                ctid=declaration.ctid,
+                name=declaration.name,
+                node=declaration.node,
+                role=declaration.role,
+                why=why,
+                needed_by=needed_by,
+                outcome=_outcome(steps),
+                actions=tuple(action for step in steps for action in step.actions),
+                pending_restart=pending_restart(seen, changes),
+                needs_rebuild=needs_rebuild(declaration, seen),
+            )
+        )
+        return foretold(declaration, seen, template)
+
+    def _dependency(self, ctid: int, dependency: Declaration) -> None:
+        lines = self._forecast.lines
+        try:
+            self.dependencies(dependency.ctid)
+            began = len(lines)
+            self.container(self._task.reach(dependency, accepted=self._accepted), Why.DEPENDENCY, ctid)
+        except PermanentError as error:
+            raise because_of(ctid, dependency.ctid, error.message, error.remedy) from error
+        if len(lines) > began:
+            lines.insert(began, f"ensure CT {dependency.ctid} first, on which CT {ctid} depends:")
+
+    def _template(self, template: Declaration, clone: int) -> Observation:
+        if template.ctid not in self._templates:
+            self._templates[template.ctid] = self._template_then(template, clone)
+        return self._templates[template.ctid]
+
+    def _template_then(self, template: Declaration, clone: int) -> Observation:
+        seen = self._task.proxmox.observe_template(template.node, template.ctid)
+        if not seen.is_template:
+            template = self._task.reach(template, accepted=self._accepted)
+            if template.not_applied:
+                self._forecast.templates_not_applied[template.ctid] = template.not_applied
+            return self.container(template, Why.TEMPLATE, clone)
+        self._forecast.warnings += about_template(self._task, template, seen, "would be cloned")
+        return seen
+
+
+def _outcome(steps: Sequence[PlannedStep]) -> Outcome:
+    if not steps:
+        return Outcome.UNCHANGED
+    return Outcome.CREATED if is_making(steps) else Outcome.UPDATED

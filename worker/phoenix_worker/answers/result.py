@@ -1,0 +1,127 @@
+"""What a requester is told."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from phoenix_producer.contract import EnsureResult, Outcome
+from phoenix_producer.plans import Plan
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
+from phoenix_worker.durable.run import GivenUpError
+from phoenix_worker.step_names import MAKING, StepName
+
+if TYPE_CHECKING:
+    from phoenix_worker.answers.forecast import Forecast
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
+
+
+_AS_IT_IS = frozenset({Outcome.DESTROYED, Outcome.ADOPTED})
+"""What says nothing of how far a declaration is applied."""
+
+
+def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation) -> dict[str, Any]:
+    """Everything was as declared."""
+    return _result(
+        task,
+        declaration,
+        outcome=Outcome.UNCHANGED,
+        pending_restart=seen.pending,
+        needs_rebuild=needs_rebuild(declaration, seen),
+    )
+
+
+def shared(task: PhoenixTask, end: dict[str, Any]) -> dict[str, Any]:
+    """An earlier request for the same did it. Raises GivenUpError with its failure."""
+    if not end["ok"]:
+        raise GivenUpError(end["value"])
+    value: dict[str, Any] = json.loads(end["value"])
+    return value | {"request_id": task.running.job}
+
+
+def of_job(task: PhoenixTask, declaration: Declaration, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What the links of this job did."""
+    done = task.steps_done()
+    lasting = [step for step in done if step["ctid"] in task.catalog.current()]
+    own = [step for step in done if step["ctid"] == declaration.ctid]
+    outcome = _outcome({step["name"] for step in own})
+    return _result(
+        task,
+        declaration,
+        outcome=outcome,
+        changes=changes_in(own),
+        steps=steps_in(done),
+        templates_built=templates_in(lasting),
+        templates_not_applied=unapplied_in(lasting, but=declaration.ctid),
+        pending_restart=tuple(key for step in own for key in step.get("pending", ())),
+        needs_rebuild=told_in(done, "needs_rebuild"),
+        warnings=told_in(done, "warnings") + warnings,
+    )
+
+
+def _outcome(steps: set[str]) -> Outcome:
+    if StepName.MARK in steps:
+        return Outcome.ADOPTED
+    if StepName.DESTROY in steps:
+        return Outcome.REBUILT if StepName.CLONE in steps else Outcome.DESTROYED
+    return Outcome.CREATED if MAKING & steps else Outcome.UPDATED
+
+
+def nothing(
+    task: PhoenixTask, declaration: Declaration, *, dry_run: bool, warnings: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """There was nothing to do."""
+    return _result(task, declaration, outcome=Outcome.UNCHANGED, dry_run=dry_run, warnings=warnings)
+
+
+def foretold(
+    task: PhoenixTask, declaration: Declaration, outcome: Outcome, plan: tuple[str, ...], warnings: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """What a request would do."""
+    return _result(task, declaration, outcome=outcome, dry_run=True, plan=plan, warnings=warnings)
+
+
+def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
+    """What an ensure would do."""
+    return _result(
+        task,
+        forecast.declaration,
+        outcome=forecast.parts[-1].outcome,
+        dry_run=True,
+        plan=tuple(forecast.lines),
+        templates_not_applied=forecast.templates_not_applied,
+        pending_restart=forecast.parts[-1].pending_restart,
+        needs_rebuild=forecast.needs_rebuild,
+        warnings=tuple(forecast.warnings),
+    )
+
+
+def planned(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
+    """What an ensure would do, for who asks for nothing else."""
+    plan = Plan(
+        **dict(forecast.parts[-1]),
+        first=tuple(forecast.parts[:-1]),
+        lines=tuple(forecast.lines),
+        not_applied=forecast.declaration.not_applied,
+        templates_not_applied=forecast.templates_not_applied,
+        warnings=(*task.warnings(forecast.declaration.ctid), *forecast.warnings),
+    )
+    return plan.model_dump(mode="json")
+
+
+def _result(
+    task: PhoenixTask, declaration: Declaration, *, warnings: tuple[str, ...] = (), **fields: Any
+) -> dict[str, Any]:
+    as_it_is = fields["outcome"] in _AS_IT_IS
+    result = EnsureResult(
+        request_id=task.running.job,
+        ctid=declaration.ctid,
+        node=declaration.node,
+        not_applied=() if as_it_is else declaration.not_applied,
+        warnings=task.warnings(None if as_it_is else declaration.ctid) + warnings,
+        **fields,
+    )
+    return result.model_dump(mode="json")

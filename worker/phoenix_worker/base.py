@@ -1,0 +1,260 @@
+"""What all our tasks share: the catalog, Proxmox, and how a failure is told."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from phoenix_producer.contract import REQUESTS, ContractError, EnsureFailed, Failure
+from phoenix_worker.catalog.findings import CatalogError
+from phoenix_worker.catalog.source import CatalogChanged
+from phoenix_worker.core.allowed.ownership import Purpose
+from phoenix_worker.core.allowed.reach import NO_SHELL, within_reach
+from phoenix_worker.core.differs.scripts import with_contents
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.ports import TaskEnd
+from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
+from phoenix_worker.core.planned.rebuilding import copied
+from phoenix_worker.durable.run import GivenUpError, Parked, Stale
+from phoenix_worker.durable.task import CANCELLED, DurableTask
+from phoenix_worker.proxmox.scripts import contents
+from phoenix_worker.step_names import StepName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.findings import Refusal
+    from phoenix_worker.catalog.source import CatalogSource
+    from phoenix_worker.core.model.ports import NodeShell, Proxmox
+    from phoenix_worker.proxmox.offering import Offering
+
+
+logger = logging.getLogger(__name__)
+
+_NAMED = 50
+"""CTIDs that a message names at most."""
+
+
+_STAYS = "CT {} was made and stays as it is; the next request goes on with it."
+_FATES = {StepName.CREATE: _STAYS, StepName.CLONE: _STAYS, StepName.DESTROY: "CT {} was destroyed."}
+
+
+def lane(ctid: int) -> str:
+    """Name the lock of a CTID; for a template, whoever holds it may build it or clone from it."""
+    return f"ct/{ctid}"
+
+
+class PhoenixTask(DurableTask):
+    """A durable task that works on one CTID."""
+
+    abstract = True
+    transient = (TransientError,)
+    throws = (EnsureFailed,)
+    remote = "proxmox"
+    catalog: ClassVar[CatalogSource]
+    proxmox: ClassVar[Proxmox]
+    offering: ClassVar[Offering]
+    shell: ClassVar[NodeShell | None]
+    """The door to a node's shell; None when the settings have none."""
+    abandon: Callable[[Declaration], tuple[str, ...]]
+    """Leave nothing half made of a declaration whose job was cancelled; returns what became of it."""
+    node_capacity: ClassVar[int]
+    script_timeout: ClassVar[float]
+    """Seconds that a script may take for which the catalog says nothing else."""
+
+    @property
+    def creation(self) -> str:
+        """The creation id that this task gives to what it makes: the same in every run."""
+        return f"{str(self.request.id)[:8]}{self.request.get('replaced_task_nesting') or 0:x}"
+
+    def pinned_declaration(self, ctid: int, declaration_hash: str, *, accepted: bool) -> Declaration:
+        """The declaration that this job began with, as far as it is in reach: see `reach`."""
+        try:
+            declaration = self.reach(self.catalog.serve(ctid, declaration_hash), accepted=accepted)
+        except CatalogChanged as error:
+            raise PermanentError(error.message, cause="catalog-changed", remedy=error.remedy) from error
+        self.running.about["node"] = declaration.node
+        return declaration
+
+    def reach(self, declaration: Declaration, *, accepted: bool) -> Declaration:
+        """What of a declaration this worker can apply. Raises PermanentError if it has to be all of it and is not."""
+        declaration = within_reach(declaration, door=self.shell is not None, accepted=accepted)
+        files = [script.file for script in declaration.scripts if script.on_node]
+        if self.shell is None or not files:
+            return declaration
+        return with_contents(declaration, contents(self.shell, declaration.node, files))
+
+    def current_declaration(self, ctid: int | None, *, to: Purpose = Purpose.ENSURE) -> Declaration:
+        """The declaration that the catalog has now. Raises PermanentError for a CTID that it does not have."""
+        catalog = self.catalog.current()
+        if ctid is None or ctid not in catalog:
+            raise _not_declared(ctid, to, catalog, self.catalog.refusal())
+        return catalog[ctid]
+
+    def warnings(self, ctid: int | None = None) -> tuple[str, ...]:
+        """What every requester should know just now, and of a CTID what the catalog has without effect."""
+        refusal = self.catalog.refusal()
+        refused = f"The worker serves the last good catalog; the one on its disk is refused: {refusal}"
+        advice = () if ctid is None else (one for one in self.catalog.current().warnings if one.ctid == ctid)
+        return (*([refused] if refusal is not None else []), *map(str, advice))
+
+    def wait_for_task(self, upid: str, doing: str, *, kind: str) -> dict[str, Any]:
+        """Wait for a Proxmox task and tell how it ended.
+
+        `kind` names tasks that take about as long as each other, for the watcher to learn from.
+        """
+        end: dict[str, Any] = self.wait(f"upid/{upid}", f"Proxmox: {doing}", watch={"upid": upid, "class": kind})
+        return end
+
+    def wait_until_done(self, step: StepName | str, posted: dict[str, Any], doing: str, *, kind: str) -> None:
+        """Wait for what a step posted. Raises PermanentError, in Proxmox's words, unless it succeeded.
+
+        A task that failed for a passing reason is forgotten, so that the step is done anew: TransientError.
+        """
+        if not posted["upid"]:
+            return
+        self._succeeded(step, self.wait_for_task(posted["upid"], doing, kind=kind), doing)
+
+    def wait_until_template(self, declaration: Declaration, *, since: float) -> None:
+        """Wait until a container is a template: the conversion has no UPID, and may fail unseen."""
+        node, ctid = declaration.node, declaration.ctid
+        watch = {"template": str(ctid), "node": node, "after": str(since), "class": f"vztemplate {node}"}
+        doing = f"convert CT {ctid} on {node} to a template"
+        end = self.wait(f"template/{self.creation}/{since}", f"Proxmox: {doing}", watch=watch)
+        self._succeeded(StepName.SEAL, end, doing)
+
+    def _succeeded(self, step: str, end: dict[str, Any], doing: str) -> None:
+        if end["done"]:
+            return
+        if "error" in end:
+            raise PermanentError(**end["error"])
+        error = self.proxmox.task_failure(doing, TaskEnd(end["exit"], tuple(end["log"])))
+        if isinstance(error, TransientError):
+            self._once_more(step)
+        raise error
+
+    def _once_more(self, step: str) -> None:
+        """Let a step be done anew; what posts well and then fails each time gets no more patience than other trouble.
+
+        Each POST that is journalled counts as progress, so the failures of its task are counted here.
+        """
+        run, counter = self.running, f"failed-{step}"
+        failed = json.loads(run.journal.get(counter, "null")) or {"times": 0, "since": run.claimed_at}
+        run.tries, run.since = failed["times"], failed["since"]
+        self.forget(counter)
+        self.once(counter, lambda: failed | {"times": failed["times"] + 1})
+        self.forget(step)
+
+    def step(self, name: StepName, ctid: int, began: float, **more: Any) -> dict[str, Any]:
+        """What this link did, for the result of its job."""
+        seconds = round(time.time() - began, 3)
+        return {"name": name, "ctid": ctid, "started": round(began, 3), "seconds": seconds, **more}
+
+    def steps_done(self) -> list[dict[str, Any]]:
+        """What the links of this job did so far."""
+        ledger = self.engine.ledger
+        entries = ledger.client.lrange(ledger.key("job:", self.running.job, ":steps"), 0, -1)
+        return [json.loads(entry) for entry in entries]
+
+    def wind_up(self, *args: Any) -> None:
+        """Leave nothing half made when the job is cancelled. What cannot be removed is logged, and the job ends."""
+        if self.name in REQUESTS or json.loads(self.running.fail or "{}").get("cause", CANCELLED) != CANCELLED:
+            return
+        ctid, declaration_hash, *more = args
+        try:
+            declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True)
+            if self.name == StepName.COPY.task:
+                declaration = copied(declaration, more[0])
+            self.running.notes = self.abandon(declaration)
+        except (Parked, Stale):
+            raise
+        except TransientError as error:
+            self.back_off(error)
+            logger.exception("CT %s may be left half made by a cancelled job.", ctid)
+        except Exception:
+            logger.exception("CT %s may be left half made by a cancelled job.", ctid)
+
+    def failure(self, error: Exception) -> EnsureFailed:
+        """The error as its requester gets it, with what was done before."""
+        told = _told(error, self.engine.patience)
+        ledger = self.engine.ledger
+        subject = str(ledger.client.hget(ledger.key("job:", self.running.job), "subject") or "")
+        ctid = int(subject) if subject.isdecimal() else None
+        steps, declaration = self.steps_done(), self._declared_now(ctid, told["cause"])
+        met = told_in(steps, "needs_rebuild", "warnings")
+        return EnsureFailed.of(
+            Failure(
+                request_id=self.running.job,
+                ctid=ctid,
+                message=told["message"],
+                cause=told["cause"],
+                remedy=told["remedy"],
+                node=told.get("node") or (declaration.node if declaration else None),
+                changes=changes_in(steps),
+                steps=steps_in(steps),
+                templates_built=templates_in(steps),
+                not_applied=declaration.not_applied if declaration else (),
+                templates_not_applied=unapplied_in(steps, but=ctid),
+                warnings=self.warnings() + met + self._left_behind(told["cause"], steps),
+            )
+        )
+
+    def _left_behind(self, cause: str, steps: list[dict[str, Any]]) -> tuple[str, ...]:
+        """What becomes of what this job had begun to make."""
+        if cause == CANCELLED:
+            return self.running.notes
+        last = {step["ctid"]: step["name"] for step in steps if step["name"] in _FATES}
+        finished = templates_in(steps)
+        return tuple(_FATES[name].format(ctid) for ctid, name in last.items() if ctid not in finished)
+
+    def _declared_now(self, ctid: int | None, cause: str) -> Declaration | None:
+        """As far as it was to be applied: without a door, the rest was accepted, or is what failed."""
+        try:
+            declared = self.catalog.current().get(ctid) if ctid is not None else None
+        except CatalogError:
+            return None
+        if declared is None or self.shell is not None or cause == NO_SHELL:
+            return declared
+        return within_reach(declared, door=False, accepted=True)
+
+
+def _not_declared(ctid: int | None, to: Purpose, catalog: Iterable[int], refusal: Refusal | None) -> PermanentError:
+    """Tell that a CTID is not in the catalog that is served; it may well be in a newer one that is refused."""
+    where, remedy = "the catalog", f"Declare {ctid} in the catalog."
+    if refusal is not None:
+        where = "the last good catalog, and the one on the worker's disk is refused"
+        remedy = f"Correct the catalog, with {ctid} in it: {refusal}"
+    known = _shortened(list(catalog)) or "none; it is empty"
+    message = f"Unable to {to} CT {ctid}: it is not in {where}. Declared are: {known}."
+    return PermanentError(message, cause="not-declared", remedy=remedy)
+
+
+def _shortened(ctids: list[int]) -> str:
+    """Name them all, unless nobody would read them."""
+    more = f" and {len(ctids) - _NAMED} others" if len(ctids) > _NAMED else ""
+    return ", ".join(map(str, ctids[:_NAMED])) + more
+
+
+def _told(error: Exception, patience: float) -> dict[str, Any]:
+    if isinstance(error, ContractError):
+        return {"message": str(error), "cause": "bad-request", "remedy": "Correct the request and send it again."}
+    if isinstance(error, CatalogError):
+        return {
+            "message": str(error),
+            "cause": "catalog",
+            "remedy": "Correct the catalog; no worker has to be restarted.",
+        }
+    if isinstance(error, PermanentError):
+        return {"message": error.message, "cause": error.cause, "remedy": error.remedy}
+    if isinstance(error, TransientError):
+        message = f"{error.message} It did not get better in {patience:g} s (PHOENIX_PATIENCE)."
+        return {"message": message, "cause": error.cause, "remedy": error.remedy or "Ask again later."}
+    if isinstance(error, GivenUpError):
+        told: dict[str, Any] = json.loads(str(error))
+        return told
+    logger.error("A step met something that it does not know.", exc_info=error)
+    message = f"The worker met something that it does not know: {type(error).__name__}: {error}."
+    return {"message": message, "cause": "internal", "remedy": "See the worker's log; this is a defect of phoenix-lxc."}

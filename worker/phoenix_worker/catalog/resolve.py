@@ -1,0 +1,173 @@
+"""From a checked entry to its declaration: defaults filled in, templates' values inherited, one spelling, hashed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING
+
+from phoenix_producer.contract import DesiredState
+from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role, Volume
+from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
+from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
+from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, inside, inside_keys, json_at, short_hash
+from phoenix_worker.catalog.unapplied import not_applied
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phoenix_worker.catalog import sections
+    from phoenix_worker.catalog.entry import Entry, ParsedEntry
+
+_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the settings say where an entry says nothing."""
+
+    node: str
+    template_storage: str = "local"
+    """Where OS templates lie that the catalog names by a path."""
+    storage: str | None = None
+    """For the root disk of what is created from an OS template; None leaves it to Proxmox."""
+    scratch: range | None = None
+    """CTIDs at which templates are rebuilt."""
+    scripts: ScriptPlaces = field(default_factory=ScriptPlaces)
+
+
+def declare(
+    entries: Mapping[int, ParsedEntry], defaults: Defaults, surroundings: ScriptSurroundings
+) -> dict[int, Declaration]:
+    """Resolve all entries. They must have passed every check."""
+    made = templates(entries)
+    return {
+        ctid: _declare(
+            parsed,
+            defaults,
+            template=ctid in made,
+            privileged=not unprivileged(entries, ctid),
+            inherits_gpus=_inherits_gpus(entries, ctid),
+            stays_with_volumes=_stays_with_volumes(entries, ctid, defaults),
+            surroundings=surroundings,
+            template_node=_template_node(entries, ctid, defaults),
+        )
+        for ctid, parsed in sorted(entries.items())
+    }
+
+
+def _template_node(entries: Mapping[int, ParsedEntry], ctid: int, defaults: Defaults) -> str | None:
+    """Name the node of the template that it is cloned from, if that is another one."""
+    source = entries[ctid].entry.clone_from_ctid
+    node = None if source is None else entries[source].entry.node or defaults.node
+    return None if node == (entries[ctid].entry.node or defaults.node) else node
+
+
+def _inherits_gpus(entries: Mapping[int, ParsedEntry], ctid: int) -> bool:
+    return any(entries[source].entry.gpu_assignment != "none" for source in template_chain(entries, ctid))
+
+
+def _stays_with_volumes(entries: Mapping[int, ParsedEntry], ctid: int, defaults: Defaults) -> bool:
+    """Whether a full clone inherits volumes and is to lie where its template does: a storage named is one for all."""
+    chain = [entries[source].entry for source in template_chain(entries, ctid)]
+    if not any(template.all_volumes for template in chain):
+        return False
+    own = entries[ctid].entry.storage_pool
+    return own is None or own == next(filter(None, (one.storage_pool for one in chain)), defaults.storage)
+
+
+def _declare(
+    parsed: ParsedEntry,
+    defaults: Defaults,
+    *,
+    template: bool,
+    privileged: bool,
+    inherits_gpus: bool,
+    stays_with_volumes: bool,
+    surroundings: ScriptSurroundings,
+    template_node: str | None,
+) -> Declaration:
+    entry = parsed.entry
+    cloned = entry.clone_from_ctid is not None
+    declaration = Declaration(
+        ctid=parsed.ctid,
+        name=entry.name,
+        role=Role.TEMPLATE if template else Role.CONTAINER,
+        node=entry.node or defaults.node,
+        clone_from=entry.clone_from_ctid,
+        template_node=template_node,
+        os_template=None if cloned else _volume_id(entry, defaults),
+        full_clone=not cloned or entry.clone == "full",
+        storage=entry.storage_pool if cloned else entry.storage_pool or defaults.storage,
+        disk_gb=entry.storage_size_gb,
+        stays_with_volumes=stays_with_volumes,
+        volumes=tuple(Volume(one.pool, one.size_gb, one.mount_point) for one in entry.all_volumes),
+        memory_mb=entry.memory_mb,
+        swap_mb=entry.swap_mb,
+        cores=entry.cores,
+        network=None if entry.network_config is None else _network(entry.network_config),
+        mac=entry.mac_address,
+        unprivileged=not privileged,
+        start_at_boot=None if template else entry.start_at_boot,
+        boot_order=None if template else entry.boot_order,
+        boot_delay=None if template else entry.boot_delay,
+        features=token_options(entry, unprivileged=not privileged),
+        firewall=None if entry.firewall is None else _firewall(entry.firewall),
+        state=DesiredState.STOPPED if template else DesiredState(entry.state),
+        tags=None if entry.tags is None else tuple(sorted(set(entry.tags))),
+        description=entry.description,
+        pool=entry.pool,
+        dependencies=tuple(dict.fromkeys(entry.dependencies)),
+        not_applied=not_applied(entry),
+        source=parsed.raw,
+        **root_only(parsed, unprivileged=not privileged),
+        **inside(parsed, defaults.scripts, surroundings, template=template),
+        needs_shell=(
+            *inside_keys(entry, template=template),
+            *root_only_keys(parsed, unprivileged=not privileged, inherits_gpus=inherits_gpus),
+        ),
+    )
+    return replace(declaration, hash=_hash(declaration))
+
+
+def scratch_of(template: Declaration, ctids: range) -> Declaration:
+    """Declare the same at the CTID where a template is rebuilt, which is always the same one of the range."""
+    ctid = ctids[template.ctid % len(ctids)]
+    given = json_at(template.script_json, template.ctid, ctid)
+    declaration = replace(template, ctid=ctid, role=Role.SCRATCH, script_json=given)
+    return replace(declaration, hash=_hash(declaration))
+
+
+def _volume_id(entry: Entry, defaults: Defaults) -> str | None:
+    if entry.template is None or ":vztmpl/" in entry.template:
+        return entry.template
+    return f"{defaults.template_storage}:vztmpl/{entry.template.rsplit('/', 1)[-1]}"
+
+
+def _network(config: sections.NetworkConfig) -> Network:
+    return Network(
+        bridge=config.bridge,
+        name=config.name,
+        ip=config.ip,
+        gw=config.gw,
+        ip6=config.ip6,
+        gw6=config.gw6,
+        vlan=config.vlan,
+        nameservers=tuple(config.nameservers),
+    )
+
+
+def _firewall(declared: sections.Firewall) -> Firewall:
+    if declared.rules is None:
+        return Firewall(declared.enabled)
+    return Firewall(declared.enabled, tuple(FirewallRule(**rule.model_dump()) for rule in declared.rules))
+
+
+def _hash(declaration: Declaration) -> str:
+    """Hash what differs from the defaults: a version that knows more keys must not take every container for changed."""
+    effective = {
+        one.name: getattr(declaration, one.name)
+        for one in fields(declaration)
+        if one.name not in _WITHOUT_EFFECT and (one.default is MISSING or getattr(declaration, one.name) != one.default)
+    }
+    return short_hash(json.dumps(effective, sort_keys=True, default=asdict).encode())

@@ -1,0 +1,93 @@
+"""What a Redis says of itself, read for `phoenix-lxc check`."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from redis.exceptions import NoPermissionError, ResponseError
+
+from phoenix_producer.client.record import PREFIX
+from phoenix_producer.contract import QUEUE
+from phoenix_worker.core.checkup.redis import RedisFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+
+_LOOPBACK = ("127.", "::1", "localhost")
+_ASKED = ("appendonly", "appendfsync", "maxmemory-policy")
+
+
+def redis_facts(client: Redis, url: str) -> RedisFacts:
+    """Read all of it; `client` decodes answers. Raises RedisError when it does not answer or refuses the login."""
+    server, rest = (
+        client.info("server"),
+        client.info("persistence") | client.info("memory") | client.info("replication"),
+    )
+    parts = urlsplit(url)
+    return RedisFacts(
+        product=_product(server),
+        compatible=tuple(int(part) for part in str(server["redis_version"]).split(".")),
+        role=str(rest.get("role", "master")),
+        clustered=server.get("redis_mode") == "cluster",
+        config=_config(client),
+        append_only_works=rest.get("aof_last_write_status", "ok") == "ok",
+        used_bytes=int(rest.get("used_memory", 0)),
+        limit_bytes=int(rest.get("maxmemory", 0)),
+        clock_ahead_s=_clock(client),
+        encrypted=parts.scheme == "rediss",
+        password=parts.password is not None,
+        local=(parts.hostname or "localhost").startswith(_LOOPBACK),
+        user=parts.username or "default",
+        forbidden=_forbidden(client),
+    )
+
+
+def _product(server: dict[str, Any]) -> str:
+    if "valkey_version" in server:
+        return f"Valkey {server['valkey_version']}"
+    return f"Redis {server['redis_version']}"
+
+
+def _config(client: Redis) -> dict[str, str] | None:
+    try:
+        told = [client.config_get(name) for name in _ASKED]
+    except ResponseError:
+        return None
+    return {str(name): str(value) for answer in told for name, value in answer.items()}
+
+
+def _clock(client: Redis) -> float:
+    asked = time.time()
+    seconds, micros = client.time()
+    return float(seconds) + float(micros) / 1e6 - (asked + time.time()) / 2
+
+
+def _forbidden(client: Redis) -> tuple[str, ...]:
+    """Try what a worker does, on a key of this check's own that ends by itself."""
+    key, channel = f"{PREFIX}check:{uuid.uuid4()}", f"celery-task-meta-{uuid.uuid4()}"
+    tries: dict[str, Callable[[], object]] = {
+        f"write to {PREFIX}*": lambda: client.set(key, 1, px=1000),
+        "run scripts": lambda: client.eval("return redis.call('PEXPIRE', ARGV[1], 1000)", 0, key),
+        f"read the queue {QUEUE}": lambda: client.lrange(QUEUE, 0, 0),
+        f"take from the queue {QUEUE}": lambda: client.lrem(QUEUE, 0, key),
+        "read _kombu.*": lambda: client.sismember(f"_kombu.binding.{QUEUE}", key),
+        "store results in celery-task-meta-*": lambda: client.set(channel, 1, px=1000),
+        "announce results": lambda: client.publish(channel, ""),
+    }
+    return tuple(what for what, attempt in tries.items() if not _allowed(attempt))
+
+
+def _allowed(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except NoPermissionError:
+        return False
+    except ResponseError as error:
+        # What is refused inside a script comes as the script's error.
+        return not any(word in str(error) for word in ("NOPERM", "ACL failure", "permissions"))
+    return True

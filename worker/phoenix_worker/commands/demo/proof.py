@@ -1,0 +1,118 @@
+"""What the demo shows at its end: what Proxmox holds, when what was done, and whether that is what was promised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from phoenix_producer.contract import Outcome
+from phoenix_worker.proxmox.errors import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from phoenix_producer.contract import EnsureResult, Step
+    from phoenix_worker.catalog.loading import Catalog
+    from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.proxmox.api import ProxmoxApi
+
+CLONE, CREATE = "clone", "create"
+_ROUNDING = 0.002
+"""Seconds by which the rounded times of two steps that follow each other may overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A container or template as Proxmox shows it, and how it was made."""
+
+    seen: Observation
+    source: str
+    seconds: float
+
+    @property
+    def status(self) -> str:
+        """In a word."""
+        if self.seen.is_template:
+            return "template"
+        return "running" if self.seen.running else "stopped"
+
+    @property
+    def role(self) -> str:
+        """As the marker in its notes has it."""
+        return str(self.seen.marker.role) if self.seen.marker else "not ours"
+
+
+def standing(proxmox: ProxmoxApi, node: str, catalog: Catalog, steps: Sequence[Step]) -> list[Standing]:
+    """Ask Proxmox for everything that is on the node."""
+    rows: list[dict[str, Any]] = proxmox.call(Request("GET", f"nodes/{node}/lxc", f"list what is on {node}"))
+    found = []
+    for ctid in sorted(int(row["vmid"]) for row in rows):
+        own = [step for step in steps if step.ctid == ctid]
+        seen = proxmox.observe(node, ctid)
+        found.append(Standing(seen, _source(seen, own, catalog), _span(own)))
+    return found
+
+
+def _source(seen: Observation, own: Iterable[Step], catalog: Catalog) -> str:
+    source = next((step.source for step in own if step.name == CLONE), None)
+    if source is None:
+        volume = catalog[seen.ctid].os_template if seen.ctid in catalog else None
+        return (volume or "").rpartition("/")[2].partition("_")[0]
+    linked = seen.ctid in catalog and not catalog[seen.ctid].full_clone
+    return f"{source} (linked)" if linked else str(source)
+
+
+def _span(steps: Sequence[Step]) -> float:
+    if not steps:
+        return 0.0
+    return max(step.started + step.seconds for step in steps) - min(step.started for step in steps)
+
+
+def lanes(steps: Iterable[Step]) -> dict[int, list[Step]]:
+    """The clones of each template, in order."""
+    clones: dict[int, list[Step]] = {}
+    for step in steps:
+        if step.source is not None:
+            clones.setdefault(step.source, []).append(step)
+    return clones
+
+
+def left_out(results: Iterable[EnsureResult]) -> str:
+    """What the catalog declares and this version does not apply, each with the CTIDs that it is declared for."""
+    keys: dict[str, list[int]] = {}
+    for result in results:
+        for ctid, lines in {result.ctid: result.not_applied, **result.templates_not_applied}.items():
+            for line in lines:
+                keys.setdefault(line.partition(":")[0], []).append(ctid)
+    return ", ".join(f"{key} ({', '.join(map(str, sorted(ctids)))})" for key, ctids in keys.items())
+
+
+def broken_promises(
+    catalog: Catalog,
+    ctids: Sequence[int],
+    found: Sequence[Standing],
+    steps: Sequence[Step],
+    again: Iterable[EnsureResult],
+) -> Iterator[str]:
+    """What is not as it should be, in words."""
+    wanted = {ctid for asked in ctids for ctid in (asked, *catalog.templates_of(asked))}
+    there = {thing.seen.ctid: thing for thing in found}
+    if wanted != set(there):
+        yield f"The node holds {sorted(there)} instead of {sorted(wanted)}."
+    for ctid in sorted(wanted & set(there)):
+        yield from _not_as_declared(there[ctid], catalog)
+    for source, clones in lanes(steps).items():
+        for first, second in pairwise(clones):
+            if second.started < first.started + first.seconds - _ROUNDING:
+                yield f"Clones {first.ctid} and {second.ctid} of template {source} overlapped."
+    for result in again:
+        if result.outcome is not Outcome.UNCHANGED:
+            yield f"The second ensure of {result.ctid} was not unchanged but {result.outcome}."
+
+
+def _not_as_declared(thing: Standing, catalog: Catalog) -> Iterator[str]:
+    declared = catalog[thing.seen.ctid]
+    wanted = "template" if declared.is_template else str(declared.state)
+    if (thing.status, thing.role) != (wanted, str(declared.role)):
+        yield f"CT {thing.seen.ctid} is {thing.status} ({thing.role}) instead of {wanted} ({declared.role})."

@@ -1,0 +1,100 @@
+"""How the demo tells what it does: a line for each part, a table of what exists, a timeline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from phoenix_worker.commands.demo.proof import CLONE, lanes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from phoenix_producer.contract import Step
+    from phoenix_worker.commands.demo.proof import Standing
+
+_LEFT_OUT = ("configure",)
+"""Too short for a bar."""
+_LOG_LINES = 20
+_LABEL, _SECONDS, _GAPS = 18, 7, 4
+_WIDEST = 120
+_STYLES = {"create": "blue", "seal": "magenta", CLONE: "cyan", "start": "green", "stop": "red"}
+
+
+class Screen:
+    """Writes for people: with colours on a terminal, with the time of day elsewhere."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False)
+
+    def say(self, subject: str, text: str) -> None:
+        """Tell one thing."""
+        if self.console.is_terminal:
+            line = f"[bold]{subject:<9}[/] {escape(text)}"
+        else:
+            line = f"{datetime.now().astimezone():%H:%M:%S}  {subject}: {escape(text)}"
+        self.console.print(line, soft_wrap=True)
+
+    def headline(self, text: str) -> None:
+        """Begin a part of the output."""
+        self.console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=True)
+
+    def plain(self, text: str) -> None:
+        """Print text to be copied: as it is, not wrapped."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def failed(self, message: str, log: Path | None = None) -> None:
+        """Tell on stderr what failed, with the end of its log."""
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(Text.assemble(("The demo failed: ", "bold red"), message))
+        if log is not None and log.exists():
+            console.print(f"The end of {log.name}:", markup=False)
+            for line in log.read_text(errors="replace").splitlines()[-_LOG_LINES:]:
+                console.print(f"  {line}", markup=False)
+
+    def standing(self, found: Iterable[Standing]) -> None:
+        """Show what exists."""
+        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+        for name in ("CTID", "name", "role", "made from", "status"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("made in", justify="right", no_wrap=True)
+        for thing in found:
+            seen = thing.seen
+            cells = (str(seen.ctid), seen.config.get("hostname", ""), thing.role, thing.source)
+            status = Text(thing.status, style="green" if seen.running else "")
+            table.add_row(*cells, status, f"{thing.seconds:.1f} s")
+        self.console.print(table)
+
+    def timeline(self, steps: Sequence[Step]) -> None:
+        """Show when what was done: a bar for each step."""
+        shown = [step for step in steps if step.name not in _LEFT_OUT]
+        began = min(step.started for step in shown)
+        total = max(step.started + step.seconds for step in shown) - began
+        width = min(self.console.width, _WIDEST) - _LABEL - _SECONDS - _GAPS
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for step in shown:
+            bar = Text(self._bar((step.started - began) / total, step.seconds / total, width))
+            bar.stylize(_STYLES.get(step.name, ""))
+            grid.add_row(Text(_label(step).ljust(_LABEL)), bar, Text(f"{step.seconds:.1f} s".rjust(_SECONDS - 2)))
+        self.console.print(grid)
+        for source, clones in lanes(steps).items():
+            if len(clones) > 1:
+                order = ", then ".join(str(clone.ctid) for clone in clones)
+                self.console.print(f"Clones of {source}, one after another: {order}.", soft_wrap=True)
+        work = sum(step.seconds for step in steps)
+        self.console.print(f"Everything else side by side: {work:.1f} s of work in {total:.1f} s.", soft_wrap=True)
+
+    def _bar(self, start: float, length: float, width: int) -> str:
+        full = "#" if self.console.options.ascii_only else "█"
+        begin = min(round(start * width), width - 1)
+        return (" " * begin + full * max(1, round((start + length) * width) - begin)).ljust(width)
+
+
+def _label(step: Step) -> str:
+    return f"{step.name} {step.source} → {step.ctid}" if step.source is not None else f"{step.name} {step.ctid}"

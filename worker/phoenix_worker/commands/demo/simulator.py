@@ -1,0 +1,104 @@
+"""A simulated Proxmox VE for the demo: `python -m phoenix_worker.commands.demo.simulator --directory DIR`.
+
+fakepve is AGPL-3.0, so it runs in this process of its own, reached over HTTPS like the real thing, and nothing imports
+this module. When it listens it prints one line of JSON: `url`, `ca_file`, `user`, `token_name`, `token_value`, `node`.
+It ends on SIGTERM or SIGINT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import secrets
+import signal
+from pathlib import Path
+from typing import Any
+
+from fakepve import FakePve
+from fakepve.certs import make_cert
+
+HOST = "127.0.0.1"
+NODE = "pve1"
+USER = "phoenix@pve"
+TOKEN_NAME = "demo"  # noqa: S105 - a name, not a secret
+OS_TEMPLATE = "ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
+_OS_TEMPLATE_BYTES = 140 * 1024**2
+_STOP_SECONDS = 0.2
+_DESTROY_SECONDS = 0.1
+
+
+class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
+    """fakepve with the times of a real node, also for containers that appear later."""
+
+    def __init__(self, *, host: str, port: int, start_seconds: float) -> None:
+        super().__init__(password=secrets.token_urlsafe(), host=host, port=port)
+        self.time_scale = 1.0
+        self._start_seconds = start_seconds
+
+    async def task(self, node: str, ttype: str, tid: object, user: str, body: Any, **options: Any) -> str | None:
+        """Start a task. A conversion to a template gives no UPID away, as on a real node."""
+        container = self.ct(int(str(tid))) if str(tid).isdigit() else None
+        if container is not None:
+            container.start_secs = self._start_seconds
+            container.stop_secs = container.shutdown_secs = _STOP_SECONDS
+        upid: str = await super().task(node, ttype, tid, user, body, **options)
+        return None if ttype == "vztemplate" else upid
+
+    def _drop(self, ct: Any) -> None:
+        """Remove a container, and its firewall with it, as `pct destroy` does: the next one of that id has none."""
+        super()._drop(ct)
+        self._fw()["guests"].pop(ct.vmid, None)
+
+
+def build(options: argparse.Namespace, token_value: str) -> PacedPve:
+    """One node with the storages `local`, which holds the OS template, and `local-lvm`."""
+    pve = PacedPve(host=options.host, port=options.port, start_seconds=options.start_seconds)
+    pve.ct_secs |= {
+        "create": options.create_seconds,
+        "clone": options.clone_seconds,
+        "template": options.template_seconds,
+        "destroy": _DESTROY_SECONDS,
+    }
+    pve.apitokens[f"{USER}!{TOKEN_NAME}"] = token_value
+    pve.store_file("local", OS_TEMPLATE, _OS_TEMPLATE_BYTES, content="vztmpl")
+    return pve
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Listen, say where, and wait for a signal to end."""
+    token_value = options.token_file.read_text().strip() if options.token_file else secrets.token_urlsafe()
+    pve = build(options, token_value)
+    certificate, key, _ = make_cert(str(options.directory), hosts=(options.host, options.name))
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    await pve.start(certificate, key)
+    access = {
+        "url": pve.url,
+        "ca_file": certificate,
+        "user": USER,
+        "token_name": TOKEN_NAME,
+        "token_value": "" if options.token_file else token_value,
+        "node": NODE,
+    }
+    print(json.dumps(access), flush=True)  # noqa: T201 - the answer to whoever started this process
+    await ended.wait()
+    await pve.stop()
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="A simulated Proxmox VE on loopback.")
+    parser.add_argument("--host", default=HOST, help="the address to listen on (default %(default)s)")
+    parser.add_argument("--name", default=HOST, help="one more name for the certificate")
+    parser.add_argument("--token-file", type=Path, help="holds the token's secret; by default one is made up and told")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--directory", type=Path, required=True, help="where the certificate is written")
+    for name, seconds in (("create", 1.5), ("clone", 2.0), ("start", 1.0), ("template", 0.04)):
+        parser.add_argument(f"--{name}-seconds", type=float, default=seconds, help="(default %(default)s)")
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

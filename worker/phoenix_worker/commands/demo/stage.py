@@ -1,0 +1,88 @@
+"""The demo's parts put together: what is started, in which order, with which catalog."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+from kombu.utils.url import sanitize_url
+
+from phoenix_worker.catalog.loading import Catalog, Defaults, load
+from phoenix_worker.commands.demo import parts as demo_parts
+from phoenix_worker.proxmox.api import ProxmoxApi
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from phoenix_worker.commands.demo.parts import Part, Simulator
+    from phoenix_worker.commands.demo.screen import Screen
+
+_EXAMPLE_CTIDS = (103, 101, 801)
+_PATIENCE_SECONDS = 120.0
+_CLONE_TIMES = 3
+"""What making one container takes at most, in the time of a clone."""
+_CATALOG_NAME = "phoenix_lxc_configs.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that runs, and what is to be ensured on it."""
+
+    directory: Path
+    redis_url: str
+    simulator: Simulator
+    worker: Part
+    catalog_file: Path
+    catalog: Catalog
+    ctids: tuple[int, ...]
+    """What is asked for, in this order."""
+    longest_seconds: float
+    """After which it is no use to wait."""
+
+    @property
+    def proxmox(self) -> ProxmoxApi:
+        """The simulated Proxmox, to be asked what it holds."""
+        return ProxmoxApi(self.simulator.access)
+
+    def check(self) -> None:
+        """Raise DemoFailed if a part has ended."""
+        self.simulator.part.check()
+        self.worker.check()
+
+
+def set_up(screen: Screen, started: ExitStack, directory: Path, *, catalog: Path | None, clone_seconds: float) -> Stage:
+    """Start Redis, Proxmox and a worker, telling of each; `started` stops them. Without a catalog: the example."""
+    redis = started.enter_context(demo_parts.redis(directory))
+    screen.say("Redis", f"{redis.title}, {sanitize_url(redis.url)}")
+    simulator = started.enter_context(demo_parts.simulator(directory, clone_seconds=clone_seconds))
+    screen.say("Proxmox", f"simulated by fakepve {version('fakepve')}, {simulator.url}, node {simulator.node}, empty")
+    file = catalog.absolute() if catalog else _example(directory)
+    loaded = load(file, Defaults(node=simulator.node))
+    ctids = loaded.containers() if catalog else _EXAMPLE_CTIDS
+    screen.say("Catalog", f"{len(loaded)} entries, {catalog or 'the example'}")
+    demo_parts.write_settings(directory, redis.url, simulator, file, scratch=_free_hundred(loaded))
+    began = time.monotonic()
+    worker = started.enter_context(demo_parts.worker(directory))
+    screen.say("Worker", f"Celery {version('celery')}, ready after {time.monotonic() - began:.1f} s")
+    longest = _PATIENCE_SECONDS + _CLONE_TIMES * clone_seconds * len(loaded)
+    return Stage(directory, redis.url, simulator, worker, file, loaded, ctids, longest)
+
+
+def _example(directory: Path) -> Path:
+    """A copy of the example with its scripts, to be changed while the demo is kept running."""
+    with as_file(files(__package__) / "example_features") as scripts:
+        shutil.copytree(scripts, directory / "features")
+    with as_file(files(__package__) / "example_catalog.json") as packaged:
+        return shutil.copyfile(packaged, directory / _CATALOG_NAME)
+
+
+def _free_hundred(catalog: Catalog) -> range:
+    """CTIDs for rebuilds that the catalog has no use for."""
+    hundreds = (range(first, first + 100) for first in itertools.count(9000, 100))
+    return next(one for one in hundreds if not any(ctid in one for ctid in catalog))

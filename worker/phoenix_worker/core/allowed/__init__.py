@@ -1,0 +1,1 @@
+"""What may be done to a CTID, and what forbids it."""

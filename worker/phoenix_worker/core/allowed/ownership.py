@@ -1,0 +1,253 @@
+"""The table of what may be touched. Nothing else in the project decides on a write, a stop, a seal or a DELETE.
+
+`judge` reads the rows of `_TABLE` from top to bottom and the first that fits decides. A verdict is about one look:
+whoever acts on it looks again just before, and judges again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from phoenix_worker.catalog.declaration import Role
+from phoenix_worker.core.model.case import Case, Creating, Purpose
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.observation import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
+
+__all__ = ["Action", "Creating", "Purpose", "Verdict", "judge"]
+
+
+class Action(StrEnum):
+    """What may be done about a CTID."""
+
+    NOTHING = "nothing"
+    """There is nothing to destroy, or to adopt."""
+    MARK = "mark"
+    """Write the marker, as what is declared."""
+    DESTROY = "destroy"
+    CREATE = "create"
+    CONVERGE = "converge"
+    CONVERGE_CONFIG_ONLY = "converge-config-only"
+    """Configuration and marker; never start, stop, seal or delete."""
+    REPAIR_SEAL = "repair-seal"
+    """Ours, with the template flag or the base volume but not both; `diff` says how the flag is put right."""
+    ADOPT_TASK = "adopt-task"
+    REMOVE_HALF_MADE = "remove-half-made"
+    """Unlock with a node shell, destroy, start again. With a lock and without a shell: raise `refusal()`."""
+    WAIT = "wait"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What may be done, and the words for whoever may not."""
+
+    action: Action
+    message: str = ""
+    cause: str = ""
+    remedy: str = ""
+
+    def refusal(self) -> PermanentError:
+        """Return the error of a REFUSE, or of a REMOVE_HALF_MADE where there is no node shell."""
+        return PermanentError(self.message, cause=self.cause, remedy=self.remedy)
+
+    def delay(self) -> TransientError:
+        """Return the error of a WAIT, for callers that have no task to wait for."""
+        return TransientError(self.message, cause=self.cause, remedy=self.remedy)
+
+
+def _act(action: Action) -> Callable[[Case], Verdict]:
+    return lambda _: Verdict(action)
+
+
+def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> Callable[[Case], Verdict]:
+    def verdict(case: Case) -> Verdict:
+        facts = {"stands": case.what_stands_there, "ctid": case.seen.ctid, "node": case.seen.node}
+        facts |= {"role": case.declared.role, "service": case.service}
+        return Verdict(action, f"{case.subject}: {why.format(**facts)}.", cause, remedy.format(**facts))
+
+    return verdict
+
+
+def _refuse(cause: str, remedy: str, why: str = "{stands}") -> Callable[[Case], Verdict]:
+    return _say(Action.REFUSE, cause, remedy, why)
+
+
+_ANOTHER_ID = "Choose another CTID in the catalog"
+_OTHER_SCRATCH = "Let PHOENIX_SCRATCH_CTIDS name CTIDs that nothing else uses."
+_BY_NAME = (
+    f"{_ANOTHER_ID} for the {{role}}. If this one is meant all the same: `phoenix-lxc adopt {{ctid}} --seal {{ctid}}`."
+)
+_BY_HAND = (
+    "If no task is at work on it, run on {node}: `pct unlock {ctid}`, then "
+    "`pct destroy {ctid} --destroy-unreferenced-disks 1`; then ask again."
+)
+_HALF_MADE = "CT {ctid} on {node} is half-made, and the Proxmox task that made it is gone"
+
+_TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
+    (
+        lambda c: c.purpose is Purpose.SCRATCH and c.seen.presence in {Presence.VM, Presence.OTHER_NODE},
+        _refuse("scratch-taken", _OTHER_SCRATCH),
+    ),
+    (lambda c: c.seen.presence is Presence.VM, _refuse("vm-has-id", f"{_ANOTHER_ID}.")),
+    (
+        lambda c: c.seen.presence is Presence.OTHER_NODE,
+        _refuse("other-node", f"Set `node` to '{{node}}', migrate the container, or {_ANOTHER_ID.lower()}."),
+    ),
+    (lambda c: c.seen.presence is Presence.ABSENT and c.purpose is not Purpose.ENSURE, _act(Action.NOTHING)),
+    (lambda c: c.seen.presence is Presence.ABSENT, _act(Action.CREATE)),
+    (
+        lambda c: c.seen.lock == "destroyed",
+        _say(Action.WAIT, "being-destroyed", _BY_HAND, "CT {ctid} on {node} is being destroyed"),
+    ),
+    # A lock says that it is being created.
+    (lambda c: c.being_made and c.creating is Creating.OURS, _act(Action.ADOPT_TASK)),
+    (
+        lambda c: c.being_made and c.creating is not Creating.NOBODY,
+        _say(Action.WAIT, "being-created", _BY_HAND, "CT {ctid} on {node} is being created"),
+    ),
+    (
+        lambda c: c.being_made and c.marker is not None,
+        _say(Action.REMOVE_HALF_MADE, "half-made", _BY_HAND, _HALF_MADE),
+    ),
+    (lambda c: c.being_made, _refuse("half-made", _BY_HAND, f"{_HALF_MADE}; nothing proves that it is ours")),
+    # It is to be destroyed: that needs the marker, for a rebuild as what is rebuilt.
+    (lambda c: c.to_destroy and c.marker is not None and not (c.role_matters and c.role_changed), _act(Action.DESTROY)),
+    (
+        lambda c: c.purpose is Purpose.SCRATCH,
+        _refuse("scratch-taken", _OTHER_SCRATCH),
+    ),
+    (
+        lambda c: c.to_destroy and c.marker is None,
+        _refuse("not-ours", "Remove it by hand in Proxmox, if it is meant."),
+    ),
+    # It is to be adopted, and is a container that is declared as a template.
+    (
+        lambda c: c.to_become_template and bool(c.service) and not c.confirmed,
+        _refuse(
+            "is-a-service", _BY_NAME, "{stands}, the catalog declares a {role}, and it may serve somebody: {service}"
+        ),
+    ),
+    (
+        lambda c: c.to_become_template and c.role_changed and not c.confirmed,
+        _refuse("role-changed", _BY_NAME, "{stands}, and the catalog now declares a {role}"),
+    ),
+    (lambda c: c.to_become_template, _act(Action.MARK)),
+    # It carries our marker.
+    (
+        lambda c: c.marker is not None and "rootfs" not in c.seen.config,
+        _say(Action.REMOVE_HALF_MADE, "half-made", _BY_HAND, f"{_HALF_MADE}: it has no root disk"),
+    ),
+    # What nothing clones any more is no template by itself.
+    (
+        lambda c: c.role_changed and not c.declared.is_template,
+        _refuse(
+            "role-changed",
+            'To keep it a template that nothing clones, add `"is_template": true` to {ctid} in the catalog. If a '
+            "container is meant: choose another CTID for it, or destroy this one first.",
+            "{stands}, and the catalog now declares a {role}",
+        ),
+    ),
+    (
+        lambda c: c.role_changed or (c.marker is not None and c.seen.base_volume and not c.declared.is_template),
+        _refuse(
+            "role-changed",
+            f"{_ANOTHER_ID} for the {{role}}, or destroy this one first.",
+            "{stands}, and the catalog now declares a {role}",
+        ),
+    ),
+    (lambda c: c.marker is not None and c.seal_broken, _act(Action.REPAIR_SEAL)),
+    (lambda c: c.marker is not None, _act(Action.CONVERGE)),
+    # It is not ours.
+    (
+        lambda c: c.seal_broken,
+        _refuse(
+            "broken-seal",
+            f"Put it right by hand, or {_ANOTHER_ID.lower()}.",
+            "{stands}, and its template flag and its root disk contradict each other",
+        ),
+    ),
+    (
+        lambda c: c.kind_differs,
+        _refuse("not-ours", f"{_ANOTHER_ID}.", "{stands}, and the catalog declares a {role}"),
+    ),
+    (lambda c: c.to_adopt, _act(Action.MARK)),
+    (lambda c: c.adopt, _act(Action.CONVERGE)),
+    (
+        lambda c: c.seen.marker is None and not c.seen.template_flag and c.hostname_and_mac_as_declared,
+        _act(Action.CONVERGE_CONFIG_ONLY),
+    ),
+    (lambda _: True, _refuse("not-ours", f"{_ANOTHER_ID}, or ask with `--adopt` to take this one over.")),
+)
+
+
+def judge(
+    declaration: Declaration,
+    observation: Observation,
+    *,
+    adopt: bool = False,
+    creating: Creating = Creating.NOT_LOOKED,
+    purpose: Purpose = Purpose.ENSURE,
+) -> Verdict:
+    """Decide what may be done about a CTID, by what Proxmox shows of it.
+
+    `adopt` takes over a container without our marker; it never makes a template of one. `creating` is the evidence
+    about a `lock: create`: while it was not looked for, such a container is waited for.
+    """
+    case = Case(declaration, observation, adopt, creating, purpose)
+    return next(verdict(case) for fits, verdict in _TABLE if fits(case))
+
+
+def may_write(verdict: Verdict) -> bool:
+    """Whether the configuration may be changed, the root disk grown and the marker set."""
+    return verdict.action in {Action.CONVERGE, Action.CONVERGE_CONFIG_ONLY, Action.REPAIR_SEAL}
+
+
+def may_start(verdict: Verdict) -> bool:
+    """Whether the container may be started, once its configuration is as declared."""
+    return verdict.action in {Action.CONVERGE, Action.REPAIR_SEAL}
+
+
+def may_stop(verdict: Verdict) -> bool:
+    """Whether the container may be stopped."""
+    return verdict.action is Action.CONVERGE
+
+
+def may_drop_snapshots(verdict: Verdict, observation: Observation) -> bool:
+    """Whether snapshots that stand in the way of a template may be deleted: ours, and made as a template."""
+    marker = observation.marker
+    return (
+        may_write(verdict)
+        and marker is not None
+        and marker.ctid == observation.ctid
+        and marker.role is not Role.CONTAINER
+    )
+
+
+def may_seal(verdict: Verdict, observation: Observation) -> bool:
+    """Whether the container may become a template: ours, made as a template, and not running."""
+    return may_drop_snapshots(verdict, observation) and not observation.running
+
+
+def may_destroy(observation: Observation) -> bool:
+    """Whether the container may be deleted: deleting anything needs the marker, with this CTID."""
+    return observation.presence is Presence.HERE and observation.is_ours
+
+
+def refuse_linked(observation: Observation, clones: Sequence[int], purpose: str = Purpose.DESTROY) -> None:
+    """Raise PermanentError for a template that linked clones hang on: their disks are made of its own."""
+    if not clones:
+        return
+    named = ", ".join(f"CT {ctid}" for ctid in clones)
+    raise PermanentError(
+        f"Unable to {purpose} CT {observation.ctid} on {observation.node}: linked clones hang on it: {named}.",
+        cause="has-linked-clones",
+        remedy=f"Destroy them first, or make them full clones: `phoenix-lxc destroy {' '.join(map(str, clones))}`.",
+    )

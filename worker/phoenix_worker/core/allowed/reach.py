@@ -1,0 +1,60 @@
+"""What of a declaration can be applied without the door to the node's shell; the rest is refused, or left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.core.model.errors import PermanentError
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+
+NO_SHELL = "no-shell"
+_LEFT_OUT: dict[str, Any] = {
+    "needs_shell": (),
+    "root_features": (),
+    "devices": None,
+    "bind_mounts": (),
+    "raw_lines": (),
+    "scripts": (),
+    "health_check": None,
+}
+"""The fields of a declaration that need the door, with what they are without it."""
+
+
+def within_reach(declaration: Declaration, *, door: bool, accepted: bool) -> Declaration:
+    """Return what can be applied: all of it where there is a door, or where nothing needs one.
+
+    Without the door, what needs it is left out and named in `not_applied` if that is accepted. Raises PermanentError
+    if it is not, and for scripts that are missing.
+    """
+    if door or not (declaration.needs_shell or accepted):
+        _refuse_missing(declaration)
+        return declaration
+    if not accepted:
+        raise _refusal(declaration)
+    told = [f"{key}: it needs the node's shell, and the worker has no door to it" for key in declaration.needs_shell]
+    return replace(declaration, **_LEFT_OUT, not_applied=(*declaration.not_applied, *told))
+
+
+def _refuse_missing(declaration: Declaration) -> None:
+    missing = [script.file for script in declaration.scripts if script.missing]
+    if missing:
+        raise PermanentError(
+            f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {', '.join(missing)} not found beside the "
+            "worker's catalog.",
+            cause="script-missing",
+            remedy="Put it there on every worker, or remove it from features or application_script.",
+        )
+
+
+def _refusal(declaration: Declaration) -> PermanentError:
+    keys = ", ".join(declaration.needs_shell)
+    verb = "needs" if len(declaration.needs_shell) == 1 else "need"
+    return PermanentError(
+        f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {keys} {verb} the node's shell, and the worker "
+        "has no door to it.",
+        cause=NO_SHELL,
+        remedy="Give the workers one (PHOENIX_SHELL), or ask with --accept-not-applied to have the rest done without.",
+    )

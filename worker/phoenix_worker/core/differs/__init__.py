@@ -1,0 +1,1 @@
+"""How a container differs from its declaration."""

@@ -1,0 +1,275 @@
+"""What of a container's configuration is not as declared, and the configuration a new one is created with.
+
+What is not declared stays as it is, and a clone keeps what its template has, with two exceptions, because addresses
+are nobody else's: a clone that was never configured (its marker says `made`) loses the static addresses it inherited,
+and a gateway goes with the address it belonged to.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from phoenix_producer.contract import Change
+from phoenix_worker.core.differs import firewall, volumes
+from phoenix_worker.core.differs.root_only import RootChanges, applied, root_diff
+from phoenix_worker.core.model import property_string
+from phoenix_worker.core.model.marker import LINKED, Marker, Stage, read_marker, without_marker, write_marker
+from phoenix_worker.core.model.os_templates import file_name
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration, Network
+    from phoenix_worker.core.model.firewall import RuleWrite
+    from phoenix_worker.core.model.observation import Observation
+
+TAG = "phoenix"
+"""For people; it proves nothing."""
+ADOPTED = "adopted"
+"""The creation id of a container that we did not make."""
+PENDING_KEYS = frozenset({"features", "nameserver"})
+"""What a running container takes only at its next start, of the keys we write. From pve-container's
+`vmconfig_hotplug_pending`, which skips every key that it does not name."""
+_DEFAULT_ROOT_GB = 4
+_ADDRESS_AND_GATEWAY = (("ip", "gw"), ("ip6", "gw6"))
+_NOT_STATIC = frozenset({"dhcp", "auto", "manual"})
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """One `PUT config`, a resize for each disk that grows, and what the firewall lacks. Falsy when all is right."""
+
+    put: dict[str, str]
+    delete: tuple[str, ...] = ()
+    grow: dict[str, int] = field(default_factory=dict)
+    """The size in GiB that each disk, `rootfs` or `mpN`, grows to."""
+    changes: tuple[Change, ...] = ()
+    """For the result. Our own bookkeeping in the notes is not in it."""
+    rules: tuple[RuleWrite, ...] = ()
+    """The requests that make the firewall's rules those that are declared."""
+    firewall_on: bool | None = None
+    """To what the container's firewall has to be switched."""
+    pool: str | None = None
+    """The pool that it has to join."""
+    root: RootChanges = field(default_factory=RootChanges)
+    """What only root on the node can do; it comes first, and the rest is as if it were done."""
+
+    def __bool__(self) -> bool:
+        by_api = self.put or self.delete or self.grow or self.rules or self.pool
+        return bool(by_api or self.root) or self.firewall_on is not None
+
+    @property
+    def pending_when_running(self) -> tuple[str, ...]:
+        """The keys that a running container takes only at its next start."""
+        return (*self.root.pending_when_running, *(key for key in (*self.put, *self.delete) if not hot(key)))
+
+
+def hot(key: str) -> bool:
+    """Tell whether a running container takes a changed key at once."""
+    return key not in PENDING_KEYS
+
+
+def marker_for(declaration: Declaration, creation: str, stage: Stage) -> Marker:
+    """Return the marker of a container made, or configured, by this declaration."""
+    return Marker(declaration.ctid, creation, declaration.role, stage, declaration.hash, origin_of(declaration))
+
+
+def origin_of(declaration: Declaration) -> str:
+    """Return what it is made from, for the marker: the CTID of a template, or the file name of an OS template."""
+    if declaration.clone_from is None:
+        return re.sub(r"[^\w.:+~-]", "-", file_name(declaration.os_template or ""))  # what a marker can hold
+    return f"{declaration.clone_from}" if declaration.full_clone else f"{declaration.clone_from},{LINKED}"
+
+
+def creation_config(declaration: Declaration, marker: Marker) -> dict[str, str]:
+    """Give every parameter of `POST /nodes/N/lxc` for a new root container but vmid, ostemplate, unprivileged and pool.
+
+    With a marker whose stage is `configured`, what is created so needs no change afterwards.
+    """
+    config = _declared_keys(declaration, {}, fresh=True)
+    config["description"] = write_marker(marker, without_marker(declaration.description or ""))
+    extra = volumes.new_volumes(declaration.volumes, {})
+    # With volumes Proxmox wants the root disk's size too; this is its own default.
+    size_gb = _DEFAULT_ROOT_GB if extra and declaration.disk_gb is None else declaration.disk_gb
+    return config | _new_disk(declaration.storage, size_gb) | extra
+
+
+def _new_disk(storage: str | None, size_gb: int | None) -> dict[str, str]:
+    """Name the storage and the size of a new root disk, as far as they are declared; Proxmox has defaults for both."""
+    if size_gb is None:
+        return {} if storage is None else {"storage": storage}
+    return {"rootfs": str(size_gb) if storage is None else f"{storage}:{size_gb}"}
+
+
+def diff(declaration: Declaration, observation: Observation) -> Changes:
+    """Compare: what has to change for a container, or a sealed template but for its disk, to be as declared."""
+    root = root_diff(declaration, observation)
+    observation = applied(observation, root)
+    present = observation.config
+    marker, ours = observation.marker, observation.is_ours
+    wanted = _declared_keys(declaration, present, fresh=ours and marker is not None and marker.stage is Stage.MADE)
+    put = {key: value for key, value in wanted.items() if not _same(key, value, present.get(key))}
+    put |= volumes.new_volumes(declaration.volumes, present)
+    notes = _notes(declaration, observation)
+    seal_put, seal_delete = _seal_repair(declaration, observation)
+    grow = _growth(declaration, observation)
+    told = _told(put | seal_put, present) + tuple(Change(key=key, old=present[key]) for key in seal_delete)
+    if notes is not None:
+        put["description"] = notes
+        told += _told_of_notes(notes, present.get("description", ""), ours=ours)
+    for disk, size_gb in grow.items():
+        told += (Change(key=disk, old=property_string.parse(present[disk], "volume")["size"], new=f"{size_gb}G"),)
+    told += tuple(firewall.told(declaration.firewall, observation.firewall))
+    joins = declaration.pool if observation.pool not in {None, declaration.pool} else None
+    if joins is not None:
+        told += (Change(key="pool", old=observation.pool or None, new=joins),)
+    return Changes(
+        put | seal_put,
+        seal_delete,
+        grow,
+        root.changes + told,
+        rules=firewall.firewall_writes(declaration.firewall, observation.firewall),
+        firewall_on=firewall.switch(declaration.firewall, observation.firewall),
+        pool=joins,
+        root=root,
+    )
+
+
+def _told(put: dict[str, str], present: dict[str, str]) -> tuple[Change, ...]:
+    return tuple(Change(key=key, old=present.get(key), new=value) for key, value in put.items())
+
+
+def _told_of_notes(new: str, old: str, *, ours: bool) -> tuple[Change, ...]:
+    if ours and without_marker(new) == without_marker(old):
+        return ()
+    return (Change(key="description", old=old.rstrip() or None, new=new),)
+
+
+def _declared_keys(declaration: Declaration, present: dict[str, str], *, fresh: bool) -> dict[str, str]:
+    """Return the value each declared key should have, with the parts of `present` that are not declared."""
+    wanted = {
+        "hostname": declaration.name,
+        "memory": _text(declaration.memory_mb),
+        "swap": _text(declaration.swap_mb),
+        "cores": _text(declaration.cores),
+        "net0": _net0(declaration, present.get("net0", ""), fresh=fresh),
+        "nameserver": " ".join(declaration.network.nameservers) if declaration.network else "",
+        "features": _features(declaration, present.get("features", "")),
+        "tags": _tags(declaration, present.get("tags", "")),
+    }
+    if not declaration.is_template:
+        wanted["onboot"] = _text(declaration.start_at_boot)
+        wanted["startup"] = _startup(declaration, present.get("startup", ""))
+    return {key: value for key, value in wanted.items() if value}
+
+
+def _text(value: int | None) -> str:
+    return "" if value is None else str(int(value))
+
+
+def _same(key: str, wanted: str, present: str | None) -> bool:
+    if present is None:
+        return key == "onboot" and wanted == "0"
+    if key in {"net0", "features", "startup"}:
+        return property_string.parse(wanted, "order") == property_string.parse(present, "order")
+    if key == "tags":
+        return _tag_set(wanted) == _tag_set(present)
+    return wanted.split() == present.split()
+
+
+def _net0(declaration: Declaration, present: str, *, fresh: bool) -> str:
+    """Return the property string; empty when there is no interface to speak of."""
+    old = property_string.parse(present)
+    declared = _declared_interface(declaration.network) if declaration.network else {}
+    if declaration.mac is not None:
+        declared["hwaddr"] = declaration.mac.upper()
+    if declaration.firewall is not None and (declaration.firewall.enabled or old.get("firewall", "0") != "0"):
+        declared["firewall"] = str(int(declaration.firewall.enabled))
+    if not (declared.keys() | old.keys()) >= {"name", "bridge"}:
+        return ""
+    new = old | declared | {"type": "veth"}
+    for address, gateway in _ADDRESS_AND_GATEWAY:
+        inherited = fresh and address not in declared and old.get(address) not in _NOT_STATIC
+        if inherited:
+            new.pop(address, None)
+        if gateway not in declared and new.get(address) != old.get(address):
+            new.pop(gateway, None)
+    return property_string.render(new, "name")
+
+
+def _declared_interface(network: Network) -> dict[str, str]:
+    parts = {
+        "name": network.name,
+        "bridge": network.bridge,
+        "ip": network.ip,
+        "gw": network.gw,
+        "ip6": network.ip6,
+        "gw6": network.gw6,
+        "tag": network.vlan,
+    }
+    return {part: str(value) for part, value in parts.items() if value is not None}
+
+
+def _startup(declaration: Declaration, present: str) -> str:
+    declared = {"order": _text(declaration.boot_order), "up": _text(declaration.boot_delay)}
+    declared = {part: value for part, value in declared.items() if value}
+    return property_string.render(property_string.parse(present, "order") | declared, "order") if declared else ""
+
+
+def _features(declaration: Declaration, present: str) -> str:
+    old = property_string.parse(present)
+    declared = property_string.parse(",".join(declaration.features))
+    new = old | {name: value for name, value in declared.items() if value != "0" or name in old}
+    return property_string.render(new, "") if new != old else present
+
+
+def _tags(declaration: Declaration, present: str) -> str:
+    tags = _tag_set(present) if declaration.tags is None else {tag.lower() for tag in declaration.tags}
+    return ";".join(sorted(tags | {TAG}))
+
+
+def _tag_set(tags: str) -> set[str]:
+    return {tag.lower() for tag in tags.replace(";", " ").replace(",", " ").split()}
+
+
+def _notes(declaration: Declaration, observation: Observation) -> str | None:
+    """Return the notes to be written; None when they say what they should, wherever in them our line stands."""
+    old = observation.config.get("description", "")
+    marker = read_marker(old)
+    if marker is not None and marker.ctid == observation.ctid:
+        wanted = replace(marker, role=declaration.role, stage=Stage.CONFIGURED, declaration=declaration.hash)
+    else:
+        wanted = replace(marker_for(declaration, ADOPTED, Stage.CONFIGURED), origin="")
+    owners = without_marker(old if declaration.description is None else declaration.description)
+    if marker == wanted and without_marker(old) == owners:
+        return None
+    return write_marker(wanted, owners)
+
+
+def _growth(declaration: Declaration, observation: Observation) -> dict[str, int]:
+    """Grow only: a bigger disk is left alone, and the disks of a template cannot be resized.
+
+    A template's flag without a base volume is taken away before anything grows.
+    """
+    if observation.base_volume:
+        return {}
+    size = property_string.size_gib(
+        property_string.parse(observation.config.get("rootfs", ""), "volume").get("size", "")
+    )
+    root = {}
+    if declaration.disk_gb is not None and size is not None and size < declaration.disk_gb:
+        root["rootfs"] = declaration.disk_gb
+    return root | volumes.growing(declaration.volumes, observation.config)
+
+
+def _seal_repair(declaration: Declaration, observation: Observation) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Bring the template flag in line with the root disk.
+
+    A flag without a base volume goes: Proxmox refuses to convert a template to a template. A base volume without the
+    flag gets it: Proxmox cannot convert a base volume once more.
+    """
+    if observation.template_flag and not observation.base_volume:
+        return {}, ("template",)
+    if observation.base_volume and not observation.template_flag and declaration.is_template:
+        return {"template": "1"}, ()
+    return {}, ()

@@ -1,0 +1,36 @@
+"""A template that is not what its declaration would build now. Containers are cloned from it all the same, and told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.differs.scripts import changed_scripts, scripts_never_run
+from phoenix_worker.core.differs.unchangeable import unchangeable
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
+
+
+def outdated(declaration: Declaration, observation: Observation, *, door: bool) -> tuple[str, ...]:
+    """Say why a finished template of ours is outdated, each time with what brings it up to date; nothing if it is not.
+
+    Its configuration can be changed; its disk, what it was made from and what its scripts did cannot.
+    Without the `door` to the node's shell none of its scripts would run in a new one either, so one that never ran is
+    no reason then.
+    """
+    marker, ctid = observation.marker, declaration.ctid
+    if not declaration.is_template or not observation.is_template or marker is None or not observation.is_ours:
+        return ()
+    told = []
+    if marker.declaration != declaration.hash:
+        told.append(f"Template {ctid} is of an older declaration: `phoenix-lxc ensure {ctid}` configures it anew.")
+    never_run = scripts_never_run(declaration, marker) if door else ()
+    fixed = [
+        *unchangeable(declaration, observation),
+        *map("its script {} is another one now".format, changed_scripts(declaration, marker)),
+        *map("its script {} was never run".format, never_run),
+    ]
+    if fixed:
+        told.append(f"Template {ctid} is outdated ({'; '.join(fixed)}): `phoenix-lxc rebuild {ctid}` builds it anew.")
+    return tuple(told)

@@ -1,0 +1,70 @@
+"""What is declared otherwise and cannot be changed once a container stands there: it is told, and left alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.differs import volumes
+from phoenix_worker.core.differs.diff import origin_of
+from phoenix_worker.core.differs.root_only import taken_places
+from phoenix_worker.core.model import property_string
+from phoenix_worker.core.model.observation import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
+
+
+def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[str, ...]:
+    """Say for each such key, in a sentence, what it is, what is declared, and why it stays as it is.
+
+    The last one is followed by what brings all of them about.
+    """
+    told = [f"CT {observation.ctid} stays as it is: {one}." for one in unchangeable(declaration, observation)]
+    return (*told[:-1], f"{told[-1]} {_anew(declaration)}") if told else ()
+
+
+def _anew(declaration: Declaration) -> str:
+    ctid = declaration.ctid
+    if declaration.is_template:
+        return f"`phoenix-lxc rebuild {ctid}` builds it anew."
+    return f"`phoenix-lxc destroy {ctid}`, which deletes its disks, then `phoenix-lxc ensure {ctid}` makes it anew."
+
+
+def unchangeable(declaration: Declaration, observation: Observation) -> tuple[str, ...]:
+    """Say the same as parts of a sentence."""
+    if observation.presence is not Presence.HERE:
+        return ()
+    root = property_string.parse(observation.config.get("rootfs", ""), "volume")
+    storage, size = root.get("volume", "").partition(":")[0], property_string.size_gib(root.get("size", ""))
+    told = []
+    if size is not None and declaration.disk_gb is not None and declaration.disk_gb < size:
+        told.append(f"its root disk has {size:g} GiB and is declared with {declaration.disk_gb}: no disk shrinks")
+    if storage and declaration.storage is not None and declaration.storage != storage:
+        told.append(f"its root disk is on {storage} and is declared for {declaration.storage}: no disk is moved")
+    if size is not None and declaration.disk_gb is not None and declaration.disk_gb > size and observation.base_volume:
+        told.append(f"its root disk has {size:g} GiB and is declared with {declaration.disk_gb}: no template grows")
+    told += volumes.unchangeable(declaration.volumes, observation.config)
+    privileged = observation.config.get("unprivileged", "0") != "1"
+    if privileged is declaration.unprivileged:
+        is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")
+        told.append(f"it is {is_} and is declared {declared}: that is decided when it is made")
+    told += _other_origin(declaration, observation)
+    told += (f"{place}: no volume is taken out of sight" for place in taken_places(declaration, observation))
+    return tuple(told)
+
+
+def _other_origin(declaration: Declaration, observation: Observation) -> Iterator[str]:
+    """Compare what it was made from, as far as its marker says so."""
+    marker, declared = observation.marker, origin_of(declaration)
+    if marker is None or not observation.is_ours or marker.origin in {"", declared}:
+        return
+    yield f"it {_made(marker.origin)} and is declared as one that {_made(declared)}: that is decided when it is made"
+
+
+def _made(origin: str) -> str:
+    source, _, linked = origin.partition(",")
+    how = " as a linked clone" if linked else " as a full clone"
+    return f"was made from {source}{how if source.isdecimal() else ''}"

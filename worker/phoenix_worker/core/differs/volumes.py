@@ -1,0 +1,97 @@
+"""Volumes besides the root disk, `mp0` to `mp255`: known by where they are mounted, not by their number."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.model import property_string
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from phoenix_worker.catalog.declaration import Volume
+
+_KEY = re.compile(r"mp\d{1,3}")
+_STILL_TO_BE_MADE = re.compile(r"[^:/]+:\d+(\.\d+)?")
+"""`storage:size`: Proxmox was asked for it and has not made it. It stays so when making it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """One `mpN` of a configuration. `storage` is empty for a bind mount; `size_gb` is None where none is shown."""
+
+    key: str
+    storage: str
+    size_gb: float | None
+    made: bool
+
+
+def mounted(config: Mapping[str, str]) -> dict[str, Mounted]:
+    """Return what is mounted, by its path in the container."""
+    parts = {key: property_string.parse(value, "volume") for key, value in config.items() if _KEY.fullmatch(key)}
+    return {
+        _path(mount.get("mp", "")): Mounted(
+            key,
+            storage_of(mount.get("volume", "")),
+            property_string.size_gib(mount.get("size", "")),
+            made=_STILL_TO_BE_MADE.fullmatch(mount.get("volume", "")) is None,
+        )
+        for key, mount in parts.items()
+    }
+
+
+def storage_of(volume: str) -> str:
+    """Return the storage of a volume id; nothing for a path."""
+    return "" if volume.startswith("/") else volume.partition(":")[0]
+
+
+def _path(text: str) -> str:
+    return "/" + "/".join(part for part in text.split("/") if part)
+
+
+def absent(declared: Iterable[Volume], config: Mapping[str, str]) -> tuple[Volume, ...]:
+    """Return the declared volumes that are still to be made."""
+    there = mounted(config)
+    return tuple(one for one in declared if one.mount_point not in there or not there[one.mount_point].made)
+
+
+def new_volumes(declared: Iterable[Volume], config: Mapping[str, str]) -> dict[str, str]:
+    """Return the configuration of each declared volume that is not there, at numbers that are free."""
+    there = mounted(config)
+    free = (key for key in (f"mp{number}" for number in count()) if key not in config)
+    return {
+        there[volume.mount_point].key if volume.mount_point in there else next(free): _order(volume)
+        for volume in absent(declared, config)
+    }
+
+
+def _order(volume: Volume) -> str:
+    return f"{volume.storage}:{volume.size_gb},mp={volume.mount_point}"
+
+
+def growing(declared: Iterable[Volume], config: Mapping[str, str]) -> dict[str, int]:
+    """Return the size in GiB of each declared volume that is smaller now."""
+    there = mounted(config)
+    return {
+        there[volume.mount_point].key: volume.size_gb
+        for volume in declared
+        if volume.mount_point in there and (there[volume.mount_point].size_gb or volume.size_gb) < volume.size_gb
+    }
+
+
+def unchangeable(declared: Iterable[Volume], config: Mapping[str, str]) -> Iterator[str]:
+    """Say what of the declared volumes cannot be had any more."""
+    there = mounted(config)
+    for volume in declared:
+        present = there.get(volume.mount_point)
+        if present is None or not present.made:
+            continue
+        what = f"its volume {volume.mount_point}"
+        if present.storage != volume.storage:
+            where = f"is on {present.storage}" if present.storage else "is a directory of the node"
+            yield f"{what} {where} and is declared for {volume.storage}: no disk is moved"
+        if present.size_gb is not None and present.size_gb > volume.size_gb:
+            yield f"{what} has {present.size_gb:g} GiB and is declared with {volume.size_gb}: no disk shrinks"

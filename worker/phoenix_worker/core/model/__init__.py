@@ -1,0 +1,1 @@
+"""What is known of a container, whose words the whole core speaks."""

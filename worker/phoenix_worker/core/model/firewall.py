@@ -1,0 +1,40 @@
+"""A container's firewall as Proxmox shows it, and the requests that change it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Rule = dict[str, str]
+"""A rule by Proxmox's own names: `type`, `action`, `enable`, `proto`, `dport` …"""
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallState:
+    """What Proxmox shows. `enabled` is None when it was not asked."""
+
+    enabled: bool | None
+    rules: tuple[Rule, ...] = ()
+    digest: str = ""
+    """Of the rules; empty when there are none."""
+
+
+class Act(StrEnum):
+    """A kind of request."""
+
+    INSERT = "insert"
+    """Put a rule at the top."""
+    MOVE = "move"
+    """Put the rule at the top before the one at `position`, counted with both."""
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleWrite:
+    """One request. `drop` names the parts that a changed rule loses."""
+
+    act: Act
+    position: int = 0
+    rule: Rule | None = None
+    drop: tuple[str, ...] = ()

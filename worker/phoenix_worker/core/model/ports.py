@@ -1,0 +1,227 @@
+"""What the core and the tasks need from Proxmox, in words of their own. No library's type crosses this line.
+
+Every method may raise `TransientError` (worth another try) or `PermanentError` (not).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from phoenix_worker.core.model.errors import PermanentError, TransientError
+    from phoenix_worker.core.model.firewall import FirewallState, RuleWrite
+    from phoenix_worker.core.model.observation import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class CloneOrder:
+    """A clone to be made. `storage` is None for linked clones, which stay where their template is."""
+
+    node: str
+    source: int
+    ctid: int
+    hostname: str
+    notes: str
+    full: bool
+    storage: str | None = None
+    pool: str | None = None
+    source_node: str | None = None
+    """Where the template is, if that is another node than the clone's."""
+
+    @property
+    def made_on(self) -> str:
+        """The node that is asked, and whose task it is; the clone comes to its own node when it is whole."""
+        return self.source_node or self.node
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrder:
+    """A container to be created from an OS template. `config` holds all other parameters in Proxmox's spelling."""
+
+    node: str
+    ctid: int
+    ostemplate: str
+    unprivileged: bool
+    config: Mapping[str, str] = field(default_factory=dict)
+    pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProxmoxTask:
+    """A line of a node's task list."""
+
+    upid: str
+    kind: str
+    user: str
+    running: bool
+    started: int
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnd:
+    """How a Proxmox task ended. `WARNINGS: N` is a success."""
+
+    exit_status: str
+    log_tail: Sequence[str] = ()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether Proxmox counts the task as done."""
+        return self.exit_status == "OK" or self.exit_status.startswith("WARNINGS")
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume on a storage."""
+
+    id: str
+    """Such as `local-zfs:basevol-900-disk-0/subvol-801-disk-0`."""
+    ctid: int | None = None
+    """Whose it is."""
+    parent: str = ""
+    """What it is a linked clone of, on storages that tell it apart from the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A storage of the cluster, as it is configured."""
+
+    name: str
+    kind: str
+    """Its type, such as `zfspool`."""
+    content: frozenset[str] = frozenset()
+    shared: bool = False
+    nodes: frozenset[str] = frozenset()
+    """Where it may be used; everywhere when empty."""
+
+    def is_on(self, node: str) -> bool:
+        """Whether a node may use it."""
+        return not self.nodes or node in self.nodes
+
+
+class Proxmox(Protocol):
+    """The API door."""
+
+    def observe(self, node: str, ctid: int, *, pending: bool = False, elsewhere: bool = True) -> Observation:
+        """Look at one CTID: its configuration and status, or where else the id is taken.
+
+        `pending` asks also for what waits for the next start (one more call, running containers only). Without
+        `elsewhere` an id that is not on the node counts as absent: Proxmox itself refuses one that is taken.
+        """
+
+    def observe_template(self, node: str, ctid: int, *, elsewhere: bool = True) -> Observation:
+        """Look at a template: its configuration only, in one call when it is there. `running` is not looked up."""
+
+    def clone(self, order: CloneOrder) -> str:
+        """Start a clone; returns its UPID."""
+
+    def create(self, order: CreateOrder) -> str:
+        """Start a creation; returns its UPID."""
+
+    def configure(
+        self, node: str, ctid: int, *, changes: Mapping[str, str], delete: Sequence[str], digest: str | None
+    ) -> None:
+        """Change the configuration in one request; refused when `digest` is no longer the configuration's."""
+
+    def resize(self, node: str, ctid: int, *, disk: str, size_gb: int) -> str:
+        """Grow a disk to `size_gb` GiB; returns the UPID."""
+
+    def start(self, node: str, ctid: int) -> str | None:
+        """Start a container; returns the UPID, or None when it runs already."""
+
+    def stop(self, node: str, ctid: int) -> str | None:
+        """Shut a container down, by force after Proxmox's own timeout; returns the UPID, None when it is stopped."""
+
+    def snapshot(self, node: str, ctid: int, name: str) -> str:
+        """Take a snapshot; returns the UPID."""
+
+    def convert_to_template(self, node: str, ctid: int) -> None:
+        """Begin the conversion to a template. It ends unseen: observe until the flag and the base volume show."""
+
+    def destroy(self, node: str, ctid: int) -> str:
+        """Delete a container and every disk of its id, referenced or not; returns the UPID."""
+
+    def firewall(self, node: str, ctid: int, *, option: bool = True) -> FirewallState:
+        """Look at a container's firewall: whether it is on, unless `option` is false, and its rules."""
+
+    def switch_firewall(self, node: str, ctid: int, *, on: bool) -> None:
+        """Switch a container's firewall on or off. It works on an interface that says `firewall=1`."""
+
+    def write_rule(self, node: str, ctid: int, write: RuleWrite, *, digest: str = "") -> None:
+        """Change the firewall's rules by one request; refused when `digest` is no longer that of the rules.
+
+        Proxmox looks at no digest when a rule is inserted.
+        """
+
+    def snapshots(self, node: str, ctid: int) -> list[str]:
+        """Name a container's snapshots, the newest first."""
+
+    def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
+        """Delete a snapshot; returns the UPID."""
+
+    def storages(self) -> dict[str, Storage]:
+        """All storages that are enabled and that we may see, by name."""
+
+    def bridges(self, node: str) -> frozenset[str]:
+        """The bridges of a node that we may use."""
+
+    def volumes(self, node: str, storage: str) -> list[Volume]:
+        """All that a storage holds and that we may see."""
+
+    def running(self, ctid: int) -> bool | None:
+        """Whether a guest that is not in the catalog runs; None when no guest has this id."""
+
+    def task_end(self, upid: str) -> TaskEnd | None:
+        """How a task ended, with the tail of its log unless it succeeded; None while it runs."""
+
+    def task_failure(self, doing: str, end: TaskEnd) -> TransientError | PermanentError:
+        """Say what a failed task means, as for a refused request; `doing` completes "Unable to …"."""
+
+    def abort(self, upid: str) -> None:
+        """Ask a task to stop; one that has ended stays as it is. Its end is seen by `task_end`."""
+
+    def recent_tasks(self, node: str, ctid: int) -> list[ProxmoxTask]:
+        """The node's tasks with this id in their UPID, newest first. A clone's UPID names its *source*."""
+
+    def pool_of(self, ctid: int, expected: str) -> str:
+        """The pool that a guest is a member of, nothing if of none. It takes one call if it is the expected one."""
+
+    def join_pool(self, ctid: int, pool: str) -> None:
+        """Make a guest a member of a pool, and of no other."""
+
+    def os_templates(self, node: str, storage: str) -> frozenset[str]:
+        """The volume ids of the OS templates on a storage."""
+
+    def appliances(self, node: str) -> frozenset[str]:
+        """The file names of the OS templates in Proxmox's appliance index."""
+
+    def download_os_template(self, node: str, volume: str) -> str:
+        """Start the download of an OS template of the index; returns the UPID."""
+
+    def whoami(self) -> str:
+        """The name that our own tasks carry in their UPIDs: `user@realm!token`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command on a node ended: 127 if it does not exist, 128 + N if signal N ended it."""
+
+    exit_code: int
+    out: bytes
+    err: bytes
+
+
+class NodeShell(Protocol):
+    """The node shell door: commands on a node, as root. What the API cannot do is built on it."""
+
+    def run(self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
+        """Run one command to its end, at most `timeout` seconds; no shell ever reads its arguments.
+
+        Raises TransientError when the node cannot be reached, the connection is cut, or the time is over: the command
+        may have run, or run still. Raises PermanentError when the host key or our own key is refused, for a node that
+        this door does not lead to, and for an argument that no command can have.
+        """

@@ -1,0 +1,184 @@
+"""One way through to Proxmox's HTTPS API: every call of the project is made by `Door.call`.
+
+TLS is always verified, by CAs, by a fingerprint or by both; every call has timeouts, each thread of each process has a
+session of its own, and nothing is taken from the environment: no proxies, no `REQUESTS_CA_BUNDLE`, no `~/.netrc`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from proxmoxer.backends.https import Backend, JsonSerializer
+from proxmoxer.core import ProxmoxResource, ResourceException
+from requests.adapters import HTTPAdapter
+
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.proxmox.errors import Answer, Request, error_of_answer, error_of_exception
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import requests
+
+_PORT = 8006
+_OK, _NO_ANSWER = "200", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach Proxmox. `host` may carry a port; without `ca_file` the machine's own CAs count.
+
+    With `fingerprint`, SHA-256 in hexadecimal, only the certificate that has it is accepted, whatever name it bears:
+    who signed it counts only if there is a `ca_file` too (ADR 9).
+    """
+
+    host: str
+    user: str
+    """The owner of the API token, with its realm."""
+    token_name: str
+    token_value: str = field(repr=False)
+    ca_file: str | None = None
+    fingerprint: str | None = None
+    connect_seconds: float = 5.0
+    read_seconds: float = 15.0
+
+    def __post_init__(self) -> None:
+        """Refuse a secret that cannot be in a header: http.client would show it in its own error."""
+        if not self.token_value.isascii() or not self.token_value.isprintable() or " " in self.token_value:
+            raise PermanentError(
+                "The secret of the Proxmox API token has characters that no secret has, such as a line break.",
+                cause="proxmox-login",
+                remedy="Correct PHOENIX_PROXMOX_TOKEN_VALUE.",
+            )
+
+    @property
+    def token_id(self) -> str:
+        """The name that our own tasks carry: `user@realm!token`."""
+        return f"{self.user}!{self.token_name}"
+
+
+class Door:
+    """The sessions, one per thread and process. `on_call` hears of every call just before it is made.
+
+    `on_answer` hears of it afterwards: its status (`none` without an answer) and how many seconds it took.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        on_call: Callable[[Request], None] | None = None,
+        on_answer: Callable[[Request, str, float], None] | None = None,
+    ) -> None:
+        self._access = access
+        self._on_call = on_call
+        self._on_answer = on_answer
+        self._local = threading.local()
+
+    def call(self, request: Request, **params: str | int) -> Any:
+        """Make one call; returns the answer's `data`. Raises TransientError or PermanentError.
+
+        The parameters of a GET or DELETE go into the query, others into a form.
+        """
+        if self._on_call is not None:
+            self._on_call(request)
+        send = getattr(self._root()(request.path), request.method.lower())
+        status, began = _NO_ANSWER, time.monotonic()
+        try:
+            answer = send(**params)
+            status = _OK
+        except ResourceException as error:
+            status = str(error.status_code)
+            raise error_of_answer(request, _answer(error)) from error
+        except OSError as error:
+            raise error_of_exception(request, error) from error
+        except _NotProxmoxError as error:
+            raise _no_api(request, error) from error
+        finally:
+            if self._on_answer is not None:
+                self._on_answer(request, status, time.monotonic() - began)
+        return answer
+
+    def _root(self) -> ProxmoxResource:
+        """Return the session of this thread. A forked process makes its own: two must not share a TLS connection."""
+        local = self._local
+        if getattr(local, "process", None) != os.getpid():
+            local.process, local.root = os.getpid(), self._connect()
+        root: ProxmoxResource = local.root
+        return root
+
+    def _connect(self) -> ProxmoxResource:
+        """Build what `proxmoxer.ProxmoxAPI` builds, which offers no way to its session and its serializer."""
+        access = self._access
+        backend = Backend(
+            access.host,
+            port=_PORT,
+            user=access.user,
+            token_name=access.token_name,
+            token_value=access.token_value,
+            verify_ssl=access.ca_file or access.fingerprint is None,
+            timeout=(access.connect_seconds, access.read_seconds),
+        )
+        session: requests.Session = backend.get_session()
+        session.trust_env = False
+        # Proxmox redirects nobody, and a token is not for whoever does.
+        session.max_redirects = 0
+        if access.fingerprint is not None:
+            session.mount("https://", _Pinned(access.fingerprint))
+        return ProxmoxResource(base_url=backend.get_base_url(), session=session, serializer=_Serializer())
+
+
+class _Pinned(HTTPAdapter):
+    """Has urllib3 compare the certificate's fingerprint in each handshake, before anything is sent."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options, assert_fingerprint=self._fingerprint)
+
+
+class _NotProxmoxError(Exception):
+    """A successful answer that is not Proxmox's JSON: a login page, a proxy's own page."""
+
+
+class _Serializer(JsonSerializer):  # type: ignore[misc] # proxmoxer publishes no types
+    """Hands over the body's `message` too, and does not take a page of HTML for an answer."""
+
+    def loads(self, response: requests.Response) -> Any:
+        body = _body(response)
+        if "data" not in body:
+            raise _NotProxmoxError(f"the answer is not Proxmox's but {response.headers.get('Content-Type', 'unknown')}")
+        return body["data"]
+
+    def loads_errors(self, response: requests.Response) -> dict[str, Any]:
+        return _body(response)
+
+
+def _body(response: requests.Response) -> dict[str, Any]:
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _answer(error: ResourceException) -> Answer:
+    fields = error.errors.get("errors")
+    return Answer(
+        status=error.status_code,
+        reason=error.content or "",
+        message=str(error.errors.get("message") or ""),
+        fields=fields if isinstance(fields, dict) else {},
+    )
+
+
+def _no_api(request: Request, error: _NotProxmoxError) -> TransientError | PermanentError:
+    """Whatever stands before Proxmox may be there for a moment only, unless it took an order."""
+    answer = Answer(502, message=str(error))
+    return error_of_answer(request, answer)

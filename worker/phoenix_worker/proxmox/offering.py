@@ -1,0 +1,55 @@
+"""What the cluster offers, remembered for a minute."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.planned.feasibility import Offer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phoenix_worker.core.model.ports import Proxmox
+
+T = TypeVar("T")
+
+_REMEMBERED_S = 60.0
+
+
+class Offering:
+    """Asks Proxmox for storages and bridges, and remembers them for all threads of a worker."""
+
+    def __init__(self, proxmox: Proxmox, clock: Callable[[], float] = time.monotonic) -> None:
+        self._proxmox = proxmox
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, Any]] = {}
+
+    def on(self, node: str) -> Offer:
+        """Tell what a node has. What the token may not ask is not known."""
+        return Offer(
+            self._ask("", self._proxmox.storages),
+            self._ask(node, lambda: self._proxmox.bridges(node)),
+        )
+
+    def forget(self) -> None:
+        """Ask anew the next time."""
+        with self._lock:
+            self._known.clear()
+
+    def _ask(self, what: str, ask: Callable[[], T]) -> T | None:
+        answer: T | None
+        with self._lock:
+            at, answer = self._known.get(what, (float("-inf"), None))
+        if self._clock() - at < _REMEMBERED_S:
+            return answer
+        try:
+            answer = ask()
+        except PermanentError:
+            answer = None
+        with self._lock:
+            self._known[what] = (self._clock(), answer)
+        return answer

@@ -1,0 +1,287 @@
+"""The worker's settings: environment variables `PHOENIX_…`, or the same names in a file `.env`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote, urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, verified
+from phoenix_producer.client.secret_files import secret, with_password
+from phoenix_producer.contract import ContractError
+from phoenix_worker.catalog.resolve import Defaults
+from phoenix_worker.catalog.scripts import IN_CONTAINER, ScriptPlaces
+from phoenix_worker.proxmox.connection import Access
+from phoenix_worker.settings import values
+
+ENV_FILE = ".env"
+_PREFIX = "PHOENIX_"
+_SECRET = ("redis_url", "redis_password", "proxmox_token_value", "webhook_secret")
+"""What may be read from files."""
+
+
+class SettingsError(Exception):
+    """Settings that are missing or wrong; the message names each with what to do."""
+
+
+class Settings(BaseSettings):
+    """What a worker needs to know. Flower and the worker read the same."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
+
+    redis_url: Annotated[
+        SecretStr,
+        AfterValidator(values.redis_url),
+        Field(description="Redis or Valkey: broker, results and ledger. `rediss://` for TLS."),
+    ] = SecretStr(DEFAULT_REDIS_URL)
+    redis_ca_file: Annotated[
+        Path | None,
+        AfterValidator(values.redis_ca_file),
+        Field(
+            description="CA that signed the certificate of Redis, for `rediss://`. Without it the machine's own CAs "
+            "count. Certificate and name are always verified."
+        ),
+    ] = None
+    redis_password: Annotated[
+        SecretStr | None, Field(description="Its password, with whatever characters, where the URL has none.")
+    ] = None
+    catalog: Annotated[Path, Field(description="The catalog of containers. Read again when its content changes.")] = (
+        Path("phoenix_lxc_configs.json")
+    )
+    proxmox_host: Annotated[
+        str, AfterValidator(values.host), Field(description="Name or address of a Proxmox node, `host` or `host:port`.")
+    ]
+    proxmox_user: Annotated[
+        str, AfterValidator(values.user), Field(description="Owner of the API token, with its realm: `phoenix@pve`.")
+    ]
+    proxmox_token_name: Annotated[str, AfterValidator(values.filled), Field(description="Name of the API token.")]
+    proxmox_token_value: Annotated[
+        SecretStr, AfterValidator(values.secret), Field(description="Secret of the API token. Never logged.")
+    ]
+    proxmox_ca_file: Annotated[
+        Path | None,
+        AfterValidator(values.ca_file),
+        Field(
+            description="CA that signed the node's certificate (`/etc/pve/pve-root-ca.pem` of the node). "
+            "Without it the machine's own CAs count. Certificates are always verified."
+        ),
+    ] = None
+    proxmox_fingerprint: Annotated[
+        str | None,
+        AfterValidator(values.fingerprint),
+        Field(
+            description="SHA-256 fingerprint of the node's certificate, as `pvenode cert info` tells it: no other is "
+            "accepted. Alone it is the whole verification; with a CA file both must hold."
+        ),
+    ] = None
+    proxmox_timeout: Annotated[
+        float, Field(gt=0, le=300, description="Seconds that one answer of Proxmox may take.")
+    ] = 15.0
+    shell: Annotated[
+        Literal["ssh", "local"] | None,
+        Field(
+            description="The door to the nodes' shells, for scripts and for what only root may set: `ssh`, or `local` "
+            "for a worker that runs on the node `PHOENIX_NODE`. Without it, containers that need it are refused."
+        ),
+    ] = None
+    shell_user: Annotated[
+        str, AfterValidator(values.filled), Field(description="Whom SSH logs in as; one who is not root needs sudo.")
+    ] = "root"
+    shell_key_file: Annotated[
+        Path | None,
+        AfterValidator(values.readable),
+        Field(description="Private key for SSH. Without it: the SSH agent, then the keys in `~/.ssh`."),
+    ] = None
+    shell_known_hosts: Annotated[
+        Path | None,
+        AfterValidator(values.readable),
+        Field(description="The nodes' host keys, which are always verified. Without it: `~/.ssh/known_hosts`."),
+    ] = None
+    shell_addresses: Annotated[
+        dict[str, tuple[str, int]],
+        NoDecode,
+        BeforeValidator(values.addresses),
+        Field(description="Where nodes are that have no such name: `pve1=10.0.0.11,pve2=10.0.0.12:2222`."),
+    ] = {}
+    shell_capacity: Annotated[
+        int, Field(ge=1, le=10, description="Commands that a worker runs on one node at the same time.")
+    ] = 4
+    shell_sudo: Annotated[
+        bool, Field(description="Whether commands on a node are run by `sudo -n`, for a user who is not root.")
+    ] = False
+    scripts: Annotated[
+        str,
+        AfterValidator(values.script_pattern),
+        Field(
+            description="Where the script of a feature is. A path beside the catalog: it is pushed into the container "
+            "and run there. An absolute path: it lies on the node and is run there, with the CTID as its argument."
+        ),
+    ] = IN_CONTAINER
+    script_timeout: Annotated[
+        float,
+        Field(gt=0, le=604800, description="Seconds that a script may take for which `script_timeouts` says nothing."),
+    ] = 3600.0
+    node: Annotated[str, Field(description="Node of containers that declare none.")] = "pve"
+    template_storage: Annotated[str, Field(description="Storage of OS templates that the catalog gives as a path.")] = (
+        "local"
+    )
+    scratch_ctids: Annotated[
+        str | None,
+        AfterValidator(values.ctids),
+        Field(
+            description="CTIDs at which templates are rebuilt, as `9000-9099`: a hundred, or as many as there are "
+            "templates. Nothing else may use them. Without them nothing is rebuilt."
+        ),
+    ] = None
+    node_capacity: Annotated[
+        int, Field(ge=1, le=64, description="Creations and clones that one node does at the same time.")
+    ] = 4
+    patience: Annotated[
+        float,
+        Field(ge=0, le=86400, description="Seconds that a step is tried again when Proxmox is away, busy or locked."),
+    ] = 300.0
+    heartbeat_ttl: Annotated[
+        float, Field(ge=1, le=60, description="Seconds after its last heartbeat until a worker counts as dead.")
+    ] = 3.0
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="One line an act, for people or for programs.")
+    ] = "text"
+    metrics_address: Annotated[
+        str | None,
+        AfterValidator(values.listening),
+        Field(
+            description="Where this worker serves Prometheus metrics, such as `127.0.0.1:9464`: to everybody who "
+            "reaches it. Not at all without."
+        ),
+    ] = None
+    webhook_url: Annotated[
+        str | None, AfterValidator(values.webhook_url), Field(description="Where to POST what becomes of jobs, signed.")
+    ] = None
+    webhook_secret: Annotated[
+        SecretStr | None, Field(description="What that is signed with (HMAC-SHA256): `whsec_…`, or any text.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _sign_webhooks(self) -> Self:
+        if self.webhook_url is not None and self.webhook_secret is None:
+            raise ValueError(f"{_PREFIX}WEBHOOK_URL needs {_PREFIX}WEBHOOK_SECRET: nothing is sent unsigned.")
+        return self
+
+    @model_validator(mode="after")
+    def _complete_url(self) -> Self:
+        if self.redis_password is not None:
+            url = with_password(self.redis_url.get_secret_value(), self.redis_password.get_secret_value())
+            object.__setattr__(self, "redis_url", SecretStr(url))
+        return self
+
+    def secrets(self) -> list[str]:
+        """What must be in no log: as it is, and as it stands in a URL."""
+        password = urlsplit(self.redis_url.get_secret_value()).password or ""
+        webhook = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        return [self.proxmox_token_value.get_secret_value(), password, unquote(password), webhook]
+
+
+def redis_of(settings: Settings) -> str:
+    """Say where Redis is, and how its certificate is verified. It holds the password."""
+    ca_file = str(settings.redis_ca_file) if settings.redis_ca_file else None
+    return verified(settings.redis_url.get_secret_value(), ca_file)
+
+
+def access_of(settings: Settings) -> Access:
+    """Say how to reach Proxmox."""
+    return Access(
+        host=settings.proxmox_host,
+        user=settings.proxmox_user,
+        token_name=settings.proxmox_token_name,
+        token_value=settings.proxmox_token_value.get_secret_value(),
+        ca_file=str(settings.proxmox_ca_file) if settings.proxmox_ca_file else None,
+        fingerprint=settings.proxmox_fingerprint,
+        read_seconds=settings.proxmox_timeout,
+    )
+
+
+def defaults_of(settings: Settings) -> Defaults:
+    """Say what holds where the catalog says nothing."""
+    return Defaults(
+        node=settings.node,
+        template_storage=settings.template_storage,
+        scratch=values.range_of(settings.scratch_ctids) if settings.scratch_ctids else None,
+        scripts=ScriptPlaces(settings.scripts, on_node=settings.scripts.startswith("/")),
+    )
+
+
+def load_settings() -> Settings:
+    """Read the settings. Raises SettingsError with a line for each that is missing, wrong or misspelt."""
+    problems = _misspelt()
+    try:
+        settings = Settings(**_from_files())
+    except ValidationError as error:
+        problems += [_told(entry["loc"], _reason(entry["type"], entry["msg"])) for entry in error.errors()]
+    except ContractError as error:
+        problems.append(str(error))
+    if problems:
+        raise SettingsError("\n".join(["The settings are not usable:", *(f"  {problem}" for problem in problems)]))
+    return settings
+
+
+def _from_files() -> dict[str, Any]:
+    environ = {**dotenv_values(ENV_FILE), **os.environ}
+    found = {field: secret(environ, _name((field,))) for field in _SECRET}
+    return {field: value for field, value in found.items() if value is not None}
+
+
+def _told(location: tuple[int | str, ...], reason: str) -> str:
+    return f"{_name(location)}: {reason}" if location else reason
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return _PREFIX + str(location[0]).upper()
+
+
+def _reason(kind: str, message: str) -> str:
+    return (
+        "is not set. Set it in the environment or in .env."
+        if kind == "missing"
+        else message.removeprefix("Value error, ")
+    )
+
+
+def _misspelt() -> list[str]:
+    known = [_name((field,)) for field in Settings.model_fields]
+    known += [f"{_name((field,))}_FILE" for field in _SECRET]
+    given = [name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))]
+    strange = sorted({name for name in given if name.startswith(_PREFIX) and name not in known})
+    return [f"{name}: there is no such setting.{_guess(name, known)}" for name in strange]
+
+
+def _guess(name: str, known: list[str]) -> str:
+    ends = [one.removeprefix(_PREFIX) for one in known]
+    close = difflib.get_close_matches(name.removeprefix(_PREFIX), ends, n=1, cutoff=0.6)
+    return f" Did you mean {_PREFIX}{close[0]}?" if close else f" Known: {', '.join(known)}."
+
+
+def _shown(default: object) -> object:
+    """Write down a default; one of a secret is none."""
+    return default.get_secret_value() if isinstance(default, SecretStr) else default
+
+
+def settings_page() -> str:
+    """The first half of `docs/configuration.md`, made from the settings themselves."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        optional = "none" if field.default in (None, {}) else f"`{_shown(field.default)}`"
+        default = "**required**" if field.is_required() else optional
+        rows.append(f"| `{_name((name,))}` | {default} | {field.description} |")
+    head = (
+        "# Settings\n\nEnvironment variables, or the same names in a file `.env` in the working directory. This "
+        "page is made by `python -m phoenix_worker.settings`.\n\nA secret may also stand in a file: "
+        f"{', '.join(f'`{_name((field,))}_FILE`' for field in _SECRET)} name it, as Docker, Kubernetes and systemd "
+        "hand secrets over. A line break at its end does not count.\n\n| name | default | what |\n|---|---|---|\n"
+    )
+    return head + "\n".join(rows) + "\n"

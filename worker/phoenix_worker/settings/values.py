@@ -1,0 +1,144 @@
+"""What the values of settings must be: each check returns the value, or raises ValueError with what is wrong."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from phoenix_producer.client.redis_url import usable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+_ADDRESS = re.compile(r"(?P<node>[\w.-]+)=(?:\[(?P<ip6>[\da-fA-F:.]+)\]|(?P<host>[\w.-]+))(?::(?P<port>\d{1,5}))?")
+_CTIDS = range(100, 1_000_000_000)
+
+
+def redis_url(value: SecretStr) -> SecretStr:
+    """Refuse what no Redis client can use."""
+    usable(value.get_secret_value())
+    return value
+
+
+def host(value: str) -> str:
+    """Refuse an address with scheme or path."""
+    if "/" in value:
+        raise ValueError("is a name or address without https:// and path, with or without a port.")
+    return filled(value)
+
+
+def user(value: str) -> str:
+    """Refuse a name without its realm, and one with the token in it."""
+    if "!" in value:
+        raise ValueError("is the token's owner alone; what follows the ! goes into PHOENIX_PROXMOX_TOKEN_NAME.")
+    if "@" not in value:
+        raise ValueError("lacks its realm, as in phoenix@pve.")
+    return value
+
+
+def secret(value: SecretStr) -> SecretStr:
+    """Refuse what cannot be sent in a header."""
+    text = filled(value.get_secret_value())
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("has characters that no secret has, such as a space or a line break.")
+    return value
+
+
+def fingerprint(value: str | None) -> str | None:
+    """Refuse what is no SHA-256 fingerprint."""
+    if value is not None and not re.fullmatch(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}", value):
+        raise ValueError("is no SHA-256 fingerprint: 32 pairs of hexadecimal digits, with colons or without.")
+    return value
+
+
+def ca_file(value: Path | None) -> Path | None:
+    """Read the CA of Proxmox's certificate."""
+    remedy = "Copy /etc/pve/pve-root-ca.pem of a Proxmox node there"
+    return None if value is None else _certificate(value, remedy)
+
+
+def redis_ca_file(value: Path | None) -> Path | None:
+    """Read the CA of Redis's certificate."""
+    return None if value is None else _certificate(value, "Copy the CA of the Redis server's certificate there")
+
+
+def _certificate(value: Path, remedy: str) -> Path:
+    """Read it, as each connection would: whatever is wrong is found before a request fails of it."""
+    remedy = f"{remedy}, or leave it unset if the machine's own CAs will do."
+    try:
+        found = ssl.create_default_context(cafile=value).cert_store_stats()["x509"]
+    except ssl.SSLError:
+        found = 0
+    except OSError as error:
+        raise ValueError(f"cannot be read ({value}: {error.strerror}). {remedy}") from error
+    if not found:
+        raise ValueError(f"holds no PEM certificate ({value}). {remedy}")
+    return value
+
+
+def script_pattern(value: str) -> str:
+    """Refuse a pattern without a place for the name."""
+    if "{feature}" not in value:
+        raise ValueError("does not say where the feature's name goes: write {feature} there.")
+    return value
+
+
+def readable(value: Path | None) -> Path | None:
+    """Refuse a file that cannot be read."""
+    try:
+        if value is not None:
+            value.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({value}: {error.strerror}).") from error
+    return value
+
+
+def addresses(value: Any) -> Any:
+    """Read `node=host` and `node=host:port`, separated by commas; an IPv6 address with a port is in brackets."""
+    if not isinstance(value, str):
+        return value
+    found = (_ADDRESS.fullmatch(part.strip()) for part in value.split(",") if part.strip())
+    read = {one["node"]: (one["ip6"] or one["host"], int(one["port"] or 22)) for one in found if one}
+    if len(read) < sum(bool(part.strip()) for part in value.split(",")):
+        raise ValueError("is no list such as pve1=10.0.0.11,pve2=[fd00::12]:2222, each node once.")
+    return read
+
+
+def ctids(value: str | None) -> str | None:
+    """Refuse what is no range of CTIDs."""
+    if value is not None and range_of(value) is None:
+        raise ValueError(f"is no range of CTIDs from {_CTIDS[0]} to {_CTIDS[-1]}, such as 9000-9099.")
+    return value
+
+
+def range_of(value: str) -> range | None:
+    """Read `first-last`; None for anything else."""
+    first, dash, last = value.partition("-")
+    if not (dash and first.isdecimal() and last.isdecimal()):
+        return None
+    found = range(int(first), int(last) + 1)
+    return found if found and found[0] in _CTIDS and found[-1] in _CTIDS else None
+
+
+def listening(value: str | None) -> str | None:
+    """Refuse what is no address with a port."""
+    if value is not None and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", value):
+        raise ValueError("is an address to listen on, with its port, such as 127.0.0.1:9464.")
+    return value
+
+
+def webhook_url(value: str | None) -> str | None:
+    """Refuse what no webhook can be sent to."""
+    if value is not None and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
+        raise ValueError("is no URL such as https://hooks.example/phoenix.")
+    return value
+
+
+def filled(value: str) -> str:
+    """Refuse nothing at all."""
+    if not value.strip():
+        raise ValueError("is empty.")
+    return value

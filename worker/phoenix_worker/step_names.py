@@ -1,0 +1,36 @@
+"""The steps of a job: their names in results and journals, and the Celery tasks that do them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class StepName(StrEnum):
+    """One step. Results, journals and plans carry its value; `task` is the name of its Celery task."""
+
+    CREATE = "create"
+    CLONE = "clone"
+    CONFIGURE = "configure"
+    START = "start"
+    PROVISION = "provision"
+    STOP = "stop"
+    SEAL = "seal"
+    VERIFY = "verify"
+    DESTROY = "destroy"
+    REPLACE = "replace"
+    COPY = "copy"
+    """A clone from what was built at the scratch CTID; results call it a clone."""
+    MARK = "mark"
+    DROP_SNAPSHOTS = "drop-snapshots"
+    REPORT = "report"
+
+    @property
+    def task(self) -> str:
+        """The name of the Celery task that does this step."""
+        return f"phoenix.{_TASKS.get(self, self.value)}"
+
+
+_TASKS = {StepName.DESTROY: "remove", StepName.DROP_SNAPSHOTS: "drop_snapshots"}
+
+MAKING = frozenset({StepName.CREATE, StepName.CLONE})
+"""Steps after which a CTID exists that did not exist before."""

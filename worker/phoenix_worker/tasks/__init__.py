@@ -1,0 +1,1 @@
+"""What a message starts: each task composes actions and answers."""

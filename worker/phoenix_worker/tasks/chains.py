@@ -1,0 +1,96 @@
+"""Celery signatures for planned steps, chained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery.canvas import Signature, chain
+
+from phoenix_worker.core.allowed.ownership import Purpose
+from phoenix_worker.step_names import StepName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from phoenix_producer.contract import EnsureRequest
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.planned.adopting import Adoption
+    from phoenix_worker.core.planned.plan import PlannedStep
+    from phoenix_worker.core.planned.rebuilding import Rebuild
+
+
+def chain_ensure(
+    task: PhoenixTask, declaration: Declaration, steps: Iterable[PlannedStep], request: EnsureRequest
+) -> Signature:
+    """Chain the steps of an ensure; the last one tells the result."""
+    names = [step.name for step in steps if step.name is not StepName.VERIFY]
+    consent = {"adopted": request.adopt, "accepted": request.accept_not_applied}
+    links = [_link(task, name, declaration, **consent) for name in (*names, StepName.VERIFY)]
+    for link in links:
+        if link.task == StepName.PROVISION.task and request.rerun:
+            link.kwargs["rerun"] = list(request.rerun)
+    return chain(*links)
+
+
+def chain_build(
+    task: PhoenixTask,
+    template: Declaration,
+    steps: Iterable[PlannedStep],
+    *,
+    then: Declaration,
+    adopted: bool,
+    accepted: bool,
+) -> Signature:
+    """Chain the steps that a template lacks, and after them the clone that waits for it."""
+    links = [_link(task, step.name, template, adopted=False, accepted=accepted) for step in steps]
+    return chain(*links, _link(task, StepName.CLONE, then, adopted=adopted, accepted=accepted))
+
+
+def _link(task: PhoenixTask, name: StepName, declaration: Declaration, *, adopted: bool, accepted: bool) -> Signature:
+    options = {"adopted": adopted} | ({"accepted": True} if accepted else {})
+    return task.app.signature(name.task, args=(declaration.ctid, declaration.hash), kwargs=options, immutable=True)
+
+
+def chain_removal(task: PhoenixTask, declaration: Declaration) -> Signature:
+    """Chain the removal of a CTID and its report."""
+    return chain(_of(task, StepName.DESTROY, declaration, Purpose.DESTROY), _of(task, StepName.REPORT, declaration))
+
+
+def chain_rebuild(task: PhoenixTask, rebuild: Rebuild, *, accepted: bool) -> Signature:
+    """Chain what builds a template at the scratch CTID, and then its replacement."""
+    clear = [_of(task, StepName.DESTROY, rebuild.scratch, Purpose.SCRATCH)] if rebuild.clear else []
+    build = [_link(task, step.name, rebuild.scratch, adopted=False, accepted=accepted) for step in rebuild.build]
+    told = (rebuild.scratch.ctid, rebuild.scratch.hash)
+    return chain(*clear, *build, _of(task, StepName.REPLACE, rebuild.template, *told, accepted=accepted))
+
+
+def chain_replacement(task: PhoenixTask, template: Declaration, scratch: Declaration, *, accepted: bool) -> Signature:
+    """Chain what puts a template in the place of the old one."""
+    finish = (
+        _link(task, name, template, adopted=False, accepted=accepted) for name in (StepName.CONFIGURE, StepName.SEAL)
+    )
+    return chain(
+        _of(task, StepName.DESTROY, template, Purpose.REBUILD),
+        _of(task, StepName.COPY, template, scratch.ctid),
+        *finish,
+        _of(task, StepName.DESTROY, scratch, Purpose.SCRATCH),
+        _of(task, StepName.REPORT, template),
+    )
+
+
+def chain_adoption(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> Signature:
+    """Chain what makes a container ours, and a template if it is declared as one."""
+    declaration, snapshots = adoption.declaration, list(adoption.snapshots)
+    links = (
+        (adoption.mark, _of(task, StepName.MARK, declaration, purpose)),
+        (adoption.stop, _link(task, StepName.STOP, declaration, adopted=False, accepted=True)),
+        (bool(snapshots), _of(task, StepName.DROP_SNAPSHOTS, declaration, snapshots)),
+        (adoption.seal, _link(task, StepName.SEAL, declaration, adopted=False, accepted=True)),
+    )
+    return chain(*(link for wanted, link in links if wanted), _of(task, StepName.REPORT, declaration))
+
+
+def _of(task: PhoenixTask, step: StepName, declaration: Declaration, *more: Any, **options: Any) -> Signature:
+    args = (declaration.ctid, declaration.hash, *more)
+    return task.app.signature(step.task, args=args, kwargs=options, immutable=True)

@@ -1,0 +1,275 @@
+"""The tasks of the canvas. Each looks before it acts, and may be run again from its top: see `durable/task.py`.
+
+ensure(103)     dependencies → hold 103 → survey → replace by the steps that differ, then verify(103)
+clone(103)      hold 900 → not a template? replace by the steps of 900, then clone(103) → once: POST → wait
+create(900)     OS template there → once: POST → wait
+configure(n)    once: diff → one PUT → resize → wait
+start(n)        once: look → POST → wait; stop(n) likewise
+provision(n)    once: look → for each script: once: start it → wait → once: note that it ran
+seal(900)       once: look → POST → wait until it is a template
+verify(n)       once: health check, or sleep and again → once: snapshot → the result
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_producer.contract import (
+    CANCEL,
+    CONTAINERS,
+    DRIFT,
+    ENSURE,
+    PLAN,
+    REFUSE,
+    STATUS,
+    Cancelled,
+    ContractError,
+    EnsureFailed,
+    EnsureRequest,
+    Failure,
+)
+from phoenix_worker.actions import recover
+from phoenix_worker.actions.configure import converge, grow
+from phoenix_worker.actions.look import look, looked_just_now, permit, refuse_if_taken, survey, template_there
+from phoenix_worker.actions.make import Sending, make, make_clone
+from phoenix_worker.actions.orders import clone_order, create_order
+from phoenix_worker.actions.preflight import refuse_what_cannot_change, refuse_what_cannot_work
+from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template
+from phoenix_worker.actions.provision import run_scripts, verify_health
+from phoenix_worker.answers import result as outcome
+from phoenix_worker.answers.drift import drifts
+from phoenix_worker.answers.forecast import foresee
+from phoenix_worker.answers.status import standings
+from phoenix_worker.base import lane
+from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
+from phoenix_worker.core.differs.scripts import must_be_verified
+from phoenix_worker.core.planned.plan import is_configuring, is_making, plan
+from phoenix_worker.durable.task import CANCELLED
+from phoenix_worker.step_names import StepName
+from phoenix_worker.tasks import chains
+from phoenix_worker.tasks.registry import task
+from phoenix_worker.tasks.requests import declaration_for, shared_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phoenix_worker.base import PhoenixTask
+
+
+@task(ENSURE, EnsureRequest)
+def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
+    """Make a CTID exist, configured and running as declared."""
+    if request.dry_run:
+        return outcome.dry_run(self, foresee(self, request))
+    self.reach(self.current_declaration(request.ctid), accepted=request.accept_not_applied)
+    shared = self.share(shared_by(request, self.current_declaration(request.ctid)))
+    if shared is not None:
+        return outcome.shared(self, shared)
+    have_dependencies(self, request)
+    self.hold(lane(request.ctid), departing=True)
+    declaration = declaration_for(self, request)
+    seen, verdict = survey(self, declaration, adopt=request.adopt)
+    steps = plan(declaration, seen, verdict)
+    if not steps:
+        return outcome.unchanged(self, declaration, seen)
+    if is_making(steps):
+        refuse_what_cannot_work(self, declaration)
+    elif is_configuring(steps):
+        refuse_what_cannot_change(self, declaration, seen)
+    return self.replace(chains.chain_ensure(self, declaration, steps, request))
+
+
+@task(StepName.CLONE.task)
+def clone(
+    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+) -> dict[str, Any]:
+    """Clone a CTID from its template, which is built first if it is none yet."""
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+    template = self.current_declaration(declaration.clone_from)
+    self.hold(lane(template.ctid))
+    finished, warnings = template_there(self, template)
+    if not finished:
+        refuse_if_taken(self, declaration)
+        template = self.reach(template, accepted=accepted)
+        build = plan(template, *survey(self, template))
+        return self.replace(
+            chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)
+        )
+    posted = make_clone(self, declaration, clone_order(declaration, self.creation))
+    return self.step(StepName.CLONE, ctid, posted["at"], upid=posted["upid"], source=template.ctid, warnings=warnings)
+
+
+@task(StepName.CREATE.task)
+def create(
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    *,
+    adopted: bool,  # noqa: ARG001 - as every link
+    accepted: bool = False,
+) -> dict[str, Any]:
+    """Create a CTID from its OS template, which is downloaded first if it is missing."""
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+    self.hold(f"node/{declaration.node}", self.node_capacity)
+    order = create_order(declaration, self.creation)
+    have_os_template(self, order)
+    posted = make(
+        self,
+        StepName.CREATE,
+        declaration,
+        Sending(
+            send=lambda: self.proxmox.create(order),
+            find_earlier=lambda when: recover.find_creation(self.proxmox, order, self.creation, when),
+        ),
+        doing=f"create CT {ctid} on {declaration.node} from {order.ostemplate}",
+        kind=f"vzcreate {declaration.node} {order.ostemplate}",
+    )
+    return self.step(StepName.CREATE, ctid, posted["at"], upid=posted["upid"])
+
+
+@task(StepName.CONFIGURE.task)
+def configure(
+    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+) -> dict[str, Any]:
+    """Change what is not as declared, and grow the disks."""
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+    done = self.once(StepName.CONFIGURE, lambda: converge(self, declaration, adopted=adopted))
+    for disk, size_gb in done["grow"].items():
+        grow(self, declaration, disk, size_gb)
+    told = {kind: done[kind] for kind in ("changes", "pending", "needs_rebuild", "warnings")}
+    return self.step(StepName.CONFIGURE, ctid, done["at"], **told)
+
+
+@task(StepName.START.task)
+def start(
+    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+) -> dict[str, Any]:
+    """Start a container, looked at just before."""
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+
+    def act() -> dict[str, Any]:
+        if not looked_just_now(self.steps_done(), ctid, time.time()):
+            _, verdict = look(self, declaration, adopt=adopted, power=False)
+            permit(may_start(verdict), verdict, f"start CT {ctid}")
+        return recover.posted(self.proxmox.start(declaration.node, ctid))
+
+    posted = self.once(
+        StepName.START,
+        act,
+        adopt=lambda when: recover.find_power_task(self.proxmox, declaration, "vzstart", when),
+        upid=recover.upid_of,
+    )
+    kind = f"vzstart {declaration.node} {declaration.clone_from or declaration.os_template}"
+    self.wait_until_done(StepName.START, posted, f"start CT {ctid} on {declaration.node}", kind=kind)
+    return self.step(StepName.START, ctid, posted["at"], upid=posted["upid"])
+
+
+@task(StepName.PROVISION.task)
+def provision(
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    *,
+    adopted: bool,
+    accepted: bool = False,
+    rerun: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Run the scripts that did not run as they are now."""
+    began = self.once("began", time.time)
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+    warnings = run_scripts(self, declaration, adopted=adopted, rerun=rerun)
+    return self.step(StepName.PROVISION, ctid, began, warnings=warnings)
+
+
+@task(StepName.STOP.task)
+def stop(
+    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+) -> dict[str, Any]:
+    """Shut a container down."""
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+
+    def act() -> dict[str, Any]:
+        _, verdict = look(self, declaration, adopt=adopted)
+        permit(may_stop(verdict), verdict, f"stop CT {ctid}")
+        return recover.posted(self.proxmox.stop(declaration.node, ctid))
+
+    posted = self.once(
+        StepName.STOP,
+        act,
+        adopt=lambda when: recover.find_power_task(self.proxmox, declaration, "vzshutdown", when),
+        upid=recover.upid_of,
+    )
+    self.wait_until_done(
+        StepName.STOP, posted, f"stop CT {ctid} on {declaration.node}", kind=f"vzshutdown {declaration.node}"
+    )
+    return self.step(StepName.STOP, ctid, posted["at"], upid=posted["upid"])
+
+
+@task(StepName.SEAL.task)
+def seal(
+    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+) -> dict[str, Any]:
+    """Convert a stopped container to a template, and see that it is one."""
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+
+    def act() -> dict[str, Any]:
+        seen, verdict = look(self, declaration, adopt=adopted)
+        if not seen.is_template:
+            permit(may_seal(verdict, seen), verdict, f"convert CT {ctid} to a template")
+            self.proxmox.convert_to_template(declaration.node, ctid)
+        return {"at": time.time()}
+
+    begun = self.once(StepName.SEAL, act, adopt=lambda when: recover.find_conversion(self.proxmox, declaration, when))
+    self.wait_until_template(declaration, since=begun["at"])
+    return self.step(StepName.SEAL, ctid, begun["at"], not_applied=declaration.not_applied)
+
+
+@task(StepName.VERIFY.task)
+def verify(
+    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+) -> dict[str, Any]:
+    """See that it is well, and tell what the job did."""
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+    warnings = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else ()
+    return outcome.of_job(self, declaration, warnings)
+
+
+@task(PLAN, EnsureRequest)
+def foretell(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
+    """Tell what an ensure would do."""
+    return outcome.planned(self, foresee(self, request))
+
+
+@task(CANCEL)
+def cancel(self: PhoenixTask, job: str = "") -> dict[str, str]:
+    """Stop a job for its requester, who is told at once."""
+    why = {"message": f"Job {job} was cancelled.", "cause": CANCELLED, "remedy": "Ask again if that was a mistake."}
+    verdict, of_job = self.engine.ledger.cancel(job, why)
+    if verdict == Cancelled.DETACHED:
+        self.backend.mark_as_failure(of_job, EnsureFailed.of(Failure(request_id=of_job, **why)))
+    return {"job": of_job or job, "verdict": verdict}
+
+
+@task(DRIFT)
+def drift(self: PhoenixTask, ctids: Any = (), accept_not_applied: Any = False) -> list[dict[str, Any]]:  # noqa: FBT002 - as it is sent
+    """Tell how what exists at the CTIDs, at all of the catalog by default, differs from it."""
+    return [one.model_dump(mode="json") for one in drifts(self, ctids, accepted=accept_not_applied)]
+
+
+@task(STATUS)
+def status(self: PhoenixTask, ctids: Any = ()) -> list[dict[str, Any]]:
+    """Tell what stands at the CTIDs, at all of the catalog by default."""
+    return [standing.model_dump(mode="json") for standing in standings(self, ctids)]
+
+
+@task(REFUSE)
+def refuse(self: PhoenixTask, why: str) -> None:  # noqa: ARG001 - as every task
+    """Fail in the place of a queue item that is no message."""
+    raise ContractError(f"Not a message that can be run: {why}.")
+
+
+@task(CONTAINERS)
+def containers(self: PhoenixTask) -> list[int]:
+    """Name the containers of the catalog that are not templates."""
+    return list(self.catalog.current().containers())

@@ -1,0 +1,28 @@
+"""The tasks of the worker, by name. `app.build` makes Celery tasks of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phoenix_producer.contract import REQUESTS
+from phoenix_worker.tasks.requests import binding, parsing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phoenix_producer.contract import Request
+
+TASKS: dict[str, Callable[..., Any]] = {}
+
+
+def task(name: str, request: type[Request] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Name a function as a task. With a `request` model, the function gets the message's arguments as one."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        if request is not None:
+            TASKS[name] = parsing(request, function)
+        else:
+            TASKS[name] = binding(function) if name in REQUESTS else function
+        return function
+
+    return register

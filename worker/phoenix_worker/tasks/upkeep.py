@@ -1,0 +1,184 @@
+"""The tasks for what stands there already. As in `tasks.py`, each looks before it acts.
+
+destroy(103)    hold 103 → survey → replace by remove(103), report(103)
+rebuild(900)    dependencies → hold scratch → survey both → replace by [remove(scratch)] and what builds it there, then
+                replace(900)
+replace(900)    hold 900 → survey → replace by remove(900), copy(900), configure(900), seal(900), remove(scratch), then
+                report(900)
+adopt(103)      hold 103 → survey → replace by those of mark, stop, drop_snapshots, seal that it lacks, then report(103)
+mark(n)         look → one PUT: our line in the notes
+drop_snapshots(900)  each once: look → DELETE → wait
+remove(n)       once: look → stop → wait → once: look, marker and linked clones → DELETE → wait
+copy(900)       once: POST full clone of scratch → wait
+report(n)       the result
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_producer.contract import (
+    ADOPT,
+    DESTROY,
+    REBUILD,
+    AdoptRequest,
+    DestroyRequest,
+    Outcome,
+    RebuildRequest,
+)
+from phoenix_worker.actions.look import look, permit, survey
+from phoenix_worker.actions.make import make_clone
+from phoenix_worker.actions.orders import copy_order
+from phoenix_worker.actions.prerequisites import have_dependencies
+from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
+from phoenix_worker.answers import result as outcome
+from phoenix_worker.base import lane
+from phoenix_worker.core.allowed.ownership import Action, Purpose
+from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.model.records import from_json, to_json
+from phoenix_worker.core.planned.adopting import adopted_notes, adoption
+from phoenix_worker.core.planned.rebuilding import copied, rebuild, refuse_rebuild, refuse_unbuilt
+from phoenix_worker.step_names import StepName
+from phoenix_worker.tasks import chains
+from phoenix_worker.tasks.registry import task
+
+if TYPE_CHECKING:
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+
+
+@task(DESTROY, DestroyRequest)
+def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
+    """Remove a container or template that is ours."""
+    declaration = self.current_declaration(request.ctid, to=Purpose.DESTROY)
+    if not request.dry_run:
+        self.hold(lane(request.ctid))
+    seen, verdict = survey(self, declaration, purpose=Purpose.DESTROY)
+    if verdict.action is Action.NOTHING:
+        return outcome.nothing(self, declaration, dry_run=request.dry_run)
+    may_go(self, declaration, seen, verdict, Purpose.DESTROY)
+    if request.dry_run:
+        return outcome.foretold(
+            self, declaration, Outcome.DESTROYED, (removal_line(seen),), needed_by(self, request.ctid)
+        )
+    return self.replace(chains.chain_removal(self, declaration))
+
+
+@task(REBUILD, RebuildRequest)
+def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
+    """Build a template anew at a scratch CTID, and have it replace the old one."""
+    accepted = request.accept_not_applied
+    hashes = _declared_now(self, request.ctid)
+    self.reach(self.current_declaration(request.ctid), accepted=accepted)
+    if not request.dry_run:
+        shared = self.share(f"rebuild {request.ctid} {hashes} {accepted:d}")
+        if shared is not None:
+            return outcome.shared(self, shared)
+        have_dependencies(self, request)
+        self.hold(lane(hashes["scratch"]), departing=True)
+    template, scratch = _both(self, request.ctid, self.read("declared", lambda: hashes), accepted=accepted)
+    old, verdict = survey(self, copied(template, scratch.ctid), purpose=Purpose.REBUILD)
+    may_go(self, template, old, verdict, Purpose.REBUILD)
+    new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
+    may_go(self, scratch, new, verdict, Purpose.SCRATCH)
+    steps = rebuild(template, old, scratch, new)
+    if request.dry_run:
+        return outcome.foretold(self, template, Outcome.REBUILT, tuple(steps.lines()))
+    return self.replace(chains.chain_rebuild(self, steps, accepted=accepted))
+
+
+@task(StepName.REPLACE.task)
+def replace_it(self: PhoenixTask, ctid: int, declaration_hash: str, scratch: int, hash_: str, *, accepted: bool) -> Any:
+    """Take a template's lane, and have it replaced by what was built at the scratch CTID."""
+    template = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+    built = self.pinned_declaration(scratch, hash_, accepted=accepted)
+    self.hold(lane(ctid))
+    old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
+    may_go(self, template, old, verdict, Purpose.REBUILD)
+    refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
+    return self.replace(chains.chain_replacement(self, template, built, accepted=accepted))
+
+
+@task(ADOPT, AdoptRequest)
+def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
+    """Take over what an earlier tool made."""
+    purpose = Purpose.SEAL if request.seal else Purpose.ADOPT
+    declaration = self.current_declaration(request.ctid, to=purpose)
+    if not request.dry_run:
+        self.hold(lane(request.ctid))
+    seen, verdict = survey(self, declaration, purpose=purpose)
+    permit(verdict.action in _ADOPTABLE, verdict, f"{purpose} CT {request.ctid}")
+    there = seen.presence is Presence.HERE
+    snapshots = self.once("snapshots", lambda: self.proxmox.snapshots(seen.node, seen.ctid)) if there else ()
+    steps = adoption(declaration, seen, verdict, snapshots)
+    if not steps:
+        told = () if there else (f"Nothing stands at CT {seen.ctid} on {seen.node}.",)
+        return outcome.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
+    if request.dry_run:
+        return outcome.foretold(self, declaration, Outcome.ADOPTED, tuple(steps.lines()))
+    return self.replace(chains.chain_adoption(self, steps, purpose))
+
+
+@task(StepName.MARK.task)
+def mark(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> dict[str, Any]:
+    """Write our line into the notes of a CTID, and nothing else."""
+    declaration, began = self.pinned_declaration(ctid, declaration_hash, accepted=True), time.time()
+    seen, verdict = look(self, declaration, purpose=Purpose(purpose))
+    permit(verdict.action in _ADOPTABLE, verdict, f"{purpose} CT {ctid}")
+    if verdict.action is Action.MARK:
+        notes = {"description": adopted_notes(declaration, seen)}
+        self.proxmox.configure(declaration.node, ctid, changes=notes, delete=(), digest=seen.digest)
+    return self.step(StepName.MARK, ctid, began)
+
+
+@task(StepName.DROP_SNAPSHOTS.task)
+def drop_snapshots(self: PhoenixTask, ctid: int, declaration_hash: str, names: list[str]) -> dict[str, Any]:
+    """Delete the snapshots that were seen on what becomes a template."""
+    declaration, began = self.pinned_declaration(ctid, declaration_hash, accepted=True), time.time()
+    for name in names:
+        drop(self, declaration, name)
+    return self.step(StepName.DROP_SNAPSHOTS, ctid, began)
+
+
+@task(StepName.COPY.task)
+def copy(self: PhoenixTask, ctid: int, declaration_hash: str, source: int) -> dict[str, Any]:
+    """Clone a CTID from what was built in its place."""
+    template = self.pinned_declaration(ctid, declaration_hash, accepted=True)
+    built = from_json(self.once("built", lambda: to_json(self.proxmox.observe_template(template.node, source))))
+    posted = make_clone(self, copied(template, source), copy_order(template, built, self.creation))
+    return self.step(StepName.CLONE, ctid, posted["at"], upid=posted["upid"], source=source)
+
+
+@task(StepName.DESTROY.task)
+def remove_it(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> dict[str, Any]:
+    """Stop and delete a CTID."""
+    posted = remove(self, self.pinned_declaration(ctid, declaration_hash, accepted=True), Purpose(purpose))
+    return self.step(StepName.DESTROY, ctid, posted["at"], upid=posted["upid"])
+
+
+@task(StepName.REPORT.task)
+def report(self: PhoenixTask, ctid: int, declaration_hash: str) -> dict[str, Any]:
+    """Tell what the job did."""
+    return outcome.of_job(self, self.pinned_declaration(ctid, declaration_hash, accepted=True))
+
+
+_ADOPTABLE = frozenset({Action.NOTHING, Action.MARK, Action.CONVERGE, Action.REPAIR_SEAL})
+
+
+def _declared_now(self: PhoenixTask, ctid: int) -> dict[str, Any]:
+    """Name the declarations of a template and of its rebuild. Raises PermanentError where there can be none."""
+    template = self.current_declaration(ctid, to=Purpose.REBUILD)
+    scratch = refuse_rebuild(template, self.catalog.current().scratch(ctid))
+    return {"template": template.hash, "scratch": scratch.ctid, "built": scratch.hash}
+
+
+def _both(self: PhoenixTask, ctid: int, hashes: dict[str, Any], *, accepted: bool) -> tuple[Declaration, Declaration]:
+    template = self.pinned_declaration(ctid, hashes["template"], accepted=accepted)
+    return template, self.pinned_declaration(hashes["scratch"], hashes["built"], accepted=accepted)
+
+
+def needed_by(self: PhoenixTask, ctid: int) -> tuple[str, ...]:
+    """Warn of containers that depend on one."""
+    needing = [one.ctid for one in self.catalog.current().values() if ctid in one.dependencies]
+    return tuple(f"CT {one} depends on CT {ctid}: ensuring it makes CT {ctid} anew." for one in needing)

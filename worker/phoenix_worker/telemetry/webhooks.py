@@ -1,0 +1,159 @@
+"""What becomes of jobs, posted to a URL: signed, at least once, and tried again for half an hour (ADR 14).
+
+The events are those of the stream `phoenix:events`. Its consumer group is what remembers: an event that was not taken
+by the receiver stays pending in Redis, and whichever worker comes first when its pause is over posts it again. So
+neither a worker's death nor Redis's restart loses one. Signatures are those of https://www.standardwebhooks.com.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import requests
+from celery import bootsteps
+from redis import Redis, RedisError
+from redis.exceptions import ResponseError
+
+from phoenix_producer.client.record import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from celery import Celery
+
+logger = logging.getLogger(__name__)
+
+STREAM = f"{PREFIX}events"
+PAUSES = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0, 600.0)
+"""Seconds until an event is posted again, after each try. The first is longer than a post may take."""
+_POST_SECONDS = 4.0
+_LOOK_SECONDS = 1.0
+_AT_ONCE = 20
+_TAKEN = 2
+"""The hundreds of a status that says so. A redirect says nothing: a signature is not for whoever it leads to."""
+_KEEP_SECONDS = 7 * 86400
+
+
+def signed(secret: str, event_id: str, at: int, body: bytes) -> dict[str, str]:
+    """Make the headers that prove who sent a body: HMAC-SHA256 over `id.time.body`."""
+    key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
+    digest = hmac.new(key, f"{event_id}.{at}.".encode() + body, hashlib.sha256).digest()
+    return {
+        "webhook-id": event_id,
+        "webhook-timestamp": str(at),
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+
+
+def body_of(fields: dict[str, str]) -> bytes:
+    """Write an event of the stream as JSON; fields that say nothing are left out."""
+    told: dict[str, Any] = {name: value for name, value in fields.items() if value and name not in {"at", "subject"}}
+    if fields.get("subject", "").isdecimal():
+        told["ctid"] = int(fields["subject"])
+    at = datetime.fromtimestamp(float(fields["at"]), UTC).isoformat()
+    return json.dumps({"type": f"phoenix.job.{told.pop('kind')}", "timestamp": at, "data": told}).encode()
+
+
+class Webhooks(threading.Thread):
+    """Posts events to one URL, in turn with the same thread of other workers."""
+
+    def __init__(self, url: str, secret: str, redis_url: str, *, pauses: Sequence[float] = PAUSES) -> None:
+        super().__init__(name="phoenix-webhooks", daemon=True)
+        self._url, self._secret, self._pauses = url, secret, pauses
+        self._redis = Redis.from_url(redis_url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+        self._group = f"webhook:{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+        self._me = uuid.uuid4().hex
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Post until stopped."""
+        while not self._stopping.is_set():
+            try:
+                self._begin()
+                while not self._stopping.is_set():
+                    self._again()
+                    self._new()
+            except RedisError as error:
+                logger.info("Webhooks wait for Redis (%s).", error)
+                self._stopping.wait(_LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """End the thread; what it has not posted others do."""
+        self._stopping.set()
+        self.join(_POST_SECONDS)
+        self._redis.close()
+
+    def _begin(self) -> None:
+        """Remember from now on. Where somebody did so before, from there."""
+        try:
+            self._redis.xgroup_create(STREAM, self._group, id="$", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+        self._redis.expire(STREAM, _KEEP_SECONDS)
+
+    def _new(self) -> None:
+        block = round(min(_LOOK_SECONDS, self._pauses[0]) * 1000)
+        news = self._redis.xreadgroup(self._group, self._me, {STREAM: ">"}, count=_AT_ONCE, block=block)
+        for _, events in cast("list[tuple[str, list[tuple[str, dict[str, str]]]]]", news or []):
+            for event_id, fields in events:
+                self._post(event_id, fields, tries=1)
+
+    def _again(self) -> None:
+        """Post again what was not taken, by whoever, when its pause is over."""
+        shortest = round(self._pauses[0] * 1000)
+        pending = self._redis.xpending_range(STREAM, self._group, "-", "+", _AT_ONCE, idle=shortest)
+        for entry in cast("list[dict[str, Any]]", pending):
+            tries = int(entry["times_delivered"])
+            pause = round(self._pauses[min(tries, len(self._pauses)) - 1] * 1000)
+            if int(entry["time_since_delivered"]) < pause:
+                continue
+            taken = self._redis.xclaim(STREAM, self._group, self._me, pause, [entry["message_id"]])
+            for event_id, fields in cast("list[tuple[str, dict[str, str]]]", taken):
+                self._post(event_id, fields, tries=tries + 1)
+
+    def _post(self, event_id: str, fields: dict[str, str], *, tries: int) -> None:
+        body, at = body_of(fields), round(time.time())
+        headers = {"content-type": "application/json", **signed(self._secret, event_id, at, body)}
+        try:
+            answer = self._session.post(
+                self._url, data=body, headers=headers, timeout=_POST_SECONDS, allow_redirects=False
+            )
+            problem = "" if answer.status_code // 100 == _TAKEN else f"it answers {answer.status_code}"
+        except requests.RequestException as error:
+            problem = type(error).__name__
+        if problem and tries <= len(self._pauses):
+            logger.info("The webhook of event %s was not taken (%s); it is sent again.", event_id, problem)
+            return
+        if problem:
+            logger.error("The webhook of event %s is given up after %d tries: %s.", event_id, tries, problem)
+        self._redis.xack(STREAM, self._group, event_id)
+
+
+def use(app: Celery, url: str, secret: str, redis_url: str) -> None:
+    """Have each worker of this app post."""
+
+    class WebhookStep(bootsteps.StartStopStep):
+        """In the main process alone, whatever the pool."""
+
+        requires = ("celery.worker.components:Pool",)
+
+        def start(self, _parent: Any) -> None:
+            self.thread = Webhooks(url, secret, redis_url)
+            self.thread.start()
+
+        def stop(self, _parent: Any) -> None:
+            self.thread.stop()
+
+    app.steps["worker"].add(WebhookStep)
