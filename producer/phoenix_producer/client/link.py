@@ -105,10 +105,7 @@ class Link:
         outgoing = Outgoing(name, str(request_id), 0, QUEUE, message.body, message.headers, message.properties)
         recorder = Recorder(self._client, self._requester)
         with self._reaching():
-            recorder(outgoing)
-            if recorder.error is not None:
-                raise recorder.error
-            if recorder.known:
+            if not recorder(outgoing):
                 self._insist_on_same(outgoing)
                 return
         try:

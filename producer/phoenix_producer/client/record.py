@@ -71,11 +71,11 @@ class Outgoing:
         )
 
 
-_recorder: ContextVar[Callable[[Outgoing], None] | None] = ContextVar("phoenix_recorder", default=None)
+_recorder: ContextVar[Callable[[Outgoing], object] | None] = ContextVar("phoenix_recorder", default=None)
 
 
 @contextmanager
-def recording(recorder: Callable[[Outgoing], None]) -> Iterator[None]:
+def recording(recorder: Callable[[Outgoing], object]) -> Iterator[None]:
     """Hand every message that this thread publishes in the block to `recorder`, before it is sent."""
     token = _recorder.set(recorder)
     try:
@@ -104,17 +104,16 @@ class Recorder:
     def __init__(self, client: Redis, requester: str = "") -> None:
         self._script = client.register_script(LEDGER_LUA + _RECORD_LUA)
         self._requester = requester
-        self.error: Exception | None = None
-        """Celery swallows what a signal's receiver raises; the producer raises this after sending."""
-        self.known = False
-        """Whether the request was recorded before: it is queued, under way or done, and need not be sent again."""
 
-    def __call__(self, outgoing: Outgoing) -> None:
-        """Record one request."""
+    def __call__(self, outgoing: Outgoing) -> bool:
+        """Record one request; return whether it is new. One that is not need not be sent again.
+
+        Raises what redis-py raises. Celery only logs that when it calls this as a signal's receiver: the message is
+        sent then, without the job's header, and the workers take it for one of a sender that knows no ledger.
+        """
         entry = outgoing.entry(outgoing.id, requester=self._requester)
         try:
-            self.known = not self._script(args=[PREFIX, "", outgoing.id, outgoing.generation, entry])
-        except Exception as error:  # noqa: BLE001 - Celery would only log it
-            # Without the header the workers take the message for one of a sender that knows no ledger.
+            return bool(self._script(args=[PREFIX, "", outgoing.id, outgoing.generation, entry]))
+        except Exception:
             del outgoing.headers[JOB_HEADER]
-            self.error = error
+            raise
