@@ -6,7 +6,8 @@ import base64
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.telemetry.webhooks import STREAM, Webhooks
+from phoenix_worker.durable.ledger import EVENTS
+from phoenix_worker.telemetry.webhooks import Webhooks
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_for
 
@@ -33,13 +34,13 @@ def posting(url: str, redis_url: str, pauses: tuple[float, ...] = SOON) -> Itera
 
 def group(client: Redis) -> dict[str, Any] | None:
     """What Redis remembers of the receiver."""
-    found: list[dict[str, Any]] = client.xinfo_groups(STREAM) if client.exists(STREAM) else []
+    found: list[dict[str, Any]] = client.xinfo_groups(EVENTS) if client.exists(EVENTS) else []
     return found[0] if found else None
 
 
 def happen(client: Redis, kind: str = "done", **fields: str) -> str:
     event: dict[Any, Any] = {"at": "1760000000.5", "kind": kind, "job": "the-job", "request": "phoenix.ensure"}
-    return str(client.xadd(STREAM, event | {"subject": "103", "outcome": ""} | fields))
+    return str(client.xadd(EVENTS, event | {"subject": "103", "outcome": ""} | fields))
 
 
 def test_an_event_that_is_not_taken_is_posted_again_until_it_is(redis_client: Redis, redis_url: str) -> None:
@@ -56,7 +57,7 @@ def test_an_event_that_is_not_taken_is_posted_again_until_it_is(redis_client: Re
             "timestamp": "2025-10-09T08:53:20.500000+00:00",
             "data": {"job": "the-job", "request": "phoenix.ensure", "ctid": 103, "outcome": "created"},
         }
-    assert redis_client.ttl(STREAM) > 0, "a stream that nobody adds to goes"
+    assert redis_client.ttl(EVENTS) > 0, "a stream that nobody adds to goes"
 
 
 def test_what_a_dead_worker_had_taken_is_posted_by_another(redis_client: Redis, redis_url: str) -> None:
@@ -65,7 +66,7 @@ def test_what_a_dead_worker_had_taken_is_posted_by_another(redis_client: Redis, 
             remembers = wait_for(lambda: group(redis_client))
         assert remembers is not None
         event = happen(redis_client)
-        redis_client.xreadgroup(remembers["name"], "dead", {STREAM: ">"})
+        redis_client.xreadgroup(remembers["name"], "dead", {EVENTS: ">"})
         with posting(receiver.url, redis_url), posting(receiver.url, redis_url):
             wait_for(lambda: receiver.received)
             later = happen(redis_client, "failed", cause="not-ours")

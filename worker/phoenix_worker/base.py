@@ -155,9 +155,7 @@ class PhoenixTask(DurableTask):
 
     def steps_done(self) -> list[dict[str, Any]]:
         """What the links of this job did so far."""
-        ledger = self.engine.ledger
-        entries = ledger.client.lrange(ledger.key("job:", self.running.job, ":steps"), 0, -1)
-        return [json.loads(entry) for entry in entries]
+        return self.engine.ledger.steps(self.running.job)
 
     def wind_up(self, *args: Any) -> None:
         """Leave nothing half made when the job is cancelled. What cannot be removed is logged, and the job ends."""
@@ -180,8 +178,7 @@ class PhoenixTask(DurableTask):
     def failure(self, error: Exception) -> EnsureFailed:
         """The error as its requester gets it, with what was done before."""
         told = _told(error, self.engine.patience)
-        ledger = self.engine.ledger
-        subject = str(ledger.client.hget(ledger.key("job:", self.running.job), "subject") or "")
+        subject = self.engine.ledger.subject(self.running.job)
         ctid = int(subject) if subject.isdecimal() else None
         steps, declaration = self.steps_done(), self._declared_now(ctid, told["cause"])
         met = told_in(steps, "needs_rebuild", "warnings")

@@ -69,16 +69,7 @@ def others_wait_for(task: PhoenixTask, ctid: int) -> bool:
     """
     catalog, ledger = task.catalog.current(), task.engine.ledger
     lanes = [lane(one) for one in catalog if one == ctid or ctid in catalog.templates_of(one)]
-    return any(
-        ledger.client.zcount(ledger.key("lock:", name), "(0", "+inf") for name in _locks_of_job(task) if name in lanes
-    )
-
-
-def _locks_of_job(task: PhoenixTask) -> set[str]:
-    ledger = task.engine.ledger
-    members = ledger.client.smembers(ledger.key("job:", task.running.job, ":members"))
-    held = [ledger.client.hget(ledger.key("t:", str(one)), "holds") for one in members]
-    return {name for names in held for name in str(names or "").split()}
+    return any(ledger.waiters(name) for name in ledger.locks_of(task.running.job) if name in lanes)
 
 
 def _is_whole(task: PhoenixTask) -> bool:

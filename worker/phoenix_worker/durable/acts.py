@@ -12,14 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from celery import current_task
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from phoenix_worker.durable.ledger import End
-    from phoenix_worker.durable.publishing import PublishingTask
-    from phoenix_worker.durable.run import Run
+    from phoenix_worker.durable.run import End
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +65,8 @@ class Act:
     """Of the act that ended a task."""
 
 
-_STATES = frozenset({Kind.RUNS_AGAIN, Kind.WAITS, Kind.TRIES_LATER, Kind.IN_STEPS})
+STATES = frozenset({Kind.RUNS_AGAIN, Kind.WAITS, Kind.TRIES_LATER, Kind.IN_STEPS})
+"""Shown in Flower as states of their own."""
 
 listeners: list[Callable[[Act], None]] = []
 
@@ -81,19 +78,3 @@ def tell(act: Act) -> None:
             listener(act)
         except Exception:
             logger.exception("Somebody who looks on cannot do so.")
-
-
-def tell_of(task: PublishingTask, run: Run, kind: Kind, detail: str = "", *, on: str = "", **more: Any) -> None:
-    """Tell what a task did, and show in Flower what state it is in now."""
-    running = current_task or task  # a task that is published by another one is not the one that acts
-    args = running.request.args or ("",)
-    tell(Act(kind, running.name, run.id, run.job, str(args[0]), run.about, on, detail, **more))
-    if kind in _STATES:
-        state = f"task-{kind}{f'-{on}' if kind is Kind.WAITS else ''}"
-        task.engine.events.send(state, run.id, hostname=running.request.hostname, result=detail)
-
-
-def show_failed(task: PublishingTask, ids: Sequence[str], error: BaseException) -> None:
-    """Show tasks as failed that ended with the failure of this one: Celery sends no event for them."""
-    for task_id in ids:
-        task.engine.events.send("task-failed", task_id, hostname=task.request.hostname, exception=repr(error))

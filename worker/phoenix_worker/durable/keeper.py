@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Act, Kind, tell
-from phoenix_worker.durable.ledger import End
 from phoenix_worker.durable.points import reached
+from phoenix_worker.durable.run import End
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from phoenix_producer.client.record import LEDGER_LUA, PREFIX
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.patience import patience
-from phoenix_worker.durable.run import NO_ANSWER, Answer, Run
+from phoenix_worker.durable.run import NO_ANSWER, Answer, End, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LUA = files(__package__).joinpath("lua")
 _SOON = 1.0
+EVENTS = f"{PREFIX}events"
+"""The stream of what becomes of jobs."""
 _ENGINE_LUA = _LUA.joinpath("engine.lua").read_text()
 
 
@@ -32,29 +34,17 @@ class Bell(NamedTuple):
     reply: str
 
 
-class End(NamedTuple):
-    """The end of a task and, if `took` is known, of its job."""
+class Counts(NamedTuple):
+    """What waits just now, and who lives."""
 
-    took: float | None = None
-    """Seconds since it was asked for."""
-    parked: dict[str, float] = {}  # noqa: RUF012 - nobody writes to it
-    """Those of which its tasks were parked, by what for."""
-    replaced: tuple[str, ...] = ()
-    """Tasks of the job that had been replaced, and ended with its failure."""
-    request: str = ""
-    """The name of the task that asked for the job."""
-    shared: bool = False
-    """Whether others share the job's run, and are given its end by the next tick."""
-
-    @classmethod
-    def of_job(cls, took: str, parked: list[str | None], replaced: Sequence[str], request: str, shared: int = 0) -> End:
-        """The end that a script tells of."""
-        seconds = {kind: float(told) for kind, told in zip(PARKED_ON, parked, strict=True) if told}
-        return cls(float(took), seconds, tuple(replaced), request, bool(shared))
-
-
-PARKED_ON = ("lock", "upid", "template", "job", "sleep", "retry")
-"""The order in which `close` in `engine.lua` tells them."""
+    parked: dict[str, str]
+    """Parked tasks by what they wait for."""
+    workers: int
+    """Workers whose heart beats."""
+    waiting: dict[str, int]
+    """Tasks in the line of each lock that has more than one place."""
+    queued: dict[str, int]
+    """Messages in each queue."""
 
 
 class Ledger:
@@ -145,6 +135,38 @@ class Ledger:
     def resolve(self, event: str, value: Any) -> None:
         """Say that an event happened; those who wait for it are woken."""
         self.call("resolve", RESUME_QUEUE, event, json.dumps(value))
+
+    def steps(self, job: str) -> list[dict[str, Any]]:
+        """Return what the links of a job did so far, in their order."""
+        return [json.loads(entry) for entry in self.client.lrange(self.key("job:", job, ":steps"), 0, -1)]
+
+    def subject(self, job: str) -> str:
+        """Return the first argument of the request that a job began with; '' if it had none."""
+        return str(self.client.hget(self.key("job:", job), "subject") or "")
+
+    def waiters(self, lock: str) -> int:
+        """Count the tasks that wait for a lock."""
+        return int(self.client.zcount(self.key("lock:", lock), "(0", "+inf"))
+
+    def locks_of(self, job: str) -> set[str]:
+        """Name the locks that the unfinished tasks of a job own."""
+        members = self.client.smembers(self.key("job:", job, ":members"))
+        held = [self.client.hget(self.key("t:", str(one)), "holds") for one in members]
+        return {name for names in held for name in str(names or "").split()}
+
+    def counts(self, queues: Sequence[str]) -> Counts:
+        """Count, in one round trip, what waits and who lives. `queues` are the names of lists of messages."""
+        locks = sorted(map(str, self.client.hkeys(self.key("capacities"))))
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.hgetall(self.key("parked"))
+            pipe.zcard(self.key("workers"))
+            for lock in locks:
+                pipe.zcount(self.key("lock:", lock), "(0", "+inf")
+            for queue in queues:
+                pipe.llen(queue)
+            parked, workers, *lengths = pipe.execute()
+        lines, waiting = lengths[: len(locks)], lengths[len(locks) :]
+        return Counts(parked, workers, dict(zip(locks, lines, strict=True)), dict(zip(queues, waiting, strict=True)))
 
     def key(self, *parts: str) -> str:
         """A key of the ledger."""

@@ -7,20 +7,18 @@ import logging
 from typing import TYPE_CHECKING, Any, ClassVar, Never
 from uuid import UUID, uuid5
 
-from celery import Task
+from celery import Task, current_task
 
 from phoenix_producer.client.record import Outgoing, recording
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
-from phoenix_worker.durable import acts
-from phoenix_worker.durable.acts import Kind
-from phoenix_worker.durable.ledger import End
+from phoenix_worker.durable.acts import STATES, Act, Kind, tell
 from phoenix_worker.durable.messages import chord_body, successor
 from phoenix_worker.durable.patience import SENDING_TROUBLE, patience
 from phoenix_worker.durable.points import reached
-from phoenix_worker.durable.run import current_run
+from phoenix_worker.durable.run import End, Run, current_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from celery.canvas import Signature
     from celery.result import AsyncResult
@@ -94,6 +92,20 @@ class PublishingTask(Task[Any, Any]):
                 reached(point)
         return result
 
+    def tell_of(self, run: Run, kind: Kind, detail: str = "", *, on: str = "", **more: Any) -> None:
+        """Report what a task did to all listeners, and show in Flower what state it is in now."""
+        running = current_task or self  # a task that is published by another one is not the one that acts
+        args = running.request.args or ("",)
+        tell(Act(kind, running.name, run.id, run.job, str(args[0]), run.about, on, detail, **more))
+        if kind in STATES:
+            state = f"task-{kind}{f'-{on}' if kind is Kind.WAITS else ''}"
+            self.engine.events.send(state, run.id, hostname=running.request.hostname, result=detail)
+
+    def show_failed(self, ids: Sequence[str], error: BaseException) -> None:
+        """Show tasks as failed that ended with the failure of this one: Celery sends no event for them."""
+        for task_id in ids:
+            self.engine.events.send("task-failed", task_id, hostname=self.request.hostname, exception=repr(error))
+
     def _record(self, outgoing: Outgoing) -> None:
         run = current_run.get()
         ledger = self.engine.ledger
@@ -112,10 +124,10 @@ class PublishingTask(Task[Any, Any]):
             run.over = True
             ledger.call("replace", *follows)
             reached("replace-recorded")
-            acts.tell_of(self, run, Kind.IN_STEPS)
+            self.tell_of(run, Kind.IN_STEPS)
         else:
             run.over = bool(self.request.ignore_result)
             ledger.call("land", *follows, json.dumps(run.value), RESUME_QUEUE if run.over else "")
             reached("successor-recorded")
             if run.over:
-                acts.tell_of(self, run, Kind.SUCCEEDED, value=run.value, end=End())
+                self.tell_of(run, Kind.SUCCEEDED, value=run.value, end=End())

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery.exceptions import Ignore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PARKED_ON = ("lock", "upid", "template", "job", "sleep", "retry")
+"""The order in which `close` in `engine.lua` reports them."""
 
 
 class Parked(Ignore):
@@ -35,6 +41,27 @@ class Answer(NamedTuple):
 
 NO_ANSWER = Answer("", "", 0)
 """Nobody asked for a result, or the backend has stored it itself."""
+
+
+class End(NamedTuple):
+    """The end of a task and, if `took` is known, of its job."""
+
+    took: float | None = None
+    """Seconds since it was asked for."""
+    parked: dict[str, float] = {}  # noqa: RUF012 - nobody writes to it
+    """Those of which its tasks were parked, by what for."""
+    replaced: tuple[str, ...] = ()
+    """Tasks of the job that had been replaced, and ended with its failure."""
+    request: str = ""
+    """The name of the task that asked for the job."""
+    shared: bool = False
+    """Whether others share the job's run, and are given its end by the next tick."""
+
+    @classmethod
+    def of_job(cls, took: str, parked: list[str | None], replaced: Sequence[str], request: str, shared: int = 0) -> End:
+        """The end that a script tells of."""
+        seconds = {kind: float(told) for kind, told in zip(PARKED_ON, parked, strict=True) if told}
+        return cls(float(took), seconds, tuple(replaced), request, bool(shared))
 
 
 @dataclass(slots=True)

@@ -18,7 +18,6 @@ from kombu.exceptions import OperationalError
 
 from phoenix_producer.client.record import generation_of
 from phoenix_producer.contract import RESUME_QUEUE
-from phoenix_worker.durable import acts
 from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.keeper import LostRun
 from phoenix_worker.durable.messages import entry_of_unknown, name_callbacks
@@ -61,7 +60,7 @@ class DurableTask(PublishingTask):
         if verdict[0] == "parked":
             self._park(f"lock {name}", on="lock")
         if verdict[1]:
-            acts.tell_of(self, self.running, Kind.HOLDS, on=name, seconds=float(verdict[1]))
+            self.tell_of(self.running, Kind.HOLDS, on=name, seconds=float(verdict[1]))
 
     def release(self, name: str) -> None:
         """Give a lock back before the end."""
@@ -126,7 +125,7 @@ class DurableTask(PublishingTask):
         ordered = upid(value) or ""
         self._say("journal", step, run.journal[step], ordered)
         if ordered:
-            acts.tell_of(self, run, Kind.ORDERED, upid=ordered)
+            self.tell_of(run, Kind.ORDERED, upid=ordered)
         reached("effect-journalled", step)
         return value
 
@@ -165,7 +164,7 @@ class DurableTask(PublishingTask):
         current_run.set(claimed)
         reached("claimed")
         name_callbacks(self.request)
-        acts.tell_of(self, claimed, Kind.RUNS_AGAIN if int(claimed.number) > 1 else Kind.BEGINS)
+        self.tell_of(claimed, Kind.RUNS_AGAIN if int(claimed.number) > 1 else Kind.BEGINS)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task's function. A Redis that went away where nobody waited for it costs only this run."""
@@ -227,8 +226,8 @@ class DurableTask(PublishingTask):
             kind = Kind.CANCELLED if cancelled else Kind.FAILED
         end = self.engine.ledger.finish(run, "ok" if kind is Kind.SUCCEEDED else kind, value, shared=shared)
         if end is not None:
-            acts.tell_of(self, run, kind, value=value, end=end)
-            acts.show_failed(self, end.replaced, retval)
+            self.tell_of(run, kind, value=value, end=end)
+            self.show_failed(end.replaced, retval)
             if end.shared:
                 self.engine.keeper.poke()
 
@@ -247,7 +246,7 @@ class DurableTask(PublishingTask):
     def _park(self, why: str, **on: str) -> Never:
         self.running.over = True
         reached("parked")
-        acts.tell_of(self, self.running, Kind.WAITS, f"waits for {why}", **on)
+        self.tell_of(self.running, Kind.WAITS, f"waits for {why}", **on)
         raise Parked(f"waits for {why}")
 
     def back_off(self, error: Exception) -> None:
@@ -259,7 +258,7 @@ class DurableTask(PublishingTask):
         self._say("retry", seconds, str(error))
         self.engine.keeper.poke()
         run.over = True
-        acts.tell_of(self, run, Kind.TRIES_LATER, f"tries again in {seconds:.1f} s: {error}")
+        self.tell_of(run, Kind.TRIES_LATER, f"tries again in {seconds:.1f} s: {error}")
         raise Parked(f"tries again in {seconds:.1f} s: {error}") from error
 
 

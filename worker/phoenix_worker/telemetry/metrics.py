@@ -23,7 +23,7 @@ from phoenix_worker.durable import acts
 from phoenix_worker.durable.acts import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from celery import Celery
 
@@ -134,25 +134,12 @@ class LedgerCollector:
         yield from (up, *families)
 
     def _read(self) -> Iterator[GaugeMetricFamily]:
-        client, key = self._ledger.client, self._ledger.key
-        locks = sorted(map(str, client.hkeys(key("capacities"))))
-        with client.pipeline(transaction=False) as pipe:
-            pipe.hgetall(key("parked"))
-            pipe.zcard(key("workers"))
-            for lock in locks:
-                pipe.zcount(key("lock:", lock), "(0", "+inf")
-            for queue in (QUEUE, RESUME_QUEUE):
-                for end in _PRIORITIES:
-                    pipe.llen(queue + end)
-            parked, workers, *lengths = pipe.execute()
-        lines, queues = lengths[: len(locks)], lengths[len(locks) :]
-        yield _gauge("phoenix_workers", "Workers whose heart beats.", None, {"": workers})
-        yield _gauge("phoenix_parked_tasks", "Tasks that wait without a slot.", "on", _by_what(parked))
-        yield _gauge(
-            "phoenix_lock_queue_length", "Tasks in a lock's line.", "lock", dict(zip(locks, lines, strict=True))
-        )
-        each = len(_PRIORITIES)
-        waiting = {QUEUE: sum(queues[:each]), RESUME_QUEUE: sum(queues[each:])}
+        lists = {queue: [queue + end for end in _PRIORITIES] for queue in (QUEUE, RESUME_QUEUE)}
+        counts = self._ledger.counts([name for names in lists.values() for name in names])
+        yield _gauge("phoenix_workers", "Workers whose heart beats.", None, {"": counts.workers})
+        yield _gauge("phoenix_parked_tasks", "Tasks that wait without a slot.", "on", _by_what(counts.parked))
+        yield _gauge("phoenix_lock_queue_length", "Tasks that wait for a lock.", "lock", counts.waiting)
+        waiting = {queue: sum(counts.queued[name] for name in names) for queue, names in lists.items()}
         yield _gauge("phoenix_queue_length", "Messages that no worker has fetched.", "queue", waiting)
 
 
@@ -214,7 +201,7 @@ def _by_what(parked: dict[str, str]) -> dict[str, float]:
     return counted
 
 
-def _gauge(name: str, text: str, label: str | None, values: dict[str, float]) -> GaugeMetricFamily:
+def _gauge(name: str, text: str, label: str | None, values: Mapping[str, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text, labels=[label] if label else None)
     for value, number in values.items():
         family.add_metric((value,) if label else (), number)

@@ -23,7 +23,7 @@ from celery import bootsteps
 from redis import Redis, RedisError
 from redis.exceptions import ResponseError
 
-from phoenix_producer.client.record import PREFIX
+from phoenix_worker.durable.ledger import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STREAM = f"{PREFIX}events"
 PAUSES = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0, 600.0)
 """Seconds until an event is posted again, after each try. The first is longer than a post may take."""
 _POST_SECONDS = 4.0
@@ -97,15 +96,15 @@ class Webhooks(threading.Thread):
     def _begin(self) -> None:
         """Remember from now on. Where somebody did so before, from there."""
         try:
-            self._redis.xgroup_create(STREAM, self._group, id="$", mkstream=True)
+            self._redis.xgroup_create(EVENTS, self._group, id="$", mkstream=True)
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
-        self._redis.expire(STREAM, _KEEP_SECONDS)
+        self._redis.expire(EVENTS, _KEEP_SECONDS)
 
     def _new(self) -> None:
         block = round(min(_LOOK_SECONDS, self._pauses[0]) * 1000)
-        news = self._redis.xreadgroup(self._group, self._me, {STREAM: ">"}, count=_AT_ONCE, block=block)
+        news = self._redis.xreadgroup(self._group, self._me, {EVENTS: ">"}, count=_AT_ONCE, block=block)
         for _, events in cast("list[tuple[str, list[tuple[str, dict[str, str]]]]]", news or []):
             for event_id, fields in events:
                 self._post(event_id, fields, tries=1)
@@ -113,13 +112,13 @@ class Webhooks(threading.Thread):
     def _again(self) -> None:
         """Post again what was not taken, by whoever, when its pause is over."""
         shortest = round(self._pauses[0] * 1000)
-        pending = self._redis.xpending_range(STREAM, self._group, "-", "+", _AT_ONCE, idle=shortest)
+        pending = self._redis.xpending_range(EVENTS, self._group, "-", "+", _AT_ONCE, idle=shortest)
         for entry in cast("list[dict[str, Any]]", pending):
             tries = int(entry["times_delivered"])
             pause = round(self._pauses[min(tries, len(self._pauses)) - 1] * 1000)
             if int(entry["time_since_delivered"]) < pause:
                 continue
-            taken = self._redis.xclaim(STREAM, self._group, self._me, pause, [entry["message_id"]])
+            taken = self._redis.xclaim(EVENTS, self._group, self._me, pause, [entry["message_id"]])
             for event_id, fields in cast("list[tuple[str, dict[str, str]]]", taken):
                 self._post(event_id, fields, tries=tries + 1)
 
@@ -138,7 +137,7 @@ class Webhooks(threading.Thread):
             return
         if problem:
             logger.error("The webhook of event %s is given up after %d tries: %s.", event_id, tries, problem)
-        self._redis.xack(STREAM, self._group, event_id)
+        self._redis.xack(EVENTS, self._group, event_id)
 
 
 def use(app: Celery, url: str, secret: str, redis_url: str) -> None:
