@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -138,6 +139,22 @@ def test_each_command_that_can_run_here_does(product: Product, tmp_path: Path) -
             [COMMAND, "ensure", "103"], check=True, capture_output=True, text=True, timeout=120, env=environ
         ).stdout
     )
+
+
+def test_what_the_readme_begins_with_prints_what_stands_below_it(product: Product) -> None:
+    """On the example catalog, without what needs shell access: its scripts run elsewhere."""
+    product.start_worker()
+    shown = blocks(ROOT / "README.md")
+    (language, script), (_, printed) = shown[:2]
+    assert language == "python"
+    done = subprocess.run(
+        [sys.executable, "-c", script.replace("redis://redis.example:6379/0", product.environ()["PHOENIX_REDIS_URL"])],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == printed
 
 
 def accepted(command: str) -> set[int]:
