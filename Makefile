@@ -46,8 +46,10 @@ audit: $(INSTALLED)
 check: $(INSTALLED)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py scripts/audit.py scripts/node_door.py
+	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py scripts/audit.py scripts/node_door.py scripts/links.py
 	.venv/bin/lint-imports
+	.venv/bin/codespell
+	.venv/bin/python scripts/links.py
 
 clean:
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

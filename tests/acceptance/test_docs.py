@@ -10,8 +10,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.cli import COMMAND
 from tests.support.product import OS_TEMPLATE
 from tests.support.worker import ROOT
@@ -175,15 +173,3 @@ def test_the_smallest_catalog_is_one(product: Product) -> None:
     product.start_worker()
     assert product.ensure(103).outcome == "created"
     assert product.ensure(103).outcome == "unchanged"
-
-
-LINKS = [
-    (page, target)
-    for page in [*PAGES, *sorted((ROOT / "docs" / "adr").glob("*.md"))]
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL))
-]
-
-
-@pytest.mark.parametrize(("page", "target"), LINKS, ids=lambda value: getattr(value, "name", value))
-def test_each_link_leads_somewhere(page: Path, target: str) -> None:
-    assert (page.parent / target).exists()
