@@ -39,7 +39,7 @@ package: $(INSTALLED)
 test-tls: $(INSTALLED)
 	@NATIVE_TLS=1 .venv/bin/pytest tests/acceptance/test_secured_redis.py $(ARGS)
 
-# Known vulnerabilities of the pinned dependencies, and their licences; asks PyPI.
+# Known vulnerabilities of the pinned dependencies, and their licenses; asks PyPI.
 audit: $(INSTALLED)
 	@.venv/bin/python scripts/audit.py
 

@@ -8,13 +8,18 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("*.md", "docs/**/*.md", "deploy/**/*.md", "examples/**/*.md")
@@ -31,8 +36,7 @@ def anchors(page: Path) -> frozenset[str]:
     """Return the anchors that GitHub gives to the headings of a page."""
     seen: Counter[str] = Counter()
     found: set[str] = set()
-    parsed = tokens(page)
-    for opening, inline in zip(parsed, parsed[1:], strict=False):
+    for opening, inline in pairwise(tokens(page)):
         if opening.type != "heading_open":
             continue
         text = "".join(child.content for child in inline.children or ())
