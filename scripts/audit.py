@@ -71,12 +71,12 @@ def licenses(tools: Path) -> bool:
     by_license: dict[str, list[str]] = defaultdict(list)
     refused = []
     for one in json.loads(told):
-        name, license = one["Name"], one["License"]
-        by_license[license].append(name)
-        if name not in ACCEPTED_PACKAGES and not any(word in license for word in ACCEPTED):
-            refused.append(f"{name}: {license}")
-    for license, names in sorted(by_license.items()):
-        say(f"{license}: {', '.join(sorted(names))}")
+        name, terms = one["Name"], one["License"]
+        by_license[terms].append(name)
+        if name not in ACCEPTED_PACKAGES and not any(word in terms for word in ACCEPTED):
+            refused.append(f"{name}: {terms}")
+    for terms, names in sorted(by_license.items()):
+        say(f"{terms}: {', '.join(sorted(names))}")
     for name, why in ACCEPTED_PACKAGES.items():
         say(f"Accepted by name: {name}, {why}")
     say(f"Licenses: {len(refused)} of {sum(map(len, by_license.values()))} packages not accepted.")
