@@ -39,15 +39,17 @@ package: $(INSTALLED)
 test-tls: $(INSTALLED)
 	@NATIVE_TLS=1 .venv/bin/pytest tests/acceptance/test_secured_redis.py $(ARGS)
 
-# Known vulnerabilities of the pinned dependencies, and their licences; asks PyPI.
+# Known vulnerabilities of the pinned dependencies, and their licenses; asks PyPI.
 audit: $(INSTALLED)
 	@.venv/bin/python scripts/audit.py
 
 check: $(INSTALLED)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py scripts/audit.py scripts/node_door.py
+	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py scripts/audit.py scripts/node_door.py scripts/links.py
 	.venv/bin/lint-imports
+	.venv/bin/codespell
+	.venv/bin/python scripts/links.py
 
 clean:
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

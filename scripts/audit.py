@@ -1,6 +1,6 @@
-"""Compare the pinned dependencies with the known vulnerabilities, and list their licences: `make audit`.
+"""Compare the pinned dependencies with the known vulnerabilities, and list their licenses: `make audit`.
 
-Both tools come into an environment of their own for the moment. Exit code 1 for a vulnerability, for a licence that
+Both tools come into an environment of their own for the moment. Exit code 1 for a vulnerability, for a license that
 nobody has accepted, and when the vulnerabilities could not be asked for: not audited is not sound.
 """
 
@@ -17,9 +17,10 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 ACCEPTED = ("MIT", "BSD", "Apache", "ISC", "MPL", "Mozilla", "PSF", "Python Software Foundation", "LGPL")
-"""Words of licences that ask nothing of those who only use the package."""
+"""Words of licenses that ask nothing of those who only use the package."""
 ACCEPTED_PACKAGES = {
     "fakepve": "AGPL-3.0: the simulator, which demo and tests start as a process of its own",
+    "codespell": "GPL-2.0: a program of its own, which `make check` runs on the text",
     "asyncssh": "EPL-2.0: an SSH server for the tests",
 }
 _LIMIT_S = 600
@@ -63,22 +64,22 @@ def vulnerabilities(tools: Path) -> bool:
     return not holes and not unknown
 
 
-def licences(tools: Path) -> bool:
-    """Ask pip-licenses about what is installed in .venv; whether each licence is accepted."""
+def licenses(tools: Path) -> bool:
+    """Ask pip-licenses about what is installed in .venv; whether each license is accepted."""
     python = str(ROOT / ".venv" / "bin" / "python")
     told = output_of(str(tools / "pip-licenses"), "--python", python, "--from=mixed", "--format=json")
-    by_licence: dict[str, list[str]] = defaultdict(list)
+    by_license: dict[str, list[str]] = defaultdict(list)
     refused = []
     for one in json.loads(told):
-        name, licence = one["Name"], one["License"]
-        by_licence[licence].append(name)
-        if name not in ACCEPTED_PACKAGES and not any(word in licence for word in ACCEPTED):
-            refused.append(f"{name}: {licence}")
-    for licence, names in sorted(by_licence.items()):
-        say(f"{licence}: {', '.join(sorted(names))}")
+        name, terms = one["Name"], one["License"]
+        by_license[terms].append(name)
+        if name not in ACCEPTED_PACKAGES and not any(word in terms for word in ACCEPTED):
+            refused.append(f"{name}: {terms}")
+    for terms, names in sorted(by_license.items()):
+        say(f"{terms}: {', '.join(sorted(names))}")
     for name, why in ACCEPTED_PACKAGES.items():
         say(f"Accepted by name: {name}, {why}")
-    say(f"Licences: {len(refused)} of {sum(map(len, by_licence.values()))} packages not accepted.")
+    say(f"Licenses: {len(refused)} of {sum(map(len, by_license.values()))} packages not accepted.")
     for line in refused:
         say(f"NOT ACCEPTED: {line}")
     return not refused
@@ -91,7 +92,7 @@ def main() -> int:
         tools = Path(folder, "bin")
         command = [str(tools / "pip"), "install", "-q", "--disable-pip-version-check", "pip-audit", "pip-licenses"]
         subprocess.run(command, check=True, capture_output=True, timeout=_LIMIT_S)
-        sound = [vulnerabilities(tools), licences(tools)]
+        sound = [vulnerabilities(tools), licenses(tools)]
     return 0 if all(sound) else 1
 
 

@@ -24,7 +24,7 @@ def draw(curve: Curve, file: Path) -> None:
     for name, points in curve.series.items():
         style = "--" if name == "bound" else "-"
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        axes.plot(xs, ys, style, marker="o", markersize=4, label=name, color="grey" if name == "bound" else None)
+        axes.plot(xs, ys, style, marker="o", markersize=4, label=name, color="gray" if name == "bound" else None)
     every_x = [x for points in curve.series.values() for x, _ in points]
     every_y = [y for points in curve.series.values() for _, y in points]
     if min(every_x) > 0 and max(every_x) > _DECADE * min(every_x):

@@ -105,7 +105,7 @@ def test_an_answer_of_another_version_is_named(producer: Producer, results: Any)
 
 def test_an_answer_may_say_more_than_this_version_knows(producer: Producer, results: Any) -> None:
     handle = producer.ensure(103)
-    results.mark_as_done(handle.id, {**RESULT, "colour": "red"})
+    results.mark_as_done(handle.id, {**RESULT, "color": "red"})
     assert handle.wait(timeout=60).ctid == 103
 
 

@@ -40,7 +40,7 @@ def entry(job: str, name: str = "t", seq: str = "") -> str:
 
 
 class LedgerWorld(RuleBasedStateMachine):
-    """Workers that take messages, run tasks of random behaviour, and die at any moment."""
+    """Workers that take messages, run tasks of random behavior, and die at any moment."""
 
     client: Redis
 

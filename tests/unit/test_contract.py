@@ -82,4 +82,4 @@ def test_a_failure_is_carried_as_json_and_read_as_a_message() -> None:
 
 
 def test_progress_of_a_newer_worker_is_readable() -> None:
-    assert Progress(at=1.0, kind=ProgressKind.DONE, job="a", colour="red").job == "a"
+    assert Progress(at=1.0, kind=ProgressKind.DONE, job="a", color="red").job == "a"

@@ -74,9 +74,9 @@ def test_a_finished_template_is_never_started_for_a_script() -> None:
     assert not {"start", "provision"} & set(steps(ROOT, sealed))
 
 
-def test_a_container_that_is_only_recognised_is_not_provisioned() -> None:
-    recognised = Observation(103, "pve1", Presence.HERE, AS_DECLARED | {"description": ""}, running=True)
-    assert steps(SCRIPTED, recognised) == ["configure", "verify"]
+def test_a_container_that_is_only_recognized_is_not_provisioned() -> None:
+    recognized = Observation(103, "pve1", Presence.HERE, AS_DECLARED | {"description": ""}, running=True)
+    assert steps(SCRIPTED, recognized) == ["configure", "verify"]
 
 
 def test_the_plan_names_the_scripts_that_are_missing_and_no_others() -> None:

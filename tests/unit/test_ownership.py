@@ -302,7 +302,7 @@ ADOPTION: dict[str, tuple[Declaration, Observation, Action, str, Action]] = {
     "absent → nothing": (CONTAINER, ABSENT, Action.NOTHING, "", Action.NOTHING),
     "no marker, a container → marked": (CONTAINER, here(PLAIN, running=True), Action.MARK, "", Action.MARK),
     "… one that starts at boot too": (CONTAINER, here(PLAIN | BOOTS), Action.MARK, "", Action.MARK),
-    "… recognised by hostname and MAC": (CONTAINER, here(AS_DECLARED), Action.MARK, "", Action.MARK),
+    "… recognized by hostname and MAC": (CONTAINER, here(AS_DECLARED), Action.MARK, "", Action.MARK),
     "… cloned from one of ours by hand": (CONTAINER, here(marked(PLAIN, ctid=900)), Action.MARK, "", Action.MARK),
     "no marker, a sealed template → marked": (TEMPLATE, here(SEALED), Action.MARK, "", Action.MARK),
     "no marker, to be a template → marked": (TEMPLATE, here(PLAIN, running=True), Action.MARK, "", Action.MARK),

@@ -75,7 +75,7 @@ def test_elsewhere_than_on_a_terminal_a_plan_is_plain_lines() -> None:
     assert drawn(WEB) == PLAIN.splitlines()
 
 
-def test_on_a_terminal_it_is_a_tree_with_colours() -> None:
+def test_on_a_terminal_it_is_a_tree_with_colors() -> None:
     lines = drawn(WEB, terminal=True)
     assert len(lines) == len(PLAIN.splitlines())
     assert "\x1b[1m101  web" in lines[0]
