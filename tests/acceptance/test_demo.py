@@ -173,7 +173,7 @@ def test_keep_shows_flower_and_a_whole_product_and_ends_well_with_ctrl_c(demo: D
     assert "beside the catalog" not in checked.stdout
     assert "not as documented" not in checked.stdout
     assert demo.ask("drift", "--accept-not-applied").stdout == "Nothing that exists differs from the catalog.\n"
-    assert demo.ask("drift").returncode == 2, "the scripts of containers never ran"
+    assert demo.ask("drift", "--exit-code").returncode == 2, "the scripts of containers never ran"
     assert "outdated" not in demo.ask("status").stdout
     demo.kill("phoenix_worker worker")
     wait_for(lambda: "it ended by itself and is started again" in demo.output or demo.process.poll() is not None, 60)

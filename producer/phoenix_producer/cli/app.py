@@ -12,9 +12,17 @@ import typer
 
 from phoenix_producer.cli import job_commands, upkeep_commands
 from phoenix_producer.cli.again import command_again, command_beside
-from phoenix_producer.cli.comparing import DIFFERS, Comparing
 from phoenix_producer.cli.plugins import PluggableGroup
-from phoenix_producer.cli.session import FAILED, INTERRUPTED, answers_of, conclude, late_notice, print_json, talking
+from phoenix_producer.cli.session import (
+    DIFFERS,
+    FAILED,
+    INTERRUPTED,
+    answers_of,
+    conclude,
+    late_notice,
+    print_json,
+    talking,
+)
 from phoenix_producer.cli.tables import standing_lines
 from phoenix_producer.cli.teaching import epilog
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
@@ -32,9 +40,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, nothing to do included; 1 failed; 2 wrong usage or bad input, nothing was begun; "
-    "130 Ctrl-C, the jobs go on. Of plan and drift, 2 says that something differs. COMMAND --help says more, "
-    "with examples.",
+    epilog="Exit codes: 0 success, including no changes; 1 failed; 2 wrong usage or bad input, nothing was begun; "
+    "130 Ctrl-C, the jobs go on. COMMAND --help has more, with examples.",
 )
 
 Ctids = Annotated[list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
@@ -47,6 +54,7 @@ AcceptNotApplied = Annotated[
 ]
 Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the jobs go on.")]
 LookTimeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Seconds to wait at most.")]
+ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 2 instead of 0 if something differs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
 
 
@@ -135,12 +143,11 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
 
 
 @app.command(
-    cls=Comparing,
     epilog=epilog(
         "phoenix-lxc plan 103",
         "phoenix-lxc plan --all --json",
-        codes="0 nothing would be done; 2 something would; 1 one would be refused, or cannot be told; 64 wrong usage, "
-        "or the catalog has none of the CTIDs; 130 Ctrl-C.",
+        codes="0 success; 1 one would be refused, or cannot be planned; 2 wrong usage, or the catalog has none of the "
+        "CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something would be done.",
     ),
 )
 def plan(
@@ -150,6 +157,7 @@ def plan(
     every: Every = False,
     accept_not_applied: AcceptNotApplied = False,
     timeout: LookTimeout = None,
+    exit_code: ExitCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Print exactly what `ensure` would do, dependencies and templates included; change nothing."""
@@ -157,18 +165,17 @@ def plan(
         chosen = _chosen(producer, context, ctids, timeout, every=every, as_json=as_json)
         plans = producer.plan_many(chosen, accept_not_applied=accept_not_applied)
         answers = answers_of(plans, context, timeout, as_json=as_json, only_looks=True)
-    differs = any(isinstance(answer, Plan) and answer.lines for answer in answers)
+    differs = exit_code and any(isinstance(answer, Plan) and answer.lines for answer in answers)
     conclude(answers, PlanLines(answers), as_json=as_json, differs=differs)
 
 
 @app.command(
-    cls=Comparing,
     epilog=epilog(
         "phoenix-lxc drift",
         "phoenix-lxc drift 103 900 --json",
-        codes="0 what exists is as declared; 2 something differs, waits for a restart or needs a rebuild; "
-        "1 what stands there is not ours, or cannot be told; 64 wrong usage, or the catalog lacks one of the CTIDs; "
-        "130 Ctrl-C.",
+        codes="0 success; 1 what stands there is not ours, or cannot be read; 2 wrong usage, or the catalog lacks one "
+        "of the CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something differs, waits for a restart or needs "
+        "a rebuild.",
     ),
 )
 def drift(
@@ -177,6 +184,7 @@ def drift(
     *,
     accept_not_applied: AcceptNotApplied = False,
     timeout: LookTimeout = None,
+    exit_code: ExitCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Print how what exists differs from the catalog, all of it by default: differences only; change nothing."""
@@ -190,7 +198,7 @@ def drift(
             complain(warning)
     if any(one.problem for one in drifts):
         raise typer.Exit(FAILED)
-    raise typer.Exit(DIFFERS if any(one.differs for one in drifts) else 0)
+    raise typer.Exit(DIFFERS if exit_code and any(one.differs for one in drifts) else 0)
 
 
 @app.command(

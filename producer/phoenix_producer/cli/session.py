@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from phoenix_producer.cli.again import command_again, command_beside
-from phoenix_producer.cli.comparing import DIFFERS, USAGE, Comparing
 from phoenix_producer.cli.terminal import LateNotice, complain, display_for, warnings_in
 from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.client.link import Link
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 
 FAILED = 1
 BAD_INPUT = 2
+DIFFERS = 2
+"""Of `plan` and `drift` with `--exit-code`: something differs."""
 INTERRUPTED = 130
 NOBODY_TOOK_IT = "No worker has taken the request yet; is one running? celery -A phoenix_worker worker"
 _AT_WORK = (
@@ -62,11 +63,11 @@ def _explaining(context: typer.Context) -> Iterator[None]:
     try:
         yield
     except (ContractError, LoginRefused, NoSuchDatabase) as error:
-        _give_up(error, _bad_input(context))
+        _give_up(error, BAD_INPUT)
     except TimeoutError as error:
         _give_up(f"{error}\n     {_how_it_goes_on(context)}", FAILED)
     except EnsureFailed as error:
-        _give_up(error, _exit_code([error.failure], _bad_input(context)))
+        _give_up(error, _exit_code([error.failure]))
     except Unreachable as error:
         _give_up(error, FAILED)
 
@@ -87,10 +88,6 @@ def late_notice(
         return f"{_AT_WORK} {command_beside(context, 'jobs')}" if working else nobody
 
     return LateNotice(why, tell)
-
-
-def _bad_input(context: typer.Context) -> int:
-    return USAGE if isinstance(context.command, Comparing) else BAD_INPUT
 
 
 def _give_up(why: object, code: int) -> NoReturn:
@@ -157,23 +154,23 @@ def conclude(
     lines: Callable[[Any], Iterator[str]],
     *,
     as_json: bool,
-    differs: bool | None = None,
+    differs: bool = False,
 ) -> NoReturn:
-    """Print how each request ended, and end the command. `differs` is for those that compare, see `comparing.py`."""
+    """Print how each request ended, and end the command; with `differs`, the exit code says so unless one failed."""
     if as_json:
         print_json([answer.model_dump(mode="json") for answer in answers])
     else:
         _print(answers, lines)
         for warning in warnings_in(answers):
             complain(warning)
-    raise typer.Exit(_exit_code(answers, BAD_INPUT if differs is None else USAGE) or (DIFFERS if differs else 0))
+    raise typer.Exit(_exit_code(answers) or (DIFFERS if differs else 0))
 
 
-def _exit_code(answers: Sequence[BaseModel], bad_input: int) -> int:
+def _exit_code(answers: Sequence[BaseModel]) -> int:
     """Tell a command that was wrong altogether, so that nothing was begun, from one of which something failed."""
     causes = [answer.cause if isinstance(answer, Failure) else "" for answer in answers]
     if causes and set(causes) == {_NOT_DECLARED}:
-        return bad_input
+        return BAD_INPUT
     return FAILED if any(causes) else 0
 
 
