@@ -155,6 +155,11 @@ def test_what_the_readme_begins_with_prints_what_stands_below_it(product: Produc
     assert done.stdout == printed
 
 
+def test_the_layers_of_the_architecture_page_are_those_that_are_held() -> None:
+    (shown,) = [text for language, text in blocks(ROOT / "docs" / "architecture.md") if language == "ini"]
+    assert shown in (ROOT / ".importlinter").read_text()
+
+
 def accepted(command: str) -> set[int]:
     """Exit codes: `plan` ends with 2 when there is something to do."""
     return {0, 2} if command.startswith("phoenix-lxc plan") else {0}
