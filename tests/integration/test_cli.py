@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import EntryPoint, EntryPoints, version
 from typing import TYPE_CHECKING
 
@@ -308,6 +309,42 @@ def test_the_help_of_each_command_has_an_example_and_the_exit_codes(command: str
     assert shown.exit_code == 0
     assert f"\n     phoenix-lxc {command}" in shown.stdout
     assert "Exit codes: 0 " in shown.stdout
+
+
+_COMMANDS = (
+    "ensure",
+    "plan",
+    "drift",
+    "status",
+    "destroy",
+    "rebuild",
+    "adopt",
+    "cancel",
+    "locks",
+    "jobs",
+    "check",
+    "catalog",
+    "migrate",
+    "demo",
+)
+
+
+@pytest.mark.parametrize("command", ["", *_COMMANDS, "jobs show", "catalog check", "catalog schema"])
+def test_no_option_is_cut_off_at_80_columns(command: str) -> None:
+    shown = invoke(*command.split(), "--help", COLUMNS="80")
+    assert shown.exit_code == 0
+    assert "…" not in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+def test_the_commands_are_listed_in_groups_a_line_each() -> None:
+    shown = invoke("--help", COLUMNS="80").stdout
+    groups = re.findall(r"^╭─ (.*?) ─+╮\n(.*?)^╰", shown, re.DOTALL | re.MULTILINE)
+    listed = {name: [line[1:-1].split(None, 1) for line in lines.splitlines()] for name, lines in groups}
+    del listed["Options"]
+    assert list(listed) == ["Containers", "Templates", "Jobs", "Set-up"]
+    names = [entry[0] for entries in listed.values() for entry in entries]
+    assert sorted(names) == sorted(_COMMANDS), "a line for each"
 
 
 # --- plug-ins

@@ -142,14 +142,14 @@ def test_a_job_that_nobody_knows(cli: Callable[..., Result]) -> None:
     assert "No job of the last week begins with abc" in beginning.stderr
     whole = cli("jobs", "show", NOBODYS_ID)
     assert (whole.exit_code, whole.stdout) == (1, "")
-    assert whole.stderr == f"Job {NOBODYS_ID} is not known, or not any more.\n"
+    assert whole.stderr == f"Job {NOBODYS_ID} is unknown: no such job, or it ended more than a week ago.\n"
 
 
 # --- locks
 
 
 def test_locks_are_listed_with_owners_and_queues(cli: Callable[..., Result], driven: DrivenLedger) -> None:
-    assert cli("locks").stdout == "Nobody has a lock.\n"
+    assert cli("locks").stdout == "No locks are held.\n"
     owner, waiter, *_ = lane_scene(driven)
     driven.hold(owner, "node/pve1", 4)
     head, lane, node = cli("locks").stdout.splitlines()
@@ -180,11 +180,11 @@ def test_status_is_one_line_for_each_ctid(answered: Callable[..., Result]) -> No
 def test_a_cancel_that_stops_nothing_says_so(answered: Callable[..., Result]) -> None:
     result = answered("cancel", NOBODYS_ID)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"{NOBODYS_ID}  is not known, or not any more\n"
+    assert result.stderr == f"{NOBODYS_ID}  is unknown: no such job, or it ended more than a week ago\n"
     ended = answered("ensure", "103", "--json")
     job_id = json.loads(ended.stdout)[0]["request_id"]
     result = answered("cancel", job_id)
-    assert (result.exit_code, result.stderr) == (1, f"{job_id}  has ended before; nothing is changed\n")
+    assert (result.exit_code, result.stderr) == (1, f"{job_id}  has already ended; nothing was changed\n")
 
 
 def test_a_cancel_waits_for_a_worker_no_longer_than_asked(cli: Callable[..., Result], driven: DrivenLedger) -> None:

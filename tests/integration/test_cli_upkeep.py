@@ -44,7 +44,7 @@ def asked(producer: RecordingProducer) -> list[tuple[int | None, bool]]:
 def test_without_a_terminal_it_takes_yes(producer: RecordingProducer) -> None:
     refused = invoke("destroy", "103")
     assert (refused.exit_code, refused.stdout, producer.requests) == (2, "", ())
-    assert "Add --yes." in refused.stderr
+    assert "Add --yes to confirm." in refused.stderr
     done = invoke("destroy", "103", "104", "103", "--yes")
     assert (done.exit_code, asked(producer)) == (0, [(103, True), (104, True)])
     assert "103  destroyed on pve\n" in done.stdout

@@ -156,7 +156,7 @@ def test_a_cancel_that_no_worker_takes_says_what_it_waits_for(
 ) -> None:
     process = started("--redis-url", redis_url, "cancel", "7d8c1a52-6a5e-4a0e-9a6e-2f9f3f0c1b11")
     assert process.stderr is not None
-    assert "No worker is running, and it takes one to cancel a job." in process.stderr.readline()
+    assert "No worker is running, and only a worker can cancel a job." in process.stderr.readline()
 
 
 @pytest.mark.parametrize("command", ["status", "drift", "plan --all"])

@@ -67,5 +67,5 @@ def release(answering_url: str) -> Callable[[], object]:
     return release
 
 
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
+def invoke(*arguments: str, **environ: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env=environ)

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from phoenix_producer.cli import job_commands, upkeep_commands
-from phoenix_producer.cli.again import command_again, command_beside
+from phoenix_producer.cli import help_texts, job_commands, upkeep_commands
+from phoenix_producer.cli.help_texts import CONTAINERS, JOBS, TEMPLATES, epilog
 from phoenix_producer.cli.plugins import PluggableGroup
 from phoenix_producer.cli.session import (
     DIFFERS,
@@ -24,9 +24,9 @@ from phoenix_producer.cli.session import (
     talking,
 )
 from phoenix_producer.cli.tables import standing_lines
-from phoenix_producer.cli.teaching import epilog
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
 from phoenix_producer.cli.trees import DriftLines, PlanLines
+from phoenix_producer.cli.typed_again import command_again, command_beside
 from phoenix_producer.client.handle import Handles
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
@@ -44,18 +44,23 @@ app = typer.Typer(
     "130 Ctrl-C, the jobs go on. COMMAND --help has more, with examples.",
 )
 
-Ctids = Annotated[list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
-Every = Annotated[bool, typer.Option("--all", help="Every container of the catalog; templates as they are needed.")]
+Ctids = Annotated[
+    list[int] | None,
+    typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, help="CTIDs of the catalog."),
+]
+Every = Annotated[
+    bool, typer.Option("--all", help="Take every container of the catalog; templates as they are needed.")
+]
 AcceptNotApplied = Annotated[
     bool,
-    typer.Option(
-        "--accept-not-applied", help="Leave out what needs the node's shell where the workers have no door to it."
-    ),
+    typer.Option("--accept-not-applied", help=help_texts.ACCEPT_NOT_APPLIED),
 ]
-Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the jobs go on.")]
-LookTimeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Seconds to wait at most.")]
+Timeout = Annotated[float | None, typer.Option(min=0, metavar=help_texts.SECONDS, help=help_texts.WAIT_FOR_JOBS)]
+LookTimeout = Annotated[
+    float | None, typer.Option("--timeout", min=0, metavar=help_texts.SECONDS, help=help_texts.WAIT_FOR_ANSWER)
+]
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 2 instead of 0 if something differs.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
+AsJson = Annotated[bool, typer.Option("--json", help=help_texts.EVERY_RESULT)]
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -69,11 +74,14 @@ def phoenix_lxc(
     context: typer.Context,
     *,
     redis_url: Annotated[
-        str, typer.Option(envvar=REDIS_URL_VARIABLE, help="The Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB")
+        str,
+        typer.Option(envvar=REDIS_URL_VARIABLE, help="Use the Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB"),
     ] = DEFAULT_REDIS_URL,
     redis_ca_file: Annotated[
         str | None,
-        typer.Option(envvar=REDIS_CA_FILE_VARIABLE, help="CA of a rediss:// URL, if the machine does not know it."),
+        typer.Option(
+            envvar=REDIS_CA_FILE_VARIABLE, help="Trust this CA for a rediss:// URL, beside those of the machine."
+        ),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
@@ -81,16 +89,16 @@ def phoenix_lxc(
 ) -> None:
     """Ensure that Proxmox LXC containers exist, configured and running as the catalog declares.
 
-    Requests go to workers through Redis: set PHOENIX_REDIS_URL to theirs.
-    This command needs nothing else, and reads no .env; the workers have the
-    catalog and the access to Proxmox.
+    Requests reach the workers through Redis: set PHOENIX_REDIS_URL to theirs.
+    This command needs nothing else and reads no .env; only the workers have
+    the catalog and access to Proxmox.
 
-    To see what would be done, then do it:
+    To print what would be done, then do it:
 
         phoenix-lxc plan --all
         phoenix-lxc ensure 103
 
-    To watch all of it without a Redis and a Proxmox:
+    To watch it work without a Redis and a Proxmox:
 
         phoenix-lxc demo
     """
@@ -104,30 +112,37 @@ def phoenix_lxc(
     epilog=epilog(
         "phoenix-lxc ensure 103",
         "phoenix-lxc ensure --all --timeout 600 --json",
-        codes="0 each is as declared; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog has none "
-        "of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
-    )
+        codes="0 success, including no changes; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog "
+        "has none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+    ),
+    short_help="Create, configure and start containers as declared.",
+    rich_help_panel=CONTAINERS,
 )
 def ensure(  # noqa: PLR0913 - each is an option of the command
     context: typer.Context,
     ctids: Ctids = None,
     *,
     every: Every = False,
-    adopt: Annotated[bool, typer.Option("--adopt", help="Take over what stands at a CTID without our marker.")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over what exists at a CTID without our marker.")] = False,
     accept_not_applied: AcceptNotApplied = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be done.")] = False,
-    state: Annotated[DesiredState | None, typer.Option(help="Instead of the catalog's own state.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=help_texts.DRY_RUN)] = False,
+    state: Annotated[
+        DesiredState | None,
+        typer.Option(metavar="STATE", help="Use this state instead of the catalog's: running or stopped."),
+    ] = None,
     rerun: Annotated[
         list[str] | None,
-        typer.Option(metavar="FEATURE", help="Run the script of a feature again. May be given several times."),
+        typer.Option(metavar="FEATURE", help="Run the script of this feature again. Can be given several times."),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or print the request ids.")] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until the jobs end, or print the request ids and exit.")
+    ] = True,
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make containers exist, configured and running as declared; build the templates that they need.
+    """Create, configure and start containers as the catalog declares; build the templates that they need.
 
-    Nothing to do is a success too. Asking twice does nothing twice.
+    Safe to repeat: what is already as declared is not changed.
     """
     with talking(context) as producer:
         chosen = _chosen(producer, context, ctids, timeout, every=every, as_json=as_json)
@@ -149,6 +164,8 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
         codes="0 success; 1 one would be refused, or cannot be planned; 2 wrong usage, or the catalog has none of the "
         "CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something would be done.",
     ),
+    short_help="Print what ensure would do; change nothing.",
+    rich_help_panel=CONTAINERS,
 )
 def plan(
     context: typer.Context,
@@ -177,6 +194,8 @@ def plan(
         "of the CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something differs, waits for a restart or needs "
         "a rebuild.",
     ),
+    short_help="Print how existing containers differ; change nothing.",
+    rich_help_panel=CONTAINERS,
 )
 def drift(
     context: typer.Context,
@@ -187,7 +206,7 @@ def drift(
     exit_code: ExitCode = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print how what exists differs from the catalog, all of it by default: differences only; change nothing."""
+    """Print how existing containers differ from the catalog; change nothing. Without CTIDs, all of the catalog."""
     with talking(context) as producer, late_notice(context):
         drifts = producer.drift(ctids or (), accept_not_applied=accept_not_applied).wait(timeout)
     if as_json:
@@ -205,13 +224,15 @@ def drift(
     epilog=epilog(
         "phoenix-lxc status",
         "phoenix-lxc status 103 900 --json",
-        codes="0 told; 1 of one it cannot be told; 2 wrong usage, or the catalog lacks one of the CTIDs; 130 Ctrl-C.",
-    )
+        codes="0 success; 1 one cannot be read; 2 wrong usage, or the catalog lacks one of the CTIDs; 130 Ctrl-C.",
+    ),
+    short_help="Print what exists and what runs; change nothing.",
+    rich_help_panel=CONTAINERS,
 )
 def status(
     context: typer.Context, ctids: Ctids = None, *, timeout: LookTimeout = None, as_json: AsJson = False
 ) -> None:
-    """Print what stands at CTIDs of the catalog, all by default: what exists, runs, and is not as declared."""
+    """Print what exists, what runs and what is not as declared. Without CTIDs, all of the catalog."""
     with talking(context) as producer, late_notice(context):
         standings = producer.status(ctids or ()).wait(timeout)
     if as_json:
@@ -223,12 +244,35 @@ def status(
     raise typer.Exit(FAILED if any(one.exists is Exists.UNKNOWN for one in standings) else 0)
 
 
-app.command(epilog=upkeep_commands.DESTROY_EPILOG)(upkeep_commands.destroy)
-app.command(epilog=upkeep_commands.REBUILD_EPILOG)(upkeep_commands.rebuild)
-app.command(epilog=upkeep_commands.ADOPT_EPILOG)(upkeep_commands.adopt)
-app.command(epilog=job_commands.CANCEL_EPILOG)(job_commands.cancel)
-app.command(epilog=job_commands.LOCKS_EPILOG)(job_commands.locks)
-app.add_typer(job_commands.jobs_group, name="jobs")
+app.command(
+    epilog=upkeep_commands.DESTROY_EPILOG,
+    short_help="Delete containers of ours with their disks.",
+    rich_help_panel=CONTAINERS,
+)(upkeep_commands.destroy)
+app.command(
+    epilog=upkeep_commands.REBUILD_EPILOG,
+    short_help="Build templates again and replace the old ones.",
+    rich_help_panel=TEMPLATES,
+)(upkeep_commands.rebuild)
+app.command(
+    epilog=upkeep_commands.ADOPT_EPILOG,
+    short_help="Take over containers that another tool made.",
+    rich_help_panel=CONTAINERS,
+)(upkeep_commands.adopt)
+app.command(epilog=job_commands.CANCEL_EPILOG, short_help="Stop jobs and clean up after them.", rich_help_panel=JOBS)(
+    job_commands.cancel
+)
+app.command(
+    epilog=job_commands.LOCKS_EPILOG,
+    short_help="List locks, their owners and who waits for them.",
+    rich_help_panel=JOBS,
+)(job_commands.locks)
+app.add_typer(
+    job_commands.jobs_group,
+    name="jobs",
+    short_help="List jobs: their state and what they wait for.",
+    rich_help_panel=JOBS,
+)
 
 
 def _chosen(
@@ -258,7 +302,7 @@ def _going_on_alone(handles: Handles[EnsureResult], context: typer.Context) -> I
     except KeyboardInterrupt:
         jobs = [handle.id for handle in handles]
         look = ["jobs", "show", *jobs] if len(jobs) == 1 else ["jobs"]
-        complain("Not waiting any longer. The jobs go on.")
+        complain("Stopped waiting. The jobs go on.")
         complain(f"     look again: {command_beside(context, *look)}")
         complain(f"     wait again: {command_again(context)}")
         complain(f"     cancel:     {command_beside(context, 'cancel', *jobs)}")

@@ -7,37 +7,41 @@ from uuid import UUID
 
 import typer
 
+from phoenix_producer.cli.help_texts import ONE_DOCUMENT, SECONDS, WAIT_FOR_ANSWER, epilog
 from phoenix_producer.cli.session import FAILED, late_notice, print_json, reading, talking
 from phoenix_producer.cli.tables import job_lines, lock_lines, story_lines
-from phoenix_producer.cli.teaching import epilog
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
 from phoenix_producer.client.handle import Handle
 from phoenix_producer.client.link import Link
 from phoenix_producer.contract import Cancelled, EnsureFailed, EnsureResult, Failure
 from phoenix_producer.ledger.view import LedgerView
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-JobName = Annotated[str, typer.Argument(metavar="JOB", show_default=False, help="Its id, or the beginning of it.")]
-JobNames = Annotated[list[str], typer.Argument(metavar="JOB", show_default=False, help="Ids, or beginnings of ids.")]
+AsJson = Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)]
+JobName = Annotated[
+    str, typer.Argument(metavar="JOB", show_default=False, help="The job's id, or the beginning of it.")
+]
+JobNames = Annotated[
+    list[str], typer.Argument(metavar="JOB", show_default=False, help="Ids of jobs, or beginnings of ids.")
+]
 
 _VERDICTS = {
-    Cancelled.CANCELLED: "cancelled: its work stops, and its requester is told",
-    Cancelled.DETACHED: "its requester is told; others share its work, which goes on for them",
-    Cancelled.OVER: "has ended before; nothing is changed",
-    Cancelled.UNKNOWN: "is not known, or not any more",
+    Cancelled.CANCELLED: "cancelled; its requester gets a failure with the cause cancelled",
+    Cancelled.DETACHED: "cancelled for its requester; the work goes on for others who requested the same",
+    Cancelled.OVER: "has already ended; nothing was changed",
+    Cancelled.UNKNOWN: "is unknown: no such job, or it ended more than a week ago",
 }
 _NOBODY_CANCELS = (
-    "No worker is running, and it takes one to cancel a job. The cancellation waits in Redis behind the request "
-    "itself: the worker that starts next may begin the job before it stops it."
+    "No worker is running, and only a worker can cancel a job. The cancellation waits in Redis behind the request "
+    "itself: the next worker may begin the job before it cancels it."
 )
 _STOPPED = (Cancelled.CANCELLED, Cancelled.DETACHED)
 
 CANCEL_EPILOG = epilog(
     "phoenix-lxc cancel 5b0e2f0a",
-    codes="0 each is stopped; 1 one has ended before, is not known, or got no answer in time; 2 wrong usage, or the "
-    "beginning of no id or of several; 130 Ctrl-C: workers cancel them all the same.",
+    codes="0 success; 1 one had already ended, is unknown, or was not answered in time; 2 wrong usage, or the "
+    "beginning matches no id or several; 130 Ctrl-C: workers still cancel them.",
 )
-LOCKS_EPILOG = epilog("phoenix-lxc locks", codes="0 told; 1 Redis cannot be used; 2 wrong usage.")
+LOCKS_EPILOG = epilog("phoenix-lxc locks", codes="0 success; 1 Redis cannot be used; 2 wrong usage.")
 
 jobs_group = typer.Typer(
     invoke_without_command=True,
@@ -45,7 +49,7 @@ jobs_group = typer.Typer(
         "phoenix-lxc jobs",
         "phoenix-lxc jobs --all --json",
         "phoenix-lxc jobs show 5b0e2f0a",
-        codes="0 told; 1 Redis cannot be used; 2 wrong usage.",
+        codes="0 success; 1 Redis cannot be used; 2 wrong usage.",
     ),
 )
 
@@ -54,10 +58,10 @@ jobs_group = typer.Typer(
 def jobs(
     context: typer.Context,
     *,
-    every: Annotated[bool, typer.Option("--all", help="Also those that ended in the last week.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List also those that ended in the last week.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs: where each is, what it waits for and since when."""
+    """List jobs: the state of each, what it waits for and since when."""
     if context.invoked_subcommand is not None:
         return
     with reading(context) as link:
@@ -71,18 +75,19 @@ def jobs(
 @jobs_group.command(
     epilog=epilog(
         "phoenix-lxc jobs show 5b0e2f0a",
-        codes="0 told; 1 not known, or not any more; 2 wrong usage, or the beginning of no id or of several.",
-    )
+        codes="0 success; 1 unknown job; 2 wrong usage, or the beginning matches no id or several.",
+    ),
+    short_help="Print the history of a job, its steps and its end.",
 )
 def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> None:
-    """Tell the history of a job, its steps, and how it ended."""
+    """Print the history of a job, its steps and how it ended."""
     with reading(context) as link:
         view = LedgerView(link.look)
         job_id = _complete(view, job)
         found, history, steps = view.job(job_id), view.history(job_id), view.steps(job_id)
         answer = _answer(link, job_id)
     if found is None:
-        complain(f"Job {job_id} is not known, or not any more.")
+        complain(f"Job {job_id} is unknown: no such job, or it ended more than a week ago.")
         raise typer.Exit(FAILED)
     if as_json:
         told = [one.model_dump(mode="json") for one in history]
@@ -98,25 +103,25 @@ def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> No
 
 
 def locks(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List who may build or clone what just now, and who is next: the lane of each CTID, the places on each node."""
+    """List locks, their owners and who waits for them: the lane of each CTID, the places on each node."""
     with reading(context) as link:
         found = LedgerView(link.look).locks()
     if as_json:
         print_json([asdict(lock) for lock in found])
     else:
-        typer.echo("\n".join(lock_lines(found)) if found else "Nobody has a lock.")
+        typer.echo("\n".join(lock_lines(found)) if found else "No locks are held.")
 
 
 def cancel(
     context: typer.Context,
     names: JobNames,
     *,
-    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait for a worker at most.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, metavar=SECONDS, help=WAIT_FOR_ANSWER)] = None,
 ) -> None:
-    """Stop jobs: what is half made is removed, locks pass on, and those who asked for them are told.
+    """Stop jobs: half-made containers are removed, locks are released, and the requesters get a failure.
 
-    A job that several asked for stops when the last of them has cancelled it.
-    It takes a running worker; without one the cancellation waits in Redis,
+    A job that several requested stops when the last of them has cancelled it.
+    This takes a running worker; without one the cancellation waits in Redis
     behind the request itself.
     """
     with reading(context) as link:

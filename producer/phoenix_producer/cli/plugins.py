@@ -13,6 +13,8 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from phoenix_producer.cli.help_texts import SET_UP
+
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
@@ -42,6 +44,7 @@ def _load(plugin: EntryPoint) -> TyperGroup:
         app = _hint(plugin.name)
     group = typer.main.get_group(app)
     group.name = plugin.name
+    group.rich_help_panel = SET_UP
     return group
 
 

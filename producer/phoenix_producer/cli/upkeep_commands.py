@@ -9,30 +9,30 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import BaseModel
 
+from phoenix_producer.cli.help_texts import ACCEPT_NOT_APPLIED, DRY_RUN, EVERY_RESULT, SECONDS, WAIT_FOR_JOBS, epilog
 from phoenix_producer.cli.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, late_notice, talking
-from phoenix_producer.cli.teaching import epilog
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import EnsureResult, Failure, Outcome
 from phoenix_producer.standing import Exists
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout: a result or failure per CTID.")]
+AsJson = Annotated[bool, typer.Option("--json", help=EVERY_RESULT)]
 Ctids = Annotated[list[int], typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be done.")]
-Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the jobs go on.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal to ask on.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help=DRY_RUN)]
+Timeout = Annotated[float | None, typer.Option(min=0, metavar=SECONDS, help=WAIT_FOR_JOBS)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; required without a terminal.")]
 
 DESTROY_EPILOG = epilog(
     "phoenix-lxc destroy 103",
     "phoenix-lxc destroy 103 104 --yes",
-    codes="0 they are gone; 1 one failed, or has not ended in time; 2 wrong usage, not confirmed, or the catalog has "
-    "none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+    codes="0 success, including already absent; 1 one failed, or has not ended in time; 2 wrong usage, not confirmed, "
+    "or the catalog has none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
 )
 
 REBUILD_EPILOG = epilog(
     "phoenix-lxc rebuild 900 --dry-run",
     "phoenix-lxc rebuild 900",
-    codes="0 they are rebuilt; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog has none of the "
+    codes="0 success; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog has none of the "
     "CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
 )
 
@@ -40,8 +40,8 @@ ADOPT_EPILOG = epilog(
     "phoenix-lxc adopt --all --dry-run",
     "phoenix-lxc adopt 900 103 --yes",
     "phoenix-lxc adopt 900 --seal 900",
-    codes="0 they are ours; 1 one is refused or failed, or has not ended in time; 2 wrong usage, not confirmed, or the "
-    "catalog has none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+    codes="0 success, including already ours; 1 one is refused or failed, or has not ended in time; 2 wrong usage, not "
+    "confirmed, or the catalog has none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
 )
 
 
@@ -54,10 +54,10 @@ def destroy(
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove containers and templates that are ours, with their disks. Their declarations stay in the catalog.
+    """Delete containers and templates of ours, with their disks. Their declarations stay in the catalog.
 
-    Only what carries our marker is removed; what runs is shut down first. A
-    template that linked clones hang on is refused. Absent is done.
+    Only what carries our marker is deleted; what runs is shut down first.
+    Refused if linked clones exist. Succeeds if already absent.
     """
     chosen = list(dict.fromkeys(ctids))
     _need_a_terminal(asked=not (yes or dry_run))
@@ -84,18 +84,16 @@ def rebuild(
     context: typer.Context,
     ctids: Ctids,
     *,
-    accept_not_applied: Annotated[
-        bool, typer.Option("--accept-not-applied", help="Leave out what the workers cannot apply.")
-    ] = False,
+    accept_not_applied: Annotated[bool, typer.Option("--accept-not-applied", help=ACCEPT_NOT_APPLIED)] = False,
     dry_run: DryRun = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build templates anew from their declarations, and let them take the place of those that there are.
+    """Build templates again from their declarations and replace the existing ones.
 
-    Built and sealed at a scratch CTID (the workers' PHOENIX_SCRATCH_CTIDS)
-    while the old one is still cloned from; replaced only then. A template
-    that linked clones hang on is refused. Containers stay as they are.
+    Each is built at a scratch CTID (the workers' PHOENIX_SCRATCH_CTIDS) while
+    the old one can still be cloned; only then it is replaced. Refused if
+    linked clones exist. Containers are not changed.
     """
     with talking(context) as producer:
         chosen = list(dict.fromkeys(ctids))
@@ -110,22 +108,24 @@ def adopt(
         list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)
     ] = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="Every CTID of the catalog at which something stands.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Take every CTID of the catalog at which something exists.")
+    ] = False,
     seal: Annotated[
         list[int] | None,
-        typer.Option(metavar="CTID", help="Make a template of this one also if it looks like a running service."),
+        typer.Option(metavar="CTID", help="Convert this one to a template although it looks like a running service."),
     ] = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take over containers that an earlier tool made: mark them as ours, and seal those that are to be templates.
+    """Take over containers that another tool made: mark them as ours, and convert those declared as templates.
 
-    A container only gets our line in its notes; the next ensure brings it in
-    line. What the catalog declares as a template is stopped, loses its
-    snapshots and becomes one. Of what looks like a running service (starts at
-    boot, has ports) only by name: --seal CTID.
+    A container only gets our marker in its notes; the next ensure configures
+    it. What the catalog declares as a template is stopped, loses its
+    snapshots and is converted. Anything that looks like a running service
+    (starts at boot, has ports) needs --seal CTID.
     """
     if bool(ctids) == every:
         raise typer.BadParameter("Give one or more CTIDs, or --all; not both.", param_hint="CTID")
@@ -155,7 +155,7 @@ def _standing(producer: Producer, context: typer.Context, timeout: float | None)
 
 def _need_a_terminal(*, asked: bool) -> None:
     if asked and not somebody_is_there():
-        complain("This has to be confirmed, and there is no terminal to ask on. Nothing was begun. Add --yes.")
+        complain("Confirmation is required, and there is no terminal. Nothing was begun. Add --yes to confirm.")
         raise typer.Exit(BAD_INPUT)
 
 

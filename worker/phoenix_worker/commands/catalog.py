@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from phoenix_producer.cli.teaching import epilog
+from phoenix_producer.cli.help_texts import epilog
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
 from phoenix_worker.catalog.schema import catalog_schema
@@ -16,7 +16,7 @@ from phoenix_worker.commands.printing import err, out, print_findings
 
 BAD_INPUT = 2
 
-app = typer.Typer(help="Look at catalogs of containers.", no_args_is_help=True)
+app = typer.Typer(help="Check a catalog, or print its JSON Schema.", no_args_is_help=True)
 
 
 @app.callback()
@@ -27,7 +27,7 @@ def catalog() -> None:
 @app.command(
     epilog=epilog(
         "phoenix-lxc catalog check phoenix_lxc_configs.json",
-        codes="0 it can be used; 2 it is refused or cannot be read, or wrong usage.",
+        codes="0 the catalog can be used; 2 it is refused or cannot be read, or wrong usage.",
     )
 )
 def check(
@@ -35,7 +35,7 @@ def check(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check a catalog: tell everything that is wrong with it, at once."""
+    """Check a catalog and list everything that is wrong with it."""
     # Which node and storage a worker's settings fill in makes no difference to what is refused.
     defaults = Defaults(node="localhost")
     loaded: Catalog | None = None

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from phoenix_producer.cli.teaching import epilog
+from phoenix_producer.cli.help_texts import epilog
 from phoenix_worker.check.checkup import check_all
 from phoenix_worker.commands.printing import err, out
 from phoenix_worker.core.checkup.line import Level, Line, error
@@ -20,20 +20,24 @@ FAILED = 1
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "bold red"}
 _WIDTH = max(map(len, Level))
 
-app = typer.Typer(invoke_without_command=True, subcommand_metavar="")
+app = typer.Typer(
+    invoke_without_command=True,
+    subcommand_metavar="",
+    short_help="Check what a worker needs; print remedies.",
+)
 
 
 @app.callback(
     epilog=epilog(
         "cd /etc/phoenix && phoenix-lxc check",
         "phoenix-lxc check --json",
-        codes="0 no error, warnings perhaps; 1 an error; 2 wrong usage.",
+        codes="0 no errors (there may be warnings); 1 errors; 2 wrong usage.",
     )
 )
 def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """Check settings, catalog, Redis, workers, Proxmox and node shell: each line with its remedy. Changes nothing.
+    """Check settings, catalog, Redis, workers, Proxmox and shell access; print remedies. Changes nothing.
 
-    It reads the settings of a worker (PHOENIX_…, or .env in this directory):
+    It reads the settings of a worker (PHOENIX_*, or .env in this directory):
     run it where a worker runs, as the user that it runs as.
     """
     lines = []

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from phoenix_producer.cli.teaching import epilog
+from phoenix_producer.cli.help_texts import epilog
 from phoenix_worker.catalog.document import decode, read
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.migration import migrate as migrated
@@ -28,10 +28,11 @@ app = typer.Typer(
     invoke_without_command=True,
     context_settings={"allow_interspersed_args": True},
     subcommand_metavar="",
+    short_help="Migrate a catalog that has lxc_templates.",
     epilog=epilog(
         "phoenix-lxc migrate old.json",
         "phoenix-lxc migrate old.json --write",
-        codes="0 all is well; 1 the file could not be written; 2 it cannot be migrated, or wrong usage.",
+        codes="0 success; 1 the file could not be written; 2 it cannot be migrated, or wrong usage.",
     ),
 )
 
@@ -43,13 +44,14 @@ def migrate(
     write: Annotated[bool, typer.Option("--write", help="Overwrite the file with the result.")] = False,
     seal: Annotated[
         list[int] | None,
-        typer.Option(metavar="CTID", help="Let this one become a template also if it looks like a running service."),
+        typer.Option(metavar="CTID", help="Declare this one a template although it looks like a running service."),
     ] = None,
 ) -> None:
     """Print what a migration from lxc_templates and template_file to clone_from_ctid changes in a catalog.
 
-    What others are cloned from becomes a template and never runs again. If it
-    starts at boot, has ports or is depended on, only by name: --seal CTID.
+    What others are cloned from becomes a template and never runs again.
+    Anything that looks like a running service (starts at boot, has ports, is
+    depended on) needs --seal CTID.
     """
     try:
         before = read(file)

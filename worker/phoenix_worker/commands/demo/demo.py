@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from phoenix_producer.cli.teaching import epilog
+from phoenix_producer.cli.help_texts import epilog
 from phoenix_producer.cli.terminal import complain
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Defaults, load
@@ -28,6 +28,7 @@ app = typer.Typer(
     invoke_without_command=True,
     context_settings={"allow_interspersed_args": True},
     subcommand_metavar="",
+    short_help="Watch it work on a simulated Proxmox.",
     epilog=epilog(
         "phoenix-lxc demo",
         "phoenix-lxc demo --keep --clone-seconds 5",
@@ -39,12 +40,14 @@ app = typer.Typer(
 @app.callback()
 def demo(
     *,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep all of it running, with Flower, until Ctrl-C.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep everything running, with Flower, until Ctrl-C.")] = False,
     catalog: Annotated[
-        Path | None, typer.Option(help="Another catalog than the example; the node has local and local-lvm.")
+        Path | None,
+        typer.Option(help="Use this catalog instead of the example; the node has the storages local and local-lvm."),
     ] = None,
     clone_seconds: Annotated[
-        float, typer.Option(min=0.01, max=30, help="What a clone takes; creations and starts in proportion.")
+        float,
+        typer.Option(min=0.01, max=30, help="Let a clone take this many seconds; creations and starts in proportion."),
     ] = 2.0,
 ) -> None:
     """Watch it work: an embedded Redis, a simulated Proxmox, a real worker, and the example catalog.
@@ -64,7 +67,7 @@ def demo(
     except DemoFailed:
         raise typer.Exit(FAILED) from None
     except Ended as ended:
-        complain("Ended early: every process is stopped, and nothing is left behind.")
+        complain("Ended early. Every process was stopped; nothing is left behind.")
         raise typer.Exit(ended.exit_code) from None
 
 
