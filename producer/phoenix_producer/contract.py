@@ -77,7 +77,7 @@ class EnsureRequest(Message):
     adopt: StrictBool = False
     """Take over a container that stands at this CTID without our marker."""
     accept_not_applied: StrictBool = False
-    """Leave out what needs the node's shell where the worker has no door to it; without this, that is refused."""
+    """Leave out what needs the node's shell where the worker has no shell access; without this, that is refused."""
     dry_run: StrictBool = False
     """Change nothing; the result tells what would be done."""
     state: DesiredState | None = None

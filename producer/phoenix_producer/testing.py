@@ -224,7 +224,7 @@ class _Memory:
         asked = ", ".join(
             " ".join(map(str, (one.name, *one.arguments))) for one in self.requests if one.id in request_ids
         )
-        return AssertionError(f"Nobody answers {asked}. Tell the RecordingProducer first, such as: succeeds(103)")
+        return AssertionError(f"No answer is set for {asked}. Set one first, such as: succeeds(103)")
 
 
 def _number(place: str) -> int:

@@ -70,7 +70,7 @@ def test_a_container_is_marked_and_nothing_else_and_a_template_to_be_is_sealed(p
     written = len(product.writes())
     assert [adopt(product, ctid).outcome for ctid in (900, 103)] == ["unchanged", "unchanged"]
     nothing = adopt(product, 104)
-    assert (nothing.outcome, nothing.warnings) == ("unchanged", ("Nothing stands at CT 104 on pve1.",))
+    assert (nothing.outcome, nothing.warnings) == ("unchanged", ("There is no CT 104 on pve1.",))
     assert len(product.writes()) == written
     assert product.ensure(104).templates_built == ()
     assert {change.key for change in product.ensure(103).changes} >= {"memory", "hostname"}

@@ -99,7 +99,7 @@ def test_what_was_made_before_the_cancel_is_removed(product: Product) -> None:
     members = [str(member) for member in product.redis.smembers(f"phoenix:job:{handle.id}:members")]
     wait_for(lambda: "sleep" in [product.redis.hget(f"phoenix:t:{member}", "on") for member in members])
     product.simulator.do(product.simulator.pve.abort, starting.upid)
-    is_told(handle, "CT 103 on pve1, which was half made, was removed.")
+    is_told(handle, "CT 103 on pve1, which was half-made, was removed.")
     assert product.simulator.pve.aborted == []
     assert product.status(103) == "absent"
     assert product.config(900)["template"] == "1"

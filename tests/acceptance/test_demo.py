@@ -116,7 +116,7 @@ def test_it_shows_what_it_promises_and_leaves_nothing(demo: Demo) -> None:
     assert rows["901"][:4] == ["Copy-Cuda", "template", "900", "template"]
     assert rows["801"][:5] == ["embedding", "container", "901", "(linked)", "running"]
     assert {"101", "103"} < rows.keys()
-    assert "left out, since the simulated node has no shell: features (101, 103, 900, 901)" in exists
+    assert "not applied, because the simulated node has no shell: features (101, 103, 900, 901)" in exists
     timeline = demo.output.partition("When what was done")[2]
     bars = {line.partition("█")[0].strip() for line in timeline.splitlines() if "█" in line}
     assert {"create 900", "seal 900", "clone 900 → 103", "clone 900 → 901", "clone 901 → 801", "start 101"} < bars

@@ -85,7 +85,7 @@ def test_a_template_with_linked_clones_is_refused_naming_them(product: Product) 
     for ctid, clone in ((900, 103), (901, 104)):
         for failure in (refused(product, ctid), failure_of(product.producer.destroy(ctid, dry_run=True))):
             assert (failure.cause, failure.ctid) == ("has-linked-clones", ctid)
-            assert f"linked clones hang on it: CT {clone}." in failure.message
+            assert f"it has linked clones: CT {clone}." in failure.message
             assert f"`phoenix-lxc destroy {clone}`" in failure.remedy
     assert deletes(product) == []
     for ctid in (103, 900, 104, 901):

@@ -146,7 +146,7 @@ def test_what_it_is_made_from_cannot_be_changed_and_that_is_told(product: Produc
             (
                 f"CT {ctid} stays as it is: it was made from {old} and is declared as one that was made from {new}: "
                 f"that is decided when it is made. `phoenix-lxc destroy {ctid}`, which deletes its disks, then "
-                f"`phoenix-lxc ensure {ctid}` makes it anew."
+                f"`phoenix-lxc ensure {ctid}` creates it again."
             ),
         )
         assert product.ensure(ctid, dry_run=True).needs_rebuild == told

@@ -192,7 +192,7 @@ def test_an_order_that_is_carried_out_after_it_was_given_again_is_the_jobs_own(p
 
 
 def ends(product: Product, ctid: int, trouble: AbstractContextManager[None]) -> tuple[Failure, EnsureResult]:
-    """Let trouble begin while a clone runs, and stay until the job fails; ask again when it is over."""
+    """Let trouble begin while a clone runs, and stay until the job fails; send the request again when it is over."""
     handle = product.producer.ensure(ctid)
     cloning(product, ctid)
     with trouble:
@@ -208,7 +208,7 @@ def test_trouble_under_a_clone_that_does_not_pass_is_one_clear_error_and_the_clo
 ) -> None:
     impatient.simulator.pve.ct_secs["clone"] = LONG
     (tmp_path / "other").mkdir()
-    limit = "It did not get better in 1 s (PHOENIX_PATIENCE)."
+    limit = "Still failing after 1 s (PHOENIX_PATIENCE)."
     cases = {
         101: (with_the_token_revoked(impatient), "proxmox-login", "authentication failure", "the API token"),
         102: (with_privileges_taken_away(impatient), "proxmox-permission", "VM.Audit", "/vms/102"),
@@ -241,7 +241,7 @@ def test_what_does_not_pass_ends_at_the_limit(impatient: Product) -> None:
         failure = failure_of(handles[ctid])
         assert (failure.cause, failure.ctid) == (cause, ctid)
         assert words in failure.message
-        assert "It did not get better in 1 s (PHOENIX_PATIENCE)." in failure.message
+        assert "Still failing after 1 s (PHOENIX_PATIENCE)." in failure.message
         assert remedy in failure.remedy
         assert retrying(impatient, handles[ctid])
     wait_for(lambda: no_lock_is_held(impatient))
@@ -297,7 +297,7 @@ def test_a_task_that_proxmox_forgot_is_judged_by_what_it_made(impatient: Product
     do(pve.forget, wait_for(lambda: next((one.upid for one in starts("vzstart") if one.guest == "103"), "")))
     failure = failure_of(handle)
     assert (failure.cause, [step.name for step in failure.steps]) == ("task-forgotten", ["clone", "configure"])
-    assert "Ask again" in failure.remedy
+    assert "Send the request again" in failure.remedy
     do(pve.hurry)
     wait_for(lambda: impatient.status(103) == "running")
     assert impatient.ensure(103).outcome == "unchanged"

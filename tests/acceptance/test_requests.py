@@ -56,10 +56,10 @@ def test_wrong_requests_of_any_client_fail_with_what_is_wrong(product: Product, 
         "state: Input should be 'running' or 'stopped'": why(plain, 103, state="paused"),
         "is not a UUID": why(plain, 103, task_id="my-own-id"),
         "memory: Extra inputs": why(plain, 103, name="phoenix.plan", memory=512),
-        "phoenix.clone is nothing to ask for; there are phoenix.": why(plain, 103, name="phoenix.clone"),
+        "phoenix.clone is not a public task; public are phoenix.": why(plain, 103, name="phoenix.clone"),
         "Not a valid request for phoenix.containers: too many": why(plain, 1, name="phoenix.containers"),
         "adopt: Input should be a valid boolean": why(plain, 103, adopt="yes"),
-        "phoenix.enure is nothing to ask for": why(plain, 103, name="phoenix.enure"),
+        "phoenix.enure is not a public task": why(plain, 103, name="phoenix.enure"),
     }
     for words, failure in wrong.items():
         assert failure.cause == "bad-request"
@@ -135,7 +135,7 @@ def test_a_catalog_that_turns_bad_leaves_the_last_good_one_in_use(product: Produ
     refused_ctids = [ctid for ctid in json.loads(EVERY_REFUSAL.read_text())["lxc_configs"] if f" {ctid}" in log]
     assert len(refused_ctids) > 15
     (warning,) = result.warnings
-    assert warning.startswith("The worker serves the last good catalog; the one on its disk is refused: ")
+    assert warning.startswith("The worker uses the last good catalog; the one on its disk is refused: ")
     assert warning.partition("is refused: ")[2] in log, "the first of those in the log"
     failure = refused(product, 555)
     assert (failure.cause, failure.warnings) == ("not-declared", (warning,))

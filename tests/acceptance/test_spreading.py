@@ -86,7 +86,7 @@ def test_what_a_failed_build_left_is_taken_on_by_the_next_request(product: Produ
     assert failures[0].message == failures[1].message
     assert "no such thin pool" in failures[0].message
     assert [[(step.name, step.ctid) for step in failure.steps] for failure in failures] == [[("create", 900)], []]
-    kept = "CT 900 was made and stays as it is; the next request goes on with it."
+    kept = "CT 900 was made and stays as it is; the next request continues from there."
     assert [failure.warnings for failure in failures] == [(kept,), ()]
     wait_for(lambda: no_lock_is_held(product))
 

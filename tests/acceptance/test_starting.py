@@ -48,7 +48,7 @@ def test_settings_and_catalogs_that_are_wrong_stop_the_start(product: Product, t
     del misspelt["PHOENIX_PROXMOX_HOST"]
     code, said = started(["worker"], misspelt, tmp_path)
     assert (code, "Traceback" in said) == (2, False), said
-    assert "PHOENIX_PROXMOX_HOTS: there is no such setting. Did you mean PHOENIX_PROXMOX_HOST?" in said
+    assert "PHOENIX_PROXMOX_HOTS: unknown setting. Did you mean PHOENIX_PROXMOX_HOST?" in said
     assert "PHOENIX_PROXMOX_HOST: is not set." in said
 
     code, said = started(["worker"], {**good, "PHOENIX_PROXMOX_CA_FILE": "/nowhere/ca.pem"}, tmp_path)

@@ -59,7 +59,7 @@ def test_settings_that_lead_nowhere(product: Product, nobody_listens: str, tmp_p
         assert failure.message.startswith("Unable to look at CT 103 on pve1: ")
         assert words in failure.message
         assert remedy in failure.remedy
-        assert ("It did not get better in 0.1 s (PHOENIX_PATIENCE)." in failure.message) is (cause == "unreachable")
+        assert ("Still failing after 0.1 s (PHOENIX_PATIENCE)." in failure.message) is (cause == "unreachable")
         wait_for(lambda: not product.redis.exists("phoenix:lock:ct/103"))  # a result comes a moment before the end
         worker.kill()
 

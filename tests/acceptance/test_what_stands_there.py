@@ -130,7 +130,7 @@ def test_by_its_name_and_mac_alone_a_container_is_configured_and_neither_started
         assert (result.outcome, done(result)) == ("updated", [("configure", ctid)])
         assert planned(lines) == done(result)
         assert {change.key for change in result.changes} >= {"memory", "net0"}
-        assert any("recognised by its hostname and MAC" in warning for warning in result.warnings)
+        assert any("recognized by its hostname and MAC" in warning for warning in result.warnings)
         assert writes_to(product, ctid) == ["PUT /config"]
         assert f"ctid={ctid} id=adopted" in product.config(ctid)["description"]
         assert product.config(ctid)["description"].startswith("Mind the gap.")

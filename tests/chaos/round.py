@@ -204,7 +204,7 @@ class Round:
         self.crew.relieve()
 
     def _help(self) -> None:
-        """Let the administrator clear what stands in the way of requests that have failed, and ask again."""
+        """Let the administrator clear what stands in the way of requests that have failed, and repeat them."""
         for handle in [one for one in self.handles if one.id not in self.heard and one.done()]:
             self.heard.add(handle.id)
             failure = self._failure(handle)

@@ -124,7 +124,7 @@ def test_a_host_key_that_changed_is_refused(node: SshNode) -> None:
     node.known_hosts.write_text(f"[127.0.0.1]:{node.port} {other}")
     error = refusal(SshShell(access_to(node)))
     assert error.cause == "shell-host-key"
-    assert "installed anew" in error.remedy
+    assert "reinstalled" in error.remedy
     assert node.connected == 0
 
 

@@ -297,7 +297,7 @@ def test_what_needs_the_node_shell_is_found_without_one(prepared: Product) -> No
     ("program", "level", "words"),
     [
         ("exit 0", "ok", "runs there as root"),
-        ("echo no root >&2; exit 13", "error", "ended with 13 there, and said: no root"),
+        ("echo no root >&2; exit 13", "error", "ended with 13 there: no root"),
     ],
 )
 def test_the_node_shell_is_tried(

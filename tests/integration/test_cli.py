@@ -68,7 +68,7 @@ def test_a_job_that_somebody_cancelled_is_told_as_such(run: Callable[..., subpro
     done = run("ensure", STOPPED)
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].endswith("  499  cancelled"), "the history ends there"
-    assert done.stderr == "499  cancelled: Job 1 was cancelled.\n     Ask again if that was a mistake.\n"
+    assert done.stderr == "499  cancelled: Job 1 was cancelled.\n     Send the request again if that was a mistake.\n"
 
 
 def test_a_dry_run_tells_what_would_be_done(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
@@ -262,7 +262,7 @@ def test_a_database_that_is_no_number_is_refused_and_nothing_is_sent(
 def test_a_database_that_redis_does_not_have_is_bad_input(redis_server: RedisServer) -> None:
     result = invoke("--redis-url", f"{redis_server.url.rsplit('/', 1)[0]}/4444", "ensure", "103")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "/4444 has no database of that number" in result.stderr
+    assert "/4444 has no database with that number" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_when_nobody_answers_it_says_so_and_waits_on(
 ) -> None:
     process = started("--redis-url", redis_url, "ensure", "103")
     assert process.stderr is not None
-    assert "No worker has taken the request yet; is one running?" in process.stderr.readline()
+    assert "No worker has taken the request yet. Is one running?" in process.stderr.readline()
     assert process.poll() is None
 
 

@@ -79,7 +79,7 @@ def test_it_is_given_up_and_told(redis_client: Redis, redis_url: str, caplog: py
     with Receiver(*[503] * 4) as receiver, posting(receiver.url, redis_url):
         wait_for(lambda: group(redis_client))
         event = happen(redis_client)
-        wait_for(lambda: f"of event {event} is given up after 4 tries: it answers 503" in caplog.text)
+        wait_for(lambda: f"of event {event} was given up after 4 tries: it answers 503" in caplog.text)
         wait_for(lambda: (group(redis_client) or {})["pending"] == 0)
         assert len(receiver.received) == 4
 

@@ -41,7 +41,7 @@ REFUSALS = {
     STOPPED: {
         "message": "Job 1 was cancelled.",
         "cause": "cancelled",
-        "remedy": "Ask again if that was a mistake.",
+        "remedy": "Send the request again if that was a mistake.",
     },
     **{
         ctid: {"message": f"CT {ctid} is not in the catalog.", "cause": "not-declared", "remedy": f"Declare {ctid}."}

@@ -39,7 +39,7 @@ def run(root: typer.Typer, *arguments: object) -> Result:
 def test_a_catalog_in_order_ends_with_0(root: typer.Typer, tmp_path: Path) -> None:
     result = run(root, "catalog", "check", EXAMPLE)
     assert result.exit_code == 0
-    assert "is in order. Containers: 3, templates: 2." in result.stdout
+    assert "is valid. Containers: 3, templates: 2." in result.stdout
     assert "warning" not in result.stdout
     alone = shutil.copy(EXAMPLE, tmp_path)
     result = run(root, "catalog", "check", alone)

@@ -46,11 +46,11 @@ def test_what_is_no_catalog_gets_one_clear_refusal(tmp_path: Path, content: byte
 @pytest.mark.parametrize(
     ("content", "ctid", "words"),
     [
-        (b'{"lxc_configs": {"103": %b, "103": %b}}' % (ENTRY, ENTRY), 103, "The CTID is written twice"),
-        (b'{"lxc_configs": {"103": {"name": "a", "name": "b", "template": "x.tar.gz"}}}', 103, '"name" is written'),
+        (b'{"lxc_configs": {"103": %b, "103": %b}}' % (ENTRY, ENTRY), 103, "The CTID is given twice"),
+        (b'{"lxc_configs": {"103": {"name": "a", "name": "b", "template": "x.tar.gz"}}}', 103, '"name" is given'),
         (b'{"lxc_configs": {"100": {"x": {"a": 1, "a": 2}, "name": "a", "template": "x.tar.gz"}}}', 100, '"x.a" is'),
-        (b'{"x": [{"y": {"a": 1, "a": 2}}], "lxc_configs": {}}', None, '"x.0.y.a" is written twice'),
-        (b'{"lxc_configs": {}, "lxc_configs": {}}', None, '"lxc_configs" is written twice'),
+        (b'{"x": [{"y": {"a": 1, "a": 2}}], "lxc_configs": {}}', None, '"x.0.y.a" is given twice'),
+        (b'{"lxc_configs": {}, "lxc_configs": {}}', None, '"lxc_configs" is given twice'),
     ],
 )
 def test_a_key_written_twice_is_refused_where_it_stands(

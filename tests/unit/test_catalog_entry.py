@@ -191,9 +191,9 @@ def test_what_is_right_of_a_wrong_key_is_looked_at_in_the_same_round(tmp_path: P
         'CT 104: network_config.bridge "no bridge" is not the name of an interface',
         'CT 104: dependencies[0] "x" is not a CTID',
         "CT 104: It depends on 900, which is a template and never runs",
-        "CT 103: The address 10.0.0.5 is that of 900 too",
-        "CT 104: The address 10.0.0.5 is that of 900 too",
-        'CT 103: Two things are mounted at "/v"',
+        "CT 103: The address 10.0.0.5 is also that of 900",
+        "CT 104: The address 10.0.0.5 is also that of 900",
+        'CT 103: Two mounts share the path "/v"',
     ]
 
 

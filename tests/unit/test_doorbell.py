@@ -31,4 +31,4 @@ def test_what_cannot_be_sent_now_breaks_nothing(error: Exception, caplog: pytest
     with app, pytest.MonkeyPatch.context() as patch:
         patch.setattr(app.producer_pool, "acquire", lambda **_: Broken())
         Doorbell(app)([BELL])
-    assert "they follow" in caplog.text
+    assert "they are sent later" in caplog.text

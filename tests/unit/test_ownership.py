@@ -290,7 +290,7 @@ def test_destroying_needs_the_marker_and_nothing_else_changes_that(row: str) -> 
 
 def test_a_template_that_linked_clones_hang_on_is_refused_naming_them() -> None:
     refuse_linked(here(SEALED), ())
-    with pytest.raises(PermanentError, match="hang on it: CT 801, CT 802") as refused:
+    with pytest.raises(PermanentError, match="linked clones: CT 801, CT 802") as refused:
         refuse_linked(here(SEALED), (801, 802))
     assert "`phoenix-lxc destroy 801 802`" in refused.value.remedy
 

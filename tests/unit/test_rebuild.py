@@ -72,8 +72,8 @@ def test_what_brings_it_about_is_said_once_after_all_that_stays_as_it_is() -> No
     disk, privileges = needs_rebuild(declared, seen(rootfs=ROOTFS, unprivileged="1"))
     assert disk.endswith(": no disk shrinks.")
     assert privileges.endswith(
-        "`phoenix-lxc destroy 103`, which deletes its disks, then `phoenix-lxc ensure 103` makes it anew."
+        "`phoenix-lxc destroy 103`, which deletes its disks, then `phoenix-lxc ensure 103` creates it again."
     )
     template = replace(declared, role=Role.TEMPLATE)
     *_, last = needs_rebuild(template, seen(rootfs=ROOTFS, unprivileged="1"))
-    assert last.endswith("`phoenix-lxc rebuild 103` builds it anew.")
+    assert last.endswith("`phoenix-lxc rebuild 103` builds it again.")

@@ -91,7 +91,7 @@ def test_no_path_leads_elsewhere(tmp_path: Path, path: str) -> None:
                 "mount_points": [{"host_path": "/a", "container_path": "/srv/"}],
                 "volumes": [{"name": "v", "pool": "tank", "size_gb": 1, "mount_point": "/srv"}],
             },
-            'Two things are mounted at "/srv"',
+            'Two mounts share the path "/srv"',
         ),
         (
             {

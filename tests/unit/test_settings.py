@@ -87,13 +87,13 @@ def test_a_misspelt_one_is_told_with_the_likely_name(
     else:
         monkeypatch.setenv("phoenix_proxmox_hots", "x")
     said = complaint()
-    assert "PHOENIX_PROXMOX_HOTS: there is no such setting. Did you mean PHOENIX_PROXMOX_HOST?" in said
+    assert "PHOENIX_PROXMOX_HOTS: unknown setting. Did you mean PHOENIX_PROXMOX_HOST?" in said
 
 
 @pytest.mark.usefixtures("needed")
 def test_an_unknown_one_that_resembles_none_is_told_with_all_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHOENIX_XYZZY", "1")
-    assert "PHOENIX_XYZZY: there is no such setting. Known: PHOENIX_REDIS_URL, PHOENIX_REDIS_CA_FILE" in complaint()
+    assert "PHOENIX_XYZZY: unknown setting. Known: PHOENIX_REDIS_URL, PHOENIX_REDIS_CA_FILE" in complaint()
 
 
 @pytest.mark.usefixtures("needed")
@@ -112,9 +112,9 @@ def test_an_unknown_one_that_resembles_none_is_told_with_all_names(monkeypatch: 
         ("PHOENIX_PROXMOX_USER", "phoenix@pve!worker", "PHOENIX_PROXMOX_TOKEN_NAME"),
         ("PHOENIX_PROXMOX_TOKEN_NAME", "", "is empty"),
         ("PHOENIX_PROXMOX_TOKEN_VALUE", "", "is empty"),
-        ("PHOENIX_PROXMOX_TOKEN_VALUE", "two words", "characters that no secret has"),
-        ("PHOENIX_PROXMOX_FINGERPRINT", "AB:CD", "is no SHA-256 fingerprint"),
-        ("PHOENIX_PROXMOX_FINGERPRINT", "ab" * 20, "is no SHA-256 fingerprint"),
+        ("PHOENIX_PROXMOX_TOKEN_VALUE", "two words", "characters that a secret cannot have"),
+        ("PHOENIX_PROXMOX_FINGERPRINT", "AB:CD", "is not a SHA-256 fingerprint"),
+        ("PHOENIX_PROXMOX_FINGERPRINT", "ab" * 20, "is not a SHA-256 fingerprint"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_name(
@@ -188,7 +188,7 @@ def test_where_nodes_are_for_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("wrong", ["10.0.0.11", "pve1=", "pve1=a,pve1=b", "pve1=fd00::1", "pve1=a:b"])
 def test_wrong_addresses_of_nodes(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     monkeypatch.setenv("PHOENIX_SHELL_ADDRESSES", wrong)
-    assert "PHOENIX_SHELL_ADDRESSES: is no list such as pve1=10.0.0.11" in complaint()
+    assert "PHOENIX_SHELL_ADDRESSES: is not a list such as pve1=10.0.0.11" in complaint()
 
 
 @pytest.mark.usefixtures("needed")
@@ -202,7 +202,7 @@ def test_files_for_ssh_that_are_not_there(monkeypatch: pytest.MonkeyPatch, name:
 @pytest.mark.parametrize("ctids", ["9000", "9000-", "9099-9000", "99-120", "a-b", "9000-1000000000", "-5"])
 def test_what_is_no_range_of_ctids_is_refused(ctids: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHOENIX_SCRATCH_CTIDS", ctids)
-    assert "PHOENIX_SCRATCH_CTIDS: is no range of CTIDs" in complaint()
+    assert "PHOENIX_SCRATCH_CTIDS: is not a range of CTIDs" in complaint()
 
 
 @pytest.mark.usefixtures("needed")

@@ -38,7 +38,7 @@ _NAMED = 50
 """CTIDs that a message names at most."""
 
 
-_STAYS = "CT {} was made and stays as it is; the next request goes on with it."
+_STAYS = "CT {} was made and stays as it is; the next request continues from there."
 _FATES = {StepName.CREATE: _STAYS, StepName.CLONE: _STAYS, StepName.DESTROY: "CT {} was destroyed."}
 
 
@@ -71,7 +71,7 @@ class PhoenixTask(DurableTask):
         return f"{str(self.request.id)[:8]}{self.request.get('replaced_task_nesting') or 0:x}"
 
     def pinned_declaration(self, ctid: int, declaration_hash: str, *, accepted: bool) -> Declaration:
-        """The declaration that this job began with, as far as it is in reach: see `reach`."""
+        """Return the declaration that this job began with, as far as it is in reach: see `reach`."""
         try:
             declaration = self.reach(self.catalog.serve(ctid, declaration_hash), accepted=accepted)
         except CatalogChanged as error:
@@ -80,7 +80,7 @@ class PhoenixTask(DurableTask):
         return declaration
 
     def reach(self, declaration: Declaration, *, accepted: bool) -> Declaration:
-        """What of a declaration this worker can apply. Raises PermanentError if it has to be all of it and is not."""
+        """Return what this worker can apply of a declaration. Raises PermanentError if all of it is wanted."""
         declaration = within_reach(declaration, door=self.shell is not None, accepted=accepted)
         files = [script.file for script in declaration.scripts if script.on_node]
         if self.shell is None or not files:
@@ -88,16 +88,16 @@ class PhoenixTask(DurableTask):
         return with_contents(declaration, contents(self.shell, declaration.node, files))
 
     def current_declaration(self, ctid: int | None, *, to: Purpose = Purpose.ENSURE) -> Declaration:
-        """The declaration that the catalog has now. Raises PermanentError for a CTID that it does not have."""
+        """Return the declaration that the catalog has now. Raises PermanentError for a CTID that it does not have."""
         catalog = self.catalog.current()
         if ctid is None or ctid not in catalog:
             raise _not_declared(ctid, to, catalog, self.catalog.refusal())
         return catalog[ctid]
 
     def warnings(self, ctid: int | None = None) -> tuple[str, ...]:
-        """What every requester should know just now, and of a CTID what the catalog has without effect."""
+        """Return what every requester should know just now, and of a CTID what the catalog has without effect."""
         refusal = self.catalog.refusal()
-        refused = f"The worker serves the last good catalog; the one on its disk is refused: {refusal}"
+        refused = f"The worker uses the last good catalog; the one on its disk is refused: {refusal}"
         advice = () if ctid is None else (one for one in self.catalog.current().warnings if one.ctid == ctid)
         return (*([refused] if refusal is not None else []), *map(str, advice))
 
@@ -149,12 +149,12 @@ class PhoenixTask(DurableTask):
         self.forget(step)
 
     def step(self, name: StepName, ctid: int, began: float, **more: Any) -> dict[str, Any]:
-        """What this link did, for the result of its job."""
+        """Return what this link did, for the result of its job."""
         seconds = round(time.time() - began, 3)
         return {"name": name, "ctid": ctid, "started": round(began, 3), "seconds": seconds, **more}
 
     def steps_done(self) -> list[dict[str, Any]]:
-        """What the links of this job did so far."""
+        """Return what the links of this job did so far."""
         return self.engine.ledger.steps(self.running.job)
 
     def wind_up(self, *args: Any) -> None:
@@ -171,12 +171,12 @@ class PhoenixTask(DurableTask):
             raise
         except TransientError as error:
             self.back_off(error)
-            logger.exception("CT %s may be left half made by a cancelled job.", ctid)
+            logger.exception("CT %s may be left half-made by a cancelled job.", ctid)
         except Exception:
-            logger.exception("CT %s may be left half made by a cancelled job.", ctid)
+            logger.exception("CT %s may be left half-made by a cancelled job.", ctid)
 
     def failure(self, error: Exception) -> EnsureFailed:
-        """The error as its requester gets it, with what was done before."""
+        """Return the error as its requester gets it, with what was done before."""
         told = _told(error, self.engine.patience)
         subject = self.engine.ledger.subject(self.running.job)
         ctid = int(subject) if subject.isdecimal() else None
@@ -200,7 +200,7 @@ class PhoenixTask(DurableTask):
         )
 
     def _left_behind(self, cause: str, steps: list[dict[str, Any]]) -> tuple[str, ...]:
-        """What becomes of what this job had begun to make."""
+        """Return what becomes of what this job had begun to make."""
         if cause == CANCELLED:
             return self.running.notes
         last = {step["ctid"]: step["name"] for step in steps if step["name"] in _FATES}
@@ -225,7 +225,7 @@ def _not_declared(ctid: int | None, to: Purpose, catalog: Iterable[int], refusal
         where = "the last good catalog, and the one on the worker's disk is refused"
         remedy = f"Correct the catalog, with {ctid} in it: {refusal}"
     known = _shortened(list(catalog)) or "none; it is empty"
-    message = f"Unable to {to} CT {ctid}: it is not in {where}. Declared are: {known}."
+    message = f"Unable to {to} CT {ctid}: it is not in {where}. Declared CTIDs: {known}."
     return PermanentError(message, cause="not-declared", remedy=remedy)
 
 
@@ -242,16 +242,20 @@ def _told(error: Exception, patience: float) -> dict[str, Any]:
         return {
             "message": str(error),
             "cause": "catalog",
-            "remedy": "Correct the catalog; no worker has to be restarted.",
+            "remedy": "Correct the catalog; workers need no restart.",
         }
     if isinstance(error, PermanentError):
         return {"message": error.message, "cause": error.cause, "remedy": error.remedy}
     if isinstance(error, TransientError):
-        message = f"{error.message} It did not get better in {patience:g} s (PHOENIX_PATIENCE)."
-        return {"message": message, "cause": error.cause, "remedy": error.remedy or "Ask again later."}
+        message = f"{error.message} Still failing after {patience:g} s (PHOENIX_PATIENCE)."
+        return {"message": message, "cause": error.cause, "remedy": error.remedy or "Send the request again later."}
     if isinstance(error, GivenUpError):
         told: dict[str, Any] = json.loads(str(error))
         return told
-    logger.error("A step met something that it does not know.", exc_info=error)
-    message = f"The worker met something that it does not know: {type(error).__name__}: {error}."
-    return {"message": message, "cause": "internal", "remedy": "See the worker's log; this is a defect of phoenix-lxc."}
+    logger.error("Unexpected error in a step.", exc_info=error)
+    message = f"Unexpected error: {type(error).__name__}: {error}."
+    return {
+        "message": message,
+        "cause": "internal",
+        "remedy": "See the worker's log, and report this as a defect of phoenix-lxc.",
+    }

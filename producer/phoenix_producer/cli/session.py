@@ -32,10 +32,8 @@ BAD_INPUT = 2
 DIFFERS = 2
 """Of `plan` and `drift` with `--exit-code`: something differs."""
 INTERRUPTED = 130
-NOBODY_TOOK_IT = "No worker has taken the request yet; is one running? celery -A phoenix_worker worker"
-_AT_WORK = (
-    "No answer yet. Workers are running: they may be busy with others, or Proxmox may not answer them. Look with:"
-)
+NOBODY_TOOK_IT = "No worker has taken the request yet. Is one running? celery -A phoenix_worker worker"
+_AT_WORK = "No answer yet. Workers are running: they may be busy with others, or Proxmox may not be answering. See:"
 _NOT_DECLARED = "not-declared"
 
 

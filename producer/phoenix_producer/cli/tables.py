@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_producer.cli.terminal import time_of_day, told
+from phoenix_producer.cli.terminal import time_of_day, told, turn_at
 from phoenix_producer.contract import DesiredState
 from phoenix_producer.ledger.entries import Wait, WaitsFor
 from phoenix_producer.standing import Exists
@@ -51,7 +51,7 @@ def wait_words(wait: Wait) -> str:
     until = f" at {time_of_day(wait.until)}" if wait.until is not None else ""
     if wait.kind is WaitsFor.LOCK:
         turn = f"{len(wait.before)} before it" if wait.before else "next"
-        return f"{wait.what}: {_names(wait.owners)} {'has' if len(wait.owners) == 1 else 'have'} it, {turn}"
+        return f"{turn_at(wait.what)} ({turn}): held by {_names(wait.owners)}"
     if wait.kind is WaitsFor.PROXMOX:
         return " ".join(filter(None, (wait.detail, wait.what)))
     if wait.kind is WaitsFor.JOB:

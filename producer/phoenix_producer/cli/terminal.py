@@ -36,7 +36,7 @@ _WORDS = {
     ProgressKind.STEP_STARTED: "started",
     ProgressKind.WAITING: "waits for",
     ProgressKind.REMOTE_TASK: "Proxmox task",
-    ProgressKind.OUTPUT: "says:",
+    ProgressKind.OUTPUT: "output:",
     ProgressKind.RETRYING: "tries again:",
     ProgressKind.STEP_DONE: "done",
 }
@@ -202,7 +202,7 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
 
 
 def _only_recorded(answer: EnsureResult) -> bool:
-    """Whether the configuration step of a container that stood there wrote nothing but our own bookkeeping."""
+    """Return whether the configuration step of a container that stood there wrote nothing but our own bookkeeping."""
     configured = any((step.name, step.ctid) == ("configure", answer.ctid) for step in answer.steps)
     return answer.outcome is Outcome.UPDATED and configured and not answer.changes
 
@@ -272,10 +272,20 @@ def _event(progress: Progress) -> tuple[str, str]:
     if progress.kind in _ENDS:
         return _ENDS[progress.kind][0], ""
     detail = _brief(progress.upid) if progress.upid else progress.detail
+    if progress.kind is ProgressKind.WAITING and not progress.upid:
+        detail = turn_at(detail, progress.ctid)
     return _WORDS[progress.kind], "" if progress.kind is ProgressKind.REQUESTED else detail
 
 
+def turn_at(lock: str, ctid: int | None = None) -> str:
+    """Say what a job waits for that waits for a lock, in the step of a CTID. What is no lock's name stays as it is."""
+    kind, _, name = lock.partition("/")
+    if kind == "ct" and name.isdecimal():
+        return f"its turn at {'CT' if ctid in (None, int(name)) else 'template'} {name}"
+    return f"a free place on node {name}" if kind == "node" and name else lock
+
+
 def _brief(upid: str) -> str:
-    """Shorten to what people recognise of a `UPID:node:pid:pstart:starttime:type:id:user:`."""
+    """Shorten to what people recognize of a `UPID:node:pid:pstart:starttime:type:id:user:`."""
     parts = upid.split(":")
     return f"{parts[5]} {parts[6]}".strip() if len(parts) == _UPID_PARTS else upid

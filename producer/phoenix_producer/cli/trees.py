@@ -1,4 +1,4 @@
-"""Plans for people: a tree with colours on a terminal, indented lines elsewhere."""
+"""Plans for people: a tree with colors on a terminal, indented lines elsewhere."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class NoSuchDatabase(Unreachable):
 
 def used_before(request_id: str, what: str) -> ContractError:
     """Say that a request id is that of another request."""
-    return ContractError(f"Request id {request_id} was used before, for {what}. Take a new one.")
+    return ContractError(f"Request id {request_id} was already used for {what}. Use a new one.")
 
 
 class Entry(NamedTuple):

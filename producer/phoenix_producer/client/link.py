@@ -192,12 +192,12 @@ class Link:
         except RedisError as error:
             if _NO_SUCH_DATABASE in str(error):
                 raise NoSuchDatabase(
-                    f"Redis at {sanitize_url(self._url)} has no database of that number. Take the one that the "
-                    "workers have in PHOENIX_REDIS_URL."
+                    f"Redis at {sanitize_url(self._url)} has no database with that number. Use the "
+                    "workers' PHOENIX_REDIS_URL."
                 ) from error
             raise Unreachable(
                 f"Redis at {sanitize_url(self._url)} cannot be used: {str(error).rstrip('.')}. Is it running there? "
-                "PHOENIX_REDIS_URL says where to look for it."
+                "Its address is read from PHOENIX_REDIS_URL."
             ) from error
 
     def _insist_on_same(self, outgoing: Outgoing) -> None:

@@ -28,7 +28,7 @@ def secret(environ: Mapping[str, str | None], name: str) -> str | None:
     try:
         return Path(path).read_text().removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
+        why = getattr(error, "strerror", None) or "it is not text"
         raise ContractError(f"{name}_FILE: {path} cannot be read ({why}).") from None
 
 
@@ -45,7 +45,7 @@ def with_password(url: str, password: str | None) -> str:
     scheme, rest = url.split("://", 1)
     if urlsplit(url).password is not None:
         raise ContractError(
-            f"{REDIS_URL_VARIABLE} has a password, and {REDIS_PASSWORD_VARIABLE} is set too: take one of them away."
+            f"{REDIS_URL_VARIABLE} has a password, and {REDIS_PASSWORD_VARIABLE} is set too: unset one of them."
         )
     user, at, host = rest.rpartition("@")
     return f"{scheme}://{user if at else ''}:{quote(password, safe='')}@{host}"

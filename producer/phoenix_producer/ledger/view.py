@@ -103,7 +103,7 @@ class LedgerView:
         ]
 
     def anybody_works(self) -> bool:
-        """Whether the heart of a worker has beaten of late, by the clock of Redis."""
+        """Return whether the heart of a worker has beaten of late, by the clock of Redis."""
         (seconds, _), latest = self._look(
             lambda pipe: (pipe.time(), pipe.zrange(f"{PREFIX}workers", -1, -1, withscores=True))
         )

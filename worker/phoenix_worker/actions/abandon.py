@@ -39,7 +39,7 @@ def abandon(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
     if _is_whole(task):
         return ()
     if _ORDERED not in task.running.journal and others_wait_for(task, declaration.ctid):
-        return (f"What was begun of CT {declaration.ctid} is left to others, who wait for it.",)
+        return (f"CT {declaration.ctid} was begun and is left as it is: other jobs wait for it.",)
     ordered = task.once(_ORDERED, lambda: _ordered(task, declaration))
     if ordered is not None and ordered["upid"]:
         task.once("abort", lambda: task.proxmox.abort(ordered["upid"]))
@@ -63,7 +63,7 @@ def _stop_scripts(task: PhoenixTask, declaration: Declaration) -> None:
 
 
 def others_wait_for(task: PhoenixTask, ctid: int) -> bool:
-    """Whether another job waits for what this one makes: it passes on as it is.
+    """Return whether another job waits for what this one makes: it passes on as it is.
 
     Whoever stands in the line for 901 waits for its template 900 too, which this job builds first.
     """
@@ -73,7 +73,7 @@ def others_wait_for(task: PhoenixTask, ctid: int) -> bool:
 
 
 def _is_whole(task: PhoenixTask) -> bool:
-    """Whether nothing is missing any more: all is done but the result, or a conversion ends by itself."""
+    """Return whether only the result is missing, or a conversion ends by itself."""
     return task.name in {StepName.VERIFY.task, StepName.REPORT.task} or bool(
         {StepName.SEAL, f"?{StepName.SEAL}"} & task.running.journal.keys()
     )
@@ -98,7 +98,7 @@ def _found(task: PhoenixTask, declaration: Declaration, when: float) -> dict[str
 
 
 def _was_made(task: PhoenixTask, ctid: int) -> bool:
-    """Whether an earlier step of this job made a CTID; nobody else has touched it since, for its lock is ours."""
+    """Return whether an earlier step of this job made a CTID; its lock is ours, so nobody has touched it since."""
     return any(step["ctid"] == ctid and step["name"] in MAKING for step in task.steps_done())
 
 
@@ -117,10 +117,10 @@ def _remove(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
         if seen.presence is Presence.ABSENT:
             return (f"Nothing is left of CT {ctid} on {node}.",)
         if not _half_made(seen):
-            return (f"CT {ctid} stays on {node} as it is; the next request goes on with it.",)
-        logger.info("CT %d on %s was half made when its job was cancelled; it is removed.", ctid, node)
+            return (f"CT {ctid} stays on {node} as it is; the next request continues from there.",)
+        logger.info("CT %d on %s was half-made when its job was cancelled; it is being removed.", ctid, node)
     _await_end(task, task.once(_REMOVAL, lambda: task.proxmox.destroy(node, ctid)))
-    return (f"CT {ctid} on {node}, which was half made, was removed.",)
+    return (f"CT {ctid} on {node}, which was half-made, was removed.",)
 
 
 def _half_made(seen: Observation) -> bool:

@@ -59,7 +59,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
 def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:
     if verdict.action is Action.CONVERGE_CONFIG_ONLY:
         yield (
-            f"CT {seen.ctid} was recognised by its hostname and MAC: it is configured and marked as ours now, and "
+            f"CT {seen.ctid} was recognized by its hostname and MAC: it is configured and marked as ours now, and "
             "nothing else was done. The next request brings it to its declared state."
         )
 

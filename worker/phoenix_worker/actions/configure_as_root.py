@@ -29,9 +29,9 @@ def change_by_root(
     if task.shell is None:
         told = ", ".join(change.key for change in changes.changes)
         raise PermanentError(
-            f"Unable to {doing}: only root on the node may change {told}, and the worker has no door to its shell.",
+            f"Unable to {doing}: only root on the node may change {told}, and the worker has no shell access to it.",
             cause=NO_SHELL,
-            remedy="Give the workers one (PHOENIX_SHELL), or ask with --accept-not-applied to have the rest done.",
+            remedy="Set PHOENIX_SHELL for the workers, or add --accept-not-applied to do the rest without it.",
         )
     _make(task.shell, seen, changes)
     after, verdict = look(task, declaration, adopt=adopted, power=False)
@@ -39,9 +39,9 @@ def change_by_root(
     if left := diff(declaration, after).root:
         told = ", ".join(change.key for change in left.changes)
         raise PermanentError(
-            f"Unable to {doing}: {told} did not take.",
+            f"Unable to {doing}: {told} had no effect.",
             cause="not-taken",
-            remedy=f"See what `pct config {seen.ctid}` on {seen.node} says of it.",
+            remedy=f"Check it with `pct config {seen.ctid}` on {seen.node}.",
         )
     return replace(after, firewall=seen.firewall)
 

@@ -53,9 +53,9 @@ def change_surroundings(
     by_position = any(write.act is not Act.INSERT for write in changes.rules[1:])
     if by_position and not new and firewall_writes(declaration.firewall, proxmox.firewall(node, ctid, option=False)):
         raise TransientError(
-            f"Unable to bring the firewall rules of CT {ctid} on {node} in line: somebody else changed them meanwhile.",
+            f"Unable to change the firewall rules of CT {ctid} on {node}: somebody else changed them meanwhile.",
             cause="stale-digest",
-            remedy="Nothing has to be done unless it lasts.",
+            remedy="Nothing to do unless it persists.",
         )
     if changes.firewall_on is not None:
         proxmox.switch_firewall(node, ctid, on=changes.firewall_on)

@@ -52,7 +52,7 @@ def survey(
 
 
 def takes_effect_later(declaration: Declaration) -> bool:
-    """Whether something is declared that a running container takes only at its next start."""
+    """Return whether something is declared that a running container takes only at its next start."""
     by_root = declaration.root_features or declaration.devices is not None or declaration.bind_mounts
     return bool(declaration.features or by_root or (declaration.network and declaration.network.nameservers))
 
@@ -78,7 +78,7 @@ def look(
 
 
 def looked_just_now(steps: Sequence[Mapping[str, Any]], ctid: int, now: float) -> bool:
-    """Whether the step before, of this job, configured what it had made, and looked at it only a moment ago.
+    """Return whether the step before configured what this job had made, and looked at it only a moment ago.
 
     Nothing but that look, and a change that Proxmox refuses when anything else was changed since, lies between the
     new container and its start; a look more would be the ninth call for a new container: `docs/adr/0008-…`.
@@ -135,9 +135,9 @@ def permit(allowed: bool, verdict: Verdict, doing: str) -> None:  # noqa: FBT001
     if verdict.action in {Action.REFUSE, Action.REMOVE_HALF_MADE}:
         raise verdict.refusal()
     raise PermanentError(
-        f"Unable to {doing}: somebody changed it since this job looked.",
+        f"Unable to {doing}: it was changed since this job read it.",
         cause="changed-meanwhile",
-        remedy="Look at it in Proxmox; then ask again.",
+        remedy="Look at it in Proxmox, then send the request again.",
     )
 
 

@@ -102,7 +102,7 @@ def _find_or_clear_up(
 
 
 def _is_whole(made: dict[str, Any] | None) -> bool:
-    """Whether what was ordered stands there, and nothing is at work on it any more."""
+    """Return whether what was ordered stands there, and nothing is at work on it any more."""
     return made is not None and not made["upid"]
 
 

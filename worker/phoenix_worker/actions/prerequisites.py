@@ -55,7 +55,7 @@ def refuse_unless_running(ctid: int, dependency: int, running: bool | None) -> N
     raise PermanentError(
         f"Unable to ensure CT {ctid}: it depends on guest {dependency}, which is not in the catalog and {state}.",
         cause="dependency",
-        remedy=f"Start {dependency}, or declare it, or take it out of the dependencies.",
+        remedy=f"Start {dependency}, or declare it, or remove it from the dependencies.",
     )
 
 
@@ -91,8 +91,8 @@ def have_os_template(task: PhoenixTask, order: CreateOrder) -> None:
         if name not in index:
             there = available(name, task.proxmox.os_templates(node, storage), index)
             raise PermanentError(
-                f"Unable to create CT {order.ctid} on {node}: {volume} is not on its storage, and Proxmox's appliance "
-                "index does not know it.",
+                f"Unable to create CT {order.ctid} on {node}: {volume} is not on its storage and not in Proxmox's "
+                "appliance index.",
                 cause="no-os-template",
                 remedy=f"Upload it, or name another in `template`. {there}",
             )

@@ -80,9 +80,9 @@ def _start(shell: NodeShell, place: Place, declaration: Declaration, script: Scr
 def _shell(task: PhoenixTask, declaration: Declaration) -> NodeShell:
     if task.shell is None:
         raise PermanentError(
-            f"Unable to provision CT {declaration.ctid} on {declaration.node}: this worker has no door to its shell.",
+            f"Unable to provision CT {declaration.ctid} on {declaration.node}: this worker has no shell access to it.",
             cause=NO_SHELL,
-            remedy="Give all workers the same (PHOENIX_SHELL).",
+            remedy="Set the same PHOENIX_SHELL for all workers.",
         )
     return task.shell
 
@@ -90,18 +90,18 @@ def _shell(task: PhoenixTask, declaration: Declaration) -> NodeShell:
 def _failure(place: Place, script: Script, end: dict[str, Any], timeout: float) -> PermanentError:
     if "error" in end:
         return PermanentError(**end["error"])
-    again = f"Correct it, then ask again: it is run anew. Its whole log is {place}, below /var/lib/phoenix-lxc."
+    again = f"Correct it and send the request again. Its whole log is {place}, below /var/lib/phoenix-lxc."
     why, cause, remedy = f"ended with exit code {end['exit']}", "script-failed", again
     if end["exit"] == "timeout":
         why, cause = f"took longer than {timeout:g} s and was ended", "script-timeout"
-        remedy = f"Give it more time in script_timeouts, or to all in PHOENIX_SCRIPT_TIMEOUT. {again}"
+        remedy = f"Raise its limit in script_timeouts, or that of all scripts in PHOENIX_SCRIPT_TIMEOUT. {again}"
     elif end["exit"] in {LOST, STOPPED}:
-        why, cause = "ended without an exit code: its container was restarted, or somebody killed it", "script-lost"
-        remedy = "Ask again: it is run anew."
+        why, cause = "ended without an exit code: its container was restarted, or it was killed", "script-lost"
+        remedy = "Send the request again: the script is run again."
     said = "".join(f"\n  {line}" for line in end["log"][-_SHOWN:])
     return PermanentError(
         f"Unable to provision CT {place.ctid} on {place.node}: {script.file} {why}."
-        + (f" It said at last:{said}" if said else " It said nothing."),
+        + (f" Last output:{said}" if said else " It printed nothing."),
         cause=cause,
         remedy=remedy,
     )
@@ -149,9 +149,9 @@ def _see_that_it_is_well(task: PhoenixTask, declaration: Declaration, check: Hea
     said = "".join(f"\n  {line}" for line in seen["said"])
     raise PermanentError(
         f"CT {place.ctid} on {place.node} is not well: {check.command!r} ended with {seen['code']} in each of "
-        f"{check.retries} tries, {check.interval} s apart." + (f" It said at last:{said}" if said else ""),
+        f"{check.retries} tries, {check.interval} s apart." + (f" Last output:{said}" if said else ""),
         cause="not-well",
-        remedy="Look into the container; the next ensure checks it again.",
+        remedy="Look inside the container; the next ensure runs the check again.",
     )
 
 

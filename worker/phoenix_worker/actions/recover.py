@@ -82,7 +82,7 @@ def _made(
     found = _running_task(proxmox, node, tasks_of, kind, when)
     if found is None and ours:
         raise TransientError(
-            f"CT {ctid} on {node} is half-made, and no task is listed that makes it.",
+            f"CT {ctid} on {node} is half-made, and no running task is creating it.",
             cause="half-made",
             remedy=f"Run on {node}: `pct unlock {ctid}`, then `pct destroy {ctid} --destroy-unreferenced-disks 1`; "
             "then ask again.",

@@ -40,7 +40,7 @@ def running_makers(task: PhoenixTask, declaration: Declaration) -> list[ProxmoxT
 
 
 def can_clear(task: PhoenixTask, seen: Observation, verdict: Verdict) -> bool:
-    """Whether this worker can remove what is half-made: it is ours, and its lock, if it has one, can be taken off."""
+    """Return whether this worker can remove what is half-made: it is ours, and its lock, if any, can be cleared."""
     return verdict.action is Action.REMOVE_HALF_MADE and may_destroy(seen) and (task.shell is not None or not seen.lock)
 
 
@@ -102,7 +102,9 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
         raise verdict.delay()
     if not can_clear(task, seen, verdict) and not (unlocked and may_destroy(seen) and not seen.lock):
         raise verdict.refusal() if verdict.message else _changed(seen)
-    logger.warning("CT %d on %s is half-made, and the Proxmox task that made it is gone: it is removed.", ctid, node)
+    logger.warning(
+        "CT %d on %s is half-made, and the Proxmox task that was creating it is gone: it is removed.", ctid, node
+    )
     if seen.lock and task.shell is not None:
         RootCommands(task.shell, node).unlock(ctid)
     _await_end(task, declaration, task.proxmox.destroy(node, ctid))
@@ -114,7 +116,7 @@ def _changed(seen: Observation) -> PermanentError:
         f"Unable to remove what is half-made of CT {seen.ctid} on {seen.node}: somebody changed it since this job "
         "looked.",
         cause="changed-meanwhile",
-        remedy="Look at it in Proxmox; then ask again.",
+        remedy="Look at it in Proxmox, then send the request again.",
     )
 
 

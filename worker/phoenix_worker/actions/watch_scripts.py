@@ -28,9 +28,9 @@ def script_seen(proxmox: Proxmox, shell: NodeShell | None, watch: Mapping[str, s
     """Look once at the script that `watch` names; one that takes longer than it may is ended here."""
     if shell is None:
         raise PermanentError(
-            f"Unable to look at a script of CT {watch['ctid']}: this worker has no door to {watch['node']}.",
+            f"Unable to look at a script of CT {watch['ctid']}: this worker has no shell access to {watch['node']}.",
             cause=NO_SHELL,
-            remedy="Give all workers the same (PHOENIX_SHELL).",
+            remedy="Set the same PHOENIX_SHELL for all workers.",
         )
     place, run, offset = place_of(watch), watch["run"], int(watch.get("offset", "0"))
     state = scripts.look(shell, place, run, offset)

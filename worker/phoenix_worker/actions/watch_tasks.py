@@ -41,7 +41,7 @@ class Probe:
         except TransientError as error:
             if time.monotonic() - self._unseen.setdefault(what, time.monotonic()) <= self._patience:
                 raise
-            words = f"{error.message} It did not get better in {self._patience:g} s (PHOENIX_PATIENCE)."
+            words = f"{error.message} Still failing after {self._patience:g} s (PHOENIX_PATIENCE)."
             seen = Look(_error(error, words))
         self._unseen.pop(what, None)
         return seen
@@ -70,7 +70,7 @@ class Probe:
             end = self._task(latest.upid)
             return None if end is None or end["done"] else end
         if elapsed > _CONVERSION_LIMIT:
-            return {"done": False, "exit": "Proxmox does not show it as a template", "log": []}
+            return {"done": False, "exit": "Proxmox does not list it as a template", "log": []}
         return None
 
 

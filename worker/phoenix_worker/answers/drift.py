@@ -33,7 +33,7 @@ def drifts(task: PhoenixTask, ctids: Any, *, accepted: Any) -> Iterator[Drift]:
     Raises ContractError, and PermanentError for a CTID that is not declared.
     """
     if not isinstance(accepted, bool):
-        raise ContractError(f"Not a valid drift request: accept_not_applied {accepted!r} is neither true nor false.")
+        raise ContractError(f"Not a valid drift request: accept_not_applied {accepted!r} is not true or false.")
     for declaration in declarations_of(task, ctids, "drift"):
         yield _drift(task, declaration, accepted=accepted)
 
@@ -61,7 +61,7 @@ def _drift(task: PhoenixTask, declaration: Declaration, *, accepted: bool) -> Dr
 
 
 def _differences(declaration: Declaration, seen: Observation, verdict: Verdict) -> Iterator[Action]:
-    """What an ensure would do, but for our own bookkeeping."""
+    """Return what an ensure would do, but for our own bookkeeping."""
     for step in plan(declaration, seen, verdict):
         yield from (action for action in step.actions if action.kind != "record")
 

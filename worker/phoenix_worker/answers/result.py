@@ -24,7 +24,7 @@ _AS_IT_IS = frozenset({Outcome.DESTROYED, Outcome.ADOPTED})
 
 
 def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation) -> dict[str, Any]:
-    """Everything was as declared."""
+    """Answer that everything was as declared."""
     return _result(
         task,
         declaration,
@@ -35,7 +35,7 @@ def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation) ->
 
 
 def shared(task: PhoenixTask, end: dict[str, Any]) -> dict[str, Any]:
-    """An earlier request for the same did it. Raises GivenUpError with its failure."""
+    """Answer with what an earlier request for the same did. Raises GivenUpError with its failure."""
     if not end["ok"]:
         raise GivenUpError(end["value"])
     value: dict[str, Any] = json.loads(end["value"])
@@ -43,7 +43,7 @@ def shared(task: PhoenixTask, end: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_job(task: PhoenixTask, declaration: Declaration, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What the links of this job did."""
+    """Answer with what the links of this job did."""
     done = task.steps_done()
     lasting = [step for step in done if step["ctid"] in task.catalog.current()]
     own = [step for step in done if step["ctid"] == declaration.ctid]
@@ -73,19 +73,19 @@ def _outcome(steps: set[str]) -> Outcome:
 def nothing(
     task: PhoenixTask, declaration: Declaration, *, dry_run: bool, warnings: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """There was nothing to do."""
+    """Answer that there was nothing to do."""
     return _result(task, declaration, outcome=Outcome.UNCHANGED, dry_run=dry_run, warnings=warnings)
 
 
 def foretold(
     task: PhoenixTask, declaration: Declaration, outcome: Outcome, plan: tuple[str, ...], warnings: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """What a request would do."""
+    """Answer with what a request would do."""
     return _result(task, declaration, outcome=outcome, dry_run=True, plan=plan, warnings=warnings)
 
 
 def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
-    """What an ensure would do."""
+    """Answer with what an ensure would do."""
     return _result(
         task,
         forecast.declaration,
@@ -100,7 +100,7 @@ def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
 
 
 def planned(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
-    """What an ensure would do, for who asks for nothing else."""
+    """Answer with what an ensure would do, to a request for a plan alone."""
     plan = Plan(
         **dict(forecast.parts[-1]),
         first=tuple(forecast.parts[:-1]),

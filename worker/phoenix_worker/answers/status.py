@@ -41,7 +41,7 @@ def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaratio
     try:
         wanted = _CTIDS.validate_python(ctids)
     except ValidationError as error:
-        raise ContractError(f"Not a valid {kind} request: {ctids!r} is no list of CTIDs.") from error
+        raise ContractError(f"Not a valid {kind} request: {ctids!r} is not a list of CTIDs.") from error
     return [task.current_declaration(ctid) for ctid in wanted or task.catalog.current()]
 
 

@@ -111,8 +111,8 @@ def _repeated(path: tuple[str | int, ...]) -> Refusal:
         where = ".".join(map(str, inside))
         what = shown(where) if inside else "The CTID"
         number = parse_ctid(str(ctid)) or plain(str(ctid))
-        return Refusal(number, f"{what} is written twice.", "Keep one of the two.")
-    return Refusal(None, f"{shown('.'.join(map(str, path)))} is written twice.", "Keep one of the two.")
+        return Refusal(number, f"{what} is given twice.", "Keep one of the two.")
+    return Refusal(None, f"{shown('.'.join(map(str, path)))} is given twice.", "Keep one of the two.")
 
 
 def _refuse_constant(name: str) -> NoReturn:

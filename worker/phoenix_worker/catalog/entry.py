@@ -151,7 +151,7 @@ class ParsedEntry:
     broken: frozenset[str] = frozenset()
 
     def declares(self, key: str) -> bool:
-        """Whether the file has a value for this key, a right or a wrong one."""
+        """Return whether the file has a value for this key, a right or a wrong one."""
         return self.raw.get(key) not in (None, "", [], {})
 
 

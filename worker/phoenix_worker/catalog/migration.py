@@ -42,7 +42,7 @@ def migrate(text: str, *, seal: Container[int] = ()) -> str:
         raise CatalogError(services)
     migrated = apply(text, _edits(text, sources))
     if json.dumps(json.loads(migrated)) != json.dumps(_migrated(document.content, sources)):
-        problem = "The migrated text does not say what it should; nothing was changed."
+        problem = "The migrated text failed its check; nothing was changed."
         raise CatalogError([Refusal(None, problem, "Please report this file as a bug of phoenix-lxc.")])
     return migrated
 
@@ -77,7 +77,7 @@ def _source(ctid: str, entry: Mapping[str, Any], sections: Mapping[str, Any]) ->
     number = parse_ctid(str(source))
     about = parse_ctid(ctid) or plain(ctid)
     if number is None and file not in (None, ""):
-        problem = f"template_file {shown(file)} has no source_ctid in lxc_templates, so nothing says what to clone."
+        problem = f"template_file {shown(file)} has no source_ctid in lxc_templates, so there is nothing to clone."
         return Refusal(about, problem, "Declare clone_from_ctid in its place.")
     if number is not None and number != about:
         return source

@@ -59,10 +59,10 @@ def refuse_together(entries: Entries) -> Iterator[Refusal]:
 def refuse_old_sections(content: Mapping[str, Any], entries: Entries) -> Iterator[Refusal]:
     """Refuse what a file older than native templates still has."""
     if "lxc_templates" in content:
-        yield Refusal(None, "The section lxc_templates is of an older format.", f"{_MIGRATE}.")
+        yield Refusal(None, "The section lxc_templates belongs to an older format.", f"{_MIGRATE}.")
     for ctid, parsed in entries.items():
         if "template_file" in parsed.raw:
-            yield Refusal(ctid, "template_file is of an older format.", f"{_MIGRATE}.")
+            yield Refusal(ctid, "template_file belongs to an older format.", f"{_MIGRATE}.")
 
 
 def advise_old_keys(entries: Entries) -> Iterator[Advice]:
@@ -110,7 +110,7 @@ def _origins(entries: Entries) -> Iterator[Refusal]:
             remedy = f"Declare {source}, or name one of {sources}."
             yield Refusal(ctid, f"clone_from_ctid {source} is not in the catalog.", remedy)
         elif not any(map(parsed.declares, ("clone_from_ctid", "template"))) and "template_file" not in parsed.raw:
-            problem = "It has neither template nor clone_from_ctid, so nothing says what to make it from."
+            problem = "It has neither template nor clone_from_ctid, so there is nothing to create it from."
             yield Refusal(ctid, problem, "Declare one of the two.")
 
 
@@ -130,7 +130,7 @@ def _cycles(entries: Entries) -> Iterator[Refusal]:
 
 
 def _find_cycle(graph: Mapping[int, list[int]]) -> list[int] | None:
-    """One cycle, each followed by what it needs, beginning with the smallest CTID."""
+    """Return one cycle, each followed by what it needs, beginning with the smallest CTID."""
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
@@ -198,7 +198,7 @@ def _known_root(entries: Entries, ctid: int) -> int | None:
 
 
 def unprivileged(entries: Entries, ctid: int) -> bool:
-    """Whether a container is unprivileged: as the root of its templates declares, true if that says nothing."""
+    """Return whether a container is unprivileged: as the root of its templates declares, true if that says nothing."""
     root = (ctid, *template_chain(entries, ctid))[-1]
     return entries[root].entry.unprivileged is not False
 
@@ -215,7 +215,7 @@ def _duplicate_macs(entries: Entries) -> Iterator[Refusal]:
     for ctid, parsed in entries.items():
         mac = parsed.entry.mac_address
         if mac is not None and owners.setdefault(mac, ctid) != ctid:
-            problem = f"mac_address {mac} is that of {owners[mac]} too."
+            problem = f"mac_address {mac} is also that of {owners[mac]}."
             yield Refusal(ctid, problem, "Give each its own, or remove it and let Proxmox choose.")
 
 
@@ -224,7 +224,7 @@ def _duplicate_addresses(entries: Entries) -> Iterator[Refusal]:
     for ctid in entries:
         for address in _static_addresses(entries, ctid):
             if owners.setdefault(address, ctid) != ctid:
-                yield Refusal(ctid, f"The address {address} is that of {owners[address]} too.", "Give each its own.")
+                yield Refusal(ctid, f"The address {address} is also that of {owners[address]}.", "Give each its own.")
 
 
 def _inherited_addresses(entries: Entries) -> Iterator[Refusal]:

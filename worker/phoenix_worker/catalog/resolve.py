@@ -68,7 +68,7 @@ def _inherits_gpus(entries: Mapping[int, ParsedEntry], ctid: int) -> bool:
 
 
 def _stays_with_volumes(entries: Mapping[int, ParsedEntry], ctid: int, defaults: Defaults) -> bool:
-    """Whether a full clone inherits volumes and is to lie where its template does: a storage named is one for all."""
+    """Return whether a full clone inherits volumes and keeps their storage: a storage named is one for all."""
     chain = [entries[source].entry for source in template_chain(entries, ctid)]
     if not any(template.all_volumes for template in chain):
         return False

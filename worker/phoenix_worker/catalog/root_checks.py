@@ -43,7 +43,7 @@ def _one_place_twice(ctid: int, entry: Entry) -> Iterator[Refusal]:
     places = [plain_path(mount.container_path) for mount in entry.mount_points]
     places += [plain_path(volume.mount_point) for volume in (*entry.zfs_volumes, *entry.volumes)]
     for place in dict.fromkeys(place for place in places if places.count(place) > 1):
-        yield Refusal(ctid, f"Two things are mounted at {shown(place)}.", "Give each a place of its own.")
+        yield Refusal(ctid, f"Two mounts share the path {shown(place)}.", "Give each its own path.")
 
 
 def _owners_without_id(ctid: int, entry: Entry) -> Iterator[Refusal]:
@@ -60,5 +60,5 @@ def _nested_directories(entries: Entries) -> Iterator[Advice]:
     for ctid, inner in mounts:
         for other, outer in mounts:
             if other != ctid and inner.startswith(f"{outer.rstrip('/')}/"):
-                problem = f"{shown(inner)} lies in {shown(outer)}, which CT {other} can change as it likes."
+                problem = f"{shown(inner)} lies in {shown(outer)}, which CT {other} can change freely."
                 yield Advice(ctid, problem, f"Mount another directory, unless you trust CT {other} with the node.")

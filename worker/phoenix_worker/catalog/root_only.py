@@ -79,7 +79,7 @@ def raw_lines(entry: Entry) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def known(key: str) -> bool:
-    """Whether Proxmox keeps a raw line with this key."""
+    """Return whether Proxmox keeps a raw line with this key."""
     return _KNOWN.fullmatch(key) is not None
 
 

@@ -30,11 +30,11 @@ class ScriptPlaces:
     on_node: bool = False
 
     def file(self, feature: str) -> str:
-        """The file of a feature."""
+        """Return the file of a feature."""
         return self.pattern.replace("{feature}", feature)
 
     def application(self, script: str) -> str:
-        """The file of an application script: on a node, a bare name lies beside the features."""
+        """Return the file of an application script: on a node, a bare name lies beside the features."""
         return str(PurePosixPath(self.pattern).parent / script) if self.on_node else script
 
 
@@ -94,7 +94,7 @@ def _script(parsed: ParsedEntry, name: str, file: str, given: str, content: byte
 
 
 def _json(parsed: ParsedEntry, globals_: Mapping[str, Any]) -> str:
-    """The entry with the globals beside its keys; and as it stands in the file, for scripts that look it up there."""
+    """Return the entry with the globals beside its keys, and as it stands in the file for scripts that read that."""
     given = {**globals_, **parsed.raw, "lxc_configs": {str(parsed.ctid): parsed.raw}}
     return json.dumps(given, indent=2, sort_keys=True)
 

@@ -108,7 +108,7 @@ class CatalogSource:
         self._reload(scripts)
 
     def _script_stats(self) -> tuple[_Stat, ...]:
-        """What is to be seen from outside of the scripts that lie beside the last good catalog."""
+        """Return what can be seen from outside of the scripts that lie beside the last good catalog."""
         return tuple(map(_stat, self._good[-1].script_files)) if self._good else ()
 
     def _reload(self, scripts: tuple[_Stat, ...]) -> None:

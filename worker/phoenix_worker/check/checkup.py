@@ -109,7 +109,7 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
             yield error("Redis", f"refuses the login ({refused})", "Correct the password in PHOENIX_REDIS_URL.")
             return
         except RedisError as trouble:
-            remedy = "Is it running there? PHOENIX_REDIS_URL says where to look for it."
+            remedy = "Is it running there? Its address is read from PHOENIX_REDIS_URL."
             if "certificate" in str(trouble):
                 remedy = "Let PHOENIX_REDIS_CA_FILE name the CA, and PHOENIX_REDIS_URL a name in the certificate."
             yield error("Redis", f"{sanitize_url(url)} cannot be used: {str(trouble).rstrip('.')}", remedy)

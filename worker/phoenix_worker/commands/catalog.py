@@ -83,4 +83,4 @@ def _print(file: Path, loaded: Catalog | None, refusals: tuple[Refusal, ...], wa
         err().print(f"{file}: {len(refusals)} to correct.", markup=False)
         return
     containers = len(loaded.containers())
-    out().print(f"{file} is in order. Containers: {containers}, templates: {len(loaded) - containers}.", markup=False)
+    out().print(f"{file} is valid. Containers: {containers}, templates: {len(loaded) - containers}.", markup=False)

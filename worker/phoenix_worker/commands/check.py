@@ -50,7 +50,7 @@ def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSO
     if as_json:
         typer.echo(json.dumps({"ok": not failed, "lines": [asdict(line) for line in lines]}, indent=2))
     else:
-        told = f"{levels[Level.ERROR]} errors, {levels[Level.WARNING]} warnings, {levels[Level.OK]} in order."
+        told = f"{levels[Level.ERROR]} errors, {levels[Level.WARNING]} warnings, {levels[Level.OK]} OK."
         err().print(told, markup=False)
     raise typer.Exit(FAILED if failed else 0)
 

@@ -67,7 +67,7 @@ def migrate(
     if write:
         _write(file, before, after.encode())
     else:
-        err().print(f"{file} is as it was; add --write to overwrite it.", markup=False)
+        err().print(f"{file} was not changed; add --write to overwrite it.", markup=False)
 
 
 def _print_diff(file: Path, before: str, after: str) -> None:
@@ -84,7 +84,7 @@ def _write(file: Path, before: bytes, after: bytes) -> None:
             raise typer.Exit(NOT_WRITTEN)
         _replace(file.resolve(), after)
     except OSError as error:
-        err().print(f"{file} could not be written: {error.strerror}. It is as it was.", markup=False)
+        err().print(f"{file} could not be written: {error.strerror}. It was not changed.", markup=False)
         raise typer.Exit(NOT_WRITTEN) from None
     err().print(f"{file} is migrated. Look at it with: phoenix-lxc catalog check {file}", markup=False)
 

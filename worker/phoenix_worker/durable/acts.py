@@ -77,4 +77,4 @@ def tell(act: Act) -> None:
         try:
             listener(act)
         except Exception:
-            logger.exception("Somebody who looks on cannot do so.")
+            logger.exception("An event listener raised an exception.")

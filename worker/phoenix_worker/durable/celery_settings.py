@@ -19,7 +19,7 @@ CELERY_SETTINGS = {
     "task_default_queue": QUEUE,
     # Longer than the longest job, or its answer would be lost.
     "result_expires": _WEEK,
-    # The ledger is the acknowledgement.
+    # The ledger is the acknowledgment.
     "task_acks_late": False,
     # Else the death of a child process is stored as the failure of its task. What is done instead: `LostRun`.
     "task_retry_on_worker_lost": True,
@@ -34,7 +34,7 @@ CELERY_SETTINGS = {
     "broker_connection_max_retries": None,
     # Out of memory and read-only count as errors of the channel: by default the worker exits.
     "broker_channel_error_retry": True,
-    # Without late acknowledgements there is nothing to cancel; it only silences a warning at each loss.
+    # Without late acknowledgments there is nothing to cancel; it only silences a warning at each loss.
     "worker_cancel_long_running_tasks_on_connection_loss": True,
     # Means nothing to Redis, whose timeouts are below, but the lease of a chord's body counts with it: 6 s, not 21.
     "broker_connection_timeout": 1,
@@ -49,7 +49,7 @@ CELERY_SETTINGS = {
         # As Celery's clients have them by default: each step is a list of its own, which nobody else would read.
         "priority_steps": [0, 3, 6, 9],
         # Without it nothing notes what was taken but the ledger. With it, Celery 5.7 exits when Redis drops between
-        # a message and its acknowledgement.
+        # a message and its acknowledgment.
         "ack_emulation": False,
         # Without one, who publishes on a connection that died in silence waits for ever.
         "socket_timeout": SILENCE,

@@ -36,7 +36,7 @@ class Doorbell:
         try:
             self._publish(bells)
         except SENDING_TROUBLE as error:
-            logger.warning("%d messages could not be sent now (%s); they follow.", len(bells), error)
+            logger.warning("%d messages could not be sent now (%s); they are sent later.", len(bells), error)
 
     def _publish(self, bells: list[Bell]) -> None:
         with self._app.producer_pool.acquire(block=True) as producer:

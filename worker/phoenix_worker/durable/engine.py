@@ -41,21 +41,22 @@ _GIVE_UP = json.dumps(
     {
         "message": f"A worker died in each of {MAX_IDLE_RUNS} runs of this step, without progress.",
         "cause": "poisonous",
-        "remedy": "See the workers' logs for what killed them; then ask again.",
+        "remedy": "See the workers' logs for what killed them; then send the request again.",
     }
 )
 
 _NO_VERDICT = json.dumps(
     {
-        "message": f"{MAX_IDLE_RUNS} runs of this step came to no end that could be noted.",
+        "message": f"{MAX_IDLE_RUNS} runs of this step ended without a result that could be stored.",
         "cause": "poisonous",
-        "remedy": "See the workers' logs for what Celery could not do: a callback of the message, say; then ask again.",
+        "remedy": "See the workers' logs for what Celery could not do (a callback of the message, for example); "
+        "then send the request again.",
     }
 )
 
 
 def ledger_client(url: str) -> Redis:
-    """A client that opens closed connections anew, and sees dead ones within seconds. What waits is `patience`."""
+    """Return a client that opens closed connections again, and sees dead ones in seconds. What waits is `patience`."""
     client = Redis.from_url(
         url,
         decode_responses=True,

@@ -22,12 +22,12 @@ logger = logging.getLogger(__name__)
 
 TICKS_PER_TTL = 6
 _AFTER_A_LOSS = 1.0
-_GIVEN = "as an earlier request for the same"
+_GIVEN = "answered with an earlier request for the same"
 
 REVOKED = {
     "message": "The job was revoked.",
     "cause": "cancelled",
-    "remedy": "Ask again if that was a mistake.",
+    "remedy": "Send the request again if that was a mistake.",
 }
 """What the requester of a job hears when Celery's revoke, or Flower's button, hit one of its tasks."""
 
@@ -69,7 +69,7 @@ class Keeper(threading.Thread):
             try:
                 pause = self._tick()
             except Exception:
-                logger.exception("The keeper could not tick.")
+                logger.exception("The keeper thread failed in a tick and tries again.")
                 pause = 1.0
             self._bell.wait(pause)
             self._bell.clear()
@@ -108,7 +108,7 @@ class Keeper(threading.Thread):
             self._events.send("task-failed", task_id, exception=_GIVEN)
 
     def lose(self, task_id: str) -> None:
-        """A child process of this worker died with a task: it is run again as if the worker had died.
+        """Have a task run again whose child process died, as if this worker had died.
 
         Not at once: Celery has still to store that it is tried again, which must not overwrite how it ends.
         """

@@ -169,5 +169,5 @@ class Ledger:
         return Counts(parked, workers, dict(zip(locks, lines, strict=True)), dict(zip(queues, waiting, strict=True)))
 
     def key(self, *parts: str) -> str:
-        """A key of the ledger."""
+        """Return a key of the ledger."""
         return self.prefix + "".join(parts)

@@ -34,7 +34,7 @@ def objection(item: Any) -> str | None:
 
 
 def id_of(item: Any) -> str | None:
-    """The task id under which a sender may look for an answer, wherever it stands."""
+    """Return the task id under which a sender may look for an answer, wherever it stands."""
     for *path, last in (("headers", "id"), ("properties", "correlation_id"), ("id",)):
         place = item
         for key in path:
@@ -46,7 +46,7 @@ def id_of(item: Any) -> str | None:
 
 
 def message(task: str, queue: str, task_id: str, *args: Any) -> dict[str, Any]:
-    """A queue item that Celery takes, in protocol 2."""
+    """Return a queue item that Celery takes, in protocol 2."""
     body = json.dumps([args, {}, {}]).encode()
     return {
         "body": base64.b64encode(body).decode(),
@@ -66,7 +66,7 @@ def _objection_to_coding(item: dict[str, Any], headers: dict[str, Any]) -> str |
     if item.get("content-type") != "application/json" or str(item.get("content-encoding")).lower() != "utf-8":
         return "`content-type` must be application/json and `content-encoding` utf-8"
     if headers.get("compression") is not None:
-        return "`headers.compression` is not served: send it as it is"
+        return "`headers.compression` is not supported: send it uncompressed"
     return None
 
 
@@ -100,7 +100,7 @@ def _is_signature(value: Any) -> bool:
 
 def _objection_to_protocol_1(body: Any) -> str | None:
     if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in ("task", "id")):
-        return "`headers` has no `task`, and `body` is no message of protocol 1 either"
+        return "`headers` has no `task`, and `body` is not a message of protocol 1 either"
     if not isinstance(body.get("args", []), list) or not isinstance(body.get("kwargs", {}), dict):
         return "`args` must be a list and `kwargs` an object"
     return _objection_to_times(body)
@@ -109,9 +109,9 @@ def _objection_to_protocol_1(body: Any) -> str | None:
 def _objection_to_times(fields: dict[str, Any]) -> str | None:
     """Celery keeps what has an ETA in the memory of a worker, where a restart loses it."""
     if fields.get("eta") is not None:
-        return "`eta` (a countdown) is not served: send it when it is wanted"
+        return "`eta` (a countdown) is not supported: send the message when it is due"
     if fields.get("timelimit") not in (None, [None, None]):
-        return "`timelimit` is not served: a job has no time limit of its own"
+        return "`timelimit` is not supported: a job has no time limit of its own"
     if not _is_time(fields.get("expires")):
         return "`expires` must be a time in ISO 8601"
     if not all(isinstance(fields.get(count) or 0, int) for count in ("retries", "replaced_task_nesting")):

@@ -21,7 +21,7 @@ _MESSAGE_HEADERS = (
 
 
 def entry_of_unknown(task: Task[Any, Any], args: Any, kwargs: Any) -> str:
-    """The ledger's entry of the message that a task runs, whose sender knew no ledger; '' if it was in it before."""
+    """Return the ledger's entry of a message whose sender knew no ledger; '' if it was in it before."""
     if task.request.get(JOB_HEADER):
         return ""  # it was in the ledger, which was wiped since: the requester has to ask again
     request = task.request
@@ -35,13 +35,13 @@ def entry_of_unknown(task: Task[Any, Any], args: Any, kwargs: Any) -> str:
 
 
 def successor() -> str | None:
-    """The id of the next link of the chain that the current task is part of."""
+    """Return the id of the next link of the chain that the current task is part of."""
     links: Any = current_task.request.chain if current_task else None
     return links[-1]["options"].get("task_id") if links else None
 
 
 def chord_body() -> str | None:
-    """The id of the body of the chord that the current task is a member of."""
+    """Return the id of the body of the chord that the current task is a member of."""
     body: Any = current_task.request.chord if current_task else None
     return body["options"].get("task_id") if body else None
 

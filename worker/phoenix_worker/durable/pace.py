@@ -29,7 +29,7 @@ _DOUBLINGS = 12
 
 
 def allowance(seconds: float) -> float:
-    """How late, in seconds, the end of a job of this length may be noticed."""
+    """Return how late, in seconds, the end of a job of this length may be noticed."""
     return max(_SOONEST, min(0.025 * seconds, _LATEST))
 
 
@@ -52,7 +52,7 @@ def next_look(lengths: Sequence[float], elapsed: float) -> float:
 
 
 def length(elapsed: float, *, looks: int, pause: float = 0.0, in_a_row: int = 0) -> float:
-    """The length to remember of a job that was seen ended after `elapsed` seconds, at the `looks`-th look.
+    """Return the length to remember of a job that was seen ended after `elapsed` seconds, at the `looks`-th look.
 
     `pause` seconds before it was seen running, if it was looked at before. `in_a_row` jobs of its class before it were
     found ended at their first look too.

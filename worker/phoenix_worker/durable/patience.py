@@ -41,7 +41,7 @@ _PASSING_WORDS = ("OOM ", "READONLY ", "MISCONF ", "NOREPLICAS ", "MASTERDOWN ",
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether Redis gets over it."""
+    """Return whether Redis gets over it."""
     return isinstance(error, PASSING_TROUBLE) or (
         isinstance(error, redis_errors.ResponseError) and any(word in str(error) for word in _PASSING_WORDS)
     )

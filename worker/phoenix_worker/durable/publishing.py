@@ -81,7 +81,9 @@ class PublishingTask(Task[Any, Any]):
                     result = super().apply_async(*args, **options)
             except Exception as error:
                 if recorded:
-                    logger.warning("%s could not be sent (%s); it is in the ledger and follows.", self.name, error)
+                    logger.warning(
+                        "%s could not be sent (%s); it is in the ledger and is sent later.", self.name, error
+                    )
                     result = self.AsyncResult(recorded[0].id)
                 elif isinstance(error, AttributeError) or not isinstance(error, SENDING_TROUBLE):
                     raise

@@ -25,11 +25,11 @@ def objections(client: Redis, meanwhile: Callable[[], None]) -> list[str]:
     try:
         config = _configuration(client, meanwhile)
     except PermissionError as error:
-        return [f"It refuses the password that PHOENIX_REDIS_URL has, or lacks ({error})."]
+        return [f"It refuses the password in PHOENIX_REDIS_URL, or wants one ({error})."]
     problems = []
     policy = config.get("maxmemory-policy", "noeviction")
     if policy != "noeviction":
-        problems.append(f"maxmemory-policy is {policy}: Redis would throw locks and jobs away. Set it to noeviction.")
+        problems.append(f"maxmemory-policy is {policy}: Redis would evict locks and jobs. Set it to noeviction.")
     if config.get("appendonly", "yes") != "yes":
         problems.append("appendonly is no: a restart of Redis would lose jobs. Set it to yes.")
     return problems
@@ -50,5 +50,9 @@ def _configuration(client: Redis, meanwhile: Callable[[], None]) -> dict[str, st
     try:
         return patience.until_answered(ask, meanwhile=meanwhile)
     except ResponseError as error:
-        logger.warning("Redis does not tell its configuration (%s). See that it neither evicts nor forgets.", error)
+        logger.warning(
+            "Redis does not show its configuration (%s). Check that maxmemory-policy is noeviction "
+            "and appendonly is yes.",
+            error,
+        )
         return {}

@@ -31,7 +31,7 @@ class PatientBackend(RedisBackend):
     """
 
     def answer(self, *args: Any, **kwargs: Any) -> Answer:
-        """What `store_result` would store for these arguments."""
+        """Return what `store_result` would store for these arguments."""
         written: list[Answer] = []
         token = _written.set(written)
         try:
@@ -66,7 +66,7 @@ class PatientBackend(RedisBackend):
 
 
 def _in_chord(request: Any) -> bool:
-    """Whether the chord's body reads the result as soon as it is counted, which is before the task ends."""
+    """Return whether the chord's body reads the result as soon as it is counted, which is before the task ends."""
     return bool(request and request.chord)
 
 

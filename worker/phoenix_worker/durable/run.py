@@ -59,7 +59,7 @@ class End(NamedTuple):
 
     @classmethod
     def of_job(cls, took: str, parked: list[str | None], replaced: Sequence[str], request: str, shared: int = 0) -> End:
-        """The end that a script tells of."""
+        """Return the end that a script tells of."""
         seconds = {kind: float(told) for kind, told in zip(PARKED_ON, parked, strict=True) if told}
         return cls(float(took), seconds, tuple(replaced), request, bool(shared))
 

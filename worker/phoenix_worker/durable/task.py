@@ -67,7 +67,7 @@ class DurableTask(PublishingTask):
         self._say("release", RESUME_QUEUE, name)
 
     def wait(self, event: str, detail: str = "", *, watch: Mapping[str, str] | None = None) -> Any:
-        """The value of an event, as soon as it is known. `watch` is what the watcher needs to find it out."""
+        """Return the value of an event, as soon as it is known. `watch` is what the watcher needs to find it out."""
         first_look = self.engine.watcher.first_look(watch) if watch else 0.0
         verdict = self._say("wait", event, detail, json.dumps(watch) if watch else "", first_look)
         if verdict[0] == "known":
@@ -76,7 +76,7 @@ class DurableTask(PublishingTask):
         return self._park(detail or event, on=kind, upid=event.partition("upid/")[2])
 
     def share(self, what: str) -> Any | None:
-        """The end of the run that an earlier request for the same leads, unless it has begun to look; else None.
+        """Return the end of the run that an earlier request for the same leads, unless it has begun to look; else None.
 
         Who leads holds a lock, `departing`, before it looks. Who shares and has nothing of its own to do at the end is
         not run again: it is given the leader's answer, with its own id in place of the leader's.
@@ -142,7 +142,7 @@ class DurableTask(PublishingTask):
             self._park(f"{seconds:g} s", on="its-time")
 
     def signature_from_request(self, request: Any = None, *_: Any, **__: Any) -> Any:
-        """What Celery sends again when a child process died with a run of this task: the ledger keeps its journal."""
+        """Return what Celery sends when a child process died with a run of this task: the ledger keeps its journal."""
         return LostRun(self.engine.keeper, str((request or self.request).id))
 
     # --- the run
@@ -175,7 +175,7 @@ class DurableTask(PublishingTask):
             raise over.with_traceback(None) from None
         except (*PASSING_TROUBLE, OperationalError) as error:
             self.engine.ledger.requeue(self.running)
-            raise Parked(f"goes on when Redis does: {error}") from error
+            raise Parked(f"continues when Redis is back: {error}") from error
 
     def _run_and_judge(self, *args: Any, **kwargs: Any) -> Any:
         """Sort what the function raises into the two kinds of failure."""
@@ -209,11 +209,11 @@ class DurableTask(PublishingTask):
         """Remove what this task has half done, before it ends given up. It may wait, and is then run from its top."""
 
     def failure(self, error: Exception) -> Exception:
-        """What the requester gets for an error that ends the task."""
+        """Return what the requester gets for an error that ends the task."""
         return error
 
     def after_return(self, status: str, retval: Any, *_: Any) -> None:
-        """The result is stored: end the task in the ledger."""
+        """End the task in the ledger: its result is stored."""
         run = current_run.get()
         if run is None or run.over:
             return

@@ -63,7 +63,7 @@ class Transport(redis.Transport):
 
     def refuse(self, item: Any, why: str, queue: str) -> None:
         """Deliver the task that fails with the reason, under the id that the item has, if it has one."""
-        logger.warning("An item of the queue %s is no message of Celery's: %s. It was %.*r", queue, why, _SHOWN, item)
+        logger.warning("An item of the queue %s is not a Celery message: %s. It was %.*r", queue, why, _SHOWN, item)
         super()._deliver(message(REFUSE, queue, id_of(item) or str(uuid.uuid4()), why), queue)
 
     def _deliver(self, message: Any, queue: Any) -> None:
@@ -80,7 +80,7 @@ def _objection_to_name(headers: dict[str, Any]) -> str | None:
     name = headers.get("task", "")
     if not name.startswith("phoenix.") or name in REQUESTS or headers.get(JOB_HEADER):
         return None
-    return f"{name} is nothing to ask for; there are {', '.join(sorted(REQUESTS - {REFUSE}))}"
+    return f"{name} is not a public task; public are {', '.join(sorted(REQUESTS - {REFUSE}))}"
 
 
 def renew() -> None:

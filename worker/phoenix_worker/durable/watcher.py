@@ -98,7 +98,7 @@ class Watcher(threading.Thread):
                 logger.debug("The watcher waits for Redis: %s", error)
                 time.sleep(_IDLE_PAUSE)
             except Exception:
-                logger.exception("The watcher failed; it goes on.")
+                logger.exception("The watcher thread failed and tries again.")
                 time.sleep(_IDLE_PAUSE)
 
     def stop(self) -> None:
@@ -225,6 +225,6 @@ class Watcher(threading.Thread):
         return self._ledger.key("learned:", watch["class"])
 
     def _now(self) -> float:
-        """The clock of Redis, which all workers share."""
+        """Return the clock of Redis, which all workers share."""
         seconds, microseconds = self._redis.time()
         return float(seconds) + float(microseconds) / 1e6

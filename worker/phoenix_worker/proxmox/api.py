@@ -207,7 +207,7 @@ class ProxmoxApi(Offers, Surroundings):
         return [_volume(entry) for entry in self.call(request)]
 
     def running(self, ctid: int) -> bool | None:
-        """Whether a guest runs, in two calls: its place from `/cluster/resources`, its live status from its node."""
+        """Return whether a guest runs, in two calls: where it is (`/cluster/resources`), its live status (its node)."""
         row = self._row(ctid)
         if row is None:
             return None

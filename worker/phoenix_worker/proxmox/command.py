@@ -20,9 +20,9 @@ def encoded(argv: Sequence[str]) -> list[bytes]:
         words = []
     if not words or any(b"\0" in word for word in words):
         raise PermanentError(
-            f"Unable to run {named(argv)!a}: an argument has a NUL character, or is no Unicode text.",
+            f"Unable to run {named(argv)!a}: an argument has a NUL character, or is not Unicode text.",
             cause="bad-command",
-            remedy="Take the character out of the catalog.",
+            remedy="Remove the character from the catalog.",
         )
     return words
 

@@ -51,7 +51,7 @@ class Access:
         """Refuse a secret that cannot be in a header: http.client would show it in its own error."""
         if not self.token_value.isascii() or not self.token_value.isprintable() or " " in self.token_value:
             raise PermanentError(
-                "The secret of the Proxmox API token has characters that no secret has, such as a line break.",
+                "The secret of the Proxmox API token has characters that a secret cannot have, such as a line break.",
                 cause="proxmox-login",
                 remedy="Correct PHOENIX_PROXMOX_TOKEN_VALUE.",
             )

@@ -48,8 +48,8 @@ LOST_ANSWER = frozenset({408, 502, 504, 596, 597, 598, 599})
 """The request was on its way when the connection broke."""
 
 _TRANSIENT, _PERMANENT = Kind.TRANSIENT, Kind.PERMANENT
-_LASTS = "Nothing has to be done unless it lasts."
-_UNLOCK = "If no task is at work on it, a Proxmox worker died there: run `pct unlock ID` on the node."
+_LASTS = "Nothing to do unless it persists."
+_UNLOCK = "If no task is running on it, a Proxmox worker died there: run `pct unlock ID` on the node."
 
 _ACCESS = (
     Row(
@@ -64,7 +64,7 @@ _ACCESS = (
         r"only allowed for root@pam|[Oo]nly root can|user != root@pam",
         _PERMANENT,
         "root-only",
-        "No API token may do this, not even one of root: run `pct` on the node, or take it out of the catalog.",
+        "No API token may do this, not even one of root: run `pct` on the node, or remove it from the catalog.",
     ),
     Row(
         r"pool '(?P<pool>[^']+)' does not exist",
@@ -97,17 +97,22 @@ _IS_SO_ALREADY = (
         r"(CT|VM) \d+ already exists",
         _PERMANENT,
         ALREADY_EXISTS,
-        "Look what has this id now: `phoenix-lxc plan` tells, or the Proxmox web interface.",
+        "Find what has this id now: run `phoenix-lxc plan`, or look in the Proxmox web interface.",
     ),
-    Row(r"CT \d+ already running", _PERMANENT, ALREADY_RUNNING, "Nothing has to be done."),
+    Row(r"CT \d+ already running", _PERMANENT, ALREADY_RUNNING, "Nothing to do."),
     Row(r"CT \d+ not running", _PERMANENT, NOT_RUNNING, "Start it."),
-    Row(r"can't convert a template to a template", _PERMANENT, ALREADY_TEMPLATE, "Nothing has to be done."),
-    Row(r"Configuration file '[^']*' does not exist", _PERMANENT, MISSING, "Ask again: it was deleted meanwhile."),
+    Row(r"can't convert a template to a template", _PERMANENT, ALREADY_TEMPLATE, "Nothing to do."),
+    Row(
+        r"Configuration file '[^']*' does not exist",
+        _PERMANENT,
+        MISSING,
+        "Send the request again: it was deleted meanwhile.",
+    ),
     Row(
         r"no such task|unable to parse worker upid",
         _PERMANENT,
         "task-forgotten",
-        "Ask again: what it did is looked at.",
+        "Send the request again: the worker checks what was done.",
     ),
 )
 
@@ -128,7 +133,7 @@ _TEMPLATES_AND_CLONES = (
         r"unable to clone mountpoint '(?P<mount>\w+)'",
         _PERMANENT,
         "bind-mount",
-        "Take {mount} out of the template: Proxmox clones volumes only.",
+        "Remove {mount} from the template: Proxmox clones volumes only.",
     ),
     Row(
         r"(?i)full clones? (of|on) a running container",
@@ -217,7 +222,12 @@ _WHAT_WAS_ASKED = (
         "Check that the address in PHOENIX_PROXMOX_HOST is that of a Proxmox VE 8 or 9.",
         (404, 405, 501),
     ),
-    Row(r"interrupted by signal", _PERMANENT, "aborted", "Somebody stopped the task; ask again if that was not meant."),
+    Row(
+        r"interrupted by signal",
+        _PERMANENT,
+        "aborted",
+        "The task was stopped in Proxmox; send the request again if that was a mistake.",
+    ),
 )
 
 TABLE: tuple[Row, ...] = (

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 _LOG_LINES = 5
 _BROKEN_HANDSHAKE = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out", re.IGNORECASE)
-_LOOK_AGAIN = "What is there now is looked at before anything is sent again."
+_LOOK_AGAIN = "The worker looks at what is there before it sends anything again."
 _REACHABLE = "Check the address in PHOENIX_PROXMOX_HOST, the network, and that pveproxy runs on the node."
 _ANOTHER_CERTIFICATE = "Fingerprints did not match"
 _RENEWED = (
     "If the node's certificate was renewed, `pvenode cert info` on the node shows the new fingerprint for "
-    "PHOENIX_PROXMOX_FINGERPRINT; if not, somebody else answers in its place."
+    "PHOENIX_PROXMOX_FINGERPRINT; if not, another host answers in its place."
 )
 _TLS = (
     "Let PHOENIX_PROXMOX_CA_FILE name the cluster's CA certificate (/etc/pve/pve-root-ca.pem of a node), "

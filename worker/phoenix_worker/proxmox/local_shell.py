@@ -58,13 +58,13 @@ class LocalShell:
 
 
 def _environment() -> dict[str, str]:
-    """What a command gets of the worker's environment, which holds secrets: where programs are, and who runs them."""
+    """Return what a command gets of the worker's environment, which holds secrets: where programs are, and the user."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "USER") if name in os.environ}
     return kept | {"PATH": f"{os.environ['PATH']}:{_SYSTEM_PATH}" if "PATH" in os.environ else _SYSTEM_PATH}
 
 
 def _no_start(error: OSError) -> int:
-    """The exit code that a shell would give."""
+    """Return the exit code that a shell would give."""
     return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
 
 

@@ -92,13 +92,15 @@ def _file(ctid: int) -> str:
 def _error(doing: str, ran: Ran) -> PermanentError | TransientError:
     words = " ".join((ran.err or ran.out).decode(errors="replace").split()) or f"exit code {ran.exit_code}"
     if ran.exit_code == _LOCK_TIMEOUT:
-        return TransientError(f"Unable to {doing}: somebody else holds its lock.", cause="lock-timeout")
+        return TransientError(f"Unable to {doing}: its lock is held by another process.", cause="lock-timeout")
     if ran.exit_code in {_CHANGED, _CUT}:
         why = "it was changed meanwhile" if ran.exit_code == _CHANGED else "the connection was cut on the way"
         return TransientError(f"Unable to {doing}: {why}.", cause="stale-digest")
     if "No such file" in words and "/etc/pve/lxc/" in words:
         return PermanentError(
-            f"Unable to {doing}: {words}.", cause=MISSING, remedy="Ask again: it was deleted or moved meanwhile."
+            f"Unable to {doing}: {words}.",
+            cause=MISSING,
+            remedy="Send the request again: it was deleted or moved meanwhile.",
         )
     if "/etc/pve" in words and ("Permission denied" in words or "Read-only" in words):
         return TransientError(

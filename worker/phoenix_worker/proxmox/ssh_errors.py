@@ -41,7 +41,7 @@ _PERMANENT: tuple[tuple[type[Exception], str, str], ...] = (
     (
         BadHostKeyException,
         "shell-host-key",
-        f"If the node was installed anew, correct {_KNOWN_HOSTS}; if not, somebody else answers in its place.",
+        f"If the node was reinstalled, correct {_KNOWN_HOSTS}; if not, another host answers in its place.",
     ),
     (
         PasswordRequiredException,
@@ -53,7 +53,11 @@ _PERMANENT: tuple[tuple[type[Exception], str, str], ...] = (
         "shell-authentication",
         "Add the public key to authorized_keys of PHOENIX_SHELL_USER on the node, or correct PHOENIX_SHELL_KEY_FILE.",
     ),
-    (IncompatiblePeer, "shell-incompatible", "Allow the node's SSH server algorithms of this century."),
+    (
+        IncompatiblePeer,
+        "shell-incompatible",
+        "Enable current key exchange and cipher algorithms in the node's SSH server.",
+    ),
     (
         FileNotFoundError,
         "shell-settings",

@@ -34,7 +34,7 @@ _PORT = 22
 _CONNECT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 5
 _DEAD_AFTER_SECONDS = 15.0
-"""After which a connection whose other end does not answer is given up; keep-alives see to it that it has to."""
+"""After which a connection whose other end does not answer is given up; SSH keep-alive messages make it answer."""
 _AT_ONCE = 32768
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what goes wrong is told by our own errors, once
@@ -228,7 +228,7 @@ class _Command:
     def _how_it_was_cut(self) -> str:
         transport = self._channel.get_transport()
         alive = transport is not None and transport.is_active()
-        return "it ended without an exit code, of a signal perhaps" if alive else "the connection was cut"
+        return "it ended without an exit code, perhaps by a signal" if alive else "the connection was cut"
 
 
 def _received(receive: Callable[[int], bytes]) -> bytes:

@@ -86,12 +86,14 @@ class Settings(BaseSettings):
     shell: Annotated[
         Literal["ssh", "local"] | None,
         Field(
-            description="The door to the nodes' shells, for scripts and for what only root may set: `ssh`, or `local` "
+            description="Shell access to the nodes, for scripts and for what only root may set: `ssh`, or `local` "
             "for a worker that runs on the node `PHOENIX_NODE`. Without it, containers that need it are refused."
         ),
     ] = None
     shell_user: Annotated[
-        str, AfterValidator(values.filled), Field(description="Whom SSH logs in as; one who is not root needs sudo.")
+        str,
+        AfterValidator(values.filled),
+        Field(description="User that SSH logs in as; a user other than root needs sudo."),
     ] = "root"
     shell_key_file: Annotated[
         Path | None,
@@ -107,10 +109,10 @@ class Settings(BaseSettings):
         dict[str, tuple[str, int]],
         NoDecode,
         BeforeValidator(values.addresses),
-        Field(description="Where nodes are that have no such name: `pve1=10.0.0.11,pve2=10.0.0.12:2222`."),
+        Field(description="Addresses of nodes whose names do not resolve: `pve1=10.0.0.11,pve2=10.0.0.12:2222`."),
     ] = {}
     shell_capacity: Annotated[
-        int, Field(ge=1, le=10, description="Commands that a worker runs on one node at the same time.")
+        int, Field(ge=1, le=10, description="Most commands that a worker runs on one node at the same time.")
     ] = 4
     shell_sudo: Annotated[
         bool, Field(description="Whether commands on a node are run by `sudo -n`, for a user who is not root.")
@@ -125,7 +127,7 @@ class Settings(BaseSettings):
     ] = IN_CONTAINER
     script_timeout: Annotated[
         float,
-        Field(gt=0, le=604800, description="Seconds that a script may take for which `script_timeouts` says nothing."),
+        Field(gt=0, le=604800, description="Seconds that a script may take unless `script_timeouts` says otherwise."),
     ] = 3600.0
     node: Annotated[str, Field(description="Node of containers that declare none.")] = "pve"
     template_storage: Annotated[str, Field(description="Storage of OS templates that the catalog gives as a path.")] = (
@@ -140,17 +142,21 @@ class Settings(BaseSettings):
         ),
     ] = None
     node_capacity: Annotated[
-        int, Field(ge=1, le=64, description="Creations and clones that one node does at the same time.")
+        int, Field(ge=1, le=64, description="Most creations and clones on one node at the same time.")
     ] = 4
     patience: Annotated[
         float,
-        Field(ge=0, le=86400, description="Seconds that a step is tried again when Proxmox is away, busy or locked."),
+        Field(
+            ge=0,
+            le=86400,
+            description="Seconds for which a step is tried again while Proxmox is unreachable, busy or locked.",
+        ),
     ] = 300.0
     heartbeat_ttl: Annotated[
-        float, Field(ge=1, le=60, description="Seconds after its last heartbeat until a worker counts as dead.")
+        float, Field(ge=1, le=60, description="Seconds after its last heartbeat after which a worker counts as dead.")
     ] = 3.0
     log_format: Annotated[
-        Literal["text", "json"], Field(description="One line an act, for people or for programs.")
+        Literal["text", "json"], Field(description="Format of the log's lines: for people or for programs.")
     ] = "text"
     metrics_address: Annotated[
         str | None,
@@ -161,10 +167,12 @@ class Settings(BaseSettings):
         ),
     ] = None
     webhook_url: Annotated[
-        str | None, AfterValidator(values.webhook_url), Field(description="Where to POST what becomes of jobs, signed.")
+        str | None,
+        AfterValidator(values.webhook_url),
+        Field(description="URL to which events of jobs are posted, signed."),
     ] = None
     webhook_secret: Annotated[
-        SecretStr | None, Field(description="What that is signed with (HMAC-SHA256): `whsec_…`, or any text.")
+        SecretStr | None, Field(description="Key of the signature (HMAC-SHA256): `whsec_…`, or any text.")
     ] = None
 
     @model_validator(mode="after")
@@ -181,7 +189,7 @@ class Settings(BaseSettings):
         return self
 
     def secrets(self) -> list[str]:
-        """What must be in no log: as it is, and as it stands in a URL."""
+        """Return what must be in no log: as it is, and as it stands in a URL."""
         password = urlsplit(self.redis_url.get_secret_value()).password or ""
         webhook = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
         return [self.proxmox_token_value.get_secret_value(), password, unquote(password), webhook]
@@ -257,7 +265,7 @@ def _misspelt() -> list[str]:
     known += [f"{_name((field,))}_FILE" for field in _SECRET]
     given = [name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))]
     strange = sorted({name for name in given if name.startswith(_PREFIX) and name not in known})
-    return [f"{name}: there is no such setting.{_guess(name, known)}" for name in strange]
+    return [f"{name}: unknown setting.{_guess(name, known)}" for name in strange]
 
 
 def _guess(name: str, known: list[str]) -> str:
@@ -272,7 +280,7 @@ def _shown(default: object) -> object:
 
 
 def settings_page() -> str:
-    """The first half of `docs/configuration.md`, made from the settings themselves."""
+    """Return the first half of `docs/configuration.md`, made from the settings themselves."""
     rows = []
     for name, field in Settings.model_fields.items():
         optional = "none" if field.default in (None, {}) else f"`{_shown(field.default)}`"

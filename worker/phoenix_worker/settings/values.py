@@ -43,14 +43,14 @@ def secret(value: SecretStr) -> SecretStr:
     """Refuse what cannot be sent in a header."""
     text = filled(value.get_secret_value())
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("has characters that no secret has, such as a space or a line break.")
+        raise ValueError("has characters that a secret cannot have, such as a space or a line break.")
     return value
 
 
 def fingerprint(value: str | None) -> str | None:
     """Refuse what is no SHA-256 fingerprint."""
     if value is not None and not re.fullmatch(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}", value):
-        raise ValueError("is no SHA-256 fingerprint: 32 pairs of hexadecimal digits, with colons or without.")
+        raise ValueError("is not a SHA-256 fingerprint: 32 pairs of hexadecimal digits, with colons or without.")
     return value
 
 
@@ -103,14 +103,14 @@ def addresses(value: Any) -> Any:
     found = (_ADDRESS.fullmatch(part.strip()) for part in value.split(",") if part.strip())
     read = {one["node"]: (one["ip6"] or one["host"], int(one["port"] or 22)) for one in found if one}
     if len(read) < sum(bool(part.strip()) for part in value.split(",")):
-        raise ValueError("is no list such as pve1=10.0.0.11,pve2=[fd00::12]:2222, each node once.")
+        raise ValueError("is not a list such as pve1=10.0.0.11,pve2=[fd00::12]:2222, each node once.")
     return read
 
 
 def ctids(value: str | None) -> str | None:
     """Refuse what is no range of CTIDs."""
     if value is not None and range_of(value) is None:
-        raise ValueError(f"is no range of CTIDs from {_CTIDS[0]} to {_CTIDS[-1]}, such as 9000-9099.")
+        raise ValueError(f"is not a range of CTIDs from {_CTIDS[0]} to {_CTIDS[-1]}, such as 9000-9099.")
     return value
 
 
@@ -133,7 +133,7 @@ def listening(value: str | None) -> str | None:
 def webhook_url(value: str | None) -> str | None:
     """Refuse what no webhook can be sent to."""
     if value is not None and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
-        raise ValueError("is no URL such as https://hooks.example/phoenix.")
+        raise ValueError("is not a URL such as https://hooks.example/phoenix.")
     return value
 
 

@@ -244,7 +244,11 @@ def foretell(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
 @task(CANCEL)
 def cancel(self: PhoenixTask, job: str = "") -> dict[str, str]:
     """Stop a job for its requester, who is told at once."""
-    why = {"message": f"Job {job} was cancelled.", "cause": CANCELLED, "remedy": "Ask again if that was a mistake."}
+    why = {
+        "message": f"Job {job} was cancelled.",
+        "cause": CANCELLED,
+        "remedy": "Send the request again if that was a mistake.",
+    }
     verdict, of_job = self.engine.ledger.cancel(job, why)
     if verdict == Cancelled.DETACHED:
         self.backend.mark_as_failure(of_job, EnsureFailed.of(Failure(request_id=of_job, **why)))

@@ -113,7 +113,7 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     snapshots = self.once("snapshots", lambda: self.proxmox.snapshots(seen.node, seen.ctid)) if there else ()
     steps = adoption(declaration, seen, verdict, snapshots)
     if not steps:
-        told = () if there else (f"Nothing stands at CT {seen.ctid} on {seen.node}.",)
+        told = () if there else (f"There is no CT {seen.ctid} on {seen.node}.",)
         return outcome.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
     if request.dry_run:
         return outcome.foretold(self, declaration, Outcome.ADOPTED, tuple(steps.lines()))
@@ -181,4 +181,4 @@ def _both(self: PhoenixTask, ctid: int, hashes: dict[str, Any], *, accepted: boo
 def needed_by(self: PhoenixTask, ctid: int) -> tuple[str, ...]:
     """Warn of containers that depend on one."""
     needing = [one.ctid for one in self.catalog.current().values() if ctid in one.dependencies]
-    return tuple(f"CT {one} depends on CT {ctid}: ensuring it makes CT {ctid} anew." for one in needing)
+    return tuple(f"CT {one} depends on CT {ctid}: ensuring it creates CT {ctid} again." for one in needing)

@@ -40,8 +40,8 @@ _SAID = {
     Kind.SUCCEEDED: (logging.INFO, "{told}"),
     Kind.FAILED: (logging.WARNING, "job failed: {told}"),
     Kind.CANCELLED: (logging.INFO, "job cancelled"),
-    Kind.TAKEN_OVER: (logging.WARNING, "runs of dead workers are due again: {act.value}"),
-    Kind.SENT_AGAIN: (logging.WARNING, "lost messages are sent again: {act.value}"),
+    Kind.TAKEN_OVER: (logging.WARNING, "runs taken over from dead workers: {act.value}"),
+    Kind.SENT_AGAIN: (logging.WARNING, "lost messages sent again: {act.value}"),
 }
 _COMMON: tuple[Processor, ...] = (
     merge_contextvars,

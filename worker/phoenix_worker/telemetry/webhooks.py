@@ -133,10 +133,10 @@ class Webhooks(threading.Thread):
         except requests.RequestException as error:
             problem = type(error).__name__
         if problem and tries <= len(self._pauses):
-            logger.info("The webhook of event %s was not taken (%s); it is sent again.", event_id, problem)
+            logger.info("The webhook of event %s was not accepted (%s); it is sent again later.", event_id, problem)
             return
         if problem:
-            logger.error("The webhook of event %s is given up after %d tries: %s.", event_id, tries, problem)
+            logger.error("The webhook of event %s was given up after %d tries: %s.", event_id, tries, problem)
         self._redis.xack(EVENTS, self._group, event_id)
 
 

@@ -78,7 +78,7 @@ class ChildProcess:
         return self._process.stdout
 
     def running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Return whether it has not ended yet."""
         return self._process.poll() is None
 
     def signal(self, number: signal.Signals) -> None:

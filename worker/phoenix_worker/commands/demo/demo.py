@@ -32,7 +32,7 @@ app = typer.Typer(
     epilog=epilog(
         "phoenix-lxc demo",
         "phoenix-lxc demo --keep --clone-seconds 5",
-        codes="0 all is as promised; 1 it is not; 2 wrong usage or bad input; 130 Ctrl-C.",
+        codes="0 success; 1 the demo failed its checks; 2 wrong usage or bad input; 130 Ctrl-C.",
     ),
 )
 

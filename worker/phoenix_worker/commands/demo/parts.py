@@ -207,5 +207,5 @@ def _celery(directory: Path, name: str, *flags: str, app: str = "phoenix_worker"
 
 
 def _environ() -> dict[str, str]:
-    """Everything but the settings that the caller has for workers of his own."""
+    """Return everything but the settings that the caller has for workers of his own."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS_OF_OTHERS)}

@@ -28,7 +28,7 @@ _STYLES = {"create": "blue", "seal": "magenta", CLONE: "cyan", "start": "green",
 
 
 class Screen:
-    """Writes for people: with colours on a terminal, with the time of day elsewhere."""
+    """Writes for people: with colors on a terminal, with the time of day elsewhere."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False)
@@ -86,9 +86,9 @@ class Screen:
         for source, clones in lanes(steps).items():
             if len(clones) > 1:
                 order = ", then ".join(str(clone.ctid) for clone in clones)
-                self.console.print(f"Clones of {source}, one after another: {order}.", soft_wrap=True)
+                self.console.print(f"Clones of {source}, one at a time: {order}.", soft_wrap=True)
         work = sum(step.seconds for step in steps)
-        self.console.print(f"Everything else side by side: {work:.1f} s of work in {total:.1f} s.", soft_wrap=True)
+        self.console.print(f"Everything else ran in parallel: {work:.1f} s of work in {total:.1f} s.", soft_wrap=True)
 
     def _bar(self, start: float, length: float, width: int) -> str:
         full = "#" if self.console.options.ascii_only else "█"

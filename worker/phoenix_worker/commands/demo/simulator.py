@@ -52,7 +52,7 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
 
 
 def build(options: argparse.Namespace, token_value: str) -> PacedPve:
-    """One node with the storages `local`, which holds the OS template, and `local-lvm`."""
+    """Build one node with the storages `local`, which holds the OS template, and `local-lvm`."""
     pve = PacedPve(host=options.host, port=options.port, start_seconds=options.start_seconds)
     pve.ct_secs |= {
         "create": options.create_seconds,

@@ -75,7 +75,7 @@ def set_up(screen: Screen, started: ExitStack, directory: Path, *, catalog: Path
 
 
 def _example(directory: Path) -> Path:
-    """A copy of the example with its scripts, to be changed while the demo is kept running."""
+    """Return a copy of the example with its scripts, to be changed while the demo is kept running."""
     with as_file(files(__package__) / "example_features") as scripts:
         shutil.copytree(scripts, directory / "features")
     with as_file(files(__package__) / "example_catalog.json") as packaged:

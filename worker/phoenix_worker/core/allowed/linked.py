@@ -39,7 +39,7 @@ def linked_by_name(template: int, volumes: Iterable[Volume]) -> set[int]:
 
 
 def may_be_linked(template: Observation, clone: Observation) -> bool:
-    """Whether a clone that is declared as linked can be one: it is ours, and on the template's storage."""
+    """Return whether a clone that is declared as linked can be one: it is ours, and on the template's storage."""
     return clone.is_ours and _root_storage(clone) == _root_storage(template)
 
 

@@ -82,14 +82,12 @@ def _refuse(cause: str, remedy: str, why: str = "{stands}") -> Callable[[Case], 
 
 _ANOTHER_ID = "Choose another CTID in the catalog"
 _OTHER_SCRATCH = "Let PHOENIX_SCRATCH_CTIDS name CTIDs that nothing else uses."
-_BY_NAME = (
-    f"{_ANOTHER_ID} for the {{role}}. If this one is meant all the same: `phoenix-lxc adopt {{ctid}} --seal {{ctid}}`."
-)
+_BY_NAME = f"{_ANOTHER_ID} for the {{role}}. If you do mean this one: `phoenix-lxc adopt {{ctid}} --seal {{ctid}}`."
 _BY_HAND = (
-    "If no task is at work on it, run on {node}: `pct unlock {ctid}`, then "
-    "`pct destroy {ctid} --destroy-unreferenced-disks 1`; then ask again."
+    "If no task is running on it, run on {node}: `pct unlock {ctid}`, then "
+    "`pct destroy {ctid} --destroy-unreferenced-disks 1`; then send the request again."
 )
-_HALF_MADE = "CT {ctid} on {node} is half-made, and the Proxmox task that made it is gone"
+_HALF_MADE = "CT {ctid} on {node} is half-made, and the Proxmox task that was creating it is gone"
 
 _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
     (
@@ -117,7 +115,7 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
         lambda c: c.being_made and c.marker is not None,
         _say(Action.REMOVE_HALF_MADE, "half-made", _BY_HAND, _HALF_MADE),
     ),
-    (lambda c: c.being_made, _refuse("half-made", _BY_HAND, f"{_HALF_MADE}; nothing proves that it is ours")),
+    (lambda c: c.being_made, _refuse("half-made", _BY_HAND, f"{_HALF_MADE}; there is no proof that it is ours")),
     # It is to be destroyed: that needs the marker, for a rebuild as what is rebuilt.
     (lambda c: c.to_destroy and c.marker is not None and not (c.role_matters and c.role_changed), _act(Action.DESTROY)),
     (
@@ -126,14 +124,12 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
     ),
     (
         lambda c: c.to_destroy and c.marker is None,
-        _refuse("not-ours", "Remove it by hand in Proxmox, if it is meant."),
+        _refuse("not-ours", "Remove it by hand in Proxmox if it is not needed."),
     ),
     # It is to be adopted, and is a container that is declared as a template.
     (
         lambda c: c.to_become_template and bool(c.service) and not c.confirmed,
-        _refuse(
-            "is-a-service", _BY_NAME, "{stands}, the catalog declares a {role}, and it may serve somebody: {service}"
-        ),
+        _refuse("is-a-service", _BY_NAME, "{stands}, the catalog declares a {role}, and it may be in use: {service}"),
     ),
     (
         lambda c: c.to_become_template and c.role_changed and not c.confirmed,
@@ -170,7 +166,7 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
         lambda c: c.seal_broken,
         _refuse(
             "broken-seal",
-            f"Put it right by hand, or {_ANOTHER_ID.lower()}.",
+            f"Repair it by hand, or {_ANOTHER_ID.lower()}.",
             "{stands}, and its template flag and its root disk contradict each other",
         ),
     ),
@@ -184,7 +180,7 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
         lambda c: c.seen.marker is None and not c.seen.template_flag and c.hostname_and_mac_as_declared,
         _act(Action.CONVERGE_CONFIG_ONLY),
     ),
-    (lambda _: True, _refuse("not-ours", f"{_ANOTHER_ID}, or ask with `--adopt` to take this one over.")),
+    (lambda _: True, _refuse("not-ours", f"{_ANOTHER_ID}, or take this one over with `--adopt`.")),
 )
 
 
@@ -206,22 +202,22 @@ def judge(
 
 
 def may_write(verdict: Verdict) -> bool:
-    """Whether the configuration may be changed, the root disk grown and the marker set."""
+    """Return whether the configuration may be changed, the root disk grown and the marker set."""
     return verdict.action in {Action.CONVERGE, Action.CONVERGE_CONFIG_ONLY, Action.REPAIR_SEAL}
 
 
 def may_start(verdict: Verdict) -> bool:
-    """Whether the container may be started, once its configuration is as declared."""
+    """Return whether the container may be started, once its configuration is as declared."""
     return verdict.action in {Action.CONVERGE, Action.REPAIR_SEAL}
 
 
 def may_stop(verdict: Verdict) -> bool:
-    """Whether the container may be stopped."""
+    """Return whether the container may be stopped."""
     return verdict.action is Action.CONVERGE
 
 
 def may_drop_snapshots(verdict: Verdict, observation: Observation) -> bool:
-    """Whether snapshots that stand in the way of a template may be deleted: ours, and made as a template."""
+    """Return whether snapshots that stand in the way of a template may be deleted: ours, and made as a template."""
     marker = observation.marker
     return (
         may_write(verdict)
@@ -232,12 +228,12 @@ def may_drop_snapshots(verdict: Verdict, observation: Observation) -> bool:
 
 
 def may_seal(verdict: Verdict, observation: Observation) -> bool:
-    """Whether the container may become a template: ours, made as a template, and not running."""
+    """Return whether the container may become a template: ours, made as a template, and not running."""
     return may_drop_snapshots(verdict, observation) and not observation.running
 
 
 def may_destroy(observation: Observation) -> bool:
-    """Whether the container may be deleted: deleting anything needs the marker, with this CTID."""
+    """Return whether the container may be deleted: deleting anything needs the marker, with this CTID."""
     return observation.presence is Presence.HERE and observation.is_ours
 
 
@@ -247,7 +243,7 @@ def refuse_linked(observation: Observation, clones: Sequence[int], purpose: str 
         return
     named = ", ".join(f"CT {ctid}" for ctid in clones)
     raise PermanentError(
-        f"Unable to {purpose} CT {observation.ctid} on {observation.node}: linked clones hang on it: {named}.",
+        f"Unable to {purpose} CT {observation.ctid} on {observation.node}: it has linked clones: {named}.",
         cause="has-linked-clones",
         remedy=f"Destroy them first, or make them full clones: `phoenix-lxc destroy {' '.join(map(str, clones))}`.",
     )

@@ -34,7 +34,9 @@ def within_reach(declaration: Declaration, *, door: bool, accepted: bool) -> Dec
         return declaration
     if not accepted:
         raise _refusal(declaration)
-    told = [f"{key}: it needs the node's shell, and the worker has no door to it" for key in declaration.needs_shell]
+    told = [
+        f"{key}: it needs shell access to the node, which the worker does not have" for key in declaration.needs_shell
+    ]
     return replace(declaration, **_LEFT_OUT, not_applied=(*declaration.not_applied, *told))
 
 
@@ -56,5 +58,5 @@ def _refusal(declaration: Declaration) -> PermanentError:
         f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {keys} {verb} the node's shell, and the worker "
         "has no door to it.",
         cause=NO_SHELL,
-        remedy="Give the workers one (PHOENIX_SHELL), or ask with --accept-not-applied to have the rest done without.",
+        remedy="Set PHOENIX_SHELL for the workers, or add --accept-not-applied to do the rest without it.",
     )

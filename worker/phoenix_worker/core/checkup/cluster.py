@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _TESTED = (8, 9)
 _SKEW_S = 4.0
-"""Below the tolerance with which tasks are recognised by their begin (`recover.py`)."""
+"""Below the tolerance with which tasks are recognized by their begin (`recover.py`)."""
 _CERTIFICATE_DAYS = 14
 _COPY_ON_WRITE = frozenset({"btrfs", "lvmthin", "rbd", "zfspool"})
 """Storage types that have linked clones and snapshots of containers. Seen, and in PVE::Storage's plugins."""
@@ -69,7 +69,9 @@ def judge_quorum(*, quorate: bool) -> Line:
     if quorate:
         return fine("Proxmox quorum", "there")
     return error(
-        "Proxmox quorum", "lost: nothing can be made or changed", "Bring enough nodes of the cluster back: pvecm status"
+        "Proxmox quorum",
+        "lost: nothing can be created or changed",
+        "Bring enough nodes of the cluster back: pvecm status",
     )
 
 
@@ -110,7 +112,7 @@ def _clock(node: NodeFacts) -> Iterator[Line]:
         way = "ahead of" if ahead > 0 else "behind"
         yield error(
             about,
-            f"is {abs(ahead):.0f} s {way} this machine's: what a dead worker had begun is not recognised",
+            f"is {abs(ahead):.0f} s {way} this machine's: what a dead worker had begun cannot be recognized",
             "Let NTP keep both: timedatectl set-ntp true",
         )
 

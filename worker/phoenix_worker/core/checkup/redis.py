@@ -51,8 +51,8 @@ def judge(facts: RedisFacts) -> Iterator[Line]:
     if facts.config is None:
         yield warning(
             "Redis settings",
-            "it does not tell them to this user, so whether it forgets or evicts is not known",
-            "See yourself that appendonly is yes and maxmemory-policy noeviction, or allow +config|get.",
+            "this user may not read it, so maxmemory-policy and appendonly are unknown",
+            "Check that appendonly is yes and maxmemory-policy is noeviction, or allow +config|get.",
         )
     else:
         yield _persistence(facts, facts.config)
@@ -74,7 +74,7 @@ def _version(facts: RedisFacts) -> Line:
 
 def _place(facts: RedisFacts) -> Line:
     if facts.clustered:
-        return error("Redis role", "it is a Redis Cluster, which Celery has no use for", "Take a single server.")
+        return error("Redis role", "it is a Redis Cluster, which Celery does not support", "Take a single server.")
     if facts.role != "master":
         return error("Redis role", "it is a replica: it takes no writes", "Let PHOENIX_REDIS_URL name the primary.")
     return fine("Redis role", "a single server or a primary")
@@ -107,7 +107,7 @@ def _eviction(config: Mapping[str, str]) -> Line:
         return fine("Redis eviction", policy)
     return error(
         "Redis eviction",
-        f"maxmemory-policy is {policy}: it would throw locks and jobs away, and workers refuse to start",
+        f"maxmemory-policy is {policy}: Redis would evict locks and jobs, and workers refuse to start",
         "redis-cli CONFIG SET maxmemory-policy noeviction && redis-cli CONFIG REWRITE",
     )
 
@@ -117,8 +117,8 @@ def _memory(facts: RedisFacts) -> Iterator[Line]:
         share = facts.used_bytes / facts.limit_bytes
         yield warning(
             "Redis memory",
-            f"{share:.0%} of maxmemory is in use: a full one takes no requests",
-            "Raise maxmemory, or look what else lies in this server: redis-cli --bigkeys",
+            f"{share:.0%} of maxmemory is in use: a full one accepts no requests",
+            "Raise maxmemory, or find what else is stored in this server: redis-cli --bigkeys",
         )
 
 
@@ -128,7 +128,7 @@ def _clock(ahead: float) -> Line:
     way = "ahead of" if ahead > 0 else "behind"
     return warning(
         "Redis clock",
-        f"it is {abs(ahead):.0f} s {way} this machine's: what a dead worker had begun may not be recognised",
+        f"it is {abs(ahead):.0f} s {way} this machine's: what a dead worker had begun may not be recognized",
         "Let NTP keep both: timedatectl set-ntp true",
     )
 
@@ -153,6 +153,6 @@ def _access(facts: RedisFacts) -> Iterator[Line]:
     if not facts.password:
         yield warning(
             "Redis password",
-            "PHOENIX_REDIS_URL has none: whoever reaches Redis may have containers made",
+            "PHOENIX_REDIS_URL has none: anyone who reaches Redis can have containers created",
             "Set requirepass, or a user of its own (docs/security.md).",
         )

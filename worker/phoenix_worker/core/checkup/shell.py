@@ -38,6 +38,6 @@ def judge_probe(node: str, ran: Ran) -> Line:
     said = " ".join((ran.err or ran.out).decode(errors="replace").split())[:_SHOWN] or "nothing"
     return error(
         about,
-        f"`{' '.join(PROBE)}` ended with {ran.exit_code} there, and said: {said}",
-        "Let PHOENIX_SHELL_USER be root, or one who may run it by sudo (PHOENIX_SHELL_SUDO=true).",
+        f"`{' '.join(PROBE)}` ended with {ran.exit_code} there: {said}",
+        "Set PHOENIX_SHELL_USER to root, or to a user who may run it by sudo (PHOENIX_SHELL_SUDO=true).",
     )

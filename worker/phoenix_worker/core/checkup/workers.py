@@ -32,8 +32,8 @@ def judge_workers(alive: int, said: Sequence[WorkerFacts], *, version: str, cata
     if len(said) < alive:
         yield warning(
             "Workers",
-            f"{alive} have a heartbeat, and {len(said)} say what they are",
-            "An older version, or one that stands still: see the logs of the workers.",
+            f"{alive} have a heartbeat, and {len(said)} of them answer",
+            "One of them is an older version or hangs: see the logs of the workers.",
         )
     else:
         yield fine("Workers", f"{len(said)}: {listed(sorted(worker.name for worker in said))}")
@@ -48,7 +48,7 @@ def _versions(said: Sequence[WorkerFacts], version: str) -> Iterator[Line]:
         yield warning(
             "Versions",
             f"this is {version}, and {named}",
-            "Upgrade the workers first, then who asks (docs/operations.md).",
+            "Upgrade the workers first, then the clients (docs/operations.md).",
         )
     elif said:
         yield fine("Versions", f"{version} everywhere")
@@ -62,12 +62,12 @@ def _catalogs(said: Sequence[WorkerFacts], catalog: str) -> Iterator[Line]:
     if len(served) > 1:
         yield error(
             "Catalog of the workers",
-            f"they serve {len(served)} different ones: a job that goes on at another may fail",
+            f"they use {len(served)} different ones: a job that moves to another worker may fail",
             "Give all workers the same file (PHOENIX_CATALOG).",
         )
     elif served and catalog and catalog not in served:
         yield warning(
-            "Catalog of the workers", "it is another than the one here", "Copy the file to the workers, or from them."
+            "Catalog of the workers", "it differs from the one here", "Copy the file to the workers, or from them."
         )
     elif served:
         yield fine("Catalog of the workers", "the same as here" if catalog else "the same everywhere")

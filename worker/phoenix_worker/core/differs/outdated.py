@@ -24,13 +24,13 @@ def outdated(declaration: Declaration, observation: Observation, *, door: bool) 
         return ()
     told = []
     if marker.declaration != declaration.hash:
-        told.append(f"Template {ctid} is of an older declaration: `phoenix-lxc ensure {ctid}` configures it anew.")
+        told.append(f"Template {ctid} is of an older declaration: `phoenix-lxc ensure {ctid}` configures it again.")
     never_run = scripts_never_run(declaration, marker) if door else ()
     fixed = [
         *unchangeable(declaration, observation),
-        *map("its script {} is another one now".format, changed_scripts(declaration, marker)),
+        *map("its script {} has changed since".format, changed_scripts(declaration, marker)),
         *map("its script {} was never run".format, never_run),
     ]
     if fixed:
-        told.append(f"Template {ctid} is outdated ({'; '.join(fixed)}): `phoenix-lxc rebuild {ctid}` builds it anew.")
+        told.append(f"Template {ctid} is outdated ({'; '.join(fixed)}): `phoenix-lxc rebuild {ctid}` builds it again.")
     return tuple(told)

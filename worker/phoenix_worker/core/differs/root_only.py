@@ -118,7 +118,7 @@ def _features(declaration: Declaration, config: Mapping[str, str]) -> dict[str, 
 
 
 def _kinds(value: str) -> frozenset[str]:
-    """The parts of `nfs;cifs`: their order says nothing."""
+    """Return the parts of `nfs;cifs`: their order says nothing."""
     return frozenset(value.split(";"))
 
 

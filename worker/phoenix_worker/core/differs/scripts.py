@@ -53,12 +53,12 @@ def recorded(declaration: Declaration, marker: Marker, script: Script) -> Marker
 
 
 def must_be_verified(declaration: Declaration) -> bool:
-    """Whether more than its configuration says that it is as declared."""
+    """Return whether more than its configuration says that it is as declared."""
     return declaration.runs and (declaration.health_check is not None or declaration.snapshots)
 
 
 def is_verified(declaration: Declaration, marker: Marker | None) -> bool:
-    """Whether nothing has to be verified, or it was, as it is declared now."""
+    """Return whether nothing has to be verified, or it was, as it is declared now."""
     return not must_be_verified(declaration) or (marker is not None and marker.verified == declaration.hash)
 
 
@@ -76,7 +76,7 @@ def run_again(declaration: Declaration, names: Collection[str]) -> Declaration:
         raise PermanentError(
             f"Unable to run scripts again in CT {declaration.ctid}: a template is never started again.",
             cause="template-rerun",
-            remedy="Build it anew, or run them in the containers that are cloned from it.",
+            remedy="Build it again, or run them in the containers that are cloned from it.",
         )
     again = (replace(script, again=script.name in names) for script in declaration.scripts)
     return replace(declaration, scripts=tuple(again))

@@ -29,8 +29,8 @@ def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[s
 def _anew(declaration: Declaration) -> str:
     ctid = declaration.ctid
     if declaration.is_template:
-        return f"`phoenix-lxc rebuild {ctid}` builds it anew."
-    return f"`phoenix-lxc destroy {ctid}`, which deletes its disks, then `phoenix-lxc ensure {ctid}` makes it anew."
+        return f"`phoenix-lxc rebuild {ctid}` builds it again."
+    return f"`phoenix-lxc destroy {ctid}`, which deletes its disks, then `phoenix-lxc ensure {ctid}` creates it again."
 
 
 def unchangeable(declaration: Declaration, observation: Observation) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def unchangeable(declaration: Declaration, observation: Observation) -> tuple[st
         is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")
         told.append(f"it is {is_} and is declared {declared}: that is decided when it is made")
     told += _other_origin(declaration, observation)
-    told += (f"{place}: no volume is taken out of sight" for place in taken_places(declaration, observation))
+    told += (f"{place}: a volume is never hidden" for place in taken_places(declaration, observation))
     return tuple(told)
 
 

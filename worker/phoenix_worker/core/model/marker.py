@@ -67,7 +67,7 @@ def read_marker(notes: str) -> Marker | None:
 
 
 def write_marker(marker: Marker, description: str = "") -> str:
-    """The notes of a container: what its owner declared, then our line."""
+    """Return the notes of a container: what its owner declared, then our line."""
     line = (
         f"phoenix-lxc: ctid={marker.ctid} id={marker.creation} as={marker.role} "
         f"stage={marker.stage} hash={marker.declaration}"
@@ -87,5 +87,5 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def without_marker(notes: str) -> str:
-    """The notes as their owner wrote them."""
+    """Return the notes as their owner wrote them."""
     return _LINE.sub("", notes).strip()

@@ -99,7 +99,7 @@ class Storage:
     """Where it may be used; everywhere when empty."""
 
     def is_on(self, node: str) -> bool:
-        """Whether a node may use it."""
+        """Return whether a node may use it."""
         return not self.nodes or node in self.nodes
 
 
@@ -164,19 +164,19 @@ class Proxmox(Protocol):
         """Delete a snapshot; returns the UPID."""
 
     def storages(self) -> dict[str, Storage]:
-        """All storages that are enabled and that we may see, by name."""
+        """Return all storages that are enabled and that we may see, by name."""
 
     def bridges(self, node: str) -> frozenset[str]:
-        """The bridges of a node that we may use."""
+        """Return the bridges of a node that we may use."""
 
     def volumes(self, node: str, storage: str) -> list[Volume]:
-        """All that a storage holds and that we may see."""
+        """Return all that a storage holds and that we may see."""
 
     def running(self, ctid: int) -> bool | None:
-        """Whether a guest that is not in the catalog runs; None when no guest has this id."""
+        """Return whether a guest that is not in the catalog runs; None when no guest has this id."""
 
     def task_end(self, upid: str) -> TaskEnd | None:
-        """How a task ended, with the tail of its log unless it succeeded; None while it runs."""
+        """Return how a task ended, with the tail of its log unless it succeeded; None while it runs."""
 
     def task_failure(self, doing: str, end: TaskEnd) -> TransientError | PermanentError:
         """Say what a failed task means, as for a refused request; `doing` completes "Unable to …"."""
@@ -185,25 +185,25 @@ class Proxmox(Protocol):
         """Ask a task to stop; one that has ended stays as it is. Its end is seen by `task_end`."""
 
     def recent_tasks(self, node: str, ctid: int) -> list[ProxmoxTask]:
-        """The node's tasks with this id in their UPID, newest first. A clone's UPID names its *source*."""
+        """Return the node's tasks with this id in their UPID, newest first. A clone's UPID names its *source*."""
 
     def pool_of(self, ctid: int, expected: str) -> str:
-        """The pool that a guest is a member of, nothing if of none. It takes one call if it is the expected one."""
+        """Return the pool of a guest, nothing if it is in none. It takes one call if it is the expected one."""
 
     def join_pool(self, ctid: int, pool: str) -> None:
         """Make a guest a member of a pool, and of no other."""
 
     def os_templates(self, node: str, storage: str) -> frozenset[str]:
-        """The volume ids of the OS templates on a storage."""
+        """Return the volume ids of the OS templates on a storage."""
 
     def appliances(self, node: str) -> frozenset[str]:
-        """The file names of the OS templates in Proxmox's appliance index."""
+        """Return the file names of the OS templates in Proxmox's appliance index."""
 
     def download_os_template(self, node: str, volume: str) -> str:
         """Start the download of an OS template of the index; returns the UPID."""
 
     def whoami(self) -> str:
-        """The name that our own tasks carry in their UPIDs: `user@realm!token`."""
+        """Return the name that our own tasks carry in their UPIDs: `user@realm!token`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,38 +12,38 @@ from phoenix_worker.step_names import StepName
 
 
 def steps_in(values: list[dict[str, Any]]) -> tuple[Step, ...]:
-    """The steps, as the contract has them."""
+    """Return the steps, as the contract has them."""
     return tuple(Step(**{name: value[name] for name in Step.model_fields if name in value}) for value in values)
 
 
 def changes_in(values: list[dict[str, Any]], ctid: int | None = None) -> tuple[Any, ...]:
-    """The configuration changes that the steps made, to one CTID or to all."""
+    """Return the configuration changes that the steps made, to one CTID or to all."""
     return tuple(change for value in values if ctid in (None, value["ctid"]) for change in value.get("changes", ()))
 
 
 def templates_in(values: list[dict[str, Any]]) -> tuple[int, ...]:
-    """The templates that were sealed on the way."""
+    """Return the templates that were made on the way."""
     return tuple(value["ctid"] for value in values if value["name"] == StepName.SEAL)
 
 
 def unapplied_in(values: list[dict[str, Any]], *, but: int | None) -> dict[int, tuple[str, ...]]:
-    """What was not applied to the templates that were sealed on the way, other than the CTID that was asked for."""
+    """Return what was not applied to the templates converted on the way, other than to the requested CTID."""
     sealed = {value["ctid"]: tuple(value["not_applied"]) for value in values if value["name"] == StepName.SEAL}
     return {ctid: lines for ctid, lines in sealed.items() if lines and ctid != but}
 
 
 def told_in(values: list[dict[str, Any]], *kinds: str) -> tuple[str, ...]:
-    """What the steps met that their requester should know: `warnings`, or what `needs_rebuild`."""
+    """Return what the steps met that their requester should know: `warnings`, or what `needs_rebuild`."""
     return tuple(dict.fromkeys(line for value in values for kind in kinds for line in value.get(kind, ())))
 
 
 def to_json(seen: Observation) -> dict[str, Any]:
-    """An observation for the journal."""
+    """Return an observation for the journal."""
     return asdict(seen)
 
 
 def from_json(entry: dict[str, Any]) -> Observation:
-    """An observation from the journal."""
+    """Return an observation from the journal."""
     firewall = entry["firewall"] and FirewallState(**entry["firewall"] | {"rules": tuple(entry["firewall"]["rules"])})
     fields = {"presence": Presence(entry["presence"]), "pending": tuple(entry["pending"]), "firewall": firewall}
     return Observation(**entry | fields)

@@ -72,7 +72,7 @@ def _storages(chain: Sequence[Declaration]) -> tuple[str, ...]:
 
 
 def _moves(clone: Declaration) -> bool:
-    """Whether a clone goes to a storage that is named."""
+    """Return whether a clone goes to a storage that is named."""
     return clone.full_clone and clone.storage is not None and not clone.stays_with_volumes
 
 

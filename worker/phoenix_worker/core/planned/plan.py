@@ -54,12 +54,12 @@ def plan(
 
 
 def is_making(steps: Iterable[PlannedStep]) -> bool:
-    """Whether something is made that was not there."""
+    """Return whether something is made that was not there."""
     return any(step.name in {StepName.CREATE, StepName.CLONE} for step in steps)
 
 
 def is_configuring(steps: Iterable[PlannedStep]) -> bool:
-    """Whether the configuration is changed."""
+    """Return whether the configuration is changed."""
     return any(step.name is StepName.CONFIGURE for step in steps)
 
 
@@ -162,7 +162,7 @@ def _configure_clone(declaration: Declaration, template: Observation | None) -> 
 
 
 def _no_order_holds(declaration: Declaration) -> list[str]:
-    """What only root may set comes after the order that makes a container, and so does its firewall."""
+    """Tell what comes after the order that makes a container: what only root may set, and its firewall."""
     nothing = Observation(
         declaration.ctid, declaration.node, Presence.HERE, {"unprivileged": str(int(declaration.unprivileged))}
     )
@@ -171,7 +171,7 @@ def _no_order_holds(declaration: Declaration) -> list[str]:
 
 
 def _firewall(declared: Firewall) -> str:
-    """A clone has that of its template at first."""
+    """Return the step for the firewall; a clone has that of its template at first."""
     switch = "on" if declared.enabled else "off"
     return f"firewall {switch}" if declared.rules is None else f"firewall {switch} with {len(declared.rules)} rules"
 

@@ -61,7 +61,7 @@ def copied(template: Declaration, scratch: int) -> Declaration:
 
 
 def is_built(scratch: Declaration, seen: Observation) -> bool:
-    """Whether what stands at the scratch CTID is a finished template, of ours and of this very declaration."""
+    """Return whether what stands at the scratch CTID is a finished template, of ours and of this very declaration."""
     marker = seen.marker
     return (
         seen.is_template
@@ -75,10 +75,10 @@ def refuse_unbuilt(template: Declaration, scratch: Declaration, seen: Observatio
     """Raise PermanentError unless the template can be replaced by what stands at the scratch CTID."""
     if not is_built(scratch, seen):
         raise PermanentError(
-            f"Unable to rebuild CT {template.ctid} on {template.node}: CT {scratch.ctid}, where it was built, is not "
-            "the finished template any more that this job made.",
+            f"Unable to rebuild CT {template.ctid} on {template.node}: CT {scratch.ctid}, where it was built, is "
+            "no longer the finished template that this job built.",
             cause="changed-meanwhile",
-            remedy=f"Ask again: CT {template.ctid} is as it was.",
+            remedy=f"Send the request again: CT {template.ctid} was not changed.",
         )
 
 
@@ -89,7 +89,7 @@ def refuse_rebuild(template: Declaration, scratch: Declaration | None) -> Declar
         raise PermanentError(
             f"{subject}: it is declared as a container, and only templates are rebuilt.",
             cause="not-a-template",
-            remedy=f"`phoenix-lxc destroy {template.ctid}`, then ensure it, makes a container anew.",
+            remedy=f"`phoenix-lxc destroy {template.ctid}`, then ensure it, creates a container.",
         )
     if scratch is None:
         raise PermanentError(
