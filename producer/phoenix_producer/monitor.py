@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from celery.result import AsyncResult
 
 _SECONDS = 5.0
+_TAKEN = {"task_id", "queue"}
 
 
 class Request(Task):  # type: ignore[type-arg] # the parameters are those of stubs alone
@@ -30,10 +31,15 @@ class Request(Task):  # type: ignore[type-arg] # the parameters are those of stu
     abstract = True
     redis: Redis
 
-    def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
-        """Record a request, then put it on the queue."""
+    def apply_async(self, args: Any = None, kwargs: Any = None, *_: Any, **options: Any) -> AsyncResult[Any]:
+        """Record a request, then put it on the queue of the workers, whatever queue Flower was given.
+
+        Raises ContractError for what would end the message without the workers: an expiry, a countdown, callbacks.
+        """
+        if refused := sorted(name for name in options.keys() - _TAKEN if options[name]):
+            raise ContractError(f"Not supported for a request: {', '.join(refused)}. Only the arguments are taken.")
         with recording(Recorder(self.redis, "Flower")):
-            return super().apply_async(*args, **options)
+            return super().apply_async(args, kwargs, task_id=options.get("task_id"), queue=QUEUE)
 
 
 def _asked_for(*_: Any, **__: Any) -> None:

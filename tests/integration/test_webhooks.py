@@ -84,6 +84,33 @@ def test_it_is_given_up_and_told(redis_client: Redis, redis_url: str, caplog: py
         assert len(receiver.received) == 4
 
 
+def test_twenty_that_are_refused_do_not_hold_back_the_next(redis_client: Redis, redis_url: str) -> None:
+    """Each of them waits for its pause; what is behind them and was never answered is posted again in its turn."""
+    with Receiver(*[500] * 20) as receiver, posting(receiver.url, redis_url, (0.05, 600.0, 600.0)) as first:
+        wait_for(lambda: group(redis_client))
+        remembers = group(redis_client)
+        assert remembers is not None
+        for _ in range(20):
+            happen(redis_client)
+        wait_for(lambda: len(receiver.received) >= 20)
+        first.stop()
+        behind = happen(redis_client)
+        redis_client.xreadgroup(remembers["name"], "dead", {EVENTS: ">"})
+        with posting(receiver.url, redis_url, (0.05, 600.0, 600.0)):
+            wait_for(lambda: behind in [one.id for one in receiver.received])
+
+
+def test_an_event_that_cannot_be_written_down_is_passed_over(redis_client: Redis, redis_url: str) -> None:
+    with Receiver() as receiver, posting(receiver.url, redis_url):
+        wait_for(lambda: group(redis_client))
+        happen(redis_client, at="never")
+        happen(redis_client, at="1e300")
+        redis_client.xadd(EVENTS, {"nothing": "of it"})
+        event = happen(redis_client)
+        wait_for(lambda: [one.id for one in receiver.received] == [event])
+        wait_for(lambda: (group(redis_client) or {})["pending"] == 0)
+
+
 def test_a_wiped_redis_costs_the_events_that_were_there_and_no_more(redis_client: Redis, redis_url: str) -> None:
     with Receiver() as receiver, posting(receiver.url, redis_url):
         wait_for(lambda: group(redis_client))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from celery import Celery
 
-from phoenix_producer.contract import REQUESTS
+from phoenix_producer.contract import REFUSE, REQUESTS
 from phoenix_worker.actions.abandon import abandon
 from phoenix_worker.actions.watch_tasks import Probe
 from phoenix_worker.base import PhoenixTask
@@ -52,7 +52,9 @@ def build(settings: Settings) -> Celery:
     app.conf.update(CELERY_SETTINGS)
     shell = node_shell(settings)
     probe = Probe(proxmox, shell, settings.patience)
-    engine = Engine(app, redis_url, probe, ttl=settings.heartbeat_ttl, patience=settings.patience)
+    engine = Engine(
+        app, redis_url, probe, ttl=settings.heartbeat_ttl, patience=settings.patience, public=REQUESTS - {REFUSE}
+    )
     surroundings = {
         "abstract": True,
         "engine": engine,

@@ -47,6 +47,10 @@ def lane(ctid: int) -> str:
     return f"ct/{ctid}"
 
 
+CORRECT_IT = "Correct the request and send it again."
+"""The remedy of a request that breaks the contract."""
+
+
 class PhoenixTask(DurableTask):
     """A durable task that works on one CTID."""
 
@@ -237,7 +241,7 @@ def _shortened(ctids: list[int]) -> str:
 
 def _told(error: Exception, patience: float) -> dict[str, Any]:
     if isinstance(error, ContractError):
-        return {"message": str(error), "cause": "bad-request", "remedy": "Correct the request and send it again."}
+        return {"message": str(error), "cause": "bad-request", "remedy": CORRECT_IT}
     if isinstance(error, CatalogError):
         return {
             "message": str(error),

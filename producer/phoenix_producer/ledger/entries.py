@@ -24,6 +24,8 @@ class JobState(StrEnum):
     RUNNING = "running"
     WAITING = "waiting"
     CANCELLING = "cancelling"
+    SET_ASIDE = "set-aside"
+    """Its record cannot be handled: it stays until it is cancelled."""
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -137,7 +139,7 @@ def _state(fields: Fields, task: Fields) -> JobState:
         return JobState(fields["state"])
     if "cancel" in fields:
         return JobState.CANCELLING
-    states = {"parked": JobState.WAITING, "running": JobState.RUNNING}
+    states = {"parked": JobState.WAITING, "running": JobState.RUNNING, "aside": JobState.SET_ASIDE}
     return states.get(task.get("state", ""), JobState.QUEUED)
 
 

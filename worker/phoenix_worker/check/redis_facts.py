@@ -43,6 +43,7 @@ def redis_facts(client: Redis, url: str) -> RedisFacts:
         password=parts.password is not None,
         local=(parts.hostname or "localhost").startswith(_LOOPBACK),
         user=parts.username or "default",
+        set_aside=_set_aside(client),
         forbidden=_forbidden(client),
     )
 
@@ -59,6 +60,13 @@ def _config(client: Redis) -> dict[str, str] | None:
     except ResponseError:
         return None
     return {str(name): str(value) for answer in told for name, value in answer.items()}
+
+
+def _set_aside(client: Redis) -> int:
+    try:
+        return int(client.zcard(f"{PREFIX}aside"))
+    except ResponseError:
+        return 0
 
 
 def _clock(client: Redis) -> float:

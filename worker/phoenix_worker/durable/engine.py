@@ -28,6 +28,8 @@ from phoenix_worker.durable.results import store_patiently
 from phoenix_worker.durable.watcher import Prober, Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from celery import Celery
 
     from phoenix_worker.durable.run import Run
@@ -82,10 +84,23 @@ def take_revoked() -> list[str]:
 
 
 class Engine:
-    """Everything durable tasks need in a process. `ttl` and `patience` are seconds."""
+    """Everything durable tasks need in a process. `ttl` and `patience` are seconds.
 
-    def __init__(self, app: Celery, url: str, prober: Prober, *, ttl: float, patience: float) -> None:
+    `public` names the tasks that others may publish, or embed in what they publish; None is any.
+    """
+
+    def __init__(
+        self,
+        app: Celery,
+        url: str,
+        prober: Prober,
+        *,
+        ttl: float,
+        patience: float,
+        public: Collection[str] | None = None,
+    ) -> None:
         self.incarnation = uuid.uuid4().hex
+        self._public = public
         self.patience = patience
         self.events = Events(app)
         self.ledger = Ledger(ledger_client(url), Doorbell(app))
@@ -106,7 +121,7 @@ class Engine:
         engine = self
         store_patiently(app)
         tell_once()
-        transport.use()
+        transport.use(self._public)
 
         class EngineStep(bootsteps.StartStopStep):
             """Starts before the pool takes tasks and stops after it has ended them."""

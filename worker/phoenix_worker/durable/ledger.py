@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from hashlib import sha1
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,6 +35,10 @@ class Bell(NamedTuple):
     reply: str
 
 
+ASIDE = "aside"
+"""The verdict on a job with a record that no script could handle: it has ended, and its requester is still to hear."""
+
+
 class Counts(NamedTuple):
     """What waits just now, and who lives."""
 
@@ -41,6 +46,8 @@ class Counts(NamedTuple):
     """Parked tasks by what they wait for."""
     workers: int
     """Workers whose heart beats."""
+    set_aside: int
+    """Records that no script can handle."""
     waiting: dict[str, int]
     """Tasks in the line of each lock that has more than one place."""
     queued: dict[str, int]
@@ -78,18 +85,22 @@ class Ledger:
             self._ring([Bell(*bell) for bell in bells])
         return list(reply)
 
-    def claim(self, task_id: str, generation: int, worker: str, foreign: Callable[[], str]) -> Run | str:
+    def claim(
+        self, task_id: str, generation: int, worker: str, foreign: Callable[[], str], *, name: str = "", body: str = ""
+    ) -> Run | str:
         """Claim a task before running it. Returns the run, or why the message is to be dropped.
 
+        `name` and `body` are what the message says; it is dropped when the ledger has another one under this id.
         `foreign` makes the entry of a message whose sender knows nothing of the ledger, or '' if there is none to make.
         """
         nonce = uuid.uuid4().hex
-        reply = self.call("claim", task_id, generation, worker, nonce, "")
+        is_it = (name, sha1(body.encode(), usedforsecurity=False).hexdigest())
+        reply = self.call("claim", task_id, generation, worker, nonce, "", *is_it)
         if reply[0] == "unknown":
             entry = foreign()
             if not entry:
                 return "not in the ledger any more"
-            reply = self.call("claim", task_id, generation, worker, nonce, entry)
+            reply = self.call("claim", task_id, generation, worker, nonce, entry, *is_it)
         if reply[0] != "run":
             return str(reply[1])
         _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, journal = reply
@@ -128,7 +139,7 @@ class Ledger:
         self.call("requeue", run.id, run.number, _SOON, *blame)
 
     def cancel(self, task_id: str, why: dict[str, str]) -> tuple[str, str]:
-        """Stop the job of a task for its requester: `unknown`, `over`, `detached` or `cancelled`, and the job's id."""
+        """Stop the job of a task: `unknown`, `over`, `detached`, `cancelled` or `ASIDE`; and the job's id."""
         verdict, *job = self.call("cancel", RESUME_QUEUE, task_id, json.dumps(why))
         return str(verdict), str(job[0]) if job else ""
 
@@ -160,13 +171,16 @@ class Ledger:
         with self.client.pipeline(transaction=False) as pipe:
             pipe.hgetall(self.key("parked"))
             pipe.zcard(self.key("workers"))
+            pipe.zcard(self.key("aside"))
             for lock in locks:
                 pipe.zcount(self.key("lock:", lock), "(0", "+inf")
             for queue in queues:
                 pipe.llen(queue)
-            parked, workers, *lengths = pipe.execute()
+            parked, workers, aside, *lengths = pipe.execute()
         lines, waiting = lengths[: len(locks)], lengths[len(locks) :]
-        return Counts(parked, workers, dict(zip(locks, lines, strict=True)), dict(zip(queues, waiting, strict=True)))
+        return Counts(
+            parked, workers, aside, dict(zip(locks, lines, strict=True)), dict(zip(queues, waiting, strict=True))
+        )
 
     def key(self, *parts: str) -> str:
         """Return a key of the ledger."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from datetime import datetime
 from typing import Any
 
-_LISTS = ("callbacks", "errbacks", "chain")
+from phoenix_worker.durable.embedded import LISTS, is_signature
+
 _ID_LENGTH = 155
 """As much as Celery's own result tables keep of an id."""
 
@@ -27,7 +27,7 @@ def objection(item: Any) -> str | None:
         return "`properties.delivery_tag` must be a text"
     if not isinstance(properties.get("delivery_info", {}), dict):
         return "`properties.delivery_info` must be an object"
-    body = _body(item)
+    body = body_of(item)
     if coding := _objection_to_coding(item, headers):
         return coding
     return _objection_to_task(headers, body) if "task" in headers else _objection_to_protocol_1(body)
@@ -70,7 +70,8 @@ def _objection_to_coding(item: dict[str, Any], headers: dict[str, Any]) -> str |
     return None
 
 
-def _body(item: dict[str, Any]) -> Any:
+def body_of(item: dict[str, Any]) -> Any:
+    """Return the body of a queue item; None when it is not JSON."""
     text, encoding = item.get("body"), item["properties"].get("body_encoding")
     try:
         if encoding == "base64":
@@ -85,17 +86,12 @@ def _objection_to_task(headers: dict[str, Any], body: Any) -> str | None:
         return "`headers.task` and `headers.id` must be texts"
     if not (isinstance(body, list) and [type(part) for part in body] == [list, dict, dict]):
         return "`body` must be JSON, in base64 if `body_encoding` says so: [[arguments], {keywords}, {embedded}]"
-    signatures = [body[2].get(name) or [] for name in _LISTS]
-    if not all(isinstance(some, list) and all(map(_is_signature, some)) for some in signatures):
+    signatures = [body[2].get(name) or [] for name in LISTS]
+    if not all(isinstance(some, list) and all(map(is_signature, some)) for some in signatures):
         return "`callbacks`, `errbacks` and `chain` in `body` must be lists of signatures as Celery embeds them"
-    if body[2].get("chord") is not None and not _is_signature(body[2]["chord"]):
+    if body[2].get("chord") is not None and not is_signature(body[2]["chord"]):
         return "`chord` in `body` must be a signature as Celery embeds it"
     return _objection_to_times(headers)
-
-
-def _is_signature(value: Any) -> bool:
-    wanted = {"task": str, "args": list, "kwargs": dict, "options": dict}
-    return isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in wanted.items())
 
 
 def _objection_to_protocol_1(body: Any) -> str | None:
@@ -112,18 +108,8 @@ def _objection_to_times(fields: dict[str, Any]) -> str | None:
         return "`eta` (a countdown) is not supported: send the message when it is due"
     if fields.get("timelimit") not in (None, [None, None]):
         return "`timelimit` is not supported: a job has no time limit of its own"
-    if not _is_time(fields.get("expires")):
-        return "`expires` must be a time in ISO 8601"
+    if fields.get("expires") is not None:
+        return "`expires` is not supported: cancel the request when it is not wanted any more"
     if not all(isinstance(fields.get(count) or 0, int) for count in ("retries", "replaced_task_nesting")):
         return "`retries` and `replaced_task_nesting` must be whole numbers"
     return None
-
-
-def _is_time(value: Any) -> bool:
-    if value is None:
-        return True
-    try:
-        datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return False
-    return True

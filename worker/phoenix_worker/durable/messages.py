@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid5
 
 from celery import current_task
+from kombu.utils.json import dumps
 
 from phoenix_producer.client.record import JOB_HEADER, Outgoing, generation_of
 from phoenix_producer.contract import QUEUE
@@ -32,6 +33,12 @@ def entry_of_unknown(task: Task[Any, Any], args: Any, kwargs: Any) -> str:
     generation = generation_of(vars(request))
     body = (args, kwargs, embed)
     return Outgoing(task.name, task_id, generation, QUEUE, body, headers, properties).entry(task_id)
+
+
+def body_of(task: Task[Any, Any], args: Any, kwargs: Any) -> str:
+    """Return the body of the message that a task runs, as `Outgoing.entry` writes it."""
+    embed = {name: task.request.get(name) for name in ("callbacks", "errbacks", "chain", "chord")}
+    return dumps((args, kwargs, embed))
 
 
 def successor() -> str | None:

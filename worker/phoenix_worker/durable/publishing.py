@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+_NOT_OURS = ("retry_policy", "expires", "eta", "countdown", "exchange", "routing_key", "time_limit", "soft_time_limit")
+"""Options of a signature that would send it elsewhere, have it ended behind the ledger's back, or hold a slot."""
+
+
+def _ours(options: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in options.items() if name not in _NOT_OURS}
+    return kept | {"queue": RESUME_QUEUE if options.get("queue") == RESUME_QUEUE else QUEUE}
+
+
 class PublishingTask(Task[Any, Any]):
     """A task whose messages are recorded before they are sent, and have ids that a second run gives them again."""
 
@@ -69,6 +78,7 @@ class PublishingTask(Task[Any, Any]):
     def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
         """Publish a message that is recorded first. Once it is, `due` sends it if the broker is away just now."""
         recorded: list[Outgoing] = []
+        options = _ours(options)
 
         def recorder(outgoing: Outgoing) -> None:
             self._record(outgoing)

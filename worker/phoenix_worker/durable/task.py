@@ -20,7 +20,7 @@ from phoenix_producer.client.record import generation_of
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.keeper import LostRun
-from phoenix_worker.durable.messages import entry_of_unknown, name_callbacks
+from phoenix_worker.durable.messages import body_of, entry_of_unknown, name_callbacks
 from phoenix_worker.durable.patience import PASSING_TROUBLE, backoff
 from phoenix_worker.durable.points import reached
 from phoenix_worker.durable.publishing import PublishingTask
@@ -158,7 +158,14 @@ class DurableTask(PublishingTask):
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Claim before run."""
         generation, unknown = generation_of(vars(self.request)), partial(entry_of_unknown, self, args, kwargs)
-        claimed = self.engine.ledger.claim(task_id, generation, self.engine.incarnation, unknown)
+        claimed = self.engine.ledger.claim(
+            task_id,
+            generation,
+            self.engine.incarnation,
+            unknown,
+            name=self.name,
+            body=body_of(self, args, kwargs),
+        )
         if isinstance(claimed, str):
             raise Dropped(f"duplicate: {claimed}")
         current_run.set(claimed)

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import logging
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 
-from phoenix_producer.client.record import JOB_HEADER
-from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE
+from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE
+from phoenix_worker.durable.embedded import is_canonical
 from phoenix_worker.durable.message_form import id_of, message, objection
 from phoenix_worker.durable.patience import patience
+from phoenix_worker.durable.pushed import is_recorded, objection_to_request
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 logger = logging.getLogger(__name__)
 
@@ -60,27 +64,35 @@ class Transport(redis.Transport):
 
     Channel = Channel
     delivering = False
+    public: Collection[str] | None = None
+    """The tasks that anybody may have run; None where messages are not held to any."""
 
     def refuse(self, item: Any, why: str, queue: str) -> None:
-        """Deliver the task that fails with the reason, under the id that the item has, if it has one."""
-        logger.warning("An item of the queue %s is not a Celery message: %s. It was %.*r", queue, why, _SHOWN, item)
-        super()._deliver(message(REFUSE, queue, id_of(item) or str(uuid.uuid4()), why), queue)
+        """Deliver the task that fails with the reason, under the id that the item has, if it has one.
+
+        An id that is not canonical is no key of the ledger: its sender is answered under it, by a task of another id.
+        """
+        logger.warning("An item of the queue %s is refused: %s. It was %.*r", queue, why, _SHOWN, item)
+        given = id_of(item)
+        if given is None or is_canonical(given):
+            refusal = message(REFUSE, queue, given or str(uuid.uuid4()), why)
+        else:
+            refusal = message(REFUSE, queue, str(uuid.uuid5(uuid.NAMESPACE_OID, repr(given))), why, given)
+        super()._deliver(refusal, queue)
 
     def _deliver(self, message: Any, queue: Any) -> None:
         self.delivering = True
-        why = (objection(message) or _objection_to_name(message["headers"])) if queue in _QUEUES else None
+        why = self._objection(message) if queue in _QUEUES else None
         if why is None:
             super()._deliver(message, queue)
         else:
             self.refuse(message, why, queue)
 
-
-def _objection_to_name(headers: dict[str, Any]) -> str | None:
-    """Links of a job come from the ledger alone: nobody else has what they need."""
-    name = headers.get("task", "")
-    if not name.startswith("phoenix.") or name in REQUESTS or headers.get(JOB_HEADER):
-        return None
-    return f"{name} is not a public task; public are {', '.join(sorted(REQUESTS - {REFUSE}))}"
+    def _objection(self, message: Any) -> str | None:
+        why = objection(message)
+        if why is not None or self.public is None or is_recorded(message):
+            return why
+        return objection_to_request(message, self.public)
 
 
 def renew() -> None:
@@ -89,8 +101,12 @@ def renew() -> None:
         channel.renew()
 
 
-def use() -> None:
-    """Have all that this process connects to by redis:// and rediss:// use this transport."""
+def use(public: Collection[str] | None) -> None:
+    """Have all that this process connects to by redis:// and rediss:// use this transport.
+
+    With `public`, what others push may name only these tasks, and embed no others.
+    """
+    Transport.public = public
     # By its name in `broker_transport` it would take the place of redis:// in Celery's banner and before Flower, which
     # shows no queues of a broker that it does not know.
     patience.renew.append(renew)

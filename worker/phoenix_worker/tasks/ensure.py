@@ -41,10 +41,11 @@ from phoenix_worker.answers import result as outcome
 from phoenix_worker.answers.drift import drifts
 from phoenix_worker.answers.forecast import foresee
 from phoenix_worker.answers.status import standings
-from phoenix_worker.base import lane
+from phoenix_worker.base import CORRECT_IT, lane
 from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.differs.scripts import must_be_verified
 from phoenix_worker.core.planned.plan import is_configuring, is_making, plan
+from phoenix_worker.durable.ledger import ASIDE
 from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
@@ -250,8 +251,10 @@ def cancel(self: PhoenixTask, job: str = "") -> dict[str, str]:
         "remedy": "Send the request again if that was a mistake.",
     }
     verdict, of_job = self.engine.ledger.cancel(job, why)
-    if verdict == Cancelled.DETACHED:
+    if verdict in {Cancelled.DETACHED, ASIDE}:
         self.backend.mark_as_failure(of_job, EnsureFailed.of(Failure(request_id=of_job, **why)))
+    if verdict == ASIDE:
+        verdict = Cancelled.CANCELLED
     return {"job": of_job or job, "verdict": verdict}
 
 
@@ -268,9 +271,13 @@ def status(self: PhoenixTask, ctids: Any = ()) -> list[dict[str, Any]]:
 
 
 @task(REFUSE)
-def refuse(self: PhoenixTask, why: str) -> None:  # noqa: ARG001 - as every task
-    """Fail in the place of a queue item that is no message."""
-    raise ContractError(f"Not a message that can be run: {why}.")
+def refuse(self: PhoenixTask, why: str, answer_to: str | None = None) -> None:
+    """Fail in the place of a queue item that is no message; answer its sender under an id that is no key of ours."""
+    error = ContractError(f"Not a message that can be run: {why}.")
+    if answer_to is not None:
+        failure = Failure(request_id=answer_to, message=str(error), cause="bad-request", remedy=CORRECT_IT)
+        self.backend.mark_as_failure(answer_to, EnsureFailed.of(failure))
+    raise error
 
 
 @task(CONTAINERS)

@@ -137,6 +137,12 @@ class LedgerCollector:
         lists = {queue: [queue + end for end in _PRIORITIES] for queue in (QUEUE, RESUME_QUEUE)}
         counts = self._ledger.counts([name for names in lists.values() for name in names])
         yield _gauge("phoenix_workers", "Workers whose heart beats.", None, {"": counts.workers})
+        yield _gauge(
+            "phoenix_set_aside_tasks",
+            "Tasks whose record cannot be handled; `phoenix-lxc cancel` ends them.",
+            None,
+            {"": counts.set_aside},
+        )
         yield _gauge("phoenix_parked_tasks", "Tasks that wait without a slot.", "on", _by_what(counts.parked))
         yield _gauge("phoenix_lock_queue_length", "Tasks that wait for a lock.", "lock", counts.waiting)
         waiting = {queue: sum(counts.queued[name] for name in names) for queue, names in lists.items()}

@@ -26,7 +26,7 @@ from redis.exceptions import ResponseError
 from phoenix_worker.durable.ledger import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from celery import Celery
 
@@ -86,6 +86,9 @@ class Webhooks(threading.Thread):
             except RedisError as error:
                 logger.info("Webhooks wait for Redis (%s).", error)
                 self._stopping.wait(_LOOK_SECONDS)
+            except Exception:
+                logger.exception("The webhooks thread failed and tries again.")
+                self._stopping.wait(_LOOK_SECONDS)
 
     def stop(self) -> None:
         """End the thread; what it has not posted others do."""
@@ -111,9 +114,7 @@ class Webhooks(threading.Thread):
 
     def _again(self) -> None:
         """Post again what was not taken, by whoever, when its pause is over."""
-        shortest = round(self._pauses[0] * 1000)
-        pending = self._redis.xpending_range(EVENTS, self._group, "-", "+", _AT_ONCE, idle=shortest)
-        for entry in cast("list[dict[str, Any]]", pending):
+        for entry in self._pending():
             tries = int(entry["times_delivered"])
             pause = round(self._pauses[min(tries, len(self._pauses)) - 1] * 1000)
             if int(entry["time_since_delivered"]) < pause:
@@ -122,8 +123,24 @@ class Webhooks(threading.Thread):
             for event_id, fields in cast("list[tuple[str, dict[str, str]]]", taken):
                 self._post(event_id, fields, tries=tries + 1)
 
+    def _pending(self) -> Iterator[dict[str, Any]]:
+        """Find all events that are not taken, page by page: a page full of those that wait hides none behind."""
+        shortest, first = round(self._pauses[0] * 1000), "-"
+        while not self._stopping.is_set():
+            page = self._redis.xpending_range(EVENTS, self._group, first, "+", _AT_ONCE, idle=shortest)
+            entries = cast("list[dict[str, Any]]", page)
+            yield from entries
+            if len(entries) < _AT_ONCE:
+                return
+            first = f"({entries[-1]['message_id']}"
+
     def _post(self, event_id: str, fields: dict[str, str], *, tries: int) -> None:
-        body, at = body_of(fields), round(time.time())
+        try:
+            body, at = body_of(fields), round(time.time())
+        except (LookupError, ValueError, OverflowError):
+            logger.exception("Event %s cannot be written down; it is posted to nobody.", event_id)
+            self._redis.xack(EVENTS, self._group, event_id)
+            return
         headers = {"content-type": "application/json", **signed(self._secret, event_id, at, body)}
         try:
             answer = self._session.post(

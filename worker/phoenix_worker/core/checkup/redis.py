@@ -40,6 +40,8 @@ class RedisFacts:
     local: bool = True
     """The server is on this machine."""
     user: str = "default"
+    set_aside: int = 0
+    """Records of the ledger that no script can handle."""
     forbidden: tuple[str, ...] = ()
     """Of what a worker does, what the user may not."""
 
@@ -58,6 +60,12 @@ def judge(facts: RedisFacts) -> Iterator[Line]:
         yield _persistence(facts, facts.config)
         yield _eviction(facts.config)
     yield from _memory(facts)
+    if facts.set_aside:
+        yield warning(
+            "Ledger",
+            f"{facts.set_aside} tasks are set aside: their records cannot be handled",
+            "`phoenix-lxc jobs` lists their jobs as set-aside; end each with `phoenix-lxc cancel JOB`.",
+        )
     yield _clock(facts.clock_ahead_s)
     yield from _access(facts)
 

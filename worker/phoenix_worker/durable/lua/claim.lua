@@ -1,5 +1,6 @@
--- Before a run. ARGV: prefix, clock, id, generation, worker, nonce, message of an unknown sender ('' if not at hand).
--- Answers: run | drop (parked, replaced, running elsewhere, done, of another generation) | unknown.
+-- Before a run. ARGV: prefix, clock, id, generation, worker, nonce, message of an unknown sender ('' if not at hand), the
+-- task's name and the SHA-1 of the message's body, as the ledger has them.
+-- Answers: run | drop (parked, replaced, running elsewhere, done, of another generation, another message) | unknown.
 local id, gen, worker, nonce, foreign = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local t = key('t:', id)
 if redis.call('EXISTS', t) == 0 then
@@ -13,9 +14,13 @@ if tonumber(redis.call('HGET', t, 'v') or 1) > SCHEMA then
   if redis.call('HGET', t, 'state') == 'queued' then redis.call('ZADD', key('due'), stamp(now() + pause), id) end
   return answer('drop', 'a record of a newer version')
 end
-local r = redis.call('HMGET', t, 'gen', 'state', 'nonce', 'queue', 'pos')
+local r = redis.call('HMGET', t, 'gen', 'state', 'nonce', 'queue', 'pos', 'name', 'body')
 if tonumber(r[1]) ~= gen then return answer('drop', 'generation ' .. r[1]) end
 if not (r[2] == 'queued' or (r[2] == 'running' and r[3] == nonce)) then return answer('drop', r[2]) end
+if ARGV[8] ~= '' and (r[6] ~= ARGV[8] or redis.sha1hex(r[7]) ~= ARGV[9]) then
+  -- Somebody pushed it under the id of a request of another content. The one in the ledger stays due.
+  return answer('drop', 'another message than the recorded one')
+end
 if r[2] == 'queued' then
   redis.call('HINCRBY', t, 'run', 1)
   redis.call('HSET', t, 'state', 'running', 'by', worker, 'nonce', nonce)

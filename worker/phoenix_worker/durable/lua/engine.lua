@@ -206,12 +206,29 @@ local function bury(id, resume)
     for _, name in ipairs(held(id)) do release(id, name, resume) end
   end
   redis.call('ZREM', key('due'), id)
+  redis.call('ZREM', key('aside'), id)
   redis.call('DEL', key('j:', id))
   redis.call('SREM', key('job:', r[6], ':members'), id)
   redis.call('HDEL', t, 'body', 'headers', 'reply', 'holds', 'by', 'nonce', 'landed', 'fail', 'pos', 'queue', 'on', 'since', 'begun', 'parked',
     'follows', 'flight', 'plain', 'waited', 'unwinds')
   redis.call('HSET', t, 'state', 'done')
   redis.call('EXPIRE', t, KEEP)
+end
+
+-- What no script can handle ends and delays nobody else: it is due no more and stays, for people to see and to cancel.
+local function set_aside(id, why)
+  local t = key('t:', id)
+  redis.call('ZREM', key('due'), id)
+  if redis.call('TYPE', t).ok == 'hash' then redis.call('HSET', t, 'state', 'aside', 'aside', why) end
+  redis.call('ZADD', key('aside'), stamp(now()), id)
+  redis.call('EXPIRE', key('aside'), KEEP)
+end
+
+-- Do something for one record of many. Returns its result, or nothing where the record had to be set aside.
+local function attempt(id, act)
+  local did, result = pcall(act)
+  if did then return result end
+  set_aside(id, type(result) == 'table' and (result.err or '') or tostring(result))
 end
 
 -- The end of a task, where Celery's result backend puts it and tells of it.

@@ -10,7 +10,7 @@ local taken, repeated = 0, 0
 
 local function bury_worker(dead)
   for _, id in ipairs(redis.call('SMEMBERS', key('runs:', dead))) do
-    if bereave(id, dead, ARGV[6], ARGV[7], ARGV[8]) then taken = taken + 1 end
+    if attempt(id, function() return bereave(id, dead, ARGV[6], ARGV[7], ARGV[8]) end) then taken = taken + 1 end
   end
   redis.call('DEL', key('runs:', dead))
   redis.call('ZREM', key('workers'), dead)
@@ -46,17 +46,19 @@ end
 if deaths[1] then
   local due = redis.call('ZRANGE', key('due'), 0, 1000, 'WITHSCORES')
   for i = 1, #due, 2 do
-    local t = redis.call('HMGET', key('t:', due[i]), 'state', 'rings')
-    local fresh = t[2] == '0' and tonumber(due[i + 1]) > now() + GRACE / 2
-    if t[1] == 'queued' and not fresh and lost(due[i]) then
-      redis.call('HSET', key('t:', due[i]), 'rings', 0)
-      redis.call('ZADD', key('due'), stamp(now()), due[i])
-    end
+    attempt(due[i], function()
+      local t = redis.call('HMGET', key('t:', due[i]), 'state', 'rings')
+      local fresh = t[2] == '0' and tonumber(due[i + 1]) > now() + GRACE / 2
+      if t[1] == 'queued' and not fresh and lost(due[i]) then
+        redis.call('HSET', key('t:', due[i]), 'rings', 0)
+        redis.call('ZADD', key('due'), stamp(now()), due[i])
+      end
+    end)
   end
 end
 
 local given = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now()), 'LIMIT', 0, 200)) do
+local function serve(id)
   local t = key('t:', id)
   local state = redis.call('HGET', t, 'state')
   if is_given(id) then
@@ -77,6 +79,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now())
   else
     redis.call('ZREM', key('due'), id)
   end
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now()), 'LIMIT', 0, 200)) do
+  attempt(id, function() serve(id) end)
 end
 local next = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 return answer(next[2] and stamp(tonumber(next[2]) - now()) or '', taken, repeated, given)

@@ -1,0 +1,84 @@
+"""Loops that serve everybody: a record or an event that cannot be handled ends and delays nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.ledger.entries import JobState
+from phoenix_producer.ledger.view import LedgerView
+from phoenix_worker.durable.ledger import ASIDE, Bell, Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+
+    from tests.support.driven_ledger import DrivenLedger
+
+WHY = {"message": "It was cancelled.", "cause": "cancelled", "remedy": ""}
+
+
+def tick(client: Redis, later: float) -> list[str]:
+    """The ids that a tick sends again this many seconds from now."""
+    bells: list[Bell] = []
+    seconds, microseconds = client.time()
+    clock = f"{seconds + microseconds / 1e6 + later:.6f}"
+    Ledger(client, bells.extend, clock=clock).call("tick", "w1", 3.0, RESUME_QUEUE, 5, "", 6.0)
+    return [bell.id for bell in bells]
+
+
+def view(client: Redis) -> LedgerView:
+    def look(questions: Any) -> list[Any]:
+        with client.pipeline(transaction=False) as pipe:
+            questions(pipe)
+            return pipe.execute()
+
+    return LedgerView(look)
+
+
+POISON: dict[str, Callable[[Redis, str], object]] = {
+    "a queue that is no list": lambda client, one: client.hset(f"phoenix:t:{one}", "queue", "phoenix:jobs"),
+    "no queue": lambda client, one: client.hdel(f"phoenix:t:{one}", "queue"),
+    "no hash": lambda client, one: (client.delete(f"phoenix:t:{one}"), client.set(f"phoenix:t:{one}", "x")),
+}
+
+
+@pytest.mark.parametrize("poison", POISON)
+def test_a_record_that_cannot_be_handled_is_set_aside_and_the_others_are_served(
+    poison: str, driven: DrivenLedger, redis_client: Redis
+) -> None:
+    bad, good = driven.asked(101), driven.asked(102)
+    POISON[poison](redis_client, bad)
+    redis_client.delete(QUEUE)
+    assert tick(redis_client, 5.0) == [good]
+    assert redis_client.zscore("phoenix:due", bad) is None
+    assert redis_client.zrange("phoenix:aside", 0, -1) == [bad]
+    assert redis_client.ttl("phoenix:aside") > 0
+    assert driven.ledger.counts([]).set_aside == 1
+
+
+def test_it_is_listed_and_ended_by_cancel(driven: DrivenLedger, redis_client: Redis) -> None:
+    bad = driven.asked(101)
+    redis_client.hset(f"phoenix:t:{bad}", "queue", "phoenix:jobs")
+    tick(redis_client, 5.0)
+    (job,) = view(redis_client).jobs(ended=False)
+    assert (job.id, job.state) == (bad, JobState.SET_ASIDE)
+    assert driven.ledger.cancel(bad, WHY) == (ASIDE, bad)
+    assert not redis_client.exists("phoenix:aside", "phoenix:due")
+    assert redis_client.hget(f"phoenix:job:{bad}", "state") == "cancelled"
+    assert redis_client.ttl(f"phoenix:job:{bad}") > 0
+    assert driven.ledger.cancel(bad, WHY) == ("over", bad)
+
+
+def test_a_dead_worker_s_bad_run_hinders_none_of_its_others(driven: DrivenLedger, redis_client: Redis) -> None:
+    bad, good = driven.taken(101), driven.taken(102)
+    redis_client.hset(f"phoenix:t:{bad.id}", "idle", "x")
+    redis_client.zadd("phoenix:workers", {"w1": 1.0})
+    bells: list[Bell] = []
+    Ledger(redis_client, bells.extend).call("tick", "w2", 3.0, RESUME_QUEUE, 5, "", 6.0)
+    assert [bell.id for bell in bells] == [good.id]
+    assert redis_client.zrange("phoenix:aside", 0, -1) == [bad.id]
+    assert not redis_client.exists("phoenix:runs:w1")
