@@ -28,8 +28,8 @@ PREFIX = "phoenix:"
 JOB_HEADER = "phoenix_job"
 """Says that a message is in the ledger, and of which job."""
 
-LEDGER_LUA = files(__package__).joinpath("ledger.lua").read_text()
-_RECORD_LUA = files(__package__).joinpath("record.lua").read_text()
+LEDGER_LUA = files(__package__).joinpath("ledger.lua").read_text(encoding="utf-8")
+_RECORD_LUA = files(__package__).joinpath("record.lua").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)

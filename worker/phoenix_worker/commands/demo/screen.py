@@ -55,7 +55,7 @@ class Screen:
         console.print(Text.assemble(("The demo failed: ", "bold red"), message))
         if log is not None and log.exists():
             console.print(f"The end of {log.name}:", markup=False)
-            for line in log.read_text(errors="replace").splitlines()[-_LOG_LINES:]:
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]:
                 console.print(f"  {line}", markup=False)
 
     def standing(self, found: Iterable[Standing]) -> None:

@@ -67,7 +67,9 @@ def build(options: argparse.Namespace, token_value: str) -> PacedPve:
 
 async def serve(options: argparse.Namespace) -> None:
     """Listen, say where, and wait for a signal to end."""
-    token_value = options.token_file.read_text().strip() if options.token_file else secrets.token_urlsafe()
+    token_value = (
+        options.token_file.read_text(encoding="utf-8").strip() if options.token_file else secrets.token_urlsafe()
+    )
     pve = build(options, token_value)
     certificate, key, _ = make_cert(str(options.directory), hosts=(options.host, options.name))
     ended = asyncio.Event()
