@@ -15,7 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from phoenix_producer.cli.harmless import harmless
 from phoenix_producer.contract import EnsureResult, Failure, Outcome, Progress, ProgressKind
+from phoenix_producer.plain_text import plain, plain_block, plain_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,7 +51,7 @@ _ENDS = {
 
 def complain(text: object) -> None:
     """Print to stderr what went wrong, or what to know."""
-    typer.echo(str(text), err=True)
+    typer.echo(plain(str(text)), err=True)
 
 
 class Display(AbstractContextManager[Any], Protocol):
@@ -88,7 +90,7 @@ class Lines(AbstractContextManager["Lines"]):
         """Print one line."""
         subject = self._ctids[progress.job]
         elapsed = progress.at - self._began.setdefault(progress.job, progress.at)
-        typer.echo(f"{time_of_day(progress.at)} {elapsed:6.1f} s  {subject}  {told(progress, subject)}")
+        typer.echo(f"{time_of_day(progress.at)} {elapsed:6.1f} s  {subject}  {plain_block(told(progress, subject))}")
 
     def tell(self, text: str) -> None:
         """Print it."""
@@ -123,9 +125,9 @@ class _Row:
     def cells(self) -> Iterator[Text]:
         elapsed = (self.ended or time.monotonic()) - self.began
         yield Text(str(self.subject), style="bold")
-        yield Text(self.step, style=self.style)
-        yield Text(self.upid, style="cyan")
-        yield Text(self.event, style="dim", overflow="ellipsis", no_wrap=True)
+        yield Text(plain_line(self.step), style=self.style)
+        yield Text(plain_line(self.upid), style="cyan")
+        yield Text(plain_line(self.event), style="dim", overflow="ellipsis", no_wrap=True)
         yield Text(f"{elapsed:.0f} s")
 
 
@@ -183,6 +185,7 @@ class LateNotice(Timer):
         self.cancel()
 
 
+@harmless
 def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     """Tell how a job ended."""
     if isinstance(answer, Failure):
@@ -214,6 +217,7 @@ def _power(answer: EnsureResult, step: Step) -> str | None:
     return {"start": "started", "stop": "stopped"}.get(step.name)
 
 
+@harmless
 def not_applied_lines(answer: EnsureResult | Plan) -> Iterator[str]:
     """Tell what is declared and has no effect, of the CTID and of the templates built for it."""
     yield from (f"     not applied: {line}" for line in answer.not_applied)
@@ -221,6 +225,7 @@ def not_applied_lines(answer: EnsureResult | Plan) -> Iterator[str]:
         yield from (f"     not applied to template {ctid}: {line}" for line in lines)
 
 
+@harmless
 def warnings_in(answers: Iterable[Any]) -> Iterator[str]:
     """Tell what to know besides: each once, whatever the number of answers that say it.
 

@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from phoenix_producer.cli.terminal import not_applied_lines, outcome_lines
 from phoenix_producer.contract import Failure, Outcome
+from phoenix_producer.plain_text import plain_line
 from phoenix_producer.plans import Why
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class Branch:
     text: str
     style: str = ""
     branches: list[Branch] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.text = plain_line(self.text)
 
     def lines(self, console: Console) -> Iterator[str]:
         """Draw it for who reads there."""
