@@ -73,7 +73,7 @@ def test_each_open_job_is_one_line(cli: Callable[..., Result], driven: DrivenLed
     waits = [line.partition("the tests")[2].strip() for line in lines]
     assert waits[:3] == [
         "",
-        "ct/900: ensure 101 has it, next",
+        "its turn at CTID 900 (ensure 101 has it, next)",
         f"Proxmox: clone template 900 to CT 103 on pve1 {UPID}",
     ]
     assert waits[3].startswith("goes on at ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_producer.cli.harmless import harmless
-from phoenix_producer.cli.terminal import time_of_day, told
+from phoenix_producer.cli.terminal import lock_words, time_of_day, told
 from phoenix_producer.contract import DesiredState
 from phoenix_producer.ledger.entries import Wait, WaitsFor
 from phoenix_producer.plain_text import plain_line
@@ -53,7 +53,9 @@ def wait_words(wait: Wait) -> str:
     until = f" at {time_of_day(wait.until)}" if wait.until is not None else ""
     if wait.kind is WaitsFor.LOCK:
         turn = f"{len(wait.before)} before it" if wait.before else "next"
-        return f"{wait.what}: {_names(wait.owners)} {'has' if len(wait.owners) == 1 else 'have'} it, {turn}"
+        return (
+            f"{lock_words(wait.what)} ({_names(wait.owners)} {'has' if len(wait.owners) == 1 else 'have'} it, {turn})"
+        )
     if wait.kind is WaitsFor.PROXMOX:
         return " ".join(filter(None, (wait.detail, wait.what)))
     if wait.kind is WaitsFor.JOB:
@@ -65,7 +67,7 @@ def wait_words(wait: Wait) -> str:
 
 @harmless
 def story_lines(job: Job, history: Sequence[Progress], steps: Sequence[Step]) -> Iterator[str]:
-    """Tell what happened to one job."""
+    """Write what happened to one job."""
     yield f"{job.what}  {job.id}"
     yield f"     requested {time_of_day(job.created)}" + (f" by {job.requester}" if job.requester else "")
     yield f"     {job.state} since {time_of_day(job.ended or job.since or job.created)}"

@@ -50,7 +50,7 @@ _ENDS = {
 
 
 def complain(text: object) -> None:
-    """Print to stderr what went wrong, or what to know."""
+    """Print an error or a warning to stderr."""
     typer.echo(plain(str(text)), err=True)
 
 
@@ -61,7 +61,7 @@ class Display(AbstractContextManager[Any], Protocol):
         """Take in one event."""
 
     def tell(self, text: str) -> None:
-        """Print to stderr what to know."""
+        """Print a warning to stderr."""
 
 
 class Nothing(AbstractContextManager["Nothing"]):
@@ -187,7 +187,7 @@ class LateNotice(Timer):
 
 @harmless
 def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
-    """Tell how a job ended."""
+    """Write how a job ended, with its remedy if it failed."""
     if isinstance(answer, Failure):
         how = "cancelled" if answer.cause == _CANCELLED else "failed"
         yield f"{answer.ctid}  {how}: {answer.message}"
@@ -205,13 +205,13 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
 
 
 def _only_recorded(answer: EnsureResult) -> bool:
-    """Whether the configuration step of a container that stood there wrote nothing but our own bookkeeping."""
+    """Tell whether the configuration step of an existing container wrote nothing but our own marker."""
     configured = any((step.name, step.ctid) == ("configure", answer.ctid) for step in answer.steps)
     return answer.outcome is Outcome.UPDATED and configured and not answer.changes
 
 
 def _power(answer: EnsureResult, step: Step) -> str | None:
-    """Tell that a container that stood there was started or stopped; of a new one it goes without saying."""
+    """Say that an existing container was started or stopped; a new one always is."""
     if answer.outcome is not Outcome.UPDATED or step.ctid != answer.ctid:
         return None
     return {"start": "started", "stop": "stopped"}.get(step.name)
@@ -219,7 +219,7 @@ def _power(answer: EnsureResult, step: Step) -> str | None:
 
 @harmless
 def not_applied_lines(answer: EnsureResult | Plan) -> Iterator[str]:
-    """Tell what is declared and has no effect, of the CTID and of the templates built for it."""
+    """Write what is declared and has no effect, of the CTID and of the templates built for it."""
     yield from (f"     not applied: {line}" for line in answer.not_applied)
     for ctid, lines in answer.templates_not_applied.items():
         yield from (f"     not applied to template {ctid}: {line}" for line in lines)
@@ -227,7 +227,7 @@ def not_applied_lines(answer: EnsureResult | Plan) -> Iterator[str]:
 
 @harmless
 def warnings_in(answers: Iterable[Any]) -> Iterator[str]:
-    """Tell what to know besides: each once, whatever the number of answers that say it.
+    """Write the warnings in answers: each once, whatever the number of answers that have it.
 
     Plans and drift have shown among their own lines what needs a rebuild.
     """
@@ -277,7 +277,17 @@ def _event(progress: Progress) -> tuple[str, str]:
     if progress.kind in _ENDS:
         return _ENDS[progress.kind][0], ""
     detail = _brief(progress.upid) if progress.upid else progress.detail
+    if progress.kind is ProgressKind.WAITING:
+        detail = lock_words(detail)
     return _WORDS[progress.kind], "" if progress.kind is ProgressKind.REQUESTED else detail
+
+
+def lock_words(name: str) -> str:
+    """Name what a task waits for that waits for a lock; other text is returned as it is."""
+    kind, _, what = name.partition("/")
+    if kind == "ct" and what.isdecimal():
+        return f"its turn at CTID {what}"
+    return f"a place on node {what}" if kind == "node" and what and " " not in what else name
 
 
 def _brief(upid: str) -> str:

@@ -67,14 +67,14 @@ class Branch:
 
 
 class PlanLines:
-    """Draws plans one after the other. What is done once is told once: a CTID that has its own plan, or was told."""
+    """Draws plans one after the other. A CTID that has its own plan, or was drawn before, is drawn once."""
 
     def __init__(self, answers: Iterable[Any], console: Console | None = None) -> None:
         self._console = console or Console()
         self._told = {one.ctid: "see there" for one in answers}
 
     def __call__(self, answer: Plan | Failure) -> Iterator[str]:
-        """Draw one plan, or tell why there is none."""
+        """Draw one plan, or write why there is none."""
         if isinstance(answer, Failure):
             yield from outcome_lines(answer)
             return

@@ -52,7 +52,7 @@ class Handle(Generic[Answer]):
         return f"<Handle of request {self.id}, {self._subject}>"
 
     def done(self) -> bool:
-        """Whether it has ended, well or not. Raises Unreachable."""
+        """Return True once the request has ended, in success or failure. Raises Unreachable."""
         return self._link.answer(self.id) is not None
 
     def wait(self, timeout: float | None = None) -> Answer:
@@ -72,7 +72,7 @@ class Handle(Generic[Answer]):
             return self._read(answer["result"])
         except ValidationError as error:
             raise ContractError(
-                f"The answer to request {self.id} for {self._subject} is none that this version understands; "
+                f"The answer to request {self.id} for {self._subject} is not one that this version understands; "
                 "install the phoenix-lxc that the workers have."
             ) from error
 
@@ -108,7 +108,7 @@ class Handle(Generic[Answer]):
                     ctid=self.ctid,
                     message=f"The request for {self._subject} ended as {status}: {kind}: {arguments}.",
                     cause="revoked" if status == "REVOKED" else "unexpected",
-                    remedy="The log of the worker tells more.",
+                    remedy="See the log of the worker.",
                 )
             )
 
@@ -131,7 +131,7 @@ class Handles(Sequence[Handle[Answer]]):
         return len(self._handles)
 
     def wait(self, timeout: float | None = None) -> list[Answer]:
-        """All answers, in order, when all have ended. `timeout` is in seconds and for all together.
+        """Return all answers, in order, when all have ended. `timeout` is in seconds and for all together.
 
         Raises an ExceptionGroup of EnsureFailed when any failed (each handle still answers for itself), and
         TimeoutError and Unreachable like `Handle.wait`.

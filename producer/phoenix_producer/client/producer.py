@@ -196,8 +196,8 @@ class Producer:
     def drift(self, ctids: Iterable[int] = (), *, accept_not_applied: bool = False) -> Handle[list[Drift]]:
         """Ask how what exists at CTIDs of the catalog differs from it, by default at all; nothing is changed.
 
-        With `accept_not_applied`, what needs shell access that the workers do not have is no difference. Raises ContractError and
-        Unreachable.
+        With `accept_not_applied`, what needs shell access that the workers do not have is no difference.
+        Raises ContractError and Unreachable.
         """
         options = {"accept_not_applied": True} if accept_not_applied else {}
         return self._look(DRIFT, "drift", ctids, _DRIFTS.validate_python, **options)

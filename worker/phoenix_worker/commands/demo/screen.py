@@ -1,4 +1,4 @@
-"""How the demo tells what it does: a line for each part, a table of what exists, a timeline."""
+"""The output of the demo: a line for each part, a table of what exists, a timeline."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Screen:
         self.console = Console(highlight=False)
 
     def say(self, subject: str, text: str) -> None:
-        """Tell one thing."""
+        """Print one line about one part."""
         if self.console.is_terminal:
             line = f"[bold]{subject:<9}[/] {escape(text)}"
         else:
@@ -51,7 +51,7 @@ class Screen:
         self.console.print(text, markup=False, soft_wrap=True)
 
     def failed(self, message: str, log: Path | None = None) -> None:
-        """Tell on stderr what failed, with the end of its log."""
+        """Print on stderr what failed, with the end of its log."""
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(Text.assemble(("The demo failed: ", "bold red"), plain_block(message)))
         if log is not None and log.exists():

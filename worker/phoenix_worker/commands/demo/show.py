@@ -32,7 +32,7 @@ _TOO_SOON_SECONDS = 5.0
 
 
 def run(screen: Screen, *, catalog: Path | None, clone_seconds: float, keep: bool) -> None:
-    """Run it. Whatever was started is stopped, however it ends. Raises DemoFailed, which was told to the screen."""
+    """Run it. Whatever was started is stopped, however it ends. Raises DemoFailed, after showing it on the screen."""
     with TemporaryDirectory(prefix="phoenix-demo-") as name, ExitStack() as started:
         try:
             stage = set_up(screen, started, Path(name), catalog=catalog, clone_seconds=clone_seconds)
@@ -87,7 +87,7 @@ def _ensured(stage: Stage, producer: Producer, *, quietly: bool = False) -> list
 
 
 def _watched(handles: Handles[EnsureResult], stage: Stage) -> Iterator[Progress]:
-    """What happens to the jobs, while no part of the stage ends by itself: nothing would happen for ever then."""
+    """Yield the progress of the jobs. Raises DemoFailed if a part of the stage ends by itself."""
     news: SimpleQueue[Progress | Exception | None] = SimpleQueue()
 
     def read() -> None:
@@ -113,7 +113,7 @@ def _watched(handles: Handles[EnsureResult], stage: Stage) -> Iterator[Progress]
 
 
 def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
-    """Tell what there is to look at, and wait for Ctrl-C."""
+    """Show what there is to look at, and wait for Ctrl-C."""
     flower_url = started.enter_context(demo_parts.flower(stage.directory, stage.redis_url))
     access = stage.simulator.access
     command = shlex.quote(sys.argv[0])

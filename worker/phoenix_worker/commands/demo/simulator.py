@@ -94,7 +94,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A simulated Proxmox VE on loopback.")
     parser.add_argument("--host", default=HOST, help="the address to listen on (default %(default)s)")
     parser.add_argument("--name", default=HOST, help="one more name for the certificate")
-    parser.add_argument("--token-file", type=Path, help="holds the token's secret; by default one is made up and told")
+    parser.add_argument(
+        "--token-file", type=Path, help="holds the token's secret; by default one is made up and printed"
+    )
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--directory", type=Path, required=True, help="where the certificate is written")
     for name, seconds in (("create", 1.5), ("clone", 2.0), ("start", 1.0), ("template", 0.04)):
