@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from typer.testing import CliRunner
 
 from phoenix_producer import Exists
-from phoenix_producer.cli.app import app
+from phoenix_producer.cli.phoenix_lxc import app
 from tests.acceptance.scenes import in_line, notes, stand, waits_for_task
 from tests.acceptance.test_cancelling import FOR_EVER, is_told
 from tests.support.product import OS_TEMPLATE, container, template

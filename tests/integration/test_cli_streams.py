@@ -37,7 +37,8 @@ def command(*arguments: str, environ: dict[str, str] | None = None, **streams: A
 
 
 @pytest.mark.parametrize(
-    "module", ["celery", "phoenix_producer.contract", "phoenix_producer.cli.app", "phoenix_producer.cli.trees", "typer"]
+    "module",
+    ["celery", "phoenix_producer.contract", "phoenix_producer.cli.phoenix_lxc", "phoenix_producer.cli.trees", "typer"],
 )
 def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_word(module: str) -> None:
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The command `phoenix-lxc`; `app` has its commands."""
+"""The command `phoenix-lxc`; `phoenix_lxc` has its commands."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        from phoenix_producer.cli.app import app  # noqa: PLC0415 - its libraries are an extra
+        from phoenix_producer.cli.phoenix_lxc import app  # noqa: PLC0415 - its libraries are an extra
     except ModuleNotFoundError as error:
         if error.name not in _LIBRARIES:
             raise
