@@ -32,16 +32,20 @@ class Use:
     words: str
 
 
-BASE = (
+BASE = (Use(("python", "-c", "from phoenix_producer import Producer; Producer().close()"), 0, ""),)
+ALONE = (
+    Use(("phoenix-lxc", "--version"), _REFUSED, "pip install '.[cli]'"),
+    Use(("celery", "-A", "phoenix_worker", "worker"), _REFUSED, "pip install '.[worker]'"),
+    Use(("python", "-c", "from importlib.util import find_spec; exit(find_spec('typer') is not None)"), 0, ""),
+)
+COMMAND = (
     Use(("phoenix-lxc", "--version"), 0, "phoenix-lxc "),
     Use(("phoenix-lxc", "--help"), 0, "ensure"),
     Use(("phoenix-lxc", "--redis-url", _NOWHERE, "ensure", "103"), 1, "cannot be used"),
-    Use(("python", "-c", "from phoenix_producer import Producer; Producer().close()"), 0, ""),
 )
-ALONE = (
+COMMAND_ALONE = (
     Use(("phoenix-lxc", "demo"), _REFUSED, "pip install '.[demo]'"),
     Use(("phoenix-lxc", "check"), _REFUSED, "pip install '.[worker]'"),
-    Use(("celery", "-A", "phoenix_worker", "worker"), _REFUSED, "pip install '.[worker]'"),
     Use(("python", "-c", "from importlib.util import find_spec; exit(find_spec('proxmoxer') is not None)"), 0, ""),
 )
 WITH_EXTRAS = (
@@ -127,10 +131,11 @@ def use(programs: Path, uses: tuple[Use, ...], folder: Path) -> None:
 
 
 def verify(version: str, python: Path, wheel: Path, sdist: Path) -> None:
-    """Try one Python: the wheel alone, the wheel with all extras, the sdist alone."""
+    """Try one Python: the wheel alone, with the command, with all extras; the sdist alone."""
     for what, uses in (
         (str(wheel), (*BASE, *ALONE)),
-        (f"{wheel}[worker,monitor,demo]", (*BASE, *WITH_EXTRAS)),
+        (f"{wheel}[cli]", (*BASE, *COMMAND, *COMMAND_ALONE)),
+        (f"{wheel}[worker,monitor,demo]", (*BASE, *COMMAND, *WITH_EXTRAS)),
         (str(sdist), (*BASE, *ALONE)),
     ):
         began = time.monotonic()

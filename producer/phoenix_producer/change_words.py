@@ -1,4 +1,4 @@
-"""Changes for people. Of a property string such as `net0`, only the parts that differ are told."""
+"""Changes for people. Of a property string such as `net0`, only the parts that differ are written."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _PROPERTY_STRING = re.compile(r"(net|mp|dev)\d+|features|rootfs|startup")
 
 
 def change_words(key: str, old: str | None, new: str | None, colon: str = ":") -> str:
-    """Tell a change in one line, such as `net0 ip: 10.0.0.1/24 → 10.0.0.2/24, net0 gw: 10.0.0.1 → unset`."""
+    """Write a change in one line, such as `net0 ip: 10.0.0.1/24 → 10.0.0.2/24, net0 gw: 10.0.0.1 → unset`."""
     return ", ".join(f"{name}{colon} {_old_to_new(*values)}" for name, *values in _differing(key, old, new))
 
 
 def _old_to_new(old: str | None, new: str | None) -> str:
-    """Tell two values in one line."""
+    """Write two values in one line."""
     return f"{old or 'unset'} → {new or 'unset'}".replace("\n", " ")
 
 

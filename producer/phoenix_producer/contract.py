@@ -77,9 +77,9 @@ class EnsureRequest(Message):
     adopt: StrictBool = False
     """Take over a container that stands at this CTID without our marker."""
     accept_not_applied: StrictBool = False
-    """Leave out what needs the node's shell where the worker has no shell access; without this, that is refused."""
+    """Leave out what needs shell access to the node if the worker has none; without this, that is refused."""
     dry_run: StrictBool = False
-    """Change nothing; the result tells what would be done."""
+    """Change nothing; the result lists what would be done."""
     state: DesiredState | None = None
     """Instead of the catalog's own `state`."""
     rerun: tuple[str, ...] = ()
@@ -89,35 +89,35 @@ class EnsureRequest(Message):
 
 
 class DestroyRequest(Message):
-    """Ask that a container or template that is ours be no more, disks included. Its declaration stays."""
+    """Ask that a container or template of ours be deleted, disks included. Its declaration stays."""
 
     ctid: Ctid
     dry_run: StrictBool = False
-    """Change nothing; the result tells what would be done."""
+    """Change nothing; the result lists what would be done."""
     requester: str | None = Field(default=None, max_length=200)
     """Who asks, for the people who read the job list."""
 
 
 class RebuildRequest(Message):
-    """Ask that a template be built anew, and take the place of the one that there is."""
+    """Ask that a template be built again and replace the existing one."""
 
     ctid: Ctid
     accept_not_applied: StrictBool = False
     """As of an ensure."""
     dry_run: StrictBool = False
-    """Change nothing; the result tells what would be done."""
+    """Change nothing; the result lists what would be done."""
     requester: str | None = Field(default=None, max_length=200)
     """Who asks, for the people who read the job list."""
 
 
 class AdoptRequest(Message):
-    """Ask that what an earlier tool made be taken over: marked as ours; what is declared as a template is sealed."""
+    """Ask that what an earlier tool made be taken over: marked as ours; what is declared as a template is converted."""
 
     ctid: Ctid
     seal: StrictBool = False
     """Make a template also of what looks like a running service."""
     dry_run: StrictBool = False
-    """Change nothing; the result tells what would be done."""
+    """Change nothing; the result lists what would be done."""
     requester: str | None = Field(default=None, max_length=200)
     """Who asks, for the people who read the job list."""
 
@@ -177,9 +177,9 @@ class Cancelled(StrEnum):
     """What a cancel met."""
 
     CANCELLED = "cancelled"
-    """The work stops; the requester is told."""
+    """The work stops; the requester gets a failure with the cause `cancelled`."""
     DETACHED = "detached"
-    """The requester is told; others share the run, and it goes on for them."""
+    """The requester gets that failure; others share the run, and it goes on for them."""
     OVER = "over"
     """The job had ended before."""
     UNKNOWN = "unknown"

@@ -1,4 +1,4 @@
-"""For the tests of services: a producer that needs no Redis, records what is asked of it, and answers as it is told.
+"""For the tests of services: a producer without Redis that records requests and gives the answers that a test sets.
 
 producer = RecordingProducer()
 producer.succeeds(103)
@@ -61,14 +61,13 @@ class Request:
 class RecordingProducer(Producer):
     """Use it wherever a `Producer` is expected. Requests are checked and handles behave as those of a real one.
 
-    Whatever it was told before or is told later, from any thread, is an answer. A request that has none keeps its
+    An answer may be set before or after its request, from any thread. A request that has none keeps its
     handle waiting; who waits for longer than `patience` seconds gets an AssertionError instead of a test that hangs.
     """
 
     def __init__(self, *, requester: str | None = None, patience: float = 5.0) -> None:
         self._memory = _Memory(patience)
-        self._link = self._memory
-        self._requester = requester
+        super().__init__(requester=requester, channel=self._memory)
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -136,7 +135,7 @@ class RecordingProducer(Producer):
 
 
 class _Memory:
-    """A channel to nobody: keeps requests, and answers them as it was told."""
+    """A channel to nobody: keeps requests, and gives them the answers that were set."""
 
     def __init__(self, patience: float) -> None:
         self.requests: list[Request] = []
@@ -224,7 +223,9 @@ class _Memory:
         asked = ", ".join(
             " ".join(map(str, (one.name, *one.arguments))) for one in self.requests if one.id in request_ids
         )
-        return AssertionError(f"No answer is set for {asked}. Set one first, such as: succeeds(103)")
+        return AssertionError(
+            f"Nobody answers {asked}. Set its answer on the RecordingProducer, for example: succeeds(103)"
+        )
 
 
 def _number(place: str) -> int:

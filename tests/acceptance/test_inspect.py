@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from typer.testing import CliRunner
 
 from phoenix_producer import Exists
-from phoenix_producer.cli.app import app
+from phoenix_producer.cli.phoenix_lxc import app
 from tests.acceptance.scenes import in_line, notes, stand, waits_for_task
 from tests.acceptance.test_cancelling import FOR_EVER, is_told
 from tests.support.product import OS_TEMPLATE, container, template
@@ -46,7 +46,7 @@ def test_jobs_at_work_are_shown_and_one_is_cancelled_by_the_beginning_of_its_id(
     assert told[waiting.id]["waits_for"]["owners"] == [{"job": building.id, "what": "ensure 103"}]
     lines = cli(product, "jobs").stdout
     assert f"Proxmox: create CT 900 on {NODE} from {OS_TEMPLATE} {create.upid}" in lines
-    assert "ct/900: ensure 103 has it, next" in lines
+    assert "its turn at CTID 900 (ensure 103 has it, next)" in lines
     locks = {lock["name"]: lock for lock in json.loads(cli(product, "locks", "--json").stdout)}
     assert {name: len(lock["queue"]) for name, lock in locks.items()} == {
         "ct/103": 0, "ct/104": 0, "ct/900": 1, f"node/{NODE}": 0,
@@ -56,7 +56,7 @@ def test_jobs_at_work_are_shown_and_one_is_cancelled_by_the_beginning_of_its_id(
     product.start_worker("w2")
     cancelled = cli(product, "cancel", waiting.id[:13])
     assert (cancelled.exit_code, cancelled.stderr) == (0, "")
-    assert cancelled.stdout == f"{waiting.id}  cancelled: its work stops, and its requester is told\n"
+    assert cancelled.stdout == f"{waiting.id}  cancelled; its requester gets a failure with the cause cancelled\n"
     is_told(waiting)
     again = cli(product, "cancel", waiting.id)
     assert (again.exit_code, again.stdout) == (1, "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from phoenix_producer.cli.app import app
+from phoenix_producer.cli.phoenix_lxc import app
 from phoenix_producer.contract import Change, EnsureFailed, EnsureResult, Failure, Outcome
 from tests.support.driven_ledger import UPID, DrivenLedger
 

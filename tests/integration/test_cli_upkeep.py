@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from phoenix_producer.cli import session, upkeep_commands
-from phoenix_producer.cli.app import app
+from phoenix_producer.cli.phoenix_lxc import app
 from phoenix_producer.contract import ADOPT, DESTROY, REBUILD, Outcome
 from phoenix_producer.standing import Exists, Standing
 from phoenix_producer.testing import RecordingProducer

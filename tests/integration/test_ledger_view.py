@@ -258,3 +258,25 @@ def test_thousands_of_jobs_are_read_in_a_few_round_trips(link: Link, driven: Dri
 
     assert len(LedgerView(look).jobs()) == 600
     assert len(looks) <= 8
+
+
+def test_jobs_that_have_ended_are_not_read_to_list_those_that_have_not(
+    link: Link, driven: DrivenLedger, redis_client: Redis
+) -> None:
+    driven.ended(driven.taken(104))
+    asked = driven.asked(103)
+    with redis_client.pipeline(transaction=False) as pipe:
+        for number in range(2000):
+            pipe.zadd("phoenix:jobs", {f"ended-{number}": number})
+            pipe.hset(f"phoenix:job:ended-{number}", mapping={"state": "done", "created": "1"})
+        pipe.execute()
+    answers: list[list[Any]] = []
+
+    def look(questions: Callable[[Any], object]) -> list[Any]:
+        answers.append(link.look(questions))
+        return answers[-1]
+
+    assert [job.id for job in LedgerView(look).jobs()] == [asked]
+    assert len(answers) <= 8
+    assert sum(len(one) for one in answers) <= 8, "as many questions as for one job"
+    assert len(LedgerView(link.look).jobs(ended=True)) == 2002

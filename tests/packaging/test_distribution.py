@@ -70,7 +70,7 @@ def test_the_wheel_says_what_it_needs_and_offers(wheel: Path) -> None:
 
 def test_the_wheel_alone_is_what_is_imported_and_finds_its_own_files(wheel: Path, tmp_path: Path) -> None:
     script = (
-        "import phoenix_producer.client.record, phoenix_producer.cli.app, phoenix_worker.durable.ledger, sys\n"
+        "import phoenix_producer.client.record, phoenix_producer.cli.phoenix_lxc, phoenix_worker.durable.ledger, sys\n"
         "from importlib.resources import files\n"
         "assert files('phoenix_worker.commands.demo').joinpath('example_catalog.json').is_file()\n"
         "assert files('phoenix_worker.commands.demo').joinpath('example_features/base_setup.sh').is_file()\n"

@@ -28,7 +28,9 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("module", ["phoenix_producer", "phoenix_producer.client.record", "phoenix_producer.cli.app"])
+@pytest.mark.parametrize(
+    "module", ["phoenix_producer", "phoenix_producer.client.record", "phoenix_producer.cli.phoenix_lxc"]
+)
 def test_the_producer_brings_in_nothing_of_the_worker(module: str) -> None:
     done = run(f"import {module}, sys; print(*(name for name in {_FOREIGN!r} if name in sys.modules))")
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")

@@ -12,7 +12,7 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
-from phoenix_producer.cli.app import app
+from phoenix_producer.cli.phoenix_lxc import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

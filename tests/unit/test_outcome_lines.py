@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from phoenix_producer.cli.terminal import Lines, outcome_lines
+from phoenix_producer.cli.terminal import Lines, lock_words, outcome_lines
 from phoenix_producer.contract import Change, EnsureResult, Outcome, Progress, ProgressKind, Step
 from phoenix_producer.plans import Action
 
@@ -74,5 +74,19 @@ def test_a_line_tells_how_long_its_job_has_gone_on(
     lines = Lines(handles)
     for at, job in ((1000.0, "a"), (1002.5, "b"), (1012.3, "a")):
         lines.show(Progress(at=at, job=job, kind=ProgressKind.WAITING, step="phoenix.clone", detail="ct/900"))
-    shown = re.findall(r"([0-9.]+) s  10", capsys.readouterr().out)
-    assert shown == ["0.0", "0.0", "12.3"]
+    shown = capsys.readouterr().out
+    assert re.findall(r"([0-9.]+) s  10", shown) == ["0.0", "0.0", "12.3"]
+    assert shown.count("clone waits for its turn at CTID 900\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ct/900", "its turn at CTID 900"),
+        ("node/pve1", "a place on node pve1"),
+        ("Proxmox: clone 900", "Proxmox: clone 900"),
+        ("ct/", "ct/"),
+    ],
+)
+def test_a_lock_is_named_by_what_it_protects(name: str, words: str) -> None:
+    assert lock_words(name) == words

@@ -47,7 +47,7 @@ def talking(context: typer.Context) -> Iterator[Producer]:
 
 @contextmanager
 def reading(context: typer.Context) -> Iterator[Link]:
-    """Give the block of a command what it can read the ledger through."""
+    """Give the block of a command a connection to read the ledger with."""
     with _explaining(context):
         link = Link(context.obj())
         try:
@@ -73,7 +73,7 @@ def _explaining(context: typer.Context) -> Iterator[None]:
 def late_notice(
     context: typer.Context, tell: Callable[[str], None] = complain, *, nobody: str = NOBODY_TOOK_IT
 ) -> LateNotice:
-    """Tell, when no answer comes soon, whether a worker runs at all; `nobody` is what to say if none does."""
+    """Return a notice that says, if no answer comes soon, whether a worker runs; `nobody` is its text if none does."""
 
     def why() -> str:
         link = Link(context.obj())
@@ -110,7 +110,8 @@ def answers_of(
 ) -> list[BaseModel]:
     """Show what happens to jobs until each has ended, or the time is over; return results and failures.
 
-    Of jobs that only look, the way there is not shown: that one takes long is told though a worker has it.
+    The progress of requests that only read (`only_looks`) is not shown; instead, a late answer is explained even if a
+    worker has the request.
     """
     remedy = ""
     try:
@@ -165,7 +166,7 @@ def conclude(
 
 
 def _exit_code(answers: Sequence[BaseModel]) -> int:
-    """Tell a command that was wrong altogether, so that nothing was begun, from one of which something failed."""
+    """Return BAD_INPUT if the catalog has none of the CTIDs, so that nothing was begun, and FAILED if any failed."""
     causes = [answer.cause if isinstance(answer, Failure) else "" for answer in answers]
     if causes and set(causes) == {_NOT_DECLARED}:
         return BAD_INPUT

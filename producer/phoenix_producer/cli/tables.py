@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_producer.cli.harmless import harmless
 from phoenix_producer.cli.terminal import time_of_day, told, turn_at
 from phoenix_producer.contract import DesiredState
 from phoenix_producer.ledger.entries import Wait, WaitsFor
+from phoenix_producer.plain_text import plain_line
 from phoenix_producer.standing import Exists
 
 if TYPE_CHECKING:
@@ -61,8 +63,9 @@ def wait_words(wait: Wait) -> str:
     return f"goes on{until}" if wait.kind is WaitsFor.TIME else wait.detail
 
 
+@harmless
 def story_lines(job: Job, history: Sequence[Progress], steps: Sequence[Step]) -> Iterator[str]:
-    """Tell what happened to one job."""
+    """Write what happened to one job."""
     yield f"{job.what}  {job.id}"
     yield f"     requested {time_of_day(job.created)}" + (f" by {job.requester}" if job.requester else "")
     yield f"     {job.state} since {time_of_day(job.ended or job.since or job.created)}"
@@ -126,6 +129,7 @@ def _names(references: Sequence[Reference]) -> str:
 
 
 def _columns(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
+    shown = [head, *(tuple(map(plain_line, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

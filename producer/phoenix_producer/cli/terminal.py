@@ -15,7 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from phoenix_producer.cli.harmless import harmless
 from phoenix_producer.contract import EnsureResult, Failure, Outcome, Progress, ProgressKind
+from phoenix_producer.plain_text import plain, plain_block, plain_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,8 +50,8 @@ _ENDS = {
 
 
 def complain(text: object) -> None:
-    """Print to stderr what went wrong, or what to know."""
-    typer.echo(str(text), err=True)
+    """Print an error or a warning to stderr."""
+    typer.echo(plain(str(text)), err=True)
 
 
 class Display(AbstractContextManager[Any], Protocol):
@@ -59,7 +61,7 @@ class Display(AbstractContextManager[Any], Protocol):
         """Take in one event."""
 
     def tell(self, text: str) -> None:
-        """Print to stderr what to know."""
+        """Print a warning to stderr."""
 
 
 class Nothing(AbstractContextManager["Nothing"]):
@@ -88,7 +90,7 @@ class Lines(AbstractContextManager["Lines"]):
         """Print one line."""
         subject = self._ctids[progress.job]
         elapsed = progress.at - self._began.setdefault(progress.job, progress.at)
-        typer.echo(f"{time_of_day(progress.at)} {elapsed:6.1f} s  {subject}  {told(progress, subject)}")
+        typer.echo(f"{time_of_day(progress.at)} {elapsed:6.1f} s  {subject}  {plain_block(told(progress, subject))}")
 
     def tell(self, text: str) -> None:
         """Print it."""
@@ -123,9 +125,9 @@ class _Row:
     def cells(self) -> Iterator[Text]:
         elapsed = (self.ended or time.monotonic()) - self.began
         yield Text(str(self.subject), style="bold")
-        yield Text(self.step, style=self.style)
-        yield Text(self.upid, style="cyan")
-        yield Text(self.event, style="dim", overflow="ellipsis", no_wrap=True)
+        yield Text(plain_line(self.step), style=self.style)
+        yield Text(plain_line(self.upid), style="cyan")
+        yield Text(plain_line(self.event), style="dim", overflow="ellipsis", no_wrap=True)
         yield Text(f"{elapsed:.0f} s")
 
 
@@ -183,8 +185,9 @@ class LateNotice(Timer):
         self.cancel()
 
 
+@harmless
 def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
-    """Tell how a job ended."""
+    """Write how a job ended, with its remedy if it failed."""
     if isinstance(answer, Failure):
         how = "cancelled" if answer.cause == _CANCELLED else "failed"
         yield f"{answer.ctid}  {how}: {answer.message}"
@@ -208,21 +211,23 @@ def _only_recorded(answer: EnsureResult) -> bool:
 
 
 def _power(answer: EnsureResult, step: Step) -> str | None:
-    """Tell that a container that stood there was started or stopped; of a new one it goes without saying."""
+    """Say that an existing container was started or stopped; a new one always is."""
     if answer.outcome is not Outcome.UPDATED or step.ctid != answer.ctid:
         return None
     return {"start": "started", "stop": "stopped"}.get(step.name)
 
 
+@harmless
 def not_applied_lines(answer: EnsureResult | Plan) -> Iterator[str]:
-    """Tell what is declared and has no effect, of the CTID and of the templates built for it."""
+    """Write what is declared and has no effect, of the CTID and of the templates built for it."""
     yield from (f"     not applied: {line}" for line in answer.not_applied)
     for ctid, lines in answer.templates_not_applied.items():
         yield from (f"     not applied to template {ctid}: {line}" for line in lines)
 
 
+@harmless
 def warnings_in(answers: Iterable[Any]) -> Iterator[str]:
-    """Tell what to know besides: each once, whatever the number of answers that say it.
+    """Write the warnings in answers: each once, whatever the number of answers that have it.
 
     Plans and drift have shown among their own lines what needs a rebuild.
     """

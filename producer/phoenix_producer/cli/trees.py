@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from phoenix_producer.cli.terminal import not_applied_lines, outcome_lines
 from phoenix_producer.contract import Failure, Outcome
+from phoenix_producer.plain_text import plain_line
 from phoenix_producer.plans import Why
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Branch:
     style: str = ""
     branches: list[Branch] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.text = plain_line(self.text)
+
     def lines(self, console: Console) -> Iterator[str]:
         """Draw it for who reads there."""
         if console.is_terminal:
@@ -63,14 +67,14 @@ class Branch:
 
 
 class PlanLines:
-    """Draws plans one after the other. What is done once is told once: a CTID that has its own plan, or was told."""
+    """Draws plans one after the other. A CTID that has its own plan, or was drawn before, is drawn once."""
 
     def __init__(self, answers: Iterable[Any], console: Console | None = None) -> None:
         self._console = console or Console()
         self._told = {one.ctid: "see there" for one in answers}
 
     def __call__(self, answer: Plan | Failure) -> Iterator[str]:
-        """Draw one plan, or tell why there is none."""
+        """Draw one plan, or write why there is none."""
         if isinstance(answer, Failure):
             yield from outcome_lines(answer)
             return

@@ -76,7 +76,7 @@ def destroy(
 
 
 def somebody_is_there() -> bool:
-    """Return whether there is a person to ask."""
+    """Return True if stdin is a terminal, so that somebody can answer."""
     return sys.stdin.isatty()
 
 
@@ -160,7 +160,7 @@ def _need_a_terminal(*, asked: bool) -> None:
 
 
 def _is_settled(foretold: Sequence[BaseModel]) -> bool:
-    """Return whether there is nothing to confirm: one of them is refused, or nothing would be done."""
+    """Tell whether there is nothing to confirm: one of them is refused, or nothing would be done."""
     return any(isinstance(one, Failure) for one in foretold) or not any(_plan(one) for one in foretold)
 
 
@@ -169,7 +169,7 @@ def _plan(one: BaseModel) -> tuple[str, ...]:
 
 
 def _as_done(one: BaseModel) -> BaseModel:
-    """Return what a dry run found to be nothing to do without "would"."""
+    """Return a dry run that found nothing to do as a result: it needs no "would"."""
     settled = isinstance(one, EnsureResult) and not one.plan
     return one.model_copy(update={"dry_run": False}) if settled else one
 

@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 
     @property
     def is_known(self) -> bool:
-        """Whether this version knows what happened; a newer worker tells more."""
+        """Whether this version knows what happened; a newer worker may record more."""
         return self.fields["kind"] in _KINDS
 
     def progress(self) -> Progress:

@@ -52,7 +52,7 @@ class Handle(Generic[Answer]):
         return f"<Handle of request {self.id}, {self._subject}>"
 
     def done(self) -> bool:
-        """Return whether it has ended, well or not. Raises Unreachable."""
+        """Return True once the request has ended, in success or failure. Raises Unreachable."""
         return self._link.answer(self.id) is not None
 
     def wait(self, timeout: float | None = None) -> Answer:
@@ -72,7 +72,7 @@ class Handle(Generic[Answer]):
             return self._read(answer["result"])
         except ValidationError as error:
             raise ContractError(
-                f"The answer to request {self.id} for {self._subject} cannot be read by this version; "
+                f"The answer to request {self.id} for {self._subject} is not one that this version understands; "
                 "install the phoenix-lxc that the workers have."
             ) from error
 
@@ -108,7 +108,7 @@ class Handle(Generic[Answer]):
                     ctid=self.ctid,
                     message=f"The request for {self._subject} ended as {status}: {kind}: {arguments}.",
                     cause="revoked" if status == "REVOKED" else "unexpected",
-                    remedy="See the worker's log.",
+                    remedy="See the log of the worker.",
                 )
             )
 

@@ -83,6 +83,7 @@ local function record(id, gen, m)
     redis.call('HSET', key('job:', id), 'v', SCHEMA, 'state', 'open', 'name', m.name, 'subject', m.subject,
       'requester', m.requester or '', 'created', stamp(now()))
     redis.call('ZADD', key('jobs'), stamp(now()), id)
+    redis.call('ZADD', key('open'), stamp(now()), id)
     redis.call('ZREMRANGEBYSCORE', key('jobs'), '-inf', stamp(now() - KEEP))
     redis.call('EXPIRE', key('jobs'), KEEP)
     log(id, 'requested', id, m.requester)

@@ -73,7 +73,7 @@ class _Wires(NamedTuple):
 class Link:
     """A channel over one Redis, for any number of threads. `requester` is who asks, for people who read job lists.
 
-    Raises ContractError for a URL that is none.
+    Raises ContractError for a URL that is not one.
     """
 
     def __init__(self, url: str, requester: str = "") -> None:

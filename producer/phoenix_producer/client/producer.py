@@ -55,16 +55,19 @@ class Producer:
     `redis_url` is by default that of the environment variable PHOENIX_REDIS_URL, then of this machine; its password may
     come from PHOENIX_REDIS_PASSWORD, and either from a file (PHOENIX_REDIS_URL_FILE …). `redis_ca_file`,
     that of PHOENIX_REDIS_CA_FILE, has the CA of a `rediss://` URL that the machine does not know. `requester` says to
-    people who read the job list who asks. Raises ContractError for a URL that is none. Nothing is connected
-    before the first request.
+    people who read the job list who asks. `channel` carries the requests in place of Redis, for tests. Raises
+    ContractError for a URL that is not one. Nothing is connected before the first request.
     """
 
     def __init__(
-        self, redis_url: str | None = None, *, redis_ca_file: str | None = None, requester: str | None = None
+        self,
+        redis_url: str | None = None,
+        *,
+        redis_ca_file: str | None = None,
+        requester: str | None = None,
+        channel: Channel | None = None,
     ) -> None:
-        url = redis_url or redis_url_of(os.environ)
-        ca_file = redis_ca_file or os.environ.get(REDIS_CA_FILE_VARIABLE)
-        self._link: Channel = Link(verified(url, ca_file), requester or "")
+        self._link = channel or _link(redis_url, redis_ca_file, requester)
         self._requester = requester
 
     def __enter__(self) -> Self:
@@ -129,9 +132,9 @@ class Producer:
         return Handles(self._link, [self._ensure(request, uuid4()) for request in requests])
 
     def destroy(self, ctid: int, *, dry_run: bool = False) -> Handle[EnsureResult]:
-        """Ask that a container or template that is ours be removed, with its disks. Raises as `ensure`.
+        """Ask that a container or template that is ours be deleted, with its disks. Raises as `ensure`.
 
-        What is running is shut down first; a template that linked clones hang on is refused.
+        What is running is shut down first; a template with linked clones is refused.
         """
         request = parse_as(DestroyRequest, {"ctid": ctid, "dry_run": dry_run, "requester": self._requester})
         return self._change(DESTROY, request, uuid4())
@@ -141,9 +144,9 @@ class Producer:
         return Handles(self._link, [self.destroy(ctid, dry_run=dry_run) for ctid in ctids])
 
     def rebuild(self, ctid: int, *, accept_not_applied: bool = False, dry_run: bool = False) -> Handle[EnsureResult]:
-        """Ask that a template be built anew at a scratch CTID and replace the one that there is. Raises as `ensure`.
+        """Ask that a template be built again at a scratch CTID and replace the existing one. Raises as `ensure`.
 
-        The old one is cloned from until the new one is finished; one that linked clones hang on is refused.
+        The old one is cloned from until the new one is finished; one with linked clones is refused.
         """
         options = {"accept_not_applied": accept_not_applied, "dry_run": dry_run, "requester": self._requester}
         return self._change(REBUILD, parse_as(RebuildRequest, {"ctid": ctid, **options}), uuid4())
@@ -193,8 +196,8 @@ class Producer:
     def drift(self, ctids: Iterable[int] = (), *, accept_not_applied: bool = False) -> Handle[list[Drift]]:
         """Ask how what exists at CTIDs of the catalog differs from it, by default at all; nothing is changed.
 
-        With `accept_not_applied`, what the workers have no door for is no difference. Raises ContractError and
-        Unreachable.
+        With `accept_not_applied`, what needs shell access that the workers do not have is no difference.
+        Raises ContractError and Unreachable.
         """
         options = {"accept_not_applied": True} if accept_not_applied else {}
         return self._look(DRIFT, "drift", ctids, _DRIFTS.validate_python, **options)
@@ -230,6 +233,11 @@ class Producer:
         request_id = uuid4()
         self._link.send(name, request_id, [], options)
         return Handle(self._link, str(request_id), None, read, subject)
+
+
+def _link(redis_url: str | None, redis_ca_file: str | None, requester: str | None) -> Link:
+    url = redis_url or redis_url_of(os.environ)
+    return Link(verified(url, redis_ca_file or os.environ.get(REDIS_CA_FILE_VARIABLE)), requester or "")
 
 
 def _checked_id(request_id: UUID | str | None) -> UUID:

@@ -28,8 +28,8 @@ PREFIX = "phoenix:"
 JOB_HEADER = "phoenix_job"
 """Says that a message is in the ledger, and of which job."""
 
-LEDGER_LUA = files(__package__).joinpath("ledger.lua").read_text()
-_RECORD_LUA = files(__package__).joinpath("record.lua").read_text()
+LEDGER_LUA = files(__package__).joinpath("ledger.lua").read_text(encoding="utf-8")
+_RECORD_LUA = files(__package__).joinpath("record.lua").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Outgoing:
         return str(args[0]) if args else ""
 
     def entry(self, job: str, *, seq: str = "", requester: str = "") -> str:
-        """Return what the ledger keeps: enough to publish the very same message again."""
+        """Return the record for the ledger, as JSON: enough to publish the very same message again."""
         self.headers[JOB_HEADER] = job
         if job != self.id:  # so that Flower finds all of a job by its id
             self.headers["kwargsrepr"] = repr({"job": job, **self.body[1]})
@@ -85,7 +85,7 @@ def recording(recorder: Callable[[Outgoing], object]) -> Iterator[None]:
 
 
 def generation_of(headers: dict[str, Any]) -> int:
-    """Return how often the task of this id was published anew: by `retry` or by `replace`."""
+    """Return how often the task of this id was published again: by `retry` or by `replace`."""
     return int(headers.get("retries") or 0) + int(headers.get("replaced_task_nesting") or 0)
 
 

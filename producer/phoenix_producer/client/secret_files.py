@@ -26,7 +26,7 @@ def secret(environ: Mapping[str, str | None], name: str) -> str | None:
     if environ.get(name):
         raise ContractError(f"{name} and {name}_FILE are both set: unset one of them.")
     try:
-        return Path(path).read_text().removesuffix("\n").removesuffix("\r")
+        return Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not text"
         raise ContractError(f"{name}_FILE: {path} cannot be read ({why}).") from None

@@ -1,4 +1,4 @@
-"""The words in which the ledger is told to people and programs: jobs, what they wait for, locks. Pure."""
+"""The words in which people and programs read the ledger: jobs, what they wait for, locks. Pure."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def current_task(members: Mapping[str, Fields]) -> str | None:
 
 
 def job_of(job_id: str, fields: Fields, task: Fields, waits_for: Wait | None) -> Job:
-    """Tell where a job is. `task` is the one that it is at, if there is one."""
+    """Build a job from its record. `task` is the one that it is at, empty if there is none."""
     at = task.get("parked" if waits_for else "begun")
     return Job(
         id=job_id,

@@ -57,7 +57,7 @@ class LedgerView:
 
     def jobs(self, *, ended: bool = False) -> list[Job]:
         """List the open jobs, oldest first; with `ended` those of the last week too."""
-        known = self._hashes("job:", self._index())
+        known = self._hashes("job:", self._index("jobs" if ended else "open"))
         return self._told({job: fields for job, fields in known.items() if ended or fields["state"] == "open"})
 
     def job(self, job_id: str) -> Job | None:
@@ -68,7 +68,7 @@ class LedgerView:
         """Complete the beginning of a job's id. Raises ContractError when no job has it, or several."""
         if not beginning:
             raise ContractError("A job is named by its id, or by the beginning of it.")
-        found = [job for job in self._index() if job.startswith(beginning.lower())]
+        found = [job for job in self._index("jobs") if job.startswith(beginning.lower())]
         if not found:
             raise ContractError(f"No job of the last week begins with {beginning}. See: phoenix-lxc jobs --all")
         if len(found) > 1:
@@ -103,7 +103,7 @@ class LedgerView:
         ]
 
     def anybody_works(self) -> bool:
-        """Return whether the heart of a worker has beaten of late, by the clock of Redis."""
+        """Return True if a worker has sent a heartbeat in the last 12 seconds, by the clock of Redis."""
         (seconds, _), latest = self._look(
             lambda pipe: (pipe.time(), pipe.zrange(f"{PREFIX}workers", -1, -1, withscores=True))
         )
@@ -120,8 +120,8 @@ class LedgerView:
 
     # --- looks at Redis
 
-    def _index(self) -> list[str]:
-        (ids,) = self._look(lambda pipe: pipe.zrange(f"{PREFIX}jobs", 0, -1))
+    def _index(self, name: str) -> list[str]:
+        (ids,) = self._look(lambda pipe: pipe.zrange(f"{PREFIX}{name}", 0, -1))
         return list(map(str, ids))
 
     def _each(self, ask: Callable[[Pipeline, str], object], names: Iterable[str]) -> dict[str, Any]:
@@ -171,7 +171,7 @@ class LedgerView:
         return tasks, self._hashes("job:", (task.get("job", one) for one, task in tasks.items()))
 
     def _waits(self, parked: Mapping[str, tuple[str, Fields]]) -> dict[str, Wait]:
-        """Tell for each job what its parked task waits for."""
+        """Find what the parked task of each job waits for."""
         on = {job: waits_on(task) for job, (_, task) in parked.items()}
         lines = self._lines(name for kind, name in on.values() if kind is WaitsFor.LOCK)
         others = (one for line in lines.values() for one in line.everybody)

@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from phoenix_producer.cli.help_texts import epilog
+from phoenix_producer.plain_text import plain_block
 from phoenix_worker.check.checkup import check_all
 from phoenix_worker.commands.printing import err, out
 from phoenix_worker.core.checkup.line import Level, Line, error
@@ -68,6 +69,6 @@ def _lines() -> Iterator[Line]:
 
 def _print(line: Line) -> None:
     console, style = out(), _STYLES[line.level]
-    console.print(Text.assemble((f"{line.level:<{_WIDTH}}", style), f"  {line.about}: {line.text}"))
+    console.print(Text.assemble((f"{line.level:<{_WIDTH}}", style), plain_block(f"  {line.about}: {line.text}")))
     if line.remedy:
-        console.print(Text(f"{'':{_WIDTH}}  → {line.remedy}"))
+        console.print(Text(f"{'':{_WIDTH}}  → {plain_block(line.remedy)}"))

@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from phoenix_producer.cli.help_texts import epilog
+from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.document import decode, read
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.migration import migrate as migrated
@@ -74,7 +75,7 @@ def _print_diff(file: Path, before: str, after: str) -> None:
     console = out()
     old, new = before.split("\n"), after.split("\n")
     for line in difflib.unified_diff(old, new, str(file), f"{file} (migrated)", lineterm=""):
-        console.print(Text(line, style=_STYLES.get(line[:1], "")))
+        console.print(Text(plain_line(line), style=_STYLES.get(line[:1], "")))
 
 
 def _write(file: Path, before: bytes, after: bytes) -> None:

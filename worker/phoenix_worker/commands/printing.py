@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from phoenix_producer.plain_text import plain_block
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -26,4 +28,4 @@ def err() -> Console:
 def print_findings(console: Console, label: str, style: str, findings: Iterable[Finding]) -> None:
     """Print one line for each finding."""
     for finding in findings:
-        console.print(Text.assemble((f"{label}: ", style), str(finding)))
+        console.print(Text.assemble((f"{label}: ", style), plain_block(str(finding))))

@@ -54,6 +54,6 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     parked             how many tasks are parked, by what on; `job:{id}` adds up for how long its own were (`parked:…`)
     flight:{what}      the request that others for the same may join; `job:{id}:followers` who did,
                        `:answer` what they are given
-    jobs               requests by the time of their coming, for lists
+    jobs, open         requests by the time of their coming, for lists: all of a week, and those that have not ended
     learned:{class}    what remote jobs took before; `written` is set to see that Redis takes writes
 """

@@ -78,7 +78,7 @@ class ChildProcess:
         return self._process.stdout
 
     def running(self) -> bool:
-        """Return whether it has not ended yet."""
+        """Return True until it has ended."""
         return self._process.poll() is None
 
     def signal(self, number: signal.Signals) -> None:
@@ -88,7 +88,10 @@ class ChildProcess:
             os.killpg(self.pid, number)
 
     def wait(self, timeout: float) -> int:
-        """Its exit code; raises TimeoutExpired. The group's other processes are not waited for."""
+        """Return its exit code. Raises TimeoutExpired after `timeout` seconds.
+
+        The group's other processes are not waited for.
+        """
         return self._process.wait(timeout)
 
     def stop(self, grace: float = 10.0) -> None:

@@ -86,7 +86,7 @@ class RedisServer:
                 self._port, self._child = port, child
                 return
             child.kill()
-        tail = self._log.read_text(errors="replace")[-2000:]
+        tail = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise RedisNotStarted(f"{self._binary} did not start in {_ATTEMPTS} attempts. The end of its log:\n{tail}")
 
     def stop(self) -> None:

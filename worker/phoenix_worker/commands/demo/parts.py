@@ -64,7 +64,7 @@ class Part:
         """Wait until its log has the pattern; returns the pattern's first group."""
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
-            if found := re.search(pattern, self.log.read_text(errors="replace")):
+            if found := re.search(pattern, self.log.read_text(encoding="utf-8", errors="replace")):
                 return found[1]
             self.check()
             time.sleep(_POLL_SECONDS)

@@ -79,7 +79,7 @@ def lanes(steps: Iterable[Step]) -> dict[int, list[Step]]:
 
 
 def left_out(results: Iterable[EnsureResult]) -> str:
-    """Return what the catalog declares and this version does not apply, each with its CTIDs."""
+    """Return the declared keys that were not applied, each with the CTIDs that declare it."""
     keys: dict[str, list[int]] = {}
     for result in results:
         for ctid, lines in {result.ctid: result.not_applied, **result.templates_not_applied}.items():
@@ -95,7 +95,7 @@ def broken_promises(
     steps: Sequence[Step],
     again: Iterable[EnsureResult],
 ) -> Iterator[str]:
-    """Return what is not as it should be, in words."""
+    """Yield a sentence for each thing that is not as promised."""
     wanted = {ctid for asked in ctids for ctid in (asked, *catalog.templates_of(asked))}
     there = {thing.seen.ctid: thing for thing in found}
     if wanted != set(there):

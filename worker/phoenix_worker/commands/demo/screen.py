@@ -1,4 +1,4 @@
-"""How the demo tells what it does: a line for each part, a table of what exists, a timeline."""
+"""The output of the demo: a line for each part, a table of what exists, a timeline."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from phoenix_producer.plain_text import plain_block, plain_line
 from phoenix_worker.commands.demo.proof import CLONE, lanes
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Screen:
         self.console = Console(highlight=False)
 
     def say(self, subject: str, text: str) -> None:
-        """Tell one thing."""
+        """Print one line about one part."""
         if self.console.is_terminal:
             line = f"[bold]{subject:<9}[/] {escape(text)}"
         else:
@@ -50,13 +51,13 @@ class Screen:
         self.console.print(text, markup=False, soft_wrap=True)
 
     def failed(self, message: str, log: Path | None = None) -> None:
-        """Tell on stderr what failed, with the end of its log."""
+        """Print on stderr what failed, with the end of its log."""
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(Text.assemble(("The demo failed: ", "bold red"), message))
+        console.print(Text.assemble(("The demo failed: ", "bold red"), plain_block(message)))
         if log is not None and log.exists():
             console.print(f"The end of {log.name}:", markup=False)
-            for line in log.read_text(errors="replace").splitlines()[-_LOG_LINES:]:
-                console.print(f"  {line}", markup=False)
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]:
+                console.print(f"  {plain_line(line)}", markup=False)
 
     def standing(self, found: Iterable[Standing]) -> None:
         """Show what exists."""
@@ -66,9 +67,9 @@ class Screen:
         table.add_column("made in", justify="right", no_wrap=True)
         for thing in found:
             seen = thing.seen
-            cells = (str(seen.ctid), seen.config.get("hostname", ""), thing.role, thing.source)
+            cells = (str(seen.ctid), plain_line(seen.config.get("hostname", "")), thing.role, thing.source)
             status = Text(thing.status, style="green" if seen.running else "")
-            table.add_row(*cells, status, f"{thing.seconds:.1f} s")
+            table.add_row(*map(Text, cells), status, f"{thing.seconds:.1f} s")
         self.console.print(table)
 
     def timeline(self, steps: Sequence[Step]) -> None:

@@ -32,7 +32,7 @@ _TOO_SOON_SECONDS = 5.0
 
 
 def run(screen: Screen, *, catalog: Path | None, clone_seconds: float, keep: bool) -> None:
-    """Run it. Whatever was started is stopped, however it ends. Raises DemoFailed, which was told to the screen."""
+    """Run it. Whatever was started is stopped, however it ends. Raises DemoFailed, after showing it on the screen."""
     with TemporaryDirectory(prefix="phoenix-demo-") as name, ExitStack() as started:
         try:
             stage = set_up(screen, started, Path(name), catalog=catalog, clone_seconds=clone_seconds)
@@ -57,7 +57,7 @@ def _show(screen: Screen, stage: Stage, producer: Producer) -> None:
     screen.headline(f"What Proxmox holds now on {stage.simulator.node}")
     screen.standing(found)
     if unused := left_out(first):
-        screen.plain(f"Declared but not applied, because the simulated node has no shell: {unused}.")
+        screen.plain(f"Declared, and left out, since the simulated node has no shell: {unused}.")
     screen.headline("When what was done")
     screen.timeline(steps)
     screen.headline(f"Ensure {asked} again")
@@ -67,7 +67,7 @@ def _show(screen: Screen, stage: Stage, producer: Producer) -> None:
     screen.plain(f"{', '.join(f'{result.ctid} {result.outcome}' for result in again)}: all in {seconds:.2f} s.")
     broken = list(broken_promises(stage.catalog, stage.ctids, found, steps, again))
     if broken:
-        raise DemoFailed("\n  ".join(["The demo failed its checks:", *broken]), stage.worker.log)
+        raise DemoFailed("\n  ".join(["It is not as promised:", *broken]), stage.worker.log)
 
 
 def _ensured(stage: Stage, producer: Producer, *, quietly: bool = False) -> list[EnsureResult]:
@@ -87,7 +87,7 @@ def _ensured(stage: Stage, producer: Producer, *, quietly: bool = False) -> list
 
 
 def _watched(handles: Handles[EnsureResult], stage: Stage) -> Iterator[Progress]:
-    """Watch the jobs while no part of the stage ends by itself: nothing would happen for ever then."""
+    """Yield the progress of the jobs. Raises DemoFailed if a part of the stage ends by itself."""
     news: SimpleQueue[Progress | Exception | None] = SimpleQueue()
 
     def read() -> None:
@@ -113,11 +113,11 @@ def _watched(handles: Handles[EnsureResult], stage: Stage) -> Iterator[Progress]
 
 
 def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
-    """Tell what there is to look at, and wait for Ctrl-C."""
+    """Show what there is to look at, and wait for Ctrl-C."""
     flower_url = started.enter_context(demo_parts.flower(stage.directory, stage.redis_url))
     access = stage.simulator.access
     command = shlex.quote(sys.argv[0])
-    screen.headline("Everything keeps running until Ctrl-C.")
+    screen.headline("Everything keeps running. Look around; Ctrl-C ends it.")
     screen.say("Flower", f"{flower_url} (no login: it listens on this machine only)")
     screen.say("Proxmox", stage.simulator.url)
     screen.plain(

@@ -67,7 +67,9 @@ def build(options: argparse.Namespace, token_value: str) -> PacedPve:
 
 async def serve(options: argparse.Namespace) -> None:
     """Listen, say where, and wait for a signal to end."""
-    token_value = options.token_file.read_text().strip() if options.token_file else secrets.token_urlsafe()
+    token_value = (
+        options.token_file.read_text(encoding="utf-8").strip() if options.token_file else secrets.token_urlsafe()
+    )
     pve = build(options, token_value)
     certificate, key, _ = make_cert(str(options.directory), hosts=(options.host, options.name))
     ended = asyncio.Event()
@@ -92,7 +94,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A simulated Proxmox VE on loopback.")
     parser.add_argument("--host", default=HOST, help="the address to listen on (default %(default)s)")
     parser.add_argument("--name", default=HOST, help="one more name for the certificate")
-    parser.add_argument("--token-file", type=Path, help="holds the token's secret; by default one is made up and told")
+    parser.add_argument(
+        "--token-file", type=Path, help="holds the token's secret; by default one is made up and printed"
+    )
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--directory", type=Path, required=True, help="where the certificate is written")
     for name, seconds in (("create", 1.5), ("clone", 2.0), ("start", 1.0), ("template", 0.04)):

@@ -57,7 +57,7 @@ class Stage:
 
 
 def set_up(screen: Screen, started: ExitStack, directory: Path, *, catalog: Path | None, clone_seconds: float) -> Stage:
-    """Start Redis, Proxmox and a worker, telling of each; `started` stops them. Without a catalog: the example."""
+    """Start Redis, Proxmox and a worker, and say so for each; `started` stops them. Without a catalog: the example."""
     redis = started.enter_context(demo_parts.redis(directory))
     screen.say("Redis", f"{redis.title}, {sanitize_url(redis.url)}")
     simulator = started.enter_context(demo_parts.simulator(directory, clone_seconds=clone_seconds))

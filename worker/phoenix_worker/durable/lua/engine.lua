@@ -244,6 +244,7 @@ local function text(value) return type(value) == 'string' and value or '' end
 
 -- The end of a job. Returns how many seconds it took, and those of which its tasks were parked, in the order above.
 local function close(job, state, value, resume)
+  redis.call('ZREM', key('open'), job)
   redis.call('HSET', key('job:', job), 'state', state, 'ended', stamp(now()))
   local parked = redis.call('HMGET', key('job:', job), unpack(PARKED_ON))
   local took = now() - tonumber(redis.call('HGET', key('job:', job), 'created') or now())

@@ -1,0 +1,32 @@
+"""Text of others, such as script output, names and Proxmox's words, made harmless for whoever shows it."""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPES = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # colors, the cursor
+    "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?"  # titles, links, clipboards
+    "|\x1b[ -/]*[0-~]"
+)
+_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+# Control characters but newline and tab, marks that change the direction of text, halves of surrogate pairs.
+_HARMFUL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    """Return the text without escape sequences; other characters that change a terminal become U+FFFD.
+
+    Newlines and tabs stay.
+    """
+    return _HARMFUL.sub("\ufffd", _BREAKS.sub("\n", _ESCAPES.sub("", text)))
+
+
+def plain_line(text: str) -> str:
+    """Return the text as `plain` does, on one line: newlines and tabs become spaces."""
+    return plain(text).replace("\n", " ").replace("\t", " ")
+
+
+def plain_block(text: str, indent: str = "     ") -> str:
+    """Return the text as `plain` does, its further lines indented: none of them passes for a line of its own."""
+    return plain(text).replace("\n", f"\n{indent}")

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from phoenix_producer.plain_text import plain, plain_block, plain_line
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("\x1b[0;32mok\x1b[0m", "ok"),
+        ("\x9b31mred", "red"),
+        ("\x1b]0;title\x07named", "named"),
+        ("\x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1b]52;c;Y2xpcA==", ""),
+        ("\x1bcreset", "reset"),
+        ("\x1b(Bcharset", "charset"),
+        ("a\x1b", "a\ufffd"),
+        ("10 %\r20 %\r\ndone", "10 %\n20 %\ndone"),
+        ("a\u202eb\u2069", "a\ufffdb\ufffd"),
+        ("a\udce4", "a\ufffd"),
+        ("\ta\nb", "\ta\nb"),
+        ("Größe → 1 GiB [0;1]", "Größe → 1 GiB [0;1]"),
+    ],
+)
+def test_what_changes_a_terminal_is_taken_out(given: str, shown: str) -> None:
+    assert plain(given) == shown
+
+
+def test_a_line_is_one_and_a_block_begins_one() -> None:
+    assert plain_line("a\r\nb\tc") == "a b c"
+    assert plain_block("a\nb") == "a\n     b"
