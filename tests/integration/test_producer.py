@@ -69,7 +69,7 @@ def test_asking_twice_under_one_id_is_one_request(producer: Producer, redis_clie
 
 def test_an_id_of_another_request_is_refused(producer: Producer) -> None:
     producer.ensure(103, request_id=SOME_ID)
-    with pytest.raises(ContractError, match=rf"{SOME_ID} was used before, for phoenix\.ensure 103"):
+    with pytest.raises(ContractError, match=rf"{SOME_ID} was already used for phoenix\.ensure 103"):
         producer.ensure(104, request_id=SOME_ID)
 
 

@@ -81,7 +81,7 @@ def test_wrong_requests_are_refused(producer: Producer) -> None:
 
 def test_one_id_is_one_request(producer: Producer) -> None:
     assert producer.ensure(103, request_id=SOME_ID).id == producer.ensure(103, request_id=SOME_ID).id
-    with pytest.raises(ContractError, match=rf"{SOME_ID} was used before, for phoenix\.ensure 103"):
+    with pytest.raises(ContractError, match=rf"{SOME_ID} was already used for phoenix\.ensure 103"):
         producer.ensure(101, request_id=SOME_ID)
 
 

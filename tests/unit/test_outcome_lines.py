@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from phoenix_producer.cli.terminal import Lines, lock_words, outcome_lines
+from phoenix_producer.cli.terminal import Lines, outcome_lines, turn_at
 from phoenix_producer.contract import Change, EnsureResult, Outcome, Progress, ProgressKind, Step
 from phoenix_producer.plans import Action
 
@@ -82,11 +82,11 @@ def test_a_line_tells_how_long_its_job_has_gone_on(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("ct/900", "its turn at CTID 900"),
-        ("node/pve1", "a place on node pve1"),
+        ("ct/900", "its turn at CT 900"),
+        ("node/pve1", "a free place on node pve1"),
         ("Proxmox: clone 900", "Proxmox: clone 900"),
         ("ct/", "ct/"),
     ],
 )
 def test_a_lock_is_named_by_what_it_protects(name: str, words: str) -> None:
-    assert lock_words(name) == words
+    assert turn_at(name) == words

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from phoenix_producer.plain_text import plain, plain_block, plain_line
+from phoenix_worker.proxmox.scripts import readable
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,8 @@ def test_what_changes_a_terminal_is_taken_out(given: str, shown: str) -> None:
 def test_a_line_is_one_and_a_block_begins_one() -> None:
     assert plain_line("a\r\nb\tc") == "a b c"
     assert plain_block("a\nb") == "a\n     b"
+
+
+def test_colored_script_output_is_shown_without_remnants() -> None:
+    said = b"\x1b[0;32m2026-01-01 [INFO] loud.sh: begins\x1b[0m\n\x1b[0;31mit broke\x1b[0m\nten %\rhundred %\n"
+    assert readable(said) == ["2026-01-01 [INFO] loud.sh: begins", "it broke", "hundred %"]

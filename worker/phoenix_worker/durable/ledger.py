@@ -22,7 +22,7 @@ _LUA = files(__package__).joinpath("lua")
 _SOON = 1.0
 EVENTS = f"{PREFIX}events"
 """The stream of what becomes of jobs."""
-_ENGINE_LUA = _LUA.joinpath("engine.lua").read_text()
+_ENGINE_LUA = _LUA.joinpath("engine.lua").read_text(encoding="utf-8")
 
 
 class Bell(NamedTuple):
@@ -65,7 +65,9 @@ class Ledger:
         self.clock = clock
         self._ring = ring
         self._scripts = {
-            file.name.removesuffix(".lua"): client.register_script(LEDGER_LUA + _ENGINE_LUA + file.read_text())
+            file.name.removesuffix(".lua"): client.register_script(
+                LEDGER_LUA + _ENGINE_LUA + file.read_text(encoding="utf-8")
+            )
             for file in _LUA.iterdir()
             if file.name != "engine.lua"
         }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from phoenix_producer.plain_text import plain
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration, Script
     from phoenix_worker.core.model.ports import NodeShell, Ran
 
-_RUNNER = (files(__package__) / "script_runner.sh").read_text()
+_RUNNER = (files(__package__) / "script_runner.sh").read_text(encoding="utf-8")
 _HOME = "/var/lib/phoenix-lxc"
 _LOOK_SECONDS = 20.0
 _STOP_SECONDS = 30.0
@@ -134,7 +135,7 @@ def run_inside(shell: NodeShell, place: Place, command: str, timeout: float) -> 
 def readable(log: bytes) -> list[str]:
     """Return lines without what would change a terminal; of a line that was written over, the last writing."""
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in log.decode(errors="replace").split("\n"))
-    clean = ("".join(one for one in line if one.isprintable() or one == "\t").rstrip() for line in lines)
+    clean = ("".join(one for one in plain(line) if one.isprintable() or one == "\t").rstrip() for line in lines)
     return [line for line in clean if line]
 
 
