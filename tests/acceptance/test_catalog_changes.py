@@ -94,7 +94,7 @@ def test_what_is_under_way_ends_as_it_began_and_what_is_asked_later_gets_the_new
     read_by_all(product, *workers)
     assert [refusals(worker) for worker in workers] == [1, 1]
     (standing,) = product.producer.status([103]).wait(timeout=60)
-    assert any("serves the last good catalog" in warning for warning in standing.warnings)
+    assert any("uses the last good catalog" in warning for warning in standing.warnings)
     later[103] = ensure(103)
     product.simulator.do(pve.hurry)
     results = {ctid: handle.wait(timeout=60) for ctid, handle in began.items()}

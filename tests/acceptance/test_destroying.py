@@ -33,7 +33,7 @@ def test_what_is_ours_is_stopped_and_destroyed_and_absent_is_done(product: Produ
     foretold = product.producer.destroy(103, dry_run=True).wait(timeout=60)
     assert (foretold.outcome, foretold.dry_run) == ("destroyed", True)
     assert foretold.plan == ("stop and destroy CT 103 on pve1: running container 'ct103', with its disks",)
-    assert foretold.warnings == ("CT 104 depends on CT 103: ensuring it makes CT 103 anew.",)
+    assert foretold.warnings == ("CT 104 depends on CT 103: ensuring it creates CT 103 again.",)
     assert product.status(103) == "running"
     result = product.producer.destroy(103).wait(timeout=60)
     assert (result.outcome, done(result)) == ("destroyed", [("destroy", 103)])

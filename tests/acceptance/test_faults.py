@@ -233,7 +233,7 @@ def test_what_does_not_pass_ends_at_the_limit(impatient: Product) -> None:
     do(pve.fail, "PUT", "/103/config", 500, "cluster not ready - no quorum?")
     told = {
         101: ("locked", "Unable to start CT 101 on pve1: CT is locked (backup)", "pct unlock"),
-        102: ("lock-timeout", "Unable to configure CT 102 on pve1: can't lock file", "unless it lasts"),
+        102: ("lock-timeout", "Unable to configure CT 102 on pve1: can't lock file", "unless it persists"),
         103: ("no-quorum", "no quorum", "nodes of the cluster"),
     }
     handles = {ctid: impatient.producer.ensure(ctid) for ctid in told}

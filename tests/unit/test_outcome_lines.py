@@ -76,7 +76,7 @@ def test_a_line_tells_how_long_its_job_has_gone_on(
         lines.show(Progress(at=at, job=job, kind=ProgressKind.WAITING, step="phoenix.clone", detail="ct/900"))
     shown = capsys.readouterr().out
     assert re.findall(r"([0-9.]+) s  10", shown) == ["0.0", "0.0", "12.3"]
-    assert shown.count("clone waits for its turn at CTID 900\n") == 3
+    assert shown.count("clone waits for its turn at CT 900\n") == 3
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def _show(screen: Screen, stage: Stage, producer: Producer) -> None:
     screen.headline(f"What Proxmox holds now on {stage.simulator.node}")
     screen.standing(found)
     if unused := left_out(first):
-        screen.plain(f"Declared, and left out, since the simulated node has no shell: {unused}.")
+        screen.plain(f"Declared but not applied, because the simulated node has no shell: {unused}.")
     screen.headline("When what was done")
     screen.timeline(steps)
     screen.headline(f"Ensure {asked} again")
