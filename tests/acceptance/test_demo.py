@@ -120,7 +120,7 @@ def test_it_shows_what_it_promises_and_leaves_nothing(demo: Demo) -> None:
     timeline = demo.output.partition("When what was done")[2]
     bars = {line.partition("█")[0].strip() for line in timeline.splitlines() if "█" in line}
     assert {"create 900", "seal 900", "clone 900 → 103", "clone 900 → 901", "clone 901 → 801", "start 101"} < bars
-    assert "Clones of 900, one after another" in timeline
+    assert "Clones of 900, one at a time" in timeline
     assert "103 unchanged, 101 unchanged, 801 unchanged" in timeline
     assert demo.left() == []
 
