@@ -5,12 +5,13 @@ The ledger (Redis scripts in `lua/`) is the truth; Celery's messages only ring t
 Record before send.     A message is in the ledger before it is in a queue (`record`, in the producer's publish hook).
                         Until it is claimed it is due: lost, it is sent again. A message of a sender that knows no
                         ledger is recorded at its first claim; an id that was seen before is a duplicate.
-What may be pushed.     A message that is not in the ledger is held to rules before it is recorded (`pushed`): a public task,
-                        a canonical UUID, limited sizes, no expiry, no retries. What it embeds is held to the same, and
-                        reduced to a task, arguments and an id (`embedded`); a worker publishes it on our queue alone.
+What may be pushed.     A message that is not in the ledger is held to rules before it is recorded (`pushed`): a public
+                        task, a canonical UUID, limited sizes, no expiry, no retries. What it embeds is held to the
+                        same, and reduced to a task, arguments and an id (`embedded`); it goes to our queue alone.
 Claim before run.       `claim` lets one runner have a task: parked, replaced, finished, older and doubly delivered
-                        messages are dropped, and so is one whose name or body is not what is recorded. Each claim counts the run number up, and every later script of the run
-                        carries it: a runner that was declared dead and wakes up (SIGSTOP) is refused everything.
+                        messages are dropped, and so is one whose name or body is not what is recorded. Each claim
+                        counts the run number up, and every later script of the run carries it: a runner that was
+                        declared dead and wakes up (SIGSTOP) is refused everything.
 Words.                  `hold`, `wait` and `sleep` answer at once or park: the run ends, its slot is free, the task is
                         run from its top when what it waits for has happened. `once` journals the intent, does the
                         effect, journals the result; a later run returns the result, or adopts what an intent without
@@ -40,12 +41,12 @@ Ends.                   `finish` ends a task, stores its result, passes its lock
                         hear the cause at once. Done is final: a tombstone answers duplicates for as long as results
                         are kept. Who shares a run is given its answer by `tick`, and is run again only if it has more
                         to do than answer. A condemned task may say words once it winds up (`unwind`), and park.
-Set aside.              No record ends or delays a loop that serves all: `tick` handles each by itself, and one that raises
-                        is set aside (`state` aside, why in `aside`), out of `due`. `cancel` ends its job.
+Set aside.              No record ends or delays a loop that serves all: `tick` handles each by itself, and one that
+                        raises is set aside (`state` aside, why in `aside`), out of `due`. `cancel` ends its job.
 Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters.
 
-    t:{id}             the record: message, generation, sequence, state queued | running | parked | replaced | done | aside,
-                       run number, worker, what it waits for, locks held
+    t:{id}             the record: message, generation, sequence, state queued | running | parked | replaced | aside |
+                       done, run number, worker, what it waits for, locks held
     j:{id}             the journal of the current generation: `step` result, `?step` intent, `~n` end of the n-th sleep
     job:{id}           one request: state, times; `:members` unfinished tasks, `:steps` values, `:log` its history
     due                id -> when it is looked at again
