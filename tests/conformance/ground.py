@@ -12,7 +12,7 @@ from phoenix_worker.commands.demo.embedded import private_redis
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.proxmox.api import ProxmoxApi
-from phoenix_worker.proxmox.errors import Request
+from phoenix_worker.proxmox.translate import Request
 from tests.conformance.target import SCRATCH, Target, UnfitError
 from tests.support.waiting import wait_for
 from tests.support.worker import WorkerProcess

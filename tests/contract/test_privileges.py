@@ -16,7 +16,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.firewall import Act, RuleWrite
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
-from phoenix_worker.proxmox.errors import Request
+from phoenix_worker.proxmox.translate import Request
 from tests.support.proxmox import NODE, TOKEN_ID, Simulator
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from phoenix_worker.core.model.marker import Marker, Stage, write_marker
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
-from phoenix_worker.proxmox.errors import Request
+from phoenix_worker.proxmox.translate import Request
 from tests.support.proxmox import NODE, Simulator
 from tests.support.waiting import wait_for
 

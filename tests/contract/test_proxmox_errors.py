@@ -11,7 +11,7 @@ from urllib3.exceptions import ProtocolError
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, TaskEnd
 from phoenix_worker.proxmox.error_table import TABLE
-from phoenix_worker.proxmox.errors import Answer, Request, error_of_answer, error_of_exception, error_of_task
+from phoenix_worker.proxmox.translate import Answer, Request, error_of_answer, error_of_exception, error_of_task
 from tests.support.proxmox import NODE, SaidIn, Simulator
 
 if TYPE_CHECKING:

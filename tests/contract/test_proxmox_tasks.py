@@ -14,7 +14,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import Proxmox, TaskEnd
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.connection import Door
-from phoenix_worker.proxmox.errors import Request
+from phoenix_worker.proxmox.translate import Request
 from tests.support.proxmox import NODE, SECRET, TOKEN_ID, Simulator
 from tests.support.waiting import wait_for
 

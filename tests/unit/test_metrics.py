@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from phoenix_worker.durable.acts import Act, Kind
 from phoenix_worker.durable.run import End
-from phoenix_worker.proxmox.errors import Request
+from phoenix_worker.proxmox.translate import Request
 from phoenix_worker.telemetry.metrics import Meters, endpoint
 
 

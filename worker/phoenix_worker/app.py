@@ -31,7 +31,7 @@ from phoenix_worker.telemetry import (
 
 if TYPE_CHECKING:
     from phoenix_worker.core.model.ports import NodeShell
-    from phoenix_worker.proxmox.errors import Request
+    from phoenix_worker.proxmox.translate import Request
     from phoenix_worker.settings import Settings
 
 

@@ -161,7 +161,7 @@ class PhoenixTask(DurableTask):
         """Return what the links of this job did so far."""
         return self.engine.ledger.steps(self.running.job)
 
-    def wind_up(self, *args: Any) -> None:
+    def clean_up(self, *args: Any) -> None:
         """Leave nothing half made when the job is cancelled. What cannot be removed is logged, and the job ends."""
         if self.name in REQUESTS or json.loads(self.running.fail or "{}").get("cause", CANCELLED) != CANCELLED:
             return

@@ -40,7 +40,7 @@ Ends.                   `finish` ends a task, stores its result, passes its lock
                         of the job; those who wait for a lock whose owner was replaced to have built what it protects
                         hear the cause at once. Done is final: a tombstone answers duplicates for as long as results
                         are kept. Who shares a run is given its answer by `tick`, and is run again only if it has more
-                        to do than answer. A condemned task may say words once it winds up (`unwind`), and park.
+                        to do than answer. A condemned task may say words while it cleans up (`unwind`), and park.
 Set aside.              No record ends or delays a loop that serves all: `tick` handles each by itself, and one that
                         raises is set aside (`state` aside, why in `aside`), out of `due`. `cancel` ends its job.
 Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters.

@@ -195,7 +195,7 @@ class DurableTask(PublishingTask):
             raise
         except GivenUpError as error:
             self._say("unwind")
-            self.wind_up(*args)
+            self.clean_up(*args)
             raise self.failure(error) from error
         except self.transient as error:
             self.back_off(error)
@@ -212,7 +212,7 @@ class DurableTask(PublishingTask):
             raise GivenUpError(self.running.fail)
         return self.run(*args, **kwargs)
 
-    def wind_up(self, *args: Any) -> None:
+    def clean_up(self, *args: Any) -> None:
         """Remove what this task has half done, before it ends given up. It may wait, and is then run from its top."""
 
     def failure(self, error: Exception) -> Exception:

@@ -11,9 +11,9 @@ from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import ProxmoxTask, TaskEnd, Volume
 from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.connection import Access, Door
-from phoenix_worker.proxmox.errors import Request, error_of_task
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.offers import Offers
+from phoenix_worker.proxmox.translate import Request, error_of_task
 from phoenix_worker.proxmox.upid import Upid
 
 if TYPE_CHECKING:

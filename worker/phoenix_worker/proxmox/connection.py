@@ -18,7 +18,7 @@ from proxmoxer.core import ProxmoxResource, ResourceException
 from requests.adapters import HTTPAdapter
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.proxmox.errors import Answer, Request, error_of_answer, error_of_exception
+from phoenix_worker.proxmox.translate import Answer, Request, error_of_answer, error_of_exception
 
 if TYPE_CHECKING:
     from collections.abc import Callable

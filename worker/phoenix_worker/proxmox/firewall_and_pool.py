@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.differs.firewall import shown_rule
 from phoenix_worker.core.model.firewall import Act, FirewallState, RuleWrite
-from phoenix_worker.proxmox.errors import Request
+from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
     from phoenix_worker.proxmox.connection import Door

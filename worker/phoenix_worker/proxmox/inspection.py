@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from phoenix_worker.core.checkup.cluster import NodeFacts, Storage
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.proxmox.error_table import PERMISSION
-from phoenix_worker.proxmox.errors import Request
+from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

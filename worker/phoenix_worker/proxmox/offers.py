@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.model.ports import Storage
-from phoenix_worker.proxmox.errors import Request
+from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
     from phoenix_worker.proxmox.connection import Door

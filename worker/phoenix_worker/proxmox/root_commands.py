@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.proxmox.error_table import MISSING
-from phoenix_worker.proxmox.errors import error_of_task
+from phoenix_worker.proxmox.translate import error_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

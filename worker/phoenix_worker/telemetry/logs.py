@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger, Processor
 
-    from phoenix_worker.proxmox.errors import Request
+    from phoenix_worker.proxmox.translate import Request
 
 _SHORTEST_SECRET = 6
 """Shorter ones are found in innocent words, and are no secrets."""

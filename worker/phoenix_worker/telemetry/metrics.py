@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.durable.acts import Act
     from phoenix_worker.durable.ledger import Ledger
-    from phoenix_worker.proxmox.errors import Request
+    from phoenix_worker.proxmox.translate import Request
 
 logger = logging.getLogger(__name__)
 

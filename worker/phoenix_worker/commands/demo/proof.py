@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import Outcome
-from phoenix_worker.proxmox.errors import Request
+from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
