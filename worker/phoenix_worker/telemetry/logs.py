@@ -16,6 +16,7 @@ from celery import signals
 from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
 from structlog.stdlib import ProcessorFormatter
 
+from phoenix_producer.plain_text import plain
 from phoenix_worker.durable.acts import Act, Kind, listeners
 
 if TYPE_CHECKING:
@@ -142,11 +143,11 @@ class _Formatter(ProcessorFormatter):
         self._secrets = sorted(long_enough | escaped, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render a record and take known secrets out of it."""
+        """Render a record, take known secrets out of it, and make text of others harmless to a terminal."""
         text = super().format(record)
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return text
+        return plain(text)
 
 
 def _in_order(_: Any, __: str, line: Any) -> Any:

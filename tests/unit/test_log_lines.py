@@ -1,0 +1,25 @@
+"""Text of others in the log changes no terminal."""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoenix_worker.telemetry.logs import _Formatter
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_control_character_of_any_text_reaches_the_log(log_format: Literal["text", "json"]) -> None:
+    formatter = _Formatter(log_format, ())
+
+    @given(st.text(st.characters(codec="utf-8"), max_size=30) | st.just("\x1b[31mred\x9b0m\u202e"))
+    def write(text: str) -> None:
+        line = formatter.format(logging.LogRecord("a", logging.INFO, __file__, 1, "%s", (text,), None))
+        assert all(one.isprintable() or one in "\n\t" or ord(one) > 0x9F for one in line)
+        assert not set(line) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+    write()
