@@ -62,6 +62,7 @@ SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
         "linked-clone-unavailable",
         '"clone": "full"',
     ),
+    (500, "phoenix-node-door: not allowed: CTID 200 (--ctids)", P, "node-door", "forced command"),
     (500, "parameter 'storage' not allowed for linked clones", P, "linked-clone-storage", '"clone": "full"'),
     (500, "unable to clone mountpoint 'mp0' (type bind)", P, "bind-mount", "mp0"),
     (500, "Full clone of a running container is only possible from a snapshot", P, "is-running", "Stop"),

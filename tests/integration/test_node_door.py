@@ -7,15 +7,20 @@ import os
 import shlex
 import subprocess
 import sys
+import syslog
 from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_worker.core.checkup.shell import PROBE
+from phoenix_worker.core.model.ports import Ran
 from phoenix_worker.proxmox.root_commands import REPLACE
+from phoenix_worker.proxmox.scripts import contents
 from scripts import node_door
 from tests.support.root_node import DOOR
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 ALLOWED = ["--ctids", "100-199,900", "--directories", "/tank:/srv/media/"]
@@ -26,7 +31,7 @@ PRESENT = "arch: amd64\nlxc.cap.keep: a\nlxc.hook.start: mine\n\n[snap]\nlxc.cap
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     """What stands for the node's programs: each prints its arguments, `cat` the configuration file."""
-    for name in ("pct", "flock", "stat", "mkdir", "chown", "sh"):
+    for name in ("pct", "flock", "stat", "mkdir", "chown", "sh", "sha256sum"):
         (tmp_path / name).write_text('#!/bin/dash\nprintf "%s\\n" "$0" "$@"\n')
         (tmp_path / name).chmod(0o755)
     (tmp_path / "cat").write_text(f"#!/bin/dash\nprintf %s {shlex.quote(PRESENT)}\n")
@@ -43,6 +48,7 @@ def knock(programs: Path, line: str, *arguments: str, stdin: str = "") -> subpro
 @pytest.mark.parametrize(
     "argv",
     [
+        list(PROBE),
         ["pct", "unlock", "103"],
         ["pct", "exec", "103", "--", "sh", "-c", "echo $HOME; 'x'"],
         ["pct", "set", "103", "--mp0", "/tank/a b,mp=/srv", "--dev1", "/dev/nvidia0", "--features", "keyctl=1"],
@@ -69,6 +75,8 @@ def test_what_workers_run_is_run_as_it_is(programs: Path, argv: list[str]) -> No
         "pct unlock 0103",
         "pct unlock",
         "pct destroy 103",
+        "pct list 103",
+        "sha256sum -z -- /opt/x.sh",
         "pct exec 103 sh",
         "pct enter 103",
         "pct set 103 --hookscript local:snippets/x",
@@ -103,6 +111,15 @@ def test_what_is_refused_is_told_and_not_run(programs: Path) -> None:
         ran = knock(programs, line)
         assert (ran.returncode, ran.stdout) == (126, "")
         assert ran.stderr.startswith("phoenix-node-door: not allowed: ")
+
+
+def test_what_is_refused_leaves_a_line_in_the_system_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[tuple[int, str]] = []
+    monkeypatch.setattr(syslog, "syslog", lambda level, line: logged.append((level, line)))
+    monkeypatch.setattr(sys, "argv", [str(DOOR), *ALLOWED])
+    monkeypatch.setenv("SSH_ORIGINAL_COMMAND", "pct unlock 200")
+    assert node_door.main() == node_door.REFUSED
+    assert logged == [(syslog.LOG_WARNING, "phoenix-node-door refused 'pct unlock 200': CTID 200 (--ctids)")]
 
 
 def test_without_arguments_no_container_and_no_directory_is_allowed(programs: Path) -> None:
@@ -169,6 +186,26 @@ def test_scripts_on_the_node_are_run_only_where_that_is_said(programs: Path) -> 
     line = shlex.join(["sh", "-c", "id", "phoenix-lxc", "id", "start"])
     assert knock(programs, line).returncode == 126
     assert knock(programs, line, "--node-scripts").stdout.splitlines()[1:] == ["-c", "id", "phoenix-lxc", "id", "start"]
+
+
+class Recorder:
+    """A shell that keeps the commands it is given."""
+
+    def __init__(self) -> None:
+        self.commands: list[list[str]] = []
+
+    def run(self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:  # noqa: ARG002
+        self.commands.append(list(argv))
+        return Ran(0, b"", b"")
+
+
+def test_the_scripts_of_a_node_are_read_only_where_that_is_said(programs: Path) -> None:
+    shell = Recorder()
+    contents(shell, "pve", ["/opt/a b.sh", "/opt/c.sh"])
+    (argv,) = shell.commands
+    assert knock(programs, shlex.join(argv)).returncode == 126
+    for line in (shlex.join(argv), shlex.join(["sudo", "-n", "--", *argv])):
+        assert knock(programs, line, "--node-scripts").stdout.splitlines()[1:] == argv[1:]
 
 
 def test_it_is_as_it_is_copied() -> None:

@@ -232,6 +232,12 @@ _WHAT_WAS_ASKED = (
 
 TABLE: tuple[Row, ...] = (
     *_ACCESS,
+    Row(
+        r"phoenix-node-door: not allowed",
+        _PERMANENT,
+        "node-door",
+        "Allow it by the arguments of the forced command on the node, and have the node_door.py of this version there.",
+    ),
     *(
         Row("", _TRANSIENT, UNREACHABLE, "Check that the node and its pveproxy and pvedaemon run.", (status,))
         for status in sorted(NO_CONNECTION | LOST_ANSWER)
