@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REFUSED = 126
+ABSENT = 127
+"""As a shell ends for a program that is not there."""
 RAW_KEYS = "lxc.apparmor.*,lxc.autodev,lxc.cap.*,lxc.cgroup2.*,lxc.environment,lxc.idmap,lxc.mount.auto,lxc.prlimit.*"
 DEVICES = "/dev/nvidia*"
 _SECTION = re.compile(r"\[(pve:pending|[a-z][a-z0-9_-]+)\]\s*", re.IGNORECASE)
@@ -172,9 +174,13 @@ def main() -> int:
         print(f"phoenix-node-door: not allowed: {error}", file=sys.stderr)  # noqa: T201 - told to the worker
         syslog.syslog(syslog.LOG_WARNING, f"phoenix-node-door refused {line[:200]!r}: {error}")
         return REFUSED
-    if content is None:
-        os.execvp(argv[0], argv)  # noqa: S606 - what was allowed
-    return subprocess.run(argv, check=False, input=content).returncode
+    try:
+        if content is None:
+            os.execvp(argv[0], argv)  # noqa: S606 - what was allowed
+        return subprocess.run(argv, check=False, input=content).returncode
+    except FileNotFoundError:
+        print(f"phoenix-node-door: {argv[0]}: not found", file=sys.stderr)  # noqa: T201 - told to the worker
+        return ABSENT
 
 
 if __name__ == "__main__":

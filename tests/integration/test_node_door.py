@@ -113,6 +113,12 @@ def test_what_is_refused_is_told_and_not_run(programs: Path) -> None:
         assert ran.stderr.startswith("phoenix-node-door: not allowed: ")
 
 
+def test_a_program_that_the_node_lacks_ends_as_in_a_shell(programs: Path) -> None:
+    (programs / "pct").unlink()
+    done = knock(programs, "pct list")
+    assert (done.returncode, done.stderr) == (127, "phoenix-node-door: pct: not found\n")
+
+
 def test_what_is_refused_leaves_a_line_in_the_system_log(monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[tuple[int, str]] = []
     monkeypatch.setattr(syslog, "syslog", lambda level, line: logged.append((level, line)))

@@ -32,6 +32,10 @@ LEDGER_LUA = files(__package__).joinpath("ledger.lua").read_text(encoding="utf-8
 _RECORD_LUA = files(__package__).joinpath("record.lua").read_text(encoding="utf-8")
 
 
+_SUBJECT = 64
+"""Characters of a first argument that are kept of it: a CTID has nine, a job's id 36."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One message on its way to a queue, as Celery hands it to the publish hook."""
@@ -48,7 +52,7 @@ class Outgoing:
     def subject(self) -> str:
         """The first argument: the CTID in all tasks of ours."""
         args = self.body[0]
-        return str(args[0]) if args else ""
+        return str(args[0])[:_SUBJECT] if args else ""
 
     def entry(self, job: str, *, seq: str = "", requester: str = "") -> str:
         """Return the record for the ledger, as JSON: enough to publish the very same message again."""
