@@ -253,6 +253,20 @@ def test_a_node_that_is_not_there_or_is_off(simulator: Simulator, door: Proxmox)
     assert (strange.value.cause, away.value.cause) == ("no-such-node", "unreachable")
 
 
+@pytest.mark.parametrize("harm", ["destroy", "convert_to_template"])
+def test_nothing_that_does_its_damage_without_quorum_is_sent_without_it(
+    harm: str, simulator: Simulator, door: Proxmox
+) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    simulator.do(simulator.pve.lose_quorum)
+    with pytest.raises(TransientError, match=r"CT 103 .*: the cluster has no quorum") as refused:
+        getattr(door, harm)(NODE, 103)
+    assert refused.value.cause == "no-quorum"
+    assert simulator.pve.harmed == []
+    simulator.do(simulator.pve.regain_quorum)
+    getattr(door, harm)(NODE, 103)
+
+
 def test_a_lost_quorum_is_waited_for(simulator: Simulator, door: Proxmox) -> None:
     simulator.add_template(900)
     simulator.do(simulator.pve.lose_quorum)

@@ -81,6 +81,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """By kind: how the next tasks end instead of doing their work."""
         self.creates: list[dict[str, Any]] = []
         """The parameters of every create."""
+        self.harmed: list[int] = []
+        """CTIDs whose disks were destroyed or renamed while the cluster had no quorum."""
         self.destroyed: list[dict[str, Any]] = []
         """The parameters of every destroy."""
         self.aborted: list[str] = []
@@ -277,11 +279,19 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
             raise PveError(500, f"Linked clone feature for '{volume}' is not available")
 
     async def _lxc_template(self, user: str, v: dict[str, Any]) -> None:
+        self._harm_without_quorum(v)
         await super()._lxc_template(user, v)
 
     async def _lxc_destroy(self, user: str, v: dict[str, Any]) -> Any:
+        self._harm_without_quorum(v)
         self.destroyed.append(dict(v))
         return await super()._lxc_destroy(user, v)
+
+    def _harm_without_quorum(self, v: dict[str, Any]) -> None:
+        """Neither request looks at the quorum: it does its damage to the disks, and then cannot write to /etc/pve."""
+        if not self.quorate:
+            self.harmed.append(int(v["vmid"]))
+            raise PveError(500, "unable to open file '/etc/pve/nodes/pve/lxc' - Permission denied")
 
     def _routes_appliances(self) -> list[tuple[str, str, Any]]:
         return [("GET", "/nodes/{node}/aplinfo", self._index), ("POST", "/nodes/{node}/aplinfo", self._download)]

@@ -148,7 +148,8 @@ def _quorum(inspection: Inspection) -> Iterator[Line]:
     except PermanentError as refused:
         if refused.cause != PERMISSION:
             raise
-        yield warning("Proxmox quorum", "the token may not ask for it; nothing else needs this", refused.remedy)
+        what = "the token may not ask for it, so nothing is asked before disks are destroyed or containers converted"
+        yield warning("Proxmox quorum", what, refused.remedy)
 
 
 def _nodes(settings: Settings, inspection: Inspection, catalog: Catalog) -> Iterator[Line]:

@@ -13,6 +13,7 @@ from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.connection import Access, Door
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.offers import Offers
+from phoenix_worker.proxmox.quorum import refuse_without_quorum
 from phoenix_worker.proxmox.translate import Request, error_of_task
 from phoenix_worker.proxmox.upid import Upid
 
@@ -165,18 +166,20 @@ class ProxmoxApi(Offers, Surroundings):
         return str(self.call(request, snapname=name, description="Taken by phoenix-lxc."))
 
     def convert_to_template(self, node: str, ctid: int) -> None:
-        """Begin the conversion by `POST …/template`, which answers `null`. A template stays one."""
+        """Ask for quorum; begin the conversion by `POST …/template`, which answers `null`. A template stays one."""
         request = Request(
             "POST",
             f"{_ct(node, ctid)}/template",
             f"convert CT {ctid} on {node} to a template",
             f"VM.Allocate on /vms/{ctid}",
         )
+        refuse_without_quorum(self.call, request.doing)
         self._unless(known.ALREADY_TEMPLATE, request)
 
     def destroy(self, node: str, ctid: int) -> str:
-        """Delete a container by `DELETE …/lxc/ID` with `destroy-unreferenced-disks`."""
+        """Ask for quorum, then delete a container by `DELETE …/lxc/ID` with `destroy-unreferenced-disks`."""
         request = Request("DELETE", _ct(node, ctid), f"destroy CT {ctid} on {node}", f"VM.Allocate on /vms/{ctid}")
+        refuse_without_quorum(self.call, request.doing)
         return str(self.call(request, **{"destroy-unreferenced-disks": 1}))
 
     def snapshots(self, node: str, ctid: int) -> list[str]:

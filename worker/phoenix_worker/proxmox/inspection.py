@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from phoenix_worker.core.checkup.cluster import NodeFacts, Storage
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.proxmox.error_table import PERMISSION
+from phoenix_worker.proxmox.quorum import STATUS, is_quorate
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ class Inspection:
 
     def quorate(self) -> bool:
         """Ask `GET /cluster/status`. A node on its own is in no cluster, and always quorate."""
-        rows = self._get("cluster/status", "ask for the cluster's quorum", "Sys.Audit on /")
-        return all(bool(row["quorate"]) for row in rows if row["type"] == "cluster")
+        return is_quorate(self._api.call(STATUS))
 
     def nodes(self) -> dict[str, bool]:
         """Ask `GET /nodes` which there are, and which are online."""
