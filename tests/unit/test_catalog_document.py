@@ -73,3 +73,12 @@ def test_other_refusals_are_told_beside_a_repeated_key(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(CatalogError, match="cannot be read"):
         load(tmp_path / name, DEFAULTS)
+
+
+def test_a_number_without_end_is_refused_like_nan(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.json"
+    file.write_text('{"lxc_configs": {}, "x": 1e999}')
+    with pytest.raises(CatalogError) as refused:
+        load(file, DEFAULTS)
+    (refusal,) = refused.value.refusals
+    assert "1e999 is not a JSON number" in refusal.problem

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from codecs import BOM_UTF8
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -60,7 +62,9 @@ def parse(data: bytes) -> Document:
     """Parse the bytes of a catalog. Raises CatalogError when they are not one JSON object in UTF-8."""
     repeats = _Repeats()
     try:
-        content = json.loads(decode(data), object_pairs_hook=repeats.build, parse_constant=_refuse_constant)
+        content = json.loads(
+            decode(data), object_pairs_hook=repeats.build, parse_constant=_refuse_constant, parse_float=_finite
+        )
     except RecursionError as error:
         raise _too_deep() from error
     except json.JSONDecodeError as error:
@@ -82,8 +86,8 @@ class _Repeats:
     def build(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         built = dict(pairs)
         if len(built) < len(pairs):
-            names = [name for name, _ in pairs]
-            self.objects.append((built, [name for name in built if names.count(name) > 1]))
+            times = Counter(name for name, _ in pairs)
+            self.objects.append((built, [name for name in built if times[name] > 1]))
         return built
 
     def refusals(self, content: dict[str, Any]) -> Iterator[Refusal]:
@@ -117,6 +121,11 @@ def _repeated(path: tuple[str | int, ...]) -> Refusal:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_constant(text)
 
 
 def _not_json(reason: str, remedy: str) -> CatalogError:
