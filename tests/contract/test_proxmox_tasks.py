@@ -13,7 +13,7 @@ import pytest
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import Proxmox, TaskEnd
 from phoenix_worker.proxmox.api import ProxmoxApi
-from phoenix_worker.proxmox.connection import Door
+from phoenix_worker.proxmox.connection import Connection
 from phoenix_worker.proxmox.translate import Request
 from tests.support.proxmox import NODE, SECRET, TOKEN_ID, Simulator
 from tests.support.waiting import wait_for
@@ -189,7 +189,7 @@ def test_a_connection_that_breaks_after_the_post_leaves_it_unknown(simulator: Si
 def test_threads_and_forked_processes_have_sessions_of_their_own(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door = Door(simulator.access)
+    door = Connection(simulator.access)
     roots = [door._root(), door._root()]
     thread = threading.Thread(target=lambda: roots.append(door._root()))
     thread.start()
@@ -202,7 +202,7 @@ def test_threads_and_forked_processes_have_sessions_of_their_own(
 def test_a_redirect_is_not_followed(simulator: Simulator) -> None:
     simulator.set(simulator.pve, redirect_to="https://127.0.0.1:9/")
     with pytest.raises(PermanentError) as refused:
-        Door(simulator.access).call(Request("GET", "version", "look"))
+        Connection(simulator.access).call(Request("GET", "version", "look"))
     assert refused.value.cause == "not-proxmox"
 
 

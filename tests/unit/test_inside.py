@@ -118,4 +118,4 @@ def test_markers_tell_of_scripts_and_older_ones_are_read_too() -> None:
 def test_a_missing_script_is_refused() -> None:
     declared = replace(SCRIPTED, scripts=(BASE, replace(APP, content=None)))
     with pytest.raises(PermanentError, match=r"CT 103 on pve1: app.sh not found"):
-        within_reach(declared, door=True, accepted=False)
+        within_reach(declared, has_shell=True, accepted=False)

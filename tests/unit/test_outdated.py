@@ -37,11 +37,11 @@ def sealed(declaration: str = "h1", source: str = "debian-13.tar.zst", **config:
 
 
 def test_a_template_as_declared_is_not_outdated() -> None:
-    assert outdated(DECLARED, sealed(), door=True) == ()
+    assert outdated(DECLARED, sealed(), has_shell=True) == ()
 
 
 def test_an_older_configuration_is_put_right_by_an_ensure() -> None:
-    (told,) = outdated(DECLARED, sealed("h0"), door=True)
+    (told,) = outdated(DECLARED, sealed("h0"), has_shell=True)
     assert "`phoenix-lxc ensure 900`" in told
 
 
@@ -60,7 +60,7 @@ def test_an_older_configuration_is_put_right_by_an_ensure() -> None:
     ],
 )
 def test_what_no_ensure_changes_asks_for_a_rebuild(declared: Declaration, seen: Observation, why: str) -> None:
-    (told,) = outdated(declared, seen, door=True)
+    (told,) = outdated(declared, seen, has_shell=True)
     assert why in told
     assert "`phoenix-lxc rebuild 900`" in told
     assert len(needs_rebuild(declared, seen)) == 1, "an ensure of the template says it too"
@@ -69,12 +69,12 @@ def test_what_no_ensure_changes_asks_for_a_rebuild(declared: Declaration, seen: 
 def test_it_stays_outdated_once_it_was_configured() -> None:
     declared = replace(DECLARED, os_template="local:vztmpl/debian-14.tar.zst", hash="h2")
     seen = sealed()
-    assert len(outdated(declared, seen, door=True)) == 2
+    assert len(outdated(declared, seen, has_shell=True)) == 2
     notes = diff(declared, seen).put["description"]
     marker = read_marker(notes)
     assert marker is not None
     assert (marker.declaration, marker.origin) == ("h2", "debian-13.tar.zst")
-    (told,) = outdated(declared, replace(seen, config=seen.config | {"description": notes}), door=True)
+    (told,) = outdated(declared, replace(seen, config=seen.config | {"description": notes}), has_shell=True)
     assert "rebuild" in told
 
 
@@ -84,25 +84,27 @@ def test_scripts_that_changed_or_never_ran_are_named_as_such() -> None:
     assert seen.marker is not None
     notes = write_marker(replace(seen.marker, scripts=(("old", "1"),)))
     seen = replace(seen, config=seen.config | {"description": notes})
-    (told,) = outdated(declared, seen, door=True)
+    (told,) = outdated(declared, seen, has_shell=True)
     assert "(its script old has changed since; its script new was never run)" in told
-    (told,) = outdated(declared, seen, door=False)
+    (told,) = outdated(declared, seen, has_shell=False)
     assert "(its script old has changed since)" in told, "a rebuild without the door would run none"
     on_node = tuple(replace(script, on_node=True) for script in scripts)
-    (told,) = outdated(replace(declared, scripts=on_node), seen, door=True)
+    (told,) = outdated(replace(declared, scripts=on_node), seen, has_shell=True)
     assert "(its script new was never run)" in told, "what lies on the node is known to the node"
 
 
 def test_a_template_that_was_built_without_the_door_is_not_outdated_for_lack_of_it() -> None:
     declared = replace(DECLARED, scripts=(Script("base_setup", "features/base_setup.sh", "1"),))
-    assert outdated(declared, sealed(), door=False) == ()
+    assert outdated(declared, sealed(), has_shell=False) == ()
 
 
 def test_nothing_is_said_of_what_nobody_noted_or_is_no_template_of_ours() -> None:
-    assert outdated(DECLARED, sealed(source=""), door=True) == ()
-    assert outdated(DECLARED, sealed("h0", description="by hand"), door=True) == ()
-    assert outdated(replace(DECLARED, role=Role.CONTAINER), sealed("h0"), door=True) == ()
-    assert outdated(DECLARED, sealed("h0", template="0"), door=True) == (), "one that is half made is finished anyhow"
+    assert outdated(DECLARED, sealed(source=""), has_shell=True) == ()
+    assert outdated(DECLARED, sealed("h0", description="by hand"), has_shell=True) == ()
+    assert outdated(replace(DECLARED, role=Role.CONTAINER), sealed("h0"), has_shell=True) == ()
+    assert outdated(DECLARED, sealed("h0", template="0"), has_shell=True) == (), (
+        "one that is half made is finished anyhow"
+    )
 
 
 def test_any_os_template_can_be_noted() -> None:

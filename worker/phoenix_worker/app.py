@@ -78,7 +78,7 @@ def build(settings: Settings) -> Celery:
 
 
 def node_shell(settings: Settings) -> NodeShell | None:
-    """Build the door to the nodes' shells; None where there is none. Nothing is connected yet."""
+    """Build shell access to the nodes; None where there is none. Nothing is connected yet."""
     as_root = ("sudo", "-n", "--") if settings.shell_sudo else ()
     if settings.shell == "local":
         return LocalShell(settings.node, as_root=as_root)

@@ -62,7 +62,7 @@ class PhoenixTask(DurableTask):
     proxmox: ClassVar[Proxmox]
     offering: ClassVar[Offering]
     shell: ClassVar[NodeShell | None]
-    """The door to a node's shell; None when the settings have none."""
+    """Shell access to a node; None when the settings have none."""
     abandon: Callable[[Declaration], tuple[str, ...]]
     """Leave nothing half made of a declaration whose job was cancelled; returns what became of it."""
     node_capacity: ClassVar[int]
@@ -85,7 +85,7 @@ class PhoenixTask(DurableTask):
 
     def reach(self, declaration: Declaration, *, accepted: bool) -> Declaration:
         """Return what this worker can apply of a declaration. Raises PermanentError if all of it is wanted."""
-        declaration = within_reach(declaration, door=self.shell is not None, accepted=accepted)
+        declaration = within_reach(declaration, has_shell=self.shell is not None, accepted=accepted)
         files = [script.file for script in declaration.scripts if script.on_node]
         if self.shell is None or not files:
             return declaration
@@ -212,14 +212,14 @@ class PhoenixTask(DurableTask):
         return tuple(_FATES[name].format(ctid) for ctid, name in last.items() if ctid not in finished)
 
     def _declared_now(self, ctid: int | None, cause: str) -> Declaration | None:
-        """As far as it was to be applied: without a door, the rest was accepted, or is what failed."""
+        """As far as it was to be applied: without shell access, the rest was accepted, or is what failed."""
         try:
             declared = self.catalog.current().get(ctid) if ctid is not None else None
         except CatalogError:
             return None
         if declared is None or self.shell is not None or cause == NO_SHELL:
             return declared
-        return within_reach(declared, door=False, accepted=True)
+        return within_reach(declared, has_shell=False, accepted=True)
 
 
 def _not_declared(ctid: int | None, to: Purpose, catalog: Iterable[int], refusal: Refusal | None) -> PermanentError:

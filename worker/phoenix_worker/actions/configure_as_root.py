@@ -1,4 +1,4 @@
-"""Make what only root may, through the door to the node's shell."""
+"""Make what only root may, through shell access to the node."""
 
 from __future__ import annotations
 

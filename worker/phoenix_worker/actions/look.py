@@ -104,7 +104,7 @@ def about_template(task: PhoenixTask, template: Declaration, seen: Observation, 
     """Tell what to know of a template that is cloned as it is, or would be."""
     if not seen.is_ours:
         return (not_made_by_us(template.ctid, what),)
-    return tuple(f"{why} It {what} as it is." for why in outdated(template, seen, door=task.shell is not None))
+    return tuple(f"{why} It {what} as it is." for why in outdated(template, seen, has_shell=task.shell is not None))
 
 
 def what_stays(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[str, ...]:

@@ -137,7 +137,7 @@ def _post(
 def _clear_up(task: PhoenixTask, declaration: Declaration, error: TransientError) -> None:
     """Remove what a Proxmox worker left that died, and free the template; the task holds its lane.
 
-    Raises PermanentError with the commands that do it, where there is no door to the node's shell.
+    Raises PermanentError with the commands that do it, where there is no shell access to the node.
     """
     node, source = declaration.node, declaration.clone_from
     seen = task.proxmox.observe(node, declaration.ctid)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def drifts(task: PhoenixTask, ctids: Any, *, accepted: Any) -> Iterator[Drift]:
     """Look at each CTID, or at all of the catalog when none is named.
 
-    What is out of reach without the door to the node's shell differs, unless it is `accepted` that it is not applied.
+    What is out of reach without shell access to the node differs, unless it is `accepted` that it is not applied.
     Raises ContractError, and PermanentError for a CTID that is not declared.
     """
     if not isinstance(accepted, bool):
@@ -55,7 +55,7 @@ def _drift(task: PhoenixTask, declaration: Declaration, *, accepted: bool) -> Dr
         actions=tuple(_differences(declaration, seen, verdict)),
         pending_restart=pending_restart(seen, diff(declaration, seen)),
         needs_rebuild=needs_rebuild(declaration, seen),
-        outdated=outdated(declaration, seen, door=task.shell is not None),
+        outdated=outdated(declaration, seen, has_shell=task.shell is not None),
         warnings=what_stays(task, declaration, seen),
     )
 

@@ -57,7 +57,7 @@ def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
         seen.node,
         exists(declaration, seen, verdict),
         running=seen.running,
-        outdated=outdated(declaration, seen, door=task.shell is not None),
+        outdated=outdated(declaration, seen, has_shell=task.shell is not None),
         differs=_differences(changes) if changes else (),
         pending_restart=pending_restart(seen, changes),
         lock=seen.lock,

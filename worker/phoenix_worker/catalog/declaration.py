@@ -191,7 +191,7 @@ class Declaration:
     not_applied: tuple[str, ...] = ()
     """`key: why` of each declared key whose effect this version does not have."""
     needs_shell: tuple[str, ...] = ()
-    """The declared keys whose effect needs the door to the node's shell."""
+    """The declared keys whose effect needs shell access to the node."""
     source: Mapping[str, Any] = field(default_factory=dict)
     """The entry as it stands in the file."""
     script_json: str = ""

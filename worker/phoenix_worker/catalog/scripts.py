@@ -55,7 +55,7 @@ def script_files(entry: Entry, places: ScriptPlaces) -> dict[str, str]:
 
 
 def inside_keys(entry: Entry, *, template: bool) -> Iterator[str]:
-    """Name the keys of an entry whose effect needs the door to the node's shell."""
+    """Name the keys of an entry whose effect needs shell access to the node."""
     for key in ("features", APPLICATION):
         if getattr(entry, key):
             yield key

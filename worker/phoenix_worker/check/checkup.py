@@ -183,16 +183,16 @@ def _privileges(settings: Settings, inspection: Inspection, catalog: Catalog, ab
 
 
 def _shell(settings: Settings, catalog: Catalog) -> Iterator[Line]:
-    door = node_shell(settings)
-    if door is None:
+    access = node_shell(settings)
+    if access is None:
         yield from shell.judge_need(catalog)
         return
     for node in sorted({declaration.node for declaration in catalog.values()} or {settings.node}):
-        yield from _or_trouble(f"Node shell of {node}", partial(_probe, door, node))
+        yield from _or_trouble(f"Node shell of {node}", partial(_probe, access, node))
 
 
-def _probe(door: NodeShell, node: str) -> Iterator[Line]:
-    yield shell.judge_probe(node, door.run(node, shell.PROBE))
+def _probe(access: NodeShell, node: str) -> Iterator[Line]:
+    yield shell.judge_probe(node, access.run(node, shell.PROBE))
 
 
 def _or_trouble(about_what: str, lines: Callable[[], Iterator[Line]]) -> Iterator[Line]:

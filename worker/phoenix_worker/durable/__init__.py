@@ -7,7 +7,7 @@ Record before send.     A message is in the ledger before it is in a queue (`rec
                         ledger is recorded at its first claim; an id that was seen before is a duplicate.
 What may be pushed.     A message that is not in the ledger is held to rules before it is recorded (`pushed`): a public
                         task, a canonical UUID, limited sizes, no expiry, no retries. What it embeds is held to the
-                        same, and reduced to a task, arguments and an id (`embedded`); it goes to our queue alone.
+                        same, and reduced to a task, arguments and an id (`signatures`); it goes to our queue alone.
 Claim before run.       `claim` lets one runner have a task: parked, replaced, finished, older and doubly delivered
                         messages are dropped, and so is one whose name or body is not what is recorded. Each claim
                         counts the run number up, and every later script of the run carries it: a runner that was

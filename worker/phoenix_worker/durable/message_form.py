@@ -7,7 +7,7 @@ import json
 import uuid
 from typing import Any
 
-from phoenix_worker.durable.embedded import LISTS, is_signature
+from phoenix_worker.durable.signatures import LISTS, is_signature
 
 _ID_LENGTH = 155
 """As much as Celery's own result tables keep of an id."""

@@ -12,8 +12,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.client.record import JOB_HEADER
-from phoenix_worker.durable.embedded import LISTS, is_canonical, listed, objection_to_embedded, restrict
 from phoenix_worker.durable.message_form import body_of
+from phoenix_worker.durable.signatures import LISTS, is_canonical, listed, objection_to_embedded, restrict
 
 if TYPE_CHECKING:
     from collections.abc import Collection

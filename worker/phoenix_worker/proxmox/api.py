@@ -1,4 +1,4 @@
-"""The API door: `core.ports.Proxmox` over Proxmox's HTTPS API. One method, one call, unless it says otherwise."""
+"""The API: `core.ports.Proxmox` over Proxmox's HTTPS API. One method, one call, unless it says otherwise."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
-from phoenix_worker.core.model.ports import ProxmoxTask, TaskEnd, Volume
+from phoenix_worker.core.model.ports import ProxmoxTask, TaskEnd
 from phoenix_worker.proxmox import error_table as known
-from phoenix_worker.proxmox.connection import Access, Door
+from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.offers import Offers
 from phoenix_worker.proxmox.quorum import refuse_without_quorum
@@ -40,11 +40,11 @@ class ProxmoxApi(Offers, Surroundings):
         on_answer: Callable[[Request, str, float], None] | None = None,
     ) -> None:
         self._access = access
-        self._door = Door(access, on_call, on_answer)
+        self._connection = Connection(access, on_call, on_answer)
 
     def call(self, request: Request, **params: str | int) -> Any:
-        """Make one call; see `Door.call`."""
-        return self._door.call(request, **params)
+        """Make one call; see `Connection.call`."""
+        return self._connection.call(request, **params)
 
     def observe(self, node: str, ctid: int, *, pending: bool = False, elsewhere: bool = True) -> Observation:
         """Look at one CTID in two calls: `…/config`, then `…/status/current`, or `/cluster/resources` when absent.
@@ -199,16 +199,6 @@ class ProxmoxApi(Offers, Surroundings):
         request = Request("DELETE", f"{_ct(node, ctid)}/snapshot/{name}", doing, f"VM.Snapshot on /vms/{ctid}")
         return str(self.call(request))
 
-    def volumes(self, node: str, storage: str) -> list[Volume]:
-        """Ask `GET …/storage/STORAGE/content`."""
-        request = Request(
-            "GET",
-            f"nodes/{node}/storage/{storage}/content",
-            f"list the volumes of {storage} on {node}",
-            f"Datastore.Audit on /storage/{storage}",
-        )
-        return [_volume(entry) for entry in self.call(request)]
-
     def running(self, ctid: int) -> bool | None:
         """Return whether a guest runs, in two calls: where it is (`/cluster/resources`), its live status (its node)."""
         row = self._row(ctid)
@@ -348,11 +338,6 @@ class ProxmoxApi(Offers, Surroundings):
 
 def _ct(node: str, ctid: int) -> str:
     return f"nodes/{node}/lxc/{ctid}"
-
-
-def _volume(entry: dict[str, Any]) -> Volume:
-    owner = entry.get("vmid")
-    return Volume(entry["volid"], None if owner is None else int(owner), entry.get("parent") or "")
 
 
 def _pool(pool: str | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One way through to Proxmox's HTTPS API: every call of the project is made by `Door.call`.
+"""One way through to Proxmox's HTTPS API: every call of the project is made by `Connection.call`.
 
 TLS is always verified, by CAs, by a fingerprint or by both; every call has timeouts, each thread of each process has a
 session of its own, and nothing is taken from the environment: no proxies, no `REQUESTS_CA_BUNDLE`, no `~/.netrc`.
@@ -62,7 +62,7 @@ class Access:
         return f"{self.user}!{self.token_name}"
 
 
-class Door:
+class Connection:
     """The sessions, one per thread and process. `on_call` hears of every call just before it is made.
 
     `on_answer` hears of it afterwards: its status (`none` without an answer) and how many seconds it took.

@@ -1,4 +1,4 @@
-"""The part of the API door that is about what belongs to a guest and is not in its configuration: its firewall."""
+"""The part of the API that is about what belongs to a guest and is not in its configuration: its firewall."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from phoenix_worker.core.model.firewall import Act, FirewallState, RuleWrite
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
-    from phoenix_worker.proxmox.connection import Door
+    from phoenix_worker.proxmox.connection import Connection
 
 _METHOD = {Act.INSERT: "POST", Act.MOVE: "PUT", Act.UPDATE: "PUT", Act.DELETE: "DELETE"}
 
 
 class Surroundings:
-    """Base of the API door. A guest's firewall is kept by its id, and a clone gets a copy of its source's."""
+    """Base of the API. A guest's firewall is kept by its id, and a clone gets a copy of its source's."""
 
-    _door: Door
+    _connection: Connection
 
     def firewall(self, node: str, ctid: int, *, option: bool = True) -> FirewallState:
         """Look at a container's firewall: `GET …/firewall/options`, unless it is left out, and `GET …/firewall/rules`.
@@ -26,9 +26,9 @@ class Surroundings:
         """
         enabled = None
         if option:
-            options = self._door.call(_firewall("GET", node, ctid, "options", "look at the firewall", "VM.Audit"))
+            options = self._connection.call(_firewall("GET", node, ctid, "options", "look at the firewall", "VM.Audit"))
             enabled = str(options.get("enable", "0")) not in {"0", ""}
-        rules = self._door.call(_firewall("GET", node, ctid, "rules", "look at the firewall's rules", "VM.Audit"))
+        rules = self._connection.call(_firewall("GET", node, ctid, "rules", "look at the firewall's rules", "VM.Audit"))
         rules.sort(key=lambda rule: int(rule["pos"]))
         digest = str(rules[0].get("digest", "")) if rules else ""
         return FirewallState(enabled, tuple(shown_rule(rule) for rule in rules), digest)
@@ -36,7 +36,7 @@ class Surroundings:
     def switch_firewall(self, node: str, ctid: int, *, on: bool) -> None:
         """Switch a container's firewall by `PUT …/firewall/options`."""
         doing = f"switch the firewall {'on' if on else 'off'}"
-        self._door.call(_firewall("PUT", node, ctid, "options", doing, "VM.Config.Network"), enable=int(on))
+        self._connection.call(_firewall("PUT", node, ctid, "options", doing, "VM.Config.Network"), enable=int(on))
 
     def write_rule(self, node: str, ctid: int, write: RuleWrite, *, digest: str = "") -> None:
         """Change the rules by one request to `…/firewall/rules`. A stale digest is a TransientError: look again."""
@@ -49,7 +49,7 @@ class Surroundings:
         if digest and write.act is not Act.INSERT:
             params["digest"] = digest
         doing = f"{write.act} the firewall rule {write.position}"
-        self._door.call(_firewall(_METHOD[write.act], node, ctid, path, doing, "VM.Config.Network"), **params)
+        self._connection.call(_firewall(_METHOD[write.act], node, ctid, path, doing, "VM.Config.Network"), **params)
 
 
 def _firewall(method: str, node: str, ctid: int, path: str, doing: str, privilege: str) -> Request:

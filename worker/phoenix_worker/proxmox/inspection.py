@@ -1,4 +1,4 @@
-"""What a cluster has, read through the API door for `phoenix-lxc check`. Every call is a GET."""
+"""What a cluster has, read through the API for `phoenix-lxc check`. Every call is a GET."""
 
 from __future__ import annotations
 

@@ -1,20 +1,20 @@
-"""The part of the API door that is about what the cluster has to make containers with."""
+"""The part of the API that is about what the cluster has to make containers with."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.core.model.ports import Storage
+from phoenix_worker.core.model.ports import Storage, Volume
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
-    from phoenix_worker.proxmox.connection import Door
+    from phoenix_worker.proxmox.connection import Connection
 
 
 class Offers:
-    """Base of the API door."""
+    """Base of the API."""
 
-    _door: Door
+    _connection: Connection
 
     def storages(self) -> dict[str, Storage]:
         """Ask `GET /storage`: the configuration, which wakes no storage up. One that is disabled counts as none."""
@@ -27,11 +27,26 @@ class Offers:
                 shared=bool(int(row.get("shared") or 0)),
                 nodes=frozenset(filter(None, str(row.get("nodes", "")).split(","))),
             )
-            for row in self._door.call(request)
+            for row in self._connection.call(request)
             if not int(row.get("disable") or 0)
         }
 
     def bridges(self, node: str) -> frozenset[str]:
         """Ask `GET /nodes/N/network`; `any_bridge` names those of Open vSwitch and SDN's VNets too."""
         request = Request("GET", f"nodes/{node}/network", f"list the bridges of {node}", "SDN.Use on the bridges")
-        return frozenset(str(row["iface"]) for row in self._door.call(request, type="any_bridge"))
+        return frozenset(str(row["iface"]) for row in self._connection.call(request, type="any_bridge"))
+
+    def volumes(self, node: str, storage: str) -> list[Volume]:
+        """Ask `GET …/storage/STORAGE/content`."""
+        request = Request(
+            "GET",
+            f"nodes/{node}/storage/{storage}/content",
+            f"list the volumes of {storage} on {node}",
+            f"Datastore.Audit on /storage/{storage}",
+        )
+        return [_volume(entry) for entry in self._connection.call(request)]
+
+
+def _volume(entry: dict[str, Any]) -> Volume:
+    owner = entry.get("vmid")
+    return Volume(entry["volid"], None if owner is None else int(owner), entry.get("parent") or "")

@@ -1,4 +1,4 @@
-"""What of a declaration can be applied without the door to the node's shell; the rest is refused, or left out."""
+"""What of a declaration can be applied without shell access to the node; the rest is refused, or left out."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _LEFT_OUT: dict[str, Any] = {
     "scripts": (),
     "health_check": None,
 }
-"""The fields of a declaration that need the door, with what they are without it."""
+"""The fields of a declaration that need shell access, with what they are without it."""
 
 
-def within_reach(declaration: Declaration, *, door: bool, accepted: bool) -> Declaration:
-    """Return what can be applied: all of it where there is a door, or where nothing needs one.
+def within_reach(declaration: Declaration, *, has_shell: bool, accepted: bool) -> Declaration:
+    """Return what can be applied: all of it where there is shell access, or where nothing needs it.
 
-    Without the door, what needs it is left out and named in `not_applied` if that is accepted. Raises PermanentError
+    Without it, what needs it is left out and named in `not_applied` if that is accepted. Raises PermanentError
     if it is not, and for scripts that are missing.
     """
-    if door or not (declaration.needs_shell or accepted):
+    if has_shell or not (declaration.needs_shell or accepted):
         _refuse_missing(declaration)
         return declaration
     if not accepted:
@@ -56,7 +56,7 @@ def _refusal(declaration: Declaration) -> PermanentError:
     verb = "needs" if len(declaration.needs_shell) == 1 else "need"
     return PermanentError(
         f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {keys} {verb} the node's shell, and the worker "
-        "has no door to it.",
+        "has no shell access to it.",
         cause=NO_SHELL,
         remedy="Set PHOENIX_SHELL for the workers, or add --accept-not-applied to do the rest without it.",
     )

@@ -1,4 +1,4 @@
-"""Whether the door to the nodes' shells opens, where one is set or needed."""
+"""Whether shell access to the nodes works, where one is set or needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 200
 
 
 def judge_need(catalog: Mapping[int, Declaration]) -> Iterator[Line]:
-    """Say what of the catalog needs the door that is not set."""
+    """Say what of the catalog needs shell access, which is not set."""
     needing = [ctid for ctid, declaration in catalog.items() if declaration.needs_shell]
     if needing:
         keys = sorted({key for ctid in needing for key in catalog[ctid].needs_shell})

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
 
 
-def outdated(declaration: Declaration, observation: Observation, *, door: bool) -> tuple[str, ...]:
+def outdated(declaration: Declaration, observation: Observation, *, has_shell: bool) -> tuple[str, ...]:
     """Say why a finished template of ours is outdated, each time with what brings it up to date; nothing if it is not.
 
     Its configuration can be changed; its disk, what it was made from and what its scripts did cannot.
-    Without the `door` to the node's shell none of its scripts would run in a new one either, so one that never ran is
+    Without shell access to the node none of its scripts would run in a new one either, so one that never ran is
     no reason then.
     """
     marker, ctid = observation.marker, declaration.ctid
@@ -25,7 +25,7 @@ def outdated(declaration: Declaration, observation: Observation, *, door: bool) 
     told = []
     if marker.declaration != declaration.hash:
         told.append(f"Template {ctid} is of an older declaration: `phoenix-lxc ensure {ctid}` configures it again.")
-    never_run = scripts_never_run(declaration, marker) if door else ()
+    never_run = scripts_never_run(declaration, marker) if has_shell else ()
     fixed = [
         *unchangeable(declaration, observation),
         *map("its script {} has changed since".format, changed_scripts(declaration, marker)),

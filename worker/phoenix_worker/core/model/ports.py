@@ -104,7 +104,7 @@ class Storage:
 
 
 class Proxmox(Protocol):
-    """The API door."""
+    """The API."""
 
     def observe(self, node: str, ctid: int, *, pending: bool = False, elsewhere: bool = True) -> Observation:
         """Look at one CTID: its configuration and status, or where else the id is taken.
@@ -216,12 +216,12 @@ class Ran:
 
 
 class NodeShell(Protocol):
-    """The node shell door: commands on a node, as root. What the API cannot do is built on it."""
+    """Shell access to a node: commands on a node, as root. What the API cannot do is built on it."""
 
     def run(self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
         """Run one command to its end, at most `timeout` seconds; no shell ever reads its arguments.
 
         Raises TransientError when the node cannot be reached, the connection is cut, or the time is over: the command
         may have run, or run still. Raises PermanentError when the host key or our own key is refused, for a node that
-        this door does not lead to, and for an argument that no command can have.
+        it does not lead to, and for an argument that no command can have.
         """

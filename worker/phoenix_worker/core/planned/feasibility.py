@@ -25,7 +25,7 @@ _NO_LINKED_CLONES = frozenset({"cephfs", "cifs", "dir", "glusterfs", "lvm", "nfs
 
 
 _Problem = tuple[str, str, str]
-"""Its cause, as the error table of the API door names it where Proxmox would say so itself; why; and the remedy."""
+"""Its cause, as the error table of the API names it where Proxmox would say so itself; why; and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
