@@ -11,37 +11,37 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tests.support.product import container, template
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.support.product import Product
     from tests.support.proxmox import Interval
 
 COUNT = int(os.environ.get("PHOENIX_SCALE", "16"))
-CLONE_SECONDS, LEAVES, CAPACITY = 0.2, 4, 4
+CLONE_SECONDS, HELD, LEAVES, CAPACITY = 0.2, 600.0, 4, 4
 ROOT, LEVELS = 900, {901: 900, 902: 901, 903: 901, **{904 + leaf: 902 + leaf % 2 for leaf in range(LEAVES)}}
 """900 ← 901 ← 902, 903 ← the leaves, which the containers are cloned from."""
 
 
-def at_once(intervals: list[Interval]) -> int:
-    """The most that ran at one moment."""
-    moments = sorted([(one.start, 1) for one in intervals] + [(one.end or 0.0, -1) for one in intervals])
-    most = now = 0
-    for _, change in moments:
-        now += change
-        most = max(most, now)
-    return most
-
-
 def test_all_of_a_catalog_is_made_as_fast_as_its_lanes_allow(product: Product) -> None:
+    """The first clone of each leaf is held until all lanes are at work, so that slow workers are no reason to fail."""
     clones = {ctid: container(ctid, 904 + ctid % LEAVES) for ctid in range(1000, 1000 + COUNT)}
     product.declare({ROOT: template(), **{ctid: container(ctid, source) for ctid, source in LEVELS.items()}, **clones})
-    speed = {"clone": CLONE_SECONDS, "create": CLONE_SECONDS}
-    product.simulator.do(product.simulator.pve.ct_secs.update, speed)
+    pve = product.simulator.pve
+    pve.ct_secs |= {"clone": CLONE_SECONDS, "create": CLONE_SECONDS}
     product.start_worker(PHOENIX_NODE_CAPACITY=str(CAPACITY))
     everything = product.producer.containers().wait(timeout=60)
     assert everything == sorted(clones)
+    first, others = everything[:LEAVES], everything[LEAVES:]
+    assert {str(one.outcome) for one in product.producer.ensure_many(first).wait(timeout=120)} == {"created"}
+    pve.ct_secs["clone"] = HELD
+    requests = product.producer.ensure_many(others)
+    wait_for(lambda: len(running(product)) == min(LEAVES, CAPACITY), timeout=120)
+    assert {one.guest for one in running(product)} == {str(904 + leaf) for leaf in range(LEAVES)}, "one of each lane"
+    pve.ct_secs["clone"] = CLONE_SECONDS
+    product.simulator.do(pve.hurry)
     began = time.monotonic()
-    results = product.producer.ensure_many(everything).wait(timeout=60 + 5 * COUNT)
+    results = requests.wait(timeout=60 + 5 * COUNT)
     took = time.monotonic() - began
     assert {str(result.outcome) for result in results} == {"created"}
     made = product.simulator.intervals("vzclone")
@@ -49,8 +49,12 @@ def test_all_of_a_catalog_is_made_as_fast_as_its_lanes_allow(product: Product) -
     for source in {ROOT, *LEVELS}:
         lane = [one for one in made if one.guest == str(source)]
         assert all((one.end or 0.0) <= following.start for one, following in pairwise(lane)), f"lane {source}"
-    assert at_once(made) == min(LEAVES, CAPACITY), "all lanes at once, as many as the node may do"
-    ideal = CLONE_SECONDS * (4 + COUNT / LEAVES)  # the create, three levels of templates, and the clones of one lane
+    ideal = CLONE_SECONDS * (len(others) / LEAVES - 1)
     calls = len(product.calls()) / len(made)
-    told = f"{COUNT} containers in {took:.1f} s; lanes alone {ideal:.1f} s; {calls:.1f} calls for each that was made"
+    told = f"{len(others)} containers in {took:.1f} s; lanes alone {ideal:.1f} s; {calls:.1f} calls for each made"
     print(told)  # noqa: T201 - for who runs it by hand
+
+
+def running(product: Product) -> list[Interval]:
+    """The clones that Proxmox is making now."""
+    return [one for one in product.simulator.intervals("vzclone") if one.end is None]
