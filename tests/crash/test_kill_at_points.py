@@ -29,7 +29,15 @@ DEEP = ("a", 2, "T")
 
 @pytest.fixture
 def owned(owned_keys: list[str]) -> None:
-    owned_keys += ["phoenix:seq", "phoenix:claimed", "phoenix:pos:*", "phoenix:workers", "_kombu.*", "unacked*"]
+    owned_keys += [
+        "phoenix:seq",
+        "phoenix:ticks",
+        "phoenix:claimed",
+        "phoenix:pos:*",
+        "phoenix:workers",
+        "_kombu.*",
+        "unacked*",
+    ]
     owned_keys += ["points", "effects", "looked", "built", "remote:a", ARMED]
 
 

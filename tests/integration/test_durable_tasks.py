@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from tests.support.worker import StartWorker, WorkerProcess
 
 APP = "tests.support.durable_app"
-ENGINE_KEYS = ["phoenix:seq", "phoenix:claimed", "phoenix:pos:*", "phoenix:workers", "_kombu.*", "unacked*"]
+ENGINE_KEYS = [
+    "phoenix:seq",
+    "phoenix:ticks",
+    "phoenix:claimed",
+    "phoenix:pos:*",
+    "phoenix:workers",
+    "_kombu.*",
+    "unacked*",
+]
 EFFECTS = ["begun:*", "ended:*", "remote:*", "naps", "tried", "deaths", "effects", "looked", "built"]
 
 

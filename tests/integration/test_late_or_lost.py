@@ -25,7 +25,7 @@ class Clock:
         seconds, microseconds = client.time()
         self._stopped = seconds + microseconds / 1e6
         for place, task_id in enumerate(client.zrange("phoenix:due", 0, -1)):
-            client.zadd("phoenix:due", {task_id: self._stopped + GRACE + place / 1000})
+            client.zadd("phoenix:due", {str(task_id): self._stopped + GRACE + place / 1000})
 
     def sent_again(self, later: float, by: str = "w1") -> list[str]:
         """The ids that a tick of this worker sends again this many seconds after that moment."""

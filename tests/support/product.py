@@ -28,6 +28,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "phoenix_lxc_configs.json"
 OS_TEMPLATE = "local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
 LASTING_KEYS = [
     "phoenix:seq",
+    "phoenix:ticks",
     "phoenix:claimed",
     "phoenix:pos:*",
     "phoenix:workers",

@@ -82,11 +82,13 @@ def test_locks_retries_and_recoveries(meters: Meters, registry: CollectorRegistr
     meters.count(Act(Kind.TRIES_LATER, "phoenix.clone"))
     meters.count(Act(Kind.TAKEN_OVER, value=3))
     meters.count(Act(Kind.SENT_AGAIN, value=2))
+    meters.count(Act(Kind.WENT_BACK))
     assert registry.get_sample_value("phoenix_lock_wait_seconds_sum", {"kind": "ct"}) == 7.0
     assert registry.get_sample_value("phoenix_lock_wait_seconds_count", {"kind": "node"}) == 1
     assert registry.get_sample_value("phoenix_retries_total", {"step": "clone"}) == 1
     assert registry.get_sample_value("phoenix_recoveries_total", {"what": "run"}) == 3
     assert registry.get_sample_value("phoenix_recoveries_total", {"what": "message"}) == 2
+    assert registry.get_sample_value("phoenix_redis_rollbacks_total") == 1
 
 
 def test_a_call_counts_by_the_kind_of_its_path(meters: Meters, registry: CollectorRegistry) -> None:

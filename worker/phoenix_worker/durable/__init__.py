@@ -29,6 +29,11 @@ Succession.             `land` records a link's successor and marks the link lan
 Hearts.                 Each worker incarnation beats in `workers`. What one ran whose last beat is older than the TTL
                         is due at once, as is what a child process dies with; members of chords when Celery's lease of
                         the body is over (`chord`). A task that takes a worker with it in each of N runs is given up.
+Going back.             A Redis that crashed, or whose replica took over, may have lost its last writes: `ticks` is then
+                        behind what workers saw. Each worker compares what the ledger says that it runs with what it
+                        has, in every tick, and gives the rest back (`disown`); so does who has the turn with its looks.
+Clock.                  Workers compare the clock of Redis with their own. When it was set, `tick` moves all open times
+                        by as much, before it takes anybody for dead; a worker's first tick takes nobody for dead.
 Due.                    Time is a score in `due`, never an ETA message. `tick`, which every worker runs, returns what
                         is overdue; a queued message only if its queue is empty or a later one of that queue was
                         claimed or is next in it: late is not lost. A death has all that is queued looked at.
@@ -43,6 +48,7 @@ Ends.                   `finish` ends a task, stores its result, passes its lock
                         to do than answer. A condemned task may say words while it cleans up (`unwind`), and park.
 Set aside.              No record ends or delays a loop that serves all: `tick` handles each by itself, and one that
                         raises is set aside (`state` aside, why in `aside`), out of `due`. `cancel` ends its job.
+                        A remote job that cannot be looked at sets aside those who wait for it (`unwatch`).
 Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters.
 
     t:{id}             the record: message, generation, sequence, state queued | running | parked | replaced | aside |
@@ -55,6 +61,7 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     ev:{event}, :w     a value that became known; who waits for it
     watch, watched     remote jobs: when to look next; what to look at. `watch:turn` says who looks, `watch:looks` at
                        what: who takes the turn from a dead worker looks there at once
+    ticks, set         counts the ticks of all workers; by how many seconds the clock of Redis was set
     pos:{q}, claimed   places in queues, to tell late from lost; `seq` counts what was published
     events             what became of jobs, for whoever follows; trimmed, and gone when a week brings none
     aside              records that no script can handle, by when they were set aside

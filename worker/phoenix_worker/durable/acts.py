@@ -41,6 +41,8 @@ class Kind(StrEnum):
     """`value` runs of dead workers, or of dead child processes, are due again."""
     SENT_AGAIN = "sent-again"
     """`value` messages had got lost."""
+    WENT_BACK = "went-back"
+    """Redis lost what it had answered to: it crashed, or a replica took its place."""
 
 
 @dataclass(frozen=True, slots=True)

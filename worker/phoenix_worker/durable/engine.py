@@ -83,6 +83,18 @@ def take_revoked() -> list[str]:
     return ids
 
 
+def tasks_here() -> set[str]:
+    """Return the ids of what this worker has taken from its queues and not ended.
+
+    Celery's table of ids forgets one when a second message of it ends; its set of what runs does not.
+    """
+    while True:
+        try:
+            return set(state.requests) | {request.id for request in state.active_requests}
+        except RuntimeError:  # it changed while it was read
+            continue
+
+
 class Engine:
     """Everything durable tasks need in a process. `ttl` and `patience` are seconds.
 
@@ -112,6 +124,7 @@ class Engine:
             give_up=_GIVE_UP,
             chord_lease=chord_lease(app.conf),
             revoked=take_revoked,
+            running=tasks_here,
             events=self.events,
         )
         self.watcher = Watcher(self.ledger, self.incarnation, prober)

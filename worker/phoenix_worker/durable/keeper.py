@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Act, Kind, tell
+from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.points import reached
 from phoenix_worker.durable.run import End
 
@@ -31,11 +33,35 @@ REVOKED = {
 }
 """What the requester of a job hears when Celery's revoke, or Flower's button, hit one of its tasks."""
 
+_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Goes on while the machine sleeps, and is never set."""
+
+
+class _Tick(NamedTuple):
+    """What the ledger said of itself in a tick."""
+
+    at: str
+    """The time by the clock of Redis."""
+    clock_set: str
+    """By how many seconds in all that clock was set."""
+    number: int
+    """It counts the ticks of all workers."""
+    uptime: float
+    """The time by the worker's own clock."""
+
+    def witness(self) -> tuple[str, str, str]:
+        """Return what the next tick compares the clock of Redis with."""
+        return self.at, f"{time.clock_gettime(_UPTIME) - self.uptime:.6f}", self.clock_set
+
 
 class Keeper(threading.Thread):
-    """Ticks a few times in each heartbeat TTL (seconds), and earlier when a record falls due."""
+    """Ticks a few times in each heartbeat TTL (seconds), and earlier when a record falls due.
 
-    def __init__(
+    `running` names the tasks that this worker has, as Celery knows them; what the ledger says beyond that is given
+    back.
+    """
+
+    def __init__(  # noqa: PLR0913 - the engine alone makes one
         self,
         ledger: Ledger,
         incarnation: str,
@@ -45,6 +71,7 @@ class Keeper(threading.Thread):
         give_up: str,
         chord_lease: float,
         revoked: Callable[[], list[str]],
+        running: Callable[[], set[str]],
         events: Events,
     ) -> None:
         super().__init__(name="phoenix-keeper", daemon=True)
@@ -55,7 +82,11 @@ class Keeper(threading.Thread):
         self._give_up = give_up
         self._chord_lease = chord_lease
         self._revoked = revoked
+        self._running = running
         self._events = events
+        self._last: _Tick | None = None
+        self._strange: set[tuple[str, str]] = set()
+        """Runs of the ledger that this worker did not have at its last tick."""
         self._bell = threading.Event()
         self._stopping = False
 
@@ -75,19 +106,14 @@ class Keeper(threading.Thread):
             self._bell.clear()
 
     def _tick(self) -> float:
-        until_due, taken_over, sent_again, given = self._ledger.call(
-            "tick",
-            self._incarnation,
-            self._ttl,
-            RESUME_QUEUE,
-            self._max_idle_runs,
-            self._give_up,
-            self._chord_lease,
-        )
+        answer = patience.until_answered(self._ask)
+        until_due, taken_over, sent_again, given, at, clock_set, number, mine = answer
         reached("ticked")
+        self._notice(_Tick(at, clock_set, int(number), time.clock_gettime(_UPTIME)))
+        self._give_back(set(zip(mine[::2], mine[1::2], strict=True)))
         for kind, count in ((Kind.TAKEN_OVER, taken_over), (Kind.SENT_AGAIN, sent_again)):
             if count:
-                tell(Act(kind, value=int(count)))
+                tell(Act(kind, value=int(number)))
         for told in given:
             self._tell_given(told)
         for task_id in self._revoked():
@@ -95,6 +121,35 @@ class Keeper(threading.Thread):
             logger.info("Task %s was revoked: job %s is %s.", task_id, job, verdict)
         longest = self._ttl / TICKS_PER_TTL
         return min(longest, max(0.0, float(until_due))) if until_due else longest
+
+    def _ask(self) -> list[Any]:
+        """Tick once. What is known of the clock is as of this attempt, however long Redis was away before it."""
+        patience_args = (self._max_idle_runs, self._give_up, self._chord_lease)
+        witness = self._last.witness() if self._last else ("",)
+        return self._ledger.attempt("tick", self._incarnation, self._ttl, RESUME_QUEUE, *patience_args, *witness)
+
+    def _notice(self, tick: _Tick) -> None:
+        """Tell when the clock of Redis was set, or Redis has lost what it had answered to."""
+        last, self._last = self._last, tick
+        if last is None:
+            return
+        if tick.number <= last.number:
+            tell(Act(Kind.WENT_BACK, value=1))
+        elif tick.clock_set != last.clock_set:
+            by = float(tick.clock_set) - float(last.clock_set)
+            logger.warning("The clock of Redis was set by %+.0f s. What is due keeps its distance from now.", by)
+
+    def _give_back(self, told: set[tuple[str, str]]) -> None:
+        """Have run again what the ledger says that this worker runs, and it did not have in two ticks."""
+        here = self._running()
+        strange = {(task_id, number) for task_id, number in told if task_id not in here}
+        for task_id, number in strange & self._strange:
+            verdict = self._ledger.call("disown", task_id, number, self._incarnation, self._chord_lease)
+            if verdict[0] == "due":
+                logger.warning("Task %s does not run here, as Redis has it: it is run again.", task_id)
+                tell(Act(Kind.TAKEN_OVER, value=1))
+                self.poke()
+        self._strange = strange - self._strange
 
     def _tell_given(self, given: list[Any]) -> None:
         """Tell the end of a request that was given the end of an earlier one for the same."""

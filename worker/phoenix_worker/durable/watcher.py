@@ -36,6 +36,8 @@ _IDLE_PAUSE = 0.5
 _LOOKS_AT_ONCE = 4
 _LEASE = 900
 """Seconds after which a look that was begun and not ended is made again, whatever became of it: longer than any."""
+_COMPARE_SECONDS = 5.0
+"""How often the looks under way are compared with those of the ledger, which may have lost its last writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Watcher(threading.Thread):
         self._ledger = ledger
         self._incarnation = incarnation
         self._prober = prober
+        self._looking: set[str] = set()
+        self._compared = 0.0
         self._looks: dict[str, int] = {}
         self._last_look: dict[str, float] = {}
         """For how long a job had been watched when it was last seen running."""
@@ -130,14 +134,20 @@ class Watcher(threading.Thread):
         if self._redis.get(self._turn) != self._incarnation:
             return False
         self._redis.pexpire(self._turn, TURN_TTL_MS)
+        if time.monotonic() - self._compared > _COMPARE_SECONDS:
+            self._compared = time.monotonic()
+            self._look_again_at(set(cast("list[str]", self._redis.hkeys(self._under_way))) - self._looking)
         return True
 
     def _take_over(self) -> None:
         """Make the looks again that whoever had the turn before did not end."""
-        for event in cast("list[str]", self._redis.hkeys(self._under_way)):
+        self._look_again_at(set(cast("list[str]", self._redis.hkeys(self._under_way))))
+
+    def _look_again_at(self, events: set[str]) -> None:
+        for event in events:
             self._redis.zadd(self._ledger.key("watch"), {event: self._now()}, xx=True)
             self._unmeasured.add(event)
-        self._redis.delete(self._under_way)
+            self._redis.hdel(self._under_way, event)
 
     @property
     def _under_way(self) -> str:
@@ -155,6 +165,7 @@ class Watcher(threading.Thread):
                 return min(due - now, _IDLE_PAUSE)
             if now - due > _IDLE_PAUSE:
                 self._unmeasured.add(event)
+            self._looking.add(event)
             self._redis.hset(self._under_way, event, self._incarnation)
             self._redis.expire(self._under_way, _LEASE)
             self._redis.zadd(jobs, {event: now + _LEASE}, xx=True)
@@ -162,9 +173,19 @@ class Watcher(threading.Thread):
         return 0.0 if next_jobs else _IDLE_PAUSE
 
     def _look(self, event: str) -> None:
-        """Look; if Redis goes away meanwhile, look again when it is back."""
-        with suppress(_StoppedError):
-            patience.until_answered(lambda: self._look_now(event), meanwhile=self._go_on)
+        """Look; if Redis goes away meanwhile, look again when it is back.
+
+        What cannot be looked at at all is set aside with those who wait for it, and delays nothing else.
+        """
+        try:
+            with suppress(_StoppedError):
+                patience.until_answered(lambda: self._look_now(event), meanwhile=self._go_on)
+        except Exception as error:
+            logger.exception("Unable to watch %s: those who wait for it are set aside.", event)
+            why = repr(error)
+            patience.until_answered(lambda: self._ledger.attempt("unwatch", event, why), meanwhile=self._go_on)
+        finally:
+            self._looking.discard(event)
 
     def _go_on(self) -> None:
         if self._stopping:
@@ -180,6 +201,8 @@ class Watcher(threading.Thread):
         elapsed = self._now() - float(watch["since"])
         try:
             seen = self._prober(watch, elapsed)
+        except LookupError:  # the watch itself is unusable
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the job is still to be seen
             logger.info("Unable to look at %s just now: %s", event, error)
             self._unmeasured.add(event)

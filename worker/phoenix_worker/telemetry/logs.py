@@ -43,6 +43,10 @@ _SAID = {
     Kind.CANCELLED: (logging.INFO, "job cancelled"),
     Kind.TAKEN_OVER: (logging.WARNING, "runs taken over from dead workers: {act.value}"),
     Kind.SENT_AGAIN: (logging.WARNING, "lost messages sent again: {act.value}"),
+    Kind.WENT_BACK: (
+        logging.WARNING,
+        "Redis lost its last writes (it crashed, or a replica took over). What it takes for running is run again.",
+    ),
 }
 _COMMON: tuple[Processor, ...] = (
     merge_contextvars,

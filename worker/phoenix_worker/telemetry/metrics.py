@@ -73,6 +73,9 @@ class Meters:
             "phoenix_recoveries", "Runs of dead workers, and lost messages, that were set going again.", ["what"],
             registry=registry,
         )  # fmt: skip
+        self.rollbacks = Counter(
+            "phoenix_redis_rollbacks", "Times that Redis came back without its last writes.", registry=registry
+        )
         self.calls = Counter(
             "phoenix_proxmox_calls", "Calls to Proxmox.", ["method", "endpoint", "status"], registry=registry
         )
@@ -93,6 +96,8 @@ class Meters:
                 self.recoveries.labels("run").inc(act.value)
             case Kind.SENT_AGAIN:
                 self.recoveries.labels("message").inc(act.value)
+            case Kind.WENT_BACK:
+                self.rollbacks.inc()
 
     def count_call(self, request: Request, status: str, seconds: float) -> None:
         """Count a call to Proxmox."""

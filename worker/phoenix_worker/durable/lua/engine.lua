@@ -219,7 +219,10 @@ end
 local function set_aside(id, why)
   local t = key('t:', id)
   redis.call('ZREM', key('due'), id)
-  if redis.call('TYPE', t).ok == 'hash' then redis.call('HSET', t, 'state', 'aside', 'aside', why) end
+  if redis.call('TYPE', t).ok == 'hash' then
+    pcall(unpark, id)
+    redis.call('HSET', t, 'state', 'aside', 'aside', why)
+  end
   redis.call('ZADD', key('aside'), stamp(now()), id)
   redis.call('EXPIRE', key('aside'), KEEP)
 end

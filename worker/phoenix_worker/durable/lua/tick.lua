@@ -1,9 +1,60 @@
 -- A worker lives: its heartbeat, the reaping of those that do not, and the return of what is overdue.
 -- ARGV: prefix, clock, worker, heartbeat TTL, resume queue, runs without progress until a task is given up, give-up text,
--- chord lease.
+-- chord lease, and what the worker knows of the clock: when its last tick was, how many seconds ago that is by its own clock,
+-- and `set` then. '' in its first tick, which takes nobody for dead: the clock may have been set, and who lives beats soon.
 -- Answers: seconds until the next record is due ('' if none is); runs taken from dead workers; messages sent again; what
--- `give` tells of each who was given the end of the run it shared.
+-- `give` tells of each who was given the end of the run it shared; now; `set`; `ticks`; ids and run numbers of what this
+-- worker runs, as the ledger has it.
 local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
+
+local function move_scores(set, by)
+  local all = redis.call('ZRANGE', key(set), 0, -1, 'WITHSCORES')
+  for i = 1, #all, 2 do redis.call('ZADD', key(set), stamp(tonumber(all[i + 1]) + by), all[i]) end
+end
+
+local function move_fields(hash, by, fields)
+  for _, field in ipairs(fields) do
+    local at = redis.call('HGET', hash, field)
+    if at then redis.call('HSET', hash, field, stamp(tonumber(at) + by)) end
+  end
+end
+
+local function move_member(id, by)
+  move_fields(key('t:', id), by, {'parked', 'since', 'begun'})
+  local sleeps = {}
+  for _, step in ipairs(redis.call('HKEYS', key('j:', id))) do
+    if string.match(step, '^~%d+$') then sleeps[#sleeps + 1] = step end
+  end
+  move_fields(key('j:', id), by, sleeps)
+end
+
+-- The clock of Redis was set, by so many seconds: whatever is open keeps its distance from now.
+local function move_times(by)
+  for _, set in ipairs({'due', 'watch', 'workers', 'open'}) do move_scores(set, by) end
+  for _, job in ipairs(redis.call('ZRANGE', key('open'), 0, -1)) do
+    attempt(job, function()
+      move_fields(key('job:', job), by, {'created'})
+      for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do move_member(id, by) end
+    end)
+  end
+  for _, event in ipairs(redis.call('HKEYS', key('watched'))) do
+    local read, watch = pcall(cjson.decode, redis.call('HGET', key('watched'), event))
+    if read and type(watch) == 'table' and tonumber(watch.since) then
+      watch.since = stamp(tonumber(watch.since) + by)
+      redis.call('HSET', key('watched'), event, cjson.encode(watch))
+    end
+  end
+  -- Its TTL counts by the same clock: set back, a dead worker's turn would last as long as that.
+  redis.call('DEL', key('watch:turn'))
+  redis.call('INCRBYFLOAT', key('set'), stamp(by))
+end
+
+-- A worker that was taken for dead stood still itself, and knows nothing of the clock.
+if (ARGV[9] or '') ~= '' and redis.call('ZSCORE', key('workers'), worker) then
+  local moved = tonumber(redis.call('GET', key('set')) or 0) - tonumber(ARGV[11])
+  local by = now() - (tonumber(ARGV[9]) + tonumber(ARGV[10]) + moved)
+  if math.abs(by) > ttl / 2 then move_times(by) end
+end
 redis.call('ZADD', key('workers'), stamp(now()), worker)
 
 local taken, repeated = 0, 0
@@ -16,7 +67,7 @@ local function bury_worker(dead)
   redis.call('ZREM', key('workers'), dead)
 end
 
-local deaths = redis.call('ZRANGEBYSCORE', key('workers'), '-inf', stamp(now() - ttl))
+local deaths = ARGV[9] == '' and {} or redis.call('ZRANGEBYSCORE', key('workers'), '-inf', stamp(now() - ttl))
 for _, dead in ipairs(deaths) do bury_worker(dead) end
 
 -- The place of the message that will be taken next from a queue; '' where it cannot be told.
@@ -84,4 +135,10 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now())
   attempt(id, function() serve(id) end)
 end
 local next = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
-return answer(next[2] and stamp(tonumber(next[2]) - now()) or '', taken, repeated, given)
+local mine = {}
+for _, id in ipairs(redis.call('SMEMBERS', key('runs:', worker))) do
+  mine[#mine + 1] = id
+  mine[#mine + 1] = redis.call('HGET', key('t:', id), 'run') or ''
+end
+return answer(next[2] and stamp(tonumber(next[2]) - now()) or '', taken, repeated, given, stamp(now()),
+  redis.call('GET', key('set')) or '0', redis.call('INCR', key('ticks')), mine)

@@ -1,0 +1,153 @@
+"""The clock of Redis is set while workers live: nobody is taken for dead, and nothing comes an hour late."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_worker.durable.keeper import Keeper
+from phoenix_worker.durable.ledger import Bell, Ledger
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from tests.support.driven_ledger import DrivenLedger
+
+TTL, HOUR = 5.0, 3600.0
+
+
+class SetClock(Ledger):
+    """A ledger on a Redis whose clock is set by so many seconds."""
+
+    ahead = 0.0
+    rung: list[Bell]
+
+    @property
+    def clock(self) -> str:
+        return f"{time.time() + self.ahead:.6f}"
+
+    @clock.setter
+    def clock(self, _: str) -> None:
+        """As Ledger makes it."""
+
+
+@pytest.fixture
+def ledger(redis_client: Redis) -> SetClock:
+    rung: list[Bell] = []
+    made = SetClock(redis_client, rung.extend)
+    made.rung = rung
+    return made
+
+
+class NoEvents:
+    def send(self, *_: object, **__: object) -> None:
+        """Nobody looks on."""
+
+
+def keeper(ledger: Ledger, name: str, running: set[str]) -> Keeper:
+    return Keeper(
+        ledger, name, ttl=TTL, max_idle_runs=5, give_up="{}", chord_lease=6.0,
+        revoked=list, running=lambda: running, events=NoEvents(),  # type: ignore[arg-type]  # nobody looks on
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("step", [HOUR, -HOUR])
+def test_who_lives_keeps_what_it_runs(driven: DrivenLedger, ledger: SetClock, redis_client: Redis, step: float) -> None:
+    run = driven.taken(101)
+    workers = [keeper(ledger, name, {run.id}) for name in ("w1", "w2")]
+    for one in workers * 2:
+        one._tick()
+    ledger.ahead = step
+    for one in reversed(workers * 2):
+        one._tick()
+    assert redis_client.hmget(f"phoenix:t:{run.id}", "state", "by") == ["running", "w1"]
+    beats = [redis_client.zscore("phoenix:workers", name) or 0.0 for name in ("w1", "w2")]
+    assert [abs(at - time.time() - step) < TTL for at in beats] == [True, True]
+    assert float(redis_client.get("phoenix:set") or 0) == pytest.approx(step, abs=TTL)
+
+
+@pytest.mark.parametrize("step", [HOUR, -HOUR])
+def test_what_is_due_is_due_as_long_from_now_as_before(
+    driven: DrivenLedger, ledger: SetClock, redis_client: Redis, step: float
+) -> None:
+    run = driven.taken(101)
+    one = keeper(ledger, "w1", {run.id})
+    one._tick()
+    driven.say("retry", run, "", 30, "busy")
+    driven.ledger.call("wait", driven.taken(102).id, "1", "", "upid/x", "x", json.dumps({"class": "c"}), 40)
+    began = {name: float(redis_client.hget(f"phoenix:t:{run.id}", name) or 0) for name in ("since", "begun", "parked")}
+    ledger.ahead = step
+    one._tick()
+    due = float(redis_client.zscore("phoenix:due", run.id) or 0)
+    assert due - float(ledger.clock) == pytest.approx(30, abs=TTL)
+    look = float(redis_client.zscore("phoenix:watch", "upid/x") or 0)
+    assert look - float(ledger.clock) == pytest.approx(40, abs=TTL)
+    since = float(json.loads(redis_client.hget("phoenix:watched", "upid/x") or "{}")["since"])
+    assert since == pytest.approx(float(ledger.clock), abs=TTL)
+    moved = {name: float(redis_client.hget(f"phoenix:t:{run.id}", name) or 0) - at for name, at in began.items()}
+    assert moved == {name: pytest.approx(step, abs=TTL) for name in began}
+    assert float(redis_client.hget(f"phoenix:job:{run.job}", "created") or 0) == pytest.approx(
+        time.time() + step, abs=TTL
+    )
+
+
+def test_a_message_that_got_lost_is_sent_again_within_seconds(
+    driven: DrivenLedger, ledger: SetClock, redis_client: Redis
+) -> None:
+    one = keeper(ledger, "w1", set())
+    one._tick()
+    asked = driven.asked(101)
+    redis_client.delete(QUEUE)
+    ledger.ahead = -HOUR
+    assert one._tick() < TTL
+    ledger.ahead += 3.0
+    ledger.call("tick", "w9", TTL, RESUME_QUEUE, 5, "", 6.0, "")
+    assert [bell.id for bell in ledger.rung] == [asked]
+
+
+def test_a_worker_that_stood_still_sets_nobody_s_clock(
+    driven: DrivenLedger, ledger: SetClock, redis_client: Redis
+) -> None:
+    """Its own clock stood still with its machine. It was taken for dead meanwhile, which tells it so."""
+    run = driven.taken(101)
+    asleep, awake = keeper(ledger, "w1", {run.id}), keeper(ledger, "w2", set())
+    for one in (asleep, awake):
+        one._tick()
+    redis_client.zadd("phoenix:workers", {"w1": time.time() - 2 * TTL})
+    awake._tick()
+    assert redis_client.zscore("phoenix:workers", "w1") is None
+    ledger.ahead = 60.0
+    redis_client.zadd("phoenix:workers", {"w2": time.time() + 60})
+    asleep._tick()
+    assert redis_client.get("phoenix:set") is None
+
+
+def test_a_worker_in_its_first_tick_takes_nobody_for_dead(
+    driven: DrivenLedger, ledger: SetClock, redis_client: Redis
+) -> None:
+    run = driven.taken(101)
+    redis_client.zadd("phoenix:workers", {"w1": time.time() - 2 * TTL})
+    new = keeper(ledger, "w2", set())
+    new._tick()
+    assert redis_client.hget(f"phoenix:t:{run.id}", "state") == "running"
+    new._tick()
+    assert redis_client.hget(f"phoenix:t:{run.id}", "state") != "running"
+
+
+def test_what_a_worker_does_not_run_is_given_back_after_two_ticks(
+    driven: DrivenLedger, ledger: SetClock, redis_client: Redis
+) -> None:
+    lost, own = driven.taken(101), driven.taken(102)
+    one = keeper(ledger, "w1", {own.id})
+    one._tick()
+    assert redis_client.hget(f"phoenix:t:{lost.id}", "state") == "running", "its claim may just now be answered"
+    one._tick()
+    assert redis_client.hget(f"phoenix:t:{lost.id}", "state") == "parked"
+    assert redis_client.smembers("phoenix:runs:w1") == {own.id}
+    one._tick()
+    assert [bell.id for bell in ledger.rung] == [lost.id]
+    assert redis_client.hget(f"phoenix:t:{own.id}", "state") == "running"
