@@ -309,7 +309,7 @@ class LedgerWorld(RuleBasedStateMachine):
         self.pass_time(self.worker)
 
     def pass_time(self, worker: str) -> None:
-        *_, given = self.ledger.call("tick", worker, TTL, RESUME_QUEUE, 1000, "{}")
+        _, _, _, given, *_ = self.ledger.call("tick", worker, TTL, RESUME_QUEUE, 1000, "{}")
         for task_id, verdict, *_ in given:
             assert self.field(task_id, "state") == "done"
             assert self.client.get(f"result-{task_id}") == f"{verdict} of {task_id} in {task_id}"
