@@ -2,7 +2,7 @@
 # Flags for a command: make demo ARGS=--keep, make test ARGS="tests/unit -k plan".
 
 .DEFAULT_GOAL := test
-.PHONY: demo test test-browser bench chaos conformance check package audit test-tls clean
+.PHONY: demo test test-long test-browser bench chaos conformance check package audit test-tls clean
 
 INSTALLED := .venv/.installed
 EXTRAS := worker,monitor,demo,test
@@ -14,6 +14,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	@.venv/bin/pytest $(ARGS)
+
+# What takes longest: outages of half a minute, five failovers in a row. Run it before a release.
+test-long: $(INSTALLED)
+	@.venv/bin/pytest -m long $(ARGS)
 
 # A real browser before Flower, and a Celery client from npm. Installs Chromium by apt where it is missing, as root.
 test-browser: $(INSTALLED)

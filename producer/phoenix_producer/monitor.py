@@ -11,18 +11,34 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task
-from redis import Redis
 
+from phoenix_producer.client.connection import redis_client, with_settings
 from phoenix_producer.client.record import Recorder, recording
-from phoenix_producer.client.redis_url import REDIS_CA_FILE_VARIABLE, verified
+from phoenix_producer.client.redis_url import REDIS_CA_FILE_VARIABLE, place_of, verified
 from phoenix_producer.client.secret_files import redis_url_of
 from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE, ContractError
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
+    from redis import Redis
 
 _SECONDS = 5.0
 _TAKEN = {"task_id", "queue"}
+_SETTINGS = {
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "accept_content": ["json"],
+    "task_default_queue": QUEUE,
+    "task_queues": {QUEUE: {}, RESUME_QUEUE: {}},
+    "broker_connection_retry_on_startup": True,
+    "broker_transport_options": {
+        "priority_steps": [0, 3, 6, 9],
+        "socket_timeout": _SECONDS,
+        "socket_connect_timeout": _SECONDS,
+    },
+    "redis_socket_timeout": _SECONDS,
+    "redis_socket_connect_timeout": _SECONDS,
+}
 
 
 class Request(Task):  # type: ignore[type-arg] # the parameters are those of stubs alone
@@ -30,6 +46,7 @@ class Request(Task):  # type: ignore[type-arg] # the parameters are those of stu
 
     abstract = True
     redis: Redis
+    replicated: bool
 
     def apply_async(self, args: Any = None, kwargs: Any = None, *_: Any, **options: Any) -> AsyncResult[Any]:
         """Record a request, then put it on the queue of the workers, whatever queue Flower was given.
@@ -38,7 +55,7 @@ class Request(Task):  # type: ignore[type-arg] # the parameters are those of stu
         """
         if refused := sorted(name for name in options.keys() - _TAKEN if options[name]):
             raise ContractError(f"Not supported for a request: {', '.join(refused)}. Only the arguments are taken.")
-        with recording(Recorder(self.redis, "Flower")):
+        with recording(Recorder(self.redis, "Flower", replicated=self.replicated)):
             return super().apply_async(args, kwargs, task_id=options.get("task_id"), queue=QUEUE)
 
 
@@ -48,24 +65,11 @@ def _asked_for(*_: Any, **__: Any) -> None:
 
 def build(url: str) -> Celery:
     """Build the app; nothing is connected yet."""
-    app = Celery("phoenix_monitor", broker=url, backend=url)  # the current one: Flower reads results by that alone
-    app.conf.update(
-        task_serializer="json",
-        result_serializer="json",
-        accept_content=["json"],
-        task_default_queue=QUEUE,
-        task_queues={QUEUE: {}, RESUME_QUEUE: {}},
-        broker_connection_retry_on_startup=True,
-        broker_transport_options={
-            "priority_steps": [0, 3, 6, 9],
-            "socket_timeout": _SECONDS,
-            "socket_connect_timeout": _SECONDS,
-        },
-        redis_socket_timeout=_SECONDS,
-        redis_socket_connect_timeout=_SECONDS,
-    )
-    client = Redis.from_url(url, decode_responses=True, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
-    base = type("MonitorRequest", (Request,), {"abstract": True, "redis": client})
+    app = Celery("phoenix_monitor")  # the current one: Flower reads results by that alone
+    app.conf.update(with_settings(_SETTINGS, url))
+    client = redis_client(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
+    replicated = place_of(url).master is not None
+    base = type("MonitorRequest", (Request,), {"abstract": True, "redis": client, "replicated": replicated})
     for name in sorted(REQUESTS - {REFUSE}):
         app.task(name=name, base=base)(_asked_for)
     return app

@@ -145,6 +145,7 @@ def test_work_goes_on_after_a_cut_that_nobody_was_told_of(
     survives(client, redis_client, worker, outage=wire.cut())
 
 
+@pytest.mark.long
 def test_half_a_minute_behind_a_cut_wire(
     redis_client: Redis,
     client: Asking,
@@ -157,6 +158,7 @@ def test_half_a_minute_behind_a_cut_wire(
     survives(client, redis_client, *workers, outage=wire.cut(), lasts=HALF_A_MINUTE)
 
 
+@pytest.mark.long
 def test_half_a_minute_of_a_redis_that_stands_still(
     redis_server: RedisServer,
     redis_client: Redis,

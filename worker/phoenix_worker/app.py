@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from celery import Celery
 
+from phoenix_producer.client.connection import with_settings
 from phoenix_producer.contract import REFUSE, REQUESTS
 from phoenix_worker.actions.abandon import abandon
 from phoenix_worker.actions.watch_tasks import Probe
@@ -48,8 +49,8 @@ def build(settings: Settings) -> Celery:
     defaults = defaults_of(settings)
     load(settings.catalog, defaults)
     redis_url = redis_of(settings)
-    app = Celery("phoenix_worker", broker=redis_url, backend=redis_url, set_as_current=False)
-    app.conf.update(CELERY_SETTINGS)
+    app = Celery("phoenix_worker", set_as_current=False)
+    app.conf.update(with_settings(CELERY_SETTINGS, redis_url))
     shell = node_shell(settings)
     probe = Probe(proxmox, shell, settings.patience)
     engine = Engine(

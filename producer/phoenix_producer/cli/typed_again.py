@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from kombu.utils.url import sanitize_url
+from phoenix_producer.client.redis_url import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,4 +39,4 @@ def _given(parameter: Any, value: Any) -> Iterator[str]:
     elif isinstance(value, bool):
         yield (parameter.opts if value else parameter.secondary_opts)[0]
     else:
-        yield from (parameter.opts[0], sanitize_url(str(value)) if "://" in str(value) else str(value))
+        yield from (parameter.opts[0], place_of(str(value)).shown() if "://" in str(value) else str(value))

@@ -17,20 +17,19 @@ import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.states import READY_STATES
 from kombu.exceptions import OperationalError
-from kombu.utils.url import sanitize_url
-from redis import Redis, RedisError
+from redis import RedisError
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import AuthenticationError
 from redis.retry import Retry
 
 from phoenix_producer.client.channel import Entry, LoginRefused, NoSuchDatabase, Unreachable, used_before
+from phoenix_producer.client.connection import celery_urls, redis_client, with_settings
 from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
-from phoenix_producer.client.redis_url import usable
+from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.contract import QUEUE
 
 if TYPE_CHECKING:
@@ -38,7 +37,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kombu.connection import ConnectionPool
+    from redis import Redis
     from redis.client import Pipeline
+
+    from phoenix_producer.client.redis_url import RedisPlace
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +79,13 @@ class Link:
     """
 
     def __init__(self, url: str, requester: str = "") -> None:
-        self._url = usable(url)
+        self._url = url
+        self._place = place_of(url)
         self._requester = requester
         self._app = Celery(
             "phoenix_producer",
             loader="celery.loaders.app:AppLoader",
-            config_source=_SETTINGS,
+            config_source=with_settings(_SETTINGS, url),
             set_as_current=False,
             autofinalize=False,
             fixups=[],
@@ -103,7 +106,7 @@ class Link:
         """
         message = self._app.amqp.create_task_message(str(request_id), name, list(args), kwargs)
         outgoing = Outgoing(name, str(request_id), 0, QUEUE, message.body, message.headers, message.properties)
-        recorder = Recorder(self._client, self._requester)
+        recorder = Recorder(self._client, self._requester, replicated=self._place.master is not None)
         with self._reaching():
             if not recorder(outgoing):
                 self._insist_on_same(outgoing)
@@ -169,34 +172,34 @@ class Link:
         return self._wires
 
     def _connect(self) -> _Wires:
-        client = Redis.from_url(
+        client = redis_client(
             self._url,
-            decode_responses=True,
             protocol=2,
             socket_connect_timeout=_CONNECT_SECONDS,
             socket_timeout=_ANSWER_SECONDS,
             retry=Retry(ExponentialBackoff(cap=0.5, base=0.1), 3),
         )
-        return _Wires(os.getpid(), client, self._app.connection_for_write(self._url).Pool(limit=10))
+        broker = self._app.connection_for_write(celery_urls(self._url)["broker_url"])
+        return _Wires(os.getpid(), client, broker.Pool(limit=10))
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         try:
             yield
         except AuthenticationError as error:
-            problem = _login_of(self._url, str(error))
+            problem = _login_of(self._place, str(error))
             raise LoginRefused(
-                f"Redis at {sanitize_url(self._url)} {problem}. It reads redis://:PASSWORD@HOST:PORT/0, with special "
+                f"Redis at {self._place.shown()} {problem}. It reads redis://:PASSWORD@HOST:PORT/0, with special "
                 "characters of the password percent-encoded."
             ) from error
         except RedisError as error:
             if _NO_SUCH_DATABASE in str(error):
                 raise NoSuchDatabase(
-                    f"Redis at {sanitize_url(self._url)} has no database with that number. Use the "
+                    f"Redis at {self._place.shown()} has no database with that number. Use the "
                     "workers' PHOENIX_REDIS_URL."
                 ) from error
             raise Unreachable(
-                f"Redis at {sanitize_url(self._url)} cannot be used: {str(error).rstrip('.')}. Is it running there? "
+                f"Redis at {self._place.shown()} cannot be used: {str(error).rstrip('.')}. Is it running there? "
                 "Its address is read from PHOENIX_REDIS_URL."
             ) from error
 
@@ -206,8 +209,8 @@ class Link:
             raise used_before(outgoing.id, " ".join(before))
 
 
-def _login_of(url: str, why: str) -> str:
-    given = urlsplit(url).password is not None
+def _login_of(place: RedisPlace, why: str) -> str:
+    given = place.password is not None
     if given and "any password configured" in why:
         return "has no password, and PHOENIX_REDIS_URL gives one"
     return "refuses the password in PHOENIX_REDIS_URL" if given else "wants a password, and PHOENIX_REDIS_URL has none"

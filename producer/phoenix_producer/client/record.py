@@ -8,6 +8,7 @@ publishes with its own Celery app is never touched.
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+logger = logging.getLogger(__name__)
+
 PREFIX = "phoenix:"
 """Of all keys of the ledger on a Redis that may be shared."""
 
@@ -31,6 +34,9 @@ JOB_HEADER = "phoenix_job"
 LEDGER_LUA = files(__package__).joinpath("ledger.lua").read_text(encoding="utf-8")
 _RECORD_LUA = files(__package__).joinpath("record.lua").read_text(encoding="utf-8")
 
+
+_REPLICATION_MS = 500
+"""How long a request waits for a replica to have it."""
 
 _SUBJECT = 64
 """Characters of a first argument that are kept of it: a CTID has nine, a job's id 36."""
@@ -105,9 +111,11 @@ def _before_publish(
 class Recorder:
     """Records requests of a producer, each of which begins a job of its own id."""
 
-    def __init__(self, client: Redis, requester: str = "") -> None:
+    def __init__(self, client: Redis, requester: str = "", *, replicated: bool = False) -> None:
+        self._client = client
         self._script = client.register_script(LEDGER_LUA + _RECORD_LUA)
         self._requester = requester
+        self._replicated = replicated
 
     def __call__(self, outgoing: Outgoing) -> bool:
         """Record one request; return whether it is new. One that is not need not be sent again.
@@ -117,7 +125,23 @@ class Recorder:
         """
         entry = outgoing.entry(outgoing.id, requester=self._requester)
         try:
-            return bool(self._script(args=[PREFIX, "", outgoing.id, outgoing.generation, entry]))
+            return bool(self._record([PREFIX, "", outgoing.id, outgoing.generation, entry]))
         except Exception:
             del outgoing.headers[JOB_HEADER]
             raise
+
+    def _record(self, args: list[Any]) -> Any:
+        """Run the script; with Sentinels, wait until a replica has its writes: it may be the master soon."""
+        if not self._replicated:
+            return self._script(args=args)
+        with self._client.pipeline(transaction=False) as pipe:
+            self._script(args=args, client=pipe)
+            pipe.wait(1, _REPLICATION_MS)
+            made, replicas = pipe.execute(raise_on_error=False)
+        if isinstance(made, Exception):
+            raise made
+        if isinstance(replicas, Exception) or not replicas:
+            logger.warning(
+                "No replica of Redis has the request yet: it is lost if the master fails in this moment (%s).", replicas
+            )
+        return made

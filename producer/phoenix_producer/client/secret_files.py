@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, usable
+from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, place_of, usable
 from phoenix_producer.contract import ContractError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REDIS_PASSWORD_VARIABLE = "PHOENIX_REDIS_PASSWORD"  # noqa: S105 - a name
+SENTINEL_PASSWORD_VARIABLE = "PHOENIX_SENTINEL_PASSWORD"  # noqa: S105 - a name
 
 
 def secret(environ: Mapping[str, str | None], name: str) -> str | None:
@@ -33,19 +34,30 @@ def secret(environ: Mapping[str, str | None], name: str) -> str | None:
 
 
 def redis_url_of(environ: Mapping[str, str | None]) -> str:
-    """Return the URL of Redis with its password, from wherever each of them comes. Raises ContractError."""
+    """Return the URL of Redis with its passwords, from wherever each of them comes. Raises ContractError."""
     url = usable(secret(environ, REDIS_URL_VARIABLE) or DEFAULT_REDIS_URL)
-    return with_password(url, secret(environ, REDIS_PASSWORD_VARIABLE))
+    return with_passwords(url, secret(environ, REDIS_PASSWORD_VARIABLE), secret(environ, SENTINEL_PASSWORD_VARIABLE))
 
 
-def with_password(url: str, password: str | None) -> str:
-    """Put a password into a usable URL that has none, with whatever characters. Raises ContractError if it has one."""
-    if not password:
-        return url
-    scheme, rest = url.split("://", 1)
-    if urlsplit(url).password is not None:
+def with_passwords(url: str, password: str | None, of_sentinels: str | None = None) -> str:
+    """Put passwords into a usable URL that has none, with whatever characters.
+
+    Raises ContractError if it has one already, or names no Sentinels that could want one.
+    """
+    parts, place = urlsplit(url), place_of(url)
+    if password and place.password is not None:
         raise ContractError(
             f"{REDIS_URL_VARIABLE} has a password, and {REDIS_PASSWORD_VARIABLE} is set too: unset one of them."
         )
-    user, at, host = rest.rpartition("@")
-    return f"{scheme}://{user if at else ''}:{quote(password, safe='')}@{host}"
+    if of_sentinels and place.master is None:
+        raise ContractError(f"{SENTINEL_PASSWORD_VARIABLE} is set, and {REDIS_URL_VARIABLE} names no Sentinels.")
+    if of_sentinels and "sentinel_password" in place.options:
+        raise ContractError(
+            f"{REDIS_URL_VARIABLE} has a sentinel_password, and {SENTINEL_PASSWORD_VARIABLE} is set too: unset one."
+        )
+    if password:
+        user, at, hosts = parts.netloc.rpartition("@")
+        parts = parts._replace(netloc=f"{user if at else ''}:{quote(password, safe='')}@{hosts}")
+    if of_sentinels:
+        parts = parts._replace(query=urlencode(place.options | {"sentinel_password": of_sentinels}, safe="/"))
+    return urlunsplit(parts)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from celery import Celery
-from kombu.utils.url import sanitize_url
-from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
+from phoenix_producer.client.connection import redis_client, with_settings
 from phoenix_producer.client.record import PREFIX
+from phoenix_producer.client.redis_url import place_of
 from phoenix_worker.app import node_shell
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Catalog, load
@@ -98,9 +98,7 @@ def _about(ctid: object, problem: str) -> str:
 def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
     url = redis_of(settings)
     once = Retry(NoBackoff(), 0)
-    with Redis.from_url(
-        url, decode_responses=True, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S, retry=once
-    ) as client:
+    with redis_client(url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S, retry=once) as client:
         try:
             facts = redis_facts(client, url)
             seconds, _ = client.time()
@@ -112,9 +110,9 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
             remedy = "Is it running there? Its address is read from PHOENIX_REDIS_URL."
             if "certificate" in str(trouble):
                 remedy = "Let PHOENIX_REDIS_CA_FILE name the CA, and PHOENIX_REDIS_URL a name in the certificate."
-            yield error("Redis", f"{sanitize_url(url)} cannot be used: {str(trouble).rstrip('.')}", remedy)
+            yield error("Redis", f"{place_of(url).shown()} cannot be used: {str(trouble).rstrip('.')}", remedy)
             return
-    yield fine("Redis", f"{sanitize_url(url)} answers")
+    yield fine("Redis", f"{place_of(url).shown()} answers")
     yield from redis.judge(facts)
     if not facts.forbidden:
         said = _ask_workers(url, alive) if alive else []
@@ -123,8 +121,8 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
 
 
 def _ask_workers(url: str, alive: int) -> list[workers.WorkerFacts]:
-    app = Celery("phoenix_check", broker=url, set_as_current=False)
-    app.conf.update(CELERY_SETTINGS)
+    app = Celery("phoenix_check", set_as_current=False)
+    app.conf.update(with_settings(CELERY_SETTINGS, url))
     with app.connection_for_write() as connection:
         return about.ask(app, connection, at_most=alive, seconds=_PATIENCE_S)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from redis.exceptions import NoPermissionError, ResponseError
 
 from phoenix_producer.client.record import PREFIX
+from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.contract import QUEUE
 from phoenix_worker.core.checkup.redis import RedisFacts
 
@@ -28,7 +28,7 @@ def redis_facts(client: Redis, url: str) -> RedisFacts:
         client.info("server"),
         client.info("persistence") | client.info("memory") | client.info("replication"),
     )
-    parts = urlsplit(url)
+    place = place_of(url)
     return RedisFacts(
         product=_product(server),
         compatible=tuple(int(part) for part in str(server["redis_version"]).split(".")),
@@ -39,10 +39,10 @@ def redis_facts(client: Redis, url: str) -> RedisFacts:
         used_bytes=int(rest.get("used_memory", 0)),
         limit_bytes=int(rest.get("maxmemory", 0)),
         clock_ahead_s=_clock(client),
-        encrypted=parts.scheme == "rediss",
-        password=parts.password is not None,
-        local=(parts.hostname or "localhost").startswith(_LOOPBACK),
-        user=parts.username or "default",
+        encrypted=place.is_encrypted,
+        password=place.password is not None,
+        local=all(host.startswith(_LOOPBACK) for host, _ in place.hosts),
+        user=place.username or "default",
         set_aside=_set_aside(client),
         forbidden=_forbidden(client),
     )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps
 from celery.worker import state
-from redis import Redis, RedisError
+from redis import RedisError
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
+from phoenix_producer.client.connection import redis_client
 from phoenix_worker.durable import transport
 from phoenix_worker.durable.celery_settings import SILENCE
 from phoenix_worker.durable.chord import chord_lease
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from celery import Celery
+    from redis import Redis
 
     from phoenix_worker.durable.run import Run
 
@@ -38,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 MAX_IDLE_RUNS = 5
 """How many workers a task may take with it, one run after the other without progress, before it is given up."""
+
+_ONE_SECOND = 1.0
 
 _GIVE_UP = json.dumps(
     {
@@ -59,9 +64,8 @@ _NO_VERDICT = json.dumps(
 
 def ledger_client(url: str) -> Redis:
     """Return a client that opens closed connections again, and sees dead ones in seconds. What waits is `patience`."""
-    client = Redis.from_url(
+    client = redis_client(
         url,
-        decode_responses=True,
         socket_timeout=SILENCE,
         socket_connect_timeout=SILENCE,
         socket_keepalive=True,
@@ -159,15 +163,21 @@ class Engine:
             """Celery stops and starts the parts of its consumer when Redis drops: in between, Redis is waited for.
 
             Celery itself begins anew at once, several times a second, when Redis answers but takes no writes; and up
-            to half a minute late after a long outage.
+            to half a minute late after a long outage. A Sentinel that lags behind the others sends it to the old master
+            a few times; after five in a second Celery logs a critical error.
             """
+
+            began = -_ONE_SECOND
 
             def start(self, consumer: Any) -> None:
                 engine.events.join(consumer)
 
             def stop(self, consumer: Any) -> None:
                 if consumer.blueprint.state == bootsteps.RUN:  # type: ignore[attr-defined]  # not in its stubs
+                    if time.monotonic() - self.began < _ONE_SECOND:
+                        time.sleep(_ONE_SECOND / 2)
                     patience.until_answered(engine.write, meanwhile=state.maybe_shutdown)
+                    self.began = time.monotonic()
 
         app.steps["worker"].add(EngineStep)
         app.steps["consumer"].add(ReturnStep)

@@ -113,7 +113,7 @@ class Keeper(threading.Thread):
         self._give_back(set(zip(mine[::2], mine[1::2], strict=True)))
         for kind, count in ((Kind.TAKEN_OVER, taken_over), (Kind.SENT_AGAIN, sent_again)):
             if count:
-                tell(Act(kind, value=int(number)))
+                tell(Act(kind, value=int(count)))
         for told in given:
             self._tell_given(told)
         for task_id in self._revoked():

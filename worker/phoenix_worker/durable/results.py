@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from celery.backends.redis import RedisBackend
+from celery.backends.redis import RedisBackend, SentinelBackend
 from celery.states import READY_STATES
 
 from phoenix_worker.durable.patience import patience
@@ -65,12 +65,17 @@ class PatientBackend(RedisBackend):
         return patience.until_answered(lambda: super(PatientBackend, self).on_chord_part_return(*args, **kwargs))
 
 
+class PatientSentinelBackend(PatientBackend, SentinelBackend):
+    """The same, of the master that Sentinels name."""
+
+
 def _in_chord(request: Any) -> bool:
     """Return whether the chord's body reads the result as soon as it is counted, which is before the task ends."""
     return bool(request and request.chord)
 
 
 def store_patiently(app: Celery) -> None:
-    """Make an app whose result backend is Redis use this one."""
-    ours = f"{PatientBackend.__module__}:{PatientBackend.__qualname__}"
-    app.loader.override_backends = {**app.loader.override_backends, "redis": ours, "rediss": ours}
+    """Make an app whose result backend is Redis use these."""
+    redis, sentinel = (f"{one.__module__}:{one.__qualname__}" for one in (PatientBackend, PatientSentinelBackend))
+    ours = {"redis": redis, "rediss": redis, "sentinel": sentinel}
+    app.loader.override_backends = {**app.loader.override_backends, **ours}

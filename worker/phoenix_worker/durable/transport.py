@@ -29,10 +29,10 @@ _PARSING = (ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
 """What kombu's parser raises for text that is no JSON, or that pretends to be one of its own types."""
 
 
-_channels: WeakSet[Channel] = WeakSet()
+_channels: WeakSet[_Refusing] = WeakSet()
 
 
-class Channel(redis.Channel):
+class _Refusing:
     """Puts a refusal in the place of an item that cannot be parsed."""
 
     connection: Any
@@ -59,10 +59,17 @@ class Channel(redis.Channel):
             return True
 
 
-class Transport(redis.Transport):
+class Channel(_Refusing, redis.Channel):
+    """That of redis:// and rediss://."""
+
+
+class SentinelChannel(_Refusing, redis.SentinelChannel):
+    """That of sentinel://."""
+
+
+class _Answering:
     """Delivers what Celery can run, and for anything else a refusal, which answers whoever can be answered."""
 
-    Channel = Channel
     delivering = False
     public: Collection[str] | None = None
     """The tasks that anybody may have run; None where messages are not held to any."""
@@ -78,13 +85,13 @@ class Transport(redis.Transport):
             refusal = message(REFUSE, queue, given or str(uuid.uuid4()), why)
         else:
             refusal = message(REFUSE, queue, str(uuid.uuid5(uuid.NAMESPACE_OID, repr(given))), why, given)
-        super()._deliver(refusal, queue)
+        super()._deliver(refusal, queue)  # type: ignore[misc]  # kombu's
 
     def _deliver(self, message: Any, queue: Any) -> None:
         self.delivering = True
         why = self._objection(message) if queue in _QUEUES else None
         if why is None:
-            super()._deliver(message, queue)
+            super()._deliver(message, queue)  # type: ignore[misc]  # kombu's
         else:
             self.refuse(message, why, queue)
 
@@ -95,6 +102,18 @@ class Transport(redis.Transport):
         return objection_to_request(message, self.public)
 
 
+class Transport(_Answering, redis.Transport):
+    """That of redis:// and rediss://."""
+
+    Channel = Channel
+
+
+class SentinelTransport(_Answering, redis.SentinelTransport):
+    """That of sentinel://."""
+
+    Channel = SentinelChannel
+
+
 def renew() -> None:
     """Close the idle connections on which this process publishes."""
     for channel in list(_channels):
@@ -102,12 +121,13 @@ def renew() -> None:
 
 
 def use(public: Collection[str] | None) -> None:
-    """Have all that this process connects to by redis:// and rediss:// use this transport.
+    """Have all that this process connects to by redis://, rediss:// and sentinel:// use these transports.
 
     With `public`, what others push may name only these tasks, and embed no others.
     """
-    Transport.public = public
+    _Answering.public = public
     # By its name in `broker_transport` it would take the place of redis:// in Celery's banner and before Flower, which
     # shows no queues of a broker that it does not know.
     patience.renew.append(renew)
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:{Transport.__name__}"))
+    TRANSPORT_ALIASES["sentinel"] = f"{__name__}:{SentinelTransport.__name__}"

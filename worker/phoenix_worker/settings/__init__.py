@@ -6,14 +6,14 @@ import difflib
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, verified
-from phoenix_producer.client.secret_files import secret, with_password
+from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, place_of, verified
+from phoenix_producer.client.secret_files import secret, with_passwords
 from phoenix_producer.contract import ContractError
 from phoenix_worker.catalog.resolve import Defaults
 from phoenix_worker.catalog.scripts import IN_CONTAINER, ScriptPlaces
@@ -22,7 +22,7 @@ from phoenix_worker.settings import values
 
 ENV_FILE = ".env"
 _PREFIX = "PHOENIX_"
-_SECRET = ("redis_url", "redis_password", "proxmox_token_value", "webhook_secret")
+_SECRET = ("redis_url", "redis_password", "sentinel_password", "proxmox_token_value", "webhook_secret")
 """What may be read from files."""
 
 
@@ -38,7 +38,10 @@ class Settings(BaseSettings):
     redis_url: Annotated[
         SecretStr,
         AfterValidator(values.redis_url),
-        Field(description="Redis or Valkey: broker, results and ledger. `rediss://` for TLS."),
+        Field(
+            description="Redis or Valkey: broker, results and ledger. `rediss://` for TLS; "
+            "`sentinel://HOST:26379,HOST:26379/MASTER/0` for the master that Sentinels name, `sentinels://` over TLS."
+        ),
     ] = SecretStr(DEFAULT_REDIS_URL)
     redis_ca_file: Annotated[
         Path | None,
@@ -50,6 +53,9 @@ class Settings(BaseSettings):
     ] = None
     redis_password: Annotated[
         SecretStr | None, Field(description="Its password, with whatever characters, where the URL has none.")
+    ] = None
+    sentinel_password: Annotated[
+        SecretStr | None, Field(description="The password of the Sentinels themselves, where they want one.")
     ] = None
     catalog: Annotated[Path, Field(description="The catalog of containers. Read again when its content changes.")] = (
         Path("phoenix_lxc_configs.json")
@@ -183,16 +189,19 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _complete_url(self) -> Self:
-        if self.redis_password is not None:
-            url = with_password(self.redis_url.get_secret_value(), self.redis_password.get_secret_value())
-            object.__setattr__(self, "redis_url", SecretStr(url))
+        password, of_sentinels = (
+            one.get_secret_value() if one else None for one in (self.redis_password, self.sentinel_password)
+        )
+        url = with_passwords(self.redis_url.get_secret_value(), password, of_sentinels)
+        object.__setattr__(self, "redis_url", SecretStr(url))
         return self
 
     def secrets(self) -> list[str]:
         """Return what must be in no log: as it is, and as it stands in a URL."""
-        password = urlsplit(self.redis_url.get_secret_value()).password or ""
+        passwords = place_of(self.redis_url.get_secret_value()).secrets()
         webhook = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
-        return [self.proxmox_token_value.get_secret_value(), password, unquote(password), webhook]
+        in_urls = [quote(password, safe="") for password in passwords]
+        return [self.proxmox_token_value.get_secret_value(), *passwords, *in_urls, webhook]
 
 
 def redis_of(settings: Settings) -> str:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from celery import bootsteps
-from redis import Redis, RedisError
+from redis import RedisError
 from redis.exceptions import ResponseError
 
+from phoenix_producer.client.connection import redis_client
 from phoenix_worker.durable.ledger import EVENTS
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Webhooks(threading.Thread):
     def __init__(self, url: str, secret: str, redis_url: str, *, pauses: Sequence[float] = PAUSES) -> None:
         super().__init__(name="phoenix-webhooks", daemon=True)
         self._url, self._secret, self._pauses = url, secret, pauses
-        self._redis = Redis.from_url(redis_url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+        self._redis = redis_client(redis_url, socket_timeout=5, socket_connect_timeout=5)
         self._group = f"webhook:{hashlib.sha256(url.encode()).hexdigest()[:12]}"
         self._me = uuid.uuid4().hex
         self._session = requests.Session()

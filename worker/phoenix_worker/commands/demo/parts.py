@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dotenv import set_key
-from kombu.utils.url import sanitize_url
 from redis import Redis, RedisError
 
-from phoenix_producer.client.redis_url import usable
+from phoenix_producer.client.connection import redis_client
+from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.contract import ContractError
 from phoenix_worker.commands.demo.child import ChildProcess
 from phoenix_worker.commands.demo.embedded import ExternalRedis, RedisNotStarted, embedded_redis
@@ -109,10 +109,10 @@ def redis(directory: Path) -> Iterator[DemoRedis]:
 def _borrowed(url: str) -> Iterator[str]:
     """Use somebody's server, in a database that is empty before and afterwards."""
     try:
-        client = Redis.from_url(usable(url), decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+        client = redis_client(url, socket_timeout=5, socket_connect_timeout=5)
     except ContractError as error:
         raise BadSurroundings(f"REDIS_URL: {error} Or unset it: the demo then starts a server of its own.") from None
-    name = f"The Redis of REDIS_URL ({sanitize_url(url)})"
+    name = f"The Redis of REDIS_URL ({place_of(url).shown()})"
     with client:
         try:
             keys, title = client.dbsize(), f"{_version(client)} (REDIS_URL)"

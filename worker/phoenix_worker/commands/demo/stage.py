@@ -10,8 +10,7 @@ from importlib.metadata import version
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
-from kombu.utils.url import sanitize_url
-
+from phoenix_producer.client.redis_url import place_of
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
 from phoenix_worker.commands.demo import parts as demo_parts
 from phoenix_worker.proxmox.api import ProxmoxApi
@@ -59,7 +58,7 @@ class Stage:
 def set_up(screen: Screen, started: ExitStack, directory: Path, *, catalog: Path | None, clone_seconds: float) -> Stage:
     """Start Redis, Proxmox and a worker, and say so for each; `started` stops them. Without a catalog: the example."""
     redis = started.enter_context(demo_parts.redis(directory))
-    screen.say("Redis", f"{redis.title}, {sanitize_url(redis.url)}")
+    screen.say("Redis", f"{redis.title}, {place_of(redis.url).shown()}")
     simulator = started.enter_context(demo_parts.simulator(directory, clone_seconds=clone_seconds))
     screen.say("Proxmox", f"simulated by fakepve {version('fakepve')}, {simulator.url}, node {simulator.node}, empty")
     file = catalog.absolute() if catalog else _example(directory)

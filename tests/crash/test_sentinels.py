@@ -1,0 +1,115 @@
+"""Redis under Sentinels: whoever needs it goes to the master that they name, through any number of failovers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from phoenix_producer import Producer
+from tests.support.cli import COMMAND
+from tests.support.flower import Flower
+from tests.support.product import container, template
+from tests.support.sentinels import MASTER, PASSWORD, SENTINEL_PASSWORD, Sentinels
+from tests.support.waiting import wait_for
+from tests.support.worker import QUICK_START
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.product import Product
+    from tests.support.worker import StartWorker
+
+COUNT, DEATHS, LONG = 20, 5, 600.0
+TEMPLATES = (900, 901, 902, 903)
+
+pytestmark = pytest.mark.crash
+
+
+@pytest.fixture
+def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
+    with Sentinels(tmp_path / "sentinels") as running:
+        yield running
+
+
+@pytest.fixture
+def url(sentinels: Sentinels) -> str:
+    secret = quote(SENTINEL_PASSWORD, safe="")
+    return f"sentinel://:{quote(PASSWORD, safe='')}@{sentinels.hosts}/{MASTER}/0?sentinel_password={secret}"
+
+
+def test_worker_producer_command_check_and_flower_follow_the_master(
+    product: Product, sentinels: Sentinels, url: str, tmp_path: Path
+) -> None:
+    """They are started, the master dies, and each goes on by itself."""
+    product.declare({900: template(), 103: container(103), 104: container(104), 105: container(105)})
+    product.simulator.add_template(900)
+    environ = product.environ(PHOENIX_REDIS_URL=url)
+    worker = product.start_worker(PHOENIX_REDIS_URL=url)
+    with Producer(url) as producer, Flower(tmp_path, url) as flower:
+        assert producer.ensure(103).wait(timeout=60).outcome == "created"
+        product.simulator.pve.ct_secs["clone"] = LONG
+        under_way = producer.ensure(104)
+        wait_for(lambda: len(product.simulator.intervals("vzclone")) == 2)
+        sentinels.kill_master()
+        product.simulator.do(product.simulator.pve.hurry)
+        product.simulator.pve.ct_secs["clone"] = 0.1
+        assert under_way.wait(timeout=60).outcome == "created"
+        asked = str(flower.post("task/async-apply/phoenix.ensure", args=[105])["task-id"])
+        wait_for(lambda: product.status(105) == "running")
+    told = subprocess.run(
+        [COMMAND, "jobs", "show", asked], check=False, capture_output=True, text=True, timeout=60,
+        env={"PATH": os.environ["PATH"], "PHOENIX_REDIS_URL": url, "COLUMNS": "200"},
+    )  # fmt: skip
+    assert (told.returncode, asked in told.stdout) == (0, True), told.stderr
+    checked = subprocess.run(
+        [COMMAND, "check"], check=False, capture_output=True, text=True, timeout=60,
+        env={"PATH": os.environ["PATH"], "COLUMNS": "200", **environ},
+    )  # fmt: skip
+    assert f"sentinel://:**@{sentinels.hosts}/{MASTER}/0 answers" in checked.stdout
+    assert PASSWORD not in checked.stdout + worker.log()
+    assert quote(PASSWORD, safe="") not in checked.stdout + worker.log()
+    assert SENTINEL_PASSWORD not in checked.stdout + worker.log()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(480)
+@pytest.mark.parametrize("pool", ["threads", "processes"])
+def test_five_masters_die_and_every_job_ends_with_nothing_made_twice(
+    product: Product, sentinels: Sentinels, url: str, start_worker: StartWorker, pool: str
+) -> None:
+    clones = {ctid: container(ctid, TEMPLATES[ctid % len(TEMPLATES)]) for ctid in range(1000, 1000 + COUNT)}
+    product.declare({**{ctid: template(ctid) for ctid in TEMPLATES}, **clones})
+    product.simulator.pve.ct_secs |= {"create": 0.3, "clone": 1.0}
+    environ = product.environ(PHOENIX_REDIS_URL=url)
+    workers = [
+        start_worker("phoenix_worker", environ, name=name, concurrency=8, flags=(*QUICK_START, "--pool", pool))
+        for name in ("w1", "w2")
+    ]
+    with Producer(url) as producer:
+        handles = {ctid: producer.ensure(ctid) for ctid in clones}
+        for death in range(1, DEATHS + 1):
+            wait_for(partial(has_cloned, product, 2 * death), timeout=120)
+            sentinels.kill_master()
+        results = {ctid: handle.wait(timeout=180) for ctid, handle in handles.items()}
+        assert {str(one.outcome) for one in results.values()} <= {"created", "updated", "unchanged"}
+        assert [product.status(ctid) for ctid in clones] == ["running"] * COUNT
+        times = Counter(one.made for kind in ("vzcreate", "vzclone") for one in product.simulator.intervals(kind))
+        assert times == dict.fromkeys([*TEMPLATES, *clones], 1), "each once"
+        assert not product.simulator.pve.destroyed
+        with sentinels.client() as redis:
+            wait_for(lambda: not list(redis.scan_iter("phoenix:lock:*")))
+            wait_for(lambda: not redis.zcard("phoenix:open"))
+        assert producer.ensure(1000).wait(timeout=60).outcome == "unchanged"
+    assert all("Traceback" not in worker.log() for worker in workers)
+
+
+def has_cloned(product: Product, count: int) -> bool:
+    """Whether so many clones have ended."""
+    return sum(one.end is not None for one in product.simulator.intervals("vzclone")) >= count
