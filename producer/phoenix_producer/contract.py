@@ -7,11 +7,14 @@ argument and the options as keyword arguments; see `docs/architecture.md`, *Mess
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 from phoenix_producer.change_words import change_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONTRACT_VERSION = 1
 
@@ -31,6 +34,10 @@ REQUESTS = frozenset({ENSURE, DESTROY, REBUILD, ADOPT, PLAN, CONTAINERS, CANCEL,
 
 QUEUE = "phoenix.ensure"
 """Where requests are published."""
+UPKEEP = frozenset({DESTROY, REBUILD, ADOPT})
+"""What may end or take over what exists."""
+UPKEEP_QUEUE = "phoenix.upkeep"
+"""Where those are published, and an ensure that adopts: Redis can grant a user the one queue without the other."""
 RESUME_QUEUE = "phoenix.resume"
 """Where the engine puts tasks that go on; workers empty it first. Never published to by requesters."""
 
@@ -38,6 +45,11 @@ _SHOWN = 40
 """How much of what does not fit is shown."""
 
 Ctid = Annotated[int, Field(ge=100, le=999_999_999, description="Proxmox VMID of a container")]
+
+
+def queue_of(task: str, options: Mapping[str, Any]) -> str:
+    """Return the queue that a request with these keywords is published to."""
+    return UPKEEP_QUEUE if task in UPKEEP or (task == ENSURE and options.get("adopt")) else QUEUE
 
 
 class Message(BaseModel):

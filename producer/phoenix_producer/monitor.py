@@ -16,7 +16,7 @@ from phoenix_producer.client.connection import redis_client, with_settings
 from phoenix_producer.client.record import Recorder, recording
 from phoenix_producer.client.redis_url import REDIS_CA_FILE_VARIABLE, place_of, verified
 from phoenix_producer.client.secret_files import redis_url_of
-from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE, ContractError
+from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE, UPKEEP_QUEUE, ContractError, queue_of
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
@@ -29,7 +29,7 @@ _SETTINGS = {
     "result_serializer": "json",
     "accept_content": ["json"],
     "task_default_queue": QUEUE,
-    "task_queues": {QUEUE: {}, RESUME_QUEUE: {}},
+    "task_queues": {QUEUE: {}, UPKEEP_QUEUE: {}, RESUME_QUEUE: {}},
     "broker_connection_retry_on_startup": True,
     "broker_transport_options": {
         "priority_steps": [0, 3, 6, 9],
@@ -55,8 +55,9 @@ class Request(Task):  # type: ignore[type-arg] # the parameters are those of stu
         """
         if refused := sorted(name for name in options.keys() - _TAKEN if options[name]):
             raise ContractError(f"Not supported for a request: {', '.join(refused)}. Only the arguments are taken.")
+        queue = queue_of(self.name, kwargs if isinstance(kwargs, dict) else {})
         with recording(Recorder(self.redis, "Flower", replicated=self.replicated)):
-            return super().apply_async(args, kwargs, task_id=options.get("task_id"), queue=QUEUE)
+            return super().apply_async(args, kwargs, task_id=options.get("task_id"), queue=queue)
 
 
 def _asked_for(*_: Any, **__: Any) -> None:

@@ -71,7 +71,8 @@ def test_a_scrape_tells_what_was_done_and_what_waits(product: Product) -> None:
     seen = scrape(worker)
     assert seen.value("phoenix_lock_queue_length", lock="ct/900") == 1
     assert (seen.value("phoenix_workers"), seen.value("phoenix_redis_up")) == (1, 1)
-    assert seen.value("phoenix_queue_length", queue="phoenix.ensure") == 0
+    for queue in ("phoenix.ensure", "phoenix.upkeep"):
+        assert seen.value("phoenix_queue_length", queue=queue) == 0
     for outcome in ("created", "unchanged", "dry-run", "failed"):
         assert seen.value("phoenix_jobs_total", request="ensure", outcome=outcome) == 1, outcome
     assert seen.value("phoenix_job_failures_total", cause=failed.cause) == 1

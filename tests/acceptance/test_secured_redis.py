@@ -17,6 +17,7 @@ from redis.exceptions import NoPermissionError
 from phoenix_producer import Producer
 from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.client.redis_url import verified
+from phoenix_worker.durable.message_form import message
 from tests.support.cli import COMMAND
 from tests.support.product import container, template
 from tests.support.tls import NativeTls, TlsFront
@@ -35,6 +36,9 @@ PASSWORDS = {
     "phoenix-worker": "WORKERPASSWORD",
     "phoenix-producer": "PRODUCERPASSWORD",
     "phoenix-sender": "SENDERPASSWORD",
+    "phoenix-viewer": "VIEWERPASSWORD",
+    "phoenix-requester": "REQUESTERPASSWORD",
+    "phoenix-operator": "OPERATORPASSWORD",
 }
 
 
@@ -43,11 +47,16 @@ def users(redis_client: redis.Redis) -> Iterator[redis.Redis]:
     """The server with the documented users, seen by its administrator; afterwards none of them is left."""
     assert {name for name, _ in USERS} == PASSWORDS.keys()
     for name, rules in USERS:
-        redis_client.execute_command("ACL", "SETUSER", name, *rules.split())  # type: ignore[no-untyped-call]
+        redis_client.execute_command("ACL", "SETUSER", name, *split_rules(rules))  # type: ignore[no-untyped-call]
     redis_client.acl_log_reset()
     yield redis_client
     for name, _ in USERS:
         redis_client.acl_deluser(name)
+
+
+def split_rules(rules: str) -> list[str]:
+    """The words of an ACL; a selector, in brackets, is one."""
+    return re.findall(r"\([^)]*\)|\S+", rules)
 
 
 @pytest.fixture
@@ -139,9 +148,13 @@ BEYOND_ALL = [
     ("PUBLISH", "celery-task-meta-x", "forged"),
     ("SUBSCRIBE", "other"),
 ]
+WRITES = [("SET", "phoenix:x", "1"), ("HSET", "phoenix:job:x", "state", "done"), ("EVAL", "return 1", "0")]
 BEYOND = {
     "phoenix-producer": BEYOND_ALL,
     "phoenix-sender": [*BEYOND_ALL, ("HGETALL", "phoenix:job:x"), ("SET", "phoenix:x", "1"), ("EVAL", "return 1", "0")],
+    "phoenix-viewer": [*BEYOND_ALL, *WRITES, ("LPUSH", "phoenix.ensure", "{}"), ("LPUSH", "phoenix.upkeep", "{}")],
+    "phoenix-requester": [*BEYOND_ALL, *WRITES, ("LPUSH", "phoenix.upkeep", "{}")],
+    "phoenix-operator": [*BEYOND_ALL, *WRITES],
     "phoenix-worker": [("CONFIG", "SET", "appendonly", "no"), ("FLUSHALL",), ("ACL", "LIST"), ("GET", "session:x")],
 }
 
@@ -153,6 +166,73 @@ def test_a_user_may_do_nothing_beyond(users: redis.Redis, redis_url: str, user: 
         for command in BEYOND[user]:
             with pytest.raises(NoPermissionError):
                 client.execute_command(*command)
+
+
+def as_role(role: str, redis_url: str) -> Producer:
+    return Producer(redis_url.replace("://", f"://phoenix-{role}:{PASSWORDS[f'phoenix-{role}']}@"))
+
+
+def test_each_role_may_ask_for_what_the_table_says(product: Product, users: redis.Redis, redis_url: str) -> None:
+    assert users.ping()
+    product.declare({900: template(900), 103: container(103)})
+    product.start_worker()
+    with as_role("viewer", redis_url) as viewer, pytest.raises(Unreachable, match="does not let its user publish"):
+        viewer.ensure(103)
+    with as_role("requester", redis_url) as requester:
+        job = requester.ensure(103)
+        assert [event.kind for event in job.progress()][-1] == "done"
+        assert job.wait(timeout=60).outcome == "created"
+        assert requester.plan(103).wait(timeout=60).lines == ()
+        assert requester.status([103]).wait(timeout=60)[0].running
+        requester.cancel(str(job.id)).wait(timeout=60)
+        for forbidden in (requester.destroy, requester.adopt, requester.rebuild):
+            with pytest.raises(Unreachable, match=r"does not let its user publish to phoenix\.upkeep"):
+                forbidden(900)
+        with pytest.raises(Unreachable, match=r"publish to phoenix\.upkeep"):
+            requester.ensure(103, adopt=True)
+    environ = {**os.environ, "PHOENIX_REDIS_URL": redis_url.replace("://", "://phoenix-viewer:VIEWERPASSWORD@")}
+    for words in (["jobs", "--all"], ["jobs", "show", str(job.id)], ["locks"]):
+        subprocess.run([COMMAND, *words], check=True, env=environ, capture_output=True, timeout=60)
+    with as_role("operator", redis_url) as operator:
+        assert operator.ensure(103, adopt=True).wait(timeout=60).outcome == "unchanged"
+        assert operator.destroy(103).wait(timeout=60).outcome == "destroyed"
+
+
+PUSHED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "destroy": ({"task": "phoenix.destroy"}, {}),
+    "rebuild": ({"task": "phoenix.rebuild"}, {}),
+    "adopt": ({"task": "phoenix.adopt"}, {}),
+    "an ensure that adopts": ({"task": "phoenix.ensure", "kwargs": {"adopt": True}}, {}),
+    "a callback that destroys": ({"task": "phoenix.containers"}, {"callbacks": "phoenix.destroy"}),
+    "an errback that destroys": ({"task": "phoenix.ensure"}, {"errbacks": "phoenix.destroy"}),
+    "a chain that destroys": ({"task": "phoenix.containers"}, {"chain": "phoenix.destroy"}),
+}
+
+
+@pytest.mark.parametrize("pushed", PUSHED)
+def test_what_is_pushed_to_the_queue_of_requests_destroys_nothing(
+    product: Product, redis_client: redis.Redis, pushed: str
+) -> None:
+    """Whatever its sender says of it: the queue alone tells whose it is."""
+    product.declare({900: template(900), 103: container(103)})
+    product.simulator.add_template(900)
+    product.start_worker()
+    assert product.ensure(103).outcome == "created"
+    task, embedded = PUSHED[pushed]
+    args = [] if task["task"] == "phoenix.containers" else [103]
+    embed = {
+        place: [{"task": name, "args": [103], "kwargs": {}, "options": {"queue": "phoenix.upkeep"}}]
+        for place, name in embedded.items()
+    }
+    item = message(task["task"], "phoenix.ensure", task_id := str(uuid.uuid4()))
+    item["body"] = base64.b64encode(json.dumps([args, task.get("kwargs", {}), embed]).encode()).decode()
+    item["properties"]["delivery_info"]["routing_key"] = "phoenix.upkeep"
+    redis_client.lpush("phoenix.ensure", json.dumps(item))
+    key = f"celery-task-meta-{task_id}"
+    wait_for(lambda: json.loads(str(redis_client.get(key) or "{}")).get("status") == "FAILURE")
+    told = json.dumps(json.loads(str(redis_client.get(key))))
+    assert "taken from the queue phoenix.upkeep alone" in told
+    assert product.status(103) == "running"
 
 
 def test_a_certificate_of_another_ca_is_refused(front: Front) -> None:

@@ -16,6 +16,7 @@ import redis
 from celery.signals import before_task_publish
 
 from phoenix_producer import ContractError, Producer, Unreachable
+from phoenix_producer.contract import UPKEEP_QUEUE
 from tests.support.publishing import closed_port, queued, recorded
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SOME_ID = "7d8c1a52-6a5e-4a0e-9a6e-2f9f3f0c1b11"
 
 def test_a_request_is_recorded_and_queued_under_one_id(producer: Producer, redis_client: redis.Redis) -> None:
     handle = producer.ensure(103, adopt=True, state="stopped")
-    (message,) = queued(redis_client)
+    (message,) = queued(redis_client, UPKEEP_QUEUE)
     assert (message["task"], message["id"], message["phoenix_job"]) == ("phoenix.ensure", handle.id, handle.id)
     assert message["body"][:2] == [[103], {"adopt": True, "state": "stopped", "requester": "the tests"}]
     assert recorded(redis_client) == [handle.id]

@@ -29,6 +29,7 @@ OS_TEMPLATE = "local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
 LASTING_KEYS = [
     "phoenix:seq",
     "phoenix:ticks",
+    "phoenix:set",
     "phoenix:claimed",
     "phoenix:pos:*",
     "phoenix:workers",

@@ -23,14 +23,14 @@ from celery.states import READY_STATES
 from kombu.exceptions import OperationalError
 from redis import RedisError
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import AuthenticationError
+from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.retry import Retry
 
 from phoenix_producer.client.channel import Entry, LoginRefused, NoSuchDatabase, Unreachable, used_before
 from phoenix_producer.client.connection import celery_urls, redis_client, with_settings
 from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
 from phoenix_producer.client.redis_url import place_of
-from phoenix_producer.contract import QUEUE
+from phoenix_producer.contract import queue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -99,23 +99,35 @@ class Link:
         self._app.close()
 
     def send(self, name: str, request_id: UUID, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        """Record a request, then put it on the queue; one that is recorded already is not sent again.
+        """Record a request, then put it on its queue; one that is recorded already is not sent again.
+
+        A user of Redis that may not write the ledger only puts it there: it is recorded when a worker takes it.
 
         Raises Unreachable if it could not be recorded, and then nothing is sent; ContractError if the id is that of
         another request.
         """
         message = self._app.amqp.create_task_message(str(request_id), name, list(args), kwargs)
-        outgoing = Outgoing(name, str(request_id), 0, QUEUE, message.body, message.headers, message.properties)
+        queue = queue_of(name, kwargs)
+        outgoing = Outgoing(name, str(request_id), 0, queue, message.body, message.headers, message.properties)
         recorder = Recorder(self._client, self._requester, replicated=self._place.master is not None)
+        recorded = True
         with self._reaching():
-            if not recorder(outgoing):
-                self._insist_on_same(outgoing)
-                return
+            try:
+                if not recorder(outgoing):
+                    self._insist_on_same(outgoing)
+                    return
+            except NoPermissionError:
+                recorded = False
         try:
             with self._senders.acquire(block=True) as connection:
                 sender = self._app.amqp.Producer(connection, auto_declare=False)
-                self._app.amqp.send_task_message(sender, name, message, queue=QUEUE)
+                self._app.amqp.send_task_message(sender, name, message, queue=queue)
         except (OperationalError, RedisError) as error:
+            if not recorded:
+                raise Unreachable(
+                    f"Redis at {self._place.shown()} does not let its user publish to {queue} ({error}). "
+                    "docs/security.md lists what each role may do."
+                ) from error
             logger.warning(
                 "Request %s is recorded but could not be queued (%s). It is not lost: the workers "
                 "queue it once Redis is back.",

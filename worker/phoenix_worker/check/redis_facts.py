@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from phoenix_producer.client.record import PREFIX
 from phoenix_producer.client.redis_url import place_of
-from phoenix_producer.contract import QUEUE
+from phoenix_producer.contract import QUEUE, UPKEEP_QUEUE
 from phoenix_worker.core.checkup.redis import RedisFacts
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def _forbidden(client: Redis) -> tuple[str, ...]:
         "run scripts": lambda: client.eval("return redis.call('PEXPIRE', ARGV[1], 1000)", 0, key),
         f"read the queue {QUEUE}": lambda: client.lrange(QUEUE, 0, 0),
         f"take from the queue {QUEUE}": lambda: client.lrem(QUEUE, 0, key),
+        f"take from the queue {UPKEEP_QUEUE}": lambda: client.lrem(UPKEEP_QUEUE, 0, key),
         "read _kombu.*": lambda: client.sismember(f"_kombu.binding.{QUEUE}", key),
         "store results in celery-task-meta-*": lambda: client.set(channel, 1, px=1000),
         "announce results": lambda: client.publish(channel, ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kombu import Exchange, Queue
 
-from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 
 _WEEK = 7 * 86400
 
@@ -15,7 +15,7 @@ CELERY_SETTINGS = {
     "task_serializer": "json",
     "result_serializer": "json",
     "accept_content": ["json"],
-    "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in (RESUME_QUEUE, QUEUE)],
+    "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in (RESUME_QUEUE, UPKEEP_QUEUE, QUEUE)],
     "task_default_queue": QUEUE,
     # Longer than the longest job, or its answer would be lost.
     "result_expires": _WEEK,

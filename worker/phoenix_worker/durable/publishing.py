@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from celery import Task, current_task
 
 from phoenix_producer.client.record import Outgoing, recording
-from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.acts import STATES, Act, Kind, tell
 from phoenix_worker.durable.messages import chord_body, successor
 from phoenix_worker.durable.patience import SENDING_TROUBLE, patience
@@ -34,7 +34,8 @@ _NOT_OURS = ("retry_policy", "expires", "eta", "countdown", "exchange", "routing
 
 def _ours(options: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in options.items() if name not in _NOT_OURS}
-    return kept | {"queue": RESUME_QUEUE if options.get("queue") == RESUME_QUEUE else QUEUE}
+    queue = options.get("queue")
+    return kept | {"queue": queue if queue in (RESUME_QUEUE, UPKEEP_QUEUE) else QUEUE}
 
 
 class PublishingTask(Task[Any, Any]):

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.client.record import JOB_HEADER
 from phoenix_worker.durable.message_form import body_of
-from phoenix_worker.durable.signatures import LISTS, is_canonical, listed, objection_to_embedded, restrict
+from phoenix_worker.durable.signatures import (
+    LISTS,
+    is_canonical,
+    listed,
+    objection_to_embedded,
+    objection_to_queue,
+    restrict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,7 +35,7 @@ def is_recorded(item: dict[str, Any]) -> bool:
     return "task" in item["headers"] and bool(item["headers"].get(JOB_HEADER))
 
 
-def objection_to_request(item: dict[str, Any], public: Collection[str]) -> str | None:
+def objection_to_request(item: dict[str, Any], public: Collection[str], queue: str) -> str | None:
     """Say what keeps a message whose form is right from being taken; None when nothing does.
 
     The options of what it embeds are reduced to what a worker may publish.
@@ -37,10 +44,12 @@ def objection_to_request(item: dict[str, Any], public: Collection[str]) -> str |
     first = "task" not in item["headers"]
     fields = body if first else item["headers"]
     embed = body if first else body[2]
+    options = body.get("kwargs") or {} if first else body[1]
     why = (
         _objection_to_text(item, body)
         or _objection_to_identity(fields, fields.get("taskset" if first else "group"), public)
-        or _objection_to_embedding(embed, public, first=first)
+        or objection_to_queue(fields["task"], options, queue)
+        or _objection_to_embedding(embed, public, queue, first=first)
     )
     if why is None and any(embed.get(name) for name in _EMBEDS):
         restrict(fields["id"], embed)
@@ -72,7 +81,7 @@ def _objection_to_identity(fields: dict[str, Any], group: Any, public: Collectio
     return None
 
 
-def _objection_to_embedding(embed: dict[str, Any], public: Collection[str], *, first: bool) -> str | None:
+def _objection_to_embedding(embed: dict[str, Any], public: Collection[str], queue: str, *, first: bool) -> str | None:
     if first and any(embed.get(name) for name in _EMBEDS):
         return "a message of protocol 1 may not embed others: send it in protocol 2"
-    return objection_to_embedded(embed, public)
+    return objection_to_embedded(embed, public, queue)

@@ -1,8 +1,8 @@
 """What a message may embed: callbacks, errbacks, the links of a chain, the body of a chord.
 
-A worker publishes what is embedded, so it is held to what its sender may push: a public task, on our queue, under a
-canonical id. Of its options nothing but the id is taken; a signature with links of its own is refused, since dropping
-them would drop work without a word.
+A worker publishes what is embedded, so it is held to what its sender may push: a public task that the sender's queue
+takes, under a canonical id. Of its options nothing but the id is taken; a signature with links of its own is refused,
+since dropping them would drop work without a word.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from phoenix_producer.contract import QUEUE
+from phoenix_producer.contract import UPKEEP_QUEUE, queue_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -33,11 +33,22 @@ def is_canonical(task_id: Any) -> bool:
         return False
 
 
-def objection_to_embedded(embed: dict[str, Any], public: Collection[str]) -> str | None:
+def objection_to_queue(task: str, options: dict[str, Any], queue: str) -> str | None:
+    """Say that a task with these keywords does not come by this queue; None when it may. Upkeep may ask for all."""
+    wanted = queue_of(task, options)
+    if queue in (wanted, UPKEEP_QUEUE):
+        return None
+    what = f"{task} with `adopt`" if options.get("adopt") else task
+    return f"{what} is taken from the queue {wanted} alone: publish it there"
+
+
+def objection_to_embedded(embed: dict[str, Any], public: Collection[str], queue: str) -> str | None:
     """Say what keeps the embedded signatures of a message from being published; None when nothing does."""
     for place, _, signature in _signatures(embed):
         if signature["task"] not in public:
             return f"`{place}` names {signature['task']}, which is not a public task; public are {listed(public)}"
+        if elsewhere := objection_to_queue(signature["task"], signature["kwargs"], queue):
+            return f"`{place}`: {elsewhere}"
         options = signature["options"]
         if nested := [name for name in _NESTED if options.get(name)]:
             return f"a signature in `{place}` has `{nested[0]}` of its own: send it when the first has answered"
@@ -50,7 +61,8 @@ def restrict(task_id: str, embed: dict[str, Any]) -> None:
     """Reduce the options of embedded signatures to an id and our queue. Derived ids make a second run's duplicates."""
     for place, position, signature in _signatures(embed):
         derived = str(uuid5(NAMESPACE_OID, f"{task_id}/{place}/{position}"))
-        signature["options"] = {"task_id": signature["options"].get("task_id") or derived, "queue": QUEUE}
+        queue = queue_of(signature["task"], signature["kwargs"])
+        signature["options"] = {"task_id": signature["options"].get("task_id") or derived, "queue": queue}
 
 
 def listed(public: Collection[str]) -> str:

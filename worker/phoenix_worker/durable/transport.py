@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 
-from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE
+from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.message_form import id_of, message, objection
 from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.pushed import is_recorded, objection_to_request
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_QUEUES = (QUEUE, RESUME_QUEUE)
+_QUEUES = (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)
 _SHOWN = 200
 _PARSING = (ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
 """What kombu's parser raises for text that is no JSON, or that pretends to be one of its own types."""
@@ -89,17 +89,17 @@ class _Answering:
 
     def _deliver(self, message: Any, queue: Any) -> None:
         self.delivering = True
-        why = self._objection(message) if queue in _QUEUES else None
+        why = self._objection(message, queue) if queue in _QUEUES else None
         if why is None:
             super()._deliver(message, queue)  # type: ignore[misc]  # kombu's
         else:
             self.refuse(message, why, queue)
 
-    def _objection(self, message: Any) -> str | None:
+    def _objection(self, message: Any, queue: str) -> str | None:
         why = objection(message)
         if why is not None or self.public is None or is_recorded(message):
             return why
-        return objection_to_request(message, self.public)
+        return objection_to_request(message, self.public, queue)
 
 
 class Transport(_Answering, redis.Transport):

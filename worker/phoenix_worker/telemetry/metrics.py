@@ -18,7 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from redis import RedisError
 
-from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable import acts
 from phoenix_worker.durable.acts import Kind
 
@@ -139,7 +139,7 @@ class LedgerCollector:
         yield from (up, *families)
 
     def _read(self) -> Iterator[GaugeMetricFamily]:
-        lists = {queue: [queue + end for end in _PRIORITIES] for queue in (QUEUE, RESUME_QUEUE)}
+        lists = {queue: [queue + end for end in _PRIORITIES] for queue in (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)}
         counts = self._ledger.counts([name for names in lists.values() for name in names])
         yield _gauge("phoenix_workers", "Workers whose heart beats.", None, {"": counts.workers})
         yield _gauge(
