@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import hashlib
 import os
 import posixpath
 import re
@@ -66,12 +67,17 @@ class Rules:
         return word
 
     def directory(self, path: str) -> str:
-        """Return a directory that is in one of those allowed, also when links are followed."""
-        for one in (path, os.path.realpath(path)):
-            inside = one.startswith("/") and posixpath.normpath(one) == one
-            if not inside or not any(one == top or one.startswith(f"{top}/") for top in self._directories):
-                raise NotAllowed(f"directory {path} (--directories)")
-        return path
+        """Return the allowed directory that a path is in, also when links are followed."""
+        top = self._top(path)
+        if top is None or self._top(os.path.realpath(path)) is None:
+            raise NotAllowed(f"directory {path} (--directories)")
+        return top or "/"
+
+    def _top(self, path: str) -> str | None:
+        if not path.startswith("/") or posixpath.normpath(path) != path:
+            return None
+        inside = [top for top in self._directories if path == top or path.startswith(f"{top}/")]
+        return max(inside, key=len, default=None)
 
     def option(self, name: str, value: str) -> None:
         """See that an option of `pct set` is allowed."""
@@ -121,10 +127,10 @@ def allow(argv: list[str], rules: Rules) -> bytes | None:
                 rules.option(name, value)
         case ["cat", path] if found := re.fullmatch(r"/etc/pve/lxc/(\d+)\.conf", path):
             rules.ctid(found[1])
-        case ["stat", "--", path] | ["mkdir", "-p", "--", path]:
-            rules.directory(path)
-        case ["chown", "--", owner, path] if re.fullmatch(r"\d+:\d+", owner):
-            rules.directory(path)
+        case ["python3", "-c", program, "/", path, uid, gid, "0" | "1"] if re.fullmatch(r"\d+:\d+", f"{uid}:{gid}"):
+            if hashlib.sha256(program.encode()).hexdigest() != HAVE_DIRECTORY:
+                raise NotAllowed("another program than that of this version to make a directory")
+            argv[3] = rules.directory(path)
         case ["flock", "-w", "10", "-E", "75", lock, "sh", "-c", program, "sh", path, old, new]:
             return _replacement(rules, program, lock, path, old, new)
         case ["pct", "list"]:
@@ -135,6 +141,9 @@ def allow(argv: list[str], rules: Rules) -> bytes | None:
             raise NotAllowed(shlex.join(argv[:3]))
     return None
 
+
+HAVE_DIRECTORY = "fe38aee8d27911fc5e8f4b7c21d3712a6467353b962663942675955233fba761"
+"""The SHA-256 of the program of a worker's that makes a directory."""
 
 REPLACE = """\
 set -e

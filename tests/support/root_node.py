@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.proxmox import Simulator
 
 DOOR = Path(__file__).parents[2] / "scripts" / "node_door.py"
-_PROGRAMS = ("cat", "chown", "flock", "mkdir", "stat")
+_PROGRAMS = ("cat", "flock", "python3")
 
 
 class RootNode(SshNode):

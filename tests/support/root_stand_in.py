@@ -16,7 +16,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+WRITTEN_DOWN = """
+import os
+
+def fchown(made, uid, gid):
+    path = os.readlink(f"/proc/self/fd/{made}").removeprefix(os.environ["NODE_ROOT"])
+    with open(os.environ["NODE_ROOT"] + "/owners", "a") as owners:
+        owners.write(f"{path} {uid}:{gid}\\n")
+
+os.fchown = fchown
+"""
 OF_THE_NODE = ("/etc/pve/", "/run/lock/lxc/", "/tank")
+
+
+def written_down(program: str) -> str:
+    """A program that writes down whom it gives a directory to, instead of doing so: only root could."""
+    return f"{WRITTEN_DOWN}exec(compile({program!r}, 'node', 'exec'))"
 
 
 def main(name: str, arguments: list[str]) -> int:
@@ -25,11 +40,9 @@ def main(name: str, arguments: list[str]) -> int:
     mapped = [root + word if word.startswith(OF_THE_NODE) else word for word in arguments]
     ctid = next((found[1] for word in arguments if (found := re.fullmatch(r"/etc/pve/lxc/(\d+)\.conf", word))), None)
     before = _fetch(root, ctid) if ctid else None
-    if name == "chown":
-        owner, path = arguments[1:]
-        with (Path(root) / "owners").open("a") as owners:
-            owners.write(f"{path} {owner}\n")
-        return 0
+    if name == "python3":
+        mapped[1] = written_down(mapped[1])
+        (Path(root) / "tank").mkdir(exist_ok=True)
     program = shutil.which(name, path=os.environ["REAL_PATH"])
     assert program is not None, name
     code = subprocess.run(

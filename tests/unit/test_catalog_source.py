@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from phoenix_worker.catalog import source as module
-from phoenix_worker.catalog.loading import CatalogError
+from phoenix_worker.catalog.loading import CatalogError, load_bytes
 from phoenix_worker.catalog.source import CatalogChanged, CatalogSource
 from tests.unit.catalog_files import DEFAULTS, template, write
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 BAD = '{"lxc_configs": {"103": {}}}'
 LONG_AGO = 1_000_000_000
+SCRIPT = "features/a.sh"
 
 
 def put(folder: Path, cores: int, mtime: int | None = None) -> Path:
@@ -45,6 +48,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_settled_file_is_neither_read_nor_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SETTLED_S", 0.0)
     source = CatalogSource(put(tmp_path, 1, LONG_AGO), DEFAULTS)
     first = source.current()
     monkeypatch.delattr(module, "read")
@@ -59,6 +63,53 @@ def test_a_change_within_one_time_stamp_is_seen(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"cores": 1', '"cores": 2'))
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert cores(source.current()) == 2
+
+
+def with_script(folder: Path, text: str, mtime: int = LONG_AGO) -> Path:
+    script = folder / SCRIPT
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(text)
+    os.utime(script, (mtime, mtime))
+    return write(folder, {"lxc_configs": {"103": template(features=["a"])}})
+
+
+def served(source: CatalogSource) -> bytes:
+    (script,) = source.current()[103].scripts
+    return base64.b64decode(script.content or "")
+
+
+def test_a_script_that_is_replaced_while_the_catalog_loads_is_served_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SETTLED_S", 0.0)
+    source = CatalogSource(with_script(tmp_path, "echo 1"), DEFAULTS)
+
+    def load_while_it_changes(*args: Any) -> Catalog:
+        loaded = load_bytes(*args)
+        with_script(tmp_path, "echo 2")
+        return loaded
+
+    monkeypatch.setattr(module, "load_bytes", load_while_it_changes)
+    source.current()
+    monkeypatch.undo()
+    assert served(source) == b"echo 2"
+
+
+def test_a_script_of_the_same_size_and_time_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SETTLED_S", 0.0)
+    source = CatalogSource(with_script(tmp_path, "echo 1"), DEFAULTS)
+    assert served(source) == b"echo 1"
+    with_script(tmp_path, "echo 2")
+    assert served(source) == b"echo 2"
+
+
+def test_a_script_within_one_time_stamp_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on file systems that count in seconds: nothing is seen from outside."""
+    source = CatalogSource(with_script(tmp_path, "echo 1"), DEFAULTS)
+    monkeypatch.setattr(module, "stat_of", lambda _: (0, time.time_ns(), 0, 0))
+    assert served(source) == b"echo 1"
+    with_script(tmp_path, "echo 2")
+    assert served(source) == b"echo 2"
 
 
 def test_touching_the_file_changes_nothing(tmp_path: Path) -> None:
@@ -157,6 +208,7 @@ def test_serve_sees_a_new_file_itself(tmp_path: Path) -> None:
 
 
 def test_threads_share_one_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SETTLED_S", 0.0)
     readings: list[bytes] = []
 
     def counted(path: Path) -> bytes:

@@ -10,6 +10,7 @@ from phoenix_worker.catalog.advice import advise_firewalls, advise_origins, advi
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.entry import ParsedEntry, entry_advice, parse_entry
 from phoenix_worker.catalog.fields import parse_ctid
+from phoenix_worker.catalog.files import read_file
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.files import FileRead
 
 __all__ = ["Advice", "Catalog", "CatalogError", "Defaults", "Refusal", "load", "load_bytes"]
 
@@ -42,8 +44,8 @@ class Catalog(Mapping[int, "Declaration"]):
     """Of the file's content."""
     scratch_ctids: range | None = None
     """Where templates are rebuilt, by the settings."""
-    script_files: tuple[Path, ...] = ()
-    """What lies beside it, or should."""
+    script_files: Mapping[Path, FileRead] = field(default_factory=dict)
+    """What lies beside it, or should, as it was read for this catalog."""
 
     def __getitem__(self, ctid: int) -> Declaration:
         return self.declarations[ctid]
@@ -97,7 +99,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)
     warnings = [*_advice(entries)]
-    contents = _contents(folder, entries, defaults.scripts)
+    files = _read_scripts(folder, entries, defaults.scripts)
+    contents = {name: one.content for name, one in files.items() if one.content is not None}
     scripts = missing_scripts(entries, contents, defaults.scripts)
     if require_scripts:
         refusals += (Refusal(*words) for words in scripts)
@@ -107,8 +110,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
         raise CatalogError(refusals, warnings)
     globals_ = {key: value for key, value in document.content.items() if key != "lxc_configs"}
     declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents))
-    files = tuple(folder / name for parsed in entries.values() for name in _files(parsed, defaults.scripts))
-    return Catalog(declarations, globals_, tuple(warnings), short_hash(data), defaults.scratch, files)
+    beside = {folder / name: one for name, one in files.items()}
+    return Catalog(declarations, globals_, tuple(warnings), short_hash(data), defaults.scratch, beside)
 
 
 def _entries(document: Document) -> tuple[dict[int, ParsedEntry], list[Refusal]]:
@@ -158,15 +161,7 @@ def _files(parsed: ParsedEntry, places: ScriptPlaces) -> Iterable[str]:
     return () if places.on_node else script_files(parsed.entry, places).values()
 
 
-def _contents(folder: Path, entries: Mapping[int, ParsedEntry], places: ScriptPlaces) -> dict[str, bytes]:
-    """Read the scripts that lie beside the catalog."""
+def _read_scripts(folder: Path, entries: Mapping[int, ParsedEntry], places: ScriptPlaces) -> dict[str, FileRead]:
+    """Read the scripts that lie beside the catalog, each once."""
     names = {name for parsed in entries.values() for name in _files(parsed, places)}
-    read_ = {name: _content(folder / name) for name in names}
-    return {name: content for name, content in read_.items() if content is not None}
-
-
-def _content(file: Path) -> bytes | None:
-    try:
-        return file.read_bytes()
-    except (OSError, ValueError):  # a name that no file can have, a folder that may not be read: not there for us
-        return None
+    return {name: read_file(folder / name) for name in sorted(names)}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.document import read
+from phoenix_worker.catalog.files import read_file, stat_of
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Catalog, load_bytes
 from phoenix_worker.catalog.scripts import short_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.files import FileRead, FileStat
     from phoenix_worker.catalog.findings import Refusal
     from phoenix_worker.catalog.resolve import Defaults
 
@@ -26,18 +28,6 @@ _log = logging.getLogger(__name__)
 _KEPT = 8
 _SETTLED_S = 2.0
 """A file changed less than this ago may change again within the same time stamp, so its content is looked at."""
-
-
-_Stat = tuple[int, int, int] | None
-"""Time of change in ns, size and inode of a file; None when it is not there."""
-
-
-def _stat(path: Path) -> _Stat:
-    try:
-        stat = os.stat(path)  # noqa: PTH116 - as cheap as it gets: this runs for every task
-    except (OSError, ValueError):
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 class CatalogChanged(Exception):  # noqa: N818 - reads as what happened
@@ -61,7 +51,7 @@ class CatalogSource:
         self._defaults = defaults
         self._lock = threading.Lock()
         self._good: deque[Catalog] = deque(maxlen=_KEPT)
-        self._stat: tuple[_Stat, ...] | None = None
+        self._stat: tuple[FileStat | None, ...] | None = None
         self._content: str | None = None
         self._error: CatalogError | None = None
 
@@ -99,41 +89,54 @@ class CatalogSource:
         raise _changed(ctid, declaration_hash, current)
 
     def _refresh(self) -> None:
-        catalog, scripts = _stat(self._path), self._script_stats()
-        seen = (catalog, *scripts)
+        catalog = stat_of(self._path)
+        scripts = self._good[-1].script_files if self._good else {}
+        seen = (catalog, *map(stat_of, scripts))
         if catalog is not None and seen == self._stat:
             return
-        settled = catalog is not None and time.time() - catalog[0] / 1e9 > _SETTLED_S
-        self._stat = seen if settled else None
-        self._reload(scripts)
+        self._reload(catalog)
 
-    def _script_stats(self) -> tuple[_Stat, ...]:
-        """Return what can be seen from outside of the scripts that lie beside the last good catalog."""
-        return tuple(map(_stat, self._good[-1].script_files)) if self._good else ()
-
-    def _reload(self, scripts: tuple[_Stat, ...]) -> None:
+    def _reload(self, stat: FileStat | None) -> None:
         try:
             data = read(self._path)
         except CatalogError as error:
+            self._stat = None
             self._refuse(str(error), error)
             return
-        content = short_hash(data) + repr(scripts)
-        if content == self._content:
-            return
+        read_before = self._good[-1].script_files if self._good else {}
+        content = _content(data, {path: read_file(path) for path in read_before})
+        if content != self._content:
+            self._load(data, content)
+        self._remember(stat)
+
+    def _load(self, data: bytes, content: str) -> None:
         try:
-            self._good.append(load_bytes(data, self._path.parent, self._defaults))
+            catalog = load_bytes(data, self._path.parent, self._defaults)
         except CatalogError as error:
             self._refuse(content, error)
-        else:
-            self._content, self._error = short_hash(data) + repr(self._script_stats()), None
-            for advice in self._good[-1].warnings:
-                _log.info("The catalog %s: %s", self._path, advice)
+            return
+        self._good.append(catalog)
+        self._content, self._error = _content(data, catalog.script_files), None
+        for advice in catalog.warnings:
+            _log.info("The catalog %s: %s", self._path, advice)
+
+    def _remember(self, stat: FileStat | None) -> None:
+        """Keep how the files looked before they were read; what changed just now is read again the next time."""
+        scripts = [one.stat for one in self._good[-1].script_files.values()] if self._good else []
+        changed = max((max(one[:2]) for one in (stat, *scripts) if one is not None), default=0)
+        settled = stat is not None and time.time() - changed / 1e9 > _SETTLED_S
+        self._stat = (stat, *scripts) if settled else None
 
     def _refuse(self, content: str, error: CatalogError) -> None:
         if content != self._content:
             fate = "the last good one stays in use" if self._good else "nothing can be ensured until it is corrected"
             _log.warning("The catalog %s is refused; %s:\n%s", self._path, fate, error)
         self._content, self._error = content, error
+
+
+def _content(data: bytes, scripts: Mapping[Path, FileRead]) -> str:
+    parts = [data, *(one.content or str(one.content).encode() for one in scripts.values())]
+    return "/".join(map(short_hash, parts))
 
 
 def _changed(ctid: int, declaration_hash: str, current: Catalog) -> CatalogChanged:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
@@ -34,6 +35,10 @@ mv -f -- "$new" "$1"
 """Replace a file by what comes in, if it is still what it was and all of that has come. It is run under the lock that
 Proxmox takes, and renames as Proxmox does (`lock_config` and `file_set_contents` in pve-guest-common and pve-common):
 on `/etc/pve` that is how a file changes as a whole, on every node."""
+
+HAVE_DIRECTORY = (files(__package__) / "have_directory.py").read_text(encoding="utf-8")
+"""What makes the directory of a bind mount."""
+_LINK = b"is a link"
 
 
 def digest(content: bytes) -> str:
@@ -70,13 +75,21 @@ class RootCommands:
         self._run(doing, [*flock, "sh", "-c", REPLACE, "sh", _file(ctid), digest(old), digest(new)], stdin=new)
 
     def have_directory(self, directory: HostDirectory) -> None:
-        """Make a directory unless there is one. It gets its owner when it is new, or when one is declared."""
-        path, doing = directory.path, f"make the directory {directory.path} on {self._node}"
-        new = self._shell.run(self._node, ["stat", "--", path]).exit_code != 0
-        if new:
-            self._run(doing, ["mkdir", "-p", "--", path])
-        if new or directory.owned:
-            self._run(doing, ["chown", "--", f"{directory.uid}:{directory.gid}", path])
+        """Make a directory unless there is one. It gets its owner when it is new, or when one is declared.
+
+        No link on its path is followed: a container may have put it there.
+        """
+        doing = f"make the directory {directory.path} on {self._node}"
+        owner = [str(directory.uid), str(directory.gid), str(int(directory.owned))]
+        ran = self._shell.run(self._node, ["python3", "-c", HAVE_DIRECTORY, "/", directory.path, *owner])
+        if ran.exit_code and _LINK in ran.err:
+            raise PermanentError(
+                f"Unable to {doing}: {_words(ran)}.",
+                cause="link-in-path",
+                remedy=f"Declare the path without links as host_path: `realpath {directory.path}` on {self._node}.",
+            )
+        if ran.exit_code:
+            raise _error(doing, ran)
 
     def _run(self, doing: str, argv: Sequence[str], *, stdin: bytes = b"") -> Ran:
         ran = self._shell.run(self._node, argv, stdin=stdin)
@@ -89,8 +102,12 @@ def _file(ctid: int) -> str:
     return f"/etc/pve/lxc/{ctid}.conf"
 
 
+def _words(ran: Ran) -> str:
+    return " ".join((ran.err or ran.out).decode(errors="replace").split()) or f"exit code {ran.exit_code}"
+
+
 def _error(doing: str, ran: Ran) -> PermanentError | TransientError:
-    words = " ".join((ran.err or ran.out).decode(errors="replace").split()) or f"exit code {ran.exit_code}"
+    words = _words(ran)
     if ran.exit_code == _LOCK_TIMEOUT:
         return TransientError(f"Unable to {doing}: its lock is held by another process.", cause="lock-timeout")
     if ran.exit_code in {_CHANGED, _CUT}:

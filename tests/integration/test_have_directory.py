@@ -1,0 +1,100 @@
+"""The directory of a bind mount on the node: no link is followed, and nothing that was there before is given away."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phoenix_worker.proxmox.root_commands import HAVE_DIRECTORY
+from scripts import node_door
+from tests.support.root_stand_in import written_down
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def have(root: Path, path: Path, *, owned: bool = False) -> subprocess.CompletedProcess[str]:
+    program = written_down(HAVE_DIRECTORY)
+    command = [sys.executable, "-c", program, str(root), str(path), "100033", "50", str(int(owned))]
+    environ = {**os.environ, "NODE_ROOT": str(root)}
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environ)
+
+
+def test_it_is_made_with_all_above_it(tmp_path: Path) -> None:
+    made = tmp_path / "a" / "b c" / "d"
+    assert have(tmp_path, made).returncode == 0
+    assert made.is_dir()
+    assert have(tmp_path, made).returncode == 0, "it is there"
+
+
+@pytest.mark.parametrize("target", ["/etc", "elsewhere", "."])
+@pytest.mark.parametrize("place", ["a", "a/b", "a/b/c"])
+def test_a_link_on_the_way_is_not_followed_wherever_it_leads(tmp_path: Path, place: str, target: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+    for path in (tmp_path / "a/b/c", tmp_path / "a/b/c/d"):
+        done = have(tmp_path, path, owned=True)
+        assert done.returncode == 1
+        assert f"its part {link.name} is a link" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_file_on_the_way_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    assert "its part a is a link, or is not a directory" in have(tmp_path, tmp_path / "a" / "b").stderr
+
+
+def test_a_path_that_leads_out_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    for path in (tmp_path / "inside" / ".." / "out", tmp_path / "out"):
+        assert have(tmp_path / "inside", path).returncode == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_gets_its_owner_when_it_is_new_or_when_one_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    have(tmp_path, tmp_path / "old")
+    assert not (tmp_path / "owners").exists(), "what existed before is not given away"
+    have(tmp_path, tmp_path / "between" / "new")
+    assert (tmp_path / "owners").read_text() == "/between/new 100033:50\n"
+    have(tmp_path, tmp_path / "old", owned=True)
+    assert (tmp_path / "owners").read_text().splitlines()[1:] == ["/old 100033:50"]
+
+
+def test_what_a_container_puts_in_its_way_meanwhile_leads_nowhere(tmp_path: Path) -> None:
+    """Something swaps a component for a link and back, as fast as it can, while directories are made."""
+    secret, tank = tmp_path / "secret", tmp_path / "tank"
+    secret.mkdir()
+    (tank / "a").mkdir(parents=True)
+    (tank / "link").symlink_to(secret)
+    stopped = threading.Event()
+
+    def swap() -> None:
+        while not stopped.is_set():
+            for old, new in (("a", "b"), ("link", "a"), ("a", "link"), ("b", "a")):
+                with suppress(OSError):
+                    (tank / old).rename(tank / new)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        ended = [have(tank, tank / "a" / f"x{number}" / "y", owned=True) for number in range(30)]
+    finally:
+        stopped.set()
+        swapping.join()
+    assert list(secret.iterdir()) == []
+    assert all("Traceback" not in done.stderr for done in ended)
+
+
+def test_the_forced_command_knows_the_program() -> None:
+    assert hashlib.sha256(HAVE_DIRECTORY.encode()).hexdigest() == node_door.HAVE_DIRECTORY
