@@ -277,6 +277,28 @@ def test_scripts_on_the_node_are_run_there_with_the_ctid(product: Product, ssh_n
     assert refused(product, 100).cause == "script-missing"
 
 
+def test_scripts_on_the_node_run_again_for_a_container_that_is_made_again(
+    product: Product, ssh_node: SshNode, tmp_path: Path
+) -> None:
+    """Whoever destroyed the earlier one. What ours left on the node goes with it."""
+    product.simulator.add_template(900)
+    declare(product, ct900=template(), ct100=with_features(100, "base"))
+    script = tmp_path / "install_base.sh"
+    script.write_text(f"#!/bin/sh\necho ran >>{tmp_path}/ran\n")
+    script.chmod(0o755)
+    product.start_worker(**ssh_node.environ(PHOENIX_SCRIPTS=f"{tmp_path}/install_{{feature}}.sh"))
+    assert product.ensure(100).outcome == "created"
+    product.simulator.do(lambda: product.simulator.pve._drop(product.simulator.pve.ct(100)))
+    assert ("provision", 100) in done(product.ensure(100))
+    assert (tmp_path / "ran").read_text() == "ran\n" * 2
+    home = Path(f"{ssh_node._directory}/var/lib/phoenix-lxc/100")
+    assert len(list(home.glob("*/base/*"))) == 2, "a run belongs to a creation"
+    assert product.producer.destroy(100).wait(timeout=60).outcome == "destroyed"
+    assert not home.exists()
+    assert ("provision", 100) in done(product.ensure(100))
+    assert (tmp_path / "ran").read_text() == "ran\n" * 3
+
+
 def test_a_rebuilt_template_has_what_its_scripts_are_now(product: Product, ssh_node: SshNode) -> None:
     declare(product, ct900=template(features=["base"]), ct100=container(100))
     write_scripts(product, base="#!/bin/sh\necho old >made\n")
