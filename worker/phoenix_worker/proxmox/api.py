@@ -275,7 +275,7 @@ class ProxmoxApi(Offers, Surroundings):
             "GET", "pools", f"look whether {ctid} is in the pool '{expected}'", f"Pool.Audit on /pool/{expected}"
         )
         (found,) = self.call(request, poolid=expected)
-        if any(member.get("vmid") == ctid for member in found.get("members", ())):
+        if any(int(member.get("vmid") or 0) == ctid for member in found.get("members", ())):
             return expected
         row = self._row(ctid)
         return "" if row is None else str(row.get("pool") or "")
@@ -319,7 +319,7 @@ class ProxmoxApi(Offers, Surroundings):
             "GET", "cluster/resources", f"look for guest {ctid} in the cluster", f"VM.Audit on /vms/{ctid}"
         )
         rows: list[dict[str, Any]] = self.call(request, type="vm")
-        return next((row for row in rows if row.get("vmid") == ctid), None)
+        return next((row for row in rows if int(row.get("vmid") or 0) == ctid), None)
 
     def _log_tail(self, base: str, upid: str, needs: str) -> tuple[str, ...]:
         """Read the last lines. An unreadable log must not hide how the task ended."""

@@ -18,7 +18,7 @@ from proxmoxer.core import ProxmoxResource, ResourceException
 from requests.adapters import HTTPAdapter
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.proxmox.translate import Answer, Request, error_of_answer, error_of_exception
+from phoenix_worker.proxmox.translate import NOT_PROXMOX, Answer, Request, error_of_answer, error_of_exception
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ class _Serializer(JsonSerializer):  # type: ignore[misc] # proxmoxer publishes n
 def _body(response: requests.Response) -> dict[str, Any]:
     try:
         body = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
@@ -180,5 +180,7 @@ def _answer(error: ResourceException) -> Answer:
 
 def _no_api(request: Request, error: _NotProxmoxError) -> TransientError | PermanentError:
     """Whatever stands before Proxmox may be there for a moment only, unless it took an order."""
-    answer = Answer(502, message=str(error))
-    return error_of_answer(request, answer)
+    failure = error_of_answer(request, Answer(502, message=str(error)))
+    if not request.changes_something:
+        failure.remedy = NOT_PROXMOX
+    return failure

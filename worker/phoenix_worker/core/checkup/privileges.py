@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROLE = "Phoenix"
 """As README.md and docs/getting-started.md name it."""
 _ALWAYS = ("VM.Allocate", "VM.Audit", "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt")
+_SHOWN_BY = frozenset({"Datastore.AllocateSpace", "Datastore.Audit", "SDN.Use"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,6 +81,16 @@ def _pool_of(ctid: int, catalog: Mapping[int, Declaration]) -> str | None:
 def paths(wanted: Iterable[Need]) -> tuple[str, ...]:
     """Name the paths to ask about."""
     return tuple(sorted({path for need in wanted for path in (need.path, need.or_on) if path is not None}))
+
+
+def unseen(wanted: Iterable[Need], held: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Name the storages and bridges that Proxmox leaves out of its lists, since the token lacks what shows them."""
+    shown: dict[str, bool] = {}
+    for need in wanted:
+        if need.privilege in _SHOWN_BY:
+            path = "/".join(need.path.split("/")[:5])
+            shown[path] = shown.get(path, False) or _has(need, held)
+    return frozenset(path for path, it_is in shown.items() if not it_is)
 
 
 def judge_privileges(

@@ -97,6 +97,7 @@ class Storage:
     shared: bool = False
     nodes: frozenset[str] = frozenset()
     """Where it may be used; everywhere when empty."""
+    enabled: bool = True
 
     def is_on(self, node: str) -> bool:
         """Return whether a node may use it."""
@@ -164,7 +165,7 @@ class Proxmox(Protocol):
         """Delete a snapshot; returns the UPID."""
 
     def storages(self) -> dict[str, Storage]:
-        """Return all storages that are enabled and that we may see, by name."""
+        """Return all storages that we may see, by name."""
 
     def bridges(self, node: str) -> frozenset[str]:
         """Return the bridges of a node that we may use."""
