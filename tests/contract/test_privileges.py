@@ -70,6 +70,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "stop": [lambda door, _: door.stop(NODE, 102)],
     "start": [lambda door, _: door.start(NODE, 103)],
     "convert_to_template": [lambda door, _: door.convert_to_template(NODE, 108)],
+    "privileges": [lambda door, _: door.privileges("/vms")],
     "destroy": [lambda door, _: door.destroy(NODE, 107)],
 }
 SHOWS_LESS = {"Pool.Audit", "Sys.Audit", "Datastore.Audit"}

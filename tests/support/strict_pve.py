@@ -239,6 +239,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def _lxc_create(self, user: str, v: dict[str, Any]) -> Any:
         self.creates.append(dict(v))
         self.cloned_from.pop(int(v["vmid"]), None)
+        if v.get("tags") is not None:
+            self.require(user, f"/vms/{v['vmid']}", "VM.Config.Options")
         if v.get("unprivileged") is None:
             raise PveError(
                 400, "Parameter verification failed.", {"unprivileged": "its default depends on the version"}
@@ -267,6 +269,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     def _drop(self, ct: Any) -> None:
         super()._drop(ct)
         self._firewalls.pop(ct.vmid, None)
+        for who, grants in (self.acl or {}).items():
+            self.acl[who] = [grant for grant in grants if grant[0] != f"/vms/{ct.vmid}"]
 
     def _link(self, clone: Any) -> None:
         """Name a linked clone's volumes as storages do that know whose clones they are."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.catalog.declaration import Volume
+from phoenix_worker.core.allowed.grants import Need
 from phoenix_worker.core.checkup import cluster, privileges, redis, workers
 from phoenix_worker.core.checkup.line import Level, listed
-from phoenix_worker.core.checkup.privileges import Need
 from phoenix_worker.core.checkup.workers import WorkerFacts
 from tests.support.declared import DECLARED, MINIMAL
 

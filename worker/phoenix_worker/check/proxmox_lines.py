@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.loading import Catalog
+    from phoenix_worker.core.allowed.grants import Need
     from phoenix_worker.core.checkup.line import Line
     from phoenix_worker.settings import Settings
 
@@ -49,7 +50,7 @@ def _nodes(settings: Settings, inspection: Inspection, catalog: Catalog) -> Iter
         by_node.setdefault(declaration.node, {})[ctid] = declaration
     online = inspection.nodes()
     yield from cluster.judge_nodes({node: list(ctids) for node, ctids in by_node.items()}, online)
-    wanted = privileges.needs(catalog)
+    wanted = privileges.needs(catalog, rebuilt=_rebuilt(catalog))
     held: dict[str, frozenset[str]] = {}
     yield from or_trouble("Proxmox privileges", partial(_ask, inspection, wanted, held))
     unseen = privileges.unseen(wanted, held) if held else frozenset[str]()
@@ -62,7 +63,7 @@ def _nodes(settings: Settings, inspection: Inspection, catalog: Catalog) -> Iter
         yield from _privileges(settings, catalog, absent, held)
 
 
-def _ask(inspection: Inspection, wanted: frozenset[privileges.Need], held: dict[str, frozenset[str]]) -> Iterator[Line]:
+def _ask(inspection: Inspection, wanted: frozenset[Need], held: dict[str, frozenset[str]]) -> Iterator[Line]:
     """Fill in what the token may do; there is nothing to say of it yet."""
     held |= {path: inspection.privileges(path) for path in privileges.paths(wanted)}
     yield from ()
@@ -86,5 +87,13 @@ def _privileges(
     settings: Settings, catalog: Catalog, absent: set[str], held: Mapping[str, frozenset[str]]
 ) -> Iterator[Line]:
     user = settings.proxmox_user
-    wanted = privileges.needs(catalog, absent)
-    yield from privileges.judge_privileges(wanted, held, user, f"{user}!{settings.proxmox_token_name}")
+    token = f"{user}!{settings.proxmox_token_name}"
+    wanted = privileges.needs(catalog, absent, _rebuilt(catalog))
+    yield from privileges.judge_privileges(wanted, held, user, token)
+    yield from privileges.judge_lasting(wanted, held, user, token)
+
+
+def _rebuilt(catalog: Catalog) -> list[tuple[Declaration, Declaration]]:
+    """Pair each template with what it is rebuilt as; none without scratch CTIDs."""
+    pairs = ((one, catalog.scratch(one.ctid)) for one in catalog.values() if one.is_template)
+    return [(template, scratch) for template, scratch in pairs if scratch is not None]

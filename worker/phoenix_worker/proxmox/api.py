@@ -6,6 +6,7 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.core.allowed.grants import ALL_GUESTS
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import ProxmoxTask, TaskEnd
@@ -71,7 +72,12 @@ class ProxmoxApi(Offers, Surroundings):
         request = Request(
             "GET", f"{_ct(node, ctid)}/config", f"look at CT {ctid} on {node}", f"VM.Audit on /vms/{ctid}"
         )
-        config = self._unless(known.MISSING, request)
+        try:
+            config = self._unless(known.MISSING, request)
+        except PermanentError as error:
+            if error.cause != known.PERMISSION or not self._is_free(ctid):
+                raise
+            return Observation(ctid, node, Presence.ABSENT)
         if config is None:
             return self._elsewhere(node, ctid) if elsewhere else Observation(ctid, node, Presence.ABSENT)
         digest = config.pop("digest", "")
@@ -286,6 +292,12 @@ class ProxmoxApi(Offers, Surroundings):
         request = Request("PUT", "pools", f"make {ctid} a member of the pool '{pool}'", needs)
         self.call(request, poolid=pool, vms=ctid, **{"allow-move": 1})
 
+    def privileges(self, path: str) -> frozenset[str]:
+        """Ask `GET /access/permissions`. Its values tell whether a privilege is passed on to the paths below."""
+        request = Request("GET", "access/permissions", f"ask for the token's privileges on {path}")
+        held = self.call(request, path=path).get(path, {})
+        return frozenset(name for name, passed_on in held.items() if path != ALL_GUESTS or int(passed_on))
+
     def whoami(self) -> str:
         """Answer without a call: `user@realm!token`."""
         return self._access.token_id
@@ -313,6 +325,14 @@ class ProxmoxApi(Offers, Surroundings):
         presence = Presence.VM if row["type"] == "qemu" else Presence.OTHER_NODE
         config = {"hostname": str(row["name"])} if row.get("name") else {}
         return Observation(ctid, row["node"], presence, config)
+
+    def _is_free(self, ctid: int) -> bool:
+        """Ask `GET /cluster/nextid?vmid=…`, which everybody may, and which knows of guests that the token may not see.
+
+        A guest that does not exist is in no pool: with a grant on the pool alone, looking at it is refused.
+        """
+        request = Request("GET", "cluster/nextid", f"look whether guest {ctid} exists", "")
+        return self._unless(known.ALREADY_EXISTS, request, vmid=ctid) is not None
 
     def _row(self, ctid: int) -> dict[str, Any] | None:
         request = Request(

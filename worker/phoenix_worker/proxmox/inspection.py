@@ -43,9 +43,8 @@ class Inspection:
         return {str(row["node"]): row["status"] == "online" for row in self._rows("nodes", "list the nodes")}
 
     def privileges(self, path: str) -> frozenset[str]:
-        """Ask `GET /access/permissions` for what the token may do on a path."""
-        held = self._fields("access/permissions", f"ask for the token's privileges on {path}", path=path)
-        return frozenset(held.get(path, ()))
+        """Ask what the token may do on a path."""
+        return self._api.privileges(path)
 
     def node(self, name: str, template_storages: Iterable[str]) -> NodeFacts:
         """Look at one node: seven calls, and one for each storage of OS templates."""

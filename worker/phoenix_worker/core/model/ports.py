@@ -203,6 +203,9 @@ class Proxmox(Protocol):
     def download_os_template(self, node: str, volume: str) -> str:
         """Start the download of an OS template of the index; returns the UPID."""
 
+    def privileges(self, path: str) -> frozenset[str]:
+        """Return what the token may do on a path of the access control; of `/vms`, what it may on every guest."""
+
     def whoami(self) -> str:
         """Return the name that our own tasks carry in their UPIDs: `user@realm!token`."""
 
