@@ -138,6 +138,8 @@ def test_without_any_privilege_of_the_role_a_call_that_names_it_is_refused(clust
         trouble(sample, door, upid)
         for privilege in PRIVILEGE.findall(heard[0].needs):
             naming.setdefault(privilege, []).append(sample)
+    assert set(re.findall(r"^\| `(\w+\.\w+)` \|", PAGE, re.MULTILINE)) == SHOWS_LESS
+    assert len(role(PAGE)) - len(SHOWS_LESS) == 14, "the page names their number"
     for privilege in role(PAGE) - SHOWS_LESS:
         simulator.do(simulator.pve.acl.__setitem__, TOKEN_ID, [("/", set(role(PAGE)) - {privilege})])
         assert "proxmox-permission" in (trouble(sample, door, upid) for sample in naming[privilege]), privilege
