@@ -60,7 +60,6 @@ class RecipeNode(RootNode):
         script = SYSTEM.sub(f"{self.slash}/", recipe).replace("AAAA…", key)
         for folder in FOLDERS:
             (self.slash / folder).mkdir(parents=True, exist_ok=True)
-        # `stat` and `chown` of the stand-in node are for bind mounts; a recipe has the system's.
         programs = {"apt-get": APT, "adduser": ADDUSER, "install": INSTALL, "chown": CHOWN, "visudo": VISUDO}
         outside = self._directory / "recipe"
         outside.mkdir()
@@ -86,6 +85,9 @@ class RecipeNode(RootNode):
             timeout=60,
         )
         assert done.returncode == 0, done.stderr
+        # `python3` of the stand-in node makes directories, and nothing else.
+        door = self.slash / "usr/local/sbin/phoenix-node-door"
+        door.write_text(door.read_text().replace("/usr/bin/env python3", sys.executable, 1))
         (self.authorized,) = self.slash.glob("**/authorized_keys")
         assert key in self.authorized.read_text()
 
