@@ -72,6 +72,10 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """Seconds that the start of any container takes."""
         self.said_in = SaidIn.BOTH
         self.redirect_to = ""
+        self.foreign: tuple[str, Any] | None = None
+        """The end of a path, and the `data` that every GET of such a path is answered with."""
+        self.numbers_as_words = False
+        """Whether numbers come in quotes, as Perl sends those that were used as words."""
         self.resources_lag = True
         """`/cluster/resources` shows name, status, lock and template flag as of the last `refresh_resources`."""
         self.stale_rows: list[dict[str, Any]] = []
@@ -167,7 +171,11 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def _wire(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
         if self.redirect_to:
             raise web.HTTPFound(self.redirect_to)
+        if self.foreign is not None and request.method == "GET" and request.path.endswith(f"/{self.foreign[0]}"):
+            return web.json_response({"data": self.foreign[1]})
         response: web.Response = await handler(request)
+        if self.numbers_as_words and response.content_type == "application/json":
+            response.text = json.dumps(_in_words(json.loads(response.text or "null")))
         if response.status == web.HTTPUnauthorized.status_code:
             response.text = ""
         elif response.status >= web.HTTPBadRequest.status_code and response.content_type == "application/json":
@@ -202,8 +210,10 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
             ("GET", "/nodes/{node}/certificates/info", self._certificates),
         ]
 
-    async def _bridges(self, _v: dict[str, Any], _user: str) -> list[dict[str, Any]]:
-        return [{"iface": bridge, "type": "bridge", "active": 1} for bridge in sorted(self.bridges)]
+    async def _bridges(self, _v: dict[str, Any], user: str) -> list[dict[str, Any]]:
+        """As `PVE::API2::Network` lists them: without those that the user may not use."""
+        seen = (one for one in sorted(self.bridges) if self.allowed(user, f"/sdn/zones/localnetwork/{one}", "SDN.Use"))
+        return [{"iface": bridge, "type": "bridge", "active": 1} for bridge in seen]
 
     async def _time(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
         now = int(time.time() + self.clock_ahead)
@@ -229,6 +239,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def _lxc_create(self, user: str, v: dict[str, Any]) -> Any:
         self.creates.append(dict(v))
         self.cloned_from.pop(int(v["vmid"]), None)
+        if v.get("tags") is not None:
+            self.require(user, f"/vms/{v['vmid']}", "VM.Config.Options")
         if v.get("unprivileged") is None:
             raise PveError(
                 400, "Parameter verification failed.", {"unprivileged": "its default depends on the version"}
@@ -257,6 +269,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     def _drop(self, ct: Any) -> None:
         super()._drop(ct)
         self._firewalls.pop(ct.vmid, None)
+        for who, grants in (self.acl or {}).items():
+            self.acl[who] = [grant for grant in grants if grant[0] != f"/vms/{ct.vmid}"]
 
     def _link(self, clone: Any) -> None:
         """Name a linked clone's volumes as storages do that know whose clones they are."""
@@ -381,3 +395,12 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
             raise PveError(400, "Parameter verification failed.", {"upid": "no such task"})
         task: dict[str, Any] = super()._get_task(request)
         return task
+
+
+def _in_words(value: Any) -> Any:
+    """The same with every number in quotes."""
+    if isinstance(value, dict):
+        return {key: _in_words(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_in_words(one) for one in value]
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

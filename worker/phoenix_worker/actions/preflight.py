@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core.allowed import grants
 from phoenix_worker.core.planned.feasibility import Origin, cannot_change, cannot_work, needs_of_change
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
             raise problem
         if finished:
             return
+
+
+def refuse_vanishing_grants(task: PhoenixTask, template: Declaration, scratch: Declaration) -> None:
+    """Raise PermanentError for a template that the token may delete and not make again."""
+    needs = grants.of_rebuild(template, scratch)
+    places = {grants.ALL_GUESTS, *(need.or_on for need in needs if need.or_on is not None)}
+    held = {place: task.proxmox.privileges(place) for place in sorted(places)}
+    grants.refuse_vanishing(template, needs, held, task.proxmox.whoami())
 
 
 def refuse_what_cannot_change(task: PhoenixTask, declaration: Declaration, seen: Observation) -> None:

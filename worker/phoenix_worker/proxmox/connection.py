@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 
 from phoenix_worker.bounded_http import bounded
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.proxmox.translate import Answer, Request, error_of_answer, error_of_exception
+from phoenix_worker.proxmox.translate import NOT_PROXMOX, Answer, Request, error_of_answer, error_of_exception
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,12 +184,14 @@ class _Serializer(JsonSerializer):  # type: ignore[misc] # proxmoxer publishes n
 def _body(response: requests.Response) -> dict[str, Any]:
     try:
         body = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
 
 def _no_api(request: Request, error: _NotProxmoxError) -> TransientError | PermanentError:
     """Whatever stands before Proxmox may be there for a moment only, unless it took an order."""
-    answer = Answer(502, message=str(error))
-    return error_of_answer(request, answer)
+    failure = error_of_answer(request, Answer(502, message=str(error)))
+    if not request.changes_something:
+        failure.remedy = NOT_PROXMOX
+    return failure

@@ -30,6 +30,7 @@ from phoenix_producer.contract import (
 from phoenix_worker.actions.look import look, permit, survey
 from phoenix_worker.actions.make import make_clone
 from phoenix_worker.actions.orders import copy_order
+from phoenix_worker.actions.preflight import refuse_vanishing_grants
 from phoenix_worker.actions.prerequisites import have_dependencies
 from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
 from phoenix_worker.answers import result as outcome
@@ -82,6 +83,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     may_go(self, template, old, verdict, Purpose.REBUILD)
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
+    refuse_vanishing_grants(self, template, scratch)
     steps = rebuild(template, old, scratch, new)
     if request.dry_run:
         return outcome.foretold(self, template, Outcome.REBUILT, tuple(steps.lines()))
@@ -96,6 +98,7 @@ def replace_it(self: PhoenixTask, ctid: int, declaration_hash: str, scratch: int
     self.hold(lane(ctid))
     old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
     may_go(self, template, old, verdict, Purpose.REBUILD)
+    refuse_vanishing_grants(self, template, built)
     refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
     return self.replace(chains.chain_replacement(self, template, built, accepted=accepted))
 

@@ -97,6 +97,7 @@ class Storage:
     shared: bool = False
     nodes: frozenset[str] = frozenset()
     """Where it may be used; everywhere when empty."""
+    enabled: bool = True
 
     def is_on(self, node: str) -> bool:
         """Return whether a node may use it."""
@@ -164,7 +165,7 @@ class Proxmox(Protocol):
         """Delete a snapshot; returns the UPID."""
 
     def storages(self) -> dict[str, Storage]:
-        """Return all storages that are enabled and that we may see, by name."""
+        """Return all storages that we may see, by name."""
 
     def bridges(self, node: str) -> frozenset[str]:
         """Return the bridges of a node that we may use."""
@@ -201,6 +202,9 @@ class Proxmox(Protocol):
 
     def download_os_template(self, node: str, volume: str) -> str:
         """Start the download of an OS template of the index; returns the UPID."""
+
+    def privileges(self, path: str) -> frozenset[str]:
+        """Return what the token may do on a path of the access control; of `/vms`, what it may on every guest."""
 
     def whoami(self) -> str:
         """Return the name that our own tasks carry in their UPIDs: `user@realm!token`."""
