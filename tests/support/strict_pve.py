@@ -87,6 +87,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """The parameters of every destroy."""
         self.aborted: list[str] = []
         """The UPIDs that a client asked to stop."""
+        self.hotplug_refused = ""
+        """Why the node's kernel refuses every volume that is added to a running container."""
         self.appliances: list[str] = []
         """The file names in the index of OS templates."""
         self.bridges = {"vmbr0"}
@@ -192,6 +194,15 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         if "description" in config:
             config["description"] += "\n"
         return config
+
+    async def _update_config(
+        self, ct: Any, user: str, values: dict[str, Any], deletes: list[str], reverts: list[str]
+    ) -> None:
+        volumes = [key for key in values if key.startswith("mp") and key not in ct.config]
+        if volumes and ct.status == "running" and self.hotplug_refused:
+            wrong = {key: f"unable to hotplug {key}: {self.hotplug_refused}" for key in volumes}
+            raise PveError(400, "Parameter verification failed.", wrong)
+        await super()._update_config(ct, user, values, deletes, reverts)
 
     # What `phoenix-lxc check` reads
 

@@ -83,6 +83,10 @@ def _make(declaration: Declaration, template: Observation | None, *, under_way: 
 def _converge(declaration: Declaration, observation: Observation, verdict: Verdict) -> tuple[PlannedStep, ...]:
     steps: list[PlannedStep] = []
     if changes := diff(declaration, observation):
+        if observation.running and not declaration.runs and may_stop(verdict):
+            # Stopped it takes every change, also those that a running one refuses.
+            steps.append(_stop_again(declaration))
+            observation = replace(observation, running=False)
         steps.append(_configure(declaration, changes))
     if declaration.is_template:
         return (*steps, *_seal_steps(declaration, observation, verdict))
