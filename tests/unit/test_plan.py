@@ -81,7 +81,7 @@ def test_a_container(declared: Declaration, seen: Observation, steps: list[str])
         (TEMPLATE, template(), ["seal"]),
         (TEMPLATE, template(memory="512"), ["configure", "seal"]),
         (TEMPLATE, template(running=True), ["stop", "seal"]),
-        (TEMPLATE, template(running=True, memory="512"), ["stop", "configure", "seal"]),
+        (TEMPLATE, template(running=True, memory="512"), ["configure", "stop", "seal"]),
         (TEMPLATE, template(rootfs=BASE, template="1"), []),
         (TEMPLATE, template(rootfs=BASE, template="1", memory="512"), ["configure"]),
         (TEMPLATE, template(template="1"), ["configure", "seal"]),
