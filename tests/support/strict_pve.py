@@ -240,11 +240,16 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def _lxc_create(self, user: str, v: dict[str, Any]) -> Any:
         self.creates.append(dict(v))
         self.cloned_from.pop(int(v["vmid"]), None)
-        if v.get("unprivileged") is None:
+        if v.get("unprivileged") is None and not v.get("restore"):
             raise PveError(
                 400, "Parameter verification failed.", {"unprivileged": "its default depends on the version"}
             )
-        return await super()._lxc_create(user, v)
+        overwritten = self.ct(int(v["vmid"])) if v.get("restore") and v.get("force") else None
+        upid = await super()._lxc_create(user, v)
+        if overwritten is not None:
+            # Until the archive is unpacked, what is overwritten stays as it is, but for its lock.
+            self.ct(int(v["vmid"])).config = {**overwritten.config, "lock": "create"}
+        return upid
 
     async def _lxc_clone(self, user: str, v: dict[str, Any]) -> Any:
         source = self.ct(int(v["vmid"]))
@@ -327,7 +332,7 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def task(
         self, node: str, ttype: str, tid: int | str, user: str, body: Callable[[], Coroutine[Any, Any, Any]], **how: Any
     ) -> str:
-        work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate"} else None
+        work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate", "vzrestore"} else None
         entry = Interval("", ttype, str(tid), user, time.monotonic(), made=made.vmid if made else None)
 
         async def watched() -> Any:

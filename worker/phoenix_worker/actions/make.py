@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.look import look, permit
-from phoenix_worker.actions.repair import can_clear, clear, free_template, go_on_clearing
+from phoenix_worker.actions.repair import can_clear, clear, free_template, go_on_clearing, makers_of
 from phoenix_worker.core.allowed.ownership import Creating, judge
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.step_names import StepName
@@ -143,6 +143,8 @@ def _clear_up(task: PhoenixTask, declaration: Declaration, error: TransientError
     seen = task.proxmox.observe(node, declaration.ctid)
     if seen.lock != "create":
         return
+    if makers_of(task, declaration):
+        raise TransientError(f"CT {seen.ctid} on {node} is being created by another task.", cause="being-created")
     verdict = judge(declaration, seen, creating=Creating.NOBODY)
     if not can_clear(task, seen, verdict):
         refusal = verdict.refusal()

@@ -10,6 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.core.allowed.ownership import Action, Creating, judge, may_destroy
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
@@ -29,14 +30,10 @@ _DESTROY_SECONDS = 15.0
 _PAUSE = 0.1
 
 
-def running_makers(task: PhoenixTask, declaration: Declaration) -> list[ProxmoxTask]:
-    """List the tasks that may be making a CTID now: a creation of it, or a clone of its template (named by source)."""
-    node, source = declaration.node, declaration.clone_from
-    tasks = [entry for entry in task.proxmox.recent_tasks(node, declaration.ctid) if entry.kind == "vzcreate"]
-    if source is not None:
-        clones = task.proxmox.recent_tasks(declaration.template_node or node, source)
-        tasks += [entry for entry in clones if entry.kind == "vzclone"]
-    return [entry for entry in tasks if entry.running]
+def makers_of(task: PhoenixTask, declaration: Declaration) -> list[ProxmoxTask]:
+    """List the tasks that may be making a declared CTID now."""
+    nodes = (declaration.node, declaration.template_node or declaration.node)
+    return running_makers(task.proxmox, declaration.ctid, nodes, declaration.clone_from)
 
 
 def can_clear(task: PhoenixTask, seen: Observation, verdict: Verdict) -> bool:
@@ -95,7 +92,7 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
     seen = task.proxmox.observe_template(node, ctid)
     if seen.presence is Presence.ABSENT:
         return time.time()
-    if running_makers(task, declaration):
+    if makers_of(task, declaration):
         raise TransientError(f"CT {ctid} on {node} is being made after all.", cause="being-created")
     verdict = judge(declaration, seen, creating=Creating.NOBODY)
     if verdict.action is Action.WAIT:
