@@ -289,6 +289,12 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
             if any(volume.startswith(f"{base}/") for volume in volumes):
                 raise TaskError(f"base volume '{base.partition(':')[2]}' is still in use by linked clones")
 
+    def _refuse_bind_mounts(self, ctid: int) -> None:
+        """Fail as `PVE::LXC::Config::has_feature` does: what is no volume of a storage has no snapshots."""
+        config = self.ct(ctid).config
+        if any(key.startswith("mp") and value.startswith("/") for key, value in config.items()):
+            raise TaskError("snapshot feature is not available")
+
     def _need_linked_clones(self, rootfs: str) -> None:
         volume = parse_mount(rootfs)["volume"]
         if self.storages[volume.partition(":")[0]]["type"] in {"dir", "nfs", "lvm"}:
@@ -332,6 +338,7 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def task(
         self, node: str, ttype: str, tid: int | str, user: str, body: Callable[[], Coroutine[Any, Any, Any]], **how: Any
     ) -> str:
+        refusals = {"vzdestroy": self._refuse_used_bases, "vzsnapshot": self._refuse_bind_mounts}
         work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate", "vzrestore"} else None
         entry = Interval("", ttype, str(tid), user, time.monotonic(), made=made.vmid if made else None)
 
@@ -340,8 +347,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
                 if self.task_failures[ttype]:
                     self._undo(ttype, str(tid), made)
                     raise TaskError(self.task_failures[ttype].pop(0))
-                if ttype == "vzdestroy":
-                    self._refuse_used_bases(int(tid))
+                if ttype in refusals:
+                    refusals[ttype](int(tid))
                 work.task = asyncio.ensure_future(body())
                 note = await work.task
                 if ttype == "vzclone" and made is not None:

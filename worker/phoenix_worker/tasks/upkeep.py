@@ -153,8 +153,9 @@ def copy(self: PhoenixTask, ctid: int, declaration_hash: str, source: int) -> di
 @task(StepName.DESTROY.task)
 def remove_it(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> dict[str, Any]:
     """Stop and delete a CTID."""
+    began = self.once("began", time.time)
     posted = remove(self, self.pinned_declaration(ctid, declaration_hash, accepted=True), Purpose(purpose))
-    return self.step(StepName.DESTROY, ctid, posted["at"], upid=posted["upid"])
+    return self.step(StepName.DESTROY, ctid, began, upid=posted["upid"])
 
 
 @task(StepName.REPORT.task)
