@@ -120,6 +120,15 @@ def test_a_service_that_shows_as_one_only_just_before_the_mark_is_left_alone(pro
     assert product.writes() == []
 
 
+def test_notes_without_room_for_our_line_are_refused_before_the_question(product: Product) -> None:
+    product.declare({900: template(), 103: container(103)})
+    stand(product, 103, description="x" * 8150)
+    product.start_worker()
+    failure = failure_of(product.producer.adopt(103, dry_run=True))
+    assert (failure.cause, product.writes()) == ("notes-too-long", [])
+    assert failure.remedy.startswith("Shorten its notes in Proxmox by ")
+
+
 KILLS = ["effect-done/stop", "effect-done/drop-final-form"]
 
 
