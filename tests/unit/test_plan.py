@@ -63,6 +63,7 @@ def names(declared: Declaration, seen: Observation, *, adopt: bool = False) -> l
         (CONTAINER, here(running=False, memory="512"), ["configure", "start", "verify"]),
         (STOPPED, here(), ["stop", "verify"]),
         (STOPPED, here(memory="512"), ["stop", "configure", "verify"]),
+        (replace(STOPPED, hash="h2"), here(), ["configure", "stop", "verify"]),
         (SCRIPTED, here(), ["provision", "stop", "verify"]),
         (SCRIPTED, here(memory="512"), ["stop", "configure", "start", "provision", "stop", "verify"]),
         (STOPPED, here(running=False), []),

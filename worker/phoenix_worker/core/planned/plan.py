@@ -83,7 +83,8 @@ def _make(declaration: Declaration, template: Observation | None, *, under_way: 
 def _converge(declaration: Declaration, observation: Observation, verdict: Verdict) -> tuple[PlannedStep, ...]:
     steps: list[PlannedStep] = []
     if changes := diff(declaration, observation):
-        if observation.running and not (declaration.runs or declaration.is_template) and may_stop(verdict):
+        to_stop = observation.running and not (declaration.runs or declaration.is_template) and may_stop(verdict)
+        if to_stop and changes.changes:
             # Stopped it takes every change, also those that a running one refuses.
             steps.append(_stop_again(declaration))
             observation = replace(observation, running=False)
