@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer import ProgressKind
-from tests.acceptance.scenes import done, failure_of, refused
+from tests.acceptance.scenes import before, done, failure_of, refused
 from tests.support.product import container, example, template
 from tests.support.ssh_node import SshNode, ssh_node
 from tests.support.waiting import wait_for
@@ -240,6 +240,18 @@ def test_a_storage_without_snapshots_is_told(product: Product, ssh_node: SshNode
     assert [warning for warning in result.warnings if "pre-configured" in warning]
     assert [warning for warning in result.warnings if "final-form" in warning]
     assert product.ensure(100).outcome == "unchanged"
+
+
+def test_bind_mounts_are_named_where_they_prevent_a_snapshot(product: Product, ssh_node: SshNode) -> None:
+    declare(product, ct900=template(), ct100=with_features(100, "first", enable_lifecycle_snapshots=True))
+    write_scripts(product, first=LEAVES_A_FILE)
+    product.start_worker(**ssh_node.environ())
+    mounts = {"mp3": "/tank/data,mp=/srv", "mp4": "/tank/more,mp=/opt/"}
+    before(product, "POST", "/100/snapshot", lambda: product.simulator.pve.ct(100).config.update(mounts))
+    obstacle = "Proxmox takes none of a container with bind mounts (/srv, /opt)."
+    assert [warning for warning in product.ensure(100).warnings if "snapshot" in warning] == [
+        f"CT 100 has no snapshot {name}: {obstacle}" for name in ("pre-configured", "final-form")
+    ]
 
 
 def test_without_the_door_what_needs_it_is_refused_and_accepted_on_request(product: Product) -> None:

@@ -62,6 +62,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "task_end": [lambda door, upid: door.task_end(upid)],
     "abort": [lambda door, upid: door.abort(upid)],
     "recent_tasks": [lambda door, _: door.recent_tasks(NODE, 103)],
+    "running_tasks": [lambda door, _: door.running_tasks(NODE)],
     "pool_of": [lambda door, _: door.pool_of(103, "prod")],
     "join_pool": [lambda door, _: door.join_pool(103, "prod")],
     "os_templates": [lambda door, _: door.os_templates(NODE, "local")],

@@ -91,6 +91,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """The parameters of every destroy."""
         self.aborted: list[str] = []
         """The UPIDs that a client asked to stop."""
+        self.hotplug_refused = ""
+        """Why the node's kernel refuses every volume that is added to a running container."""
         self.appliances: list[str] = []
         """The file names in the index of OS templates."""
         self.bridges = {"vmbr0"}
@@ -201,6 +203,15 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
             config["description"] += "\n"
         return config
 
+    async def _update_config(
+        self, ct: Any, user: str, values: dict[str, Any], deletes: list[str], reverts: list[str]
+    ) -> None:
+        volumes = [key for key in values if key.startswith("mp") and key not in ct.config]
+        if volumes and ct.status == "running" and self.hotplug_refused:
+            wrong = {key: f"unable to hotplug {key}: {self.hotplug_refused}" for key in volumes}
+            raise PveError(400, "Parameter verification failed.", wrong)
+        await super()._update_config(ct, user, values, deletes, reverts)
+
     # What `phoenix-lxc check` reads
 
     def _routes_checkup(self) -> list[tuple[str, str, Any]]:
@@ -241,11 +252,16 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         self.cloned_from.pop(int(v["vmid"]), None)
         if v.get("tags") is not None:
             self.require(user, f"/vms/{v['vmid']}", "VM.Config.Options")
-        if v.get("unprivileged") is None:
+        if v.get("unprivileged") is None and not v.get("restore"):
             raise PveError(
                 400, "Parameter verification failed.", {"unprivileged": "its default depends on the version"}
             )
-        return await super()._lxc_create(user, v)
+        overwritten = self.ct(int(v["vmid"])) if v.get("restore") and v.get("force") else None
+        upid = await super()._lxc_create(user, v)
+        if overwritten is not None:
+            # Until the archive is unpacked, what is overwritten stays as it is, but for its lock.
+            self.ct(int(v["vmid"])).config = {**overwritten.config, "lock": "create"}
+        return upid
 
     async def _lxc_clone(self, user: str, v: dict[str, Any]) -> Any:
         source = self.ct(int(v["vmid"]))
@@ -286,6 +302,12 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         for base in bases:
             if any(volume.startswith(f"{base}/") for volume in volumes):
                 raise TaskError(f"base volume '{base.partition(':')[2]}' is still in use by linked clones")
+
+    def _refuse_bind_mounts(self, ctid: int) -> None:
+        """Fail as `PVE::LXC::Config::has_feature` does: what is no volume of a storage has no snapshots."""
+        config = self.ct(ctid).config
+        if any(key.startswith("mp") and value.startswith("/") for key, value in config.items()):
+            raise TaskError("snapshot feature is not available")
 
     def _need_linked_clones(self, rootfs: str) -> None:
         volume = parse_mount(rootfs)["volume"]
@@ -330,7 +352,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def task(
         self, node: str, ttype: str, tid: int | str, user: str, body: Callable[[], Coroutine[Any, Any, Any]], **how: Any
     ) -> str:
-        work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate"} else None
+        refusals = {"vzdestroy": self._refuse_used_bases, "vzsnapshot": self._refuse_bind_mounts}
+        work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate", "vzrestore"} else None
         entry = Interval("", ttype, str(tid), user, time.monotonic(), made=made.vmid if made else None)
 
         async def watched() -> Any:
@@ -338,8 +361,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
                 if self.task_failures[ttype]:
                     self._undo(ttype, str(tid), made)
                     raise TaskError(self.task_failures[ttype].pop(0))
-                if ttype == "vzdestroy":
-                    self._refuse_used_bases(int(tid))
+                if ttype in refusals:
+                    refusals[ttype](int(tid))
                 work.task = asyncio.ensure_future(body())
                 note = await work.task
                 if ttype == "vzclone" and made is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.core.allowed import grants
 from phoenix_worker.core.planned.feasibility import Origin, cannot_change, cannot_work, needs_of_change
+from phoenix_worker.core.planned.notes import too_long
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,10 +49,12 @@ def refuse_vanishing_grants(task: PhoenixTask, template: Declaration, scratch: D
 
 
 def refuse_what_cannot_change(task: PhoenixTask, declaration: Declaration, seen: Observation) -> None:
-    """Raise PermanentError for a container that stands there and is to have what its node has not.
+    """Raise PermanentError for a container that stands there and is to have what its node, or its notes, have not.
 
     Nothing is asked when nothing of the kind is to change; before it refuses, the offer is asked for anew.
     """
+    if (problem := too_long(declaration, seen)) is not None:
+        raise problem
     needs = needs_of_change(declaration, seen)
     if not needs or cannot_change(declaration, needs, task.offering.on(declaration.node)) is None:
         return

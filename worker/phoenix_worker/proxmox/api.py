@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.core.allowed.grants import ALL_GUESTS
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
-from phoenix_worker.core.model.ports import ProxmoxTask, TaskEnd
+from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.offers import Offers
 from phoenix_worker.proxmox.quorum import refuse_without_quorum
+from phoenix_worker.proxmox.task_lists import TaskLists
 from phoenix_worker.proxmox.translate import Request, error_of_task
 from phoenix_worker.proxmox.upid import Upid
 
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
 _LOG_PAGE = 5000
 _LOG_PAGES = 20
 _LOG_TAIL = 20
-_TASKS = 50
 _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, VM.Config.Options"
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi(Offers, Surroundings):
+class ProxmoxApi(Offers, Surroundings, TaskLists):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(
@@ -239,17 +239,6 @@ class ProxmoxApi(Offers, Surroundings):
     def task_failure(self, doing: str, end: TaskEnd) -> TransientError | PermanentError:
         """Say what a task that failed means, read by the same table as answers. `doing` completes "Unable to …"."""
         return error_of_task(doing, end)
-
-    def recent_tasks(self, node: str, ctid: int) -> list[ProxmoxTask]:
-        """Ask `GET …/tasks`. `source=all`, because by default it leaves out what still runs."""
-        request = Request(
-            "GET", f"nodes/{node}/tasks", f"list the tasks of CT {ctid} on {node}", f"Sys.Audit on /nodes/{node}"
-        )
-        lines = self.call(request, vmid=ctid, source="all", limit=_TASKS)
-        # Proxmox takes the token's name out of `user`; the UPID has it.
-        tasks = [(Upid.parse(line["upid"]), "endtime" not in line) for line in lines]
-        found = [ProxmoxTask(task.text, task.kind, task.user, runs, task.started) for task, runs in tasks]
-        return sorted(found, key=lambda task: task.started, reverse=True)
 
     def os_templates(self, node: str, storage: str) -> frozenset[str]:
         """Look in `GET …/storage/STORAGE/content`."""

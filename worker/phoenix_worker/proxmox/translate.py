@@ -15,6 +15,7 @@ from phoenix_worker.core.model.tls_trouble import TlsTrouble, tls_trouble
 from phoenix_worker.proxmox.error_table import (
     ANYTHING_ELSE,
     LOST_ANSWER,
+    NODE_TROUBLE,
     TABLE,
     TASK,
     UNKNOWN_OUTCOME,
@@ -107,8 +108,15 @@ def error_of_answer(request: Request, answer: Answer) -> TransientError | Perman
 
 
 def error_of_task(doing: str, end: TaskEnd) -> TransientError | PermanentError:
-    """Translate the end of a task that failed; the last lines of its log are in the message."""
-    error = _error(doing, Answer(TASK, end.exit_status), "the privileges for it")
+    """Translate the end of a task that failed; the last lines of its log are in the message.
+
+    Where the end itself says nothing that is known, the log may name trouble of the node.
+    """
+    row, groups = _row(TASK, end.exit_status)
+    if row is ANYTHING_ELSE:
+        log = "\n".join(end.log_tail)
+        row = next((trouble for trouble in NODE_TROUBLE if re.search(trouble.pattern, log)), row)
+    error = _failure(row, groups, doing, Answer(TASK, end.exit_status).words, "the privileges for it")
     log = " | ".join(line.strip() for line in end.log_tail[-_LOG_LINES:] if line.strip())
     if log:
         error.message += f" Its log ends: {log.rstrip('.')}."
@@ -148,7 +156,12 @@ def _unknown_outcome(request: Request, why: str) -> TransientError:
 
 def _error(doing: str, answer: Answer, needs: str) -> TransientError | PermanentError:
     words = answer.words
-    row, groups = _row(answer.status, words)
+    return _failure(*_row(answer.status, words), doing, words, needs)
+
+
+def _failure(
+    row: Row, groups: Mapping[str, str], doing: str, words: str, needs: str
+) -> TransientError | PermanentError:
     remedy = row.remedy.format(needs=needs, **groups)
     failure = TransientError if row.kind is Kind.TRANSIENT else PermanentError
     return failure(_sentence(doing, words), cause=row.cause, remedy=remedy)

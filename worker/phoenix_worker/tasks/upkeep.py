@@ -16,6 +16,7 @@ report(n)       the result
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import (
@@ -39,6 +40,7 @@ from phoenix_worker.core.allowed.ownership import Action, Purpose
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.records import from_json, to_json
 from phoenix_worker.core.planned.adopting import adopted_notes, adoption
+from phoenix_worker.core.planned.notes import too_long
 from phoenix_worker.core.planned.rebuilding import copied, rebuild, refuse_rebuild, refuse_unbuilt
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
@@ -118,6 +120,8 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     if not steps:
         told = () if there else (f"There is no CT {seen.ctid} on {seen.node}.",)
         return outcome.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
+    if steps.mark and (problem := too_long(replace(declaration, description=None), seen)) is not None:
+        raise problem
     if request.dry_run:
         return outcome.foretold(self, declaration, Outcome.ADOPTED, tuple(steps.lines()))
     return self.replace(chains.chain_adoption(self, steps, purpose))
@@ -156,8 +160,9 @@ def copy(self: PhoenixTask, ctid: int, declaration_hash: str, source: int) -> di
 @task(StepName.DESTROY.task)
 def remove_it(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> dict[str, Any]:
     """Stop and delete a CTID."""
+    began = self.once("began", time.time)
     posted = remove(self, self.pinned_declaration(ctid, declaration_hash, accepted=True), Purpose(purpose))
-    return self.step(StepName.DESTROY, ctid, posted["at"], upid=posted["upid"])
+    return self.step(StepName.DESTROY, ctid, began, upid=posted["upid"])
 
 
 @task(StepName.REPORT.task)

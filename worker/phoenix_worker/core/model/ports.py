@@ -58,6 +58,8 @@ class ProxmoxTask:
     user: str
     running: bool
     started: int
+    guest: str
+    """The id in the UPID; a clone's is that of its source."""
     """Seconds since the epoch."""
 
 
@@ -187,6 +189,9 @@ class Proxmox(Protocol):
 
     def recent_tasks(self, node: str, ctid: int) -> list[ProxmoxTask]:
         """Return the node's tasks with this id in their UPID, newest first. A clone's UPID names its *source*."""
+
+    def running_tasks(self, node: str) -> list[ProxmoxTask]:
+        """Return all tasks that run on a node now."""
 
     def pool_of(self, ctid: int, expected: str) -> str:
         """Return the pool of a guest, nothing if it is in none. It takes one call if it is the expected one."""

@@ -12,6 +12,7 @@ from phoenix_worker.core.allowed.linked import storages_of
 from phoenix_worker.core.differs import volumes
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.planned.notes import too_long
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -130,7 +131,7 @@ def _of(volume: Volume, *, takes: bool = True) -> Need:
 
 def cannot_work(declaration: Declaration, origin: Origin | None, offer: Offer) -> PermanentError | None:
     """Say why a container cannot be made, and what to do; None when nothing is known against it."""
-    return _first(declaration, _problems(declaration, origin, offer))
+    return too_long(declaration) or _first(declaration, _problems(declaration, origin, offer))
 
 
 def cannot_change(declaration: Declaration, needs: Needs, offer: Offer) -> PermanentError | None:
