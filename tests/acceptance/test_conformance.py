@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from argparse import Namespace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +41,10 @@ def run(simulator: Simulator, *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_all_goes_well_and_nothing_is_left(simulator: Simulator) -> None:
+def test_all_goes_well_and_nothing_is_left(simulator: Simulator, tmp_path: Path) -> None:
     add_os_template(simulator)
     simulator.pve.ct_secs["clone"] = 0.3
-    done = run(simulator)
+    done = run(simulator, "--report", str(tmp_path / "pve"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"at {simulator.host}, node pve1, storage local-lvm (lvmthin), CTIDs 9000-9020" in done.stdout
     assert f"{len(CASES)} of {len(CASES)} went well. Left behind: nothing." in done.stdout
@@ -50,6 +52,22 @@ def test_all_goes_well_and_nothing_is_left(simulator: Simulator) -> None:
     assert "killed while Proxmox ran UPID:pve1:" in done.stdout
     assert SECRET not in done.stdout + done.stderr
     assert simulator.pve.cts == []
+    told = json.loads((tmp_path / "pve.json").read_text())
+    assert [case["verdict"] for case in told["cases"]] == ["ok"] * len(CASES)
+    assert (told["left"], told["product"]) == ([], version("phoenix-lxc"))
+    made = next(case for case in told["cases"] if "built on the way" in case["name"])
+    assert [upid.split(":")[5] for upid in made["upids"]] == ["vzcreate", "vzclone", "vzstart"]
+    page = (tmp_path / "pve.md").read_text()
+    assert f"**{len(CASES)} of {len(CASES)} went well. Left behind: nothing.**" in page
+    assert made["upids"][0] in page
+    assert SECRET not in page + json.dumps(told)
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_begun(simulator: Simulator, tmp_path: Path) -> None:
+    refused = run(simulator, "--report", str(tmp_path / "nowhere" / "pve"))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("The report cannot be written: ")
+    assert simulator.calls() == []
 
 
 def test_what_goes_wrong_is_told_and_cleaned_up_all_the_same(simulator: Simulator) -> None:

@@ -14,6 +14,7 @@ from phoenix_producer import EnsureFailed
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from tests.conformance.cases import CASES
 from tests.conformance.ground import Ground, SkippedError, standing_ground
+from tests.conformance.report import CaseReport, Report
 from tests.conformance.target import CTIDS_NEEDED, SECRET_VARIABLE, Target, UnfitError, target_of
 
 if TYPE_CHECKING:
@@ -43,33 +44,46 @@ def main() -> int:
     parser.add_argument("--bridge", default="vmbr0", help="(default %(default)s)")
     parser.add_argument("--os-template", metavar="VOLUME", help="(default: the smallest on --template-storage)")
     parser.add_argument("--template-storage", default="local", help="(default %(default)s)")
+    parser.add_argument("--report", type=Path, metavar="PATH", help="write the report to PATH.md and PATH.json")
     options = parser.parse_args()
     try:
         target = target_of(options, os.environ)
+        report = Report()
+        if options.report is not None:
+            report.write(options.report)  # what cannot be written is told before anything is begun
         with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
-            return _try_out(target, Path(directory))
+            code = _try_out(target, Path(directory), report)
+        if options.report is not None:
+            report.write(options.report)
+        return code
+    except OSError as error:
+        print(f"The report cannot be written: {error}", file=sys.stderr)  # noqa: T201 - as above
+        return _BAD_INPUT
     except (UnfitError, PermanentError, TransientError) as error:
         print(f"Nothing was begun: {error}", file=sys.stderr)  # noqa: T201 - as above
         return _BAD_INPUT
 
 
-def _try_out(target: Target, directory: Path) -> int:
-    failed: list[str] = []
+def _try_out(target: Target, directory: Path, report: Report) -> int:
+    interrupted = False
     with standing_ground(target, directory, say) as ground:
-        say(ground.description())
+        report.place = ground.description()
+        say(report.place)
         try:
-            failed.extend(case.__name__ for case in CASES if not _passes(case, ground))
+            for case in CASES:
+                report.cases.append(_tried(case, ground))
         except KeyboardInterrupt:
-            failed.append("interrupted")
+            interrupted = True
         finally:
-            left = ground.clean_up()
-    say(f"{len(CASES) - len(failed)} of {len(CASES)} went well. Left behind: {', '.join(left) or 'nothing'}.")
+            report.left = list(ground.clean_up())
+    say(report.summary())
+    failed = [case.name for case in report.cases if case.verdict == "FAILED"] + ["interrupted"] * interrupted
     if failed:
         say(f"Failed: {', '.join(failed)}.")
-    return _FAILED if failed or left else 0
+    return _FAILED if failed or report.left else 0
 
 
-def _passes(case: Callable[[Ground], None], ground: Ground) -> bool:
+def _tried(case: Callable[[Ground], None], ground: Ground) -> CaseReport:
     began, name = time.monotonic(), case.__name__.replace("_", " ")
     try:
         case(ground)
@@ -78,10 +92,12 @@ def _passes(case: Callable[[Ground], None], ground: Ground) -> bool:
         verdict, why = "skipped", str(skipped)
     except (AssertionError, EnsureFailed, ExceptionGroup, PermanentError, TransientError, TimeoutError) as error:
         verdict, why = "FAILED", f"{type(error).__name__}: {error}"
-    say(f"{verdict:8}{time.monotonic() - began:6.1f} s  {name}")
-    for line in [*ground.take_sightings(), *filter(None, [why])]:
+    seconds = time.monotonic() - began
+    say(f"{verdict:8}{seconds:6.1f} s  {name}")
+    seen = [*ground.take_sightings(), *filter(None, [why])]
+    for line in seen:
         say(f"{'':18}{line}")
-    return verdict != "FAILED"
+    return CaseReport(name, verdict, round(seconds, 1), seen, ground.take_upids())
 
 
 if __name__ == "__main__":

@@ -69,6 +69,16 @@ def what_is_right_is_left_alone(ground: Ground) -> None:
     assert ground.look(ctid).digest == before.digest
 
 
+def notes_that_somebody_edited_stay_and_so_does_ours(ground: Ground) -> None:
+    """Above our line, and with the line breaks of another editor."""
+    seen = ground.look(ground.ctid(FIRST))
+    notes = f"Ask Ann before you stop it.\n\n{seen.config['description'].strip()}\n".replace("\n", "\r\n")
+    ground.ask("PUT", f"nodes/{ground.target.node}/lxc/{seen.ctid}/config", description=notes)
+    assert ground.look(seen.ctid).is_ours
+    assert ground.ensure(seen.ctid).outcome == "unchanged"
+    assert "Ask Ann" in ground.look(seen.ctid).config["description"]
+
+
 def clones_of_one_template_queue(ground: Ground) -> None:
     for number in (SECOND, THIRD):
         ground.declare(ground.ctid(number), clone_from_ctid=ground.ctid(TEMPLATE))
@@ -181,6 +191,7 @@ CASES: tuple[Callable[[Ground], None], ...] = (
     a_plan_writes_nothing,
     a_container_is_made_from_a_template_that_is_built_on_the_way,
     what_is_right_is_left_alone,
+    notes_that_somebody_edited_stay_and_so_does_ours,
     clones_of_one_template_queue,
     what_changed_is_converged_and_disks_grow,
     containers_are_stopped_and_started,

@@ -44,6 +44,7 @@ class Ground:
         self._catalog = directory / "catalog.json"
         self._entries: dict[int, dict[str, Any]] = {}
         self._sightings: list[str] = []
+        self._upids: list[str] = []
         self._workers: list[WorkerProcess] = []
 
     def ctid(self, number: int) -> int:
@@ -57,6 +58,11 @@ class Ground:
     def take_sightings(self) -> list[str]:
         """What was seen since this was last asked."""
         taken, self._sightings = self._sightings, []
+        return taken
+
+    def take_upids(self) -> list[str]:
+        """The Proxmox tasks of the requests since this was last asked."""
+        taken, self._upids = self._upids, []
         return taken
 
     def declare(self, ctid: int, **keys: Any) -> int:
@@ -122,6 +128,7 @@ class Ground:
     def told(self, result: EnsureResult) -> EnsureResult:
         """Tell what a request did."""
         steps = ", ".join(f"{step.name} {step.ctid} {step.seconds:.1f} s" for step in result.steps)
+        self._upids += [step.upid for step in result.steps if step.upid]
         self.saw(f"{result.ctid} {result.outcome}" + (f": {steps}" if steps else ""))
         for line in (*result.warnings, *(f"not applied: {line}" for line in result.not_applied)):
             self.saw(f"{result.ctid} {line}")
