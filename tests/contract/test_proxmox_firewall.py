@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_worker.catalog.declaration import FirewallRule
 from phoenix_worker.core.differs.firewall import declared_rule, rule_writes
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.firewall import Act, FirewallState, Rule, RuleWrite
 from phoenix_worker.core.model.ports import CloneOrder
 from tests.support.declared import HTTPS, PING
+from tests.support.firewall_rules import ALIASES, IP_SETS, TAKEN
 from tests.support.proxmox import NODE
 
 if TYPE_CHECKING:
@@ -55,6 +57,18 @@ def test_declared_rules_come_back_as_they_were_declared(simulator: Simulator, do
     for rule in (PING, HTTPS):
         door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=declared_rule(rule)))
     assert door.firewall(NODE, 103).rules == (declared_rule(HTTPS), declared_rule(PING))
+
+
+def test_whatever_may_be_declared_comes_back_as_it_was_sent(simulator: Simulator, door: Proxmox) -> None:
+    datacenter = simulator.pve.firewall_config("cluster")
+    simulator.do(datacenter["ipset"].update, {name: [] for name in IP_SETS})
+    simulator.do(datacenter["aliases"].update, {name: {"name": name, "cidr": "fd00::9"} for name in ALIASES})
+    simulator.do(simulator.pve.add_ct, 103)
+    said = [{key: str(value) for key, value in rule.items()} for rule in TAKEN]
+    rules = tuple(declared_rule(FirewallRule("in", "DROP", **rule)) for rule in said)
+    for rule in reversed(rules):
+        door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=rule))
+    assert door.firewall(NODE, 103).rules == rules
 
 
 def test_any_rules_become_the_declared_ones(simulator: Simulator, door: Proxmox) -> None:

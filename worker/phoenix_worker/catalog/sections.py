@@ -8,23 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from phoenix_worker.catalog.fields import (
     AbsolutePath,
-    Comment,
-    FirewallAddresses,
-    FirewallPorts,
     Host,
     Hosts,
     InterfaceName,
     Ip,
     Ip6,
-    Protocol,
     StorageId,
     VolumePath,
     refused,
 )
-
-_PORT_NAMES = {"tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "ipv6-icmp"}
-_PORT_NUMBERS = {"6", "17", "136", "132", "33", "1", "58"}
-"""Protocols whose rules may have a `port`, which is a type for the ICMPs (pve-firewall, `verify_rule`)."""
+from phoenix_worker.catalog.firewall_grammar import Comment, FirewallAddresses, FirewallPorts, Protocol, check_rule
 
 
 class Section(BaseModel):
@@ -117,24 +110,22 @@ class FirewallRule(Section):
     action: Literal["ACCEPT", "DROP", "REJECT"]
     """What is done."""
     proto: Protocol | None = None
-    """Protocol, such as `tcp`, `udp` or `icmp`."""
+    """Protocol by name or number, such as `tcp`, `udp` or `icmp`."""
     source: FirewallAddresses | None = None
-    """Addresses, networks, an alias, or an IP set such as `+office`."""
+    """Addresses and networks of one family in a list, one range, an alias, or an IP set such as `+office`."""
     dest: FirewallAddresses | None = None
-    """Addresses, networks, an alias, or an IP set."""
+    """As `source`, and of the same family."""
     port: FirewallPorts | None = None
-    """Destination port: `443`, a list `80,443`, or a range `8000:8010`. It takes a protocol with ports."""
+    """Destination port: `443`, a list `80,443`, or a range `8000:8010`; at most 15. It takes a protocol with ports.
+    With `icmp` or `icmpv6` it is a type such as `echo-request`.
+    """
     comment: Comment | None = None
     """One line for people."""
 
     @model_validator(mode="after")
-    def _a_port_has_its_protocol(self) -> Self:
-        if self.port is None or self.proto in _PORT_NAMES | _PORT_NUMBERS:
-            return self
-        problem = (
-            f'has a port, and the protocol "{self.proto}" has none' if self.proto else "has a port and no protocol"
-        )
-        raise refused(f"{problem}, which Proxmox refuses", 'Declare "proto": "tcp" or "udp", or no port.')
+    def _is_what_proxmox_takes(self) -> Self:
+        check_rule(self.proto, self.source, self.dest, self.port)
+        return self
 
 
 class Firewall(Section):

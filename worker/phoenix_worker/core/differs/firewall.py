@@ -33,7 +33,8 @@ def declared_rule(rule: FirewallRule) -> Rule:
         "proto": rule.proto,
         "source": rule.source,
         "dest": rule.dest,
-        "dport": rule.port,
+        # Perl takes "0" for nothing: Proxmox would write down a rule without it, which is for every port.
+        "dport": "00" if rule.port == "0" else rule.port,
         "comment": rule.comment,
     }
     return {name: value for name, value in parts.items() if value}

@@ -1,0 +1,34 @@
+"""Small catalogs from the field: what Proxmox would refuse is refused when they are loaded, and nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from phoenix_worker.catalog.loading import load
+from tests.unit.catalog_files import DEFAULTS, refusals
+
+CASES = Path(__file__).parents[1] / "data" / "cases"
+REFUSED = {
+    "fw_port_backwards": 'firewall.rules[0].port "8010:8000" is a backwards range',
+    "fw_port_unknown_name": 'firewall.rules[0].port "nosuch" has the name nosuch',
+    "fw_proto_number_icmp": 'firewall.rules[0] has a port, and the protocol "58" has none',
+    "fw_source_backwards_range": 'firewall.rules[0].source "10.0.0.9-10.0.0.1" is a backwards range',
+    "fw_source_host_bits": 'firewall.rules[0].source "10.0.0.5/24" has host bits',
+    "fw_source_range_in_list": 'firewall.rules[0].source "10.0.0.1-10.0.0.9,10.1.0.0/16" has a range in a list',
+    "size_fraction": "storage_size_gb 8.5 is not a whole number",
+}
+ACCEPTED = ("fw_icmp_zero",)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_case_that_would_fail_later_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    (refusal,) = refusals(tmp_path, (CASES / f"{name}.json").read_text())
+    assert refusal.problem.startswith(REFUSED[name])
+    assert refusal.remedy
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_a_case_that_works_is_loaded(name: str) -> None:
+    assert load(CASES / f"{name}.json", DEFAULTS)
