@@ -17,9 +17,11 @@ REFUSED = {
     "fw_source_backwards_range": 'firewall.rules[0].source "10.0.0.9-10.0.0.1" is a backwards range',
     "fw_source_host_bits": 'firewall.rules[0].source "10.0.0.5/24" has host bits',
     "fw_source_range_in_list": 'firewall.rules[0].source "10.0.0.1-10.0.0.9,10.1.0.0/16" has a range in a list',
+    "bind_path_equals": 'mount_points[0].host_path "/srv/a=b" has a =',
+    "ip6_with_zone": 'network_config.ip6 "fe80::5%eth0/64" has a zone',
     "size_fraction": "storage_size_gb 8.5 is not a whole number",
 }
-ACCEPTED = ("fw_icmp_zero",)
+ACCEPTED = ("fw_icmp_zero", "gateway_outside", "template_name_blank", "template_plain_tar")
 
 
 @pytest.mark.parametrize("name", REFUSED)

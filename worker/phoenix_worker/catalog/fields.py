@@ -63,6 +63,12 @@ def _mac(value: str) -> str:
     return value.upper()
 
 
+def _refuse_zone(value: str) -> None:
+    if "%" in value:
+        zone = value.partition("%")[2].partition("/")[0]
+        raise refused("has a zone, which Proxmox refuses", f"Leave out %{zone}.")
+
+
 def _address(value: str, family: type[ipaddress.IPv4Interface | ipaddress.IPv6Interface], example: str) -> str:
     try:
         interface = family(value)
@@ -70,6 +76,7 @@ def _address(value: str, family: type[ipaddress.IPv4Interface | ipaddress.IPv6In
         raise refused("is not an address in CIDR form", f"Write it like {example}.") from error
     if not value.partition("/")[2].isdecimal():
         raise refused("has no prefix length", f"Write it like {example}.")
+    _refuse_zone(value)
     _refuse_network_itself(interface)
     return str(interface)
 
@@ -92,9 +99,11 @@ def _ip6(value: str) -> str:
 
 def _host(value: str) -> str:
     try:
-        return str(ipaddress.ip_address(value))
+        found = ipaddress.ip_address(value)
     except ValueError as error:
         raise refused("is not an IP address", "Write one address without a prefix length.") from error
+    _refuse_zone(value)
+    return str(found)
 
 
 def _split(value: Any) -> Any:
@@ -102,9 +111,11 @@ def _split(value: Any) -> Any:
 
 
 def _os_template(value: str) -> str:
-    volume = re.fullmatch(r"[A-Za-z][\w.-]*:vztmpl/([^/\s]+)", value, re.ASCII)
+    volume = re.fullmatch(r"[A-Za-z][\w.-]*:vztmpl/([^/]+)", value, re.ASCII)
     name = volume[1] if volume else value.rsplit("/", 1)[-1]
-    if re.fullmatch(r"[\w.+~-]+\.tar\.(gz|xz|zst|bz2)", name, re.ASCII) is None or (volume is None and ":" in value):
+    # Any name without a slash that Proxmox lists (pve-storage, `VZTMPL_EXT_RE_1`).
+    archive = re.fullmatch(r"[^/\x00-\x1f\x7f]+\.tar(\.(gz|xz|zst|bz2))?", name, re.IGNORECASE)
+    if archive is None or (volume is None and ":" in value):
         raise refused("is not an OS template", "Write local:vztmpl/NAME.tar.zst, or the path of such an archive.")
     return value
 
@@ -137,6 +148,13 @@ def _below_root(value: str) -> str:
     if not parts or {".", ".."} & set(parts):
         raise refused("is not a place for a volume", "Write a directory of the container, such as /srv/data.")
     return "/" + "/".join(parts)
+
+
+def _host_path(value: str) -> str:
+    if "=" in value:
+        problem = "has a =, before which Proxmox would read the name of an option"
+        raise refused(problem, "Rename the directory, or mount one above it.")
+    return value
 
 
 def _description(value: str) -> str:
@@ -186,6 +204,7 @@ AbsolutePath = Annotated[
         "Begin it with / and use neither . nor .. in it, nor a comma, which Proxmox cannot read.",
     ),
 ]
+HostPath = Annotated[AbsolutePath, AfterValidator(_host_path)]
 VolumePath = Annotated[AbsolutePath, AfterValidator(_below_root)]
 Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]

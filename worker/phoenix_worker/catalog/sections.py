@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from phoenix_worker.catalog.fields import (
     AbsolutePath,
     Host,
+    HostPath,
     Hosts,
     InterfaceName,
     Ip,
@@ -43,11 +44,11 @@ class NetworkConfig(Section):
     ip: Ip | None = None
     """IPv4 address in CIDR form, such as `10.0.0.5/24`, or `dhcp`."""
     gw: Host | None = None
-    """IPv4 gateway, in the network of `ip`."""
+    """IPv4 gateway, in the network of `ip`; anywhere for a `/32`."""
     ip6: Ip6 | None = None
     """IPv6 address in CIDR form, `dhcp` or `auto`."""
     gw6: Host | None = None
-    """IPv6 gateway."""
+    """IPv6 gateway, in the network of `ip6`; anywhere for a `/128`."""
     vlan: int | None = Field(default=None, ge=1, le=4094)
     """VLAN tag."""
     nameservers: Hosts = Field(default_factory=list)
@@ -69,7 +70,8 @@ def _check_gateway(address: str | None, gateway: str | None, version: int) -> No
     if address is None or "/" not in address or hop.is_link_local:
         return
     interface = ipaddress.ip_interface(address)
-    if hop not in interface.network:
+    alone = interface.network.prefixlen == interface.network.max_prefixlen
+    if not alone and hop not in interface.network:  # of a host alone Proxmox writes a route to its gateway
         remedy = "Correct the gateway or the prefix length."
         raise refused(f"has the gateway {gateway}, which is outside its network {interface.network}", remedy)
     if hop == interface.ip:
@@ -79,8 +81,8 @@ def _check_gateway(address: str | None, gateway: str | None, version: int) -> No
 class MountPoint(Section):
     """A bind mount of a directory of the node."""
 
-    host_path: AbsolutePath
-    """Directory of the node; it is made if there is none."""
+    host_path: HostPath
+    """Directory of the node, without `=`; it is made if there is none."""
     container_path: AbsolutePath
     """Where it is in the container."""
     owner_uid: int | None = Field(default=None, ge=0)
