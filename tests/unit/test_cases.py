@@ -34,3 +34,21 @@ def test_a_case_that_would_fail_later_is_refused_at_once(tmp_path: Path, name: s
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_a_case_that_works_is_loaded(name: str) -> None:
     assert load(CASES / f"{name}.json", DEFAULTS)
+
+
+SEVERAL = {
+    "p2-firewall-widened": (
+        'firewall.rules[0].macro "SSH" is not known here',
+        'firewall.rules[1].dport "1900" is not known here',
+        "firewall.rules[2].enable false is not known here",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_case_with_several_faults_has_each_refused(tmp_path: Path, name: str) -> None:
+    told = refusals(tmp_path, (CASES / f"{name}.json").read_text())
+    assert len(told) == len(SEVERAL[name])
+    for refusal, words in zip(told, SEVERAL[name], strict=True):
+        assert refusal.problem.startswith(words)
+        assert refusal.remedy

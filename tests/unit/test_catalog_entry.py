@@ -247,21 +247,6 @@ def test_a_key_that_is_nearly_known_is_a_warning_with_the_likely_one(tmp_path: P
     assert str(advice) == 'CT 103: "memroy_mb" has no effect. memory_mb was probably meant.'
 
 
-@pytest.mark.parametrize(
-    ("keys", "words"),
-    [
-        ({"network_config": network(gw_="10.0.0.1")}, "gw was probably meant"),
-        ({"network_config": network(mtu=9000)}, 'network_config: "mtu" has no effect. These have one: bridge'),
-        ({"health_check": {"command": "true", "intervall": 2}}, "interval was probably meant"),
-        ({"firewall": {"rules": [{"type": "in", "action": "DROP", "sport": "1"}]}}, "port was probably meant"),
-        ({"mount_points": [{"host_path": "/a", "container_path": "/b", "uid": 1}]}, 'mount_points: "uid"'),
-    ],
-)
-def test_keys_without_effect_inside_a_section_are_warned_of(tmp_path: Path, keys: dict[str, Any], words: str) -> None:
-    lines = [str(advice) for advice in warnings(tmp_path, {"103": template(**keys)})]
-    assert any(words in line for line in lines), lines
-
-
 def test_volumes_stay_where_the_templates_are_unless_the_root_disk_goes_elsewhere(tmp_path: Path) -> None:
     data = {"name": "data", "pool": "tank", "size_gb": 8, "mount_point": "/srv/data"}
     configs = {

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from phoenix_worker.catalog import likely_keys
 from phoenix_worker.catalog.fields import (
     CtidField,
     Description,
@@ -28,10 +29,9 @@ from phoenix_worker.catalog.fields import (
     StorageId,
     Tag,
 )
-from phoenix_worker.catalog.findings import Advice, Refusal, shown
+from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
 from phoenix_worker.catalog.sections import (
     Firewall,
-    FirewallRule,
     HealthCheck,
     MountPoint,
     NetworkConfig,
@@ -57,6 +57,8 @@ OLD_KEYS = ("template_file", "template_snapshot_name")
 
 class Entry(Section):
     """The keys that have an effect. Everything else stays in the raw entry."""
+
+    model_config = ConfigDict(extra="ignore")
 
     name: DnsName
     """Hostname: a DNS name."""
@@ -167,7 +169,7 @@ def parse_entry(ctid: int, raw: Any) -> tuple[ParsedEntry | None, list[Refusal]]
             details = error.errors(include_url=False)
         else:
             broken = frozenset(str(detail["loc"][0]) for detail in wrong)
-            return ParsedEntry(ctid, entry, raw, broken), [_refusal(ctid, detail) for detail in wrong]
+            return ParsedEntry(ctid, entry, raw, broken), [_refusal(ctid, detail, raw) for detail in wrong]
         right = copy.deepcopy(right)
         # What is missing only because it was wrong was told of already.
         wrong += [one for one in details if not wrong or one["type"] != "missing"]
@@ -214,13 +216,27 @@ _STANDARD = {
 _OTHERWISE = ("cannot be read: {message}", "Correct it.")
 
 
-def _refusal(ctid: int, detail: ErrorDetails) -> Refusal:
+def _refusal(ctid: int, detail: ErrorDetails, raw: Mapping[str, Any]) -> Refusal:
     key = _spelled(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return _unknown(ctid, detail["loc"], raw)
     predicate, remedy = _STANDARD.get(detail["type"], _OTHERWISE)
     words = {"key": key, "message": detail["msg"], **detail.get("ctx", {})}
     value = detail["input"]
     subject = key if isinstance(value, dict | list) else f"{key} {shown(value)}"
     return Refusal(ctid, f"{subject} {predicate.format(**words)}.", remedy.format(**words))
+
+
+def _unknown(ctid: int, location: tuple[int | str, ...], raw: Mapping[str, Any]) -> Refusal:
+    """Refuse a key that a section does not have."""
+    *above, key = location
+    section: Any = raw
+    for step in above:
+        section = section[step]
+    value = "" if isinstance(section[key], dict | list) else f" {shown(section[key])}"
+    where = ".".join(step for step in above if isinstance(step, str))
+    problem = f"{plain(_spelled(location))}{value} is not known here and would be left out."
+    return Refusal(ctid, problem, likely_keys.remedy(where, str(key), section))
 
 
 def _spelled(location: tuple[int | str, ...]) -> str:
@@ -229,36 +245,9 @@ def _spelled(location: tuple[int | str, ...]) -> str:
 
 
 def entry_advice(ctid: int, raw: Mapping[str, Any]) -> Iterator[Advice]:
-    """Warn of keys that are nearly known ones, and of keys without effect inside the objects that have one."""
+    """Warn of keys that are nearly known ones."""
     known = (*Entry.model_fields, *DATA_KEYS, *OLD_KEYS)
     for key in raw:
         likely = difflib.get_close_matches(key, known, 1, _LIKENESS) if key not in known else []
         if likely:
             yield Advice(ctid, f"{shown(key)} has no effect.", f"{likely[0]} was probably meant.")
-    for where, section, model in _sections(raw):
-        yield from _section_advice(ctid, where, section, model)
-
-
-def _section_advice(ctid: int, where: str, section: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Advice]:
-    for key in section.keys() - model.model_fields.keys():
-        likely = difflib.get_close_matches(key, model.model_fields, 1, 0.6)
-        known = ", ".join(model.model_fields)
-        remedy = f"{likely[0]} was probably meant." if likely else f"These have one: {known}."
-        yield Advice(ctid, f"{where}: {shown(key)} has no effect.", remedy)
-
-
-def _sections(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], type[BaseModel]]]:
-    firewall = raw.get("firewall")
-    candidates: list[tuple[str, Any, type[BaseModel]]] = [
-        ("network_config", raw.get("network_config"), NetworkConfig),
-        ("firewall", firewall, Firewall),
-        ("firewall.rules", firewall.get("rules") if isinstance(firewall, dict) else None, FirewallRule),
-        ("health_check", raw.get("health_check"), HealthCheck),
-        ("mount_points", raw.get("mount_points"), MountPoint),
-        ("zfs_volumes", raw.get("zfs_volumes"), Volume),
-        ("volumes", raw.get("volumes"), Volume),
-    ]
-    for where, value, model in candidates:
-        for section in value if isinstance(value, list) else [value]:
-            if isinstance(section, dict):
-                yield where, section, model

@@ -22,9 +22,9 @@ from phoenix_worker.catalog.firewall_grammar import Comment, FirewallAddresses, 
 
 
 class Section(BaseModel):
-    """Base of what is read from the file: no type is guessed; null and "" mean "not declared"."""
+    """Base of what is read from the file: no type is guessed; null and "" mean "not declared"; no key is left out."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -121,6 +121,8 @@ class FirewallRule(Section):
     """Destination port: `443`, a list `80,443`, or a range `8000:8010`; at most 15. It takes a protocol with ports.
     With `icmp` or `icmpv6` it is a type such as `echo-request`.
     """
+    log: Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "nolog"] | None = None
+    """Level at which it is logged; not at all by default."""
     comment: Comment | None = None
     """One line for people."""
 

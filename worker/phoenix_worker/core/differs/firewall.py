@@ -36,6 +36,7 @@ def declared_rule(rule: FirewallRule) -> Rule:
         "dest": rule.dest,
         # Perl takes "0" for nothing: Proxmox would write down a rule without it, which is for every port.
         "dport": "00" if rule.port == "0" else rule.port,
+        "log": None if rule.log == "nolog" else rule.log,
         "comment": rule.comment,
     }
     return {name: value for name, value in parts.items() if value}
