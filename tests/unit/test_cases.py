@@ -37,6 +37,23 @@ def test_a_case_that_works_is_loaded(name: str) -> None:
 
 
 SEVERAL = {
+    "key_proxmox_name": ("memory is a name of", "onboot is a name of", "hostname is a name of"),
+    "p2-silent-keys": tuple(
+        f"{key} is a name of Proxmox's own"
+        for key in (
+            *(
+                "ssh_public_keys",
+                "password",
+                "searchdomain",
+                "protection",
+                "hookscript",
+                "cpulimit",
+                "cpuunits",
+                "net1",
+            ),
+            *("onboot", "startup", "memory", "swap", "rootfs", "hostname"),
+        )
+    ),
     "p2-firewall-widened": (
         'firewall.rules[0].macro "SSH" is not known here',
         'firewall.rules[1].dport "1900" is not known here',

@@ -41,6 +41,7 @@ def test_a_catalog_in_order_ends_with_0(root: typer.Typer, tmp_path: Path) -> No
     assert result.exit_code == 0
     assert "is valid. Containers: 3, templates: 2." in result.stdout
     assert "warning" not in result.stdout
+    assert "Handed to scripts only: ports, vllm_engine_config." in result.stdout.splitlines()
     alone = shutil.copy(EXAMPLE, tmp_path)
     result = run(root, "catalog", "check", alone)
     assert result.exit_code == 0
@@ -72,6 +73,7 @@ def test_a_check_as_json(root: typer.Typer) -> None:
     assert {warning["ctid"] for warning in report["warnings"]} == {101, 116}
     good = json.loads(run(root, "catalog", "check", "--json", EXAMPLE).stdout)
     assert (good["ok"], good["containers"], good["templates"]) == (True, [101, 103, 801], [900, 901])
+    assert good["for_scripts"].keys() == {"ports", "vllm_engine_config"}
 
 
 @pytest.mark.parametrize("command", [("catalog", "check"), ("migrate",)])

@@ -2,8 +2,7 @@
 
 # No postponed annotations here: pydantic needs the types when the classes are made.
 import copy
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -29,7 +28,7 @@ from phoenix_worker.catalog.fields import (
     StorageId,
     Tag,
 )
-from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
+from phoenix_worker.catalog.findings import Refusal, plain, shown
 from phoenix_worker.catalog.sections import (
     Firewall,
     HealthCheck,
@@ -38,8 +37,6 @@ from phoenix_worker.catalog.sections import (
     Section,
     Volume,
 )
-
-_LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
 
 DATA_KEYS = {
     "ports": "Ports that the container offers, for scripts.",
@@ -242,12 +239,3 @@ def _unknown(ctid: int, location: tuple[int | str, ...], raw: Mapping[str, Any])
 def _spelled(location: tuple[int | str, ...]) -> str:
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
     return "".join(steps).removeprefix(".")
-
-
-def entry_advice(ctid: int, raw: Mapping[str, Any]) -> Iterator[Advice]:
-    """Warn of keys that are nearly known ones."""
-    known = (*Entry.model_fields, *DATA_KEYS, *OLD_KEYS)
-    for key in raw:
-        likely = difflib.get_close_matches(key, known, 1, _LIKENESS) if key not in known else []
-        if likely:
-            yield Advice(ctid, f"{shown(key)} has no effect.", f"{likely[0]} was probably meant.")

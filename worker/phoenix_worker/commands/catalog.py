@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from phoenix_producer.cli.help_texts import epilog
-from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal
+from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
 from phoenix_worker.catalog.schema import catalog_schema
 from phoenix_worker.commands.printing import err, out, print_findings
@@ -71,6 +71,7 @@ def _report(
         "ok": not refusals,
         "refusals": [asdict(refusal) for refusal in refusals],
         "warnings": [asdict(advice) for advice in warnings],
+        "for_scripts": {} if loaded is None else dict(loaded.for_scripts),
         "containers": [] if loaded is None else loaded.containers(),
         "templates": [] if loaded is None else sorted(loaded.keys() - set(loaded.containers())),
     }
@@ -82,5 +83,7 @@ def _print(file: Path, loaded: Catalog | None, refusals: tuple[Refusal, ...], wa
     if loaded is None:
         err().print(f"{file}: {len(refusals)} to correct.", markup=False)
         return
+    if loaded.for_scripts:
+        out().print(f"Handed to scripts only: {', '.join(map(plain, loaded.for_scripts))}.", markup=False)
     containers = len(loaded.containers())
     out().print(f"{file} is valid. Containers: {containers}, templates: {len(loaded) - containers}.", markup=False)
