@@ -54,6 +54,12 @@ SAID: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
         'Write "mac_address": "02:00:00:00:01:01" beside network_config, and remove it here.',
         {"network_config": network(), "mac_address": "02:00:00:00:01:01"},
     ),
+    (
+        {"network_config": network(hwaddr="02:00:00:00:01:01"), "mac_address": "02:00:00:00:01:01"},
+        "network_config.hwaddr",
+        "Remove it: mac_address is there, beside network_config.",
+        {"network_config": network(), "mac_address": "02:00:00:00:01:01"},
+    ),
     ({"network_config": network(tag=7)}, "network_config.tag 7", "vlan was prob", {"network_config": network(vlan=7)}),
     (
         {"network_config": network(nameserver="9.9.9.9")},

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from phoenix_worker.catalog import likely_keys
+from phoenix_worker.catalog import likely_keys, old_forms
 from phoenix_worker.catalog.fields import (
     CtidField,
     Description,
@@ -48,7 +48,7 @@ DATA_KEYS = {
 }
 """Keys that are only handed to scripts, as all unknown ones are."""
 
-OLD_KEYS = ("template_file", "template_snapshot_name")
+OLD_KEYS = ("template_file", "template_snapshot_name", "clone_from_template_ctid")
 """Keys of files older than native templates; `migration.py` removes them."""
 
 
@@ -221,7 +221,8 @@ def _refusal(ctid: int, detail: ErrorDetails, raw: Mapping[str, Any]) -> Refusal
     words = {"key": key, "message": detail["msg"], **detail.get("ctx", {})}
     value = detail["input"]
     subject = key if isinstance(value, dict | list) else f"{key} {shown(value)}"
-    return Refusal(ctid, f"{subject} {predicate.format(**words)}.", remedy.format(**words))
+    as_told = old_forms.remedy(detail["loc"], raw) if detail["loc"][0] in raw else None
+    return Refusal(ctid, f"{subject} {predicate.format(**words)}.", as_told or remedy.format(**words))
 
 
 def _unknown(ctid: int, location: tuple[int | str, ...], raw: Mapping[str, Any]) -> Refusal:
@@ -233,7 +234,7 @@ def _unknown(ctid: int, location: tuple[int | str, ...], raw: Mapping[str, Any])
     value = "" if isinstance(section[key], dict | list) else f" {shown(section[key])}"
     where = ".".join(step for step in above if isinstance(step, str))
     problem = f"{plain(_spelled(location))}{value} is not known here and would be left out."
-    return Refusal(ctid, problem, likely_keys.remedy(where, str(key), section))
+    return Refusal(ctid, problem, likely_keys.remedy(where, str(key), section, raw))
 
 
 def _spelled(location: tuple[int | str, ...]) -> str:

@@ -69,7 +69,8 @@ _ON_NODE = (
     *("arch", "cmode", "console", "cpulimit", "cpuunits", "debug", "entrypoint", "env", "hookscript", "ostype"),
     *("protection", "searchdomain", "timezone", "tty"),
 )
-_OURS = frozenset({*Entry.model_fields, *OLD_KEYS})
+SECOND_NETWORK = "secondary_network_config"
+_OURS = frozenset({*Entry.model_fields, *OLD_KEYS, SECOND_NETWORK})
 _LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
 _OF_SCRIPTS_TOO = frozenset({"timezone"})
 """Options that nothing breaks without, and that catalogs in use have for their scripts."""
@@ -82,8 +83,12 @@ _NUMBERED = {
 
 
 def refuse_foreign_keys(entries: Entries) -> Iterator[Refusal]:
-    """Refuse keys that are Proxmox's names: they would have no effect. Values are not quoted: one may be a password."""
+    """Refuse names of Proxmox's and of older formats without effect. Values are not quoted: one may be a password."""
     for ctid, parsed in entries.items():
+        if parsed.declares(SECOND_NETWORK):
+            problem = f"{SECOND_NETWORK} belongs to an older format and would have no effect: there is one interface."
+            command = f"pct set {ctid} --net1 {_net1(parsed.raw[SECOND_NETWORK])}"
+            yield Refusal(ctid, problem, f"Remove it. On the node, once the container is made: {command}")
         for key in parsed.raw:
             if is_proxmox_own(key) and key not in _OF_SCRIPTS_TOO and parsed.declares(key):
                 problem = f"{plain(key)} is a name of Proxmox's own and would have no effect."
@@ -128,6 +133,18 @@ def _plain_name(key: str) -> str:
 
 def _kind(name: str) -> str:
     return re.sub(r"(?<=[a-z])[0-9]{1,3}$", "", name) if name[-1:].isdecimal() else ""
+
+
+def _net1(config: Any) -> str:
+    """Write the second interface as `pct` takes it, as far as it is plain."""
+    names = {"hwaddr": "hwaddr", "mac_address": "hwaddr", "vlan": "tag"}
+    told = config if isinstance(config, dict) else {}
+    parts = [
+        f"{names.get(key, key)}={told[key]}"
+        for key in ("name", "bridge", "hwaddr", "mac_address", "ip", "gw", "ip6", "gw6", "vlan")
+        if re.fullmatch(r"[\w.:/-]+", str(told.get(key, "")), re.ASCII)
+    ]
+    return ",".join(parts) if "bridge" in told else "…"
 
 
 def _remedy(ctid: int, key: str, parsed: ParsedEntry) -> str:

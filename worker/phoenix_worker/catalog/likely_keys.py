@@ -65,13 +65,11 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("mp", "path", "container_path", "target", "mountpoint"), "mount_point"),
     },
 }
+_MAC = ("hwaddr", "mac", "mac_address", "macaddr")
 _WRITABLE = "Leave the whole mount out: it would be writable.", "Remove it: it is writable."
 _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
     NetworkConfig: {
-        **dict.fromkeys(
-            ("hwaddr", "mac", "mac_address", "macaddr"),
-            ('Write "mac_address": {value} beside network_config, and remove it here.',) * 2,
-        ),
+        **dict.fromkeys(_MAC, ('Write "mac_address": {value} beside network_config, and remove it here.',) * 2),
         "firewall": ("Remove it: firewall beside network_config switches both.",) * 2,
     },
     Firewall: dict.fromkeys(
@@ -100,10 +98,12 @@ _OFF = (False, 0, "0", "false", "no", "off")
 _ALIKE = 0.6
 
 
-def remedy(where: str, key: str, section: Mapping[str, Any]) -> str:
+def remedy(where: str, key: str, section: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     """Say what to write in the place of a key that the section at `where` does not have; followed, it is loaded."""
     model, value = SECTIONS[where], section[key]
     meant = _OF_ITS_MEANING.get(model, {}).get(key.lower())
+    if model is NetworkConfig and key.lower() in _MAC and entry.get("mac_address") not in (None, ""):
+        return "Remove it: mac_address is there, beside network_config."
     if meant is not None:
         return meant[value in _OFF].replace("{value}", json.dumps(value))
     close = difflib.get_close_matches(key, model.model_fields, 1, _ALIKE)

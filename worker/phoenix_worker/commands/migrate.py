@@ -50,6 +50,8 @@ def migrate(
 ) -> None:
     """Print what a migration from lxc_templates and template_file to clone_from_ctid changes in a catalog.
 
+    clone_from_template_ctid, an older name, becomes clone_from_ctid too.
+
     What others are cloned from becomes a template and never runs again.
     Anything that looks like a running service (starts at boot, has ports, is
     depended on) needs --seal CTID.
