@@ -48,6 +48,35 @@ def test_a_catalog_in_order_ends_with_0(root: typer.Typer, tmp_path: Path) -> No
     assert "warning: CT 900: features/base_setup.sh not found" in result.stdout
 
 
+def test_scripts_on_the_node_are_not_looked_for_beside_the_catalog(
+    root: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = template(features=["on_node_feature"], application_script="in_container_app.sh")
+    file = write(tmp_path, {"lxc_configs": {"103": entry}})
+    for pattern in ("", "features/{feature}.sh"):
+        monkeypatch.setenv("PHOENIX_SCRIPTS", pattern)
+        assert "not found beside the catalog" in run(root, "catalog", "check", file).stdout
+    monkeypatch.setenv("PHOENIX_SCRIPTS", "/usr/local/bin/install_{feature}.sh")
+    result = run(root, "catalog", "check", file)
+    assert (result.exit_code, "warning" in result.stdout) == (0, False)
+    monkeypatch.setenv("PHOENIX_SCRIPTS", "/usr/local/bin/install.sh")
+    result = run(root, "catalog", "check", file)
+    assert result.exit_code == 2
+    assert "PHOENIX_SCRIPTS: does not say where the feature's name goes" in result.stderr
+
+
+def test_what_fits_many_is_one_line_with_their_ctids(root: typer.Typer, tmp_path: Path) -> None:
+    entries = {ctid: template(template_snapshot_name="s", timezone="host") for ctid in ("103", "104", "105")}
+    result = run(root, "catalog", "check", write(tmp_path, {"lxc_configs": entries}))
+    told = [line for line in result.stdout.splitlines() if line.startswith("warning: ")]
+    assert len(told) == 2
+    for line, key in zip(told, ("timezone", "template_snapshot_name"), strict=True):
+        assert line.startswith(f"warning: CT 103: {key} ")
+        assert line.endswith(" The same for 104, 105.")
+    report = json.loads(run(root, "catalog", "check", "--json", tmp_path / "catalog.json").stdout)
+    assert len(report["warnings"]) == 6, "a program reads each"
+
+
 def test_a_refused_catalog_ends_with_2_and_every_refusal(root: typer.Typer) -> None:
     result = run(root, "catalog", "check", EVERY)
     assert result.exit_code == 2

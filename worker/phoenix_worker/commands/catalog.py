@@ -13,6 +13,7 @@ from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
 from phoenix_worker.catalog.schema import catalog_schema
 from phoenix_worker.commands.printing import err, out, print_findings
+from phoenix_worker.settings import SettingsError, script_places
 
 BAD_INPUT = 2
 
@@ -35,9 +36,17 @@ def check(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check a catalog and list everything that is wrong with it."""
+    """Check a catalog and list everything that is wrong with it.
+
+    Where scripts lie is read from PHOENIX_SCRIPTS, as the workers do.
+    """
+    try:
+        places = script_places()
+    except SettingsError as error:
+        err().print(str(error), markup=False)
+        raise typer.Exit(BAD_INPUT) from None
     # Which node and storage a worker's settings fill in makes no difference to what is refused.
-    defaults = Defaults(node="localhost")
+    defaults = Defaults(node="localhost", scripts=places)
     loaded: Catalog | None = None
     refusals: tuple[Refusal, ...] = ()
     try:

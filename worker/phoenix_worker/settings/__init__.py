@@ -235,8 +235,21 @@ def defaults_of(settings: Settings) -> Defaults:
         node=settings.node,
         template_storage=settings.template_storage,
         scratch=values.range_of(settings.scratch_ctids) if settings.scratch_ctids else None,
-        scripts=ScriptPlaces(settings.scripts, on_node=settings.scripts.startswith("/")),
+        scripts=_places(settings.scripts),
     )
+
+
+def script_places() -> ScriptPlaces:
+    """Say where scripts are, for who needs no other setting. Raises SettingsError for a wrong one."""
+    name = _name(("scripts",))
+    try:
+        return _places(values.script_pattern(_environ().get(name, IN_CONTAINER)))
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from error
+
+
+def _places(pattern: str) -> ScriptPlaces:
+    return ScriptPlaces(pattern, on_node=pattern.startswith("/"))
 
 
 def load_settings() -> Settings:
