@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_worker.catalog.declaration import FirewallRule
+from phoenix_worker.actions.firewall_and_pool import change_surroundings
+from phoenix_worker.catalog.declaration import Firewall, FirewallRule
+from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.firewall import declared_rule, rule_writes
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.firewall import Act, FirewallState, Rule, RuleWrite
 from phoenix_worker.core.model.ports import CloneOrder
-from tests.support.declared import HTTPS, PING
+from tests.support.declared import DECLARED, HTTPS, PING, seen
 from tests.support.firewall_rules import ALIASES, IP_SETS, TAKEN
 from tests.support.proxmox import NODE
 
@@ -107,3 +109,17 @@ def test_a_rule_that_proxmox_refuses_is_told_in_its_words(simulator: Simulator, 
     simulator.do(simulator.pve.add_ct, 103)
     with pytest.raises(PermanentError, match=r"^Unable to insert the firewall rule 0 of CT 103 on pve1: .*no such ips"):
         door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=rules_of("a")[0] | {"source": "+office"}))
+
+
+def test_what_somebody_else_adds_meanwhile_is_not_taken_away_with_ours(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    before = bring(door, "a")
+    refused = replace(PING, source="+office")
+    declared = replace(DECLARED, node=NODE, firewall=Firewall(enabled=True, rules=(refused, PING, HTTPS)))
+    observed = replace(seen(), node=NODE, firewall=before)
+    changes = diff(declared, observed)
+    door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=rules_of("x")[0]))
+    with pytest.raises(PermanentError, match="was put into its firewall rules before, and stays; no rule was deleted"):
+        change_surroundings(door, declared, observed, changes, new=False)
+    left = door.firewall(NODE, 103).rules
+    assert all(rule in left for rule in rules_of("xa"))
