@@ -132,6 +132,17 @@ def test_a_migration_prints_a_diff_and_leaves_the_file(root: typer.Typer, tmp_pa
     assert file.read_text() == OLD
 
 
+def test_a_migration_says_who_runs_unconfined_from_now_on(root: typer.Typer, tmp_path: Path) -> None:
+    line = {"lxc_options": ["lxc.apparmor.profile: unconfined"]}
+    told = {"apparmor_profile": "unconfined", "template_snapshot_name": "s"}
+    entries = {"101": told, "102": {**told, "lxc_options": []}, "103": told | line, "104": {"apparmor_profile": "x"}}
+    result = run(root, "migrate", write(tmp_path, {"lxc_configs": entries}))
+    assert result.exit_code == 0
+    (warning,) = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert warning.startswith("warning: CT 101: apparmor_profile is applied now")
+    assert warning.endswith("Remove the key to keep it confined. The same for 102.")
+
+
 def test_a_migration_overwrites_with_write(root: typer.Typer, tmp_path: Path) -> None:
     file = write(tmp_path, OLD)
     file.chmod(0o640)

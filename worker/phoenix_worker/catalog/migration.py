@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.document import parse
 from phoenix_worker.catalog.fields import parse_ctid
-from phoenix_worker.catalog.findings import CatalogError, Refusal, plain, shown
+from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.json_text import Edit, Member, apply, members, removals
 
 if TYPE_CHECKING:
@@ -47,6 +47,16 @@ def migrate(text: str, *, seal: Container[int] = ()) -> str:
         problem = "The migrated text failed its check; nothing was changed."
         raise CatalogError([Refusal(None, problem, "Please report this file as a bug of phoenix-lxc.")])
     return migrated
+
+
+def remarks(text: str) -> Iterator[Advice]:
+    """Point out what a migrated catalog means otherwise than the tool that read it before."""
+    for ctid, entry in _containers(parse(text.encode("utf-8", "surrogatepass")).content):
+        raw = entry.get("lxc_options")
+        written = isinstance(raw, list) and any("lxc.apparmor.profile" in str(line) for line in raw)
+        if entry.get("apparmor_profile") == "unconfined" and not written:
+            problem = "apparmor_profile is applied now: it runs unconfined. Older tools took that line away again."
+            yield Advice(parse_ctid(ctid) or plain(ctid), problem, "Remove the key to keep it confined.")
 
 
 def _sources(content: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:

@@ -16,6 +16,7 @@ from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.document import decode, read
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.migration import migrate as migrated
+from phoenix_worker.catalog.migration import remarks
 from phoenix_worker.commands.printing import err, out, print_findings
 
 NOT_WRITTEN = 1
@@ -67,6 +68,7 @@ def migrate(
         err().print(f"{file} needs no migration.", markup=False)
         return
     _print_diff(file, text, after)
+    print_findings(err(), "warning", "yellow", remarks(after))
     if write:
         _write(file, before, after.encode())
     else:
