@@ -99,10 +99,19 @@ def test_a_rule_that_proxmox_refuses_fails_before_anything_is_marked_as_done(pro
     assert done(product.ensure(103)) == [("configure", 103), ("start", 103)]
     assert firewall_of(product, 103) == (True, ["icmp", "22"])
 
-    redeclare(product, 103, firewall=walled({**SSH, "source": "+office"}, WEB))
+    redeclare(product, 103, firewall=walled({**SSH, "source": "+office"}, OUT, WEB))
     failure = refused(product, 103)
-    assert (
-        "-dport 80,443 # Web ✓ was put into its firewall rules before, and stays; no rule was deleted"
-        in failure.message
-    )
-    assert firewall_of(product, 103) == (True, ["icmp", "22", "80,443"]), "what it had, it has"
+    assert failure.message.endswith("Its firewall rules are as they were.")
+    assert firewall_of(product, 103) == (True, ["icmp", "22"]), "what it had, it has, and no half of the new"
+    product.simulator.do(product.simulator.pve.firewall_config("cluster")["ipset"].update, {"office": []})
+    assert product.ensure(103).outcome == "updated"
+    assert firewall_of(product, 103) == (True, ["22", "10.0.0.9", "80,443"])
+
+
+def test_a_new_container_whose_rules_are_refused_has_none_of_them(product: Product) -> None:
+    product.declare({900: template(), 103: container(103, firewall=walled({**SSH, "source": "+office"}, PING, WEB))})
+    product.start_worker()
+    failure = refused(product, 103)
+    assert "no such ipset 'office'" in failure.message
+    assert firewall_of(product, 103) == (False, [])
+    assert product.status(103) == "stopped", "a container without its firewall is not started"

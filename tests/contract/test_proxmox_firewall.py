@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_worker.actions.firewall_and_pool import change_surroundings
+from phoenix_worker.catalog.declaration import Firewall, FirewallRule
+from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.firewall import declared_rule, rule_writes
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.firewall import Act, FirewallState, Rule, RuleWrite
 from phoenix_worker.core.model.ports import CloneOrder
-from tests.support.declared import HTTPS, PING
+from tests.support.declared import DECLARED, HTTPS, PING, seen
+from tests.support.firewall_rules import ALIASES, IP_SETS, TAKEN
 from tests.support.proxmox import NODE
 
 if TYPE_CHECKING:
@@ -57,6 +61,18 @@ def test_declared_rules_come_back_as_they_were_declared(simulator: Simulator, do
     assert door.firewall(NODE, 103).rules == (declared_rule(HTTPS), declared_rule(PING))
 
 
+def test_whatever_may_be_declared_comes_back_as_it_was_sent(simulator: Simulator, door: Proxmox) -> None:
+    datacenter = simulator.pve.firewall_config("cluster")
+    simulator.do(datacenter["ipset"].update, {name: [] for name in IP_SETS})
+    simulator.do(datacenter["aliases"].update, {name: {"name": name, "cidr": "fd00::9"} for name in ALIASES})
+    simulator.do(simulator.pve.add_ct, 103)
+    said = [{key: str(value) for key, value in rule.items()} for rule in TAKEN]
+    rules = tuple(declared_rule(FirewallRule("in", "DROP", **rule)) for rule in said)
+    for rule in reversed(rules):
+        door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=rule))
+    assert door.firewall(NODE, 103).rules == rules
+
+
 def test_any_rules_become_the_declared_ones(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.add_ct, 103)
     for letters in ("abc", "abcd", "aXbcd", "XYabd", "dba", "aBd", "abD", "", "ba"):
@@ -93,3 +109,17 @@ def test_a_rule_that_proxmox_refuses_is_told_in_its_words(simulator: Simulator, 
     simulator.do(simulator.pve.add_ct, 103)
     with pytest.raises(PermanentError, match=r"^Unable to insert the firewall rule 0 of CT 103 on pve1: .*no such ips"):
         door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=rules_of("a")[0] | {"source": "+office"}))
+
+
+def test_what_somebody_else_adds_meanwhile_is_not_taken_away_with_ours(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    before = bring(door, "a")
+    refused = replace(PING, source="+office")
+    declared = replace(DECLARED, node=NODE, firewall=Firewall(enabled=True, rules=(refused, PING, HTTPS)))
+    observed = replace(seen(), node=NODE, firewall=before)
+    changes = diff(declared, observed)
+    door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=rules_of("x")[0]))
+    with pytest.raises(PermanentError, match="was put into its firewall rules before, and stays; no rule was deleted"):
+        change_surroundings(door, declared, observed, changes, new=False)
+    left = door.firewall(NODE, 103).rules
+    assert all(rule in left for rule in rules_of("xa"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_worker.durable.redis_check import objections
 from tests.crash.outages import operator
 from tests.support.waiting import wait_for
 from tests.support.worker import WorkerProcess
@@ -42,6 +43,14 @@ def test_a_redis_that_refuses_the_password_is_a_wrong_setting(redis_server: Redi
         worker.kill()
     assert "It refuses the password in PHOENIX_REDIS_URL, or wants one" in worker.log()
     assert "Traceback" not in worker.log()
+
+
+def test_a_refused_password_is_blamed_on_the_setting_that_gave_it(redis_server: RedisServer) -> None:
+    with operator(redis_server) as client:
+        client.config_set("requirepass", "secret")
+    with operator(redis_server) as client:
+        (problem,) = objections(client, lambda: None, password_setting="PHOENIX_REDIS_PASSWORD")
+    assert problem.startswith("It refuses the password in PHOENIX_REDIS_PASSWORD, or wants one (")
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 1)])

@@ -282,6 +282,25 @@ def test_a_password_that_redis_refuses_is_bad_input(login: str, why: str, redis_
     assert "wr0ng" not in result.output
 
 
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_refused_password_is_blamed_on_the_variable_that_gave_it(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, in_file: bool
+) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.config_set("requirepass", "s3cret")
+    monkeypatch.setenv("PHOENIX_REDIS_URL", redis_server.url)
+    name = "PHOENIX_REDIS_PASSWORD_FILE" if in_file else "PHOENIX_REDIS_PASSWORD"
+    (tmp_path / "password").write_text("wr0ng\n")
+    monkeypatch.setenv(name, str(tmp_path / "password") if in_file else "wr0ng")
+    monkeypatch.setenv("PHOENIX_REDIS_PASSWORD" if in_file else "PHOENIX_REDIS_PASSWORD_FILE", "")
+    monkeypatch.setenv("PHOENIX_REDIS_CA_FILE", "")
+    result = invoke("ensure", "103")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"refuses the password in {name}. Correct it there" in result.stderr
+    assert "PHOENIX_REDIS_URL" not in result.stderr
+    assert "wr0ng" not in result.output
+
+
 def test_a_redis_that_is_down_is_one_line_without_its_password() -> None:
     result = invoke("--redis-url", NOBODY, "ensure", "103")
     assert (result.exit_code, result.stdout) == (1, "")

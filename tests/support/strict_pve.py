@@ -16,10 +16,11 @@ from aiohttp import web
 from fakepve.lxc import FakeCt, parse_mount
 from fakepve.model import PveError, TaskError
 from fakepve.server import USER as USER_OF
-from fakepve.server import FakePve, ok
+from fakepve.server import ok
 from fakepve.shapes import PRIVILEGES
 
 from tests.support.conf_file import digest
+from tests.support.strict_firewall import StrictFirewall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -61,7 +62,7 @@ class _Work:
         self.fate: str | None = None
 
 
-class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
+class StrictPve(StrictFirewall):
     """fakepve as a real node answers. What a test may set is public; set it through `Simulator.do`."""
 
     def __init__(self) -> None:

@@ -41,10 +41,40 @@ def test_a_catalog_in_order_ends_with_0(root: typer.Typer, tmp_path: Path) -> No
     assert result.exit_code == 0
     assert "is valid. Containers: 3, templates: 2." in result.stdout
     assert "warning" not in result.stdout
+    assert "Handed to scripts only: ports, vllm_engine_config." in result.stdout.splitlines()
     alone = shutil.copy(EXAMPLE, tmp_path)
     result = run(root, "catalog", "check", alone)
     assert result.exit_code == 0
     assert "warning: CT 900: features/base_setup.sh not found" in result.stdout
+
+
+def test_scripts_on_the_node_are_not_looked_for_beside_the_catalog(
+    root: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = template(features=["on_node_feature"], application_script="in_container_app.sh")
+    file = write(tmp_path, {"lxc_configs": {"103": entry}})
+    for pattern in ("", "features/{feature}.sh"):
+        monkeypatch.setenv("PHOENIX_SCRIPTS", pattern)
+        assert "not found beside the catalog" in run(root, "catalog", "check", file).stdout
+    monkeypatch.setenv("PHOENIX_SCRIPTS", "/usr/local/bin/install_{feature}.sh")
+    result = run(root, "catalog", "check", file)
+    assert (result.exit_code, "warning" in result.stdout) == (0, False)
+    monkeypatch.setenv("PHOENIX_SCRIPTS", "/usr/local/bin/install.sh")
+    result = run(root, "catalog", "check", file)
+    assert result.exit_code == 2
+    assert "PHOENIX_SCRIPTS: does not say where the feature's name goes" in result.stderr
+
+
+def test_what_fits_many_is_one_line_with_their_ctids(root: typer.Typer, tmp_path: Path) -> None:
+    entries = {ctid: template(template_snapshot_name="s", timezone="host") for ctid in ("103", "104", "105")}
+    result = run(root, "catalog", "check", write(tmp_path, {"lxc_configs": entries}))
+    told = [line for line in result.stdout.splitlines() if line.startswith("warning: ")]
+    assert len(told) == 2
+    for line, key in zip(told, ("timezone", "template_snapshot_name"), strict=True):
+        assert line.startswith(f"warning: CT 103: {key} ")
+        assert line.endswith(" The same for 104, 105.")
+    report = json.loads(run(root, "catalog", "check", "--json", tmp_path / "catalog.json").stdout)
+    assert len(report["warnings"]) == 6, "a program reads each"
 
 
 def test_a_refused_catalog_ends_with_2_and_every_refusal(root: typer.Typer) -> None:
@@ -72,6 +102,7 @@ def test_a_check_as_json(root: typer.Typer) -> None:
     assert {warning["ctid"] for warning in report["warnings"]} == {101, 116}
     good = json.loads(run(root, "catalog", "check", "--json", EXAMPLE).stdout)
     assert (good["ok"], good["containers"], good["templates"]) == (True, [101, 103, 801], [900, 901])
+    assert good["for_scripts"].keys() == {"ports", "vllm_engine_config"}
 
 
 @pytest.mark.parametrize("command", [("catalog", "check"), ("migrate",)])
@@ -99,6 +130,17 @@ def test_a_migration_prints_a_diff_and_leaves_the_file(root: typer.Typer, tmp_pa
     assert '+        "102": {"clone_from_ctid": 901},' in result.stdout
     assert "--write" in result.stderr
     assert file.read_text() == OLD
+
+
+def test_a_migration_says_who_runs_unconfined_from_now_on(root: typer.Typer, tmp_path: Path) -> None:
+    line = {"lxc_options": ["lxc.apparmor.profile: unconfined"]}
+    told = {"apparmor_profile": "unconfined", "template_snapshot_name": "s"}
+    entries = {"101": told, "102": {**told, "lxc_options": []}, "103": told | line, "104": {"apparmor_profile": "x"}}
+    result = run(root, "migrate", write(tmp_path, {"lxc_configs": entries}))
+    assert result.exit_code == 0
+    (warning,) = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert warning.startswith("warning: CT 101: apparmor_profile is applied now")
+    assert warning.endswith("Remove the key to keep it confined. The same for 102.")
 
 
 def test_a_migration_overwrites_with_write(root: typer.Typer, tmp_path: Path) -> None:

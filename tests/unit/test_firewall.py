@@ -131,6 +131,11 @@ def test_a_rule_as_proxmox_shows_it_is_the_declared_one() -> None:
     assert shown_rule(shown | {"enable": 0}) != declared_rule(HTTPS)
 
 
+def test_a_level_of_logging_is_declared_and_none_is_what_proxmox_shows() -> None:
+    assert declared_rule(replace(HTTPS, log="info")) == declared_rule(HTTPS) | {"log": "info"}
+    assert declared_rule(replace(HTTPS, log="nolog")) == declared_rule(HTTPS)
+
+
 def test_rules_are_worded_as_in_proxmox_own_file() -> None:
     switched_off = {"type": "out", "action": "ACCEPT", "macro": "SSH", "enable": "0", "iface": "net0", "log": "info"}
     assert wording(switched_off) == "|OUT SSH(ACCEPT) -i net0 -log info"

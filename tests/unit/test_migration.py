@@ -82,6 +82,22 @@ def test_a_migrated_file_needs_no_migration() -> None:
             '{"lxc_configs":{"900":{"clone_from_ctid":1}}}',
         ),
         ('{"lxc_configs":{"900":"template_file"}}', '{"lxc_configs":{"900":"template_file"}}'),
+        (
+            '{"lxc_configs":{"950":{"clone_from_template_ctid" : "900", "template":"x","clone_from_ctid":null}}}',
+            '{"lxc_configs":{"950":{"clone_from_ctid" : "900", "template":"x"}}}',
+        ),
+        (
+            '{"lxc_configs":{"950":{"clone_from_template_ctid":900,"clone_from_ctid":"901"}}}',
+            '{"lxc_configs":{"950":{"clone_from_ctid":"901"}}}',
+        ),
+        (
+            '{"lxc_configs":{"950":{"template_file":"?","clone_from_template_ctid":900}}}',
+            '{"lxc_configs":{"950":{"clone_from_ctid":900}}}',
+        ),
+        (
+            '{"lxc_configs":{"950":{"template":"x","clone_from_template_ctid":""}}}',
+            '{"lxc_configs":{"950":{"template":"x"}}}',
+        ),
         ('{"template_file":"x","lxc_configs":{}}', '{"template_file":"x","lxc_configs":{}}'),
     ],
 )
@@ -149,6 +165,12 @@ def test_a_running_service_becomes_a_template_only_by_name(keys: dict[str, Any],
     assert json.loads(migrate(serving(**keys), seal=[900]))["lxc_configs"]["101"]["clone_from_ctid"] == "900"
 
 
+def test_an_older_name_of_the_clone_asks_the_same() -> None:
+    entries = {"900": {"template": "x", "ports": [80]}, "101": {"clone_from_template_ctid": 900}}
+    (line,) = refused(json.dumps({"lxc_configs": entries}))
+    assert "looks like a running service: it has ports." in line
+
+
 def test_what_was_a_template_before_or_serves_nobody_is_not_asked_about() -> None:
     for keys in ({}, {"start_at_boot": False, "ports": []}, {"is_template": True, "start_at_boot": True}):
         assert migrate(serving(**keys))
@@ -180,6 +202,8 @@ def catalogs(draw: st.DrawFn) -> dict[str, Any]:
         if draw(st.booleans()):
             entry["template_file"] = draw(st.sampled_from(list(SOURCES)))
         if draw(st.booleans()):
+            entry["clone_from_template_ctid"] = draw(st.sampled_from(["700", 701, "", None]))
+        if draw(st.booleans()):
             entry["clone_from_ctid"] = draw(st.sampled_from(["", "800", None]))
         configs[ctid] = dict(draw(st.permutations(list(entry.items()))))
     content = {"lxc_templates": SOURCES, "lxc_configs": configs, "kept": draw(PLAIN)}
@@ -207,8 +231,9 @@ def test_any_layout_says_the_same_as_the_migration_of_its_content(drawn: tuple[d
     assert migrated["kept"] == content["kept"]
     for ctid, entry in content["lxc_configs"].items():
         source = SOURCES[entry["template_file"]]["source_ctid"] if "template_file" in entry else None
-        cloned = entry.get("clone_from_ctid") or (source if str(source) != ctid else None)
-        rest = {"template_file", "template_snapshot_name", "clone_from_ctid"}
+        source = source if str(source) != ctid else None
+        cloned = entry.get("clone_from_ctid") or entry.get("clone_from_template_ctid") or source
+        rest = {"template_file", "template_snapshot_name", "clone_from_ctid", "clone_from_template_ctid"}
         assert migrated["lxc_configs"][ctid].get("clone_from_ctid") in ([cloned] if cloned else ["", None])
         kept = [pair for pair in migrated["lxc_configs"][ctid].items() if pair[0] != "clone_from_ctid"]
         assert kept == [(key, value) for key, value in entry.items() if key not in rest]

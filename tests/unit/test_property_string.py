@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from phoenix_worker.core.model import property_string
 
 
 @pytest.mark.parametrize(
-    ("text", "gib"), [("8G", 8), ("512M", 0.5), ("1T", 1024), ("1073741824", 1), ("", None), ("8g", None)]
+    ("text", "gib"),
+    [
+        ("8G", 8),
+        ("512M", 0.5),
+        ("1T", 1024),
+        ("1073741824", 1),
+        ("", None),
+        ("8g", None),
+        ("0T", math.inf),
+        ("0", math.inf),
+        ("0.0G", math.inf),
+    ],
 )
 def test_sizes(text: str, gib: float | None) -> None:
     assert property_string.size_gib(text) == gib

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from phoenix_producer.client.connection import celery_urls, with_settings
 from phoenix_producer.client.redis_url import place_of, usable, verified
-from phoenix_producer.client.secret_files import redis_url_of
+from phoenix_producer.client.secret_files import password_variable, redis_url_of
 from phoenix_producer.contract import ContractError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -132,3 +137,24 @@ def test_passwords_come_from_variables_too() -> None:
         redis_url_of({"PHOENIX_REDIS_URL": "redis://h/0", "PHOENIX_SENTINEL_PASSWORD": "x"})
     with pytest.raises(ContractError, match="sentinel_password, and PHOENIX_SENTINEL_PASSWORD is set too"):
         redis_url_of({"PHOENIX_REDIS_URL": SENTINELS, "PHOENIX_SENTINEL_PASSWORD": "x"})
+
+
+def test_empty_variables_are_as_good_as_none() -> None:
+    names = ("PHOENIX_REDIS_URL", "PHOENIX_REDIS_PASSWORD", "PHOENIX_SENTINEL_PASSWORD")
+    assert redis_url_of({name: "" for one in names for name in (one, f"{one}_FILE")}) == redis_url_of({})
+
+
+def test_the_password_is_of_the_variable_that_holds_it(tmp_path: Path) -> None:
+    name = "PHOENIX_REDIS_PASSWORD"
+    (tmp_path / "password").write_text("p@ss\n")
+    in_file = {f"{name}_FILE": str(tmp_path / "password")}
+    for environ, variable in (
+        ({}, "PHOENIX_REDIS_URL"),
+        ({name: "other"}, "PHOENIX_REDIS_URL"),
+        ({name: "p@ss"}, name),
+        (in_file, f"{name}_FILE"),
+        (in_file | {name: "p@ss"}, "PHOENIX_REDIS_URL"),  # neither is used: it is a URL of its own
+        ({f"{name}_FILE": "/nowhere"}, "PHOENIX_REDIS_URL"),
+    ):
+        assert password_variable(environ, "p@ss") == variable
+    assert password_variable({name: "x"}, None) == "PHOENIX_REDIS_URL"

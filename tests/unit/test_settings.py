@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from phoenix_worker.catalog.reference import catalog_page
-from phoenix_worker.settings import Settings, SettingsError, defaults_of, load_settings, settings_page
+from phoenix_worker.settings import Settings, SettingsError, defaults_of, load_settings, password_setting, settings_page
 
 ROOT = Path(__file__).parents[2]
 SECRET = "8a5f2c1e-1111-4000-8000-7a11c0ffee00"
@@ -68,6 +68,72 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
     said = complaint()
     assert all(f"{name}: is not set" in said for name in NEEDED)
     assert len(said.splitlines()) == 1 + len(NEEDED)
+
+
+@pytest.mark.usefixtures("needed")
+@pytest.mark.parametrize("in_file", [False, True])
+def test_an_empty_one_is_as_good_as_none(folder: Path, monkeypatch: pytest.MonkeyPatch, *, in_file: bool) -> None:
+    unset = load_settings()
+    optional = [name for name in (f"PHOENIX_{field.upper()}" for field in Settings.model_fields) if name not in NEEDED]
+    optional += [f"PHOENIX_{secret}_FILE" for secret in ("REDIS_URL", "REDIS_PASSWORD", "PROXMOX_TOKEN_VALUE")]
+    if in_file:
+        (folder / ".env").write_text("".join(f"{name}=\n" for name in (*optional, "PHOENIX_UNKNOWN")))
+    else:
+        for name in (*optional, "PHOENIX_UNKNOWN"):
+            monkeypatch.setenv(name, "")
+    assert load_settings() == unset
+    assert (unset.node, unset.template_storage, unset.shell_sudo) == ("pve", "local", False)
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+@pytest.mark.parametrize("empty", NEEDED)
+@pytest.mark.usefixtures("needed")
+def test_a_required_one_that_is_empty_is_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, empty: str, *, in_file: bool
+) -> None:
+    if in_file:
+        monkeypatch.delenv(empty)
+        (folder / ".env").write_text(f"{empty}=\n")
+    else:
+        monkeypatch.setenv(empty, "")
+    assert complaint().splitlines()[1:] == [f"  {empty}: is empty. Set it in the environment or in .env."]
+
+
+@pytest.mark.usefixtures("needed")
+def test_an_empty_one_leaves_the_word_to_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / ".env").write_text(f"PHOENIX_NODE=pve7\nPHOENIX_PROXMOX_TOKEN_VALUE={SECRET}x\n")
+    monkeypatch.setenv("PHOENIX_NODE", "")
+    monkeypatch.setenv("PHOENIX_PROXMOX_TOKEN_VALUE", "")
+    settings = load_settings()
+    assert (settings.node, settings.proxmox_token_value.get_secret_value()) == ("pve7", f"{SECRET}x")
+
+
+@pytest.mark.usefixtures("needed")
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PHOENIX_NODE", " ", "is not the name of a node"),
+        ("PHOENIX_NODE", "pve_1", "is not the name of a node"),
+        ("PHOENIX_TEMPLATE_STORAGE", "local:vztmpl", "is not the id of a storage"),
+    ],
+)
+def test_what_cannot_be_a_name_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert f"  {name}: {words}" in complaint()
+
+
+@pytest.mark.usefixtures("needed")
+def test_where_the_password_of_redis_is_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert password_setting(load_settings()) == "PHOENIX_REDIS_URL"
+    (folder / ".env").write_text("PHOENIX_REDIS_PASSWORD=p@ss\n")
+    assert password_setting(load_settings()) == "PHOENIX_REDIS_PASSWORD"
+    (folder / ".env").unlink()
+    (folder / "password").write_text("p@ss\n")
+    monkeypatch.setenv("PHOENIX_REDIS_PASSWORD_FILE", str(folder / "password"))
+    assert password_setting(load_settings()) == "PHOENIX_REDIS_PASSWORD_FILE"
+    monkeypatch.delenv("PHOENIX_REDIS_PASSWORD_FILE")
+    monkeypatch.setenv("PHOENIX_REDIS_URL", "redis://:p%40ss@redis.example/0")
+    assert password_setting(load_settings()) == "PHOENIX_REDIS_URL"
 
 
 @pytest.mark.usefixtures("needed")

@@ -45,6 +45,16 @@ def test_a_volume_grows_as_the_root_disk_does() -> None:
     )
 
 
+def test_a_volume_without_a_limit_is_larger_than_any_size() -> None:
+    unlimited = seen(
+        rootfs="local-btrfs:103/vm-103-disk-0.subvol,size=0T", mp0=MP_DATA.replace("8G", "0T"), mp1=MP_LOGS
+    )
+    assert not diff(HOLDING, unlimited)
+    told = needs_rebuild(HOLDING, unlimited)
+    assert any("its root disk has no limit and is declared with 16: no disk shrinks" in one for one in told)
+    assert any("its volume /srv/data has no limit and is declared with 8: no disk shrinks" in one for one in told)
+
+
 def test_the_volumes_of_a_template_stay() -> None:
     base = {"rootfs": "local-lvm:base-103-disk-0,size=8G", "template": "1"}
     notes = write_marker(replace(MARKER, role=Role.TEMPLATE), "The CA.")

@@ -19,7 +19,7 @@ from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.offering import Offering
 from phoenix_worker.proxmox.ssh_shell import SshAccess, SshShell
-from phoenix_worker.settings import access_of, defaults_of, redis_of
+from phoenix_worker.settings import access_of, defaults_of, password_setting, redis_of
 from phoenix_worker.tasks import upkeep  # noqa: F401 - what a worker answers and runs names itself there
 from phoenix_worker.tasks.ensure import ensure as tasks  # noqa: F401 - what a worker answers and runs names itself there
 from phoenix_worker.tasks.registry import TASKS
@@ -54,7 +54,13 @@ def build(settings: Settings) -> Celery:
     shell = node_shell(settings)
     probe = Probe(proxmox, shell, settings.patience)
     engine = Engine(
-        app, redis_url, probe, ttl=settings.heartbeat_ttl, patience=settings.patience, public=REQUESTS - {REFUSE}
+        app,
+        redis_url,
+        probe,
+        ttl=settings.heartbeat_ttl,
+        patience=settings.patience,
+        public=REQUESTS - {REFUSE},
+        password_setting=password_setting(settings),
     )
     surroundings = {
         "abstract": True,

@@ -29,7 +29,8 @@ from redis.retry import Retry
 from phoenix_producer.client.channel import Entry, LoginRefused, NoSuchDatabase, Unreachable, used_before
 from phoenix_producer.client.connection import celery_urls, redis_client, with_settings
 from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
-from phoenix_producer.client.redis_url import place_of
+from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE, place_of
+from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE, password_variable
 from phoenix_producer.contract import queue_of
 
 if TYPE_CHECKING:
@@ -199,11 +200,7 @@ class Link:
         try:
             yield
         except AuthenticationError as error:
-            problem = _login_of(self._place, str(error))
-            raise LoginRefused(
-                f"Redis at {self._place.shown()} {problem}. It reads redis://:PASSWORD@HOST:PORT/0, with special "
-                "characters of the password percent-encoded."
-            ) from error
+            raise LoginRefused(f"Redis at {self._place.shown()} {_login_of(self._place, str(error))}") from error
         except RedisError as error:
             if _NO_SUCH_DATABASE in str(error):
                 raise NoSuchDatabase(
@@ -222,10 +219,17 @@ class Link:
 
 
 def _login_of(place: RedisPlace, why: str) -> str:
-    given = place.password is not None
-    if given and "any password configured" in why:
-        return "has no password, and PHOENIX_REDIS_URL gives one"
-    return "refuses the password in PHOENIX_REDIS_URL" if given else "wants a password, and PHOENIX_REDIS_URL has none"
+    """Say what is wrong with a login, and where it is to be corrected."""
+    source = password_variable(os.environ, place.password)
+    form = "redis://:PASSWORD@HOST:PORT/0, with special characters of the password percent-encoded"
+    in_url = f"It reads {form}."
+    if place.password is None:
+        remedy = f"{in_url} Or set {REDIS_PASSWORD_VARIABLE}."
+        return f"wants a password, and PHOENIX_REDIS_URL has none. {remedy}"
+    if "any password configured" in why:
+        return f"has no password, and {source} gives one."
+    remedy = in_url if source == REDIS_URL_VARIABLE else "Correct it there; it is taken as it is, without encoding."
+    return f"refuses the password in {source}. {remedy}"
 
 
 def _answer_key(request_id: str) -> str:

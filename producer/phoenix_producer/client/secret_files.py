@@ -39,6 +39,18 @@ def redis_url_of(environ: Mapping[str, str | None]) -> str:
     return with_passwords(url, secret(environ, REDIS_PASSWORD_VARIABLE), secret(environ, SENTINEL_PASSWORD_VARIABLE))
 
 
+def password_variable(environ: Mapping[str, str | None], password: str | None) -> str:
+    """Name the variable that the password of Redis is from: its own, that of its file, or the one of the URL."""
+    name = REDIS_PASSWORD_VARIABLE
+    try:
+        held = secret(environ, name)
+    except ContractError:  # of another URL, then
+        held = None
+    if not password or held != password:
+        return REDIS_URL_VARIABLE
+    return f"{name}_FILE" if environ.get(f"{name}_FILE") else name
+
+
 def with_passwords(url: str, password: str | None, of_sentinels: str | None = None) -> str:
     """Put passwords into a usable URL that has none, with whatever characters.
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.differs.firewall import firewall_writes, left_behind
+from phoenix_worker.core.differs.firewall import firewall_writes, left_behind, rule_writes
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.core.model.firewall import Act
+from phoenix_worker.core.model.firewall import Act, FirewallState
 from phoenix_worker.core.model.observation import Presence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.differs.diff import Changes
+    from phoenix_worker.core.model.firewall import RuleWrite
     from phoenix_worker.core.model.observation import Observation
     from phoenix_worker.core.model.ports import Proxmox
 
@@ -43,13 +46,7 @@ def change_surroundings(
     in between goes wrong unseen, the rules of what stood there before are looked at once more after several requests.
     """
     node, ctid = seen.node, seen.ctid
-    digest = seen.firewall.digest if seen.firewall is not None else ""
-    for count, write in enumerate(changes.rules):
-        try:
-            proxmox.write_rule(node, ctid, write, digest=digest if count == 0 else "")
-        except PermanentError as error:
-            message = f"{error.message} {left_behind(changes.rules[:count])}"
-            raise PermanentError(message, cause=error.cause, remedy=error.remedy) from error
+    _write_rules(proxmox, seen, changes.rules)
     by_position = any(write.act is not Act.INSERT for write in changes.rules[1:])
     if by_position and not new and firewall_writes(declaration.firewall, proxmox.firewall(node, ctid, option=False)):
         raise TransientError(
@@ -61,3 +58,30 @@ def change_surroundings(
         proxmox.switch_firewall(node, ctid, on=changes.firewall_on)
     if changes.pool is not None:
         proxmox.join_pool(ctid, changes.pool)
+
+
+def _write_rules(proxmox: Proxmox, seen: Observation, rules: Sequence[RuleWrite]) -> None:
+    before = seen.firewall or FirewallState(enabled=None)
+    for count, write in enumerate(rules):
+        try:
+            proxmox.write_rule(seen.node, seen.ctid, write, digest="" if count else before.digest)
+        except PermanentError as error:
+            message = f"{error.message} {_put_back(proxmox, seen, rules[:count], before)}"
+            raise PermanentError(message, cause=error.cause, remedy=error.remedy) from error
+
+
+def _put_back(proxmox: Proxmox, seen: Observation, done: Sequence[RuleWrite], before: FirewallState) -> str:
+    """Take away what was put in, so that the container has no half of the new rules; say what became of them.
+
+    What is there otherwise than it was left, somebody else has changed, and it stays so.
+    """
+    try:
+        now = proxmox.firewall(seen.node, seen.ctid, option=False)
+        undoing = rule_writes(now.rules, before.rules)
+        if [write.act for write in undoing] != [Act.DELETE] * sum(write.act is Act.INSERT for write in done):
+            return left_behind(done)
+        for count, write in enumerate(undoing):
+            proxmox.write_rule(seen.node, seen.ctid, write, digest="" if count else now.digest)
+    except (PermanentError, TransientError):  # told is why the rules were not taken
+        return left_behind(done)
+    return left_behind(())

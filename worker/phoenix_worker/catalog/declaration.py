@@ -94,6 +94,7 @@ class FirewallRule:
     dest: str | None = None
     port: str | None = None
     comment: str | None = None
+    log: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

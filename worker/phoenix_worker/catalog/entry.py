@@ -2,14 +2,14 @@
 
 # No postponed annotations here: pydantic needs the types when the classes are made.
 import copy
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from phoenix_worker.catalog import likely_keys, old_forms
 from phoenix_worker.catalog.fields import (
     CtidField,
     Description,
@@ -28,18 +28,15 @@ from phoenix_worker.catalog.fields import (
     StorageId,
     Tag,
 )
-from phoenix_worker.catalog.findings import Advice, Refusal, shown
+from phoenix_worker.catalog.findings import Refusal, plain, shown
 from phoenix_worker.catalog.sections import (
     Firewall,
-    FirewallRule,
     HealthCheck,
     MountPoint,
     NetworkConfig,
     Section,
     Volume,
 )
-
-_LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
 
 DATA_KEYS = {
     "ports": "Ports that the container offers, for scripts.",
@@ -51,12 +48,14 @@ DATA_KEYS = {
 }
 """Keys that are only handed to scripts, as all unknown ones are."""
 
-OLD_KEYS = ("template_file", "template_snapshot_name")
+OLD_KEYS = ("template_file", "template_snapshot_name", "clone_from_template_ctid")
 """Keys of files older than native templates; `migration.py` removes them."""
 
 
 class Entry(Section):
     """The keys that have an effect. Everything else stays in the raw entry."""
+
+    model_config = ConfigDict(extra="ignore")
 
     name: DnsName
     """Hostname: a DNS name."""
@@ -167,7 +166,7 @@ def parse_entry(ctid: int, raw: Any) -> tuple[ParsedEntry | None, list[Refusal]]
             details = error.errors(include_url=False)
         else:
             broken = frozenset(str(detail["loc"][0]) for detail in wrong)
-            return ParsedEntry(ctid, entry, raw, broken), [_refusal(ctid, detail) for detail in wrong]
+            return ParsedEntry(ctid, entry, raw, broken), [_refusal(ctid, detail, raw) for detail in wrong]
         right = copy.deepcopy(right)
         # What is missing only because it was wrong was told of already.
         wrong += [one for one in details if not wrong or one["type"] != "missing"]
@@ -214,51 +213,30 @@ _STANDARD = {
 _OTHERWISE = ("cannot be read: {message}", "Correct it.")
 
 
-def _refusal(ctid: int, detail: ErrorDetails) -> Refusal:
+def _refusal(ctid: int, detail: ErrorDetails, raw: Mapping[str, Any]) -> Refusal:
     key = _spelled(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return _unknown(ctid, detail["loc"], raw)
     predicate, remedy = _STANDARD.get(detail["type"], _OTHERWISE)
     words = {"key": key, "message": detail["msg"], **detail.get("ctx", {})}
     value = detail["input"]
     subject = key if isinstance(value, dict | list) else f"{key} {shown(value)}"
-    return Refusal(ctid, f"{subject} {predicate.format(**words)}.", remedy.format(**words))
+    as_told = old_forms.remedy(detail["loc"], raw) if detail["loc"][0] in raw else None
+    return Refusal(ctid, f"{subject} {predicate.format(**words)}.", as_told or remedy.format(**words))
+
+
+def _unknown(ctid: int, location: tuple[int | str, ...], raw: Mapping[str, Any]) -> Refusal:
+    """Refuse a key that a section does not have."""
+    *above, key = location
+    section: Any = raw
+    for step in above:
+        section = section[step]
+    value = "" if isinstance(section[key], dict | list) else f" {shown(section[key])}"
+    where = ".".join(step for step in above if isinstance(step, str))
+    problem = f"{plain(_spelled(location))}{value} is not known here and would be left out."
+    return Refusal(ctid, problem, likely_keys.remedy(where, str(key), section, raw))
 
 
 def _spelled(location: tuple[int | str, ...]) -> str:
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
     return "".join(steps).removeprefix(".")
-
-
-def entry_advice(ctid: int, raw: Mapping[str, Any]) -> Iterator[Advice]:
-    """Warn of keys that are nearly known ones, and of keys without effect inside the objects that have one."""
-    known = (*Entry.model_fields, *DATA_KEYS, *OLD_KEYS)
-    for key in raw:
-        likely = difflib.get_close_matches(key, known, 1, _LIKENESS) if key not in known else []
-        if likely:
-            yield Advice(ctid, f"{shown(key)} has no effect.", f"{likely[0]} was probably meant.")
-    for where, section, model in _sections(raw):
-        yield from _section_advice(ctid, where, section, model)
-
-
-def _section_advice(ctid: int, where: str, section: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Advice]:
-    for key in section.keys() - model.model_fields.keys():
-        likely = difflib.get_close_matches(key, model.model_fields, 1, 0.6)
-        known = ", ".join(model.model_fields)
-        remedy = f"{likely[0]} was probably meant." if likely else f"These have one: {known}."
-        yield Advice(ctid, f"{where}: {shown(key)} has no effect.", remedy)
-
-
-def _sections(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], type[BaseModel]]]:
-    firewall = raw.get("firewall")
-    candidates: list[tuple[str, Any, type[BaseModel]]] = [
-        ("network_config", raw.get("network_config"), NetworkConfig),
-        ("firewall", firewall, Firewall),
-        ("firewall.rules", firewall.get("rules") if isinstance(firewall, dict) else None, FirewallRule),
-        ("health_check", raw.get("health_check"), HealthCheck),
-        ("mount_points", raw.get("mount_points"), MountPoint),
-        ("zfs_volumes", raw.get("zfs_volumes"), Volume),
-        ("volumes", raw.get("volumes"), Volume),
-    ]
-    for where, value, model in candidates:
-        for section in value if isinstance(value, list) else [value]:
-            if isinstance(section, dict):
-                yield where, section, model

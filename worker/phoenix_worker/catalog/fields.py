@@ -16,7 +16,6 @@ _CTID = re.compile(r"[1-9][0-9]{2,8}")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _MARKER = re.compile(r"\s*phoenix-lxc:.*\bctid=")
 _MULTICAST = 1
-_PORTS = 65535
 _POINT_TO_POINT = 31
 
 
@@ -37,7 +36,7 @@ def _ctid(value: Any) -> int:
     return number
 
 
-class _Matching:
+class Matching:
     """A pattern that the whole of a string matches. Editors learn it from the schema."""
 
     def __init__(self, pattern: str, what: str, remedy: str) -> None:
@@ -64,6 +63,12 @@ def _mac(value: str) -> str:
     return value.upper()
 
 
+def _refuse_zone(value: str) -> None:
+    if "%" in value:
+        zone = value.partition("%")[2].partition("/")[0]
+        raise refused("has a zone, which Proxmox refuses", f"Leave out %{zone}.")
+
+
 def _address(value: str, family: type[ipaddress.IPv4Interface | ipaddress.IPv6Interface], example: str) -> str:
     try:
         interface = family(value)
@@ -71,6 +76,7 @@ def _address(value: str, family: type[ipaddress.IPv4Interface | ipaddress.IPv6In
         raise refused("is not an address in CIDR form", f"Write it like {example}.") from error
     if not value.partition("/")[2].isdecimal():
         raise refused("has no prefix length", f"Write it like {example}.")
+    _refuse_zone(value)
     _refuse_network_itself(interface)
     return str(interface)
 
@@ -93,9 +99,11 @@ def _ip6(value: str) -> str:
 
 def _host(value: str) -> str:
     try:
-        return str(ipaddress.ip_address(value))
+        found = ipaddress.ip_address(value)
     except ValueError as error:
         raise refused("is not an IP address", "Write one address without a prefix length.") from error
+    _refuse_zone(value)
+    return str(found)
 
 
 def _split(value: Any) -> Any:
@@ -103,9 +111,11 @@ def _split(value: Any) -> Any:
 
 
 def _os_template(value: str) -> str:
-    volume = re.fullmatch(r"[A-Za-z][\w.-]*:vztmpl/([^/\s]+)", value, re.ASCII)
+    volume = re.fullmatch(r"[A-Za-z][\w.-]*:vztmpl/([^/]+)", value, re.ASCII)
     name = volume[1] if volume else value.rsplit("/", 1)[-1]
-    if re.fullmatch(r"[\w.+~-]+\.tar\.(gz|xz|zst|bz2)", name, re.ASCII) is None or (volume is None and ":" in value):
+    # Any name without a slash that Proxmox lists (pve-storage, `VZTMPL_EXT_RE_1`).
+    archive = re.fullmatch(r"[^/\x00-\x1f\x7f]+\.tar(\.(gz|xz|zst|bz2))?", name, re.IGNORECASE)
+    if archive is None or (volume is None and ":" in value):
         raise refused("is not an OS template", "Write local:vztmpl/NAME.tar.zst, or the path of such an archive.")
     return value
 
@@ -133,38 +143,18 @@ def _lxc_option(line: str) -> str:
     return line
 
 
-def _firewall_addresses(value: str) -> str:
-    for part in value.split(","):
-        if re.fullmatch(r"\+?[A-Za-z][\w/.-]*", part) is None:
-            _firewall_address(part)
-    return value
-
-
-def _firewall_address(part: str) -> None:
-    try:
-        for end in part.split("-"):
-            ipaddress.ip_network(end, strict=False)
-    except ValueError as error:
-        remedy = "Write addresses, networks such as 10.0.0.0/24, or the name of an alias or an IP set."
-        raise refused("is not an address for a firewall rule", remedy) from error
-
-
-def _firewall_ports(value: Any) -> str:
-    text = "".join(str(value).split()) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    for part in re.split(r"[,:]", text):
-        number = int(part) if re.fullmatch(r"[0-9]{1,5}", part) else None
-        if number is None and re.fullmatch(r"[a-z][a-z0-9-]*", part) is None:
-            raise refused("is not a port", "Write a port, a list such as 80,443, or a range such as 8000:8010.")
-        if number is not None and not 0 < number <= _PORTS:
-            raise refused("is not a port", f"Write a number from 1 to {_PORTS}.")
-    return text
-
-
 def _below_root(value: str) -> str:
     parts = [part for part in value.split("/") if part]
     if not parts or {".", ".."} & set(parts):
         raise refused("is not a place for a volume", "Write a directory of the container, such as /srv/data.")
     return "/" + "/".join(parts)
+
+
+def _host_path(value: str) -> str:
+    if "=" in value:
+        problem = "has a =, before which Proxmox would read the name of an option"
+        raise refused(problem, "Rename the directory, or mount one above it.")
+    return value
 
 
 def _description(value: str) -> str:
@@ -183,37 +173,38 @@ CtidField = Annotated[
 DnsName = Annotated[
     str,
     Field(max_length=253),
-    _Matching(rf"{_LABEL}(\.{_LABEL})*", "a DNS name", "Use letters, digits, dots and hyphens, no underscore."),
+    Matching(rf"{_LABEL}(\.{_LABEL})*", "a DNS name", "Use letters, digits, dots and hyphens, no underscore."),
 ]
-NodeName = Annotated[str, _Matching(_LABEL, "the name of a node", "Use letters, digits and hyphens.")]
+NodeName = Annotated[str, Matching(_LABEL, "the name of a node", "Use letters, digits and hyphens.")]
 StorageId = Annotated[
     str,
-    _Matching(r"[A-Za-z][\w.-]*[A-Za-z0-9]", "the id of a storage", "Write it as Proxmox lists it, such as local-lvm."),
+    Matching(r"[A-Za-z][\w.-]*[A-Za-z0-9]", "the id of a storage", "Write it as Proxmox lists it, such as local-lvm."),
 ]
 PoolName = Annotated[
     str,
-    _Matching(r"[\w.-]+(/[\w.-]+){0,2}", "the name of a pool", "Use letters, digits, dots, hyphens and underscores."),
+    Matching(r"[\w.-]+(/[\w.-]+){0,2}", "the name of a pool", "Use letters, digits, dots, hyphens and underscores."),
 ]
 InterfaceName = Annotated[
-    str, _Matching(r"[\w.-]{1,15}", "the name of an interface", "Use at most 15 letters, digits, dots and hyphens.")
+    str, Matching(r"[\w.-]{1,15}", "the name of an interface", "Use at most 15 letters, digits, dots and hyphens.")
 ]
 Tag = Annotated[
     str,
-    _Matching(r"[A-Za-z0-9_][A-Za-z0-9_+.-]*", "a tag", "Use letters, digits, _, -, + and dots."),
+    Matching(r"[A-Za-z0-9_][A-Za-z0-9_+.-]*", "a tag", "Use letters, digits, _, -, + and dots."),
     AfterValidator(str.lower),
 ]
 ScriptName = Annotated[
-    str, _Matching(r"[\w+-][\w.+-]*", "the name of a feature", "Use letters, digits, dots, hyphens and underscores.")
+    str, Matching(r"[\w+-][\w.+-]*", "the name of a feature", "Use letters, digits, dots, hyphens and underscores.")
 ]
-PathText = Annotated[str, _Matching(r"[^\x00-\x1f]+", "a file name", "Remove the control characters.")]
+PathText = Annotated[str, Matching(r"[^\x00-\x1f]+", "a file name", "Remove the control characters.")]
 AbsolutePath = Annotated[
     str,
-    _Matching(
+    Matching(
         r"(?!.*/\.{1,2}(/|$))/[^\x00-\x1f,]*",
         "an absolute path",
         "Begin it with / and use neither . nor .. in it, nor a comma, which Proxmox cannot read.",
     ),
 ]
+HostPath = Annotated[AbsolutePath, AfterValidator(_host_path)]
 VolumePath = Annotated[AbsolutePath, AfterValidator(_below_root)]
 Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]
@@ -226,27 +217,13 @@ OsTemplate = Annotated[str, AfterValidator(_os_template)]
 Gpus = Annotated[str, AfterValidator(_gpus)]
 PctOption = Annotated[
     str,
-    _Matching(
+    Matching(
         r"(nesting|keyctl|fuse|mknod|force_rw_sys)=[01]|mount=[\w;]+",
         "a feature of Proxmox",
         "Write nesting=1, keyctl=1, fuse=1, mknod=1, force_rw_sys=1 or mount=TYPES.",
     ),
 ]
 LxcOption = Annotated[str, AfterValidator(_lxc_option)]
-IdMap = Annotated[str, _Matching(r"[ug]( [0-9]+){3}", "an id map", "Write it like u 0 100000 65536.")]
-Profile = Annotated[str, _Matching(r"[^\s\x00-\x1f]+", "the name of an AppArmor profile", "Write it without spaces.")]
-FirewallAddresses = Annotated[str, AfterValidator(_firewall_addresses)]
-FirewallPorts = Annotated[
-    str,
-    BeforeValidator(_firewall_ports),
-    WithJsonSchema({"type": ["string", "integer"], "minimum": 1, "maximum": _PORTS}),
-]
-Protocol = Annotated[
-    str,
-    _Matching(r"[A-Za-z0-9-]+", "a protocol", "Write it like tcp, udp or icmp."),
-    AfterValidator(str.lower),
-]
-Comment = Annotated[
-    str, AfterValidator(str.strip), _Matching(r"[^\x00-\x1f]*", "a comment of one line", "Write it on one line.")
-]
+IdMap = Annotated[str, Matching(r"[ug]( [0-9]+){3}", "an id map", "Write it like u 0 100000 65536.")]
+Profile = Annotated[str, Matching(r"[^\s\x00-\x1f]+", "the name of an AppArmor profile", "Write it without spaces.")]
 Description = Annotated[str, Field(max_length=8000), AfterValidator(_description)]

@@ -26,6 +26,19 @@ class Finding:
         return f"{about}{self.problem} {self.remedy}"
 
 
+def merged(findings: Iterable[Finding]) -> list[str]:
+    """Write one line for each finding, and only one for all CTIDs that it is the same for."""
+    same: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        same.setdefault((finding.problem, finding.remedy), []).append(finding)
+    return [f"{first}{_also(others)}" for first, *others in same.values()]
+
+
+def _also(others: Iterable[Finding]) -> str:
+    ctids = ", ".join(str(one.ctid) for one in others)
+    return f" The same for {ctids}." if ctids else ""
+
+
 class Refusal(Finding):
     """A reason why the catalog is not used."""
 

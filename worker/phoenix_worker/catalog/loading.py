@@ -14,10 +14,11 @@ from phoenix_worker.catalog.advice import (
     advise_volumes,
 )
 from phoenix_worker.catalog.document import Document, parse, read
-from phoenix_worker.catalog.entry import ParsedEntry, entry_advice, parse_entry
+from phoenix_worker.catalog.entry import ParsedEntry, parse_entry
 from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.files import read_file
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
+from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts, refuse_foreign_keys
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
@@ -52,6 +53,8 @@ class Catalog(Mapping[int, "Declaration"]):
     """Where templates are rebuilt, by the settings."""
     script_files: Mapping[Path, FileRead] = field(default_factory=dict)
     """What lies beside it, or should, as it was read for this catalog."""
+    for_scripts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The keys that only scripts get, each with the CTIDs that have it."""
 
     def __getitem__(self, ctid: int) -> Declaration:
         return self.declarations[ctid]
@@ -102,6 +105,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     entries, refusals = _entries(document)
     refusals += refuse_together(entries)
     refusals += refuse_root_only(entries)
+    refusals += refuse_foreign_keys(entries)
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)
     warnings = [*_advice(entries)]
@@ -117,7 +121,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     globals_ = {key: value for key, value in document.content.items() if key != "lxc_configs"}
     declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents))
     beside = {folder / name: one for name, one in files.items()}
-    return Catalog(declarations, globals_, tuple(warnings), short_hash(data), defaults.scratch, beside)
+    only = for_scripts(entries)
+    return Catalog(declarations, globals_, tuple(warnings), short_hash(data), defaults.scratch, beside, only)
 
 
 def _entries(document: Document) -> tuple[dict[int, ParsedEntry], list[Refusal]]:
@@ -152,8 +157,7 @@ def _wrong_ctid(key: str) -> Refusal:
 
 
 def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
-    for ctid, parsed in entries.items():
-        yield from entry_advice(ctid, parsed.raw)
+    yield from advise_foreign_keys(entries)
     yield from advise_old_keys(entries)
     yield from advise_linked_clones(entries)
     yield from advise_origins(entries)

@@ -1,7 +1,8 @@
 """From files older than native templates to the present format, as an edit of the text.
 
 `template_file` X of container C becomes `clone_from_ctid` with the `source_ctid` that `lxc_templates` has for X, unless
-C has a `clone_from_ctid` already or is itself that source. `lxc_templates` and every `template_snapshot_name` go.
+C has a `clone_from_ctid` already or is itself that source. `clone_from_template_ctid`, an older name of
+`clone_from_ctid`, becomes that, and goes before `template_file`. `lxc_templates` and every `template_snapshot_name` go.
 What would become a template so and looks like a running service is refused unless it is named: a template never runs.
 Everything else stays to the letter, because nothing is written out anew: the edits are cut into the text, and the
 result is parsed and compared with the same migration done on the parsed file.
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.document import parse
 from phoenix_worker.catalog.fields import parse_ctid
-from phoenix_worker.catalog.findings import CatalogError, Refusal, plain, shown
+from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.json_text import Edit, Member, apply, members, removals
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _SNAPSHOT = "template_snapshot_name"
 _OLD = "template_file"
 _CLONE = "clone_from_ctid"
+_PREDECESSOR = "clone_from_template_ctid"
 _SECTION = "lxc_templates"
 
 
@@ -47,18 +49,39 @@ def migrate(text: str, *, seal: Container[int] = ()) -> str:
     return migrated
 
 
-def _sources(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what each container is to be a clone of, where `template_file` is to be replaced and not just removed.
+def remarks(text: str) -> Iterator[Advice]:
+    """Point out what a migrated catalog means otherwise than the tool that read it before."""
+    for ctid, entry in _containers(parse(text.encode("utf-8", "surrogatepass")).content):
+        raw = entry.get("lxc_options")
+        written = isinstance(raw, list) and any("lxc.apparmor.profile" in str(line) for line in raw)
+        if entry.get("apparmor_profile") == "unconfined" and not written:
+            problem = "apparmor_profile is applied now: it runs unconfined. Older tools took that line away again."
+            yield Advice(parse_ctid(ctid) or plain(ctid), problem, "Remove the key to keep it confined.")
+
+
+def _sources(content: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+    """Say which key of a container becomes `clone_from_ctid`, with which value, where one does not just go.
 
     Raises CatalogError for all that lead nowhere.
     """
     sections = content.get(_SECTION)
     known = sections if isinstance(sections, dict) else {}
-    decided = {ctid: _source(ctid, entry, known) for ctid, entry in _containers(content) if _OLD in entry}
-    refusals = [found for found in decided.values() if isinstance(found, Refusal)]
+    decided: dict[str, tuple[str, Any]] = {}
+    refusals = []
+    for ctid, entry in _containers(content):
+        if entry.get(_CLONE) not in (None, ""):
+            continue
+        if entry.get(_PREDECESSOR) not in (None, ""):
+            decided[ctid] = (_PREDECESSOR, entry[_PREDECESSOR])
+        elif _OLD in entry:
+            source = _source(ctid, entry, known)
+            if isinstance(source, Refusal):
+                refusals.append(source)
+            elif source is not None:
+                decided[ctid] = (_OLD, source)
     if refusals:
         raise CatalogError(refusals)
-    return {ctid: source for ctid, source in decided.items() if source is not None}
+    return decided
 
 
 def _containers(content: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -69,8 +92,6 @@ def _containers(content: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any
 
 def _source(ctid: str, entry: Mapping[str, Any], sections: Mapping[str, Any]) -> Any | Refusal:
     """Say what `template_file` becomes; None when the entry keeps what it has."""
-    if entry.get(_CLONE) not in (None, ""):
-        return None
     file = entry[_OLD]
     section = sections.get(file, sections.get(file.rpartition("/")[2])) if isinstance(file, str) else None
     source = section.get("source_ctid") if isinstance(section, dict) else section
@@ -87,11 +108,13 @@ def _source(ctid: str, entry: Mapping[str, Any], sections: Mapping[str, Any]) ->
     return None
 
 
-def _services(content: Mapping[str, Any], sources: Mapping[str, Any], seal: Container[int]) -> Iterator[Refusal]:
+def _services(
+    content: Mapping[str, Any], sources: Mapping[str, tuple[str, Any]], seal: Container[int]
+) -> Iterator[Refusal]:
     """Refuse what becomes a template now, was none before, and looks like a running service."""
     entries = {parse_ctid(ctid): entry for ctid, entry in _containers(content)}
     before = {parse_ctid(str(entry.get(_CLONE))) for entry in entries.values()}
-    for ctid in sorted({ctid for source in sources.values() if (ctid := parse_ctid(str(source)))} - before):
+    for ctid in sorted({ctid for _, source in sources.values() if (ctid := parse_ctid(str(source)))} - before):
         entry = entries.get(ctid, {})
         if entry.get("is_template") is True or ctid in seal:
             continue
@@ -113,7 +136,7 @@ def _signs_of_service(
             yield f"CT {other} depends on it"
 
 
-def _edits(text: str, sources: Mapping[str, Any]) -> Iterator[Edit]:
+def _edits(text: str, sources: Mapping[str, tuple[str, Any]]) -> Iterator[Edit]:
     top = members(text, text.index("{"))
     yield from removals(top, {_SECTION})
     configs = next(member for member in top if member.key == "lxc_configs")
@@ -122,18 +145,23 @@ def _edits(text: str, sources: Mapping[str, Any]) -> Iterator[Edit]:
             yield from _container_edits(members(text, container.value_start), sources.get(container.key))
 
 
-def _container_edits(keys: list[Member], source: Any) -> Iterator[Edit]:
-    if source is None:
-        yield from removals(keys, {_SNAPSHOT, _OLD})
+_GONE = frozenset({_SNAPSHOT, _OLD, _PREDECESSOR})
+
+
+def _container_edits(keys: list[Member], becoming: tuple[str, Any] | None) -> Iterator[Edit]:
+    if becoming is None:
+        yield from removals(keys, _GONE)
         return
-    yield from removals(keys, {_SNAPSHOT, _CLONE})
+    old, source = becoming
+    yield from removals(keys, (_GONE | {_CLONE}) - {old})
     for member in keys:
-        if member.key == _OLD:
+        if member.key == old:
             yield Edit(member.start, member.key_end, json.dumps(_CLONE))
-            yield Edit(member.value_start, member.end, json.dumps(source))
+            if old == _OLD:
+                yield Edit(member.value_start, member.end, json.dumps(source))
 
 
-def _migrated(content: Mapping[str, Any], sources: Mapping[str, Any]) -> dict[str, Any]:
+def _migrated(content: Mapping[str, Any], sources: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
     """Do the same on the parsed file: what the edited text must say."""
     result = {key: value for key, value in content.items() if key != _SECTION}
     result["lxc_configs"] = {
@@ -143,8 +171,9 @@ def _migrated(content: Mapping[str, Any], sources: Mapping[str, Any]) -> dict[st
     return result
 
 
-def _migrated_entry(entry: Mapping[str, Any], source: Any) -> dict[str, Any]:
-    if source is None:
-        return {key: value for key, value in entry.items() if key not in (_OLD, _SNAPSHOT)}
-    kept = ((key, value) for key, value in entry.items() if key not in (_CLONE, _SNAPSHOT))
-    return dict((_CLONE, source) if key == _OLD else (key, value) for key, value in kept)
+def _migrated_entry(entry: Mapping[str, Any], becoming: tuple[str, Any] | None) -> dict[str, Any]:
+    if becoming is None:
+        return {key: value for key, value in entry.items() if key not in _GONE}
+    old, source = becoming
+    kept = ((key, value) for key, value in entry.items() if key == old or key not in _GONE | {_CLONE})
+    return dict((_CLONE, source) if key == old else (key, value) for key, value in kept)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 _HEAD = """# The catalog
 
 One JSON file declares every container: `{"lxc_configs": {"103": {"name": …}}}`. Keys beside `lxc_configs`, and keys
-that are not named here, are for scripts. null and "" mean "not declared"; what is not declared stays as it is, and
+of a container that are not named here, are for scripts; names of Proxmox's own options are refused there, and unknown
+keys inside the objects below. null and "" mean "not declared"; what is not declared stays as it is, and
 a clone has it from its template. `phoenix-lxc catalog schema` prints a JSON Schema for `$schema` and editors.
 """
 _TABLE = "| key | values | what |\n|---|---|---|"

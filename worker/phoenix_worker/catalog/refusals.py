@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Entries = Mapping[int, ParsedEntry]
 
+_BECOMES_CLONE = {"template_file", "clone_from_template_ctid"}
 _MIGRATE = "Run: phoenix-lxc migrate FILE --write"
 
 
@@ -61,8 +62,8 @@ def refuse_old_sections(content: Mapping[str, Any], entries: Entries) -> Iterato
     if "lxc_templates" in content:
         yield Refusal(None, "The section lxc_templates belongs to an older format.", f"{_MIGRATE}.")
     for ctid, parsed in entries.items():
-        if "template_file" in parsed.raw:
-            yield Refusal(ctid, "template_file belongs to an older format.", f"{_MIGRATE}.")
+        for key in sorted(parsed.raw.keys() & _BECOMES_CLONE):
+            yield Refusal(ctid, f"{key} belongs to an older format.", f"{_MIGRATE}.")
 
 
 def advise_old_keys(entries: Entries) -> Iterator[Advice]:
@@ -109,7 +110,7 @@ def _origins(entries: Entries) -> Iterator[Refusal]:
         if source is not None and source not in entries:
             remedy = f"Declare {source}, or name one of {sources}."
             yield Refusal(ctid, f"clone_from_ctid {source} is not in the catalog.", remedy)
-        elif not any(map(parsed.declares, ("clone_from_ctid", "template"))) and "template_file" not in parsed.raw:
+        elif not any(map(parsed.declares, ("clone_from_ctid", "template"))) and not parsed.raw.keys() & _BECOMES_CLONE:
             problem = "It has neither template nor clone_from_ctid, so there is nothing to create it from."
             yield Refusal(ctid, problem, "Declare one of the two.")
 

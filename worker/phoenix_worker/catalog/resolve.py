@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role, Volume
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog import sections
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
+_LATER = (("log", None),)
 _WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "hash")
 
 
@@ -170,4 +171,11 @@ def _hash(declaration: Declaration) -> str:
         for one in fields(declaration)
         if one.name not in _WITHOUT_EFFECT and (one.default is MISSING or getattr(declaration, one.name) != one.default)
     }
-    return short_hash(json.dumps(effective, sort_keys=True, default=asdict).encode())
+    return short_hash(json.dumps(effective, sort_keys=True, default=_plain).encode())
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    """Give the fields of a part, but not those that came later and are not declared."""
+    return asdict(
+        part, dict_factory=lambda pairs: {name: value for name, value in pairs if (name, value) not in _LATER}
+    )

@@ -8,29 +8,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from phoenix_worker.catalog.fields import (
     AbsolutePath,
-    Comment,
-    FirewallAddresses,
-    FirewallPorts,
     Host,
+    HostPath,
     Hosts,
     InterfaceName,
     Ip,
     Ip6,
-    Protocol,
     StorageId,
     VolumePath,
     refused,
 )
-
-_PORT_NAMES = {"tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "ipv6-icmp"}
-_PORT_NUMBERS = {"6", "17", "136", "132", "33", "1", "58"}
-"""Protocols whose rules may have a `port`, which is a type for the ICMPs (pve-firewall, `verify_rule`)."""
+from phoenix_worker.catalog.firewall_grammar import Comment, FirewallAddresses, FirewallPorts, Protocol, check_rule
 
 
 class Section(BaseModel):
-    """Base of what is read from the file: no type is guessed; null and "" mean "not declared"."""
+    """Base of what is read from the file: no type is guessed; null and "" mean "not declared"; no key is left out."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -50,11 +44,11 @@ class NetworkConfig(Section):
     ip: Ip | None = None
     """IPv4 address in CIDR form, such as `10.0.0.5/24`, or `dhcp`."""
     gw: Host | None = None
-    """IPv4 gateway, in the network of `ip`."""
+    """IPv4 gateway, in the network of `ip`; anywhere for a `/32`."""
     ip6: Ip6 | None = None
     """IPv6 address in CIDR form, `dhcp` or `auto`."""
     gw6: Host | None = None
-    """IPv6 gateway."""
+    """IPv6 gateway, in the network of `ip6`; anywhere for a `/128`."""
     vlan: int | None = Field(default=None, ge=1, le=4094)
     """VLAN tag."""
     nameservers: Hosts = Field(default_factory=list)
@@ -76,7 +70,8 @@ def _check_gateway(address: str | None, gateway: str | None, version: int) -> No
     if address is None or "/" not in address or hop.is_link_local:
         return
     interface = ipaddress.ip_interface(address)
-    if hop not in interface.network:
+    alone = interface.network.prefixlen == interface.network.max_prefixlen
+    if not alone and hop not in interface.network:  # of a host alone Proxmox writes a route to its gateway
         remedy = "Correct the gateway or the prefix length."
         raise refused(f"has the gateway {gateway}, which is outside its network {interface.network}", remedy)
     if hop == interface.ip:
@@ -86,8 +81,8 @@ def _check_gateway(address: str | None, gateway: str | None, version: int) -> No
 class MountPoint(Section):
     """A bind mount of a directory of the node."""
 
-    host_path: AbsolutePath
-    """Directory of the node; it is made if there is none."""
+    host_path: HostPath
+    """Directory of the node, without `=`; it is made if there is none."""
     container_path: AbsolutePath
     """Where it is in the container."""
     owner_uid: int | None = Field(default=None, ge=0)
@@ -117,24 +112,24 @@ class FirewallRule(Section):
     action: Literal["ACCEPT", "DROP", "REJECT"]
     """What is done."""
     proto: Protocol | None = None
-    """Protocol, such as `tcp`, `udp` or `icmp`."""
+    """Protocol by name or number, such as `tcp`, `udp` or `icmp`."""
     source: FirewallAddresses | None = None
-    """Addresses, networks, an alias, or an IP set such as `+office`."""
+    """Addresses and networks of one family in a list, one range, an alias, or an IP set such as `+office`."""
     dest: FirewallAddresses | None = None
-    """Addresses, networks, an alias, or an IP set."""
+    """As `source`, and of the same family."""
     port: FirewallPorts | None = None
-    """Destination port: `443`, a list `80,443`, or a range `8000:8010`. It takes a protocol with ports."""
+    """Destination port: `443`, a list `80,443`, or a range `8000:8010`; at most 15. It takes a protocol with ports.
+    With `icmp` or `icmpv6` it is a type such as `echo-request`.
+    """
+    log: Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "nolog"] | None = None
+    """Level at which it is logged; not at all by default."""
     comment: Comment | None = None
     """One line for people."""
 
     @model_validator(mode="after")
-    def _a_port_has_its_protocol(self) -> Self:
-        if self.port is None or self.proto in _PORT_NAMES | _PORT_NUMBERS:
-            return self
-        problem = (
-            f'has a port, and the protocol "{self.proto}" has none' if self.proto else "has a port and no protocol"
-        )
-        raise refused(f"{problem}, which Proxmox refuses", 'Declare "proto": "tcp" or "udp", or no port.')
+    def _is_what_proxmox_takes(self) -> Self:
+        check_rule(self.proto, self.source, self.dest, self.port)
+        return self
 
 
 class Firewall(Section):

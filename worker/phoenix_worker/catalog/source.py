@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.document import read
 from phoenix_worker.catalog.files import read_file, stat_of
-from phoenix_worker.catalog.findings import CatalogError
+from phoenix_worker.catalog.findings import CatalogError, merged
 from phoenix_worker.catalog.loading import Catalog, load_bytes
 from phoenix_worker.catalog.scripts import short_hash
 
@@ -117,7 +117,7 @@ class CatalogSource:
             return
         self._good.append(catalog)
         self._content, self._error = _content(data, catalog.script_files), None
-        for advice in catalog.warnings:
+        for advice in merged(catalog.warnings):
             _log.info("The catalog %s: %s", self._path, advice)
 
     def _remember(self, stat: FileStat | None) -> None:

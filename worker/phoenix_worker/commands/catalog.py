@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from phoenix_producer.cli.help_texts import epilog
-from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal
+from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
 from phoenix_worker.catalog.schema import catalog_schema
 from phoenix_worker.commands.printing import err, out, print_findings
+from phoenix_worker.settings import SettingsError, script_places
 
 BAD_INPUT = 2
 
@@ -35,9 +36,17 @@ def check(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check a catalog and list everything that is wrong with it."""
+    """Check a catalog and list everything that is wrong with it.
+
+    Where scripts lie is read from PHOENIX_SCRIPTS, as the workers do.
+    """
+    try:
+        places = script_places()
+    except SettingsError as error:
+        err().print(str(error), markup=False)
+        raise typer.Exit(BAD_INPUT) from None
     # Which node and storage a worker's settings fill in makes no difference to what is refused.
-    defaults = Defaults(node="localhost")
+    defaults = Defaults(node="localhost", scripts=places)
     loaded: Catalog | None = None
     refusals: tuple[Refusal, ...] = ()
     try:
@@ -71,6 +80,7 @@ def _report(
         "ok": not refusals,
         "refusals": [asdict(refusal) for refusal in refusals],
         "warnings": [asdict(advice) for advice in warnings],
+        "for_scripts": {} if loaded is None else dict(loaded.for_scripts),
         "containers": [] if loaded is None else loaded.containers(),
         "templates": [] if loaded is None else sorted(loaded.keys() - set(loaded.containers())),
     }
@@ -82,5 +92,7 @@ def _print(file: Path, loaded: Catalog | None, refusals: tuple[Refusal, ...], wa
     if loaded is None:
         err().print(f"{file}: {len(refusals)} to correct.", markup=False)
         return
+    if loaded.for_scripts:
+        out().print(f"Handed to scripts only: {', '.join(map(plain, loaded.for_scripts))}.", markup=False)
     containers = len(loaded.containers())
     out().print(f"{file} is valid. Containers: {containers}, templates: {len(loaded) - containers}.", markup=False)

@@ -16,6 +16,7 @@ from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.document import decode, read
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.migration import migrate as migrated
+from phoenix_worker.catalog.migration import remarks
 from phoenix_worker.commands.printing import err, out, print_findings
 
 NOT_WRITTEN = 1
@@ -50,6 +51,8 @@ def migrate(
 ) -> None:
     """Print what a migration from lxc_templates and template_file to clone_from_ctid changes in a catalog.
 
+    clone_from_template_ctid, an older name, becomes clone_from_ctid too.
+
     What others are cloned from becomes a template and never runs again.
     Anything that looks like a running service (starts at boot, has ports, is
     depended on) needs --seal CTID.
@@ -65,6 +68,7 @@ def migrate(
         err().print(f"{file} needs no migration.", markup=False)
         return
     _print_diff(file, text, after)
+    print_findings(err(), "warning", "yellow", remarks(after))
     if write:
         _write(file, before, after.encode())
     else:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from phoenix_producer.plain_text import plain_block
+from phoenix_worker.catalog.findings import merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,6 @@ def err() -> Console:
 
 
 def print_findings(console: Console, label: str, style: str, findings: Iterable[Finding]) -> None:
-    """Print one line for each finding."""
-    for finding in findings:
-        console.print(Text.assemble((f"{label}: ", style), plain_block(str(finding))))
+    """Print one line for each finding, and one for all CTIDs that it is the same for."""
+    for line in merged(findings):
+        console.print(Text.assemble((f"{label}: ", style), plain_block(line)))

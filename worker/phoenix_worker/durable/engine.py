@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from phoenix_producer.client.connection import redis_client
+from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE
 from phoenix_worker.durable import transport
 from phoenix_worker.durable.celery_settings import SILENCE
 from phoenix_worker.durable.chord import chord_lease
@@ -102,7 +103,8 @@ def tasks_here() -> set[str]:
 class Engine:
     """Everything durable tasks need in a process. `ttl` and `patience` are seconds.
 
-    `public` names the tasks that others may publish, or embed in what they publish; None is any.
+    `public` names the tasks that others may publish, or embed in what they publish; None is any. `password_setting`
+    names where the password in `url` is from.
     """
 
     def __init__(
@@ -114,9 +116,11 @@ class Engine:
         ttl: float,
         patience: float,
         public: Collection[str] | None = None,
+        password_setting: str = REDIS_URL_VARIABLE,
     ) -> None:
         self.incarnation = uuid.uuid4().hex
         self._public = public
+        self.password_setting = password_setting
         self.patience = patience
         self.events = Events(app)
         self.ledger = Ledger(ledger_client(url), Doorbell(app))
@@ -146,7 +150,8 @@ class Engine:
             requires = ("celery.worker.components:Pool",)
 
             def start(self, _parent: Any) -> None:
-                if problems := objections(engine.ledger.client, state.maybe_shutdown):
+                client, setting = engine.ledger.client, engine.password_setting
+                if problems := objections(client, state.maybe_shutdown, password_setting=setting):
                     logger.critical("This Redis cannot be used: %s", " ".join(problems))
                     raise SystemExit(2)
                 engine.keeper.start()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import AuthenticationError, ResponseError
 
+from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE
 from phoenix_worker.durable.patience import patience
 
 if TYPE_CHECKING:
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def objections(client: Redis, meanwhile: Callable[[], None]) -> list[str]:
+def objections(
+    client: Redis, meanwhile: Callable[[], None], *, password_setting: str = REDIS_URL_VARIABLE
+) -> list[str]:
     """Name what is wrong with a Redis; nothing if it does not let itself be asked. Waits until it answers.
 
+    `password_setting` is what is told to be wrong where the login is refused.
     `meanwhile` is called while it does not, and may raise to give up.
     """
     try:
         config = _configuration(client, meanwhile)
     except PermissionError as error:
-        return [f"It refuses the password in PHOENIX_REDIS_URL, or wants one ({error})."]
+        return [f"It refuses the password in {password_setting}, or wants one ({error})."]
     problems = []
     policy = config.get("maxmemory-policy", "noeviction")
     if policy != "noeviction":

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, place_of, verified
-from phoenix_producer.client.secret_files import secret, with_passwords
+from phoenix_producer.client.secret_files import password_variable, secret, with_passwords
 from phoenix_producer.contract import ContractError
 from phoenix_worker.catalog.resolve import Defaults
 from phoenix_worker.catalog.scripts import IN_CONTAINER, ScriptPlaces
@@ -33,7 +33,9 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """What a worker needs to know. Flower and the worker read the same."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     redis_url: Annotated[
         SecretStr,
@@ -135,10 +137,14 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, le=604800, description="Seconds that a script may take unless `script_timeouts` says otherwise."),
     ] = 3600.0
-    node: Annotated[str, Field(description="Node of containers that declare none.")] = "pve"
-    template_storage: Annotated[str, Field(description="Storage of OS templates that the catalog gives as a path.")] = (
-        "local"
+    node: Annotated[str, AfterValidator(values.node), Field(description="Node of containers that declare none.")] = (
+        "pve"
     )
+    template_storage: Annotated[
+        str,
+        AfterValidator(values.storage),
+        Field(description="Storage of OS templates that the catalog gives as a path."),
+    ] = "local"
     scratch_ctids: Annotated[
         str | None,
         AfterValidator(values.ctids),
@@ -229,8 +235,21 @@ def defaults_of(settings: Settings) -> Defaults:
         node=settings.node,
         template_storage=settings.template_storage,
         scratch=values.range_of(settings.scratch_ctids) if settings.scratch_ctids else None,
-        scripts=ScriptPlaces(settings.scripts, on_node=settings.scripts.startswith("/")),
+        scripts=_places(settings.scripts),
     )
+
+
+def script_places() -> ScriptPlaces:
+    """Say where scripts are, for who needs no other setting. Raises SettingsError for a wrong one."""
+    name = _name(("scripts",))
+    try:
+        return _places(values.script_pattern(_environ().get(name, IN_CONTAINER)))
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from error
+
+
+def _places(pattern: str) -> ScriptPlaces:
+    return ScriptPlaces(pattern, on_node=pattern.startswith("/"))
 
 
 def load_settings() -> Settings:
@@ -239,7 +258,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings(**_from_files())
     except ValidationError as error:
-        problems += [_told(entry["loc"], _reason(entry["type"], entry["msg"])) for entry in error.errors()]
+        problems += [_told(entry["loc"], entry["type"], entry["msg"]) for entry in error.errors()]
     except ContractError as error:
         problems.append(str(error))
     if problems:
@@ -247,33 +266,45 @@ def load_settings() -> Settings:
     return settings
 
 
+def password_setting(settings: Settings) -> str:
+    """Name the setting that the password of Redis is from, for whoever has to correct it."""
+    return password_variable(_environ(), place_of(settings.redis_url.get_secret_value()).password)
+
+
+def _environ() -> dict[str, str]:
+    """Return what is set: an empty variable is as good as none, and the environment comes before the file."""
+    sources = (dotenv_values(ENV_FILE), os.environ)
+    return {name: value for source in sources for name, value in source.items() if value}
+
+
 def _from_files() -> dict[str, Any]:
-    environ = {**dotenv_values(ENV_FILE), **os.environ}
+    environ = _environ()
     found = {field: secret(environ, _name((field,))) for field in _SECRET}
     return {field: value for field, value in found.items() if value is not None}
 
 
-def _told(location: tuple[int | str, ...], reason: str) -> str:
-    return f"{_name(location)}: {reason}" if location else reason
+def _told(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    if not location:
+        return _plain(message)
+    name = _name(location)
+    if kind != "missing":
+        return f"{name}: {_plain(message)}"
+    is_empty = name in {given.upper() for given in (*os.environ, *dotenv_values(ENV_FILE))}
+    return f"{name}: is {'empty' if is_empty else 'not set'}. Set it in the environment or in .env."
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 def _name(location: tuple[int | str, ...]) -> str:
     return _PREFIX + str(location[0]).upper()
 
 
-def _reason(kind: str, message: str) -> str:
-    return (
-        "is not set. Set it in the environment or in .env."
-        if kind == "missing"
-        else message.removeprefix("Value error, ")
-    )
-
-
 def _misspelt() -> list[str]:
     known = [_name((field,)) for field in Settings.model_fields]
     known += [f"{_name((field,))}_FILE" for field in _SECRET]
-    given = [name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))]
-    strange = sorted({name for name in given if name.startswith(_PREFIX) and name not in known})
+    strange = sorted({name for name in map(str.upper, _environ()) if name.startswith(_PREFIX) and name not in known})
     return [f"{name}: unknown setting.{_guess(name, known)}" for name in strange]
 
 
@@ -295,10 +326,11 @@ def settings_page() -> str:
         optional = "none" if field.default in (None, {}) else f"`{_shown(field.default)}`"
         default = "**required**" if field.is_required() else optional
         rows.append(f"| `{_name((name,))}` | {default} | {field.description} |")
+    files = ", ".join(f"`{_name((field,))}_FILE`" for field in _SECRET)
     head = (
-        "# Settings\n\nEnvironment variables, or the same names in a file `.env` in the working directory. This "
-        "page is made by `python -m phoenix_worker.settings`.\n\nA secret may also stand in a file: "
-        f"{', '.join(f'`{_name((field,))}_FILE`' for field in _SECRET)} name it, as Docker, Kubernetes and systemd "
-        "hand secrets over. A line break at its end does not count.\n\n| name | default | what |\n|---|---|---|\n"
+        "# Settings\n\nEnvironment variables, or the same names in a file `.env` in the working directory; an "
+        "empty one counts as none. This page is made by `python -m phoenix_worker.settings`.\n\n"
+        f"A secret may also stand in a file: {files} name it, as Docker, Kubernetes and systemd hand secrets over. A "
+        "line break at its end does not count.\n\n| name | default | what |\n|---|---|---|\n"
     )
     return head + "\n".join(rows) + "\n"

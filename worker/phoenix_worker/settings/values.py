@@ -79,6 +79,20 @@ def _certificate(value: Path, remedy: str) -> Path:
     return value
 
 
+def node(value: str) -> str:
+    """Refuse what cannot be the name of a node."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", value):
+        raise ValueError("is not the name of a node: letters, digits and hyphens.")
+    return value
+
+
+def storage(value: str) -> str:
+    """Refuse what cannot be the id of a storage."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]", value):
+        raise ValueError("is not the id of a storage, as Proxmox lists it.")
+    return value
+
+
 def script_pattern(value: str) -> str:
     """Refuse a pattern without a place for the name."""
     if "{feature}" not in value:

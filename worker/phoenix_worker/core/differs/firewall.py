@@ -3,7 +3,8 @@
 Proxmox has four: a new rule goes to the top, whatever its position was to be; one can be moved, changed in its place,
 or deleted (pve-firewall, `PVE/API2/Firewall/Rules.pm`). So the rules are gone through from the last to the first, and
 the positions of those before stay what they were. Proxmox may refuse a rule: what is new comes first, behind what it
-replaces, and nothing that stood there is lost until all of it was taken.
+replaces, and nothing that stood there is lost until all of it was taken. What was put in before a refusal is taken away
+again.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def declared_rule(rule: FirewallRule) -> Rule:
         "proto": rule.proto,
         "source": rule.source,
         "dest": rule.dest,
-        "dport": rule.port,
+        # Perl takes "0" for nothing: Proxmox would write down a rule without it, which is for every port.
+        "dport": "00" if rule.port == "0" else rule.port,
+        "log": None if rule.log == "nolog" else rule.log,
         "comment": rule.comment,
     }
     return {name: value for name, value in parts.items() if value}

@@ -41,7 +41,8 @@ def unchangeable(declaration: Declaration, observation: Observation) -> tuple[st
     storage, size = root.get("volume", "").partition(":")[0], property_string.size_gib(root.get("size", ""))
     told = []
     if size is not None and declaration.disk_gb is not None and declaration.disk_gb < size:
-        told.append(f"its root disk has {size:g} GiB and is declared with {declaration.disk_gb}: no disk shrinks")
+        had = property_string.shown_gib(size)
+        told.append(f"its root disk has {had} and is declared with {declaration.disk_gb}: no disk shrinks")
     if storage and declaration.storage is not None and declaration.storage != storage:
         told.append(f"its root disk is on {storage} and is declared for {declaration.storage}: no disk is moved")
     if size is not None and declaration.disk_gb is not None and declaration.disk_gb > size and observation.base_volume:

@@ -94,4 +94,5 @@ def unchangeable(declared: Iterable[Volume], config: Mapping[str, str]) -> Itera
             where = f"is on {present.storage}" if present.storage else "is a directory of the node"
             yield f"{what} {where} and is declared for {volume.storage}: no disk is moved"
         if present.size_gb is not None and present.size_gb > volume.size_gb:
-            yield f"{what} has {present.size_gb:g} GiB and is declared with {volume.size_gb}: no disk shrinks"
+            had = property_string.shown_gib(present.size_gb)
+            yield f"{what} has {had} and is declared with {volume.size_gb}: no disk shrinks"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[KMGT]?)")
@@ -22,6 +23,15 @@ def render(parts: dict[str, str], first: str) -> str:
 
 
 def size_gib(text: str) -> float | None:
-    """Read a size such as `512M` or `8G`, in GiB; None when it is not one."""
+    """Read a size such as `512M` or `8G`, in GiB; None when it is not one.
+
+    `0T` is that of a volume without a limit, which is larger than any size.
+    """
     found = _SIZE.fullmatch(text)
-    return float(found["number"]) * _IN_BYTES[found["unit"]] / _GIB if found else None
+    size = float(found["number"]) * _IN_BYTES[found["unit"]] / _GIB if found else None
+    return math.inf if size == 0 else size
+
+
+def shown_gib(size: float) -> str:
+    """Say how much room a size in GiB is."""
+    return "no limit" if math.isinf(size) else f"{size:g} GiB"

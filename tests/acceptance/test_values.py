@@ -1,0 +1,34 @@
+"""What Proxmox takes is made as it is declared, and then needs nothing more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.support.firewall_rules import ALIASES, IP_SETS, TAKEN
+from tests.support.product import container
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+BLANK = "vztmpl/my image.tar"
+RULES = [{"type": "in", "action": "ACCEPT", **rule} for rule in TAKEN]
+
+
+def test_every_value_that_proxmox_takes_is_made_once(product: Product) -> None:
+    pve, do = product.simulator.pve, product.simulator.do
+    do(pve.storages["local"]["volumes"].update, {BLANK: {"content": "vztmpl", "format": "tar", "size": 1}})
+    datacenter = pve.firewall_config("cluster")
+    do(datacenter["ipset"].update, {name: [] for name in IP_SETS})
+    do(datacenter["aliases"].update, {name: {"name": name, "cidr": "fd00::9"} for name in ALIASES})
+    routed = {"bridge": "vmbr0", "ip": "203.0.113.7/32", "gw": "198.51.100.1"}
+    walled = {"enabled": True, "rules": RULES}
+    product.declare(
+        {103: container(103, None, template=f"local:{BLANK}", network_config=routed, firewall=walled, state="stopped")}
+    )
+    product.start_worker()
+    product.ensure(103)
+    assert {"gw=198.51.100.1", "ip=203.0.113.7/32"} <= set(product.config(103)["net0"].split(","))
+    assert len(pve.firewall_config("ct", vmid=103)["rules"]) == len(RULES)
+    written = len(product.writes())
+    assert product.ensure(103).outcome == "unchanged"
+    assert len(product.writes()) == written

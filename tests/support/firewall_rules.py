@@ -1,0 +1,130 @@
+"""Rules that Proxmox's firewall takes, and rules that it refuses, as a catalog declares them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+IP_SETS = ("office",)
+ALIASES = ("router", "gate-way_6")
+"""Those of the datacenter that rules here name."""
+
+_PORTS = {"proto": "tcp"}
+_FIFTEEN = ",".join(map(str, range(1, 16)))
+
+TAKEN: tuple[dict[str, Any], ...] = (
+    *(
+        {"source": source}
+        for source in (
+            "10.0.0.1",
+            "10.0.0.0/24",
+            "10.0.0.5/32",
+            "0.0.0.0/0",
+            "10.0.0.1-10.0.0.9",
+            "10.0.0.1-10.0.0.1",
+            "10.0.0.1,10.1.0.0/16",
+            "fd00::/64",
+            "FD00::1",
+            "::/0",
+            "fd00::1-fd00::9",
+            "fd00::1,fe80::/10",
+            "+office",
+            "+dc/office",
+            "+guest/office",
+            "router",
+            "dc/router",
+            "gate-way_6",
+        )
+    ),
+    {"source": "10.0.0.1", "dest": "10.0.0.0/8", "proto": "icmp"},
+    {"source": "fd00::1", "proto": "icmpv6"},
+    {"source": "fd00::1", "proto": "1"},
+    {"source": "+office", "dest": "fd00::1"},
+    *({**_PORTS, "port": port} for port in (22, "22", "0", "80,443", "8000:8010", "5:5", "1:65535", "ssh", "https,80")),
+    *({**_PORTS, "port": port} for port in (_FIFTEEN, f"{_FIFTEEN},ssh", "1:2,3:4,5:6,7:8,9:10,11:12,13:14,15", "080")),
+    *({"proto": proto, "port": 53} for proto in ("udp", "udplite", "sctp", "dccp", "6", "17", "33", "132", "136")),
+    *({"proto": proto} for proto in ("icmp", "icmpv6", "ipv6-icmp", "1", "58", "gre", "47", "esp", "ip")),
+    *({"proto": "icmp", "port": port} for port in ("0", "8,0", 8, "8:9", "echo-request", "TOS-host-redirect", "any")),
+    *({"proto": "icmpv6", "port": port} for port in ("128", "echo-request", "neighbour-solicitation", "no-route")),
+    {"proto": "ipv6-icmp", "port": "echo-reply,echo-request"},
+    {"comment": "with # and -p tcp"},
+)
+
+REFUSED: tuple[dict[str, Any], ...] = (
+    *(
+        {"dest": dest}
+        for dest in (
+            "10.0.0.5/24",
+            "fd00::1/64",
+            "10.0.0.0/33",
+            "fd00::/129",
+            "10.0.0.9-10.0.0.1",
+            "fd00::9-fd00::1",
+            "10.0.0.1-fd00::1",
+            "10.0.0.0/25-10.0.0.128/25",
+            "10.0.0.1-10.0.0.5-10.0.0.9",
+            "10.0.0.1-10.0.0.9,10.1.0.0/16",
+            "10.1.0.1,10.0.0.1-10.0.0.9",
+            "10.0.0.1,fd00::1",
+            "10.0.0.1,",
+            ",10.0.0.1",
+            "10.0.0.1,,10.0.0.2",
+            "10.0.0.1, 10.0.0.2",
+            "10.0.0.256",
+            "10.0.0",
+            "10.0.0.0/",
+            "10.0.0.0/255.255.255.0",
+            "fe80::5%eth0",
+            "+office,10.0.0.1",
+            "10.0.0.1,+office",
+            "router,10.0.0.1",
+            "10.0.0.1,dc/router",
+            "+",
+            "+o",
+            "+9to5",
+            "+of fice",
+            "+cluster/office",
+            f"+{'o' * 65}",
+            "r",
+            "sdn/router",
+            f"{'r' * 65}",
+            "router.lan",
+            "*",
+        )
+    ),
+    {"source": "10.0.0.1", "dest": "fd00::1"},
+    {"source": "fd00::1", "proto": "icmp"},
+    {"dest": "10.0.0.1", "proto": "icmpv6"},
+    {"dest": "10.0.0.1", "proto": "ipv6-icmp"},
+    *({"port": port} for port in ("22", "ssh")),
+    *(
+        {**_PORTS, "port": port}
+        for port in (
+            "8010:8000",
+            "nosuch",
+            "SSH",
+            "www",
+            "imap",
+            "65536",
+            "1:65536",
+            "-1",
+            "22,",
+            ",22",
+            "22,,80",
+            "22-80",
+            "22:",
+            ":22",
+            "1:2:3",
+            "ssh:80",
+            f"{_FIFTEEN},16",
+            "1:2,3:4,5:6,7:8,9:10,11:12,13:14,15:16",
+            "echo-request",
+            "http://x",
+        )
+    ),
+    *({"proto": proto, "port": "22"} for proto in ("esp", "gre", "47", "ip", "1", "58")),
+    {"proto": "1", "port": "echo-request"},
+    {"proto": "58", "port": "128"},
+    {"proto": "icmp", "port": "no-such-type"},
+    {"proto": "icmp", "port": "echo-request,8"},
+    *({"proto": proto} for proto in ("nosuch", "tcp/udp", "tcp,udp", "256", "06", "-1", "icmpv4", "all")),
+)

@@ -1,0 +1,111 @@
+"""Rules are held to Proxmox's own grammar when the catalog is loaded: what it refuses would fail a made container."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakepve.firewall import empty_conf
+from fakepve.model import PveError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoenix_worker.catalog.declaration import FirewallRule
+from phoenix_worker.catalog.findings import CatalogError
+from phoenix_worker.catalog.loading import load_bytes
+from phoenix_worker.core.differs.firewall import declared_rule
+from tests.support.firewall_rules import ALIASES, IP_SETS, REFUSED, TAKEN
+from tests.support.strict_firewall import judge
+from tests.unit.catalog_files import DEFAULTS, refusals, template
+
+FRAME = {"type": "in", "action": "ACCEPT"}
+
+
+def said(rule: dict[str, Any]) -> FirewallRule | None:
+    """The rule as it is declared; None if loading refuses it."""
+    text = json.dumps({"lxc_configs": {"103": template(firewall={"rules": [FRAME | rule]})}})
+    try:
+        firewall = load_bytes(text.encode(), Path(), DEFAULTS)[103].firewall
+    except CatalogError:
+        return None
+    assert firewall is not None
+    assert firewall.rules is not None
+    return firewall.rules[0]
+
+
+def proxmox_takes(rule: FirewallRule) -> bool:
+    datacenter = empty_conf()
+    datacenter["ipset"] = {name: [] for name in IP_SETS}
+    datacenter["aliases"] = {name: {"ipversion": None} for name in ALIASES}
+    sent = declared_rule(rule)
+    try:
+        kept = judge(dict(sent), datacenter, empty_conf())
+    except PveError:
+        return False
+    kept.pop("ipversion", None)
+    assert kept == sent, "Proxmox keeps it as it was sent, or it would be changed for ever"
+    return True
+
+
+def sent_anyway(rule: dict[str, Any]) -> FirewallRule:
+    return FirewallRule(**FRAME, **{key: str(value) for key, value in rule.items()})
+
+
+@pytest.mark.parametrize("rule", TAKEN, ids=str)
+def test_what_proxmox_takes_is_declared_and_kept_as_it_was_sent(rule: dict[str, Any]) -> None:
+    declared = said(rule)
+    assert declared is not None
+    assert proxmox_takes(declared)
+
+
+@pytest.mark.parametrize("rule", REFUSED, ids=str)
+def test_what_proxmox_refuses_is_refused_before_anything_is_made(rule: dict[str, Any]) -> None:
+    assert said(rule) is None
+    assert not proxmox_takes(sent_anyway(rule))
+
+
+_ADDRESSES = """
+10.0.0.1 10.0.0.0/24 10.0.0.3/24 10.0.0.2-10.0.0.9 10.0.0.9-10.0.0.2 fd00::1 fd00::/8 fe80::1%x 10.0.0.1-fd00::1 +office
+router
+"""
+ADDRESS = st.sampled_from(_ADDRESSES.split())
+ADDRESSES = st.lists(ADDRESS, min_size=1, max_size=3).map(",".join)
+PORT = st.sampled_from(
+    ["0", "22", "443", "65536", "8000:8010", "9:8", "ssh", "nosuch", "echo-request", "no-route", "any"]
+)
+PORTS = st.lists(PORT, min_size=1, max_size=17).map(",".join)
+PROTO = st.sampled_from(["tcp", "17", "icmp", "icmpv6", "ipv6-icmp", "1", "58", "esp", "nosuch"])
+
+
+@given(st.fixed_dictionaries({}, optional={"source": ADDRESSES, "dest": ADDRESSES, "proto": PROTO, "port": PORTS}))
+def test_loading_and_proxmox_are_of_one_mind(rule: dict[str, str]) -> None:
+    declared = said(rule)
+    assert (declared is not None) == proxmox_takes(declared or sent_anyway(rule))
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"source": "10.0.0.5/24"}, "Write 10.0.0.0/24 for the network, or the address alone"),
+        ({"source": "10.0.0.9-10.0.0.1"}, "Write 10.0.0.1-10.0.0.9."),
+        ({"source": "10.0.0.1,+office"}, "Write a rule of its own for +office."),
+        ({"source": "fe80::5%eth0"}, "Write fe80::5."),
+        ({"proto": "tcp", "port": "8010:8000"}, "Write 8000:8010."),
+        ({"proto": "1", "port": "8"}, 'Declare "proto": "icmp", whose port is a type.'),
+        ({"proto": "58", "port": "128"}, 'Declare "proto": "icmpv6", whose port is a type.'),
+        ({"source": "10.0.0.1", "proto": "icmpv6"}, "Write a rule for each."),
+    ],
+)
+def test_the_remedy_is_in_the_rules_own_words(tmp_path: Path, rule: dict[str, Any], words: str) -> None:
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(firewall={"rules": [FRAME | rule]})}})
+    assert words in refusal.remedy
+    assert refusal.problem.startswith("firewall.rules[0]")
+
+
+@pytest.mark.parametrize("proto", ["tcp", "icmp", "icmpv6"])
+def test_zero_is_sent_so_that_proxmox_does_not_take_it_for_nothing(proto: str) -> None:
+    declared = said({"proto": proto, "port": "0"})
+    assert declared is not None
+    assert declared_rule(declared)["dport"] == "00"

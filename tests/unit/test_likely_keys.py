@@ -1,0 +1,131 @@
+"""A key that a section does not have is refused, with what was meant: left out, it could make a rule wider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from phoenix_worker.catalog.likely_keys import SECTIONS
+from tests.unit.catalog_files import loaded, network, refusals, template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ACCEPT = {"type": "in", "action": "ACCEPT"}
+MOUNT = {"host_path": "/srv", "container_path": "/srv"}
+VOLUME = {"pool": "tank", "size_gb": 1, "mount_point": "/data"}
+
+
+def ruled(**keys: Any) -> dict[str, Any]:
+    return {"firewall": {"enabled": True, "rules": [ACCEPT | keys]}}
+
+
+def rest(kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {kind: [value]} if kind.endswith("s") else {kind: value}
+
+
+SAID: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
+    (ruled(macro="SSH"), 'firewall.rules[0].macro "SSH"', "Write proto and port in", ruled(proto="tcp", port=22)),
+    (ruled(proto="udp", dport="1900"), "firewall.rules[0].dport", "port was prob", ruled(proto="udp", port="1900")),
+    (ruled(enable=False), "firewall.rules[0].enable false", "Leave the rule out", {"firewall": {"enabled": True}}),
+    (ruled(enable=1), "firewall.rules[0].enable 1", "Remove it: a declared rule is in force.", ruled()),
+    (ruled(iface="net0"), "firewall.rules[0].iface", "Remove it if", ruled()),
+    (ruled(proto="tcp", sport="1"), "firewall.rules[0].sport", "Leave the rule out", {"firewall": {"enabled": True}}),
+    (ruled(protocol="tcp"), "firewall.rules[0].protocol", "proto was probably meant: write that.", ruled(proto="tcp")),
+    (ruled(src="10.0.0.1"), "firewall.rules[0].src", "source was probably meant", ruled(source="10.0.0.1")),
+    (
+        ruled(proto="icmp", **{"icmp-type": "echo-request"}),
+        "firewall.rules[0].icmp-type",
+        "port was probably meant",
+        ruled(proto="icmp", port="echo-request"),
+    ),
+    (
+        ruled(proto="tcp", port=1, dport=2),
+        "firewall.rules[0].dport 2",
+        "Remove it: port is there and was probably meant.",
+        ruled(proto="tcp", port=1),
+    ),
+    ({"firewall": {"enable": True}}, "firewall.enable", "enabled was probably", {"firewall": {"enabled": True}}),
+    ({"firewall": {"policy_in": "ACCEPT"}}, "firewall.policy_in", "Remove it: what no rule", {"firewall": {}}),
+    (
+        {"network_config": network(hwaddr="02:00:00:00:01:01")},
+        'network_config.hwaddr "02:00:00:00:01:01"',
+        'Write "mac_address": "02:00:00:00:01:01" beside network_config, and remove it here.',
+        {"network_config": network(), "mac_address": "02:00:00:00:01:01"},
+    ),
+    (
+        {"network_config": network(hwaddr="02:00:00:00:01:01"), "mac_address": "02:00:00:00:01:01"},
+        "network_config.hwaddr",
+        "Remove it: mac_address is there, beside network_config.",
+        {"network_config": network(), "mac_address": "02:00:00:00:01:01"},
+    ),
+    ({"network_config": network(tag=7)}, "network_config.tag 7", "vlan was prob", {"network_config": network(vlan=7)}),
+    (
+        {"network_config": network(nameserver="9.9.9.9")},
+        "network_config.nameserver",
+        "nameservers was probably meant",
+        {"network_config": network(nameservers="9.9.9.9")},
+    ),
+    ({"network_config": network(gw_="10.0.0.1")}, "network_config.gw_", "gw was", {"network_config": network()}),
+    (
+        {"network_config": network(mtu=9000)},
+        "network_config.mtu 9000",
+        "Remove it. Known are: bridge, name, ip,",
+        {"network_config": network()},
+    ),
+    (rest("mount_points", MOUNT | {"ro": True}), "mount_points[0].ro true", "Leave the whole mount out", {}),
+    (rest("mount_points", MOUNT | {"ro": 0}), "mount_points[0].ro 0", "Remove it", rest("mount_points", MOUNT)),
+    (
+        rest("mount_points", MOUNT | {"uid": 1}),
+        "mount_points[0].uid 1",
+        "owner_uid was",
+        rest("mount_points", MOUNT | {"owner_uid": 1}),
+    ),
+    (rest("volumes", VOLUME | {"read_only": True}), "volumes[0].read_only", "Leave the whole mount out", {}),
+    (
+        rest("zfs_volumes", VOLUME | {"storage": "x"}),
+        "zfs_volumes[0].storage",
+        "Remove it: pool",
+        {"volumes": [VOLUME]},
+    ),
+    (rest("volumes", VOLUME | {"backup": [1]}), "volumes[0].backup is", "Remove it.", rest("volumes", VOLUME)),
+    (
+        {"health_check": {"command": "true", "intervall": 2}},
+        "health_check.intervall 2",
+        "interval was probably meant",
+        {"health_check": {"command": "true", "interval": 2}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("keys", "problem", "words", "followed"), SAID)
+def test_it_is_refused_with_what_was_meant_and_that_loads(
+    tmp_path: Path, keys: dict[str, Any], problem: str, words: str, followed: dict[str, Any]
+) -> None:
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(**keys)}})
+    assert refusal.problem.startswith(problem)
+    assert refusal.problem.endswith("is not known here and would be left out.")
+    assert words in refusal.remedy
+    assert loaded(tmp_path, {"103": template(**followed)})
+
+
+@pytest.mark.parametrize("where", SECTIONS)
+def test_an_unknown_key_is_refused_in_every_section(tmp_path: Path, where: str) -> None:
+    kind, _, inner = where.partition(".")
+    whole: dict[str, Any] = {
+        "network_config": network(),
+        "firewall": {"enabled": True},
+        "firewall.rules": ACCEPT,
+        "health_check": {"command": "true"},
+        "mount_points": MOUNT,
+    }.get(where, VOLUME)
+    value = whole | {"xyzzy": 1}
+    keys = {kind: {inner: [value]}} if inner else rest(kind, value)
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(**keys)}})
+    assert "xyzzy 1 is not known here" in refusal.problem
+    assert loaded(tmp_path, {"103": template(**({kind: {inner: [whole]}} if inner else rest(kind, whole)))})
+
+
+def test_what_is_blank_is_not_declared_whatever_its_key(tmp_path: Path) -> None:
+    assert loaded(tmp_path, {"103": template(**ruled(macro="", iface=None))})

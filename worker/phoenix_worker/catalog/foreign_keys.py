@@ -1,0 +1,170 @@
+"""Keys of an entry that are none of ours: names of Proxmox's options, old names of ours, and data for scripts."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.catalog.entry import DATA_KEYS, OLD_KEYS, Entry
+from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from phoenix_worker.catalog.entry import ParsedEntry
+
+    Entries = Mapping[int, ParsedEntry]
+
+
+def _same(value: Any) -> dict[str, Any] | None:
+    return {"": value} if isinstance(value, str) else None
+
+
+def _number(value: Any) -> dict[str, Any] | None:
+    text = str(value)
+    return {"": int(text)} if re.fullmatch(r"[0-9]{1,9}", text) and not isinstance(value, bool) else None
+
+
+def _flag(value: Any) -> dict[str, Any] | None:
+    flags = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    read = flags.get(str(value).lower())
+    return None if read is None else {"": read}
+
+
+def _startup(value: Any) -> dict[str, Any] | None:
+    names = {"order": "boot_order", "up": "boot_delay"}
+    pairs = re.findall(r"(order|up)=([0-9]{1,9})(?=,|$)", value) if isinstance(value, str) else []
+    return {names[name]: int(number) for name, number in pairs} or None
+
+
+def _rootfs(value: Any) -> dict[str, Any] | None:
+    found = (
+        re.match(r"([A-Za-z][\w.-]*[A-Za-z0-9]):([1-9][0-9]{0,6})(?=,|$)", value) if isinstance(value, str) else None
+    )
+    return {"storage_pool": found[1], "storage_size_gb": int(found[2])} if found else None
+
+
+_RENAMED: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | None]]] = {
+    "memory": (("memory_mb",), _number),
+    "swap": (("swap_mb",), _number),
+    "hostname": (("name",), _same),
+    "onboot": (("start_at_boot",), _flag),
+    "startup": (("boot_order", "boot_delay"), _startup),
+    "ostemplate": (("template",), _same),
+    "rootfs": (("storage_pool", "storage_size_gb"), _rootfs),
+}
+"""Options of Proxmox that are keys of ours by other names, and how their values are written then."""
+
+_ELSEWHERE = {
+    "nameserver": "Write nameservers in network_config, and remove it.",
+    "net0": "Write network_config, and remove it.",
+    "lxc": "Write its lines in lxc_options, and remove it.",
+    **dict.fromkeys(("lock", "parent", "snaptime", "digest", "vmid"), "Remove it: Proxmox decides it."),
+    "password": "Remove it, and set it in a feature script.",
+    "ssh_public_keys": "Remove it, and write the keys to /root/.ssh/authorized_keys in a feature script.",
+}
+_ON_NODE = (
+    *("arch", "cmode", "console", "cpulimit", "cpuunits", "debug", "entrypoint", "env", "hookscript", "ostype"),
+    *("protection", "searchdomain", "timezone", "tty"),
+)
+SECOND_NETWORK = "secondary_network_config"
+_OURS = frozenset({*Entry.model_fields, *OLD_KEYS, SECOND_NETWORK})
+_LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
+_OF_SCRIPTS_TOO = frozenset({"timezone"})
+"""Options that nothing breaks without, and that catalogs in use have for their scripts."""
+_NUMBERED = {
+    "net": "Remove it: there is one interface, network_config. On the node: pct set {ctid} --{key} …",
+    "mp": "Write it in volumes or in mount_points, and remove it.",
+    "dev": "Write GPUs in gpu_assignment, and remove it. Others, on the node: pct set {ctid} --{key} …",
+    "unused": "Remove it: Proxmox decides it.",
+}
+
+
+def refuse_foreign_keys(entries: Entries) -> Iterator[Refusal]:
+    """Refuse names of Proxmox's and of older formats without effect. Values are not quoted: one may be a password."""
+    for ctid, parsed in entries.items():
+        if parsed.declares(SECOND_NETWORK):
+            problem = f"{SECOND_NETWORK} belongs to an older format and would have no effect: there is one interface."
+            command = f"pct set {ctid} --net1 {_net1(parsed.raw[SECOND_NETWORK])}"
+            yield Refusal(ctid, problem, f"Remove it. On the node, once the container is made: {command}")
+        for key in parsed.raw:
+            if is_proxmox_own(key) and key not in _OF_SCRIPTS_TOO and parsed.declares(key):
+                problem = f"{plain(key)} is a name of Proxmox's own and would have no effect."
+                yield Refusal(ctid, problem, _remedy(ctid, key, parsed))
+
+
+def advise_foreign_keys(entries: Entries) -> Iterator[Advice]:
+    """Warn of keys that are nearly known, and of those that only scripts get although Proxmox has such an option."""
+    for ctid, parsed in entries.items():
+        for key in parsed.raw:
+            likely = difflib.get_close_matches(key, (*_OURS, *DATA_KEYS), 1, _LIKENESS) if _is_unknown(key) else []
+            if likely:
+                yield Advice(ctid, f"{shown(key)} has no effect.", f"{likely[0]} was probably meant.")
+            if key in _OF_SCRIPTS_TOO:
+                told = f"Proxmox's own is set by: pct set CTID --{key} …"
+                yield Advice(ctid, f"{key} is handed to scripts only.", told)
+
+
+def _is_unknown(key: str) -> bool:
+    return key not in _OURS | DATA_KEYS.keys() and not is_proxmox_own(key)
+
+
+def for_scripts(entries: Entries) -> dict[str, tuple[int, ...]]:
+    """List the keys that are only handed to scripts, each with the CTIDs that have it."""
+    found: dict[str, tuple[int, ...]] = {}
+    for ctid, parsed in sorted(entries.items()):
+        for key in parsed.raw.keys() - _OURS:
+            if parsed.declares(key) and (key in _OF_SCRIPTS_TOO or not is_proxmox_own(key)):
+                found[key] = (*found.get(key, ()), ctid)
+    return dict(sorted(found.items()))
+
+
+def is_proxmox_own(key: str) -> bool:
+    """Return whether a key is the name of an option of Proxmox, or of a parameter with which it makes containers."""
+    name = _plain_name(key)
+    return name in {*_RENAMED, *_ELSEWHERE, *_ON_NODE} or _kind(name) in _NUMBERED or name.startswith("lxc.")
+
+
+def _plain_name(key: str) -> str:
+    return key.replace("-", "_")
+
+
+def _kind(name: str) -> str:
+    return re.sub(r"(?<=[a-z])[0-9]{1,3}$", "", name) if name[-1:].isdecimal() else ""
+
+
+def _net1(config: Any) -> str:
+    """Write the second interface as `pct` takes it, as far as it is plain."""
+    names = {"hwaddr": "hwaddr", "mac_address": "hwaddr", "vlan": "tag"}
+    told = config if isinstance(config, dict) else {}
+    parts = [
+        f"{names.get(key, key)}={told[key]}"
+        for key in ("name", "bridge", "hwaddr", "mac_address", "ip", "gw", "ip6", "gw6", "vlan")
+        if re.fullmatch(r"[\w.:/-]+", str(told.get(key, "")), re.ASCII)
+    ]
+    return ",".join(parts) if "bridge" in told else "…"
+
+
+def _remedy(ctid: int, key: str, parsed: ParsedEntry) -> str:
+    name = _plain_name(key)
+    if name in _RENAMED:
+        return _renamed(*_RENAMED[name], parsed, parsed.raw[key])
+    if name.startswith("lxc."):
+        name = "lxc"
+    said = _ELSEWHERE.get(name) or _NUMBERED.get(_kind(name)) or "Remove it. On the node: pct set {ctid} --{key} …"
+    return said.format(ctid=ctid, key=plain(key.replace("_", "-")))
+
+
+def _renamed(
+    ours: tuple[str, ...], read: Callable[[Any], dict[str, Any] | None], parsed: ParsedEntry, value: Any
+) -> str:
+    there = [key for key in ours if parsed.declares(key)]
+    if there:
+        return f"Remove it: {' and '.join(there)} {'is' if len(there) == 1 else 'are'} there."
+    values = read(value)
+    if values is None:
+        return f"Write {' and '.join(ours)} in its place."
+    pairs = ", ".join(f'"{key or ours[0]}": {json.dumps(one)}' for key, one in values.items())
+    return f"Write {pairs} in its place."

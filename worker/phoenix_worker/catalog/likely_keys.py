@@ -1,0 +1,115 @@
+"""What was meant by a key that a section does not have. Left out it could make a rule wider, or a mount writable."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck, MountPoint, NetworkConfig, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phoenix_worker.catalog.sections import Section
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "network_config": NetworkConfig,
+    "firewall": Firewall,
+    "firewall.rules": FirewallRule,
+    "health_check": HealthCheck,
+    "mount_points": MountPoint,
+    "zfs_volumes": Volume,
+    "volumes": Volume,
+}
+"""The objects inside an entry, by where they are."""
+
+_RENAMED: Mapping[type[Section], Mapping[str, str]] = {
+    NetworkConfig: {
+        **dict.fromkeys(("tag", "vlan_id", "vlan_tag"), "vlan"),
+        **dict.fromkeys(("nameserver", "dns", "dns_servers", "dns_server"), "nameservers"),
+        **dict.fromkeys(("gateway", "gateway4", "gw4", "ip_gateway"), "gw"),
+        **dict.fromkeys(("gateway6", "ip6_gateway"), "gw6"),
+        **dict.fromkeys(("address", "ip_address", "cidr", "ipv4", "ip4"), "ip"),
+        **dict.fromkeys(("address6", "ipv6"), "ip6"),
+        **dict.fromkeys(("interface", "iface", "device"), "name"),
+    },
+    Firewall: {**dict.fromkeys(("enable", "active", "on"), "enabled"), "rule": "rules"},
+    FirewallRule: {
+        **dict.fromkeys(
+            ("dport", "dest_port", "destination_port", "to_port", "ports", "icmp-type", "icmp_type"), "port"
+        ),
+        **dict.fromkeys(("protocol", "ip_protocol"), "proto"),
+        **dict.fromkeys(("src", "from", "source_address", "saddr"), "source"),
+        **dict.fromkeys(("dst", "to", "destination", "destination_address", "daddr"), "dest"),
+        **dict.fromkeys(("direction", "dir", "chain"), "type"),
+        **dict.fromkeys(("target", "policy", "verdict"), "action"),
+        **dict.fromkeys(("description", "name", "note"), "comment"),
+    },
+    HealthCheck: {
+        **dict.fromkeys(("cmd", "test", "exec"), "command"),
+        **dict.fromkeys(("retry", "attempts", "tries"), "retries"),
+        **dict.fromkeys(("period", "delay", "wait"), "interval"),
+    },
+    MountPoint: {
+        **dict.fromkeys(("host", "source", "src", "volume", "from"), "host_path"),
+        **dict.fromkeys(
+            ("container", "mp", "path", "target", "destination", "dest", "mount_point", "to"), "container_path"
+        ),
+        **dict.fromkeys(("uid", "owner", "user"), "owner_uid"),
+        **dict.fromkeys(("gid", "group"), "owner_gid"),
+    },
+    Volume: {
+        **dict.fromkeys(("storage", "storage_pool", "datastore"), "pool"),
+        **dict.fromkeys(("size", "size_in_gb"), "size_gb"),
+        **dict.fromkeys(("mp", "path", "container_path", "target", "mountpoint"), "mount_point"),
+    },
+}
+_MAC = ("hwaddr", "mac", "mac_address", "macaddr")
+_WRITABLE = "Leave the whole mount out: it would be writable.", "Remove it: it is writable."
+_OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
+    NetworkConfig: {
+        **dict.fromkeys(_MAC, ('Write "mac_address": {value} beside network_config, and remove it here.',) * 2),
+        "firewall": ("Remove it: firewall beside network_config switches both.",) * 2,
+    },
+    Firewall: dict.fromkeys(
+        ("policy", "policies", "policy_in", "policy_out", "in", "out"),
+        ("Remove it: what no rule lets in is dropped, and what no rule keeps in goes out.",) * 2,
+    ),
+    FirewallRule: {
+        **dict.fromkeys(
+            ("enable", "enabled"),
+            ("Remove it: a declared rule is in force.", "Leave the rule out: one that is declared is in force."),
+        ),
+        **dict.fromkeys(
+            ("sport", "source_port", "src_port"),
+            ("Leave the rule out: without the ports of the source, which cannot be declared, it is wider.",) * 2,
+        ),
+        **dict.fromkeys(
+            ("iface", "interface"),
+            ("Remove it if the rule may be for every interface; otherwise leave the rule out.",) * 2,
+        ),
+        "macro": ("Write proto and port in its place; without them the rule is for everything.",) * 2,
+    },
+    **dict.fromkeys((MountPoint, Volume), dict.fromkeys(("ro", "read_only", "readonly"), _WRITABLE)),
+}
+"""What to do about a key for which the section has no other, when it is on and when it is off."""
+_OFF = (False, 0, "0", "false", "no", "off")
+_ALIKE = 0.6
+
+
+def remedy(where: str, key: str, section: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """Say what to write in the place of a key that the section at `where` does not have; followed, it is loaded."""
+    model, value = SECTIONS[where], section[key]
+    meant = _OF_ITS_MEANING.get(model, {}).get(key.lower())
+    if model is NetworkConfig and key.lower() in _MAC and entry.get("mac_address") not in (None, ""):
+        return "Remove it: mac_address is there, beside network_config."
+    if meant is not None:
+        return meant[value in _OFF].replace("{value}", json.dumps(value))
+    close = difflib.get_close_matches(key, model.model_fields, 1, _ALIKE)
+    likely = _RENAMED[model].get(key.lower()) or next(iter(close), None)
+    if likely is None:
+        return f"Remove it. Known are: {', '.join(model.model_fields)}."
+    if section.get(likely) not in (None, ""):
+        return f"Remove it: {likely} is there and was probably meant."
+    return f"{likely} was probably meant: write that."

@@ -1,0 +1,130 @@
+"""Values as older catalogs have them: what to write in their place, so that it loads as it is told."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from phoenix_worker.catalog.sections import NetworkConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+_PCT_OPTION = re.compile(r"(nesting|keyctl|fuse|mknod|force_rw_sys)=[01]|mount=[\w;]+", re.ASCII)
+_SCRIPT = re.compile(r"[\w+-][\w.+-]*", re.ASCII)
+_BRIDGE = "vmbr0"
+_UNPRIVILEGED, _IDS = 100_000, 65_536
+"""Where Proxmox maps the ids of an unprivileged container to, and how many of them there are."""
+
+
+def remedy(location: tuple[int | str, ...], entry: Mapping[str, Any]) -> str | None:
+    """Say what to write in the place of a value that was read by an older tool; None where it is none of those."""
+    key = str(location[0])
+    known = _KNOWN.get(key)
+    written = None if known is None else known(entry)
+    if not written:
+        return None
+    pairs = ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in written.items())
+    return f"Write {pairs}{'' if key in written else f', and remove {key}'}."
+
+
+def _features(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Take Proxmox's features out of the list of scripts, where both were one string once."""
+    words = _words(entry["features"])
+    options = [word for word in words if _PCT_OPTION.fullmatch(word)]
+    scripts = [word for word in words if word not in options]
+    if not words or not all(map(_SCRIPT.fullmatch, scripts)):
+        return None
+    before = [word for word in _words(entry.get("pct_options")) if _PCT_OPTION.fullmatch(word)]
+    merged = {"pct_options": list(dict.fromkeys(before + options))} if options else {}
+    return merged | ({"features": scripts} if scripts else {})
+
+
+def _pct_options(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    words = _words(entry["pct_options"])
+    return {"pct_options": words} if words and all(map(_PCT_OPTION.fullmatch, words)) else None
+
+
+def _words(value: Any) -> list[str]:
+    """Read a list of strings, or one string with commas or blanks."""
+    if isinstance(value, str):
+        return [word for word in re.split(r"[,\s]+", value) if word]
+    return value if isinstance(value, list) and all(isinstance(word, str) for word in value) else []
+
+
+def _network(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read `ip,gateway,name server…`."""
+    value = entry["network_config"]
+    if not isinstance(value, str):
+        return None
+    address, *rest = [part.strip() for part in value.split(",")]
+    parts = {"bridge": _BRIDGE, "ip": address, "gw": "".join(rest[:1]), "nameservers": rest[1:]}
+    told = {name: part for name, part in parts.items() if part}
+    try:
+        NetworkConfig.model_validate(told)
+    except ValidationError:
+        return None
+    return {"network_config": told}
+
+
+def _id_maps(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Write objects, `{"type": "gid", "host_id": 33, "container_id": 33, "size": 1}`, with all ids around them."""
+    maps = [_id_map(one) for one in entry["id_maps"]] if isinstance(entry["id_maps"], list) else []
+    own = [one for one in maps if one is not None]
+    if not own or len(own) < len(maps):
+        return None
+    lines: list[str] = []
+    for kind in "ug":
+        holes = sorted(one[1:] for one in own if one[0] == kind)
+        if any(first + size > following for (first, _, size), (following, *_) in pairwise(holes)):
+            return None
+        lines += (f"{kind} {first} {node} {size}" for first, node, size in _around(holes))
+    return {"id_maps": lines}
+
+
+def _id_map(value: Any) -> tuple[str, int, int, int] | None:
+    """Read kind, first id inside, first id on the node and how many."""
+    if not isinstance(value, dict):
+        return None
+    kind = {"uid": "u", "u": "u", "gid": "g", "g": "g"}.get(str(value.get("type")))
+    inside, node, size = value.get("container_id"), value.get("host_id"), value.get("size", 1)
+    if kind is None or not (isinstance(inside, int) and isinstance(node, int) and isinstance(size, int)):
+        return None
+    return (kind, inside, node, size) if min(inside, node) >= 0 and 0 < size <= _IDS - inside else None
+
+
+def _around(holes: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    at = 0
+    for first, node, size in holes:
+        if at < first:
+            yield at, _UNPRIVILEGED + at, first - at
+        yield first, node, size
+        at = first + size
+    if at < _IDS:
+        yield at, _UNPRIVILEGED + at, _IDS - at
+
+
+def _gpus(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    value = entry["gpu_assignment"]
+    words = (
+        []
+        if isinstance(value, bool)
+        else value
+        if isinstance(value, list)
+        else re.split(r"[\s,;+]+", str(value).strip())
+    )
+    found = [re.fullmatch(r"(?:gpu|nvidia|/dev/nvidia)?([0-9]{1,2})", str(word), re.IGNORECASE) for word in words]
+    return {"gpu_assignment": ",".join(one[1] for one in found if one)} if found and all(found) else None
+
+
+_KNOWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
+    "features": _features,
+    "pct_options": _pct_options,
+    "network_config": _network,
+    "id_maps": _id_maps,
+    "gpu_assignment": _gpus,
+}
