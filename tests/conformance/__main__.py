@@ -55,13 +55,13 @@ def main() -> int:
             code = _try_out(target, Path(directory), report)
         if options.report is not None:
             report.write(options.report)
-        return code
     except OSError as error:
         print(f"The report cannot be written: {error}", file=sys.stderr)  # noqa: T201 - as above
         return _BAD_INPUT
     except (UnfitError, PermanentError, TransientError) as error:
         print(f"Nothing was begun: {error}", file=sys.stderr)  # noqa: T201 - as above
         return _BAD_INPUT
+    return code
 
 
 def _try_out(target: Target, directory: Path, report: Report) -> int:

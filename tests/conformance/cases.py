@@ -72,6 +72,7 @@ def what_is_right_is_left_alone(ground: Ground) -> None:
 def notes_that_somebody_edited_stay_and_so_does_ours(ground: Ground) -> None:
     """Above our line, and with the line breaks of another editor."""
     seen = ground.look(ground.ctid(FIRST))
+    assert seen.is_ours
     notes = f"Ask Ann before you stop it.\n\n{seen.config['description'].strip()}\n".replace("\n", "\r\n")
     ground.ask("PUT", f"nodes/{ground.target.node}/lxc/{seen.ctid}/config", description=notes)
     assert ground.look(seen.ctid).is_ours
