@@ -140,8 +140,11 @@ def test_a_catalog_that_turns_bad_leaves_the_last_good_one_in_use(product: Produ
     assert warning.partition("is refused: ")[2] in log, "the first of those in the log"
     failure = refused(product, 555)
     assert (failure.cause, failure.warnings) == ("not-declared", (warning,))
-    assert "it is not in the last good catalog, and the one on the worker's disk is refused" in failure.message
-    assert failure.remedy == f"Correct the catalog, with 555 in it: {warning.partition('is refused: ')[2]}"
+    assert (
+        "it is not in the last good catalog, which the worker uses because the current file is refused"
+        in failure.message
+    )
+    assert failure.remedy == f"Correct the file, which must declare 555 too: {warning.partition('is refused: ')[2]}"
     product.catalog.unlink()
     assert "cannot be read" in product.producer.plan(103).wait(timeout=60).warnings[0]
     unchanged = product.ensure(103)

@@ -112,7 +112,7 @@ def test_the_lines_of_a_new_clone() -> None:
             "tags phoenix, rootfs at least 16G"
         ),
         "start CT 103 on pve1",
-        "verify CT 103 on pve1: it is as declared",
+        "verify CT 103 on pve1: as declared",
     ]
 
 

@@ -172,7 +172,8 @@ def test_a_volume_is_never_replaced_by_a_bind_mount() -> None:
     there = seen(mp0="local-lvm:vm-103-disk-1,mp=/srv/media,size=8G", unprivileged="1")
     assert not root_diff(wanted, there)
     (told,) = needs_rebuild(wanted, there)
-    assert "mp0, local-lvm:vm-103-disk-1, is mounted at /srv/media, where /tank/media is declared" in told
+    volume = "its volume mp0 (local-lvm:vm-103-disk-1) is mounted at /srv/media"
+    assert f"{volume}, the catalog declares a bind mount of /tank/media there" in told
 
 
 def test_lines_of_a_declared_key_are_exactly_those() -> None:

@@ -226,10 +226,10 @@ def _not_declared(ctid: int | None, to: Purpose, catalog: Iterable[int], refusal
     """Tell that a CTID is not in the catalog that is served; it may well be in a newer one that is refused."""
     where, remedy = "the catalog", f"Declare {ctid} in the catalog."
     if refusal is not None:
-        where = "the last good catalog, and the one on the worker's disk is refused"
-        remedy = f"Correct the catalog, with {ctid} in it: {refusal}"
+        where = "the last good catalog, which the worker uses because the current file is refused"
+        remedy = f"Correct the file, which must declare {ctid} too: {refusal}"
     known = _shortened(list(catalog)) or "none; it is empty"
-    message = f"Unable to {to} CT {ctid}: it is not in {where}. Declared CTIDs: {known}."
+    message = f"Unable to {to.words} CT {ctid}: it is not in {where}. Declared CTIDs: {known}."
     return PermanentError(message, cause="not-declared", remedy=remedy)
 
 

@@ -123,7 +123,9 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     ctids: Ctids = None,
     *,
     every: Every = False,
-    adopt: Annotated[bool, typer.Option("--adopt", help="Take over what exists at a CTID without our marker.")] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over what exists at a CTID without a marker of phoenix-lxc.")
+    ] = False,
     accept_not_applied: AcceptNotApplied = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=help_texts.DRY_RUN)] = False,
     state: Annotated[

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _LOG_LINES = 5
 _BROKEN_HANDSHAKE = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out", re.IGNORECASE)
-_LOOK_AGAIN = "The worker looks at what is there before it sends anything again."
+_LOOK_AGAIN = "Send the request again: the worker first checks whether it was done."
 _REACHABLE = "Check the address in PHOENIX_PROXMOX_HOST, the network, and that pveproxy runs on the node."
 _ANOTHER_CERTIFICATE = "Fingerprints did not match"
 _RENEWED = (
@@ -37,8 +37,8 @@ _RENEWED = (
     "PHOENIX_PROXMOX_FINGERPRINT; if not, another host answers in its place."
 )
 _TLS = (
-    "Let PHOENIX_PROXMOX_CA_FILE name the cluster's CA certificate (/etc/pve/pve-root-ca.pem of a node), "
-    "and PHOENIX_PROXMOX_HOST a name or address that the node's certificate carries."
+    "Set PHOENIX_PROXMOX_CA_FILE to a file with the cluster's CA certificate (/etc/pve/pve-root-ca.pem of a node), "
+    "and PHOENIX_PROXMOX_HOST to a name or address that the node's certificate carries."
 )
 
 
@@ -120,16 +120,22 @@ def _never_sent(error: requests.RequestException) -> bool:
 
 
 def _unknown_outcome(request: Request, why: str) -> TransientError:
-    message = _sentence(request.doing, f"{why} - whether it was done is not known")
+    message = f"{_sentence(request.doing, why)} Proxmox may have done it anyway."
     return TransientError(message, cause=UNKNOWN_OUTCOME, remedy=_LOOK_AGAIN)
 
 
 def _error(doing: str, answer: Answer, needs: str) -> TransientError | PermanentError:
     words = answer.words
     row, groups = _row(answer.status, words)
-    remedy = row.remedy.format(needs=needs, **groups)
+    remedy = row.remedy.format(needs=needs, ctid=_ctid(doing), **groups)
     failure = TransientError if row.kind is Kind.TRANSIENT else PermanentError
     return failure(_sentence(doing, words), cause=row.cause, remedy=remedy)
+
+
+def _ctid(doing: str) -> str:
+    """Return the one CTID that the words name; a clone has two, and which of them is meant is not known."""
+    named = re.findall(r"(?:CT|template) (\d+)", doing)
+    return named[0] if len(named) == 1 else "CTID"
 
 
 def _row(status: int, words: str) -> tuple[Row, dict[str, str]]:

@@ -108,7 +108,7 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     if not request.dry_run:
         self.hold(lane(request.ctid))
     seen, verdict = survey(self, declaration, purpose=purpose)
-    permit(verdict.action in _ADOPTABLE, verdict, f"{purpose} CT {request.ctid}")
+    permit(verdict.action in _ADOPTABLE, verdict, f"{purpose.words} CT {request.ctid}")
     there = seen.presence is Presence.HERE
     snapshots = self.once("snapshots", lambda: self.proxmox.snapshots(seen.node, seen.ctid)) if there else ()
     steps = adoption(declaration, seen, verdict, snapshots)
@@ -125,7 +125,7 @@ def mark(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> d
     """Write our line into the notes of a CTID, and nothing else."""
     declaration, began = self.pinned_declaration(ctid, declaration_hash, accepted=True), time.time()
     seen, verdict = look(self, declaration, purpose=Purpose(purpose))
-    permit(verdict.action in _ADOPTABLE, verdict, f"{purpose} CT {ctid}")
+    permit(verdict.action in _ADOPTABLE, verdict, f"{Purpose(purpose).words} CT {ctid}")
     if verdict.action is Action.MARK:
         notes = {"description": adopted_notes(declaration, seen)}
         self.proxmox.configure(declaration.node, ctid, changes=notes, delete=(), digest=seen.digest)

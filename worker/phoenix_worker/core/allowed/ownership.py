@@ -70,7 +70,12 @@ def _act(action: Action) -> Callable[[Case], Verdict]:
 def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> Callable[[Case], Verdict]:
     def verdict(case: Case) -> Verdict:
         facts = {"stands": case.what_stands_there, "ctid": case.seen.ctid, "node": case.seen.node}
-        facts |= {"role": case.declared.role, "service": case.service}
+        facts |= {
+            "role": case.declared.role,
+            "service": case.service,
+            "half": case.half_sealed,
+            "whole": case.unsealing,
+        }
         return Verdict(action, f"{case.subject}: {why.format(**facts)}.", cause, remedy.format(**facts))
 
     return verdict
@@ -81,8 +86,11 @@ def _refuse(cause: str, remedy: str, why: str = "{stands}") -> Callable[[Case], 
 
 
 _ANOTHER_ID = "Choose another CTID in the catalog"
-_OTHER_SCRATCH = "Let PHOENIX_SCRATCH_CTIDS name CTIDs that nothing else uses."
-_BY_NAME = f"{_ANOTHER_ID} for the {{role}}. If you do mean this one: `phoenix-lxc adopt {{ctid}} --seal {{ctid}}`."
+_OTHER_SCRATCH = "Set PHOENIX_SCRATCH_CTIDS to CTIDs that nothing else uses."
+_BY_NAME = (
+    f"{_ANOTHER_ID} for the {{role}}. To convert this container all the same (it is stopped, loses its snapshots and "
+    "never starts again): `phoenix-lxc adopt {ctid} --seal {ctid}`."
+)
 _BY_HAND = (
     "If no task is running on it, run on {node}: `pct unlock {ctid}`, then "
     "`pct destroy {ctid} --destroy-unreferenced-disks 1`; then send the request again."
@@ -166,8 +174,8 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
         lambda c: c.seal_broken,
         _refuse(
             "broken-seal",
-            f"Repair it by hand, or {_ANOTHER_ID.lower()}.",
-            "{stands}, and its template flag and its root disk contradict each other",
+            f"Run `{{whole}}` on {{node}}, or {_ANOTHER_ID.lower()}.",
+            "{stands}, and {half}, as after an interrupted conversion",
         ),
     ),
     (

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.checkup.line import error, fine, listed, warning
+from phoenix_worker.core.model.errors import RESTORE_QUORUM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +72,7 @@ def judge_quorum(*, quorate: bool) -> Line:
     return error(
         "Proxmox quorum",
         "lost: nothing can be created or changed",
-        "Bring enough nodes of the cluster back: pvecm status",
+        RESTORE_QUORUM,
     )
 
 

@@ -95,7 +95,10 @@ def taken_places(declaration: Declaration, observation: Observation) -> Iterator
         inside = _plain(parts.get("mp", ""))
         wanted = next((mount for mount in declaration.bind_mounts if mount.container_path == inside), None)
         if wanted is not None and not parts["volume"].startswith("/"):
-            yield f"{key}, {parts['volume']}, is mounted at {inside}, where {wanted.host_path} is declared"
+            yield (
+                f"its volume {key} ({parts['volume']}) is mounted at {inside}, the catalog declares a bind mount of "
+                f"{wanted.host_path} there, and a bind mount would hide the data in the volume"
+            )
 
 
 def _one_line(values: tuple[str, ...]) -> str | None:

@@ -191,7 +191,7 @@ def _seal(declaration: Declaration) -> PlannedStep:
 
 
 def _verify(declaration: Declaration) -> PlannedStep:
-    checks = ["it is as declared"]
+    checks = ["as declared"]
     if declaration.health_check is not None and declaration.runs:
-        checks.append(f"and well ({declaration.health_check.command})")
+        checks.append(f"and healthy ({declaration.health_check.command})")
     return replace(_step(StepName.VERIFY, declaration, "verify", " ".join(checks)), actions=())
