@@ -56,7 +56,11 @@ def test_drift_is_what_an_ensure_would_put_right(product: Product) -> None:
     product.ensure(103)
     assert drift(product, 103)[103].pending_restart == ("features",)
     assert cli(product, "drift", "103", "--exit-code").exit_code == 2, "what runs is not what is declared"
-    assert cli(product, "status", "103").stdout.rstrip().endswith("container, running  at the next start: features")
+    assert (
+        cli(product, "status", "103")
+        .stdout.rstrip()
+        .endswith("container, running  takes effect at the next start: features")
+    )
 
 
 def test_an_outdated_template_is_told_and_cloned_all_the_same(product: Product) -> None:

@@ -70,7 +70,7 @@ def test_a_timeout_is_a_failure_and_says_that_the_job_goes_on(
     (failure,) = json.loads(done.stdout)
     assert failure["cause"] == "timeout"
     assert failure["message"] == "The request for CTID 408 has not ended in 0.2 s."
-    assert failure["remedy"] == "It goes on. Wait for it again with: phoenix-lxc ensure 408 --json"
+    assert failure["remedy"] == "The job continues. To wait for it again: phoenix-lxc ensure 408 --json"
 
 
 @pytest.mark.parametrize(

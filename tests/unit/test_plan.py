@@ -149,7 +149,7 @@ def test_a_line_tells_what_goes() -> None:
 
 def test_bookkeeping_has_a_line_too() -> None:
     assert lines(replace(CONTAINER, hash="h2"), here())[0] == (
-        "configure CT 103 on pve1: record the declaration in the notes"
+        "configure CT 103 on pve1: update the marker in the notes"
     )
 
 

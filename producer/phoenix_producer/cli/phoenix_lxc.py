@@ -163,8 +163,8 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     epilog=epilog(
         "phoenix-lxc plan 103",
         "phoenix-lxc plan --all --json",
-        codes="0 success; 1 one would be refused, or cannot be planned; 2 wrong usage, or the catalog has none of the "
-        "CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something would be done.",
+        codes="0 success; 1 an ensure would be refused, or cannot be planned; 2 wrong usage, or the catalog has "
+        "none of the CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something would be done.",
     ),
     short_help="Print what ensure would do; change nothing.",
     rich_help_panel=CONTAINERS,
@@ -192,9 +192,9 @@ def plan(
     epilog=epilog(
         "phoenix-lxc drift",
         "phoenix-lxc drift 103 900 --json",
-        codes="0 success; 1 what stands there is not ours, or cannot be read; 2 wrong usage, or the catalog lacks one "
-        "of the CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something differs, waits for a restart or needs "
-        "a rebuild.",
+        codes="0 success; 1 something at a CTID is not managed by phoenix-lxc, or cannot be read; 2 wrong usage, or "
+        "the catalog lacks one of the CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something differs, also "
+        "in a way that ensure cannot change, or waits for a restart.",
     ),
     short_help="Print how existing containers differ; change nothing.",
     rich_help_panel=CONTAINERS,
@@ -248,7 +248,7 @@ def status(
 
 app.command(
     epilog=upkeep_commands.DESTROY_EPILOG,
-    short_help="Delete containers of ours with their disks.",
+    short_help="Delete containers that phoenix-lxc manages, with their disks.",
     rich_help_panel=CONTAINERS,
 )(upkeep_commands.destroy)
 app.command(

@@ -96,8 +96,8 @@ def _give_up(why: object, code: int) -> NoReturn:
 def _how_it_goes_on(context: typer.Context) -> str:
     with reading(context) as link:
         working = LedgerView(link.look).anybody_works()
-    what = "It goes on." if working else "No worker answers; the request waits in Redis until one starts."
-    return f"{what} Wait for it again with: {command_again(context)}"
+    what = "The job continues." if working else "No worker answers; the request waits in Redis until one starts."
+    return f"{what} To wait for it again: {command_again(context)}"
 
 
 def answers_of(

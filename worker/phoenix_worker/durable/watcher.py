@@ -181,7 +181,9 @@ class Watcher(threading.Thread):
             with suppress(_StoppedError):
                 patience.until_answered(lambda: self._look_now(event), meanwhile=self._go_on)
         except Exception as error:
-            logger.exception("Unable to watch %s: those who wait for it are set aside.", event)
+            logger.exception(
+                "Unable to watch %s: the tasks that wait for it are set aside (`phoenix-lxc jobs`).", event
+            )
             why = repr(error)
             patience.until_answered(lambda: self._ledger.attempt("unwatch", event, why), meanwhile=self._go_on)
         finally:

@@ -145,7 +145,7 @@ def _create(declaration: Declaration) -> PlannedStep:
 
 def _configure(declaration: Declaration, changes: Changes) -> PlannedStep:
     told = ", ".join(change_words(change.key, change.old, change.new, colon="") for change in changes.changes)
-    step = _step(StepName.CONFIGURE, declaration, "configure", told or "record the declaration in the notes")
+    step = _step(StepName.CONFIGURE, declaration, "configure", told or "update the marker in the notes")
     return replace(step, actions=tuple(_actions(changes)) or (_RECORD,))
 
 
@@ -182,7 +182,7 @@ def _actions(changes: Changes) -> Iterator[plans.Action]:
         yield plans.Action(kind=kind, key=change.key, old=change.old, new=change.new)
 
 
-_RECORD = plans.Action(kind="record", detail="the declaration, in the notes")
+_RECORD = plans.Action(kind="record", detail="the marker in the notes, and nothing else")
 
 
 def _seal(declaration: Declaration) -> PlannedStep:
