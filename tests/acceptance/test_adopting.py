@@ -88,7 +88,7 @@ def test_what_may_serve_somebody_becomes_a_template_only_by_name(product: Produc
     product.start_worker(PHOENIX_PATIENCE="0.2")
     causes = {
         900: ("is-a-service", "it starts at boot", "--seal 900"),
-        901: ("role-changed", "made as a container, and the catalog now declares a template", "--seal 901"),
+        901: ("role-changed", "(role: container), and the catalog now declares a template", "--seal 901"),
         902: ("is-a-service", "it has ports", "--seal 902"),
         903: ("vm-has-id", "a VM", ""),
         904: ("half-made", "half-made", "pct unlock 904"),

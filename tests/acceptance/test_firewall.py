@@ -102,7 +102,7 @@ def test_a_rule_that_proxmox_refuses_fails_before_anything_is_marked_as_done(pro
     redeclare(product, 103, firewall=walled({**SSH, "source": "+office"}, WEB))
     failure = refused(product, 103)
     assert (
-        "-dport 80,443 # Web ✓ was put into its firewall rules before, and stays; no rule was deleted"
-        in failure.message
+        "before this error, and kept: IN ACCEPT -source 10.0.0.0/16 -p tcp -dport 80,443 # Web ✓. Undeclared rules "
+        "deleted: 0." in failure.message
     )
     assert firewall_of(product, 103) == (True, ["icmp", "22", "80,443"]), "what it had, it has"

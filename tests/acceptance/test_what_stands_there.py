@@ -93,10 +93,10 @@ def test_what_is_somebody_elses_is_refused_before_anything_is_written(product: P
     expected = {
         103: ("not-ours", "CT 900 on pve1 is a running container named 'theirs' without a marker of phoenix-lxc"),
         104: ("not-ours", "CT 901 on pve1 is a stopped container named 'theirs' without a marker of phoenix-lxc"),
-        105: ("role-changed", "made as a container, and the catalog now declares a template"),
+        105: ("role-changed", "(role: container), and the catalog now declares a template"),
         106: ("not-ours", "CT 106 on pve1 is a stopped container named 'ct106' without a marker of phoenix-lxc"),
         107: ("not-ours", "with the marker of CT 106 (a copy that phoenix-lxc did not make)"),
-        108: ("role-changed", "made as a template, and the catalog now declares a container"),
+        108: ("role-changed", "(role: template), and the catalog now declares a container"),
         109: ("vm-has-id", "a VM"),
         110: ("other-node", "on pve2"),
     }

@@ -230,7 +230,7 @@ def test_a_key_that_is_nearly_known_is_a_warning_with_the_likely_one(tmp_path: P
     ("keys", "words"),
     [
         ({"network_config": network(gw_="10.0.0.1")}, "gw was probably meant"),
-        ({"network_config": network(mtu=9000)}, 'network_config: "mtu" has no effect. These have one: bridge'),
+        ({"network_config": network(mtu=9000)}, 'network_config: "mtu" has no effect. Known keys: bridge'),
         ({"health_check": {"command": "true", "intervall": 2}}, "interval was probably meant"),
         ({"firewall": {"rules": [{"type": "in", "action": "DROP", "sport": "1"}]}}, "port was probably meant"),
         ({"mount_points": [{"host_path": "/a", "container_path": "/b", "uid": 1}]}, 'mount_points: "uid"'),
@@ -254,7 +254,7 @@ def test_volumes_stay_where_the_templates_are_unless_the_root_disk_goes_elsewher
     storages = {ctid: clone_order(catalog[ctid], "c1").storage for ctid in (901, 102, 103, 104)}
     assert storages == {901: None, 102: None, 103: "ceph", 104: None}
     (advice,) = catalog.warnings
-    assert (advice.ctid, "its template's volumes too" in advice.problem) == (103, True)
+    assert (advice.ctid, "also those of the template's volumes" in advice.problem) == (103, True)
 
 
 def test_a_linked_clone_on_another_storage_is_warned_of(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_no_path_leads_elsewhere(tmp_path: Path, path: str) -> None:
                 "id_maps": ["u 0 100000 1000"],
                 "mount_points": [{"host_path": "/a", "container_path": "/a", "owner_uid": 1000}],
             },
-            "owner_uid 1000 is in none of id_maps",
+            "id_maps does not cover owner_uid 1000",
         ),
     ],
 )

@@ -201,7 +201,7 @@ class Link:
         except AuthenticationError as error:
             problem = _login_of(self._place, str(error))
             raise LoginRefused(
-                f"Redis at {self._place.shown()} {problem}. It reads redis://:PASSWORD@HOST:PORT/0, with special "
+                f"Redis at {self._place.shown()} {problem}. The form is redis://:PASSWORD@HOST:PORT/0, with special "
                 "characters of the password percent-encoded."
             ) from error
         except RedisError as error:
@@ -211,8 +211,8 @@ class Link:
                     "workers' PHOENIX_REDIS_URL."
                 ) from error
             raise Unreachable(
-                f"Redis at {self._place.shown()} cannot be used: {str(error).rstrip('.')}. Is it running there? "
-                "Its address is read from PHOENIX_REDIS_URL."
+                f"Redis at {self._place.shown()} cannot be used: {str(error).rstrip('.')}. Check that Redis runs "
+                "there; the address comes from PHOENIX_REDIS_URL."
             ) from error
 
     def _insist_on_same(self, outgoing: Outgoing) -> None:

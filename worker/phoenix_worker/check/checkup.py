@@ -77,7 +77,7 @@ def _catalog(settings: Settings) -> tuple[Catalog | None, list[Line]]:
     lines += [say("Catalog", _about(one.ctid, one.problem), one.remedy) for say, one in said]
     left_out = [declaration.ctid for declaration in catalog.values() if declaration.not_applied]
     if left_out:
-        what = f"of {listed(left_out)} some keys are not applied"
+        what = f"some keys of CT {listed(left_out)} are not applied"
         lines.append(warning("Catalog", what, "phoenix-lxc plan --all names them."))
     return catalog, lines
 
@@ -107,9 +107,11 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
             yield error("Redis", f"refuses the login ({refused})", "Correct the password in PHOENIX_REDIS_URL.")
             return
         except RedisError as trouble:
-            remedy = "Is it running there? Its address is read from PHOENIX_REDIS_URL."
+            remedy = "Check that Redis runs there; the address comes from PHOENIX_REDIS_URL."
             if "certificate" in str(trouble):
-                remedy = "Let PHOENIX_REDIS_CA_FILE name the CA, and PHOENIX_REDIS_URL a name in the certificate."
+                remedy = (
+                    "Set PHOENIX_REDIS_CA_FILE to the CA's file, and PHOENIX_REDIS_URL to a name in the certificate."
+                )
             yield error("Redis", f"{place_of(url).shown()} cannot be used: {str(trouble).rstrip('.')}", remedy)
             return
     yield fine("Redis", f"{place_of(url).shown()} answers")
@@ -186,7 +188,7 @@ def _shell(settings: Settings, catalog: Catalog) -> Iterator[Line]:
         yield from shell.judge_need(catalog)
         return
     for node in sorted({declaration.node for declaration in catalog.values()} or {settings.node}):
-        yield from _or_trouble(f"Node shell of {node}", partial(_probe, access, node))
+        yield from _or_trouble(f"Shell access to {node}", partial(_probe, access, node))
 
 
 def _probe(access: NodeShell, node: str) -> Iterator[Line]:
@@ -201,4 +203,6 @@ def _or_trouble(about_what: str, lines: Callable[[], Iterator[Line]]) -> Iterato
         yield error(about_what, trouble.message, trouble.remedy)
     except _DEFECTIVE as defect:
         what = f"the answer is not as documented ({type(defect).__name__}: {defect}); the rest of it was not checked"
-        yield error(about_what, what, "Is it a Proxmox VE of a supported version, and no proxy in between?")
+        yield error(
+            about_what, what, "Check that PHOENIX_PROXMOX_HOST is a Proxmox VE 8 or 9, with no proxy in between."
+        )

@@ -80,7 +80,7 @@ def _print(file: Path, loaded: Catalog | None, refusals: tuple[Refusal, ...], wa
     print_findings(out(), "warning", "yellow", warnings)
     print_findings(out(), "refused", "bold red", refusals)
     if loaded is None:
-        err().print(f"{file}: {len(refusals)} to correct.", markup=False)
+        err().print(f"{file}: {len(refusals)} errors.", markup=False)
         return
     containers = len(loaded.containers())
     out().print(f"{file} is valid. Containers: {containers}, templates: {len(loaded) - containers}.", markup=False)

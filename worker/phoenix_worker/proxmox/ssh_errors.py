@@ -28,7 +28,7 @@ class UnknownHostPolicy(MissingHostKeyPolicy):
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:  # noqa: ARG002 - paramiko's
         """Raise UnknownHostError with what the administrator needs to compare."""
-        raise UnknownHostError(f"its host key {key.get_name()} {key.fingerprint} is not known as {hostname}")
+        raise UnknownHostError(f"the host key {key.get_name()} {key.fingerprint} of {hostname} is not known")
 
 
 _KNOWN_HOSTS = "PHOENIX_SHELL_KNOWN_HOSTS"
@@ -36,7 +36,7 @@ _PERMANENT: tuple[tuple[type[Exception], str, str], ...] = (
     (
         UnknownHostError,
         "shell-host-key",
-        f"Compare it with ssh-keygen -lf on the node; then add the key to the worker's known hosts ({_KNOWN_HOSTS}).",
+        f"Compare it with `cat /etc/ssh/ssh_host_*.pub | ssh-keygen -lf -` on the node; then add it to {_KNOWN_HOSTS}.",
     ),
     (
         BadHostKeyException,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.checkup.line import error, fine, listed, warning
+from phoenix_worker.core.checkup.line import error, fine, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,15 +76,15 @@ def _version(facts: RedisFacts) -> Line:
     return warning(
         "Redis version",
         f"{facts.product} is older than what this is tested on",
-        f"Take Redis {_OLDEST} or newer, or Valkey.",
+        f"Use Redis {_OLDEST} or newer, or Valkey.",
     )
 
 
 def _place(facts: RedisFacts) -> Line:
     if facts.clustered:
-        return error("Redis role", "it is a Redis Cluster, which Celery does not support", "Take a single server.")
+        return error("Redis role", "it is a Redis Cluster, which Celery does not support", "Use a single server.")
     if facts.role != "master":
-        return error("Redis role", "it is a replica: it takes no writes", "Let PHOENIX_REDIS_URL name the primary.")
+        return error("Redis role", "it is a replica: it takes no writes", "Set PHOENIX_REDIS_URL to the primary.")
     return fine("Redis role", "a single server or a primary")
 
 
@@ -136,8 +136,8 @@ def _clock(ahead: float) -> Line:
     way = "ahead of" if ahead > 0 else "behind"
     return warning(
         "Redis clock",
-        f"it is {abs(ahead):.0f} s {way} this machine's: what a dead worker had begun may not be recognized",
-        "Let NTP keep both: timedatectl set-ntp true",
+        f"it is {abs(ahead):.0f} s {way} this machine's: after a worker died, its Proxmox tasks may go unrecognized",
+        "Synchronize both clocks: timedatectl set-ntp true",
     )
 
 
@@ -145,7 +145,7 @@ def _access(facts: RedisFacts) -> Iterator[Line]:
     if facts.forbidden:
         yield error(
             "Redis user",
-            f"{facts.user} may not {listed(facts.forbidden)}",
+            f"{facts.user} lacks the permission to {', or to '.join(facts.forbidden)}",
             "Give the worker's user what docs/security.md lists: ACL SETUSER.",
         )
     else:
@@ -156,7 +156,7 @@ def _access(facts: RedisFacts) -> Iterator[Line]:
         yield warning(
             "Redis encryption",
             "the connection is not encrypted, and Redis is on another machine",
-            "Let PHOENIX_REDIS_URL begin with rediss:// (docs/security.md), unless the network is yours alone.",
+            "Use rediss:// in PHOENIX_REDIS_URL (docs/security.md), unless the network is yours alone.",
         )
     if not facts.password:
         yield warning(

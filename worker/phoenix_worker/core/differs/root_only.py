@@ -197,7 +197,7 @@ def _on_node(declaration: Declaration, mount: BindMount, maps: IdMaps, kind: str
         what = "user" if kind == "u" else "group"
         raise PermanentError(
             f"Unable to configure CT {declaration.ctid} on {declaration.node}: {mount.host_path} should be owned by "
-            f"the {what} {inside} of the container, which its id maps give no id on the node.",
+            f"the {what} {inside} of the container, and its id_maps map this to no id on the node.",
             cause="no-such-id",
             remedy=f"Map {inside} in id_maps, or declare another owner.",
         )
