@@ -120,7 +120,7 @@ def adopt(
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take over containers that another tool made: mark them as ours, and convert those declared as templates.
+    """Take over containers that another tool made: mark them as managed, and convert those declared as templates.
 
     A container only gets a marker in its notes; the next ensure configures
     it. What the catalog declares as a template is stopped, loses its

@@ -123,7 +123,10 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
         lambda c: c.being_made and c.marker is not None,
         _say(Action.REMOVE_HALF_MADE, "half-made", _BY_HAND, _HALF_MADE),
     ),
-    (lambda c: c.being_made, _refuse("half-made", _BY_HAND, f"{_HALF_MADE}; there is no proof that it is ours")),
+    (
+        lambda c: c.being_made,
+        _refuse("half-made", _BY_HAND, f"{_HALF_MADE}; nothing proves that phoenix-lxc created it"),
+    ),
     # It is to be destroyed: that needs the marker, for a rebuild as what is rebuilt.
     (lambda c: c.to_destroy and c.marker is not None and not (c.role_matters and c.role_changed), _act(Action.DESTROY)),
     (
