@@ -11,7 +11,7 @@ from phoenix_producer.contract import REQUESTS, ContractError, EnsureFailed, Fai
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.source import CatalogChanged
 from phoenix_worker.core.allowed.ownership import Purpose
-from phoenix_worker.core.allowed.reach import NO_SHELL, within_reach
+from phoenix_worker.core.allowed.without_shell import NO_SHELL, within_reach
 from phoenix_worker.core.differs.scripts import with_contents
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import TaskEnd
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.findings import Refusal
     from phoenix_worker.catalog.source import CatalogSource
     from phoenix_worker.core.model.ports import NodeShell, Proxmox
-    from phoenix_worker.proxmox.offering import Offering
+    from phoenix_worker.proxmox.offer_cache import Offering
 
 
 logger = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from phoenix_producer.cli import help_texts, job_commands, upkeep_commands
+from phoenix_producer.cli.command_line import command_again, command_beside
 from phoenix_producer.cli.help_texts import CONTAINERS, JOBS, TEMPLATES, epilog
 from phoenix_producer.cli.plugins import PluggableGroup
 from phoenix_producer.cli.session import (
@@ -26,7 +27,6 @@ from phoenix_producer.cli.session import (
 from phoenix_producer.cli.tables import standing_lines
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
 from phoenix_producer.cli.trees import DriftLines, PlanLines
-from phoenix_producer.cli.typed_again import command_again, command_beside
 from phoenix_producer.client.handle import Handles
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from phoenix_producer.cli.command_line import command_again, command_beside
 from phoenix_producer.cli.terminal import LateNotice, complain, display_for, warnings_in
-from phoenix_producer.cli.typed_again import command_again, command_beside
 from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer

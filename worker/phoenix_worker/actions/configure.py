@@ -59,8 +59,8 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
 def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:
     if verdict.action is Action.CONVERGE_CONFIG_ONLY:
         yield (
-            f"CT {seen.ctid} was recognized by its hostname and MAC. It was configured and got the marker of phoenix-lxc, "
-            "and nothing else was done. The next request brings it to its declared state."
+            f"CT {seen.ctid} was recognized by its hostname and MAC. It was configured and got the marker of "
+            "phoenix-lxc; nothing else was done. The next request brings it to its declared state."
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.actions.snapshots import BEFORE, WHEN_WELL, keep
 from phoenix_worker.core.allowed.ownership import may_start
-from phoenix_worker.core.allowed.reach import NO_SHELL
+from phoenix_worker.core.allowed.without_shell import NO_SHELL
 from phoenix_worker.core.differs.scripts import recorded, run_again, scripts_to_run
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import without_marker, write_marker

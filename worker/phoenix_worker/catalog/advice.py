@@ -1,4 +1,4 @@
-"""What is worth a warning about one entry although it is well-formed. Pure functions over parsed entries."""
+"""Warnings about entries that are well-formed, and probably not meant so. Pure functions over parsed entries."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Act, Kind, tell
+from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.patience import patience
-from phoenix_worker.durable.points import reached
 from phoenix_worker.durable.run import End
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from kombu.exceptions import OperationalError
 from phoenix_producer.client.record import generation_of
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Kind
+from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.keeper import LostRun
 from phoenix_worker.durable.messages import body_of, entry_of_unknown, name_callbacks
 from phoenix_worker.durable.patience import PASSING_TROUBLE, backoff
-from phoenix_worker.durable.points import reached
 from phoenix_worker.durable.publishing import PublishingTask
 from phoenix_worker.durable.run import Dropped, GivenUpError, Parked, Run, Stale, current_run
 

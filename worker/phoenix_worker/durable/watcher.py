@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from redis import RedisError
 
-from phoenix_worker.durable import pace
+from phoenix_worker.durable import polling
 from phoenix_worker.durable.patience import patience
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Watcher(threading.Thread):
 
     def first_look(self, watch: Mapping[str, str]) -> float:
         """Seconds until the first look at such a job, from what such jobs took before."""
-        return pace.first_look(self._lengths(watch))
+        return polling.first_look(self._lengths(watch))
 
     def run(self) -> None:
         """Look, sleep until the next look is due or a new job is told of, and again; Redis may go and come."""
@@ -219,7 +219,7 @@ class Watcher(threading.Thread):
             self._ledger.call("report", event, watch["task"], json.dumps(seen.watch), seen.said)
         self._looks[event] = self._looks.get(event, 0) + 1
         if end is None:
-            pause = max(seen.pause, pace.next_look(lengths, self._now() - float(watch["since"])))
+            pause = max(seen.pause, polling.next_look(lengths, self._now() - float(watch["since"])))
             self._redis.zadd(self._ledger.key("watch"), {event: self._now() + pause}, xx=True)
             self._redis.hdel(self._under_way, event)
             self._redis.publish(self._ledger.key("watch"), event)
@@ -233,7 +233,7 @@ class Watcher(threading.Thread):
             return
         before = self._in_a_row.get(watch["class"], 0)
         self._in_a_row[watch["class"]] = before + 1 if looks == 1 else 0
-        self._learn(watch, pace.length(elapsed, looks=looks, pause=pause, in_a_row=before))
+        self._learn(watch, polling.length(elapsed, looks=looks, pause=pause, in_a_row=before))
 
     def _lengths(self, watch: Mapping[str, str]) -> list[float]:
         return [float(text) for text in self._redis.lrange(self._learned(watch), 0, -1)]
@@ -242,7 +242,7 @@ class Watcher(threading.Thread):
         learned = self._learned(watch)
         with self._redis.pipeline() as pipeline:
             pipeline.lpush(learned, f"{seconds:.4f}")
-            pipeline.ltrim(learned, 0, pace.REMEMBERED - 1)
+            pipeline.ltrim(learned, 0, polling.REMEMBERED - 1)
             pipeline.expire(learned, _REMEMBER_SECONDS)
             pipeline.execute()
 

@@ -1,4 +1,4 @@
-"""One look at one CTID, in the words of the table of what may be touched: see `ownership`."""
+"""One look at one CTID, with the questions that the ownership table asks about it: see `ownership`."""
 
 from __future__ import annotations
 
