@@ -86,7 +86,7 @@ def test_the_way_to_wait_again_has_all_that_was_given(options: list[str], redis_
     )
     assert result.exit_code == 1
     assert set(remedies) == {
-        f"No worker answers; the request waits in Redis until one starts. Wait for it again with: {wanted}"
+        f"No worker answers; the request waits in Redis until one starts. To wait for it again: {wanted}"
     }
     assert len(remedies) == (2 if "--json" in options else 1), "people read it once"
 
