@@ -289,7 +289,7 @@ def test_a_script_that_is_not_there_is_found(prepared: Product) -> None:
 def test_what_needs_the_node_shell_is_found_without_one(prepared: Product) -> None:
     prepared.declare({900: template(900), 103: container(103, lxc_options=["lxc.mount.auto:sys:rw"])})
     text, remedy = found("error", "Shell access")
-    assert text.startswith("CT 103 need shell access to the node for lxc_options")
+    assert text.startswith("is needed for lxc_options of CT 103")
     assert "PHOENIX_SHELL=ssh" in remedy
 
 

@@ -25,7 +25,7 @@ def judge_need(catalog: Mapping[int, Declaration]) -> Iterator[Line]:
         keys = sorted({key for ctid in needing for key in catalog[ctid].needs_shell})
         yield error(
             "Shell access",
-            f"CT {listed(needing)} need shell access to the node for {listed(keys)}, and PHOENIX_SHELL is not set",
+            f"is needed for {listed(keys)} of CT {listed(needing)}, and PHOENIX_SHELL is not set",
             "Set PHOENIX_SHELL=ssh, or local on the node itself; or ensure them with --accept-not-applied.",
         )
 

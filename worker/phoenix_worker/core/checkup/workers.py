@@ -59,7 +59,9 @@ def _catalogs(said: Sequence[WorkerFacts], catalog: str) -> Iterator[Line]:
     served = Counter(worker.catalog for worker in said if worker.catalog)
     if without:
         yield error(
-            "Catalog of the workers", f"{listed(without)} have no usable catalog", "See their logs for what is refused."
+            "Catalog of the workers",
+            f"there is no usable one at {listed(without)}",
+            "See their logs for what is refused.",
         )
     if len(served) > 1:
         yield error(
