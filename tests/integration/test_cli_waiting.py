@@ -82,7 +82,7 @@ def test_the_way_to_wait_again_has_all_that_was_given(options: list[str], redis_
     remedies = (
         [failure["remedy"] for failure in json.loads(result.stdout)]
         if "--json" in options
-        else [line.strip() for line in result.stderr.splitlines() if "Wait for it again" in line]
+        else [line.strip() for line in result.stderr.splitlines() if "wait for it again" in line]
     )
     assert result.exit_code == 1
     assert set(remedies) == {
