@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.acceptance.scenes import before, done, failure_of, net0, notes, stand, told, waits_for_task, writes_to
+from tests.acceptance.test_inspect import cli
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
@@ -119,6 +121,15 @@ def test_a_service_that_shows_as_one_only_just_before_the_mark_is_left_alone(pro
     assert product.writes() == []
 
 
+def test_notes_without_room_for_our_line_are_refused_before_the_question(product: Product) -> None:
+    product.declare({900: template(), 103: container(103)})
+    stand(product, 103, description="x" * 8150)
+    product.start_worker()
+    failure = failure_of(product.producer.adopt(103, dry_run=True))
+    assert (failure.cause, product.writes()) == ("notes-too-long", [])
+    assert failure.remedy.startswith("Shorten its notes in Proxmox by ")
+
+
 KILLS = ["effect-done/stop", "effect-done/drop-final-form"]
 
 
@@ -143,3 +154,29 @@ def test_killed_at_each_stage_it_goes_on_where_it_was(product: Product, owned_ke
     assert done(handle.wait(timeout=60)) == [(name, 900) for name in SEALING]
     kinds = [one.kind for one in product.simulator.intervals()]
     assert kinds == ["vzshutdown", "vzdelsnapshot", "vzdelsnapshot", "vztemplate"]
+
+
+@pytest.mark.parametrize("onboot", [0, 1])
+def test_what_stands_where_a_template_is_declared_is_taken_over_as_the_error_says(
+    product: Product, onboot: int
+) -> None:
+    """Whether it is to be cloned from, built again or destroyed; what looks like a service has to be named."""
+    product.declare({900: template(), 901: template(901), 103: container(103), 104: container(104, 901)})
+    stand(product, 900, running=True, onboot=onboot)
+    product.simulator.add_template(901)
+    product.start_worker(PHOENIX_SCRATCH_CTIDS="9000-9099")
+    refusals = [
+        failure_of(product.producer.ensure(103)),
+        failure_of(product.producer.ensure(901)),
+        failure_of(product.producer.rebuild(901)),
+        failure_of(product.producer.destroy(900)),
+    ]
+    assert [failure.cause for failure in refusals] == ["not-ours"] * len(refusals)
+    commands = [re.findall(r"`phoenix-lxc (adopt [^`]+)`", failure.remedy) for failure in refusals]
+    taken = "adopt 900 --seal 900" if onboot else "adopt 900"
+    assert commands == [[taken], ["adopt 901"], ["adopt 901"], [taken]]
+    for command in (taken, "adopt 901"):
+        typed = cli(product, *command.split(), "--yes")
+        assert typed.exit_code == 0, typed.output
+    assert [product.ensure(ctid).outcome for ctid in (103, 901)] == ["created", "updated"]
+    assert product.producer.rebuild(901).wait(timeout=60).outcome == "rebuilt"

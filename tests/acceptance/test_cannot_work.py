@@ -55,6 +55,31 @@ def test_it_is_refused_before_a_template_is_built_for_it(product: Product) -> No
     assert [call for call in product.writes() if not call[1].endswith("/903/clone")] == []
 
 
+def test_a_disabled_storage_is_said_to_be_disabled(product: Product) -> None:
+    product.declare(
+        {
+            900: template(),
+            103: container(103),
+            901: template(901, storage_pool="local-zfs"),
+            104: container(104, 901, clone="linked", storage_pool=None),
+            902: template(902, storage_pool="local-dir"),
+        }
+    )
+    product.simulator.add_template(900)
+    product.simulator.add_template(901, storage="local-zfs")
+    disabled = {103: "local-lvm", 104: "local-zfs", 902: "local"}
+    for name in disabled.values():
+        product.simulator.do(product.simulator.pve.storages[name].update, disable=1)
+    product.start_worker()
+    for ctid, name in disabled.items():
+        for handle in (product.producer.plan(ctid), product.producer.ensure(ctid)):
+            failure = failure_of(handle)
+            assert failure.cause == "storage-offline", failure
+            assert f"storage {name} is disabled" in failure.message
+            assert f"pvesm set {name} --disable 0" in failure.remedy
+    assert product.writes() == []
+
+
 def test_a_change_that_cannot_work_is_refused_before_anything_is_written(product: Product) -> None:
     product.declare({900: template(), 103: container(103)})
     product.start_worker()

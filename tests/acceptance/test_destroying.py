@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +48,20 @@ def test_what_is_ours_is_stopped_and_destroyed_and_absent_is_done(product: Produ
     assert len(product.writes()) == written
     assert product.producer.destroy(900).wait(timeout=60).outcome == "destroyed", "nothing hangs on a full clone's"
     assert product.ensure(103).templates_built == (900,)
+
+
+def test_the_seconds_of_a_destroy_count_the_shutdown_too(product: Product) -> None:
+    product.declare({900: template(), 103: container(103)})
+    product.start_worker()
+    product.ensure(103)
+    product.simulator.set(product.simulator.pve.ct(103), shutdown_secs=1.5)
+    began = time.time()
+    (step,) = product.producer.destroy(103).wait(timeout=60).steps
+    stopped, destroyed = (product.simulator.intervals(kind)[-1] for kind in ("vzshutdown", "vzdestroy"))
+    assert stopped.end is not None
+    assert destroyed.end is not None
+    assert step.seconds >= destroyed.end - stopped.start >= 1.5
+    assert began <= step.started + 0.1
 
 
 def test_what_is_not_ours_or_not_declared_is_left_alone(product: Product) -> None:

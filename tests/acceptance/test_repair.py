@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_worker.proxmox.api import ProxmoxApi
-from tests.acceptance.scenes import done, failure_of, notes
+from tests.acceptance.scenes import done, failure_of, in_line, notes, stand
 from tests.acceptance.test_what_stands_there import admins, clone_order, upid_making
 from tests.support.product import OS_TEMPLATE, container, template
+from tests.support.proxmox import NODE
 from tests.support.root_node import RootNode
 from tests.support.waiting import wait_for
 
@@ -74,6 +75,71 @@ def test_no_lock_is_taken_off_that_may_be_in_use_or_is_not_ours(product: Product
     do(pve.kill_worker, upid)
     handles = [product.producer.ensure(ctid) for ctid in (103, 104)]
     assert [failure_of(handle).cause for handle in handles] == ["locked", "locked"]
+    assert (unlocked(node), pve.destroyed) == ([], [])
+
+
+def test_without_the_door_all_who_wait_for_a_template_with_a_dead_lock_are_told_at_once(product: Product) -> None:
+    waiting = (104, 105)
+    product.declare({900: template(), 103: container(103), **{ctid: container(ctid) for ctid in waiting}})
+    product.simulator.add_template(900, description=notes(900, "template"))
+    pve, do = product.simulator.pve, product.simulator.do
+    pve.ct_secs["clone"] = LONG
+    product.start_worker(PHOENIX_PATIENCE=f"{LONG:g}")
+    first = product.producer.ensure(103)
+    upid = upid_making(product, 103)
+    others = [product.producer.ensure(ctid) for ctid in waiting]
+    wait_for(lambda: in_line(product, "ct/900") == len(waiting))
+    do(pve.kill_worker, upid)
+    failure = failure_of(first)
+    assert (failure.cause, "`pct unlock 103`" in failure.remedy) == ("half-made", True)
+    assert "`pct unlock 900`" in failure.remedy
+    for handle in others:
+        failure = failure_of(handle)
+        assert failure.cause == "locked"
+        assert failure.message.startswith("Unable to clone template 900 on pve1: it is locked (disk)")
+        assert failure.remedy == "Run on pve1: `pct unlock 900`; then send the request again."
+    assert [one.made for one in product.simulator.intervals("vzclone")] == [103]
+    assert pve.destroyed == []
+
+
+ARCHIVE = "backup/vzdump-lxc-103-2026_11_27-12_00_00.tar.zst"
+
+
+def restore(product: Product, ctid: int) -> str:
+    """Restore over what stands there, as an administrator does: until its end that keeps its notes, and is locked."""
+    pve, do = product.simulator.pve, product.simulator.do
+    pve.storages["local"]["volumes"][ARCHIVE] = {"content": "backup", "format": "tar", "size": 1}
+    order = {
+        "node": NODE,
+        "vmid": ctid,
+        "ostemplate": f"local:{ARCHIVE}",
+        "restore": 1,
+        "force": 1,
+        "rootfs": "local-lvm:8",
+        "description": product.config(ctid)["description"],
+        "hostname": product.config(ctid)["hostname"],
+    }
+    upid: str = do(pve._lxc_create, "root@pam", order)
+    return upid
+
+
+def test_what_is_being_restored_or_cloned_by_hand_is_waited_for(product: Product, node: RootNode) -> None:
+    """It carries our marker and `lock: create`, and no creation and no clone of its template runs."""
+    product.declare({900: template(), 103: container(103), 104: container(104)})
+    for ctid in (900, 555):
+        product.simulator.add_template(ctid, description=notes(ctid, "template"))
+    pve = product.simulator.pve
+    stand(product, 103, hostname="ct103", description=notes(103))
+    pve.ct_secs |= {"create": LONG, "clone": LONG}
+    restored = restore(product, 103)
+    cloned = admins(product).clone(clone_order(104, 555, notes(104)))
+    product.start_worker(**node.environ())
+    handles = [product.producer.ensure(ctid) for ctid in (103, 104)]
+    waited_for = {f"upid/{restored}", f"upid/{cloned}"}
+    wait_for(lambda: waited_for <= set(product.redis.hkeys("phoenix:watched")))
+    product.simulator.do(pve.hurry)
+    assert done(handles[0].wait(timeout=60)) == [("configure", 103), ("start", 103)]
+    assert done(handles[1].wait(timeout=60)) == [("configure", 104), ("start", 104)]
     assert (unlocked(node), pve.destroyed) == ([], [])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer import ProgressKind
-from tests.acceptance.scenes import done, failure_of, refused
+from tests.acceptance.scenes import before, done, failure_of, refused
 from tests.support.product import container, example, template
 from tests.support.ssh_node import SshNode, ssh_node
 from tests.support.waiting import wait_for
@@ -242,6 +242,18 @@ def test_a_storage_without_snapshots_is_told(product: Product, ssh_node: SshNode
     assert product.ensure(100).outcome == "unchanged"
 
 
+def test_bind_mounts_are_named_where_they_prevent_a_snapshot(product: Product, ssh_node: SshNode) -> None:
+    declare(product, ct900=template(), ct100=with_features(100, "first", enable_lifecycle_snapshots=True))
+    write_scripts(product, first=LEAVES_A_FILE)
+    product.start_worker(**ssh_node.environ())
+    mounts = {"mp3": "/tank/data,mp=/srv", "mp4": "/tank/more,mp=/opt/"}
+    before(product, "POST", "/100/snapshot", lambda: product.simulator.pve.ct(100).config.update(mounts))
+    obstacle = "Proxmox takes none of a container with bind mounts (/srv, /opt)."
+    assert [warning for warning in product.ensure(100).warnings if "snapshot" in warning] == [
+        f"CT 100 has no snapshot {name}: {obstacle}" for name in ("pre-configured", "final-form")
+    ]
+
+
 def test_without_the_door_what_needs_it_is_refused_and_accepted_on_request(product: Product) -> None:
     declare(product, ct900=template(features=["base"]), ct100=container(100), ct101=with_features(101, "base"))
     write_scripts(product, base=LEAVES_A_FILE)
@@ -275,6 +287,28 @@ def test_scripts_on_the_node_are_run_there_with_the_ctid(product: Product, ssh_n
     assert done(product.ensure(100)) == [("provision", 100)]
     script.unlink()
     assert refused(product, 100).cause == "script-missing"
+
+
+def test_scripts_on_the_node_run_again_for_a_container_that_is_made_again(
+    product: Product, ssh_node: SshNode, tmp_path: Path
+) -> None:
+    """Whoever destroyed the earlier one. What ours left on the node goes with it."""
+    product.simulator.add_template(900)
+    declare(product, ct900=template(), ct100=with_features(100, "base"))
+    script = tmp_path / "install_base.sh"
+    script.write_text(f"#!/bin/sh\necho ran >>{tmp_path}/ran\n")
+    script.chmod(0o755)
+    product.start_worker(**ssh_node.environ(PHOENIX_SCRIPTS=f"{tmp_path}/install_{{feature}}.sh"))
+    assert product.ensure(100).outcome == "created"
+    product.simulator.do(lambda: product.simulator.pve._drop(product.simulator.pve.ct(100)))
+    assert ("provision", 100) in done(product.ensure(100))
+    assert (tmp_path / "ran").read_text() == "ran\n" * 2
+    home = Path(f"{ssh_node._directory}/var/lib/phoenix-lxc/100")
+    assert len(list(home.glob("*/base/*"))) == 2, "a run belongs to a creation"
+    assert product.producer.destroy(100).wait(timeout=60).outcome == "destroyed"
+    assert not home.exists()
+    assert ("provision", 100) in done(product.ensure(100))
+    assert (tmp_path / "ran").read_text() == "ran\n" * 3
 
 
 def test_a_rebuilt_template_has_what_its_scripts_are_now(product: Product, ssh_node: SshNode) -> None:

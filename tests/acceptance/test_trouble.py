@@ -12,6 +12,7 @@ from fakepve.shapes import PRIVILEGES
 
 from phoenix_producer import Producer
 from tests.acceptance.scenes import failure_of, refused
+from tests.acceptance.test_faults import retrying
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import SECRET, TOKEN_ID
 from tests.support.waiting import wait_for
@@ -93,6 +94,29 @@ def test_proxmox_is_away_for_a_while_in_the_middle(product: Product) -> None:
     assert [interval.made for interval in product.simulator.intervals("vzclone")] == [103]
     kinds = {event.kind for event in handle.progress(timeout=10)}
     assert "retrying" in kinds
+
+
+def test_trouble_of_the_node_and_a_snapshot_that_is_being_deleted_are_waited_for(product: Product) -> None:
+    product.declare({900: template(), 103: container(103)})
+    pve, do = product.simulator.pve, product.simulator.do
+    image = "qemu-img: Could not open '/srv/images/900/vm-900-disk-0.raw': No such file or directory"
+    do(pve.fail, "GET", "/local/content", 500, image, times=2)
+    product.start_worker()
+    assert product.ensure(103).outcome == "created"
+
+    product.declare({900: template(), 103: container(103, memory_mb=1024)})
+    do(pve.fail, "GET", "/status/current", 500, "failed to read from command socket: Interrupted system call", times=1)
+    do(pve.snapshot_lock, 103, "snapshot-delete")
+    handle = product.producer.ensure(103)
+    wait_for(lambda: "snapshot-delete" in " ".join(retrying(product, handle)))
+    do(pve.unlock, 103)
+    assert handle.wait(timeout=60).outcome == "updated"
+
+    do(pve.snapshot_lock, 103, "snapshot-delete")
+    gone = product.producer.destroy(103)
+    wait_for(lambda: "snapshot-delete" in " ".join(retrying(product, gone)))
+    do(pve.unlock, 103)
+    assert gone.wait(timeout=60).outcome == "destroyed"
 
 
 def test_redis_that_comes_up_after_the_worker(product: Product, redis_server: RedisServer, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.acceptance.scenes import done, writes_to
+from tests.acceptance.scenes import done, refused, writes_to
 from tests.acceptance.test_converging import redeclare
 from tests.acceptance.test_inspect import cli
 from tests.support.product import OS_TEMPLATE, container, template
@@ -75,3 +75,27 @@ def test_volumes_are_made_grown_and_inherited(product: Product) -> None:
     (drift,) = product.producer.drift([104]).wait(timeout=60)
     assert (drift.warnings, drift.differs) == (stays, False)
     assert (product.ensure(104).outcome, product.ensure(104).warnings) == ("unchanged", ())
+
+
+def test_a_volume_that_the_running_container_cannot_take_needs_a_stop(product: Product) -> None:
+    product.simulator.set(product.simulator.pve, hotplug_refused="apparmor is not available")
+    product.declare({900: template(), 103: container(103)})
+    product.start_worker()
+    product.ensure(103)
+    redeclare(product, 103, volumes=[volume("/srv/data", pool="local-lvm")])
+    failure = refused(product, 103)
+    assert failure.cause == "hotplug"
+    assert "unable to hotplug mp0: apparmor is not available" in failure.message
+    assert failure.remedy.startswith("The container needs a stop for mp0")
+    assert (product.status(103), mounts(product, 103)) == ("running", {})
+
+    redeclare(product, 103, state="stopped")
+    assert [line.partition(" CT ")[0] for line in product.ensure(103, dry_run=True).plan] == [
+        "stop",
+        "configure",
+        "verify",
+    ]
+    assert done(product.ensure(103)) == [("stop", 103), ("configure", 103)]
+    assert mounts(product, 103) == {"/srv/data": "local-lvm 8G"}
+    redeclare(product, 103, state="running")
+    assert done(product.ensure(103)) == [("configure", 103), ("start", 103)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_producer import EnsureFailed
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.connection import Access
@@ -13,11 +14,13 @@ from tests.acceptance.scenes import before, done, failure_of, net0, notes, plann
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
+from tests.support.ssh_node import SshNode, ssh_node
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.support.product import Product
 
+__all__ = ["ssh_node"]
 ADMIN, ADMIN_SECRET = "admin@pve!shell", "0f0f0f0f-0000-4000-8000-000000000000"
 
 
@@ -235,3 +238,42 @@ def test_what_two_dead_workers_left_is_told_with_the_lock_of_the_template_and_at
     assert failure.cause == "half-made"
     assert "`pct unlock 103`" in failure.remedy
     assert "`pct unlock 900`" in failure.remedy
+
+
+def test_notes_that_people_edited_are_still_ours(product: Product) -> None:
+    leading_blank = "  phoenix-lxc: a=b\nrest"
+    product.declare({900: template(), 103: container(103, description=leading_blank), 104: container(104)})
+    product.start_worker()
+    for ctid in (103, 104):
+        product.ensure(ctid)
+        assert product.ensure(ctid).outcome == "unchanged"
+    ours = product.config(104)["description"]
+    theirs = f"phoenix-lxc: owner=bob\r\n\t{ours}  \r\nAsk Ann first.\r\n"
+    product.simulator.pve.ct(104).config["description"] = theirs
+    assert product.ensure(104).outcome == "unchanged"
+    product.declare({900: template(), 104: container(104, memory_mb=1024)})
+    assert product.ensure(104).outcome == "updated"
+    kept, ours = product.config(104)["description"].split("\n\n")
+    assert kept == "phoenix-lxc: owner=bob\nAsk Ann first."
+    assert ours.startswith("phoenix-lxc: ctid=104 ")
+
+
+def test_notes_that_would_be_too_long_are_refused_before_anything_is_made(product: Product, ssh_node: SshNode) -> None:
+    features = [f"feature_{number}" for number in range(20)]
+    folder = product.catalog.parent / "features"
+    folder.mkdir()
+    for feature in features:
+        (folder / f"{feature}.sh").write_text("#!/bin/sh\n")
+    long = container(103, description="x" * 8000, features=features)
+    product.declare({900: template(), 103: long, 104: container(104)})
+    product.start_worker(**ssh_node.environ())
+    failure = refused(product, 103)
+    assert (failure.cause, product.writes()) == ("notes-too-long", [])
+    assert "Proxmox takes 8192" in failure.message
+    with pytest.raises(EnsureFailed, match="Proxmox takes 8192"):
+        product.producer.plan(103).wait(timeout=60)
+    product.ensure(104)
+    written = len(product.writes())
+    product.declare({900: template(), 104: container(104, description="x" * 8000, features=features)})
+    failure = refused(product, 104)
+    assert (failure.cause, len(product.writes())) == ("notes-too-long", written)

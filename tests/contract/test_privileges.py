@@ -62,6 +62,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "task_end": [lambda door, upid: door.task_end(upid)],
     "abort": [lambda door, upid: door.abort(upid)],
     "recent_tasks": [lambda door, _: door.recent_tasks(NODE, 103)],
+    "running_tasks": [lambda door, _: door.running_tasks(NODE)],
     "pool_of": [lambda door, _: door.pool_of(103, "prod")],
     "join_pool": [lambda door, _: door.join_pool(103, "prod")],
     "os_templates": [lambda door, _: door.os_templates(NODE, "local")],
@@ -70,6 +71,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "stop": [lambda door, _: door.stop(NODE, 102)],
     "start": [lambda door, _: door.start(NODE, 103)],
     "convert_to_template": [lambda door, _: door.convert_to_template(NODE, 108)],
+    "privileges": [lambda door, _: door.privileges("/vms")],
     "destroy": [lambda door, _: door.destroy(NODE, 107)],
 }
 SHOWS_LESS = {"Pool.Audit", "Sys.Audit", "Datastore.Audit"}
@@ -137,6 +139,8 @@ def test_without_any_privilege_of_the_role_a_call_that_names_it_is_refused(clust
         trouble(sample, door, upid)
         for privilege in PRIVILEGE.findall(heard[0].needs):
             naming.setdefault(privilege, []).append(sample)
+    assert set(re.findall(r"^\| `(\w+\.\w+)` \|", PAGE, re.MULTILINE)) == SHOWS_LESS
+    assert len(role(PAGE)) - len(SHOWS_LESS) == 14, "the page names their number"
     for privilege in role(PAGE) - SHOWS_LESS:
         simulator.do(simulator.pve.acl.__setitem__, TOKEN_ID, [("/", set(role(PAGE)) - {privilege})])
         assert "proxmox-permission" in (trouble(sample, door, upid) for sample in naming[privilege]), privilege

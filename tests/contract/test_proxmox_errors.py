@@ -55,7 +55,34 @@ SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
         "PHOENIX_SHELL",
     ),
     (400, "Parameter verification failed.", P, "bad-parameter", "catalog"),
-    (400, "hotplug problem - unable to change memory", P, "hotplug", "was not changed"),
+    (400, "Parameter verification failed. mp1: unable to hotplug mp1: mount failed", P, "hotplug", "stop for mp1"),
+    (500, "qemu-img: Could not open '/srv/images/103/vm-103-disk-0.raw': No such file", T, "passing-trouble", ""),
+    (500, "failed to read from command socket: Interrupted system call", T, "passing-trouble", ""),
+    (500, "cfs-lock 'storage-shared' error: got lock request timeout", T, "lock-timeout", ""),
+    (
+        500,
+        "can't add VM 6133 to pool 'agents': cfs-lock 'file-user_cfg' error: got lock request timeout",
+        T,
+        "lock-timeout",
+        "",
+    ),
+    (500, "cfs-lock 'file-user_cfg' error: no quorum!", T, "no-quorum", "nodes"),
+    (500, "can't lock file '/var/lock/pve-manager/pve-storage-local-btrfs' - got timeout", T, "lock-timeout", ""),
+    (500, "Connection reset by peer", T, "passing-trouble", ""),
+    (
+        500,
+        "Unable to create new inotify object: Too many open files",
+        T,
+        "inotify-used-up",
+        "fs.inotify.max_user_instances",
+    ),
+    (
+        500,
+        "unable to create CT 6060 - close (rename) atomic file '/etc/pve/nodes/pb/lxc/6060.conf' failed: File exists",
+        P,
+        "already-exists",
+        "plan",
+    ),
     (501, "Method 'POST /nodes/pve1/lxd' not implemented", P, "not-implemented", "Proxmox VE"),
     (500, "CT 110 already exists on node 'pve'", P, "already-exists", "plan"),
     (500, "VM 110 already exists on node 'pve'", P, "already-exists", "plan"),
@@ -101,6 +128,47 @@ def test_what_is_said_decides(status: int, said: str, kind: type[Exception], cau
     assert said.rstrip(".") in error.message
 
 
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "snapshot",
+        "snapshot-delete",
+        "backup",
+        "migrate",
+        "rollback",
+        "mounted",
+        "fstrim",
+        "disk",
+        "create",
+        "destroyed",
+    ],
+)
+def test_every_lock_of_a_container_is_waited_for(lock: str, simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    simulator.set(simulator.pve.ct(103), lock=lock)
+    with pytest.raises(TransientError, match=rf"CT is locked \({lock}\)") as locked:
+        door.configure(NODE, 103, changes={"memory": "512"}, delete=[], digest=None)
+    assert (locked.value.cause, "pct unlock" in locked.value.remedy) == ("locked", True)
+
+
+def test_trouble_of_the_node_is_found_in_the_log_of_a_task() -> None:
+    log = ("lxc_start: Unable to create new inotify object: Too many open files", "TASK ERROR: startup failed")
+    error = error_of_task("start CT 103 on pve1", TaskEnd("startup for container '103' failed", log))
+    assert (type(error), error.cause) == (T, "inotify-used-up")
+    assert "sysctl -w fs.inotify.max_user_instances=" in error.remedy
+    known = error_of_task("start CT 103 on pve1", TaskEnd("unable to extract: No space left on device", log))
+    assert known.cause == "no-space"
+
+
+def test_a_hotplug_that_is_refused_needs_a_stop(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103, status="running")
+    simulator.set(simulator.pve, hotplug_refused="mount: permission denied")
+    with pytest.raises(PermanentError, match=r"mp0: unable to hotplug mp0: mount: permission denied") as refused:
+        door.configure(NODE, 103, changes={"mp0": "local-lvm:1,mp=/srv"}, delete=[], digest=None)
+    assert refused.value.cause == "hotplug"
+    assert "needs a stop" in refused.value.remedy
+
+
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.cause} {row.pattern} {row.statuses}")
 def test_every_row_has_a_cause_and_a_remedy(row: Row) -> None:
     assert row.cause
@@ -117,6 +185,9 @@ def test_whether_it_was_done_is_unknown_when_the_answer_is_lost(status: int) -> 
 ENDS: list[tuple[str, type[Exception], str]] = [
     # (exit status, kind, cause)
     ("unexpected status", T, "proxmox-worker-died"),
+    ("CT is locked (snapshot-delete)", T, "locked"),
+    ("cfs-lock 'storage-shared' error: got lock request timeout", T, "lock-timeout"),
+    ("qemu-img: Could not open '/srv/images/900/base-900-disk-0.raw': No such file", P, "proxmox-error"),
     ("CT is locked (backup)", T, "locked"),
     ("can't lock file '/run/lock/lxc/pve-config-133.lock' - got timeout", T, "lock-timeout"),
     ("clone failed: interrupted by signal", P, "aborted"),

@@ -6,10 +6,12 @@ import logging
 import os
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import Proxmox, TaskEnd
 from phoenix_worker.proxmox.api import ProxmoxApi
@@ -35,6 +37,33 @@ def test_running_tasks_are_listed_newest_first_with_the_name_of_the_token(simula
     assert (resize.kind, resize.running) == ("resize", False)
     assert {start.user, resize.user} == {TOKEN_ID} == {door.whoami()}
     assert start.started == simulator.pve.tasks[started]["starttime"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "guest", "makes_it"),
+    [
+        ("vzcreate", 103, True),
+        ("vzrestore", 103, True),
+        ("vzmigrate", 103, True),
+        ("vzmtunnel", 103, True),
+        ("qmcreate", 103, True),
+        ("qmrestore", 103, True),
+        ("qmclone", 103, True),
+        ("qmigrate", 103, True),
+        ("vzclone", 900, True),
+        ("vzclone", 555, True),
+        ("vzrestore", 104, False),
+        ("vzstart", 103, False),
+        ("vzdump", 103, False),
+    ],
+)
+def test_every_task_that_can_hold_the_lock_of_a_new_container(
+    kind: str, guest: int, makes_it: bool, simulator: Simulator, door: Proxmox
+) -> None:
+    pve = simulator.pve
+    upid = simulator.do(pve.task, NODE, kind, guest, "root@pam", partial(pve.pause, 600))
+    simulator.do(pve.task, NODE, "vzclone", 700, TOKEN_ID, partial(pve.pause, 600))
+    assert [task.upid for task in running_makers(door, 103, (NODE, NODE), 900)] == ([upid] if makes_it else [])
 
 
 def test_the_tail_of_a_long_log_is_kept(simulator: Simulator, door: Proxmox) -> None:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.local_shell import LocalShell
+from phoenix_worker.proxmox.ssh_errors import unable_to_connect
 from phoenix_worker.proxmox.ssh_shell import SshShell
+from tests.support.certificates import serving
 from tests.support.proxmox import NODE
 from tests.support.ssh_node import SshNode, access_to
 from tests.support.waiting import wait_for
@@ -146,6 +148,39 @@ def test_a_key_with_a_passphrase(node: SshNode, tmp_path: Path) -> None:
 
 def test_a_key_file_that_is_gone(node: SshNode, tmp_path: Path) -> None:
     assert refusal(SshShell(access_to(node, key_file=tmp_path / "gone"))).cause == "shell-settings"
+
+
+@pytest.mark.parametrize("content", [b"not a key", b"ssh-ed25519 AAAAC3Nz phoenix"], ids=["nothing", "public"])
+def test_a_key_file_that_has_no_private_key(node: SshNode, tmp_path: Path, content: bytes) -> None:
+    key = tmp_path / "no_key"
+    key.write_bytes(content)
+    error = refusal(SshShell(access_to(node, key_file=key)))
+    assert (error.cause, "PHOENIX_SHELL_KEY_FILE" in error.remedy) == ("shell-settings", True)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"host ssh-ed25519 notbase64!!\n"], ids=["bytes", "line"])
+def test_known_hosts_that_cannot_be_read(node: SshNode, tmp_path: Path, content: bytes) -> None:
+    known = tmp_path / "known"
+    known.write_bytes(content)
+    error = refusal(SshShell(access_to(node, known_hosts=known)))
+    assert (error.cause, "PHOENIX_SHELL_KNOWN_HOSTS" in error.remedy) == ("shell-settings", True)
+
+
+@pytest.mark.parametrize("what", ["key_file", "known_hosts"])
+def test_a_directory_where_a_file_is_meant(node: SshNode, tmp_path: Path, what: str) -> None:
+    assert refusal(SshShell(access_to(node, **{what: tmp_path}))).cause == "shell-settings"
+
+
+def test_a_port_that_is_no_ssh_server_is_said_to_be_none(node: SshNode) -> None:
+    with serving(None) as port, pytest.raises(TransientError) as caught:
+        SshShell(access_to(node, addresses={NODE: ("127.0.0.1", port)})).run(NODE, ["true"])
+    assert caught.value.cause == "shell-unreachable"
+    assert "no SSH server" in caught.value.remedy
+
+
+def test_a_name_that_nobody_knows_is_said_to_be_unknown() -> None:
+    error = unable_to_connect("Unable to look", socket.gaierror(-2, "Name or service not known"))
+    assert (error.cause, "DNS" in error.remedy) == ("shell-unreachable", True)
 
 
 def test_a_node_that_does_not_answer(node: SshNode) -> None:

@@ -72,6 +72,10 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """Seconds that the start of any container takes."""
         self.said_in = SaidIn.BOTH
         self.redirect_to = ""
+        self.foreign: tuple[str, Any] | None = None
+        """The end of a path, and the `data` that every GET of such a path is answered with."""
+        self.numbers_as_words = False
+        """Whether numbers come in quotes, as Perl sends those that were used as words."""
         self.resources_lag = True
         """`/cluster/resources` shows name, status, lock and template flag as of the last `refresh_resources`."""
         self.stale_rows: list[dict[str, Any]] = []
@@ -87,6 +91,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """The parameters of every destroy."""
         self.aborted: list[str] = []
         """The UPIDs that a client asked to stop."""
+        self.hotplug_refused = ""
+        """Why the node's kernel refuses every volume that is added to a running container."""
         self.appliances: list[str] = []
         """The file names in the index of OS templates."""
         self.bridges = {"vmbr0"}
@@ -167,7 +173,11 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def _wire(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
         if self.redirect_to:
             raise web.HTTPFound(self.redirect_to)
+        if self.foreign is not None and request.method == "GET" and request.path.endswith(f"/{self.foreign[0]}"):
+            return web.json_response({"data": self.foreign[1]})
         response: web.Response = await handler(request)
+        if self.numbers_as_words and response.content_type == "application/json":
+            response.text = json.dumps(_in_words(json.loads(response.text or "null")))
         if response.status == web.HTTPUnauthorized.status_code:
             response.text = ""
         elif response.status >= web.HTTPBadRequest.status_code and response.content_type == "application/json":
@@ -193,6 +203,15 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
             config["description"] += "\n"
         return config
 
+    async def _update_config(
+        self, ct: Any, user: str, values: dict[str, Any], deletes: list[str], reverts: list[str]
+    ) -> None:
+        volumes = [key for key in values if key.startswith("mp") and key not in ct.config]
+        if volumes and ct.status == "running" and self.hotplug_refused:
+            wrong = {key: f"unable to hotplug {key}: {self.hotplug_refused}" for key in volumes}
+            raise PveError(400, "Parameter verification failed.", wrong)
+        await super()._update_config(ct, user, values, deletes, reverts)
+
     # What `phoenix-lxc check` reads
 
     def _routes_checkup(self) -> list[tuple[str, str, Any]]:
@@ -202,8 +221,10 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
             ("GET", "/nodes/{node}/certificates/info", self._certificates),
         ]
 
-    async def _bridges(self, _v: dict[str, Any], _user: str) -> list[dict[str, Any]]:
-        return [{"iface": bridge, "type": "bridge", "active": 1} for bridge in sorted(self.bridges)]
+    async def _bridges(self, _v: dict[str, Any], user: str) -> list[dict[str, Any]]:
+        """As `PVE::API2::Network` lists them: without those that the user may not use."""
+        seen = (one for one in sorted(self.bridges) if self.allowed(user, f"/sdn/zones/localnetwork/{one}", "SDN.Use"))
+        return [{"iface": bridge, "type": "bridge", "active": 1} for bridge in seen]
 
     async def _time(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
         now = int(time.time() + self.clock_ahead)
@@ -229,11 +250,18 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def _lxc_create(self, user: str, v: dict[str, Any]) -> Any:
         self.creates.append(dict(v))
         self.cloned_from.pop(int(v["vmid"]), None)
-        if v.get("unprivileged") is None:
+        if v.get("tags") is not None:
+            self.require(user, f"/vms/{v['vmid']}", "VM.Config.Options")
+        if v.get("unprivileged") is None and not v.get("restore"):
             raise PveError(
                 400, "Parameter verification failed.", {"unprivileged": "its default depends on the version"}
             )
-        return await super()._lxc_create(user, v)
+        overwritten = self.ct(int(v["vmid"])) if v.get("restore") and v.get("force") else None
+        upid = await super()._lxc_create(user, v)
+        if overwritten is not None:
+            # Until the archive is unpacked, what is overwritten stays as it is, but for its lock.
+            self.ct(int(v["vmid"])).config = {**overwritten.config, "lock": "create"}
+        return upid
 
     async def _lxc_clone(self, user: str, v: dict[str, Any]) -> Any:
         source = self.ct(int(v["vmid"]))
@@ -257,6 +285,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     def _drop(self, ct: Any) -> None:
         super()._drop(ct)
         self._firewalls.pop(ct.vmid, None)
+        for who, grants in (self.acl or {}).items():
+            self.acl[who] = [grant for grant in grants if grant[0] != f"/vms/{ct.vmid}"]
 
     def _link(self, clone: Any) -> None:
         """Name a linked clone's volumes as storages do that know whose clones they are."""
@@ -272,6 +302,12 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
         for base in bases:
             if any(volume.startswith(f"{base}/") for volume in volumes):
                 raise TaskError(f"base volume '{base.partition(':')[2]}' is still in use by linked clones")
+
+    def _refuse_bind_mounts(self, ctid: int) -> None:
+        """Fail as `PVE::LXC::Config::has_feature` does: what is no volume of a storage has no snapshots."""
+        config = self.ct(ctid).config
+        if any(key.startswith("mp") and value.startswith("/") for key, value in config.items()):
+            raise TaskError("snapshot feature is not available")
 
     def _need_linked_clones(self, rootfs: str) -> None:
         volume = parse_mount(rootfs)["volume"]
@@ -316,7 +352,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def task(
         self, node: str, ttype: str, tid: int | str, user: str, body: Callable[[], Coroutine[Any, Any, Any]], **how: Any
     ) -> str:
-        work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate"} else None
+        refusals = {"vzdestroy": self._refuse_used_bases, "vzsnapshot": self._refuse_bind_mounts}
+        work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate", "vzrestore"} else None
         entry = Interval("", ttype, str(tid), user, time.monotonic(), made=made.vmid if made else None)
 
         async def watched() -> Any:
@@ -324,8 +361,8 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
                 if self.task_failures[ttype]:
                     self._undo(ttype, str(tid), made)
                     raise TaskError(self.task_failures[ttype].pop(0))
-                if ttype == "vzdestroy":
-                    self._refuse_used_bases(int(tid))
+                if ttype in refusals:
+                    refusals[ttype](int(tid))
                 work.task = asyncio.ensure_future(body())
                 note = await work.task
                 if ttype == "vzclone" and made is not None:
@@ -381,3 +418,12 @@ class StrictPve(FakePve):  # type: ignore[misc] # fakepve publishes no types
             raise PveError(400, "Parameter verification failed.", {"upid": "no such task"})
         task: dict[str, Any] = super()._get_task(request)
         return task
+
+
+def _in_words(value: Any) -> Any:
+    """The same with every number in quotes."""
+    if isinstance(value, dict):
+        return {key: _in_words(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_in_words(one) for one in value]
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

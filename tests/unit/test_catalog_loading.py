@@ -221,6 +221,14 @@ def test_a_firewall_that_will_not_do_what_was_meant_is_warned_of(tmp_path: Path,
     assert words in str(advice)
 
 
+def test_snapshots_that_bind_mounts_prevent_are_warned_of(tmp_path: Path) -> None:
+    mounts = [{"host_path": "/tank/data", "container_path": "/srv"}]
+    declared = template(mount_points=mounts, enable_lifecycle_snapshots=True)
+    (advice,) = warnings(tmp_path, {"103": declared})
+    assert (advice.ctid, "bind mounts" in advice.problem) == (103, True)
+    assert warnings(tmp_path, {"103": template(mount_points=mounts)}) == ()
+
+
 def test_the_hash_stays_when_a_later_version_knows_more_keys() -> None:
     declared = Declaration(103, "ct", Role.CONTAINER, "pve", clone_from=900, memory_mb=512)
     assert declaring._hash(declared) == "89d94d965b8cc6c1"

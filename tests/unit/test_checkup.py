@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.catalog.declaration import Volume
+from phoenix_worker.core.allowed.grants import Need
 from phoenix_worker.core.checkup import cluster, privileges, redis, workers
 from phoenix_worker.core.checkup.line import Level, listed
-from phoenix_worker.core.checkup.privileges import Need
 from phoenix_worker.core.checkup.workers import WorkerFacts
 from tests.support.declared import DECLARED, MINIMAL
 
@@ -94,7 +94,7 @@ def test_versions_of_proxmox_that_were_not_tried_are_told(version: str, wrong: l
 
 def test_a_storage_without_os_templates_is_told() -> None:
     catalog = {900: declared(900, os_template="store:vztmpl/x.tar.zst")}
-    store = cluster.Storage("store", "dir", frozenset({"iso"}), usable=True, free_gib=100.0)
+    store = cluster.Storage("store", "dir", frozenset({"iso"}), free_gib=100.0)
     node = cluster.NodeFacts("pve1", storages={"store": store}, appliances=frozenset({"x.tar.zst"}))
     said = [line for line in cluster.judge_node(node, catalog, catalog) if line.about.startswith("OS template")]
     assert [line.remedy for line in said] == ["pvesm set store --content iso,vztmpl"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -353,6 +354,16 @@ def test_what_is_asked_to_be_adopted(
     assert judge(declared, seen, purpose=Purpose.SEAL).action is by_name
     if then is not by_name:
         assert "`phoenix-lxc adopt 103 --seal 103`" in verdict.remedy
+
+
+@pytest.mark.parametrize("row", TABLE)
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_remedy_names_no_adoption_that_would_be_refused(row: str, purpose: Purpose) -> None:
+    declared, seen, creating, _, _ = TABLE[row]
+    verdict = judge(declared, seen, creating=creating, purpose=purpose)
+    for command in re.findall(r"`phoenix-lxc (adopt [^`]+)`", verdict.remedy):
+        adopting = Purpose.SEAL if "--seal" in command else Purpose.ADOPT
+        assert judge(declared, seen, purpose=adopting).action is Action.MARK
 
 
 @pytest.mark.parametrize("row", TABLE)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from phoenix_producer.contract import DesiredState
-from phoenix_worker.catalog.declaration import Declaration, Network, Role
+from phoenix_worker.catalog.declaration import Declaration, Network, Role, Script
 from phoenix_worker.core.allowed.ownership import Creating, judge
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import Marker, Stage, write_marker
@@ -29,6 +29,7 @@ ROOT = replace(CONTAINER, clone_from=None, os_template="local:vztmpl/debian.tar.
 TEMPLATE = replace(ROOT, role=Role.TEMPLATE)
 ROOTED = replace(ROOT, root_features=("keyctl=1",), raw_lines=(("lxc.cap.keep", "a"), ("lxc.cap.keep", "b")))
 STOPPED = replace(CONTAINER, state=DesiredState.STOPPED)
+SCRIPTED = replace(STOPPED, scripts=(Script("setup", "setup.sh", "5c", ""),))
 ABSENT = Observation(103, "pve1", Presence.ABSENT)
 NET0 = "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01,ip=dhcp,type=veth"
 DISK, BASE = "local-lvm:vm-103-disk-0,size=16G", "local-lvm:base-103-disk-0,size=16G"
@@ -61,7 +62,10 @@ def names(declared: Declaration, seen: Observation, *, adopt: bool = False) -> l
         (CONTAINER, here(running=False), ["start", "verify"]),
         (CONTAINER, here(running=False, memory="512"), ["configure", "start", "verify"]),
         (STOPPED, here(), ["stop", "verify"]),
-        (STOPPED, here(memory="512"), ["configure", "stop", "verify"]),
+        (STOPPED, here(memory="512"), ["stop", "configure", "verify"]),
+        (replace(STOPPED, hash="h2"), here(), ["configure", "stop", "verify"]),
+        (SCRIPTED, here(), ["provision", "stop", "verify"]),
+        (SCRIPTED, here(memory="512"), ["stop", "configure", "start", "provision", "stop", "verify"]),
         (STOPPED, here(running=False), []),
         (CONTAINER, here(running=False, template="1"), ["configure", "start", "verify"]),
     ],

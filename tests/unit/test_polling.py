@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from phoenix_worker.durable import polling
@@ -54,3 +56,37 @@ def test_what_was_seen_late_is_learned_by_the_next_few(real: float) -> None:
     assert seen[2][0] <= 2 * polling.allowance(real)
     assert max(late for late, _ in seen[3:]) <= polling.allowance(real)
     assert max(looks for _, looks in seen[1:]) <= 25
+
+
+def early_looks(usual: float, until: float) -> list[float]:
+    """When a job of a kind that takes `usual` seconds is looked at before that, up to `until`."""
+    lengths = [usual] * polling.REMEMBERED
+    at, looks = 0.0, []
+    while (pause := polling.early_look(lengths, at)) is not None and at < until:
+        at += pause
+        assert polling.is_early(lengths, at)
+        looks.append(at)
+    return looks
+
+
+@pytest.mark.parametrize("usual", [2.0, 22.0, 600.0, 3600.0])
+def test_a_fast_failure_of_a_slow_kind_is_seen_early(usual: float) -> None:
+    assert early_looks(usual, until=1.0) == [1.0]
+
+
+@pytest.mark.parametrize("usual", [0.3, 1.0, 22.0, 100.0, 600.0, 3600.0])
+def test_early_looks_are_one_a_minute_and_the_first_three(usual: float) -> None:
+    looks = early_looks(usual, until=usual)
+    assert len(looks) <= min(3, usual) + usual / 60
+    assert not looks or usual - looks[-1] >= min(0.1 * usual, 60.0) - 1
+
+
+@pytest.mark.parametrize("usual", [600.0, 3600.0])
+def test_no_failure_of_a_long_job_is_late_by_more_than_two_minutes(usual: float) -> None:
+    looks = [0.0, *early_looks(usual, until=usual), usual]
+    assert max(after - before for before, after in pairwise(looks)) <= 120
+
+
+def test_what_was_never_seen_has_no_early_looks() -> None:
+    assert polling.early_look([], 0.0) is None
+    assert not polling.is_early([], 0.0)

@@ -12,6 +12,7 @@ from phoenix_worker.actions.look import look, permit, what_stays
 from phoenix_worker.core.allowed.ownership import Action, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.step_names import MAKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
     declared, all of it is.
     """
     began = time.time()
-    made_just_now = any(step["ctid"] == declaration.ctid for step in task.steps_done())
+    made_just_now = any(step["ctid"] == declaration.ctid and step["name"] in MAKING for step in task.steps_done())
     seen, verdict = look(task, declaration, adopt=adopted, power=not made_just_now)
     permit(may_write(verdict), verdict, f"configure CT {declaration.ctid}")
     seen = with_surroundings(task.proxmox, declaration, seen, new=made_just_now)

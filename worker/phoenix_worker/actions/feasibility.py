@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core.allowed import grants
 from phoenix_worker.core.planned.feasibility import Origin, cannot_change, cannot_work, needs_of_change
+from phoenix_worker.core.planned.notes import too_long
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,11 +40,21 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
             return
 
 
+def refuse_vanishing_grants(task: PhoenixTask, template: Declaration, scratch: Declaration) -> None:
+    """Raise PermanentError for a template that the token may delete and not make again."""
+    needs = grants.of_rebuild(template, scratch)
+    places = {grants.ALL_GUESTS, *(need.or_on for need in needs if need.or_on is not None)}
+    held = {place: task.proxmox.privileges(place) for place in sorted(places)}
+    grants.refuse_vanishing(template, needs, held, task.proxmox.whoami())
+
+
 def refuse_what_cannot_change(task: PhoenixTask, declaration: Declaration, seen: Observation) -> None:
-    """Raise PermanentError for a container that stands there and is to have what its node has not.
+    """Raise PermanentError for a container that stands there and is to have what its node, or its notes, have not.
 
     Nothing is asked when nothing of the kind is to change; before it refuses, the offer is asked for anew.
     """
+    if (problem := too_long(declaration, seen)) is not None:
+        raise problem
     needs = needs_of_change(declaration, seen)
     if not needs or cannot_change(declaration, needs, task.offering.on(declaration.node)) is None:
         return

@@ -6,7 +6,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
-from phoenix_worker.actions.repair import can_clear, clear, running_makers
+from phoenix_worker.actions.makers import ORDERED
+from phoenix_worker.actions.repair import can_clear, clear, makers_of
 from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Verdict, judge
 from phoenix_worker.core.differs.outdated import outdated
 from phoenix_worker.core.differs.undeclared import undeclared
@@ -173,7 +174,7 @@ def _survey(task: PhoenixTask, declaration: Declaration, adopt: bool, purpose: P
 def _maker(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[Creating, str]:
     """Find the task that makes a CTID with `lock: create`. Without our marker a creation is not proved to be ours."""
     for attempt in ("first", "second"):
-        makers = running_makers(task, declaration)
+        makers = makers_of(task, declaration)
         if makers:
             break
         if attempt == "first":
@@ -182,7 +183,7 @@ def _maker(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tu
         return Creating.NOBODY, ""
     marker = seen.marker
     me = task.proxmox.whoami()
-    ours = [maker.upid for maker in makers if maker.user == me]
+    ours = [maker.upid for maker in makers if maker.user == me and maker.kind in ORDERED]
     if ours and marker is not None and marker.ctid == seen.ctid:
         return Creating.OURS, ours[0]
     return Creating.ANOTHER, makers[0].upid

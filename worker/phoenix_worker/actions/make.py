@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.look import look, permit
-from phoenix_worker.actions.repair import can_clear, clear, free_template, go_on_clearing
+from phoenix_worker.actions.repair import can_clear, clear, free_template, go_on_clearing, makers_of, refuse_dead_lock
 from phoenix_worker.core.allowed.ownership import Creating, judge
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.step_names import StepName
@@ -121,7 +121,9 @@ def _post(
         return recover.posted(order.send())
     except TransientError as error:
         if error.cause == _LOCKED and declaration.clone_from is not None:
-            free_template(task, declaration.node, declaration.clone_from)
+            node = declaration.template_node or declaration.node
+            if not free_template(task, node, declaration.clone_from):
+                refuse_dead_lock(task, node, declaration.clone_from)
         raise
     except PermanentError as error:
         if error.cause != _ALREADY_EXISTS:
@@ -143,6 +145,8 @@ def _clear_up(task: PhoenixTask, declaration: Declaration, error: TransientError
     seen = task.proxmox.observe(node, declaration.ctid)
     if seen.lock != "create":
         return
+    if makers_of(task, declaration):
+        raise TransientError(f"CT {seen.ctid} on {node} is being created by another task.", cause="being-created")
     verdict = judge(declaration, seen, creating=Creating.NOBODY)
     if not can_clear(task, seen, verdict):
         refusal = verdict.refusal()
@@ -151,4 +155,4 @@ def _clear_up(task: PhoenixTask, declaration: Declaration, error: TransientError
         raise refusal from error
     clear(task, declaration)
     if source is not None:
-        free_template(task, node, source)
+        free_template(task, declaration.template_node or node, source)

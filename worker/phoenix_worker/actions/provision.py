@@ -38,20 +38,21 @@ def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, r
     def missing() -> dict[str, Any]:
         seen, verdict = look(task, declaration, adopt=adopted, power=False)
         permit(may_start(verdict), verdict, f"provision CT {declaration.ctid}")
-        ran = seen.marker.scripts if seen.marker else ()
-        return {"names": [script.name for script in scripts_to_run(wanted, seen.marker)], "first": not ran}
+        ran, creation = (seen.marker.scripts, seen.marker.creation) if seen.marker else ((), "")
+        names = [script.name for script in scripts_to_run(wanted, seen.marker)]
+        return {"names": names, "first": not ran, "creation": creation}
 
     todo = task.once("todo", missing)
     warnings = keep(task, declaration, BEFORE) if declaration.snapshots and todo["first"] else ()
     for script in wanted.scripts:
         if script.name in todo["names"]:
-            _run(task, declaration, script)
+            place = Place(declaration.node, declaration.ctid, on_node=script.on_node, creation=todo.get("creation", ""))
+            _run(task, declaration, script, place)
             _record(task, declaration, script, adopted=adopted)
     return warnings
 
 
-def _run(task: PhoenixTask, declaration: Declaration, script: Script) -> None:
-    place = Place(declaration.node, declaration.ctid, on_node=script.on_node)
+def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Place) -> None:
     shell = _shell(task, declaration)
     begun = task.once(f"start {script.name}", lambda: _start(shell, place, declaration, script, task.creation))
     watch = {

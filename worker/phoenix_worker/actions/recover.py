@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.observation import Presence
 
@@ -80,6 +81,9 @@ def _made(
     if seen.lock != "create" or (marker is not None and not ours):
         return None
     found = _running_task(proxmox, node, tasks_of, kind, when)
+    source = None if tasks_of == ctid else tasks_of
+    if found is None and ours and running_makers(proxmox, ctid, (node,), source):
+        raise TransientError(f"CT {ctid} on {node} is being created by another task.", cause="being-created")
     if found is None and ours:
         raise TransientError(
             f"CT {ctid} on {node} is half-made, and no running task is creating it.",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.core.allowed.linked import linked_by_name, may_be_linked, storages_of
 from phoenix_worker.core.allowed.ownership import Action, Purpose, may_destroy, may_drop_snapshots, refuse_linked
-from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.proxmox import scripts
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.allowed.ownership import Verdict
     from phoenix_worker.core.model.observation import Observation
+
+logger = logging.getLogger(__name__)
 
 _IS_GONE = frozenset({"missing", "task-forgotten"})
 
@@ -42,7 +46,18 @@ def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dic
     except PermanentError as error:
         if error.cause not in _IS_GONE or task.proxmox.observe_template(node, ctid).presence is not Presence.ABSENT:
             raise
+    task.once("clear", lambda: _clear(task, declaration))
     return posted
+
+
+def _clear(task: PhoenixTask, declaration: Declaration) -> None:
+    """Remove what scripts for it left on the node. It is gone: what cannot be removed there is only logged."""
+    if task.shell is None or not any(script.on_node for script in declaration.scripts):
+        return
+    try:
+        scripts.clear(task.shell, scripts.Place(declaration.node, declaration.ctid, on_node=True))
+    except (PermanentError, TransientError) as error:
+        logger.warning("%s", error)
 
 
 def drop(task: PhoenixTask, declaration: Declaration, snapshot: str) -> None:

@@ -10,6 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.core.allowed.ownership import Action, Creating, judge, may_destroy
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
@@ -29,14 +30,10 @@ _DESTROY_SECONDS = 15.0
 _PAUSE = 0.1
 
 
-def running_makers(task: PhoenixTask, declaration: Declaration) -> list[ProxmoxTask]:
-    """List the tasks that may be making a CTID now: a creation of it, or a clone of its template (named by source)."""
-    node, source = declaration.node, declaration.clone_from
-    tasks = [entry for entry in task.proxmox.recent_tasks(node, declaration.ctid) if entry.kind == "vzcreate"]
-    if source is not None:
-        clones = task.proxmox.recent_tasks(declaration.template_node or node, source)
-        tasks += [entry for entry in clones if entry.kind == "vzclone"]
-    return [entry for entry in tasks if entry.running]
+def makers_of(task: PhoenixTask, declaration: Declaration) -> list[ProxmoxTask]:
+    """List the tasks that may be making a declared CTID now."""
+    nodes = (declaration.node, declaration.template_node or declaration.node)
+    return running_makers(task.proxmox, declaration.ctid, nodes, declaration.clone_from)
 
 
 def can_clear(task: PhoenixTask, seen: Observation, verdict: Verdict) -> bool:
@@ -60,7 +57,7 @@ def go_on_clearing(task: PhoenixTask, declaration: Declaration) -> None:
     if f"?{_step(declaration)}" in task.running.journal:
         clear(task, declaration)
         if declaration.clone_from is not None:
-            free_template(task, declaration.node, declaration.clone_from)
+            free_template(task, declaration.template_node or declaration.node, declaration.clone_from)
 
 
 def free_template(task: PhoenixTask, node: str, template: int) -> bool:
@@ -69,20 +66,36 @@ def free_template(task: PhoenixTask, node: str, template: int) -> bool:
     The task holds the template's lane, so that no clone of ours begins meanwhile. Returns whether it is free now.
     """
     seen = task.proxmox.observe_template(node, template)
-    if task.shell is None or seen.lock != "disk" or not seen.is_ours:
+    dead = _dead_clone(task, seen)
+    if task.shell is None or dead is None or not seen.is_ours or dead.user != task.proxmox.whoami():
         return False
-    tasks = task.proxmox.recent_tasks(node, template)
-    clones = [entry for entry in tasks if entry.kind == "vzclone"]
-    if not clones or clones[0].user != task.proxmox.whoami():
-        return False
-    end = task.proxmox.task_end(clones[0].upid)
-    if end is None or end.exit_status != _DIED:
-        return False
-    logger.warning(
-        "The Proxmox process of task %s died. Removing the lock that it left on template %d.", clones[0].upid, template
-    )
+    words = "The Proxmox process of task %s died. Removing the lock that it left on template %d."
+    logger.warning(words, dead.upid, template)
     RootCommands(task.shell, node).unlock(template)
     return True
+
+
+def refuse_dead_lock(task: PhoenixTask, node: str, template: int) -> None:
+    """Raise PermanentError for a template that stays locked: the worker that was cloning it died."""
+    dead = _dead_clone(task, task.proxmox.observe_template(node, template))
+    if dead is None:
+        return
+    raise PermanentError(
+        f"Unable to clone template {template} on {node}: it is locked (disk), and the Proxmox worker died that was "
+        f"cloning it ({dead.upid}).",
+        cause="locked",
+        remedy=f"Run on {node}: `pct unlock {template}`; then send the request again.",
+    )
+
+
+def _dead_clone(task: PhoenixTask, template: Observation) -> ProxmoxTask | None:
+    """Return the last clone of a template, if its worker died and left its lock there."""
+    if template.lock != "disk":
+        return None
+    tasks = task.proxmox.recent_tasks(template.node, template.ctid)
+    last = next((entry for entry in tasks if entry.kind == "vzclone"), None)
+    end = None if last is None else task.proxmox.task_end(last.upid)
+    return last if end is not None and end.exit_status == _DIED else None
 
 
 def _step(declaration: Declaration) -> str:
@@ -95,7 +108,7 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
     seen = task.proxmox.observe_template(node, ctid)
     if seen.presence is Presence.ABSENT:
         return time.time()
-    if running_makers(task, declaration):
+    if makers_of(task, declaration):
         why = "a Proxmox task may still be creating it"
         raise TransientError(f"Unable to remove the half-made CT {ctid} on {node}: {why}.", cause="being-created")
     verdict = judge(declaration, seen, creating=Creating.NOBODY)

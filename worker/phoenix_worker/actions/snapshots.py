@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
+from phoenix_worker.core.differs.volumes import mounted
 from phoenix_worker.core.model.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -35,5 +36,14 @@ def keep(task: PhoenixTask, declaration: Declaration, name: str) -> tuple[str, .
     except PermanentError as error:
         if _NOT_AVAILABLE not in error.message:
             raise
-        return (f"CT {ctid} has no snapshot {name}: the storage of its disks on {node} cannot take any.",)
+        return (f"CT {ctid} has no snapshot {name}: {_obstacle(task, declaration)}.",)
     return ()
+
+
+def _obstacle(task: PhoenixTask, declaration: Declaration) -> str:
+    """Say what prevents a snapshot: Proxmox says the same of storages and of bind mounts."""
+    node, ctid = declaration.node, declaration.ctid
+    mounts = mounted(task.proxmox.observe_template(node, ctid).config)
+    if bound := ", ".join(path for path, mount in mounts.items() if not mount.storage):
+        return f"Proxmox takes none of a container with bind mounts ({bound})"
+    return f"the storage of its disks on {node} cannot take any"

@@ -46,6 +46,17 @@ def advise_origins(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
             yield Advice(ctid, problem, "Remove one of these keys.")
 
 
+def advise_snapshots(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
+    """Point out snapshots that Proxmox will not take, because of bind mounts."""
+    never_runs = templates(entries)
+    for ctid, parsed in entries.items():
+        if parsed.entry.enable_lifecycle_snapshots and parsed.entry.mount_points and ctid not in never_runs:
+            problem = (
+                "enable_lifecycle_snapshots has no effect: Proxmox takes no snapshot of a container with bind mounts."
+            )
+            yield Advice(ctid, problem, "Remove it, or declare a volume in place of mount_points.")
+
+
 def advise_firewalls(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
     """Point out firewalls that let nobody in."""
     for ctid, parsed in entries.items():

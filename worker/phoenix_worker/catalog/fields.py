@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _CTID = re.compile(r"[1-9][0-9]{2,8}")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_MARKER = re.compile(r"^phoenix-lxc:", re.MULTILINE)
+_MARKER = re.compile(r"\s*phoenix-lxc:.*\bctid=")
 _MULTICAST = 1
 _PORTS = 65535
 _POINT_TO_POINT = 31
@@ -168,8 +168,8 @@ def _below_root(value: str) -> str:
 
 
 def _description(value: str) -> str:
-    if _MARKER.search(value):
-        raise refused("has a line that begins with phoenix-lxc:, as our own marker does", "Word that line differently.")
+    if any(map(_MARKER.match, value.splitlines())):
+        raise refused("has a line that begins as our own marker does", "Word that line differently.")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Files as they were when they were read. A change meanwhile is seen, also one that leaves time and size as before."""
+"""Files as they were when they were read. A change meanwhile is seen, also one that leaves time and size alone."""
 
 from __future__ import annotations
 

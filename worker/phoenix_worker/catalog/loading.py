@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog.advice import advise_firewalls, advise_origins, advise_templates, advise_volumes
+from phoenix_worker.catalog.advice import (
+    advise_firewalls,
+    advise_origins,
+    advise_snapshots,
+    advise_templates,
+    advise_volumes,
+)
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.entry import ParsedEntry, entry_advice, parse_entry
 from phoenix_worker.catalog.fields import parse_ctid
@@ -154,6 +160,7 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
     yield from advise_templates(entries)
     yield from advise_volumes(entries)
     yield from advise_firewalls(entries)
+    yield from advise_snapshots(entries)
     yield from advise_root_only(entries)
 
 

@@ -19,29 +19,24 @@ from phoenix_producer.client.redis_url import place_of
 from phoenix_worker.app import node_shell
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Catalog, load
+from phoenix_worker.check.proxmox_lines import proxmox_lines
 from phoenix_worker.check.redis_facts import redis_facts
-from phoenix_worker.core.checkup import cluster, privileges, redis, shell, workers
+from phoenix_worker.check.troubles import or_trouble
+from phoenix_worker.core.checkup import redis, shell, workers
 from phoenix_worker.core.checkup.line import Line, error, fine, listed, warning
-from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
-from phoenix_worker.proxmox.api import ProxmoxApi
-from phoenix_worker.proxmox.error_table import PERMISSION
-from phoenix_worker.proxmox.inspection import Inspection
-from phoenix_worker.settings import ENV_FILE, access_of, defaults_of, redis_of
+from phoenix_worker.settings import ENV_FILE, defaults_of, redis_of
 from phoenix_worker.telemetry import about
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.findings import Finding, Refusal
     from phoenix_worker.core.model.ports import NodeShell
     from phoenix_worker.settings import Settings
 
 _PATIENCE_S = 5.0
-_TROUBLE = (TransientError, PermanentError)
-_DEFECTIVE = (KeyError, TypeError, ValueError, AttributeError)
-"""What reading an answer raises that lacks a field, or has something else in its place."""
+_NO_REDIS = "Does a Redis answer there, of a supported version, and nothing in its place?"
 
 
 def check_all(settings: Settings) -> Iterator[Line]:
@@ -49,8 +44,8 @@ def check_all(settings: Settings) -> Iterator[Line]:
     yield _settings()
     catalog, lines = _catalog(settings)
     yield from lines
-    yield from _redis(settings, catalog)
-    yield from _proxmox(settings, catalog or Catalog({}))
+    yield from or_trouble("Redis", partial(_redis, settings, catalog), _NO_REDIS)
+    yield from or_trouble("Proxmox", partial(proxmox_lines, settings, catalog or Catalog({})))
     yield from _shell(settings, catalog or Catalog({}))
 
 
@@ -107,12 +102,8 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
             yield error("Redis", f"refuses the login ({refused})", "Correct the password in PHOENIX_REDIS_URL.")
             return
         except RedisError as trouble:
-            remedy = "Check that Redis runs there; the address comes from PHOENIX_REDIS_URL."
-            if "certificate" in str(trouble):
-                remedy = (
-                    "Set PHOENIX_REDIS_CA_FILE to the CA's file, and PHOENIX_REDIS_URL to a name in the certificate."
-                )
-            yield error("Redis", f"{place_of(url).shown()} cannot be used: {str(trouble).rstrip('.')}", remedy)
+            what = f"{place_of(url).shown()} cannot be used: {str(trouble).rstrip('.')}"
+            yield error("Redis", what, redis.remedy_of(str(trouble)))
             return
     yield fine("Redis", f"{place_of(url).shown()} answers")
     yield from redis.judge(facts)
@@ -129,80 +120,14 @@ def _ask_workers(url: str, alive: int) -> list[workers.WorkerFacts]:
         return about.ask(app, connection, at_most=alive, seconds=_PATIENCE_S)
 
 
-def _proxmox(settings: Settings, catalog: Catalog) -> Iterator[Line]:
-    inspection = Inspection(ProxmoxApi(access_of(settings)))
-    try:
-        told = inspection.version()
-    except _TROUBLE as trouble:
-        yield error("Proxmox", trouble.message, trouble.remedy)
-        return
-    yield fine("Proxmox", f"{settings.proxmox_host} answers, its certificate is verified, the token is accepted")
-    yield cluster.judge_version(told)
-    yield from _or_trouble("Proxmox quorum", partial(_quorum, inspection))
-    yield from _or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog))
-
-
-def _quorum(inspection: Inspection) -> Iterator[Line]:
-    try:
-        yield cluster.judge_quorum(quorate=inspection.quorate())
-    except PermanentError as refused:
-        if refused.cause != PERMISSION:
-            raise
-        what = "unknown: the token lacks a privilege, so workers delete and convert containers without checking it"
-        yield warning("Proxmox quorum", what, refused.remedy)
-
-
-def _nodes(settings: Settings, inspection: Inspection, catalog: Catalog) -> Iterator[Line]:
-    by_node: dict[str, dict[int, Declaration]] = {} if catalog else {settings.node: {}}
-    for ctid, declaration in catalog.items():
-        by_node.setdefault(declaration.node, {})[ctid] = declaration
-    online = inspection.nodes()
-    yield from cluster.judge_nodes({node: list(ctids) for node, ctids in by_node.items()}, online)
-    absent: set[str] = set()
-    for node in sorted(by_node):
-        if online.get(node):
-            look = partial(_node, inspection, node, by_node[node], catalog, absent)
-            yield from _or_trouble(f"Node {node}", look)
-    yield from _or_trouble("Proxmox privileges", partial(_privileges, settings, inspection, catalog, absent))
-
-
-def _node(
-    inspection: Inspection, node: str, declared: dict[int, Declaration], catalog: Catalog, absent: set[str]
-) -> Iterator[Line]:
-    volumes = (declaration.os_template for declaration in declared.values())
-    facts = inspection.node(node, sorted({volume.partition(":")[0] for volume in volumes if volume is not None}))
-    absent |= cluster.absent_os_templates(facts, declared).keys()
-    yield from cluster.judge_node(facts, declared, catalog)
-
-
-def _privileges(settings: Settings, inspection: Inspection, catalog: Catalog, absent: set[str]) -> Iterator[Line]:
-    wanted = privileges.needs(catalog, absent)
-    held = {path: inspection.privileges(path) for path in privileges.paths(wanted)}
-    user = settings.proxmox_user
-    yield from privileges.judge_privileges(wanted, held, user, f"{user}!{settings.proxmox_token_name}")
-
-
 def _shell(settings: Settings, catalog: Catalog) -> Iterator[Line]:
     access = node_shell(settings)
     if access is None:
         yield from shell.judge_need(catalog)
         return
     for node in sorted({declaration.node for declaration in catalog.values()} or {settings.node}):
-        yield from _or_trouble(f"Shell access to {node}", partial(_probe, access, node))
+        yield from or_trouble(f"Shell access to {node}", partial(_probe, access, node))
 
 
 def _probe(access: NodeShell, node: str) -> Iterator[Line]:
     yield shell.judge_probe(node, access.run(node, shell.PROBE))
-
-
-def _or_trouble(about_what: str, lines: Callable[[], Iterator[Line]]) -> Iterator[Line]:
-    """Say what could not be read, and go on with the rest."""
-    try:
-        yield from lines()
-    except _TROUBLE as trouble:
-        yield error(about_what, trouble.message, trouble.remedy)
-    except _DEFECTIVE as defect:
-        what = f"the answer is not as documented ({type(defect).__name__}: {defect}); the rest of it was not checked"
-        yield error(
-            about_what, what, "Check that PHOENIX_PROXMOX_HOST is a Proxmox VE 8 or 9, with no proxy in between."
-        )

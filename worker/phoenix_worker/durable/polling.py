@@ -6,10 +6,14 @@ seemed; the next first look comes a little earlier, until one comes too early an
 Each such find in a row doubles what is taken off, so that jobs that have become quicker are followed within a few.
 Of a job that ended somewhere in a long pause between two looks, the earlier look is remembered: the next such job is
 looked at from there on in short steps, which finds its length.
+
+A job that fails is not as long as others: before the learned time it is looked at early and seldom, about once a
+minute. These looks are no part of what is learned of a job that goes on to its usual end.
 """
 
 from __future__ import annotations
 
+from itertools import count
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -26,6 +30,10 @@ _LONGEST_PAUSE = 2.0
 _SHORT_PAUSE = 0.1
 """Seconds between two looks that tell a length well enough; more looks to tell it better would be calls for nothing."""
 _DOUBLINGS = 12
+_EARLY_GROWTH = 5.0
+_EARLY_PAUSE = 60.0
+_NEAR_ITS_END = 0.1
+"""The part of the learned time, at most one early pause of it, in which no early look is worth its call."""
 
 
 def allowance(seconds: float) -> float:
@@ -39,6 +47,25 @@ def first_look(lengths: Sequence[float]) -> float:
         return _FIRST_LOOK
     usual = median(lengths)
     return usual + allowance(usual) / 3
+
+
+def early_look(lengths: Sequence[float], elapsed: float) -> float | None:
+    """Seconds from now to the next look at a job that may fail before its learned time; None if there is none left.
+
+    At 1, 5, 25 and 125 s, then once a minute.
+    """
+    if not lengths:
+        return None
+    times = (min(_EARLY_GROWTH**number, _EARLY_PAUSE * number or 1.0) for number in count())
+    soonest = next(at for at in times if at > elapsed + _SHORT_PAUSE)
+    learned = first_look(lengths)
+    near = min(_NEAR_ITS_END * learned, _EARLY_PAUSE)
+    return None if soonest > learned - near else soonest - elapsed
+
+
+def is_early(lengths: Sequence[float], elapsed: float) -> bool:
+    """Return whether a look after `elapsed` seconds comes before the learned time."""
+    return bool(lengths) and elapsed < first_look(lengths)
 
 
 def next_look(lengths: Sequence[float], elapsed: float) -> float:

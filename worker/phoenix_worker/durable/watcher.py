@@ -91,7 +91,9 @@ class Watcher(threading.Thread):
 
     def first_look(self, watch: Mapping[str, str]) -> float:
         """Seconds until the first look at such a job, from what such jobs took before."""
-        return polling.first_look(self._lengths(watch))
+        lengths = self._lengths(watch)
+        early = polling.early_look(lengths, 0.0)
+        return polling.first_look(lengths) if early is None else early
 
     def run(self) -> None:
         """Look, sleep until the next look is due or a new job is told of, and again; Redis may go and come."""
@@ -217,16 +219,19 @@ class Watcher(threading.Thread):
         end = seen.end
         if seen.watch is not None:
             self._ledger.call("report", event, watch["task"], json.dumps(seen.watch), seen.said)
-        self._looks[event] = self._looks.get(event, 0) + 1
+        early = polling.is_early(lengths, elapsed)
         if end is None:
-            pause = max(seen.pause, polling.next_look(lengths, self._now() - float(watch["since"])))
+            if not early:
+                self._looks[event] = self._looks.get(event, 0) + 1
+            pause = max(seen.pause, self._pause(lengths, self._now() - float(watch["since"])))
             self._redis.zadd(self._ledger.key("watch"), {event: self._now() + pause}, xx=True)
             self._redis.hdel(self._under_way, event)
             self._redis.publish(self._ledger.key("watch"), event)
             return
         self._ledger.resolve(event, end)
         self._redis.hdel(self._under_way, event)
-        looks = self._looks.pop(event, 1)
+        # Early looks count for what had ended by the second of them: it ended between two.
+        looks = self._looks.pop(event, 0) + (2 if early and event in self._last_look else 1)
         pause = elapsed - self._last_look.pop(event, 0.0)
         if event in self._unmeasured:
             self._unmeasured.discard(event)
@@ -234,6 +239,11 @@ class Watcher(threading.Thread):
         before = self._in_a_row.get(watch["class"], 0)
         self._in_a_row[watch["class"]] = before + 1 if looks == 1 else 0
         self._learn(watch, polling.length(elapsed, looks=looks, pause=pause, in_a_row=before))
+
+    @staticmethod
+    def _pause(lengths: list[float], elapsed: float) -> float:
+        early = polling.early_look(lengths, elapsed)
+        return polling.next_look(lengths, elapsed) if early is None else early
 
     def _lengths(self, watch: Mapping[str, str]) -> list[float]:
         return [float(text) for text in self._redis.lrange(self._learned(watch), 0, -1)]

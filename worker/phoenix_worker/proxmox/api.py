@@ -6,14 +6,16 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.core.allowed.grants import ALL_GUESTS
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
-from phoenix_worker.core.model.ports import ProxmoxTask, TaskEnd
+from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.cluster_resources import Offers
 from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.quorum import refuse_without_quorum
+from phoenix_worker.proxmox.task_lists import TaskLists
 from phoenix_worker.proxmox.translate import Request, error_of_task
 from phoenix_worker.proxmox.upid import Upid
 
@@ -25,12 +27,11 @@ if TYPE_CHECKING:
 _LOG_PAGE = 5000
 _LOG_PAGES = 20
 _LOG_TAIL = 20
-_TASKS = 50
 _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, VM.Config.Options"
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi(Offers, Surroundings):
+class ProxmoxApi(Offers, Surroundings, TaskLists):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(
@@ -71,7 +72,12 @@ class ProxmoxApi(Offers, Surroundings):
         request = Request(
             "GET", f"{_ct(node, ctid)}/config", f"look at CT {ctid} on {node}", f"VM.Audit on /vms/{ctid}"
         )
-        config = self._unless(known.MISSING, request)
+        try:
+            config = self._unless(known.MISSING, request)
+        except PermanentError as error:
+            if error.cause != known.PERMISSION or not self._is_free(ctid):
+                raise
+            return Observation(ctid, node, Presence.ABSENT)
         if config is None:
             return self._elsewhere(node, ctid) if elsewhere else Observation(ctid, node, Presence.ABSENT)
         digest = config.pop("digest", "")
@@ -234,17 +240,6 @@ class ProxmoxApi(Offers, Surroundings):
         """Say what a task that failed means, read by the same table as answers. `doing` completes "Unable to …"."""
         return error_of_task(doing, end)
 
-    def recent_tasks(self, node: str, ctid: int) -> list[ProxmoxTask]:
-        """Ask `GET …/tasks`. `source=all`, because by default it leaves out what still runs."""
-        request = Request(
-            "GET", f"nodes/{node}/tasks", f"list the tasks of CT {ctid} on {node}", f"Sys.Audit on /nodes/{node}"
-        )
-        lines = self.call(request, vmid=ctid, source="all", limit=_TASKS)
-        # Proxmox takes the token's name out of `user`; the UPID has it.
-        tasks = [(Upid.parse(line["upid"]), "endtime" not in line) for line in lines]
-        found = [ProxmoxTask(task.text, task.kind, task.user, runs, task.started) for task, runs in tasks]
-        return sorted(found, key=lambda task: task.started, reverse=True)
-
     def os_templates(self, node: str, storage: str) -> frozenset[str]:
         """Look in `GET …/storage/STORAGE/content`."""
         request = Request(
@@ -275,7 +270,7 @@ class ProxmoxApi(Offers, Surroundings):
             "GET", "pools", f"look whether {ctid} is in the pool '{expected}'", f"Pool.Audit on /pool/{expected}"
         )
         (found,) = self.call(request, poolid=expected)
-        if any(member.get("vmid") == ctid for member in found.get("members", ())):
+        if any(int(member.get("vmid") or 0) == ctid for member in found.get("members", ())):
             return expected
         row = self._row(ctid)
         return "" if row is None else str(row.get("pool") or "")
@@ -285,6 +280,12 @@ class ProxmoxApi(Offers, Surroundings):
         needs = f"Pool.Allocate on /pool/{pool} and on the pool it leaves, VM.Allocate on /vms/{ctid}"
         request = Request("PUT", "pools", f"make {ctid} a member of the pool '{pool}'", needs)
         self.call(request, poolid=pool, vms=ctid, **{"allow-move": 1})
+
+    def privileges(self, path: str) -> frozenset[str]:
+        """Ask `GET /access/permissions`. Its values tell whether a privilege is passed on to the paths below."""
+        request = Request("GET", "access/permissions", f"ask for the token's privileges on {path}")
+        held = self.call(request, path=path).get(path, {})
+        return frozenset(name for name, passed_on in held.items() if path != ALL_GUESTS or int(passed_on))
 
     def whoami(self) -> str:
         """Answer without a call: `user@realm!token`."""
@@ -314,12 +315,20 @@ class ProxmoxApi(Offers, Surroundings):
         config = {"hostname": str(row["name"])} if row.get("name") else {}
         return Observation(ctid, row["node"], presence, config)
 
+    def _is_free(self, ctid: int) -> bool:
+        """Ask `GET /cluster/nextid?vmid=…`, which everybody may, and which knows of guests that the token may not see.
+
+        A guest that does not exist is in no pool: with a grant on the pool alone, looking at it is refused.
+        """
+        request = Request("GET", "cluster/nextid", f"look whether guest {ctid} exists", "")
+        return self._unless(known.ALREADY_EXISTS, request, vmid=ctid) is not None
+
     def _row(self, ctid: int) -> dict[str, Any] | None:
         request = Request(
             "GET", "cluster/resources", f"look for guest {ctid} in the cluster", f"VM.Audit on /vms/{ctid}"
         )
         rows: list[dict[str, Any]] = self.call(request, type="vm")
-        return next((row for row in rows if row.get("vmid") == ctid), None)
+        return next((row for row in rows if int(row.get("vmid") or 0) == ctid), None)
 
     def _log_tail(self, base: str, upid: str, needs: str) -> tuple[str, ...]:
         """Read the last lines. An unreadable log must not hide how the task ended."""

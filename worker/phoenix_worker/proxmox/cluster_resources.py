@@ -17,7 +17,7 @@ class Offers:
     _connection: Connection
 
     def storages(self) -> dict[str, Storage]:
-        """Ask `GET /storage`: the configuration, which wakes no storage up. One that is disabled counts as none."""
+        """Ask `GET /storage`: the configuration, which wakes no storage up."""
         request = Request("GET", "storage", "list the storages", "Datastore.Audit on the storages")
         return {
             str(row["storage"]): Storage(
@@ -25,10 +25,10 @@ class Offers:
                 kind=str(row["type"]),
                 content=frozenset(str(row.get("content", "")).split(",")),
                 shared=bool(int(row.get("shared") or 0)),
-                nodes=frozenset(filter(None, str(row.get("nodes", "")).split(","))),
+                nodes=frozenset(filter(None, str(row.get("nodes") or "").split(","))),
+                enabled=not int(row.get("disable") or 0),
             )
             for row in self._connection.call(request)
-            if not int(row.get("disable") or 0)
         }
 
     def bridges(self, node: str) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """One way through to Proxmox's HTTPS API: every call of the project is made by `Connection.call`.
 
-TLS is always verified, by CAs, by a fingerprint or by both; every call has timeouts, each thread of each process has a
-session of its own, and nothing is taken from the environment: no proxies, no `REQUESTS_CA_BUNDLE`, no `~/.netrc`.
+TLS is always verified, by CAs, by a fingerprint or by both; every call is bounded in time and size, each thread of each
+process has a session of its own, and nothing is taken from the environment: no proxies, no `REQUESTS_CA_BUNDLE`, no
+`~/.netrc`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from proxmoxer.backends.https import Backend, JsonSerializer
 from proxmoxer.core import ProxmoxResource, ResourceException
 from requests.adapters import HTTPAdapter
 
+from phoenix_worker.bounded_http import bounded
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.proxmox.translate import Answer, Request, error_of_answer, error_of_exception
+from phoenix_worker.proxmox.translate import NOT_PROXMOX, Answer, Request, error_of_answer, error_of_exception
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 _PORT = 8006
 _OK, _NO_ANSWER = "200", "none"
+_WORDS, _NAME = 2000, 100
+"""Characters that are kept of what an error says, and of a parameter's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class Connection:
             status = _OK
         except ResourceException as error:
             status = str(error.status_code)
-            raise error_of_answer(request, _answer(error)) from error
+            raise error_of_answer(request, self._answer(error)) from error
         except OSError as error:
             raise error_of_exception(request, error) from error
         except _NotProxmoxError as error:
@@ -102,6 +106,21 @@ class Connection:
             if self._on_answer is not None:
                 self._on_answer(request, status, time.monotonic() - began)
         return answer
+
+    def _answer(self, error: ResourceException) -> Answer:
+        fields = error.errors.get("errors")
+        return Answer(
+            status=error.status_code,
+            reason=self._harmless(error.content or ""),
+            message=self._harmless(error.errors.get("message") or ""),
+            fields={str(name)[:_NAME]: self._harmless(why) for name, why in fields.items()}
+            if isinstance(fields, dict)
+            else {},
+        )
+
+    def _harmless(self, words: Any) -> str:
+        """Cut what an answer says, and take our own secret out of it: it goes into results and logs."""
+        return str(words).replace(self._access.token_value, "***")[:_WORDS]
 
     def _root(self) -> ProxmoxResource:
         """Return the session of this thread. A forked process makes its own: two must not share a TLS connection."""
@@ -127,20 +146,22 @@ class Connection:
         session.trust_env = False
         # Proxmox redirects nobody, and a token is not for whoever does.
         session.max_redirects = 0
-        if access.fingerprint is not None:
-            session.mount("https://", _Pinned(access.fingerprint))
+        # What is packed has no size that is known before it is unpacked.
+        session.headers["Accept-Encoding"] = "identity"
+        session.mount("https://", _Bounded(access.fingerprint))
         return ProxmoxResource(base_url=backend.get_base_url(), session=session, serializer=_Serializer())
 
 
-class _Pinned(HTTPAdapter):
-    """Has urllib3 compare the certificate's fingerprint in each handshake, before anything is sent."""
+class _Bounded(HTTPAdapter):
+    """Bounds answers, and has urllib3 compare the certificate's fingerprint in each handshake, before it sends."""
 
-    def __init__(self, fingerprint: str) -> None:
-        self._fingerprint = fingerprint
+    def __init__(self, fingerprint: str | None) -> None:
+        self._pin: dict[str, Any] = {} if fingerprint is None else {"assert_fingerprint": fingerprint}
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options, assert_fingerprint=self._fingerprint)
+        super().init_poolmanager(*args, **options | self._pin)
+        bounded(self.poolmanager)
 
 
 class _NotProxmoxError(Exception):
@@ -165,22 +186,14 @@ class _Serializer(JsonSerializer):  # type: ignore[misc] # proxmoxer publishes n
 def _body(response: requests.Response) -> dict[str, Any]:
     try:
         body = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
 
-def _answer(error: ResourceException) -> Answer:
-    fields = error.errors.get("errors")
-    return Answer(
-        status=error.status_code,
-        reason=error.content or "",
-        message=str(error.errors.get("message") or ""),
-        fields=fields if isinstance(fields, dict) else {},
-    )
-
-
 def _no_api(request: Request, error: _NotProxmoxError) -> TransientError | PermanentError:
     """Whatever stands before Proxmox may be there for a moment only, unless it took an order."""
-    answer = Answer(502, message=str(error))
-    return error_of_answer(request, answer)
+    failure = error_of_answer(request, Answer(502, message=str(error)))
+    if not request.changes_something:
+        failure.remedy = NOT_PROXMOX
+    return failure

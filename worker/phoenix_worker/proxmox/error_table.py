@@ -55,6 +55,19 @@ GONE = "The container was deleted, or moved to another node, after this job look
 """What to do about MISSING."""
 _LASTS = "Nothing to do unless it persists."
 _UNLOCK = "If no task is running on it, the Proxmox process of a task died: run `pct unlock {ctid}` on the node."
+CONTAINER_LOCKS = (
+    "backup",
+    "create",
+    "destroyed",
+    "disk",
+    "fstrim",
+    "migrate",
+    "mounted",
+    "rollback",
+    "snapshot",
+    "snapshot-delete",
+)
+"""Every value that `lock` may have: the list in `PVE/LXC/Config.pm`."""
 
 _ACCESS = (
     Row(
@@ -89,8 +102,8 @@ _ACCESS = (
 )
 
 _PASSES_BY_ITSELF = (
-    Row(r"is locked \(\w+\)", _TRANSIENT, "locked", _UNLOCK),
-    Row(r"can't lock file|got timeout", _TRANSIENT, "lock-timeout", _LASTS),
+    Row(rf"is locked \(({'|'.join(CONTAINER_LOCKS)})\)", _TRANSIENT, "locked", _UNLOCK),
+    Row(r"can't lock file|got timeout|got lock request timeout", _TRANSIENT, "lock-timeout", _LASTS),
     Row(r"no quorum", _TRANSIENT, "no-quorum", RESTORE_QUORUM),
     Row(r"detected modified configuration", _TRANSIENT, "stale-digest", _LASTS),
     Row(r"disk is already at specified size", _TRANSIENT, "stale-size", _LASTS),
@@ -98,9 +111,24 @@ _PASSES_BY_ITSELF = (
     Row("", _TRANSIENT, "too-many-requests", _LASTS, (429,)),
 )
 
+NODE_TROUBLE = (
+    Row(
+        r"Too many open files",
+        _TRANSIENT,
+        "inotify-used-up",
+        "Raise the limit on the node: `sysctl -w fs.inotify.max_user_instances=1024`, and the same line without "
+        "`sysctl -w` in /etc/sysctl.d/99-inotify.conf to keep it.",
+    ),
+    Row(r"failed to read from command socket|Connection reset by peer", _TRANSIENT, "passing-trouble", _LASTS),
+)
+"""What passes on a node, by itself or with a setting of it. The end of a start does not name it, only its log."""
+
+# In the end of a task it may as well be a disk that is lost, and then it lasts.
+_DISKS_COME_AND_GO = Row(r"qemu-img: Could not open", _TRANSIENT, "passing-trouble", _LASTS, (500,))
+
 _IS_SO_ALREADY = (
     Row(
-        r"(CT|VM) \d+ already exists",
+        r"(CT|VM) \d+ already exists|close \(rename\) atomic file '[^']*/\d+\.conf[^']*' failed: File exists",
         _PERMANENT,
         ALREADY_EXISTS,
         "Find what has this id now: run `phoenix-lxc plan`, or look in the Proxmox web interface.",
@@ -227,11 +255,10 @@ _STORAGE_AND_PLACE = (
 
 _WHAT_WAS_ASKED = (
     Row(
-        r"hotplug problem",
+        r"unable to hotplug (?P<key>\w+):",
         _PERMANENT,
         "hotplug",
-        "The configuration was not changed. Stop the container and send the request again, or correct the value.",
-        (400,),
+        "The container needs a stop for {key}: run `pct shutdown {ctid}` on the node, then send the request again.",
     ),
     Row("", _PERMANENT, "bad-parameter", "Correct the value in the catalog.", (400,)),
     Row(
@@ -263,6 +290,8 @@ TABLE: tuple[Row, ...] = (
         for status in sorted(NO_CONNECTION | LOST_ANSWER)
     ),
     *_PASSES_BY_ITSELF,
+    *NODE_TROUBLE,
+    _DISKS_COME_AND_GO,
     *_IS_SO_ALREADY,
     *_TEMPLATES_AND_CLONES,
     *_STORAGE_AND_PLACE,

@@ -32,49 +32,55 @@ class Inspection:
 
     def version(self) -> str:
         """Ask `GET /version`."""
-        return str(self._get("version", "ask Proxmox for its version")["version"])
+        return str(self._fields("version", "ask Proxmox for its version")["version"])
 
     def quorate(self) -> bool:
         """Ask `GET /cluster/status`. A node on its own is in no cluster, and always quorate."""
-        return is_quorate(self._api.call(STATUS))
+        return is_quorate(_rows(STATUS.path, self._api.call(STATUS)))
 
     def nodes(self) -> dict[str, bool]:
         """Ask `GET /nodes` which there are, and which are online."""
-        return {str(row["node"]): row["status"] == "online" for row in self._get("nodes", "list the nodes")}
+        return {str(row["node"]): row["status"] == "online" for row in self._rows("nodes", "list the nodes")}
 
     def privileges(self, path: str) -> frozenset[str]:
-        """Ask `GET /access/permissions` for what the token may do on a path."""
-        held = self._get("access/permissions", f"ask for the token's privileges on {path}", path=path)
-        return frozenset(held.get(path, ()))
+        """Ask what the token may do on a path."""
+        return self._api.privileges(path)
 
     def node(self, name: str, template_storages: Iterable[str]) -> NodeFacts:
-        """Look at one node: six calls, and one for each storage of OS templates."""
-        storages = self._storages(name)
+        """Look at one node: seven calls, and one for each storage of OS templates."""
+        storages, configured = self._storages(name), self._api.storages()
         usable = [storage for storage in template_storages if storage in storages and storages[storage].usable]
         return NodeFacts(
             name=name,
             storages=storages,
+            disabled=frozenset(storage for storage, one in configured.items() if not one.enabled),
+            elsewhere={storage: one.nodes for storage, one in configured.items() if not one.is_on(name)},
             bridges=frozenset(
                 str(row["iface"])
-                for row in self._get(f"nodes/{name}/network", f"list {name}'s bridges", type="any_bridge")
+                for row in self._rows(f"nodes/{name}/network", f"list {name}'s bridges", type="any_bridge")
             ),
             os_templates=_unless_forbidden(
                 lambda: frozenset().union(*(self._os_templates(name, storage) for storage in usable))
             ),
-            appliances=self._api.appliances(name),
+            appliances=frozenset(
+                str(row["template"])
+                for row in self._rows(f"nodes/{name}/aplinfo", f"read the index of OS templates on {name}")
+                if "template" in row
+            ),
             clock_ahead_s=_unless_forbidden(lambda: self._clock(name)),
             certificate_days=self._certificate(name),
         )
 
     def _storages(self, node: str) -> dict[str, Storage]:
         """Ask `GET /nodes/N/storage`, which leaves out what the token may not see."""
-        rows = self._get(f"nodes/{node}/storage", f"list the storages of {node}", "Datastore.Audit on the storages")
+        rows = self._rows(f"nodes/{node}/storage", f"list the storages of {node}", "Datastore.Audit on the storages")
         return {
             str(row["storage"]): Storage(
                 name=str(row["storage"]),
                 kind=str(row["type"]),
                 content=frozenset(str(row.get("content", "")).split(",")),
-                usable=bool(row.get("enabled", 1) and row.get("active", 1)),
+                enabled=_flag(row.get("enabled", 1)),
+                online=_flag(row.get("active", 1)),
                 free_gib=float(row.get("avail") or 0) / _GIB,
             )
             for row in rows
@@ -82,24 +88,52 @@ class Inspection:
 
     def _os_templates(self, node: str, storage: str) -> frozenset[str]:
         path, needs = f"nodes/{node}/storage/{storage}/content", f"Datastore.Audit on /storage/{storage}"
-        rows = self._get(path, f"list the OS templates on {storage}", needs, content="vztmpl")
+        rows = self._rows(path, f"list the OS templates on {storage}", needs, content="vztmpl")
         return frozenset(str(row["volid"]) for row in rows)
 
     def _clock(self, node: str) -> float:
         """Compare the node's clock, which tells whole seconds, with the middle of the question."""
         asked = time.time()
-        told = self._get(f"nodes/{node}/time", f"ask for the time of {node}", f"Sys.Audit on /nodes/{node}")
+        told = self._fields(f"nodes/{node}/time", f"ask for the time of {node}", f"Sys.Audit on /nodes/{node}")
         return float(told["time"]) - (asked + time.time()) / 2 + 0.5
 
     def _certificate(self, node: str) -> float | None:
-        rows = self._get(f"nodes/{node}/certificates/info", f"look at the certificates of {node}")
+        rows = self._rows(f"nodes/{node}/certificates/info", f"look at the certificates of {node}")
         by_file = {str(row.get("filename")): row for row in rows}
         served = next((by_file[name] for name in _SERVED if name in by_file), None)
         return None if served is None else (float(served["notafter"]) - time.time()) / _DAY
 
+    def _rows(self, where: str, doing: str, needs: str = "", **params: str | int) -> list[dict[str, Any]]:
+        return _rows(where, self._get(where, doing, needs, **params))
+
+    def _fields(self, where: str, doing: str, needs: str = "", **params: str | int) -> dict[str, Any]:
+        answer = self._get(where, doing, needs, **params)
+        if not isinstance(answer, dict):
+            raise TypeError(f"{where} answers {_kind(answer)} where an object is meant")
+        return answer
+
     def _get(self, where: str, doing: str, needs: str = "", **params: str | int) -> Any:
         request = Request("GET", where, doing, needs) if needs else Request("GET", where, doing)
         return self._api.call(request, **params)
+
+
+def _rows(where: str, answer: object) -> list[dict[str, Any]]:
+    if not isinstance(answer, list):
+        raise TypeError(f"{where} answers {_kind(answer)} where a list is meant")
+    for row in answer:
+        if not isinstance(row, dict):
+            raise TypeError(f"{where} answers {_kind(row)} in a list of objects")
+    return answer
+
+
+def _kind(answer: object) -> str:
+    """Name what JSON has instead."""
+    return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(type(answer), "a number")
+
+
+def _flag(value: object) -> bool:
+    """Read a flag, which comes as 0 or 1, as "0" or "1", or as JSON's own."""
+    return str(value).lower() not in {"0", "", "false", "none"}
 
 
 def _unless_forbidden(read: Callable[[], T]) -> T | None:

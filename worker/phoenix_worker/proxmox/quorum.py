@@ -20,7 +20,7 @@ STATUS = Request("GET", "cluster/status", "ask for the cluster's quorum", "Sys.A
 
 def is_quorate(rows: list[dict[str, Any]]) -> bool:
     """Read the answer of `GET /cluster/status`. A node on its own is in no cluster, and always quorate."""
-    return all(bool(row["quorate"]) for row in rows if row["type"] == "cluster")
+    return all(bool(int(row["quorate"])) for row in rows if row["type"] == "cluster")
 
 
 def refuse_without_quorum(call: Callable[[Request], Any], doing: str) -> None:

@@ -9,6 +9,7 @@
 #       unless a FRESH one is wanted; so is one of this HASH and TOKEN in any case. `busy`: another HASH is under way.
 #   look RUN OFFSET → the state, the size of the log, and the log from OFFSET on
 #   stop RUN → the state once its process group has been ended
+#   clear HOME removes all runs
 # States: absent | starting | running | ended CODE | lost (no process and no exit code: a restart, or the killer's work)
 set -u
 umask 077
@@ -96,6 +97,8 @@ stop() {
   [ -f "$1/exit" ] || [ ! -d "$1" ] || echo stopped >"$1/exit"
   state "$1"
 }
+
+clear() { rm -rf "$1"; }
 
 PROGRAM=$1
 shift

@@ -37,11 +37,14 @@ class Place:
     node: str
     ctid: int
     on_node: bool = False
+    creation: str = ""
+    """The creation id in the container's marker; '' for a place that is only looked at or cleared."""
 
     @property
     def home(self) -> str:
-        """The directory of all runs."""
-        return f"{_HOME}/{self.ctid}" if self.on_node else _HOME
+        """The directory of all runs. On a node it belongs to one creation: another container may have had the CTID."""
+        parts = [_HOME, *([str(self.ctid), self.creation] if self.on_node else [])]
+        return "/".join(part for part in parts if part)
 
     def command(self, argv: Sequence[str]) -> list[str]:
         """Make a command of the place one of the node."""
@@ -112,6 +115,13 @@ def stop(shell: NodeShell, place: Place, run: str) -> ScriptState | None:
     """End a run with everything that it started; None when its container does not run."""
     ran = _run(shell, place, ["stop", run], timeout=_STOP_SECONDS)
     return None if ran.exit_code == _NOT_RUNNING else _read(ran.out.decode(errors="replace").strip())
+
+
+def clear(shell: NodeShell, place: Place) -> None:
+    """Remove what the runs for a container left on its node. Raises TransientError or PermanentError."""
+    ran = _run(shell, place, ["clear", place.home])
+    if ran.exit_code:
+        raise _unable(f"remove {place.home} on {place.node}", ran)
 
 
 def contents(shell: NodeShell, node: str, files_: Sequence[str]) -> dict[str, str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from typing import TYPE_CHECKING
 
 from paramiko import MissingHostKeyPolicy
+from paramiko.hostkeys import InvalidHostKey
 from paramiko.ssh_exception import (
     AuthenticationException,
     BadHostKeyException,
@@ -64,16 +67,36 @@ _PERMANENT: tuple[tuple[type[Exception], str, str], ...] = (
         f"Correct PHOENIX_SHELL_KEY_FILE or {_KNOWN_HOSTS}.",
     ),
     (PermissionError, "shell-settings", f"Let the worker read PHOENIX_SHELL_KEY_FILE and {_KNOWN_HOSTS}."),
+    (
+        IsADirectoryError,
+        "shell-settings",
+        f"Let PHOENIX_SHELL_KEY_FILE and {_KNOWN_HOSTS} name files, not directories.",
+    ),
+    (UnicodeError, "shell-settings", f"Let {_KNOWN_HOSTS} name a file such as `ssh-keyscan` writes."),
+    (InvalidHostKey, "shell-settings", f"Correct the line in {_KNOWN_HOSTS}, or fetch the node's keys again."),
 )
+_NO_KEY = re.compile(r"not a valid \S+ private key file")
+_KEY_FILE = "Set PHOENIX_SHELL_KEY_FILE to a private key in OpenSSH's format, not the public one (.pub)."
+_ANSWERS = "See that the node's SSH answers."
+_NO_SSH = "What answers at this port is no SSH server: correct PHOENIX_SHELL_ADDRESSES."
+_NO_ADDRESS = "Let PHOENIX_SHELL_ADDRESSES give the node's address, or DNS know its name."
 _PASSING = ("timeout", "timed out")
 """What paramiko says of authentication that was not refused but had no answer."""
 
 
 def unable_to_connect(doing: str, error: Exception) -> TransientError | PermanentError:
-    """Translate what paramiko or the network raised before a command was sent."""
+    """Translate what paramiko or the network raised before a command was sent, or while a file of keys was read."""
     why = str(error).rstrip(".") or type(error).__name__
     if not any(word in why.lower() for word in _PASSING):
         for kind, cause, remedy in _PERMANENT:
             if isinstance(error, kind):
                 return PermanentError(f"{doing}: {why}.", cause=cause, remedy=remedy)
-    return TransientError(f"{doing}: {why}.", cause="shell-unreachable", remedy="See that the node's SSH answers.")
+    if _NO_KEY.search(why):
+        return PermanentError(f"{doing}: {why}.", cause="shell-settings", remedy=_KEY_FILE)
+    return TransientError(f"{doing}: {why}.", cause="shell-unreachable", remedy=_remedy(error, why))
+
+
+def _remedy(error: Exception, why: str) -> str:
+    if isinstance(error, socket.gaierror):
+        return _NO_ADDRESS
+    return _NO_SSH if "protocol banner" in why else _ANSWERS

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from paramiko import SSHClient
+from paramiko.hostkeys import InvalidHostKey
 from paramiko.ssh_exception import ChannelException, SSHException
 
 from phoenix_worker.core.model.errors import TransientError
@@ -151,7 +152,7 @@ class _Node:
                 banner_timeout=_CONNECT_SECONDS,
                 auth_timeout=_CONNECT_SECONDS,
             )
-        except (SSHException, OSError, EOFError) as error:
+        except (SSHException, OSError, EOFError, UnicodeError, InvalidHostKey) as error:
             client.close()
             raise unable_to_connect(f"{doing} ({self._access.user}@{host}, port {port})", error) from error
         transport = client.get_transport()

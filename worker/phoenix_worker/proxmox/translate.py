@@ -11,9 +11,11 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.tls_trouble import TlsTrouble, tls_trouble
 from phoenix_worker.proxmox.error_table import (
     ANYTHING_ELSE,
     LOST_ANSWER,
+    NODE_TROUBLE,
     TABLE,
     TASK,
     UNKNOWN_OUTCOME,
@@ -30,16 +32,38 @@ if TYPE_CHECKING:
 _LOG_LINES = 5
 _BROKEN_HANDSHAKE = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out", re.IGNORECASE)
 _LOOK_AGAIN = "Send the request again: the worker first checks whether it was done."
+NOT_PROXMOX = (
+    "Check that PHOENIX_PROXMOX_HOST is the address of a Proxmox VE of a supported version, with no proxy in between."
+)
 _REACHABLE = "Check the address in PHOENIX_PROXMOX_HOST, the network, and that pveproxy runs on the node."
 _ANOTHER_CERTIFICATE = "Fingerprints did not match"
 _RENEWED = (
     "If the node's certificate was renewed, `pvenode cert info` on the node shows the new fingerprint for "
     "PHOENIX_PROXMOX_FINGERPRINT; if not, another host answers in its place."
 )
-_TLS = (
-    "Set PHOENIX_PROXMOX_CA_FILE to a file with the cluster's CA certificate (/etc/pve/pve-root-ca.pem of a node), "
-    "and PHOENIX_PROXMOX_HOST to a name or address that the node's certificate carries."
-)
+_CA = "Set PHOENIX_PROXMOX_CA_FILE to a file with the cluster's CA certificate (/etc/pve/pve-root-ca.pem of a node)"
+_NAME = "PHOENIX_PROXMOX_HOST to a name or address that the node's certificate carries"
+_TLS = {
+    TlsTrouble.NOT_TLS: (
+        "What answers there does not speak TLS: correct address and port in PHOENIX_PROXMOX_HOST (pveproxy's is 8006)."
+    ),
+    TlsTrouble.EXPIRED: (
+        "Renew the node's certificate: `pvecm updatecerts --force` or `pvenode acme cert order` on the node, then "
+        "`systemctl reload pveproxy`. If it has not expired, correct this machine's clock."
+    ),
+    TlsTrouble.NOT_YET_VALID: (
+        "Correct the clocks of this machine and of the node that made the certificate: timedatectl set-ntp true"
+    ),
+    TlsTrouble.OTHER_NAME: (f"Set {_NAME}: `pvenode cert info` on the node shows them."),
+    TlsTrouble.WEAK: "Give the node a certificate with a longer key: `pvecm updatecerts --force` on the node.",
+    TlsTrouble.NOTHING_IN_COMMON: (
+        "Allow TLS 1.2 or 1.3 and current ciphers in /etc/default/pveproxy, or in what answers in its place."
+    ),
+    TlsTrouble.CLIENT_CERTIFICATE: (
+        "Set PHOENIX_PROXMOX_HOST to Proxmox itself: what answers there wants a certificate of the client."
+    ),
+    TlsTrouble.UNTRUSTED: f"{_CA}, and {_NAME}.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +108,15 @@ def error_of_answer(request: Request, answer: Answer) -> TransientError | Perman
 
 
 def error_of_task(doing: str, end: TaskEnd) -> TransientError | PermanentError:
-    """Translate the end of a task that failed; the last lines of its log are in the message."""
-    error = _error(doing, Answer(TASK, end.exit_status), "the privileges for it")
+    """Translate the end of a task that failed; the last lines of its log are in the message.
+
+    Where the end itself says nothing that is known, the log may name trouble of the node.
+    """
+    row, groups = _row(TASK, end.exit_status)
+    if row is ANYTHING_ELSE:
+        log = "\n".join(end.log_tail)
+        row = next((trouble for trouble in NODE_TROUBLE if re.search(trouble.pattern, log)), row)
+    error = _failure(row, groups, doing, Answer(TASK, end.exit_status).words, "the privileges for it")
     log = " | ".join(line.strip() for line in end.log_tail[-_LOG_LINES:] if line.strip())
     if log:
         error.message += f" Its log ends: {log.rstrip('.')}."
@@ -100,13 +131,12 @@ def error_of_exception(request: Request, error: OSError) -> TransientError | Per
     """
     why = _wording(error)
     if isinstance(error, requests.exceptions.SSLError) and not _BROKEN_HANDSHAKE.search(why):
-        remedy = _RENEWED if _ANOTHER_CERTIFICATE in why else _TLS
+        remedy = _RENEWED if _ANOTHER_CERTIFICATE in why else _TLS[tls_trouble(why)]
         return PermanentError(_sentence(request.doing, why), cause="tls", remedy=remedy)
     if not isinstance(error, requests.RequestException):
-        return PermanentError(_sentence(request.doing, why), cause="tls", remedy=_TLS)
+        return PermanentError(_sentence(request.doing, why), cause="tls", remedy=_TLS[TlsTrouble.UNTRUSTED])
     if isinstance(error, requests.TooManyRedirects):
-        remedy = "Check that the address in PHOENIX_PROXMOX_HOST is that of Proxmox itself."
-        return PermanentError(_sentence(request.doing, why), cause="not-proxmox", remedy=remedy)
+        return PermanentError(_sentence(request.doing, why), cause="not-proxmox", remedy=NOT_PROXMOX)
     if request.changes_something and not _never_sent(error):
         return _unknown_outcome(request, why)
     return TransientError(_sentence(request.doing, why), cause=UNREACHABLE, remedy=_REACHABLE)
@@ -126,7 +156,12 @@ def _unknown_outcome(request: Request, why: str) -> TransientError:
 
 def _error(doing: str, answer: Answer, needs: str) -> TransientError | PermanentError:
     words = answer.words
-    row, groups = _row(answer.status, words)
+    return _failure(*_row(answer.status, words), doing, words, needs)
+
+
+def _failure(
+    row: Row, groups: Mapping[str, str], doing: str, words: str, needs: str
+) -> TransientError | PermanentError:
     remedy = row.remedy.format(needs=needs, ctid=_ctid(doing), **groups)
     failure = TransientError if row.kind is Kind.TRANSIENT else PermanentError
     return failure(_sentence(doing, words), cause=row.cause, remedy=remedy)

@@ -16,6 +16,7 @@ report(n)       the result
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import (
@@ -27,6 +28,7 @@ from phoenix_producer.contract import (
     Outcome,
     RebuildRequest,
 )
+from phoenix_worker.actions.feasibility import refuse_vanishing_grants
 from phoenix_worker.actions.look import look, permit, survey
 from phoenix_worker.actions.make import make_clone
 from phoenix_worker.actions.orders import copy_order
@@ -38,6 +40,7 @@ from phoenix_worker.core.allowed.ownership import Action, Purpose
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.records import from_json, to_json
 from phoenix_worker.core.planned.adopting import adopted_notes, adoption
+from phoenix_worker.core.planned.notes import too_long
 from phoenix_worker.core.planned.rebuilding import copied, rebuild, refuse_rebuild, refuse_unbuilt
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
@@ -82,6 +85,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     may_go(self, template, old, verdict, Purpose.REBUILD)
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
+    refuse_vanishing_grants(self, template, scratch)
     steps = rebuild(template, old, scratch, new)
     if request.dry_run:
         return outcome.foretold(self, template, Outcome.REBUILT, tuple(steps.lines()))
@@ -96,6 +100,7 @@ def replace_it(self: PhoenixTask, ctid: int, declaration_hash: str, scratch: int
     self.hold(lane(ctid))
     old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
     may_go(self, template, old, verdict, Purpose.REBUILD)
+    refuse_vanishing_grants(self, template, built)
     refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
     return self.replace(chains.chain_replacement(self, template, built, accepted=accepted))
 
@@ -115,6 +120,8 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     if not steps:
         told = () if there else (f"There is no CT {seen.ctid} on {seen.node}.",)
         return outcome.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
+    if steps.mark and (problem := too_long(replace(declaration, description=None), seen)) is not None:
+        raise problem
     if request.dry_run:
         return outcome.foretold(self, declaration, Outcome.ADOPTED, tuple(steps.lines()))
     return self.replace(chains.chain_adoption(self, steps, purpose))
@@ -153,8 +160,9 @@ def copy(self: PhoenixTask, ctid: int, declaration_hash: str, source: int) -> di
 @task(StepName.DESTROY.task)
 def remove_it(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> dict[str, Any]:
     """Stop and delete a CTID."""
+    began = self.once("began", time.time)
     posted = remove(self, self.pinned_declaration(ctid, declaration_hash, accepted=True), Purpose(purpose))
-    return self.step(StepName.DESTROY, ctid, posted["at"], upid=posted["upid"])
+    return self.step(StepName.DESTROY, ctid, began, upid=posted["upid"])
 
 
 @task(StepName.REPORT.task)

@@ -18,12 +18,15 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-import requests
+import certifi
 from celery import bootsteps
 from redis import RedisError
 from redis.exceptions import ResponseError
+from urllib3 import PoolManager
+from urllib3.exceptions import HTTPError
 
 from phoenix_producer.client.connection import redis_client
+from phoenix_worker.bounded_http import bounded
 from phoenix_worker.durable.ledger import EVENTS
 
 if TYPE_CHECKING:
@@ -66,14 +69,21 @@ def body_of(fields: dict[str, str]) -> bytes:
 class Webhooks(threading.Thread):
     """Posts events to one URL, in turn with the same thread of other workers."""
 
-    def __init__(self, url: str, secret: str, redis_url: str, *, pauses: Sequence[float] = PAUSES) -> None:
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        redis_url: str,
+        *,
+        pauses: Sequence[float] = PAUSES,
+        post_seconds: float = _POST_SECONDS,
+    ) -> None:
         super().__init__(name="phoenix-webhooks", daemon=True)
-        self._url, self._secret, self._pauses = url, secret, pauses
+        self._url, self._secret, self._pauses, self._post_seconds = url, secret, pauses, post_seconds
         self._redis = redis_client(redis_url, socket_timeout=5, socket_connect_timeout=5)
         self._group = f"webhook:{hashlib.sha256(url.encode()).hexdigest()[:12]}"
         self._me = uuid.uuid4().hex
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._receiver = bounded(PoolManager(ca_certs=certifi.where(), retries=False))
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -144,11 +154,18 @@ class Webhooks(threading.Thread):
             return
         headers = {"content-type": "application/json", **signed(self._secret, event_id, at, body)}
         try:
-            answer = self._session.post(
-                self._url, data=body, headers=headers, timeout=_POST_SECONDS, allow_redirects=False
+            answer = self._receiver.request(
+                "POST",
+                self._url,
+                body=body,
+                headers=headers,
+                timeout=self._post_seconds,
+                redirect=False,
+                preload_content=False,
             )
-            problem = "" if answer.status_code // 100 == _TAKEN else f"it answers {answer.status_code}"
-        except requests.RequestException as error:
+            problem = "" if answer.status // 100 == _TAKEN else f"it answers {answer.status}"
+            answer.close()  # what else it says is not read
+        except HTTPError as error:
             problem = type(error).__name__
         if problem and tries <= len(self._pauses):
             logger.info("The webhook of event %s was not accepted (%s); it is sent again later.", event_id, problem)

@@ -6,6 +6,7 @@ whoever acts on it looks again just before, and judges again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
@@ -63,11 +64,14 @@ class Verdict:
         return TransientError(self.message, cause=self.cause, remedy=self.remedy)
 
 
-def _act(action: Action) -> Callable[[Case], Verdict]:
+_Judged = Callable[[Case], Verdict]
+
+
+def _act(action: Action) -> _Judged:
     return lambda _: Verdict(action)
 
 
-def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> Callable[[Case], Verdict]:
+def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> _Judged:
     def verdict(case: Case) -> Verdict:
         facts = {"stands": case.what_stands_there, "ctid": case.seen.ctid, "node": case.seen.node}
         facts |= {
@@ -81,7 +85,29 @@ def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> Call
     return verdict
 
 
-def _refuse(cause: str, remedy: str, why: str = "{stands}") -> Callable[[Case], Verdict]:
+def _not_ours(remedy: str, why: str = "{stands}") -> _Judged:
+    """Refuse what has no marker of ours. How it is taken over is said where it can be."""
+
+    def verdict(case: Case) -> Verdict:
+        command = _adopting(case)
+        told = f"{remedy}, or take this one over: `{command}`." if command else f"{remedy}."
+        return _refuse("not-ours", told, why)(case)
+
+    return verdict
+
+
+def _adopting(case: Case) -> str:
+    """Return the command that takes over what stands there; nothing where none would."""
+    ctid = case.seen.ctid
+    if case.to_adopt:
+        return ""
+    for purpose, more in ((Purpose.ADOPT, ""), (Purpose.SEAL, f" --seal {ctid}")):
+        if judge(case.declared, case.seen, purpose=purpose).action is Action.MARK:
+            return f"phoenix-lxc adopt {ctid}{more}"
+    return ""
+
+
+def _refuse(cause: str, remedy: str, why: str = "{stands}") -> _Judged:
     return _say(Action.REFUSE, cause, remedy, why)
 
 
@@ -97,7 +123,7 @@ _BY_HAND = (
 )
 _HALF_MADE = "CT {ctid} on {node} is half-made, and the Proxmox task that was creating it is gone"
 
-_TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
+_TABLE: tuple[tuple[Callable[[Case], bool], _Judged], ...] = (
     (
         lambda c: c.purpose is Purpose.SCRATCH and c.seen.presence in {Presence.VM, Presence.OTHER_NODE},
         _refuse("scratch-taken", _OTHER_SCRATCH),
@@ -135,7 +161,7 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
     ),
     (
         lambda c: c.to_destroy and c.marker is None,
-        _refuse("not-ours", "Remove it by hand in Proxmox if it is not needed."),
+        _not_ours("Remove it by hand in Proxmox if it is not needed"),
     ),
     # It is to be adopted, and is a container that is declared as a template.
     (
@@ -183,7 +209,7 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
     ),
     (
         lambda c: c.kind_differs,
-        _refuse("not-ours", f"{_ANOTHER_ID}.", "{stands}, and the catalog declares a {role}"),
+        _not_ours(_ANOTHER_ID, "{stands}, and the catalog declares a {role}"),
     ),
     (lambda c: c.to_adopt, _act(Action.MARK)),
     (lambda c: c.adopt, _act(Action.CONVERGE)),
@@ -191,6 +217,7 @@ _TABLE: tuple[tuple[Callable[[Case], bool], Callable[[Case], Verdict]], ...] = (
         lambda c: c.seen.marker is None and not c.seen.template_flag and c.hostname_and_mac_as_declared,
         _act(Action.CONVERGE_CONFIG_ONLY),
     ),
+    (lambda c: c.declared.is_template, _not_ours(_ANOTHER_ID)),
     (lambda _: True, _refuse("not-ours", f"{_ANOTHER_ID}, or take this one over with `--adopt`.")),
 )
 

@@ -29,9 +29,15 @@ class Storage:
     name: str
     kind: str
     content: frozenset[str]
-    usable: bool
-    """Enabled for the node and online."""
     free_gib: float
+    enabled: bool = True
+    """For this node."""
+    online: bool = True
+
+    @property
+    def usable(self) -> bool:
+        """Whether something can be read from it and put on it."""
+        return self.enabled and self.online
 
     @property
     def copies_on_write(self) -> bool:
@@ -45,6 +51,10 @@ class NodeFacts:
 
     name: str
     storages: Mapping[str, Storage] = field(default_factory=dict)
+    disabled: frozenset[str] = frozenset()
+    """Storages of the cluster that are disabled everywhere."""
+    elsewhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Storages that are configured for other nodes only, and for which."""
     bridges: frozenset[str] = frozenset()
     os_templates: frozenset[str] | None = frozenset()
     """Volume ids on the storages that the catalog takes OS templates from; None when the token may not see them."""
@@ -58,7 +68,7 @@ class NodeFacts:
 
 def judge_version(version: str) -> Line:
     """Say whether this Proxmox VE is one that was tried."""
-    major = int(version.partition(".")[0])
+    major = int(version.partition(".")[0].partition("-")[0])
     if major in _TESTED:
         return fine("Proxmox version", version)
     tested = " and ".join(map(str, _TESTED))
@@ -95,14 +105,20 @@ def judge_nodes(declared: Mapping[str, list[int]], online: Mapping[str, bool]) -
 
 
 def judge_node(
-    node: NodeFacts, declared: Mapping[int, Declaration], catalog: Mapping[int, Declaration]
+    node: NodeFacts,
+    declared: Mapping[int, Declaration],
+    catalog: Mapping[int, Declaration],
+    unseen: frozenset[str] = frozenset(),
 ) -> Iterator[Line]:
-    """Say whether a node has what its containers, `declared`, need. `catalog` has their templates too."""
+    """Say whether a node has what its containers, `declared`, need. `catalog` has their templates too.
+
+    Of what the token may not see nothing is said: `unseen` are its paths, and `judge_privileges` names them.
+    """
     yield from _clock(node)
     yield from _certificate(node)
-    yield from _storages(node, declared, catalog)
-    yield from _bridges(node, declared)
-    yield from _os_templates(node, declared)
+    yield from _storages(node, declared, catalog, unseen)
+    yield from _bridges(node, declared, unseen)
+    yield from _os_templates(node, declared, unseen)
 
 
 def _clock(node: NodeFacts) -> Iterator[Line]:
@@ -146,7 +162,10 @@ def storages_of(declaration: Declaration, catalog: Mapping[int, Declaration]) ->
 
 
 def _storages(
-    node: NodeFacts, declared: Mapping[int, Declaration], catalog: Mapping[int, Declaration]
+    node: NodeFacts,
+    declared: Mapping[int, Declaration],
+    catalog: Mapping[int, Declaration],
+    unseen: frozenset[str],
 ) -> Iterator[Line]:
     users: dict[str, list[Declaration]] = {}
     for declaration in declared.values():
@@ -155,16 +174,32 @@ def _storages(
     for name, those in sorted(users.items()):
         about, storage = f"Storage {name} on {node.name}", node.storages.get(name)
         wanted = listed(declaration.ctid for declaration in those)
-        if storage is None:
-            there = f"The token sees: {listed(sorted(node.storages)) or 'none'}."
-            yield error(about, f"is not there, and the catalog puts {wanted} on it", f"Correct `storage_pool`. {there}")
-        elif not storage.usable:
-            yield error(about, f"is not online, and the catalog puts {wanted} on it", f"pvesm status --storage {name}")
+        if (trouble := _out_of_use(node, name, unseen)) is not None:
+            yield error(about, f"{trouble[0]}, and the catalog puts {wanted} on it", trouble[1])
+        elif storage is None:
+            continue
         elif "rootdir" not in storage.content:
             allow = ",".join(sorted({*storage.content, "rootdir"}))
             yield error(about, "takes no containers", f"pvesm set {name} --content {allow}")
         else:
             yield from _abilities(about, storage, those, catalog)
+
+
+def _out_of_use(node: NodeFacts, name: str, unseen: frozenset[str]) -> tuple[str, str] | None:
+    """Say why a storage cannot be used on a node, and what to do; None when it can, or the token may not see it."""
+    storage = node.storages.get(name)
+    if name in node.disabled:
+        return "is disabled", f"Enable it: pvesm set {name} --disable 0"
+    if name in node.elsewhere:
+        nodes = ",".join(sorted({*node.elsewhere[name], node.name}))
+        others = listed(sorted(node.elsewhere[name]))
+        return f"is for {others} only", f"pvesm set {name} --nodes {nodes}, if this node has it too."
+    if storage is None:
+        there = f"The token sees: {listed(sorted(node.storages)) or 'none'}."
+        return None if f"/storage/{name}" in unseen else ("is not there", f"Correct `storage_pool`. {there}")
+    if not storage.usable:
+        return "is not online", f"pvesm status --storage {name}"
+    return None
 
 
 def _abilities(
@@ -192,7 +227,7 @@ def _abilities(
     yield fine(about, f"{storage.kind}: {able}; {storage.free_gib:.0f} GiB free")
 
 
-def _bridges(node: NodeFacts, declared: Mapping[int, Declaration]) -> Iterator[Line]:
+def _bridges(node: NodeFacts, declared: Mapping[int, Declaration], unseen: frozenset[str]) -> Iterator[Line]:
     users: dict[str, list[int]] = {}
     for declaration in declared.values():
         if declaration.network is not None:
@@ -201,7 +236,7 @@ def _bridges(node: NodeFacts, declared: Mapping[int, Declaration]) -> Iterator[L
         about = f"Bridge {bridge} on {node.name}"
         if bridge in node.bridges:
             yield fine(about, f"exists; used by {len(ctids)} catalog entries")
-        else:
+        elif f"/sdn/zones/localnetwork/{bridge}" not in unseen:
             there = f"The token sees: {listed(sorted(node.bridges)) or 'none'}."
             remedy = f"Correct `bridge` in the catalog, or make it on the node. {there}"
             yield error(about, f"is not there, and the catalog connects {listed(ctids)} to it", remedy)
@@ -218,7 +253,7 @@ def absent_os_templates(node: NodeFacts, declared: Mapping[int, Declaration]) ->
     return absent
 
 
-def _os_templates(node: NodeFacts, declared: Mapping[int, Declaration]) -> Iterator[Line]:
+def _os_templates(node: NodeFacts, declared: Mapping[int, Declaration], unseen: frozenset[str]) -> Iterator[Line]:
     if node.os_templates is None:
         return
     absent = absent_os_templates(node, declared)
@@ -228,7 +263,12 @@ def _os_templates(node: NodeFacts, declared: Mapping[int, Declaration]) -> Itera
     for volume, ctids in sorted(absent.items()):
         about, (storage, _, path) = f"OS template {volume} on {node.name}", volume.partition(":")
         name, place = path.rpartition("/")[2], node.storages.get(storage)
-        if place is not None and "vztmpl" not in place.content:
+        trouble = _out_of_use(node, storage, unseen)
+        if trouble is not None:
+            yield error(about, f"the storage {storage} {trouble[0]}", trouble[1].replace("storage_pool", "template"))
+        elif place is None:
+            continue
+        elif "vztmpl" not in place.content:
             allow = ",".join(sorted({*place.content, "vztmpl"}))
             yield error(about, f"{storage} takes no OS templates", f"pvesm set {storage} --content {allow}")
         elif name in node.appliances:

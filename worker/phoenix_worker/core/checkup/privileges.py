@@ -6,11 +6,11 @@ configuration, in pve-container's `check_ct_modify_config_perm`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core.allowed.grants import ALL_GUESTS, ROLE, Need, guest, of_rebuild, on_guest, pool_path
 from phoenix_worker.core.checkup.cluster import storages_of
-from phoenix_worker.core.checkup.line import error, fine, listed
+from phoenix_worker.core.checkup.line import error, fine, listed, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,34 +18,31 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.checkup.line import Line
 
-ROLE = "Phoenix"
-"""As README.md and docs/getting-started.md name it."""
-_ALWAYS = ("VM.Allocate", "VM.Audit", "VM.Config.Network", "VM.Config.Options", "VM.PowerMgmt")
+_SHOWN_BY = frozenset({"Datastore.AllocateSpace", "Datastore.Audit", "SDN.Use"})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Need:
-    """A privilege on a path of Proxmox's access control; that on `or_on`, a pool, will do too."""
+def needs(
+    catalog: Mapping[int, Declaration],
+    absent_os_templates: Iterable[str] = (),
+    rebuilt: Iterable[tuple[Declaration, Declaration]] = (),
+) -> frozenset[Need]:
+    """Tell all that this catalog needs. OS templates that are absent have to be downloaded.
 
-    path: str
-    privilege: str
-    or_on: str | None = None
-
-
-def needs(catalog: Mapping[int, Declaration], absent_os_templates: Iterable[str] = ()) -> frozenset[Need]:
-    """Tell all that this catalog needs. OS templates that are absent have to be downloaded."""
+    `rebuilt` are the templates, each with what it is built as at its scratch CTID.
+    """
     found = {need for one in catalog.values() for need in _of_one(one, catalog)}
+    found |= {need for template, scratch in rebuilt for need in of_rebuild(template, scratch)}
     storages = {volume.partition(":")[0] for volume in absent_os_templates}
     found |= {Need(f"/storage/{storage}", "Datastore.AllocateTemplate") for storage in storages}
     return frozenset(found)
 
 
 def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Iterator[Need]:
-    pool = None if declaration.pool is None else f"/pool/{declaration.pool}"
-    for privilege in _on_guest(declaration):
-        yield Need(f"/vms/{declaration.ctid}", privilege, or_on=pool)
+    yield from on_guest(declaration)
     if declaration.clone_from is not None:
-        yield Need(f"/vms/{declaration.clone_from}", "VM.Clone", or_on=_pool_of(declaration.clone_from, catalog))
+        template = catalog.get(declaration.clone_from)
+        pool = None if template is None else pool_path(template)
+        yield Need(guest(declaration.clone_from), "VM.Clone", or_on=pool)
     if declaration.pool is not None:
         for privilege in ("Pool.Allocate", "Pool.Audit", "VM.Allocate"):
             yield Need(f"/pool/{declaration.pool}", privilege)
@@ -60,33 +57,27 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
         yield Need(f"/sdn/zones/localnetwork/{declaration.network.bridge}{tag}", "SDN.Use")
 
 
-def _on_guest(declaration: Declaration) -> Iterator[str]:
-    yield from _ALWAYS
-    if declaration.snapshots:
-        yield "VM.Snapshot"
-    if declaration.cores is not None:
-        yield "VM.Config.CPU"
-    if declaration.memory_mb is not None or declaration.swap_mb is not None:
-        yield "VM.Config.Memory"
-    if declaration.disk_gb is not None or declaration.storage is not None or declaration.volumes:
-        yield "VM.Config.Disk"
-
-
-def _pool_of(ctid: int, catalog: Mapping[int, Declaration]) -> str | None:
-    pool = catalog[ctid].pool if ctid in catalog else None
-    return None if pool is None else f"/pool/{pool}"
-
-
 def paths(wanted: Iterable[Need]) -> tuple[str, ...]:
     """Name the paths to ask about."""
-    return tuple(sorted({path for need in wanted for path in (need.path, need.or_on) if path is not None}))
+    named = {path for need in wanted for path in (need.path, need.or_on) if path is not None}
+    return tuple(sorted(named | ({ALL_GUESTS} if any(need.of_guest for need in wanted) else set())))
+
+
+def unseen(wanted: Iterable[Need], held: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Name the storages and bridges that Proxmox leaves out of its lists, since the token lacks what shows them."""
+    shown: dict[str, bool] = {}
+    for need in wanted:
+        if need.privilege in _SHOWN_BY:
+            path = "/".join(need.path.split("/")[:5])
+            shown[path] = shown.get(path, False) or need.met(held)
+    return frozenset(path for path, it_is in shown.items() if not it_is)
 
 
 def judge_privileges(
     wanted: frozenset[Need], held: Mapping[str, frozenset[str]], user: str, token: str
 ) -> Iterator[Line]:
     """Say what the token lacks; `held` has its privileges on each of the `paths`. `user` owns the token."""
-    lacking = [need for need in wanted if not _has(need, held)]
+    lacking = [need for need in wanted if not need.met(held)]
     if not lacking:
         yield fine(
             "Proxmox privileges", f"{token} has all {len({need.privilege for need in wanted})} required privileges"
@@ -94,7 +85,7 @@ def judge_privileges(
         return
     known = any(held.values())
     for privileges, those in sorted(_together(lacking).items()):
-        places = _places(those, wanted)
+        places = _places(those, [need for need in wanted if need.privilege in privileges])
         yield error(
             "Proxmox privileges",
             f"{token} lacks {', '.join(privileges)} on {listed(those)}",
@@ -102,8 +93,18 @@ def judge_privileges(
         )
 
 
-def _has(need: Need, held: Mapping[str, frozenset[str]]) -> bool:
-    return any(need.privilege in held.get(path, ()) for path in (need.path, need.or_on) if path is not None)
+def judge_lasting(wanted: frozenset[Need], held: Mapping[str, frozenset[str]], user: str, token: str) -> Iterator[Line]:
+    """Say which grants Proxmox deletes with a container, so that it cannot be made again."""
+    lost = [need for need in wanted if need.of_guest and need.met(held) and not need.lasts(held)]
+    if lost:
+        guests = sorted({need.path for need in lost}, key=_natural)
+        granted = tuple(sorted({need.privilege for need in lost}))
+        yield warning(
+            "Proxmox grants",
+            f"Proxmox deletes those on {listed(guests)} with the container, and elsewhere {token} has no "
+            f"{', '.join(granted)}: it cannot be made again, and no rebuild begins",
+            _remedy(granted, _places(guests, lost), user, token, everything=None),
+        )
 
 
 def _together(lacking: list[Need]) -> dict[tuple[str, ...], list[str]]:
@@ -130,12 +131,20 @@ def _top(path: str) -> str:
     return "/sdn/zones/localnetwork" if path.startswith("/sdn/") else f"/{path.split('/')[1]}"
 
 
-def _places(those: list[str], wanted: frozenset[Need]) -> list[str]:
-    """Name where to grant it: above, when all of a kind lack it, else on each."""
+def _places(those: list[str], wanted: Iterable[Need]) -> list[str]:
+    """Name where to grant it: above, when all of a kind lack it, else on each.
+
+    For guests it is their pool, or above: what is granted on a guest itself goes with it.
+    """
     places: list[str] = []
+    asked = list(wanted)
     for top in dict.fromkeys(map(_top, those)):
         mine = [path for path in those if _top(path) == top]
-        every = {need.path for need in wanted if _top(need.path) == top}
+        if top == ALL_GUESTS:
+            pools = {need.or_on for need in asked if need.path in mine}
+            places += [top] if None in pools else sorted(str(pool) for pool in pools)
+            continue
+        every = {need.path for need in asked if _top(need.path) == top}
         places += [top] if len(mine) > 1 and len(mine) == len(every) else mine
     return places
 

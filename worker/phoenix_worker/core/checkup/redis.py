@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.checkup.line import error, fine, warning
+from phoenix_worker.core.model.tls_trouble import TlsTrouble, tls_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,6 +17,16 @@ if TYPE_CHECKING:
 _OLDEST = 7
 _NEARLY_FULL = 0.8
 _SKEW_S = 2.0
+_TLS = {
+    TlsTrouble.NOT_TLS: "No TLS at this port: let PHOENIX_REDIS_URL name the one with TLS, or begin with redis://.",
+    TlsTrouble.EXPIRED: "Renew the certificate of Redis. If it has not expired, correct this machine's clock.",
+    TlsTrouble.NOT_YET_VALID: "Correct the clocks of this machine and of Redis: timedatectl set-ntp true",
+    TlsTrouble.OTHER_NAME: "Let PHOENIX_REDIS_URL have a name in the certificate of Redis.",
+    TlsTrouble.WEAK: "Give Redis a certificate with a longer key.",
+    TlsTrouble.NOTHING_IN_COMMON: "Allow TLS 1.2 or 1.3 in Redis: tls-protocols, tls-ciphers.",
+    TlsTrouble.CLIENT_CERTIFICATE: "Redis wants a client certificate: set tls-auth-clients no, and use a password.",
+    TlsTrouble.UNTRUSTED: "Set PHOENIX_REDIS_CA_FILE to the CA, and PHOENIX_REDIS_URL to a name in the certificate.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,15 @@ class RedisFacts:
     """Records of the ledger that no script can handle."""
     forbidden: tuple[str, ...] = ()
     """Of what a worker does, what the user may not."""
+
+
+def remedy_of(trouble: str) -> str:
+    """Say what to do about a connection that there is none of, from the client's words."""
+    if re.search(r"\bssl\b|certificate|record layer", trouble, re.IGNORECASE):
+        return _TLS[tls_trouble(trouble)]
+    if re.search(r"closed by server|reset by peer", trouble, re.IGNORECASE):
+        return "Is it a Redis? If it expects TLS there, let PHOENIX_REDIS_URL begin with rediss://."
+    return "Check that Redis runs there; the address comes from PHOENIX_REDIS_URL."
 
 
 def judge(facts: RedisFacts) -> Iterator[Line]:

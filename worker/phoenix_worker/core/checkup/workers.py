@@ -25,7 +25,10 @@ class WorkerFacts:
 
 
 def judge_workers(alive: int, said: Sequence[WorkerFacts], *, version: str, catalog: str) -> Iterator[Line]:
-    """Say who works; `alive` workers have a heartbeat. `version` and `catalog` are those of this installation."""
+    """Say who works; `alive` workers have a heartbeat. `version` and `catalog` are those of this installation.
+
+    An empty `catalog` is one that is refused here.
+    """
     if not alive:
         yield warning("Workers", "none runs: requests wait in Redis", "celery -A phoenix_worker worker")
         return
@@ -37,11 +40,12 @@ def judge_workers(alive: int, said: Sequence[WorkerFacts], *, version: str, cata
         )
     else:
         yield fine("Workers", f"{len(said)}: {listed(sorted(worker.name for worker in said))}")
-    yield from _versions(said, version)
-    yield from _catalogs(said, catalog)
+    whose = "everywhere" if len(said) >= alive else "of those that answer"
+    yield from _versions(said, version, whose)
+    yield from _catalogs(said, catalog, whose)
 
 
-def _versions(said: Sequence[WorkerFacts], version: str) -> Iterator[Line]:
+def _versions(said: Sequence[WorkerFacts], version: str, whose: str) -> Iterator[Line]:
     others = {worker.name: worker.version for worker in said if worker.version != version}
     if others:
         named = listed(f"{name} has {other}" for name, other in sorted(others.items()))
@@ -51,10 +55,10 @@ def _versions(said: Sequence[WorkerFacts], version: str) -> Iterator[Line]:
             "Upgrade the workers first, then the clients (docs/operations.md).",
         )
     elif said:
-        yield fine("Versions", f"{version} everywhere")
+        yield fine("Versions", f"{version} {whose}")
 
 
-def _catalogs(said: Sequence[WorkerFacts], catalog: str) -> Iterator[Line]:
+def _catalogs(said: Sequence[WorkerFacts], catalog: str, whose: str) -> Iterator[Line]:
     without = [worker.name for worker in said if not worker.catalog]
     served = Counter(worker.catalog for worker in said if worker.catalog)
     if without:
@@ -75,5 +79,8 @@ def _catalogs(said: Sequence[WorkerFacts], catalog: str) -> Iterator[Line]:
             "it differs from the one here",
             "Decide which file is right, and copy it everywhere.",
         )
-    elif served:
-        yield fine("Catalog of the workers", "the same as here" if catalog else "the same everywhere")
+    elif served and not without and not catalog:
+        what = f"the same {whose}; the one here is refused, so whether they serve it is not known"
+        yield warning("Catalog of the workers", what, "Correct the catalog here, or copy it from the workers.")
+    elif served and not without:
+        yield fine("Catalog of the workers", "the same as here")

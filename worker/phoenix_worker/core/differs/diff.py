@@ -15,7 +15,7 @@ from phoenix_producer.contract import Change
 from phoenix_worker.core.differs import firewall, volumes
 from phoenix_worker.core.differs.root_only import RootChanges, applied, root_diff
 from phoenix_worker.core.model import property_string
-from phoenix_worker.core.model.marker import LINKED, Marker, Stage, read_marker, without_marker, write_marker
+from phoenix_worker.core.model.marker import LINKED, Marker, Stage, without_marker, write_marker
 from phoenix_worker.core.model.os_templates import file_name
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def _tag_set(tags: str) -> set[str]:
 def _notes(declaration: Declaration, observation: Observation) -> str | None:
     """Return the notes to be written; None when they say what they should, wherever in them our line stands."""
     old = observation.config.get("description", "")
-    marker = read_marker(old)
+    marker = observation.marker
     if marker is not None and marker.ctid == observation.ctid:
         wanted = replace(marker, role=declaration.role, stage=Stage.CONFIGURED, declaration=declaration.hash)
     else:

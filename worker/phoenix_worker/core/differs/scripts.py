@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.marker import script_mark
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -17,14 +18,19 @@ if TYPE_CHECKING:
 def scripts_to_run(declaration: Declaration, marker: Marker | None) -> tuple[Script, ...]:
     """Return the scripts that did not run as they are now, in order, and those that are wanted again."""
     ran = set(marker.scripts) if marker is not None else set()
-    return tuple(script for script in declaration.scripts if script.again or (script.name, script.hash) not in ran)
+    return tuple(script for script in declaration.scripts if script.again or mark_of(script) not in ran)
+
+
+def mark_of(script: Script) -> tuple[str, str]:
+    """Return what the marker holds of a script that ran."""
+    return script_mark(script.name, script.hash)
 
 
 def changed_scripts(declaration: Declaration, marker: Marker) -> list[str]:
     """Name the scripts that ran as others than they are now, as far as that is known without asking the node."""
     ran = dict(marker.scripts)
-    here = (script for script in declaration.scripts if not script.on_node)
-    return [script.name for script in here if ran.get(script.name, script.hash) != script.hash]
+    here = (mark_of(script) for script in declaration.scripts if not script.on_node)
+    return [name for name, now in here if ran.get(name, now) != now]
 
 
 def scripts_never_run(declaration: Declaration, marker: Marker) -> list[str]:
@@ -47,7 +53,7 @@ def _joined(one: str, other: str) -> str:
 
 def recorded(declaration: Declaration, marker: Marker, script: Script) -> Marker:
     """Return the marker once a script has run. What is declared no more is forgotten."""
-    ran = dict(marker.scripts) | {script.name: script.hash}
+    ran = dict([*marker.scripts, mark_of(script)])
     names = (one.name for one in declaration.scripts)
     return replace(marker, scripts=tuple((name, ran[name]) for name in names if name in ran))
 

@@ -12,10 +12,14 @@ from enum import StrEnum
 
 from phoenix_worker.catalog.declaration import Role
 
-_LINE = re.compile(r"^phoenix-lxc:(?P<fields>( \w+=[\w.:,+~-]*)+) *$", re.MULTILINE)
+_LINE = re.compile(r"phoenix-lxc:(?P<fields>(\s+\w+=[\w.:,+~-]*)+)")
 
 
 LINKED = "linked"
+LONGEST_NOTES = 8192
+"""Characters that Proxmox takes as notes."""
+_SCRIPT_HASH = 8
+"""Characters of a script's hash that the line holds; earlier versions wrote more."""
 
 
 class Stage(StrEnum):
@@ -40,14 +44,22 @@ class Marker:
     declaration: str
     origin: str = ""
     scripts: tuple[tuple[str, str], ...] = ()
-    """Name and hash of each script that ran to a good end."""
+    """Name and hash, as `script_mark` has them, of each script that ran to a good end."""
     verified: str = ""
     """The hash of the declaration with which it was last found well."""
 
 
-def read_marker(notes: str) -> Marker | None:
-    """Read the marker from a container's notes; None when there is none or it is not whole."""
-    found = _LINE.search(notes)
+def read_marker(notes: str, ctid: int | None = None) -> Marker | None:
+    """Read the marker from a container's notes, wherever it stands; None when there is none that is whole.
+
+    Of several the last one that names `ctid` counts: the others are what people copied from elsewhere.
+    """
+    found = [marker for line in notes.splitlines() if (marker := _read_line(line)) is not None]
+    return next((marker for marker in reversed(found) if marker.ctid == ctid), found[0] if found else None)
+
+
+def _read_line(line: str) -> Marker | None:
+    found = _LINE.fullmatch(line.strip())
     if found is None:
         return None
     fields = dict(part.split("=", 1) for part in found["fields"].split())
@@ -64,6 +76,11 @@ def read_marker(notes: str) -> Marker | None:
         )
     except (KeyError, ValueError):
         return None
+
+
+def script_mark(name: str, ran: str) -> tuple[str, str]:
+    """Return the name and the hash of a script as the line holds them."""
+    return name, ran[:_SCRIPT_HASH]
 
 
 def write_marker(marker: Marker, description: str = "") -> str:
@@ -83,9 +100,10 @@ def write_marker(marker: Marker, description: str = "") -> str:
 
 def _pair(text: str) -> tuple[str, str]:
     name, _, ran = text.rpartition(":")
-    return name, ran
+    return script_mark(name, ran)
 
 
 def without_marker(notes: str) -> str:
-    """Return the notes as their owner wrote them."""
-    return _LINE.sub("", notes).strip()
+    """Return the notes as their owner wrote them; lines that only look like ours are the owner's."""
+    kept = (line for line in notes.splitlines(keepends=True) if _read_line(line) is None)
+    return "".join(kept).replace("\r\n", "\n").strip()

@@ -42,7 +42,7 @@ class Observation:
     @property
     def marker(self) -> Marker | None:
         """Our line in the container's notes, if there is one."""
-        return read_marker(self.config.get("description", ""))
+        return read_marker(self.config.get("description", ""), self.ctid)
 
     @property
     def is_ours(self) -> bool:

@@ -58,6 +58,8 @@ class ProxmoxTask:
     user: str
     running: bool
     started: int
+    guest: str
+    """The id in the UPID; a clone's is that of its source."""
     """Seconds since the epoch."""
 
 
@@ -97,6 +99,7 @@ class Storage:
     shared: bool = False
     nodes: frozenset[str] = frozenset()
     """Where it may be used; everywhere when empty."""
+    enabled: bool = True
 
     def is_on(self, node: str) -> bool:
         """Return whether a node may use it."""
@@ -164,7 +167,7 @@ class Proxmox(Protocol):
         """Delete a snapshot; returns the UPID."""
 
     def storages(self) -> dict[str, Storage]:
-        """Return all storages that are enabled and that we may see, by name."""
+        """Return all storages that we may see, by name."""
 
     def bridges(self, node: str) -> frozenset[str]:
         """Return the bridges of a node that we may use."""
@@ -187,6 +190,9 @@ class Proxmox(Protocol):
     def recent_tasks(self, node: str, ctid: int) -> list[ProxmoxTask]:
         """Return the node's tasks with this id in their UPID, newest first. A clone's UPID names its *source*."""
 
+    def running_tasks(self, node: str) -> list[ProxmoxTask]:
+        """Return all tasks that run on a node now."""
+
     def pool_of(self, ctid: int, expected: str) -> str:
         """Return the pool of a guest, nothing if it is in none. It takes one call if it is the expected one."""
 
@@ -201,6 +207,9 @@ class Proxmox(Protocol):
 
     def download_os_template(self, node: str, volume: str) -> str:
         """Start the download of an OS template of the index; returns the UPID."""
+
+    def privileges(self, path: str) -> frozenset[str]:
+        """Return what the token may do on a path of the access control; of `/vms`, what it may on every guest."""
 
     def whoami(self) -> str:
         """Return the name that our own tasks carry in their UPIDs: `user@realm!token`."""

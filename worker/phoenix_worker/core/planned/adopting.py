@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.core.allowed.ownership import Action
 from phoenix_worker.core.differs.diff import ADOPTED, marker_for
+from phoenix_worker.core.differs.scripts import mark_of
 from phoenix_worker.core.model.marker import Stage, without_marker, write_marker
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def adopted_notes(declaration: Declaration, seen: Observation) -> str:
     The scripts that there are now count as run: whoever made it ran them, and a service is not set up anew unasked.
     """
     marker = marker_for(declaration, ADOPTED, Stage.CONFIGURED)
-    ran = tuple((script.name, script.hash) for script in declaration.scripts)
+    ran = tuple(map(mark_of, declaration.scripts))
     marker = replace(marker, declaration=UNKNOWN, origin="", scripts=ran)
     if seen.marker is not None and seen.is_ours:
         marker = replace(seen.marker, role=declaration.role, stage=Stage.CONFIGURED)

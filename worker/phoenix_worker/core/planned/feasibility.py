@@ -12,6 +12,7 @@ from phoenix_worker.core.allowed.linked import storages_of
 from phoenix_worker.core.differs import volumes
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.planned.notes import too_long
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ class Offer:
     def storages_on(self, node: str) -> str:
         """Say which of a node's storages hold containers."""
         found = (self.storages or {}).values()
-        names = sorted(one.name for one in found if one.is_on(node) and "rootdir" in one.content)
+        names = sorted(one.name for one in found if one.enabled and one.is_on(node) and "rootdir" in one.content)
         return f"{node} has: {', '.join(names)}." if names else f"{node} has no storage for containers."
 
 
@@ -130,7 +131,7 @@ def _of(volume: Volume, *, takes: bool = True) -> Need:
 
 def cannot_work(declaration: Declaration, origin: Origin | None, offer: Offer) -> PermanentError | None:
     """Say why a container cannot be made, and what to do; None when nothing is known against it."""
-    return _first(declaration, _problems(declaration, origin, offer))
+    return too_long(declaration) or _first(declaration, _problems(declaration, origin, offer))
 
 
 def cannot_change(declaration: Declaration, needs: Needs, offer: Offer) -> PermanentError | None:
@@ -148,6 +149,8 @@ def _first(declaration: Declaration, problems: Iterator[_Problem]) -> PermanentE
 
 def _problems(declaration: Declaration, origin: Origin | None, offer: Offer) -> Iterator[_Problem]:
     yield from _missing(declaration.node, _needs_of_making(declaration), offer)
+    if offer.storages is not None:
+        yield from _disabled(declaration, origin, offer.storages)
     if offer.storages is not None and origin is not None:
         yield from _no_linked_clone(declaration, origin, offer.storages)
         yield from _not_shared(declaration, origin, offer.storages)
@@ -173,10 +176,23 @@ def _missing_storages(
         if found is None or not found.is_on(node):
             why = f"there is no storage {name} for it, or the API token may not see it"
             yield "storage-missing", why, f"Declare another {need.key}; {there}"
+        elif need.takes and not found.enabled:
+            remedy = f"Enable it: `pvesm set {name} --disable 0`; or declare another {need.key}; {there}"
+            yield "storage-offline", f"storage {name} is disabled", remedy
         elif need.takes and found.content - {""} and "rootdir" not in found.content:
             why = f"storage {name} takes no containers"
             remedy = f"Declare another {need.key}, or allow containers (`rootdir`) on it; {there}"
             yield "storage-content", why, remedy
+
+
+def _disabled(declaration: Declaration, origin: Origin | None, storages: Mapping[str, Storage]) -> Iterator[_Problem]:
+    """Name storages that it would be made from."""
+    read = () if origin is None else origin.storages
+    if declaration.os_template is not None:
+        read = (declaration.os_template.partition(":")[0],)
+    for name in read:
+        if name in storages and not storages[name].enabled:
+            yield "storage-offline", f"storage {name} is disabled", f"Enable it: `pvesm set {name} --disable 0`."
 
 
 def _no_linked_clone(declaration: Declaration, origin: Origin, storages: Mapping[str, Storage]) -> Iterator[_Problem]:

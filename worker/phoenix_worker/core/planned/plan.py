@@ -83,6 +83,11 @@ def _make(declaration: Declaration, template: Observation | None, *, under_way: 
 def _converge(declaration: Declaration, observation: Observation, verdict: Verdict) -> tuple[PlannedStep, ...]:
     steps: list[PlannedStep] = []
     if changes := diff(declaration, observation):
+        to_stop = observation.running and not (declaration.runs or declaration.is_template) and may_stop(verdict)
+        if to_stop and changes.changes:
+            # Stopped it takes every change, also those that a running one refuses.
+            steps.append(_stop_again(declaration))
+            observation = replace(observation, running=False)
         steps.append(_configure(declaration, changes))
     if declaration.is_template:
         return (*steps, *_seal_steps(declaration, observation, verdict))

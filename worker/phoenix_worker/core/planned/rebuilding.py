@@ -9,6 +9,7 @@ from phoenix_worker.core.allowed.ownership import judge
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.marker import Stage
 from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.planned.notes import too_long
 from phoenix_worker.core.planned.plan import PlannedStep, plan
 
 if TYPE_CHECKING:
@@ -98,4 +99,6 @@ def refuse_rebuild(template: Declaration, scratch: Declaration | None) -> Declar
             cause="no-scratch",
             remedy="Set PHOENIX_SCRATCH_CTIDS of the workers to CTIDs that nothing else uses, such as 9000-9099.",
         )
+    if (problem := too_long(template)) is not None:
+        raise problem
     return scratch

@@ -1,0 +1,135 @@
+"""Our line in notes that people edit, and how long it may become."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoenix_producer.contract import DesiredState
+from phoenix_worker.catalog.declaration import Declaration, Role, Script
+from phoenix_worker.core.allowed.ownership import Action, judge
+from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.scripts import changed_scripts, mark_of, scripts_to_run
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.marker import LONGEST_NOTES, read_marker, without_marker, write_marker
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.planned.notes import longest_notes, too_long
+from phoenix_worker.core.planned.rebuilding import refuse_rebuild
+from tests.support.declared import AS_DECLARED, DECLARED, MARKER
+
+BOBS = "phoenix-lxc: owner=bob"
+FOREIGN = (
+    BOBS,
+    f"  {BOBS}",
+    "phoenix-lxc:",
+    "phoenix-lxc: ctid=103",
+    "phoenix-lxc: ctid=103 id=c1 as=container stage=configured",
+    f"see {write_marker(MARKER)}",
+)
+OTHERS = write_marker(replace(MARKER, ctid=104))
+BLANKS = st.text(" \t\u00a0", max_size=4)
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20).filter(
+    lambda text: "phoenix-lxc:" not in text
+)
+LINES = st.lists(st.one_of(TEXTS, st.sampled_from((*FOREIGN, OTHERS, ""))), max_size=4)
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> str:
+    """Notes after any edit that keeps our line."""
+    ours = draw(BLANKS) + write_marker(MARKER) + draw(BLANKS)
+    newline = draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    return newline.join([*draw(LINES), ours, *draw(LINES)]) + draw(st.sampled_from(["", newline]))
+
+
+def foreign(notes: str) -> list[str]:
+    looks_like_it = {line.strip() for line in FOREIGN}
+    return [line.strip() for line in notes.splitlines() if line.strip() in looks_like_it]
+
+
+@given(edited())
+def test_what_people_do_to_the_notes_does_not_make_it_theirs(notes: str) -> None:
+    seen = Observation(103, "pve1", Presence.HERE, AS_DECLARED | {"description": notes}, running=True)
+    assert (seen.is_ours, seen.marker) == (True, MARKER)
+    undescribed = replace(DECLARED, description=None, hash="h2", state=DesiredState.RUNNING)
+    assert judge(undescribed, seen).action is Action.CONVERGE
+    again = diff(undescribed, seen).put["description"]
+    assert read_marker(again, 103) == replace(MARKER, declaration="h2")
+    assert foreign(again) == foreign(notes), "what is bob's stays"
+
+
+@given(edited())
+def test_what_is_read_once_is_the_same_ever_after(notes: str) -> None:
+    seen = Observation(103, "pve1", Presence.HERE, AS_DECLARED | {"description": notes}, running=True)
+    declared = replace(DECLARED, description=None, hash="h2")
+    again = diff(declared, seen).put["description"]
+    then = replace(seen, config=seen.config | {"description": again + "\n"})
+    assert "description" not in diff(declared, then).put
+
+
+def test_line_ends_of_other_editors_are_no_difference() -> None:
+    declared = replace(DECLARED, description="one\ntwo")
+    notes = write_marker(MARKER, "one\ntwo").replace("\n", "\r\n")
+    seen = Observation(103, "pve1", Presence.HERE, AS_DECLARED | {"description": notes}, running=True)
+    assert "description" not in diff(declared, seen).put
+
+
+def test_the_line_of_the_container_itself_counts_among_copies() -> None:
+    newer = replace(MARKER, verified="h1")
+    notes = "\n".join([OTHERS, write_marker(MARKER), OTHERS, write_marker(newer), OTHERS])
+    assert read_marker(notes, 103) == newer
+    assert without_marker(f"{notes}\n{BOBS}") == BOBS
+
+
+SCRIPTS = tuple(Script(f"feature_{number}", f"features/{number}.sh", f"{number:016x}", "x") for number in range(1, 21))
+SCRIPTED = replace(DECLARED, scripts=SCRIPTS)
+
+
+def test_hashes_of_scripts_are_short_and_those_of_earlier_versions_are_known() -> None:
+    ran = replace(MARKER, scripts=tuple((script.name, script.hash) for script in SCRIPTS))
+    earlier = read_marker(write_marker(ran))
+    assert earlier is not None
+    assert scripts_to_run(SCRIPTED, earlier) == ()
+    assert changed_scripts(SCRIPTED, earlier) == []
+    assert earlier == replace(MARKER, scripts=tuple(map(mark_of, SCRIPTS)))
+    assert len(write_marker(earlier)) == len(write_marker(ran)) - 8 * len(SCRIPTS)
+    changed = replace(SCRIPTED, scripts=(replace(SCRIPTS[0], hash="f" * 16), *SCRIPTS[1:]))
+    assert [script.name for script in scripts_to_run(changed, earlier)] == changed_scripts(changed, earlier)
+
+
+def described(length: int) -> Declaration:
+    """With notes of this length once all is done."""
+    short = replace(SCRIPTED, description="x")
+    return replace(short, description="x" * (1 + length - len(longest_notes(short))))
+
+
+def test_the_line_is_counted_with_all_that_will_be_in_it() -> None:
+    assert too_long(described(LONGEST_NOTES)) is None
+    problem = too_long(described(LONGEST_NOTES + 7))
+    assert problem is not None
+    assert problem.cause == "notes-too-long"
+    assert "8199 characters" in problem.message
+    assert problem.remedy.startswith("Shorten its `description` in the catalog")
+    assert problem.remedy.endswith("by 7 characters.")
+
+
+def test_notes_that_are_not_declared_count_as_they_stand_there() -> None:
+    declared = replace(SCRIPTED, description=None)
+    seen = Observation(103, "pve1", Presence.HERE, {"description": "x" * 8100})
+    problem = too_long(declared, seen)
+    assert problem is not None
+    assert "its notes in Proxmox" in problem.remedy
+    assert too_long(declared) is None
+    names = tuple(replace(script, name="n" * 900) for script in SCRIPTS)
+    problem = too_long(replace(declared, scripts=names))
+    assert problem is not None
+    assert "the names of its `features`" in problem.remedy
+
+
+def test_a_template_is_not_destroyed_for_one_whose_notes_are_too_long() -> None:
+    template = replace(described(LONGEST_NOTES + 1), role=Role.TEMPLATE, description="x" * LONGEST_NOTES)
+    with pytest.raises(PermanentError, match="Proxmox takes 8192"):
+        refuse_rebuild(template, template)

@@ -1,0 +1,99 @@
+"""Read a Proxmox cluster, and say what is right and wrong with it for a catalog."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from phoenix_worker.check.troubles import or_trouble
+from phoenix_worker.core.checkup import cluster, privileges
+from phoenix_worker.core.checkup.line import fine, warning
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.proxmox.api import ProxmoxApi
+from phoenix_worker.proxmox.error_table import PERMISSION
+from phoenix_worker.proxmox.inspection import Inspection
+from phoenix_worker.settings import access_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.loading import Catalog
+    from phoenix_worker.core.allowed.grants import Need
+    from phoenix_worker.core.checkup.line import Line
+    from phoenix_worker.settings import Settings
+
+
+def proxmox_lines(settings: Settings, catalog: Catalog) -> Iterator[Line]:
+    """Say first whether it answers: without that, nothing else is asked."""
+    inspection = Inspection(ProxmoxApi(access_of(settings)))
+    judged = cluster.judge_version(inspection.version())
+    yield fine("Proxmox", f"{settings.proxmox_host} answers, its certificate is verified, the token is accepted")
+    yield judged
+    yield from or_trouble("Proxmox quorum", partial(_quorum, inspection))
+    yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog))
+
+
+def _quorum(inspection: Inspection) -> Iterator[Line]:
+    try:
+        yield cluster.judge_quorum(quorate=inspection.quorate())
+    except PermanentError as refused:
+        if refused.cause != PERMISSION:
+            raise
+        what = "unknown: the token lacks a privilege, so workers delete and convert containers without checking it"
+        yield warning("Proxmox quorum", what, refused.remedy)
+
+
+def _nodes(settings: Settings, inspection: Inspection, catalog: Catalog) -> Iterator[Line]:
+    by_node: dict[str, dict[int, Declaration]] = {} if catalog else {settings.node: {}}
+    for ctid, declaration in catalog.items():
+        by_node.setdefault(declaration.node, {})[ctid] = declaration
+    online = inspection.nodes()
+    yield from cluster.judge_nodes({node: list(ctids) for node, ctids in by_node.items()}, online)
+    wanted = privileges.needs(catalog, rebuilt=_rebuilt(catalog))
+    held: dict[str, frozenset[str]] = {}
+    yield from or_trouble("Proxmox privileges", partial(_ask, inspection, wanted, held))
+    unseen = privileges.unseen(wanted, held) if held else frozenset[str]()
+    absent: set[str] = set()
+    for node in sorted(by_node):
+        if online.get(node):
+            look = partial(_node, inspection, node, by_node[node], catalog, absent, unseen)
+            yield from or_trouble(f"Node {node}", look)
+    if held:
+        yield from _privileges(settings, catalog, absent, held)
+
+
+def _ask(inspection: Inspection, wanted: frozenset[Need], held: dict[str, frozenset[str]]) -> Iterator[Line]:
+    """Fill in what the token may do; there is nothing to say of it yet."""
+    held |= {path: inspection.privileges(path) for path in privileges.paths(wanted)}
+    yield from ()
+
+
+def _node(
+    inspection: Inspection,
+    node: str,
+    declared: Mapping[int, Declaration],
+    catalog: Catalog,
+    absent: set[str],
+    unseen: frozenset[str],
+) -> Iterator[Line]:
+    volumes = (declaration.os_template for declaration in declared.values())
+    facts = inspection.node(node, sorted({volume.partition(":")[0] for volume in volumes if volume is not None}))
+    absent.update(cluster.absent_os_templates(facts, declared))
+    yield from cluster.judge_node(facts, declared, catalog, unseen)
+
+
+def _privileges(
+    settings: Settings, catalog: Catalog, absent: set[str], held: Mapping[str, frozenset[str]]
+) -> Iterator[Line]:
+    user = settings.proxmox_user
+    token = f"{user}!{settings.proxmox_token_name}"
+    wanted = privileges.needs(catalog, absent, _rebuilt(catalog))
+    yield from privileges.judge_privileges(wanted, held, user, token)
+    yield from privileges.judge_lasting(wanted, held, user, token)
+
+
+def _rebuilt(catalog: Catalog) -> list[tuple[Declaration, Declaration]]:
+    """Pair each template with what it is rebuilt as; none without scratch CTIDs."""
+    pairs = ((one, catalog.scratch(one.ctid)) for one in catalog.values() if one.is_template)
+    return [(template, scratch) for template, scratch in pairs if scratch is not None]
