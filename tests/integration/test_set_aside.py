@@ -41,6 +41,7 @@ def view(client: Redis) -> LedgerView:
 
 POISON: dict[str, Callable[[Redis, str], object]] = {
     "a queue that is no list": lambda client, one: client.hset(f"phoenix:t:{one}", "queue", "phoenix:jobs"),
+    "somebody else's list": lambda client, one: client.hset(f"phoenix:t:{one}", "queue", "celery"),
     "no queue": lambda client, one: client.hdel(f"phoenix:t:{one}", "queue"),
     "no hash": lambda client, one: (client.delete(f"phoenix:t:{one}"), client.set(f"phoenix:t:{one}", "x")),
 }

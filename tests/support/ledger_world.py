@@ -27,7 +27,7 @@ from phoenix_worker.durable.run import Answer, Run
 if TYPE_CHECKING:
     from redis import Redis
 
-QUEUE = "q"
+QUEUE = "phoenix.q"
 LOCKS = ("a", "b", "c")
 CAPACITY = {"a": 1, "b": 1, "c": 2}
 TTL = 3.0

@@ -9,8 +9,10 @@ local bells = {}
 
 local ANSWER = 3600 -- seconds in which those who share a run are given its end; later they ask for it themselves
 
+-- Whoever may write a record may name any key in it: messages go to queues of ours alone.
 local function ring(id)
   local t = redis.call('HMGET', key('t:', id), 'queue', 'body', 'headers', 'reply')
+  if not string.match(t[1] or '', '^phoenix%.%l+$') then error('its queue is not one of ours') end
   bells[#bells + 1] = {id, t[1], t[2], t[3], t[4]}
 end
 
@@ -270,6 +272,8 @@ local function give(id, resume)
   local function own(text) return swap(swap(text, leader, id), a[3], id) end
   local verdict, value = a[1], own(a[2])
   local ok = verdict == 'ok'
+  -- Results are stored under the id of their task, whatever the record says.
+  if string.sub(own(a[4]), -#id) ~= id or string.sub(a[4], 1, #PREFIX) == PREFIX then error('its answer is not its own') end
   log(id, ok and 'done' or verdict, id, not ok and value or nil)
   bury(id, resume)
   store(own(a[4]), own(a[5]), a[6])
