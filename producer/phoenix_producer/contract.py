@@ -87,7 +87,7 @@ class EnsureRequest(Message):
 
     ctid: Ctid
     adopt: StrictBool = False
-    """Take over a container that stands at this CTID without our marker."""
+    """Take over a container that stands at this CTID without a marker of phoenix-lxc."""
     accept_not_applied: StrictBool = False
     """Leave out what needs shell access to the node if the worker has none; without this, that is refused."""
     dry_run: StrictBool = False

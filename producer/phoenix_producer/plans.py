@@ -28,7 +28,7 @@ class Action(Answer):
     """One thing that an ensure would do to one CTID."""
 
     kind: str
-    """`create`, `clone`, `change` (a configuration key), `grow` (a disk), `record` (the declaration, in the notes),
+    """`create`, `clone`, `change` (a configuration key), `grow` (a disk), `record` (the marker in the notes),
     `start`, `stop`, `seal` (convert to a template). A newer worker may know more."""
     key: str | None = None
     """Of a change: in Proxmox's own spelling. Of a growth: the disk."""

@@ -1,4 +1,4 @@
-"""What stands at a CTID, as workers see it in Proxmox."""
+"""What exists at a CTID in Proxmox, and how it differs: the answer of `phoenix-lxc status`."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_a_container_is_marked_and_nothing_else_and_a_template_to_be_is_sealed(p
     assert (foretold.outcome, foretold.plan) == (
         "adopted",
         (
-            "mark CT 900 on pve1 in its notes as ours, made as a template",
+            "add the marker of phoenix-lxc (role: template) to the notes of CT 900 on pve1",
             "stop CT 900 on pve1: before it becomes a template",
             "delete the snapshots of CT 900 on pve1: final-form, pre-configured",
             "convert CT 900 on pve1 to a template",
@@ -58,7 +58,8 @@ def test_a_container_is_marked_and_nothing_else_and_a_template_to_be_is_sealed(p
     assert "Made by hand.\n\nphoenix-lxc: ctid=900 id=adopted as=template" in product.config(900)["description"]
 
     old = product.config(103)
-    assert adopt(product, 103, dry_run=True).plan == ("mark CT 103 on pve1 in its notes as ours, made as a container",)
+    marked = "add the marker of phoenix-lxc (role: container) to the notes of CT 103 on pve1"
+    assert adopt(product, 103, dry_run=True).plan == (marked,)
     assert done(adopt(product, 103)) == [("mark", 103)]
     assert writes_to(product, 103) == ["PUT /config"]
     assert {key: value for key, value in product.config(103).items() if key != "description"} == {
@@ -90,7 +91,7 @@ def test_what_may_serve_somebody_becomes_a_template_only_by_name(product: Produc
     product.start_worker(PHOENIX_PATIENCE="0.2")
     causes = {
         900: ("is-a-service", "it starts at boot", "--seal 900"),
-        901: ("role-changed", "made as a container, and the catalog now declares a template", "--seal 901"),
+        901: ("role-changed", "(role: container), and the catalog now declares a template", "--seal 901"),
         902: ("is-a-service", "it has ports", "--seal 902"),
         903: ("vm-has-id", "a VM", ""),
         904: ("half-made", "half-made", "pct unlock 904"),

@@ -1,7 +1,8 @@
 """How often Proxmox is asked: each look is there for a reason, and all of them together stay within a budget.
 
-How often a running job is looked at depends on how evenly Proxmox takes its time: `tests/unit/test_pace.py` has what is
-promised of it, and `make bench ARGS=calls` counts it. Here, where other tests run beside, a job may take a second look.
+How often a running job is looked at depends on how evenly Proxmox takes its time: `tests/unit/test_polling.py` has
+what is promised of it, and `make bench ARGS=calls` counts it. Here, where other tests run beside, a job
+may take a second look.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def test_a_build_that_others_wait_for_passes_on(product: Product) -> None:
     second = product.producer.ensure(104)
     wait_for(lambda: in_line(product, "ct/901") == 1)
     assert cancel(first) is Cancelled.CANCELLED
-    is_told(first, "CT 900 was begun and is left as it is: other jobs wait for it.")
+    is_told(first, "CT 900 is incomplete and was kept, because other jobs wait for it.")
     assert product.simulator.pve.aborted == []
     wait_for(lambda: waits_for_task(product, "vzcreate").upid == create.upid)
     product.simulator.do(product.simulator.pve.hurry)

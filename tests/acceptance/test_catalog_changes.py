@@ -141,8 +141,8 @@ def test_a_worker_that_never_saw_the_older_declaration_says_so(product: Product)
     product.simulator.do(pve.hurry)
     failures = {ctid: failure_of(handles[ctid]) for ctid in (103, 104, 105)}
     assert {failure.cause for failure in failures.values()} == {"catalog-changed"}
-    assert "CT 103 is now declared otherwise" in failures[103].message
-    assert "CT 105 is no longer in the catalog" in failures[105].message
+    assert "The catalog entry of CT 103 changed" in failures[103].message
+    assert "The catalog entry of CT 105 was removed" in failures[105].message
     assert handles[106].wait(timeout=60).outcome == "created", "its declaration is the same"
     assert [writes_to(product, ctid) for ctid in (103, 104, 105)] == [[], [], []], "nothing of the new was begun"
     assert [product.status(ctid) for ctid in (103, 104, 105)] == ["stopped", "absent", "absent"]

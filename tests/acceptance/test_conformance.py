@@ -66,7 +66,7 @@ def test_all_goes_well_and_nothing_is_left(simulator: Simulator, tmp_path: Path)
 def test_a_report_that_cannot_be_written_is_told_before_anything_is_begun(simulator: Simulator, tmp_path: Path) -> None:
     refused = run(simulator, "--report", str(tmp_path / "nowhere" / "pve"))
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr.startswith("The report cannot be written: ")
+    assert refused.stderr.startswith("Nothing was begun: the report cannot be written")
     assert simulator.calls() == []
 
 

@@ -75,7 +75,8 @@ def test_what_cannot_be_changed_any_more_is_told_each_time(product: Product) -> 
     product.declare({900: template(), 103: container(103, storage_pool="local")})
     (why,) = told = product.ensure(103, dry_run=True).needs_rebuild
     assert why.startswith(
-        "CT 103 stays as it is: its root disk is on local-lvm and is declared for local: no disk is moved. "
+        "CT 103 cannot become as declared: its root disk is on local-lvm, the catalog declares local, and disks are "
+        "not moved. "
         "`phoenix-lxc destroy 103`, which"
     )
     planned = cli(product, "plan", "103")

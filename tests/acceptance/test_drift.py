@@ -43,7 +43,7 @@ def test_drift_is_what_an_ensure_would_put_right(product: Product) -> None:
     assert keys(found[103]) == [("memory", "256", "512")]
     assert keys(found[104]) == [("start", None, None)]
     assert (found[105].exists, found[105].actions, found[105].differs) == (Exists.NOT_OURS, (), False)
-    assert "without our marker" in found[105].problem
+    assert "without a marker of phoenix-lxc" in found[105].problem
     assert (found[106].exists, found[106].differs) == (Exists.ABSENT, False)
     told = cli(product, "drift", "103", "--json", "--exit-code")
     assert (told.exit_code, json.loads(told.stdout)[0]["actions"][0]["new"]) == (2, "512")
@@ -56,7 +56,11 @@ def test_drift_is_what_an_ensure_would_put_right(product: Product) -> None:
     product.ensure(103)
     assert drift(product, 103)[103].pending_restart == ("features",)
     assert cli(product, "drift", "103", "--exit-code").exit_code == 2, "what runs is not what is declared"
-    assert cli(product, "status", "103").stdout.rstrip().endswith("container, running  at the next start: features")
+    assert (
+        cli(product, "status", "103")
+        .stdout.rstrip()
+        .endswith("container, running  takes effect at the next start: features")
+    )
 
 
 def test_an_outdated_template_is_told_and_cloned_all_the_same(product: Product) -> None:
@@ -67,14 +71,14 @@ def test_an_outdated_template_is_told_and_cloned_all_the_same(product: Product) 
     redeclare(product, 900, storage_size_gb=16)
     old, small = drift(product, 900)[900].outdated
     assert "`phoenix-lxc ensure 900`" in old
-    assert "its root disk has 8 GiB and is declared with 16" in small
+    assert "its root disk is 8 GiB, the catalog declares 16 GiB" in small
     assert "`phoenix-lxc rebuild 900`" in small
     assert cli(product, "drift", "900", "--exit-code").exit_code == 2
     planned = product.producer.plan(104).wait(timeout=60)
-    assert planned.warnings == tuple(f"{why} It would be cloned as it is." for why in (old, small))
+    assert planned.warnings == tuple(f"The template would be cloned as it is. {why}" for why in (old, small))
     result = product.ensure(104)
     assert (result.outcome, result.templates_built) == ("created", ())
-    assert result.warnings == tuple(f"{why} It was cloned as it is." for why in (old, small))
+    assert result.warnings == tuple(f"The template was cloned as it is. {why}" for why in (old, small))
     assert done(product.ensure(900)) == [("configure", 900)]
     assert drift(product, 900)[900].outdated == (small,), "no ensure grows the disk of a template"
     (standing,) = product.producer.status([900]).wait(timeout=60)

@@ -138,14 +138,18 @@ def test_what_it_is_made_from_cannot_be_changed_and_that_is_told(product: Produc
     redeclare(product, 105, template="local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst")
     redeclare(product, 106, storage_pool="local-dir")
     for ctid, old, new in (
-        (103, "900 as a full clone", "901 as a full clone"),
-        (104, "900 as a linked clone", "900 as a full clone"),
-        (105, OS_TEMPLATE.rpartition("/")[2], "debian-13-standard_13.1-1_amd64.tar.zst"),
+        (103, "a full clone of 900", "a full clone of 901"),
+        (104, "a linked clone of 900", "a full clone of 900"),
+        (
+            105,
+            f"a new container from {OS_TEMPLATE.rpartition('/')[2]}",
+            "a new container from debian-13-standard_13.1-1_amd64.tar.zst",
+        ),
     ):
         told = (
             (
-                f"CT {ctid} stays as it is: it was made from {old} and is declared as one that was made from {new}: "
-                f"that is decided when it is made. `phoenix-lxc destroy {ctid}`, which deletes its disks, then "
+                f"CT {ctid} cannot become as declared: it is {old}, the catalog declares {new}, "
+                f"and this is set only at creation. `phoenix-lxc destroy {ctid}`, which deletes its disks, then "
                 f"`phoenix-lxc ensure {ctid}` creates it again."
             ),
         )

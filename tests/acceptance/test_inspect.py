@@ -111,7 +111,7 @@ def test_status_tells_what_stands_at_each_ctid(product: Product) -> None:
     assert {ctid for ctid, one in seen.items() if one.running} == {103, 104}
     assert (seen[103].differs, seen[103].lock, seen[103].node) == ((), None, NODE)
     assert (seen[104].differs, seen[104].lock) == (("memory",), "backup")
-    assert "without our marker" in seen[105].problem
+    assert "without a marker of phoenix-lxc" in seen[105].problem
     assert seen[107].lock == "create"
     lines = {line.split()[0]: line for line in cli(product, "status", "103", "104", "900").stdout.splitlines()[1:]}
     assert lines["103"].endswith("container, running")

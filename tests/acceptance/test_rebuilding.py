@@ -106,9 +106,12 @@ def test_what_cannot_be_rebuilt_is_refused_before_anything_is_written(product: P
     product.start_worker("w2", **SCRATCH)
     written = len(product.writes())
     causes = {
-        900: ("not-ours", "without our marker"),
-        901: ("role-changed", "running container named 'theirs' of ours, made as a container"),
-        902: ("scratch-taken", "CT 9002 on pve1 is a stopped container named 'theirs' of ours, made as a template"),
+        900: ("not-ours", "without a marker of phoenix-lxc"),
+        901: ("role-changed", "running container named 'theirs' with a marker of phoenix-lxc (role: container)"),
+        902: (
+            "scratch-taken",
+            "CT 9002 on pve1 is a stopped container named 'theirs' with a marker of phoenix-lxc (role: template)",
+        ),
         903: ("has-linked-clones", "it has linked clones: CT 104."),
         904: ("scratch-taken", "a VM"),
         103: ("not-a-template", "only templates are rebuilt"),

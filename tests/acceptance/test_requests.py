@@ -50,8 +50,8 @@ def test_wrong_requests_of_any_client_fail_with_what_is_wrong(product: Product, 
         f"ctid: Input should be a valid integer, {not_a_number}": why(plain, "web"),
         not_a_number: why(plain, "²"),
         "ctid: Field required": why(plain),
-        "its only argument without a name": why(plain, 103, 104),
-        "only argument without a name": why(plain, 103, ctid=103),
+        "only the CTID may be positional; pass all else by keyword": why(plain, 103, 104),
+        "only the CTID may be positional": why(plain, 103, ctid=103),
         "a_dopt: Extra inputs are not permitted": why(plain, 103, a_dopt=True),
         "state: Input should be 'running' or 'stopped'": why(plain, 103, state="paused"),
         "is not a UUID": why(plain, 103, task_id="my-own-id"),
@@ -140,8 +140,11 @@ def test_a_catalog_that_turns_bad_leaves_the_last_good_one_in_use(product: Produ
     assert warning.partition("is refused: ")[2] in log, "the first of those in the log"
     failure = refused(product, 555)
     assert (failure.cause, failure.warnings) == ("not-declared", (warning,))
-    assert "it is not in the last good catalog, and the one on the worker's disk is refused" in failure.message
-    assert failure.remedy == f"Correct the catalog, with 555 in it: {warning.partition('is refused: ')[2]}"
+    assert (
+        "it is not in the last good catalog, which the worker uses because the current file is refused"
+        in failure.message
+    )
+    assert failure.remedy == f"Correct the file, which must declare 555 too: {warning.partition('is refused: ')[2]}"
     product.catalog.unlink()
     assert "cannot be read" in product.producer.plan(103).wait(timeout=60).warnings[0]
     unchanged = product.ensure(103)

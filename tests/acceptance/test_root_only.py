@@ -126,8 +126,8 @@ def test_without_the_door_it_is_refused_before_anything_is_made_or_left_out_if_t
     product.start_worker()
     failure = failure_of(product.producer.ensure(103))
     keys = "pct_options, gpu_assignment, mount_points, lxc_options, apparmor_profile, id_maps"
-    assert (failure.cause, f"{keys} need the node's shell" in failure.message) == ("no-shell", True)
-    assert "gpu_assignment needs the node's shell" in failure_of(product.producer.ensure(104)).message
+    assert (failure.cause, f"{keys} need shell access to the node" in failure.message) == ("no-shell", True)
+    assert "gpu_assignment needs shell access to the node" in failure_of(product.producer.ensure(104)).message
     assert product.writes() == []
     result = product.ensure(103, accept_not_applied=True)
     assert [line.partition(":")[0] for line in result.not_applied] == keys.split(", ")

@@ -259,8 +259,8 @@ def test_without_the_door_what_needs_it_is_refused_and_accepted_on_request(produ
     write_scripts(product, base=LEAVES_A_FILE)
     product.start_worker()
     own, template_s = refused(product, 101), refused(product, 100)
-    assert "CT 101 on pve1: features needs the node's shell" in own.message
-    assert "CT 900 on pve1: features needs the node's shell" in template_s.message
+    assert "CT 101 on pve1: features needs shell access to the node" in own.message
+    assert "CT 900 on pve1: features needs shell access to the node" in template_s.message
     assert product.writes() == []
     result = product.ensure(101, accept_not_applied=True)
     assert [line.partition(":")[0] for line in result.not_applied] == ["features"]

@@ -58,7 +58,7 @@ def test_volumes_are_made_grown_and_inherited(product: Product) -> None:
     redeclare(product, 104, volumes=[volume("/srv/data", 4, "tank")])
     shrunk = product.ensure(104)
     told = [line.partition("volume /srv/data ")[2] for line in shrunk.needs_rebuild]
-    assert [line.partition(" and is")[0] for line in told] == ["is on local-lvm", "has 10 GiB"]
+    assert [line.partition(", the catalog")[0] for line in told] == ["is on local-lvm", "is 10 GiB"]
     assert mounts(product, 104) == {"/srv/data": "local-lvm 10G", "/srv/more": "tank 1G"}
     assert writes_to(product, 104)[-1] == "PUT /config", "the notes"
     assert product.ensure(104).outcome == "unchanged"
@@ -70,7 +70,7 @@ def test_volumes_are_made_grown_and_inherited(product: Product) -> None:
     (standing,) = product.producer.status([104]).wait(timeout=60)
     assert standing.differs == (), "our own bookkeeping is no difference"
     ensured = cli(product, "ensure", "104")
-    assert ensured.stdout.splitlines()[-1] == "     record (the declaration, in the notes)"
+    assert ensured.stdout.splitlines()[-1] == "     record (the marker in the notes, and nothing else)"
     assert ensured.stderr.splitlines() == [f"Warning: {line}" for line in stays]
     (drift,) = product.producer.drift([104]).wait(timeout=60)
     assert (drift.warnings, drift.differs) == (stays, False)

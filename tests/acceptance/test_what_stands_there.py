@@ -52,11 +52,11 @@ def test_clones_are_made_from_a_finished_template_whoever_made_it(product: Produ
     untouched = [product.config(900), product.config(901)]
     product.start_worker()
     for ctid, source in ((103, 900), (104, 901)):
-        theirs = f"CT {source} is a template that this project did not make: it"
-        assert product.ensure(ctid, dry_run=True).warnings == (f"{theirs} would be cloned as it is.",)
+        theirs = f"Template {source} has no marker of phoenix-lxc: it"
+        assert product.ensure(ctid, dry_run=True).warnings == (f"{theirs} would be cloned as it is, not as declared.",)
         result = product.ensure(ctid)
         assert (result.outcome, result.templates_built) == ("created", ())
-        assert result.warnings == (f"{theirs} was cloned as it is.",)
+        assert result.warnings == (f"{theirs} was cloned as it is, not as declared.",)
     assert [product.config(900), product.config(901)] == untouched
     assert writes_to(product, 900) == writes_to(product, 901) == ["POST /clone"]
     assert refused(product, 901).cause == "not-ours", "what it is not asked to clone from is judged like any other"
@@ -94,12 +94,12 @@ def test_what_is_somebody_elses_is_refused_before_anything_is_written(product: P
     product.simulator.do(product.simulator.pve.add_vm, 109, name="windows", node=NODE)
     stand(product, 110, node="pve2")
     expected = {
-        103: ("not-ours", "CT 900 on pve1 is a running container named 'theirs' without our marker"),
-        104: ("not-ours", "CT 901 on pve1 is a stopped container named 'theirs' without our marker"),
-        105: ("role-changed", "made as a container, and the catalog now declares a template"),
-        106: ("not-ours", "CT 106 on pve1 is a stopped container named 'ct106' without our marker"),
-        107: ("not-ours", "with the marker of CT 106, cloned by hand"),
-        108: ("role-changed", "made as a template, and the catalog now declares a container"),
+        103: ("not-ours", "CT 900 on pve1 is a running container named 'theirs' without a marker of phoenix-lxc"),
+        104: ("not-ours", "CT 901 on pve1 is a stopped container named 'theirs' without a marker of phoenix-lxc"),
+        105: ("role-changed", "(role: container), and the catalog now declares a template"),
+        106: ("not-ours", "CT 106 on pve1 is a stopped container named 'ct106' without a marker of phoenix-lxc"),
+        107: ("not-ours", "with the marker of CT 106 (a copy that phoenix-lxc did not make)"),
+        108: ("role-changed", "(role: template), and the catalog now declares a container"),
         109: ("vm-has-id", "a VM"),
         110: ("other-node", "on pve2"),
     }

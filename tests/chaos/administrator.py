@@ -36,7 +36,7 @@ class Administrator:
             assert str(ctid) in _UNLOCK.findall(failure.remedy), failure
             self._destroy(ctid)
         named = _UNLOCK.findall(failure.remedy)
-        if "`pct unlock ID`" in failure.remedy:
+        if "`pct unlock CTID`" in failure.remedy:
             named += _LOCKED.findall(failure.message)
         for ctid in map(int, named):
             self._unlock(ctid)

@@ -7,7 +7,7 @@ import signal
 from random import Random
 
 from phoenix_worker.celery import app
-from phoenix_worker.durable import points
+from phoenix_worker.durable import crash_points
 from tests.chaos.crew import DOOM
 
 __all__ = ["app"]
@@ -23,4 +23,4 @@ def _perhaps_die(point: str, step: str) -> None:  # noqa: ARG001 - the hook's si
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-points.on_point = _perhaps_die
+crash_points.on_point = _perhaps_die

@@ -49,19 +49,22 @@ def main() -> int:
     try:
         target = target_of(options, os.environ)
         report = Report()
-        if options.report is not None:
-            report.write(options.report)  # what cannot be written is told before anything is begun
+        _write(report, options.report)  # what cannot be written is told before anything is begun
         with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
             code = _try_out(target, Path(directory), report)
-        if options.report is not None:
-            report.write(options.report)
-    except OSError as error:
-        print(f"The report cannot be written: {error}", file=sys.stderr)  # noqa: T201 - as above
-        return _BAD_INPUT
+        _write(report, options.report)
     except (UnfitError, PermanentError, TransientError) as error:
         print(f"Nothing was begun: {error}", file=sys.stderr)  # noqa: T201 - as above
         return _BAD_INPUT
     return code
+
+
+def _write(report: Report, path: Path | None) -> None:
+    try:
+        if path is not None:
+            report.write(path)
+    except OSError as error:
+        raise UnfitError(f"the report cannot be written ({error}).") from error
 
 
 def _try_out(target: Target, directory: Path, report: Report) -> int:

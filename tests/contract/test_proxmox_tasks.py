@@ -239,7 +239,7 @@ def test_a_page_of_html_is_not_taken_for_an_answer(simulator: Simulator) -> None
     simulator.do(simulator.pve.fail, "GET", "/config", 200, "<html>log in</html>", html=True)
     simulator.do(simulator.pve.fail, "POST", "/status/start", 200, "<html>log in</html>", html=True)
     door = ProxmoxApi(simulator.access)
-    with pytest.raises(TransientError, match="not Proxmox's but text/html") as read:
+    with pytest.raises(TransientError, match="the answer is text/html") as read:
         door.observe(NODE, 103)
     with pytest.raises(TransientError) as posted:
         door.start(NODE, 103)

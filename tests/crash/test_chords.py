@@ -15,7 +15,7 @@ from phoenix_producer.client.record import Recorder, recording
 from phoenix_producer.contract import QUEUE
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.chord import chord_lease
-from phoenix_worker.durable.points import CHORD_POINTS
+from phoenix_worker.durable.crash_points import CHORD_POINTS
 from tests.support.asking import Asking, asking
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import LASTING_KEYS

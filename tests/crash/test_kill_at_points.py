@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_worker.durable.points import POINTS
+from phoenix_worker.durable.crash_points import POINTS
 from tests.support.asking import Asking, asking
 from tests.support.crash import ARMED
 from tests.support.waiting import wait_for

@@ -72,7 +72,7 @@ def test_a_cluster_in_order_has_nothing_to_say_but_its_worker(prepared: Product)
     assert "ok       Workers: 1: w1@test" in done.stdout
     assert "ok       Versions: " in done.stdout
     assert "ok       Catalog of the workers: the same as here" in done.stdout
-    assert f"ok       Proxmox privileges: {TOKEN_ID} has all 13 that it takes" in done.stdout
+    assert f"ok       Proxmox privileges: {TOKEN_ID} has all 13 required privileges" in done.stdout
     assert prepared.writes() == []
     prepared.declare({900: template(900), 103: container(103, memory_mb=1024)})
     # Seen before the worker looks at the file again: it does so when it is asked, too.
@@ -106,7 +106,7 @@ GRANT = f"--users {USER} --tokens '{TOKEN_ID}' --roles Phoenix"
             lambda pve: setattr(pve, "acl", {TOKEN_ID: [(top, set(EVERYTHING)) for top in TOPS]}),
             "warning",
             "Proxmox quorum",
-            "may not ask",
+            "the token lacks a privilege",
             "Sys.Audit on /",
         ),
         (lambda pve: setattr(pve, "bridges", {"vmbr1"}), "error", f"Bridge vmbr0 on {NODE}", "103", "sees: vmbr1"),
@@ -115,9 +115,9 @@ GRANT = f"--users {USER} --tokens '{TOKEN_ID}' --roles Phoenix"
             "error",
             f"Node {NODE}",
             "not as documented (",
-            "no proxy in between",
+            "with no proxy in between",
         ),
-        (lambda pve: setattr(pve, "clock_ahead", -60), "error", f"Clock of {NODE}", "60 s behind", "NTP"),
+        (lambda pve: setattr(pve, "clock_ahead", -60), "error", f"Clock of {NODE}", "60 s behind", "set-ntp"),
         (lambda pve: setattr(pve, "certificate_days", 3), "warning", f"Certificate of {NODE}", "3 days", "updatecerts"),
         (alter("local-lvm", disable=1), "error", f"Storage local-lvm on {NODE}", "is disabled", "--disable 0"),
         (alter("local-lvm", nodes="pve9"), "error", f"Storage local-lvm on {NODE}", "is for pve9 only", "--nodes"),
@@ -339,7 +339,7 @@ def test_a_redis_user_that_may_not_do_it_is_found(
     user(redis_client, "-eval", "-publish", "-config")
     monkeypatch.setenv("PHOENIX_REDIS_URL", prepared.redis_url.replace("redis://", "redis://weak:secret@"))
     text, _ = found("error", "Redis user")
-    assert text == "weak may not run scripts, announce results"
+    assert text == "weak lacks the permission to run scripts, or to publish results"
     found("warning", "Redis settings")
 
 
@@ -374,13 +374,13 @@ def test_a_script_that_is_not_there_is_found(prepared: Product) -> None:
     assert [(line["level"], "features/base_setup.sh" in line["text"]) for line in said] == [("error", True)]
     (prepared.catalog.parent / "features").mkdir()
     (prepared.catalog.parent / "features" / "base_setup.sh").write_text("#!/bin/sh\n")
-    assert [line["about"] for line in lines(1) if line["level"] == "error"] == ["Node shell"]
+    assert [line["about"] for line in lines(1) if line["level"] == "error"] == ["Shell access"]
 
 
 def test_what_needs_the_node_shell_is_found_without_one(prepared: Product) -> None:
     prepared.declare({900: template(900), 103: container(103, lxc_options=["lxc.mount.auto:sys:rw"])})
-    text, remedy = found("error", "Node shell")
-    assert text.startswith("103 declare lxc_options")
+    text, remedy = found("error", "Shell access")
+    assert text.startswith("is needed for lxc_options of CT 103")
     assert "PHOENIX_SHELL=ssh" in remedy
 
 
@@ -400,7 +400,7 @@ def test_the_node_shell_is_tried(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PHOENIX_SHELL", "local")
     report = json.loads(invoke("check", "--json").stdout)
-    (line,) = [line for line in report["lines"] if line["about"] == f"Node shell of {NODE}"]
+    (line,) = [line for line in report["lines"] if line["about"] == f"Shell access to {NODE}"]
     assert (line["level"], words in line["text"]) == (level, True), line
 
 

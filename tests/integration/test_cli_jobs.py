@@ -76,7 +76,7 @@ def test_each_open_job_is_one_line(cli: Callable[..., Result], driven: DrivenLed
         "its turn at CT 900 (next): held by ensure 101",
         f"Proxmox: clone template 900 to CT 103 on pve1 {UPID}",
     ]
-    assert waits[3].startswith("goes on at ")
+    assert waits[3].startswith("resumes at ")
     assert waits[4].startswith("tries again at ")
     assert waits[4].endswith(": CT is locked (backup).")
     assert waits[5] == f"CT 101, on which CT 106 depends (ensure 101, job {runs[0].id[:8]})"

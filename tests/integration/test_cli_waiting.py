@@ -70,7 +70,7 @@ def test_a_timeout_is_a_failure_and_says_that_the_job_goes_on(
     (failure,) = json.loads(done.stdout)
     assert failure["cause"] == "timeout"
     assert failure["message"] == "The request for CTID 408 has not ended in 0.2 s."
-    assert failure["remedy"] == "It goes on. Wait for it again with: phoenix-lxc ensure 408 --json"
+    assert failure["remedy"] == "The job continues. To wait for it again: phoenix-lxc ensure 408 --json"
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_the_way_to_wait_again_has_all_that_was_given(options: list[str], redis_
     remedies = (
         [failure["remedy"] for failure in json.loads(result.stdout)]
         if "--json" in options
-        else [line.strip() for line in result.stderr.splitlines() if "Wait for it again" in line]
+        else [line.strip() for line in result.stderr.splitlines() if "wait for it again" in line]
     )
     assert result.exit_code == 1
     assert set(remedies) == {
-        f"No worker answers; the request waits in Redis until one starts. Wait for it again with: {wanted}"
+        f"No worker answers; the request waits in Redis until one starts. To wait for it again: {wanted}"
     }
     assert len(remedies) == (2 if "--json" in options else 1), "people read it once"
 

@@ -81,7 +81,7 @@ def test_an_id_that_is_no_uuid_is_refused(producer: Producer) -> None:
 
 def test_a_redis_that_is_down_is_named_without_its_password() -> None:
     url = f"redis://:s3cret@127.0.0.1:{closed_port()}/0"
-    with Producer(url) as producer, pytest.raises(Unreachable, match="Is it running there") as refused:
+    with Producer(url) as producer, pytest.raises(Unreachable, match="Check that Redis runs there") as refused:
         producer.ensure(103)
     assert "s3cret" not in str(refused.value)
 

@@ -6,7 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from phoenix_worker.durable import points
+from phoenix_worker.durable import crash_points
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -29,4 +29,4 @@ def install(client: Redis) -> None:
         if counts and client.hincrby("points", wanted, 1) == int(nth or 1):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    points.on_point = on_point
+    crash_points.on_point = on_point

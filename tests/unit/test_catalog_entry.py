@@ -260,7 +260,7 @@ def test_volumes_stay_where_the_templates_are_unless_the_root_disk_goes_elsewher
     storages = {ctid: clone_order(catalog[ctid], "c1").storage for ctid in (901, 102, 103, 104)}
     assert storages == {901: None, 102: None, 103: "ceph", 104: None}
     (advice,) = catalog.warnings
-    assert (advice.ctid, "its template's volumes too" in advice.problem) == (103, True)
+    assert (advice.ctid, "also those of the template's volumes" in advice.problem) == (103, True)
 
 
 def test_a_linked_clone_on_another_storage_is_warned_of(tmp_path: Path) -> None:

@@ -212,8 +212,8 @@ def test_a_firewall_is_declared_in_proxmoxs_spelling(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        (None, "no rule lets anything in"),
-        ([{"type": "in", "action": "DROP"}, {"type": "out", "action": "ACCEPT"}], "no rule lets anything in"),
+        (None, "no rule accepts incoming traffic"),
+        ([{"type": "in", "action": "DROP"}, {"type": "out", "action": "ACCEPT"}], "no rule accepts incoming traffic"),
     ],
 )
 def test_a_firewall_that_will_not_do_what_was_meant_is_warned_of(tmp_path: Path, rules: Any, words: str) -> None:

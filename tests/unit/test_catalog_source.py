@@ -190,11 +190,11 @@ def test_a_job_keeps_the_declaration_it_began_with(tmp_path: Path) -> None:
 
 def test_a_declaration_that_is_not_to_be_had_is_told(tmp_path: Path) -> None:
     source = CatalogSource(put(tmp_path, 1), DEFAULTS)
-    with pytest.raises(CatalogChanged, match="CT 103 is now declared otherwise") as caught:
+    with pytest.raises(CatalogChanged, match="The catalog entry of CT 103 changed") as caught:
         source.serve(103, "0123456789abcdef")
     assert caught.value.ctid == 103
-    assert caught.value.remedy == "Ensure 103 again."
-    with pytest.raises(CatalogChanged, match="CT 104 is no longer in the catalog"):
+    assert caught.value.remedy == "Send the request again."
+    with pytest.raises(CatalogChanged, match="The catalog entry of CT 104 was removed"):
         source.serve(104, "0123456789abcdef")
 
 

@@ -105,11 +105,11 @@ def test_rules_that_are_not_declared_stay_and_an_empty_list_takes_them_all() -> 
 
 def test_what_a_refused_rule_leaves_behind_is_told() -> None:
     writes = diff(WALLED, with_firewall(FirewallState(enabled=True, rules=(OTHER, DROP)))).rules
-    assert left_behind(writes[:0]) == "Its firewall rules are as they were."
-    put = "IN ACCEPT -p icmp was put into its firewall rules before, and stays"
-    assert left_behind(writes[:2]) == f"{put}; no rule was deleted."
-    assert left_behind(writes[:5]).endswith("and stays; 1 that are not declared were deleted.")
-    assert left_behind([RuleWrite(Act.DELETE)]) == "Of its firewall rules 1 that are not declared were deleted before."
+    assert left_behind(writes[:0]) == "No firewall rule was changed before this error."
+    put = "Firewall rules written before this error, and kept"
+    assert left_behind(writes[:2]) == f"{put}: IN ACCEPT -p icmp. Undeclared rules deleted: 0."
+    assert left_behind(writes[:5]).endswith("-p icmp. Undeclared rules deleted: 1.")
+    assert left_behind([RuleWrite(Act.DELETE)]) == f"{put}: none. Undeclared rules deleted: 1."
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -9,7 +9,7 @@ import pytest
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.declaration import Declaration, HealthCheck, Role, Script
 from phoenix_worker.core.allowed.ownership import judge
-from phoenix_worker.core.allowed.reach import within_reach
+from phoenix_worker.core.allowed.without_shell import within_reach
 from phoenix_worker.core.differs.scripts import is_verified, recorded, run_again, scripts_to_run
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.marker import Marker, Stage, read_marker, write_marker

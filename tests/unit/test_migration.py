@@ -127,7 +127,7 @@ def test_all_files_that_lead_nowhere_are_told() -> None:
     with pytest.raises(CatalogError) as caught:
         migrate(json.dumps({"lxc_configs": {"900": {"template_file": "x"}, "x": {"template_file": "x"}}}))
     assert [refusal.ctid for refusal in caught.value.refusals] == [900, "x"]
-    assert "Declare the OS template" in lines[0]
+    assert "Declare `template`: the OS template" in lines[0]
     assert '"unknown.tar.gz" has no source_ctid' in lines[1]
 
 

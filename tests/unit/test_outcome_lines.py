@@ -45,7 +45,7 @@ def test_a_dry_run_does_not_read_as_done(outcome: Outcome, words: str) -> None:
 def test_what_only_recorded_the_declaration_says_so_in_the_words_of_a_plan() -> None:
     steps = tuple(Step(name=name, ctid=103, started=1000.0, seconds=1.0) for name in ("configure", "verify"))
     result = EnsureResult(request_id="a", ctid=103, node="pve", outcome=Outcome.UPDATED, steps=steps)
-    action = Action(kind="record", detail="the declaration, in the notes")
+    action = Action(kind="record", detail="the marker in the notes, and nothing else")
     assert [*outcome_lines(result)][1:] == [f"     {action.words}"]
     changed = result.model_copy(update={"changes": (Change(key="memory", new="1"),)})
     assert [*outcome_lines(changed)][1:] == ["     memory: unset → 1"]

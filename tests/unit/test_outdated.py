@@ -48,15 +48,19 @@ def test_an_older_configuration_is_put_right_by_an_ensure() -> None:
 @pytest.mark.parametrize(
     ("declared", "seen", "why"),
     [
-        (replace(DECLARED, disk_gb=16), sealed(), "its root disk has 8 GiB and is declared with 16: no template grows"),
-        (replace(DECLARED, disk_gb=4), sealed(), "no disk shrinks"),
-        (replace(DECLARED, storage="other"), sealed(), "no disk is moved"),
+        (
+            replace(DECLARED, disk_gb=16),
+            sealed(),
+            "its root disk is 8 GiB, the catalog declares 16 GiB, and a template cannot grow",
+        ),
+        (replace(DECLARED, disk_gb=4), sealed(), "a disk cannot shrink"),
+        (replace(DECLARED, storage="other"), sealed(), "disks are not moved"),
         (
             DECLARED,
             sealed(source="ubuntu.tar.zst"),
-            "it was made from ubuntu.tar.zst and is declared as one that was made from debian-13.tar.zst",
+            "it is a new container from ubuntu.tar.zst, the catalog declares a new container from debian-13.tar.zst",
         ),
-        (replace(DECLARED, os_template=None, clone_from=901), sealed(source="902"), "made from 902"),
+        (replace(DECLARED, os_template=None, clone_from=901), sealed(source="902"), "clone of 902"),
     ],
 )
 def test_what_no_ensure_changes_asks_for_a_rebuild(declared: Declaration, seen: Observation, why: str) -> None:

@@ -424,14 +424,17 @@ def test_deleting_anything_needs_the_marker(seen: Observation, *, may: bool) -> 
     [
         ("a VM has the id → error", "a VM named 'windows' on pve1 has the id 103"),
         ("another node's guest has the id → error", "CT 103 on pve2 is a stopped container named 'somebody'"),
-        ("no marker, else → error", "CT 103 on pve1 is a stopped container named 'somebody' without our marker"),
+        (
+            "no marker, else → error",
+            "CT 103 on pve1 is a stopped container named 'somebody' without a marker of phoenix-lxc",
+        ),
         (
             "marker with another CTID, someone cloned ours by hand → not ours",
-            "named 'Step-CA' with the marker of CT 900, cloned by hand",
+            "named 'Step-CA' with the marker of CT 900 (a copy that phoenix-lxc did not make)",
         ),
         (
             "marker says container, catalog now says template → refused",
-            "running container named 'somebody' of ours, made as a container, and the catalog now declares a template",
+            "named 'somebody' with a marker of phoenix-lxc (role: container), and the catalog now declares a template",
         ),
     ],
 )

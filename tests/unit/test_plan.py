@@ -116,7 +116,7 @@ def test_the_lines_of_a_new_clone() -> None:
             "tags phoenix, rootfs at least 16G"
         ),
         "start CT 103 on pve1",
-        "verify CT 103 on pve1: it is as declared",
+        "verify CT 103 on pve1: as declared",
     ]
 
 
@@ -153,7 +153,7 @@ def test_a_line_tells_what_goes() -> None:
 
 def test_bookkeeping_has_a_line_too() -> None:
     assert lines(replace(CONTAINER, hash="h2"), here())[0] == (
-        "configure CT 103 on pve1: record the declaration in the notes"
+        "configure CT 103 on pve1: update the marker in the notes"
     )
 
 

@@ -43,7 +43,7 @@ WEB = Plan(
     outcome=Outcome.UPDATED,
     actions=(Action(kind="change", key="swap", new="64"),),
     pending_restart=("features",),
-    needs_rebuild=("CT 101 stays as it is: its disk is bigger.",),
+    needs_rebuild=("CT 101 cannot become as declared: its disk is bigger.",),
     first=(ROOT, CA, GUEST),
     lines=("configure CT 101",),
     not_applied=("features: not yet",),
@@ -51,8 +51,8 @@ WEB = Plan(
 CA_ALONE = Plan(**{**dict(CA), "why": Why.ASKED, "needed_by": None}, first=(ROOT,), lines=("clone",))
 PLAIN = """\
 101  web  would be updated on pve1
-     103  ca  first, 101 depends on it: would be created on pve1
-          900  base  first, its template: would be created on pve1
+     103  ca  would be created first on pve1 (101 depends on it)
+          900  base  would be created first on pve1 (the template of 103)
                create from local:vztmpl/debian.tar.zst (8 GiB)
                seal
           clone from 900 (full)
@@ -60,8 +60,8 @@ PLAIN = """\
           start
      1002  101 depends on it; it runs
      swap: unset → 64
-     at the next start: features
-     needs a rebuild: CT 101 stays as it is: its disk is bigger.
+     takes effect at the next start: features
+     CT 101 cannot become as declared: its disk is bigger.
      not applied: features: not yet"""
 
 
@@ -87,10 +87,10 @@ def test_on_a_terminal_it_is_a_tree_with_colors() -> None:
 def test_what_has_a_plan_of_its_own_is_told_there_and_a_template_once() -> None:
     other = Plan(ctid=104, outcome=Outcome.CREATED, first=(ROOT.model_copy(update={"needed_by": 104}),), lines=("x",))
     lines = drawn(WEB, CA_ALONE, other)
-    assert "     103  ca  first, 101 depends on it: would be created on pve1 (see there)" in lines
-    assert lines.count("          900  base  first, its template: would be created on pve1") == 0
-    assert lines.count("     900  base  first, its template: would be created on pve1") == 1
-    assert "     900  base  first, its template: would be created on pve1 (see above)" in lines
+    assert "     103  ca  would be created first on pve1 (101 depends on it): see there" in lines
+    assert lines.count("          900  base  would be created first on pve1 (the template of 103)") == 0
+    assert lines.count("     900  base  would be created first on pve1 (the template of 103)") == 1
+    assert "     900  base  would be created first on pve1 (the template of 104): see above" in lines
 
 
 def test_nothing_to_do_and_a_refusal() -> None:
@@ -118,5 +118,5 @@ def test_what_needs_a_rebuild_is_told_once() -> None:
     console = Console(file=io.StringIO())
     other = Drift(ctid=101, exists=Exists.CONTAINER, needs_rebuild=(small,))
     old = Drift(ctid=900, exists=Exists.TEMPLATE, needs_rebuild=("It is small.",), outdated=("It is small: rebuild.",))
-    assert [*DriftLines(console)([other])] == ["101  container", f"     needs a rebuild: {small}"]
+    assert [*DriftLines(console)([other])] == ["101  container", f"     {small}"]
     assert [*DriftLines(console)([old])] == ["900  template", "     It is small: rebuild."]

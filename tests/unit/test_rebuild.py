@@ -24,19 +24,27 @@ def test_what_fits_needs_none() -> None:
     assert needs_rebuild(FITTING, Observation(103, "pve1", Presence.ABSENT, {})) == ()
 
 
-OF_900 = "it was made from 900 as a full clone and is declared as one that was made from "
+OF_900 = "it is a full clone of 900, the catalog declares "
 
 
 @pytest.mark.parametrize(
     ("origin", "fields", "words"),
     [
-        ("900", {"clone_from": 901}, OF_900 + "901 as a full clone"),
-        ("900", {"full_clone": False}, OF_900 + "900 as a linked clone"),
-        ("900", {"clone_from": None, "os_template": "iso:vztmpl/deb.tar.zst"}, OF_900 + "deb.tar.zst"),
+        ("900", {"clone_from": 901}, OF_900 + "a full clone of 901"),
+        ("900", {"full_clone": False}, OF_900 + "a linked clone of 900"),
+        (
+            "900",
+            {"clone_from": None, "os_template": "iso:vztmpl/deb.tar.zst"},
+            OF_900 + "a new container from deb.tar.zst",
+        ),
         ("900", {}, None),
         ("901,linked", {"clone_from": 901, "full_clone": False}, None),
         ("deb.tar.zst", {"clone_from": None, "os_template": "iso:vztmpl/deb.tar.zst"}, None),
-        ("deb.tar.zst", {"clone_from": None, "os_template": "iso:vztmpl/ubu.tar.zst"}, "it was made from deb.tar.zst"),
+        (
+            "deb.tar.zst",
+            {"clone_from": None, "os_template": "iso:vztmpl/ubu.tar.zst"},
+            "it is a new container from deb.tar.zst",
+        ),
         ("", {"clone_from": 901}, None),
     ],
 )
@@ -50,27 +58,27 @@ def test_what_it_was_made_from_is_as_its_marker_says(origin: str, fields: dict[s
             assert told == ()
         else:
             (line,) = told
-            assert line.startswith(f"CT 103 stays as it is: {words}")
+            assert line.startswith(f"CT 103 cannot become as declared: {words}")
 
 
 @pytest.mark.parametrize(
     ("declared", "unprivileged", "words"),
     [
-        (replace(FITTING, disk_gb=16), "1", "its root disk has 32 GiB and is declared with 16"),
-        (replace(FITTING, storage="tank"), "1", "its root disk is on local-lvm and is declared for tank"),
-        (FITTING, "0", "it is privileged and is declared unprivileged"),
-        (replace(FITTING, unprivileged=False), "1", "it is unprivileged and is declared privileged"),
+        (replace(FITTING, disk_gb=16), "1", "its root disk is 32 GiB, the catalog declares 16 GiB, "),
+        (replace(FITTING, storage="tank"), "1", "its root disk is on local-lvm, the catalog declares tank"),
+        (FITTING, "0", "it is privileged, the catalog declares unprivileged"),
+        (replace(FITTING, unprivileged=False), "1", "it is unprivileged, the catalog declares privileged"),
     ],
 )
 def test_what_cannot_be_changed_is_named(declared: object, unprivileged: str, words: str) -> None:
     (told,) = needs_rebuild(declared, seen(rootfs=ROOTFS, unprivileged=unprivileged))  # type: ignore[arg-type]  # parametrised
-    assert told.startswith(f"CT 103 stays as it is: {words}")
+    assert told.startswith(f"CT 103 cannot become as declared: {words}")
 
 
 def test_what_brings_it_about_is_said_once_after_all_that_stays_as_it_is() -> None:
     declared = replace(FITTING, disk_gb=16, unprivileged=False)
     disk, privileges = needs_rebuild(declared, seen(rootfs=ROOTFS, unprivileged="1"))
-    assert disk.endswith(": no disk shrinks.")
+    assert disk.endswith(", and a disk cannot shrink.")
     assert privileges.endswith(
         "`phoenix-lxc destroy 103`, which deletes its disks, then `phoenix-lxc ensure 103` creates it again."
     )

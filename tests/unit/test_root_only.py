@@ -98,7 +98,7 @@ def test_no_path_leads_elsewhere(tmp_path: Path, path: str) -> None:
                 "id_maps": ["u 0 100000 1000"],
                 "mount_points": [{"host_path": "/a", "container_path": "/a", "owner_uid": 1000}],
             },
-            "owner_uid 1000 is in none of id_maps",
+            "id_maps does not cover owner_uid 1000",
         ),
     ],
 )
@@ -172,7 +172,8 @@ def test_a_volume_is_never_replaced_by_a_bind_mount() -> None:
     there = seen(mp0="local-lvm:vm-103-disk-1,mp=/srv/media,size=8G", unprivileged="1")
     assert not root_diff(wanted, there)
     (told,) = needs_rebuild(wanted, there)
-    assert "mp0, local-lvm:vm-103-disk-1, is mounted at /srv/media, where /tank/media is declared" in told
+    volume = "its volume mp0 (local-lvm:vm-103-disk-1) is mounted at /srv/media"
+    assert f"{volume}, the catalog declares a bind mount of /tank/media there" in told
 
 
 def test_lines_of_a_declared_key_are_exactly_those() -> None:

@@ -48,7 +48,7 @@ def test_a_bind_mount_is_no_volume() -> None:
 )
 def test_a_firewall_is_told_of_once_the_declaration_changed(net0: str, notes: str | None, *, told: bool) -> None:
     shown = seen(net0=net0, description=notes)
-    assert any("no firewall is declared" in line for line in undeclared(DECLARED, shown)) is told
+    assert any("the catalog declares no firewall for it" in line for line in undeclared(DECLARED, shown)) is told
     for declared, template in (
         (replace(DECLARED, firewall=FIREWALL), TEMPLATE),
         (DECLARED, replace(TEMPLATE, firewall=FIREWALL)),

@@ -65,9 +65,15 @@ def test_the_volumes_of_a_template_stay() -> None:
 @pytest.mark.parametrize(
     ("mp0", "words"),
     [
-        (MP_DATA.replace("8G", "16G"), "its volume /srv/data has 16 GiB and is declared with 8: no disk shrinks"),
-        (MP_DATA.replace("tank", "slow"), "its volume /srv/data is on slow and is declared for tank: no disk is moved"),
-        ("/mnt/x,mp=/srv/data", "its volume /srv/data is a directory of the node and is declared for tank"),
+        (
+            MP_DATA.replace("8G", "16G"),
+            "its volume /srv/data is 16 GiB, the catalog declares 8 GiB, and a disk cannot shrink",
+        ),
+        (
+            MP_DATA.replace("tank", "slow"),
+            "its volume /srv/data is on slow, the catalog declares tank, and disks are not moved",
+        ),
+        ("/mnt/x,mp=/srv/data", "its volume /srv/data is a directory of the node, the catalog declares tank"),
     ],
 )
 def test_what_cannot_be_had_any_more_is_told_and_left_alone(mp0: str, words: str) -> None:

@@ -17,7 +17,7 @@ from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.engine import Engine
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
-from phoenix_worker.proxmox.offering import Offering
+from phoenix_worker.proxmox.offer_cache import Offering
 from phoenix_worker.proxmox.ssh_shell import SshAccess, SshShell
 from phoenix_worker.settings import access_of, defaults_of, password_setting, redis_of
 from phoenix_worker.tasks import upkeep  # noqa: F401 - what a worker answers and runs names itself there

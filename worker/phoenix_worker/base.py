@@ -11,7 +11,7 @@ from phoenix_producer.contract import REQUESTS, ContractError, EnsureFailed, Fai
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.source import CatalogChanged
 from phoenix_worker.core.allowed.ownership import Purpose
-from phoenix_worker.core.allowed.reach import NO_SHELL, within_reach
+from phoenix_worker.core.allowed.without_shell import NO_SHELL, within_reach
 from phoenix_worker.core.differs.scripts import with_contents
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import TaskEnd
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.findings import Refusal
     from phoenix_worker.catalog.source import CatalogSource
     from phoenix_worker.core.model.ports import NodeShell, Proxmox
-    from phoenix_worker.proxmox.offering import Offering
+    from phoenix_worker.proxmox.offer_cache import Offering
 
 
 logger = logging.getLogger(__name__)
@@ -226,10 +226,10 @@ def _not_declared(ctid: int | None, to: Purpose, catalog: Iterable[int], refusal
     """Tell that a CTID is not in the catalog that is served; it may well be in a newer one that is refused."""
     where, remedy = "the catalog", f"Declare {ctid} in the catalog."
     if refusal is not None:
-        where = "the last good catalog, and the one on the worker's disk is refused"
-        remedy = f"Correct the catalog, with {ctid} in it: {refusal}"
+        where = "the last good catalog, which the worker uses because the current file is refused"
+        remedy = f"Correct the file, which must declare {ctid} too: {refusal}"
     known = _shortened(list(catalog)) or "none; it is empty"
-    message = f"Unable to {to} CT {ctid}: it is not in {where}. Declared CTIDs: {known}."
+    message = f"Unable to {to.words} CT {ctid}: it is not in {where}. Declared CTIDs: {known}."
     return PermanentError(message, cause="not-declared", remedy=remedy)
 
 

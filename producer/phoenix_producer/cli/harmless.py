@@ -1,4 +1,4 @@
-"""The terminal's edge: whatever others have written passes through here before it is shown."""
+"""A decorator that makes text of others plain, and so harmless to a terminal, before it is shown."""
 
 from __future__ import annotations
 

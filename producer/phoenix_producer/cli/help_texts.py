@@ -5,7 +5,7 @@ from __future__ import annotations
 CONTAINERS, TEMPLATES, JOBS, SET_UP = "Containers", "Templates", "Jobs", "Set-up"
 """The groups of commands in `phoenix-lxc --help`, in their order."""
 
-ACCEPT_NOT_APPLIED = "Leave out what needs shell access to the nodes if the workers have none."
+ACCEPT_NOT_APPLIED = "If the workers have no shell access to the nodes, skip the keys that need it."
 DRY_RUN = "Change nothing; print what would be done."
 EVERY_RESULT = "Print one JSON array on stdout: a result or failure per CTID."
 ONE_DOCUMENT = "Print one JSON document on stdout."

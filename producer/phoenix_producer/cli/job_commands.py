@@ -26,7 +26,7 @@ JobNames = Annotated[
 
 _VERDICTS = {
     Cancelled.CANCELLED: "cancelled; its requester gets a failure with the cause cancelled",
-    Cancelled.DETACHED: "cancelled for its requester; the work goes on for others who requested the same",
+    Cancelled.DETACHED: "cancelled for its requester; the work continues for others who requested the same",
     Cancelled.OVER: "has already ended; nothing was changed",
     Cancelled.UNKNOWN: "is unknown: no such job, or it ended more than a week ago",
 }
@@ -103,7 +103,10 @@ def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> No
 
 
 def locks(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List locks, their owners and who waits for them: the lane of each CTID, the places on each node."""
+    """List locks, their owners and who waits for them: of CTIDs, and of the places on each node.
+
+    A place on a node is the right to have Proxmox create or clone a container there.
+    """
     with reading(context) as link:
         found = LedgerView(link.look).locks()
     if as_json:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from phoenix_producer.cli import help_texts, job_commands, upkeep_commands
+from phoenix_producer.cli.command_line import command_again, command_beside
 from phoenix_producer.cli.help_texts import CONTAINERS, JOBS, TEMPLATES, epilog
 from phoenix_producer.cli.plugins import PluggableGroup
 from phoenix_producer.cli.session import (
@@ -26,7 +27,6 @@ from phoenix_producer.cli.session import (
 from phoenix_producer.cli.tables import standing_lines
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
 from phoenix_producer.cli.trees import DriftLines, PlanLines
-from phoenix_producer.cli.typed_again import command_again, command_beside
 from phoenix_producer.client.handle import Handles
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
@@ -123,7 +123,9 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     ctids: Ctids = None,
     *,
     every: Every = False,
-    adopt: Annotated[bool, typer.Option("--adopt", help="Take over what exists at a CTID without our marker.")] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over what exists at a CTID without a marker of phoenix-lxc.")
+    ] = False,
     accept_not_applied: AcceptNotApplied = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=help_texts.DRY_RUN)] = False,
     state: Annotated[
@@ -161,8 +163,8 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     epilog=epilog(
         "phoenix-lxc plan 103",
         "phoenix-lxc plan --all --json",
-        codes="0 success; 1 one would be refused, or cannot be planned; 2 wrong usage, or the catalog has none of the "
-        "CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something would be done.",
+        codes="0 success; 1 an ensure would be refused, or cannot be planned; 2 wrong usage, or the catalog has "
+        "none of the CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something would be done.",
     ),
     short_help="Print what ensure would do; change nothing.",
     rich_help_panel=CONTAINERS,
@@ -190,9 +192,9 @@ def plan(
     epilog=epilog(
         "phoenix-lxc drift",
         "phoenix-lxc drift 103 900 --json",
-        codes="0 success; 1 what stands there is not ours, or cannot be read; 2 wrong usage, or the catalog lacks one "
-        "of the CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something differs, waits for a restart or needs "
-        "a rebuild.",
+        codes="0 success; 1 something at a CTID is not managed by phoenix-lxc, or cannot be read; 2 wrong usage, or "
+        "the catalog lacks one of the CTIDs; 130 Ctrl-C. With --exit-code, 2 also says that something differs, also "
+        "in a way that ensure cannot change, or waits for a restart.",
     ),
     short_help="Print how existing containers differ; change nothing.",
     rich_help_panel=CONTAINERS,
@@ -246,7 +248,7 @@ def status(
 
 app.command(
     epilog=upkeep_commands.DESTROY_EPILOG,
-    short_help="Delete containers of ours with their disks.",
+    short_help="Delete containers that phoenix-lxc manages, with their disks.",
     rich_help_panel=CONTAINERS,
 )(upkeep_commands.destroy)
 app.command(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from phoenix_producer.cli.command_line import command_again, command_beside
 from phoenix_producer.cli.terminal import LateNotice, complain, display_for, warnings_in
-from phoenix_producer.cli.typed_again import command_again, command_beside
 from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer
@@ -96,8 +96,8 @@ def _give_up(why: object, code: int) -> NoReturn:
 def _how_it_goes_on(context: typer.Context) -> str:
     with reading(context) as link:
         working = LedgerView(link.look).anybody_works()
-    what = "It goes on." if working else "No worker answers; the request waits in Redis until one starts."
-    return f"{what} Wait for it again with: {command_again(context)}"
+    what = "The job continues." if working else "No worker answers; the request waits in Redis until one starts."
+    return f"{what} To wait for it again: {command_again(context)}"
 
 
 def answers_of(

@@ -60,7 +60,7 @@ def wait_words(wait: Wait) -> str:
         return f"{wait.detail} ({_names(wait.owners)}, job {wait.what[:_SHORT]})"
     if wait.kind is WaitsFor.RETRY:
         return f"tries again{until}: {wait.detail or 'the worker that ran it died'}"
-    return f"goes on{until}" if wait.kind is WaitsFor.TIME else wait.detail
+    return f"resumes{until}" if wait.kind is WaitsFor.TIME else wait.detail
 
 
 @harmless
@@ -79,7 +79,7 @@ def story_lines(job: Job, history: Sequence[Progress], steps: Sequence[Step]) ->
 
 
 def lock_lines(locks: Sequence[Lock]) -> Iterator[str]:
-    """List locks: places taken, who has them, who comes next."""
+    """List locks: how many hold each, who, and who is next."""
     rows = [
         (lock.name, f"{len(lock.owners)} of {lock.capacity}", _held(lock.owners), _held(lock.queue)) for lock in locks
     ]
@@ -110,7 +110,7 @@ def _present(one: Standing) -> str:
 
 def _remarks(one: Standing) -> Iterator[str]:
     yield _difference(one)
-    yield f"at the next start: {', '.join(one.pending_restart)}" if one.pending_restart else ""
+    yield f"takes effect at the next start: {', '.join(one.pending_restart)}" if one.pending_restart else ""
     yield from one.outdated
     yield f"locked: {one.lock}" if one.lock else ""
     yield one.problem

@@ -31,7 +31,7 @@ _UPID_PARTS = 9
 _CANCELLED = "cancelled"
 _SHOWN_IN_TENTHS = 0.1
 """Seconds; shorter ones need more digits not to read as none."""
-_RECORDED = "record (the declaration, in the notes)"
+_RECORDED = "record (the marker in the notes, and nothing else)"
 """As in a plan: the container is as declared, and its marker in the notes is brought up to date."""
 _WORDS = {
     ProgressKind.REQUESTED: "requested",
@@ -200,7 +200,7 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
         yield f"     {_RECORDED}"
     yield from (f"     {word}" for step in answer.steps if (word := _power(answer, step)))
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
-    yield from (f"     at the next start: {key}" for key in answer.pending_restart)
+    yield from (f"     takes effect at the next start: {key}" for key in answer.pending_restart)
     yield from not_applied_lines(answer)
 
 

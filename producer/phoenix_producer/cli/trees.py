@@ -95,7 +95,7 @@ class PlanLines:
 
     def _other(self, part: Part, others: list[Part]) -> Branch:
         if part.ctid in self._told:
-            return Branch(f"{_title(part)} ({self._told[part.ctid]})", _NOTE)
+            return Branch(f"{_title(part)}: {self._told[part.ctid]}", _NOTE)
         self._told[part.ctid] = "see above"
         return self._part(part, others)
 
@@ -125,14 +125,19 @@ class DriftLines:
 
 def _own(part: Part) -> Iterator[Branch]:
     yield from (Branch(action.words, _STYLES.get(action.kind, "")) for action in part.actions)
-    yield from (Branch(f"at the next start: {key}", _NOTE) for key in part.pending_restart)
-    yield from (Branch(f"needs a rebuild: {line}", _PROBLEM) for line in part.needs_rebuild)
+    yield from (Branch(f"takes effect at the next start: {key}", _NOTE) for key in part.pending_restart)
+    yield from (Branch(line, _PROBLEM) for line in part.needs_rebuild)
 
 
 def _title(part: Part) -> str:
     named = f"{part.ctid}  {part.name}".rstrip()
     if part.role == "guest":
         return f"{named}  {part.needed_by} depends on it; it runs"
-    where = f" on {part.node}" if part.node and part.outcome is not Outcome.UNCHANGED else ""
-    reason = {Why.DEPENDENCY: f"first, {part.needed_by} depends on it: ", Why.TEMPLATE: "first, its template: "}
-    return f"{named}  {reason.get(part.why, '')}{_WOULD[part.outcome]}{where}"
+    unchanged = part.outcome is Outcome.UNCHANGED
+    where = f" on {part.node}" if part.node and not unchanged else ""
+    first = " first" if part.why is not Why.ASKED and not unchanged else ""
+    reason = {
+        Why.DEPENDENCY: f" ({part.needed_by} depends on it)",
+        Why.TEMPLATE: f" (the template of {part.needed_by})",
+    }
+    return f"{named}  {_WOULD[part.outcome]}{first}{where}{reason.get(part.why, '')}"

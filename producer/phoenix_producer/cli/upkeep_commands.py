@@ -40,8 +40,8 @@ ADOPT_EPILOG = epilog(
     "phoenix-lxc adopt --all --dry-run",
     "phoenix-lxc adopt 900 103 --yes",
     "phoenix-lxc adopt 900 --seal 900",
-    codes="0 success, including already ours; 1 one is refused or failed, or has not ended in time; 2 wrong usage, not "
-    "confirmed, or the catalog has none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+    codes="0 success, including already adopted; 1 one is refused or failed, or has not ended in time; 2 wrong usage, "
+    "not confirmed, or the catalog has none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
 )
 
 
@@ -54,9 +54,9 @@ def destroy(
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete containers and templates of ours, with their disks. Their declarations stay in the catalog.
+    """Delete containers and templates that phoenix-lxc manages, with their disks. The catalog is not changed.
 
-    Only what carries our marker is deleted; what runs is shut down first.
+    Only what carries its marker is deleted; what runs is shut down first.
     Refused if linked clones exist. Succeeds if already absent.
     """
     chosen = list(dict.fromkeys(ctids))
@@ -120,9 +120,9 @@ def adopt(
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take over containers that another tool made: mark them as ours, and convert those declared as templates.
+    """Take over containers that another tool made: mark them as managed, and convert those declared as templates.
 
-    A container only gets our marker in its notes; the next ensure configures
+    A container only gets a marker in its notes; the next ensure configures
     it. What the catalog declares as a template is stopped, loses its
     snapshots and is converted. Anything that looks like a running service
     (starts at boot, has ports) needs --seal CTID.
@@ -133,7 +133,7 @@ def adopt(
     with talking(context) as producer:
         chosen = list(dict.fromkeys(ctids or _standing(producer, context, timeout)))
         if stray := set(seal or ()).difference(chosen):
-            raise typer.BadParameter(f"{min(stray)} is not among those to adopt.", param_hint="--seal")
+            raise typer.BadParameter(f"{min(stray)} must also be one of the CTIDs to adopt.", param_hint="--seal")
         looks = producer.adopt_many(chosen, seal=seal or (), dry_run=True)
         foretold = answers_of(looks, context, timeout, as_json=as_json, only_looks=True)
         wanted = [one.ctid for one in foretold if isinstance(one, EnsureResult) and one.plan]

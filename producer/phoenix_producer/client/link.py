@@ -208,8 +208,8 @@ class Link:
                     "workers' PHOENIX_REDIS_URL."
                 ) from error
             raise Unreachable(
-                f"Redis at {self._place.shown()} cannot be used: {str(error).rstrip('.')}. Is it running there? "
-                "Its address is read from PHOENIX_REDIS_URL."
+                f"Redis at {self._place.shown()} cannot be used: {str(error).rstrip('.')}. Check that Redis runs "
+                "there; the address comes from PHOENIX_REDIS_URL."
             ) from error
 
     def _insist_on_same(self, outgoing: Outgoing) -> None:

@@ -124,4 +124,4 @@ def verified(url: str, ca_file: str | None = None) -> str:
 
 def _refusal() -> ContractError:
     """Say what a URL is, and quote nothing of this one: any part of it may be a part of the password."""
-    return ContractError(f"Not a usable Redis URL. It reads {REDIS_URL_FORM}.")
+    return ContractError(f"Not a usable Redis URL. It must have the form {REDIS_URL_FORM}.")

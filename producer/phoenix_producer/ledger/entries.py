@@ -39,7 +39,7 @@ class WaitsFor(StrEnum):
     PROXMOX = "proxmox"
     """The end of a Proxmox task."""
     JOB = "job"
-    """The end of another job: a dependency, or an earlier request for the same."""
+    """The end of another job: a dependency, or an earlier, identical request."""
     TIME = "time"
     RETRY = "retry"
     """It met something passing, or its worker died: once more, later."""

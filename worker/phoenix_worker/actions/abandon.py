@@ -39,7 +39,7 @@ def abandon(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
     if _is_whole(task):
         return ()
     if _ORDERED not in task.running.journal and others_wait_for(task, declaration.ctid):
-        return (f"CT {declaration.ctid} was begun and is left as it is: other jobs wait for it.",)
+        return (f"CT {declaration.ctid} is incomplete and was kept, because other jobs wait for it.",)
     ordered = task.once(_ORDERED, lambda: _ordered(task, declaration))
     if ordered is not None and ordered["upid"]:
         task.once("abort", lambda: task.proxmox.abort(ordered["upid"]))

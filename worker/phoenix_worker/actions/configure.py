@@ -60,8 +60,8 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
 def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:
     if verdict.action is Action.CONVERGE_CONFIG_ONLY:
         yield (
-            f"CT {seen.ctid} was recognized by its hostname and MAC: it is configured and marked as ours now, and "
-            "nothing else was done. The next request brings it to its declared state."
+            f"CT {seen.ctid} was recognized by its hostname and MAC. It was configured and got the marker of "
+            "phoenix-lxc; nothing else was done. The next request brings it to its declared state."
         )
 
 

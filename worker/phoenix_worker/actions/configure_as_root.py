@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.core.allowed.ownership import may_write
-from phoenix_worker.core.allowed.reach import NO_SHELL
+from phoenix_worker.core.allowed.without_shell import NO_SHELL
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.raw_lines import edited, locked
 from phoenix_worker.core.model.errors import PermanentError, TransientError

@@ -105,7 +105,9 @@ def about_template(task: PhoenixTask, template: Declaration, seen: Observation, 
     """Tell what to know of a template that is cloned as it is, or would be."""
     if not seen.is_ours:
         return (not_made_by_us(template.ctid, what),)
-    return tuple(f"{why} It {what} as it is." for why in outdated(template, seen, has_shell=task.shell is not None))
+    return tuple(
+        f"The template {what} as it is. {why}" for why in outdated(template, seen, has_shell=task.shell is not None)
+    )
 
 
 def what_stays(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ def what_stays(task: PhoenixTask, declaration: Declaration, seen: Observation) -
 
 def not_made_by_us(template: int, what: str) -> str:
     """Warn of a template without our marker: what the catalog declares of it was not applied."""
-    return f"CT {template} is a template that this project did not make: it {what} as it is."
+    return f"Template {template} has no marker of phoenix-lxc: it {what} as it is, not as declared."
 
 
 def refuse_if_taken(task: PhoenixTask, declaration: Declaration) -> None:

@@ -1,4 +1,4 @@
-"""Orders for Proxmox from a declaration: the marker goes in with the very first request."""
+"""The requests that create or clone a container, built from its declaration: the marker goes in with the first one."""
 
 from __future__ import annotations
 

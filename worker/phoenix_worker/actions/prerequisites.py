@@ -1,4 +1,4 @@
-"""What must be there before a container is made: the containers it depends on, and its OS template."""
+"""Bring about what must exist before a container is made: the containers it depends on, and its OS template."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.actions.snapshots import BEFORE, WHEN_WELL, keep
 from phoenix_worker.core.allowed.ownership import may_start
-from phoenix_worker.core.allowed.reach import NO_SHELL
+from phoenix_worker.core.allowed.without_shell import NO_SHELL
 from phoenix_worker.core.differs.scripts import recorded, run_again, scripts_to_run
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import without_marker, write_marker
@@ -91,7 +91,8 @@ def _shell(task: PhoenixTask, declaration: Declaration) -> NodeShell:
 def _failure(place: Place, script: Script, end: dict[str, Any], timeout: float) -> PermanentError:
     if "error" in end:
         return PermanentError(**end["error"])
-    again = f"Correct it and send the request again. Its whole log is {place}, below /var/lib/phoenix-lxc."
+    where = f"on {place.node}" if place.on_node else str(place)
+    again = f"Correct the script and send the request again. Its full log is under /var/lib/phoenix-lxc {where}."
     why, cause, remedy = f"ended with exit code {end['exit']}", "script-failed", again
     if end["exit"] == "timeout":
         why, cause = f"took longer than {timeout:g} s and was ended", "script-timeout"
@@ -148,9 +149,10 @@ def _see_that_it_is_well(task: PhoenixTask, declaration: Declaration, check: Hea
         if seen["code"] == 0:
             return
     said = "".join(f"\n  {line}" for line in seen["said"])
+    how = f"exit code {seen['code']}" if isinstance(seen["code"], int) else f"{seen['code']}"
     raise PermanentError(
-        f"CT {place.ctid} on {place.node} is not well: {check.command!r} ended with {seen['code']} in each of "
-        f"{check.retries} tries, {check.interval} s apart." + (f" Last output:{said}" if said else ""),
+        f"Unable to verify CT {place.ctid} on {place.node}: its health check {check.command!r} failed with "
+        f"{how} in each of {check.retries} tries, {check.interval} s apart." + (f" Last output:{said}" if said else ""),
         cause="not-well",
         remedy="Look inside the container; the next ensure runs the check again.",
     )

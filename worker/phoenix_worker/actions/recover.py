@@ -89,7 +89,7 @@ def _made(
             f"CT {ctid} on {node} is half-made, and no running task is creating it.",
             cause="half-made",
             remedy=f"Run on {node}: `pct unlock {ctid}`, then `pct destroy {ctid} --destroy-unreferenced-disks 1`; "
-            "then ask again.",
+            "then send the request again.",
         )
     return found
 

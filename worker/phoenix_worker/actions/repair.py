@@ -69,7 +69,8 @@ def free_template(task: PhoenixTask, node: str, template: int) -> bool:
     dead = _dead_clone(task, seen)
     if task.shell is None or dead is None or not seen.is_ours or dead.user != task.proxmox.whoami():
         return False
-    logger.warning("The Proxmox worker of %s died; the lock that it left on template %d goes.", dead.upid, template)
+    words = "The Proxmox process of task %s died. Removing the lock that it left on template %d."
+    logger.warning(words, dead.upid, template)
     RootCommands(task.shell, node).unlock(template)
     return True
 
@@ -108,15 +109,14 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
     if seen.presence is Presence.ABSENT:
         return time.time()
     if makers_of(task, declaration):
-        raise TransientError(f"CT {ctid} on {node} is being made after all.", cause="being-created")
+        why = "a Proxmox task may still be creating it"
+        raise TransientError(f"Unable to remove the half-made CT {ctid} on {node}: {why}.", cause="being-created")
     verdict = judge(declaration, seen, creating=Creating.NOBODY)
     if verdict.action is Action.WAIT:
         raise verdict.delay()
     if not can_clear(task, seen, verdict) and not (unlocked and may_destroy(seen) and not seen.lock):
         raise verdict.refusal() if verdict.message else _changed(seen)
-    logger.warning(
-        "CT %d on %s is half-made, and the Proxmox task that was creating it is gone: it is removed.", ctid, node
-    )
+    logger.warning("CT %d on %s is half-made, and no Proxmox task is creating it. Removing it.", ctid, node)
     if seen.lock and task.shell is not None:
         RootCommands(task.shell, node).unlock(ctid)
     _await_end(task, declaration, task.proxmox.destroy(node, ctid))
@@ -125,8 +125,7 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
 
 def _changed(seen: Observation) -> PermanentError:
     return PermanentError(
-        f"Unable to remove what is half-made of CT {seen.ctid} on {seen.node}: somebody changed it since this job "
-        "looked.",
+        f"Unable to remove the half-made CT {seen.ctid} on {seen.node}: it was changed after this job looked at it.",
         cause="changed-meanwhile",
         remedy="Look at it in Proxmox, then send the request again.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.core.allowed.reach import NO_SHELL
+from phoenix_worker.core.allowed.without_shell import NO_SHELL
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.durable.watcher import Look
 from phoenix_worker.proxmox import scripts

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Outcome
 from phoenix_producer.plans import Part, Why
+from phoenix_worker.actions.feasibility import refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.look import about_template, assess, what_stays
-from phoenix_worker.actions.preflight import refuse_what_cannot_change
 from phoenix_worker.actions.prerequisites import because_of, dependencies_of, refuse_unless_running
 from phoenix_worker.answers.status import pending_restart
 from phoenix_worker.core.allowed.ownership import may_write

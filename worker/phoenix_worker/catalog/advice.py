@@ -1,4 +1,4 @@
-"""What is worth a warning about one entry although it is well-formed. Pure functions over parsed entries."""
+"""Warnings about entries that are well-formed, and probably not meant so. Pure functions over parsed entries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def advise_volumes(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
         chain = [entries[source].entry for source in template_chain(entries, ctid)]
         pool, where = parsed.entry.storage_pool, next((one.storage_pool for one in chain if one.storage_pool), None)
         if parsed.entry.clone == "full" and pool and pool != where and any(one.all_volumes for one in chain):
-            problem = f"Its clone goes to storage_pool {pool}, and its template's volumes too, whatever their own is."
+            problem = f"A full clone puts all its disks on storage_pool {pool}, also those of the template's volumes."
             yield Advice(ctid, problem, f"Declare {where or 'the storage of the template'}, or its volumes on {pool}.")
 
 
@@ -42,8 +42,8 @@ def advise_origins(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
     """Point out an OS template that is never used, because the clone goes before it."""
     for ctid, parsed in entries.items():
         if parsed.entry.clone_from_ctid is not None and parsed.declares("template"):
-            problem = f"template has no effect: it is a clone of {parsed.entry.clone_from_ctid}."
-            yield Advice(ctid, problem, "Remove one of the two.")
+            problem = f"template has no effect, because of clone_from_ctid {parsed.entry.clone_from_ctid}."
+            yield Advice(ctid, problem, "Remove one of these keys.")
 
 
 def advise_snapshots(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
@@ -64,5 +64,5 @@ def advise_firewalls(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
         if firewall is None:
             continue
         if firewall.enabled and not any((rule.type, rule.action) == ("in", "ACCEPT") for rule in firewall.rules or ()):
-            problem = "firewall is enabled and no rule lets anything in, which Proxmox then drops by default."
+            problem = "firewall is enabled and no rule accepts incoming traffic, so Proxmox drops all of it."
             yield Advice(ctid, problem, 'Add rules such as {"type": "in", "action": "ACCEPT", "proto": "icmp"}.')

@@ -71,7 +71,7 @@ def parse(data: bytes) -> Document:
         where = f"line {error.lineno}, column {error.colno}"
         raise _not_json(f"{error.msg.removesuffix(' at')} at {where}", f"Correct {where}.") from error
     except ValueError as error:
-        raise _not_json(str(error), "Write numbers that JSON knows, of a sensible length.") from error
+        raise _not_json(str(error), "Write plain JSON numbers of fewer digits, without NaN and Infinity.") from error
     if not isinstance(content, dict):
         raise CatalogError([Refusal(None, "The file is not a JSON object.", 'Begin it with {"lxc_configs": {…}}.')])
     return Document(content, tuple(repeats.refusals(content)))
@@ -134,4 +134,4 @@ def _not_json(reason: str, remedy: str) -> CatalogError:
 
 def _too_deep() -> CatalogError:
     problem = f"The file is nested more than {_DEPTH} levels deep."
-    return CatalogError([Refusal(None, problem, "Write it flatter.")])
+    return CatalogError([Refusal(None, problem, "Reduce the nesting.")])

@@ -60,7 +60,7 @@ class Entry(Section):
     name: DnsName
     """Hostname: a DNS name."""
     clone_from_ctid: CtidField | None = None
-    """The template that this container is a clone of. It goes before `template`."""
+    """The template that this container is a clone of. It takes precedence over `template`."""
     template: OsTemplate | None = None
     """OS template to create from where there is no `clone_from_ctid`: a volume id such as `local:vztmpl/x.tar.zst`, or
     a path, of which the file name counts. What the storage lacks is downloaded if Proxmox's index has it.
@@ -80,7 +80,7 @@ class Entry(Section):
     mac_address: Mac | None = None
     """MAC address of `net0`. Without it Proxmox chooses one, and it is kept."""
     unprivileged: bool | None = None
-    """Decided when it is made; a clone has its template's. True for a root that says nothing."""
+    """Set only at creation. A clone has its template's value; true if nothing declares it."""
     start_at_boot: bool | None = None
     """Start with the node. Not on templates."""
     boot_order: int | None = Field(default=None, ge=0)
@@ -88,19 +88,19 @@ class Entry(Section):
     boot_delay: int | None = Field(default=None, ge=0)
     """Seconds that Proxmox waits after this start before the next; not on templates."""
     pct_options: list[PctOption] = Field(default_factory=list)
-    """Proxmox features, such as `nesting=1`. All but `nesting` of an unprivileged container need the node's shell."""
+    """Proxmox features, such as `nesting=1`. All but `nesting` of an unprivileged container need shell access."""
     lxc_options: list[LxcOption] = Field(default_factory=list)
-    """Raw `lxc.*` lines, written `key=value`, `key: value` or `key:value`. They need the node's shell."""
+    """Raw `lxc.*` lines, written `key=value`, `key: value` or `key:value`. They need shell access."""
     apparmor_profile: Profile | None = None
-    """Raw line `lxc.apparmor.profile`. It needs the node's shell."""
+    """Raw line `lxc.apparmor.profile`. It needs shell access."""
     apparmor_manages_nesting: bool = False
-    """Raw line `lxc.apparmor.allow_nesting`. It needs the node's shell."""
+    """Raw line `lxc.apparmor.allow_nesting`. It needs shell access."""
     id_maps: list[IdMap] = Field(default_factory=list)
-    """Raw lines `lxc.idmap`, such as `u 0 100000 65536`. They need the node's shell."""
+    """Raw lines `lxc.idmap`, such as `u 0 100000 65536`. They need shell access."""
     gpu_assignment: Gpus = "none"
-    """NVIDIA GPUs that are passed through: `none`, `0` or `0,1`. They need the node's shell."""
+    """NVIDIA GPUs that are passed through: `none`, `0` or `0,1`. They need shell access."""
     mount_points: list[MountPoint] = Field(default_factory=list)
-    """Bind mounts of directories of the node. They need the node's shell; not on templates."""
+    """Bind mounts of directories of the node. They need shell access; not on templates."""
     zfs_volumes: list[Volume] = Field(default_factory=list)
     """Volumes besides the root disk, known by where they are mounted; as `volumes`."""
     volumes: list[Volume] = Field(default_factory=list)
@@ -108,13 +108,13 @@ class Entry(Section):
     firewall: Firewall | None = None
     """The firewall of the container."""
     features: list[ScriptName] = Field(default_factory=list)
-    """Feature scripts, in their order. They need the node's shell."""
+    """Feature scripts, in their order. They need shell access."""
     application_script: PathText | None = None
-    """One more script, run last. It needs the node's shell."""
+    """One more script, run last. It needs shell access."""
     script_timeouts: dict[ScriptName, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """Seconds that a script may take, by its feature, or `application_script`; otherwise as the settings say."""
     health_check: HealthCheck | None = None
-    """A command inside the container that ends with 0 when it is well. It needs the node's shell; not on templates."""
+    """A command inside the container that exits with 0 when it is healthy. It needs shell access; not on templates."""
     dependencies: list[CtidField] = Field(default_factory=list)
     """What is ensured and running first. A guest that is not in the catalog, such as a VM, is only checked."""
     enable_lifecycle_snapshots: bool = False
@@ -122,7 +122,7 @@ class Entry(Section):
     node: NodeName | None = None
     """Node where it lives; by default that of the settings."""
     clone: Literal["full", "linked"] = "full"
-    """A linked clone shares the blocks of its template and stays on its storage. Decided when it is made."""
+    """A linked clone shares the blocks of its template and stays on its storage. Set only at creation."""
     is_template: bool = False
     """A template that nothing clones yet. What others are cloned from is one without saying so."""
     state: Literal["running", "stopped"] = "running"

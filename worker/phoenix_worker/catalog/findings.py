@@ -1,4 +1,4 @@
-"""What is wrong with a catalog, in words: refusals, advice, and the error that holds them all."""
+"""The types of a catalog's remarks: a refusal, an advice (warning), and the error that holds them all."""
 
 from __future__ import annotations
 

@@ -103,8 +103,8 @@ def _source(ctid: str, entry: Mapping[str, Any], sections: Mapping[str, Any]) ->
     if number is not None and number != about:
         return source
     if entry.get("template") in (None, ""):
-        problem = "Without template_file it has neither template nor clone_from_ctid, as it is that file's own source."
-        return Refusal(about, problem, "Declare the OS template that it is made from as its template.")
+        problem = "It is the source of its own template_file, and declares neither template nor clone_from_ctid."
+        return Refusal(about, problem, "Declare `template`: the OS template to create it from.")
     return None
 
 

@@ -124,8 +124,8 @@ def _cycles(entries: Entries) -> Iterator[Refusal]:
     graph = {ctid: _needs(entries, ctid) for ctid in sorted(entries)}
     while (cycle := _find_cycle(graph)) is not None:
         path = " → ".join(map(str, (*cycle, cycle[0])))
-        remedy = "Remove one clone_from_ctid or dependency of these."
-        yield Refusal(cycle[0], f"It needs itself through clones and dependencies: {path}.", remedy)
+        remedy = "Remove one clone_from_ctid or dependency from this circle."
+        yield Refusal(cycle[0], f"Circular dependency: {path}.", remedy)
         for ctid, need in zip(cycle, (*cycle[1:], cycle[0]), strict=True):
             graph[ctid] = [other for other in graph[ctid] if other != need]
 

@@ -51,7 +51,7 @@ def _owners_without_id(ctid: int, entry: Entry) -> Iterator[Refusal]:
     for mount in entry.mount_points:
         for key, kind, inside in (("owner_uid", "u", mount.owner_uid), ("owner_gid", "g", mount.owner_gid)):
             if entry.id_maps and inside is not None and maps.on_node(kind, inside) is None:
-                yield Refusal(ctid, f"{key} {inside} is in none of id_maps.", "Map it, or choose another owner.")
+                yield Refusal(ctid, f"id_maps does not cover {key} {inside}.", "Map it, or choose another owner.")
 
 
 def _nested_directories(entries: Entries) -> Iterator[Advice]:
@@ -60,5 +60,5 @@ def _nested_directories(entries: Entries) -> Iterator[Advice]:
     for ctid, inner in mounts:
         for other, outer in mounts:
             if other != ctid and inner.startswith(f"{outer.rstrip('/')}/"):
-                problem = f"{shown(inner)} lies in {shown(outer)}, which CT {other} can change freely."
+                problem = f"{shown(inner)} lies in {shown(outer)}: CT {other} can put a link to any path in its place."
                 yield Advice(ctid, problem, f"Mount another directory, unless you trust CT {other} with the node.")

@@ -141,6 +141,7 @@ def _content(data: bytes, scripts: Mapping[Path, FileRead]) -> str:
 
 def _changed(ctid: int, declaration_hash: str, current: Catalog) -> CatalogChanged:
     now = current.get(ctid)
-    reason = "is no longer in the catalog" if now is None else f"is now declared otherwise ({now.hash})"
-    message = f"CT {ctid} {reason}: this worker cannot serve the declaration {declaration_hash} of the request."
-    return CatalogChanged(ctid, message, f"Ensure {ctid} again.")
+    what = "was removed" if now is None else "changed"
+    hashes = declaration_hash if now is None else f"{declaration_hash}, now {now.hash}"
+    message = f"The catalog entry of CT {ctid} {what} after this job began (hash {hashes})."
+    return CatalogChanged(ctid, message, "Send the request again.")

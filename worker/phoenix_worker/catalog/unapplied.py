@@ -1,4 +1,4 @@
-"""Which keys of an entry are read but not applied, so that nobody takes them for done."""
+"""The catalog keys that this version reads but does not apply, so that nobody takes them for done."""
 
 from __future__ import annotations
 

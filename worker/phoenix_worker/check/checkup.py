@@ -72,7 +72,7 @@ def _catalog(settings: Settings) -> tuple[Catalog | None, list[Line]]:
     lines += [say("Catalog", _about(one.ctid, one.problem), one.remedy) for say, one in said]
     left_out = [declaration.ctid for declaration in catalog.values() if declaration.not_applied]
     if left_out:
-        what = f"of {listed(left_out)} some keys are not applied"
+        what = f"some keys of CT {listed(left_out)} are not applied"
         lines.append(warning("Catalog", what, "phoenix-lxc plan --all names them."))
     return catalog, lines
 
@@ -126,7 +126,7 @@ def _shell(settings: Settings, catalog: Catalog) -> Iterator[Line]:
         yield from shell.judge_need(catalog)
         return
     for node in sorted({declaration.node for declaration in catalog.values()} or {settings.node}):
-        yield from or_trouble(f"Node shell of {node}", partial(_probe, access, node))
+        yield from or_trouble(f"Shell access to {node}", partial(_probe, access, node))
 
 
 def _probe(access: NodeShell, node: str) -> Iterator[Line]:

@@ -40,7 +40,7 @@ def _quorum(inspection: Inspection) -> Iterator[Line]:
     except PermanentError as refused:
         if refused.cause != PERMISSION:
             raise
-        what = "the token may not ask for it, so nothing is asked before disks are destroyed or containers converted"
+        what = "unknown: the token lacks a privilege, so workers delete and convert containers without checking it"
         yield warning("Proxmox quorum", what, refused.remedy)
 
 

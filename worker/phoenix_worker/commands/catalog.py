@@ -90,7 +90,7 @@ def _print(file: Path, loaded: Catalog | None, refusals: tuple[Refusal, ...], wa
     print_findings(out(), "warning", "yellow", warnings)
     print_findings(out(), "refused", "bold red", refusals)
     if loaded is None:
-        err().print(f"{file}: {len(refusals)} to correct.", markup=False)
+        err().print(f"{file}: {len(refusals)} errors.", markup=False)
         return
     if loaded.for_scripts:
         out().print(f"Handed to scripts only: {', '.join(map(plain, loaded.for_scripts))}.", markup=False)

@@ -61,7 +61,7 @@ def _lines() -> Iterator[Line]:
         settings = load_settings()
     except SettingsError as wrong:
         _, *problems = str(wrong).splitlines()
-        remedy = "docs/configuration.md describes all of them. The rest cannot be checked without."
+        remedy = "See docs/configuration.md. Nothing else is checked until the settings are correct."
         yield from (error("Settings", problem.strip(), remedy) for problem in problems)
         return
     yield from check_all(settings)

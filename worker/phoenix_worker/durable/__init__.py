@@ -5,9 +5,9 @@ The ledger (Redis scripts in `lua/`) is the truth; Celery's messages only ring t
 Record before send.     A message is in the ledger before it is in a queue (`record`, in the producer's publish hook).
                         Until it is claimed it is due: lost, it is sent again. A message of a sender that knows no
                         ledger is recorded at its first claim; an id that was seen before is a duplicate.
-What may be pushed.     A message that is not in the ledger is held to rules before it is recorded (`pushed`): a public
-                        task, a canonical UUID, limited sizes, no expiry, no retries. What it embeds is held to the
-                        same, and reduced to a task, arguments and an id (`signatures`); it goes to our queue alone.
+What may be pushed.     A message that is not in the ledger is held to rules before it is recorded (`admission`): a
+                        public task, a canonical UUID, limited sizes, no expiry, no retries. What it embeds is held to
+                        the same, and reduced to a task, arguments and an id (`signatures`); it goes to our queue alone.
 Claim before run.       `claim` lets one runner have a task: parked, replaced, finished, older and doubly delivered
                         messages are dropped, and so is one whose name or body is not what is recorded. Each claim
                         counts the run number up, and every later script of the run carries it: a runner that was

@@ -1,4 +1,7 @@
-"""Publishes messages that the ledger holds. Celery is the doorbell; the ledger is the truth."""
+"""Puts messages that the ledger holds on their queues: of parked tasks that resume, and of messages that got lost.
+
+A message is the doorbell; the ledger is the truth.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
+from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.patience import SENDING_TROUBLE
-from phoenix_worker.durable.points import reached
 
 if TYPE_CHECKING:
     from celery import Celery

@@ -55,7 +55,7 @@ _GIVE_UP = json.dumps(
 
 _NO_VERDICT = json.dumps(
     {
-        "message": f"{MAX_IDLE_RUNS} runs of this step ended without a result that could be stored.",
+        "message": f"The result of this step could not be stored in any of {MAX_IDLE_RUNS} runs.",
         "cause": "poisonous",
         "remedy": "See the workers' logs for what Celery could not do (a callback of the message, for example); "
         "then send the request again.",
@@ -162,7 +162,11 @@ class Engine:
                     try:
                         thread.stop()
                     except RedisError as error:
-                        logger.warning("Redis is away (%s); what this worker ran is found by its heartbeat.", error)
+                        logger.warning(
+                            "Redis is unreachable (%s) while this worker stops. Others take over its tasks when its "
+                            "heartbeat expires.",
+                            error,
+                        )
 
         class ReturnStep(bootsteps.StartStopStep):
             """Celery stops and starts the parts of its consumer when Redis drops: in between, Redis is waited for.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Act, Kind, tell
+from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.patience import patience
-from phoenix_worker.durable.points import reached
 from phoenix_worker.durable.run import End
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 TICKS_PER_TTL = 6
 _AFTER_A_LOSS = 1.0
-_GIVEN = "answered with an earlier request for the same"
+_GIVEN = "coalesced with an earlier, identical request: got its answer"
 
 REVOKED = {
     "message": "The job was revoked.",
@@ -137,7 +137,7 @@ class Keeper(threading.Thread):
             tell(Act(Kind.WENT_BACK, value=1))
         elif tick.clock_set != last.clock_set:
             by = float(tick.clock_set) - float(last.clock_set)
-            logger.warning("The clock of Redis was set by %+.0f s. What is due keeps its distance from now.", by)
+            logger.warning("The clock of Redis was set by %+.0f s. Due times were shifted by as much.", by)
 
     def _give_back(self, told: set[tuple[str, str]]) -> None:
         """Have run again what the ledger says that this worker runs, and it did not have in two ticks."""
@@ -146,7 +146,9 @@ class Keeper(threading.Thread):
         for task_id, number in strange & self._strange:
             verdict = self._ledger.call("disown", task_id, number, self._incarnation, self._chord_lease)
             if verdict[0] == "due":
-                logger.warning("Task %s does not run here, as Redis has it: it is run again.", task_id)
+                logger.warning(
+                    "Redis lists task %s as running on this worker, and it is not. Running it again.", task_id
+                )
                 tell(Act(Kind.TAKEN_OVER, value=1))
                 self.poke()
         self._strange = strange - self._strange

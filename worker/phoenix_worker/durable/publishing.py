@@ -12,9 +12,9 @@ from celery import Task, current_task
 from phoenix_producer.client.record import Outgoing, recording
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.acts import STATES, Act, Kind, tell
+from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.messages import chord_body, successor
 from phoenix_worker.durable.patience import SENDING_TROUBLE, patience
-from phoenix_worker.durable.points import reached
 from phoenix_worker.durable.run import End, Run, current_run
 
 if TYPE_CHECKING:

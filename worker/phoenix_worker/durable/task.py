@@ -19,10 +19,10 @@ from kombu.exceptions import OperationalError
 from phoenix_producer.client.record import generation_of
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Kind
+from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.keeper import LostRun
 from phoenix_worker.durable.messages import body_of, entry_of_unknown, name_callbacks
 from phoenix_worker.durable.patience import PASSING_TROUBLE, backoff
-from phoenix_worker.durable.points import reached
 from phoenix_worker.durable.publishing import PublishingTask
 from phoenix_worker.durable.run import Dropped, GivenUpError, Parked, Run, Stale, current_run
 
@@ -81,7 +81,7 @@ class DurableTask(PublishingTask):
         Who leads holds a lock, `departing`, before it looks. Who shares and has nothing of its own to do at the end is
         not run again: it is given the leader's answer, with its own id in place of the leader's.
         """
-        detail = "an earlier request for the same"
+        detail = "an earlier, identical request"
         request = self.request
         more = request.callbacks or request.errbacks or request.chain or request.chord or request.ignore_result
         verdict = self._say("join", what, "" if more else "1", detail)
@@ -245,7 +245,7 @@ class DurableTask(PublishingTask):
         run.reads.clear()
         if verdict[0] == "stale":
             run.over = True
-            raise Stale("this run was declared dead")
+            raise Stale("another run of this task has replaced this one, or the task has ended")
         if verdict[0] == "condemned":
             raise GivenUpError(verdict[1])
         return verdict

@@ -13,9 +13,9 @@ from weakref import WeakSet
 from kombu.transport import TRANSPORT_ALIASES, redis
 
 from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE, UPKEEP_QUEUE
+from phoenix_worker.durable.admission import is_recorded, objection_to_request
 from phoenix_worker.durable.message_form import id_of, message, objection
 from phoenix_worker.durable.patience import patience
-from phoenix_worker.durable.pushed import is_recorded, objection_to_request
 from phoenix_worker.durable.signatures import is_canonical
 
 if TYPE_CHECKING:

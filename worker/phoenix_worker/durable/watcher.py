@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from redis import RedisError
 
-from phoenix_worker.durable import pace
+from phoenix_worker.durable import polling
 from phoenix_worker.durable.patience import patience
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class Watcher(threading.Thread):
     def first_look(self, watch: Mapping[str, str]) -> float:
         """Seconds until the first look at such a job, from what such jobs took before."""
         lengths = self._lengths(watch)
-        early = pace.early_look(lengths, 0.0)
-        return pace.first_look(lengths) if early is None else early
+        early = polling.early_look(lengths, 0.0)
+        return polling.first_look(lengths) if early is None else early
 
     def run(self) -> None:
         """Look, sleep until the next look is due or a new job is told of, and again; Redis may go and come."""
@@ -183,7 +183,9 @@ class Watcher(threading.Thread):
             with suppress(_StoppedError):
                 patience.until_answered(lambda: self._look_now(event), meanwhile=self._go_on)
         except Exception as error:
-            logger.exception("Unable to watch %s: those who wait for it are set aside.", event)
+            logger.exception(
+                "Unable to watch %s: the tasks that wait for it are set aside (`phoenix-lxc jobs`).", event
+            )
             why = repr(error)
             patience.until_answered(lambda: self._ledger.attempt("unwatch", event, why), meanwhile=self._go_on)
         finally:
@@ -217,7 +219,7 @@ class Watcher(threading.Thread):
         end = seen.end
         if seen.watch is not None:
             self._ledger.call("report", event, watch["task"], json.dumps(seen.watch), seen.said)
-        early = pace.is_early(lengths, elapsed)
+        early = polling.is_early(lengths, elapsed)
         if end is None:
             if not early:
                 self._looks[event] = self._looks.get(event, 0) + 1
@@ -236,12 +238,12 @@ class Watcher(threading.Thread):
             return
         before = self._in_a_row.get(watch["class"], 0)
         self._in_a_row[watch["class"]] = before + 1 if looks == 1 else 0
-        self._learn(watch, pace.length(elapsed, looks=looks, pause=pause, in_a_row=before))
+        self._learn(watch, polling.length(elapsed, looks=looks, pause=pause, in_a_row=before))
 
     @staticmethod
     def _pause(lengths: list[float], elapsed: float) -> float:
-        early = pace.early_look(lengths, elapsed)
-        return pace.next_look(lengths, elapsed) if early is None else early
+        early = polling.early_look(lengths, elapsed)
+        return polling.next_look(lengths, elapsed) if early is None else early
 
     def _lengths(self, watch: Mapping[str, str]) -> list[float]:
         return [float(text) for text in self._redis.lrange(self._learned(watch), 0, -1)]
@@ -250,7 +252,7 @@ class Watcher(threading.Thread):
         learned = self._learned(watch)
         with self._redis.pipeline() as pipeline:
             pipeline.lpush(learned, f"{seconds:.4f}")
-            pipeline.ltrim(learned, 0, pace.REMEMBERED - 1)
+            pipeline.ltrim(learned, 0, polling.REMEMBERED - 1)
             pipeline.expire(learned, _REMEMBER_SECONDS)
             pipeline.execute()
 

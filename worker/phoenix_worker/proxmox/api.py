@@ -11,9 +11,9 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.proxmox import error_table as known
+from phoenix_worker.proxmox.cluster_resources import Offers
 from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
-from phoenix_worker.proxmox.offers import Offers
 from phoenix_worker.proxmox.quorum import refuse_without_quorum
 from phoenix_worker.proxmox.task_lists import TaskLists
 from phoenix_worker.proxmox.translate import Request, error_of_task

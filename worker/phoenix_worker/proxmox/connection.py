@@ -174,7 +174,9 @@ class _Serializer(JsonSerializer):  # type: ignore[misc] # proxmoxer publishes n
     def loads(self, response: requests.Response) -> Any:
         body = _body(response)
         if "data" not in body:
-            raise _NotProxmoxError(f"the answer is not Proxmox's but {response.headers.get('Content-Type', 'unknown')}")
+            raise _NotProxmoxError(
+                f"the answer is {response.headers.get('Content-Type', 'of no type')}, not Proxmox's JSON"
+            )
         return body["data"]
 
     def loads_errors(self, response: requests.Response) -> dict[str, Any]:

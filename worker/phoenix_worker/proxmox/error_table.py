@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from phoenix_worker.core.model.errors import RESTORE_QUORUM
+
 
 class Kind(Enum):
     """Whether trying again may help."""
@@ -21,7 +23,8 @@ class Kind(Enum):
 class Row:
     """One kind of answer.
 
-    No status means any. The remedy may name the pattern's groups, and `{needs}`: the privileges that the call takes.
+    No status means any. The remedy may name the pattern's groups, `{needs}`, the privileges that the call takes, and
+    `{ctid}`.
     """
 
     pattern: str
@@ -48,8 +51,10 @@ LOST_ANSWER = frozenset({408, 502, 504, 596, 597, 598, 599})
 """The request was on its way when the connection broke."""
 
 _TRANSIENT, _PERMANENT = Kind.TRANSIENT, Kind.PERMANENT
+GONE = "The container was deleted, or moved to another node, after this job looked. Send the request again."
+"""What to do about MISSING."""
 _LASTS = "Nothing to do unless it persists."
-_UNLOCK = "If no task is running on it, a Proxmox worker died there: run `pct unlock ID` on the node."
+_UNLOCK = "If no task is running on it, the Proxmox process of a task died: run `pct unlock {ctid}` on the node."
 CONTAINER_LOCKS = (
     "backup",
     "create",
@@ -77,7 +82,8 @@ _ACCESS = (
         r"only allowed for root@pam|[Oo]nly root can|user != root@pam",
         _PERMANENT,
         "root-only",
-        "No API token may do this, not even one of root: run `pct` on the node, or remove it from the catalog.",
+        "Only root on the node may do this, no API token. Give the workers shell access (PHOENIX_SHELL), or remove the "
+        "key from the catalog.",
     ),
     Row(
         r"pool '(?P<pool>[^']+)' does not exist",
@@ -98,7 +104,7 @@ _ACCESS = (
 _PASSES_BY_ITSELF = (
     Row(rf"is locked \(({'|'.join(CONTAINER_LOCKS)})\)", _TRANSIENT, "locked", _UNLOCK),
     Row(r"can't lock file|got timeout|got lock request timeout", _TRANSIENT, "lock-timeout", _LASTS),
-    Row(r"no quorum", _TRANSIENT, "no-quorum", "Bring enough nodes of the cluster back."),
+    Row(r"no quorum", _TRANSIENT, "no-quorum", RESTORE_QUORUM),
     Row(r"detected modified configuration", _TRANSIENT, "stale-digest", _LASTS),
     Row(r"disk is already at specified size", _TRANSIENT, "stale-size", _LASTS),
     Row(r"^unexpected status$", _TRANSIENT, "proxmox-worker-died", _UNLOCK, (TASK,)),
@@ -128,13 +134,13 @@ _IS_SO_ALREADY = (
         "Find what has this id now: run `phoenix-lxc plan`, or look in the Proxmox web interface.",
     ),
     Row(r"CT \d+ already running", _PERMANENT, ALREADY_RUNNING, "Nothing to do."),
-    Row(r"CT \d+ not running", _PERMANENT, NOT_RUNNING, "Start it."),
+    Row(r"CT \d+ not running", _PERMANENT, NOT_RUNNING, "Start the container."),
     Row(r"can't convert a template to a template", _PERMANENT, ALREADY_TEMPLATE, "Nothing to do."),
     Row(
         r"Configuration file '[^']*' does not exist",
         _PERMANENT,
         MISSING,
-        "Send the request again: it was deleted meanwhile.",
+        GONE,
     ),
     Row(
         r"no such task|unable to parse worker upid",
@@ -170,17 +176,20 @@ _TEMPLATES_AND_CLONES = (
         "Stop the source of the clone: a template never runs.",
     ),
     Row(
-        r"can't clone (CT )?to n", _PERMANENT, "storage-not-shared", "Declare a shared storage, or the template's node."
+        r"can't clone (CT )?to n",
+        _PERMANENT,
+        "storage-not-shared",
+        "Set `storage_pool` to a shared storage, or `node` to the template's node.",
     ),
     Row(
         r"can't start a CT if it's a template", _PERMANENT, "is-template", "A template never starts: use a clone of it."
     ),
-    Row(r"if the CT is running|container is running", _PERMANENT, "is-running", "Stop it first."),
+    Row(r"if the CT is running|container is running", _PERMANENT, "is-running", "Stop the container first."),
     Row(
         r"because CT contains snapshots",
         _PERMANENT,
         "has-snapshots",
-        "Delete its snapshots: `pct listsnapshot ID` and `pct delsnapshot ID NAME` on the node.",
+        "Delete its snapshots: `pct listsnapshot {ctid}` and `pct delsnapshot {ctid} NAME` on the node.",
     ),
     Row(
         r"Template feature is not available for '(?P<volume>[^']+)'",
@@ -230,8 +239,18 @@ _STORAGE_AND_PLACE = (
         "no-such-node",
         "Correct `node` or PHOENIX_NODE: there is no '{node}'.",
     ),
-    Row(r"protection mode enabled", _PERMANENT, "protected", "Switch its protection off: `pct set ID --protection 0`."),
-    Row(r"used in HA resources", _PERMANENT, "ha-managed", "Take it out of the HA resources first."),
+    Row(
+        r"protection mode enabled",
+        _PERMANENT,
+        "protected",
+        "Switch the container's protection off: `pct set {ctid} --protection 0`.",
+    ),
+    Row(
+        r"used in HA resources",
+        _PERMANENT,
+        "ha-managed",
+        "Remove the container from the HA resources first: `ha-manager remove ct:{ctid}`.",
+    ),
 )
 
 _WHAT_WAS_ASKED = (
@@ -239,7 +258,7 @@ _WHAT_WAS_ASKED = (
         r"unable to hotplug (?P<key>\w+):",
         _PERMANENT,
         "hotplug",
-        "The container needs a stop for {key}: run `pct shutdown ID` on the node, then send the request again.",
+        "The container needs a stop for {key}: run `pct shutdown {ctid}` on the node, then send the request again.",
     ),
     Row("", _PERMANENT, "bad-parameter", "Correct the value in the catalog.", (400,)),
     Row(
@@ -263,7 +282,8 @@ TABLE: tuple[Row, ...] = (
         r"phoenix-node-door: not allowed",
         _PERMANENT,
         "node-door",
-        "Allow it by the arguments of the forced command on the node, and have the node_door.py of this version there.",
+        "Allow the command in the arguments of phoenix-node-door, in authorized_keys on the node, and install the "
+        "node_door.py of the worker's version there.",
     ),
     *(
         Row("", _TRANSIENT, UNREACHABLE, "Check that the node and its pveproxy and pvedaemon run.", (status,))
@@ -278,5 +298,9 @@ TABLE: tuple[Row, ...] = (
     *_WHAT_WAS_ASKED,
 )
 ANYTHING_ELSE = Row(
-    "", _PERMANENT, "proxmox-error", "Proxmox's own words say what is wrong; see also the node's task log."
+    "",
+    _PERMANENT,
+    "proxmox-error",
+    "The reason is in Proxmox's own words. For more, see the task log in Proxmox, or run `journalctl -u pvedaemon` on "
+    "the node.",
 )

@@ -31,7 +31,7 @@ class LocalShell:
         """See `NodeShell.run`. A command that takes too long is killed, with all that it started."""
         if node != self._node:
             raise PermanentError(
-                f"Unable to run {named(argv)} on {node}: this worker's shell is that of {self._node} (PHOENIX_SHELL).",
+                f"Unable to run {named(argv)} on {node}: PHOENIX_SHELL=local reaches only {self._node}.",
                 cause="shell-other-node",
                 remedy=f"Run the worker on {node}, or reach it by SSH (PHOENIX_SHELL=ssh).",
             )

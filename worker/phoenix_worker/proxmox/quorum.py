@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.errors import RESTORE_QUORUM, PermanentError, TransientError
 from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.translate import Request
 
@@ -33,7 +33,7 @@ def refuse_without_quorum(call: Callable[[Request], Any], doing: str) -> None:
         return
     if not is_quorate(rows):
         raise TransientError(
-            f"Unable to {doing}: the cluster has no quorum, and Proxmox would destroy disks without it.",
+            f"Unable to {doing}: the cluster has no quorum. Proxmox would damage the disks, so it was not asked to.",
             cause="no-quorum",
-            remedy="Bring enough nodes of the cluster back: pvecm status",
+            remedy=RESTORE_QUORUM,
         )

@@ -9,9 +9,9 @@ import hashlib
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.errors import RESTORE_QUORUM, PermanentError, TransientError
 from phoenix_worker.core.model.ports import TaskEnd
-from phoenix_worker.proxmox.error_table import MISSING
+from phoenix_worker.proxmox.error_table import GONE, MISSING
 from phoenix_worker.proxmox.translate import error_of_task
 
 if TYPE_CHECKING:
@@ -117,10 +117,8 @@ def _error(doing: str, ran: Ran) -> PermanentError | TransientError:
         return PermanentError(
             f"Unable to {doing}: {words}.",
             cause=MISSING,
-            remedy="Send the request again: it was deleted or moved meanwhile.",
+            remedy=GONE,
         )
     if "/etc/pve" in words and ("Permission denied" in words or "Read-only" in words):
-        return TransientError(
-            f"Unable to {doing}: {words}.", cause="no-quorum", remedy="Bring enough nodes of the cluster back."
-        )
+        return TransientError(f"Unable to {doing}: {words}.", cause="no-quorum", remedy=RESTORE_QUORUM)
     return error_of_task(doing, TaskEnd(words))

@@ -31,7 +31,7 @@ class UnknownHostPolicy(MissingHostKeyPolicy):
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:  # noqa: ARG002 - paramiko's
         """Raise UnknownHostError with what the administrator needs to compare."""
-        raise UnknownHostError(f"its host key {key.get_name()} {key.fingerprint} is not known as {hostname}")
+        raise UnknownHostError(f"the host key {key.get_name()} {key.fingerprint} of {hostname} is not known")
 
 
 _KNOWN_HOSTS = "PHOENIX_SHELL_KNOWN_HOSTS"
@@ -39,7 +39,7 @@ _PERMANENT: tuple[tuple[type[Exception], str, str], ...] = (
     (
         UnknownHostError,
         "shell-host-key",
-        f"Compare it with ssh-keygen -lf on the node; then add the key to the worker's known hosts ({_KNOWN_HOSTS}).",
+        f"Compare it with `cat /etc/ssh/ssh_host_*.pub | ssh-keygen -lf -` on the node; then add it to {_KNOWN_HOSTS}.",
     ),
     (
         BadHostKeyException,
@@ -76,7 +76,7 @@ _PERMANENT: tuple[tuple[type[Exception], str, str], ...] = (
     (InvalidHostKey, "shell-settings", f"Correct the line in {_KNOWN_HOSTS}, or fetch the node's keys again."),
 )
 _NO_KEY = re.compile(r"not a valid \S+ private key file")
-_KEY_FILE = "Let PHOENIX_SHELL_KEY_FILE name a private key in OpenSSH's format, not the public one (.pub)."
+_KEY_FILE = "Set PHOENIX_SHELL_KEY_FILE to a private key in OpenSSH's format, not the public one (.pub)."
 _ANSWERS = "See that the node's SSH answers."
 _NO_SSH = "What answers at this port is no SSH server: correct PHOENIX_SHELL_ADDRESSES."
 _NO_ADDRESS = "Let PHOENIX_SHELL_ADDRESSES give the node's address, or DNS know its name."

@@ -98,8 +98,8 @@ class _Node:
         """Be one of those who use it at once, as soon as there is room."""
         if not self._places.acquire(timeout=timeout):
             raise TransientError(
-                f"Unable to run {named(argv)} on {self._name}: {self._access.at_once} other commands took longer than "
-                f"{timeout:g} s.",
+                f"Unable to run {named(argv)} on {self._name}: {self._access.at_once} other commands run there, and "
+                f"none has ended within {timeout:g} s.",
                 cause="shell-busy",
             )
         try:

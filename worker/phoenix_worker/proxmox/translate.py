@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LOG_LINES = 5
 _BROKEN_HANDSHAKE = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out", re.IGNORECASE)
-_LOOK_AGAIN = "The worker looks at what is there before it sends anything again."
+_LOOK_AGAIN = "Send the request again: the worker first checks whether it was done."
 NOT_PROXMOX = (
     "Check that PHOENIX_PROXMOX_HOST is the address of a Proxmox VE of a supported version, with no proxy in between."
 )
@@ -41,8 +41,8 @@ _RENEWED = (
     "If the node's certificate was renewed, `pvenode cert info` on the node shows the new fingerprint for "
     "PHOENIX_PROXMOX_FINGERPRINT; if not, another host answers in its place."
 )
-_CA = "Let PHOENIX_PROXMOX_CA_FILE name the cluster's CA certificate (/etc/pve/pve-root-ca.pem of a node)"
-_NAME = "PHOENIX_PROXMOX_HOST a name or address that the node's certificate carries"
+_CA = "Set PHOENIX_PROXMOX_CA_FILE to a file with the cluster's CA certificate (/etc/pve/pve-root-ca.pem of a node)"
+_NAME = "PHOENIX_PROXMOX_HOST to a name or address that the node's certificate carries"
 _TLS = {
     TlsTrouble.NOT_TLS: (
         "What answers there does not speak TLS: correct address and port in PHOENIX_PROXMOX_HOST (pveproxy's is 8006)."
@@ -54,13 +54,13 @@ _TLS = {
     TlsTrouble.NOT_YET_VALID: (
         "Correct the clocks of this machine and of the node that made the certificate: timedatectl set-ntp true"
     ),
-    TlsTrouble.OTHER_NAME: (f"Let {_NAME}: `pvenode cert info` on the node shows them."),
+    TlsTrouble.OTHER_NAME: (f"Set {_NAME}: `pvenode cert info` on the node shows them."),
     TlsTrouble.WEAK: "Give the node a certificate with a longer key: `pvecm updatecerts --force` on the node.",
     TlsTrouble.NOTHING_IN_COMMON: (
         "Allow TLS 1.2 or 1.3 and current ciphers in /etc/default/pveproxy, or in what answers in its place."
     ),
     TlsTrouble.CLIENT_CERTIFICATE: (
-        "Let PHOENIX_PROXMOX_HOST name Proxmox itself: what answers there wants a certificate of the client."
+        "Set PHOENIX_PROXMOX_HOST to Proxmox itself: what answers there wants a certificate of the client."
     ),
     TlsTrouble.UNTRUSTED: f"{_CA}, and {_NAME}.",
 }
@@ -150,7 +150,7 @@ def _never_sent(error: requests.RequestException) -> bool:
 
 
 def _unknown_outcome(request: Request, why: str) -> TransientError:
-    message = _sentence(request.doing, f"{why} - whether it was done is not known")
+    message = f"{_sentence(request.doing, why)} Proxmox may have done it anyway."
     return TransientError(message, cause=UNKNOWN_OUTCOME, remedy=_LOOK_AGAIN)
 
 
@@ -162,9 +162,15 @@ def _error(doing: str, answer: Answer, needs: str) -> TransientError | Permanent
 def _failure(
     row: Row, groups: Mapping[str, str], doing: str, words: str, needs: str
 ) -> TransientError | PermanentError:
-    remedy = row.remedy.format(needs=needs, **groups)
+    remedy = row.remedy.format(needs=needs, ctid=_ctid(doing), **groups)
     failure = TransientError if row.kind is Kind.TRANSIENT else PermanentError
     return failure(_sentence(doing, words), cause=row.cause, remedy=remedy)
+
+
+def _ctid(doing: str) -> str:
+    """Return the one CTID that the words name; a clone has two, and which of them is meant is not known."""
+    named = re.findall(r"(?:CT|template) (\d+)", doing)
+    return named[0] if len(named) == 1 else "CTID"
 
 
 def _row(status: int, words: str) -> tuple[Row, dict[str, str]]:

@@ -50,11 +50,11 @@ class Settings(BaseSettings):
         AfterValidator(values.redis_ca_file),
         Field(
             description="CA that signed the certificate of Redis, for `rediss://`. Without it the machine's own CAs "
-            "count. Certificate and name are always verified."
+            "are used. Certificate and name are always verified."
         ),
     ] = None
     redis_password: Annotated[
-        SecretStr | None, Field(description="Its password, with whatever characters, where the URL has none.")
+        SecretStr | None, Field(description="Redis password, if the URL has none; any characters.")
     ] = None
     sentinel_password: Annotated[
         SecretStr | None, Field(description="The password of the Sentinels themselves, where they want one.")
@@ -77,7 +77,7 @@ class Settings(BaseSettings):
         AfterValidator(values.ca_file),
         Field(
             description="CA that signed the node's certificate (`/etc/pve/pve-root-ca.pem` of the node). "
-            "Without it the machine's own CAs count. Certificates are always verified."
+            "Without it the machine's own CAs are used. Certificates are always verified."
         ),
     ] = None
     proxmox_fingerprint: Annotated[
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         AfterValidator(values.fingerprint),
         Field(
             description="SHA-256 fingerprint of the node's certificate, as `pvenode cert info` tells it: no other is "
-            "accepted. Alone it is the whole verification; with a CA file both must hold."
+            "accepted. Without a CA file it is the only check; with one, both must match."
         ),
     ] = None
     proxmox_timeout: Annotated[
@@ -149,8 +149,8 @@ class Settings(BaseSettings):
         str | None,
         AfterValidator(values.ctids),
         Field(
-            description="CTIDs at which templates are rebuilt, as `9000-9099`: a hundred, or as many as there are "
-            "templates. Nothing else may use them. Without them nothing is rebuilt."
+            description="CTIDs at which templates are rebuilt, as `9000-9099`: at least one per template. "
+            "Nothing else may use them. Without them nothing is rebuilt."
         ),
     ] = None
     node_capacity: Annotated[
@@ -175,7 +175,7 @@ class Settings(BaseSettings):
         AfterValidator(values.listening),
         Field(
             description="Where this worker serves Prometheus metrics, such as `127.0.0.1:9464`: to everybody who "
-            "reaches it. Not at all without."
+            "reaches it. Unset: no metrics."
         ),
     ] = None
     webhook_url: Annotated[

@@ -26,14 +26,14 @@ def redis_url(value: SecretStr) -> SecretStr:
 def host(value: str) -> str:
     """Refuse an address with scheme or path."""
     if "/" in value:
-        raise ValueError("is a name or address without https:// and path, with or without a port.")
+        raise ValueError("must be a name or address without https:// and path, with or without a port.")
     return filled(value)
 
 
 def user(value: str) -> str:
     """Refuse a name without its realm, and one with the token in it."""
     if "!" in value:
-        raise ValueError("is the token's owner alone; what follows the ! goes into PHOENIX_PROXMOX_TOKEN_NAME.")
+        raise ValueError("must be only the token's owner: put what follows the ! into PHOENIX_PROXMOX_TOKEN_NAME.")
     if "@" not in value:
         raise ValueError("lacks its realm, as in phoenix@pve.")
     return value
@@ -140,7 +140,7 @@ def range_of(value: str) -> range | None:
 def listening(value: str | None) -> str | None:
     """Refuse what is no address with a port."""
     if value is not None and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", value):
-        raise ValueError("is an address to listen on, with its port, such as 127.0.0.1:9464.")
+        raise ValueError("must be an address to listen on, with its port, such as 127.0.0.1:9464.")
     return value
 
 

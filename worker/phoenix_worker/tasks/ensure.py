@@ -31,10 +31,10 @@ from phoenix_producer.contract import (
 )
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.configure import converge, grow
+from phoenix_worker.actions.feasibility import refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.look import look, looked_just_now, permit, refuse_if_taken, survey, template_there
 from phoenix_worker.actions.make import Sending, make, make_clone
 from phoenix_worker.actions.orders import clone_order, create_order
-from phoenix_worker.actions.preflight import refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.answers import result as outcome

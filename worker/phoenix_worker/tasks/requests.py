@@ -59,7 +59,7 @@ def _request(model: type[Request], task: PhoenixTask, given: tuple[Any, ...], op
     """Read a request from the arguments of a message, whoever sent it. Raises ContractError."""
     subject = f"Not a valid {kind_of(model)} request"
     if len(given) + ("ctid" in options) > 1:
-        raise ContractError(f"{subject}: the CTID is its only argument without a name.")
+        raise ContractError(f"{subject}: only the CTID may be positional; pass all else by keyword.")
     try:
         UUID(task.request.id)
     except ValueError:

@@ -28,10 +28,10 @@ from phoenix_producer.contract import (
     Outcome,
     RebuildRequest,
 )
+from phoenix_worker.actions.feasibility import refuse_vanishing_grants
 from phoenix_worker.actions.look import look, permit, survey
 from phoenix_worker.actions.make import make_clone
 from phoenix_worker.actions.orders import copy_order
-from phoenix_worker.actions.preflight import refuse_vanishing_grants
 from phoenix_worker.actions.prerequisites import have_dependencies
 from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
 from phoenix_worker.answers import result as outcome
@@ -113,7 +113,7 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     if not request.dry_run:
         self.hold(lane(request.ctid))
     seen, verdict = survey(self, declaration, purpose=purpose)
-    permit(verdict.action in _ADOPTABLE, verdict, f"{purpose} CT {request.ctid}")
+    permit(verdict.action in _ADOPTABLE, verdict, f"{purpose.words} CT {request.ctid}")
     there = seen.presence is Presence.HERE
     snapshots = self.once("snapshots", lambda: self.proxmox.snapshots(seen.node, seen.ctid)) if there else ()
     steps = adoption(declaration, seen, verdict, snapshots)
@@ -132,7 +132,7 @@ def mark(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> d
     """Write our line into the notes of a CTID, and nothing else."""
     declaration, began = self.pinned_declaration(ctid, declaration_hash, accepted=True), time.time()
     seen, verdict = look(self, declaration, purpose=Purpose(purpose))
-    permit(verdict.action in _ADOPTABLE, verdict, f"{purpose} CT {ctid}")
+    permit(verdict.action in _ADOPTABLE, verdict, f"{Purpose(purpose).words} CT {ctid}")
     if verdict.action is Action.MARK:
         notes = {"description": adopted_notes(declaration, seen)}
         self.proxmox.configure(declaration.node, ctid, changes=notes, delete=(), digest=seen.digest)

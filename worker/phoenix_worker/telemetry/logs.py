@@ -37,7 +37,7 @@ _SAID = {
     Kind.TRIES_LATER: (logging.WARNING, "{act.detail}"),
     Kind.HOLDS: (logging.INFO, "has lock {act.on}"),
     Kind.ORDERED: (logging.INFO, "Proxmox task under way"),
-    Kind.IN_STEPS: (logging.INFO, "goes on in steps"),
+    Kind.IN_STEPS: (logging.INFO, "continues as a chain of steps"),
     Kind.SUCCEEDED: (logging.INFO, "{told}"),
     Kind.FAILED: (logging.WARNING, "job failed: {told}"),
     Kind.CANCELLED: (logging.INFO, "job cancelled"),
@@ -45,7 +45,7 @@ _SAID = {
     Kind.SENT_AGAIN: (logging.WARNING, "lost messages sent again: {act.value}"),
     Kind.WENT_BACK: (
         logging.WARNING,
-        "Redis lost its last writes (it crashed, or a replica took over). What it takes for running is run again.",
+        "Redis lost its last writes (it crashed, or a replica took over). Tasks whose end was lost are run again.",
     ),
 }
 _COMMON: tuple[Processor, ...] = (

@@ -50,27 +50,29 @@ class Meters:
         self.jobs = Counter("phoenix_jobs", "Jobs that ended here.", ["request", "outcome"], registry=registry)
         self.failures = Counter("phoenix_job_failures", "Failed jobs by cause.", ["cause"], registry=registry)
         self.job_seconds = Histogram(
-            "phoenix_job_seconds", "From request to end.", ["request"], buckets=_WHILES, registry=registry
+            "phoenix_job_seconds", "Job time, from request to end.", ["request"], buckets=_WHILES, registry=registry
         )
         self.added_seconds = Histogram(
             "phoenix_job_added_seconds",
-            "Of a job, what was neither Proxmox's nor waiting for a lock, another job or a better moment.",
+            "Job time without Proxmox tasks and waits: what phoenix-lxc itself took.",
             ["request"],
             buckets=_MOMENTS,
             registry=registry,
         )
         self.spent_seconds = Counter(
-            "phoenix_job_spent_seconds", "Seconds of all jobs, by what they went on.", ["on"], registry=registry
+            "phoenix_job_spent_seconds", "Job time, by what it was spent on.", ["on"], registry=registry
         )
         self.step_seconds = Histogram(
             "phoenix_step_seconds", "From a step's act to its end.", ["step"], buckets=_WHILES, registry=registry
         )
         self.lock_wait_seconds = Histogram(
-            "phoenix_lock_wait_seconds", "In the line for a lock.", ["kind"], buckets=_WHILES, registry=registry
+            "phoenix_lock_wait_seconds", "Time in a lock's queue.", ["kind"], buckets=_WHILES, registry=registry
         )
-        self.retries = Counter("phoenix_retries", "Tries that met passing trouble.", ["step"], registry=registry)
+        self.retries = Counter(
+            "phoenix_retries", "Attempts that failed with a transient error.", ["step"], registry=registry
+        )
         self.recoveries = Counter(
-            "phoenix_recoveries", "Runs of dead workers, and lost messages, that were set going again.", ["what"],
+            "phoenix_recoveries", "Runs of dead workers, and lost messages, that were started again.", ["what"],
             registry=registry,
         )  # fmt: skip
         self.rollbacks = Counter(
@@ -141,14 +143,16 @@ class LedgerCollector:
     def _read(self) -> Iterator[GaugeMetricFamily]:
         lists = {queue: [queue + end for end in _PRIORITIES] for queue in (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)}
         counts = self._ledger.counts([name for names in lists.values() for name in names])
-        yield _gauge("phoenix_workers", "Workers whose heart beats.", None, {"": counts.workers})
+        yield _gauge("phoenix_workers", "Workers with a live heartbeat.", None, {"": counts.workers})
         yield _gauge(
             "phoenix_set_aside_tasks",
             "Tasks whose record cannot be handled; `phoenix-lxc cancel` ends them.",
             None,
             {"": counts.set_aside},
         )
-        yield _gauge("phoenix_parked_tasks", "Tasks that wait without a slot.", "on", _by_what(counts.parked))
+        yield _gauge(
+            "phoenix_parked_tasks", "Parked tasks: they wait, and hold no slot.", "on", _by_what(counts.parked)
+        )
         yield _gauge("phoenix_lock_queue_length", "Tasks that wait for a lock.", "lock", counts.waiting)
         waiting = {queue: sum(counts.queued[name] for name in names) for queue, names in lists.items()}
         yield _gauge("phoenix_queue_length", "Messages that no worker has fetched.", "queue", waiting)

@@ -149,7 +149,7 @@ class Webhooks(threading.Thread):
         try:
             body, at = body_of(fields), round(time.time())
         except (LookupError, ValueError, OverflowError):
-            logger.exception("Event %s cannot be written down; it is posted to nobody.", event_id)
+            logger.exception("Unable to encode event %s; no webhook is sent for it.", event_id)
             self._redis.xack(EVENTS, self._group, event_id)
             return
         headers = {"content-type": "application/json", **signed(self._secret, event_id, at, body)}

@@ -74,7 +74,12 @@ def _act(action: Action) -> _Judged:
 def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> _Judged:
     def verdict(case: Case) -> Verdict:
         facts = {"stands": case.what_stands_there, "ctid": case.seen.ctid, "node": case.seen.node}
-        facts |= {"role": case.declared.role, "service": case.service}
+        facts |= {
+            "role": case.declared.role,
+            "service": case.service,
+            "half": case.half_sealed,
+            "whole": case.unsealing,
+        }
         return Verdict(action, f"{case.subject}: {why.format(**facts)}.", cause, remedy.format(**facts))
 
     return verdict
@@ -107,8 +112,11 @@ def _refuse(cause: str, remedy: str, why: str = "{stands}") -> _Judged:
 
 
 _ANOTHER_ID = "Choose another CTID in the catalog"
-_OTHER_SCRATCH = "Let PHOENIX_SCRATCH_CTIDS name CTIDs that nothing else uses."
-_BY_NAME = f"{_ANOTHER_ID} for the {{role}}. If you do mean this one: `phoenix-lxc adopt {{ctid}} --seal {{ctid}}`."
+_OTHER_SCRATCH = "Set PHOENIX_SCRATCH_CTIDS to CTIDs that nothing else uses."
+_BY_NAME = (
+    f"{_ANOTHER_ID} for the {{role}}. To convert this container all the same (it is stopped, loses its snapshots and "
+    "never starts again): `phoenix-lxc adopt {ctid} --seal {ctid}`."
+)
 _BY_HAND = (
     "If no task is running on it, run on {node}: `pct unlock {ctid}`, then "
     "`pct destroy {ctid} --destroy-unreferenced-disks 1`; then send the request again."
@@ -141,7 +149,10 @@ _TABLE: tuple[tuple[Callable[[Case], bool], _Judged], ...] = (
         lambda c: c.being_made and c.marker is not None,
         _say(Action.REMOVE_HALF_MADE, "half-made", _BY_HAND, _HALF_MADE),
     ),
-    (lambda c: c.being_made, _refuse("half-made", _BY_HAND, f"{_HALF_MADE}; there is no proof that it is ours")),
+    (
+        lambda c: c.being_made,
+        _refuse("half-made", _BY_HAND, f"{_HALF_MADE}; nothing proves that phoenix-lxc created it"),
+    ),
     # It is to be destroyed: that needs the marker, for a rebuild as what is rebuilt.
     (lambda c: c.to_destroy and c.marker is not None and not (c.role_matters and c.role_changed), _act(Action.DESTROY)),
     (
@@ -192,8 +203,8 @@ _TABLE: tuple[tuple[Callable[[Case], bool], _Judged], ...] = (
         lambda c: c.seal_broken,
         _refuse(
             "broken-seal",
-            f"Repair it by hand, or {_ANOTHER_ID.lower()}.",
-            "{stands}, and its template flag and its root disk contradict each other",
+            f"Run `{{whole}}` on {{node}}, or {_ANOTHER_ID.lower()}.",
+            "{stands}, and {half}, as after an interrupted conversion",
         ),
     ),
     (

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.checkup.line import error, fine, listed, warning
+from phoenix_worker.core.model.errors import RESTORE_QUORUM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,17 +72,19 @@ def judge_version(version: str) -> Line:
     if major in _TESTED:
         return fine("Proxmox version", version)
     tested = " and ".join(map(str, _TESTED))
-    return warning("Proxmox version", f"{version}; tested are {tested}", "Try on a container that you can spare.")
+    return warning(
+        "Proxmox version", f"{version}; phoenix-lxc is tested with {tested}", "Try on a container that you can spare."
+    )
 
 
 def judge_quorum(*, quorate: bool) -> Line:
     """Say whether the cluster can write its configuration."""
     if quorate:
-        return fine("Proxmox quorum", "there")
+        return fine("Proxmox quorum", "the cluster has quorum")
     return error(
         "Proxmox quorum",
         "lost: nothing can be created or changed",
-        "Bring enough nodes of the cluster back: pvecm status",
+        RESTORE_QUORUM,
     )
 
 
@@ -96,9 +99,9 @@ def judge_nodes(declared: Mapping[str, list[int]], online: Mapping[str, bool]) -
                 about, f"the cluster has none of this name, and the catalog wants {listed(ctids)} there", remedy
             )
         elif not online[node]:
-            yield error(about, f"is not online, and the catalog wants {listed(ctids)} there", "Start it.")
+            yield error(about, f"is not online, and the catalog wants {listed(ctids)} there", "Start the node.")
         else:
-            yield fine(about, f"online, for {len(ctids)} of the catalog")
+            yield fine(about, f"online; used by {len(ctids)} catalog entries")
 
 
 def judge_node(
@@ -128,8 +131,8 @@ def _clock(node: NodeFacts) -> Iterator[Line]:
         way = "ahead of" if ahead > 0 else "behind"
         yield error(
             about,
-            f"is {abs(ahead):.0f} s {way} this machine's: what a dead worker had begun cannot be recognized",
-            "Let NTP keep both: timedatectl set-ntp true",
+            f"is {abs(ahead):.0f} s {way} this machine's: after a worker died, its Proxmox tasks cannot be recognized",
+            "Synchronize both clocks: timedatectl set-ntp true",
         )
 
 
@@ -217,7 +220,7 @@ def _abilities(
         yield warning(
             about,
             f"has {storage.free_gib:.0f} GiB free, and a disk of {largest} GiB is declared on it",
-            "Free some space, or let the catalog name another storage.",
+            "Free some space, or name another storage in the catalog.",
         )
         return
     able = "linked clones and snapshots" if storage.copies_on_write else "no linked clones, no snapshots"
@@ -232,7 +235,7 @@ def _bridges(node: NodeFacts, declared: Mapping[int, Declaration], unseen: froze
     for bridge, ctids in sorted(users.items()):
         about = f"Bridge {bridge} on {node.name}"
         if bridge in node.bridges:
-            yield fine(about, f"there, for {len(ctids)} of the catalog")
+            yield fine(about, f"exists; used by {len(ctids)} catalog entries")
         elif f"/sdn/zones/localnetwork/{bridge}" not in unseen:
             there = f"The token sees: {listed(sorted(node.bridges)) or 'none'}."
             remedy = f"Correct `bridge` in the catalog, or make it on the node. {there}"

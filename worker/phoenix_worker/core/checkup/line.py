@@ -1,4 +1,4 @@
-"""One line of a checkup."""
+"""One line of what `phoenix-lxc check` prints: its level, what it is about, what was found, and a remedy."""
 
 from __future__ import annotations
 

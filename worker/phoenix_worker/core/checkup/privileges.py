@@ -79,7 +79,9 @@ def judge_privileges(
     """Say what the token lacks; `held` has its privileges on each of the `paths`. `user` owns the token."""
     lacking = [need for need in wanted if not need.met(held)]
     if not lacking:
-        yield fine("Proxmox privileges", f"{token} has all {len({need.privilege for need in wanted})} that it takes")
+        yield fine(
+            "Proxmox privileges", f"{token} has all {len({need.privilege for need in wanted})} required privileges"
+        )
         return
     known = any(held.values())
     for privileges, those in sorted(_together(lacking).items()):

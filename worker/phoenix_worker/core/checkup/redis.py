@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.checkup.line import error, fine, listed, warning
+from phoenix_worker.core.checkup.line import error, fine, warning
 from phoenix_worker.core.model.tls_trouble import TlsTrouble, tls_trouble
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _TLS = {
     TlsTrouble.WEAK: "Give Redis a certificate with a longer key.",
     TlsTrouble.NOTHING_IN_COMMON: "Allow TLS 1.2 or 1.3 in Redis: tls-protocols, tls-ciphers.",
     TlsTrouble.CLIENT_CERTIFICATE: "Redis wants a client certificate: set tls-auth-clients no, and use a password.",
-    TlsTrouble.UNTRUSTED: "Let PHOENIX_REDIS_CA_FILE name the CA, and PHOENIX_REDIS_URL a name in the certificate.",
+    TlsTrouble.UNTRUSTED: "Set PHOENIX_REDIS_CA_FILE to the CA, and PHOENIX_REDIS_URL to a name in the certificate.",
 }
 
 
@@ -64,7 +64,7 @@ def remedy_of(trouble: str) -> str:
         return _TLS[tls_trouble(trouble)]
     if re.search(r"closed by server|reset by peer", trouble, re.IGNORECASE):
         return "Is it a Redis? If it expects TLS there, let PHOENIX_REDIS_URL begin with rediss://."
-    return "Is it running there? Its address is read from PHOENIX_REDIS_URL."
+    return "Check that Redis runs there; the address comes from PHOENIX_REDIS_URL."
 
 
 def judge(facts: RedisFacts) -> Iterator[Line]:
@@ -97,15 +97,15 @@ def _version(facts: RedisFacts) -> Line:
     return warning(
         "Redis version",
         f"{facts.product} is older than what this is tested on",
-        f"Take Redis {_OLDEST} or newer, or Valkey.",
+        f"Use Redis {_OLDEST} or newer, or Valkey.",
     )
 
 
 def _place(facts: RedisFacts) -> Line:
     if facts.clustered:
-        return error("Redis role", "it is a Redis Cluster, which Celery does not support", "Take a single server.")
+        return error("Redis role", "it is a Redis Cluster, which Celery does not support", "Use a single server.")
     if facts.role != "master":
-        return error("Redis role", "it is a replica: it takes no writes", "Let PHOENIX_REDIS_URL name the primary.")
+        return error("Redis role", "it is a replica: it takes no writes", "Set PHOENIX_REDIS_URL to the primary.")
     return fine("Redis role", "a single server or a primary")
 
 
@@ -157,8 +157,8 @@ def _clock(ahead: float) -> Line:
     way = "ahead of" if ahead > 0 else "behind"
     return warning(
         "Redis clock",
-        f"it is {abs(ahead):.0f} s {way} this machine's: what a dead worker had begun may not be recognized",
-        "Let NTP keep both: timedatectl set-ntp true",
+        f"it is {abs(ahead):.0f} s {way} this machine's: after a worker died, its Proxmox tasks may go unrecognized",
+        "Synchronize both clocks: timedatectl set-ntp true",
     )
 
 
@@ -166,7 +166,7 @@ def _access(facts: RedisFacts) -> Iterator[Line]:
     if facts.forbidden:
         yield error(
             "Redis user",
-            f"{facts.user} may not {listed(facts.forbidden)}",
+            f"{facts.user} lacks the permission to {', or to '.join(facts.forbidden)}",
             "Give the worker's user what docs/security.md lists: ACL SETUSER.",
         )
     else:
@@ -177,7 +177,7 @@ def _access(facts: RedisFacts) -> Iterator[Line]:
         yield warning(
             "Redis encryption",
             "the connection is not encrypted, and Redis is on another machine",
-            "Let PHOENIX_REDIS_URL begin with rediss:// (docs/security.md), unless the network is yours alone.",
+            "Use rediss:// in PHOENIX_REDIS_URL (docs/security.md), unless the network is yours alone.",
         )
     if not facts.password:
         yield warning(

@@ -24,15 +24,15 @@ def judge_need(catalog: Mapping[int, Declaration]) -> Iterator[Line]:
     if needing:
         keys = sorted({key for ctid in needing for key in catalog[ctid].needs_shell})
         yield error(
-            "Node shell",
-            f"{listed(needing)} declare {listed(keys)}, which no API token may set, and PHOENIX_SHELL is not set",
+            "Shell access",
+            f"is needed for {listed(keys)} of CT {listed(needing)}, and PHOENIX_SHELL is not set",
             "Set PHOENIX_SHELL=ssh, or local on the node itself; or ensure them with --accept-not-applied.",
         )
 
 
 def judge_probe(node: str, ran: Ran) -> Line:
     """Say whether a command of root's was carried out on a node."""
-    about = f"Node shell of {node}"
+    about = f"Shell access to {node}"
     if ran.exit_code == 0:
         return fine(about, f"`{' '.join(PROBE)}` runs there as root")
     said = " ".join((ran.err or ran.out).decode(errors="replace").split())[:_SHOWN] or "nothing"

@@ -35,8 +35,8 @@ def judge_workers(alive: int, said: Sequence[WorkerFacts], *, version: str, cata
     if len(said) < alive:
         yield warning(
             "Workers",
-            f"{alive} have a heartbeat, and {len(said)} of them answer",
-            "One of them is an older version or hangs: see the logs of the workers.",
+            f"{alive} workers send a heartbeat, and only {len(said)} answer",
+            "A worker that does not answer is of an older version, or hangs: see the logs of the workers.",
         )
     else:
         yield fine("Workers", f"{len(said)}: {listed(sorted(worker.name for worker in said))}")
@@ -62,7 +62,11 @@ def _catalogs(said: Sequence[WorkerFacts], catalog: str, whose: str) -> Iterator
     without = [worker.name for worker in said if not worker.catalog]
     served = Counter(worker.catalog for worker in said if worker.catalog)
     if without:
-        yield error("Catalog of the workers", f"{listed(without)} serve none", "See their logs for what is refused.")
+        yield error(
+            "Catalog of the workers",
+            f"there is no usable one at {listed(without)}",
+            "See their logs for what is refused.",
+        )
     if len(served) > 1:
         yield error(
             "Catalog of the workers",
@@ -71,7 +75,9 @@ def _catalogs(said: Sequence[WorkerFacts], catalog: str, whose: str) -> Iterator
         )
     elif served and catalog and catalog not in served:
         yield warning(
-            "Catalog of the workers", "it differs from the one here", "Copy the file to the workers, or from them."
+            "Catalog of the workers",
+            "it differs from the one here",
+            "Decide which file is right, and copy it everywhere.",
         )
     elif served and not without and not catalog:
         what = f"the same {whose}; the one here is refused, so whether they serve it is not known"

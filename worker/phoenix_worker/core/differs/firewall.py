@@ -87,12 +87,10 @@ def firewall_writes(declared: Firewall | None, present: FirewallState | None) ->
 def left_behind(done: Sequence[RuleWrite]) -> str:
     """Tell what became of the rules when no more than these requests were carried out."""
     if not done:
-        return "Its firewall rules are as they were."
-    new = [wording(write.rule) for write in done if write.rule is not None]
-    added = f"{'; '.join(reversed(new))} was put into its firewall rules before, and stays" if new else ""
+        return "No firewall rule was changed before this error."
+    new = "; ".join(reversed([wording(write.rule) for write in done if write.rule is not None])) or "none"
     deleted = sum(write.act is Act.DELETE for write in done)
-    lost = f"{deleted} that are not declared were deleted" if deleted else "no rule was deleted"
-    return f"{added}; {lost}." if added else f"Of its firewall rules {lost} before."
+    return f"Firewall rules written before this error, and kept: {new}. Undeclared rules deleted: {deleted}."
 
 
 def switch(declared: Firewall | None, present: FirewallState | None) -> bool | None:

@@ -24,7 +24,7 @@ def outdated(declaration: Declaration, observation: Observation, *, has_shell: b
         return ()
     told = []
     if marker.declaration != declaration.hash:
-        told.append(f"Template {ctid} is of an older declaration: `phoenix-lxc ensure {ctid}` configures it again.")
+        told.append(f"Template {ctid} has an older declaration. To configure it again: `phoenix-lxc ensure {ctid}`.")
     never_run = scripts_never_run(declaration, marker) if has_shell else ()
     fixed = [
         *unchangeable(declaration, observation),
@@ -32,5 +32,7 @@ def outdated(declaration: Declaration, observation: Observation, *, has_shell: b
         *map("its script {} was never run".format, never_run),
     ]
     if fixed:
-        told.append(f"Template {ctid} is outdated ({'; '.join(fixed)}): `phoenix-lxc rebuild {ctid}` builds it again.")
+        told.append(
+            f"Template {ctid} is outdated ({'; '.join(fixed)}). To build it again: `phoenix-lxc rebuild {ctid}`."
+        )
     return tuple(told)

@@ -95,7 +95,10 @@ def taken_places(declaration: Declaration, observation: Observation) -> Iterator
         inside = _plain(parts.get("mp", ""))
         wanted = next((mount for mount in declaration.bind_mounts if mount.container_path == inside), None)
         if wanted is not None and not parts["volume"].startswith("/"):
-            yield f"{key}, {parts['volume']}, is mounted at {inside}, where {wanted.host_path} is declared"
+            yield (
+                f"its volume {key} ({parts['volume']}) is mounted at {inside}, the catalog declares a bind mount of "
+                f"{wanted.host_path} there, and a bind mount would hide the data in the volume"
+            )
 
 
 def _one_line(values: tuple[str, ...]) -> str | None:
@@ -194,7 +197,7 @@ def _on_node(declaration: Declaration, mount: BindMount, maps: IdMaps, kind: str
         what = "user" if kind == "u" else "group"
         raise PermanentError(
             f"Unable to configure CT {declaration.ctid} on {declaration.node}: {mount.host_path} should be owned by "
-            f"the {what} {inside} of the container, which its id maps give no id on the node.",
+            f"the {what} {inside} of the container, and its id_maps map this to no id on the node.",
             cause="no-such-id",
             remedy=f"Map {inside} in id_maps, or declare another owner.",
         )

@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
 
+_CATALOG = "the catalog declares"
+_AT_CREATION = "this is set only at creation"
+
 
 def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[str, ...]:
     """Say for each such key, in a sentence, what it is, what is declared, and why it stays as it is.
 
     The last one is followed by what brings all of them about.
     """
-    told = [f"CT {observation.ctid} stays as it is: {one}." for one in unchangeable(declaration, observation)]
+    told = [
+        f"CT {observation.ctid} cannot become as declared: {one}." for one in unchangeable(declaration, observation)
+    ]
     return (*told[:-1], f"{told[-1]} {_anew(declaration)}") if told else ()
 
 
@@ -42,18 +47,18 @@ def unchangeable(declaration: Declaration, observation: Observation) -> tuple[st
     told = []
     if size is not None and declaration.disk_gb is not None and declaration.disk_gb < size:
         had = property_string.shown_gib(size)
-        told.append(f"its root disk has {had} and is declared with {declaration.disk_gb}: no disk shrinks")
+        told.append(f"its root disk is {had}, {_CATALOG} {declaration.disk_gb} GiB, and a disk cannot shrink")
     if storage and declaration.storage is not None and declaration.storage != storage:
-        told.append(f"its root disk is on {storage} and is declared for {declaration.storage}: no disk is moved")
+        told.append(f"its root disk is on {storage}, {_CATALOG} {declaration.storage}, and disks are not moved")
     if size is not None and declaration.disk_gb is not None and declaration.disk_gb > size and observation.base_volume:
-        told.append(f"its root disk has {size:g} GiB and is declared with {declaration.disk_gb}: no template grows")
+        told.append(f"its root disk is {size:g} GiB, {_CATALOG} {declaration.disk_gb} GiB, and a template cannot grow")
     told += volumes.unchangeable(declaration.volumes, observation.config)
     privileged = observation.config.get("unprivileged", "0") != "1"
     if privileged is declaration.unprivileged:
         is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")
-        told.append(f"it is {is_} and is declared {declared}: that is decided when it is made")
+        told.append(f"it is {is_}, {_CATALOG} {declared}, and {_AT_CREATION}")
     told += _other_origin(declaration, observation)
-    told += (f"{place}: a volume is never hidden" for place in taken_places(declaration, observation))
+    told += taken_places(declaration, observation)
     return tuple(told)
 
 
@@ -62,10 +67,10 @@ def _other_origin(declaration: Declaration, observation: Observation) -> Iterato
     marker, declared = observation.marker, origin_of(declaration)
     if marker is None or not observation.is_ours or marker.origin in {"", declared}:
         return
-    yield f"it {_made(marker.origin)} and is declared as one that {_made(declared)}: that is decided when it is made"
+    yield f"it is {_made(marker.origin)}, {_CATALOG} {_made(declared)}, and {_AT_CREATION}"
 
 
 def _made(origin: str) -> str:
     source, _, linked = origin.partition(",")
-    how = " as a linked clone" if linked else " as a full clone"
-    return f"was made from {source}{how if source.isdecimal() else ''}"
+    how = "a linked clone of" if linked else "a full clone of"
+    return f"{how if source.isdecimal() else 'a new container from'} {source}"

@@ -42,6 +42,6 @@ def _firewall(declaration: Declaration, observation: Observation, templates: Seq
     flag = property_string.parse(observation.config.get("net0", "")).get("firewall", "0")
     if flag != "0" and (marker is None or marker.declaration != declaration.hash):
         yield (
-            f"CT {observation.ctid} has `firewall=1` at net0, and no firewall is declared: "
-            "its switch and its rules stay as they are."
+            f"CT {observation.ctid} has `firewall=1` at net0, and the catalog declares no firewall for it. "
+            "Its firewall is left as it is."
         )

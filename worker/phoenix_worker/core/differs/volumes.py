@@ -92,7 +92,7 @@ def unchangeable(declared: Iterable[Volume], config: Mapping[str, str]) -> Itera
         what = f"its volume {volume.mount_point}"
         if present.storage != volume.storage:
             where = f"is on {present.storage}" if present.storage else "is a directory of the node"
-            yield f"{what} {where} and is declared for {volume.storage}: no disk is moved"
+            yield f"{what} {where}, the catalog declares {volume.storage}, and disks are not moved"
         if present.size_gb is not None and present.size_gb > volume.size_gb:
             had = property_string.shown_gib(present.size_gb)
-            yield f"{what} has {had} and is declared with {volume.size_gb}: no disk shrinks"
+            yield f"{what} is {had}, the catalog declares {volume.size_gb} GiB, and a disk cannot shrink"

@@ -1,4 +1,4 @@
-"""One look at one CTID, in the words of the table of what may be touched: see `ownership`."""
+"""One look at one CTID, with the questions that the ownership table asks about it: see `ownership`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Creating(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What is asked for; it completes "Unable to … CT"."""
+    """What is asked for; its `words` complete "Unable to … CT"."""
 
     ENSURE = "ensure"
     DESTROY = "destroy"
@@ -41,6 +41,11 @@ class Purpose(StrEnum):
     """Take over what an earlier tool made; never make a template of a running service."""
     SEAL = "seal"
     """Take over, and make a template of it if it is declared as one, whatever it serves."""
+
+    @property
+    def words(self) -> str:
+        """Name it as the command that asks for it."""
+        return Purpose.ADOPT if self is Purpose.SEAL else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,18 @@ class Case:
         return self.seen.template_flag is not self.seen.base_volume
 
     @property
+    def half_sealed(self) -> str:
+        """Say which half of a template it has."""
+        if self.seen.template_flag:
+            return "it has a template's flag, and its root disk is not a base volume"
+        return "its root disk is a base volume, and it has no template's flag"
+
+    @property
+    def unsealing(self) -> str:
+        """Name the command that makes it whole again: a container, or a template."""
+        return f"pct set {self.seen.ctid} " + ("--delete template" if self.seen.template_flag else "--template 1")
+
+    @property
     def kind_differs(self) -> bool:
         """A template stands where a container is declared, or the reverse."""
         return self.seen.base_volume is not self.declared.is_template
@@ -150,10 +167,12 @@ class Case:
     def _marked(self) -> str:
         marker = self.seen.marker
         if self.marker is not None:
-            return f" of ours, made as a {self.marker.role}"
-        return f" with the marker of CT {marker.ctid}, cloned by hand" if marker else " without our marker"
+            return f" with a marker of phoenix-lxc (role: {self.marker.role})"
+        if marker is not None:
+            return f" with the marker of CT {marker.ctid} (a copy that phoenix-lxc did not make)"
+        return " without a marker of phoenix-lxc"
 
     @property
     def subject(self) -> str:
         """What an error begins with."""
-        return f"Unable to {self.purpose} CT {self.declared.ctid} on {self.declared.node}"
+        return f"Unable to {self.purpose.words} CT {self.declared.ctid} on {self.declared.node}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+RESTORE_QUORUM = "Start or reconnect nodes of the cluster until `pvecm status` shows `Quorate: Yes`."
+"""What to do about a lost quorum, wherever it is noticed."""
+
 
 class TransientError(Exception):
     """It may work later: retried with backoff up to a limit, then told as a PermanentError."""

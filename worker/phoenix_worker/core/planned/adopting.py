@@ -41,7 +41,7 @@ class Adoption:
         """Tell it, for people."""
         ct = f"CT {self.declaration.ctid} on {self.declaration.node}"
         if self.mark:
-            yield f"mark {ct} in its notes as ours, made as a {self.declaration.role}"
+            yield f"add the marker of phoenix-lxc (role: {self.declaration.role}) to the notes of {ct}"
         if self.stop:
             yield f"stop {ct}: before it becomes a template"
         if self.snapshots:

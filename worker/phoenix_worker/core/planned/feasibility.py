@@ -38,10 +38,10 @@ class Offer:
     """Of the node in question."""
 
     def storages_on(self, node: str) -> str:
-        """Name those that hold containers on a node."""
+        """Say which of a node's storages hold containers."""
         found = (self.storages or {}).values()
         names = sorted(one.name for one in found if one.enabled and one.is_on(node) and "rootdir" in one.content)
-        return ", ".join(names) or "none for containers"
+        return f"{node} has: {', '.join(names)}." if names else f"{node} has no storage for containers."
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +175,13 @@ def _missing_storages(
         name, found = need.storage, storages.get(need.storage)
         if found is None or not found.is_on(node):
             why = f"there is no storage {name} for it, or the API token may not see it"
-            yield "storage-missing", why, f"Declare another {need.key}; {node} has: {there}."
+            yield "storage-missing", why, f"Declare another {need.key}; {there}"
         elif need.takes and not found.enabled:
-            remedy = f"Enable it: `pvesm set {name} --disable 0`; or declare another {need.key}; {node} has: {there}."
+            remedy = f"Enable it: `pvesm set {name} --disable 0`; or declare another {need.key}; {there}"
             yield "storage-offline", f"storage {name} is disabled", remedy
         elif need.takes and found.content - {""} and "rootdir" not in found.content:
             why = f"storage {name} takes no containers"
-            remedy = f"Declare another {need.key}, or allow containers (`rootdir`) on it; {node} has: {there}."
+            remedy = f"Declare another {need.key}, or allow containers (`rootdir`) on it; {there}"
             yield "storage-content", why, remedy
 
 
@@ -212,5 +212,5 @@ def _not_shared(declaration: Declaration, origin: Origin, storages: Mapping[str,
         shared = storages.get(name)
         if shared is not None and not (shared.shared and shared.is_on(origin.node) and shared.is_on(declaration.node)):
             why = f"its template {origin.ctid} lies on {origin.node}, and {name} is not shared by the two nodes"
-            remedy = f"the node {origin.node}, or a template on {declaration.node} to clone it from."
-            yield "storage-not-shared", why, f"Declare a shared storage_pool for it, or {remedy}"
+            remedy = f"set `node` to {origin.node}, or clone from a template on {declaration.node}."
+            yield "storage-not-shared", why, f"Set `storage_pool` to a shared storage, {remedy}"

@@ -150,7 +150,7 @@ def _create(declaration: Declaration) -> PlannedStep:
 
 def _configure(declaration: Declaration, changes: Changes) -> PlannedStep:
     told = ", ".join(change_words(change.key, change.old, change.new, colon="") for change in changes.changes)
-    step = _step(StepName.CONFIGURE, declaration, "configure", told or "record the declaration in the notes")
+    step = _step(StepName.CONFIGURE, declaration, "configure", told or "update the marker in the notes")
     return replace(step, actions=tuple(_actions(changes)) or (_RECORD,))
 
 
@@ -187,7 +187,7 @@ def _actions(changes: Changes) -> Iterator[plans.Action]:
         yield plans.Action(kind=kind, key=change.key, old=change.old, new=change.new)
 
 
-_RECORD = plans.Action(kind="record", detail="the declaration, in the notes")
+_RECORD = plans.Action(kind="record", detail="the marker in the notes, and nothing else")
 
 
 def _seal(declaration: Declaration) -> PlannedStep:
@@ -196,7 +196,7 @@ def _seal(declaration: Declaration) -> PlannedStep:
 
 
 def _verify(declaration: Declaration) -> PlannedStep:
-    checks = ["it is as declared"]
+    checks = ["as declared"]
     if declaration.health_check is not None and declaration.runs:
-        checks.append(f"and well ({declaration.health_check.command})")
+        checks.append(f"and healthy ({declaration.health_check.command})")
     return replace(_step(StepName.VERIFY, declaration, "verify", " ".join(checks)), actions=())

@@ -90,7 +90,8 @@ def refuse_rebuild(template: Declaration, scratch: Declaration | None) -> Declar
         raise PermanentError(
             f"{subject}: it is declared as a container, and only templates are rebuilt.",
             cause="not-a-template",
-            remedy=f"`phoenix-lxc destroy {template.ctid}`, then ensure it, creates a container.",
+            remedy=f"To create the container again: `phoenix-lxc destroy {template.ctid}`, which deletes its disks, "
+            f"then `phoenix-lxc ensure {template.ctid}`.",
         )
     if scratch is None:
         raise PermanentError(

@@ -1,4 +1,4 @@
-"""Refuse what the cluster cannot hold, before it is made."""
+"""Refuse what the cluster's storages and bridges cannot hold, before anything is made."""
 
 from __future__ import annotations
 

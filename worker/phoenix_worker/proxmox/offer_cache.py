@@ -1,4 +1,4 @@
-"""What the cluster offers, remembered for a minute."""
+"""The storages and bridges of the cluster, remembered for a minute."""
 
 from __future__ import annotations
 

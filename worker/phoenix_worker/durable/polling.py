@@ -1,4 +1,4 @@
-"""When to look at a remote job next: a pure function of what such jobs took before and of the time elapsed.
+"""When to poll a remote job next: a pure function of what such jobs took before and of the time elapsed.
 
 The aim is two looks a job and a lateness of at most max(15 ms, min(2.5 % of the job, 50 ms)) once learned. A job that
 is found ended at the first look may have ended any time before, so it is remembered as a little shorter than it

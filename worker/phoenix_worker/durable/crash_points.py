@@ -1,4 +1,4 @@
-"""Named points of the protocol at which a crash is interesting. Tests set `on_point`; otherwise nothing happens."""
+"""Named points of the protocol at which tests kill a worker. They set `on_point`; otherwise nothing happens."""
 
 from __future__ import annotations
 

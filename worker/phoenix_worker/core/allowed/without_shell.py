@@ -55,8 +55,8 @@ def _refusal(declaration: Declaration) -> PermanentError:
     keys = ", ".join(declaration.needs_shell)
     verb = "needs" if len(declaration.needs_shell) == 1 else "need"
     return PermanentError(
-        f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {keys} {verb} the node's shell, and the worker "
-        "has no shell access to it.",
+        f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {keys} {verb} shell access to the node, which "
+        "the worker does not have.",
         cause=NO_SHELL,
         remedy="Set PHOENIX_SHELL for the workers, or add --accept-not-applied to do the rest without it.",
     )

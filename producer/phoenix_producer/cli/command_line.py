@@ -1,4 +1,4 @@
-"""The command that was given, written down once more: for who has stopped waiting and wants to go on."""
+"""The command line that was given, to be typed again: for who has stopped waiting and wants to continue."""
 
 from __future__ import annotations
 

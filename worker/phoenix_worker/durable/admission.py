@@ -1,4 +1,4 @@
-"""What anybody may push who reaches Redis: public tasks under canonical ids, of a limited size.
+"""Which messages are admitted from anybody who reaches Redis: public tasks under canonical ids, of a limited size.
 
 A message with `JOB_HEADER` says that it is in the ledger; `claim` compares it with what the ledger has. Every other one
 is held to the rules here, and so is what it embeds.

@@ -4,18 +4,18 @@ from itertools import pairwise
 
 import pytest
 
-from phoenix_worker.durable import pace
+from phoenix_worker.durable import polling
 
 
 def watched(real: float, lengths: list[float], in_a_row: int) -> tuple[float, int, int]:
     """Look at a job of this length as the watcher does: seconds of lateness, looks, finds at first look in a row."""
-    at, before, looks = pace.first_look(lengths), 0.0, 1
+    at, before, looks = polling.first_look(lengths), 0.0, 1
     while at < real:
         before = at
-        at += pace.next_look(lengths, at)
+        at += polling.next_look(lengths, at)
         looks += 1
-    lengths.insert(0, pace.length(at, looks=looks, pause=at - before, in_a_row=in_a_row))
-    del lengths[pace.REMEMBERED :]
+    lengths.insert(0, polling.length(at, looks=looks, pause=at - before, in_a_row=in_a_row))
+    del lengths[polling.REMEMBERED :]
     return at - real, looks, in_a_row + 1 if looks == 1 else 0
 
 
@@ -28,19 +28,19 @@ def test_once_learned_it_is_on_time_with_near_two_looks(real: float) -> None:
         late, looks, in_a_row = watched(real, lengths, in_a_row)
         seen.append((late, looks))
     learned = seen[20:]
-    assert sorted(late for late, _ in learned)[len(learned) // 2] <= pace.allowance(real)
+    assert sorted(late for late, _ in learned)[len(learned) // 2] <= polling.allowance(real)
     assert sum(looks for _, looks in learned) / len(learned) <= 2
 
 
 def test_jobs_that_became_quicker_are_followed_within_a_few() -> None:
     """As after a night with slow storage, or an outage in which everything seemed to take long."""
-    lengths = [6.3] * pace.REMEMBERED
+    lengths = [6.3] * polling.REMEMBERED
     in_a_row = 0
     lateness = []
     for _ in range(25):
         late, _, in_a_row = watched(0.4, lengths, in_a_row)
         lateness.append(late)
-    assert max(lateness[20:]) <= 2 * pace.allowance(0.4)
+    assert max(lateness[20:]) <= 2 * polling.allowance(0.4)
 
 
 @pytest.mark.parametrize("real", [0.3, 2.0, 30.0, 600.0])
@@ -53,18 +53,18 @@ def test_what_was_seen_late_is_learned_by_the_next_few(real: float) -> None:
         late, looks, in_a_row = watched(real, lengths, in_a_row)
         seen.append((late, looks))
     assert seen[1][0] <= 0.2 * 2.0, "a fifth of the longest pause"
-    assert seen[2][0] <= 2 * pace.allowance(real)
-    assert max(late for late, _ in seen[3:]) <= pace.allowance(real)
+    assert seen[2][0] <= 2 * polling.allowance(real)
+    assert max(late for late, _ in seen[3:]) <= polling.allowance(real)
     assert max(looks for _, looks in seen[1:]) <= 25
 
 
 def early_looks(usual: float, until: float) -> list[float]:
     """When a job of a kind that takes `usual` seconds is looked at before that, up to `until`."""
-    lengths = [usual] * pace.REMEMBERED
+    lengths = [usual] * polling.REMEMBERED
     at, looks = 0.0, []
-    while (pause := pace.early_look(lengths, at)) is not None and at < until:
+    while (pause := polling.early_look(lengths, at)) is not None and at < until:
         at += pause
-        assert pace.is_early(lengths, at)
+        assert polling.is_early(lengths, at)
         looks.append(at)
     return looks
 
@@ -88,5 +88,5 @@ def test_no_failure_of_a_long_job_is_late_by_more_than_two_minutes(usual: float)
 
 
 def test_what_was_never_seen_has_no_early_looks() -> None:
-    assert pace.early_look([], 0.0) is None
-    assert not pace.is_early([], 0.0)
+    assert polling.early_look([], 0.0) is None
+    assert not polling.is_early([], 0.0)

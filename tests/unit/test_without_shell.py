@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import BindMount
-from phoenix_worker.core.allowed.reach import within_reach
+from phoenix_worker.core.allowed.without_shell import within_reach
 from phoenix_worker.core.model.errors import PermanentError
 from tests.support.declared import DECLARED
 
@@ -33,7 +33,9 @@ def test_what_needs_no_door_is_in_reach_without_one(accepted: bool) -> None:
 
 
 def test_what_needs_the_door_is_refused_with_its_keys() -> None:
-    with pytest.raises(PermanentError, match=r"CT 103 on pve1: features, health_check need the node's shell") as caught:
+    with pytest.raises(
+        PermanentError, match=r"CT 103 on pve1: features, health_check need shell access to the node"
+    ) as caught:
         within_reach(NEEDY, has_shell=False, accepted=False)
     assert caught.value.cause == "no-shell"
     assert "PHOENIX_SHELL" in caught.value.remedy
