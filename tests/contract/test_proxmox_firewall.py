@@ -119,7 +119,7 @@ def test_what_somebody_else_adds_meanwhile_is_not_taken_away_with_ours(simulator
     observed = replace(seen(), node=NODE, firewall=before)
     changes = diff(declared, observed)
     door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=rules_of("x")[0]))
-    with pytest.raises(PermanentError, match="was put into its firewall rules before, and stays; no rule was deleted"):
+    with pytest.raises(PermanentError, match=r"written before this error, and kept: .+ Undeclared rules deleted: 0\."):
         change_surroundings(door, declared, observed, changes, new=False)
     left = door.firewall(NODE, 103).rules
     assert all(rule in left for rule in rules_of("xa"))

@@ -51,8 +51,9 @@ def test_a_volume_without_a_limit_is_larger_than_any_size() -> None:
     )
     assert not diff(HOLDING, unlimited)
     told = needs_rebuild(HOLDING, unlimited)
-    assert any("its root disk has no limit and is declared with 16: no disk shrinks" in one for one in told)
-    assert any("its volume /srv/data has no limit and is declared with 8: no disk shrinks" in one for one in told)
+    for what, declared in (("root disk", 16), ("volume /srv/data", 8)):
+        words = f"its {what} is without limit, the catalog declares {declared} GiB, and a disk cannot shrink"
+        assert any(words in one for one in told)
 
 
 def test_the_volumes_of_a_template_stay() -> None:

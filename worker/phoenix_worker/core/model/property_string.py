@@ -34,4 +34,4 @@ def size_gib(text: str) -> float | None:
 
 def shown_gib(size: float) -> str:
     """Say how much room a size in GiB is."""
-    return "no limit" if math.isinf(size) else f"{size:g} GiB"
+    return "without limit" if math.isinf(size) else f"{size:g} GiB"
