@@ -9,6 +9,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from phoenix_producer.plain_text import plain
 from phoenix_worker.durable.patience import SENDING_TROUBLE
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Events:
         """Send one event of a task."""
         if not self._app.conf.worker_send_task_events:
             return
+        fields = {name: plain(value) if isinstance(value, str) else value for name, value in fields.items()}
         with suppress(*SENDING_TROUBLE):
             if self._pid == os.getpid() and self._consumer.event_dispatcher is not None:
                 self._consumer.event_dispatcher.send(kind, uuid=task_id, **fields)

@@ -26,6 +26,7 @@ from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 
 from phoenix_producer.client.connection import redis_client
+from phoenix_producer.plain_text import plain
 from phoenix_worker.bounded_http import bounded
 from phoenix_worker.durable.ledger import EVENTS
 
@@ -59,7 +60,9 @@ def signed(secret: str, event_id: str, at: int, body: bytes) -> dict[str, str]:
 
 def body_of(fields: dict[str, str]) -> bytes:
     """Write an event of the stream as JSON; fields that say nothing are left out."""
-    told: dict[str, Any] = {name: value for name, value in fields.items() if value and name not in {"at", "subject"}}
+    told: dict[str, Any] = {
+        name: plain(value) for name, value in fields.items() if value and name not in {"at", "subject"}
+    }
     if fields.get("subject", "").isdecimal():
         told["ctid"] = int(fields["subject"])
     at = datetime.fromtimestamp(float(fields["at"]), UTC).isoformat()
