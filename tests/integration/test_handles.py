@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from phoenix_producer import (
     ProgressKind,
     Unreachable,
 )
+from phoenix_producer.client.handle import Handle, Handles
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -45,6 +47,29 @@ def test_a_task_that_has_only_started_is_not_done(producer: Producer, results: A
     assert not handle.done()
     with pytest.raises(TimeoutError, match=r"for CTID 103 has not ended in 0 s; it is not cancelled\."):
         handle.wait(0)
+
+
+class SlowChannel:
+    """Answers each request after a while; remembers for how long it was asked to wait."""
+
+    def __init__(self) -> None:
+        self.timeouts: list[float] = []
+
+    def answer(self, _: str) -> None:
+        return None
+
+    def wait_for_answer(self, request_id: str, timeout: float) -> dict[str, Any]:
+        self.timeouts.append(timeout)
+        time.sleep(0.05)
+        return {"status": "SUCCESS", "result": {**RESULT, "request_id": request_id}}
+
+
+def test_a_timeout_is_for_all_together() -> None:
+    channel: Any = SlowChannel()
+    handles = [Handle(channel, str(number), 103, EnsureResult.model_validate) for number in range(3)]
+    Handles(channel, handles).wait(timeout=60)
+    first, second, third = channel.timeouts
+    assert 60 >= first >= second + 0.05 >= third + 0.1, "each has what those before have left"
 
 
 def test_threads_wait_at_once_and_leave_no_subscription(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,42 @@ def test_it_is_given_up_and_told(redis_client: Redis, redis_url: str, caplog: py
         wait_for(lambda: f"of event {event} was given up after 4 tries: it answers 503" in caplog.text)
         wait_for(lambda: (group(redis_client) or {})["pending"] == 0)
         assert len(receiver.received) == 4
+
+
+def test_it_is_not_posted_again_before_its_pause_is_over(redis_client: Redis, redis_url: str) -> None:
+    with Receiver(500) as receiver, posting(receiver.url, redis_url, (600.0,)):
+        wait_for(lambda: group(redis_client))
+        refused, others = happen(redis_client), []
+        wait_for(lambda: receiver.received)
+        for count in (2, 3, 4):
+            others.append(happen(redis_client))
+            wait_for(lambda count=count: len(receiver.received) == count)  # type: ignore[misc]  # mypy: a default
+        assert [one.id for one in receiver.received] == [refused, *others]
+
+
+def test_a_redirect_is_not_followed(redis_client: Redis, redis_url: str) -> None:
+    with (
+        Receiver() as elsewhere,
+        Receiver(*[307] * 9, location=elsewhere.url) as receiver,
+        posting(receiver.url, redis_url),
+    ):
+        wait_for(lambda: group(redis_client))
+        happen(redis_client)
+        wait_for(lambda: len(receiver.received) == 4)
+        assert elsewhere.received == []
+
+
+def test_the_secret_is_in_no_line_of_the_log(
+    redis_client: Redis, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Receiver(*[500] * 4) as receiver, posting(receiver.url, redis_url) as thread:
+        wait_for(lambda: group(redis_client))
+        happen(redis_client)
+        happen(redis_client, at="never")
+        wait_for(lambda: "was given up" in caplog.text and "Unable to encode" in caplog.text)
+    for secret in (SECRET, SECRET.removeprefix("whsec_"), KEY.hex()):
+        assert secret not in caplog.text + repr(thread)
 
 
 def test_twenty_that_are_refused_do_not_hold_back_the_next(redis_client: Redis, redis_url: str) -> None:

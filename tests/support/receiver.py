@@ -34,9 +34,12 @@ class Received(NamedTuple):
 
 
 class Receiver:
-    """Answers the first requests with `refusals`, all others with 204. Use it in a `with` statement."""
+    """Answers the first requests with `refusals`, all others with 204. Use it in a `with` statement.
 
-    def __init__(self, *refusals: int) -> None:
+    Each answer names `location`, if there is one.
+    """
+
+    def __init__(self, *refusals: int, location: str = "") -> None:
         self.received: list[Received] = []
         refuse = list(refusals)
         receiver = self
@@ -48,6 +51,8 @@ class Receiver:
                 receiver.received.append(Received(headers, body))
                 self.send_response(refuse.pop(0) if refuse else 204)
                 self.send_header("content-length", "0")
+                if location:
+                    self.send_header("location", location)
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None: ...

@@ -200,3 +200,17 @@ def test_a_snapshot_of_the_older_format_is_a_warning(tmp_path: Path) -> None:
 
 def test_a_dependency_outside_the_catalog_is_no_refusal(tmp_path: Path) -> None:
     assert loaded(tmp_path, {"103": template(dependencies=["1002"])})[103].dependencies == (1002,)
+
+
+def test_a_volume_is_no_smaller_than_that_of_a_template_further_up(tmp_path: Path) -> None:
+    """901, between them, says nothing of the volume."""
+    data = {"name": "data", "pool": "tank", "mount_point": "/srv/data"}
+    configs = {
+        "900": template(is_template=True, volumes=[data | {"size_gb": 8}]),
+        "901": clone(900, is_template=True),
+        "103": clone(901, volumes=[data | {"size_gb": 4}]),
+    }
+    (refused,) = refusals(tmp_path, {"lxc_configs": configs})
+    assert refused.ctid == 103
+    assert "4 GB, less than the 8 GB of" in refused.problem
+    assert "900" in refused.problem

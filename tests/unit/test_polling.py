@@ -90,3 +90,8 @@ def test_no_failure_of_a_long_job_is_late_by_more_than_two_minutes(usual: float)
 def test_what_was_never_seen_has_no_early_looks() -> None:
     assert polling.early_look([], 0.0) is None
     assert not polling.is_early([], 0.0)
+
+
+@pytest.mark.parametrize("lengths", [[], [1.0], [300.0]])
+def test_no_pause_is_longer_than_two_seconds_once_a_job_is_overdue(lengths: list[float]) -> None:
+    assert polling.next_look(lengths, 100_000.0) == 2.0

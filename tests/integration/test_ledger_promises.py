@@ -1,0 +1,68 @@
+"""Small promises of the ledger, each of which somebody would miss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_worker.durable.ledger import Bell, Ledger
+from phoenix_worker.durable.run import Answer
+from phoenix_worker.telemetry.metrics import LedgerCollector
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from tests.support.driven_ledger import DrivenLedger
+
+WHY = {"message": "no", "cause": "x", "remedy": ""}
+
+
+def state(client: Redis, task_id: str) -> str:
+    return str(client.hget(f"phoenix:t:{task_id}", "state"))
+
+
+def test_what_a_worker_runs_as_it_ends_is_due_at_once(driven: DrivenLedger, redis_client: Redis) -> None:
+    run = driven.taken(101)
+    driven.ledger.call("farewell", "w1", 6.0)
+    bells: list[Bell] = []
+    Ledger(redis_client, bells.extend).call("tick", "w2", 60.0, RESUME_QUEUE, 5, "", 6.0)
+    assert [bell.id for bell in bells] == [run.id], "nobody waits for its heartbeat to run out"
+    assert redis_client.zscore("phoenix:workers", "w1") is None
+
+
+def test_a_raised_capacity_is_filled_at_once(driven: DrivenLedger, redis_client: Redis) -> None:
+    runs = [driven.taken(ctid) for ctid in (101, 102, 103, 104)]
+    assert [driven.hold(run, "node/pve1") for run in runs[:3]] == ["held", "parked", "parked"]
+    assert driven.hold(runs[3], "node/pve1", 4) == "held"
+    assert [state(redis_client, run.id) for run in runs[1:3]] == ["queued", "queued"]
+
+
+def test_an_older_generation_is_not_claimed(driven: DrivenLedger, redis_client: Redis) -> None:
+    asked = driven.asked(101)
+    redis_client.hset(f"phoenix:t:{asked}", "gen", 1)
+    assert driven.ledger.claim(asked, 0, "w1", lambda: "") == "generation 1"
+    assert state(redis_client, asked) == "queued"
+
+
+def test_a_coalesced_request_with_more_to_do_than_answer_runs(driven: DrivenLedger, redis_client: Redis) -> None:
+    """It has an errback, say. One that only wants the answer is given it."""
+    leader, plain, with_errback = (driven.taken(101) for _ in range(3))
+    said = [
+        driven.say("join", run, "", "ensure 101", "1" if run is not with_errback else "0", "shared")
+        for run in (leader, plain, with_errback)
+    ]
+    assert said == ["lead", "parked", "parked"]
+    leader.answer = Answer(f"celery-task-meta-{leader.id}", "{}", 60)
+    driven.ledger.finish(leader, "failed", WHY)
+    assert [state(redis_client, run.id) for run in (plain, with_errback)] == ["parked", "queued"]
+    driven.ledger.call("tick", "w1", 60.0, RESUME_QUEUE, 5, "", 6.0)
+    assert [state(redis_client, run.id) for run in (plain, with_errback)] == ["done", "queued"]
+
+
+def test_messages_of_every_priority_are_counted(driven: DrivenLedger, redis_client: Redis) -> None:
+    driven.asked(101)
+    redis_client.lpush(f"{QUEUE}\x06\x163", "{}")
+    redis_client.lpush(f"{QUEUE}\x06\x169", "{}", "{}")
+    families = {family.name: family for family in LedgerCollector(driven.ledger).collect()}
+    counted = {sample.labels["queue"]: sample.value for sample in families["phoenix_queue_length"].samples}
+    assert counted[QUEUE] == 4
