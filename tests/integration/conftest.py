@@ -24,7 +24,7 @@ def answering_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("answering")
     with private_redis(directory / "redis") as server:
         environ = {"ANSWERING_REDIS": server.url}
-        worker = WorkerProcess("tests.support.answering_app", directory=directory, environ=environ)
+        worker = WorkerProcess("tests.support.answering_app", directory=directory, environ=environ, forked=True)
         worker.wait_until_ready()
         yield server.url
         worker.kill()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from phoenix_worker.commands.demo.child import ChildProcess
+from tests.support.forked import ForkedCelery
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -37,14 +38,22 @@ class WorkerProcess:
         name: str = "w1",
         concurrency: int = 16,
         flags: Sequence[str] = QUICK_START,
+        forked: bool = False,
     ) -> None:
+        """Start it. With `forked` it is forked from a process that has its imports behind it, where that can be."""
         self.name = name
         self._log = directory / f"{name}.log"
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", "--loglevel", "INFO"]
+        command = ["-A", app, "worker", "--loglevel", "INFO"]
         command += ["-c", str(concurrency), "--hostname", f"{name}@test", *flags]
         inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
         self._logged_before = len(self.log())
-        self._child = ChildProcess(command, log=self._log, environ={**inherited, **environ}, directory=ROOT)
+        environ = {**inherited, **environ}
+        self._child: ChildProcess | ForkedCelery
+        if forked and sys.platform == "linux":
+            self._child = ForkedCelery(command, log=self._log, environ=environ)
+        else:
+            command = [sys.executable, "-m", "celery", *command]
+            self._child = ChildProcess(command, log=self._log, environ=environ, directory=ROOT)
 
     @property
     def pid(self) -> int:
@@ -83,11 +92,19 @@ class WorkerProcess:
     def stopped(self) -> Iterator[None]:
         """Its whole group stands still (SIGSTOP) during the block and goes on (SIGCONT) afterwards."""
         self._child.signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        wait_for(lambda: self._state() in ("T", ""))
         try:
             yield
         finally:
             self._child.signal(signal.SIGCONT)
+
+    def _state(self) -> str:
+        """As `ps` shows it, T for one that stands still; '' when it has ended."""
+        stat = Path(f"/proc/{self.pid}/stat")
+        if stat.parent.exists():
+            return stat.read_text().rpartition(")")[2].split()[0]
+        told = subprocess.run(["ps", "-o", "state=", "-p", str(self.pid)], check=False, capture_output=True, text=True)
+        return told.stdout[:1]
 
     def _says_ready(self) -> bool:
         return f"{self.name}@test ready." in self.log()[self._logged_before :]
@@ -104,6 +121,7 @@ class StartWorker(Protocol):
         name: str = "w1",
         concurrency: int = 16,
         flags: Sequence[str] = QUICK_START,
+        forked: bool = True,
     ) -> WorkerProcess: ...
 
 
@@ -122,9 +140,16 @@ def start_worker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sta
         name: str = "w1",
         concurrency: int = 16,
         flags: Sequence[str] = QUICK_START,
+        forked: bool = True,
     ) -> WorkerProcess:
         worker = WorkerProcess(
-            app, directory=tmp_path, environ=environ, name=name, concurrency=concurrency, flags=flags
+            app,
+            directory=tmp_path,
+            environ=environ,
+            name=name,
+            concurrency=concurrency,
+            flags=flags,
+            forked=forked,
         )
         workers.append(worker)
         worker.wait_until_ready()
