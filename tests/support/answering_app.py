@@ -12,6 +12,7 @@ from typing import Any
 
 import redis
 from celery import Celery, Task
+from kombu import Exchange, Queue
 
 from phoenix_producer.contract import (
     CANCEL,
@@ -20,6 +21,7 @@ from phoenix_producer.contract import (
     PLAN,
     QUEUE,
     STATUS,
+    UPKEEP_QUEUE,
     Cancelled,
     EnsureFailed,
     EnsureResult,
@@ -51,6 +53,7 @@ REFUSALS = {
 
 app = Celery("answering", broker=URL, backend=URL)
 app.conf.worker_pool = "threads"
+app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in (QUEUE, UPKEEP_QUEUE)]
 app.conf.task_default_queue = QUEUE
 client = redis.Redis.from_url(URL, decode_responses=True)
 
