@@ -49,7 +49,7 @@ Ctid = Annotated[int, Field(ge=100, le=999_999_999, description="Proxmox VMID of
 
 def queue_of(task: str, options: Mapping[str, Any]) -> str:
     """Return the queue that a request with these keywords is published to."""
-    return UPKEEP_QUEUE if task in UPKEEP or (task == ENSURE and options.get("adopt")) else QUEUE
+    return UPKEEP_QUEUE if task in UPKEEP or (task == ENSURE and options.get("adopt") is True) else QUEUE
 
 
 class Message(BaseModel):

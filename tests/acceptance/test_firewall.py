@@ -101,7 +101,7 @@ def test_a_rule_that_proxmox_refuses_fails_before_anything_is_marked_as_done(pro
 
     redeclare(product, 103, firewall=walled({**SSH, "source": "+office"}, OUT, WEB))
     failure = refused(product, 103)
-    assert failure.message.endswith("Its firewall rules are as they were.")
+    assert failure.message.endswith("The firewall rules are as they were before.")
     assert firewall_of(product, 103) == (True, ["icmp", "22"]), "what it had, it has, and no half of the new"
     product.simulator.do(product.simulator.pve.firewall_config("cluster")["ipset"].update, {"office": []})
     assert product.ensure(103).outcome == "updated"

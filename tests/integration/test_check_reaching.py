@@ -25,7 +25,7 @@ __all__ = ["prepared"]
     [
         ({"starts": -30, "ends": -1}, "certificate has expired", "pvecm updatecerts --force"),
         ({"starts": 1}, "not yet valid", "timedatectl set-ntp true"),
-        ({"address": "127.9.9.9"}, "mismatch", "PHOENIX_PROXMOX_HOST a name or address"),
+        ({"address": "127.9.9.9"}, "mismatch", "PHOENIX_PROXMOX_HOST to a name or address"),
     ],
 )
 def test_each_fault_of_a_certificate_has_its_own_remedy(

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 QUICK_START = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 """Mingling alone costs each start a second."""
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH")
+_READ_AT_IMPORT = {"PROMETHEUS_MULTIPROC_DIR"}
+"""What is read when modules are imported: too early in a process that is forked after that."""
 _SHOWN_CHARACTERS = 20_000
 
 
@@ -49,7 +51,7 @@ class WorkerProcess:
         self._logged_before = len(self.log())
         environ = {**inherited, **environ}
         self._child: ChildProcess | ForkedCelery
-        if forked and sys.platform == "linux":
+        if forked and sys.platform == "linux" and not environ.keys() & _READ_AT_IMPORT:
             self._child = ForkedCelery(command, log=self._log, environ=environ)
         else:
             command = [sys.executable, "-m", "celery", *command]

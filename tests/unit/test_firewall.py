@@ -105,7 +105,7 @@ def test_rules_that_are_not_declared_stay_and_an_empty_list_takes_them_all() -> 
 
 def test_what_a_refused_rule_leaves_behind_is_told() -> None:
     writes = diff(WALLED, with_firewall(FirewallState(enabled=True, rules=(OTHER, DROP)))).rules
-    assert left_behind(writes[:0]) == "No firewall rule was changed before this error."
+    assert left_behind(writes[:0]) == "The firewall rules are as they were before."
     put = "Firewall rules written before this error, and kept"
     assert left_behind(writes[:2]) == f"{put}: IN ACCEPT -p icmp. Undeclared rules deleted: 0."
     assert left_behind(writes[:5]).endswith("-p icmp. Undeclared rules deleted: 1.")

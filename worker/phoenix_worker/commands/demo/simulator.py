@@ -17,6 +17,7 @@ from typing import Any
 
 from fakepve import FakePve
 from fakepve.certs import make_cert
+from fakepve.shapes import PRIVILEGES
 
 HOST = "127.0.0.1"
 NODE = "pve1"
@@ -44,6 +45,13 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
             container.stop_secs = container.shutdown_secs = _STOP_SECONDS
         upid: str = await super().task(node, ttype, tid, user, body, **options)
         return None if ttype == "vztemplate" else upid
+
+    async def _permissions(self, v: dict[str, Any], user: str) -> dict[str, dict[str, int]]:
+        """Answer for one path with what is effective there, inherited or not, as a real node does."""
+        if v.get("path") is None:
+            return dict(await super()._permissions(v, user))
+        path, who = str(v["path"]), str(v.get("userid") or user)
+        return {path: {privilege: 1 for privilege in sorted(PRIVILEGES) if self.allowed(who, path, privilege)}}
 
     def _drop(self, ct: Any) -> None:
         """Remove a container, and its firewall with it, as `pct destroy` does: the next one of that id has none."""

@@ -87,7 +87,7 @@ def firewall_writes(declared: Firewall | None, present: FirewallState | None) ->
 def left_behind(done: Sequence[RuleWrite]) -> str:
     """Tell what became of the rules when no more than these requests were carried out."""
     if not done:
-        return "No firewall rule was changed before this error."
+        return "The firewall rules are as they were before."
     new = "; ".join(reversed([wording(write.rule) for write in done if write.rule is not None])) or "none"
     deleted = sum(write.act is Act.DELETE for write in done)
     return f"Firewall rules written before this error, and kept: {new}. Undeclared rules deleted: {deleted}."
