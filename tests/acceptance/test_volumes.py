@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.acceptance.scenes import done, refused, writes_to
+from tests.acceptance.scenes import done, notes, refused, stand, writes_to
 from tests.acceptance.test_converging import redeclare
 from tests.acceptance.test_inspect import cli
 from tests.support.product import OS_TEMPLATE, container, template
@@ -99,3 +99,29 @@ def test_a_volume_that_the_running_container_cannot_take_needs_a_stop(product: P
     assert mounts(product, 103) == {"/srv/data": "local-lvm 8G"}
     redeclare(product, 103, state="running")
     assert done(product.ensure(103)) == [("configure", 103), ("start", 103)]
+
+
+def test_no_volume_hides_another(product: Product) -> None:
+    deep, middle, flat = (volume(path, 1, "local-lvm") for path in ("/srv/data/inner", "/srv/data", "/srv"))
+    product.declare(
+        {
+            900: template(volumes=[deep]),
+            103: container(103, volumes=[middle]),
+            104: container(104, None, template=OS_TEMPLATE, volumes=[deep, middle, flat]),
+        }
+    )
+    product.start_worker()
+    product.ensure(104)
+    assert product.simulator.do(product.simulator.pve.visible, 104) == ["/srv", "/srv/data", "/srv/data/inner"]
+    (told,) = product.ensure(103).needs_rebuild
+    assert "/srv/data is not mounted: no number before mp0 is left, and it would hide /srv/data/inner there" in told
+    assert product.simulator.do(product.simulator.pve.visible, 103) == ["/srv/data/inner"]
+
+
+def test_a_disk_without_a_limit_is_not_grown(product: Product) -> None:
+    product.declare({900: template(), 103: container(103, storage_size_gb=16)})
+    stand(product, 103, running=True, description=notes(103), rootfs="local-lvm:subvol-103-disk-0,size=0T")
+    product.start_worker()
+    result = product.ensure(103)
+    assert "its root disk is without limit, the catalog declares 16 GiB, and a disk cannot shrink" in result.needs_rebuild[0]
+    assert "PUT /resize" not in writes_to(product, 103)

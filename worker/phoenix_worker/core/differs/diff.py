@@ -88,7 +88,7 @@ def creation_config(declaration: Declaration, marker: Marker) -> dict[str, str]:
     """
     config = _declared_keys(declaration, {}, fresh=True)
     config["description"] = write_marker(marker, without_marker(declaration.description or ""))
-    extra = volumes.new_volumes(declaration.volumes, {})
+    extra = volumes.new_volumes(declaration, {})
     # With volumes Proxmox wants the root disk's size too; this is its own default.
     size_gb = _DEFAULT_ROOT_GB if extra and declaration.disk_gb is None else declaration.disk_gb
     return config | _new_disk(declaration.storage, size_gb) | extra
@@ -109,7 +109,7 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     marker, ours = observation.marker, observation.is_ours
     wanted = _declared_keys(declaration, present, fresh=ours and marker is not None and marker.stage is Stage.MADE)
     put = {key: value for key, value in wanted.items() if not _same(key, value, present.get(key))}
-    put |= volumes.new_volumes(declaration.volumes, present)
+    put |= volumes.new_volumes(declaration, present)
     notes = _notes(declaration, observation)
     seal_put, seal_delete = _seal_repair(declaration, observation)
     grow = _growth(declaration, observation)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
 from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, UNPRIVILEGED, IdMaps
-from phoenix_worker.core.differs import raw_lines
+from phoenix_worker.core.differs import mount_order, raw_lines
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.errors import PermanentError
 
@@ -92,7 +92,7 @@ def applied(observation: Observation, changes: RootChanges) -> Observation:
 def taken_places(declaration: Declaration, observation: Observation) -> Iterator[str]:
     """Name each declared bind mount in whose place the container has a volume: its data would be lost to sight."""
     for key, parts in _mount_points(observation.config).items():
-        inside = _plain(parts.get("mp", ""))
+        inside = mount_order.plain(parts.get("mp", ""))
         wanted = next((mount for mount in declaration.bind_mounts if mount.container_path == inside), None)
         if wanted is not None and not parts["volume"].startswith("/"):
             yield (
@@ -148,14 +148,14 @@ def _devices(declaration: Declaration, config: Mapping[str, str]) -> dict[str, s
 
 
 def _mounts(declaration: Declaration, config: Mapping[str, str]) -> dict[str, str]:
-    there = {_plain(parts.get("mp", "")): (key, parts) for key, parts in _mount_points(config).items()}
-    free = _free("mp", config)
+    there = {mount_order.plain(parts.get("mp", "")): (key, parts) for key, parts in _mount_points(config).items()}
+    free = mount_order.numbers(declaration, config)
     put = {}
     for mount in declaration.bind_mounts:
         key, parts = there.get(mount.container_path, ("", {}))
-        if not key:
-            put[next(free)] = f"{mount.host_path},mp={mount.container_path}"
-        elif parts["volume"].startswith("/") and _plain(parts["volume"]) != mount.host_path:
+        if not key and mount.container_path in free:
+            put[free[mount.container_path]] = f"{mount.host_path},mp={mount.container_path}"
+        elif key and parts["volume"].startswith("/") and mount_order.plain(parts["volume"]) != mount.host_path:
             rest = property_string.render({name: value for name, value in parts.items() if name != "volume"}, "mp")
             put[key] = f"{mount.host_path},{rest}"
     return put
@@ -163,10 +163,6 @@ def _mounts(declaration: Declaration, config: Mapping[str, str]) -> dict[str, st
 
 def _mount_points(config: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {key: property_string.parse(config[key], "volume") for key in config if re.fullmatch(r"mp\d+", key)}
-
-
-def _plain(path: str) -> str:
-    return re.sub(r"/+", "/", path).rstrip("/") or "/"
 
 
 def _free(kind: str, config: Mapping[str, str]) -> Iterator[str]:

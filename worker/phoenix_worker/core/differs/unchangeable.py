@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.differs import volumes
+from phoenix_worker.core.differs import mount_order, volumes
 from phoenix_worker.core.differs.diff import origin_of
 from phoenix_worker.core.differs.root_only import taken_places
 from phoenix_worker.core.model import property_string
@@ -53,6 +53,7 @@ def unchangeable(declaration: Declaration, observation: Observation) -> tuple[st
     if size is not None and declaration.disk_gb is not None and declaration.disk_gb > size and observation.base_volume:
         told.append(f"its root disk is {size:g} GiB, {_CATALOG} {declaration.disk_gb} GiB, and a template cannot grow")
     told += volumes.unchangeable(declaration.volumes, observation.config)
+    told += mount_order.hidden(declaration, observation.config)
     privileged = observation.config.get("unprivileged", "0") != "1"
     if privileged is declaration.unprivileged:
         is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")

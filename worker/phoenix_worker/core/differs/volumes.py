@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core.differs import mount_order
 from phoenix_worker.core.model import property_string
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from phoenix_worker.catalog.declaration import Volume
+    from phoenix_worker.catalog.declaration import Declaration, Volume
 
 _KEY = re.compile(r"mp\d{1,3}")
 _STILL_TO_BE_MADE = re.compile(r"[^:/]+:\d+(\.\d+)?")
@@ -33,7 +33,7 @@ def mounted(config: Mapping[str, str]) -> dict[str, Mounted]:
     """Return what is mounted, by its path in the container."""
     parts = {key: property_string.parse(value, "volume") for key, value in config.items() if _KEY.fullmatch(key)}
     return {
-        _path(mount.get("mp", "")): Mounted(
+        mount_order.plain(mount.get("mp", "")): Mounted(
             key,
             storage_of(mount.get("volume", "")),
             property_string.size_gib(mount.get("size", "")),
@@ -48,24 +48,17 @@ def storage_of(volume: str) -> str:
     return "" if volume.startswith("/") else volume.partition(":")[0]
 
 
-def _path(text: str) -> str:
-    return "/" + "/".join(part for part in text.split("/") if part)
-
-
 def absent(declared: Iterable[Volume], config: Mapping[str, str]) -> tuple[Volume, ...]:
     """Return the declared volumes that are still to be made."""
     there = mounted(config)
     return tuple(one for one in declared if one.mount_point not in there or not there[one.mount_point].made)
 
 
-def new_volumes(declared: Iterable[Volume], config: Mapping[str, str]) -> dict[str, str]:
-    """Return the configuration of each declared volume that is not there, at numbers that are free."""
-    there = mounted(config)
-    free = (key for key in (f"mp{number}" for number in count()) if key not in config)
-    return {
-        there[volume.mount_point].key if volume.mount_point in there else next(free): _order(volume)
-        for volume in absent(declared, config)
-    }
+def new_volumes(declaration: Declaration, config: Mapping[str, str]) -> dict[str, str]:
+    """Return the configuration of each declared volume that is not there and has a number: see `mount_order`."""
+    keys = {path: one.key for path, one in mounted(config).items()} | mount_order.numbers(declaration, config)
+    missing = absent(declaration.volumes, config)
+    return {keys[volume.mount_point]: _order(volume) for volume in missing if volume.mount_point in keys}
 
 
 def _order(volume: Volume) -> str:

@@ -73,7 +73,7 @@ def applied(declaration: Declaration, seen: Observation) -> Observation:
 
 def _made(declaration: Declaration, config: dict[str, str]) -> dict[str, str]:
     """Predict how the volumes are shown that Proxmox was asked for."""
-    orders = volumes.new_volumes(declaration.volumes, config)
+    orders = volumes.new_volumes(declaration, config)
     parts = {key: property_string.parse(order, "volume") for key, order in orders.items()}
     shown = {}
     for key, order in parts.items():
