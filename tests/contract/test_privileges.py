@@ -57,6 +57,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "delete_snapshot": [lambda door, _: door.delete_snapshot(NODE, 101, "before")],
     "volumes": [lambda door, _: door.volumes(NODE, "local-lvm")],
     "storages": [lambda door, _: door.storages()],
+    "tags_keep_case": [lambda door, _: door.tags_keep_case()],
     "bridges": [lambda door, _: door.bridges(NODE)],
     "running": [lambda door, _: door.running(102)],
     "task_end": [lambda door, upid: door.task_end(upid)],

@@ -1,7 +1,8 @@
-"""Corners of a real node that fakepve rounds off: mounts that hide each other, sizes without a limit."""
+"""Corners of a real node that fakepve rounds off: mounts that hide each other, sizes without a limit, tags' case."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fakepve.lxc import parse_mount
@@ -12,6 +13,9 @@ from fakepve.server import FakePve
 class Corners(FakePve):  # type: ignore[misc] # fakepve publishes no types
     """Base of the strict simulator."""
 
+    tags_case_sensitive = False
+    """The datacenter's `tag-style`: whether the case of tags is kept, or all are written small."""
+
     def visible(self, ctid: int) -> list[str]:
         """The mounts that can be seen in a container: each is mounted over what is there, `mp0` first."""
         numbers = sorted(int(key[2:]) for key in self.ct(ctid).config if key.startswith("mp"))
@@ -20,6 +24,19 @@ class Corners(FakePve):  # type: ignore[misc] # fakepve publishes no types
             path = parse_mount(self.ct(ctid).config[f"mp{number}"])["mp"]
             seen = [*(one for one in seen if not one.startswith(f"{path}/")), path]
         return seen
+
+    def _routes_options(self) -> list[tuple[str, str, Any]]:
+        return [("GET", "/cluster/options", self._options)]
+
+    async def _options(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
+        style = {"case-sensitive": 1, "shape": "full"} if self.tags_case_sensitive else {"shape": "full"}
+        return {"keyboard": "en-us", "mac_prefix": "BC:24:11", "tag-style": style}
+
+    def _write_tags(self, ctid: int, values: dict[str, Any]) -> None:
+        """Keep the case of tags, which fakepve writes small."""
+        tags = values.get("tags")
+        if tags and self.tags_case_sensitive:
+            self.ct(ctid).config["tags"] = ";".join(sorted({tag for tag in re.split(r"[;, ]+", str(tags)) if tag}))
 
     async def _lxc_resize(self, user: str, v: dict[str, Any]) -> Any:
         disk = parse_mount(self.ct(int(v["vmid"])).config[v["disk"]])

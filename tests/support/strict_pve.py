@@ -213,6 +213,7 @@ class StrictPve(Corners, StrictFirewall):
             wrong = {key: f"unable to hotplug {key}: {self.hotplug_refused}" for key in volumes}
             raise PveError(400, "Parameter verification failed.", wrong)
         await super()._update_config(ct, user, values, deletes, reverts)
+        self._write_tags(ct.vmid, values)
 
     # What `phoenix-lxc check` reads
 
@@ -297,6 +298,10 @@ class StrictPve(Corners, StrictFirewall):
             if self.storages[storage]["type"] == "zfspool":
                 clone.config[key] = clone.config[key].replace(f"{storage}:", f"{storage}:{name}/", 1)
 
+    def _spell_tags(self, created: Any) -> None:
+        orders = {int(order["vmid"]): order for order in self.creates}
+        self._write_tags(created.vmid, orders[created.vmid])
+
     def _refuse_used_bases(self, ctid: int) -> None:
         """Fail as `PVE::Storage::vdisk_free` does. LVM-thin lets a base go that clones were made of."""
         bases = [mount["volume"] for _, mount in self.ct(ctid).volumes()]
@@ -355,6 +360,7 @@ class StrictPve(Corners, StrictFirewall):
         self, node: str, ttype: str, tid: int | str, user: str, body: Callable[[], Coroutine[Any, Any, Any]], **how: Any
     ) -> str:
         refusals = {"vzdestroy": self._refuse_used_bases, "vzsnapshot": self._refuse_bind_mounts}
+        finish = {"vzclone": self._link, "vzcreate": self._spell_tags}
         work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate", "vzrestore"} else None
         entry = Interval("", ttype, str(tid), user, time.monotonic(), made=made.vmid if made else None)
 
@@ -367,8 +373,7 @@ class StrictPve(Corners, StrictFirewall):
                     refusals[ttype](int(tid))
                 work.task = asyncio.ensure_future(body())
                 note = await work.task
-                if ttype == "vzclone" and made is not None:
-                    self._link(made)
+                finish.get(ttype, lambda _: None)(made)
             except asyncio.CancelledError:
                 if work.fate is None:
                     raise

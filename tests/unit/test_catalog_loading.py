@@ -84,7 +84,7 @@ def test_every_value_reaches_its_declaration(tmp_path: Path) -> None:
     assert declared.features == ("nesting=1",)
     assert declared.dependencies == (1002, 104)
     assert (declared.node, declared.state, declared.pool) == ("pve2", DesiredState.STOPPED, "prod")
-    assert declared.tags == ("db", "web")
+    assert declared.tags == ("Web", "db", "web")
     assert declared.description == "What it is for"
     assert declared.source == entry
 

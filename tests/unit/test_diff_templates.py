@@ -58,6 +58,7 @@ def test_a_creation_says_everything_in_one_request() -> None:
     container = replace(ROOT, role=Role.CONTAINER)
     assert creation_config(container, MARKER) == {
         **{key: value for key, value in AS_DECLARED.items() if key != "arch"},
+        "tags": "ca;Infra;phoenix",
         "description": write_marker(MARKER, "The CA."),
         "rootfs": "local-lvm:16",
     }

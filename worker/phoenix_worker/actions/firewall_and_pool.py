@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.differs.firewall import firewall_writes, left_behind, rule_writes
+from phoenix_worker.core.differs.tags import hangs_on_case
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.firewall import Act, FirewallState
 from phoenix_worker.core.model.observation import Presence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def with_surroundings(
     proxmox: Proxmox, declaration: Declaration, seen: Observation, *, new: bool = False
 ) -> Observation:
-    """Look at what of it is declared: two calls with a firewall, one with a pool.
+    """Look at what of it is declared: two calls with a firewall, one with a pool, one where the case of tags decides.
 
     Of what this job has made just now only the rules are read, which a clone has from its template; whether it is on
     is said anyhow, which costs no more than to ask. Its pool was in the order.
@@ -34,6 +35,8 @@ def with_surroundings(
         seen = replace(seen, firewall=proxmox.firewall(seen.node, seen.ctid, option=not new))
     if declaration.pool is not None and not new:
         seen = replace(seen, pool=proxmox.pool_of(seen.ctid, declaration.pool))
+    if hangs_on_case(declaration, seen):
+        seen = replace(seen, tags_keep_case=proxmox.tags_keep_case())
     return seen
 
 

@@ -190,7 +190,6 @@ InterfaceName = Annotated[
 Tag = Annotated[
     str,
     Matching(r"[A-Za-z0-9_][A-Za-z0-9_+.-]*", "a tag", "Use letters, digits, _, -, + and dots."),
-    AfterValidator(str.lower),
 ]
 ScriptName = Annotated[
     str, Matching(r"[\w+-][\w.+-]*", "the name of a feature", "Use letters, digits, dots, hyphens and underscores.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.ports import Storage, Volume
 from phoenix_worker.proxmox.translate import Request
 
@@ -35,6 +36,13 @@ class Offers:
         """Ask `GET /nodes/N/network`; `any_bridge` names those of Open vSwitch and SDN's VNets too."""
         request = Request("GET", f"nodes/{node}/network", f"list the bridges of {node}", "SDN.Use on the bridges")
         return frozenset(str(row["iface"]) for row in self._connection.call(request, type="any_bridge"))
+
+    def tags_keep_case(self) -> bool:
+        """Ask `GET /cluster/options` for the datacenter's `tag-style`, which everybody may see."""
+        options = self._connection.call(Request("GET", "cluster/options", "read how the datacenter treats tags"))
+        style = options.get("tag-style") or {}
+        parts = property_string.parse(style) if isinstance(style, str) else style
+        return str(parts.get("case-sensitive") or 0) == "1"
 
     def volumes(self, node: str, storage: str) -> list[Volume]:
         """Ask `GET …/storage/STORAGE/content`."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from phoenix_producer.contract import Change
 from phoenix_worker.core.differs import firewall, volumes
 from phoenix_worker.core.differs.root_only import RootChanges, applied, root_diff
+from phoenix_worker.core.differs.tags import tag_change, wanted_tags
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.marker import LINKED, Marker, Stage, without_marker, write_marker
 from phoenix_worker.core.model.os_templates import file_name
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.firewall import RuleWrite
     from phoenix_worker.core.model.observation import Observation
 
-TAG = "phoenix"
-"""For people; it proves nothing."""
 ADOPTED = "adopted"
 """The creation id of a container that we did not make."""
 PENDING_KEYS = frozenset({"features", "nameserver"})
@@ -86,7 +85,9 @@ def creation_config(declaration: Declaration, marker: Marker) -> dict[str, str]:
 
     With a marker whose stage is `configured`, what is created so needs no change afterwards.
     """
-    config = _declared_keys(declaration, {}, fresh=True)
+    config = _declared_keys(declaration, {}, fresh=True) | {
+        "tags": wanted_tags(declaration.tags, "", case_sensitive=True)
+    }
     config["description"] = write_marker(marker, without_marker(declaration.description or ""))
     extra = volumes.new_volumes(declaration, {})
     # With volumes Proxmox wants the root disk's size too; this is its own default.
@@ -109,6 +110,7 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     marker, ours = observation.marker, observation.is_ours
     wanted = _declared_keys(declaration, present, fresh=ours and marker is not None and marker.stage is Stage.MADE)
     put = {key: value for key, value in wanted.items() if not _same(key, value, present.get(key))}
+    put |= tag_change(declaration.tags, present.get("tags", ""), case_sensitive=observation.tags_keep_case)
     put |= volumes.new_volumes(declaration, present)
     notes = _notes(declaration, observation)
     seal_put, seal_delete = _seal_repair(declaration, observation)
@@ -155,7 +157,6 @@ def _declared_keys(declaration: Declaration, present: dict[str, str], *, fresh: 
         "net0": _net0(declaration, present.get("net0", ""), fresh=fresh),
         "nameserver": " ".join(declaration.network.nameservers) if declaration.network else "",
         "features": _features(declaration, present.get("features", "")),
-        "tags": _tags(declaration, present.get("tags", "")),
     }
     if not declaration.is_template:
         wanted["onboot"] = _text(declaration.start_at_boot)
@@ -172,8 +173,6 @@ def _same(key: str, wanted: str, present: str | None) -> bool:
         return key == "onboot" and wanted == "0"
     if key in {"net0", "features", "startup"}:
         return property_string.parse(wanted, "order") == property_string.parse(present, "order")
-    if key == "tags":
-        return _tag_set(wanted) == _tag_set(present)
     return wanted.split() == present.split()
 
 
@@ -221,15 +220,6 @@ def _features(declaration: Declaration, present: str) -> str:
     declared = property_string.parse(",".join(declaration.features))
     new = old | {name: value for name, value in declared.items() if value != "0" or name in old}
     return property_string.render(new, "") if new != old else present
-
-
-def _tags(declaration: Declaration, present: str) -> str:
-    tags = _tag_set(present) if declaration.tags is None else {tag.lower() for tag in declaration.tags}
-    return ";".join(sorted(tags | {TAG}))
-
-
-def _tag_set(tags: str) -> set[str]:
-    return {tag.lower() for tag in tags.replace(";", " ").replace(",", " ").split()}
 
 
 def _notes(declaration: Declaration, observation: Observation) -> str | None:

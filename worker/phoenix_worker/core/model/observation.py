@@ -38,6 +38,8 @@ class Observation:
     """None when it was not looked at."""
     pool: str | None = None
     """Nothing when it is in none; None when it was not looked at."""
+    tags_keep_case: bool = False
+    """Whether tags that differ in case alone are two, by the datacenter; looked at where it matters."""
 
     @property
     def marker(self) -> Marker | None:

@@ -172,6 +172,9 @@ class Proxmox(Protocol):
     def bridges(self, node: str) -> frozenset[str]:
         """Return the bridges of a node that we may use."""
 
+    def tags_keep_case(self) -> bool:
+        """Return whether the datacenter tells tags apart that differ in case alone."""
+
     def volumes(self, node: str, storage: str) -> list[Volume]:
         """Return all that a storage holds and that we may see."""
 

@@ -1,0 +1,35 @@
+"""Nobody's case is changed, and nothing is merged that the datacenter tells apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from phoenix_worker.core.differs.diff import diff
+from tests.support.declared import DECLARED, seen
+
+LOWER, CASED = "ca;infra;phoenix", "ca;Infra;phoenix"
+
+
+@pytest.mark.parametrize("keep_case", [False, True], ids=["case says nothing", "case matters"])
+@pytest.mark.parametrize(
+    ("declared", "present", "wanted"),
+    [
+        (("ca", "Infra"), LOWER, (None, CASED)),
+        (("ca", "Infra"), CASED, (None, None)),
+        (("Prod", "prod"), "Prod;phoenix", (None, "phoenix;Prod;prod")),
+        (None, "Theirs;theirs", ("phoenix;theirs", "phoenix;Theirs;theirs")),
+        (None, "Theirs", ("phoenix;Theirs", "phoenix;Theirs")),
+        (None, "Theirs;phoenix", (None, None)),
+        (None, "Theirs;Phoenix", (None, "Phoenix;phoenix;Theirs")),
+        ((), "Theirs;phoenix", ("phoenix", "phoenix")),
+        (("new",), "Theirs,phoenix", ("new;phoenix", "new;phoenix")),
+    ],
+)
+def test_tags(
+    declared: tuple[str, ...] | None, present: str, wanted: tuple[str | None, ...], *, keep_case: bool
+) -> None:
+    observed = replace(seen(tags=present), tags_keep_case=keep_case)
+    put = diff(replace(DECLARED, tags=declared), observed).put
+    assert put == ({} if wanted[keep_case] is None else {"tags": wanted[keep_case]})
