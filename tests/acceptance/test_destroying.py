@@ -144,3 +144,25 @@ def test_killed_around_its_requests_to_proxmox_it_is_destroyed_once(
     kinds = [interval.kind for interval in product.simulator.intervals()]
     assert kinds == ["vzshutdown", "vzdestroy"]
     assert product.status(103) == "absent"
+
+
+def test_what_forbids_it_is_seen_before_it_is_stopped(product: Product) -> None:
+    pve = product.simulator.pve
+    product.declare({900: template(), **{ctid: container(ctid) for ctid in (103, 104, 105, 106)}})
+    product.start_worker(PHOENIX_PATIENCE="1", PHOENIX_SCRATCH_CTIDS="9000-9099")
+    for ctid in (103, 104, 105, 106):
+        product.ensure(ctid)
+    product.simulator.do(pve.ct(103).config.update, {"protection": 1})
+    product.simulator.set(pve.ct(104), ha_state="started")
+    product.simulator.set(pve.ct(105), lock="backup")
+    product.simulator.do(pve.ct(900).config.update, {"protection": 1})
+    written = len(product.writes())
+    for ctid, cause in {103: "protected", 104: "ha-managed", 105: "locked", 900: "protected"}.items():
+        failure = refused(product, ctid)
+        assert failure.cause == cause, told(failure)
+        assert failure.remedy
+    assert failure_of(product.producer.rebuild(900)).cause == "protected"
+    product.simulator.do(pve.lose_quorum)
+    assert refused(product, 106).cause == "no-quorum"
+    assert len(product.writes()) == written
+    assert [product.status(ctid) for ctid in (103, 104, 105, 106)] == ["running"] * 4

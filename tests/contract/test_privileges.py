@@ -73,6 +73,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "start": [lambda door, _: door.start(NODE, 103)],
     "convert_to_template": [lambda door, _: door.convert_to_template(NODE, 108)],
     "privileges": [lambda door, _: door.privileges("/vms")],
+    "need_quorum": [lambda door, _: door.need_quorum("destroy CT 107")],
     "destroy": [lambda door, _: door.destroy(NODE, 107)],
 }
 SHOWS_LESS = {"Pool.Audit", "Sys.Audit", "Datastore.Audit"}

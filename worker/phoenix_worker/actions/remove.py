@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.look import look, permit
+from phoenix_worker.core.allowed.forbidden import refuse_forbidden
 from phoenix_worker.core.allowed.linked import linked_by_name, may_be_linked, storages_of
 from phoenix_worker.core.allowed.ownership import Action, Purpose, may_destroy, may_drop_snapshots, refuse_linked
 from phoenix_worker.core.model.errors import PermanentError, TransientError
@@ -101,7 +102,10 @@ def removal_line(seen: Observation) -> str:
 
 def _stop(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
     seen = _look(task, declaration, purpose)
-    return recover.posted(task.proxmox.stop(declaration.node, declaration.ctid) if seen.running else None)
+    if not seen.running:
+        return recover.posted(None)
+    task.proxmox.need_quorum(f"{purpose} CT {declaration.ctid} on {declaration.node}")
+    return recover.posted(task.proxmox.stop(declaration.node, declaration.ctid))
 
 
 def _delete(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
@@ -127,4 +131,5 @@ def may_go(task: PhoenixTask, declaration: Declaration, seen: Observation, verdi
     """Raise PermanentError unless what stands at a CTID may be destroyed, or nothing does."""
     allowed = verdict.action in {Action.DESTROY, Action.NOTHING}
     permit(allowed, verdict, f"{purpose} CT {declaration.ctid}")
+    refuse_forbidden(seen, purpose)
     refuse_linked(seen, linked_clones(task, declaration, seen), purpose)

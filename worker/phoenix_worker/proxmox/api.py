@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.allowed.grants import ALL_GUESTS
@@ -14,7 +15,6 @@ from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.cluster_resources import Offers
 from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
-from phoenix_worker.proxmox.quorum import refuse_without_quorum
 from phoenix_worker.proxmox.task_lists import TaskLists
 from phoenix_worker.proxmox.translate import Request, error_of_task
 from phoenix_worker.proxmox.upid import Upid
@@ -65,7 +65,8 @@ class ProxmoxApi(Offers, Surroundings, TaskLists):
         running = status["status"] == "running"
         waiting = self.call(Request("GET", f"{base}/pending", doing, needs)) if pending and running else ()
         keys = tuple(line["key"] for line in waiting if "pending" in line or "delete" in line)
-        return Observation(ctid, node, Presence.HERE, seen.config, seen.digest, running, keys)
+        managed = bool(int((status.get("ha") or {}).get("managed") or 0))
+        return replace(seen, running=running, ha_managed=managed, pending=keys)
 
     def observe_template(self, node: str, ctid: int, *, elsewhere: bool = True) -> Observation:
         """Look at a template in one call, `GET …/config`, when it is there."""
@@ -179,13 +180,13 @@ class ProxmoxApi(Offers, Surroundings, TaskLists):
             f"convert CT {ctid} on {node} to a template",
             f"VM.Allocate on /vms/{ctid}",
         )
-        refuse_without_quorum(self.call, request.doing)
+        self.need_quorum(request.doing)
         self._unless(known.ALREADY_TEMPLATE, request)
 
     def destroy(self, node: str, ctid: int) -> str:
         """Ask for quorum, then delete a container by `DELETE …/lxc/ID` with `destroy-unreferenced-disks`."""
         request = Request("DELETE", _ct(node, ctid), f"destroy CT {ctid} on {node}", f"VM.Allocate on /vms/{ctid}")
-        refuse_without_quorum(self.call, request.doing)
+        self.need_quorum(request.doing)
         return str(self.call(request, **{"destroy-unreferenced-disks": 1}))
 
     def snapshots(self, node: str, ctid: int) -> list[str]:

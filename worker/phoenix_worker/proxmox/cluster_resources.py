@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.ports import Storage, Volume
+from phoenix_worker.proxmox.quorum import refuse_without_quorum
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Offers:
         """Ask `GET /nodes/N/network`; `any_bridge` names those of Open vSwitch and SDN's VNets too."""
         request = Request("GET", f"nodes/{node}/network", f"list the bridges of {node}", "SDN.Use on the bridges")
         return frozenset(str(row["iface"]) for row in self._connection.call(request, type="any_bridge"))
+
+    def need_quorum(self, doing: str) -> None:
+        """Ask for quorum, before what Proxmox would do without it, and before the first step that leads to it."""
+        refuse_without_quorum(self._connection.call, doing)
 
     def tags_keep_case(self) -> bool:
         """Ask `GET /cluster/options` for the datacenter's `tag-style`, which everybody may see."""

@@ -193,6 +193,8 @@ def stop(
     def act() -> dict[str, Any]:
         _, verdict = look(self, declaration, adopt=adopted)
         permit(may_stop(verdict), verdict, f"stop CT {ctid}")
+        if declaration.is_template:
+            self.proxmox.need_quorum(f"convert CT {ctid} on {declaration.node} to a template")
         return recover.posted(self.proxmox.stop(declaration.node, ctid))
 
     posted = self.once(

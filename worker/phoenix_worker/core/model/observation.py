@@ -32,6 +32,8 @@ class Observation:
     config: dict[str, str] = field(default_factory=dict)
     digest: str = ""
     running: bool = False
+    ha_managed: bool = False
+    """Whether it is an HA resource; looked up with `running`."""
     pending: tuple[str, ...] = ()
     """Keys of the configuration that wait for the container's next start."""
     firewall: FirewallState | None = None

@@ -145,6 +145,9 @@ class Proxmox(Protocol):
     def convert_to_template(self, node: str, ctid: int) -> None:
         """Begin the conversion to a template. It ends unseen: observe until the flag and the base volume show."""
 
+    def need_quorum(self, doing: str) -> None:
+        """Raise TransientError while the cluster has no quorum; `doing` completes "Unable to …"."""
+
     def destroy(self, node: str, ctid: int) -> str:
         """Delete a container and every disk of its id, referenced or not; returns the UPID."""
 

@@ -1,0 +1,40 @@
+"""What forbids that a container is destroyed, seen before it is stopped: protection, HA, and locks.
+
+Proxmox looks at them when it is asked to delete: a running one would be stopped for nothing by then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.observation import Presence
+
+if TYPE_CHECKING:
+    from phoenix_worker.core.allowed.ownership import Purpose
+    from phoenix_worker.core.model.observation import Observation
+
+
+def refuse_forbidden(seen: Observation, purpose: Purpose) -> None:
+    """Raise PermanentError for what is protected or under HA, and TransientError for what somebody has locked."""
+    if seen.presence is not Presence.HERE:
+        return
+    subject, ctid = f"Unable to {purpose} CT {seen.ctid} on {seen.node}", seen.ctid
+    if seen.config.get("protection") == "1":
+        raise PermanentError(
+            f"{subject}: it is protected.",
+            cause="protected",
+            remedy=f"Switch its protection off: `pct set {ctid} --protection 0`.",
+        )
+    if seen.ha_managed:
+        raise PermanentError(
+            f"{subject}: it is an HA resource.",
+            cause="ha-managed",
+            remedy=f"Take it out of the HA resources first: `ha-manager remove ct:{ctid}`.",
+        )
+    if seen.lock:
+        raise TransientError(
+            f"{subject}: it is locked ({seen.lock}).",
+            cause="locked",
+            remedy=f"If no task is running on it, run on {seen.node}: `pct unlock {ctid}`.",
+        )
