@@ -122,6 +122,17 @@ class PhoenixTask(DurableTask):
             return
         self._succeeded(step, self.wait_for_task(posted["upid"], doing, kind=kind), doing)
 
+    def wait_for_power(self, declaration: Declaration, posted: dict[str, Any], *, running: bool) -> None:
+        """Wait until a container runs, or is stopped, whatever the task that was to bring it about has said."""
+        if not posted["upid"]:
+            return
+        node, ctid, state = declaration.node, declaration.ctid, "running" if running else "stopped"
+        if self.read(f"power-{state}", lambda: self.proxmox.observe(node, ctid, elsewhere=False).running) is running:
+            return
+        watch = {"power": state, "node": node, "ctid": str(ctid), "class": f"power {state} {node}"}
+        end = self.wait(f"power/{posted['upid']}", f"Proxmox: CT {ctid} on {node} is {state}", watch=watch)
+        self._succeeded(StepName.START if running else StepName.STOP, end, f"see CT {ctid} {state}")
+
     def wait_until_template(self, declaration: Declaration, *, since: float) -> None:
         """Wait until a container is a template: the conversion has no UPID, and may fail unseen."""
         node, ctid = declaration.node, declaration.ctid

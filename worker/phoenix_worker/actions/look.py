@@ -84,10 +84,14 @@ def looked_just_now(steps: Sequence[Mapping[str, Any]], ctid: int, now: float) -
     Nothing but that look, and a change that Proxmox refuses when anything else was changed since, lies between the
     new container and its start; a look more would be the ninth call for a new container: `docs/adr/0008-…`.
     """
-    own = [step["name"] for step in steps if step["ctid"] == ctid]
-    if not MAKING & set(own) or (steps[-1]["name"], steps[-1]["ctid"]) != (StepName.CONFIGURE, ctid):
+    if not is_new(steps, ctid) or (steps[-1]["name"], steps[-1]["ctid"]) != (StepName.CONFIGURE, ctid):
         return False
     return abs(now - float(steps[-1]["started"])) <= _MOMENT
+
+
+def is_new(steps: Sequence[Mapping[str, Any]], ctid: int) -> bool:
+    """Return whether this job has made it."""
+    return any(step["ctid"] == ctid and step["name"] in MAKING for step in steps)
 
 
 def template_there(task: PhoenixTask, template: Declaration) -> tuple[bool, tuple[str, ...]]:

@@ -28,6 +28,11 @@ def upid_of(entry: dict[str, Any]) -> str | None:
     return upid or None
 
 
+def started_by_itself(entry: dict[str, Any]) -> bool:
+    """Return whether the task of a journal entry has started the container, and not only asked HA to do so."""
+    return ":vzstart:" in entry["upid"]
+
+
 def find_clone(proxmox: Proxmox, order: CloneOrder, creation: str, when: float) -> dict[str, Any] | None:
     """Find a clone that was asked for at `when`. A clone carries our marker from its first moment."""
     made = _made(proxmox, order.node, order.ctid, creation, tasks_of=order.source, kind="vzclone", when=when)

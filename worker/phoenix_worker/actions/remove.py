@@ -36,6 +36,7 @@ def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dic
         upid=recover.upid_of,
     )
     task.wait_until_done(StepName.STOP, stopped, f"stop CT {ctid} on {node}", kind=f"vzshutdown {node}")
+    task.wait_for_power(declaration, stopped, running=False)
     posted: dict[str, Any] = task.once(
         StepName.DESTROY,
         lambda: _delete(task, declaration, purpose),

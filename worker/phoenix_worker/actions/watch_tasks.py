@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.ports import NodeShell, Proxmox
 
 _CLOCK_SKEW = 5.0
+_POWER_LIMIT = 180.0
+"""Seconds after which a container that did not start or stop never will; HA takes about 18 s."""
 _CONVERSION_LIMIT = 60.0
 """Seconds after which a conversion that shows nowhere has failed; a real one takes about 0.04 s."""
 
@@ -33,7 +35,7 @@ class Probe:
 
     def __call__(self, watch: Mapping[str, str], elapsed: float) -> Look:
         """Look once; `elapsed` is the seconds that the job has been watched."""
-        what = watch.get("upid") or watch.get("run") or f"{watch['node']}/{watch['template']}/{watch['after']}"
+        what = watch.get("upid") or watch.get("run") or " ".join(watch.values())
         try:
             seen = self._look(watch, elapsed)
         except PermanentError as error:
@@ -49,6 +51,8 @@ class Probe:
     def _look(self, watch: Mapping[str, str], elapsed: float) -> Look:
         if "upid" in watch:
             return Look(self._task(watch["upid"]))
+        if "power" in watch:
+            return Look(self._power(watch["node"], int(watch["ctid"]), watch["power"], elapsed))
         if "run" in watch:
             return script_seen(self._proxmox, self._shell, watch, elapsed)
         return Look(self._conversion(watch["node"], int(watch["template"]), float(watch["after"]), elapsed))
@@ -58,6 +62,20 @@ class Probe:
         if end is None:
             return None
         return {"done": end.succeeded, "exit": end.exit_status, "log": list(end.log_tail)}
+
+    def _power(self, node: str, ctid: int, wanted: str, elapsed: float) -> dict[str, Any] | None:
+        """Look at the state itself: a task may end well that only asked somebody else, such as HA, for it."""
+        running = self._proxmox.observe(node, ctid, elsewhere=False).running
+        if running is (wanted == "running"):
+            return {"done": True, "exit": "OK", "log": []}
+        if elapsed <= _POWER_LIMIT:
+            return None
+        error = PermanentError(
+            f"CT {ctid} on {node} is not {wanted} {_POWER_LIMIT:g} s after Proxmox's task ended well.",
+            cause="power-state",
+            remedy=f"See on {node}: `pct status {ctid}`, its log, and for an HA resource `ha-manager status`.",
+        )
+        return _error(error, error.message)
 
     def _conversion(self, node: str, ctid: int, after: float, elapsed: float) -> dict[str, Any] | None:
         if self._proxmox.observe_template(node, ctid).is_template:

@@ -32,7 +32,7 @@ from phoenix_producer.contract import (
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.configure import converge, grow
 from phoenix_worker.actions.feasibility import refuse_what_cannot_change, refuse_what_cannot_work
-from phoenix_worker.actions.look import look, looked_just_now, permit, refuse_if_taken, survey, template_there
+from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, refuse_if_taken, survey, template_there
 from phoenix_worker.actions.make import Sending, make, make_clone
 from phoenix_worker.actions.orders import clone_order, create_order
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template
@@ -163,6 +163,8 @@ def start(
     )
     kind = f"vzstart {declaration.node} {declaration.clone_from or declaration.os_template}"
     self.wait_until_done(StepName.START, posted, f"start CT {ctid} on {declaration.node}", kind=kind)
+    if not recover.started_by_itself(posted) or not is_new(self.steps_done(), ctid):
+        self.wait_for_power(declaration, posted, running=True)
     return self.step(StepName.START, ctid, posted["at"], upid=posted["upid"])
 
 
@@ -206,6 +208,7 @@ def stop(
     self.wait_until_done(
         StepName.STOP, posted, f"stop CT {ctid} on {declaration.node}", kind=f"vzshutdown {declaration.node}"
     )
+    self.wait_for_power(declaration, posted, running=False)
     return self.step(StepName.STOP, ctid, posted["at"], upid=posted["upid"])
 
 
