@@ -125,3 +125,13 @@ def test_a_disk_without_a_limit_is_not_grown(product: Product) -> None:
     result = product.ensure(103)
     assert "its root disk is without limit, the catalog declares 16 GiB, and a disk cannot shrink" in result.needs_rebuild[0]
     assert "PUT /resize" not in writes_to(product, 103)
+
+
+def test_a_file_system_that_did_not_grow_is_a_warning(product: Product) -> None:
+    said = "Failed to update the container's filesystem: command 'resize2fs /dev/loop0' failed: exit code 1"
+    product.declare({900: template(), 103: container(103, storage_size_gb=16), 104: container(104, storage_size_gb=16)})
+    product.start_worker()
+    assert product.ensure(104).warnings == ()
+    product.simulator.set(product.simulator.pve, not_grown=("resize2fs 1.47.2 (1-Jan-2025)", said))
+    (warning,) = product.ensure(103).warnings
+    assert warning.startswith(f"Disk rootfs of CT 103 on pve1 has 16 GiB now, but its file system did not grow: {said}")

@@ -113,14 +113,18 @@ class PhoenixTask(DurableTask):
         end: dict[str, Any] = self.wait(f"upid/{upid}", f"Proxmox: {doing}", watch={"upid": upid, "class": kind})
         return end
 
-    def wait_until_done(self, step: StepName | str, posted: dict[str, Any], doing: str, *, kind: str) -> None:
-        """Wait for what a step posted. Raises PermanentError, in Proxmox's words, unless it succeeded.
+    def wait_until_done(self, step: StepName | str, posted: dict[str, Any], doing: str, *, kind: str) -> list[str]:
+        """Wait for what a step posted; return what was read of its log.
+
+        Raises PermanentError, in Proxmox's words, unless it succeeded.
 
         A task that failed for a passing reason is forgotten, so that the step is done anew: TransientError.
         """
         if not posted["upid"]:
-            return
-        self._succeeded(step, self.wait_for_task(posted["upid"], doing, kind=kind), doing)
+            return []
+        end = self.wait_for_task(posted["upid"], doing, kind=kind)
+        self._succeeded(step, end, doing)
+        return list(end["log"])
 
     def wait_for_power(self, declaration: Declaration, posted: dict[str, Any], *, running: bool) -> None:
         """Wait until a container runs, or is stopped, whatever the task that was to bring it about has said."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.allowed.ownership import Verdict
     from phoenix_worker.core.model.observation import Observation
+
+
+_NOT_GROWN = re.compile(r"\b(failed|denied|unable to|can't|cannot)\b", re.IGNORECASE)
+"""In the log of a resize that ended well: what went wrong with the file system."""
 
 
 def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> dict[str, Any]:
@@ -65,8 +70,8 @@ def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:
         )
 
 
-def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: int) -> None:
-    """Grow a disk, `rootfs` or `mpN`, and wait for it."""
+def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: int) -> tuple[str, ...]:
+    """Grow a disk, `rootfs` or `mpN`, and wait for it. Warns of a file system that did not grow with it."""
     node, ctid = declaration.node, declaration.ctid
 
     def grown(_: float) -> dict[str, Any] | None:
@@ -80,6 +85,12 @@ def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: int) -
         upid=recover.upid_of,
     )
     what = "the root disk" if disk == "rootfs" else disk
-    task.wait_until_done(
+    log = task.wait_until_done(
         f"resize-{disk}", posted, f"grow {what} of CT {ctid} on {node} to {size_gb} GiB", kind=f"resize {node}"
     )
+    return tuple(
+        f"Disk {disk} of CT {ctid} on {node} has {size_gb} GiB now, but its file system did not grow: {line.strip()} "
+        f"Stop it, then run `resize2fs` (ext4) or `xfs_growfs` on its volume on {node}."
+        for line in log
+        if _NOT_GROWN.search(line)
+    )[:1]

@@ -221,7 +221,10 @@ class ProxmoxApi(Offers, Surroundings, TaskLists):
         return None if status is None else status["status"] == "running"
 
     def task_end(self, upid: str) -> TaskEnd | None:
-        """Ask `GET …/tasks/UPID/status`; the log is read only for a failure, page by page, and its tail kept."""
+        """Ask `GET …/tasks/UPID/status`; of a failure and of a resize the log is read, page by page; its tail is kept.
+
+        A resize ends `OK` although the file system did not grow, which shows in its log alone.
+        """
         task = Upid.parse(upid)
         base = f"nodes/{task.node}/tasks/{upid}"
         needs = f"Sys.Audit on /nodes/{task.node}"
@@ -229,7 +232,11 @@ class ProxmoxApi(Offers, Surroundings, TaskLists):
         if status["status"] != "stopped":
             return None
         end = TaskEnd(status.get("exitstatus", "unexpected status"))
-        return end if end.succeeded else TaskEnd(end.exit_status, self._log_tail(base, upid, needs))
+        return (
+            end
+            if end.succeeded and task.kind != "resize"
+            else TaskEnd(end.exit_status, self._log_tail(base, upid, needs))
+        )
 
     def abort(self, upid: str) -> None:
         """Stop a task by `DELETE …/tasks/UPID`. An aborted clone or create takes its container and locks with it."""

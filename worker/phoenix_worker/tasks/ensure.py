@@ -136,9 +136,10 @@ def configure(
     """Change what is not as declared, and grow the disks."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     done = self.once(StepName.CONFIGURE, lambda: converge(self, declaration, adopted=adopted))
+    warnings = list(done["warnings"])
     for disk, size_gb in done["grow"].items():
-        grow(self, declaration, disk, size_gb)
-    told = {kind: done[kind] for kind in ("changes", "pending", "needs_rebuild", "warnings")}
+        warnings += grow(self, declaration, disk, size_gb)
+    told = {kind: done[kind] for kind in ("changes", "pending", "needs_rebuild")} | {"warnings": warnings}
     return self.step(StepName.CONFIGURE, ctid, done["at"], **told)
 
 

@@ -185,7 +185,7 @@ class Proxmox(Protocol):
         """Return whether a guest that is not in the catalog runs; None when no guest has this id."""
 
     def task_end(self, upid: str) -> TaskEnd | None:
-        """Return how a task ended, with the tail of its log unless it succeeded; None while it runs."""
+        """Return how a task ended, with the tail of its log if it failed or was a resize; None while it runs."""
 
     def task_failure(self, doing: str, end: TaskEnd) -> TransientError | PermanentError:
         """Say what a failed task means, as for a refused request; `doing` completes "Unable to …"."""
