@@ -123,7 +123,10 @@ def test_a_disk_without_a_limit_is_not_grown(product: Product) -> None:
     stand(product, 103, running=True, description=notes(103), rootfs="local-lvm:subvol-103-disk-0,size=0T")
     product.start_worker()
     result = product.ensure(103)
-    assert "its root disk is without limit, the catalog declares 16 GiB, and a disk cannot shrink" in result.needs_rebuild[0]
+    assert (
+        "its root disk is without limit, the catalog declares 16 GiB, and a disk cannot shrink"
+        in result.needs_rebuild[0]
+    )
     assert "PUT /resize" not in writes_to(product, 103)
 
 

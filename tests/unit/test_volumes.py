@@ -95,13 +95,3 @@ def test_a_creation_orders_them_with_the_root_disk_that_proxmox_wants_then(
     config = creation_config(root, MARKER)
     disks = {key: value for key, value in config.items() if key in {"storage", "rootfs", "mp0", "mp1"}}
     assert disks == {"rootfs": rootfs, "mp0": "tank:8,mp=/srv/data", "mp1": "fast:1,mp=/var/log"}
-
-
-def test_a_disk_without_a_limit_is_larger_than_any_size() -> None:
-    boundless = {"rootfs": "local-lvm:subvol-103-disk-0,size=0T", "mp0": MP_DATA.replace("8G", "0T")}
-    observed = seen(**boundless, mp1=MP_LOGS, unprivileged="1")
-    assert not diff(HOLDING, observed)
-    assert [line.partition(", the catalog")[0] for line in needs_rebuild(HOLDING, observed)] == [
-        "CT 103 stays as it is: its root disk is without limit",
-        "CT 103 stays as it is: its volume /srv/data is without limit",
-    ]
