@@ -16,6 +16,7 @@ class Corners(FakePve):  # type: ignore[misc] # fakepve publishes no types
     tags_case_sensitive = False
     """The datacenter's `tag-style`: whether the case of tags is kept, or all are written small."""
 
+    creates: list[dict[str, Any]]
     not_grown: tuple[str, ...] = ()
     """What the log of a resize says whose file system did not grow; its task ends `OK` all the same."""
 
@@ -45,6 +46,10 @@ class Corners(FakePve):  # type: ignore[misc] # fakepve publishes no types
         tags = values.get("tags")
         if tags and self.tags_case_sensitive:
             self.ct(ctid).config["tags"] = ";".join(sorted({tag for tag in re.split(r"[;, ]+", str(tags)) if tag}))
+
+    def _spell_tags(self, created: Any) -> None:
+        orders = {int(order["vmid"]): order for order in self.creates}
+        self._write_tags(created.vmid, orders[created.vmid])
 
     async def _lxc_resize(self, user: str, v: dict[str, Any]) -> Any:
         disk = parse_mount(self.ct(int(v["vmid"])).config[v["disk"]])

@@ -298,10 +298,6 @@ class StrictPve(Corners, StrictFirewall):
             if self.storages[storage]["type"] == "zfspool":
                 clone.config[key] = clone.config[key].replace(f"{storage}:", f"{storage}:{name}/", 1)
 
-    def _spell_tags(self, created: Any) -> None:
-        orders = {int(order["vmid"]): order for order in self.creates}
-        self._write_tags(created.vmid, orders[created.vmid])
-
     def _refuse_used_bases(self, ctid: int) -> None:
         """Fail as `PVE::Storage::vdisk_free` does. LVM-thin lets a base go that clones were made of."""
         bases = [mount["volume"] for _, mount in self.ct(ctid).volumes()]

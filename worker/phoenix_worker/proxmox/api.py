@@ -248,27 +248,6 @@ class ProxmoxApi(Offers, Surroundings, TaskLists):
         """Say what a task that failed means, read by the same table as answers. `doing` completes "Unable to …"."""
         return error_of_task(doing, end)
 
-    def os_templates(self, node: str, storage: str) -> frozenset[str]:
-        """Look in `GET …/storage/STORAGE/content`."""
-        request = Request(
-            "GET",
-            f"nodes/{node}/storage/{storage}/content",
-            f"list the OS templates on {storage} of {node}",
-            f"Datastore.Audit on /storage/{storage}",
-        )
-        return frozenset(str(entry["volid"]) for entry in self.call(request, content="vztmpl"))
-
-    def appliances(self, node: str) -> frozenset[str]:
-        """Ask `GET …/aplinfo`. An entry without a name is one that nobody can download."""
-        request = Request("GET", f"nodes/{node}/aplinfo", f"read the index of OS templates on {node}")
-        return frozenset(str(entry["template"]) for entry in self.call(request) if "template" in entry)
-
-    def download_os_template(self, node: str, volume: str) -> str:
-        """Download by `POST …/aplinfo`."""
-        storage, name = volume.partition(":")[0], volume.rpartition("/")[2]
-        doing, needs = f"download {volume} to {node}", f"Datastore.AllocateTemplate on /storage/{storage}"
-        return str(self.call(Request("POST", f"nodes/{node}/aplinfo", doing, needs), storage=storage, template=name))
-
     def pool_of(self, ctid: int, expected: str) -> str:
         """Ask `GET /pools?poolid=…` for its members; for one that is not among them, ask `/cluster/resources`.
 

@@ -59,6 +59,31 @@ class Offers:
         )
         return [_volume(entry) for entry in self._connection.call(request)]
 
+    def os_templates(self, node: str, storage: str) -> frozenset[str]:
+        """Look in `GET …/storage/STORAGE/content`."""
+        request = Request(
+            "GET",
+            f"nodes/{node}/storage/{storage}/content",
+            f"list the OS templates on {storage} of {node}",
+            f"Datastore.Audit on /storage/{storage}",
+        )
+        return frozenset(str(entry["volid"]) for entry in self._connection.call(request, content="vztmpl"))
+
+    def appliances(self, node: str) -> frozenset[str]:
+        """Ask `GET …/aplinfo`. An entry without a name is one that nobody can download."""
+        request = Request("GET", f"nodes/{node}/aplinfo", f"read the index of OS templates on {node}")
+        return frozenset(str(entry["template"]) for entry in self._connection.call(request) if "template" in entry)
+
+    def download_os_template(self, node: str, volume: str) -> str:
+        """Download by `POST …/aplinfo`."""
+        storage, name = volume.partition(":")[0], volume.rpartition("/")[2]
+        doing, needs = f"download {volume} to {node}", f"Datastore.AllocateTemplate on /storage/{storage}"
+        return str(
+            self._connection.call(
+                Request("POST", f"nodes/{node}/aplinfo", doing, needs), storage=storage, template=name
+            )
+        )
+
 
 def _volume(entry: dict[str, Any]) -> Volume:
     owner = entry.get("vmid")
