@@ -25,10 +25,11 @@ if TYPE_CHECKING:
         ProgressKind,
     )
     from phoenix_producer.plans import Action, Drift, Part, Plan, Why
-    from phoenix_producer.standing import Exists, Standing
+    from phoenix_producer.standing import Address, Exists, Standing
 
 __all__ = [
     "Action",
+    "Address",
     "Cancelled",
     "ContractError",
     "DesiredState",
@@ -78,6 +79,7 @@ _MODULES = {
         "Why",
     ),
     "phoenix_producer.standing": (
+        "Address",
         "Exists",
         "Standing",
     ),

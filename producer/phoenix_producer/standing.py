@@ -23,6 +23,15 @@ class Exists(StrEnum):
     """Proxmox does not show it to us; `problem` says why."""
 
 
+class Address(Answer):
+    """Where a container can be reached."""
+
+    interface: str
+    """Its name in the container, such as `eth0`."""
+    address: str
+    prefix: int
+
+
 class Standing(Answer):
     """A CTID: what is declared, what exists, and how the two differ."""
 
@@ -36,6 +45,10 @@ class Standing(Answer):
     """Where it stands, or is declared to stand."""
     exists: Exists
     running: bool = False
+    addresses: tuple[Address, ...] = ()
+    """The fixed addresses of its configuration, whether it runs or not; those of DHCP and SLAAC are not told.
+
+    Empty where an ensure would be refused, and of templates, which never run."""
     differs: tuple[str, ...] = ()
     """Configuration keys that are not as declared, in Proxmox's own spelling."""
     pending_restart: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from typer.testing import CliRunner
 
-from phoenix_producer import Exists
+from phoenix_producer import Address, Exists
 from phoenix_producer.cli.phoenix_lxc import app
 from tests.acceptance.scenes import in_line, notes, stand, waits_for_task
 from tests.acceptance.test_cancelling import FOR_EVER, is_told
@@ -80,6 +80,17 @@ def test_an_ensure_that_is_cancelled_elsewhere_ends_with_clear_words(product: Pr
     assert ensuring.returncode == 1
     assert shown.splitlines()[-1].endswith("  103  cancelled")
     assert complaint.startswith(f"103  cancelled: Job {job['id']} was cancelled.\n")
+
+
+def test_status_tells_the_fixed_address_of_a_container(product: Product) -> None:
+    fixed = {"bridge": "vmbr0", "ip": "10.1.2.3/24", "gw": "10.1.2.1"}
+    product.declare({900: template(), 103: container(103, network_config=fixed), 104: container(104)})
+    product.start_worker()
+    product.ensure(103)
+    of_103, of_104 = product.producer.status([103, 104]).wait(timeout=60)
+    assert of_103.addresses == (Address(interface="eth0", address="10.1.2.3", prefix=24),)
+    assert of_104.addresses == (), "it does not exist yet"
+    assert "10.1.2.3/24" in cli(product, "status", "103").stdout
 
 
 def test_status_tells_what_stands_at_each_ctid(product: Product) -> None:

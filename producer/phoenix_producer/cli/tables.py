@@ -87,19 +87,26 @@ def lock_lines(locks: Sequence[Lock]) -> Iterator[str]:
 
 
 def standing_lines(standings: Sequence[Standing]) -> Iterator[str]:
-    """List what stands at CTIDs."""
+    """List what stands at CTIDs. Addresses have a column when there are any."""
+    reachable = any(one.addresses for one in standings)
     rows = [
         (
             str(one.ctid),
             one.name,
             one.role if one.role == Exists.TEMPLATE else f"{one.role}, {one.state}",
             one.node,
+            *((_addresses(one),) if reachable else ()),
             _present(one),
             "; ".join(filter(None, _remarks(one))),
         )
         for one in standings
     ]
-    yield from _columns(("CTID", "NAME", "DECLARED", "NODE", "EXISTS", ""), rows)
+    addresses = ("ADDRESSES",) if reachable else ()
+    yield from _columns(("CTID", "NAME", "DECLARED", "NODE", *addresses, "EXISTS", ""), rows)
+
+
+def _addresses(one: Standing) -> str:
+    return ", ".join(f"{at.address}/{at.prefix}" for at in one.addresses)
 
 
 def _present(one: Standing) -> str:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from phoenix_producer.contract import ContractError, Ctid
 from phoenix_producer.standing import Exists, Standing
 from phoenix_worker.actions.look import assess
+from phoenix_worker.answers.addresses import configured
 from phoenix_worker.core.allowed.ownership import Action, Verdict, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.outdated import outdated
@@ -57,6 +58,7 @@ def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
         seen.node,
         exists(declaration, seen, verdict),
         running=seen.running,
+        addresses=configured(seen.config) if may_write(verdict) and not seen.is_template else (),
         outdated=outdated(declaration, seen, has_shell=task.shell is not None),
         differs=_differences(changes) if changes else (),
         pending_restart=pending_restart(seen, changes),
