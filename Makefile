@@ -15,7 +15,7 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	@.venv/bin/pytest $(ARGS)
 
-# What takes longest: outages of half a minute, five failovers in a row. Run it before a release.
+# What takes longest: outages of half a minute, five failovers in a row, a short chaos. Run it before a release.
 test-long: $(INSTALLED)
 	@.venv/bin/pytest -m long $(ARGS)
 
