@@ -116,7 +116,6 @@ def test_trouble_of_the_node_and_a_snapshot_that_is_being_deleted_are_waited_for
     gone = product.producer.destroy(103)
     wait_for(lambda: "snapshot-delete" in " ".join(retrying(product, gone)))
     do(pve.unlock, 103)
-    product.simulator.set(pve.ct(103), lock=None)
     assert gone.wait(timeout=60).outcome == "destroyed"
 
 

@@ -15,9 +15,10 @@ Claim before run.       `claim` lets one runner have a task: parked, replaced, f
 Words.                  `hold`, `wait` and `sleep` answer at once or park: the run ends, its slot is free, the task is
                         run from its top when what it waits for has happened. `once` journals the intent, does the
                         effect, journals the result; a later run returns the result, or adopts what an intent without
-                        a result has left. `read` returns in every run what the first
-                        one read; it is journalled with the next word, before anything is done. Journal, run count and
-                        count of idle runs belong to (id, generation).
+                        a result has left. `read` returns in every run what the first one read; it is journalled with
+                        the next word, before anything is done. A run that backs off keeps nothing that it read since
+                        its last word: that may be its trouble. Journal, run count and count of idle runs belong to
+                        (id, generation).
 Locks.                  A sorted set per lock: score 0 owns, any other score is a waiter's publish sequence. Owners are
                         task ids, not processes: a lock stays through parking, replacement and deaths. It passes to the
                         first waiter in the script that ends its owner. Links inherit the sequence of their request.

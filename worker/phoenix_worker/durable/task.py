@@ -257,8 +257,12 @@ class DurableTask(PublishingTask):
         raise Parked(f"waits for {why}")
 
     def back_off(self, error: Exception) -> None:
-        """Park and be run again a while later; return when that went on for longer than the engine's patience."""
+        """Park and be run again a while later; return when that went on for longer than the engine's patience.
+
+        What this run has read since its last word is read again: the trouble may be what it read.
+        """
         run = self.running
+        run.reads.clear()
         if run.since is not None and run.claimed_at - run.since > self.engine.patience:
             return
         seconds = backoff(run.tries)

@@ -1,7 +1,7 @@
--- A run met something transient: once more, later. ARGV: prefix, clock, id, run, what it read, seconds, why. Answers: parked | stale.
+-- A run met something transient: once more, later. ARGV: prefix, clock, id, run, '' (what it read is read again), seconds, why.
+-- Answers: parked | stale.
 local id, t = ARGV[3], key('t:', ARGV[3])
 if not current(id, ARGV[4]) then return answer('stale') end
-remember(id, ARGV[5])
 redis.call('HINCRBY', t, 'tries', 1)
 redis.call('HSETNX', t, 'since', stamp(now()))
 leave(id)
