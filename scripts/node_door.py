@@ -142,7 +142,7 @@ def allow(argv: list[str], rules: Rules) -> bytes | None:
     return None
 
 
-HAVE_DIRECTORY = "fe38aee8d27911fc5e8f4b7c21d3712a6467353b962663942675955233fba761"
+HAVE_DIRECTORY = "a9413c01b712bd60d22f69991f84e62f0d710ca72bc2a92114ecdb42d60f1098"
 """The SHA-256 of the program of a worker's that makes a directory."""
 
 REPLACE = """\

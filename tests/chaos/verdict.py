@@ -6,8 +6,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tests.support.product import LASTING_KEYS
-from tests.support.redis import leaked_keys
+from tests.support.redis import LASTING_KEYS, leaked_keys
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:

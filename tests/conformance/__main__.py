@@ -49,22 +49,20 @@ def main() -> int:
     try:
         target = target_of(options, os.environ)
         report = Report()
-        _write(report, options.report)  # what cannot be written is told before anything is begun
+        _see_that_it_can_be_written(options.report)
         with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
             code = _try_out(target, Path(directory), report)
-        _write(report, options.report)
     except (UnfitError, PermanentError, TransientError) as error:
         print(f"Nothing was begun: {error}", file=sys.stderr)  # noqa: T201 - as above
         return _BAD_INPUT
+    if options.report is not None:
+        report.write(options.report)
     return code
 
 
-def _write(report: Report, path: Path | None) -> None:
-    try:
-        if path is not None:
-            report.write(path)
-    except OSError as error:
-        raise UnfitError(f"the report cannot be written ({error}).") from error
+def _see_that_it_can_be_written(report: Path | None) -> None:
+    if report is not None and not os.access(report.absolute().parent, os.W_OK):
+        raise UnfitError(f"the report cannot be written to {report.absolute().parent}.")
 
 
 def _try_out(target: Target, directory: Path, report: Report) -> int:

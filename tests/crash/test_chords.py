@@ -18,8 +18,7 @@ from phoenix_worker.durable.chord import chord_lease
 from phoenix_worker.durable.crash_points import CHORD_POINTS
 from tests.support.asking import Asking, asking
 from tests.support.crash import ARMED, KILL_AT
-from tests.support.product import LASTING_KEYS
-from tests.support.redis import leaked_keys
+from tests.support.redis import LASTING_KEYS, leaked_keys
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:

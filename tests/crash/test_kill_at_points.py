@@ -13,6 +13,7 @@ import pytest
 from phoenix_worker.durable.crash_points import POINTS
 from tests.support.asking import Asking, asking
 from tests.support.crash import ARMED
+from tests.support.redis import LASTING_KEYS
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -29,16 +30,7 @@ DEEP = ("a", 2, "T")
 
 @pytest.fixture
 def owned(owned_keys: list[str]) -> None:
-    owned_keys += [
-        "phoenix:seq",
-        "phoenix:ticks",
-        "phoenix:claimed",
-        "phoenix:pos:*",
-        "phoenix:workers",
-        "_kombu.*",
-        "unacked*",
-    ]
-    owned_keys += ["points", "effects", "looked", "built", "remote:a", ARMED]
+    owned_keys += [*LASTING_KEYS, "points", "effects", "looked", "built", "remote:a", ARMED]
 
 
 @pytest.fixture

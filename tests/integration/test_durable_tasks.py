@@ -15,7 +15,7 @@ from celery.canvas import Signature
 from phoenix_producer.contract import QUEUE
 from phoenix_worker.durable.ledger import Ledger
 from tests.support.asking import Asking, asking
-from tests.support.redis import leaked_keys
+from tests.support.redis import LASTING_KEYS, leaked_keys
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -26,21 +26,12 @@ if TYPE_CHECKING:
     from tests.support.worker import StartWorker, WorkerProcess
 
 APP = "tests.support.durable_app"
-ENGINE_KEYS = [
-    "phoenix:seq",
-    "phoenix:ticks",
-    "phoenix:claimed",
-    "phoenix:pos:*",
-    "phoenix:workers",
-    "_kombu.*",
-    "unacked*",
-]
 EFFECTS = ["begun:*", "ended:*", "remote:*", "naps", "tried", "deaths", "effects", "looked", "built"]
 
 
 @pytest.fixture
 def client(redis_url: str, owned_keys: list[str]) -> Iterator[Asking]:
-    owned_keys += [*ENGINE_KEYS, *EFFECTS]
+    owned_keys += [*LASTING_KEYS, *EFFECTS]
     with asking(redis_url) as client:
         yield client
         with suppress(AssertionError):  # a result is stored a moment before its task ends in the ledger

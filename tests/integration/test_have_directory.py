@@ -6,8 +6,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,10 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def have(root: Path, path: Path, *, owned: bool = False) -> subprocess.CompletedProcess[str]:
-    program = written_down(HAVE_DIRECTORY)
+def have(
+    root: Path, path: Path, *, owned: bool = False, before: str = "", **more: str
+) -> subprocess.CompletedProcess[str]:
+    program = before + written_down(HAVE_DIRECTORY)
     command = [sys.executable, "-c", program, str(root), str(path), "100033", "50", str(int(owned))]
-    environ = {**os.environ, "NODE_ROOT": str(root)}
+    environ = {**os.environ, "NODE_ROOT": str(root), **more}
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environ)
 
 
@@ -71,29 +71,37 @@ def test_it_gets_its_owner_when_it_is_new_or_when_one_is_declared(tmp_path: Path
     assert (tmp_path / "owners").read_text().splitlines()[1:] == ["/old 100033:50"]
 
 
-def test_what_a_container_puts_in_its_way_meanwhile_leads_nowhere(tmp_path: Path) -> None:
-    """Something swaps a component for a link and back, as fast as it can, while directories are made."""
-    secret, tank = tmp_path / "secret", tmp_path / "tank"
+PLANTED = {
+    "a link": "os.symlink(os.environ['SECRET'], name, dir_fd=dir_fd)",
+    "a directory that was there": "os.rename(os.environ['SECRET'], name, dst_dir_fd=dir_fd)",
+}
+IN_BETWEEN = """
+import os
+mkdir = os.mkdir
+
+def mkdir_and_replace(name, mode, *, dir_fd):
+    mkdir(name, mode, dir_fd=dir_fd)
+    os.rename(name, name + ".moved", src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    {planted}
+
+os.mkdir = mkdir_and_replace
+"""
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_what_a_container_puts_in_its_place_as_it_is_made_is_given_to_nobody(tmp_path: Path, planted: str) -> None:
+    """Between the two calls that make it and open it."""
+    tank, secret = tmp_path / "tank", tmp_path / "secret"
+    tank.mkdir()
     secret.mkdir()
-    (tank / "a").mkdir(parents=True)
-    (tank / "link").symlink_to(secret)
-    stopped = threading.Event()
-
-    def swap() -> None:
-        while not stopped.is_set():
-            for old, new in (("a", "b"), ("link", "a"), ("a", "link"), ("b", "a")):
-                with suppress(OSError):
-                    (tank / old).rename(tank / new)
-
-    swapping = threading.Thread(target=swap)
-    swapping.start()
-    try:
-        ended = [have(tank, tank / "a" / f"x{number}" / "y", owned=True) for number in range(30)]
-    finally:
-        stopped.set()
-        swapping.join()
-    assert list(secret.iterdir()) == []
-    assert all("Traceback" not in done.stderr for done in ended)
+    if planted != "a link":  # one to an empty directory is told by nothing but being a link
+        (secret / "key").touch()
+    replaced = IN_BETWEEN.format(planted=PLANTED[planted])
+    done = have(tank, tank / "x", before=replaced, SECRET=str(secret))
+    assert done.returncode == 1
+    assert "its part x " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tank / "owners").exists()
 
 
 def test_the_forced_command_knows_the_program() -> None:

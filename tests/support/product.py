@@ -12,7 +12,7 @@ import pytest
 
 from phoenix_producer import Producer
 from tests.support.proxmox import NODE, Simulator
-from tests.support.redis import leaked_keys
+from tests.support.redis import LASTING_KEYS, leaked_keys
 from tests.support.strict_pve import SECRET, TOKEN, USER
 from tests.support.waiting import wait_for
 
@@ -26,19 +26,6 @@ if TYPE_CHECKING:
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "phoenix_lxc_configs.json"
 OS_TEMPLATE = "local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
-LASTING_KEYS = [
-    "phoenix:seq",
-    "phoenix:ticks",
-    "phoenix:set",
-    "phoenix:claimed",
-    "phoenix:pos:*",
-    "phoenix:workers",
-    "_kombu.*",
-    "unacked*",
-]
-"""What stays in Redis for ever, by design: counters, heartbeats and kombu's own."""
-
-
 SHELL_KEYS = ("features", "health_check")
 """What the example declares that needs the door to the node's shell."""
 

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_TTL = -1
+LASTING_KEYS = [
+    "phoenix:seq",
+    "phoenix:ticks",
+    "phoenix:set",
+    "phoenix:claimed",
+    "phoenix:pos:*",
+    "phoenix:workers",
+    "_kombu.*",
+    "unacked*",
+]
+"""What stays in Redis for ever, by design: counters, heartbeats and kombu's own."""
 
 
 @pytest.fixture(scope="session")

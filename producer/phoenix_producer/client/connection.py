@@ -44,8 +44,7 @@ def celery_urls(url: str) -> dict[str, Any]:
     if place.master is None:
         return {"broker_url": url, "result_backend": url}
     login = f"{quote(place.username or '', safe='')}:{quote(place.password, safe='')}@" if place.password else ""
-    hosts = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in place.hosts]
-    urls = ";".join(f"sentinel://{login}{host}/{place.database}" for host in hosts)
+    urls = ";".join(f"sentinel://{login}{address}/{place.database}" for address in place.addresses())
     tls = {"broker_use_ssl": place.tls(), "redis_backend_use_ssl": place.tls()} if place.is_encrypted else {}
     by_sentinel = {"master_name": place.master, "sentinel_kwargs": _of_sentinels(place)}
     return {

@@ -51,6 +51,10 @@ class RedisPlace:
         """Whether it is reached over TLS."""
         return self.scheme in ("rediss", "sentinels")
 
+    def addresses(self) -> list[str]:
+        """Return each host as it stands in a URL, with its port."""
+        return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts]
+
     def tls(self) -> dict[str, str]:
         """Return how certificates are verified, as redis-py names it."""
         return {name: value for name, value in self.options.items() if name in _TLS}
@@ -63,9 +67,8 @@ class RedisPlace:
         """Return the URL with its password masked, and without options."""
         mask = ":**" if self.password is not None else ""
         user = f"{quote(self.username or '', safe='')}{mask}@" if self.username or mask else ""
-        hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
         master = f"/{self.master}" if self.master else ""
-        return f"{self.scheme}://{user}{hosts}{master}/{self.database}"
+        return f"{self.scheme}://{user}{','.join(self.addresses())}{master}/{self.database}"
 
 
 def place_of(url: str) -> RedisPlace:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.allowed.ownership import Verdict
     from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.core.model.ports import NodeShell
 
 logger = logging.getLogger(__name__)
 
@@ -48,16 +49,16 @@ def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dic
     except PermanentError as error:
         if error.cause not in _IS_GONE or task.proxmox.observe_template(node, ctid).presence is not Presence.ABSENT:
             raise
-    task.once("clear", lambda: _clear(task, declaration))
+    shell = task.shell
+    if shell is not None and any(script.on_node for script in declaration.scripts):
+        task.once("clear", lambda: _clear(shell, declaration))
     return posted
 
 
-def _clear(task: PhoenixTask, declaration: Declaration) -> None:
+def _clear(shell: NodeShell, declaration: Declaration) -> None:
     """Remove what scripts for it left on the node. It is gone: what cannot be removed there is only logged."""
-    if task.shell is None or not any(script.on_node for script in declaration.scripts):
-        return
     try:
-        scripts.clear(task.shell, scripts.Place(declaration.node, declaration.ctid, on_node=True))
+        scripts.clear(shell, scripts.Place(declaration.node, declaration.ctid, on_node=True))
     except (PermanentError, TransientError) as error:
         logger.warning("%s", error)
 

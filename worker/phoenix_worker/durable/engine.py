@@ -176,17 +176,17 @@ class Engine:
             a few times; after five in a second Celery logs a critical error.
             """
 
-            began = -_ONE_SECOND
+            returned = float("-inf")
 
             def start(self, consumer: Any) -> None:
                 engine.events.join(consumer)
 
             def stop(self, consumer: Any) -> None:
                 if consumer.blueprint.state == bootsteps.RUN:  # type: ignore[attr-defined]  # not in its stubs
-                    if time.monotonic() - self.began < _ONE_SECOND:
+                    if time.monotonic() - self.returned < _ONE_SECOND:
                         time.sleep(_ONE_SECOND / 2)
                     patience.until_answered(engine.write, meanwhile=state.maybe_shutdown)
-                    self.began = time.monotonic()
+                    self.returned = time.monotonic()
 
         app.steps["worker"].add(EngineStep)
         app.steps["consumer"].add(ReturnStep)

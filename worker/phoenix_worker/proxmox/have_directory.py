@@ -19,22 +19,28 @@ class Refused(Exception):  # noqa: N818 - reads as what it is
     """There is something on the way that is not followed or not changed."""
 
 
+def opened(parent: int, name: str) -> int:
+    """Open what is a directory itself. Raises Refused for a link, and for anything else."""
+    try:
+        return os.open(name, _FLAGS, dir_fd=parent)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise Refused(f"its part {name} is a link, or is not a directory") from error
+        raise
+
+
 def enter(parent: int, name: str) -> tuple[int, bool]:
     """Open a directory in an open one, made if it is not there; whether it was made. Raises Refused for a link."""
     for _ in range(3):
         try:
-            return os.open(name, _FLAGS, dir_fd=parent), False
+            return opened(parent, name), False
         except FileNotFoundError:
             pass
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise Refused(f"its part {name} is a link, or is not a directory") from error
-            raise
         try:
             os.mkdir(name, 0o755, dir_fd=parent)
         except FileExistsError:
             continue
-        made = os.open(name, _FLAGS, dir_fd=parent)
+        made = opened(parent, name)
         # Another may have been put in its place: what has content, or an owner, is not the one that was made.
         if os.listdir(made) or os.fstat(made).st_uid != os.geteuid():  # noqa: PTH208 - of what is open
             raise Refused(f"its part {name} was replaced while it was made")

@@ -22,7 +22,7 @@ _NO_LIMIT = 256
 """One more than the highest number."""
 
 
-def plain(path: str) -> str:
+def normal_path(path: str) -> str:
     """Return a path as it is compared: without doubled slashes, and without one at its end."""
     return "/" + "/".join(part for part in path.split("/") if part)
 
@@ -64,7 +64,7 @@ def _numbers_in(config: Iterable[str]) -> Iterator[int]:
 
 def _taken(config: Mapping[str, str]) -> dict[str, int]:
     parts = {number: property_string.parse(config[f"mp{number}"], "volume") for number in _numbers_in(config)}
-    return {plain(mount.get("mp", "")): number for number, mount in parts.items()}
+    return {normal_path(mount.get("mp", "")): number for number, mount in parts.items()}
 
 
 def _depth(path: str) -> int:

@@ -92,7 +92,7 @@ def applied(observation: Observation, changes: RootChanges) -> Observation:
 def taken_places(declaration: Declaration, observation: Observation) -> Iterator[str]:
     """Name each declared bind mount in whose place the container has a volume: its data would be lost to sight."""
     for key, parts in _mount_points(observation.config).items():
-        inside = mount_order.plain(parts.get("mp", ""))
+        inside = mount_order.normal_path(parts.get("mp", ""))
         wanted = next((mount for mount in declaration.bind_mounts if mount.container_path == inside), None)
         if wanted is not None and not parts["volume"].startswith("/"):
             yield (
@@ -148,14 +148,14 @@ def _devices(declaration: Declaration, config: Mapping[str, str]) -> dict[str, s
 
 
 def _mounts(declaration: Declaration, config: Mapping[str, str]) -> dict[str, str]:
-    there = {mount_order.plain(parts.get("mp", "")): (key, parts) for key, parts in _mount_points(config).items()}
+    there = {mount_order.normal_path(parts.get("mp", "")): (key, parts) for key, parts in _mount_points(config).items()}
     free = mount_order.numbers(declaration, config)
     put = {}
     for mount in declaration.bind_mounts:
         key, parts = there.get(mount.container_path, ("", {}))
         if not key and mount.container_path in free:
             put[free[mount.container_path]] = f"{mount.host_path},mp={mount.container_path}"
-        elif key and parts["volume"].startswith("/") and mount_order.plain(parts["volume"]) != mount.host_path:
+        elif key and parts["volume"].startswith("/") and mount_order.normal_path(parts["volume"]) != mount.host_path:
             rest = property_string.render({name: value for name, value in parts.items() if name != "volume"}, "mp")
             put[key] = f"{mount.host_path},{rest}"
     return put

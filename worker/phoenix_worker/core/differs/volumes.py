@@ -33,7 +33,7 @@ def mounted(config: Mapping[str, str]) -> dict[str, Mounted]:
     """Return what is mounted, by its path in the container."""
     parts = {key: property_string.parse(value, "volume") for key, value in config.items() if _KEY.fullmatch(key)}
     return {
-        mount_order.plain(mount.get("mp", "")): Mounted(
+        mount_order.normal_path(mount.get("mp", "")): Mounted(
             key,
             storage_of(mount.get("volume", "")),
             property_string.size_gib(mount.get("size", "")),
