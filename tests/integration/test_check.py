@@ -16,10 +16,8 @@ from tests.support.proxmox import NODE, TOKEN_ID
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from redis import Redis
 
     from tests.support.product import Product
     from tests.support.strict_pve import StrictPve
@@ -297,64 +295,6 @@ def test_a_catalog_that_is_refused_is_told_with_each_reason(prepared: Product) -
     said = [line["text"] for line in lines(1) if line["about"] == "Catalog"]
     assert len(said) == 3
     assert any("777" in text for text in said)
-
-
-def user(client: Redis, *refused: str) -> None:
-    """Make the user `weak`, who may do all the rest."""
-    rules = ["on", ">secret", "~*", "&*", "+@all", *refused]
-    client.execute_command("ACL", "SETUSER", "weak", *rules)  # type: ignore[no-untyped-call]  # of redis-py
-
-
-@pytest.fixture
-def reset(redis_client: Redis) -> Iterator[None]:
-    """The server is shared with other tests."""
-    before = {name: str(redis_client.config_get(name)[name]) for name in ("maxmemory-policy", "appendfsync")}
-    yield
-    for name, value in before.items():
-        redis_client.config_set(name, value)
-    redis_client.acl_deluser("weak")
-
-
-@pytest.mark.usefixtures("reset")
-@pytest.mark.parametrize(
-    ("name", "value", "level", "about"),
-    [
-        ("maxmemory-policy", "allkeys-lru", "error", "Redis eviction"),
-        ("appendfsync", "no", "warning", "Redis persistence"),
-    ],
-)
-def test_a_redis_that_forgets_is_found(
-    prepared: Product, redis_client: Redis, name: str, value: str, level: str, about: str
-) -> None:
-    assert prepared.redis_url
-    redis_client.config_set(name, value)
-    _, remedy = found(level, about, 0 if level == "warning" else 1)
-    assert f"CONFIG SET {name}" in remedy
-
-
-@pytest.mark.usefixtures("reset")
-def test_a_redis_user_that_may_not_do_it_is_found(
-    prepared: Product, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    user(redis_client, "-eval", "-publish", "-config")
-    monkeypatch.setenv("PHOENIX_REDIS_URL", prepared.redis_url.replace("redis://", "redis://weak:secret@"))
-    text, _ = found("error", "Redis user")
-    assert text == "weak lacks the permission to run scripts, or to publish results"
-    found("warning", "Redis settings")
-
-
-@pytest.mark.usefixtures("prepared", "reset")
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [("redis://127.0.0.1:1/0", "cannot be used"), ("redis://weak:wrong@{}", "refuses the login")],
-)
-def test_a_redis_that_cannot_be_used_is_found(
-    redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, url: str, words: str
-) -> None:
-    user(redis_client)
-    monkeypatch.setenv("PHOENIX_REDIS_URL", url.format(redis_url.removeprefix("redis://")))
-    text, _ = found("error", "Redis")
-    assert words in text
 
 
 def test_settings_that_everybody_may_read_are_found(prepared: Product, tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""`phoenix-lxc check` and Redis: what it forgets, what its user may not do, and that it cannot be used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.test_check import found, prepared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis import Redis
+
+    from tests.support.product import Product
+
+__all__ = ["prepared"]
+
+
+def user(client: Redis, *refused: str) -> None:
+    """Make the user `weak`, who may do all the rest."""
+    rules = ["on", ">secret", "~*", "&*", "+@all", *refused]
+    client.execute_command("ACL", "SETUSER", "weak", *rules)  # type: ignore[no-untyped-call]  # of redis-py
+
+
+@pytest.fixture
+def reset(redis_client: Redis) -> Iterator[None]:
+    """The server is shared with other tests."""
+    before = {name: str(redis_client.config_get(name)[name]) for name in ("maxmemory-policy", "appendfsync")}
+    yield
+    for name, value in before.items():
+        redis_client.config_set(name, value)
+    redis_client.acl_deluser("weak")
+
+
+@pytest.mark.usefixtures("reset")
+@pytest.mark.parametrize(
+    ("name", "value", "level", "about"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "error", "Redis eviction"),
+        ("appendfsync", "no", "warning", "Redis persistence"),
+    ],
+)
+def test_a_redis_that_forgets_is_found(
+    prepared: Product, redis_client: Redis, name: str, value: str, level: str, about: str
+) -> None:
+    assert prepared.redis_url
+    redis_client.config_set(name, value)
+    _, remedy = found(level, about, 0 if level == "warning" else 1)
+    assert f"CONFIG SET {name}" in remedy
+
+
+@pytest.mark.usefixtures("reset")
+def test_a_redis_user_that_may_not_do_it_is_found(
+    prepared: Product, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user(redis_client, "-eval", "-publish", "-config")
+    monkeypatch.setenv("PHOENIX_REDIS_URL", prepared.redis_url.replace("redis://", "redis://weak:secret@"))
+    text, _ = found("error", "Redis user")
+    assert text == "weak lacks the permission to run scripts, or to publish results"
+    found("warning", "Redis settings")
+
+
+@pytest.mark.usefixtures("prepared", "reset")
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("redis://127.0.0.1:1/0", "cannot be used"), ("redis://weak:wrong@{}", "refuses the login")],
+)
+def test_a_redis_that_cannot_be_used_is_found(
+    redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    user(redis_client)
+    monkeypatch.setenv("PHOENIX_REDIS_URL", url.format(redis_url.removeprefix("redis://")))
+    text, _ = found("error", "Redis")
+    assert words in text
