@@ -8,9 +8,10 @@ from uuid import UUID
 import typer
 
 from phoenix_producer.cli.help_texts import ONE_DOCUMENT, SECONDS, WAIT_FOR_ANSWER, epilog
-from phoenix_producer.cli.session import FAILED, late_notice, print_json, reading, talking
+from phoenix_producer.cli.session import FAILED, print_json, reading, talking
 from phoenix_producer.cli.tables import job_lines, lock_lines, story_lines
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
+from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handle
 from phoenix_producer.client.link import Link
 from phoenix_producer.contract import Cancelled, EnsureFailed, EnsureResult, Failure
@@ -130,9 +131,9 @@ def cancel(
     with reading(context) as link:
         view = LedgerView(link.look)
         ids = [_complete(view, name) for name in names]
-    with talking(context) as producer, late_notice(context, nobody=_NOBODY_CANCELS):
+    with talking(context) as producer, late_notice(context, nobody=_NOBODY_CANCELS, timeout=timeout):
         handles = {job_id: producer.cancel(job_id) for job_id in dict.fromkeys(ids)}
-        verdicts = {job_id: handle.wait(timeout) for job_id, handle in handles.items()}
+        verdicts = {job_id: waited(context, handle.wait, timeout) for job_id, handle in handles.items()}
     for job_id, verdict in verdicts.items():
         typer.echo(f"{job_id}  {_VERDICTS[verdict]}", err=verdict not in _STOPPED)
     raise typer.Exit(0 if all(verdict in _STOPPED for verdict in verdicts.values()) else FAILED)

@@ -20,13 +20,13 @@ from phoenix_producer.cli.session import (
     INTERRUPTED,
     answers_of,
     conclude,
-    late_notice,
     print_json,
     talking,
 )
 from phoenix_producer.cli.tables import standing_lines
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
 from phoenix_producer.cli.trees import DriftLines, PlanLines
+from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handles
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
@@ -209,8 +209,9 @@ def drift(
     as_json: AsJson = False,
 ) -> None:
     """Print how existing containers differ from the catalog; change nothing. Without CTIDs, all of the catalog."""
-    with talking(context) as producer, late_notice(context):
-        drifts = producer.drift(ctids or (), accept_not_applied=accept_not_applied).wait(timeout)
+    with talking(context) as producer, late_notice(context, timeout=timeout):
+        looked = producer.drift(ctids or (), accept_not_applied=accept_not_applied)
+        drifts = waited(context, looked.wait, timeout)
     if as_json:
         print_json([one.model_dump(mode="json") for one in drifts])
     else:
@@ -235,8 +236,8 @@ def status(
     context: typer.Context, ctids: Ctids = None, *, timeout: LookTimeout = None, as_json: AsJson = False
 ) -> None:
     """Print what exists, what runs and what is not as declared. Without CTIDs, all of the catalog."""
-    with talking(context) as producer, late_notice(context):
-        standings = producer.status(ctids or ()).wait(timeout)
+    with talking(context) as producer, late_notice(context, timeout=timeout):
+        standings = waited(context, producer.status(ctids or ()).wait, timeout)
     if as_json:
         print_json([standing.model_dump(mode="json") for standing in standings])
     else:
@@ -290,8 +291,8 @@ def _chosen(
         raise typer.BadParameter("Give one or more CTIDs, or --all; not both.", param_hint="CTID")
     if ctids:
         return list(dict.fromkeys(ctids))
-    with late_notice(context):
-        declared = producer.containers().wait(timeout)
+    with late_notice(context, timeout=timeout):
+        declared = waited(context, producer.containers().wait, timeout)
     if not declared and not as_json:
         typer.echo("The catalog declares no containers.")
     return declared

@@ -6,7 +6,6 @@ import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Timer
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import typer
@@ -20,13 +19,12 @@ from phoenix_producer.contract import EnsureResult, Failure, Outcome, Progress, 
 from phoenix_producer.plain_text import plain, plain_block, plain_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from phoenix_producer.client.handle import Handle
     from phoenix_producer.contract import Step
     from phoenix_producer.plans import Plan
 
-_PATIENCE_SECONDS = 4.0
 _UPID_PARTS = 9
 _CANCELLED = "cancelled"
 _SHOWN_IN_TENTHS = 0.1
@@ -168,21 +166,6 @@ def display_for(jobs: Sequence[Handle[Any]], *, as_json: bool) -> Display:
     if as_json:
         return Nothing()
     return LiveLines(jobs) if Console().is_terminal else Lines(jobs)
-
-
-class LateNotice(Timer):
-    """Says once that there is no answer yet, and why, unless it is cancelled soon."""
-
-    def __init__(self, why: Callable[[], str], tell: Callable[[str], None] = complain) -> None:
-        super().__init__(_PATIENCE_SECONDS, lambda: tell(why()))
-        self.daemon = True
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.cancel()
 
 
 @harmless

@@ -10,8 +10,9 @@ import typer
 from pydantic import BaseModel
 
 from phoenix_producer.cli.help_texts import ACCEPT_NOT_APPLIED, DRY_RUN, EVERY_RESULT, SECONDS, WAIT_FOR_JOBS, epilog
-from phoenix_producer.cli.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, late_notice, talking
+from phoenix_producer.cli.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, talking
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
+from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import EnsureResult, Failure, Outcome
 from phoenix_producer.standing import Exists
@@ -148,8 +149,8 @@ def adopt(
 
 
 def _standing(producer: Producer, context: typer.Context, timeout: float | None) -> list[int]:
-    with late_notice(context):
-        standings = producer.status().wait(timeout)
+    with late_notice(context, timeout=timeout):
+        standings = waited(context, producer.status().wait, timeout)
     return [one.ctid for one in standings if one.exists is not Exists.ABSENT]
 
 
