@@ -1,20 +1,24 @@
 """`phoenix-lxc jobs`, `locks` and `cancel`. The first two read Redis themselves: no worker has to run."""
 
 # No postponed annotations here: typer reads them when a command runs.
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.console import Console
 
 from phoenix_producer.cli.help_texts import ONE_DOCUMENT, SECONDS, WAIT_FOR_ANSWER, epilog
-from phoenix_producer.cli.session import FAILED, print_json, reading, talking
+from phoenix_producer.cli.session import FAILED, Following, print_json, reading, talking
 from phoenix_producer.cli.tables import job_lines, lock_lines, story_lines
-from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
+from phoenix_producer.cli.terminal import Lines, Nothing, complain, outcome_lines, warnings_in
+from phoenix_producer.cli.timeline import timeline
 from phoenix_producer.cli.without_workers import late_notice, waited
-from phoenix_producer.client.handle import Handle
+from phoenix_producer.client.handle import Handle, Handles
 from phoenix_producer.client.link import Link
-from phoenix_producer.contract import Cancelled, EnsureFailed, EnsureResult, Failure
+from phoenix_producer.contract import Cancelled, EnsureFailed, EnsureResult, Failure, Progress, Step
+from phoenix_producer.ledger.entries import Job
 from phoenix_producer.ledger.view import LedgerView
 
 AsJson = Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)]
@@ -76,17 +80,28 @@ def jobs(
 @jobs_group.command(
     epilog=epilog(
         "phoenix-lxc jobs show 5b0e2f0a",
-        codes="0 success; 1 unknown job; 2 wrong usage, or the beginning matches no id or several.",
+        "phoenix-lxc jobs show 5b0e2f0a --follow",
+        codes="0 success; 1 unknown job, or with --follow one that fails; 2 wrong usage, or the beginning matches no "
+        "id or several; 130 Ctrl-C: the job goes on.",
     ),
     short_help="Print the history of a job, its steps and its end.",
 )
-def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> None:
-    """Print the history of a job, its steps and how it ended."""
+def show(
+    context: typer.Context,
+    job: JobName,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show what happens until the job ends.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the history of a job, its steps, when each was done, and how it ended."""
     with reading(context) as link:
         view = LedgerView(link.look)
         job_id = _complete(view, job)
+        if follow and view.job(job_id) is not None:
+            _follow(context, link, job_id, view.history(job_id), as_json=as_json)
         found, history, steps = view.job(job_id), view.history(job_id), view.steps(job_id)
         answer = _answer(link, job_id)
+        outcome = _outcome(link, job_id, answer)
     if found is None:
         complain(f"Job {job_id} is unknown: no such job, or it ended more than a week ago.")
         raise typer.Exit(FAILED)
@@ -94,9 +109,23 @@ def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> No
         told = [one.model_dump(mode="json") for one in history]
         done = [one.model_dump(mode="json") for one in steps]
         print_json({**asdict(found), "history": told, "steps": done, "answer": answer})
-        return
-    typer.echo("\n".join(story_lines(found, history, steps)))
-    outcome = _outcome(link, job_id, answer)
+    else:
+        typer.echo("\n".join(story_lines(found, () if follow else history, steps)))
+        _tell_the_end(found, steps, outcome)
+    raise typer.Exit(FAILED if follow and isinstance(outcome, Failure) else 0)
+
+
+def _follow(context: typer.Context, link: Link, job_id: str, history: Sequence[Progress], *, as_json: bool) -> None:
+    """Print a line for each thing that happened and happens, until the job ends."""
+    subject = history[0].ctid if history else None
+    handles = Handles(link, [Handle(link, job_id, subject, EnsureResult.model_validate)])
+    waited(context, Following(handles, Nothing() if as_json else Lines(handles), lambda: None), None)
+
+
+def _tell_the_end(job: Job, steps: Sequence[Step], outcome: EnsureResult | Failure | None) -> None:
+    if job.ended and len(steps) > 1:
+        console = Console(highlight=False)
+        console.print(timeline(steps, console))
     if outcome is not None:
         typer.echo("\n".join(outcome_lines(outcome)))
         for warning in warnings_in([outcome]):

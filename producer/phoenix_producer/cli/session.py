@@ -100,14 +100,14 @@ def answers_of(
             display_for(handles, as_json=as_json or only_looks) as display,
             late_notice(context, display.tell, timeout=timeout) as answered,
         ):
-            follow = _Following(handles, display, (lambda: None) if only_looks else answered)
+            follow = Following(handles, display, (lambda: None) if only_looks else answered)
             waited(context, follow, timeout)
     except TimeoutError:
         remedy = _how_it_goes_on(context)
     return [_answer(handle, timeout, remedy) for handle in handles]
 
 
-class _Following:
+class Following:
     """Shows what happens to jobs; called once more, it goes on where it stopped."""
 
     def __init__(self, handles: Handles[Any], display: Display, answered: Callable[[], None]) -> None:
@@ -115,6 +115,7 @@ class _Following:
         self._shown: Counter[str] = Counter()
 
     def __call__(self, timeout: float | None) -> None:
+        """Show until all have ended. `timeout` is in seconds. Raises TimeoutError and Unreachable."""
         read: Counter[str] = Counter()
         for progress in self._handles.progress(timeout):
             read[progress.job] += 1
