@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from phoenix_producer.cli.command_line import command_again
-from phoenix_producer.cli.terminal import complain, display_for, warnings_in
+from phoenix_producer.cli.live_lines import OpenJobs, display_for
+from phoenix_producer.cli.terminal import complain, warnings_in
 from phoenix_producer.cli.without_workers import late_notice, somebody_works, waited
 from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import ContractError, EnsureFailed, Failure, ProgressKind
+from phoenix_producer.ledger.view import LedgerView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -97,7 +99,8 @@ def answers_of(
     remedy = ""
     try:
         with (
-            display_for(handles, as_json=as_json or only_looks) as display,
+            reading(context) as link,
+            display_for(handles, OpenJobs(LedgerView(link.look).jobs), as_json=as_json or only_looks) as display,
             late_notice(context, display.tell, timeout=timeout) as answered,
         ):
             follow = Following(handles, display, (lambda: None) if only_looks else answered)
