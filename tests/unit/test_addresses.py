@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from phoenix_producer.standing import Address, Standing
-from phoenix_worker.answers.addresses import configured
+from phoenix_producer.contract import Address
+from phoenix_producer.standing import Standing
+from phoenix_worker.core.model.addresses import configured
 
 
 def test_fixed_addresses_are_listed_in_the_order_of_the_interfaces() -> None:
