@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from phoenix_producer.contract import Address
+from phoenix_worker.actions.watch_tasks import Probe
 from phoenix_worker.core.model.addresses import reachable
-from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import SeenInterface
 from tests.support.proxmox import NODE, Simulator
 from tests.support.strict_pve import TOKEN_ID
@@ -86,3 +88,56 @@ def test_who_may_not_look_is_told_the_privilege(running: Simulator, door: Proxmo
 def test_a_strange_answer_tells_no_address(running: Simulator, door: Proxmox, strange: list[dict[str, str]]) -> None:
     running.set(running.pve, foreign=("interfaces", strange))
     assert told(door) == ["eth1 10.1.0.5/24"]
+
+
+# What the watcher sees of it
+
+
+WATCH = {"networks": json.dumps(CONFIG), "node": NODE, "ctid": "103", "seconds": "30"}
+
+
+def looked(door: Proxmox, elapsed: float) -> Any:
+    """The end that is seen after so many seconds; None if it is to be looked at again."""
+    return Probe(door, None, patience=600.0)(WATCH, elapsed).end
+
+
+def test_the_watcher_sees_the_address_that_comes(running: Simulator, door: Proxmox) -> None:
+    running.set(running.pve, lease_secs=3600.0)
+    assert looked(door, 1.0) is None, "the fixed one of eth1 is not that of eth0"
+    running.set(running.pve, lease_secs=0.0)
+    end = looked(door, 2.0)
+    assert end["done"]
+    assert [one["address"] for one in end["addresses"]] == ["10.64.0.105", "fd00:1::be24:11ff:fe00:1", "10.1.0.5"]
+
+
+def test_temporary_and_link_local_addresses_are_not_what_is_waited_for(running: Simulator, door: Proxmox) -> None:
+    running.set(running.pve, lease_secs=3600.0, more_addresses=("169.254.7.7/16", "fe80::7/64"))
+    assert looked(door, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "remedy"),
+    [
+        ("running", f"CT 103 on {NODE} runs, and got no address on eth0 (vmbr0) within 30 s", "answers on vmbr0"),
+        ("stopped", "eth0 (vmbr0) within 30 s (wait_for_address): it does not run.", "`pct status 103`"),
+    ],
+)
+def test_when_the_time_is_over_the_watcher_says_what_is_missing(
+    running: Simulator, door: Proxmox, status: str, why: str, remedy: str
+) -> None:
+    running.set(running.pve, lease_secs=3600.0)
+    running.set(running.pve.ct(103), status=status)
+    assert looked(door, 30.0) is None
+    error = looked(door, 30.1)["error"]
+    assert error["cause"] == "no-address"
+    assert why in error["message"]
+    assert remedy in error["remedy"]
+
+
+def test_a_proxmox_that_does_not_answer_is_asked_until_the_time_is_over(running: Simulator, door: Proxmox) -> None:
+    running.set(running.pve, interfaces_fail="can't lock file '/run/lock/x' - got timeout")
+    with pytest.raises(TransientError):
+        looked(door, 29.0)
+    error = looked(door, 31.0)["error"]
+    assert error["cause"] == "lock-timeout"
+    assert error["message"].startswith("Unable to look for the addresses of CT 103")

@@ -31,7 +31,7 @@ from phoenix_producer.client.handle import Handles
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
 from phoenix_producer.client.secret_files import redis_url_of
-from phoenix_producer.contract import LONGEST_WAIT_FOR_ADDRESS, DesiredState, EnsureResult
+from phoenix_producer.contract import DesiredState, EnsureResult
 from phoenix_producer.plans import Plan
 from phoenix_producer.standing import Exists
 
@@ -140,8 +140,6 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
         int | None,
         typer.Option(
             metavar=help_texts.SECONDS,
-            min=1,
-            max=LONGEST_WAIT_FOR_ADDRESS,
             help="Wait for an address from DHCP or SLAAC, and fail if there is none after this many seconds.",
         ),
     ] = None,

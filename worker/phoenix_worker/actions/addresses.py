@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import Address
@@ -52,22 +52,25 @@ def addresses_of(task: PhoenixTask, declaration: Declaration, seen: Observation)
         return Found(known, (_missing(error, seen.ctid),))
 
 
-def addresses_after_steps(task: PhoenixTask, declaration: Declaration) -> Found:
-    """Tell it when the steps of this job are done, by what they saw of the configuration."""
-    own = [step for step in task.steps_done() if step["ctid"] == declaration.ctid]
+def addresses_after_steps(task: PhoenixTask, declaration: Declaration, known: Mapping[str, str] | None) -> Found:
+    """Tell it when the steps of this job are done: by the `known` interfaces, or by what the steps saw of them."""
+    if declaration.is_template:
+        return Found()
+    own = _own_steps(task, declaration)
     try:
-        seen = _after(task, declaration, own)
+        config = dict(known if known is not None else _networks_after(task, declaration, own))
     except (TransientError, PermanentError) as error:
         return Found(warnings=(_missing(error, declaration.ctid),))
-    return addresses_of(task, declaration, replace(seen, running=_left_running(own)))
+    seen = Observation(declaration.ctid, declaration.node, Presence.HERE, config, running=_left_running(own))
+    return addresses_of(task, declaration, seen)
 
 
 def wait_after_steps(task: PhoenixTask, declaration: Declaration, seconds: int | None) -> Found | None:
     """Wait as `wait_for_addresses`, when the steps of this job are done."""
     if seconds is None:
         return None
-    own = [step for step in task.steps_done() if step["ctid"] == declaration.ctid]
-    return wait_for_addresses(task, declaration, _after(task, declaration, own).config, seconds)
+    config = _networks_after(task, declaration, _own_steps(task, declaration))
+    return wait_for_addresses(task, declaration, config, seconds)
 
 
 def wait_for_addresses(
@@ -95,13 +98,19 @@ def wait_for_addresses(
     return Found(tuple(Address(**one) for one in end["addresses"]))
 
 
-def _after(task: PhoenixTask, declaration: Declaration, own: Sequence[Mapping[str, Any]]) -> Observation:
+def _own_steps(task: PhoenixTask, declaration: Declaration) -> list[dict[str, Any]]:
+    return [step for step in task.steps_done() if step["ctid"] == declaration.ctid]
+
+
+def _networks_after(task: PhoenixTask, declaration: Declaration, own: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
     """Return what the last step that looked has seen of the interfaces; look where none has."""
-    node, ctid = declaration.node, declaration.ctid
-    for step in reversed(own):
-        if step.get("networks") is not None:
-            return Observation(ctid, node, Presence.HERE, step["networks"])
-    return task.proxmox.observe_template(node, ctid, elsewhere=False)
+
+    def look() -> dict[str, str]:
+        return networks(task.proxmox.observe_template(declaration.node, declaration.ctid, elsewhere=False).config)
+
+    seen = (step["networks"] for step in reversed(own) if step.get("networks") is not None)
+    known: Mapping[str, str] | None = next(seen, None)
+    return known if known is not None else task.read("networks", look)
 
 
 def _left_running(own: Sequence[Mapping[str, Any]]) -> bool:

@@ -117,8 +117,10 @@ def _record(task: PhoenixTask, declaration: Declaration, script: Script, *, adop
     task.once(f"recorded {script.name}", lambda: _mark(task, declaration, change, adopted=adopted))
 
 
-def _mark(task: PhoenixTask, declaration: Declaration, change: Callable[[Marker], Marker], *, adopted: bool) -> None:
-    """Write into the notes how far it has come."""
+def _mark(
+    task: PhoenixTask, declaration: Declaration, change: Callable[[Marker], Marker], *, adopted: bool
+) -> dict[str, str]:
+    """Write into the notes how far it has come. Returns what the configuration says of its interfaces."""
     seen, verdict = look(task, declaration, adopt=adopted, power=False)
     marker = seen.marker
     permit(may_start(verdict) and marker is not None, verdict, f"mark CT {declaration.ctid}")
@@ -127,18 +129,22 @@ def _mark(task: PhoenixTask, declaration: Declaration, change: Callable[[Marker]
         task.proxmox.configure(
             declaration.node, declaration.ctid, changes={"description": notes}, delete=(), digest=seen.digest
         )
+    return networks(seen.config)
 
 
-def verify_health(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> tuple[str, ...]:
-    """See that a running container is well, and keep it as it is then. Raises PermanentError when it is not."""
+def verify_health(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> dict[str, Any]:
+    """See that a running container is well, and keep it as it is then. Raises PermanentError when it is not.
+
+    Returns the requester's `warnings`, and the `networks` that it has.
+    """
     if declaration.health_check is not None:
         _see_that_it_is_well(task, declaration, declaration.health_check)
     warnings = keep(task, declaration, WHEN_WELL) if declaration.snapshots else ()
-    task.once(
+    known = task.once(
         "verified",
         lambda: _mark(task, declaration, lambda marker: replace(marker, verified=declaration.hash), adopted=adopted),
     )
-    return warnings
+    return {"warnings": warnings, "networks": known}
 
 
 def _see_that_it_is_well(task: PhoenixTask, declaration: Declaration, check: HealthCheck) -> None:

@@ -259,8 +259,9 @@ def verify(
     """See that it can be reached and is well, and tell what the job did."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     waited = wait_after_steps(self, declaration, wait_for_address)
-    warnings = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else ()
-    return outcome.of_job(self, declaration, warnings, waited or addresses_after_steps(self, declaration))
+    told = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else {}
+    found = waited or addresses_after_steps(self, declaration, told.get("networks"))
+    return outcome.of_job(self, declaration, told.get("warnings", ()), found)
 
 
 @task(PLAN, EnsureRequest)
