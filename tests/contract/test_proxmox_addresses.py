@@ -134,10 +134,17 @@ def test_when_the_time_is_over_the_watcher_says_what_is_missing(
     assert remedy in error["remedy"]
 
 
+def test_who_may_not_look_is_not_kept_waiting(running: Simulator, door: Proxmox) -> None:
+    running.do(running.pve.acl.__setitem__, TOKEN_ID, [])
+    assert looked(door, 1.0)["error"]["cause"] == "proxmox-permission"
+
+
 def test_a_proxmox_that_does_not_answer_is_asked_until_the_time_is_over(running: Simulator, door: Proxmox) -> None:
     running.set(running.pve, interfaces_fail="can't lock file '/run/lock/x' - got timeout")
     with pytest.raises(TransientError):
         looked(door, 29.0)
+    assert looked(door, 31.0)["error"]["cause"] == "lock-timeout"
+    running.set(running.pve, interfaces_fail="command 'nsenter -t 7 --net -- ip --json a' failed: exit code 1")
+    assert looked(door, 29.0) is None
     error = looked(door, 31.0)["error"]
-    assert error["cause"] == "lock-timeout"
     assert error["message"].startswith("Unable to look for the addresses of CT 103")

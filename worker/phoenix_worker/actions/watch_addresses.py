@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.core.model.addresses import lacking, reachable
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.durable.watcher import Look
+from phoenix_worker.proxmox.error_table import ANYTHING_ELSE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,10 @@ def addresses_seen(proxmox: Proxmox, watch: Mapping[str, str], elapsed: float) -
     except TransientError as error:
         if in_time:
             raise
+        return Look(_failed(error))
+    except PermanentError as error:
+        if in_time and error.cause == ANYTHING_ELSE.cause:  # the container came up, or went down, meanwhile
+            return Look(pause=_PAUSE)
         return Look(_failed(error))
     addresses = reachable(config, seen or ())
     if seen is not None and not lacking(config, addresses):
