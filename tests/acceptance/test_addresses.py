@@ -62,8 +62,10 @@ def test_addresses_are_told_as_they_are_just_now(product: Product) -> None:
     assert told(product.ensure(103)) == [LEASE_OF_103]
     standings = product.producer.status([103, 104, 105]).wait(timeout=60)
     assert [told(one) for one in standings] == [[LEASE_OF_103], [], ["eth0 10.0.0.107/16"]]
+    asked = looks_for_addresses(product, 103)
     stopped = product.ensure(103, state="stopped")
     assert (done(stopped), told(stopped)) == ([("stop", 103)], [])
+    assert looks_for_addresses(product, 103) == asked, "what does not run is not asked"
     assert told(product.ensure(103)) == [LEASE_OF_103], "started again"
     assert looks_for_addresses(product, 105) == 0
 
