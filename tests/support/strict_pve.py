@@ -20,6 +20,7 @@ from fakepve.server import ok
 from fakepve.shapes import PRIVILEGES
 
 from tests.support.conf_file import digest
+from tests.support.leasing_pve import Leasing
 from tests.support.pve_corners import Corners
 from tests.support.strict_firewall import StrictFirewall
 
@@ -63,7 +64,7 @@ class _Work:
         self.fate: str | None = None
 
 
-class StrictPve(Corners, StrictFirewall):
+class StrictPve(Corners, StrictFirewall, Leasing):
     """fakepve as a real node answers. What a test may set is public; set it through `Simulator.do`."""
 
     def __init__(self) -> None:

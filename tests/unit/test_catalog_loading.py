@@ -114,9 +114,12 @@ def test_privileges_are_those_of_the_root(tmp_path: Path, declared: object) -> N
 
 
 def test_templates_neither_start_at_boot_nor_run(tmp_path: Path) -> None:
-    root = template(is_template=True, start_at_boot=False, boot_order=0, boot_delay=0, state="running")
+    root = template(
+        is_template=True, start_at_boot=False, boot_order=0, boot_delay=0, state="running", wait_for_address=9
+    )
     declared = loaded(tmp_path, {"900": root})[900]
     assert (declared.start_at_boot, declared.boot_order, declared.boot_delay) == (None, None, None)
+    assert declared.wait_for_address is None
     assert declared.state is DesiredState.STOPPED
 
 
@@ -181,6 +184,7 @@ def test_a_script_is_another_one_with_its_content_and_with_what_it_is_given(tmp_
     plain = hashed("one")
     assert plain == hashed("one")
     assert len({plain, hashed("two"), hashed("one", ports=["1:1"])}) == 3
+    assert plain == hashed("one", wait_for_address=30), "it says nothing of the container"
 
 
 def test_only_nesting_of_unprivileged_containers_is_for_a_token(tmp_path: Path) -> None:
@@ -240,7 +244,7 @@ def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> Non
 
     plain = hashed()
     assert plain == hashed() == hashed(ports=["1:1"]) == hashed(state="running")
-    assert plain == hashed(mac_address="")
+    assert plain == hashed(mac_address="") == hashed(wait_for_address=30)
     changed = [
         hashed(cores=2),
         hashed(state="stopped"),

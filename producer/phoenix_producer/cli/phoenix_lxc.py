@@ -136,6 +136,13 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
         list[str] | None,
         typer.Option(metavar="FEATURE", help="Run the script of this feature again. Can be given several times."),
     ] = None,
+    wait_for_address: Annotated[
+        int | None,
+        typer.Option(
+            metavar=help_texts.SECONDS,
+            help="Wait for an address from DHCP or SLAAC, and fail if there is none after this many seconds.",
+        ),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until the jobs end, or print the request ids and exit.")
     ] = True,
@@ -149,7 +156,13 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     with talking(context) as producer:
         chosen = _chosen(producer, context, ctids, timeout, every=every, as_json=as_json)
         handles = producer.ensure_many(
-            chosen, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state, rerun=rerun or ()
+            chosen,
+            adopt=adopt,
+            accept_not_applied=accept_not_applied,
+            dry_run=dry_run,
+            state=state,
+            rerun=rerun or (),
+            wait_for_address=wait_for_address,
         )
         if not wait:
             _print_requests(handles, as_json=as_json)

@@ -104,6 +104,7 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
         yield f"     {_RECORDED}"
     yield from (f"     {word}" for step in answer.steps if (word := _power(answer, step)))
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
+    yield from (f"     {one.interface} {one.address}/{one.prefix}" for one in answer.addresses)
     yield from (f"     takes effect at the next start: {key}" for key in answer.pending_restart)
     yield from not_applied_lines(answer)
 

@@ -91,6 +91,7 @@ class Producer:
         dry_run: bool = False,
         state: DesiredState | str | None = None,
         rerun: Sequence[str] = (),
+        wait_for_address: int | None = None,
         request_id: UUID | str | None = None,
     ) -> Handle[EnsureResult]:
         """Ask that a container exist, configured and running as the catalog declares.
@@ -100,7 +101,13 @@ class Producer:
         anything is sent, and Unreachable.
         """
         request = self._request(
-            ctid, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state, rerun=tuple(rerun)
+            ctid,
+            adopt=adopt,
+            accept_not_applied=accept_not_applied,
+            dry_run=dry_run,
+            state=state,
+            rerun=tuple(rerun),
+            wait_for_address=wait_for_address,
         )
         return self._ensure(request, _checked_id(request_id))
 
@@ -113,6 +120,7 @@ class Producer:
         dry_run: bool = False,
         state: DesiredState | str | None = None,
         rerun: Sequence[str] = (),
+        wait_for_address: int | None = None,
     ) -> Handles[EnsureResult]:
         """Ask the same for several containers; nothing is sent if one of the requests is wrong. See `ensure`.
 
@@ -126,6 +134,7 @@ class Producer:
                 dry_run=dry_run,
                 state=state,
                 rerun=tuple(rerun),
+                wait_for_address=wait_for_address,
             )
             for ctid in ctids
         ]

@@ -13,6 +13,7 @@ from phoenix_worker.actions.look import look, permit, what_stays
 from phoenix_worker.core.allowed.ownership import Action, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.step_names import MAKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.allowed.ownership import Verdict
+    from phoenix_worker.core.differs.diff import Changes
     from phoenix_worker.core.model.observation import Observation
 
 
@@ -49,6 +51,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "grow": changes.grow,
             "needs_rebuild": list(needs_rebuild(declaration, seen)),
             "warnings": [*_taken_over(verdict, seen), *what_stays(task, declaration, seen)],
+            "networks": _networks_then(seen, changes),
         },
     )
     if changes.root or changes.root.directories:
@@ -60,6 +63,12 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             declaration.node, declaration.ctid, changes=changes.put, delete=changes.delete, digest=seen.digest
         )
     return told
+
+
+def _networks_then(seen: Observation, changes: Changes) -> dict[str, str]:
+    """Return the interfaces as they are once the changes are made."""
+    kept = {key: value for key, value in seen.config.items() if key not in changes.delete}
+    return networks(kept | changes.put)
 
 
 def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:

@@ -11,6 +11,7 @@ from phoenix_worker.actions.snapshots import BEFORE, WHEN_WELL, keep
 from phoenix_worker.core.allowed.ownership import may_start
 from phoenix_worker.core.allowed.without_shell import NO_SHELL
 from phoenix_worker.core.differs.scripts import recorded, run_again, scripts_to_run
+from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import without_marker, write_marker
 from phoenix_worker.proxmox import scripts
@@ -28,8 +29,8 @@ _HEALTH_SECONDS = 60.0
 _SHOWN = 10
 
 
-def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, rerun: Sequence[str]) -> tuple[str, ...]:
-    """Run those that did not run as they are now. Returns what the requester should know.
+def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, rerun: Sequence[str]) -> dict[str, Any]:
+    """Run those that did not run as they are now. Returns the requester's `warnings`, and the `networks` that it has.
 
     Raises PermanentError with the end of a script's log when it does not end well.
     """
@@ -40,7 +41,7 @@ def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, r
         permit(may_start(verdict), verdict, f"provision CT {declaration.ctid}")
         ran, creation = (seen.marker.scripts, seen.marker.creation) if seen.marker else ((), "")
         names = [script.name for script in scripts_to_run(wanted, seen.marker)]
-        return {"names": names, "first": not ran, "creation": creation}
+        return {"names": names, "first": not ran, "creation": creation, "networks": networks(seen.config)}
 
     todo = task.once("todo", missing)
     warnings = keep(task, declaration, BEFORE) if declaration.snapshots and todo["first"] else ()
@@ -49,7 +50,7 @@ def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, r
             place = Place(declaration.node, declaration.ctid, on_node=script.on_node, creation=todo.get("creation", ""))
             _run(task, declaration, script, place)
             _record(task, declaration, script, adopted=adopted)
-    return warnings
+    return {"warnings": warnings, "networks": todo.get("networks")}
 
 
 def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Place) -> None:
@@ -116,8 +117,10 @@ def _record(task: PhoenixTask, declaration: Declaration, script: Script, *, adop
     task.once(f"recorded {script.name}", lambda: _mark(task, declaration, change, adopted=adopted))
 
 
-def _mark(task: PhoenixTask, declaration: Declaration, change: Callable[[Marker], Marker], *, adopted: bool) -> None:
-    """Write into the notes how far it has come."""
+def _mark(
+    task: PhoenixTask, declaration: Declaration, change: Callable[[Marker], Marker], *, adopted: bool
+) -> dict[str, str]:
+    """Write into the notes how far it has come. Returns what the configuration says of its interfaces."""
     seen, verdict = look(task, declaration, adopt=adopted, power=False)
     marker = seen.marker
     permit(may_start(verdict) and marker is not None, verdict, f"mark CT {declaration.ctid}")
@@ -126,18 +129,22 @@ def _mark(task: PhoenixTask, declaration: Declaration, change: Callable[[Marker]
         task.proxmox.configure(
             declaration.node, declaration.ctid, changes={"description": notes}, delete=(), digest=seen.digest
         )
+    return networks(seen.config)
 
 
-def verify_health(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> tuple[str, ...]:
-    """See that a running container is well, and keep it as it is then. Raises PermanentError when it is not."""
+def verify_health(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> dict[str, Any]:
+    """See that a running container is well, and keep it as it is then. Raises PermanentError when it is not.
+
+    Returns the requester's `warnings`, and the `networks` that it has.
+    """
     if declaration.health_check is not None:
         _see_that_it_is_well(task, declaration, declaration.health_check)
     warnings = keep(task, declaration, WHEN_WELL) if declaration.snapshots else ()
-    task.once(
+    known = task.once(
         "verified",
         lambda: _mark(task, declaration, lambda marker: replace(marker, verified=declaration.hash), adopted=adopted),
     )
-    return warnings
+    return {"warnings": warnings, "networks": known}
 
 
 def _see_that_it_is_well(task: PhoenixTask, declaration: Declaration, check: HealthCheck) -> None:

@@ -185,6 +185,8 @@ class Declaration:
     snapshots: bool = False
     """Whether it is kept as it was before the scripts, and as it was when it was well."""
     state: DesiredState = DesiredState.RUNNING
+    wait_for_address: int | None = None
+    """Seconds in which it must have got an address. It is no property of the container, and not in the hash."""
     tags: tuple[str, ...] | None = None
     description: str | None = None
     pool: str | None = None

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from phoenix_producer.contract import LONGEST_WAIT_FOR_ADDRESS
 from phoenix_worker.catalog import likely_keys, old_forms
 from phoenix_worker.catalog.fields import (
     CtidField,
@@ -127,6 +128,10 @@ class Entry(Section):
     """A template that nothing clones yet. What others are cloned from is one without saying so."""
     state: Literal["running", "stopped"] = "running"
     """Power state in which it is left."""
+    wait_for_address: int | None = Field(default=None, ge=1, le=LONGEST_WAIT_FOR_ADDRESS)
+    """Seconds in which DHCP or SLAAC must have given it an address, on each interface that they serve; an ensure waits
+    for that, and fails without. Nothing is waited for where all addresses are fixed; not on templates.
+    """
     tags: list[Tag] | None = None
     """Tags in Proxmox; `phoenix` is added."""
     description: Description | None = None

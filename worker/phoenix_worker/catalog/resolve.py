@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
 _LATER = (("log", None),)
-_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "hash")
+_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "hash", "wait_for_address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,7 @@ def _declare(
         features=token_options(entry, unprivileged=not privileged),
         firewall=None if entry.firewall is None else _firewall(entry.firewall),
         state=DesiredState.STOPPED if template else DesiredState(entry.state),
+        wait_for_address=None if template else entry.wait_for_address,
         tags=None if entry.tags is None else tuple(sorted(set(entry.tags))),
         description=entry.description,
         pool=entry.pool,

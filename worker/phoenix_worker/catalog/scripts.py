@@ -20,6 +20,8 @@ HASH_LENGTH = 16
 APPLICATION = "application_script"
 """The name of the application script among the scripts."""
 IN_CONTAINER = "features/{feature}.sh"
+_OF_THE_REQUEST = ("wait_for_address",)
+"""Keys of an entry that say nothing of the container: no script runs again because of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,12 @@ def inside(
     """Return the fields of a declaration that are about its inside. A template never runs: nobody asks its health."""
     entry = parsed.entry
     files = script_files(entry, places)
-    given = _json(parsed, surroundings.globals) if files else ""
+    given = _json(parsed.ctid, parsed.raw, surroundings.globals) if files else ""
+    lasting = {key: value for key, value in parsed.raw.items() if key not in _OF_THE_REQUEST}
+    hashed = given if lasting == parsed.raw else _json(parsed.ctid, lasting, surroundings.globals)
     return {
         "scripts": tuple(
-            _script(parsed, name, file, given, surroundings.contents.get(file), on_node=places.on_node)
+            _script(parsed, name, file, hashed, surroundings.contents.get(file), on_node=places.on_node)
             for name, file in files.items()
         ),
         "script_json": given,
@@ -93,9 +97,9 @@ def _script(parsed: ParsedEntry, name: str, file: str, given: str, content: byte
     )
 
 
-def _json(parsed: ParsedEntry, globals_: Mapping[str, Any]) -> str:
+def _json(ctid: int, raw: Mapping[str, Any], globals_: Mapping[str, Any]) -> str:
     """Return the entry with the globals beside its keys, and as it stands in the file for scripts that read that."""
-    given = {**globals_, **parsed.raw, "lxc_configs": {str(parsed.ctid): parsed.raw}}
+    given = {**globals_, **raw, "lxc_configs": {str(ctid): raw}}
     return json.dumps(given, indent=2, sort_keys=True)
 
 

@@ -12,6 +12,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.proxmox import error_table as known
+from phoenix_worker.proxmox.addresses import Interfaces
 from phoenix_worker.proxmox.cluster_resources import Offers
 from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
@@ -31,7 +32,7 @@ _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, V
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi(Offers, Surroundings, TaskLists):
+class ProxmoxApi(Offers, Surroundings, TaskLists, Interfaces):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(

@@ -21,15 +21,22 @@ if TYPE_CHECKING:
 
 
 def chain_ensure(
-    task: PhoenixTask, declaration: Declaration, steps: Iterable[PlannedStep], request: EnsureRequest
+    task: PhoenixTask,
+    declaration: Declaration,
+    steps: Iterable[PlannedStep],
+    request: EnsureRequest,
+    *,
+    wait_for_address: int | None,
 ) -> Signature:
-    """Chain the steps of an ensure; the last one tells the result."""
+    """Chain the steps of an ensure; the last one waits for an address, if that is wanted, and tells the result."""
     names = [step.name for step in steps if step.name is not StepName.VERIFY]
     consent = {"adopted": request.adopt, "accepted": request.accept_not_applied}
     links = [_link(task, name, declaration, **consent) for name in (*names, StepName.VERIFY)]
     for link in links:
         if link.task == StepName.PROVISION.task and request.rerun:
             link.kwargs["rerun"] = list(request.rerun)
+    if wait_for_address is not None:
+        links[-1].kwargs["wait_for_address"] = wait_for_address
     return chain(*links)
 
 

@@ -19,6 +19,8 @@ from fakepve import FakePve
 from fakepve.certs import make_cert
 from fakepve.shapes import PRIVILEGES
 
+from phoenix_worker.commands.demo.leases import LEASE_SECONDS, with_leases
+
 HOST = "127.0.0.1"
 NODE = "pve1"
 USER = "phoenix@pve"
@@ -52,6 +54,11 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
             return dict(await super()._permissions(v, user))
         path, who = str(v["path"]), str(v.get("userid") or user)
         return {path: {privilege: 1 for privilege in sorted(PRIVILEGES) if self.allowed(who, path, privilege)}}
+
+    async def _lxc_interfaces(self, user: str, v: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """Answer with what DHCP and SLAAC have given too; `null` for a container that does not run."""
+        lines = await super()._lxc_interfaces(user, v)
+        return None if lines is None else with_leases(lines, self.ct(int(v["vmid"])), LEASE_SECONDS)
 
     def _drop(self, ct: Any) -> None:
         """Remove a container, and its firewall with it, as `pct destroy` does: the next one of that id has none."""

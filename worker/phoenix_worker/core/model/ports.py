@@ -106,6 +106,16 @@ class Storage:
         return not self.nodes or node in self.nodes
 
 
+@dataclass(frozen=True, slots=True)
+class SeenInterface:
+    """An interface as it is in a running container."""
+
+    name: str
+    mac: str = ""
+    addresses: tuple[str, ...] = ()
+    """All that it has, each with its prefix length, such as `10.0.0.5/24`."""
+
+
 class Proxmox(Protocol):
     """The API."""
 
@@ -180,6 +190,9 @@ class Proxmox(Protocol):
 
     def volumes(self, node: str, storage: str) -> list[Volume]:
         """Return all that a storage holds and that we may see."""
+
+    def interfaces(self, node: str, ctid: int) -> tuple[SeenInterface, ...] | None:
+        """Return the interfaces that a container has now; None when it does not run."""
 
     def running(self, ctid: int) -> bool | None:
         """Return whether a guest that is not in the catalog runs; None when no guest has this id."""

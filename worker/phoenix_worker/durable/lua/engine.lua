@@ -243,7 +243,8 @@ local function store(place, text, seconds)
   redis.call('PUBLISH', place, text)
 end
 
-local PARKED_ON = {'parked:lock', 'parked:upid', 'parked:template', 'parked:job', 'parked:sleep', 'parked:retry'}
+local PARKED_ON = {'parked:lock', 'parked:upid', 'parked:template', 'parked:job', 'parked:sleep', 'parked:retry',
+  'parked:address'}
 
 local function text(value) return type(value) == 'string' and value or '' end
 
