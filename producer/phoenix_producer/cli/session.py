@@ -6,7 +6,7 @@ import getpass
 import json
 import socket
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -99,7 +99,7 @@ def answers_of(
     remedy = ""
     try:
         with (
-            reading(context) as link,
+            closing(Link(context.obj())) as link,
             display_for(handles, OpenJobs(LedgerView(link.look).jobs), as_json=as_json or only_looks) as display,
             late_notice(context, display.tell, timeout=timeout) as answered,
         ):
