@@ -90,6 +90,46 @@ def test_ended_jobs_are_listed_with_all(cli: Callable[..., Result], driven: Driv
     assert "ensure 103  done" in cli("jobs", "--all").stdout
 
 
+def test_ended_jobs_are_listed_with_their_outcome_and_cause(cli: Callable[..., Result], driven: DrivenLedger) -> None:
+    made, failed, _open = driven.taken(103), driven.taken(104), driven.taken(105)
+    driven.ledger.finish(made, "ok", {"outcome": "created"})
+    driven.ledger.finish(failed, "failed", {"cause": "not-ours", "message": "It is not ours."})
+    head, *lines = cli("jobs", "--all").stdout.splitlines()
+    assert head.split()[:6] == ["JOB", "WHAT", "STATE", "OUTCOME", "TOOK", "STEP"]
+    told = {line.split()[2]: line.split()[3:5] for line in lines}
+    assert (told["103"], told["104"], told["105"][0]) == (["done", "created"], ["failed", "not-ours"], "running")
+    assert [one["cause"] for one in json.loads(cli("jobs", "--all", "--json").stdout)] == ["", "not-ours", ""]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--ctid", "103"], {"103"}),
+        (["--ctid", "10"], set()),
+        (["--all", "--requester", "tests"], {"103", "104", "105"}),
+        (["--requester", "nobody"], set()),
+        (["--state", "failed"], {"104"}),
+        (["--state", "running"], {"103", "105"}),
+        (["--cause", "not-ours"], {"104"}),
+        (["--cause", "not-ours", "--ctid", "105"], set()),
+    ],
+)
+def test_jobs_are_chosen(
+    cli: Callable[..., Result], driven: DrivenLedger, options: list[str], expected: set[str]
+) -> None:
+    driven.taken(103)
+    driven.ledger.finish(driven.taken(104), "failed", {"cause": "not-ours", "message": ""})
+    driven.taken(105)
+    found = json.loads(cli("jobs", *options, "--json").stdout)
+    assert {one["what"].split()[1] for one in found} == expected
+
+
+def test_a_watch_needs_a_terminal(cli: Callable[..., Result]) -> None:
+    result = cli("jobs", "--watch")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "needs a terminal" in result.stderr
+
+
 def test_jobs_for_programs(cli: Callable[..., Result], driven: DrivenLedger) -> None:
     assert json.loads(cli("jobs", "--json").stdout) == []
     owner, waiter, *_ = lane_scene(driven)

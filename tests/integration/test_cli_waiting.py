@@ -53,6 +53,24 @@ def test_a_notice_stands_above_the_live_lines(started: Callable[..., subprocess.
     assert before.endswith(("\x1b[2K", "\x1b[?25l")), "a line that was there is cleared"
 
 
+def test_jobs_are_watched_until_ctrl_c(started: Callable[..., subprocess.Popen[str]], redis_url: str) -> None:
+    ours, theirs = pty.openpty()
+    process = started("--redis-url", redis_url, "jobs", "--watch", stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = ""
+    while "There are no open jobs." not in shown:
+        shown += _read(ours)
+    invoke("--redis-url", redis_url, "ensure", "103", "--no-wait")
+    while "ensure 103" not in shown:
+        shown += _read(ours)
+    process.send_signal(signal.SIGINT)
+    while chunk := _read(ours):
+        shown += chunk
+    os.close(ours)
+    assert process.wait(30) == 130
+    assert "Traceback" not in shown
+
+
 def _read(terminal: int) -> str:
     try:
         return os.read(terminal, 65536).decode()

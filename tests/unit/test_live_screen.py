@@ -11,6 +11,7 @@ from rich.console import Console
 
 from phoenix_producer.cli.live_lines import LiveLines
 from phoenix_producer.cli.live_screen import JobLine, Rank, cell, screen_of
+from phoenix_producer.cli.watched_jobs import watched_lines
 from phoenix_producer.contract import Progress, ProgressKind
 from phoenix_producer.ledger.entries import Job, JobState, Wait, WaitsFor
 
@@ -100,3 +101,22 @@ def test_a_dependency_has_the_line_below_the_one_that_waits_for_it() -> None:
 )
 def test_it_is_never_taller_than_the_screen(lines: list[JobLine], height: int) -> None:
     assert len(drawn(screen_of(lines, height))) <= height
+
+
+def test_watched_jobs_that_nobody_requested_stand_below_who_waits_for_them() -> None:
+    def job(job_id: str, what: str, requester: str, waits_for: str = "") -> Job:
+        wait = Wait(WaitsFor.JOB, waits_for, "it needs it") if waits_for else None
+        state = JobState.WAITING if wait else JobState.RUNNING
+        return Job(job_id, what, state, requester, 1.0, None, step=what, since=1.0, waits_for=wait)
+
+    jobs = [
+        job("a", "ensure 101", "me", "b"),
+        job("b", "ensure 500", "", "c"),
+        job("c", "ensure 501", ""),
+        job("d", "ensure 101", "you", "a"),
+        job("e", "ensure 102", "me", "b"),
+    ]
+    lines = watched_lines(jobs)
+    assert [line.cells[0].plain for line in lines] == ["a", "d", "e"]
+    assert [[row[0].plain for row in line.below] for line in lines] == [["└ b", "  └ c"], [], []]
+    assert len(drawn(screen_of(lines, HEIGHT))) == len(jobs)

@@ -14,11 +14,12 @@ from phoenix_producer.cli.session import FAILED, Following, print_json, reading,
 from phoenix_producer.cli.tables import job_lines, lock_lines, story_lines
 from phoenix_producer.cli.terminal import Lines, Nothing, complain, outcome_lines, warnings_in
 from phoenix_producer.cli.timeline import timeline
+from phoenix_producer.cli.watched_jobs import watch
 from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handle, Handles
 from phoenix_producer.client.link import Link
 from phoenix_producer.contract import Cancelled, EnsureFailed, EnsureResult, Failure, Progress, Step
-from phoenix_producer.ledger.entries import Job
+from phoenix_producer.ledger.entries import Job, JobState, Wanted
 from phoenix_producer.ledger.view import LedgerView
 
 AsJson = Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)]
@@ -52,7 +53,9 @@ jobs_group = typer.Typer(
     invoke_without_command=True,
     epilog=epilog(
         "phoenix-lxc jobs",
-        "phoenix-lxc jobs --all --json",
+        "phoenix-lxc jobs --watch",
+        "phoenix-lxc jobs --all --ctid 103",
+        "phoenix-lxc jobs --state failed --json",
         "phoenix-lxc jobs show 5b0e2f0a",
         codes="0 success; 1 Redis cannot be used; 2 wrong usage.",
     ),
@@ -64,17 +67,42 @@ def jobs(
     context: typer.Context,
     *,
     every: Annotated[bool, typer.Option("--all", help="List also those that ended in the last week.")] = False,
+    ctid: Annotated[int | None, typer.Option(help="List only those of this CTID.")] = None,
+    state: Annotated[
+        JobState | None, typer.Option(metavar="STATE", help=f"List only those in this state: {', '.join(JobState)}.")
+    ] = None,
+    requester: Annotated[str | None, typer.Option(help="List only those whose requester's name has this text.")] = None,
+    cause: Annotated[str | None, typer.Option(help="List only those that failed with this cause.")] = None,
+    watched: Annotated[bool, typer.Option("--watch", "-w", help="Keep the list up to date until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs: the state of each, what it waits for and since when."""
+    """List jobs: the state of each, what it waits for and since when; of those that ended, how and when.
+
+    A state that only ended jobs have, and a cause, look for these too.
+    """
     if context.invoked_subcommand is not None:
         return
+    wanted = Wanted(ctid, state, requester, cause)
     with reading(context) as link:
-        found = LedgerView(link.look).jobs(ended=every)
+        view = LedgerView(link.look)
+
+        def look() -> list[Job]:
+            return [job for job in view.jobs(ended=every or wanted.are_ended) if wanted.has(job)]
+
+        if watched:
+            watch(look, _terminal(as_json=as_json))
+        found = look()
     if as_json:
         print_json([asdict(job) for job in found])
     else:
         typer.echo("\n".join(job_lines(found)) if found else "There are no jobs.")
+
+
+def _terminal(*, as_json: bool) -> Console:
+    console = Console(highlight=False)
+    if as_json or not console.is_terminal:
+        raise typer.BadParameter("It needs a terminal. For programs: --json, once in a while.", param_hint="--watch")
+    return console
 
 
 @jobs_group.command(

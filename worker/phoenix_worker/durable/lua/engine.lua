@@ -258,6 +258,7 @@ local function close(job, state, value, resume)
   redis.call('DEL', key('job:', job, ':followers'))
   local read, told = pcall(cjson.decode, cjson.decode(value).value)
   if not read or type(told) ~= 'table' then told = {} end
+  redis.call('HSET', key('job:', job), 'outcome', string.sub(text(told.outcome), 1, 64), 'cause', string.sub(text(told.cause), 1, 64))
   announce(job, state, text(told.outcome), text(told.cause), text(told.message))
   resolve('job/' .. job, value, resume)
   return stamp(took), parked
