@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from phoenix_producer import EnsureFailed
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from tests.conformance.cases import CASES
-from tests.conformance.ground import Ground, SkippedError, standing_ground
+from tests.conformance.ground import Ground, NotShownError, standing_ground
 from tests.conformance.report import CaseReport, Report
 from tests.conformance.target import CTIDS_NEEDED, SECRET_VARIABLE, Target, UnfitError, target_of
 
@@ -89,15 +89,15 @@ def _tried(case: Callable[[Ground], None], ground: Ground) -> CaseReport:
     try:
         case(ground)
         verdict, why = "ok", ""
-    except SkippedError as skipped:
-        verdict, why = "skipped", str(skipped)
+    except NotShownError as unshown:
+        verdict, why = "not shown", str(unshown)
     except (AssertionError, EnsureFailed, ExceptionGroup, PermanentError, TransientError, TimeoutError) as error:
         verdict, why = "FAILED", f"{type(error).__name__}: {error}"
     seconds = time.monotonic() - began
-    say(f"{verdict:8}{seconds:6.1f} s  {name}")
+    say(f"{verdict:9}{seconds:6.1f} s  {name}")
     seen = [*ground.take_sightings(), *filter(None, [why])]
     for line in seen:
-        say(f"{'':18}{line}")
+        say(f"{'':19}{line}")
     return CaseReport(name, verdict, round(seconds, 1), seen, ground.take_upids())
 
 
