@@ -33,22 +33,19 @@ def backed_up(ground: Ground, ctid: int, storage: str) -> Iterator[dict[str, Any
     """Give the block an archive of a stopped container, as the storage lists it."""
     before = _archives(ground, ctid, storage)
     how: dict[str, str | int] = {"vmid": ctid, "storage": storage, "mode": "stop", "compress": "gzip", "remove": 0}
+    ground.end(ground.ask_if_allowed("POST", f"nodes/{ground.target.node}/vzdump", **how))
+    made = [one for volume, one in _archives(ground, ctid, storage).items() if volume not in before]
+    assert len(made) == 1, made
+    volume = made[0]["volid"]
     with _undone(ground) as undo:
-        undo(lambda: _drop_archives(ground, ctid, storage, before.keys()), f"a backup of {ctid} on {storage}")
-        ground.end(ground.ask_if_allowed("POST", f"nodes/{ground.target.node}/vzdump", **how))
-        made = [one for volume, one in _archives(ground, ctid, storage).items() if volume not in before]
-        assert len(made) == 1, made
+        path = f"nodes/{ground.target.node}/storage/{storage}/content/{volume}"
+        undo(lambda: ground.end(ground.ask("DELETE", path)), f"the backup {volume}")
         yield made[0]
 
 
 def _archives(ground: Ground, ctid: int, storage: str) -> dict[str, dict[str, Any]]:
     path = f"nodes/{ground.target.node}/storage/{storage}/content"
     return {str(one["volid"]): one for one in ground.ask("GET", path, content="backup", vmid=ctid)}
-
-
-def _drop_archives(ground: Ground, ctid: int, storage: str, others: Any) -> None:
-    for volume in _archives(ground, ctid, storage).keys() - others:
-        ground.end(ground.ask("DELETE", f"nodes/{ground.target.node}/storage/{storage}/content/{volume}"))
 
 
 def restore_over(ground: Ground, ctid: int, archive: dict[str, Any], seconds: int) -> str:
