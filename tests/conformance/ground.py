@@ -118,7 +118,7 @@ class Ground:
             **({"PHOENIX_PROXMOX_CA_FILE": access.ca_file} if access.ca_file else {}),
         }
         name = f"w{len(self._workers)}"
-        worker = WorkerProcess("phoenix_worker", directory=self._directory, environ=environ, name=name)
+        worker = WorkerProcess("phoenix_worker", directory=self._directory, environ=environ, name=name, forked=True)
         self._workers.append(worker)
         worker.wait_until_ready()
         return worker
