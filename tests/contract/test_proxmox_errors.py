@@ -57,6 +57,8 @@ SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
     (400, "Parameter verification failed.", P, "bad-parameter", "catalog"),
     (400, "Parameter verification failed. mp1: unable to hotplug mp1: mount failed", P, "hotplug", "stop for mp1"),
     (500, "qemu-img: Could not open '/srv/images/103/vm-103-disk-0.raw': No such file", T, "passing-trouble", ""),
+    (500, "rbd error: rbd: listing images failed: (2) No such file or directory", T, "passing-trouble", ""),
+    (500, "zfs error: cannot open 'rpool/data/vm-103-disk-0': dataset does not exist", T, "passing-trouble", ""),
     (500, "failed to read from command socket: Interrupted system call", T, "passing-trouble", ""),
     (500, "cfs-lock 'storage-shared' error: got lock request timeout", T, "lock-timeout", ""),
     (
@@ -205,6 +207,7 @@ ENDS: list[tuple[str, type[Exception], str]] = [
     ("unable to open file '/etc/pve/nodes/pb/lxc/103.conf.tmp.88' - Permission denied", T, "no-quorum"),
     ("ipcc_send_rec[1] failed: Connection refused", T, "passing-trouble"),
     ("qemu-img: Could not open '/srv/images/900/base-900-disk-0.raw': No such file", P, "proxmox-error"),
+    ("zfs error: cannot open 'rpool/data/base-900-disk-0': dataset does not exist", P, "proxmox-error"),
     ("CT is locked (backup)", T, "locked"),
     ("can't lock file '/run/lock/lxc/pve-config-133.lock' - got timeout", T, "lock-timeout"),
     ("clone failed: interrupted by signal", P, "aborted"),

@@ -137,7 +137,13 @@ NODE_TROUBLE = (
 """What passes on a node, by itself or with a setting of it. The end of a start does not name it, only its log."""
 
 # In the end of a task it may as well be a disk that is lost, and then it lasts.
-_DISKS_COME_AND_GO = Row(r"qemu-img: Could not open", _TRANSIENT, "passing-trouble", _LASTS, (500,))
+_DISKS_COME_AND_GO = Row(
+    r"qemu-img: Could not open|rbd: listing images failed|cannot open '[^']+': dataset does not exist",
+    _TRANSIENT,
+    "passing-trouble",
+    _LASTS,
+    (500,),
+)
 
 _IS_SO_ALREADY = (
     Row(
