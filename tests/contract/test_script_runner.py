@@ -87,6 +87,17 @@ def test_a_script_is_given_its_environment_and_its_output_and_exit_code_are_kept
     assert scripts.tail(shell, PLACE, run, seen.size)[-1] == "oops"
 
 
+def test_the_last_lines_begin_with_a_whole_one(shell: NodeShell) -> None:
+    """Where they are cut out of a longer log, there may be the half of a color, or of a letter."""
+    said = "".join(f"\x1b[0;32m{number:03} größer\x1b[0m {'x' * 150}\n" for number in range(60))
+    _, run = start(shell, script(f"#!/bin/sh\ncat <<'END'\n{said}END\nexit 1\n"))
+    size = end_of(shell, run).size
+    for cut in range(0, 180, 5):
+        told = scripts.tail(shell, PLACE, run, size - cut)
+        assert told[0].endswith(f" größer {'x' * 150}"), told[0]
+        assert told[0][:3].isdecimal()
+
+
 def test_any_interpreter_and_any_bytes(shell: NodeShell) -> None:
     big = script(
         "#!/usr/bin/env python3\nimport json, os\n"

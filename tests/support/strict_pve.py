@@ -21,6 +21,8 @@ from fakepve.shapes import PRIVILEGES
 
 from tests.support.conf_file import digest
 from tests.support.leasing_pve import Leasing
+from tests.support.pve_access import AccessRights
+from tests.support.pve_backups import Backups
 from tests.support.pve_corners import Corners
 from tests.support.strict_firewall import StrictFirewall
 
@@ -64,7 +66,7 @@ class _Work:
         self.fate: str | None = None
 
 
-class StrictPve(Corners, StrictFirewall, Leasing):
+class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing):
     """fakepve as a real node answers. What a test may set is public; set it through `Simulator.do`."""
 
     def __init__(self) -> None:
@@ -260,12 +262,7 @@ class StrictPve(Corners, StrictFirewall, Leasing):
             raise PveError(
                 400, "Parameter verification failed.", {"unprivileged": "its default depends on the version"}
             )
-        overwritten = self.ct(int(v["vmid"])) if v.get("restore") and v.get("force") else None
-        upid = await super()._lxc_create(user, v)
-        if overwritten is not None:
-            # Until the archive is unpacked, what is overwritten stays as it is, but for its lock.
-            self.ct(int(v["vmid"])).config = {**overwritten.config, "lock": "create"}
-        return upid
+        return await super()._lxc_create(user, v)
 
     async def _lxc_clone(self, user: str, v: dict[str, Any]) -> Any:
         source = self.ct(int(v["vmid"]))

@@ -95,6 +95,8 @@ WRONG: list[tuple[str, Any]] = [
     ("zfs_volumes", [{**VOLUME, "size_gb": 0}]),
     ("volumes", [{**VOLUME, "mount_point": "v,ro=1"}]),
     ("volumes", [{**VOLUME, "mount_point": "/"}]),
+    ("mount_points", [{"host_path": "/srv", "container_path": "/"}]),
+    ("mount_points", [{"host_path": "/srv", "container_path": "//"}]),
     ("volumes", [{**VOLUME, "mount_point": "/srv/../etc"}]),
     ("firewall", {"enabled": "yes"}),
     ("firewall", {"rules": [{"type": "sideways", "action": "ACCEPT"}]}),

@@ -77,6 +77,16 @@ def test_line_ends_of_other_editors_are_no_difference() -> None:
     assert "description" not in diff(declared, seen).put
 
 
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r\r\n", "\r\r\r\n"])
+def test_line_ends_that_are_declared_are_written_once(ends: str) -> None:
+    """Two editors in turn make `\\r\\r\\n` of a line's end."""
+    declared = replace(DECLARED, description=f"one{ends}two")
+    seen = Observation(103, "pve1", Presence.HERE, AS_DECLARED | {"description": write_marker(MARKER)}, running=True)
+    written = diff(declared, seen).put["description"]
+    then = replace(seen, config=seen.config | {"description": f"{written}\n"})
+    assert "description" not in diff(declared, then).put
+
+
 def test_the_line_of_the_container_itself_counts_among_copies() -> None:
     newer = replace(MARKER, verified="h1")
     notes = "\n".join([OTHERS, write_marker(MARKER), OTHERS, write_marker(newer), OTHERS])

@@ -7,15 +7,14 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from phoenix_worker.catalog.fields import (
-    AbsolutePath,
     Host,
     HostPath,
     Hosts,
     InterfaceName,
     Ip,
     Ip6,
+    MountPath,
     StorageId,
-    VolumePath,
     refused,
 )
 from phoenix_worker.catalog.firewall_grammar import Comment, FirewallAddresses, FirewallPorts, Protocol, check_rule
@@ -83,7 +82,7 @@ class MountPoint(Section):
 
     host_path: HostPath
     """Directory of the node, without `=`; it is made if there is none."""
-    container_path: AbsolutePath
+    container_path: MountPath
     """Where it is in the container."""
     owner_uid: int | None = Field(default=None, ge=0)
     """User, as the container counts, who owns it."""
@@ -100,7 +99,7 @@ class Volume(Section):
     """Storage that it lies on."""
     size_gb: int = Field(ge=1)
     """Size in GiB. It grows; it never shrinks."""
-    mount_point: VolumePath
+    mount_point: MountPath
     """Where it is in the container."""
 
 

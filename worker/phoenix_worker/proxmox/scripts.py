@@ -106,9 +106,13 @@ def look(shell: NodeShell, place: Place, run: str, offset: int) -> ScriptState |
 
 
 def tail(shell: NodeShell, place: Place, run: str, size: int) -> list[str]:
-    """Read the last lines of a run's log, which has `size` bytes."""
-    seen = look(shell, place, run, max(size - _TAIL, 0))
-    return [] if seen is None else readable(seen.log)[-20:]
+    """Read the last lines of a run's log, which has `size` bytes: whole ones, unless there is only one."""
+    begin = max(size - _TAIL, 0)
+    seen = look(shell, place, run, begin)
+    if seen is None:
+        return []
+    whole = seen.log.partition(b"\n")[2] if begin else seen.log
+    return readable(whole or seen.log)[-20:]
 
 
 def stop(shell: NodeShell, place: Place, run: str) -> ScriptState | None:

@@ -106,4 +106,4 @@ def _pair(text: str) -> tuple[str, str]:
 def without_marker(notes: str) -> str:
     """Return the notes as their owner wrote them; lines that only look like ours are the owner's."""
     kept = (line for line in notes.splitlines(keepends=True) if _read_line(line) is None)
-    return "".join(kept).replace("\r\n", "\n").strip()
+    return re.sub(r"\r+\n", "\n", "".join(kept)).strip()
