@@ -100,7 +100,7 @@ def clone(
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     template = self.current_declaration(declaration.clone_from)
     self.hold(lane(template.ctid))
-    finished, warnings = template_there(self, template)
+    finished, creation, warnings = template_there(self, template)
     if not finished:
         refuse_if_taken(self, declaration)
         template = self.reach(template, accepted=accepted)
@@ -108,7 +108,7 @@ def clone(
         return self.replace(
             chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)
         )
-    posted = make_clone(self, declaration, clone_order(declaration, self.creation))
+    posted = make_clone(self, declaration, clone_order(declaration, self.creation, creation))
     return self.step(StepName.CLONE, ctid, posted["at"], upid=posted["upid"], source=template.ctid, warnings=warnings)
 
 
