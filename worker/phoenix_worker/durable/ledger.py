@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LUA = files(__package__).joinpath("lua")
 _SOON = 1.0
+_NOTE_SECONDS = 7 * 86400
 EVENTS = f"{PREFIX}events"
 """The stream of what becomes of jobs."""
 _ENGINE_LUA = _LUA.joinpath("engine.lua").read_text(encoding="utf-8")
@@ -148,6 +149,20 @@ class Ledger:
     def resolve(self, event: str, value: Any) -> None:
         """Say that an event happened; those who wait for it are woken."""
         self.call("resolve", RESUME_QUEUE, event, json.dumps(value))
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep a fact (any JSON) for jobs to come, for as long as results are kept."""
+        text = json.dumps(value)
+        patience.until_answered(lambda: self.client.set(self.key("note:", name), text, ex=_NOTE_SECONDS))
+
+    def noted(self, name: str) -> Any:
+        """Return a fact that an earlier job has kept; None if there is none."""
+        text = patience.until_answered(lambda: self.client.get(self.key("note:", name)))
+        return None if text is None else json.loads(text)
+
+    def forget_note(self, name: str) -> None:
+        """Keep a fact no longer."""
+        patience.until_answered(lambda: self.client.delete(self.key("note:", name)))
 
     def steps(self, job: str) -> list[dict[str, Any]]:
         """Return what the links of a job did so far, in their order."""
