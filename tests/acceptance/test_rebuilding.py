@@ -215,7 +215,16 @@ def test_a_sender_that_knows_nothing_of_the_tree_names_what_is_rebuilt_together(
         )
         with pytest.raises(Exception, match="is not a request for 900"):
             failed.get(timeout=60)
-    product.simulator.pve.task_failures["vzcreate"] = ["No space left on device"]
+    pve = product.simulator.pve
+    pve.ct_secs["create"] = 600.0
+    root, child = product.producer.rebuild(900), product.producer.rebuild(901)
+    waits_for_task(product, "vzcreate")
+    wait_for(lambda: "the rebuild of template 900" in str(product.redis.xrevrange(f"phoenix:job:{child.id}:log")))
+    pve.ct_secs["create"] = 0.0
+    product.simulator.do(pve.hurry)
+    destroyed, cloned = root.wait(timeout=60).steps[-1], child.wait(timeout=60).steps[0]
+    assert destroyed.started < cloned.started, "one that is under way is waited for, whoever asked for it"
+    pve.task_failures["vzcreate"] = ["No space left on device"]
     failure, _ = map(failure_of, product.producer.rebuild_many([901, 900]))
     assert failure.cause == "dependency"
     assert "the rebuild of its template 900 failed. " in failure.message

@@ -39,17 +39,26 @@ def have_dependencies(task: PhoenixTask, request: EnsureRequest | RebuildRequest
 
 
 def have_templates_rebuilt(task: PhoenixTask, request: RebuildRequest) -> None:
-    """Wait for the rebuilds of the templates that this one is cloned from and is rebuilt together with.
+    """Wait for the rebuilds of the templates that this one is cloned from; no lock is held meanwhile.
 
-    No lock is held meanwhile. Their requests may not have been sent yet, or never are if their sender died: sent here
-    too, under the ids that they have, they begin once. Raises PermanentError if one of them failed.
+    Of those that are rebuilt together with it the requests may not have been sent yet, or never are if their sender
+    died: sent here too, under the ids that they have, they begin once. Raises PermanentError if one of them failed.
+    Of others those are waited for that have been asked for by now, however they end.
     """
     for template in reversed(task.catalog.current().templates_of(request.ctid)):
         if template in request.together:
-            _wait_for_rebuild(task, request, template)
+            _have_rebuilt(task, request, template)
+        else:
+            _wait_for_others(task, template)
 
 
-def _wait_for_rebuild(task: PhoenixTask, request: RebuildRequest, template: int) -> None:
+def _wait_for_others(task: PhoenixTask, template: int) -> None:
+    jobs = task.read(f"rebuilds-{template}", lambda: task.engine.ledger.open_jobs(REBUILD, str(template)))
+    for job in jobs:
+        task.wait(f"job/{job}", f"the rebuild of template {template}")
+
+
+def _have_rebuilt(task: PhoenixTask, request: RebuildRequest, template: int) -> None:
     rebuild = request.model_copy(update={"ctid": template})
     options = rebuild.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
     known = str(request.together[template])

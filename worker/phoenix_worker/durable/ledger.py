@@ -172,6 +172,15 @@ class Ledger:
         """Return the first argument of the request that a job began with; '' if it had none."""
         return str(self.client.hget(self.key("job:", job), "subject") or "")
 
+    def open_jobs(self, name: str, subject: str) -> list[str]:
+        """Return the jobs that have not ended of requests with this task's name and first argument."""
+        jobs = [str(job) for job in self.client.zrange(self.key("open"), 0, -1)]
+        with self.client.pipeline(transaction=False) as pipe:
+            for job in jobs:
+                pipe.hmget(self.key("job:", job), "name", "subject")
+            found = pipe.execute()
+        return [job for job, told in zip(jobs, found, strict=True) if told == [name, subject]]
+
     def waiters(self, lock: str) -> int:
         """Count the tasks that wait for a lock."""
         return int(self.client.zcount(self.key("lock:", lock), "(0", "+inf"))
