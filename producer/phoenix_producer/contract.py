@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import UUID  # noqa: TC003 - pydantic reads it at run time
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
@@ -118,6 +119,9 @@ class RebuildRequest(Message):
     """Ask that a template be built again and replace the existing one."""
 
     ctid: Ctid
+    together: dict[Ctid, UUID] = Field(default_factory=dict)
+    """All templates that are rebuilt together, each with the id of its request; those that this one is cloned from
+    are rebuilt first."""
     accept_not_applied: StrictBool = False
     """As of an ensure."""
     dry_run: StrictBool = False

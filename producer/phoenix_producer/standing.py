@@ -49,7 +49,8 @@ class Standing(Answer):
     pending_restart: tuple[str, ...] = ()
     """Configuration keys that the running container takes, or would take, at its next start."""
     outdated: tuple[str, ...] = ()
-    """Why a template is not what its declaration would build now, and what brings it up to date."""
+    """Why a template is not what its declaration would build now, or that it or a container was cloned from an older
+    build of its template, and what brings it up to date."""
     lock: str | None = None
     """The lock that Proxmox has on its configuration, such as `backup`."""
     problem: str = ""

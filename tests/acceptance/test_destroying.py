@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_producer import ContractError
+from tests.acceptance import scenes
 from tests.acceptance.scenes import before, done, failure_of, notes, stand, told, waits_for_task, writes_to
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
@@ -148,8 +149,22 @@ def test_killed_around_its_requests_to_proxmox_it_is_destroyed_once(
 
 def test_what_forbids_it_is_seen_before_it_is_stopped(product: Product) -> None:
     pve = product.simulator.pve
-    product.declare({900: template(), **{ctid: container(ctid) for ctid in (103, 104, 105, 106)}})
+    roots = {
+        900: template(),
+        901: template(901),
+        902: template(902),
+        107: container(107, 901),
+        108: container(108, 902),
+    }
+    product.declare({**roots, **{ctid: container(ctid) for ctid in (103, 104, 105, 106)}})
     product.start_worker(PHOENIX_PATIENCE="1", PHOENIX_SCRATCH_CTIDS="9000-9099")
+    stand(product, 901, running=True, description=notes(901, "template"))
+    product.simulator.do(pve.ct(901).snapshots.__setitem__, "theirs", {"snaptime": 1})
+    product.simulator.add_template(902, description=notes(902, "template"))
+    failure = scenes.refused(product, 901)
+    assert (failure.cause, product.status(901)) == ("has-snapshots", "running")
+    assert "it has snapshots: theirs." in failure.message
+    assert "`pct delsnapshot 901 theirs`" in failure.remedy
     for ctid in (103, 104, 105, 106):
         product.ensure(ctid)
     product.simulator.do(pve.ct(103).config.update, {"protection": 1})
@@ -164,5 +179,6 @@ def test_what_forbids_it_is_seen_before_it_is_stopped(product: Product) -> None:
     assert failure_of(product.producer.rebuild(900)).cause == "protected"
     product.simulator.do(pve.lose_quorum)
     assert refused(product, 106).cause == "no-quorum"
+    assert failure_of(product.producer.rebuild(902)).cause == "no-quorum", "and nothing is built for it"
     assert len(product.writes()) == written
     assert [product.status(ctid) for ctid in (103, 104, 105, 106)] == ["running"] * 4

@@ -94,6 +94,8 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing):
         """CTIDs whose disks were destroyed or renamed while the cluster had no quorum."""
         self.destroyed: list[dict[str, Any]] = []
         """The parameters of every destroy."""
+        self.left_disks = {}
+        self.freed = []
         self.aborted: list[str] = []
         """The UPIDs that a client asked to stop."""
         self.hotplug_refused = ""
@@ -360,9 +362,9 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing):
 
         async def watched() -> Any:
             try:
-                if self.task_failures[ttype]:
+                if failure := self._in_the_way(ttype, made) or self._next_failure(ttype):
                     self._undo(ttype, str(tid), made)
-                    raise TaskError(self.task_failures[ttype].pop(0))
+                    raise TaskError(failure)
                 if ttype in refusals:
                     refusals[ttype](int(tid))
                 work.task = asyncio.ensure_future(body())
@@ -373,8 +375,10 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing):
                     raise
                 if work.fate != _KILLED:
                     self._undo(ttype, str(tid), made)
-                elif ttype == "vzclone":
-                    self.ct(int(tid)).lock = "disk"
+                else:
+                    self._die_half_way(made)
+                    if ttype == "vzclone":
+                        self.ct(int(tid)).lock = "disk"
                 raise TaskError(work.fate) from None
             finally:
                 entry.end = time.monotonic()
@@ -386,6 +390,9 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing):
         self._work[entry.upid] = work
         self.intervals.append(entry)
         return entry.upid
+
+    def _next_failure(self, kind: str) -> str:
+        return self.task_failures[kind].pop(0) if self.task_failures[kind] else ""
 
     def _end(self, upid: str, fate: str) -> None:
         work = self._work[upid]

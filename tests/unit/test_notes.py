@@ -126,6 +126,11 @@ def test_the_line_is_counted_with_all_that_will_be_in_it() -> None:
     assert problem.remedy.endswith("by 7 characters.")
 
 
+def test_the_build_of_its_template_is_counted_before_it_is_known() -> None:
+    clone, root = replace(SCRIPTED, clone_from=900), replace(SCRIPTED, clone_from=None, os_template="local:vztmpl/900")
+    assert len(longest_notes(clone)) == len(longest_notes(root)) + len(" build=") + 12
+
+
 def test_notes_that_are_not_declared_count_as_they_stand_there() -> None:
     declared = replace(SCRIPTED, description=None)
     seen = Observation(103, "pve1", Presence.HERE, {"description": "x" * 8100})

@@ -152,10 +152,10 @@ class PhoenixTask(DurableTask):
             raise PermanentError(**end["error"])
         error = self.proxmox.task_failure(doing, TaskEnd(end["exit"], tuple(end["log"])))
         if isinstance(error, TransientError):
-            self._once_more(step)
+            self.once_more(step)
         raise error
 
-    def _once_more(self, step: str) -> None:
+    def once_more(self, step: str) -> None:
         """Let a step be done anew; what posts well and then fails each time gets no more patience than other trouble.
 
         Each POST that is journalled counts as progress, so the failures of its task are counted here.

@@ -32,7 +32,7 @@ DESTROY_EPILOG = epilog(
 
 REBUILD_EPILOG = epilog(
     "phoenix-lxc rebuild 900 --dry-run",
-    "phoenix-lxc rebuild 900",
+    "phoenix-lxc rebuild 900 901",
     codes="0 success; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog has none of the "
     "CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
 )
@@ -94,7 +94,8 @@ def rebuild(
 
     Each is built at a scratch CTID (the workers' PHOENIX_SCRATCH_CTIDS) while
     the old one can still be cloned; only then it is replaced. Refused if
-    linked clones exist. Containers are not changed.
+    linked clones exist. A template is built after those it is cloned from.
+    Containers are not changed; `drift` names those of older builds.
     """
     with talking(context) as producer:
         chosen = list(dict.fromkeys(ctids))

@@ -163,9 +163,17 @@ class Producer:
     def rebuild_many(
         self, ctids: Iterable[int], *, accept_not_applied: bool = False, dry_run: bool = False
     ) -> Handles[EnsureResult]:
-        """Ask the same for several. See `rebuild`."""
-        options = {"accept_not_applied": accept_not_applied, "dry_run": dry_run}
-        return Handles(self._link, [self.rebuild(ctid, **options) for ctid in ctids])
+        """Ask the same for several, in any order: each is rebuilt after those that it is cloned from. See `rebuild`."""
+        wanted = list(ctids)
+        ids = {ctid: uuid4() for ctid in wanted}
+        options = {
+            "accept_not_applied": accept_not_applied,
+            "dry_run": dry_run,
+            "requester": self._requester,
+            "together": ids if len(ids) > 1 else {},
+        }
+        requests = [parse_as(RebuildRequest, {"ctid": ctid, **options}) for ctid in wanted]
+        return Handles(self._link, [self._change(REBUILD, request, ids[request.ctid]) for request in requests])
 
     def adopt(self, ctid: int, *, seal: bool = False, dry_run: bool = False) -> Handle[EnsureResult]:
         """Ask that what an earlier tool made be taken over. Raises as `ensure`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from phoenix_producer.contract import ENSURE
+from phoenix_producer.contract import ENSURE, REBUILD, ContractError
 from phoenix_worker.actions import recover
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.os_templates import available, file_name
@@ -36,6 +36,43 @@ def have_dependencies(task: PhoenixTask, request: EnsureRequest | RebuildRequest
             _wait_for(task, ctid, dependency, requests[dependency])
         else:
             _check_outside(task, ctid, dependency)
+
+
+def have_templates_rebuilt(task: PhoenixTask, request: RebuildRequest) -> None:
+    """Wait for the rebuilds of the templates that this one is cloned from; no lock is held meanwhile.
+
+    Of those that are rebuilt together with it the requests may not have been sent yet, or never are if their sender
+    died: sent here too, under the ids that they have, they begin once. Raises PermanentError if one of them failed.
+    Of others those are waited for that have been asked for by now, however they end.
+    """
+    for template in reversed(task.catalog.current().templates_of(request.ctid)):
+        if template in request.together:
+            _have_rebuilt(task, request, template)
+        else:
+            _wait_for_others(task, template)
+
+
+def _wait_for_others(task: PhoenixTask, template: int) -> None:
+    jobs = task.read(f"rebuilds-{template}", lambda: task.engine.ledger.open_jobs(REBUILD, str(template)))
+    for job in jobs:
+        task.wait(f"job/{job}", f"the rebuild of template {template}")
+
+
+def _have_rebuilt(task: PhoenixTask, request: RebuildRequest, template: int) -> None:
+    rebuild = request.model_copy(update={"ctid": template})
+    options = rebuild.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
+    known = str(request.together[template])
+    task.once(f"ask-{template}", lambda: task.ask(REBUILD, (template,), options, "", request_id=known))
+    if task.engine.ledger.subject(known) != str(template):
+        raise ContractError(f"Not a valid rebuild request: together: {known} is not a request for {template}.")
+    end = task.wait(f"job/{known}", f"the rebuild of template {template}")
+    if not end["ok"]:
+        failure = json.loads(end["value"])
+        raise PermanentError(
+            f"Unable to rebuild CT {request.ctid}: the rebuild of its template {template} failed. {failure['message']}",
+            cause="dependency",
+            remedy=failure["remedy"],
+        )
 
 
 def because_of(ctid: int, dependency: int, message: str, remedy: str) -> PermanentError:

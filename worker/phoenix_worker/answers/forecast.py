@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Outcome
 from phoenix_producer.plans import Part, Why
+from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.feasibility import refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.look import about_template, assess, what_stays
@@ -71,6 +72,7 @@ class _Looks:
         self._accepted = accepted
         self._forecast = forecast
         self._asked: set[int] = set()
+        self._builds = Builds(task)
         self._templates: dict[int, Observation] = {}
         """What each template will look like when it is cloned."""
 
@@ -108,6 +110,7 @@ class _Looks:
         if may_write(verdict) and any(step.name is StepName.CONFIGURE for step in steps):
             self._forecast.warnings += what_stays(self._task, declaration, seen)
         changes = diff(declaration, seen) if may_write(verdict) else None
+        self._forecast.warnings += self._builds.of_older_build(declaration, seen)
         self._forecast.parts.append(
             Part(
                 ctid=declaration.ctid,

@@ -9,10 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 from phoenix_producer.contract import ContractError, Ctid
 from phoenix_producer.standing import Exists, Standing
 from phoenix_worker.actions.addresses import Found, addresses_of
+from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.look import assess
 from phoenix_worker.core.allowed.ownership import Action, Verdict, may_write
 from phoenix_worker.core.differs.diff import diff
-from phoenix_worker.core.differs.outdated import outdated
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.marker import Stage
 
@@ -33,8 +33,9 @@ def standings(task: PhoenixTask, ctids: Any) -> Iterator[Standing]:
 
     Raises ContractError, and PermanentError for a CTID that is not declared.
     """
+    builds = Builds(task)
     for declaration in declarations_of(task, ctids, "status"):
-        yield _standing(task, declaration)
+        yield _standing(task, declaration, builds)
 
 
 def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaration]:
@@ -46,7 +47,7 @@ def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaratio
     return [task.current_declaration(ctid) for ctid in wanted or task.catalog.current()]
 
 
-def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
+def _standing(task: PhoenixTask, declaration: Declaration, builds: Builds) -> Standing:
     try:
         seen, verdict = assess(task, declaration)
     except PermanentError as error:
@@ -60,7 +61,7 @@ def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
         exists(declaration, seen, verdict),
         running=seen.running,
         addresses=found.addresses,
-        outdated=outdated(declaration, seen, has_shell=task.shell is not None),
+        outdated=builds.outdated(declaration, seen),
         differs=_differences(changes) if changes else (),
         pending_restart=pending_restart(seen, changes),
         lock=seen.lock,

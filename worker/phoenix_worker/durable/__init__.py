@@ -71,5 +71,6 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     flight:{what}      the request that others for the same may join; `job:{id}:followers` who did,
                        `:answer` what they are given
     jobs, open         requests by the time of their coming, for lists: all of a week, and those that have not ended
+    note:{name}        a fact that a job keeps for those to come, for a week
     learned:{class}    what remote jobs took before; `written` is set to see that Redis takes writes
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from phoenix_worker.core.allowed.left_disks import LEFT_DISK
 from phoenix_worker.core.model.errors import RESTORE_QUORUM
 
 
@@ -146,6 +147,12 @@ _DISKS_COME_AND_GO = Row(
 )
 
 _IS_SO_ALREADY = (
+    Row(
+        r"disk image '(?P<path>[^']+)' already exists",
+        _PERMANENT,
+        LEFT_DISK,
+        "Find out whose disk {path} is. If nobody needs it, run on the node: `pvesm free STORAGE:VOLUME`.",
+    ),
     Row(
         r"(CT|VM) \d+ already exists|close \(rename\) atomic file '[^']*/\d+\.conf[^']*' failed: File exists",
         _PERMANENT,

@@ -89,9 +89,12 @@ def chain_replacement(task: PhoenixTask, template: Declaration, scratch: Declara
 def chain_adoption(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> Signature:
     """Chain what makes a container ours, and a template if it is declared as one."""
     declaration, snapshots = adoption.declaration, list(adoption.snapshots)
+    stop = _link(task, StepName.STOP, declaration, adopted=False, accepted=True)
+    if snapshots:
+        stop.kwargs["dropping"] = snapshots
     links = (
         (adoption.mark, _of(task, StepName.MARK, declaration, purpose)),
-        (adoption.stop, _link(task, StepName.STOP, declaration, adopted=False, accepted=True)),
+        (adoption.stop, stop),
         (bool(snapshots), _of(task, StepName.DROP_SNAPSHOTS, declaration, snapshots)),
         (adoption.seal, _link(task, StepName.SEAL, declaration, adopted=False, accepted=True)),
     )

@@ -49,6 +49,7 @@ from phoenix_worker.answers.drift import drifts
 from phoenix_worker.answers.forecast import foresee
 from phoenix_worker.answers.status import standings
 from phoenix_worker.base import CORRECT_IT, lane
+from phoenix_worker.core.allowed.forbidden import refuse_snapshots
 from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.differs.scripts import must_be_verified
 from phoenix_worker.core.model.addresses import networks
@@ -100,7 +101,7 @@ def clone(
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     template = self.current_declaration(declaration.clone_from)
     self.hold(lane(template.ctid))
-    finished, warnings = template_there(self, template)
+    finished, creation, warnings = template_there(self, template)
     if not finished:
         refuse_if_taken(self, declaration)
         template = self.reach(template, accepted=accepted)
@@ -108,7 +109,7 @@ def clone(
         return self.replace(
             chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)
         )
-    posted = make_clone(self, declaration, clone_order(declaration, self.creation))
+    posted = make_clone(self, declaration, clone_order(declaration, self.creation, creation))
     return self.step(StepName.CLONE, ctid, posted["at"], upid=posted["upid"], source=template.ctid, warnings=warnings)
 
 
@@ -202,15 +203,23 @@ def provision(
 
 @task(StepName.STOP.task)
 def stop(
-    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    *,
+    adopted: bool,
+    accepted: bool = False,
+    dropping: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Shut a container down."""
+    """Shut a container down. What becomes a template may have no snapshots but those that are dropped next."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
 
     def act() -> dict[str, Any]:
         seen, verdict = look(self, declaration, adopt=adopted)
         permit(may_stop(verdict), verdict, f"stop CT {ctid}")
         if declaration.is_template:
+            snapshots = self.proxmox.snapshots(declaration.node, ctid)
+            refuse_snapshots(declaration, [name for name in snapshots if name not in dropping])
             self.proxmox.need_quorum(f"convert CT {ctid} on {declaration.node} to a template")
         return recover.posted(self.proxmox.stop(declaration.node, ctid)) | {"networks": networks(seen.config)}
 

@@ -100,6 +100,8 @@ class Storage:
     nodes: frozenset[str] = frozenset()
     """Where it may be used; everywhere when empty."""
     enabled: bool = True
+    path: str = ""
+    """The directory of one that has files."""
 
     def is_on(self, node: str) -> bool:
         """Return whether a node may use it."""
@@ -193,6 +195,12 @@ class Proxmox(Protocol):
 
     def interfaces(self, node: str, ctid: int) -> tuple[SeenInterface, ...] | None:
         """Return the interfaces that a container has now; None when it does not run."""
+
+    def free_volume(self, node: str, volume: str) -> str:
+        """Delete a volume, whatever refers to it; returns the UPID."""
+
+    def is_free(self, ctid: int) -> bool:
+        """Return whether no guest of the cluster has this id, those included that we may not see."""
 
     def running(self, ctid: int) -> bool | None:
         """Return whether a guest that is not in the catalog runs; None when no guest has this id."""
