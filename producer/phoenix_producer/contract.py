@@ -109,6 +109,8 @@ class DestroyRequest(Message):
     """Ask that a container or template of ours be deleted, disks included. Its declaration stays."""
 
     ctid: Ctid
+    together: dict[Ctid, UUID] = Field(default_factory=dict)
+    """All that are destroyed together, each with the id of its request; those cloned from this one go first."""
     dry_run: StrictBool = False
     """Change nothing; the result lists what would be done."""
     requester: str | None = Field(default=None, max_length=200)

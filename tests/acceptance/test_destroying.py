@@ -108,6 +108,38 @@ def test_a_template_with_linked_clones_is_refused_naming_them(product: Product) 
         assert product.producer.destroy(ctid).wait(timeout=60).outcome == "destroyed"
 
 
+@pytest.mark.parametrize("order", [(900, 901, 801), (801, 901, 900)])
+def test_clones_are_destroyed_before_their_templates_whatever_the_order(
+    product: Product, order: tuple[int, ...]
+) -> None:
+    """One of three is asked for by the others before its own request is there."""
+    linked: dict[str, Any] = {"clone": "linked"}
+    product.declare({900: template(), 901: container(901, 900, **linked), 801: container(801, 901, **linked)})
+    product.start_worker()
+    product.ensure(801)
+    foretold = product.producer.destroy_many(order, dry_run=True).wait(timeout=60)
+    assert {(one.outcome, one.dry_run) for one in foretold} == {("destroyed", True)}, "what hangs on it goes first"
+    results = product.producer.destroy_many(order).wait(timeout=60)
+    assert [(one.ctid, one.outcome) for one in results] == [(ctid, "destroyed") for ctid in order]
+    gone = [int(one.guest) for one in product.simulator.intervals("vzdestroy")]
+    assert gone == [801, 901, 900]
+
+
+def test_a_template_stays_where_one_of_its_clones_does(product: Product) -> None:
+    linked: dict[str, Any] = {"clone": "linked"}
+    product.declare({900: template(), 801: container(801, 900, **linked)})
+    product.start_worker()
+    product.ensure(801)
+    product.config(801)
+    found = product.simulator.pve.ct(801)
+    assert found is not None
+    product.simulator.do(found.config.update, {"protection": 1})
+    template_, clone = product.producer.destroy_many([900, 801])
+    assert failure_of(clone).cause == "protected"
+    assert failure_of(template_).cause == "has-linked-clones"
+    assert deletes(product) == []
+
+
 def test_the_marker_is_read_just_before_each_write(product: Product) -> None:
     product.declare({900: template(), 103: container(103), 104: container(104)})
     product.start_worker()

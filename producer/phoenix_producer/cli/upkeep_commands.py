@@ -58,7 +58,8 @@ def destroy(
     """Delete containers and templates that phoenix-lxc manages, with their disks. The catalog is not changed.
 
     Only what carries its marker is deleted; what runs is shut down first.
-    Refused if linked clones exist. Succeeds if already absent.
+    Clones go before their templates, in any order of CTIDs. Refused if other
+    linked clones exist. Succeeds if already absent.
     """
     chosen = list(dict.fromkeys(ctids))
     _need_a_terminal(asked=not (yes or dry_run))

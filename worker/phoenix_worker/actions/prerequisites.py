@@ -1,17 +1,17 @@
-"""Bring about what must exist before a container is made: the containers it depends on, and its OS template."""
+"""Bring about what must be so before a container is made or goes: its dependencies, its OS template, its clones."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from phoenix_producer.contract import ENSURE, REBUILD, ContractError
+from phoenix_producer.contract import DESTROY, ENSURE, REBUILD, ContractError
 from phoenix_worker.actions import recover
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.os_templates import available, file_name
 
 if TYPE_CHECKING:
-    from phoenix_producer.contract import EnsureRequest, RebuildRequest
+    from phoenix_producer.contract import DestroyRequest, EnsureRequest, RebuildRequest
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.core.model.ports import CreateOrder
 
@@ -59,13 +59,7 @@ def _wait_for_others(task: PhoenixTask, template: int) -> None:
 
 
 def _have_rebuilt(task: PhoenixTask, request: RebuildRequest, template: int) -> None:
-    rebuild = request.model_copy(update={"ctid": template})
-    options = rebuild.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
-    known = str(request.together[template])
-    task.once(f"ask-{template}", lambda: task.ask(REBUILD, (template,), options, "", request_id=known))
-    if task.engine.ledger.subject(known) != str(template):
-        raise ContractError(f"Not a valid rebuild request: together: {known} is not a request for {template}.")
-    end = task.wait(f"job/{known}", f"the rebuild of template {template}")
+    end = _end_of(task, REBUILD, request, template, f"the rebuild of template {template}")
     if not end["ok"]:
         failure = json.loads(end["value"])
         raise PermanentError(
@@ -73,6 +67,36 @@ def _have_rebuilt(task: PhoenixTask, request: RebuildRequest, template: int) -> 
             cause="dependency",
             remedy=failure["remedy"],
         )
+
+
+def have_clones_destroyed(task: PhoenixTask, request: DestroyRequest) -> None:
+    """Wait until those that are cloned from it and destroyed together with it are gone, or refused; as for rebuilds.
+
+    What is still there then is found by whoever looks before the template is destroyed.
+    """
+    for clone in clones_among(task, request):
+        _end_of(task, DESTROY, request, clone, f"the end of its clone {clone}")
+
+
+def clones_among(task: PhoenixTask, request: DestroyRequest) -> tuple[int, ...]:
+    """Return those destroyed together with a template that are cloned from it, or from a clone of it."""
+    catalog = task.catalog.current()
+    known = (ctid for ctid in request.together if ctid in catalog)
+    return tuple(sorted(ctid for ctid in known if request.ctid in catalog.templates_of(ctid)))
+
+
+def _end_of(
+    task: PhoenixTask, name: str, request: DestroyRequest | RebuildRequest, other: int, detail: str
+) -> dict[str, Any]:
+    """Return the end of the request for another CTID that belongs together with this one; sent, if it was not."""
+    options = request.model_copy(update={"ctid": other})
+    more = options.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
+    known = str(request.together[other])
+    task.once(f"ask-{other}", lambda: task.ask(name, (other,), more, "", request_id=known))
+    if task.engine.ledger.subject(known) != str(other):
+        raise ContractError(f"Not a valid request: together: {known} is not a request for {other}.")
+    end: dict[str, Any] = task.wait(f"job/{known}", detail)
+    return end
 
 
 def because_of(ctid: int, dependency: int, message: str, remedy: str) -> PermanentError:
