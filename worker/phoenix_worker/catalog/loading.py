@@ -73,6 +73,11 @@ class Catalog(Mapping[int, "Declaration"]):
         """Return the declaration under which a template is rebuilt; None without CTIDs for that."""
         return None if self.scratch_ctids is None else scratch_of(self[ctid], self.scratch_ctids)
 
+    def scratches(self) -> Iterator[Declaration]:
+        """Return the declarations under which templates are rebuilt; none without CTIDs for that."""
+        found = (self.scratch(ctid) for ctid in self if self[ctid].is_template)
+        return (one for one in found if one is not None)
+
     def serve(self, ctid: int, declaration_hash: str) -> Declaration | None:
         """Return the declaration of a CTID, that of a rebuild included, if it has this hash."""
         scratch = (self.scratch(one) for one in self if self[one].is_template)

@@ -130,7 +130,7 @@ def clear(shell: NodeShell, place: Place) -> None:
 
 def contents(shell: NodeShell, node: str, files_: Sequence[str]) -> dict[str, str]:
     """Return a hash of the content of each file on a node. Raises PermanentError for one that is not there."""
-    ran = shell.run(node, ["sha256sum", "-z", "--", *files_])
+    ran = shell.run(node, hashing(files_))
     if ran.exit_code:
         raise PermanentError(
             f"Unable to read scripts on {node}: {_words(ran)}.",
@@ -139,6 +139,16 @@ def contents(shell: NodeShell, node: str, files_: Sequence[str]) -> dict[str, st
         )
     lines = (line.partition("  ") for line in ran.out.decode().split("\0") if line)
     return {file: hashed for hashed, _, file in lines}
+
+
+def hashing(files_: Sequence[str]) -> list[str]:
+    """Write the command that hashes files of a node."""
+    return ["sha256sum", "-z", "--", *files_]
+
+
+def running(place: Place, argv: Sequence[str]) -> list[str]:
+    """Write the command that has script_runner.sh do something."""
+    return place.command(["sh", "-c", _RUNNER, "phoenix-lxc", _RUNNER, *argv])
 
 
 def run_inside(shell: NodeShell, place: Place, command: str, timeout: float) -> Ran:
@@ -154,8 +164,7 @@ def readable(log: bytes) -> list[str]:
 
 
 def _run(shell: NodeShell, place: Place, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
-    command = place.command(["sh", "-c", _RUNNER, "phoenix-lxc", _RUNNER, *argv])
-    return shell.run(place.node, command, stdin=stdin, timeout=timeout)
+    return shell.run(place.node, running(place, argv), stdin=stdin, timeout=timeout)
 
 
 def _read(told: str, size: int = 0, log: bytes = b"") -> ScriptState:
