@@ -285,6 +285,11 @@ def test_scripts_on_the_node_are_run_there_with_the_ctid(product: Product, ssh_n
     assert product.ensure(100).outcome == "unchanged"
     script.write_text(f"#!/bin/sh\necho changed >>{tmp_path}/ran\n")
     assert done(product.ensure(100)) == [("provision", 100)]
+    script.write_text('#!/bin/sh\necho "# more" >>"$0"\n')
+    failure = refused(product, 100)
+    assert failure.cause == "script-changed"
+    assert f"{script} was changed on pve1" in failure.message
+    assert product.producer.plan(100).wait(timeout=60).lines, "it has not run"
     script.unlink()
     assert refused(product, 100).cause == "script-missing"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from phoenix_worker.core.model.ports import NodeShell, Ran
@@ -76,10 +77,10 @@ def end_of(shell: NodeShell, run: str) -> ScriptState:
 
 
 def test_a_script_is_given_its_environment_and_its_output_and_exit_code_are_kept(shell: NodeShell) -> None:
-    _, run = start(shell, script('#!/bin/sh\necho "$CTID $CT_NAME"\ncat "$CT_CONFIG"\necho oops >&2\nexit 3\n'))
+    _, run = start(shell, script('#!/bin/sh\necho "$CTID $CT_NAME $*"\ncat "$CT_CONFIG"\necho oops >&2\nexit 3\n'))
     seen = end_of(shell, run)
     assert (seen.state, seen.code) == ("ended", "3")
-    assert seen.log.decode() == f"103 {GIVEN.name}\n{GIVEN.script_json}oops\n"
+    assert seen.log.decode() == f"103 {GIVEN.name} 103\n{GIVEN.script_json}oops\n"
     assert seen.size == len(seen.log)
     rest = scripts.look(shell, PLACE, run, 4)
     assert rest is not None
@@ -150,6 +151,72 @@ def test_a_place_that_cannot_be_written(shell: NodeShell, tmp_path: Path) -> Non
     with pytest.raises(PermanentError) as caught:
         start(shell, script("#!/bin/sh\n"))
     assert caught.value.cause == "script-start"
+
+
+class OnNode:
+    """A node that is only a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._local = LocalShell(NODE)
+
+    def run(self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
+        words = [re.sub("^/var/lib/phoenix-lxc", f"{self._directory}/lib", word) for word in argv]
+        return self._local.run(node, words, stdin=stdin, timeout=timeout)
+
+
+FROM_NODE = Place(NODE, 103, on_node=True, creation="c1")
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "written": lambda file: file.write_text("#!/bin/sh\necho other\n"),
+    "replaced": lambda file: (file.with_suffix(".new").write_bytes(file.read_bytes()), executable(file, ".new")),
+    "removed": lambda file: file.unlink(),
+    "written and written back": lambda file: [file.write_text(text) for text in ("", file.read_text())],
+}
+
+
+def executable(file: Path, suffix: str) -> None:
+    file.with_suffix(suffix).chmod(0o755)
+    file.with_suffix(suffix).replace(file)
+
+
+def run_on_node(tmp_path: Path, text: str, meanwhile: Callable[[Path], object], after: str = "") -> ScriptState:
+    """Start a script of the node; it is changed before it begins, or when it has made the file `after`."""
+    file, shell = tmp_path / "install_base.sh", OnNode(tmp_path)
+    file.write_text(text)
+    file.chmod(0o755)
+    hashed = scripts.contents(shell, NODE, [str(file)])[str(file)]
+    if not after:
+        meanwhile(file)
+    _, run = scripts.start(shell, FROM_NODE, GIVEN, Script("base", str(file), "a1", on_node=True, sha256=hashed), "t1")
+    if after:
+        wait_for((tmp_path / after).exists)
+        meanwhile(file)
+        (tmp_path / "go").touch()
+
+    def ended() -> ScriptState | None:
+        seen = scripts.look(shell, FROM_NODE, run, 0)
+        return seen if seen is not None and not seen.under_way else None
+
+    seen = wait_for(ended)
+    assert seen is not None
+    return seen
+
+
+def test_a_script_of_the_node_that_is_what_was_hashed_is_run_where_it_lies(tmp_path: Path) -> None:
+    seen = run_on_node(tmp_path, '#!/bin/sh\necho "$0 $* $CTID $CT_NAME"\nexit 4\n', lambda _: None)
+    assert (seen.code, seen.log.decode()) == ("4", f"{tmp_path}/install_base.sh 103 103 {GIVEN.name}\n")
+
+
+@pytest.mark.parametrize("change", ["written", "removed"])
+def test_a_script_of_the_node_that_is_not_what_was_hashed_is_not_run(tmp_path: Path, change: str) -> None:
+    seen = run_on_node(tmp_path, "#!/bin/sh\necho hello\n", CHANGES[change])
+    assert (seen.state, seen.code, seen.log) == ("ended", "changed", b"")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_script_of_the_node_that_is_changed_while_it_runs_has_not_run(tmp_path: Path, change: str) -> None:
+    text = f"#!/bin/sh\ntouch {tmp_path}/begun; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; exit\n"
+    assert run_on_node(tmp_path, text, CHANGES[change], after="begun").code == "changed"
 
 
 HOSTILE = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20).filter(

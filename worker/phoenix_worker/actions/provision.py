@@ -15,7 +15,7 @@ from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import without_marker, write_marker
 from phoenix_worker.proxmox import scripts
-from phoenix_worker.proxmox.scripts import BUSY, LOST, STOPPED, Place
+from phoenix_worker.proxmox.scripts import BUSY, CHANGED, LOST, STOPPED, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,12 +48,13 @@ def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, r
     for script in wanted.scripts:
         if script.name in todo["names"]:
             place = Place(declaration.node, declaration.ctid, on_node=script.on_node, creation=todo.get("creation", ""))
-            _run(task, declaration, script, place)
-            _record(task, declaration, script, adopted=adopted)
+            ran = _run(task, declaration, script, place)
+            _record(task, declaration, replace(script, hash=ran), adopted=adopted)
     return {"warnings": warnings, "networks": todo.get("networks")}
 
 
-def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Place) -> None:
+def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Place) -> str:
+    """Run a script; returns the hash of what has run, which may be another one on the node by now."""
     shell = _shell(task, declaration)
     begun = task.once(f"start {script.name}", lambda: _start(shell, place, declaration, script, task.creation))
     watch = {
@@ -68,6 +69,7 @@ def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Pla
     end = task.wait(f"script/{task.creation}/{script.name}", f"{script.file} {place}", watch=watch)
     if not end["done"]:
         raise _failure(place, script, end, script.timeout or task.script_timeout)
+    return str(begun.get("hash", script.hash))
 
 
 def _start(shell: NodeShell, place: Place, declaration: Declaration, script: Script, token: str) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def _start(shell: NodeShell, place: Place, declaration: Declaration, script: Scr
         raise TransientError(
             f"Unable to run {script.file} {place}: an earlier version of it still runs ({run}).", cause="script-busy"
         )
-    return {"run": run, "at": time.time()}
+    return {"run": run, "at": time.time(), "hash": script.hash}
 
 
 def _shell(task: PhoenixTask, declaration: Declaration) -> NodeShell:
@@ -98,6 +100,9 @@ def _failure(place: Place, script: Script, end: dict[str, Any], timeout: float) 
     if end["exit"] == "timeout":
         why, cause = f"took longer than {timeout:g} s and was ended", "script-timeout"
         remedy = f"Raise its limit in script_timeouts, or that of all scripts in PHOENIX_SCRIPT_TIMEOUT. {again}"
+    elif end["exit"] == CHANGED:
+        why, cause = f"was changed on {place.node} after it was looked at, or while it ran", "script-changed"
+        remedy = "Send the request again: the script is run as it is then."
     elif end["exit"] in {LOST, STOPPED}:
         why, cause = "ended without an exit code: its container was restarted, or it was killed", "script-lost"
         remedy = "Send the request again: the script is run again."

@@ -117,6 +117,8 @@ class Script:
     content: str | None = None
     """In base64, as it is sent into the container; None for one that lies on the node, or is missing."""
     on_node: bool = False
+    sha256: str = ""
+    """Of the content on the node, as it was last looked at: only this is run there."""
     timeout: int | None = None
     """Seconds; None leaves it to the settings."""
     again: bool = False

@@ -4,7 +4,9 @@
 # HASH.TOKEN: what was run, and for whom. Files of a run: script, config.json, log, pid (number and time of birth of the
 # process, whose group is the script's), exit (its code; `stopped` when it was ended from outside).
 #
-#   start HOME NAME HASH TOKEN FRESH CTID CT_NAME [COMMAND…]   stdin: two lines, script and config.json in base64
+#   start HOME NAME HASH TOKEN FRESH CTID CT_NAME [FILE SHA256]   stdin: two lines, script and config.json in base64
+#     A FILE of the node is run in the script's place if it is what was hashed: not one that was changed before, and one
+#     that is changed before it ends has not run. The code of both is `changed`.
 #     → the state of the run to wait for, and its directory: one of this HASH that is under way or ended well is taken,
 #       unless a FRESH one is wanted; so is one of this HASH and TOKEN in any case. `busy`: another HASH is under way.
 #   look RUN OFFSET → the state, the size of the log, and the log from OFFSET on
@@ -62,22 +64,27 @@ start() {
     rm -rf "$own"
     return 1
   fi
-  [ $# -gt 0 ] || set -- "$own/script"
   if command -v setsid >/dev/null 2>&1; then detach=setsid; else detach=nohup; fi
-  CTID=$ctid CT_NAME=$ct_name CT_CONFIG=$own/config.json $detach sh -c "$PROGRAM" phoenix-lxc "$PROGRAM" run "$own" "$@" \
+  CTID=$ctid CT_NAME=$ct_name CT_CONFIG=$own/config.json $detach sh -c "$PROGRAM" phoenix-lxc "$PROGRAM" run "$own" "$ctid" "$@" \
     >/dev/null 2>&1 </dev/null &
   echo starting
   echo "$own"
 }
 
+known() { [ -z "$sha" ] || { stat -Lc '%d %i %z' -- "$file" && sha256sum <"$file"; }; }
+
 run() { # detached: what `start` leaves behind
-  own=$1
-  shift
+  own=$1 ctid=$2 file=${3:-$1/script} sha=${4-}
   [ -f "$own/exit" ] && exit # stopped before it began
   cd "${HOME:-/}" 2>/dev/null || cd /
   echo "$$ $(born $$)" >"$own/pid.new" && mv "$own/pid.new" "$own/pid" || exit 1
-  "$@" >"$own/log" 2>&1 </dev/null
-  echo $? >"$own/exit.new" && mv "$own/exit.new" "$own/exit"
+  seen=$(known) code=changed
+  case $seen in *"$sha"*)
+    "$file" "$ctid" >"$own/log" 2>&1 </dev/null
+    code=$?
+    [ "$(known)" = "$seen" ] || code=changed ;;
+  esac
+  echo "$code" >"$own/exit.new" && mv "$own/exit.new" "$own/exit"
 }
 
 look() {

@@ -27,7 +27,7 @@ _STOP_SECONDS = 30.0
 _NOT_RUNNING = 255
 """What `pct exec` gives for a container that does not run."""
 _TAIL = 2000
-BUSY, LOST, STOPPED = "busy", "lost", "stopped"
+BUSY, LOST, STOPPED, CHANGED = "busy", "lost", "stopped", "changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class ScriptState:
     state: str
     """`running`, `starting`, `absent`, `lost`, or `ended`."""
     code: str = ""
-    """The exit code of one that has ended; `stopped` if it was ended from outside."""
+    """The exit code of one that has ended; `stopped` if it was ended from outside, `changed` if it was not itself."""
     size: int = 0
     """Bytes of the whole log."""
     log: bytes = b""
@@ -85,7 +85,7 @@ def start(
     argv = ["start", place.home, script.name, script.hash, token, str(int(script.again))]
     argv += [str(place.ctid), declaration.name]
     if script.on_node:
-        argv += [script.file, str(place.ctid)]
+        argv += [script.file, script.sha256]
     ran = _run(shell, place, argv, stdin="".join(f"{line}\n" for line in lines).encode())
     told = ran.out.decode(errors="replace").splitlines()
     if ran.exit_code or len(told) != len(("state", "run")):
