@@ -168,15 +168,10 @@ class OnNode:
 FROM_NODE = Place(NODE, 103, on_node=True, creation="c1")
 CHANGES: dict[str, Callable[[Path], object]] = {
     "written": lambda file: file.write_text("#!/bin/sh\necho other\n"),
-    "replaced": lambda file: (file.with_suffix(".new").write_bytes(file.read_bytes()), executable(file, ".new")),
+    "replaced": lambda file: (shutil.copy(file, file.with_suffix(".new")), file.with_suffix(".new").replace(file)),
     "removed": lambda file: file.unlink(),
     "written and written back": lambda file: [file.write_text(text) for text in ("", file.read_text())],
 }
-
-
-def executable(file: Path, suffix: str) -> None:
-    file.with_suffix(suffix).chmod(0o755)
-    file.with_suffix(suffix).replace(file)
 
 
 def run_on_node(tmp_path: Path, text: str, meanwhile: Callable[[Path], object], after: str = "") -> ScriptState:

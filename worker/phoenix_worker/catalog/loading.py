@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,13 @@ from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
-    missing_scripts,
     refuse_old_sections,
     refuse_together,
 )
 from phoenix_worker.catalog.resolve import Defaults, declare, scratch_of
 from phoenix_worker.catalog.root_checks import advise_root_only, refuse_root_only
-from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, script_files, short_hash
+from phoenix_worker.catalog.script_checks import missing_scripts, refuse_script_files
+from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, files_beside, short_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +111,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_together(entries)
     refusals += refuse_root_only(entries)
     refusals += refuse_foreign_keys(entries)
+    refusals += refuse_script_files(entries)
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)
     warnings = [*_advice(entries)]
@@ -173,11 +174,7 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
     yield from advise_root_only(entries)
 
 
-def _files(parsed: ParsedEntry, places: ScriptPlaces) -> Iterable[str]:
-    return () if places.on_node else script_files(parsed.entry, places).values()
-
-
 def _read_scripts(folder: Path, entries: Mapping[int, ParsedEntry], places: ScriptPlaces) -> dict[str, FileRead]:
     """Read the scripts that lie beside the catalog, each once."""
-    names = {name for parsed in entries.values() for name in _files(parsed, places)}
+    names = {name for parsed in entries.values() for name in files_beside(parsed.entry, places)}
     return {name: read_file(folder / name) for name in sorted(names)}

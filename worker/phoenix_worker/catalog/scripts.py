@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.declaration import HealthCheck, Script
@@ -19,25 +18,35 @@ if TYPE_CHECKING:
 HASH_LENGTH = 16
 APPLICATION = "application_script"
 """The name of the application script among the scripts."""
-IN_CONTAINER = "features/{feature}.sh"
 _OF_THE_REQUEST = ("wait_for_address",)
 """Keys of an entry that say nothing of the container: no script runs again because of them."""
+FEATURES, APPLICATION_SCRIPTS = "features/{feature}.sh", "{script}"
+"""Where scripts lie unless the settings say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFile:
+    """A file beside the catalog, which is pushed into the container and run there, or one that is run on its node."""
+
+    path: str
+    on_node: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptPlaces:
-    """Where feature scripts are: beside the catalog, to be run in the container, or on the node, to be run there."""
+    """Where each kind of script is by the settings. An absolute path is one of the node."""
 
-    pattern: str = IN_CONTAINER
-    on_node: bool = False
+    features: str = FEATURES
+    application_scripts: str = APPLICATION_SCRIPTS
 
-    def file(self, feature: str) -> str:
-        """Return the file of a feature."""
-        return self.pattern.replace("{feature}", feature)
+    def feature(self, name: str) -> ScriptFile:
+        """Return the script of a feature."""
+        return ScriptFile(self.features.replace("{feature}", name), on_node=self.features.startswith("/"))
 
-    def application(self, script: str) -> str:
-        """Return the file of an application script: on a node, a bare name lies beside the features."""
-        return str(PurePosixPath(self.pattern).parent / script) if self.on_node else script
+    def application_script(self, script: str) -> ScriptFile:
+        """Return the application script. One that is declared by a whole path lies there, in the place of its kind."""
+        path = script if script.startswith("/") else self.application_scripts.replace("{script}", script)
+        return ScriptFile(path, on_node=self.application_scripts.startswith("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +57,18 @@ class ScriptSurroundings:
     contents: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def script_files(entry: Entry, places: ScriptPlaces) -> dict[str, str]:
+def scripts_of(entry: Entry, places: ScriptPlaces) -> dict[str, ScriptFile]:
     """Name the scripts of an entry, in their order, with the file of each."""
-    files = {feature: places.file(feature) for feature in entry.features}
+    files = {feature: places.feature(feature) for feature in entry.features}
     if entry.application_script is not None:
-        files[APPLICATION] = places.application(entry.application_script)
-    return files
+        files[APPLICATION] = places.application_script(entry.application_script)
+    declared = ((name, path) for name, path in entry.script_files.items() if name in files)
+    return files | {name: ScriptFile(path, on_node=path.startswith("/")) for name, path in declared}
+
+
+def files_beside(entry: Entry, places: ScriptPlaces) -> list[str]:
+    """Name the scripts of an entry that lie beside the catalog, each once."""
+    return list(dict.fromkeys(file.path for file in scripts_of(entry, places).values() if not file.on_node))
 
 
 def inside_keys(entry: Entry, *, template: bool) -> Iterator[str]:
@@ -70,29 +85,27 @@ def inside(
 ) -> dict[str, Any]:
     """Return the fields of a declaration that are about its inside. A template never runs: nobody asks its health."""
     entry = parsed.entry
-    files = script_files(entry, places)
+    files = scripts_of(entry, places)
     given = _json(parsed.ctid, parsed.raw, surroundings.globals) if files else ""
     lasting = {key: value for key, value in parsed.raw.items() if key not in _OF_THE_REQUEST}
     hashed = given if lasting == parsed.raw else _json(parsed.ctid, lasting, surroundings.globals)
     return {
-        "scripts": tuple(
-            _script(parsed, name, file, hashed, surroundings.contents.get(file), on_node=places.on_node)
-            for name, file in files.items()
-        ),
+        "scripts": tuple(_script(parsed, name, file, hashed, surroundings.contents) for name, file in files.items()),
         "script_json": given,
         "health_check": None if template or entry.health_check is None else _health(entry),
         "snapshots": entry.enable_lifecycle_snapshots and not template,
     }
 
 
-def _script(parsed: ParsedEntry, name: str, file: str, given: str, content: bytes | None, *, on_node: bool) -> Script:
-    words = "\0".join((str(parsed.ctid), name, file, given)).encode("utf-8", "surrogatepass")
+def _script(parsed: ParsedEntry, name: str, file: ScriptFile, given: str, contents: Mapping[str, bytes]) -> Script:
+    content = None if file.on_node else contents.get(file.path)
+    words = "\0".join((str(parsed.ctid), name, file.path, given)).encode("utf-8", "surrogatepass")
     return Script(
         name,
-        file,
+        file.path,
         short_hash(words + b"\0" + (content or b"")),
-        content=None if content is None or on_node else base64.b64encode(content).decode(),
-        on_node=on_node,
+        content=None if content is None else base64.b64encode(content).decode(),
+        on_node=file.on_node,
         timeout=parsed.entry.script_timeouts.get(name),
     )
 
