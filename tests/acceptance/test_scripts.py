@@ -91,6 +91,7 @@ def test_templates_are_built_with_their_scripts_and_clones_have_what_they_left(
     given = json.loads((etc / "config.901").read_text())
     assert given["clone_from_ctid"] == "900"
     assert given["nvidia_driver_version"] == "580.76.05"
+    assert given["template"]["name"] == "Copy-Base"
     assert given["lxc_configs"]["901"]["features"] == ["nvidia"]
     assert "PHOENIX" not in (etc / "environment.900").read_text(), "nothing of the worker's environment"
     assert "scripts=base_setup:" in marker_of(product, 900)

@@ -50,11 +50,15 @@ def declare(
             privileged=not unprivileged(entries, ctid),
             inherits_gpus=_inherits_gpus(entries, ctid),
             stays_with_volumes=_stays_with_volumes(entries, ctid, defaults),
-            surroundings=surroundings,
+            surroundings=replace(surroundings, made_from=_made_from(entries, ctid)),
             template_node=_template_node(entries, ctid, defaults),
         )
         for ctid, parsed in sorted(entries.items())
     }
+
+
+def _made_from(entries: Mapping[int, ParsedEntry], ctid: int) -> tuple[Mapping[str, Any], ...]:
+    return tuple(entries[source].raw for source in template_chain(entries, ctid))
 
 
 def _template_node(entries: Mapping[int, ParsedEntry], ctid: int, defaults: Defaults) -> str | None:

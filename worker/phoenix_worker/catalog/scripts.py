@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.catalog.declaration import HealthCheck, Script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
@@ -55,6 +55,8 @@ class ScriptSurroundings:
 
     globals: Mapping[str, Any] = field(default_factory=dict)
     contents: Mapping[str, bytes] = field(default_factory=dict)
+    made_from: Sequence[Mapping[str, Any]] = ()
+    """The entries of the templates of one, the nearest first."""
 
 
 def scripts_of(entry: Entry, places: ScriptPlaces) -> dict[str, ScriptFile]:
@@ -81,14 +83,22 @@ def inside_keys(entry: Entry, *, template: bool) -> Iterator[str]:
 
 
 def inside(
-    parsed: ParsedEntry, places: ScriptPlaces, surroundings: ScriptSurroundings, *, template: bool
+    parsed: ParsedEntry,
+    places: ScriptPlaces,
+    surroundings: ScriptSurroundings,
+    *,
+    template: bool,
 ) -> dict[str, Any]:
-    """Return the fields of a declaration that are about its inside. A template never runs: nobody asks its health."""
-    entry = parsed.entry
+    """Return the fields of a declaration that are about its inside. A template never runs: nobody asks its health.
+
+    Scripts see the entries of its templates too, and run again only for its own.
+    """
+    entry, made_from = parsed.entry, surroundings.made_from
     files = scripts_of(entry, places)
-    given = _json(parsed.ctid, parsed.raw, surroundings.globals) if files else ""
     lasting = {key: value for key, value in parsed.raw.items() if key not in _OF_THE_REQUEST}
-    hashed = given if lasting == parsed.raw else _json(parsed.ctid, lasting, surroundings.globals)
+    hashed = _json(parsed.ctid, lasting, surroundings.globals) if files else ""
+    more = files and (made_from or lasting != parsed.raw)
+    given = _json(parsed.ctid, parsed.raw, surroundings.globals, made_from) if more else hashed
     return {
         "scripts": tuple(_script(parsed, name, file, hashed, surroundings.contents) for name, file in files.items()),
         "script_json": given,
@@ -110,9 +120,17 @@ def _script(parsed: ParsedEntry, name: str, file: ScriptFile, given: str, conten
     )
 
 
-def _json(ctid: int, raw: Mapping[str, Any], globals_: Mapping[str, Any]) -> str:
-    """Return the entry with the globals beside its keys, and as it stands in the file for scripts that read that."""
-    given = {**globals_, **raw, "lxc_configs": {str(ctid): raw}}
+def _json(
+    ctid: int, raw: Mapping[str, Any], globals_: Mapping[str, Any], made_from: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """Return the entry with the globals beside its keys, and as it stands in the file for scripts that read that.
+
+    The entry of a clone's template is its `template`, and so on up to what is created from an OS template.
+    """
+    above: dict[str, Any] = {}
+    for template in reversed(made_from):
+        above = {"template": {**template, **above}}
+    given = {**globals_, **raw, **above, "lxc_configs": {str(ctid): raw}}
     return json.dumps(given, indent=2, sort_keys=True)
 
 
