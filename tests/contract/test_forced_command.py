@@ -86,6 +86,7 @@ def run_to_its_end(shell: NodeShell, place: Place, declaration: Declaration, scr
 def test_scripts_and_health_checks_pass(shell: NodeShell, tmp_path: Path) -> None:
     run_to_its_end(shell, IN_CONTAINER, EVERYTHING, inside())
     assert scripts.run_inside(shell, IN_CONTAINER, "exit 3", 60).exit_code == 3
+    assert scripts.check(shell, IN_CONTAINER, EVERYTHING, inside(), 60).out == b"here\n"
     script = on_node(tmp_path)
     assert list(scripts.contents(shell, NODE, [script.file])) == [script.file]
     run_to_its_end(shell, ON_NODE, EVERYTHING, script)

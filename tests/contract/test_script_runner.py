@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_worker.catalog.declaration import Script
+from phoenix_worker.catalog.directories import read_directory
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.proxmox import scripts
 from phoenix_worker.proxmox.local_shell import LocalShell
@@ -151,6 +152,41 @@ def test_a_place_that_cannot_be_written(shell: NodeShell, tmp_path: Path) -> Non
     with pytest.raises(PermanentError) as caught:
         start(shell, script("#!/bin/sh\n"))
     assert caught.value.cause == "script-start"
+
+
+def archived(folder: Path, **files: str) -> bytes:
+    (folder / "files").mkdir()
+    for name, text in files.items():
+        (folder / "files" / name).write_text(text)
+    content = read_directory(folder / "files").content
+    assert content is not None
+    return content
+
+
+def test_directories_lie_beside_the_script_that_they_are_pushed_with(shell: NodeShell, tmp_path: Path) -> None:
+    declared = replace(GIVEN, archives={"d1": archived(tmp_path, common="say() { echo said; }\n")})
+    what = script('#!/bin/sh\n. "$(dirname "$0")/files/common"\nsay\n', directories=("d1",))
+    _, run = scripts.start(shell, PLACE, declared, what, "t1")
+    assert end_of(shell, run).log == b"said\n"
+
+
+def test_what_is_cut_on_the_way_is_not_run(shell: NodeShell, tmp_path: Path) -> None:
+    cut = archived(tmp_path, common="x" * 5000)[:1500]
+    what = script("#!/bin/sh\necho ran\n", directories=("d1",))
+    with pytest.raises(PermanentError) as caught:
+        scripts.start(shell, PLACE, replace(GIVEN, archives={"d1": cut}), what, "t1")
+    assert caught.value.cause == "script-start"
+    assert list((tmp_path / "lib" / "base").iterdir()) == []
+
+
+def test_a_script_that_looks_after_health_is_run_here_and_now_and_leaves_nothing(
+    shell: NodeShell, tmp_path: Path
+) -> None:
+    declared = replace(GIVEN, archives={"d1": archived(tmp_path, common="code=7\n")})
+    text = '#!/bin/sh\n. "$(dirname "$0")/files/common"\necho "$* $CTID $CT_NAME"; cat "$CT_CONFIG" >&2; exit $code\n'
+    ran = scripts.check(shell, PLACE, declared, script(text, directories=("d1",)), 60)
+    assert (ran.exit_code, ran.out.decode(), ran.err.decode()) == (7, f"103 103 {GIVEN.name}\n", GIVEN.script_json)
+    assert list((tmp_path / "lib").iterdir()) == []
 
 
 class OnNode:

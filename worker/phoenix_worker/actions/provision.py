@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration, HealthCheck, Script
     from phoenix_worker.core.model.marker import Marker
-    from phoenix_worker.core.model.ports import NodeShell
+    from phoenix_worker.core.model.ports import NodeShell, Ran
 
 _HEALTH_SECONDS = 60.0
+_NOT_FOUND = (126, 127)
+"""What a shell ends with for a command that is not there, or is no program."""
+_PUSH_IT = "Install it there, or declare a file beside the catalog as health_check.script, which is pushed."
 _SHOWN = 10
 
 
@@ -154,25 +157,38 @@ def verify_health(task: PhoenixTask, declaration: Declaration, *, adopted: bool)
 
 def _see_that_it_is_well(task: PhoenixTask, declaration: Declaration, check: HealthCheck) -> None:
     place, shell = Place(declaration.node, declaration.ctid), _shell(task, declaration)
+
+    def look_after_it() -> dict[str, Any]:
+        return _health(lambda: _checked(shell, place, declaration, check))
+
     for attempt in range(check.retries):
         if attempt:
             task.sleep(check.interval)
-        seen = task.once(f"health {attempt}", lambda: _health(shell, place, check.command))
+        seen = task.once(f"health {attempt}", look_after_it)
         if seen["code"] == 0:
             return
     said = "".join(f"\n  {line}" for line in seen["said"])
     how = f"exit code {seen['code']}" if isinstance(seen["code"], int) else f"{seen['code']}"
+    missing = seen["code"] in _NOT_FOUND and check.script is None
     raise PermanentError(
-        f"Unable to verify CT {place.ctid} on {place.node}: its health check {check.command!r} failed with "
-        f"{how} in each of {check.retries} tries, {check.interval} s apart." + (f" Last output:{said}" if said else ""),
+        f"Unable to verify CT {place.ctid} on {place.node}: its health check {check.what!r} failed with "
+        f"{how} in each of {check.retries} tries, {check.interval} s apart."
+        + (" The command must exist inside the container." if missing else "")
+        + (f" Last output:{said}" if said else ""),
         cause="not-well",
-        remedy="Look inside the container; the next ensure runs the check again.",
+        remedy=_PUSH_IT if missing else "Look inside the container; the next ensure runs the check again.",
     )
 
 
-def _health(shell: NodeShell, place: Place, command: str) -> dict[str, Any]:
+def _checked(shell: NodeShell, place: Place, declaration: Declaration, check: HealthCheck) -> Ran:
+    if check.script is None:
+        return scripts.run_inside(shell, place, check.command, _HEALTH_SECONDS)
+    return scripts.check(shell, place, declaration, check.script, _HEALTH_SECONDS)
+
+
+def _health(look_after_it: Callable[[], Ran]) -> dict[str, Any]:
     try:
-        ran = scripts.run_inside(shell, place, command, _HEALTH_SECONDS)
+        ran = look_after_it()
     except TransientError as error:
         if error.cause != "shell-timeout":
             raise

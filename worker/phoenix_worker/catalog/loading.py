@@ -13,6 +13,7 @@ from phoenix_worker.catalog.advice import (
     advise_templates,
     advise_volumes,
 )
+from phoenix_worker.catalog.directories import digest_of, read_directory
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.entry import ParsedEntry, parse_entry
 from phoenix_worker.catalog.fields import parse_ctid
@@ -27,8 +28,15 @@ from phoenix_worker.catalog.refusals import (
 )
 from phoenix_worker.catalog.resolve import Defaults, declare, scratch_of
 from phoenix_worker.catalog.root_checks import advise_root_only, refuse_root_only
-from phoenix_worker.catalog.script_checks import missing_scripts, refuse_script_files
-from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, files_beside, short_hash
+from phoenix_worker.catalog.script_checks import missing_scripts, refuse_directories, refuse_script_files
+from phoenix_worker.catalog.scripts import (
+    Pushed,
+    ScriptPlaces,
+    ScriptSurroundings,
+    directories_beside,
+    files_beside,
+    short_hash,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,6 +124,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += _in_scratch(entries, defaults.scratch)
     warnings = [*_advice(entries)]
     files = _read_scripts(folder, entries, defaults.scripts)
+    directories = {name: read_directory(folder / name) for file in files for name in directories_beside(file)}
+    refusals += refuse_directories(entries, directories, defaults.scripts)
     contents = {name: one.content for name, one in files.items() if one.content is not None}
     scripts = missing_scripts(entries, contents, defaults.scripts)
     if require_scripts:
@@ -125,8 +135,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     if refusals:
         raise CatalogError(refusals, warnings)
     globals_ = {key: value for key, value in document.content.items() if key != "lxc_configs"}
-    declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents))
-    beside = {folder / name: one for name, one in files.items()}
+    declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents, _pushed(directories)))
+    beside = {folder / name: one for name, one in (files | directories).items()}
     only = for_scripts(entries)
     return Catalog(declarations, globals_, tuple(warnings), short_hash(data), defaults.scratch, beside, only)
 
@@ -172,6 +182,11 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
     yield from advise_firewalls(entries)
     yield from advise_snapshots(entries)
     yield from advise_root_only(entries)
+
+
+def _pushed(directories: Mapping[str, FileRead]) -> dict[str, Pushed]:
+    read = ((name, one.content) for name, one in directories.items())
+    return {name: Pushed(digest_of(archive), archive) for name, archive in read if archive is not None}
 
 
 def _read_scripts(folder: Path, entries: Mapping[int, ParsedEntry], places: ScriptPlaces) -> dict[str, FileRead]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog import sections
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
-_LATER = (("log", None), ("sha256", ""))
-_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "hash", "wait_for_address")
+_LATER = (("log", None), ("sha256", ""), ("directories", ()), ("script", None))
+_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "archives", "hash", "wait_for_address")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.declaration import HealthCheck, Script
@@ -13,6 +14,7 @@ from phoenix_worker.catalog.declaration import HealthCheck, Script
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from phoenix_worker.catalog import sections
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
 HASH_LENGTH = 16
@@ -50,11 +52,20 @@ class ScriptPlaces:
 
 
 @dataclass(frozen=True, slots=True)
+class Pushed:
+    """A directory that is pushed with scripts."""
+
+    digest: str
+    archive: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptSurroundings:
     """What lies beside the catalog's entries: its globals, and the content of the scripts that are there."""
 
     globals: Mapping[str, Any] = field(default_factory=dict)
     contents: Mapping[str, bytes] = field(default_factory=dict)
+    directories: Mapping[str, Pushed] = field(default_factory=dict)
     made_from: Sequence[Mapping[str, Any]] = ()
     """The entries of the templates of one, the nearest first."""
 
@@ -69,8 +80,17 @@ def scripts_of(entry: Entry, places: ScriptPlaces) -> dict[str, ScriptFile]:
 
 
 def files_beside(entry: Entry, places: ScriptPlaces) -> list[str]:
-    """Name the scripts of an entry that lie beside the catalog, each once."""
-    return list(dict.fromkeys(file.path for file in scripts_of(entry, places).values() if not file.on_node))
+    """Name the scripts of an entry that lie beside the catalog, each once; that of its health check is one of them."""
+    files = [file.path for file in scripts_of(entry, places).values() if not file.on_node]
+    if entry.health_check is not None and entry.health_check.script is not None:
+        files.append(entry.health_check.script)
+    return list(dict.fromkeys(files))
+
+
+def directories_beside(file: str) -> tuple[str, str]:
+    """Name the directories that are pushed with a script, if they are there: for all that lie with it, and its own."""
+    path = PurePosixPath(file)
+    return str(path.parent / "files"), str(path.parent / f"{path.stem}.files")
 
 
 def inside_keys(entry: Entry, *, template: bool) -> Iterator[str]:
@@ -95,27 +115,37 @@ def inside(
     """
     entry, made_from = parsed.entry, surroundings.made_from
     files = scripts_of(entry, places)
+    checked = None if template else entry.health_check
+    given_to_any = bool(files or (checked is not None and checked.script))
     lasting = {key: value for key, value in parsed.raw.items() if key not in _OF_THE_REQUEST}
-    hashed = _json(parsed.ctid, lasting, surroundings.globals) if files else ""
-    more = files and (made_from or lasting != parsed.raw)
+    hashed = _json(parsed.ctid, lasting, surroundings.globals) if given_to_any else ""
+    more = given_to_any and (made_from or lasting != parsed.raw)
     given = _json(parsed.ctid, parsed.raw, surroundings.globals, made_from) if more else hashed
+    scripts = tuple(_script(parsed, name, file, hashed, surroundings) for name, file in files.items())
+    health = None if checked is None else _health(parsed, checked, hashed, surroundings)
+    used = {one for script in (*scripts, health and health.script) if script for one in script.directories}
     return {
-        "scripts": tuple(_script(parsed, name, file, hashed, surroundings.contents) for name, file in files.items()),
+        "scripts": scripts,
         "script_json": given,
-        "health_check": None if template or entry.health_check is None else _health(entry),
+        "archives": {one.digest: one.archive for one in surroundings.directories.values() if one.digest in used},
+        "health_check": health,
         "snapshots": entry.enable_lifecycle_snapshots and not template,
     }
 
 
-def _script(parsed: ParsedEntry, name: str, file: ScriptFile, given: str, contents: Mapping[str, bytes]) -> Script:
-    content = None if file.on_node else contents.get(file.path)
+def _script(parsed: ParsedEntry, name: str, file: ScriptFile, given: str, surroundings: ScriptSurroundings) -> Script:
+    content = None if file.on_node else surroundings.contents.get(file.path)
     words = "\0".join((str(parsed.ctid), name, file.path, given)).encode("utf-8", "surrogatepass")
+    names = () if content is None else directories_beside(file.path)
+    directories = tuple(surroundings.directories[one].digest for one in names if one in surroundings.directories)
+    beside = "".join(f"\0{digest}" for digest in directories).encode()
     return Script(
         name,
         file.path,
-        short_hash(words + b"\0" + (content or b"")),
+        short_hash(words + b"\0" + (content or b"") + beside),
         content=None if content is None else base64.b64encode(content).decode(),
         on_node=file.on_node,
+        directories=directories,
         timeout=parsed.entry.script_timeouts.get(name),
     )
 
@@ -143,9 +173,14 @@ def json_at(given: str, ctid: int, other: int) -> str:
     return json.dumps(whole, indent=2, sort_keys=True)
 
 
-def _health(entry: Entry) -> HealthCheck:
-    declared = {} if entry.health_check is None else entry.health_check.model_dump(exclude_none=True)
-    return HealthCheck(**declared)
+def _health(
+    parsed: ParsedEntry, declared: sections.HealthCheck, given: str, surroundings: ScriptSurroundings
+) -> HealthCheck:
+    check = HealthCheck(**{"command": "", **declared.model_dump(exclude_none=True, exclude={"script"})})
+    if declared.script is None:
+        return check
+    file = ScriptFile(declared.script, on_node=False)
+    return replace(check, script=_script(parsed, "health_check", file, given, surroundings))
 
 
 def short_hash(data: bytes) -> str:

@@ -27,6 +27,8 @@ _STOP_SECONDS = 30.0
 _NOT_RUNNING = 255
 """What `pct exec` gives for a container that does not run."""
 _TAIL = 2000
+_END_OF_ARCHIVE = 1024
+"""Bytes of zero that end a tar archive."""
 BUSY, LOST, STOPPED, CHANGED = "busy", "lost", "stopped", "changed"
 
 
@@ -81,16 +83,29 @@ def start(
     The state `busy` says that another version of it is under way. Raises PermanentError when nothing can be written
     there.
     """
-    lines = (script.content or "", base64.b64encode(declaration.script_json.encode()).decode())
     argv = ["start", place.home, script.name, script.hash, token, str(int(script.again))]
     argv += [str(place.ctid), declaration.name]
     if script.on_node:
         argv += [script.file, script.sha256]
-    ran = _run(shell, place, argv, stdin="".join(f"{line}\n" for line in lines).encode())
+    ran = _run(shell, place, argv, stdin=_given(declaration, script))
     told = ran.out.decode(errors="replace").splitlines()
     if ran.exit_code or len(told) != len(("state", "run")):
         raise _unable(f"start {script.file} {place}", ran)
     return _read(told[0]), told[1]
+
+
+def check(shell: NodeShell, place: Place, declaration: Declaration, script: Script, timeout: float) -> Ran:
+    """Push a script that looks after a container's health, run it to its end, and leave nothing of it."""
+    argv = ["check", f"{place.home}/{script.name}", str(place.ctid), declaration.name]
+    return _run(shell, place, argv, stdin=_given(declaration, script), timeout=timeout)
+
+
+def _given(declaration: Declaration, script: Script) -> bytes:
+    """Return what script_runner.sh reads: script, JSON, and the directories beside the script."""
+    archive = b"".join(declaration.archives[digest] for digest in script.directories)
+    given = base64.b64encode(declaration.script_json.encode()).decode()
+    lines = "".join(f"{line}\n" for line in (script.content or "", given, "archive" if archive else "")).encode()
+    return lines + archive + bytes(_END_OF_ARCHIVE) if archive else lines
 
 
 def look(shell: NodeShell, place: Place, run: str, offset: int) -> ScriptState | None:

@@ -195,7 +195,7 @@ def _seal(declaration: Declaration) -> PlannedStep:
 def _verify(declaration: Declaration) -> PlannedStep:
     checks = ["as declared"]
     if declaration.health_check is not None and declaration.runs:
-        checks.append(f"and healthy ({declaration.health_check.command})")
+        checks.append(f"and healthy ({declaration.health_check.what})")
     if declaration.wait_for_address is not None and declaration.runs:
         checks.append(f"and with an address (within {declaration.wait_for_address} s)")
     return replace(_step(StepName.VERIFY, declaration, "verify", " ".join(checks)), actions=())
