@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.proxmox.forced_command import foreseen
 from phoenix_worker.proxmox.ssh_shell import SshShell
 from tests.support import sudo_stand_in
 from tests.support.proxmox import NODE
@@ -114,6 +115,7 @@ def test_a_recipe_lets_the_key_do_what_it_says_and_nothing_else(
         for refused in (["id"], ["pct", "unlock", "200"], ["pct", "destroy", "103"]):
             with pytest.raises(PermanentError, match="does not allow"):
                 shell.run(NODE, refused)
+        assert foreseen(shell, NODE, [{"argv": ["pct", "unlock", "200"]}]) == ["CTID 200 (--ctids)"]
         assert (node.slash / "sudo.log").exists() is ("sudo -n" in recipe)
 
 

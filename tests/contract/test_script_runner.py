@@ -147,6 +147,18 @@ def test_what_is_killed_from_outside_is_lost(shell: NodeShell) -> None:
     assert end_of(shell, run).state == "lost"
 
 
+def test_what_never_began_stands_in_nobody_s_way(shell: NodeShell, tmp_path: Path) -> None:
+    """The node restarted while it was pushed."""
+    for version in ("00aa", "00bb"):
+        left = tmp_path / "lib" / "base" / f"{version}.t0"
+        left.mkdir(parents=True)
+        assert start(shell, script("#!/bin/sh\n"), "t1")[0].state in {"starting", "busy"}
+        os.utime(left, (1, 1))
+        seen = end_of(shell, start(shell, script("#!/bin/sh\necho ran\n"), f"t{version}")[1])
+        assert (seen.code, seen.log, left.exists()) == ("0", b"ran\n", False)
+        shutil.rmtree(left.parent)
+
+
 def test_a_place_that_cannot_be_written(shell: NodeShell, tmp_path: Path) -> None:
     (tmp_path / "lib").write_text("a file where a directory should be")
     with pytest.raises(PermanentError) as caught:

@@ -33,7 +33,8 @@ alive() {
 state() {
   if [ -f "$1/exit" ]; then echo "ended $(cat "$1/exit")"
   elif [ ! -d "$1" ]; then echo absent
-  elif [ ! -f "$1/pid" ]; then echo starting
+  elif [ ! -f "$1/pid" ]; then # it begins within a moment, or whoever was to start it is gone
+    if [ "$(find "$1" -prune -mmin +5 2>/dev/null)" ]; then echo lost; else echo starting; fi
   elif alive "$1"; then echo running
   elif [ -f "$1/exit" ]; then echo "ended $(cat "$1/exit")" # it ended between the two looks
   else echo lost
