@@ -119,6 +119,22 @@ def test_nobodys_change_is_lost_and_a_locked_one_is_waited_for(product: Product,
     assert raw_lines(node, 103) == ["lxc.environment: BY=hand", "lxc.autodev: 0"]
 
 
+def test_all_that_the_forced_command_refuses_is_told_before_anything_is_made(product: Product, node: RootNode) -> None:
+    node.door = ["--ctids", "100-899", "--directories", "/srv"]
+    product.declare({900: template(), 103: container(103, features=["base"], **EVERYTHING)})
+    product.start_worker(**node.environ(PHOENIX_SCRIPTS="/opt/install_{feature}.sh"))
+    for handle in (product.producer.plan(103), product.producer.ensure(103)):
+        failure = failure_of(handle)
+        assert failure.cause == "forced-command"
+        refused = ("directory /tank/media", "directory /tank/it's; $(here)", "scripts on the node (--node-scripts)")
+        assert all(what in failure.message for what in refused), failure.message
+        assert "phoenix-node-door" in failure.remedy
+    redeclare(product, 103, features=[])
+    for handle in (product.producer.plan(103), product.producer.ensure(103)):
+        assert "directory /tank/media (--directories)" in failure_of(handle).message
+    assert product.writes() == []
+
+
 def test_without_the_door_it_is_refused_before_anything_is_made_or_left_out_if_that_is_accepted(
     product: Product,
 ) -> None:

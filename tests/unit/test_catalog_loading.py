@@ -165,7 +165,7 @@ def test_scripts_are_read_from_beside_the_catalog_in_their_order(tmp_path: Path)
 
 
 def test_scripts_on_the_node_are_left_there(tmp_path: Path) -> None:
-    places = ScriptPlaces("/opt/bin/install_{feature}.sh", on_node=True)
+    places = ScriptPlaces("/opt/bin/install_{feature}.sh", "/opt/bin/{script}")
     keys = {"features": ["base"], "application_script": "app.sh"}
     catalog = loaded(tmp_path, {"103": template(**keys)}, Defaults("pve", scripts=places))
     files = [(script.file, script.on_node, script.missing) for script in catalog[103].scripts]

@@ -10,6 +10,7 @@ from phoenix_producer.plans import Part, Why
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.feasibility import refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
+from phoenix_worker.actions.forced_command import refuse_forbidden_change
 from phoenix_worker.actions.look import about_template, assess, what_stays
 from phoenix_worker.actions.prerequisites import because_of, dependencies_of, refuse_unless_running
 from phoenix_worker.answers.status import pending_restart
@@ -19,7 +20,7 @@ from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.feasibility import Origin, cannot_work
 from phoenix_worker.core.planned.plan import PlannedStep, is_configuring, is_making, plan
-from phoenix_worker.core.planned.prediction import foretold
+from phoenix_worker.core.planned.prediction import foretold, inherited, unmade
 from phoenix_worker.core.planned.requested import as_requested
 from phoenix_worker.step_names import StepName
 
@@ -104,8 +105,13 @@ class _Looks:
             origin = Origin.seen(template) if template is not None else None
             if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
                 raise problem
-        elif is_configuring(steps):
-            refuse_what_cannot_change(self._task, declaration, seen)
+            refuse_forbidden_change(
+                self._task, declaration, inherited(declaration, template) if template else unmade(declaration)
+            )
+        elif steps:
+            if is_configuring(steps):
+                refuse_what_cannot_change(self._task, declaration, seen)
+            refuse_forbidden_change(self._task, declaration, seen)
         self._forecast.lines.extend(step.detail for step in steps)
         if may_write(verdict) and any(step.name is StepName.CONFIGURE for step in steps):
             self._forecast.warnings += what_stays(self._task, declaration, seen)

@@ -117,8 +117,12 @@ class Script:
     content: str | None = None
     """In base64, as it is sent into the container; None for one that lies on the node, or is missing."""
     on_node: bool = False
+    sha256: str = ""
+    """Of the content on the node, as it was last looked at: only this is run there."""
     timeout: int | None = None
     """Seconds; None leaves it to the settings."""
+    directories: tuple[str, ...] = ()
+    """Digests of the directories that are pushed with it."""
     again: bool = False
     """Whether it is wanted to run although it did."""
 
@@ -130,12 +134,19 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """A command line for the container's own shell, and how long it may take to end with 0."""
+    """A command line for the container's own shell, or a script, and how long it may take to end with 0."""
 
     command: str
     retries: int = 3
     interval: int = 5
     """Seconds between two tries."""
+    script: Script | None = None
+    """What is pushed and run in the place of a command."""
+
+    @property
+    def what(self) -> str:
+        """Name what is run."""
+        return self.command if self.script is None else self.script.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +210,8 @@ class Declaration:
     """The entry as it stands in the file."""
     script_json: str = ""
     """The JSON that scripts are given: the entry and the catalog's globals. Empty when there are none."""
+    archives: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The directories that are pushed with its scripts, by digest: parts of a tar archive."""
     hash: str = ""
     """Of everything above that has an effect; changes exactly when the declaration does."""
 

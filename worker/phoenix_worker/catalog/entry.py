@@ -112,6 +112,10 @@ class Entry(Section):
     """Feature scripts, in their order. They need shell access."""
     application_script: PathText | None = None
     """One more script, run last. It needs shell access."""
+    script_files: dict[ScriptName, PathText] = Field(default_factory=dict)
+    """Where a script is, by its feature, or `application_script`; otherwise as the settings say. A path beside the
+    catalog is pushed into the container and run there; an absolute path is one of the node, and run there.
+    """
     script_timeouts: dict[ScriptName, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """Seconds that a script may take, by its feature, or `application_script`; otherwise as the settings say."""
     health_check: HealthCheck | None = None

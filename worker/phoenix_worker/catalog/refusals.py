@@ -9,14 +9,12 @@ from __future__ import annotations
 import graphlib
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
-from phoenix_worker.catalog.scripts import script_files
+from phoenix_worker.catalog.findings import Advice, Refusal, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from phoenix_worker.catalog.entry import ParsedEntry
-    from phoenix_worker.catalog.scripts import ScriptPlaces
 
     Entries = Mapping[int, ParsedEntry]
 
@@ -85,16 +83,6 @@ def advise_linked_clones(entries: Entries) -> Iterator[Advice]:
                 f"storage_pool {pool} has no effect: a linked clone stays on {where}, with its template {chain[0]}."
             )
             yield Advice(ctid, problem, f'Declare {where}, or "clone": "full".')
-
-
-def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlaces) -> Iterator[tuple[int, str, str]]:
-    """List CTID, problem and remedy of each entry that lacks scripts which should lie beside the catalog."""
-    for ctid, parsed in entries.items():
-        names = () if places.on_node else script_files(parsed.entry, places).values()
-        missing = [name for name in dict.fromkeys(names) if name not in there]
-        if missing:
-            problem = f"{', '.join(map(plain, missing))} not found beside the catalog."
-            yield ctid, problem, "Put it there, or remove it from features or application_script."
 
 
 def _origin(entries: Entries, ctid: int, source: int | None) -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog import sections
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
-_LATER = (("log", None),)
-_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "hash", "wait_for_address")
+_LATER = (("log", None), ("sha256", ""), ("directories", ()), ("script", None))
+_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "archives", "hash", "wait_for_address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,15 @@ def declare(
             privileged=not unprivileged(entries, ctid),
             inherits_gpus=_inherits_gpus(entries, ctid),
             stays_with_volumes=_stays_with_volumes(entries, ctid, defaults),
-            surroundings=surroundings,
+            surroundings=replace(surroundings, made_from=_made_from(entries, ctid)),
             template_node=_template_node(entries, ctid, defaults),
         )
         for ctid, parsed in sorted(entries.items())
     }
+
+
+def _made_from(entries: Mapping[int, ParsedEntry], ctid: int) -> tuple[Mapping[str, Any], ...]:
+    return tuple(entries[source].raw for source in template_chain(entries, ctid))
 
 
 def _template_node(entries: Mapping[int, ParsedEntry], ctid: int, defaults: Defaults) -> str | None:

@@ -14,6 +14,7 @@ from phoenix_worker.catalog.fields import (
     Ip,
     Ip6,
     MountPath,
+    PathText,
     StorageId,
     refused,
 )
@@ -141,11 +142,20 @@ class Firewall(Section):
 
 
 class HealthCheck(Section):
-    """A command that ends with 0 when the container is well."""
+    """A command or a script that ends with 0 when the container is well."""
 
-    command: str
-    """A command line, run until it ends with 0."""
+    command: str | None = None
+    """A command line, run until it ends with 0. What it names must exist inside the container."""
+    script: PathText | None = None
+    """In its place, a script beside the catalog, which is pushed into the container and run there, as features are."""
     retries: int | None = Field(default=None, ge=1)
     """How often it is tried; 3 by default."""
     interval: int | None = Field(default=None, ge=0)
     """Seconds between two tries; 5 by default."""
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.command is None) == (self.script is None):
+            what = "has neither a command nor a script" if self.command is None else "has a command and a script"
+            raise refused(what, "Declare command or script.")
+        return self

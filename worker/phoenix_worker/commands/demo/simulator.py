@@ -67,7 +67,7 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
 
 
 def build(options: argparse.Namespace, token_value: str) -> PacedPve:
-    """Build one node with the storages `local`, which holds the OS template, and `local-lvm`."""
+    """Build one node with the storages `local`, which holds the OS templates, and `local-lvm`."""
     pve = PacedPve(host=options.host, port=options.port, start_seconds=options.start_seconds)
     pve.ct_secs |= {
         "create": options.create_seconds,
@@ -76,7 +76,8 @@ def build(options: argparse.Namespace, token_value: str) -> PacedPve:
         "destroy": _DESTROY_SECONDS,
     }
     pve.apitokens[f"{USER}!{TOKEN_NAME}"] = token_value
-    pve.store_file("local", OS_TEMPLATE, _OS_TEMPLATE_BYTES, content="vztmpl")
+    for name in dict.fromkeys((OS_TEMPLATE, *options.os_template)):
+        pve.store_file("local", name, _OS_TEMPLATE_BYTES, content="vztmpl")
     return pve
 
 
@@ -114,6 +115,7 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--directory", type=Path, required=True, help="where the certificate is written")
+    parser.add_argument("--os-template", action="append", default=[], help="file name of one more on `local`")
     for name, seconds in (("create", 1.5), ("clone", 2.0), ("start", 1.0), ("template", 0.04)):
         parser.add_argument(f"--{name}-seconds", type=float, default=seconds, help="(default %(default)s)")
     asyncio.run(serve(parser.parse_args()))

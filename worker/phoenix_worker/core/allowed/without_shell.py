@@ -41,7 +41,9 @@ def within_reach(declaration: Declaration, *, has_shell: bool, accepted: bool) -
 
 
 def _refuse_missing(declaration: Declaration) -> None:
-    missing = [script.file for script in declaration.scripts if script.missing]
+    health = declaration.health_check and declaration.health_check.script
+    wanted = (*declaration.scripts, *((health,) if health else ()))
+    missing = [script.file for script in wanted if script.missing]
     if missing:
         raise PermanentError(
             f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {', '.join(missing)} not found beside the "

@@ -43,6 +43,12 @@ def inherited(declaration: Declaration, template: Observation) -> Observation:
     return Observation(declaration.ctid, declaration.node, Presence.HERE, config, firewall=rules)
 
 
+def unmade(declaration: Declaration) -> Observation:
+    """Return what is known before it is made, whatever it is made from."""
+    config = {"unprivileged": str(int(declaration.unprivileged))}
+    return Observation(declaration.ctid, declaration.node, Presence.HERE, config)
+
+
 def created(declaration: Declaration) -> Observation:
     """Predict what is created from an OS template. Where Proxmox has a default, nothing is known."""
     config = creation_config(declaration, marker_for(declaration, "", Stage.CONFIGURED))
