@@ -149,7 +149,7 @@ def test_many_containers_that_lack_the_same_are_one_line_and_one_grant() -> None
     assert line.text == (
         f"{TOKEN} lacks VM.PowerMgmt on /vms/100, /vms/101, /vms/102, /vms/103, /vms/104, /vms/105 and 294 more"
     )
-    assert line.remedy.endswith(f"&& pveum acl modify /vms --users phoenix@pve --tokens '{TOKEN}' --roles Phoenix")
+    assert line.remedy.endswith(f"; pveum acl modify /vms --users phoenix@pve --tokens '{TOKEN}' --roles Phoenix")
     assert line.remedy.count("pveum acl") == 1
 
 
