@@ -89,7 +89,8 @@ def a_fast_failure_of_a_slow_kind_is_told_soon(ground: Ground) -> None:
 
 def _watched(ground: Ground, handle: Handle[EnsureResult]) -> tuple[float, float]:
     """Look ourselves when a request's start begins and ends, by our own clock."""
-    upid = next(one.upid for one in handle.progress(PATIENCE) if one.upid and ":vzstart:" in one.upid)
+    upid = next((one.upid for one in handle.progress(PATIENCE) if one.upid and ":vzstart:" in one.upid), None)
+    assert upid is not None, "no start was asked for"
     began = time.monotonic()
     end = wait_for(lambda: ground.door.task_end(upid), PATIENCE)
     assert end is not None
@@ -99,8 +100,9 @@ def _watched(ground: Ground, handle: Handle[EnsureResult]) -> tuple[float, float
 
 
 def a_volume_waits_for_a_stop_where_it_must(ground: Ground) -> None:
-    path = "/srv/conformance"
-    ctid = ground.declare(ground.ctid(FIRST), volumes=volumes(ground, path))
+    path, ctid = "/srv/conformance", ground.ctid(FIRST)
+    ground.ensure(ctid)
+    ground.declare(ctid, volumes=volumes(ground, path))
     refused = None
     try:
         ground.ensure(ctid)
