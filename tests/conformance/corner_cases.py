@@ -182,13 +182,13 @@ def _see_no_other_guests(ground: Ground, door: ProxmoxApi, absent: int) -> None:
     assert refused.cause == PERMISSION
 
 
-def what_is_rebuilt_is_cloned_from_the_new_build(ground: Ground) -> None:
+def a_template_is_rebuilt_before_those_that_are_cloned_from_it(ground: Ground) -> None:
     parent, child = ground.ctid(TEMPLATE), ground.free(SPARE)
     ground.declare(child, clone_from_ctid=parent, is_template=True)
     assert ground.ensure(child).outcome == "created"
     ground.declare(parent, swap_mb=96)
-    for ctid in (parent, child):
-        assert ground.told(ground.producer.rebuild(ctid).wait(PATIENCE)).outcome == "rebuilt"
+    for result in ground.producer.rebuild_many((child, parent)).wait(PATIENCE):
+        assert ground.told(result).outcome == "rebuilt"
     for ctid in (parent, child):
         assert ground.look(ctid).config["swap"] == "96", f"{ctid} is of the older build"
     assert [one.outdated for one in ground.producer.drift([parent, child]).wait(PATIENCE)] == [(), ()]
