@@ -191,5 +191,11 @@ def a_template_is_rebuilt_before_those_that_are_cloned_from_it(ground: Ground) -
         assert ground.told(result).outcome == "rebuilt"
     for ctid in (parent, child):
         assert ground.look(ctid).config["swap"] == "96", f"{ctid} is of the older build"
-    assert [one.outdated for one in ground.producer.drift([parent, child]).wait(PATIENCE)] == [(), ()]
+    clone = ground.ctid(FIRST)
+    outdated = {
+        one.ctid: " ".join(one.outdated) for one in ground.producer.drift([clone, parent, child]).wait(PATIENCE)
+    }
+    ground.saw(outdated[clone])
+    assert f"cloned from an older build of template {parent}" in outdated[clone]
+    assert (outdated[parent], outdated[child]) == ("", "")
     destroyed(ground, child)
