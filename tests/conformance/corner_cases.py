@@ -14,7 +14,7 @@ from tests.conformance.by_others import (
     backed_up,
     backup_storage,
     configured,
-    member_of,
+    join,
     pool_and_its_token,
     restore_over,
 )
@@ -159,7 +159,8 @@ def a_restore_that_runs_is_waited_for(ground: Ground) -> None:
 def what_is_absent_can_be_made_with_a_grant_on_a_pool(ground: Ground) -> None:
     """Proxmox refuses to show such a token an id that nothing has, since it is in no pool."""
     pool, ctid, template = f"{PREFIX}pool", ground.free(SPARE), ground.ctid(TEMPLATE)
-    with pool_and_its_token(ground, pool) as access, member_of(ground, pool, template):
+    with pool_and_its_token(ground, pool) as access:
+        join(ground, pool, template)
         _see_no_other_guests(ground, ProxmoxApi(access), ctid)
         ground.declare(ctid, clone_from_ctid=template, pool=pool)
         with ground.worker_with(access):
