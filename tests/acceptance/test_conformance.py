@@ -53,6 +53,8 @@ def test_all_goes_well_and_nothing_is_left(simulator: Simulator, tmp_path: Path)
     assert "killed while Proxmox ran UPID:pve1:" in done.stdout
     assert SECRET not in done.stdout + done.stderr
     assert simulator.pve.cts == []
+    assert (simulator.pve.pools, list(simulator.pve.apitokens)) == ({}, [TOKEN_ID])
+    assert [name for name in simulator.pve.storages["local"]["volumes"] if name.startswith("backup/")] == []
     told = json.loads((tmp_path / "pve.json").read_text())
     assert [case["verdict"] for case in told["cases"]] == ["ok"] * len(CASES)
     assert (told["left"], told["product"]) == ([], version("phoenix-lxc"))

@@ -198,6 +198,6 @@ CASES: tuple[Callable[[Ground], None], ...] = (
     a_template_to_be_loses_its_snapshots_and_is_sealed,
     corner_cases.what_is_absent_can_be_made_with_a_grant_on_a_pool,
     a_template_is_rebuilt,
-    corner_cases.what_is_rebuilt_is_cloned_from_the_new_build,
+    corner_cases.a_template_is_rebuilt_before_those_that_are_cloned_from_it,
     what_is_ours_is_destroyed,
 )

@@ -14,7 +14,7 @@ from tests.conformance.by_others import (
     backed_up,
     backup_storage,
     configured,
-    member_of,
+    join,
     pool_and_its_token,
     restore_over,
 )
@@ -89,7 +89,8 @@ def a_fast_failure_of_a_slow_kind_is_told_soon(ground: Ground) -> None:
 
 def _watched(ground: Ground, handle: Handle[EnsureResult]) -> tuple[float, float]:
     """Look ourselves when a request's start begins and ends, by our own clock."""
-    upid = next(one.upid for one in handle.progress(PATIENCE) if one.upid and ":vzstart:" in one.upid)
+    upid = next((one.upid for one in handle.progress(PATIENCE) if one.upid and ":vzstart:" in one.upid), None)
+    assert upid is not None, "no start was asked for"
     began = time.monotonic()
     end = wait_for(lambda: ground.door.task_end(upid), PATIENCE)
     assert end is not None
@@ -99,8 +100,9 @@ def _watched(ground: Ground, handle: Handle[EnsureResult]) -> tuple[float, float
 
 
 def a_volume_waits_for_a_stop_where_it_must(ground: Ground) -> None:
-    path = "/srv/conformance"
-    ctid = ground.declare(ground.ctid(FIRST), volumes=volumes(ground, path))
+    path, ctid = "/srv/conformance", ground.ctid(FIRST)
+    ground.ensure(ctid)
+    ground.declare(ctid, volumes=volumes(ground, path))
     refused = None
     try:
         ground.ensure(ctid)
@@ -157,7 +159,8 @@ def a_restore_that_runs_is_waited_for(ground: Ground) -> None:
 def what_is_absent_can_be_made_with_a_grant_on_a_pool(ground: Ground) -> None:
     """Proxmox refuses to show such a token an id that nothing has, since it is in no pool."""
     pool, ctid, template = f"{PREFIX}pool", ground.free(SPARE), ground.ctid(TEMPLATE)
-    with pool_and_its_token(ground, pool) as access, member_of(ground, pool, template):
+    with pool_and_its_token(ground, pool) as access:
+        join(ground, pool, template)
         _see_no_other_guests(ground, ProxmoxApi(access), ctid)
         ground.declare(ctid, clone_from_ctid=template, pool=pool)
         with ground.worker_with(access):
@@ -180,14 +183,20 @@ def _see_no_other_guests(ground: Ground, door: ProxmoxApi, absent: int) -> None:
     assert refused.cause == PERMISSION
 
 
-def what_is_rebuilt_is_cloned_from_the_new_build(ground: Ground) -> None:
+def a_template_is_rebuilt_before_those_that_are_cloned_from_it(ground: Ground) -> None:
     parent, child = ground.ctid(TEMPLATE), ground.free(SPARE)
     ground.declare(child, clone_from_ctid=parent, is_template=True)
     assert ground.ensure(child).outcome == "created"
     ground.declare(parent, swap_mb=96)
-    for ctid in (parent, child):
-        assert ground.told(ground.producer.rebuild(ctid).wait(PATIENCE)).outcome == "rebuilt"
+    for result in ground.producer.rebuild_many((child, parent)).wait(PATIENCE):
+        assert ground.told(result).outcome == "rebuilt"
     for ctid in (parent, child):
         assert ground.look(ctid).config["swap"] == "96", f"{ctid} is of the older build"
-    assert [one.outdated for one in ground.producer.drift([parent, child]).wait(PATIENCE)] == [(), ()]
+    clone = ground.ctid(FIRST)
+    outdated = {
+        one.ctid: " ".join(one.outdated) for one in ground.producer.drift([clone, parent, child]).wait(PATIENCE)
+    }
+    ground.saw(outdated[clone])
+    assert f"cloned from an older build of template {parent}" in outdated[clone]
+    assert (outdated[parent], outdated[child]) == ("", "")
     destroyed(ground, child)

@@ -34,6 +34,7 @@ CONFIG = {"hostname": "a", "cores": "1", "memory": "64", "net0": "name=eth0,brid
 SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "observe": [lambda door, _: door.observe(NODE, 102, pending=True)],
     "observe_template": [lambda door, _: door.observe_template(NODE, 900)],
+    "interfaces": [lambda door, _: door.interfaces(NODE, 102)],
     "clone": [lambda door, _: door.clone(CloneOrder(NODE, 900, 104, "b", "", full=True, storage="local-lvm"))],
     "create": [
         lambda door, _: door.create(
