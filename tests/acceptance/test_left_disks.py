@@ -8,11 +8,12 @@ import pytest
 from fakepve.shapes import PRIVILEGES
 
 from tests.acceptance.scenes import before, done, failure_of, notes
-from tests.acceptance.test_what_stands_there import upid_making
+from tests.acceptance.test_what_stands_there import admins, clone_order, upid_making
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
 from tests.support.pve_corners import BTRFS
 from tests.support.strict_pve import TOKEN_ID
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.support.product import Product
@@ -32,7 +33,7 @@ def left(product: Product) -> Product:
     product.declare({900: template(), 103: container(103, storage_pool="local-btrfs")})
     product.simulator.add_template(900, description=notes(900, "template"))
     pve.ct_secs["clone"] = LONG
-    product.start_worker(PHOENIX_PATIENCE="5")
+    product.start_worker(PHOENIX_PATIENCE="20")
     handle = product.producer.ensure(103)
     do(pve.cut_off, upid_making(product, 103))
     assert failure_of(handle).cause == "locked"
@@ -42,50 +43,55 @@ def left(product: Product) -> Product:
     return product
 
 
-def test_the_disk_that_a_dead_worker_of_ours_left_is_freed(left: Product) -> None:
-    assert done(left.ensure(103)) == MADE
-    assert left.simulator.pve.freed == [LEFT]
-    kinds = [one.kind for one in left.simulator.intervals()]
-    assert kinds == ["vzclone", "vzclone", "imgdel", "vzclone", "vzstart"]
-    product = left
-    product.producer.destroy(103).wait(timeout=60)
-    product.simulator.do(product.simulator.pve.left_disks.__setitem__, 103, PATH)
-    failure = failure_of(product.producer.ensure(103))
-    assert (failure.cause, FREE in failure.remedy) == ("left-disk", True), "since then it was made, and well"
-    assert product.simulator.pve.freed == [LEFT]
-
-
-def test_without_the_right_to_free_it_the_command_is_told(left: Product) -> None:
-    pve = left.simulator.pve
-    grants = [("/", set(PRIVILEGES) - {"Datastore.Allocate"})]
-    left.simulator.do(pve.acl.__setitem__, TOKEN_ID, grants)
+def test_the_disk_that_a_dead_worker_of_ours_left_is_freed_if_nobody_has_its_id(left: Product) -> None:
+    pve, do = left.simulator.pve, left.simulator.do
+    do(pve.acl.__setitem__, TOKEN_ID, [("/", set(PRIVILEGES) - {"Datastore.Allocate"})])
     failure = failure_of(left.producer.ensure(103))
-    assert failure.cause == "left-disk"
-    assert FREE in failure.remedy
+    assert (failure.cause, FREE in failure.remedy) == ("left-disk", True)
     assert "Datastore.Allocate" in failure.message
-    assert pve.freed == []
-
-
-def test_a_vm_that_took_the_id_meanwhile_keeps_its_disks(left: Product) -> None:
-    pve = left.simulator.pve
+    do(pve.acl.__setitem__, TOKEN_ID, [("/", set(PRIVILEGES))])
     before(left, "GET", "/cluster/nextid", lambda: pve.add_vm(103, name="theirs", node=NODE))
     failure = failure_of(left.producer.ensure(103))
-    assert failure.cause == "left-disk"
-    assert FREE not in failure.remedy, "who has the id now is asked first"
+    assert (failure.cause, FREE in failure.remedy) == ("left-disk", False), "who has the id now is asked first"
     assert pve.freed == []
+    do(pve.vms.clear)
+    begun = len(left.simulator.intervals())
+    assert done(left.ensure(103)) == MADE
+    assert pve.freed == [LEFT]
+    assert [one.kind for one in left.simulator.intervals()[begun:]] == ["vzclone", "imgdel", "vzclone", "vzstart"]
+    left.producer.destroy(103).wait(timeout=60)
+    do(pve.left_disks.__setitem__, 103, PATH)
+    failure = failure_of(left.producer.ensure(103))
+    assert (failure.cause, FREE in failure.remedy) == ("left-disk", True), "since then it was made, and well"
+    assert pve.freed == [LEFT]
 
 
-@pytest.mark.parametrize("kind", ["clone", "create"])
-def test_a_disk_of_an_id_that_we_never_lost_is_nobody_s_to_free(product: Product, kind: str) -> None:
+def test_nothing_is_freed_before_it_is_quiet_and_what_is_gone_by_then_is_made(left: Product) -> None:
+    """A clone by somebody else runs, which may be of any CTID; then what the dead worker had started cleans up."""
+    pve, do = left.simulator.pve, left.simulator.do
+    left.simulator.add_template(555)
+    pve.ct_secs["clone"] = LONG
+    admins(left).clone(clone_order(110, 555, "theirs"))
+    handle = left.producer.ensure(103)
+    log = f"phoenix:job:{handle.id}:log"
+    wait_for(lambda: "A Proxmox task may be at work on it" in str(left.redis.xrange(log)))
+    assert pve.freed == []
+    pve.task_failures["imgdel"] = ["unable to remove subvolume: No such file or directory"]
+    before(left, "DELETE", LEFT, pve.left_disks.clear)
+    pve.ct_secs["clone"] = 0.05
+    do(pve.hurry)
+    assert done(handle.wait(timeout=60)) == MADE
+
+
+def test_a_disk_of_an_id_that_we_never_lost_is_not_ours_to_free(product: Product) -> None:
     pve, do = product.simulator.pve, product.simulator.do
     do(pve.storages.__setitem__, "local-btrfs", {**BTRFS, "files": set()})
-    how = {"clone": container(103), "create": container(103, None, template=OS_TEMPLATE)}
-    made = how[kind] | {"storage_pool": "local-btrfs"}
-    product.declare({900: template(), 103: made, 104: container(104)})
+    made = {103: container(103), 105: container(105, None, template=OS_TEMPLATE)}
+    product.declare({900: template(), **{ctid: one | {"storage_pool": "local-btrfs"} for ctid, one in made.items()}})
     product.simulator.add_template(900, description=notes(900, "template"))
-    do(pve.left_disks.__setitem__, 103, PATH)
     product.start_worker()
-    failure = failure_of(product.producer.ensure(103))
-    assert (failure.cause, FREE in failure.remedy) == ("left-disk", True)
-    assert PATH in failure.message
+    for ctid in made:
+        do(pve.left_disks.__setitem__, ctid, PATH.replace("103", str(ctid)))
+        failure = failure_of(product.producer.ensure(ctid))
+        assert (failure.cause, FREE.replace("103", str(ctid)) in failure.remedy) == ("left-disk", True)
     assert pve.freed == []

@@ -70,10 +70,14 @@ def free_left_disk(task: PhoenixTask, step: StepName, declaration: Declaration, 
         if refusal.cause != PERMISSION:
             raise
         raise _by_hand(error, disk, node, f"the token may not free it: {refusal.remedy.rstrip('.')}") from refusal
-    task.wait_until_done(freeing, posted, f"free the disk {disk.volume} on {node}", kind=f"imgdel {node}")
+    told = "It was ours, and was freed."
+    try:
+        task.wait_until_done(freeing, posted, f"free the disk {disk.volume} on {node}", kind=f"imgdel {node}")
+    except PermanentError as failure:  # Gone by itself, or still there: making the CTID tells which.
+        told = failure.message
     task.forget(freeing)
     task.once_more(step)
-    raise TransientError(f"{error.message} It was ours, and was freed.", cause=LEFT_DISK)
+    raise TransientError(f"{error.message} {told}", cause=LEFT_DISK, remedy=_command(disk, node))
 
 
 def _refuse_in_use(
@@ -99,8 +103,12 @@ def _by_hand(error: PermanentError, disk: LeftDisk, node: str, why: str) -> Perm
     return PermanentError(
         f"{error.message} The disk was not freed: {why}.",
         cause=LEFT_DISK,
-        remedy=f"If nobody needs it, run on {node}: `pvesm free {disk.volume}`; then send the request again.",
+        remedy=_command(disk, node),
     )
+
+
+def _command(disk: LeftDisk, node: str) -> str:
+    return f"If nobody needs it, run on {node}: `pvesm free {disk.volume}`; then send the request again."
 
 
 def _node(declaration: Declaration) -> str:
