@@ -69,8 +69,8 @@ SAID: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
     ),
     ({"network_config": network(gw_="10.0.0.1")}, "network_config.gw_", "gw was", {"network_config": network()}),
     (
-        {"network_config": network(mtu=9000)},
-        "network_config.mtu 9000",
+        {"network_config": network(queues=4)},
+        "network_config.queues 4",
         "Remove it. Known are: bridge, name, ip,",
         {"network_config": network()},
     ),
@@ -115,6 +115,7 @@ def test_an_unknown_key_is_refused_in_every_section(tmp_path: Path, where: str) 
     kind, _, inner = where.partition(".")
     whole: dict[str, Any] = {
         "network_config": network(),
+        "networks": network(),
         "firewall": {"enabled": True},
         "firewall.rules": ACCEPT,
         "health_check": {"command": "true"},

@@ -24,7 +24,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`net0`. Addresses are in CIDR form, `dhcp`, or (IPv6) `auto`."""
+    """An interface. Addresses are in CIDR form, `dhcp`, or (IPv6) `auto`."""
 
     bridge: str
     name: str = "eth0"
@@ -34,6 +34,16 @@ class Network:
     gw6: str | None = None
     vlan: int | None = None
     nameservers: tuple[str, ...] = ()
+    """Of the container; only `net0` has them."""
+    trunks: tuple[int, ...] = ()
+    mtu: int | None = None
+    rate: float | None = None
+    """MB a second."""
+    firewall: bool | None = None
+    """None: as the container's firewall."""
+    link_down: bool | None = None
+    mac: str | None = None
+    """Upper case, colons. That of `net0` is in the declaration."""
 
 
 GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
@@ -172,8 +182,11 @@ class Declaration:
     swap_mb: int | None = None
     cores: int | None = None
     network: Network | None = None
+    """`net0`."""
     mac: str | None = None
-    """Upper case, colons."""
+    """That of `net0`: upper case, colons."""
+    more_networks: tuple[Network, ...] = ()
+    """`net1` and so on; there are none without `network`."""
     unprivileged: bool = True
     """Resolved: a clone has its template's."""
     start_at_boot: bool | None = None
@@ -214,6 +227,11 @@ class Declaration:
     """The directories that are pushed with its scripts, by digest: parts of a tar archive."""
     hash: str = ""
     """Of everything above that has an effect; changes exactly when the declaration does."""
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """All declared interfaces, in the order of their numbers."""
+        return () if self.network is None else (self.network, *self.more_networks)
 
     @property
     def is_template(self) -> bool:

@@ -20,6 +20,7 @@ from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.files import read_file
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts, refuse_foreign_keys
+from phoenix_worker.catalog.network_checks import refuse_networks
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
@@ -117,6 +118,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     document = parse(data)
     entries, refusals = _entries(document)
     refusals += refuse_together(entries)
+    refusals += refuse_networks(entries)
     refusals += refuse_root_only(entries)
     refusals += refuse_foreign_keys(entries)
     refusals += refuse_script_files(entries)

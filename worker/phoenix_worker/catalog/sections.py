@@ -1,18 +1,12 @@
 """The objects inside an entry of the catalog, as they are written in the file."""
 
 # No postponed annotations here: pydantic needs the types when the classes are made.
-import ipaddress
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from phoenix_worker.catalog.fields import (
-    Host,
     HostPath,
-    Hosts,
-    InterfaceName,
-    Ip,
-    Ip6,
     MountPath,
     PathText,
     StorageId,
@@ -32,50 +26,6 @@ class Section(BaseModel):
         return (
             {key: value for key, value in data.items() if value not in (None, "")} if isinstance(data, dict) else data
         )
-
-
-class NetworkConfig(Section):
-    """`net0` and the name servers."""
-
-    bridge: InterfaceName
-    """Bridge that it is connected to."""
-    name: InterfaceName = "eth0"
-    """Name of the interface inside."""
-    ip: Ip | None = None
-    """IPv4 address in CIDR form, such as `10.0.0.5/24`, or `dhcp`."""
-    gw: Host | None = None
-    """IPv4 gateway, in the network of `ip`; anywhere for a `/32`."""
-    ip6: Ip6 | None = None
-    """IPv6 address in CIDR form, `dhcp` or `auto`."""
-    gw6: Host | None = None
-    """IPv6 gateway, in the network of `ip6`; anywhere for a `/128`."""
-    vlan: int | None = Field(default=None, ge=1, le=4094)
-    """VLAN tag."""
-    nameservers: Hosts = Field(default_factory=list)
-    """Name servers: a list, or one string with commas or spaces."""
-
-    @model_validator(mode="after")
-    def _gateways_are_reachable(self) -> Self:
-        _check_gateway(self.ip, self.gw, 4)
-        _check_gateway(self.ip6, self.gw6, 6)
-        return self
-
-
-def _check_gateway(address: str | None, gateway: str | None, version: int) -> None:
-    if gateway is None:
-        return
-    hop = ipaddress.ip_address(gateway)
-    if hop.version != version:
-        raise refused(f"has the gateway {gateway}, which is not IPv{version}", f"Write an IPv{version} gateway.")
-    if address is None or "/" not in address or hop.is_link_local:
-        return
-    interface = ipaddress.ip_interface(address)
-    alone = interface.network.prefixlen == interface.network.max_prefixlen
-    if not alone and hop not in interface.network:  # of a host alone Proxmox writes a route to its gateway
-        remedy = "Correct the gateway or the prefix length."
-        raise refused(f"has the gateway {gateway}, which is outside its network {interface.network}", remedy)
-    if hop == interface.ip:
-        raise refused(f"has its own address {gateway} as its gateway", "Write the router's address.")
 
 
 class MountPoint(Section):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.differs import root_only, volumes
+from phoenix_worker.core.differs import networks, root_only, volumes
 from phoenix_worker.core.differs.diff import creation_config, diff, marker_for
 from phoenix_worker.core.differs.firewall import declared_rule
 from phoenix_worker.core.model import property_string
@@ -29,10 +29,10 @@ def inherited(declaration: Declaration, template: Observation) -> Observation:
     config["hostname"] = declaration.name
     marker = marker_for(declaration, "", Stage.MADE)
     config["description"] = write_marker(marker, declaration.description or "")
-    interface = property_string.parse(config.get("net0", ""))
-    interface.pop("hwaddr", None)
-    if interface:
-        config["net0"] = property_string.render(interface, "name")
+    for key in networks.keys(config):
+        interface = property_string.parse(config[key])
+        interface.pop("hwaddr", None)
+        config[key] = property_string.render(interface, "name")
     root = property_string.parse(config.get("rootfs", ""), "volume")
     if root:
         moves = declaration.full_clone and declaration.storage is not None
