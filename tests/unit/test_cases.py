@@ -25,6 +25,7 @@ REFUSED = {
     "p1-clone-from-template-ctid": "clone_from_template_ctid belongs to an older format",
     "p1-features-as-proxmox-options": 'features "nesting=1,keyctl=1" is not a list',
     "p1-id-maps-objects": "id_maps[0] is not a string",
+    "p2-firewall-widened": 'firewall.rules[1].dport "1900" is not known here',
     "size_fraction": "storage_size_gb 8.5 is not a whole number",
 }
 ACCEPTED = ("fw_icmp_zero", "gateway_outside", "template_name_blank", "template_plain_tar")
@@ -72,11 +73,6 @@ SEVERAL = {
             ),
             *("onboot", "startup", "memory", "swap", "rootfs", "hostname"),
         )
-    ),
-    "p2-firewall-widened": (
-        'firewall.rules[0].macro "SSH" is not known here',
-        'firewall.rules[1].dport "1900" is not known here',
-        "firewall.rules[2].enable false is not known here",
     ),
 }
 

@@ -85,8 +85,13 @@ DECLARED_RULES = st.fixed_dictionaries(
         "port": st.sampled_from([80, "80,443", "80, 443", "8000:8010"]),
         "source": st.just("10.0.0.0/24"),
         "comment": st.sampled_from(["", "web ", "ssh"]),
+        "iface": st.sampled_from(["net0", "net1"]),
+        "enable": st.booleans(),
+        "source_port": st.just("1024:65535"),
     },
-).filter(lambda rule: "proto" in rule or "port" not in rule)
+).filter(lambda rule: "proto" in rule or not {"port", "source_port"} & rule.keys())
+POLICIES = st.sampled_from(["ACCEPT", "DROP", "REJECT"])
+MACRO_RULES = st.sampled_from(["SSH", "ping"]).map(lambda macro: {"type": "in", "action": "ACCEPT", "macro": macro})
 VOLUMES = st.lists(
     st.fixed_dictionaries({"pool": STORAGES, "size_gb": st.integers(1, 3), "mount_point": PATHS}),
     max_size=3,
@@ -108,7 +113,13 @@ ENTRIES = some(
     pct_options=st.sampled_from([[], ["nesting=1"], ["nesting=0"], ["nesting=1", "keyctl=1"], ["fuse=1", "nesting=0"]]),
     volumes=VOLUMES,
     firewall=st.fixed_dictionaries(
-        {}, optional={"enabled": st.booleans(), "rules": st.lists(DECLARED_RULES, max_size=3)}
+        {},
+        optional={
+            "enabled": st.booleans(),
+            "rules": st.lists(DECLARED_RULES | MACRO_RULES, max_size=3),
+            "policy_in": POLICIES,
+            "policy_out": POLICIES,
+        },
     ),
     tags=st.lists(st.sampled_from(["Web", "web", "infra", "x"]), max_size=3),
     description=NOTES,
@@ -144,11 +155,19 @@ RULES = st.lists(
             "dport": st.just("80,443"),
             "log": st.just("info"),
             "comment": st.just("web"),
+            "macro": st.just("SSH"),
+            "iface": st.just("net1"),
         },
     ),
     max_size=3,
 )
-FIREWALLS = st.builds(FirewallState, enabled=st.sampled_from([None, True, False]), rules=RULES.map(tuple))
+SHOWN_POLICIES = st.fixed_dictionaries({}, optional={"policy_in": POLICIES, "policy_out": POLICIES})
+FIREWALLS = st.builds(
+    FirewallState,
+    enabled=st.sampled_from([None, True, False]),
+    rules=RULES.map(tuple),
+    policies=SHOWN_POLICIES,
+)
 MARKERS = st.builds(
     Marker,
     ctid=st.sampled_from([CTID, 900]),

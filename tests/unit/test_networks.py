@@ -16,7 +16,7 @@ from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.planned.feasibility import needs_of_change
 from phoenix_worker.core.planned.prediction import inherited
 from tests.support.declared import DECLARED, FIREWALL, MAC, MARKER, NET0, seen
-from tests.unit.catalog_files import clone, loaded, network, refusals, template
+from tests.unit.catalog_files import clone, loaded, network, refusals, template, warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -257,3 +257,37 @@ def test_every_bridge_is_needed_and_so_is_the_right_to_each_of_its_vlans() -> No
 
 def test_the_mac_of_the_first_stays_its_own() -> None:
     assert MAC in creation_config(WITH_LAN, marker_for(WITH_LAN, "c1", Stage.CONFIGURED))["net0"]
+
+
+SSH = {"type": "in", "action": "ACCEPT", "macro": "SSH"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (
+            {"networks": [SECOND], "firewall": {"enabled": True, "rules": [SSH, {**SSH, "iface": "net1"}]}},
+            "firewall.rules[1] is for net1, which is not declared.",
+        ),
+        (
+            {"networks": [{**SECOND, "firewall": False}], "firewall": {"enabled": True, "rules": [SSH]}},
+            "firewall is enabled, and no interface is filtered by it.",
+        ),
+        (
+            {"networks": [SECOND], "firewall": {"enabled": True, "rules": [{**SSH, "enable": False}]}},
+            "firewall is enabled and no rule accepts incoming traffic, so Proxmox drops all of it.",
+        ),
+    ],
+)
+def test_what_is_probably_not_meant_is_a_warning(tmp_path: Path, keys: dict[str, Any], words: str) -> None:
+    (advice,) = warnings(tmp_path, {"103": template(**keys)})
+    assert advice.problem == words
+
+
+def test_rules_for_interfaces_that_are_there_are_none(tmp_path: Path) -> None:
+    ruled: dict[str, Any] = {"firewall": {"enabled": True, "rules": [{**SSH, "iface": "net1"}]}}
+    dhcp = {"bridge": "vmbr1", "ip": "dhcp"}
+    base = template(networks=[dhcp, dhcp])
+    assert warnings(tmp_path, {"900": base, "103": clone(**ruled), "104": template(**ruled)}) == ()
+    open_in: dict[str, Any] = {"firewall": {"enabled": True, "policy_in": "ACCEPT"}}
+    assert warnings(tmp_path, {"103": template(networks=[dhcp, {**dhcp, "firewall": False}], **open_in)}) == ()

@@ -105,14 +105,28 @@ class FirewallRule:
     port: str | None = None
     comment: str | None = None
     log: str | None = None
+    macro: str | None = None
+    source_port: str | None = None
+    icmp_type: str | None = None
+    iface: str | None = None
+    """`net0` and so on."""
+    enable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Firewall:
-    """A container's firewall: on or off, and exactly these rules in this order; None leaves the rules as they are."""
+    """A container's firewall: on or off, and exactly these rules in this order. None leaves as it is."""
 
     enabled: bool
     rules: tuple[FirewallRule, ...] | None = None
+    policy_in: str | None = None
+    policy_out: str | None = None
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """What is declared for traffic that no rule is for, by Proxmox's names."""
+        both = {"policy_in": self.policy_in, "policy_out": self.policy_out}
+        return {name: policy for name, policy in both.items() if policy is not None}
 
 
 @dataclass(frozen=True, slots=True)

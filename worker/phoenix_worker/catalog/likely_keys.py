@@ -40,11 +40,21 @@ _NAME_SERVERS = ("nameserver", "nameservers", "dns", "dns_servers", "dns_server"
 _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
     NetworkConfig: _OF_INTERFACES | dict.fromkeys(_NAME_SERVERS, "nameservers"),
     FurtherNetwork: _OF_INTERFACES | dict.fromkeys(_MAC, "mac_address"),
-    Firewall: {**dict.fromkeys(("enable", "active", "on"), "enabled"), "rule": "rules"},
+    Firewall: {
+        **dict.fromkeys(("enable", "active", "on"), "enabled"),
+        "rule": "rules",
+        "in": "policy_in",
+        "out": "policy_out",
+        "input_policy": "policy_in",
+        "output_policy": "policy_out",
+    },
     FirewallRule: {
-        **dict.fromkeys(
-            ("dport", "dest_port", "destination_port", "to_port", "ports", "icmp-type", "icmp_type"), "port"
-        ),
+        **dict.fromkeys(("dport", "dest_port", "destination_port", "to_port", "ports"), "port"),
+        **dict.fromkeys(("sport", "src_port", "from_port"), "source_port"),
+        **dict.fromkeys(("icmp-type", "icmptype"), "icmp_type"),
+        **dict.fromkeys(("enabled", "active"), "enable"),
+        **dict.fromkeys(("interface", "nic"), "iface"),
+        "service": "macro",
         **dict.fromkeys(("protocol", "ip_protocol"), "proto"),
         **dict.fromkeys(("src", "from", "source_address", "saddr"), "source"),
         **dict.fromkeys(("dst", "to", "destination", "destination_address", "daddr"), "dest"),
@@ -78,24 +88,9 @@ _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
     ),
     FurtherNetwork: dict.fromkeys(_NAME_SERVERS, ("Write nameservers in network_config, and remove it here.",) * 2),
     Firewall: dict.fromkeys(
-        ("policy", "policies", "policy_in", "policy_out", "in", "out"),
-        ("Remove it: what no rule lets in is dropped, and what no rule keeps in goes out.",) * 2,
+        ("policy", "policies"),
+        ("Write policy_in, policy_out or both in its place.",) * 2,
     ),
-    FirewallRule: {
-        **dict.fromkeys(
-            ("enable", "enabled"),
-            ("Remove it: a declared rule is in force.", "Leave the rule out: one that is declared is in force."),
-        ),
-        **dict.fromkeys(
-            ("sport", "source_port", "src_port"),
-            ("Leave the rule out: without the ports of the source, which cannot be declared, it is wider.",) * 2,
-        ),
-        **dict.fromkeys(
-            ("iface", "interface"),
-            ("Remove it if the rule may be for every interface; otherwise leave the rule out.",) * 2,
-        ),
-        "macro": ("Write proto and port in its place; without them the rule is for everything.",) * 2,
-    },
     **dict.fromkeys((MountPoint, Volume), dict.fromkeys(("ro", "read_only", "readonly"), _WRITABLE)),
 }
 """What to do about a key for which the section has no other, when it is on and when it is off."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.advice import (
+    advise_firewalled_interfaces,
     advise_firewalls,
     advise_origins,
     advise_snapshots,
@@ -182,6 +183,7 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
     yield from advise_templates(entries)
     yield from advise_volumes(entries)
     yield from advise_firewalls(entries)
+    yield from advise_firewalled_interfaces(entries)
     yield from advise_snapshots(entries)
     yield from advise_root_only(entries)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _LATER = (
     *(("log", None), ("sha256", ""), ("directories", ()), ("script", None)),
     *(("trunks", ()), ("mtu", None), ("rate", None), ("firewall", None), ("link_down", None), ("mac", None)),
+    *(("macro", None), ("source_port", None), ("icmp_type", None), ("iface", None), ("enable", True)),
+    *(("policy_in", None), ("policy_out", None)),
 )
 _WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "archives", "hash", "wait_for_address")
 
@@ -157,9 +159,8 @@ def _volume_id(entry: Entry, defaults: Defaults) -> str | None:
 
 
 def _firewall(declared: sections.Firewall) -> Firewall:
-    if declared.rules is None:
-        return Firewall(declared.enabled)
-    return Firewall(declared.enabled, tuple(FirewallRule(**rule.model_dump()) for rule in declared.rules))
+    rules = None if declared.rules is None else tuple(FirewallRule(**rule.model_dump()) for rule in declared.rules)
+    return Firewall(declared.enabled, rules, declared.policy_in, declared.policy_out)
 
 
 def _hash(declaration: Declaration) -> str:

@@ -13,6 +13,7 @@ from phoenix_worker.catalog.fields import (
     refused,
 )
 from phoenix_worker.catalog.firewall_grammar import Comment, FirewallAddresses, FirewallPorts, Protocol, check_rule
+from phoenix_worker.catalog.firewall_parts import FirewallInterface, IcmpType, Macro, SourcePorts, check_parts
 
 
 class Section(BaseModel):
@@ -71,6 +72,16 @@ class FirewallRule(Section):
     """Destination port: `443`, a list `80,443`, or a range `8000:8010`; at most 15. It takes a protocol with ports.
     With `icmp` or `icmpv6` it is a type such as `echo-request`.
     """
+    macro: Macro | None = None
+    """Protocol and ports by one of Proxmox's names, such as `SSH` or `HTTPS`, in the place of `proto` and `port`."""
+    source_port: SourcePorts | None = None
+    """Source port, as `port`."""
+    icmp_type: IcmpType | None = None
+    """Type of `icmp` or `icmpv6` by its name, such as `echo-request`."""
+    iface: FirewallInterface | None = None
+    """Interface that it is for, by its key, such as `net1`; every one by default."""
+    enable: bool = True
+    """Whether it is in force."""
     log: Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "nolog"] | None = None
     """Level at which it is logged; not at all by default."""
     comment: Comment | None = None
@@ -79,6 +90,7 @@ class FirewallRule(Section):
     @model_validator(mode="after")
     def _is_what_proxmox_takes(self) -> Self:
         check_rule(self.proto, self.source, self.dest, self.port)
+        check_parts(self.macro, self.proto, self.port, self.source_port, self.icmp_type)
         return self
 
 
@@ -86,7 +98,11 @@ class Firewall(Section):
     """The container's firewall: whether it is on, and exactly its rules. Without `rules` they stay as they are."""
 
     enabled: bool = False
-    """`firewall=1` on net0, and the container's firewall on; else both off."""
+    """`firewall=1` on every declared interface that says nothing else, and the container's firewall on; else off."""
+    policy_in: Literal["ACCEPT", "DROP", "REJECT"] | None = None
+    """What is done with incoming traffic that no rule is for; Proxmox drops it by default."""
+    policy_out: Literal["ACCEPT", "DROP", "REJECT"] | None = None
+    """What is done with outgoing traffic that no rule is for; Proxmox accepts it by default."""
     rules: list[FirewallRule] | None = None
     """Exactly these rules, in this order. Without it they stay as they are."""
 

@@ -46,6 +46,8 @@ class Changes:
     """The requests that make the firewall's rules those that are declared."""
     firewall_on: bool | None = None
     """To what the container's firewall has to be switched."""
+    policies: dict[str, str] = field(default_factory=dict)
+    """The policies of the container's firewall that have to be set."""
     pool: str | None = None
     """The pool that it has to join."""
     root: RootChanges = field(default_factory=RootChanges)
@@ -54,7 +56,7 @@ class Changes:
     """Keys that a running container takes not all of at once, and that Proxmox does not call pending."""
 
     def __bool__(self) -> bool:
-        by_api = self.put or self.delete or self.grow or self.rules or self.pool
+        by_api = self.put or self.delete or self.grow or self.rules or self.policies or self.pool
         return bool(by_api or self.root) or self.firewall_on is not None
 
     @property
@@ -133,6 +135,7 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
         root.changes + told,
         rules=firewall.firewall_writes(declaration.firewall, observation.firewall),
         firewall_on=firewall.switch(declaration.firewall, observation.firewall),
+        policies=firewall.policy_writes(declaration.firewall, observation.firewall),
         pool=joins,
         root=root,
         at_next_start=tuple(networks.at_next_start(put, present)),

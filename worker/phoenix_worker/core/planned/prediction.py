@@ -39,7 +39,8 @@ def inherited(declaration: Declaration, template: Observation) -> Observation:
         storage = declaration.storage if moves else root.get("volume", "").partition(":")[0]
         volume = {"volume": f"{storage}:vm-{declaration.ctid}-disk-0"}
         config["rootfs"] = _disk(root | volume)
-    rules = FirewallState(None, template.firewall.rules) if template.firewall is not None else None
+    was = template.firewall
+    rules = FirewallState(None, was.rules, policies=was.policies) if was is not None else None
     return Observation(declaration.ctid, declaration.node, Presence.HERE, config, firewall=rules)
 
 
@@ -73,7 +74,8 @@ def applied(declaration: Declaration, seen: Observation) -> Observation:
     if declaration.firewall is not None and firewall is not None:
         declared = declaration.firewall.rules
         rules = firewall.rules if declared is None else tuple(map(declared_rule, declared))
-        firewall = FirewallState(declaration.firewall.enabled, rules)
+        policies = firewall.policies | declaration.firewall.policies
+        firewall = FirewallState(declaration.firewall.enabled, rules, policies=policies)
     return replace(seen, config=config, firewall=firewall, pool=changes.pool or seen.pool)
 
 
