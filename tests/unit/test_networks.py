@@ -60,12 +60,19 @@ def test_without_the_first_they_begin_with_it(tmp_path: Path) -> None:
 
 
 def test_a_declaration_without_the_new_keys_keeps_its_hash(tmp_path: Path) -> None:
-    entry = template(network_config=network(gw="10.0.0.1", vlan=3, nameservers="9.9.9.9"))
-    catalog = loaded(tmp_path, {"103": entry | {"mac_address": "52:54:00:00:00:0a"}, "104": template()})
-    assert (catalog[103].hash, catalog[104].hash) == HASHES
+    rule = {"type": "in", "action": "ACCEPT", "proto": "tcp", "port": 22, "source": "+dc/office", "comment": "x"}
+    entries: dict[str, dict[str, Any]] = {
+        "4ecb60eacf50947c": {
+            "network_config": network(gw="10.0.0.1", vlan=3, nameservers="9.9.9.9"),
+            "mac_address": "52:54:00:00:00:0a",
+        },
+        "5bf51e356cf3a34d": {},
+        "2d1bac7f5034279a": {"firewall": {"enabled": True, "rules": [rule]}},
+        "e666c7f768a633d2": {"firewall": {"enabled": True}},
+    }
+    configs = {str(ctid): template(**keys) for ctid, keys in enumerate(entries.values(), 103)}
+    assert [one.hash for one in loaded(tmp_path, configs).values()] == list(entries)
 
-
-HASHES = ("4ecb60eacf50947c", "5bf51e356cf3a34d")
 
 GIVE_MACS = "Give each its own, or remove it and let Proxmox choose."
 TOGETHER: list[tuple[dict[str, Any], str, str]] = [

@@ -42,7 +42,7 @@ def wanted(declaration: Declaration, present: Mapping[str, str], *, fresh: bool)
 
 
 def same(wanted: str, present: str) -> bool:
-    """Compare two property strings: a flag that is off is as good as none, and trunks have no order."""
+    """Compare two property strings: trunks have no order, and a rate is a number."""
     return _canonical(wanted) == _canonical(present)
 
 
@@ -60,9 +60,6 @@ def at_next_start(put: Mapping[str, str], present: Mapping[str, str]) -> Iterato
 
 def _canonical(value: str) -> dict[str, object]:
     parts: dict[str, object] = dict(property_string.parse(value))
-    for flag in _FLAGS:
-        if parts.get(flag) == "0":
-            del parts[flag]
     if "trunks" in parts:
         parts["trunks"] = sorted(str(parts["trunks"]).split(";"), key=lambda vlan: (len(vlan), vlan))
     if re.fullmatch(r"\d+(\.\d+)?", str(parts.get("rate"))):
@@ -101,7 +98,7 @@ def _parts(network: Network) -> dict[str, str]:
 
 
 def _interface(declared: dict[str, str], present: str, *, fresh: bool) -> str:
-    """Return the property string; empty when there is no interface to speak of."""
+    """Return the property string; empty when there is no interface to speak of. A flag off is as good as none."""
     old = property_string.parse(present)
     declared = {
         part: value
