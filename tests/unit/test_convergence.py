@@ -39,6 +39,15 @@ def some(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+PARTS: dict[str, st.SearchStrategy[Any]] = {
+    "trunks": st.lists(st.integers(1, 12), max_size=3),
+    "mtu": st.sampled_from([1400, 9000]),
+    "rate": st.sampled_from([5, 12.5, 0.25]),
+    "firewall": st.booleans(),
+    "link_down": st.booleans(),
+}
+
+
 NETWORKS = st.fixed_dictionaries(
     {"bridge": st.sampled_from(["vmbr0", "vmbr1"])},
     optional={
@@ -48,7 +57,26 @@ NETWORKS = st.fixed_dictionaries(
         "ip6": st.sampled_from(["dhcp", "auto", "fd00::0a/64"]),
         "vlan": st.integers(1, 3),
         "nameservers": st.sampled_from(["", "10.0.0.1", "10.0.0.1, 9.9.9.9", ["9.9.9.9", "10.0.0.1"]]),
+        **PARTS,
     },
+)
+FURTHER = st.lists(
+    st.fixed_dictionaries(
+        {"bridge": st.sampled_from(["vmbr0", "vmbr1"])},
+        optional={
+            "ip": st.sampled_from(["dhcp", "10.0.1.10/24"]),
+            "ip6": st.just("auto"),
+            "mac_address": st.just("52:54:00:aa:bb:09"),
+            "name": st.just("wan"),
+            **PARTS,
+        },
+    ),
+    max_size=2,
+    unique_by=(
+        lambda one: one.get("ip", id(one)),
+        lambda one: one.get("name", id(one)),
+        lambda one: "mac_address" in one,
+    ),
 )
 DECLARED_RULES = st.fixed_dictionaries(
     {"type": st.sampled_from(["in", "out"]), "action": st.sampled_from(["ACCEPT", "DROP"])},
@@ -57,8 +85,13 @@ DECLARED_RULES = st.fixed_dictionaries(
         "port": st.sampled_from([80, "80,443", "80, 443", "8000:8010"]),
         "source": st.just("10.0.0.0/24"),
         "comment": st.sampled_from(["", "web ", "ssh"]),
+        "iface": st.sampled_from(["net0", "net1"]),
+        "enable": st.booleans(),
+        "source_port": st.just("1024:65535"),
     },
-).filter(lambda rule: "proto" in rule or "port" not in rule)
+).filter(lambda rule: "proto" in rule or not {"port", "source_port"} & rule.keys())
+POLICIES = st.sampled_from(["ACCEPT", "DROP", "REJECT"])
+MACRO_RULES = st.sampled_from(["SSH", "ping"]).map(lambda macro: {"type": "in", "action": "ACCEPT", "macro": macro})
 VOLUMES = st.lists(
     st.fixed_dictionaries({"pool": STORAGES, "size_gb": st.integers(1, 3), "mount_point": PATHS}),
     max_size=3,
@@ -72,6 +105,7 @@ ENTRIES = some(
     storage_pool=STORAGES,
     storage_size_gb=st.integers(1, 9),
     network_config=NETWORKS,
+    networks=FURTHER,
     mac_address=MACS,
     start_at_boot=st.booleans(),
     boot_order=st.integers(0, 2),
@@ -79,7 +113,13 @@ ENTRIES = some(
     pct_options=st.sampled_from([[], ["nesting=1"], ["nesting=0"], ["nesting=1", "keyctl=1"], ["fuse=1", "nesting=0"]]),
     volumes=VOLUMES,
     firewall=st.fixed_dictionaries(
-        {}, optional={"enabled": st.booleans(), "rules": st.lists(DECLARED_RULES, max_size=3)}
+        {},
+        optional={
+            "enabled": st.booleans(),
+            "rules": st.lists(DECLARED_RULES | MACRO_RULES, max_size=3),
+            "policy_in": POLICIES,
+            "policy_out": POLICIES,
+        },
     ),
     tags=st.lists(st.sampled_from(["Web", "web", "infra", "x"]), max_size=3),
     description=NOTES,
@@ -97,6 +137,9 @@ NET0 = st.fixed_dictionaries(
         "gw6": st.just("fd00::1"),
         "tag": st.sampled_from(["1", "2"]),
         "firewall": st.sampled_from("01"),
+        "link_down": st.sampled_from("01"),
+        "trunks": st.sampled_from(["10;2", "2;10"]),
+        "rate": st.sampled_from(["5", "5.0", "12.50"]),
         "mtu": st.just("1400"),
         "type": st.just("veth"),
     },
@@ -112,11 +155,19 @@ RULES = st.lists(
             "dport": st.just("80,443"),
             "log": st.just("info"),
             "comment": st.just("web"),
+            "macro": st.just("SSH"),
+            "iface": st.just("net1"),
         },
     ),
     max_size=3,
 )
-FIREWALLS = st.builds(FirewallState, enabled=st.sampled_from([None, True, False]), rules=RULES.map(tuple))
+SHOWN_POLICIES = st.fixed_dictionaries({}, optional={"policy_in": POLICIES, "policy_out": POLICIES})
+FIREWALLS = st.builds(
+    FirewallState,
+    enabled=st.sampled_from([None, True, False]),
+    rules=RULES.map(tuple),
+    policies=SHOWN_POLICIES,
+)
 MARKERS = st.builds(
     Marker,
     ctid=st.sampled_from([CTID, 900]),
@@ -141,6 +192,8 @@ CONFIGS = st.fixed_dictionaries(
         "swap": st.sampled_from(["0", "64"]),
         "cores": st.sampled_from("12"),
         "net0": NET0,
+        "net1": NET0,
+        "net10": NET0,
         "nameserver": st.sampled_from(["10.0.0.1", "9.9.9.9 10.0.0.1"]),
         "onboot": st.sampled_from("01"),
         "startup": st.sampled_from(["order=1", "1,up=2", "down=9,order=0"]),
@@ -181,6 +234,8 @@ def declared(entry: dict[str, Any]) -> Declaration:
 def is_possible(entry: dict[str, Any]) -> bool:
     """Whether the catalog takes the entry: a clone that inherits no size, an address that fits its gateway."""
     network = entry.get("network_config", {})
+    if "mac_address" in entry and not network and entry.get("networks"):
+        return False
     return network.get("gw") is None or "/" in network.get("ip", "")
 
 
@@ -200,15 +255,15 @@ def test_once_changed_nothing_is_left_to_change(entry: dict[str, Any], seen: Obs
 def test_what_is_not_declared_stays_as_it_is(seen: Observation) -> None:
     declaration = declared({"name": "web", "template": OS_TEMPLATE})
     after = carried_out(seen, diff(declaration, seen))
-    touched = {"hostname", "tags", "description", "template", "net0"}
+    touched = {"hostname", "tags", "description", "template", "net0", "net1", "net10"}
     assert {key: value for key, value in after.config.items() if key not in touched} == {
         key: value for key, value in seen.config.items() if key not in touched
     }
     assert (after.firewall and after.firewall.rules) == (seen.firewall and seen.firewall.rules)
     assert after.pool == seen.pool
-    kept = {"firewall", "mtu", "tag", "bridge", "name", "hwaddr"}
-    if "net0" in seen.config:
-        parts = [dict(part.split("=", 1) for part in one.config["net0"].split(",")) for one in (seen, after)]
+    kept = {"firewall", "mtu", "tag", "bridge", "name", "hwaddr", "trunks", "rate", "link_down"}
+    for net in {"net0", "net1", "net10"} & seen.config.keys():
+        parts = [dict(part.split("=", 1) for part in one.config[net].split(",")) for one in (seen, after)]
         assert {key: parts[0].get(key) for key in kept} == {key: parts[1].get(key) for key in kept}
 
 
@@ -263,7 +318,7 @@ def test_no_spelling_of_the_same_shows_as_drift(entry: dict[str, Any], seen: Obs
 
 def _respelt(key: str, value: str, random: Any) -> str:
     """The same in another of the spellings that Proxmox, its interface or people's hands leave."""
-    if re.fullmatch(r"net0|features|rootfs|mp\d", key):
+    if re.fullmatch(r"net\d+|features|rootfs|mp\d", key):
         first, *parts = value.split(",")
         if "=" in first:
             parts, first = [first, *parts], ""

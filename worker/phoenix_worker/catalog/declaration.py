@@ -24,7 +24,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`net0`. Addresses are in CIDR form, `dhcp`, or (IPv6) `auto`."""
+    """An interface. Addresses are in CIDR form, `dhcp`, or (IPv6) `auto`."""
 
     bridge: str
     name: str = "eth0"
@@ -34,6 +34,16 @@ class Network:
     gw6: str | None = None
     vlan: int | None = None
     nameservers: tuple[str, ...] = ()
+    """Of the container; only `net0` has them."""
+    trunks: tuple[int, ...] = ()
+    mtu: int | None = None
+    rate: float | None = None
+    """MB a second."""
+    firewall: bool | None = None
+    """None: as the container's firewall."""
+    link_down: bool | None = None
+    mac: str | None = None
+    """Upper case, colons. That of `net0` is in the declaration."""
 
 
 GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
@@ -95,14 +105,28 @@ class FirewallRule:
     port: str | None = None
     comment: str | None = None
     log: str | None = None
+    macro: str | None = None
+    source_port: str | None = None
+    icmp_type: str | None = None
+    iface: str | None = None
+    """`net0` and so on."""
+    enable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Firewall:
-    """A container's firewall: on or off, and exactly these rules in this order; None leaves the rules as they are."""
+    """A container's firewall: on or off, and exactly these rules in this order. None leaves as it is."""
 
     enabled: bool
     rules: tuple[FirewallRule, ...] | None = None
+    policy_in: str | None = None
+    policy_out: str | None = None
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """What is declared for traffic that no rule is for, by Proxmox's names."""
+        both = {"policy_in": self.policy_in, "policy_out": self.policy_out}
+        return {name: policy for name, policy in both.items() if policy is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +196,11 @@ class Declaration:
     swap_mb: int | None = None
     cores: int | None = None
     network: Network | None = None
+    """`net0`."""
     mac: str | None = None
-    """Upper case, colons."""
+    """That of `net0`: upper case, colons."""
+    more_networks: tuple[Network, ...] = ()
+    """`net1` and so on; there are none without `network`."""
     unprivileged: bool = True
     """Resolved: a clone has its template's."""
     start_at_boot: bool | None = None
@@ -214,6 +241,11 @@ class Declaration:
     """The directories that are pushed with its scripts, by digest: parts of a tar archive."""
     hash: str = ""
     """Of everything above that has an effect; changes exactly when the declaration does."""
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """All declared interfaces, in the order of their numbers."""
+        return () if self.network is None else (self.network, *self.more_networks)
 
     @property
     def is_template(self) -> bool:

@@ -30,11 +30,11 @@ from phoenix_worker.catalog.fields import (
     Tag,
 )
 from phoenix_worker.catalog.findings import Refusal, plain, shown
+from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
 from phoenix_worker.catalog.sections import (
     Firewall,
     HealthCheck,
     MountPoint,
-    NetworkConfig,
     Section,
     Volume,
 )
@@ -78,6 +78,10 @@ class Entry(Section):
     """Number of cores."""
     network_config: NetworkConfig | None = None
     """`net0` and the name servers."""
+    networks: list[FurtherNetwork] = Field(default_factory=list)
+    """More interfaces: `net1`, `net2` and so on; without `network_config` they begin with `net0`. One that is taken out
+    of the list stays, and is told of.
+    """
     mac_address: Mac | None = None
     """MAC address of `net0`. Without it Proxmox chooses one, and it is kept."""
     unprivileged: bool | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.advice import (
+    advise_firewalled_interfaces,
     advise_firewalls,
     advise_origins,
     advise_snapshots,
@@ -20,6 +21,7 @@ from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.files import read_file
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts, refuse_foreign_keys
+from phoenix_worker.catalog.network_checks import refuse_networks
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
@@ -117,6 +119,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     document = parse(data)
     entries, refusals = _entries(document)
     refusals += refuse_together(entries)
+    refusals += refuse_networks(entries)
     refusals += refuse_root_only(entries)
     refusals += refuse_foreign_keys(entries)
     refusals += refuse_script_files(entries)
@@ -180,6 +183,7 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
     yield from advise_templates(entries)
     yield from advise_volumes(entries)
     yield from advise_firewalls(entries)
+    yield from advise_firewalled_interfaces(entries)
     yield from advise_snapshots(entries)
     yield from advise_root_only(entries)
 

@@ -10,6 +10,7 @@ import graphlib
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.findings import Advice, Refusal, shown
+from phoenix_worker.catalog.interfaces import interfaces, macs, static_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -202,33 +203,37 @@ def _templates_with_bind_mounts(entries: Entries) -> Iterator[Refusal]:
 def _duplicate_macs(entries: Entries) -> Iterator[Refusal]:
     owners: dict[str, int] = {}
     for ctid, parsed in entries.items():
-        mac = parsed.entry.mac_address
-        if mac is not None and owners.setdefault(mac, ctid) != ctid:
-            problem = f"mac_address {mac} is also that of {owners[mac]}."
-            yield Refusal(ctid, problem, "Give each its own, or remove it and let Proxmox choose.")
+        for where, mac in macs(parsed.entry).items():
+            if owners.setdefault(mac, ctid) != ctid:
+                problem = f"{where} {mac} is also that of {owners[mac]}."
+                yield Refusal(ctid, problem, "Give each its own, or remove it and let Proxmox choose.")
 
 
 def _duplicate_addresses(entries: Entries) -> Iterator[Refusal]:
     owners: dict[str, int] = {}
-    for ctid in entries:
-        for address in _static_addresses(entries, ctid):
+    for ctid, parsed in entries.items():
+        for address in (one for interface in interfaces(parsed.entry).values() for one in static_addresses(interface)):
             if owners.setdefault(address, ctid) != ctid:
                 yield Refusal(ctid, f"The address {address} is also that of {owners[address]}.", "Give each its own.")
 
 
 def _inherited_addresses(entries: Entries) -> Iterator[Refusal]:
     for ctid, parsed in entries.items():
-        if parsed.declares("network_config"):
+        if _declares_network(parsed):
             continue
         chain = template_chain(entries, ctid)
-        source = next((source for source in chain if entries[source].declares("network_config")), None)
-        for address in () if source is None else _static_addresses(entries, source):
+        source = next((source for source in chain if _declares_network(entries[source])), None)
+        for address in () if source is None else _first_addresses(entries, source):
             where = _origin(entries, ctid, source)
             problem = f"It has no network_config and would inherit the address {address} of {where}."
             yield Refusal(ctid, problem, "Declare network_config with an address of its own, or with dhcp.")
 
 
-def _static_addresses(entries: Entries, ctid: int) -> list[str]:
-    network = entries[ctid].entry.network_config
-    addresses = () if network is None else (network.ip, network.ip6)
-    return [address.partition("/")[0] for address in addresses if address is not None and "/" in address]
+def _declares_network(parsed: ParsedEntry) -> bool:
+    return parsed.declares("network_config") or parsed.declares("networks")
+
+
+def _first_addresses(entries: Entries, ctid: int) -> list[str]:
+    """List the fixed addresses of `net0`."""
+    first = next(iter(interfaces(entries[ctid].entry).values()), None)
+    return [] if first is None else static_addresses(first)

@@ -7,7 +7,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DesiredState
-from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role, Volume
+from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Role, Volume
+from phoenix_worker.catalog.interfaces import networks
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
 from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, inside, inside_keys, json_at, short_hash
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog import sections
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
-_LATER = (("log", None), ("sha256", ""), ("directories", ()), ("script", None))
+_LATER = (
+    *(("log", None), ("sha256", ""), ("directories", ()), ("script", None)),
+    *(("trunks", ()), ("mtu", None), ("rate", None), ("firewall", None), ("link_down", None), ("mac", None)),
+    *(("macro", None), ("source_port", None), ("icmp_type", None), ("iface", None), ("enable", True)),
+    *(("policy_in", None), ("policy_out", None)),
+)
 _WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "archives", "hash", "wait_for_address")
 
 
@@ -94,6 +100,7 @@ def _declare(
 ) -> Declaration:
     entry = parsed.entry
     cloned = entry.clone_from_ctid is not None
+    first, *more = networks(entry) or (None,)
     declaration = Declaration(
         ctid=parsed.ctid,
         name=entry.name,
@@ -110,8 +117,9 @@ def _declare(
         memory_mb=entry.memory_mb,
         swap_mb=entry.swap_mb,
         cores=entry.cores,
-        network=None if entry.network_config is None else _network(entry.network_config),
-        mac=entry.mac_address,
+        network=first,
+        mac=entry.mac_address or (first.mac if first else None),
+        more_networks=tuple(filter(None, more)),
         unprivileged=not privileged,
         start_at_boot=None if template else entry.start_at_boot,
         boot_order=None if template else entry.boot_order,
@@ -150,23 +158,9 @@ def _volume_id(entry: Entry, defaults: Defaults) -> str | None:
     return f"{defaults.template_storage}:vztmpl/{entry.template.rsplit('/', 1)[-1]}"
 
 
-def _network(config: sections.NetworkConfig) -> Network:
-    return Network(
-        bridge=config.bridge,
-        name=config.name,
-        ip=config.ip,
-        gw=config.gw,
-        ip6=config.ip6,
-        gw6=config.gw6,
-        vlan=config.vlan,
-        nameservers=tuple(config.nameservers),
-    )
-
-
 def _firewall(declared: sections.Firewall) -> Firewall:
-    if declared.rules is None:
-        return Firewall(declared.enabled)
-    return Firewall(declared.enabled, tuple(FirewallRule(**rule.model_dump()) for rule in declared.rules))
+    rules = None if declared.rules is None else tuple(FirewallRule(**rule.model_dump()) for rule in declared.rules)
+    return Firewall(declared.enabled, rules, declared.policy_in, declared.policy_out)
 
 
 def _hash(declaration: Declaration) -> str:

@@ -61,9 +61,10 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
         yield Need(f"/storage/{storage}", "Datastore.Audit")
     if declaration.os_template is not None:
         yield Need(f"/storage/{declaration.os_template.partition(':')[0]}", "Datastore.Audit")
-    if declaration.network is not None:
-        tag = "" if declaration.network.vlan is None else f"/{declaration.network.vlan}"
-        yield Need(f"/sdn/zones/localnetwork/{declaration.network.bridge}{tag}", "SDN.Use")
+    for network in declaration.networks:
+        vlans = network.trunks if network.vlan is None else (network.vlan, *network.trunks)
+        for tag in [f"/{vlan}" for vlan in vlans] or [""]:
+            yield Need(f"/sdn/zones/localnetwork/{network.bridge}{tag}", "SDN.Use")
 
 
 def paths(wanted: Iterable[Need]) -> tuple[str, ...]:

@@ -166,8 +166,10 @@ class Proxmox(Protocol):
     def firewall(self, node: str, ctid: int, *, option: bool = True) -> FirewallState:
         """Look at a container's firewall: whether it is on, unless `option` is false, and its rules."""
 
-    def switch_firewall(self, node: str, ctid: int, *, on: bool) -> None:
-        """Switch a container's firewall on or off. It works on an interface that says `firewall=1`."""
+    def switch_firewall(
+        self, node: str, ctid: int, *, on: bool | None = None, policies: Mapping[str, str] | None = None
+    ) -> None:
+        """Switch a container's firewall on or off, and set its policies. It works on interfaces with `firewall=1`."""
 
     def write_rule(self, node: str, ctid: int, write: RuleWrite, *, digest: str = "") -> None:
         """Change the firewall's rules by one request; refused when `digest` is no longer that of the rules.

@@ -175,7 +175,9 @@ def _no_order_holds(declaration: Declaration) -> list[str]:
 def _firewall(declared: Firewall) -> str:
     """Return the step for the firewall; a clone has that of its template at first."""
     switch = "on" if declared.enabled else "off"
-    return f"firewall {switch}" if declared.rules is None else f"firewall {switch} with {len(declared.rules)} rules"
+    rules = [] if declared.rules is None else [f"{len(declared.rules)} rules"]
+    parts = [*rules, *(f"{name} {policy}" for name, policy in declared.policies.items())]
+    return f"firewall {switch} with {', '.join(parts)}" if parts else f"firewall {switch}"
 
 
 def _actions(changes: Changes) -> Iterator[plans.Action]:
