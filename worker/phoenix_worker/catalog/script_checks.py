@@ -47,4 +47,4 @@ def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlace
         missing = [name for name in files_beside(parsed.entry, places) if name not in there]
         if missing:
             problem = f"{', '.join(map(plain, missing))} not found beside the catalog."
-            yield ctid, problem, "Put it there, or remove it from features or application_script."
+            yield ctid, problem, "Put it there, or remove it from features, application_script or health_check."

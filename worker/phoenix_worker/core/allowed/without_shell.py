@@ -49,7 +49,7 @@ def _refuse_missing(declaration: Declaration) -> None:
             f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {', '.join(missing)} not found beside the "
             "worker's catalog.",
             cause="script-missing",
-            remedy="Put it there on every worker, or remove it from features or application_script.",
+            remedy="Put it there on every worker, or remove it from features, application_script or health_check.",
         )
 
 
