@@ -9,6 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import BaseModel
 
+from phoenix_producer.cli.completion import ctids as ctids_offered
+from phoenix_producer.cli.completion import template_ctids
 from phoenix_producer.cli.help_texts import ACCEPT_NOT_APPLIED, DRY_RUN, EVERY_RESULT, SECONDS, WAIT_FOR_JOBS, epilog
 from phoenix_producer.cli.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, talking
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
@@ -18,7 +20,14 @@ from phoenix_producer.contract import EnsureResult, Failure, Outcome
 from phoenix_producer.standing import Exists
 
 AsJson = Annotated[bool, typer.Option("--json", help=EVERY_RESULT)]
-Ctids = Annotated[list[int], typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
+Ctids = Annotated[
+    list[int],
+    typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=ctids_offered),
+]
+Templates = Annotated[
+    list[int],
+    typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=template_ctids),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help=DRY_RUN)]
 Timeout = Annotated[float | None, typer.Option(min=0, metavar=SECONDS, help=WAIT_FOR_JOBS)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; required without a terminal.")]
@@ -84,7 +93,7 @@ def somebody_is_there() -> bool:
 
 def rebuild(
     context: typer.Context,
-    ctids: Ctids,
+    ctids: Templates,
     *,
     accept_not_applied: Annotated[bool, typer.Option("--accept-not-applied", help=ACCEPT_NOT_APPLIED)] = False,
     dry_run: DryRun = False,
@@ -108,7 +117,8 @@ def rebuild(
 def adopt(
     context: typer.Context,
     ctids: Annotated[
-        list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)
+        list[int] | None,
+        typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=ctids_offered),
     ] = None,
     *,
     every: Annotated[
@@ -116,7 +126,11 @@ def adopt(
     ] = False,
     seal: Annotated[
         list[int] | None,
-        typer.Option(metavar="CTID", help="Convert this one to a template although it looks like a running service."),
+        typer.Option(
+            metavar="CTID",
+            autocompletion=template_ctids,
+            help="Convert this one to a template although it looks like a running service.",
+        ),
     ] = None,
     yes: Yes = False,
     dry_run: DryRun = False,
