@@ -62,7 +62,6 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "tags_keep_case": [lambda door, _: door.tags_keep_case()],
     "bridges": [lambda door, _: door.bridges(NODE)],
     "running": [lambda door, _: door.running(102)],
-    "interfaces": [lambda door, _: door.interfaces(NODE, 102)],
     "is_free": [lambda door, _: door.is_free(109)],
     "task_end": [lambda door, upid: door.task_end(upid)],
     "abort": [lambda door, upid: door.abort(upid)],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import graphlib
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog.findings import Advice, Refusal, shown
+from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
 from phoenix_worker.catalog.interfaces import interfaces, macs, static_addresses
 
 if TYPE_CHECKING:
@@ -80,10 +80,9 @@ def advise_linked_clones(entries: Entries) -> Iterator[Advice]:
         pool, chain = parsed.entry.storage_pool, template_chain(entries, ctid)
         where = entries[chain[0]].entry.storage_pool if chain else None
         if parsed.entry.clone == "linked" and pool is not None and where is not None and pool != where:
-            problem = (
-                f"storage_pool {pool} has no effect: a linked clone stays on {where}, with its template {chain[0]}."
-            )
-            yield Advice(ctid, problem, f'Declare {where}, or "clone": "full".')
+            there = plain(where)
+            problem = f"storage_pool {plain(pool)} has no effect: a linked clone stays on {there}, with its template "
+            yield Advice(ctid, f"{problem}{chain[0]}.", f'Declare {there}, or "clone": "full".')
 
 
 def _origin(entries: Entries, ctid: int, source: int | None) -> str:
