@@ -186,6 +186,8 @@ class EnsureResult(Answer):
     ctid: int
     node: str
     outcome: Outcome
+    made_by: str | None = None
+    """The job that made it, when another than this did so since this one was requested; the outcome is `created`."""
     dry_run: bool = False
     changes: tuple[Change, ...] = ()
     steps: tuple[Step, ...] = ()

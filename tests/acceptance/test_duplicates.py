@@ -72,3 +72,27 @@ def test_one_that_shares_a_failed_run_has_its_own_errback_run(product: Product) 
         with pytest.raises(EnsureFailed):
             handle.wait(timeout=60)
     wait_for(lambda: product.status(104) == "running", timeout=60)
+
+
+def test_all_at_once_are_told_the_same_whoever_made_what(product: Product) -> None:
+    """103 depends on 104, which is requested too; 105 and 106 share a template that one of them builds."""
+    product.declare(
+        {
+            900: template(),
+            901: container(901, 900),
+            104: container(104),
+            103: container(103, dependencies=["104"]),
+            105: container(105, 901),
+            106: container(106, 901),
+        }
+    )
+    product.start_worker()
+    results = product.producer.ensure_many([103, 104, 105, 106]).wait(timeout=120)
+    assert [one.outcome for one in results] == ["created"] * 4
+    assert [one.templates_built for one in results] == [(900,), (900,), (900, 901), (900, 901)]
+    ids = {one.request_id for one in results}
+    makers = {one.made_by for one in results if one.made_by is not None}
+    assert not makers & {one.request_id for one in results if one.made_by is not None}
+    assert all(one.made_by is None or one.made_by not in ids or one.steps == () for one in results)
+    again = product.producer.ensure_many([103, 104, 105, 106]).wait(timeout=60)
+    assert [(one.outcome, one.made_by, one.templates_built) for one in again] == [("unchanged", None, ())] * 4

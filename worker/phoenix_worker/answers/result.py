@@ -25,11 +25,15 @@ _AS_IT_IS = frozenset({Outcome.DESTROYED, Outcome.ADOPTED})
 
 
 def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation, found: Found) -> dict[str, Any]:
-    """Answer that everything was as declared."""
+    """Answer that everything was as declared; what was made meanwhile, for whoever requested it, is told as made."""
+    made = _made_since(task, declaration)
+    made_by = made.pop(declaration.ctid, None)
     return _result(
         task,
         declaration,
-        outcome=Outcome.UNCHANGED,
+        outcome=Outcome.UNCHANGED if made_by is None else Outcome.CREATED,
+        made_by=made_by,
+        templates_built=() if made_by is None else tuple(made),
         pending_restart=seen.pending,
         needs_rebuild=needs_rebuild(declaration, seen),
         addresses=found.addresses,
@@ -54,19 +58,30 @@ def of_job(
     lasting = [step for step in done if step["ctid"] in task.catalog.current()]
     own = [step for step in done if step["ctid"] == declaration.ctid]
     outcome = _outcome({step["name"] for step in own})
+    built = templates_in(lasting)
+    if outcome is Outcome.CREATED:
+        task.engine.ledger.note_made((declaration.ctid, *built), task.running.job, task.running.claimed_at)
+        built = tuple(ctid for ctid in _made_since(task, declaration) if ctid != declaration.ctid)
     return _result(
         task,
         declaration,
         outcome=outcome,
         changes=changes_in(own),
         steps=steps_in(done),
-        templates_built=templates_in(lasting),
+        templates_built=built,
         templates_not_applied=unapplied_in(lasting, but=declaration.ctid),
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
         needs_rebuild=told_in(done, "needs_rebuild"),
         addresses=addresses,
         warnings=told_in(done, "warnings") + warnings + more,
     )
+
+
+def _made_since(task: PhoenixTask, declaration: Declaration) -> dict[int, str]:
+    """Return what of a CTID and its templates was made since the request, by which jobs; the first template first."""
+    catalog = task.catalog.current()
+    templates = reversed(catalog.templates_of(declaration.ctid)) if declaration.ctid in catalog else ()
+    return task.engine.ledger.made_since(task.running.job, (*templates, declaration.ctid))
 
 
 def _outcome(steps: set[str]) -> Outcome:

@@ -14,7 +14,7 @@ from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.run import NO_ANSWER, Answer, End, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from redis import Redis
 
@@ -163,6 +163,24 @@ class Ledger:
     def forget_note(self, name: str) -> None:
         """Keep a fact no longer."""
         patience.until_answered(lambda: self.client.delete(self.key("note:", name)))
+
+    def note_made(self, subjects: Iterable[int], job: str, at: float) -> None:
+        """Keep for a week which job has made these, and when: seconds since the epoch, by the clock of Redis."""
+        for subject in subjects:
+            self.note(f"made/{subject}", {"job": job, "at": at})
+
+    def made_since(self, job: str, subjects: Sequence[int]) -> dict[int, str]:
+        """Return which of these were made since a job was requested, each with the job that made it."""
+        created, *notes = patience.until_answered(lambda: self._notes_of(job, subjects))
+        found = {subject: json.loads(text) for subject, text in zip(subjects, notes, strict=True) if text}
+        return {subject: str(note["job"]) for subject, note in found.items() if note["at"] >= float(created or 0)}
+
+    def _notes_of(self, job: str, subjects: Sequence[int]) -> list[Any]:
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.hget(self.key("job:", job), "created")
+            for subject in subjects:
+                pipe.get(self.key(f"note:made/{subject}"))
+            return pipe.execute()
 
     def steps(self, job: str) -> list[dict[str, Any]]:
         """Return what the links of a job did so far, in their order."""
