@@ -5,11 +5,12 @@
 .PHONY: demo test test-long test-browser bench chaos conformance check package audit test-tls clean
 
 INSTALLED := .venv/.installed
+INSTALLED_DEMO := .venv/.installed-demo
 EXTRAS := worker,monitor,demo,test
 ARGS :=
 INSTALL_MORE := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
 
-demo: $(INSTALLED)
+demo: $(INSTALLED_DEMO)
 	@.venv/bin/phoenix-lxc demo $(ARGS)
 
 test: $(INSTALLED)
@@ -59,10 +60,11 @@ clean:
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find producer worker tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): pyproject.toml constraints.txt scripts/install.py
+$(INSTALLED_DEMO): EXTRAS := monitor,demo
+$(INSTALLED) $(INSTALLED_DEMO): pyproject.toml constraints.txt scripts/install.py
 	@for python in python3 python3.11 python3.12 python3.13 python3.14; do \
 	  "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
-	  exec "$$python" scripts/install.py "$(EXTRAS)"; \
+	  exec "$$python" scripts/install.py "$@" "$(EXTRAS)"; \
 	done; \
 	echo "No Python >= 3.11 with its venv module found (tried python3, python3.11 ... python3.14)." \
 	  "On Debian and Ubuntu: apt install python3-venv" >&2; \

@@ -1,4 +1,6 @@
-"""Bring .venv up to date: `python install.py EXTRAS`, for the Makefile. Whatever was interrupted is begun anew.
+"""Bring .venv up to date: `python install.py MARK EXTRAS`, for the Makefile. Whatever was interrupted is begun anew.
+
+MARK is the file that says that these extras are installed; the demo has one of its own, for fewer packages.
 
 One at a time: others wait for the lock, which is on pyproject.toml itself, so that it leaves nothing behind and ends
 with whoever has it, pip included.
@@ -9,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import re
 import subprocess
 import sys
 import venv
@@ -16,9 +19,19 @@ from pathlib import Path
 from typing import IO
 
 VENV = Path(".venv")
-DONE = VENV / ".installed"
+MARKS = (VENV / ".installed", VENV / ".installed-demo")
 LOG = VENV / "install.log"
 SOURCES = (Path("pyproject.toml"), Path("constraints.txt"), Path(__file__))
+PIP = (
+    "-m",
+    "pip",
+    "install",
+    "--no-input",
+    "--progress-bar=off",
+    "--disable-pip-version-check",
+    "-c",
+    "constraints.txt",
+)
 
 
 def say(text: str) -> None:
@@ -35,39 +48,71 @@ def wait_for_turn(lock: IO[str]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def up_to_date() -> bool:
-    """Whether nothing has changed since all was installed."""
-    return DONE.exists() and all(source.stat().st_mtime <= DONE.stat().st_mtime for source in SOURCES)
+def installed(extras: str) -> bool:
+    """Whether nothing has changed since these extras, or more, were installed."""
+    needed = set(extras.split(","))
+    return any(mark.exists() and _is_fresh(mark) and needed <= set(mark.read_text().split(",")) for mark in MARKS)
 
 
-def install(extras: str, lock: IO[str]) -> int:
-    """Install; returns the exit code. Without its mark, what is in .venv is not whole."""
-    whole = DONE.exists()
-    if not whole:
+def _is_fresh(mark: Path) -> bool:
+    return all(source.stat().st_mtime <= mark.stat().st_mtime for source in SOURCES)
+
+
+def install(mark: Path, extras: str, lock: IO[str]) -> int:
+    """Install; returns the exit code. Without any mark, what is in .venv is not whole."""
+    before = {one: one.read_text() for one in MARKS if one.exists()}
+    if not before:
         say(f"Creating .venv with Python {platform.python_version()}")
         venv.create(VENV, clear=True, symlinks=True, with_pip=True)
-    DONE.unlink(missing_ok=True)
+    for one in before:
+        one.unlink()
     say(f"Installing phoenix-lxc[{extras}] into .venv")
-    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "-e", f".[{extras}]", "-c", "constraints.txt"]
-    with LOG.open("w") as log:
-        code = subprocess.run(command, stdout=log, stderr=log, check=False, pass_fds=[lock.fileno()]).returncode
+    code = run_pip([str(VENV / "bin" / "python"), *PIP, "-e", f".[{extras}]"], lock)
+    # The others stay as they were: a refusal of pip changes nothing, and without the network nothing would replace it.
+    for one, content in before.items():
+        one.write_text(content)
+        os.utime(one, (0, 0))
     if code:
         say(f"{LOG.read_text()}Installing failed; the log above is {LOG}.")
-        if whole:  # as it was: a refusal of pip changes nothing, and without the network nothing would replace it
-            DONE.touch()
-            os.utime(DONE, (0, 0))
         return 1
-    DONE.touch()
+    mark.write_text(extras)
     return 0
 
 
-def main(extras: str) -> int:
+def run_pip(command: list[str], lock: IO[str]) -> int:
+    """Run pip, its output in the log, and show how far it is; on a terminal in one line that is written over."""
+    over = "\r\033[K" if sys.stderr.isatty() else ""
+    seen = 0
+    with LOG.open("w") as log:
+        pip = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=[lock.fileno()]
+        )
+        for line in pip.stdout or ():
+            log.write(line)
+            if found := re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line):
+                seen += 1
+                show(f"{over}  {seen} packages found, {found[1]}" if over else "")
+            elif line.startswith("Installing collected packages:"):
+                show(f"{over}  {len(line.split()) - 3} packages are being installed{'' if over else chr(10)}")
+    show(over)
+    return pip.wait()
+
+
+def show(text: str) -> None:
+    """Show progress, without the end of a line."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def main(mark: str, extras: str) -> int:
     """Do it, once and in turn."""
     try:
         with SOURCES[0].open() as lock:
             wait_for_turn(lock)
-            return 0 if up_to_date() else install(extras, lock)
+            if not installed(extras):
+                return install(Path(mark), extras, lock)
+            Path(mark).write_text(extras)
+            return 0
     except KeyboardInterrupt:
         say("Interrupted. Run make again: it begins anew.")
         return 130

@@ -54,24 +54,49 @@ def interpolated(text: str, environ: Mapping[str, str]) -> str:
     return filled.replace("$$", "$")
 
 
-def compose(environ: Mapping[str, str]) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load(interpolated((ROOT / "compose.yaml").read_text(), environ))
+def compose(environ: Mapping[str, str], *more: Path) -> dict[str, Any]:
+    """Read the file, and others put over it as Compose does: mappings key by key, lists one after the other."""
+    merged: dict[str, Any] = {}
+    for file in (ROOT / "compose.yaml", *more):
+        merged = over(merged, yaml.safe_load(interpolated(file.read_text(), environ)))
+    return merged
+
+
+def over(under: Any, given: Any) -> Any:
+    if isinstance(under, dict) and isinstance(given, dict):
+        return under | {key: over(under.get(key), value) for key, value in given.items()}
+    return [*under, *given] if isinstance(under, list) and isinstance(given, list) else given
+
+
+def schema() -> dict[str, Any]:
+    """The specification's schema, with two of its newer keys: https://docs.docker.com/reference/compose-file/services/."""
+    read: dict[str, Any] = json.loads(SCHEMA.read_text())
+    duration = {"type": "string", "format": "duration"}
+    read["definitions"]["healthcheck"]["properties"]["start_interval"] = duration
+    file = {"path": {"type": "string"}, "required": {"type": "boolean"}}
+    one = {"type": "object", "properties": file, "required": ["path"], "additionalProperties": False}
+    read["definitions"]["service"]["properties"]["env_file"] = {"type": "array", "items": one}
     return read
 
 
 @pytest.fixture(scope="module")
 def demo() -> dict[str, Any]:
     """The file with the demo's environment."""
-    lines = [line for line in DEMO_ENV.read_text().splitlines() if line and not line.startswith("#")]
-    return compose(dict(line.split("=", 1) for line in lines))
+    return compose(variables(DEMO_ENV), DEMO_ENV.parent / "compose.yaml")
+
+
+def variables(file: Path) -> dict[str, str]:
+    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
 
 
 def test_it_is_a_compose_file(demo: dict[str, Any]) -> None:
-    schema = json.loads(SCHEMA.read_text())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        validator = jsonschema.Draft201909Validator(schema)
+        validator = jsonschema.Draft201909Validator(schema())
     assert [error.message for error in validator.iter_errors(demo)] == []
+    by_ssh = compose({"PHOENIX_PROXMOX_HOST": "pve"}, ROOT / "deploy" / "ssh.compose.yaml")
+    assert [error.message for error in validator.iter_errors(by_ssh)] == []
     demo = json.loads(json.dumps(demo))
     demo["services"]["worker"]["helthcheck"] = {}
     assert [error.message for error in validator.iter_errors(demo)], "a wrong key is found"
@@ -80,7 +105,77 @@ def test_it_is_a_compose_file(demo: dict[str, Any]) -> None:
 def test_what_has_no_default_is_asked_for() -> None:
     with pytest.raises(KeyError, match="PHOENIX_PROXMOX_HOST: name or address of a Proxmox node"):
         compose({})
-    assert "proxmox" not in compose({"PHOENIX_PROXMOX_HOST": "pve"})["services"]["worker"]["depends_on"]
+    alone = compose({"PHOENIX_PROXMOX_HOST": "pve"})
+    assert "proxmox" not in alone["services"]["worker"]["depends_on"]
+    assert list(alone["services"]) == ["redis", "worker", "flower"], "nothing of the demo"
+    assert "/demo" not in json.dumps(alone)
+    assert alone["services"]["worker"]["env_file"] == [{"path": "./.env", "required": False}]
+
+
+def test_what_ssh_needs_are_secrets_with_place_and_mode() -> None:
+    worker = compose({"PHOENIX_PROXMOX_HOST": "pve"}, ROOT / "deploy" / "ssh.compose.yaml")["services"]["worker"]
+    mounted = {f"/run/secrets/{one['target']}": one["mode"] for one in worker["secrets"] if isinstance(one, dict)}
+    assert mounted == {"/run/secrets/node_key": 0o400, "/run/secrets/known_hosts": 0o444}
+    named = {name: value for name, value in worker["environment"].items() if name.startswith("PHOENIX_SHELL")}
+    assert named == {
+        "PHOENIX_SHELL": "ssh",
+        "PHOENIX_SHELL_KEY_FILE": "/run/secrets/node_key",
+        "PHOENIX_SHELL_KNOWN_HOSTS": "/run/secrets/known_hosts",
+    }
+
+
+def test_a_service_is_looked_at_often_while_it_starts(demo: dict[str, Any]) -> None:
+    """So that who waits for it to be healthy waits as long as it takes, and not for an interval more."""
+    for name, service in demo["services"].items():
+        assert service["healthcheck"]["start_interval"] in {"1s", "2s"}, name
+
+
+@pytest.mark.parametrize("content", [None, "", "\n"])
+def test_redis_does_not_start_without_its_password(content: str | None, demo: dict[str, Any], tmp_path: Path) -> None:
+    """The shell of its command is run, with a server that must not be reached."""
+    (tmp_path / "valkey-server").write_text("#!/bin/sh\necho started\n")
+    (tmp_path / "valkey-server").chmod(0o755)
+    if content is not None:
+        (tmp_path / "redis_password").write_text(content)
+    shell, option, script = demo["services"]["redis"]["command"]
+    script = script.replace("/run/secrets", str(tmp_path)).replace("/tmp/password", f"{tmp_path}/password")  # noqa: S108 - the container's
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [shell, option, script], check=False, capture_output=True, text=True, timeout=30, env=environ
+        )
+
+    refused = run()
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "redis_password is empty or cannot be read" in refused.stderr
+    (tmp_path / "redis_password").write_text("s3cret\n")
+    assert run().stdout == "started\n"
+    assert (tmp_path / "password.conf").read_text() == 'requirepass "s3cret"\n'
+
+
+def test_the_image_has_what_runs_and_nothing_else() -> None:
+    """The Dockerfile is read: dependencies before sources, no pip and no /demo in what workers run in, labels."""
+    stages = {name or "production": body for name, body in stages_of((ROOT / "Dockerfile").read_text())}
+    assert list(stages) == ["python", "build", "build-demo", "runtime-base", "demo", "production"]
+    build = stages["build"]
+    assert build.index("install --no-cache-dir -c constraints.txt") < build.index("COPY producer producer")
+    assert "--no-deps" in build[build.index("COPY producer producer") :]
+    assert "venv --without-pip" in build
+    assert "pip uninstall" in stages["runtime-base"]
+    for name in ("runtime-base", "production"):
+        assert "/demo" not in stages[name], name
+        assert "pip install" not in stages[name], name
+    for name in ("demo", "production"):
+        assert "USER 10001:10001" in stages[name], name
+    labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", stages["runtime-base"]))
+    assert labels == {"title", "description", "licenses", "version"}
+
+
+def stages_of(text: str) -> list[tuple[str, str]]:
+    """Each stage's name and instructions, without comments."""
+    plain = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
+    return re.findall(r"^FROM \S+(?: AS (\S+))?\n(.*?)(?=^FROM |\Z)", plain, re.MULTILINE | re.DOTALL)
 
 
 def test_every_service_is_shut_in(demo: dict[str, Any]) -> None:
@@ -98,7 +193,7 @@ def test_every_service_is_shut_in(demo: dict[str, Any]) -> None:
     assert published == {"flower": ["127.0.0.1:5555:5555"]}
     assert demo["services"]["redis"]["networks"] == ["inside"]
     assert demo["networks"]["inside"] == {"internal": True}
-    assert [name for name, service in demo["services"].items() if service.get("profiles")] == ["proxmox"]
+    assert not [name for name, service in demo["services"].items() if service.get("profiles")]
     stages = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert re.search(r":\d+\.\d+\.\d+", stages[0])
     assert not [stage for stage in stages[1:] if ":" in stage], "one base image, in an exact version"
@@ -149,7 +244,10 @@ class Stack:
 
     def environ(self, name: str) -> dict[str, str]:
         path = f"{self._directory / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        given = {key: self.place(value) for key, value in self._services[name].get("environment", {}).items()}
+        service = self._services[name]
+        files = [variables(ROOT / one["path"]) for one in service.get("env_file", ())]
+        merged = {key: value for source in (*files, service.get("environment", {})) for key, value in source.items()}
+        given = {key: self.place(value) for key, value in merged.items()}
         return {"PATH": path, "HOME": str(self._directory / "tmp"), **given}
 
     def up(self, name: str, *, number: int = 1) -> ChildProcess:
