@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from phoenix_worker.catalog.reference import catalog_page
-from phoenix_worker.settings import Settings, SettingsError, defaults_of, load_settings, password_setting, settings_page
+from phoenix_worker.settings import (
+    Settings,
+    SettingsError,
+    access_of,
+    defaults_of,
+    load_settings,
+    password_setting,
+    settings_page,
+)
 
 ROOT = Path(__file__).parents[2]
 SECRET = "8a5f2c1e-1111-4000-8000-7a11c0ffee00"
@@ -180,6 +188,9 @@ def test_an_unknown_one_that_resembles_none_is_told_with_all_names(monkeypatch: 
         ("PHOENIX_PROXMOX_TOKEN_VALUE", "", "is empty"),
         ("PHOENIX_PROXMOX_TOKEN_VALUE", "two words", "characters that a secret cannot have"),
         ("PHOENIX_PROXMOX_FINGERPRINT", "AB:CD", "is not a SHA-256 fingerprint"),
+        ("PHOENIX_PROXMOX_HOST", "pve1,,pve2", ""),
+        ("PHOENIX_PROXMOX_HOST", "pve1,https://pve2", "without https://"),
+        ("PHOENIX_PROXMOX_HOST", "pve1, pve1", "the same address twice"),
         ("PHOENIX_PROXMOX_FINGERPRINT", "ab" * 20, "is not a SHA-256 fingerprint"),
     ],
 )
@@ -191,6 +202,15 @@ def test_a_wrong_value_is_told_with_its_name(
     assert f"  {name}: " in said
     assert words in said
     assert "two words" not in said
+
+
+@pytest.mark.usefixtures("needed")
+def test_each_of_several_nodes_has_its_own_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOENIX_PROXMOX_FINGERPRINT", f"{'ab' * 32},{'cd' * 32}")
+    assert "has 2 for 1 in PHOENIX_PROXMOX_HOST: name one for each." in complaint()
+    monkeypatch.setenv("PHOENIX_PROXMOX_HOST", "pve1:8006, pve2")
+    hosts = access_of(load_settings()).hosts
+    assert hosts == (("pve1:8006", "ab" * 32), ("pve2", "cd" * 32))
 
 
 @pytest.mark.usefixtures("needed")

@@ -21,17 +21,26 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.loading import Catalog
     from phoenix_worker.core.allowed.grants import Need
     from phoenix_worker.core.checkup.line import Line
+    from phoenix_worker.proxmox.connection import Access
     from phoenix_worker.settings import Settings
 
 
 def proxmox_lines(settings: Settings, catalog: Catalog) -> Iterator[Line]:
     """Say first whether it answers: without that, nothing else is asked."""
-    inspection = Inspection(ProxmoxApi(access_of(settings)))
+    access = access_of(settings)
+    inspection = Inspection(ProxmoxApi(access))
     judged = cluster.judge_version(inspection.version())
-    yield fine("Proxmox", f"{settings.proxmox_host} answers, its certificate is verified, the token is accepted")
+    for one in access.each():
+        yield from or_trouble("Proxmox", partial(_address, one))
     yield judged
     yield from or_trouble("Proxmox quorum", partial(_quorum, inspection))
     yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog))
+
+
+def _address(access: Access) -> Iterator[Line]:
+    """Each is asked by itself: a dead one would be noticed only when the others are."""
+    Inspection(ProxmoxApi(access)).version()
+    yield fine("Proxmox", f"{access.host} answers, its certificate is verified, the token is accepted")
 
 
 def _quorum(inspection: Inspection) -> Iterator[Line]:

@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from proxmoxer.backends.https import Backend, JsonSerializer
@@ -20,7 +20,15 @@ from requests.adapters import HTTPAdapter
 
 from phoenix_worker.bounded_http import bounded
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.proxmox.translate import NOT_PROXMOX, Answer, Request, error_of_answer, error_of_exception
+from phoenix_worker.proxmox.api_hosts import ApiHosts
+from phoenix_worker.proxmox.translate import (
+    NOT_PROXMOX,
+    Answer,
+    Request,
+    error_of_answer,
+    error_of_exception,
+    never_sent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,10 +43,11 @@ _WORDS, _NAME = 2000, 100
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach Proxmox. `host` may carry a port; without `ca_file` the machine's own CAs count.
+    """How to reach Proxmox. `host` may carry a port; several of one cluster are separated by commas.
 
-    With `fingerprint`, SHA-256 in hexadecimal, only the certificate that has it is accepted, whatever name it bears:
-    who signed it counts only if there is a `ca_file` too (ADR 9).
+    Without `ca_file` the machine's own CAs count. With `fingerprint`, SHA-256 in hexadecimal, only the certificate that
+    has it is accepted, whatever name it bears: who signed it counts only if there is a `ca_file` too (ADR 9). Each of
+    several hosts has its own, in their order.
     """
 
     host: str
@@ -59,6 +68,17 @@ class Access:
                 cause="proxmox-login",
                 remedy="Correct PHOENIX_PROXMOX_TOKEN_VALUE.",
             )
+
+    @property
+    def hosts(self) -> tuple[tuple[str, str | None], ...]:
+        """Each host, with the fingerprint of its certificate if there are any."""
+        hosts = tuple(self.host.split(","))
+        pins = self.fingerprint.split(",") if self.fingerprint else [None] * len(hosts)
+        return tuple(zip(hosts, pins, strict=True))
+
+    def each(self) -> tuple[Access, ...]:
+        """Return the same for each host alone."""
+        return tuple(replace(self, host=host, fingerprint=fingerprint) for host, fingerprint in self.hosts)
 
     @property
     def token_id(self) -> str:
@@ -82,15 +102,28 @@ class Connection:
         self._on_call = on_call
         self._on_answer = on_answer
         self._local = threading.local()
+        self._hosts = ApiHosts(len(access.hosts))
 
     def call(self, request: Request, **params: str | int) -> Any:
         """Make one call; returns the answer's `data`. Raises TransientError or PermanentError.
 
         The parameters of a GET or DELETE go into the query, others into a form.
         """
+        for _ in self._access.hosts[1:]:
+            try:
+                return self._call_one(request, params)
+            except _NeverSentError:
+                continue
+        try:
+            return self._call_one(request, params)
+        except _NeverSentError as error:
+            raise error_of_exception(request, error.why) from error.why
+
+    def _call_one(self, request: Request, params: dict[str, str | int]) -> Any:
         if self._on_call is not None:
             self._on_call(request)
-        send = getattr(self._root()(request.path), request.method.lower())
+        place = self._hosts.current()
+        send = getattr(self._root(place)(request.path), request.method.lower())
         status, began = _NO_ANSWER, time.monotonic()
         try:
             answer = send(**params)
@@ -99,6 +132,9 @@ class Connection:
             status = str(error.status_code)
             raise error_of_answer(request, self._answer(error)) from error
         except OSError as error:
+            self._hosts.leave(place)
+            if never_sent(error):
+                raise _NeverSentError(error) from error
             raise error_of_exception(request, error) from error
         except _NotProxmoxError as error:
             raise _no_api(request, error) from error
@@ -122,24 +158,26 @@ class Connection:
         """Cut what an answer says, and take our own secret out of it: it goes into results and logs."""
         return str(words).replace(self._access.token_value, "***")[:_WORDS]
 
-    def _root(self) -> ProxmoxResource:
+    def _root(self, place: int) -> ProxmoxResource:
         """Return the session of this thread. A forked process makes its own: two must not share a TLS connection."""
         local = self._local
         if getattr(local, "process", None) != os.getpid():
-            local.process, local.root = os.getpid(), self._connect()
-        root: ProxmoxResource = local.root
-        return root
+            local.process, local.roots = os.getpid(), {}
+        roots: dict[int, ProxmoxResource] = local.roots
+        if place not in roots:
+            roots[place] = self._connect(*self._access.hosts[place])
+        return roots[place]
 
-    def _connect(self) -> ProxmoxResource:
+    def _connect(self, host: str, fingerprint: str | None) -> ProxmoxResource:
         """Build what `proxmoxer.ProxmoxAPI` builds, which offers no way to its session and its serializer."""
         access = self._access
         backend = Backend(
-            access.host,
+            host,
             port=_PORT,
             user=access.user,
             token_name=access.token_name,
             token_value=access.token_value,
-            verify_ssl=access.ca_file or access.fingerprint is None,
+            verify_ssl=access.ca_file or fingerprint is None,
             timeout=(access.connect_seconds, access.read_seconds),
         )
         session: requests.Session = backend.get_session()
@@ -148,7 +186,7 @@ class Connection:
         session.max_redirects = 0
         # What is packed has no size that is known before it is unpacked.
         session.headers["Accept-Encoding"] = "identity"
-        session.mount("https://", _Bounded(access.fingerprint))
+        session.mount("https://", _Bounded(fingerprint))
         return ProxmoxResource(base_url=backend.get_base_url(), session=session, serializer=_Serializer())
 
 
@@ -162,6 +200,14 @@ class _Bounded(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options | self._pin)
         bounded(self.poolmanager)
+
+
+class _NeverSentError(Exception):
+    """There was no connection: another address may be asked, whatever the request."""
+
+    def __init__(self, why: OSError) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 class _NotProxmoxError(Exception):

@@ -137,12 +137,12 @@ def error_of_exception(request: Request, error: OSError) -> TransientError | Per
         return PermanentError(_sentence(request.doing, why), cause="tls", remedy=_TLS[TlsTrouble.UNTRUSTED])
     if isinstance(error, requests.TooManyRedirects):
         return PermanentError(_sentence(request.doing, why), cause="not-proxmox", remedy=NOT_PROXMOX)
-    if request.changes_something and not _never_sent(error):
+    if request.changes_something and not never_sent(error):
         return _unknown_outcome(request, why)
     return TransientError(_sentence(request.doing, why), cause=UNREACHABLE, remedy=_REACHABLE)
 
 
-def _never_sent(error: requests.RequestException) -> bool:
+def never_sent(error: OSError) -> bool:
     """Tell whether there was no connection yet. A TLS connection that breaks may break while the answer is read."""
     return isinstance(error, requests.ConnectTimeout) or any(
         isinstance(getattr(cause, "reason", None), NewConnectionError) for cause in error.args

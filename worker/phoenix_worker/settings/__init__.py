@@ -66,7 +66,12 @@ class Settings(BaseSettings):
         Path("phoenix_lxc_configs.json")
     )
     proxmox_host: Annotated[
-        str, AfterValidator(values.host), Field(description="Name or address of a Proxmox node, `host` or `host:port`.")
+        str,
+        AfterValidator(values.hosts),
+        Field(
+            description="Name or address of a Proxmox node, `host` or `host:port`; several of a cluster with commas: one "
+            "that does not answer is left for the next, for a minute."
+        ),
     ]
     proxmox_user: Annotated[
         str, AfterValidator(values.user), Field(description="Owner of the API token, with its realm: `phoenix@pve`.")
@@ -85,10 +90,10 @@ class Settings(BaseSettings):
     ] = None
     proxmox_fingerprint: Annotated[
         str | None,
-        AfterValidator(values.fingerprint),
+        AfterValidator(values.fingerprints),
         Field(
             description="SHA-256 fingerprint of the node's certificate, as `pvenode cert info` tells it: no other is "
-            "accepted. Without a CA file it is the only check; with one, both must match."
+            "accepted. Without a CA file it is the only check; with one, both must match. One for each node."
         ),
     ] = None
     proxmox_timeout: Annotated[
@@ -196,7 +201,8 @@ class Settings(BaseSettings):
     ] = None
 
     @model_validator(mode="after")
-    def _sign_webhooks(self) -> Self:
+    def _fit_together(self) -> Self:
+        values.pin_each(self.proxmox_host, self.proxmox_fingerprint)
         if self.webhook_url is not None and self.webhook_secret is None:
             raise ValueError(f"{_PREFIX}WEBHOOK_URL needs {_PREFIX}WEBHOOK_SECRET: nothing is sent unsigned.")
         return self

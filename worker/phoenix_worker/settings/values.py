@@ -23,11 +23,14 @@ def redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
-def host(value: str) -> str:
-    """Refuse an address with scheme or path."""
+def hosts(value: str) -> str:
+    """Refuse an address with scheme or path, among several with commas too, and the same one twice."""
     if "/" in value:
         raise ValueError("must be a name or address without https:// and path, with or without a port.")
-    return filled(value)
+    several = [filled(one.strip()) for one in value.split(",")]
+    if len(set(several)) < len(several):
+        raise ValueError("names the same address twice.")
+    return ",".join(several)
 
 
 def user(value: str) -> str:
@@ -47,11 +50,21 @@ def secret(value: SecretStr) -> SecretStr:
     return value
 
 
-def fingerprint(value: str | None) -> str | None:
-    """Refuse what is no SHA-256 fingerprint."""
-    if value is not None and not re.fullmatch(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}", value):
+def fingerprints(value: str | None) -> str | None:
+    """Refuse what is no SHA-256 fingerprint, or several with commas."""
+    several = [one.strip() for one in value.split(",")] if value is not None else []
+    if not all(re.fullmatch(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}", one) for one in several):
         raise ValueError("is not a SHA-256 fingerprint: 32 pairs of hexadecimal digits, with colons or without.")
-    return value
+    return ",".join(several) or None
+
+
+def pin_each(several: str, pins: str | None) -> None:
+    """Refuse fingerprints that are not one for each host."""
+    wanted, there = several.count(",") + 1, (pins or "").count(",") + 1
+    if pins is not None and wanted != there:
+        raise ValueError(
+            f"PHOENIX_PROXMOX_FINGERPRINT has {there} for {wanted} in PHOENIX_PROXMOX_HOST: name one each."
+        )
 
 
 def ca_file(value: Path | None) -> Path | None:
