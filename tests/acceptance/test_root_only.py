@@ -22,6 +22,7 @@ EVERYTHING: dict[str, Any] = {
     "lxc_options": ["lxc.cap.keep=sys_admin,net_raw", "lxc.mount.auto:sys:rw"],
     "apparmor_profile": "unconfined",
     "id_maps": ["u 0 100000 1000", "u 1000 1000 1", "g 0 100000 65536"],
+    "hookscript": "local:snippets/hook.sh",
     "gpu_assignment": "0",
     "mount_points": [
         {"host_path": "/tank/media", "container_path": "/srv/media", "owner_uid": 1000, "owner_gid": 33},
@@ -65,6 +66,7 @@ def test_it_is_there_before_the_first_start_and_a_second_ensure_writes_nothing(
     ]  # fmt: skip
     assert [config["mp0"], config["mp1"]] == ["/tank/media,mp=/srv/media", "/tank/it's; $(here),mp=/srv/a b"]
     assert raw_lines(node, 103) == ["lxc.autodev: 1", *RAW]
+    assert config["hookscript"] == "local:snippets/hook.sh"
     assert node.owners == {"/tank/media": "1000:100033", "/tank/it's; $(here)": "100000:100000"}
     assert (node.slash / "tank/it's; $(here)").is_dir()
 
@@ -125,7 +127,7 @@ def test_without_the_door_it_is_refused_before_anything_is_made_or_left_out_if_t
     product.declare({900: template(gpu_assignment="1"), 103: container(103, **EVERYTHING), 104: container(104)})
     product.start_worker()
     failure = failure_of(product.producer.ensure(103))
-    keys = "pct_options, gpu_assignment, mount_points, lxc_options, apparmor_profile, id_maps"
+    keys = "pct_options, hookscript, gpu_assignment, mount_points, lxc_options, apparmor_profile, id_maps"
     assert (failure.cause, f"{keys} need shell access to the node" in failure.message) == ("no-shell", True)
     assert "gpu_assignment needs shell access to the node" in failure_of(product.producer.ensure(104)).message
     assert product.writes() == []

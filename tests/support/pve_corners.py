@@ -50,6 +50,9 @@ class Corners(FakePve):  # type: ignore[misc] # fakepve publishes no types
     def _spell_tags(self, created: Any) -> None:
         orders = {int(order["vmid"]): order for order in self.creates}
         self._write_tags(created.vmid, orders[created.vmid])
+        # What is named is not found out (`PVE::LXC::Setup::new`, `detect_architecture`); fakepve finds it out again.
+        named = {key: orders[created.vmid].get(key) for key in ("ostype", "arch")}
+        created.config.update({key: value for key, value in named.items() if value})
 
     async def _lxc_resize(self, user: str, v: dict[str, Any]) -> Any:
         disk = parse_mount(self.ct(int(v["vmid"])).config[v["disk"]])

@@ -64,8 +64,6 @@ SEVERAL = {
                 "ssh_public_keys",
                 "password",
                 "searchdomain",
-                "protection",
-                "hookscript",
                 "cpulimit",
                 "cpuunits",
                 "net1",

@@ -59,6 +59,18 @@ def test_every_value_reaches_its_declaration(tmp_path: Path) -> None:
         start_at_boot=True,
         boot_order=3,
         boot_delay=0,
+        boot_down_delay=30,
+        protection=True,
+        search_domain="example.lan, lan",
+        timezone="Europe/Berlin",
+        console=False,
+        tty=0,
+        cmode="shell",
+        cpu_limit=1.5,
+        cpu_units=50,
+        os_type="debian",
+        arch="arm64",
+        hookscript="local:snippets/hook.sh",
         pct_options=["nesting=1", "keyctl=1"],
         dependencies=["1002", 104, "104"],
         node="pve2",
@@ -81,6 +93,19 @@ def test_every_value_reaches_its_declaration(tmp_path: Path) -> None:
     )
     assert declared.mac == "52:54:00:AA:BB:CC"
     assert (declared.start_at_boot, declared.boot_order, declared.boot_delay) == (True, 3, 0)
+    assert (declared.boot_down_delay, declared.protected, declared.hookscript) == (30, True, "local:snippets/hook.sh")
+    assert dict(declared.options) == {
+        "protection": "1",
+        "searchdomain": "example.lan lan",
+        "timezone": "Europe/Berlin",
+        "console": "0",
+        "tty": "0",
+        "cmode": "shell",
+        "cpulimit": "1.5",
+        "cpuunits": "50",
+    }
+    assert dict(declared.at_creation) == {"ostype": "debian", "arch": "arm64"}
+    assert "hookscript" in declared.needs_shell
     assert declared.features == ("nesting=1",)
     assert declared.dependencies == (1002, 104)
     assert (declared.node, declared.state, declared.pool) == ("pve2", DesiredState.STOPPED, "prod")
@@ -114,9 +139,11 @@ def test_privileges_are_those_of_the_root(tmp_path: Path, declared: object) -> N
 
 
 def test_templates_neither_start_at_boot_nor_run(tmp_path: Path) -> None:
-    root = template(is_template=True, start_at_boot=False, boot_order=0, boot_delay=0, state="running")
+    root = template(
+        is_template=True, start_at_boot=False, boot_order=0, boot_delay=0, boot_down_delay=0, state="running"
+    )
     declared = loaded(tmp_path, {"900": root})[900]
-    assert (declared.start_at_boot, declared.boot_order, declared.boot_delay) == (None, None, None)
+    assert (declared.start_at_boot, declared.boot_order, declared.boot_delay, declared.boot_down_delay) == (None,) * 4
     assert declared.state is DesiredState.STOPPED
 
 
@@ -234,6 +261,18 @@ def test_the_hash_stays_when_a_later_version_knows_more_keys() -> None:
     assert declaring._hash(declared) == "89d94d965b8cc6c1"
 
 
+def test_what_was_declared_before_there_were_more_keys_has_the_hash_that_it_had() -> None:
+    """No template may look outdated for an upgrade."""
+    catalog = load(EXAMPLE, DEFAULTS)
+    assert {ctid: declared.hash for ctid, declared in catalog.items()} == {
+        101: "edb1a22c292b3164",
+        103: "e5078aceb84c61e0",
+        801: "819cf984ecbbfc40",
+        900: "5940fe29fbca2bc8",
+        901: "b690315e71586660",
+    }
+
+
 def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> None:
     def hashed(defaults: Defaults = DEFAULTS, **keys: Any) -> str:
         return loaded(tmp_path, {"103": template(network_config=network(), **keys)}, defaults)[103].hash
@@ -251,6 +290,11 @@ def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> Non
         hashed(features=["x"]),
         hashed(health_check={"command": "true"}),
         hashed(enable_lifecycle_snapshots=True),
+        hashed(protection=True),
+        hashed(protection=False),
+        hashed(hookscript="local:snippets/hook.sh"),
+        hashed(boot_down_delay=1),
+        hashed(os_type="debian"),
     ]
     assert len({plain, *changed}) == len(changed) + 1
 

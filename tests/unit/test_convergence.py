@@ -76,6 +76,16 @@ ENTRIES = some(
     start_at_boot=st.booleans(),
     boot_order=st.integers(0, 2),
     boot_delay=st.integers(0, 2),
+    boot_down_delay=st.integers(0, 2),
+    protection=st.booleans(),
+    search_domain=st.sampled_from(["lan", "lan, example.lan", ["example.lan", "lan"]]),
+    timezone=st.sampled_from(["host", "Europe/Berlin"]),
+    console=st.booleans(),
+    tty=st.integers(0, 3),
+    cmode=st.sampled_from(["tty", "shell"]),
+    cpu_limit=st.sampled_from([0, 1, 1.5]),
+    cpu_units=st.sampled_from([50, 100]),
+    hookscript=st.just("local:snippets/hook.sh"),
     pct_options=st.sampled_from([[], ["nesting=1"], ["nesting=0"], ["nesting=1", "keyctl=1"], ["fuse=1", "nesting=0"]]),
     volumes=VOLUMES,
     firewall=st.fixed_dictionaries(
@@ -151,7 +161,16 @@ CONFIGS = st.fixed_dictionaries(
         "mp3": MOUNTS | NEVER_MADE,
         "mp9": st.just("/mnt/host,mp=/mnt/host"),
         "unprivileged": st.just("1"),
-        "searchdomain": st.just("lan"),
+        "searchdomain": st.sampled_from(["lan", "lan example.lan"]),
+        "protection": st.sampled_from("01"),
+        "timezone": st.just("UTC"),
+        "console": st.sampled_from("01"),
+        "tty": st.just("1"),
+        "cmode": st.just("console"),
+        "cpulimit": st.sampled_from(["0", "1.0", "1.50"]),
+        "cpuunits": st.just("1024"),
+        "ostype": st.just("debian"),
+        "hookscript": st.sampled_from(["local:snippets/hook.sh", "local:snippets/other.sh"]),
     },
 ).filter(lambda config: _place(config.get("mp0", "a")) != _place(config.get("mp3", "b")))
 OBSERVED = st.builds(
@@ -201,6 +220,8 @@ def test_what_is_not_declared_stays_as_it_is(seen: Observation) -> None:
     declaration = declared({"name": "web", "template": OS_TEMPLATE})
     after = carried_out(seen, diff(declaration, seen))
     touched = {"hostname", "tags", "description", "template", "net0"}
+    if seen.is_ours and seen.marker is not None and seen.marker.stage is Stage.MADE:
+        touched.add("protection")  # a clone is not protected because its template is
     assert {key: value for key, value in after.config.items() if key not in touched} == {
         key: value for key, value in seen.config.items() if key not in touched
     }
@@ -275,8 +296,10 @@ def _respelt(key: str, value: str, random: Any) -> str:
         random.shuffle(tags)
         separator: str = random.choice([",", ";", " "])
         return separator.join(tags)
-    if key == "nameserver":
+    if key in {"nameserver", "searchdomain"}:
         return value.replace(" ", "  ")
+    if key == "cpulimit":
+        return f"{float(value):.3f}"
     if key == "startup":
         return re.sub(r"^order=", "", value)
     return f"{value}\n" if key == "description" else value

@@ -10,6 +10,7 @@ from phoenix_worker.actions import recover
 from phoenix_worker.actions.configure_as_root import change_by_root
 from phoenix_worker.actions.firewall_and_pool import change_surroundings, with_surroundings
 from phoenix_worker.actions.look import look, permit, what_stays
+from phoenix_worker.actions.protection import unprotected
 from phoenix_worker.core.allowed.ownership import Action, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
@@ -51,15 +52,25 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "warnings": [*_taken_over(verdict, seen), *what_stays(task, declaration, seen)],
         },
     )
+    if changes.unprotect:
+        with unprotected(task, declaration, seen, adopted=adopted) as free:
+            seen = with_surroundings(task.proxmox, declaration, free, new=made_just_now)
+            _carry_out(task, declaration, seen, adopted=adopted, new=made_just_now)
+    else:
+        _carry_out(task, declaration, seen, adopted=adopted, new=made_just_now)
+    return told
+
+
+def _carry_out(task: PhoenixTask, declaration: Declaration, seen: Observation, *, adopted: bool, new: bool) -> None:
+    changes = diff(declaration, seen)
     if changes.root or changes.root.directories:
         seen = change_by_root(task, declaration, seen, changes.root, adopted=adopted)
         changes = diff(declaration, seen)
-    change_surroundings(task.proxmox, declaration, seen, changes, new=made_just_now)
+    change_surroundings(task.proxmox, declaration, seen, changes, new=new)
     if changes.put or changes.delete:
         task.proxmox.configure(
             declaration.node, declaration.ctid, changes=changes.put, delete=changes.delete, digest=seen.digest
         )
-    return told
 
 
 def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:

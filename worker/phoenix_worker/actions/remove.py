@@ -133,5 +133,5 @@ def may_go(task: PhoenixTask, declaration: Declaration, seen: Observation, verdi
     """Raise PermanentError unless what stands at a CTID may be destroyed, or nothing does."""
     allowed = verdict.action in {Action.DESTROY, Action.NOTHING}
     permit(allowed, verdict, f"{purpose} CT {declaration.ctid}")
-    refuse_forbidden(seen, purpose)
+    refuse_forbidden(declaration, seen, purpose)
     refuse_linked(seen, linked_clones(task, declaration, seen), purpose)

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from phoenix_worker.actions.makers import running_makers
+from phoenix_worker.catalog.declaration import PROTECTION
 from phoenix_worker.core.allowed.ownership import Action, Creating, judge, may_destroy
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.allowed.ownership import Verdict
     from phoenix_worker.core.model.observation import Observation
-    from phoenix_worker.core.model.ports import ProxmoxTask
+    from phoenix_worker.core.model.ports import Proxmox, ProxmoxTask
 
 logger = logging.getLogger(__name__)
 
@@ -119,8 +120,15 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
     logger.warning("CT %d on %s is half-made, and no Proxmox task is creating it. Removing it.", ctid, node)
     if seen.lock and task.shell is not None:
         RootCommands(task.shell, node).unlock(ctid)
+    release(task.proxmox, seen)
     _await_end(task, declaration, task.proxmox.destroy(node, ctid))
     return time.time()
+
+
+def release(proxmox: Proxmox, seen: Observation) -> None:
+    """Take away the protection of what is half-made: it was made with it, or has it from its template."""
+    if seen.config.get(PROTECTION) == "1":
+        proxmox.configure(seen.node, seen.ctid, changes={PROTECTION: "0"}, delete=(), digest=None)
 
 
 def _changed(seen: Observation) -> PermanentError:

@@ -36,6 +36,8 @@ class Network:
     nameservers: tuple[str, ...] = ()
 
 
+PROTECTION = "protection"
+"""The option of Proxmox that forbids to destroy a container and to change its disks."""
 GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 """What a program needs besides the GPUs themselves. No others: Proxmox refuses a device that the node does not have,
 and `nvidia-modeset` and `nvidia-caps` are there only where a display or MIG is used."""
@@ -169,11 +171,18 @@ class Declaration:
     boot_order: int | None = None
     boot_delay: int | None = None
     """Seconds that Proxmox waits after this start."""
+    boot_down_delay: int | None = None
+    """Seconds that Proxmox gives it to shut down."""
+    options: tuple[tuple[str, str], ...] = ()
+    """Options of Proxmox that are one value each, as it names and spells them."""
+    at_creation: tuple[tuple[str, str], ...] = ()
+    """As `options`, but they are set only at creation."""
     features: tuple[str, ...] = ()
     """Proxmox features that the API token may set, such as `nesting=1`."""
     firewall: Firewall | None = None
     root_features: tuple[str, ...] = ()
-    """The other Proxmox features. Like the three that follow, only root on the node may set them."""
+    """The other Proxmox features. Like the four that follow, only root on the node may set them."""
+    hookscript: str | None = None
     devices: tuple[str, ...] | None = None
     """Paths of the GPUs and their control devices; empty when it is declared that there are none."""
     bind_mounts: tuple[BindMount, ...] = ()
@@ -204,6 +213,11 @@ class Declaration:
     def is_template(self) -> bool:
         """Whether others are cloned from it."""
         return self.role is not Role.CONTAINER
+
+    @property
+    def protected(self) -> bool:
+        """Whether it may not be destroyed."""
+        return (PROTECTION, "1") in self.options
 
     @property
     def runs(self) -> bool:

@@ -29,6 +29,7 @@ from phoenix_worker.catalog.fields import (
     Tag,
 )
 from phoenix_worker.catalog.findings import Refusal, plain, shown
+from phoenix_worker.catalog.option_fields import Arch, CpuLimit, Domains, HookScript, OsType, TimeZone
 from phoenix_worker.catalog.sections import (
     Firewall,
     HealthCheck,
@@ -75,10 +76,16 @@ class Entry(Section):
     """Swap in MiB."""
     cores: int | None = Field(default=None, ge=1, le=8192)
     """Number of cores."""
+    cpu_limit: CpuLimit | None = None
+    """How many cores' time it may take at most, such as `1.5`; `0` for no limit."""
+    cpu_units: int | None = Field(default=None, ge=0, le=500000)
+    """Its weight when the CPUs are busy; Proxmox's default is 100."""
     network_config: NetworkConfig | None = None
     """`net0` and the name servers."""
     mac_address: Mac | None = None
     """MAC address of `net0`. Without it Proxmox chooses one, and it is kept."""
+    search_domain: Domains = Field(default_factory=list)
+    """Domains that names are looked up in: a list, or one string with commas or spaces."""
     unprivileged: bool | None = None
     """Set only at creation. A clone has its template's value; true if nothing declares it."""
     start_at_boot: bool | None = None
@@ -87,6 +94,24 @@ class Entry(Section):
     """Place in the order of starting; not on templates."""
     boot_delay: int | None = Field(default=None, ge=0)
     """Seconds that Proxmox waits after this start before the next; not on templates."""
+    boot_down_delay: int | None = Field(default=None, ge=0)
+    """Seconds that Proxmox gives it to shut down with the node; not on templates."""
+    protection: bool | None = None
+    """Nobody may destroy it or remove its disks, this product included, until it says `false` and was ensured so."""
+    timezone: TimeZone | None = None
+    """Such as `Europe/Berlin` or `UTC`; `host` for that of the node."""
+    console: bool | None = None
+    """Whether it has a console, `/dev/console`."""
+    tty: int | None = Field(default=None, ge=0, le=6)
+    """Number of its terminals."""
+    cmode: Literal["tty", "console", "shell"] | None = None
+    """What Proxmox's console shows: a terminal to log in, `/dev/console`, or a shell without login."""
+    os_type: OsType | None = None
+    """By which Proxmox sets it up; found out by default. Set only at creation, and not on clones."""
+    arch: Arch | None = None
+    """Architecture; found out by default. Set only at creation, and not on clones."""
+    hookscript: HookScript | None = None
+    """Snippet that the node runs when it starts and stops. It needs shell access."""
     pct_options: list[PctOption] = Field(default_factory=list)
     """Proxmox features, such as `nesting=1`. All but `nesting` of an unprivileged container need shell access."""
     lxc_options: list[LxcOption] = Field(default_factory=list)

@@ -106,7 +106,8 @@ def _host(value: str) -> str:
     return str(found)
 
 
-def _split(value: Any) -> Any:
+def split(value: Any) -> Any:
+    """Split one string with commas or blanks into a list."""
     return re.split(r"[,\s]+", value.strip(", \t\n")) if isinstance(value, str) else value
 
 
@@ -210,7 +211,7 @@ Ip = Annotated[str, AfterValidator(_ip)]
 Ip6 = Annotated[str, AfterValidator(_ip6)]
 Host = Annotated[str, AfterValidator(_host)]
 Hosts = Annotated[
-    list[Host], BeforeValidator(_split), WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
+    list[Host], BeforeValidator(split), WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
 ]
 OsTemplate = Annotated[str, AfterValidator(_os_template)]
 Gpus = Annotated[str, AfterValidator(_gpus)]

@@ -11,7 +11,7 @@ from phoenix_worker.catalog.entry import DATA_KEYS, OLD_KEYS, Entry
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from phoenix_worker.catalog.entry import ParsedEntry
 
@@ -27,6 +27,12 @@ def _number(value: Any) -> dict[str, Any] | None:
     return {"": int(text)} if re.fullmatch(r"[0-9]{1,9}", text) and not isinstance(value, bool) else None
 
 
+def _decimal(value: Any) -> dict[str, Any] | None:
+    text = str(value)
+    whole = _number(value)
+    return {"": float(text)} if whole is None and re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,6}", text) else whole
+
+
 def _flag(value: Any) -> dict[str, Any] | None:
     flags = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     read = flags.get(str(value).lower())
@@ -34,8 +40,8 @@ def _flag(value: Any) -> dict[str, Any] | None:
 
 
 def _startup(value: Any) -> dict[str, Any] | None:
-    names = {"order": "boot_order", "up": "boot_delay"}
-    pairs = re.findall(r"(order|up)=([0-9]{1,9})(?=,|$)", value) if isinstance(value, str) else []
+    names = {"order": "boot_order", "up": "boot_delay", "down": "boot_down_delay"}
+    pairs = re.findall(r"(order|up|down)=([0-9]{1,9})(?=,|$)", value) if isinstance(value, str) else []
     return {names[name]: int(number) for name, number in pairs} or None
 
 
@@ -51,7 +57,11 @@ _RENAMED: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | N
     "swap": (("swap_mb",), _number),
     "hostname": (("name",), _same),
     "onboot": (("start_at_boot",), _flag),
-    "startup": (("boot_order", "boot_delay"), _startup),
+    "startup": (("boot_order", "boot_delay", "boot_down_delay"), _startup),
+    "searchdomain": (("search_domain",), _same),
+    "cpulimit": (("cpu_limit",), _decimal),
+    "cpuunits": (("cpu_units",), _number),
+    "ostype": (("os_type",), _same),
     "ostemplate": (("template",), _same),
     "rootfs": (("storage_pool", "storage_size_gb"), _rootfs),
 }
@@ -65,15 +75,10 @@ _ELSEWHERE = {
     "password": "Remove it, and set it in a feature script.",
     "ssh_public_keys": "Remove it, and write the keys to /root/.ssh/authorized_keys in a feature script.",
 }
-_ON_NODE = (
-    *("arch", "cmode", "console", "cpulimit", "cpuunits", "debug", "entrypoint", "env", "hookscript", "ostype"),
-    *("protection", "searchdomain", "timezone", "tty"),
-)
+_ON_NODE = ("debug", "entrypoint", "env")
 SECOND_NETWORK = "secondary_network_config"
 _OURS = frozenset({*Entry.model_fields, *OLD_KEYS, SECOND_NETWORK})
 _LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
-_OF_SCRIPTS_TOO = frozenset({"timezone"})
-"""Options that nothing breaks without, and that catalogs in use have for their scripts."""
 _NUMBERED = {
     "net": "Remove it: there is one interface, network_config. On the node: pct set {ctid} --{key} …",
     "mp": "Write it in volumes or in mount_points, and remove it.",
@@ -90,21 +95,18 @@ def refuse_foreign_keys(entries: Entries) -> Iterator[Refusal]:
             command = f"pct set {ctid} --net1 {_net1(parsed.raw[SECOND_NETWORK])}"
             yield Refusal(ctid, problem, f"Remove it. On the node, once the container is made: {command}")
         for key in parsed.raw:
-            if is_proxmox_own(key) and key not in _OF_SCRIPTS_TOO and parsed.declares(key):
+            if is_proxmox_own(key) and parsed.declares(key):
                 problem = f"{plain(key)} is a name of Proxmox's own and would have no effect."
                 yield Refusal(ctid, problem, _remedy(ctid, key, parsed))
 
 
 def advise_foreign_keys(entries: Entries) -> Iterator[Advice]:
-    """Warn of keys that are nearly known, and of those that only scripts get although Proxmox has such an option."""
+    """Warn of keys that are nearly known."""
     for ctid, parsed in entries.items():
         for key in parsed.raw:
             likely = difflib.get_close_matches(key, (*_OURS, *DATA_KEYS), 1, _LIKENESS) if _is_unknown(key) else []
             if likely:
                 yield Advice(ctid, f"{shown(key)} has no effect.", f"{likely[0]} was probably meant.")
-            if key in _OF_SCRIPTS_TOO:
-                told = f"Proxmox's own is set by: pct set CTID --{key} …"
-                yield Advice(ctid, f"{key} is handed to scripts only.", told)
 
 
 def _is_unknown(key: str) -> bool:
@@ -116,7 +118,7 @@ def for_scripts(entries: Entries) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for ctid, parsed in sorted(entries.items()):
         for key in parsed.raw.keys() - _OURS:
-            if parsed.declares(key) and (key in _OF_SCRIPTS_TOO or not is_proxmox_own(key)):
+            if parsed.declares(key) and not is_proxmox_own(key):
                 found[key] = (*found.get(key, ()), ctid)
     return dict(sorted(found.items()))
 
@@ -162,9 +164,14 @@ def _renamed(
 ) -> str:
     there = [key for key in ours if parsed.declares(key)]
     if there:
-        return f"Remove it: {' and '.join(there)} {'is' if len(there) == 1 else 'are'} there."
+        return f"Remove it: {_listed(there)} {'is' if len(there) == 1 else 'are'} there."
     values = read(value)
     if values is None:
-        return f"Write {' and '.join(ours)} in its place."
+        return f"Write {_listed(ours)} in its place."
     pairs = ", ".join(f'"{key or ours[0]}": {json.dumps(one)}' for key, one in values.items())
     return f"Write {pairs} in its place."
+
+
+def _listed(keys: Sequence[str]) -> str:
+    *rest, last = keys
+    return f"{', '.join(rest)} and {last}" if rest else last

@@ -19,6 +19,7 @@ from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.files import read_file
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts, refuse_foreign_keys
+from phoenix_worker.catalog.options import refuse_options
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
@@ -105,6 +106,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     entries, refusals = _entries(document)
     refusals += refuse_together(entries)
     refusals += refuse_root_only(entries)
+    refusals += refuse_options(entries)
     refusals += refuse_foreign_keys(entries)
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)

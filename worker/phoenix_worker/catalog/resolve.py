@@ -7,7 +7,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DesiredState
-from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role, Volume
+from phoenix_worker.catalog.declaration import PROTECTION, Declaration, Firewall, FirewallRule, Network, Role, Volume
+from phoenix_worker.catalog.options import options
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
 from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, inside, inside_keys, json_at, short_hash
@@ -112,6 +113,7 @@ def _declare(
         start_at_boot=None if template else entry.start_at_boot,
         boot_order=None if template else entry.boot_order,
         boot_delay=None if template else entry.boot_delay,
+        **options(entry, template=template),
         features=token_options(entry, unprivileged=not privileged),
         firewall=None if entry.firewall is None else _firewall(entry.firewall),
         state=DesiredState.STOPPED if template else DesiredState(entry.state),
@@ -132,10 +134,14 @@ def _declare(
 
 
 def scratch_of(template: Declaration, ctids: range) -> Declaration:
-    """Declare the same at the CTID where a template is rebuilt, which is always the same one of the range."""
+    """Declare the same at the CTID where a template is rebuilt, which is always the same one of the range.
+
+    It is never protected: it is destroyed once it was copied.
+    """
     ctid = ctids[template.ctid % len(ctids)]
     given = json_at(template.script_json, template.ctid, ctid)
-    declaration = replace(template, ctid=ctid, role=Role.SCRATCH, script_json=given)
+    free = tuple(option for option in template.options if option[0] != PROTECTION)
+    declaration = replace(template, ctid=ctid, role=Role.SCRATCH, script_json=given, options=free)
     return replace(declaration, hash=_hash(declaration))
 
 

@@ -57,6 +57,8 @@ def root_only_keys(parsed: ParsedEntry, *, unprivileged: bool, inherits_gpus: bo
     entry = parsed.entry
     if _features(entry, unprivileged=unprivileged):
         yield "pct_options"
+    if entry.hookscript is not None:
+        yield "hookscript"
     if entry.gpu_assignment != "none" or (inherits_gpus and parsed.declares("gpu_assignment")):
         yield "gpu_assignment"
     if entry.mount_points:

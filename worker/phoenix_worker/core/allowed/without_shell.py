@@ -17,6 +17,7 @@ _LEFT_OUT: dict[str, Any] = {
     "devices": None,
     "bind_mounts": (),
     "raw_lines": (),
+    "hookscript": None,
     "scripts": (),
     "health_check": None,
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
-from phoenix_worker.core.differs import firewall, volumes
+from phoenix_worker.core.differs import firewall, options, volumes
 from phoenix_worker.core.differs.root_only import RootChanges, applied, root_diff
 from phoenix_worker.core.differs.tags import tag_change, wanted_tags
 from phoenix_worker.core.model import property_string
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ADOPTED = "adopted"
 """The creation id of a container that we did not make."""
-PENDING_KEYS = frozenset({"features", "nameserver"})
+PENDING_KEYS = frozenset({"features", "nameserver"}) | options.PENDING
 """What a running container takes only at its next start, of the keys we write. From pve-container's
 `vmconfig_hotplug_pending`, which skips every key that it does not name."""
 _DEFAULT_ROOT_GB = 4
@@ -52,6 +52,8 @@ class Changes:
     """The pool that it has to join."""
     root: RootChanges = field(default_factory=RootChanges)
     """What only root on the node can do; it comes first, and the rest is as if it were done."""
+    unprotect: bool = False
+    """Whether protection that is ours to switch is in the way, and has to go until the rest is done."""
 
     def __bool__(self) -> bool:
         by_api = self.put or self.delete or self.grow or self.rules or self.pool
@@ -89,6 +91,7 @@ def creation_config(declaration: Declaration, marker: Marker) -> dict[str, str]:
         "tags": wanted_tags(declaration.tags, "", case_sensitive=True)
     }
     config["description"] = write_marker(marker, without_marker(declaration.description or ""))
+    config |= options.only_at_creation(declaration)
     extra = volumes.new_volumes(declaration, {})
     # With volumes Proxmox wants the root disk's size too; this is its own default.
     size_gb = _DEFAULT_ROOT_GB if extra and declaration.disk_gb is None else declaration.disk_gb
@@ -108,7 +111,8 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     observation = applied(observation, root)
     present = observation.config
     marker, ours = observation.marker, observation.is_ours
-    wanted = _declared_keys(declaration, present, fresh=ours and marker is not None and marker.stage is Stage.MADE)
+    fresh = ours and marker is not None and marker.stage is Stage.MADE
+    wanted = _declared_keys(declaration, present, fresh=fresh)
     put = {key: value for key, value in wanted.items() if not _same(key, value, present.get(key))}
     put |= tag_change(declaration.tags, present.get("tags", ""), case_sensitive=observation.tags_keep_case)
     put |= volumes.new_volumes(declaration, present)
@@ -134,6 +138,7 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
         firewall_on=firewall.switch(declaration.firewall, observation.firewall),
         pool=joins,
         root=root,
+        unprotect=options.in_the_way(declaration, present, (*put, *root.put, *root.delete), fresh=fresh),
     )
 
 
@@ -157,6 +162,7 @@ def _declared_keys(declaration: Declaration, present: dict[str, str], *, fresh: 
         "net0": _net0(declaration, present.get("net0", ""), fresh=fresh),
         "nameserver": " ".join(declaration.network.nameservers) if declaration.network else "",
         "features": _features(declaration, present.get("features", "")),
+        **options.wanted(declaration, present, fresh=fresh),
     }
     if not declaration.is_template:
         wanted["onboot"] = _text(declaration.start_at_boot)
@@ -170,7 +176,9 @@ def _text(value: int | None) -> str:
 
 def _same(key: str, wanted: str, present: str | None) -> bool:
     if present is None:
-        return key == "onboot" and wanted == "0"
+        return options.DEFAULTS.get(key) == wanted
+    if key in options.KEYS:
+        return options.same(key, wanted, present)
     if key in {"net0", "features", "startup"}:
         return property_string.parse(wanted, "order") == property_string.parse(present, "order")
     return wanted.split() == present.split()
@@ -210,7 +218,11 @@ def _declared_interface(network: Network) -> dict[str, str]:
 
 
 def _startup(declaration: Declaration, present: str) -> str:
-    declared = {"order": _text(declaration.boot_order), "up": _text(declaration.boot_delay)}
+    declared = {
+        "order": _text(declaration.boot_order),
+        "up": _text(declaration.boot_delay),
+        "down": _text(declaration.boot_down_delay),
+    }
     declared = {part: value for part, value in declared.items() if value}
     return property_string.render(property_string.parse(present, "order") | declared, "order") if declared else ""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import BindMount, Declaration
     from phoenix_worker.core.model.observation import Observation
 
+_HOOKSCRIPT = "hookscript"
 _GPU = re.compile(r"/dev/nvidia\d+")
 
 
@@ -64,6 +65,7 @@ def root_diff(declaration: Declaration, observation: Observation) -> RootChanges
     put |= _devices(declaration, config)
     mounts = _mounts(declaration, config)
     put |= mounts
+    put |= _hookscript(declaration, config)
     lines = raw_lines.by_key(raw_lines.present(config))
     raw = {key: values for key, values in raw_lines.by_key(declaration.raw_lines).items() if lines.get(key) != values}
     told = [Change(key=key, old=config.get(key), new=value) for key, value in put.items()]
@@ -77,7 +79,7 @@ def root_diff(declaration: Declaration, observation: Observation) -> RootChanges
         raw,
         tuple(_directories(declaration, observation)) if mounts or declared_anew else (),
         tuple(told),
-        tuple(key for key in (*put, *gone, *raw) if key in config or not key.startswith(("dev", "mp"))),
+        tuple(key for key in (*put, *gone, *raw) if _waits(key, config)),
     )
 
 
@@ -99,6 +101,15 @@ def taken_places(declaration: Declaration, observation: Observation) -> Iterator
                 f"its volume {key} ({parts['volume']}) is mounted at {inside}, the catalog declares a bind mount of "
                 f"{wanted.host_path} there, and a bind mount would hide the data in the volume"
             )
+
+
+def _waits(key: str, config: Mapping[str, str]) -> bool:
+    return key != _HOOKSCRIPT and (key in config or not key.startswith(("dev", "mp")))
+
+
+def _hookscript(declaration: Declaration, config: Mapping[str, str]) -> dict[str, str]:
+    wanted = declaration.hookscript
+    return {} if wanted in (None, config.get(_HOOKSCRIPT)) else {_HOOKSCRIPT: wanted or ""}
 
 
 def _one_line(values: tuple[str, ...]) -> str | None:

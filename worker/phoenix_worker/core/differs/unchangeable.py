@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.differs import mount_order, volumes
+from phoenix_worker.core.differs import mount_order, options, volumes
 from phoenix_worker.core.differs.diff import origin_of
 from phoenix_worker.core.differs.root_only import taken_places
 from phoenix_worker.core.model import property_string
@@ -58,6 +58,7 @@ def unchangeable(declaration: Declaration, observation: Observation) -> tuple[st
     if privileged is declaration.unprivileged:
         is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")
         told.append(f"it is {is_}, {_CATALOG} {declared}, and {_AT_CREATION}")
+    told += options.unchangeable(declaration, observation.config)
     told += _other_origin(declaration, observation)
     told += taken_places(declaration, observation)
     return tuple(told)

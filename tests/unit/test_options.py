@@ -1,0 +1,86 @@
+"""Options of Proxmox that are one value each: what they differ by, and what waits for a restart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from phoenix_worker.catalog.declaration import BindMount
+from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.marker import Stage, write_marker
+from tests.support.declared import DECLARED, MARKER, seen
+from tests.unit.catalog_files import clone, loaded, refusals, template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from phoenix_worker.catalog.declaration import Declaration
+
+
+def declared(**options: str) -> Declaration:
+    return replace(DECLARED, options=tuple(options.items()))
+
+
+@pytest.mark.parametrize(
+    ("key", "default"), [("protection", "0"), ("console", "1"), ("tty", "2"), ("cmode", "tty"), ("cpulimit", "0")]
+)
+def test_what_is_so_anyhow_is_no_change(key: str, default: str) -> None:
+    assert not diff(declared(**{key: default}), seen())
+    assert diff(declared(**{key: default}), seen(**{key: "5"})).put == {key: default}
+
+
+def test_what_a_running_container_takes_only_at_its_next_start_is_told_so() -> None:
+    every = {"searchdomain": "lan", "timezone": "UTC", "console": "0", "tty": "0", "cmode": "shell"}
+    at_once = {"protection": "1", "cpulimit": "1", "cpuunits": "50"}
+    changes = diff(declared(**every, **at_once), seen())
+    assert changes.put == every | at_once
+    assert set(changes.pending_when_running) == every.keys()
+
+
+def test_a_hookscript_is_roots_and_needs_no_restart() -> None:
+    changes = diff(replace(DECLARED, hookscript="local:snippets/a.sh"), seen(hookscript="local:snippets/b.sh"))
+    assert changes.root.put == {"hookscript": "local:snippets/a.sh"}
+    assert (changes.put, changes.pending_when_running) == ({}, ())
+    assert not diff(DECLARED, seen(hookscript="local:snippets/b.sh"))
+
+
+@pytest.mark.parametrize(("key", "name"), [("ostype", "OS type"), ("arch", "architecture")])
+def test_what_is_set_at_creation_is_told_and_left_alone(key: str, name: str) -> None:
+    declaration = replace(DECLARED, at_creation=((key, "debian"),))
+    assert not diff(declaration, seen(**{key: "alpine"}))
+    (why,) = needs_rebuild(declaration, seen(**{key: "alpine"}, unprivileged="1"))
+    assert f"its {name} is alpine, the catalog declares debian, and this is set only at creation." in why
+    assert needs_rebuild(declaration, seen(**{key: "debian"}, unprivileged="1")) == ()
+
+
+MADE = write_marker(replace(MARKER, stage=Stage.MADE), "")
+
+
+@pytest.mark.parametrize(
+    ("options", "notes", "in_the_way"),
+    [({"protection": "1"}, None, True), ({"protection": "0"}, None, True), ({}, MADE, True), ({}, None, False)],
+)
+def test_protection_goes_for_the_change_of_a_disk_only_where_it_is_ours(
+    options: dict[str, str], notes: str | None, *, in_the_way: bool
+) -> None:
+    volume = {"mp0": None} if notes is None else {"mp0": None, "description": notes}
+    present = seen(protection="1", **volume)
+    assert diff(declared(**options), present).unprotect is False, "no disk changes"
+    root = replace(declared(**options), bind_mounts=(BindMount("/tank", "/srv"),))
+    assert diff(root, present).unprotect is in_the_way
+    assert diff(root, seen(**volume)).unprotect is False, "it is not protected"
+
+
+def test_a_clone_has_what_its_templates_began_with(tmp_path: Path) -> None:
+    chain: dict[str, dict[str, Any]] = {"900": template(os_type="alpine"), "901": clone(900)}
+    assert dict(loaded(tmp_path, chain | {"103": clone(901, os_type="alpine")})[103].at_creation) == {
+        "ostype": "alpine"
+    }
+    told = refusals(tmp_path, {"lxc_configs": chain | {"103": clone(901, os_type="debian", arch="arm64")}})
+    assert [one.problem for one in told] == [
+        "os_type is debian, and the template that it comes from declares alpine: a clone has its template's.",
+        "arch is arm64, and the template that it comes from declares nothing: a clone has its template's.",
+    ]
