@@ -25,7 +25,14 @@ EVERYTHING: dict[str, Any] = {
     "hookscript": "local:snippets/hook.sh",
     "gpu_assignment": "0",
     "mount_points": [
-        {"host_path": "/tank/media", "container_path": "/srv/media", "owner_uid": 1000, "owner_gid": 33},
+        {
+            "host_path": "/tank/media",
+            "container_path": "/srv/media",
+            "owner_uid": 1000,
+            "owner_gid": 33,
+            "read_only": True,
+            "mount_options": ["nosuid", "nodev"],
+        },
         {"host_path": "/tank/it's; $(here)", "container_path": "/srv/a b"},
     ],
 }
@@ -64,7 +71,10 @@ def test_it_is_there_before_the_first_start_and_a_second_ensure_writes_nothing(
     assert [config[f"dev{number}"] for number in range(4)] == [
         "/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools",
     ]  # fmt: skip
-    assert [config["mp0"], config["mp1"]] == ["/tank/media,mp=/srv/media", "/tank/it's; $(here),mp=/srv/a b"]
+    assert [config["mp0"], config["mp1"]] == [
+        "/tank/media,mountoptions=nodev;nosuid,mp=/srv/media,ro=1",
+        "/tank/it's; $(here),mp=/srv/a b",
+    ]
     assert raw_lines(node, 103) == ["lxc.autodev: 1", *RAW]
     assert config["hookscript"] == "local:snippets/hook.sh"
     assert node.owners == {"/tank/media": "1000:100033", "/tank/it's; $(here)": "100000:100000"}

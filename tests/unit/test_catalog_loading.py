@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog import resolve as declaring
-from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
+from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role, Volume
 from phoenix_worker.catalog.entry import Entry
 from phoenix_worker.catalog.loading import Catalog, CatalogError, Defaults, load, load_bytes
 from phoenix_worker.catalog.scripts import ScriptPlaces
@@ -112,6 +112,33 @@ def test_every_value_reaches_its_declaration(tmp_path: Path) -> None:
     assert declared.tags == ("Web", "db", "web")
     assert declared.description == "What it is for"
     assert declared.source == entry
+
+
+@pytest.mark.parametrize(
+    ("size", "gib"), [("512M", 0.5), ("8G", 8), ("2T", 2048), ("1.5G", 1.5), ("3145728K", 3), ("0.25T", 256)]
+)
+def test_a_volumes_size_may_have_any_unit(tmp_path: Path, size: str, gib: float) -> None:
+    volume = {"pool": "tank", "size": size, "mount_point": "/srv"}
+    assert loaded(tmp_path, {"103": template(volumes=[volume])})[103].volumes == (Volume("tank", gib, "/srv"),)
+
+
+def test_a_size_in_another_unit_is_the_same_size(tmp_path: Path) -> None:
+    volume = {"pool": "tank", "mount_point": "/srv"}
+    hashes = {
+        loaded(tmp_path, {"103": template(volumes=[volume | size])})[103].hash
+        for size in ({"size_gb": 8}, {"size": "8G"}, {"size": "8192M"})
+    }
+    assert len(hashes) == 1
+
+
+def test_how_mounts_are_mounted_reaches_the_declaration(tmp_path: Path) -> None:
+    how = {"read_only": True, "replicate": False, "mount_options": ["nodev", "noatime", "nodev"]}
+    volume = {"pool": "tank", "size_gb": 1, "mount_point": "/srv", **how, "backup": True, "quota": False}
+    mount = {"host_path": "/tank", "container_path": "/tank", **how, "shared": True, "acl": False}
+    declared = loaded(tmp_path, {"103": template(volumes=[volume], mount_points=[mount])})[103]
+    told = {"ro": "1", "replicate": "0", "mountoptions": "noatime;nodev"}
+    assert dict(declared.volumes[0].options) == told | {"backup": "1", "quota": "0"}
+    assert dict(declared.bind_mounts[0].options) == told | {"shared": "1", "acl": "0"}
 
 
 def test_defaults_fill_in_what_an_entry_leaves_open(tmp_path: Path) -> None:

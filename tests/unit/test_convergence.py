@@ -59,8 +59,21 @@ DECLARED_RULES = st.fixed_dictionaries(
         "comment": st.sampled_from(["", "web ", "ssh"]),
     },
 ).filter(lambda rule: "proto" in rule or "port" not in rule)
+MOUNT_OPTIONS = {
+    "read_only": st.booleans(),
+    "backup": st.booleans(),
+    "acl": st.booleans(),
+    "replicate": st.booleans(),
+    "mount_options": st.sampled_from([[], ["noatime"], ["nodev", "noatime"]]),
+}
+SIZED = st.one_of(
+    st.fixed_dictionaries({"size_gb": st.integers(1, 3)}),
+    st.fixed_dictionaries({"size": st.sampled_from(["512M", "1.5G", "2G", "2097152K"])}),
+)
 VOLUMES = st.lists(
-    st.fixed_dictionaries({"pool": STORAGES, "size_gb": st.integers(1, 3), "mount_point": PATHS}),
+    st.tuples(st.fixed_dictionaries({"pool": STORAGES, "mount_point": PATHS}, optional=MOUNT_OPTIONS), SIZED).map(
+        lambda parts: parts[0] | parts[1]
+    ),
     max_size=3,
     unique_by=lambda volume: re.sub("/+", "/", str(volume["mount_point"])).rstrip("/"),
 )
@@ -112,7 +125,10 @@ NET0 = st.fixed_dictionaries(
     },
 ).map(lambda parts: ",".join(f"{name}={value}" for name, value in parts.items()))
 SIZES = st.sampled_from(["1G", "512M", "2048M", "3G", "8G", "1T"])
-MOUNTS = st.tuples(STORAGES, PATHS, SIZES).map(lambda one: f"{one[0]}:vm-103-disk-9,mp={one[1]},size={one[2]}")
+OPTIONS = st.sampled_from(["", "ro=1,", "ro=0,", "backup=1,ro=1,", "mountoptions=noatime;nodev,", "acl=1,replicate=0,"])
+MOUNTS = st.tuples(STORAGES, PATHS, SIZES, OPTIONS).map(
+    lambda one: f"{one[0]}:vm-103-disk-9,{one[3]}mp={one[1]},size={one[2]}"
+)
 NEVER_MADE = st.tuples(STORAGES, PATHS).map(lambda one: f"{one[0]}:2,mp={one[1]}")
 RULES = st.lists(
     st.fixed_dictionaries(

@@ -48,17 +48,29 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "changes": [change.model_dump(mode="json") for change in changes.changes],
             "pending": list(changes.pending_when_running) if seen.running else [],
             "grow": changes.grow,
+            "after_growth": changes.put_before_growth != changes.put,
             "needs_rebuild": list(needs_rebuild(declaration, seen)),
             "warnings": [*_taken_over(verdict, seen), *what_stays(task, declaration, seen)],
         },
     )
-    if changes.unprotect:
-        with unprotected(task, declaration, seen, adopted=adopted) as free:
-            seen = with_surroundings(task.proxmox, declaration, free, new=made_just_now)
-            _carry_out(task, declaration, seen, adopted=adopted, new=made_just_now)
-    else:
-        _carry_out(task, declaration, seen, adopted=adopted, new=made_just_now)
+    _change(task, declaration, seen, adopted=adopted, new=made_just_now)
     return told
+
+
+def after_growth(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> None:
+    """Send what had to wait until disks were grown: how those are mounted."""
+    seen, verdict = look(task, declaration, adopt=adopted)
+    permit(may_write(verdict), verdict, f"configure CT {declaration.ctid}")
+    _change(task, declaration, with_surroundings(task.proxmox, declaration, seen), adopted=adopted, new=False)
+
+
+def _change(task: PhoenixTask, declaration: Declaration, seen: Observation, *, adopted: bool, new: bool) -> None:
+    if diff(declaration, seen).unprotect:
+        with unprotected(task, declaration, seen, adopted=adopted) as free:
+            seen = with_surroundings(task.proxmox, declaration, free, new=new)
+            _carry_out(task, declaration, seen, adopted=adopted, new=new)
+    else:
+        _carry_out(task, declaration, seen, adopted=adopted, new=new)
 
 
 def _carry_out(task: PhoenixTask, declaration: Declaration, seen: Observation, *, adopted: bool, new: bool) -> None:
@@ -67,9 +79,10 @@ def _carry_out(task: PhoenixTask, declaration: Declaration, seen: Observation, *
         seen = change_by_root(task, declaration, seen, changes.root, adopted=adopted)
         changes = diff(declaration, seen)
     change_surroundings(task.proxmox, declaration, seen, changes, new=new)
-    if changes.put or changes.delete:
+    put = changes.put_before_growth
+    if put or changes.delete:
         task.proxmox.configure(
-            declaration.node, declaration.ctid, changes=changes.put, delete=changes.delete, digest=seen.digest
+            declaration.node, declaration.ctid, changes=put, delete=changes.delete, digest=seen.digest
         )
 
 
@@ -81,7 +94,7 @@ def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:
         )
 
 
-def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: int) -> tuple[str, ...]:
+def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: float) -> tuple[str, ...]:
     """Grow a disk, `rootfs` or `mpN`, and wait for it. Warns of a file system that did not grow with it."""
     node, ctid = declaration.node, declaration.ctid
 

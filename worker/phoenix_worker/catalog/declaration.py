@@ -74,6 +74,8 @@ class BindMount:
     owner_uid: int | None = None
     """As the container sees it, like `owner_gid`."""
     owner_gid: int | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    """How it is mounted, as Proxmox names and spells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,10 @@ class Volume:
     """A volume of its own besides the root disk."""
 
     storage: str
-    size_gb: int
+    size_gb: float
     mount_point: str
+    options: tuple[tuple[str, str], ...] = ()
+    """How it is mounted, as Proxmox names and spells it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,14 +29,13 @@ from phoenix_worker.catalog.fields import (
     Tag,
 )
 from phoenix_worker.catalog.findings import Refusal, plain, shown
+from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.option_fields import Arch, CpuLimit, Domains, HookScript, OsType, TimeZone
 from phoenix_worker.catalog.sections import (
     Firewall,
     HealthCheck,
-    MountPoint,
     NetworkConfig,
     Section,
-    Volume,
 )
 
 DATA_KEYS = {
@@ -245,7 +244,7 @@ def _refusal(ctid: int, detail: ErrorDetails, raw: Mapping[str, Any]) -> Refusal
     predicate, remedy = _STANDARD.get(detail["type"], _OTHERWISE)
     words = {"key": key, "message": detail["msg"], **detail.get("ctx", {})}
     value = detail["input"]
-    subject = key if isinstance(value, dict | list) else f"{key} {shown(value)}"
+    subject = key if isinstance(value, dict | list) or detail["type"] == "missing" else f"{key} {shown(value)}"
     as_told = old_forms.remedy(detail["loc"], raw) if detail["loc"][0] in raw else None
     return Refusal(ctid, f"{subject} {predicate.format(**words)}.", as_told or remedy.format(**words))
 

@@ -6,7 +6,8 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck, MountPoint, NetworkConfig, Volume
+from phoenix_worker.catalog.mount_sections import MountPoint, Volume
+from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck, NetworkConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,10 @@ SECTIONS: Mapping[str, type[Section]] = {
 }
 """The objects inside an entry, by where they are."""
 
+_MOUNTED = {
+    **dict.fromkeys(("ro", "readonly", "read-only"), "read_only"),
+    **dict.fromkeys(("mountoptions", "options", "mount_opts"), "mount_options"),
+}
 _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
     NetworkConfig: {
         **dict.fromkeys(("tag", "vlan_id", "vlan_tag"), "vlan"),
@@ -58,15 +63,16 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         ),
         **dict.fromkeys(("uid", "owner", "user"), "owner_uid"),
         **dict.fromkeys(("gid", "group"), "owner_gid"),
+        **_MOUNTED,
     },
     Volume: {
         **dict.fromkeys(("storage", "storage_pool", "datastore"), "pool"),
-        **dict.fromkeys(("size", "size_in_gb"), "size_gb"),
+        "size_in_gb": "size_gb",
+        **_MOUNTED,
         **dict.fromkeys(("mp", "path", "container_path", "target", "mountpoint"), "mount_point"),
     },
 }
 _MAC = ("hwaddr", "mac", "mac_address", "macaddr")
-_WRITABLE = "Leave the whole mount out: it would be writable.", "Remove it: it is writable."
 _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
     NetworkConfig: {
         **dict.fromkeys(_MAC, ('Write "mac_address": {value} beside network_config, and remove it here.',) * 2),
@@ -91,7 +97,6 @@ _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
         ),
         "macro": ("Write proto and port in its place; without them the rule is for everything.",) * 2,
     },
-    **dict.fromkeys((MountPoint, Volume), dict.fromkeys(("ro", "read_only", "readonly"), _WRITABLE)),
 }
 """What to do about a key for which the section has no other, when it is on and when it is off."""
 _OFF = (False, 0, "0", "false", "no", "off")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog import sections
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
-_LATER = (("log", None),)
+_LATER = (("log", None), ("options", ()))
 _WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "hash")
 
 
@@ -103,7 +103,7 @@ def _declare(
         storage=entry.storage_pool if cloned else entry.storage_pool or defaults.storage,
         disk_gb=entry.storage_size_gb,
         stays_with_volumes=stays_with_volumes,
-        volumes=tuple(Volume(one.pool, one.size_gb, one.mount_point) for one in entry.all_volumes),
+        volumes=tuple(Volume(one.pool, one.gib, one.mount_point, one.in_proxmox) for one in entry.all_volumes),
         memory_mb=entry.memory_mb,
         swap_mb=entry.swap_mb,
         cores=entry.cores,

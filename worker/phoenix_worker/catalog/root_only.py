@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
-    from phoenix_worker.catalog.sections import MountPoint
+    from phoenix_worker.catalog.mount_sections import MountPoint
 
 PROFILE = "lxc.apparmor.profile"
 _LISTS = frozenset({"lxc.cap.keep", "lxc.cap.drop"})
@@ -104,4 +104,4 @@ def _devices(entry: Entry) -> tuple[str, ...]:
 
 def _bind_mount(declared: MountPoint) -> BindMount:
     paths = plain_path(declared.host_path), plain_path(declared.container_path)
-    return BindMount(*paths, declared.owner_uid, declared.owner_gid)
+    return BindMount(*paths, declared.owner_uid, declared.owner_gid, declared.in_proxmox)

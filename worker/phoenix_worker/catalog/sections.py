@@ -7,15 +7,11 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from phoenix_worker.catalog.fields import (
-    AbsolutePath,
     Host,
-    HostPath,
     Hosts,
     InterfaceName,
     Ip,
     Ip6,
-    StorageId,
-    VolumePath,
     refused,
 )
 from phoenix_worker.catalog.firewall_grammar import Comment, FirewallAddresses, FirewallPorts, Protocol, check_rule
@@ -76,32 +72,6 @@ def _check_gateway(address: str | None, gateway: str | None, version: int) -> No
         raise refused(f"has the gateway {gateway}, which is outside its network {interface.network}", remedy)
     if hop == interface.ip:
         raise refused(f"has its own address {gateway} as its gateway", "Write the router's address.")
-
-
-class MountPoint(Section):
-    """A bind mount of a directory of the node."""
-
-    host_path: HostPath
-    """Directory of the node, without `=`; it is made if there is none."""
-    container_path: AbsolutePath
-    """Where it is in the container."""
-    owner_uid: int | None = Field(default=None, ge=0)
-    """User, as the container counts, who owns it."""
-    owner_gid: int | None = Field(default=None, ge=0)
-    """Group, as the container counts, that owns it."""
-
-
-class Volume(Section):
-    """A volume of its own, mounted in the container."""
-
-    name: str | None = None
-    """For people: Proxmox names the volume itself."""
-    pool: StorageId
-    """Storage that it lies on."""
-    size_gb: int = Field(ge=1)
-    """Size in GiB. It grows; it never shrinks."""
-    mount_point: VolumePath
-    """Where it is in the container."""
 
 
 class FirewallRule(Section):

@@ -144,7 +144,7 @@ class ProxmoxApi(Offers, Surroundings, TaskLists):
             params["digest"] = digest
         self.call(request, **params)
 
-    def resize(self, node: str, ctid: int, *, disk: str, size_gb: int) -> str:
+    def resize(self, node: str, ctid: int, *, disk: str, size_gb: float) -> str:
         """Grow a disk by `PUT …/resize`. Its task ends `OK` although growing the file system may have failed."""
         request = Request(
             "PUT",

@@ -30,7 +30,7 @@ from phoenix_producer.contract import (
     Failure,
 )
 from phoenix_worker.actions import recover
-from phoenix_worker.actions.configure import converge, grow
+from phoenix_worker.actions.configure import after_growth, converge, grow
 from phoenix_worker.actions.feasibility import refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, refuse_if_taken, survey, template_there
 from phoenix_worker.actions.make import Sending, make, make_clone
@@ -139,6 +139,8 @@ def configure(
     warnings = list(done["warnings"])
     for disk, size_gb in done["grow"].items():
         warnings += grow(self, declaration, disk, size_gb)
+    if done.get("after_growth"):
+        self.once("after-growth", lambda: after_growth(self, declaration, adopted=adopted))
     told = {kind: done[kind] for kind in ("changes", "pending", "needs_rebuild")} | {"warnings": warnings}
     return self.step(StepName.CONFIGURE, ctid, done["at"], **told)
 

@@ -40,7 +40,7 @@ class Changes:
 
     put: dict[str, str]
     delete: tuple[str, ...] = ()
-    grow: dict[str, int] = field(default_factory=dict)
+    grow: dict[str, float] = field(default_factory=dict)
     """The size in GiB that each disk, `rootfs` or `mpN`, grows to."""
     changes: tuple[Change, ...] = ()
     """For the result. Our own bookkeeping in the notes is not in it."""
@@ -52,6 +52,8 @@ class Changes:
     """The pool that it has to join."""
     root: RootChanges = field(default_factory=RootChanges)
     """What only root on the node can do; it comes first, and the rest is as if it were done."""
+    at_next_start: tuple[str, ...] = ()
+    """Keys that a running container takes only at its next start although it takes them at once when they are new."""
     unprotect: bool = False
     """Whether protection that is ours to switch is in the way, and has to go until the rest is done."""
 
@@ -62,7 +64,13 @@ class Changes:
     @property
     def pending_when_running(self) -> tuple[str, ...]:
         """The keys that a running container takes only at its next start."""
-        return (*self.root.pending_when_running, *(key for key in (*self.put, *self.delete) if not hot(key)))
+        later = (key for key in (*self.put, *self.delete) if not hot(key))
+        return (*self.root.pending_when_running, *later, *self.at_next_start)
+
+    @property
+    def put_before_growth(self) -> dict[str, str]:
+        """What is sent before disks grow: of one that grows all is sent afterwards, since its size is sent with it."""
+        return {key: value for key, value in self.put.items() if key not in self.grow}
 
 
 def hot(key: str) -> bool:
@@ -116,6 +124,8 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     put = {key: value for key, value in wanted.items() if not _same(key, value, present.get(key))}
     put |= tag_change(declaration.tags, present.get("tags", ""), case_sensitive=observation.tags_keep_case)
     put |= volumes.new_volumes(declaration, present)
+    remounted = volumes.remounted(declaration.volumes, present)
+    put |= remounted
     notes = _notes(declaration, observation)
     seal_put, seal_delete = _seal_repair(declaration, observation)
     grow = _growth(declaration, observation)
@@ -138,7 +148,10 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
         firewall_on=firewall.switch(declaration.firewall, observation.firewall),
         pool=joins,
         root=root,
-        unprotect=options.in_the_way(declaration, present, (*put, *root.put, *root.delete), fresh=fresh),
+        at_next_start=tuple(remounted),
+        unprotect=options.in_the_way(
+            declaration, present, (*(put.keys() - grow.keys()), *root.put, *root.delete), fresh=fresh
+        ),
     )
 
 
@@ -248,7 +261,7 @@ def _notes(declaration: Declaration, observation: Observation) -> str | None:
     return write_marker(wanted, owners)
 
 
-def _growth(declaration: Declaration, observation: Observation) -> dict[str, int]:
+def _growth(declaration: Declaration, observation: Observation) -> dict[str, float]:
     """Grow only: a bigger disk is left alone, and the disks of a template cannot be resized.
 
     A template's flag without a base volume is taken away before anything grows.
@@ -258,7 +271,7 @@ def _growth(declaration: Declaration, observation: Observation) -> dict[str, int
     size = property_string.size_gib(
         property_string.parse(observation.config.get("rootfs", ""), "volume").get("size", "")
     )
-    root = {}
+    root: dict[str, float] = {}
     if declaration.disk_gb is not None and size is not None and size < declaration.disk_gb:
         root["rootfs"] = declaration.disk_gb
     return root | volumes.growing(declaration.volumes, observation.config)

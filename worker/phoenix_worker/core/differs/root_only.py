@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
 from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, UNPRIVILEGED, IdMaps
-from phoenix_worker.core.differs import mount_order, raw_lines
+from phoenix_worker.core.differs import mount_options, mount_order, raw_lines
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.errors import PermanentError
 
@@ -165,11 +165,16 @@ def _mounts(declaration: Declaration, config: Mapping[str, str]) -> dict[str, st
     for mount in declaration.bind_mounts:
         key, parts = there.get(mount.container_path, ("", {}))
         if not key and mount.container_path in free:
-            put[free[mount.container_path]] = f"{mount.host_path},mp={mount.container_path}"
-        elif key and parts["volume"].startswith("/") and mount_order.normal_path(parts["volume"]) != mount.host_path:
-            rest = property_string.render({name: value for name, value in parts.items() if name != "volume"}, "mp")
-            put[key] = f"{mount.host_path},{rest}"
+            parts = mount_options.with_options(mount.options, {"mp": mount.container_path})
+            put[free[mount.container_path]] = mount_options.rendered(mount.host_path, parts)
+        elif key and parts["volume"].startswith("/") and _mounted_otherwise(mount, parts):
+            put[key] = mount_options.rendered(mount.host_path, mount_options.with_options(mount.options, parts))
     return put
+
+
+def _mounted_otherwise(mount: BindMount, parts: Mapping[str, str]) -> bool:
+    moved = mount_order.normal_path(parts["volume"]) != mount.host_path
+    return moved or mount_options.differ(mount.options, parts)
 
 
 def _mount_points(config: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -130,7 +130,7 @@ class Proxmox(Protocol):
     ) -> None:
         """Change the configuration in one request; refused when `digest` is no longer the configuration's."""
 
-    def resize(self, node: str, ctid: int, *, disk: str, size_gb: int) -> str:
+    def resize(self, node: str, ctid: int, *, disk: str, size_gb: float) -> str:
         """Grow a disk to `size_gb` GiB; returns the UPID."""
 
     def start(self, node: str, ctid: int) -> str | None:

@@ -183,7 +183,8 @@ def _firewall(declared: Firewall) -> str:
 
 def _actions(changes: Changes) -> Iterator[plans.Action]:
     for change in changes.changes:
-        kind = "grow" if change.key in changes.grow and change.old is not None else "change"
+        grown = f"{changes.grow[change.key]}G" if change.key in changes.grow else None
+        kind = "grow" if change.new == grown and change.old is not None else "change"
         yield plans.Action(kind=kind, key=change.key, old=change.old, new=change.new)
 
 
