@@ -36,6 +36,7 @@ class RootNode(SshNode):
         self._do_there = simulator.do
         self.slash = directory / "slash"
         self.door = ["--ctids", "100-999", "--directories", "/tank", "--hookscripts", "local:snippets/*"]
+        self.door += ["--devices", "/dev/nvidia*,/dev/dri/*"]
         """The arguments of the forced command."""
         self.read: Callable[[int], None] = lambda _: None
         """Called with the CTID when a configuration file was read."""

@@ -318,6 +318,8 @@ def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> Non
         hashed(health_check={"command": "true"}),
         hashed(enable_lifecycle_snapshots=True),
         hashed(protection=True),
+        hashed(devices=[{"path": "/dev/kvm"}]),
+        hashed(devices=[{"path": "/dev/kvm", "uid": 0}]),
         hashed(protection=False),
         hashed(hookscript="local:snippets/hook.sh"),
         hashed(boot_down_delay=1),

@@ -106,6 +106,12 @@ SAID: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
     ),
     (rest("volumes", VOLUME | {"keepattrs": [1]}), "volumes[0].keepattrs is", "Remove it.", rest("volumes", VOLUME)),
     (
+        rest("devices", {"path": "/dev/kvm", "deny-write": True}),
+        "devices[0].deny-write true",
+        "deny_write was probably meant: write that.",
+        rest("devices", {"path": "/dev/kvm", "deny_write": True}),
+    ),
+    (
         {"health_check": {"command": "true", "intervall": 2}},
         "health_check.intervall 2",
         "interval was probably meant",
@@ -134,6 +140,7 @@ def test_an_unknown_key_is_refused_in_every_section(tmp_path: Path, where: str) 
         "firewall.rules": ACCEPT,
         "health_check": {"command": "true"},
         "mount_points": MOUNT,
+        "devices": {"path": "/dev/kvm"},
     }.get(where, VOLUME)
     value = whole | {"xyzzy": 1}
     keys = {kind: {inner: [value]}} if inner else rest(kind, value)

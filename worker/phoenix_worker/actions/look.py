@@ -57,7 +57,9 @@ def takes_effect_later(declaration: Declaration) -> bool:
     """Return whether something is declared that a running container takes only at its next start."""
     by_root = declaration.root_features or declaration.devices is not None or declaration.bind_mounts
     by_api = declaration.features or PENDING & dict(declaration.options).keys()
-    return bool(by_api or by_root or (declaration.network and declaration.network.nameservers))
+    return bool(
+        by_api or by_root or declaration.device_nodes or (declaration.network and declaration.network.nameservers)
+    )
 
 
 def look(

@@ -79,6 +79,15 @@ class BindMount:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceNode:
+    """A device of the node, seen in the container at the same path."""
+
+    path: str
+    options: tuple[tuple[str, str], ...] = ()
+    """Whose it is there and what may be done with it, as Proxmox names and spells it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Volume:
     """A volume of its own besides the root disk."""
 
@@ -185,10 +194,12 @@ class Declaration:
     """Proxmox features that the API token may set, such as `nesting=1`."""
     firewall: Firewall | None = None
     root_features: tuple[str, ...] = ()
-    """The other Proxmox features. Like the four that follow, only root on the node may set them."""
+    """The other Proxmox features. Like the five that follow, only root on the node may set them."""
     hookscript: str | None = None
     devices: tuple[str, ...] | None = None
     """Paths of the GPUs and their control devices; empty when it is declared that there are none."""
+    device_nodes: tuple[DeviceNode, ...] = ()
+    """The other devices."""
     bind_mounts: tuple[BindMount, ...] = ()
     raw_lines: tuple[tuple[str, str], ...] = ()
     """Key and value of each raw `lxc.` line, in order."""
@@ -206,6 +217,8 @@ class Declaration:
     """`key: why` of each declared key whose effect this version does not have."""
     needs_shell: tuple[str, ...] = ()
     """The declared keys whose effect needs shell access to the node."""
+    needs_version: tuple[tuple[str, tuple[int, int]], ...] = ()
+    """The declared keys that an older Proxmox does not have, each with the version that does."""
     source: Mapping[str, Any] = field(default_factory=dict)
     """The entry as it stands in the file."""
     script_json: str = ""

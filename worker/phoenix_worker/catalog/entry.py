@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from phoenix_worker.catalog import likely_keys, old_forms
+from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.fields import (
     CtidField,
     Description,
@@ -123,6 +124,8 @@ class Entry(Section):
     """Raw lines `lxc.idmap`, such as `u 0 100000 65536`. They need shell access."""
     gpu_assignment: Gpus = "none"
     """NVIDIA GPUs that are passed through: `none`, `0` or `0,1`. They need shell access."""
+    devices: list[Device] = Field(default_factory=list)
+    """Devices of the node, besides those of `gpu_assignment`. They need shell access; Proxmox 8.2 or newer."""
     mount_points: list[MountPoint] = Field(default_factory=list)
     """Bind mounts of directories of the node. They need shell access; not on templates."""
     zfs_volumes: list[Volume] = Field(default_factory=list)
@@ -199,7 +202,7 @@ def parse_entry(ctid: int, raw: Any) -> tuple[ParsedEntry | None, list[Refusal]]
             _leave_out(right, str(key), *inner)
 
 
-_BY_ITEM = ("dependencies", "mount_points", "volumes", "zfs_volumes")
+_BY_ITEM = ("dependencies", "devices", "mount_points", "volumes", "zfs_volumes")
 """Lists whose right items are looked at without the wrong ones."""
 _STAND_IN = {"name": "ct", "bridge": "vmbr0"}
 """Taken for what has to be there, so that the rest can be looked at. Nothing is made of it."""

@@ -82,7 +82,7 @@ _LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find 
 _NUMBERED = {
     "net": "Remove it: there is one interface, network_config. On the node: pct set {ctid} --{key} …",
     "mp": "Write it in volumes or in mount_points, and remove it.",
-    "dev": "Write GPUs in gpu_assignment, and remove it. Others, on the node: pct set {ctid} --{key} …",
+    "dev": "Write it in devices, or a GPU in gpu_assignment, and remove it.",
     "unused": "Remove it: Proxmox decides it.",
 }
 

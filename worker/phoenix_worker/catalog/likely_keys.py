@@ -6,6 +6,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck, NetworkConfig
 
@@ -19,6 +20,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "firewall": Firewall,
     "firewall.rules": FirewallRule,
     "health_check": HealthCheck,
+    "devices": Device,
     "mount_points": MountPoint,
     "zfs_volumes": Volume,
     "volumes": Volume,
@@ -55,6 +57,13 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("cmd", "test", "exec"), "command"),
         **dict.fromkeys(("retry", "attempts", "tries"), "retries"),
         **dict.fromkeys(("period", "delay", "wait"), "interval"),
+    },
+    Device: {
+        **dict.fromkeys(("device", "dev", "host_path", "source", "name"), "path"),
+        **dict.fromkeys(("user", "owner", "owner_uid"), "uid"),
+        **dict.fromkeys(("group", "owner_gid"), "gid"),
+        **dict.fromkeys(("permissions", "perm"), "mode"),
+        **dict.fromkeys(("deny-write", "ro", "read_only", "readonly"), "deny_write"),
     },
     MountPoint: {
         **dict.fromkeys(("host", "source", "src", "volume", "from"), "host_path"),

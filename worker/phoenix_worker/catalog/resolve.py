@@ -13,6 +13,7 @@ from phoenix_worker.catalog.refusals import template_chain, templates, unprivile
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
 from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, inside, inside_keys, json_at, short_hash
 from phoenix_worker.catalog.unapplied import not_applied
+from phoenix_worker.catalog.versions import needs_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
 _LATER = (("log", None), ("options", ()))
-_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "hash")
+_WITHOUT_EFFECT = ("not_applied", "needs_shell", "needs_version", "source", "script_json", "hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ def _declare(
         pool=entry.pool,
         dependencies=tuple(dict.fromkeys(entry.dependencies)),
         not_applied=not_applied(entry),
+        needs_version=tuple(needs_version(entry)),
         source=parsed.raw,
         **root_only(parsed, unprivileged=not privileged),
         **inside(parsed, defaults.scripts, surroundings, template=template),

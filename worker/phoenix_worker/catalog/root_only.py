@@ -6,7 +6,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, BindMount
+from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, BindMount, DeviceNode
 from phoenix_worker.catalog.fields import parse_lxc_option
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def root_only(parsed: ParsedEntry, *, unprivileged: bool) -> dict[str, Any]:
     return {
         "root_features": _features(entry, unprivileged=unprivileged),
         "devices": _devices(entry) if parsed.declares("gpu_assignment") else None,
+        "device_nodes": tuple(DeviceNode(device.path, device.in_proxmox) for device in entry.devices),
         "bind_mounts": tuple(map(_bind_mount, entry.mount_points)),
         "raw_lines": tuple(dict.fromkeys(line for _, line in raw_lines(entry) if known(line[0]))),
     }
@@ -61,6 +62,8 @@ def root_only_keys(parsed: ParsedEntry, *, unprivileged: bool, inherits_gpus: bo
         yield "hookscript"
     if entry.gpu_assignment != "none" or (inherits_gpus and parsed.declares("gpu_assignment")):
         yield "gpu_assignment"
+    if entry.devices:
+        yield "devices"
     if entry.mount_points:
         yield "mount_points"
     yield from dict.fromkeys(key for key, line in raw_lines(entry) if known(line[0]))

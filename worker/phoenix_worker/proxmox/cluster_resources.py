@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.model import property_string
@@ -17,6 +18,12 @@ class Offers:
     """Base of the API."""
 
     _connection: Connection
+
+    def version(self) -> tuple[int, int]:
+        """Ask `GET /version`, which everybody may."""
+        told = str(self._connection.call(Request("GET", "version", "ask Proxmox for its version"))["version"])
+        major, minor, *_ = (*re.findall(r"[0-9]+", told), "0", "0")
+        return int(major), int(minor)
 
     def storages(self) -> dict[str, Storage]:
         """Ask `GET /storage`: the configuration, which wakes no storage up."""

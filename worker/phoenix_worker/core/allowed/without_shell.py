@@ -15,6 +15,7 @@ _LEFT_OUT: dict[str, Any] = {
     "needs_shell": (),
     "root_features": (),
     "devices": None,
+    "device_nodes": (),
     "bind_mounts": (),
     "raw_lines": (),
     "hookscript": None,

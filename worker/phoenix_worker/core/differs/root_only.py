@@ -1,6 +1,6 @@
 """What differs of what only root on the node may set. `pct set` takes one part of it, the rest are raw lines.
 
-What is declared is ours, and nothing else is taken away: a feature by its name, a GPU's devices by their paths, a bind
+What is declared is ours, and nothing else is taken away: a feature by its name, a device by its path, a bind
 mount by its place in the container, raw lines by their key.
 """
 
@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
-from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, UNPRIVILEGED, IdMaps
-from phoenix_worker.core.differs import mount_options, mount_order, raw_lines
+from phoenix_worker.catalog.declaration import UNPRIVILEGED, IdMaps
+from phoenix_worker.core.differs import devices, mount_options, mount_order, raw_lines
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.errors import PermanentError
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
 
 _HOOKSCRIPT = "hookscript"
-_GPU = re.compile(r"/dev/nvidia\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +59,8 @@ def root_diff(declaration: Declaration, observation: Observation) -> RootChanges
     """
     config = observation.config
     put = _features(declaration, config)
-    gone = _unwanted_devices(declaration, config)
-    put |= _devices(declaration, config)
+    gone = devices.unwanted(declaration, config)
+    put |= devices.changed(declaration, config)
     mounts = _mounts(declaration, config)
     put |= mounts
     put |= _hookscript(declaration, config)
@@ -136,28 +134,6 @@ def _kinds(value: str) -> frozenset[str]:
     return frozenset(value.split(";"))
 
 
-def _device_paths(config: Mapping[str, str]) -> dict[str, str]:
-    keys = (key for key in config if re.fullmatch(r"dev\d+", key))
-    return {key: property_string.parse(config[key], "path").get("path", "") for key in keys}
-
-
-def _unwanted_devices(declaration: Declaration, config: Mapping[str, str]) -> tuple[str, ...]:
-    if declaration.devices is None:
-        return ()
-    ours = (
-        (key, path)
-        for key, path in _device_paths(config).items()
-        if _GPU.fullmatch(path) or path in GPU_CONTROL_DEVICES
-    )
-    return tuple(key for key, path in ours if path not in declaration.devices)
-
-
-def _devices(declaration: Declaration, config: Mapping[str, str]) -> dict[str, str]:
-    there = _device_paths(config).values()
-    missing = [path for path in declaration.devices or () if path not in there]
-    return dict(zip(_free("dev", config), missing, strict=False))
-
-
 def _mounts(declaration: Declaration, config: Mapping[str, str]) -> dict[str, str]:
     there = {mount_order.normal_path(parts.get("mp", "")): (key, parts) for key, parts in _mount_points(config).items()}
     free = mount_order.numbers(declaration, config)
@@ -179,10 +155,6 @@ def _mounted_otherwise(mount: BindMount, parts: Mapping[str, str]) -> bool:
 
 def _mount_points(config: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {key: property_string.parse(config[key], "volume") for key in config if re.fullmatch(r"mp\d+", key)}
-
-
-def _free(kind: str, config: Mapping[str, str]) -> Iterator[str]:
-    return (key for key in map(f"{kind}{{}}".format, count()) if key not in config)
 
 
 def _directories(declaration: Declaration, observation: Observation) -> Iterator[HostDirectory]:
