@@ -59,17 +59,11 @@ SEVERAL = {
     "key_proxmox_name": ("memory is a name of", "onboot is a name of", "hostname is a name of"),
     "p2-silent-keys": (
         'devices[0] "/dev/dri/renderD128" is not an object',
+        "password is not the name of a place",
         *(
             f"{key} is a name of Proxmox's own"
             for key in (
-                *(
-                    "ssh_public_keys",
-                    "password",
-                    "searchdomain",
-                    "cpulimit",
-                    "cpuunits",
-                    "net1",
-                ),
+                *("searchdomain", "cpulimit", "cpuunits", "net1"),
                 *("onboot", "startup", "memory", "swap", "rootfs", "hostname"),
             )
         ),

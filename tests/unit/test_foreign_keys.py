@@ -55,9 +55,11 @@ RENAMED: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ({"dev0": "/dev/net/tun"}, "Write it in devices,", {"devices": [{"path": "/dev/net/tun"}]}),
     ({"lxc.cap.keep": "x"}, "Write its lines in lxc_options, and remove it.", {"lxc_options": ["lxc.cap.keep=x"]}),
     ({"debug": True}, "Remove it. On the node: pct set 103 --debug …", {}),
-    ({"ssh-public-keys": "ssh-ed25519 AAAA me"}, "/root/.ssh/authorized_keys", {}),
-    ({"ssh_public_keys": ["ssh-ed25519 AAAA me"]}, "/root/.ssh/authorized_keys", {}),
-    ({"password": "hunter2"}, "Remove it, and set it in a feature script.", {}),
+    (
+        {"ssh-public-keys": "ssh-ed25519 AAAA me"},
+        'Write "ssh_public_keys": ["ssh-ed25519 AAAA me"] in its place.',
+        {"ssh_public_keys": ["ssh-ed25519 AAAA me"]},
+    ),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.actions.secrets import see_secrets
 from phoenix_worker.core.allowed import grants
 from phoenix_worker.core.allowed.versions import needing, too_old
 from phoenix_worker.core.planned.feasibility import Origin, cannot_change, cannot_work, needs_of_change
@@ -28,6 +29,7 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
     chain = [declaration, *(catalog[ctid] for ctid in catalog.templates_of(declaration.ctid))]
     for one in chain:
         refuse_too_old(task, one)
+    see_secrets(task, chain)
     if not any(_problem(task, chain[place:]) for place in range(len(chain))):
         return
     task.offering.forget()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import ENSURE
 from phoenix_worker.actions import recover
+from phoenix_worker.actions.secrets import read_secret
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.os_templates import available, file_name
 
 if TYPE_CHECKING:
     from phoenix_producer.contract import EnsureRequest, RebuildRequest
     from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.ports import CreateOrder
 
 
@@ -100,3 +103,9 @@ def have_os_template(task: PhoenixTask, order: CreateOrder) -> None:
 
     posted = task.once("download", download, upid=recover.upid_of)
     task.wait_until_done("download", posted, f"download {volume} to {node}", kind=f"download {node} {volume}")
+
+
+def with_secrets(task: PhoenixTask, declaration: Declaration, order: CreateOrder) -> CreateOrder:
+    """Return the order with what it must not show: root's password, read just before it is sent."""
+    secret = next((script.secret for script in declaration.access if script.secret is not None), None)
+    return order if secret is None else replace(order, secrets={"password": read_secret(task, declaration, secret)})

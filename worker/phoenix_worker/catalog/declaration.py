@@ -121,8 +121,16 @@ class Firewall:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a worker finds a secret: an environment variable, or a file."""
+
+    env: str | None = None
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
-    """A feature script, or the application script."""
+    """A feature script, the application script, or one of our own for what lets somebody log in."""
 
     name: str
     file: str
@@ -136,6 +144,10 @@ class Script:
     """Seconds; None leaves it to the settings."""
     again: bool = False
     """Whether it is wanted to run although it did."""
+    given: str | None = field(default=None, repr=False)
+    """What it is given in the place of the container's JSON."""
+    secret: Secret | None = None
+    """What it is given is this secret, which is read when it is started."""
 
     @property
     def missing(self) -> bool:
@@ -205,6 +217,8 @@ class Declaration:
     """Key and value of each raw `lxc.` line, in order."""
     scripts: tuple[Script, ...] = ()
     """What is run in it, or on the node for it, in this order."""
+    access: tuple[Script, ...] = ()
+    """What lets somebody log in. It is among the scripts too, as far as they are in reach."""
     health_check: HealthCheck | None = None
     snapshots: bool = False
     """Whether it is kept as it was before the scripts, and as it was when it was well."""

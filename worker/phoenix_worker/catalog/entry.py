@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from phoenix_worker.catalog import likely_keys, old_forms
+from phoenix_worker.catalog.access_sections import NAME_A_PLACE, Password, SshKeys
 from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.fields import (
     CtidField,
@@ -134,6 +135,14 @@ class Entry(Section):
     """Volumes besides the root disk, known by where they are mounted. They are made and grown, never removed."""
     firewall: Firewall | None = None
     """The firewall of the container."""
+    ssh_public_keys: SshKeys | None = None
+    """Root's public SSH keys: a list, or the name of a file beside the catalog. A new container from an OS template is
+    created with them; in clones, and after changes, they need shell access. Keys that others put there stay.
+    """
+    password: Password | None = None
+    """Root's password, which the catalog only names: `{"env": NAME}` or `{"file": PATH}` of the worker. As
+    `ssh_public_keys`; it is set again when it is found elsewhere, or by `--rerun password`.
+    """
     features: list[ScriptName] = Field(default_factory=list)
     """Feature scripts, in their order. They need shell access."""
     application_script: PathText | None = None
@@ -237,11 +246,15 @@ _STANDARD = {
     "string_too_long": ("is longer than {max_length} characters", "Shorten it."),
     "catalog": ("{predicate}", "{remedy}"),
 }
+_PLACE = "the name of a place where a worker finds it"
+"""What a password has to be. Whatever is wrong with it, it is not quoted: it may be the password itself."""
 _OTHERWISE = ("cannot be read: {message}", "Correct it.")
 
 
 def _refusal(ctid: int, detail: ErrorDetails, raw: Mapping[str, Any]) -> Refusal:
     key = _spelled(detail["loc"])
+    if detail["loc"][0] == "password":
+        return Refusal(ctid, f"{key} is not {_PLACE}.", NAME_A_PLACE)
     if detail["type"] == "extra_forbidden":
         return _unknown(ctid, detail["loc"], raw)
     predicate, remedy = _STANDARD.get(detail["type"], _OTHERWISE)

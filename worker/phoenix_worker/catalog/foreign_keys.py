@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog.access_sections import is_public_key
 from phoenix_worker.catalog.entry import DATA_KEYS, OLD_KEYS, Entry
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
 
@@ -39,6 +40,11 @@ def _flag(value: Any) -> dict[str, Any] | None:
     return None if read is None else {"": read}
 
 
+def _keys(value: Any) -> dict[str, Any] | None:
+    lines = [" ".join(line.split()) for line in value.splitlines()] if isinstance(value, str) else []
+    return {"": [line for line in lines if line]} if lines and all(map(is_public_key, filter(None, lines))) else None
+
+
 def _startup(value: Any) -> dict[str, Any] | None:
     names = {"order": "boot_order", "up": "boot_delay", "down": "boot_down_delay"}
     pairs = re.findall(r"(order|up|down)=([0-9]{1,9})(?=,|$)", value) if isinstance(value, str) else []
@@ -62,6 +68,7 @@ _RENAMED: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | N
     "cpulimit": (("cpu_limit",), _decimal),
     "cpuunits": (("cpu_units",), _number),
     "ostype": (("os_type",), _same),
+    "ssh_public_keys": (("ssh_public_keys",), _keys),
     "ostemplate": (("template",), _same),
     "rootfs": (("storage_pool", "storage_size_gb"), _rootfs),
 }
@@ -72,8 +79,6 @@ _ELSEWHERE = {
     "net0": "Write network_config, and remove it.",
     "lxc": "Write its lines in lxc_options, and remove it.",
     **dict.fromkeys(("lock", "parent", "snaptime", "digest", "vmid"), "Remove it: Proxmox decides it."),
-    "password": "Remove it, and set it in a feature script.",
-    "ssh_public_keys": "Remove it, and write the keys to /root/.ssh/authorized_keys in a feature script.",
 }
 _ON_NODE = ("debug", "entrypoint", "env")
 SECOND_NETWORK = "secondary_network_config"
@@ -126,6 +131,8 @@ def for_scripts(entries: Entries) -> dict[str, tuple[int, ...]]:
 def is_proxmox_own(key: str) -> bool:
     """Return whether a key is the name of an option of Proxmox, or of a parameter with which it makes containers."""
     name = _plain_name(key)
+    if key in _OURS:
+        return False
     return name in {*_RENAMED, *_ELSEWHERE, *_ON_NODE} or _kind(name) in _NUMBERED or name.startswith("lxc.")
 
 

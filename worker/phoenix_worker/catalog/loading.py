@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog.access import key_file, refuse_access
 from phoenix_worker.catalog.advice import (
     advise_firewalls,
     advise_origins,
@@ -113,6 +114,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     warnings = [*_advice(entries)]
     files = _read_scripts(folder, entries, defaults.scripts)
     contents = {name: one.content for name, one in files.items() if one.content is not None}
+    refusals += refuse_access(entries, contents)
     scripts = missing_scripts(entries, contents, defaults.scripts)
     if require_scripts:
         refusals += (Refusal(*words) for words in scripts)
@@ -171,7 +173,9 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
 
 
 def _files(parsed: ParsedEntry, places: ScriptPlaces) -> Iterable[str]:
-    return () if places.on_node else script_files(parsed.entry, places).values()
+    keys = key_file(parsed.entry)
+    scripts = () if places.on_node else script_files(parsed.entry, places).values()
+    return scripts if keys is None else (keys, *scripts)
 
 
 def _read_scripts(folder: Path, entries: Mapping[int, ParsedEntry], places: ScriptPlaces) -> dict[str, FileRead]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import graphlib
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog.access import key_file
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
 from phoenix_worker.catalog.scripts import script_files
 
@@ -90,11 +91,12 @@ def advise_linked_clones(entries: Entries) -> Iterator[Advice]:
 def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlaces) -> Iterator[tuple[int, str, str]]:
     """List CTID, problem and remedy of each entry that lacks scripts which should lie beside the catalog."""
     for ctid, parsed in entries.items():
-        names = () if places.on_node else script_files(parsed.entry, places).values()
+        names = [*filter(None, [key_file(parsed.entry)])]
+        names += [] if places.on_node else script_files(parsed.entry, places).values()
         missing = [name for name in dict.fromkeys(names) if name not in there]
         if missing:
             problem = f"{', '.join(map(plain, missing))} not found beside the catalog."
-            yield ctid, problem, "Put it there, or remove it from features or application_script."
+            yield ctid, problem, "Put it there, or remove it from features, application_script or ssh_public_keys."
 
 
 def _origin(entries: Entries, ctid: int, source: int | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DesiredState
+from phoenix_worker.catalog.access import access, access_keys
 from phoenix_worker.catalog.declaration import PROTECTION, Declaration, Firewall, FirewallRule, Network, Role, Volume
 from phoenix_worker.catalog.options import options
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog import sections
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
-_LATER = (("log", None), ("options", ()))
+_LATER = (("log", None), ("options", ()), ("given", None), ("secret", None))
 _WITHOUT_EFFECT = ("not_applied", "needs_shell", "needs_version", "source", "script_json", "hash")
 
 
@@ -91,6 +92,7 @@ def _declare(
     template_node: str | None,
 ) -> Declaration:
     entry = parsed.entry
+    log_in = access(entry, surroundings.contents)
     cloned = entry.clone_from_ctid is not None
     declaration = Declaration(
         ctid=parsed.ctid,
@@ -127,11 +129,14 @@ def _declare(
         source=parsed.raw,
         **root_only(parsed, unprivileged=not privileged),
         **inside(parsed, defaults.scripts, surroundings, template=template),
+        access=log_in,
         needs_shell=(
+            *access_keys(entry),
             *inside_keys(entry, template=template),
             *root_only_keys(parsed, unprivileged=not privileged, inherits_gpus=inherits_gpus),
         ),
     )
+    declaration = replace(declaration, scripts=(*log_in, *declaration.scripts))
     return replace(declaration, hash=_hash(declaration))
 
 

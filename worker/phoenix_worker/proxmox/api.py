@@ -120,7 +120,7 @@ class ProxmoxApi(Offers, Surroundings, TaskLists):
             "ostemplate": order.ostemplate,
             "unprivileged": int(order.unprivileged),
         }
-        return str(self.call(request, **params, **order.config, **_pool(order.pool)))
+        return str(self.call(request, **params, **order.config, **order.secrets, **_pool(order.pool)))
 
     def configure(
         self, node: str, ctid: int, *, changes: Mapping[str, str], delete: Sequence[str], digest: str | None

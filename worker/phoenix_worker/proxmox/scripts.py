@@ -81,7 +81,8 @@ def start(
     The state `busy` says that another version of it is under way. Raises PermanentError when nothing can be written
     there.
     """
-    lines = (script.content or "", base64.b64encode(declaration.script_json.encode()).decode())
+    given = declaration.script_json if script.given is None else script.given
+    lines = (script.content or "", base64.b64encode(given.encode()).decode())
     argv = ["start", place.home, script.name, script.hash, token, str(int(script.again))]
     argv += [str(place.ctid), declaration.name]
     if script.on_node:

@@ -35,7 +35,7 @@ from phoenix_worker.actions.feasibility import refuse_what_cannot_change, refuse
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, refuse_if_taken, survey, template_there
 from phoenix_worker.actions.make import Sending, make, make_clone
 from phoenix_worker.actions.orders import clone_order, create_order
-from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template
+from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.answers import result as outcome
 from phoenix_worker.answers.drift import drifts
@@ -120,7 +120,7 @@ def create(
         StepName.CREATE,
         declaration,
         Sending(
-            send=lambda: self.proxmox.create(order),
+            send=lambda: self.proxmox.create(with_secrets(self, declaration, order)),
             find_earlier=lambda when: recover.find_creation(self.proxmox, order, self.creation, when),
         ),
         doing=f"create CT {ctid} on {declaration.node} from {order.ostemplate}",

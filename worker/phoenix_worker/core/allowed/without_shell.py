@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.core.model.errors import PermanentError
 
 if TYPE_CHECKING:
-    from phoenix_worker.catalog.declaration import Declaration
+    from collections.abc import Iterable
+
+    from phoenix_worker.catalog.declaration import Declaration, Script
 
 NO_SHELL = "no-shell"
 _LEFT_OUT: dict[str, Any] = {
@@ -31,25 +33,28 @@ def within_reach(declaration: Declaration, *, has_shell: bool, accepted: bool) -
     Without it, what needs it is left out and named in `not_applied` if that is accepted. Raises PermanentError
     if it is not, and for scripts that are missing.
     """
-    if has_shell or not (declaration.needs_shell or accepted):
-        _refuse_missing(declaration)
-        return declaration
-    if not accepted:
+    if not has_shell and declaration.needs_shell and not accepted:
         raise _refusal(declaration)
+    by_creation = declaration.access if declaration.clone_from is None else ()
+    _refuse_missing(declaration, declaration.scripts if has_shell else by_creation)
+    if has_shell:
+        return declaration
+    if not (declaration.needs_shell or accepted):
+        return replace(declaration, scripts=())
     told = [
         f"{key}: it needs shell access to the node, which the worker does not have" for key in declaration.needs_shell
     ]
     return replace(declaration, **_LEFT_OUT, not_applied=(*declaration.not_applied, *told))
 
 
-def _refuse_missing(declaration: Declaration) -> None:
-    missing = [script.file for script in declaration.scripts if script.missing]
+def _refuse_missing(declaration: Declaration, scripts: Iterable[Script]) -> None:
+    missing = [script.file for script in scripts if script.missing]
     if missing:
         raise PermanentError(
             f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {', '.join(missing)} not found beside the "
             "worker's catalog.",
             cause="script-missing",
-            remedy="Put it there on every worker, or remove it from features or application_script.",
+            remedy="Put it there on every worker, or remove it from features, application_script or ssh_public_keys.",
         )
 
 

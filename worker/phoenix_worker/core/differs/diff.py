@@ -16,7 +16,7 @@ from phoenix_worker.core.differs import firewall, options, volumes
 from phoenix_worker.core.differs.root_only import RootChanges, applied, root_diff
 from phoenix_worker.core.differs.tags import tag_change, wanted_tags
 from phoenix_worker.core.model import property_string
-from phoenix_worker.core.model.marker import LINKED, Marker, Stage, without_marker, write_marker
+from phoenix_worker.core.model.marker import LINKED, Marker, Stage, script_mark, without_marker, write_marker
 from phoenix_worker.core.model.os_templates import file_name
 
 if TYPE_CHECKING:
@@ -81,6 +81,12 @@ def hot(key: str) -> bool:
 def marker_for(declaration: Declaration, creation: str, stage: Stage) -> Marker:
     """Return the marker of a container made, or configured, by this declaration."""
     return Marker(declaration.ctid, creation, declaration.role, stage, declaration.hash, origin_of(declaration))
+
+
+def creation_marker(declaration: Declaration, creation: str) -> Marker:
+    """Return the marker of what is created from an OS template: what lets somebody log in is in the order."""
+    marker = marker_for(declaration, creation, Stage.CONFIGURED)
+    return replace(marker, scripts=tuple(script_mark(script.name, script.hash) for script in declaration.access))
 
 
 def origin_of(declaration: Declaration) -> str:

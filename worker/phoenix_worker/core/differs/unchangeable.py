@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.core.differs import mount_order, options, volumes
 from phoenix_worker.core.differs.diff import origin_of
 from phoenix_worker.core.differs.root_only import taken_places
+from phoenix_worker.core.differs.scripts import out_of_reach
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.observation import Presence
 
@@ -61,6 +62,10 @@ def unchangeable(declaration: Declaration, observation: Observation) -> tuple[st
     told += options.unchangeable(declaration, observation.config)
     told += _other_origin(declaration, observation)
     told += taken_places(declaration, observation)
+    told += (
+        f"its {key} is not what the catalog declares, and after its creation that needs shell access to the node"
+        for key in out_of_reach(declaration, observation.marker)
+    )
     return tuple(told)
 
 

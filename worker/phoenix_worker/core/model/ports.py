@@ -47,6 +47,8 @@ class CreateOrder:
     unprivileged: bool
     config: Mapping[str, str] = field(default_factory=dict)
     pool: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Parameters that nothing may show."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,12 @@ def longest_notes(declaration: Declaration, seen: Observation | None = None) -> 
     if marker is not None:
         longest = replace(longest, creation=marker.creation, origin=marker.origin)
     verified = declaration.hash if must_be_verified(declaration) else ""
-    longest = replace(longest, scripts=tuple(map(mark_of, declaration.scripts)), verified=verified)
+    longest = replace(longest, scripts=_marks(declaration), verified=verified)
     return write_marker(longest, without_marker(old if declaration.description is None else declaration.description))
+
+
+def _marks(declaration: Declaration) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys(map(mark_of, (*declaration.access, *declaration.scripts))))
 
 
 def too_long(declaration: Declaration, seen: Observation | None = None) -> PermanentError | None:
