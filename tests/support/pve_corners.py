@@ -7,10 +7,11 @@ from typing import Any
 
 from fakepve.lxc import parse_mount
 from fakepve.model import PveError
-from fakepve.server import FakePve
+
+from tests.support.pve_images import Images
 
 
-class Corners(FakePve):  # type: ignore[misc] # fakepve publishes no types
+class Corners(Images):
     """Base of the strict simulator."""
 
     tags_case_sensitive = False
@@ -53,6 +54,7 @@ class Corners(FakePve):  # type: ignore[misc] # fakepve publishes no types
         # What is named is not found out (`PVE::LXC::Setup::new`, `detect_architecture`); fakepve finds it out again.
         named = {key: orders[created.vmid].get(key) for key in ("ostype", "arch")}
         created.config.update({key: value for key, value in named.items() if value})
+        self._decide(created, orders[created.vmid])
 
     async def _lxc_resize(self, user: str, v: dict[str, Any]) -> Any:
         disk = parse_mount(self.ct(int(v["vmid"])).config[v["disk"]])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog import resolve as declaring
-from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role, Volume
+from phoenix_worker.catalog.declaration import Declaration, Download, Firewall, FirewallRule, Network, Role, Volume
 from phoenix_worker.catalog.entry import Entry
 from phoenix_worker.catalog.loading import Catalog, CatalogError, Defaults, load, load_bytes
 from phoenix_worker.catalog.scripts import ScriptPlaces
@@ -150,6 +150,29 @@ def test_defaults_fill_in_what_an_entry_leaves_open(tmp_path: Path) -> None:
     assert (catalog[900].node, catalog[900].storage) == ("pve", "local-lvm")
     assert catalog[900].os_template == "iso-store:vztmpl/debian-12.tar.zst"
     assert catalog[103].storage is None, "a clone stays where its template is"
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("https://example.org/a/Alpine%203.20.tar.xz?x=1", "Alpine_3.20.tar.xz"),
+        ("oci://registry.example.org:5000/team/app:1.2", "registry.example.org_5000_team_app_1.2.tar"),
+        ("oci://alpine:latest", "alpine_latest.tar"),
+    ],
+)
+def test_a_template_that_is_fetched_has_the_name_that_proxmox_gives_it(tmp_path: Path, name: str, stored: str) -> None:
+    declared = loaded(tmp_path, {"103": template(template=name)})[103]
+    assert declared.os_template == f"iso-store:vztmpl/{stored}"
+    assert declared.download is not None
+    assert (declared.download.url, declared.download.image) == (
+        (None, name.removeprefix("oci://")) if name.startswith("oci") else (name, None)
+    )
+
+
+def test_a_checksum_makes_up_for_http(tmp_path: Path) -> None:
+    keys = {"template": "http://example.org/x.tar.gz", "checksum": f"SHA256:{'A' * 64}"}
+    declared = loaded(tmp_path, {"103": template(**keys)})[103]
+    assert declared.download == Download("x.tar.gz", url=keys["template"], checksum=f"sha256:{'a' * 64}")
 
 
 def test_with_both_origins_the_clone_wins(tmp_path: Path) -> None:
@@ -318,6 +341,9 @@ def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> Non
         hashed(health_check={"command": "true"}),
         hashed(enable_lifecycle_snapshots=True),
         hashed(protection=True),
+        hashed(template="local:vztmpl/app.tar", environment={"A": "1"}),
+        hashed(template="local:vztmpl/app.tar", environment={"A": "2"}),
+        hashed(template="https://example.org/debian-12.tar.zst"),
         hashed(devices=[{"path": "/dev/kvm"}]),
         hashed(devices=[{"path": "/dev/kvm", "uid": 0}]),
         hashed(protection=False),

@@ -22,6 +22,7 @@ from tests.support.modelled_pve import carried_out, shown
 from tests.unit.catalog_files import DEFAULTS, OS_TEMPLATE
 
 CTID = 103
+IMAGE = "local:vztmpl/app.tar"
 MACS = st.sampled_from(["52:54:00:aa:bb:01", "52:54:00:AA:BB:02"])
 NAMES = st.sampled_from(["web", "Web-1", "db.example.lan"])
 PATHS = st.sampled_from(["/srv/data", "/srv//data/", "/var/log", "/srv"])
@@ -99,6 +100,8 @@ ENTRIES = some(
     cpu_limit=st.sampled_from([0, 1, 1.5]),
     cpu_units=st.sampled_from([50, 100]),
     hookscript=st.just("local:snippets/hook.sh"),
+    entrypoint=st.sampled_from(["/sbin/init", "/bin/app --serve"]),
+    environment=st.dictionaries(st.sampled_from("ABC"), st.sampled_from(["", "1", "x=y z"])),
     pct_options=st.sampled_from([[], ["nesting=1"], ["nesting=0"], ["nesting=1", "keyctl=1"], ["fuse=1", "nesting=0"]]),
     volumes=VOLUMES,
     firewall=st.fixed_dictionaries(
@@ -109,7 +112,7 @@ ENTRIES = some(
     pool=st.sampled_from(["web", "db"]),
     is_template=st.just(value=True),
     clone_from_ctid=st.sampled_from(["900", 901]),
-).map(lambda entry: {"name": "web", "template": OS_TEMPLATE} | entry)
+).map(lambda entry: {"name": "web", "template": OS_TEMPLATE if "environment" not in entry else IMAGE} | entry)
 
 NET0 = st.fixed_dictionaries(
     {"name": st.sampled_from(["eth0", "lan"]), "bridge": st.just("vmbr0"), "hwaddr": MACS.map(str.upper)},
@@ -186,6 +189,8 @@ CONFIGS = st.fixed_dictionaries(
         "cpulimit": st.sampled_from(["0", "1.0", "1.50"]),
         "cpuunits": st.just("1024"),
         "ostype": st.just("debian"),
+        "entrypoint": st.just("/bin/sh"),
+        "env": st.sampled_from(["A=1", "B=2\0A=1", "PATH=/bin"]),
         "hookscript": st.sampled_from(["local:snippets/hook.sh", "local:snippets/other.sh"]),
     },
 ).filter(lambda config: _place(config.get("mp0", "a")) != _place(config.get("mp3", "b")))
@@ -208,7 +213,7 @@ OBSERVED = st.builds(
 
 def declared(entry: dict[str, Any]) -> Declaration:
     """The entry as the catalog reads it, beside the templates that it may be a clone of."""
-    template = {"name": "base", "template": OS_TEMPLATE, "is_template": True}
+    template = {"name": "base", "template": entry["template"], "is_template": True}
     document = {"lxc_configs": {"900": template, "901": template | {"name": "other"}, str(CTID): entry}}
     return load_bytes(json.dumps(document).encode(), Path(), DEFAULTS)[CTID]
 
@@ -258,10 +263,18 @@ def test_what_needs_a_rebuild_is_told_before_and_after_and_never_as_a_change(
     assert needs_rebuild(declaration, after) == before
 
 
+SET_LATER = {"clone_from_ctid", "entrypoint", "environment"}
+"""Of these Proxmox takes what an image has when it creates a container."""
+
+
 @given(POSSIBLE)
 def test_what_is_created_so_needs_no_change(entry: dict[str, Any]) -> None:
     del entry["name"]
-    declaration = declared({"name": "web"} | {key: value for key, value in entry.items() if key != "clone_from_ctid"})
+    declaration = declared(
+        {"name": "web"}
+        | {key: value for key, value in entry.items() if key not in SET_LATER}
+        | {"template": OS_TEMPLATE}
+    )
     order = creation_config(declaration, marker_for(declaration, "c1", Stage.CONFIGURED))
     storage = order.pop("storage", "local")
     if order.get("rootfs", "1").isdecimal():

@@ -38,6 +38,17 @@ RENAMED: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ({"cpulimit": "1.5"}, 'Write "cpu_limit": 1.5 in its place.', {"cpu_limit": 1.5}),
     ({"cpulimit": 2}, 'Write "cpu_limit": 2 in its place.', {"cpu_limit": 2}),
     ({"cpuunits": 50}, 'Write "cpu_units": 50 in its place.', {"cpu_units": 50}),
+    ({"env": "A=1"}, "Remove it. On the node: pct set 103 --env …", {}),
+    (
+        {"env": "A=1\0B=x=y", "template": "oci://alpine:3"},
+        'Write "environment": {"A": "1", "B": "x=y"}',
+        {"environment": {"A": "1", "B": "x=y"}, "template": "oci://alpine:3"},
+    ),
+    (
+        {"env": ["A=1"], "template": "oci://alpine:3"},
+        'Write "environment": {"A": "1"} in its place.',
+        {"environment": {"A": "1"}, "template": "oci://alpine:3"},
+    ),
     ({"ostype": "alpine"}, 'Write "os_type": "alpine" in its place.', {"os_type": "alpine"}),
     (
         {"rootfs": "local-lvm:8,acl=1"},
@@ -77,7 +88,7 @@ def test_a_name_of_proxmox_is_refused_and_its_remedy_loads(
 
 
 OPTIONS = """
-cpulimit cpuunits debug dev0 entrypoint env hostname lock lxc memory mp255 nameserver net31 onboot ostype parent rootfs
+cpulimit cpuunits debug dev0 env hostname lock lxc memory mp255 nameserver net31 onboot ostype parent rootfs
 searchdomain snaptime startup swap unused0
 """
 
@@ -94,7 +105,9 @@ def test_what_only_looks_like_one_is_for_scripts(tmp_path: Path, key: str) -> No
     assert loaded(tmp_path, {"103": template(**{key: 1})}).for_scripts == {key: (103,)}
 
 
-@pytest.mark.parametrize("key", ["arch", "cmode", "console", "hookscript", "protection", "timezone", "tty"])
+@pytest.mark.parametrize(
+    "key", ["arch", "cmode", "console", "entrypoint", "hookscript", "protection", "timezone", "tty"]
+)
 def test_an_option_that_is_a_key_of_ours_by_the_same_name_is_none_of_them(key: str) -> None:
     assert key in Entry.model_fields
     assert not is_proxmox_own(key)

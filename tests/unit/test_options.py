@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.catalog.declaration import BindMount
-from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.diff import creation_config, diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from phoenix_worker.core.model.marker import Stage, write_marker
+from phoenix_worker.core.planned.prediction import created
 from tests.support.declared import DECLARED, MARKER, seen
 from tests.unit.catalog_files import clone, loaded, refusals, template
 
@@ -84,3 +85,41 @@ def test_a_clone_has_what_its_templates_began_with(tmp_path: Path) -> None:
         "os_type is debian, and the template that it comes from declares alpine: a clone has its template's.",
         "arch is arm64, and the template that it comes from declares nothing: a clone has its template's.",
     ]
+
+
+def test_an_environment_keeps_what_is_there_and_not_declared() -> None:
+    wanted = declared(env="A=1\0B=2")
+    changes = diff(wanted, seen(env="PATH=/bin\0A=0"))
+    assert changes.put == {"env": "PATH=/bin\0A=1\0B=2"}
+    assert [(one.old, one.new) for one in changes.changes] == [("PATH=/bin A=0", "PATH=/bin A=1 B=2")]
+    assert changes.pending_when_running == ("env",)
+    assert not diff(wanted, seen(env="B=2\0PATH=/bin\0A=1"))
+
+
+@pytest.mark.parametrize(
+    ("file", "later"), [("x.tar", {"entrypoint", "env", "cmode"}), ("x.tar.zst", {"entrypoint", "env"})]
+)
+def test_what_an_image_decides_at_creation_is_set_afterwards(file: str, later: set[str]) -> None:
+    options = {"entrypoint": "/bin/app", "env": "A=1", "cmode": "shell", "tty": "0"}
+    root = replace(declared(**options), clone_from=None, os_template=f"local:vztmpl/{file}")
+    ordered = creation_config(root, MARKER)
+    assert options.keys() - ordered.keys() == later
+    assert diff(root, created(root)).put.keys() == later
+
+
+def test_keys_of_images_need_a_new_proxmox(tmp_path: Path) -> None:
+    keys = {"entrypoint": "/bin/app", "environment": {"A": "1"}, "template": "oci://docker.io/library/alpine:3.20"}
+    lacking = dict(loaded(tmp_path, {"103": template(**keys)})[103].needs_version)
+    assert lacking == dict.fromkeys(("template oci://", "entrypoint", "environment"), (9, 1))
+
+
+@pytest.mark.parametrize("value", [["A=1"], {"A": 1}, {"A B": "1"}, {"A": "1\n2"}, "A=1"])
+def test_an_environment_of_an_image_has_to_be_one_and_any_other_is_for_scripts(tmp_path: Path, value: Any) -> None:
+    image = template(template="local:vztmpl/app.tar")
+    for entries in ({"103": image | {"environment": value}}, {"900": image, "103": clone(environment=value)}):
+        (refusal,) = refusals(tmp_path, {"lxc_configs": entries})
+        assert (refusal.ctid, refusal.problem.startswith("environment is not an object")) == (103, True)
+    catalog = loaded(tmp_path, {"103": template(environment=value)})
+    assert catalog.for_scripts == {"environment": (103,)}
+    assert (catalog[103].options, catalog[103].needs_version) == ((), ())
+    assert catalog[103].hash == loaded(tmp_path, {"103": template()})[103].hash

@@ -272,7 +272,7 @@ def test_a_device_is_declared_once(tmp_path: Path) -> None:
         ([{"path": "/dev/kvm"}], (8, 2), None),
         ([{"path": "/dev/kvm"}], (9, 0), None),
         ([{"path": "/dev/kvm"}], (8, 1), "devices needs Proxmox VE 8.2, and this is 8.1."),
-        ([RENDER], (8, 3), "devices.deny_write needs Proxmox VE 8.4, and this is 8.3."),
+        ([RENDER], (8, 2), "devices.deny_write needs Proxmox VE 8.3, and this is 8.2."),
     ],
 )
 def test_a_proxmox_that_is_too_old_for_a_key_is_told_with_the_version_that_is_needed(

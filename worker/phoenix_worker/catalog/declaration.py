@@ -166,6 +166,19 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """Where an OS template is fetched from that is not on its storage: a URL, or an OCI image of a registry."""
+
+    name: str
+    """Its file name on the storage."""
+    url: str | None = None
+    checksum: str | None = None
+    """`algorithm:digest`."""
+    image: str | None = None
+    """`host/repository:tag`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """A checked entry of the catalog. None means "not declared": a clone keeps what its template has."""
 
@@ -178,6 +191,8 @@ class Declaration:
     """Where the template is that it is cloned from, if that is another node."""
     os_template: str | None = None
     """Volume id of the OS template; None for clones."""
+    download: Download | None = None
+    """Where it is fetched from; None where it is on the storage, or in Proxmox's index."""
     full_clone: bool = True
     storage: str | None = None
     disk_gb: int | None = None

@@ -21,7 +21,6 @@ from phoenix_worker.catalog.fields import (
     LxcOption,
     Mac,
     NodeName,
-    OsTemplate,
     PathText,
     PctOption,
     PoolName,
@@ -32,13 +31,22 @@ from phoenix_worker.catalog.fields import (
 )
 from phoenix_worker.catalog.findings import Refusal, plain, shown
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
-from phoenix_worker.catalog.option_fields import Arch, CpuLimit, Domains, HookScript, OsType, TimeZone
+from phoenix_worker.catalog.option_fields import (
+    Arch,
+    CpuLimit,
+    Domains,
+    Entrypoint,
+    HookScript,
+    OsType,
+    TimeZone,
+)
 from phoenix_worker.catalog.sections import (
     Firewall,
     HealthCheck,
     NetworkConfig,
     Section,
 )
+from phoenix_worker.catalog.template_fields import Checksum, Template
 
 DATA_KEYS = {
     "ports": "Ports that the container offers, for scripts.",
@@ -63,10 +71,13 @@ class Entry(Section):
     """Hostname: a DNS name."""
     clone_from_ctid: CtidField | None = None
     """The template that this container is a clone of. It takes precedence over `template`."""
-    template: OsTemplate | None = None
-    """OS template to create from where there is no `clone_from_ctid`: a volume id such as `local:vztmpl/x.tar.zst`, or
-    a path, of which the file name counts. What the storage lacks is downloaded if Proxmox's index has it.
+    template: Template | None = None
+    """OS template to create from where there is no `clone_from_ctid`: a volume id such as `local:vztmpl/x.tar.zst`; or
+    a path, of which the file name counts; or `https://…/x.tar.zst`; or `oci://docker.io/library/alpine:3.20`, an image
+    with its tag (Proxmox 9.1 or newer). What the storage lacks is fetched from there, or from Proxmox's index.
     """
+    checksum: Checksum | None = None
+    """Of a `template` by URL: `sha256:…`, or md5, sha1, sha224, sha384, sha512. Checked when it is fetched."""
     storage_pool: StorageId | None = None
     """Storage of the root disk."""
     storage_size_gb: int | None = Field(default=None, ge=1)
@@ -107,6 +118,12 @@ class Entry(Section):
     """Number of its terminals."""
     cmode: Literal["tty", "console", "shell"] | None = None
     """What Proxmox's console shows: a terminal to log in, `/dev/console`, or a shell without login."""
+    entrypoint: Entrypoint | None = None
+    """Command that runs as its first process in the place of an init. Proxmox 9.1 or newer."""
+    environment: Any = None
+    """Of a container that begins with an `oci://` image or a `.tar`: variables of what it runs, by name; others,
+    such as those of the image, stay. Proxmox 9.1 or newer. For all other containers it is data for scripts.
+    """
     os_type: OsType | None = None
     """By which Proxmox sets it up; found out by default. Set only at creation, and not on clones."""
     arch: Arch | None = None

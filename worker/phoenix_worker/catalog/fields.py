@@ -111,7 +111,8 @@ def split(value: Any) -> Any:
     return re.split(r"[,\s]+", value.strip(", \t\n")) if isinstance(value, str) else value
 
 
-def _os_template(value: str) -> str:
+def os_template(value: str) -> str:
+    """Check the volume id of an OS template, or a path to one."""
     volume = re.fullmatch(r"[A-Za-z][\w.-]*:vztmpl/([^/]+)", value, re.ASCII)
     name = volume[1] if volume else value.rsplit("/", 1)[-1]
     # Any name without a slash that Proxmox lists (pve-storage, `VZTMPL_EXT_RE_1`).
@@ -213,7 +214,6 @@ Host = Annotated[str, AfterValidator(_host)]
 Hosts = Annotated[
     list[Host], BeforeValidator(split), WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
 ]
-OsTemplate = Annotated[str, AfterValidator(_os_template)]
 Gpus = Annotated[str, AfterValidator(_gpus)]
 PctOption = Annotated[
     str,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.catalog.access_sections import is_public_key
 from phoenix_worker.catalog.entry import DATA_KEYS, OLD_KEYS, Entry
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
+from phoenix_worker.catalog.options import ENVIRONMENT, of_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +46,15 @@ def _keys(value: Any) -> dict[str, Any] | None:
     return {"": [line for line in lines if line]} if lines and all(map(is_public_key, filter(None, lines))) else None
 
 
+def _environment(value: Any) -> dict[str, Any] | None:
+    pairs = re.split(r"[\0\n]+", value) if isinstance(value, str) else value
+    if isinstance(pairs, dict):
+        pairs = [f"{name}={one}" for name, one in pairs.items()]
+    if not isinstance(pairs, list) or not all(isinstance(pair, str) and re.match(r"\w+=", pair) for pair in pairs):
+        return None
+    return {"": dict(pair.split("=", 1) for pair in pairs)}
+
+
 def _startup(value: Any) -> dict[str, Any] | None:
     names = {"order": "boot_order", "up": "boot_delay", "down": "boot_down_delay"}
     pairs = re.findall(r"(order|up|down)=([0-9]{1,9})(?=,|$)", value) if isinstance(value, str) else []
@@ -74,13 +84,17 @@ _RENAMED: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | N
 }
 """Options of Proxmox that are keys of ours by other names, and how their values are written then."""
 
+_OF_IMAGES: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | None]]] = {
+    "env": ((ENVIRONMENT,), _environment)
+}
+"""As `_RENAMED`, of containers that begin with an image."""
 _ELSEWHERE = {
     "nameserver": "Write nameservers in network_config, and remove it.",
     "net0": "Write network_config, and remove it.",
     "lxc": "Write its lines in lxc_options, and remove it.",
     **dict.fromkeys(("lock", "parent", "snaptime", "digest", "vmid"), "Remove it: Proxmox decides it."),
 }
-_ON_NODE = ("debug", "entrypoint", "env")
+_ON_NODE = ("debug", "env")
 SECOND_NETWORK = "secondary_network_config"
 _OURS = frozenset({*Entry.model_fields, *OLD_KEYS, SECOND_NETWORK})
 _LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
@@ -102,7 +116,7 @@ def refuse_foreign_keys(entries: Entries) -> Iterator[Refusal]:
         for key in parsed.raw:
             if is_proxmox_own(key) and parsed.declares(key):
                 problem = f"{plain(key)} is a name of Proxmox's own and would have no effect."
-                yield Refusal(ctid, problem, _remedy(ctid, key, parsed))
+                yield Refusal(ctid, problem, _remedy(ctid, key, parsed, image=of_image(entries, ctid)))
 
 
 def advise_foreign_keys(entries: Entries) -> Iterator[Advice]:
@@ -122,7 +136,7 @@ def for_scripts(entries: Entries) -> dict[str, tuple[int, ...]]:
     """List the keys that are only handed to scripts, each with the CTIDs that have it."""
     found: dict[str, tuple[int, ...]] = {}
     for ctid, parsed in sorted(entries.items()):
-        for key in parsed.raw.keys() - _OURS:
+        for key in parsed.raw.keys() - (_OURS if of_image(entries, ctid) else _OURS - {ENVIRONMENT}):
             if parsed.declares(key) and not is_proxmox_own(key):
                 found[key] = (*found.get(key, ()), ctid)
     return dict(sorted(found.items()))
@@ -156,10 +170,11 @@ def _net1(config: Any) -> str:
     return ",".join(parts) if "bridge" in told else "…"
 
 
-def _remedy(ctid: int, key: str, parsed: ParsedEntry) -> str:
+def _remedy(ctid: int, key: str, parsed: ParsedEntry, *, image: bool) -> str:
     name = _plain_name(key)
-    if name in _RENAMED:
-        return _renamed(*_RENAMED[name], parsed, parsed.raw[key])
+    renamed = {**_RENAMED, **(_OF_IMAGES if image else {})}
+    if name in renamed:
+        return _renamed(*renamed[name], parsed, parsed.raw[key])
     if name.startswith("lxc."):
         name = "lxc"
     said = _ELSEWHERE.get(name) or _NUMBERED.get(_kind(name)) or "Remove it. On the node: pct set {ctid} --{key} …"

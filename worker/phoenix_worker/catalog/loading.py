@@ -15,6 +15,7 @@ from phoenix_worker.catalog.advice import (
     advise_volumes,
 )
 from phoenix_worker.catalog.document import Document, parse, read
+from phoenix_worker.catalog.downloads import refuse_downloads
 from phoenix_worker.catalog.entry import ParsedEntry, parse_entry
 from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.files import read_file
@@ -108,6 +109,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_together(entries)
     refusals += refuse_root_only(entries)
     refusals += refuse_options(entries)
+    refusals += refuse_downloads(entries)
     refusals += refuse_foreign_keys(entries)
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)

@@ -35,3 +35,10 @@ OsType = Literal[
     "debian", "devuan", "ubuntu", "centos", "fedora", "opensuse", "archlinux", "alpine", "gentoo", "nixos", "unmanaged"
 ]
 Arch = Literal["amd64", "i386", "arm64", "armhf", "riscv32", "riscv64"]
+Entrypoint = Annotated[
+    str, Matching(r"[^\x00-\x08\x0a-\x1f\x7f]+", "a command", "Write it on one line, such as /usr/bin/app --serve.")
+]
+Environment = dict[
+    Annotated[str, Matching(r"\w+", "the name of a variable", "Use letters, digits and underscores.")],
+    Annotated[str, Matching(r"[^\x00-\x08\x0a-\x1f\x7f]*", "the value of a variable", "Write it on one line.")],
+]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.access import access, access_keys
 from phoenix_worker.catalog.declaration import PROTECTION, Declaration, Firewall, FirewallRule, Network, Role, Volume
-from phoenix_worker.catalog.options import options
+from phoenix_worker.catalog.downloads import download
+from phoenix_worker.catalog.options import of_image, options
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
 from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, inside, inside_keys, json_at, short_hash
@@ -54,7 +55,9 @@ def declare(
             inherits_gpus=_inherits_gpus(entries, ctid),
             stays_with_volumes=_stays_with_volumes(entries, ctid, defaults),
             surroundings=surroundings,
-            template_node=_template_node(entries, ctid, defaults),
+            more={"template_node": _template_node(entries, ctid, defaults)}
+            | options(parsed.entry, template=ctid in made, image=of_image(entries, ctid))
+            | {"needs_version": tuple(needs_version(parsed.entry, image=of_image(entries, ctid)))},
         )
         for ctid, parsed in sorted(entries.items())
     }
@@ -89,7 +92,7 @@ def _declare(
     inherits_gpus: bool,
     stays_with_volumes: bool,
     surroundings: ScriptSurroundings,
-    template_node: str | None,
+    more: Mapping[str, Any],
 ) -> Declaration:
     entry = parsed.entry
     log_in = access(entry, surroundings.contents)
@@ -100,8 +103,8 @@ def _declare(
         role=Role.TEMPLATE if template else Role.CONTAINER,
         node=entry.node or defaults.node,
         clone_from=entry.clone_from_ctid,
-        template_node=template_node,
         os_template=None if cloned else _volume_id(entry, defaults),
+        download=None if cloned else download(entry),
         full_clone=not cloned or entry.clone == "full",
         storage=entry.storage_pool if cloned else entry.storage_pool or defaults.storage,
         disk_gb=entry.storage_size_gb,
@@ -116,7 +119,7 @@ def _declare(
         start_at_boot=None if template else entry.start_at_boot,
         boot_order=None if template else entry.boot_order,
         boot_delay=None if template else entry.boot_delay,
-        **options(entry, template=template),
+        **more,
         features=token_options(entry, unprivileged=not privileged),
         firewall=None if entry.firewall is None else _firewall(entry.firewall),
         state=DesiredState.STOPPED if template else DesiredState(entry.state),
@@ -125,7 +128,6 @@ def _declare(
         pool=entry.pool,
         dependencies=tuple(dict.fromkeys(entry.dependencies)),
         not_applied=not_applied(entry),
-        needs_version=tuple(needs_version(entry)),
         source=parsed.raw,
         **root_only(parsed, unprivileged=not privileged),
         **inside(parsed, defaults.scripts, surroundings, template=template),
@@ -153,6 +155,8 @@ def scratch_of(template: Declaration, ctids: range) -> Declaration:
 
 
 def _volume_id(entry: Entry, defaults: Defaults) -> str | None:
+    if (fetched := download(entry)) is not None:
+        return f"{defaults.template_storage}:vztmpl/{fetched.name}"
     if entry.template is None or ":vztmpl/" in entry.template:
         return entry.template
     return f"{defaults.template_storage}:vztmpl/{entry.template.rsplit('/', 1)[-1]}"

@@ -114,7 +114,7 @@ def create(
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     self.hold(f"node/{declaration.node}", self.node_capacity)
     order = create_order(declaration, self.creation)
-    have_os_template(self, order)
+    have_os_template(self, declaration, order)
     posted = make(
         self,
         StepName.CREATE,

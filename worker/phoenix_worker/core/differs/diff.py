@@ -99,12 +99,13 @@ def origin_of(declaration: Declaration) -> str:
 def creation_config(declaration: Declaration, marker: Marker) -> dict[str, str]:
     """Give every parameter of `POST /nodes/N/lxc` for a new root container but vmid, ostemplate, unprivileged and pool.
 
-    With a marker whose stage is `configured`, what is created so needs no change afterwards.
+    With a marker whose stage is `configured`, what is created so needs no change but for what an image decides.
     """
     config = _declared_keys(declaration, {}, fresh=True) | {
         "tags": wanted_tags(declaration.tags, "", case_sensitive=True)
     }
     config["description"] = write_marker(marker, without_marker(declaration.description or ""))
+    config = {key: value for key, value in config.items() if key not in options.of_image(declaration)}
     config |= options.only_at_creation(declaration)
     extra = volumes.new_volumes(declaration, {})
     # With volumes Proxmox wants the root disk's size too; this is its own default.
@@ -162,7 +163,8 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
 
 
 def _told(put: dict[str, str], present: dict[str, str]) -> tuple[Change, ...]:
-    return tuple(Change(key=key, old=present.get(key), new=value) for key, value in put.items())
+    old = {key: options.shown(present[key]) for key in put if key in present}
+    return tuple(Change(key=key, old=old.get(key), new=options.shown(value)) for key, value in put.items())
 
 
 def _told_of_notes(new: str, old: str, *, ours: bool) -> tuple[Change, ...]:

@@ -12,10 +12,18 @@ if TYPE_CHECKING:
 
     from phoenix_worker.catalog.declaration import Declaration
 
-PENDING = frozenset({"searchdomain", "timezone", "console", "tty", "cmode"})
+PENDING = frozenset({"searchdomain", "timezone", "console", "tty", "cmode", "entrypoint", "env"})
 """Those that a running container takes only at its next start; see `PENDING_KEYS` in `diff.py`."""
 KEYS = PENDING | {PROTECTION, "cpulimit", "cpuunits"}
-DEFAULTS = {"onboot": "0", PROTECTION: "0", "console": "1", "tty": "2", "cmode": "tty", "cpulimit": "0"}
+DEFAULTS = {
+    "onboot": "0",
+    PROTECTION: "0",
+    "console": "1",
+    "tty": "2",
+    "cmode": "tty",
+    "cpulimit": "0",
+    "entrypoint": "/sbin/init",
+}
 """What is so where the configuration does not say it (`$confdesc` in pve-container)."""
 _NAMES = {"ostype": "OS type", "arch": "architecture"}
 _DRIVE = re.compile(r"rootfs|mp\d+")
@@ -24,14 +32,38 @@ _DRIVE = re.compile(r"rootfs|mp\d+")
 def wanted(declaration: Declaration, present: Mapping[str, str], *, fresh: bool) -> dict[str, str]:
     """Return the value that each should have. Protection is nobody else's: a new clone loses its template's."""
     inherited = {PROTECTION: "0"} if fresh and present.get(PROTECTION) == "1" else {}
-    return inherited | dict(declaration.options)
+    options = inherited | dict(declaration.options)
+    if "env" in options:
+        options["env"] = _joined(_variables(present.get("env", "")) | _variables(options["env"]))
+    return options
+
+
+def of_image(declaration: Declaration) -> frozenset[str]:
+    """Name what Proxmox takes from an OCI image at creation, whatever it is told: it is set afterwards."""
+    image = (declaration.os_template or "").endswith(".tar")
+    return frozenset({"entrypoint", "env", "cmode"} if image else {"entrypoint", "env"})
 
 
 def same(key: str, one: str, other: str) -> bool:
     """Compare two spellings of a value."""
+    if key == "env":
+        return _variables(one) == _variables(other)
     if key == "cpulimit":
         return float(one) == float(other)
     return re.split(r"[\s,;]+", one.strip()) == re.split(r"[\s,;]+", other.strip())
+
+
+def shown(value: str) -> str:
+    """Write a value for people: the variables of an environment are separated by NUL."""
+    return value.replace("\0", " ")
+
+
+def _variables(text: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
+
+
+def _joined(variables: Mapping[str, str]) -> str:
+    return "\0".join(f"{name}={value}" for name, value in variables.items())
 
 
 def only_at_creation(declaration: Declaration) -> dict[str, str]:

@@ -219,6 +219,12 @@ class Proxmox(Protocol):
     def download_os_template(self, node: str, volume: str) -> str:
         """Start the download of an OS template of the index; returns the UPID."""
 
+    def fetch_os_template(self, node: str, volume: str, *, url: str, checksum: str | None) -> str:
+        """Start the download of an OS template from a URL; returns the UPID."""
+
+    def pull_image(self, node: str, volume: str, image: str) -> str:
+        """Start to pull an OCI image from its registry, as `volume`; returns the UPID."""
+
     def privileges(self, path: str) -> frozenset[str]:
         """Return what the token may do on a path of the access control; of `/vms`, what it may on every guest."""
 

@@ -33,7 +33,8 @@ def longest_notes(declaration: Declaration, seen: Observation | None = None) -> 
 
 
 def _marks(declaration: Declaration) -> tuple[tuple[str, str], ...]:
-    return tuple(dict.fromkeys(map(mark_of, (*declaration.access, *declaration.scripts))))
+    by_creation = (script for script in declaration.access if script not in declaration.scripts)
+    return tuple(map(mark_of, (*by_creation, *declaration.scripts)))
 
 
 def too_long(declaration: Declaration, seen: Observation | None = None) -> PermanentError | None:
