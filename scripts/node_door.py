@@ -7,7 +7,8 @@ nothing but Python's standard library. In ~root/.ssh/authorized_keys, on one lin
     restrict,command="/usr/local/sbin/phoenix-node-door --ctids 100-199,900-999 --directories /tank" ssh-ed25519 AAAA…
 
 A worker's command comes in SSH_ORIGINAL_COMMAND, quoted for a shell; no shell ever reads it here. What is refused ends
-with 126 and is told in the system's log.
+with 126 and is told in the system's log. `phoenix-node-door --foresee` runs nothing: it reads commands as JSON and says
+for which reasons they would be refused.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import hashlib
+import json
 import os
 import posixpath
 import re
@@ -22,14 +24,17 @@ import shlex
 import subprocess
 import sys
 import syslog
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 REFUSED = 126
 ABSENT = 127
 """As a shell ends for a program that is not there."""
+FORESEE = ["phoenix-node-door", "--foresee"]
+VERSION = "install the node_door.py of the workers' version"
 RAW_KEYS = "lxc.apparmor.*,lxc.autodev,lxc.cap.*,lxc.cgroup2.*,lxc.environment,lxc.idmap,lxc.mount.auto,lxc.prlimit.*"
 DEVICES = "/dev/nvidia*"
 _SECTION = re.compile(r"\[(pve:pending|[a-z][a-z0-9_-]+)\]\s*", re.IGNORECASE)
@@ -37,7 +42,23 @@ _RAW = re.compile(r"(lxc\.[a-z0-9_.-]+)(:|\s*=)\s*(.*?)\s*")
 
 
 class NotAllowed(Exception):  # noqa: N818 - reads as what it is
-    """The command is none of those that are allowed."""
+    """The command is none of those that are allowed, for each of these reasons."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+def see_all(checks: Iterable[Callable[[], object]]) -> None:
+    """Make every check. Raises NotAllowed with all that they refuse, each reason once."""
+    reasons: list[str] = []
+    for check in checks:
+        try:
+            check()
+        except NotAllowed as refused:
+            reasons += refused.reasons
+    if reasons:
+        raise NotAllowed(*dict.fromkeys(reasons))
 
 
 class Rules:
@@ -110,10 +131,21 @@ class Rules:
         before, after = _split(old), _split(new)
         if before[1] != after[1]:
             raise NotAllowed("a change of other lines than raw ones")
-        for key in {key for key, _ in before[0] + after[0]}:
-            values = [[value for name, value in raw if name == key] for raw in (before[0], after[0])]
-            if values[0] != values[1] and not any(fnmatch.fnmatchcase(key, one) for one in self._raw_keys):
-                raise NotAllowed(f"raw key {key} (--raw-keys)")
+        values = [
+            {key: [value for name, value in raw if name == key] for key, _ in raw} for raw in (before[0], after[0])
+        ]
+        keys = sorted(values[0].keys() | values[1].keys())
+        see_all(partial(self.raw_key, key) for key in keys if values[0].get(key) != values[1].get(key))
+
+    def raw_key(self, key: str) -> None:
+        """See that a raw key may change."""
+        if not any(fnmatch.fnmatchcase(key, one) for one in self._raw_keys):
+            raise NotAllowed(f"raw key {key} (--raw-keys)")
+
+    def scripts(self) -> None:
+        """See that scripts may run on the node itself."""
+        if not self.node_scripts:
+            raise NotAllowed("scripts on the node (--node-scripts)")
 
 
 def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
@@ -131,21 +163,21 @@ def allow(argv: list[str], rules: Rules) -> bytes | None:
         case ["pct", "unlock", ctid] | ["pct", "exec", ctid, "--", _, *_]:
             rules.ctid(ctid)
         case ["pct", "set", ctid, *options] if len(options) % 2 == 0:
-            rules.ctid(ctid)
-            for name, value in zip(options[::2], options[1::2], strict=True):
-                rules.option(name, value)
+            pairs = zip(options[::2], options[1::2], strict=True)
+            see_all([partial(rules.ctid, ctid), *(partial(rules.option, name, value) for name, value in pairs)])
         case ["cat", path] if found := re.fullmatch(r"/etc/pve/lxc/(\d+)\.conf", path):
             rules.ctid(found[1])
         case ["python3", "-c", program, "/", path, uid, gid, "0" | "1"] if re.fullmatch(r"\d+:\d+", f"{uid}:{gid}"):
             if hashlib.sha256(program.encode()).hexdigest() != HAVE_DIRECTORY:
-                raise NotAllowed("another program than that of this version to make a directory")
+                raise NotAllowed(f"another program than that of this version to make a directory ({VERSION})")
             argv[3] = rules.directory(path)
-        case ["flock", "-w", "10", "-E", "75", lock, "sh", "-c", program, "sh", path, old, new]:
-            return _replacement(rules, program, lock, path, old, new)
+        case ["flock", "-w", "10", "-E", "75", *_]:
+            replacing(argv, rules)
+            return _replacement(rules, argv[-3])
         case ["pct", "list"]:
             pass
-        case ["sh", "-c", _, "phoenix-lxc", *_] | ["sha256sum", "-z", "--", _, *_] if rules.node_scripts:
-            pass
+        case ["sh", "-c", _, "phoenix-lxc", *_] | ["sha256sum", "-z", "--", _, *_]:
+            rules.scripts()
         case _:
             raise NotAllowed(shlex.join(argv[:3]))
     return None
@@ -166,17 +198,40 @@ mv -f -- "$new" "$1"
 """The one program of a worker's that replaces a file: to the letter."""
 
 
-def _replacement(rules: Rules, program: str, lock: str, path: str, old: str, new: str) -> bytes:
-    found = re.fullmatch(r"/etc/pve/lxc/(\d+)\.conf", path)
-    if found is None or program != REPLACE or lock != f"/run/lock/lxc/pve-config-{found[1]}.lock":
-        raise NotAllowed("another way to replace a file")
-    rules.ctid(found[1])
-    if not re.fullmatch("[0-9a-f]{40}", old) or not re.fullmatch("[0-9a-f]{40}", new):
-        raise NotAllowed("a digest that is none")
+def replacing(argv: list[str], rules: Rules) -> None:
+    """Raise NotAllowed unless a command replaces a container's configuration as workers do; its content comes later."""
+    match argv[5:]:
+        case [lock, "sh", "-c", program, "sh", path, old, new] if program == REPLACE:
+            found = re.fullmatch(r"/etc/pve/lxc/(\d+)\.conf", path)
+            if found is None or lock != f"/run/lock/lxc/pve-config-{found[1]}.lock":
+                raise NotAllowed("another file than a container's configuration under its lock")
+            rules.ctid(found[1])
+            if not re.fullmatch("[0-9a-f]{40} [0-9a-f]{40}", f"{old} {new}"):
+                raise NotAllowed("a digest that is none")
+        case _:
+            raise NotAllowed(f"another way to replace a file ({VERSION})")
+
+
+def _replacement(rules: Rules, path: str) -> bytes:
     content = sys.stdin.buffer.read()
     present = subprocess.run(["cat", path], check=True, stdout=subprocess.PIPE).stdout
     rules.change(present.decode("utf-8", "surrogateescape"), content.decode("utf-8", "surrogateescape"))
     return content
+
+
+def foresee(asked: bytes, rules: Rules) -> list[str]:
+    """Say for which reasons commands would be refused; each is given with the raw keys that it changes."""
+
+    def judge(command: dict[str, list[str]]) -> None:
+        argv, keys = command["argv"], command.get("raw_keys", ())
+        look = partial(replacing if argv[:1] == ["flock"] else allow, argv, rules)
+        see_all([look, *(partial(rules.raw_key, key) for key in keys)])
+
+    try:
+        see_all(partial(judge, command) for command in json.loads(asked))
+    except NotAllowed as refused:
+        return list(refused.reasons)
+    return []
 
 
 def main() -> int:
@@ -187,6 +242,9 @@ def main() -> int:
         argv = shlex.split(line)
         if argv[:3] == ["sudo", "-n", "--"]:
             argv = argv[3:]
+        if argv == FORESEE:
+            print(json.dumps(foresee(sys.stdin.buffer.read(), rules)))  # noqa: T201 - the answer
+            return 0
         content = allow(argv, rules)
     except (NotAllowed, ValueError) as error:
         print(f"phoenix-node-door: not allowed: {error}", file=sys.stderr)  # noqa: T201 - told to the worker

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from phoenix_producer.client.handle import Handle, Handles
     from phoenix_producer.client.producer import Producer
     from phoenix_producer.contract import (
+        Address,
         Cancelled,
         ContractError,
         DesiredState,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         ProgressKind,
     )
     from phoenix_producer.plans import Action, Drift, Part, Plan, Why
-    from phoenix_producer.standing import Address, Exists, Standing
+    from phoenix_producer.standing import Exists, Standing
 
 __all__ = [
     "Action",
@@ -60,6 +61,7 @@ _MODULES = {
     ),
     "phoenix_producer.client.producer": ("Producer",),
     "phoenix_producer.contract": (
+        "Address",
         "Cancelled",
         "ContractError",
         "DesiredState",
@@ -79,7 +81,6 @@ _MODULES = {
         "Why",
     ),
     "phoenix_producer.standing": (
-        "Address",
         "Exists",
         "Standing",
     ),

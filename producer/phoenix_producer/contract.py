@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import UUID  # noqa: TC003 - pydantic reads it at run time
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from phoenix_producer.change_words import change_words
 
@@ -45,6 +46,8 @@ _SHOWN = 40
 """How much of what does not fit is shown."""
 
 Ctid = Annotated[int, Field(ge=100, le=999_999_999, description="Proxmox VMID of a container")]
+LONGEST_WAIT_FOR_ADDRESS = 3600
+"""Seconds."""
 
 
 def queue_of(task: str, options: Mapping[str, Any]) -> str:
@@ -96,6 +99,8 @@ class EnsureRequest(Message):
     """Instead of the catalog's own `state`."""
     rerun: tuple[str, ...] = ()
     """Features whose scripts are run again, although they ran as they are now; `application_script` is one too."""
+    wait_for_address: StrictInt | None = Field(default=None, ge=1, le=LONGEST_WAIT_FOR_ADDRESS)
+    """Seconds in which the container must get an address from DHCP or SLAAC; instead of the catalog's own."""
     requester: str | None = Field(default=None, max_length=200)
     """Who asks, for the people who read the job list."""
 
@@ -104,6 +109,8 @@ class DestroyRequest(Message):
     """Ask that a container or template of ours be deleted, disks included. Its declaration stays."""
 
     ctid: Ctid
+    together: dict[Ctid, UUID] = Field(default_factory=dict)
+    """All that are destroyed together, each with the id of its request; those cloned from this one go first."""
     dry_run: StrictBool = False
     """Change nothing; the result lists what would be done."""
     requester: str | None = Field(default=None, max_length=200)
@@ -114,6 +121,9 @@ class RebuildRequest(Message):
     """Ask that a template be built again and replace the existing one."""
 
     ctid: Ctid
+    together: dict[Ctid, UUID] = Field(default_factory=dict)
+    """All templates that are rebuilt together, each with the id of its request; those that this one is cloned from
+    are rebuilt first."""
     accept_not_applied: StrictBool = False
     """As of an ensure."""
     dry_run: StrictBool = False
@@ -145,6 +155,15 @@ class Change(Answer):
     def words(self) -> str:
         """For people, in one line."""
         return change_words(self.key, self.old, self.new)
+
+
+class Address(Answer):
+    """Where a container can be reached."""
+
+    interface: str
+    """Its name in the container, such as `eth0`."""
+    address: str
+    prefix: int
 
 
 class Step(Answer):
@@ -181,6 +200,8 @@ class EnsureResult(Answer):
     """What would be done, line by line; only with `dry_run`."""
     needs_rebuild: tuple[str, ...] = ()
     """What is declared otherwise and cannot be changed once it is made, as whole sentences; it was left alone."""
+    addresses: tuple[Address, ...] = ()
+    """Where the container can be reached: as in its `Standing`, when this was told. Only of an ensure."""
     warnings: tuple[str, ...] = ()
     """What its requester should know besides, in whole sentences: that the catalog on disk is refused, for one."""
 

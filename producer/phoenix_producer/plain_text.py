@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _ESCAPES = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # colors, the cursor
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]?"  # colors, the cursor; the last may be cut off
     "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?"  # titles, links, clipboards
     "|\x1b[ -/]*[0-~]"
 )

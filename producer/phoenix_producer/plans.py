@@ -72,7 +72,8 @@ class Drift(Part):
 
     exists: Exists
     outdated: tuple[str, ...] = ()
-    """Why a template is not what its declaration would build now, and what brings it up to date."""
+    """Why a template is not what its declaration would build now, or that it or a container was cloned from an older
+    build of its template, and what brings it up to date."""
     problem: str = ""
     """Why an ensure would be refused or would wait; then the differences are not known."""
     warnings: tuple[str, ...] = ()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from phoenix_producer.contract import Answer, DesiredState
+from phoenix_producer.contract import Address, Answer, DesiredState
+
+__all__ = ["Address", "Exists", "Standing"]
 
 
 class Exists(StrEnum):
@@ -23,15 +25,6 @@ class Exists(StrEnum):
     """Proxmox does not show it to us; `problem` says why."""
 
 
-class Address(Answer):
-    """Where a container can be reached."""
-
-    interface: str
-    """Its name in the container, such as `eth0`."""
-    address: str
-    prefix: int
-
-
 class Standing(Answer):
     """A CTID: what is declared, what exists, and how the two differ."""
 
@@ -46,15 +39,18 @@ class Standing(Answer):
     exists: Exists
     running: bool = False
     addresses: tuple[Address, ...] = ()
-    """The fixed addresses of its configuration, whether it runs or not; those of DHCP and SLAAC are not told.
+    """Interface by interface: the fixed addresses of its configuration, whether it runs or not, and those that DHCP and
+    SLAAC have given it by now, while it runs.
 
-    Empty where an ensure would be refused, and of templates, which never run."""
+    Loopback, link-local and temporary addresses are left out. Empty where an ensure would be refused, and of templates,
+    which never run."""
     differs: tuple[str, ...] = ()
     """Configuration keys that are not as declared, in Proxmox's own spelling."""
     pending_restart: tuple[str, ...] = ()
     """Configuration keys that the running container takes, or would take, at its next start."""
     outdated: tuple[str, ...] = ()
-    """Why a template is not what its declaration would build now, and what brings it up to date."""
+    """Why a template is not what its declaration would build now, or that it or a container was cloned from an older
+    build of its template, and what brings it up to date."""
     lock: str | None = None
     """The lock that Proxmox has on its configuration, such as `backup`."""
     problem: str = ""

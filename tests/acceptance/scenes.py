@@ -55,10 +55,11 @@ def told(failure: Failure) -> str:
     return f"{failure.cause}: {failure.message} {failure.remedy}"
 
 
-def before(product: Product, method: str, suffix: str, act: Callable[[], Any]) -> None:
-    """Do something once, on the simulator's loop, just before it answers such a request."""
+def before(product: Product, method: str, suffix: str, act: Callable[[], Any], *, asked: int = 1) -> None:
+    """Do something once, on the simulator's loop, just before it answers the first such request, or a later one."""
     pve = product.simulator.pve
-    answer, waiting = pve._answer, [act]
+    answer = pve._answer
+    waiting: list[Callable[[], Any]] = [act, *[bool] * (asked - 1)]
 
     async def answering(request: Any, *rest: Any) -> Any:
         if waiting and request.method == method and request.path.endswith(suffix):

@@ -22,6 +22,8 @@ JOBS = 2
 """Proxmox jobs that a new container takes: it is made, and started. The budget holds one look at each."""
 CLONES = (103, 104, 105, 106, 107)
 CREATED = (113, 114, 115, 116, 117)
+SERVED = (123, 124, 125, 126, 127)
+"""They get their addresses by DHCP: to see them takes one call more."""
 
 
 def calls_for(product: Product, ctid: int) -> Counter[str]:
@@ -36,12 +38,15 @@ def _kind_of(path: str) -> str:
     return "task" if "tasks" in words else "/".join(word for word in words[2:] or words if not word.isdecimal())
 
 
-@pytest.mark.parametrize("ctids", [CLONES, CREATED], ids=["cloned", "created"])
+@pytest.mark.parametrize(
+    ("ctids", "more"), [(CLONES, 0), (CREATED, 0), (SERVED, 1)], ids=["cloned", "created", "cloned, by DHCP"]
+)
 def test_a_new_container_and_one_that_is_right_stay_within_their_budgets(
-    product: Product, ctids: tuple[int, ...]
+    product: Product, ctids: tuple[int, ...], more: int
 ) -> None:
     created = {ctid: container(ctid, None, template=OS_TEMPLATE) for ctid in CREATED}
-    product.declare({900: template(), **{ctid: container(ctid) for ctid in CLONES}, **created})
+    served = {ctid: container(ctid, network_config={"bridge": "vmbr0", "ip": "dhcp"}) for ctid in SERVED}
+    product.declare({900: template(), **{ctid: container(ctid) for ctid in CLONES}, **created, **served})
     product.simulator.do(product.simulator.pve.ct_secs.update, {"clone": 0.2, "create": 0.2})
     product.start_worker()
     product.ensure(900)
@@ -49,7 +54,9 @@ def test_a_new_container_and_one_that_is_right_stay_within_their_budgets(
     breakdowns = sorted((calls_for(product, ctid) for ctid in ctids[1:]), key=Counter.total)
     median = breakdowns[len(breakdowns) // 2]
     seen = median.pop("GET task")
+    assert median.pop("GET lxc/interfaces", 0) == more
     assert median.total() <= NEW - JOBS, median
     assert JOBS <= seen <= 2 * JOBS, f"near two looks a job, not {seen} for {JOBS}"
     looks = calls_for(product, ctids[0])
+    assert looks.pop("GET lxc/interfaces", 0) == more
     assert looks.total() <= UNCHANGED, looks

@@ -44,6 +44,7 @@ def run(simulator: Simulator, *more: str) -> subprocess.CompletedProcess[str]:
 def test_all_goes_well_and_nothing_is_left(simulator: Simulator, tmp_path: Path) -> None:
     add_os_template(simulator)
     simulator.pve.ct_secs["clone"] = 0.3
+    simulator.set(simulator.pve, tags_case_sensitive=True, hotplug_refused="apparmor_parser failed")
     done = run(simulator, "--report", str(tmp_path / "pve"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"at {simulator.host}, node pve1, storage local-lvm (lvmthin), CTIDs 9000-9020" in done.stdout
@@ -52,6 +53,8 @@ def test_all_goes_well_and_nothing_is_left(simulator: Simulator, tmp_path: Path)
     assert "killed while Proxmox ran UPID:pve1:" in done.stdout
     assert SECRET not in done.stdout + done.stderr
     assert simulator.pve.cts == []
+    assert (simulator.pve.pools, list(simulator.pve.apitokens)) == ({}, [TOKEN_ID])
+    assert [name for name in simulator.pve.storages["local"]["volumes"] if name.startswith("backup/")] == []
     told = json.loads((tmp_path / "pve.json").read_text())
     assert [case["verdict"] for case in told["cases"]] == ["ok"] * len(CASES)
     assert (told["left"], told["product"]) == ([], version("phoenix-lxc"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.waiting import wait_for
+from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,11 +146,22 @@ def test_a_broken_catalog_is_refused_before_anything_starts(demo: Demo, tmp_path
 
 def test_what_cannot_be_ensured_is_told_with_the_end_of_the_worker_s_log(demo: Demo, tmp_path: Path) -> None:
     catalog = tmp_path / "nowhere.json"
-    catalog.write_text('{"lxc_configs": {"103": {"name": "ca", "template": "local:vztmpl/absent.tar.zst"}}}')
+    catalog.write_text('{"lxc_configs": {"103": {"name": "ca", "template": "nas:vztmpl/absent.tar.zst"}}}')
     assert demo.run(QUICK, "--catalog", str(catalog)) == 1
     assert "The demo failed: 103 was not ensured." in demo.output
     assert "The end of worker.log:" in demo.output
     assert "Traceback" not in demo.output.partition("The end of worker.log:")[0]
+    assert demo.left() == []
+
+
+def test_the_first_catalog_of_a_new_user_runs(demo: Demo, tmp_path: Path) -> None:
+    """That of docs/getting-started.md: the node has the OS templates that the catalog names."""
+    page = (ROOT / "docs" / "getting-started.md").read_text()
+    (content,) = [block for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL) if "lxc_configs" in block]
+    catalog = tmp_path / "first.json"
+    catalog.write_text(content)
+    assert demo.run(QUICK, "--catalog", str(catalog)) == 0, demo.output
+    assert "103 unchanged" in demo.output
     assert demo.left() == []
 
 

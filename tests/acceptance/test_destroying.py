@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_producer import ContractError
+from tests.acceptance import scenes
 from tests.acceptance.scenes import before, done, failure_of, notes, stand, told, waits_for_task, writes_to
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
@@ -107,6 +108,38 @@ def test_a_template_with_linked_clones_is_refused_naming_them(product: Product) 
         assert product.producer.destroy(ctid).wait(timeout=60).outcome == "destroyed"
 
 
+@pytest.mark.parametrize("order", [(900, 901, 801), (801, 901, 900)])
+def test_clones_are_destroyed_before_their_templates_whatever_the_order(
+    product: Product, order: tuple[int, ...]
+) -> None:
+    """One of three is asked for by the others before its own request is there."""
+    linked: dict[str, Any] = {"clone": "linked"}
+    product.declare({900: template(), 901: container(901, 900, **linked), 801: container(801, 901, **linked)})
+    product.start_worker()
+    product.ensure(801)
+    foretold = product.producer.destroy_many(order, dry_run=True).wait(timeout=60)
+    assert {(one.outcome, one.dry_run) for one in foretold} == {("destroyed", True)}, "what hangs on it goes first"
+    results = product.producer.destroy_many(order).wait(timeout=60)
+    assert [(one.ctid, one.outcome) for one in results] == [(ctid, "destroyed") for ctid in order]
+    gone = [int(one.guest) for one in product.simulator.intervals("vzdestroy")]
+    assert gone == [801, 901, 900]
+
+
+def test_a_template_stays_where_one_of_its_clones_does(product: Product) -> None:
+    linked: dict[str, Any] = {"clone": "linked"}
+    product.declare({900: template(), 801: container(801, 900, **linked)})
+    product.start_worker()
+    product.ensure(801)
+    product.config(801)
+    found = product.simulator.pve.ct(801)
+    assert found is not None
+    product.simulator.do(found.config.update, {"protection": 1})
+    template_, clone = product.producer.destroy_many([900, 801])
+    assert failure_of(clone).cause == "protected"
+    assert failure_of(template_).cause == "has-linked-clones"
+    assert deletes(product) == []
+
+
 def test_the_marker_is_read_just_before_each_write(product: Product) -> None:
     product.declare({900: template(), 103: container(103), 104: container(104)})
     product.start_worker()
@@ -148,8 +181,22 @@ def test_killed_around_its_requests_to_proxmox_it_is_destroyed_once(
 
 def test_what_forbids_it_is_seen_before_it_is_stopped(product: Product) -> None:
     pve = product.simulator.pve
-    product.declare({900: template(), **{ctid: container(ctid) for ctid in (103, 104, 105, 106)}})
+    roots = {
+        900: template(),
+        901: template(901),
+        902: template(902),
+        107: container(107, 901),
+        108: container(108, 902),
+    }
+    product.declare({**roots, **{ctid: container(ctid) for ctid in (103, 104, 105, 106)}})
     product.start_worker(PHOENIX_PATIENCE="1", PHOENIX_SCRATCH_CTIDS="9000-9099")
+    stand(product, 901, running=True, description=notes(901, "template"))
+    product.simulator.do(pve.ct(901).snapshots.__setitem__, "theirs", {"snaptime": 1})
+    product.simulator.add_template(902, description=notes(902, "template"))
+    failure = scenes.refused(product, 901)
+    assert (failure.cause, product.status(901)) == ("has-snapshots", "running")
+    assert "it has snapshots: theirs." in failure.message
+    assert "`pct delsnapshot 901 theirs`" in failure.remedy
     for ctid in (103, 104, 105, 106):
         product.ensure(ctid)
     product.simulator.do(pve.ct(103).config.update, {"protection": 1})
@@ -164,5 +211,6 @@ def test_what_forbids_it_is_seen_before_it_is_stopped(product: Product) -> None:
     assert failure_of(product.producer.rebuild(900)).cause == "protected"
     product.simulator.do(pve.lose_quorum)
     assert refused(product, 106).cause == "no-quorum"
+    assert failure_of(product.producer.rebuild(902)).cause == "no-quorum", "and nothing is built for it"
     assert len(product.writes()) == written
     assert [product.status(ctid) for ctid in (103, 104, 105, 106)] == ["running"] * 4

@@ -56,7 +56,12 @@ NOT_RUN = {
     r"cat >/etc/.*": _RECIPE,
     r"phoenix-lxc ensure 103 --rerun .*": "acceptance/test_scripts.py: scripts need a node",
     r"export PHOENIX_REDIS_URL=.*": "the environment of what is run here is the test's",
-    r"celery -A phoenix_worker worker": "started below as a process, as by every test of the product",
+    r"phoenix-lxc worker": "acceptance/test_worker_command.py starts it",
+    r"phoenix-lxc setup systemd --print .* >.*": "integration/test_cli_setup.py prints and verifies the units",
+    r"cat >(proxmox_token|redis_password|flower_login)": "is pasted into by the reader",
+    r"cd /etc/.*": "a directory of the system's",
+    r"umask .*": "is for the lines beside it",
+    r"systemd-sysusers": "needs systemd",
     r"celery -A phoenix_producer.monitor flower .*": "support/flower.py starts Flower with these options",
 }
 """Patterns of whole commands, each with the reason."""

@@ -6,6 +6,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+from celery import Celery
+
+from phoenix_producer import EnsureFailed
+from phoenix_producer.contract import QUEUE
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
@@ -43,3 +48,27 @@ def test_a_thousand_ensures_of_one_container_are_one_clone(product: Product) -> 
     assert looks < 10, "they share the looks of one or two"
     assert len([one for one in product.simulator.intervals("vzstart") if one.guest == "103"]) == 1
     wait_for(lambda: not list(product.redis.scan_iter("phoenix:lock:*")))
+
+
+def test_one_that_shares_a_failed_run_has_its_own_errback_run(product: Product) -> None:
+    """104 is asked for by the errback of the third; it would not be, were the third just given the second's answer."""
+    product.declare({900: template(), 103: container(103), 104: container(104, None, template=OS_TEMPLATE)})
+    product.simulator.add_template(900)
+    pve = product.simulator.pve
+    pve.ct_secs["clone"] = LONG
+    pve.task_failures["vzclone"] += ["no space left on device"] * 3
+    product.start_worker()
+    first = product.producer.ensure(103)
+    wait_for(lambda: product.simulator.intervals("vzclone"))
+    second = product.producer.ensure(103)
+    wait_for(lambda: product.redis.hget(f"phoenix:t:{second.id}", "state") == "parked")
+    with Celery(broker=product.redis_url, backend=product.redis_url) as client:
+        instead = client.signature("phoenix.ensure", args=[104], immutable=True)
+        third = client.send_task("phoenix.ensure", [103], queue=QUEUE, link_error=instead)
+    wait_for(lambda: product.redis.hget(f"phoenix:t:{third.id}", "state") == "parked")
+    pve.ct_secs["clone"] = 0.1
+    product.simulator.do(pve.hurry)
+    for handle in (first, second):
+        with pytest.raises(EnsureFailed):
+            handle.wait(timeout=60)
+    wait_for(lambda: product.status(104) == "running", timeout=60)

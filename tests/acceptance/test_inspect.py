@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.product import Product
 
+NOBODYS_ID = "5b0e2f0a-9a3e-4d6b-8a69-0d0c54a3c002"
 COMMAND = Path(sys.executable).parent / "phoenix-lxc"
 
 
@@ -54,8 +55,9 @@ def test_jobs_at_work_are_shown_and_one_is_cancelled_by_the_beginning_of_its_id(
     story = cli(product, "jobs", "show", building.id).stdout
     assert "create 900 waits for Proxmox: create CT 900" in story
     product.start_worker("w2")
-    cancelled = cli(product, "cancel", waiting.id[:13])
-    assert (cancelled.exit_code, cancelled.stderr) == (0, "")
+    cancelled = cli(product, "cancel", waiting.id[:13], NOBODYS_ID)
+    assert cancelled.exit_code == 1, "one of the two was not stopped"
+    assert cancelled.stderr.startswith(f"{NOBODYS_ID}  is unknown")
     assert cancelled.stdout == f"{waiting.id}  cancelled; its requester gets a failure with the cause cancelled\n"
     is_told(waiting)
     again = cli(product, "cancel", waiting.id)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
+from celery import Celery
 
+from phoenix_worker.core.model.marker import read_marker
 from tests.acceptance.scenes import before, done, failure_of, in_line, notes, stand, told, waits_for_task
 from tests.acceptance.test_scripts import LEAVES_A_FILE, write_scripts
 from tests.support.crash import ARMED, KILL_AT
@@ -158,6 +161,73 @@ def test_cancelled_or_failed_it_leaves_nothing_that_the_next_one_cannot_go_on_wi
     failure = failure_of(product.producer.rebuild(900))
     assert failure.cause == "changed-meanwhile", "what stands at the scratch CTID is looked at before 900 goes"
     assert product.config(900)["template"] == "1"
+
+
+def test_templates_are_rebuilt_after_those_that_they_are_cloned_from(product: Product) -> None:
+    product.declare({900: template(), 901: container(901, 900), 103: container(103, 901)})
+    product.start_worker(**SCRATCH)
+    product.ensure(103)
+    first = read_marker(product.config(900)["description"])
+    assert first is not None
+    assert all(one.outdated == () for one in product.producer.drift().wait(timeout=60))
+
+    results = product.producer.rebuild_many([901, 900]).wait(timeout=60)
+    begun = {(step.name, step.ctid): step.started for one in results for step in one.steps}
+    assert [one.ctid for one in results] == [901, 900]
+    assert begun["destroy", 9000] < begun["clone", 9001]
+    root, child = (read_marker(product.config(ctid)["description"]) for ctid in (900, 901))
+    assert root is not None
+    assert child is not None
+    assert child.build == root.creation != first.creation
+    drifts = {one.ctid: one.outdated for one in product.producer.drift().wait(timeout=60)}
+    assert (drifts[900], drifts[901]) == ((), ())
+    (old,) = drifts[103]
+    assert "CT 103 is outdated: it was cloned from an older build of template 901." in old
+    (standing,) = product.producer.status([103]).wait(timeout=60)
+    assert standing.outdated == (old,)
+    assert old in product.producer.plan(103).wait(timeout=60).warnings
+
+    rebuild(product, 900)
+    (child_is_old,) = product.producer.drift([901]).wait(timeout=60)[0].outdated
+    assert "(it was cloned from an older build of template 900)" in child_is_old
+    product.producer.destroy(103).wait(timeout=60)
+    again = product.ensure(103)
+    assert again.warnings == (f"The template was cloned as it is. {child_is_old}",)
+
+
+def test_a_sender_that_knows_nothing_of_the_tree_names_what_is_rebuilt_together(product: Product) -> None:
+    product.declare({900: template(), 901: container(901, 900), 103: container(103, 901)})
+    product.start_worker(**SCRATCH)
+    product.ensure(103)
+    together = {"901": str(uuid4()), "900": str(uuid4())}
+    with Celery("theirs", broker=product.redis_url, backend=product.redis_url, set_as_current=False) as app:
+        sent = app.send_task(
+            "phoenix.rebuild", [901], {"together": together}, task_id=together["901"], queue="phoenix.upkeep"
+        )
+        assert sent.get(timeout=60)["outcome"] == "rebuilt"
+        assert app.AsyncResult(together["900"]).get(timeout=60)["outcome"] == "rebuilt", "its own was never sent"
+        failed = app.send_task(
+            "phoenix.rebuild",
+            [901],
+            {"together": {"900": together["901"]}},
+            queue="phoenix.upkeep",
+            task_id=str(uuid4()),
+        )
+        with pytest.raises(Exception, match="is not a request for 900"):
+            failed.get(timeout=60)
+    pve = product.simulator.pve
+    pve.ct_secs["create"] = 600.0
+    root, child = product.producer.rebuild(900), product.producer.rebuild(901)
+    waits_for_task(product, "vzcreate")
+    wait_for(lambda: "the rebuild of template 900" in str(product.redis.xrevrange(f"phoenix:job:{child.id}:log")))
+    pve.ct_secs["create"] = 0.0
+    product.simulator.do(pve.hurry)
+    destroyed, cloned = root.wait(timeout=60).steps[-1], child.wait(timeout=60).steps[0]
+    assert destroyed.started < cloned.started, "one that is under way is waited for, whoever asked for it"
+    pve.task_failures["vzcreate"] = ["No space left on device"]
+    failure, _ = map(failure_of, product.producer.rebuild_many([901, 900]))
+    assert failure.cause == "dependency"
+    assert "the rebuild of its template 900 failed. " in failure.message
 
 
 KILLS = ["effect-done/create", "replace-recorded", "effect-done/destroy", "effect-done/clone"]

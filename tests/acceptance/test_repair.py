@@ -58,6 +58,7 @@ def test_what_a_dead_proxmox_worker_left_is_removed_and_made_anew(product: Produ
     assert [one.get("destroy-unreferenced-disks") for one in pve.destroyed] == [1, 1]
     failure = failure_of(others[1])
     assert (failure.cause, "`pct unlock 105`" in failure.remedy) == ("half-made", True), "nothing proves it ours"
+    assert "`umount /var/lib/lxc/105/rootfs`" in failure.remedy
     assert product.config(105)["lock"] == "create"
 
 
@@ -93,6 +94,7 @@ def test_without_the_door_all_who_wait_for_a_template_with_a_dead_lock_are_told_
     failure = failure_of(first)
     assert (failure.cause, "`pct unlock 103`" in failure.remedy) == ("half-made", True)
     assert "`pct unlock 900`" in failure.remedy
+    assert "umount" not in failure.remedy, "a clone is mounted elsewhere"
     for handle in others:
         failure = failure_of(handle)
         assert failure.cause == "locked"

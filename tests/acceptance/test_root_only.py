@@ -133,6 +133,35 @@ def test_nobodys_change_is_lost_and_a_locked_one_is_waited_for(product: Product,
     assert raw_lines(node, 103) == ["lxc.environment: BY=hand", "lxc.autodev: 0"]
 
 
+def test_all_that_the_forced_command_refuses_is_told_before_anything_is_made(product: Product, node: RootNode) -> None:
+    node.door = ["--ctids", "100-899", "--directories", "/srv"]
+    product.declare({900: template(), 103: container(103, features=["base"], **EVERYTHING)})
+    product.start_worker(**node.environ(PHOENIX_SCRIPTS="/opt/install_{feature}.sh"))
+    for handle in (product.producer.plan(103), product.producer.ensure(103)):
+        failure = failure_of(handle)
+        assert failure.cause == "forced-command"
+        refused = ("directory /tank/media", "directory /tank/it's; $(here)", "scripts on the node (--node-scripts)")
+        assert all(what in failure.message for what in refused), failure.message
+        assert "phoenix-node-door" in failure.remedy
+    redeclare(product, 103, features=[])
+    for handle in (product.producer.plan(103), product.producer.ensure(103)):
+        assert "directory /tank/media (--directories)" in failure_of(handle).message
+    assert product.writes() == []
+
+
+def test_what_a_finished_template_has_is_not_set_again_and_so_not_refused(product: Product, node: RootNode) -> None:
+    node.door = ["--ctids", "103", "--raw-keys", "lxc.cap.*"]
+    autodev: dict[str, Any] = {"lxc_options": ["lxc.autodev=1"]}
+    product.declare({900: template(**autodev), 103: container(103, **autodev), 104: container(104)})
+    product.simulator.add_template(900)
+    product.simulator.do(product.simulator.pve.ct(900).config.__setitem__, "lxc", [["lxc.autodev", "1"]])
+    product.start_worker(**node.environ())
+    for ctid in (103, 104):
+        assert product.producer.plan(ctid).wait(timeout=60).lines
+        assert product.ensure(ctid).outcome == "created"
+        assert raw_lines(node, ctid) == ["lxc.autodev: 1"]
+
+
 def test_without_the_door_it_is_refused_before_anything_is_made_or_left_out_if_that_is_accepted(
     product: Product,
 ) -> None:

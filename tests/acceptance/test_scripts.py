@@ -91,6 +91,7 @@ def test_templates_are_built_with_their_scripts_and_clones_have_what_they_left(
     given = json.loads((etc / "config.901").read_text())
     assert given["clone_from_ctid"] == "900"
     assert given["nvidia_driver_version"] == "580.76.05"
+    assert given["template"]["name"] == "Copy-Base"
     assert given["lxc_configs"]["901"]["features"] == ["nvidia"]
     assert "PHOENIX" not in (etc / "environment.900").read_text(), "nothing of the worker's environment"
     assert "scripts=base_setup:" in marker_of(product, 900)
@@ -285,6 +286,11 @@ def test_scripts_on_the_node_are_run_there_with_the_ctid(product: Product, ssh_n
     assert product.ensure(100).outcome == "unchanged"
     script.write_text(f"#!/bin/sh\necho changed >>{tmp_path}/ran\n")
     assert done(product.ensure(100)) == [("provision", 100)]
+    script.write_text('#!/bin/sh\necho "# more" >>"$0"\n')
+    failure = refused(product, 100)
+    assert failure.cause == "script-changed"
+    assert f"{script} was changed on pve1" in failure.message
+    assert product.producer.plan(100).wait(timeout=60).lines, "it has not run"
     script.unlink()
     assert refused(product, 100).cause == "script-missing"
 

@@ -21,13 +21,21 @@ def test_every_value_that_proxmox_takes_is_made_once(product: Product) -> None:
     do(datacenter["ipset"].update, {name: [] for name in IP_SETS})
     do(datacenter["aliases"].update, {name: {"name": name, "cidr": "fd00::9"} for name in ALIASES})
     routed = {"bridge": "vmbr0", "ip": "203.0.113.7/32", "gw": "198.51.100.1"}
-    walled = {"enabled": True, "rules": RULES}
-    product.declare(
-        {103: container(103, None, template=f"local:{BLANK}", network_config=routed, firewall=walled, state="stopped")}
-    )
+    walled = {"enabled": True, "policy_in": "REJECT", "policy_out": "DROP", "rules": RULES}
+    trunk = {"bridge": "vmbr0", "trunks": [20, 3], "mtu": 9000, "rate": 12.5, "firewall": False, "link_down": True}
+    lan = {"bridge": "vmbr0", "name": "lan", "ip": "dhcp", "vlan": 7, "mac_address": "52:54:00:aa:00:01"}
+    declared = {"network_config": routed, "networks": [trunk, lan], "firewall": walled, "state": "stopped"}
+    product.declare({103: container(103, None, template=f"local:{BLANK}", **declared)})
     product.start_worker()
     product.ensure(103)
     assert {"gw=198.51.100.1", "ip=203.0.113.7/32"} <= set(product.config(103)["net0"].split(","))
+    assert {"name=eth1", "trunks=3;20", "mtu=9000", "rate=12.5", "link_down=1"} <= set(
+        product.config(103)["net1"].split(",")
+    )
+    assert {"name=lan", "firewall=1", "tag=7", "hwaddr=52:54:00:AA:00:01"} <= set(
+        product.config(103)["net2"].split(",")
+    )
+    assert pve.firewall_config("ct", vmid=103)["options"] == {"enable": 1, "policy_in": "REJECT", "policy_out": "DROP"}
     assert len(pve.firewall_config("ct", vmid=103)["rules"]) == len(RULES)
     written = len(product.writes())
     assert product.ensure(103).outcome == "unchanged"

@@ -153,6 +153,21 @@ def test_what_turns_out_to_be_somebody_elses_just_before_its_start_is_not_starte
     assert "POST /status/start" not in writes_to(product, 103)
 
 
+def test_what_turns_out_to_be_somebody_elses_just_before_its_stop_goes_on(product: Product) -> None:
+    """The first look is for the plan, the second before the notes are written, the third is that of the stop."""
+    product.declare({900: template(), 103: container(103)})
+    product.start_worker()
+    product.ensure(103)
+    found = product.simulator.pve.ct(103)
+    assert found is not None
+    product.declare({900: template(), 103: container(103, state="stopped")})
+    theirs = {"description": "theirs", "hostname": "theirs"}
+    before(product, "GET", "/103/config", lambda: found.config.update(theirs), asked=3)
+    failure = refused(product, 103)
+    assert (failure.cause, product.status(103)) == ("not-ours", "running")
+    assert "POST /status/shutdown" not in writes_to(product, 103)
+
+
 def test_a_look_comes_just_before_each_start_and_that_of_configuring_a_new_clone_counts(product: Product) -> None:
     """103 is cloned and 104 created; then both are started once more."""
     catalog = {900: template(), 103: container(103), 104: container(104, None, template=OS_TEMPLATE)}

@@ -15,8 +15,10 @@ from random import Random
 
 from phoenix_worker.commands.demo.embedded import private_redis
 from tests.chaos.crew import CONCURRENCY
+from tests.chaos.redis_faults import Failovers, OneServer, Store
 from tests.chaos.round import CONTAINERS, Numbers, Round
 from tests.support.proxmox import Simulator
+from tests.support.sentinels import Sentinels
 
 ROUND_SECONDS = 60.0
 _OF_ONE_TASK = {"longest_recovery", "slowest"}
@@ -29,6 +31,7 @@ def one_round(
     *,
     jobs: int = len(CONTAINERS),
     ttl: float = 1.0,
+    sentinels: bool = False,
     verbose: bool = False,
     keep: Path | None = None,
 ) -> Numbers:
@@ -45,9 +48,15 @@ def one_round(
     with ExitStack() as stack:
         directory = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         directory.mkdir(parents=True, exist_ok=True)
-        server = stack.enter_context(private_redis(directory / "redis"))
+        store = _store(stack, directory / "redis", sentinels=sentinels)
         simulator = stack.enter_context(Simulator())
-        return Round(Random(seed), seconds, pool, directory, simulator, server, tell, jobs, ttl=ttl).run()  # noqa: S311 - to replay
+        return Round(Random(seed), seconds, pool, directory, simulator, store, tell, jobs, ttl=ttl).run()  # noqa: S311 - to replay
+
+
+def _store(stack: ExitStack, directory: Path, *, sentinels: bool) -> Store:
+    if sentinels:
+        return Failovers(stack.enter_context(Sentinels(directory)))
+    return OneServer(stack.enter_context(private_redis(directory)), directory)
 
 
 def main() -> int:
@@ -56,6 +65,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=ROUND_SECONDS, help="for how long; begun rounds are ended")
     parser.add_argument("--seed", default=secrets.token_hex(3), help="what happens and when; printed")
     parser.add_argument("--pool", choices=sorted(CONCURRENCY), default="threads")
+    parser.add_argument("--redis", choices=["server", "sentinels", "both"], default="both", help="both: in turn")
     parser.add_argument("--ttl", type=float, default=1.0, help="seconds of the heartbeats; workers have 3 by default")
     parser.add_argument("--keep", type=Path, help="directory for the workers' logs and Redis's data")
     parser.add_argument("--verbose", action="store_true", help="a line for each event")
@@ -66,7 +76,8 @@ def main() -> int:
         seconds = min(ROUND_SECONDS, options.seconds)
         keep = options.keep / str(rounds) if options.keep else None
         told = {"ttl": options.ttl, "verbose": options.verbose, "keep": keep}
-        numbers = one_round(f"{options.seed}/{rounds}", seconds, options.pool, **told)
+        sentinels = options.redis == "sentinels" or (options.redis == "both" and rounds % 2 == 1)
+        numbers = one_round(f"{options.seed}/{rounds}", seconds, options.pool, sentinels=sentinels, **told)
         rounds += 1
         _add(total, numbers)
         print(f"round {rounds}: {_told(numbers)}", flush=True)  # noqa: T201 - this is its output

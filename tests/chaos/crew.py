@@ -76,7 +76,7 @@ class Crew:
     def _start(self, *, doomed: bool) -> None:
         self._started += 1
         worker = WorkerProcess(
-            "tests.chaos.doomed_worker" if doomed else "phoenix_worker",
+            "tests.chaos.worker_app",
             directory=self.directory,
             environ={**self.environ, DOOM: f"{self.rng.random()}"} if doomed else self.environ,
             name=f"w{self._started}",

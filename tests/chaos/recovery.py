@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from tests.chaos import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,7 +62,7 @@ class Recovery:
     def begin(self, watched: dict[str, Watched], *, worker: bool) -> None:
         """Something was killed while these were under way: a worker, or Redis."""
         self._watched, self._since = watched, time.monotonic()
-        self._killed_at = self._clock() if worker else None
+        self._killed_at = clock.now(self.redis) if worker else None
 
     def look(self) -> None:
         """See what has moved on since."""
@@ -113,7 +114,3 @@ class Recovery:
     def _field(self, task_id: str, name: str) -> str | None:
         value = self.redis.hget(f"phoenix:t:{task_id}", name)
         return None if value is None else str(value)
-
-    def _clock(self) -> float:
-        seconds, microseconds = self.redis.time()
-        return float(seconds) + float(microseconds) / 1e6

@@ -9,13 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from redis import Redis, RedisError
+from redis import RedisError
 
 from phoenix_producer import EnsureFailed, Producer, Unreachable
-from tests.chaos import faults, verdict
+from phoenix_producer.client.connection import redis_client
+from tests.chaos import clock, faults, verdict
 from tests.chaos.administrator import NEEDED_FOR, Administrator
 from tests.chaos.crew import Crew
-from tests.chaos.recovery import Recovery
+from tests.chaos.recovery import Recovery, Watched
 from tests.support.product import Product, add_os_template, container, template
 from tests.support.proxmox import NODE, Simulator
 from tests.support.waiting import wait_for
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from phoenix_producer import EnsureResult, Failure, Handle
-    from phoenix_worker.commands.demo.embedded import RedisServer
+    from tests.chaos.redis_faults import Store
 
 TEMPLATES = (900, 901, 902)
 CONTAINERS = range(101, 161)
@@ -34,6 +35,8 @@ FOREIGN = 666
 LONGEST_END = 240.0
 """Seconds that the jobs may take once all trouble is over; a machine may be busy."""
 _BEAT = 0.05
+_STEPS = (-3600.0, -60.0, 60.0, 3600.0)
+"""Seconds by which the clock of Redis is set."""
 _PATIENCE_FOR_WORK = 1.0
 """Seconds that a kill waits for a moment at which something runs."""
 
@@ -46,6 +49,9 @@ class Numbers:
     failed_and_asked_again: int = 0
     worker_kills: int = 0
     redis_kills: int = 0
+    redis_lost_writes: int = 0
+    clock_steps: int = 0
+    requests_lost_with_them: int = 0
     faults: int = 0
     proxmox_worker_deaths: int = 0
     seconds: float = 0.0
@@ -63,7 +69,7 @@ class Round:
     pool: str
     directory: Path
     simulator: Simulator
-    server: RedisServer
+    store: Store
     tell: Callable[[str], None]
     jobs: int = len(CONTAINERS)
     ttl: float = 1.0
@@ -72,13 +78,16 @@ class Round:
     numbers: Numbers = field(default_factory=Numbers)
     heard: set[str] = field(default_factory=set)
     """The requests whose ends the administrator knows."""
+    _ahead: float = 0.0
+    """Seconds by which the clock of Redis was set in all."""
 
     def run(self) -> Numbers:
         """Prepare, make trouble, wait, check."""
         began = time.monotonic()
         with (
-            Redis.from_url(self.server.url, decode_responses=True) as redis,
-            Producer(self.server.url, requester="chaos") as producer,
+            clock.settable_for_producers(),
+            redis_client(self.store.url) as redis,
+            Producer(self.store.url, requester="chaos") as producer,
         ):
             self.redis, self.producer = redis, producer
             self.recovery = Recovery(redis, self.tell)
@@ -116,7 +125,7 @@ class Round:
             entries[self.ctids[below - TEMPLATES[0]]] |= {"clone_from_ctid": str(below)}
         catalog = self.directory / "catalog.json"
         catalog.write_text(json.dumps({"lxc_configs": {str(ctid): entry for ctid, entry in entries.items()}}))
-        product = Product(simulator, self.server.url, self.redis, catalog, self.producer, None)  # type: ignore[arg-type]
+        product = Product(simulator, self.store.url, self.redis, catalog, self.producer, None)  # type: ignore[arg-type]
         environ = product.environ(PHOENIX_PATIENCE="60", PHOENIX_HEARTBEAT_TTL=str(self.ttl))
         self.crew = Crew(self.rng, self.pool, self.directory, environ, self.tell)
         return verdict.foreigners(simulator, entries)
@@ -131,6 +140,8 @@ class Round:
         happens += [(rng.uniform(0, end), self._spoil) for _ in range(max(4, int(end / 2)))]
         happens += [(rng.uniform(0, end), self._behave) for _ in range(max(2, int(end / 4)))]
         happens += [(end * rng.uniform(low, low + 0.25), self._kill_redis) for low in (0.2, 0.6)]
+        happens += [(end * rng.uniform(low, low + 0.2), self._lose_writes) for low in (0.4, 0.8)]
+        happens += [(rng.uniform(0, end), self._step_clock) for _ in range(3)]
         return sorted(happens, key=lambda one: one[0])
 
     def _make_trouble(self) -> None:
@@ -146,14 +157,17 @@ class Round:
     def _breathe(self) -> None:
         time.sleep(_BEAT)
         self.crew.fill()
+        self.store.look()
         self._reach(self.recovery.look)
         self._reach(self._help)
 
-    def _reach(self, act: Callable[[], None]) -> None:
+    def _reach(self, act: Callable[[], object]) -> bool:
         try:
             act()
-        except RedisError as error:
+        except (RedisError, Unreachable) as error:
             self.tell(f"the driver itself does not reach Redis: {error}")
+            return False
+        return True
 
     def _ask(self, ctid: int, request_id: str | None = None) -> None:
         request_id = request_id or str(UUID(int=self.rng.getrandbits(128), version=4))
@@ -167,27 +181,48 @@ class Round:
                 return
 
     def _kill_a_worker(self) -> None:
-        deadline = time.monotonic() + _PATIENCE_FOR_WORK
-        while not (work := self.recovery.under_way()) and time.monotonic() < deadline:
-            self._breathe()
+        work = self._work()
         self.crew.kill_one()
         self.recovery.begin(work, worker=True)
 
+    def _work(self) -> dict[str, Watched]:
+        """What is under way, once something is, or after a while."""
+        deadline = time.monotonic() + _PATIENCE_FOR_WORK
+        while not (work := self.recovery.under_way()) and time.monotonic() < deadline:
+            self._breathe()
+        return work
+
     def _kill_redis(self) -> None:
-        work, away = self.recovery.under_way(), self.rng.uniform(0.5, 6.0)
-        self.server.kill()
+        self._hit_redis(self.store.kill)
         self.numbers.redis_kills += 1
-        self.tell(f"kill Redis for {away:.1f} s, while {len(work)} tasks are under way")
-        time.sleep(away)
-        self.server.start()
-        wait_for(self._redis_answers)
+
+    def _lose_writes(self) -> None:
+        self._hit_redis(self.store.lose_writes)
+        self.numbers.redis_lost_writes += 1
+
+    def _hit_redis(self, hit: Callable[[Random], str]) -> None:
+        work = self._work()
+        self.tell(f"{hit(self.rng)}, while {len(work)} tasks were under way")
+        self._set_clock()
+        self._ask_what_was_lost()
         self.recovery.begin(work, worker=False)
 
-    def _redis_answers(self) -> bool:
-        try:
-            return bool(self.redis.ping())
-        except RedisError:  # it is reading its append-only file
-            return False
+    def _step_clock(self) -> None:
+        self._ahead += self.rng.choice(_STEPS)
+        self._set_clock()
+        self.numbers.clock_steps += 1
+        self.tell(f"the clock of Redis is {self._ahead:+g} s off")
+
+    def _set_clock(self) -> None:
+        wait_for(lambda: self._reach(lambda: self.redis.set(clock.KEY, self._ahead)))
+
+    def _ask_what_was_lost(self) -> None:
+        """As who had no answer does: under the same id, which costs nothing where it is known."""
+        for handle in self.handles:
+            if not self.redis.exists(f"phoenix:job:{handle.id}"):
+                self.numbers.requests_lost_with_them += 1
+                self.tell(f"asks again what Redis has lost: {handle.ctid}")
+                self.producer.ensure(handle.ctid or 0, request_id=handle.id)
 
     def _spoil(self) -> None:
         fault = self.rng.choice(faults.FAULTS)

@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos import clock
 from tests.support.redis import LASTING_KEYS, leaked_keys
 from tests.support.waiting import wait_for
 
@@ -28,7 +29,7 @@ def check(simulator: Simulator, redis: Redis, ctids: Iterable[int], templates: I
         _never_at_once(builds)
     assert not simulator.pve.destroyed, "nothing had to be removed"
     assert foreign == foreigners(simulator, everything), "what is not ours was changed"
-    wait_for(lambda: not leaked_keys(redis, LASTING_KEYS), timeout=30)
+    wait_for(lambda: not leaked_keys(redis, [*LASTING_KEYS, clock.KEY]), timeout=30)
 
 
 def foreigners(simulator: Simulator, ours: Iterable[int]) -> dict[int, tuple[Any, ...]]:

@@ -7,13 +7,14 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phoenix_producer import EnsureFailed
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from tests.conformance.cases import CASES
-from tests.conformance.ground import Ground, SkippedError, standing_ground
+from tests.conformance.ground import Ground, NotShownError, standing_ground
 from tests.conformance.report import CaseReport, Report
 from tests.conformance.target import CTIDS_NEEDED, SECRET_VARIABLE, Target, UnfitError, target_of
 
@@ -72,7 +73,7 @@ def _try_out(target: Target, directory: Path, report: Report) -> int:
         say(report.place)
         try:
             for case in CASES:
-                report.cases.append(_tried(case, ground))
+                report.cases.append(tried(case, ground))
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -84,21 +85,27 @@ def _try_out(target: Target, directory: Path, report: Report) -> int:
     return _FAILED if failed or report.left else 0
 
 
-def _tried(case: Callable[[Ground], None], ground: Ground) -> CaseReport:
+def tried(case: Callable[[Ground], None], ground: Ground) -> CaseReport:
+    """Try one case, and say and report how it went."""
     began, name = time.monotonic(), case.__name__.replace("_", " ")
     try:
         case(ground)
         verdict, why = "ok", ""
-    except SkippedError as skipped:
-        verdict, why = "skipped", str(skipped)
+    except NotShownError as unshown:
+        verdict, why = "not shown", str(unshown)
     except (AssertionError, EnsureFailed, ExceptionGroup, PermanentError, TransientError, TimeoutError) as error:
-        verdict, why = "FAILED", f"{type(error).__name__}: {error}"
+        verdict, why = "FAILED", f"{type(error).__name__}: {str(error) or _line_of(error)}"
     seconds = time.monotonic() - began
-    say(f"{verdict:8}{seconds:6.1f} s  {name}")
+    say(f"{verdict:9}{seconds:6.1f} s  {name}")
     seen = [*ground.take_sightings(), *filter(None, [why])]
     for line in seen:
-        say(f"{'':18}{line}")
+        say(f"{'':19}{line}")
     return CaseReport(name, verdict, round(seconds, 1), seen, ground.take_upids())
+
+
+def _line_of(error: BaseException) -> str:
+    """Return the line of an assertion that says nothing itself."""
+    return traceback.extract_tb(error.__traceback__)[-1].line or ""
 
 
 if __name__ == "__main__":

@@ -6,41 +6,31 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer import EnsureFailed, ProgressKind
 from phoenix_worker.core.model.observation import Presence
-from phoenix_worker.core.model.ports import CreateOrder
-from tests.conformance.ground import PATIENCE, PREFIX, Ground, SkippedError
+from tests.conformance import corner_cases
+from tests.conformance.ground import PATIENCE, Ground, NotShownError
+from tests.conformance.scenes import (
+    DIRECT,
+    FIRST,
+    FOREIGN,
+    LINKED,
+    SECOND,
+    TEMPLATE,
+    THIRD,
+    TO_BE,
+    destroyed,
+    make_without_us,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phoenix_producer import Handle
-    from phoenix_producer.contract import EnsureResult, Failure
-
-TEMPLATE, FIRST, SECOND, THIRD, DIRECT, LINKED, FOREIGN, TO_BE = range(8)
-"""Which of the CTIDs; those of the rebuild come from the settings."""
 KINDS_WITH_SNAPSHOTS = {"lvmthin", "rbd", "zfspool", "btrfs"}
-
-
-def refusal(ground: Ground, handle: Handle[EnsureResult]) -> Failure:
-    """Wait for a request that is refused."""
-    try:
-        result = handle.wait(PATIENCE)
-    except EnsureFailed as failed:
-        ground.saw(f"{failed.failure.cause}: {failed.failure.message}")
-        return failed.failure
-    raise AssertionError(f"{result.ctid} was not refused: {result.outcome}")
 
 
 def clones_of(ground: Ground, template: int) -> int:
     tasks = ground.door.recent_tasks(ground.target.node, template)
     return sum(task.kind == "vzclone" for task in tasks)
-
-
-def make_without_us(ground: Ground, ctid: int) -> None:
-    """Create a container as another tool would."""
-    config = {"hostname": f"{PREFIX}{ctid}", "rootfs": f"{ground.target.storage}:2", "memory": "128"}
-    ground.end(
-        ground.door.create(CreateOrder(ground.target.node, ctid, ground.os_template, unprivileged=True, config=config))
-    )
 
 
 def a_plan_writes_nothing(ground: Ground) -> None:
@@ -138,13 +128,12 @@ def a_template_that_linked_clones_hang_on_stays(ground: Ground) -> None:
         ground.withdraw(ctid)
         if error.failure.cause != "linked-clone-unavailable":
             raise
-        raise SkippedError(f"{ground.target.storage} has no linked clones, and the error says so") from None
+        raise NotShownError(f"{ground.target.storage} has no linked clones, and the error says so") from None
     ground.saw(ground.look(ctid).config["rootfs"])
     for refused in (ground.producer.destroy(template), ground.producer.rebuild(template)):
         assert str(ctid) in refusal(ground, refused).message
     assert ground.look(template).is_template
-    assert ground.told(ground.producer.destroy(ctid).wait(PATIENCE)).outcome == "destroyed"
-    ground.withdraw(ctid)
+    destroyed(ground, ctid)
 
 
 def what_is_not_ours_is_left_alone_until_it_is_adopted(ground: Ground) -> None:
@@ -163,7 +152,7 @@ def what_is_not_ours_is_left_alone_until_it_is_adopted(ground: Ground) -> None:
 
 def a_template_to_be_loses_its_snapshots_and_is_sealed(ground: Ground) -> None:
     if ground.storage_type() not in KINDS_WITH_SNAPSHOTS:
-        raise SkippedError(f"{ground.target.storage} has no snapshots")
+        raise NotShownError(f"{ground.target.storage} has no snapshots")
     ctid = ground.declare_root(ground.ctid(TO_BE), is_template=True)
     make_without_us(ground, ctid)
     ground.end(ground.ask("POST", f"nodes/{ground.target.node}/lxc/{ctid}/snapshot", snapname="before"))
@@ -196,11 +185,19 @@ CASES: tuple[Callable[[Ground], None], ...] = (
     clones_of_one_template_queue,
     what_changed_is_converged_and_disks_grow,
     containers_are_stopped_and_started,
+    corner_cases.what_is_protected_is_not_even_stopped,
+    corner_cases.nobody_changes_the_case_of_a_tag,
+    corner_cases.a_fast_failure_of_a_slow_kind_is_told_soon,
+    corner_cases.a_volume_waits_for_a_stop_where_it_must,
+    corner_cases.no_mount_hides_another,
     a_container_is_made_from_the_os_template,
+    corner_cases.a_restore_that_runs_is_waited_for,
     a_worker_that_is_killed_in_a_clone_is_carried_on,
     a_template_that_linked_clones_hang_on_stays,
     what_is_not_ours_is_left_alone_until_it_is_adopted,
     a_template_to_be_loses_its_snapshots_and_is_sealed,
+    corner_cases.what_is_absent_can_be_made_with_a_grant_on_a_pool,
     a_template_is_rebuilt,
+    corner_cases.a_template_is_rebuilt_before_those_that_are_cloned_from_it,
     what_is_ours_is_destroyed,
 )

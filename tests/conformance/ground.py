@@ -7,11 +7,15 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from redis import Redis
+
 from phoenix_producer import Producer
 from phoenix_worker.commands.demo.embedded import private_redis
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.durable import polling
 from phoenix_worker.proxmox.api import ProxmoxApi
+from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.translate import Request
 from tests.conformance.target import SCRATCH, Target, UnfitError
 from tests.support.waiting import wait_for
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from phoenix_producer import EnsureResult
     from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.proxmox.connection import Access
 
 PATIENCE = 900.0
 """Seconds that one request may take: a download and a copy on slow disks."""
@@ -30,8 +35,8 @@ PREFIX = "conformance-"
 """Of the hostnames of all that is made: nothing else is ever removed."""
 
 
-class SkippedError(Exception):
-    """This cannot be tried on that storage."""
+class NotShownError(Exception):
+    """This node, or this token, cannot show it; the reason is said."""
 
 
 class Ground:
@@ -46,6 +51,8 @@ class Ground:
         self._sightings: list[str] = []
         self._upids: list[str] = []
         self._workers: list[WorkerProcess] = []
+        self.left: list[str] = []
+        """What is not a container and could not be undone."""
 
     def ctid(self, number: int) -> int:
         """One of the CTIDs that may be used; the last ones are for rebuilding."""
@@ -95,9 +102,9 @@ class Ground:
         temporary.write_text(json.dumps({"lxc_configs": configs}))
         temporary.replace(self._catalog)
 
-    def start_worker(self) -> WorkerProcess:
-        """Start a worker, beside those that there are."""
-        access, scratch = self.target.access, self.target.ctids[-SCRATCH:]
+    def start_worker(self, access: Access | None = None) -> WorkerProcess:
+        """Start a worker, beside those that there are, with another token if one is given."""
+        access, scratch = access or self.target.access, self.target.ctids[-SCRATCH:]
         environ = {
             "PHOENIX_REDIS_URL": self._redis_url,
             "PHOENIX_CATALOG": str(self._catalog),
@@ -111,7 +118,7 @@ class Ground:
             **({"PHOENIX_PROXMOX_CA_FILE": access.ca_file} if access.ca_file else {}),
         }
         name = f"w{len(self._workers)}"
-        worker = WorkerProcess("phoenix_worker", directory=self._directory, environ=environ, name=name)
+        worker = WorkerProcess("phoenix_worker", directory=self._directory, environ=environ, name=name, forked=True)
         self._workers.append(worker)
         worker.wait_until_ready()
         return worker
@@ -120,6 +127,29 @@ class Ground:
     def worker(self) -> WorkerProcess:
         """The worker that was started last."""
         return self._workers[-1]
+
+    @contextmanager
+    def worker_with(self, access: Access) -> Iterator[None]:
+        """Have a worker with another token do the work of the block, and none else."""
+        self.worker.kill()
+        self.start_worker(access)
+        try:
+            yield
+        finally:
+            self.worker.kill()
+            self.start_worker()
+
+    @contextmanager
+    def learned(self, kind: str, seconds: int) -> Iterator[None]:
+        """Have the worker think that all tasks of a kind took that long so far."""
+        with Redis.from_url(self._redis_url, decode_responses=True) as redis:
+            keys = list(redis.scan_iter(f"phoenix:learned:{kind} *"))
+            assert keys, f"nothing was learned of {kind}"
+            for key in keys:
+                redis.delete(key)
+                redis.rpush(key, *[seconds] * polling.REMEMBERED)
+            yield
+            redis.delete(*keys)
 
     def ensure(self, ctid: int, **options: Any) -> EnsureResult:
         """Ensure, wait, and tell what was done."""
@@ -145,9 +175,18 @@ class Ground:
             assert end is not None
             assert end.succeeded, f"{upid}: {end.exit_status}"
 
-    def ask(self, method: str, path: str, **params: str | int) -> Any:
+    def ask(self, method: str, path: str, /, **params: str | int) -> Any:
         """Ask Proxmox what the product has no word for."""
         return self.door.call(Request(method, path, f"{method} {path}"), **params)
+
+    def ask_if_allowed(self, method: str, path: str, /, **params: str | int) -> Any:
+        """Ask it; what the token may not do is not shown."""
+        try:
+            return self.ask(method, path, **params)
+        except PermanentError as error:
+            if error.cause not in {PERMISSION, "root-only"}:
+                raise
+            raise NotShownError(f"the token lacks a right for it: {error.message}") from None
 
     def description(self) -> str:
         """Tell where it is tried."""
@@ -172,12 +211,22 @@ class Ground:
         try:
             seen = [self.look(ctid) for ctid in self.target.ctids]
         except (PermanentError, TransientError) as error:
-            return (f"what cannot be seen just now ({error})",)
-        return tuple(f"{one.presence} {one.ctid}" for one in seen if one.presence is not Presence.ABSENT)
+            return (*self.left, f"what cannot be seen just now ({error})")
+        there = (f"{one.presence} {one.ctid}" for one in seen if one.presence is not Presence.ABSENT)
+        return (*self.left, *there)
+
+    def free(self, number: int) -> int:
+        """Give one of the CTIDs, without what a case that failed may have left there."""
+        ctid = self.ctid(number)
+        self._remove(ctid)
+        assert self.look(ctid).presence is Presence.ABSENT
+        return ctid
 
     def _remove(self, ctid: int) -> None:
         seen = self.look(ctid)
         if seen.presence is Presence.HERE and seen.config.get("hostname", "").startswith(PREFIX):
+            if seen.config.get("protection") == "1":
+                self.ask("PUT", f"nodes/{self.target.node}/lxc/{ctid}/config", delete="protection")
             self.end(self.door.stop(self.target.node, ctid) if seen.running else None)
             self.end(self.door.destroy(self.target.node, ctid))
 

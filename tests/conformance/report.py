@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CaseReport:
-    """One case: `ok`, `skipped` or `FAILED`, its seconds, what was seen, and the Proxmox tasks of its requests."""
+    """One case: `ok`, `not shown` or `FAILED`, its seconds, what was seen, and the Proxmox tasks of its requests."""
 
     name: str
     verdict: str
@@ -38,8 +38,9 @@ class Report:
 
     def summary(self) -> str:
         """Tell how it went, in a line."""
-        well = sum(case.verdict != "FAILED" for case in self.cases)
-        return f"{well} of {len(self.cases)} went well. Left behind: {', '.join(self.left) or 'nothing'}."
+        well, unshown = (sum(case.verdict == one for case in self.cases) for one in ("ok", "not shown"))
+        not_shown = f", {unshown} could not be shown" if unshown else ""
+        return f"{well} of {len(self.cases)} went well{not_shown}. Left behind: {', '.join(self.left) or 'nothing'}."
 
     def write(self, path: Path) -> None:
         """Write PATH.md and PATH.json. Raises OSError where they cannot be written."""

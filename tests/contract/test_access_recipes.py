@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.proxmox.forced_command import foreseen
 from phoenix_worker.proxmox.ssh_shell import SshShell
 from tests.support import sudo_stand_in
 from tests.support.proxmox import NODE
-from tests.support.root_node import DOOR, RootNode
-from tests.support.ssh_node import SshNode, access_to
+from tests.support.root_node import RootNode
+from tests.support.ssh_node import DOOR, SshNode, access_to
 
 if TYPE_CHECKING:
     from tests.support.proxmox import Simulator
@@ -51,6 +53,7 @@ class RecipeNode(RootNode):
 
     def __init__(self, directory: Path, simulator: Simulator) -> None:
         super().__init__(directory, simulator)
+        self.door = None
         self.programs = directory / "bin"
         self.authorized = Path()
 
@@ -110,7 +113,9 @@ def test_a_recipe_lets_the_key_do_what_it_says_and_nothing_else(
         assert (ran.exit_code, ran.err) == (0, b"")
         assert simulator.pve.ct(103).lock is None
         for refused in (["id"], ["pct", "unlock", "200"], ["pct", "destroy", "103"]):
-            assert shell.run(NODE, refused).exit_code == 126
+            with pytest.raises(PermanentError, match="does not allow"):
+                shell.run(NODE, refused)
+        assert foreseen(shell, NODE, [{"argv": ["pct", "unlock", "200"]}]) == ["CTID 200 (--ctids)"]
         assert (node.slash / "sudo.log").exists() is ("sudo -n" in recipe)
 
 

@@ -13,6 +13,7 @@ from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, TaskEnd
 from phoenix_worker.proxmox.error_table import TABLE
 from phoenix_worker.proxmox.translate import Answer, Request, error_of_answer, error_of_exception, error_of_task
 from tests.support.proxmox import NODE, SaidIn, Simulator
+from tests.support.proxmox_sayings import SAYINGS
 
 if TYPE_CHECKING:
     from phoenix_worker.core.model.ports import Proxmox
@@ -23,100 +24,6 @@ GET = Request("GET", "nodes/pve1/lxc/103/config", "look at CT 103 on pve1", "VM.
 CLONE = CloneOrder(NODE, 900, 103, "Step-CA", "", full=True)
 OS_TEMPLATE = "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
 T, P = TransientError, PermanentError
-
-SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
-    # (status, what Proxmox says, kind, cause, in the remedy)
-    (500, "CT is locked (disk)", T, "locked", "pct unlock"),
-    (500, "CT is locked (create)", T, "locked", "pct unlock"),
-    (500, "can't lock file '/run/lock/lxc/pve-config-133.lock' - got timeout", T, "lock-timeout", ""),
-    (500, "cluster not ready - no quorum?", T, "no-quorum", "nodes"),
-    (500, "detected modified configuration - file changed by other user? Try again.", T, "stale-digest", ""),
-    (500, "disk is already at specified size", T, "stale-size", ""),
-    (503, "Service Unavailable", T, "unreachable", "pveproxy"),
-    (595, "No route to host", T, "unreachable", "pveproxy"),
-    (429, "Too Many Requests", T, "too-many-requests", ""),
-    (401, "", P, "proxmox-login", "token"),
-    (403, "Permission check failed (/vms/200, VM.Clone)", P, "proxmox-permission", "VM.Clone on /vms/200."),
-    (403, "Permission check failed", P, "proxmox-permission", "VM.Clone on /vms/900"),
-    (403, "", P, "proxmox-permission", "VM.Clone on /vms/900"),
-    (403, "Permission check failed (pool 'web' does not exist)", P, "pool-missing", "'web'"),
-    (
-        403,
-        "Permission check failed (changing feature flags (except nesting) is only allowed for root@pam)",
-        P,
-        "root-only",
-        "PHOENIX_SHELL",
-    ),
-    (
-        403,
-        "Permission check failed (mount point type bind is only allowed for root@pam)",
-        P,
-        "root-only",
-        "PHOENIX_SHELL",
-    ),
-    (400, "Parameter verification failed.", P, "bad-parameter", "catalog"),
-    (400, "Parameter verification failed. mp1: unable to hotplug mp1: mount failed", P, "hotplug", "stop for mp1"),
-    (500, "qemu-img: Could not open '/srv/images/103/vm-103-disk-0.raw': No such file", T, "passing-trouble", ""),
-    (500, "failed to read from command socket: Interrupted system call", T, "passing-trouble", ""),
-    (500, "cfs-lock 'storage-shared' error: got lock request timeout", T, "lock-timeout", ""),
-    (
-        500,
-        "can't add VM 6133 to pool 'agents': cfs-lock 'file-user_cfg' error: got lock request timeout",
-        T,
-        "lock-timeout",
-        "",
-    ),
-    (500, "cfs-lock 'file-user_cfg' error: no quorum!", T, "no-quorum", "nodes"),
-    (500, "can't lock file '/var/lock/pve-manager/pve-storage-local-btrfs' - got timeout", T, "lock-timeout", ""),
-    (500, "Connection reset by peer", T, "passing-trouble", ""),
-    (
-        500,
-        "Unable to create new inotify object: Too many open files",
-        T,
-        "inotify-used-up",
-        "fs.inotify.max_user_instances",
-    ),
-    (
-        500,
-        "unable to create CT 6060 - close (rename) atomic file '/etc/pve/nodes/pb/lxc/6060.conf' failed: File exists",
-        P,
-        "already-exists",
-        "plan",
-    ),
-    (501, "Method 'POST /nodes/pve1/lxd' not implemented", P, "not-implemented", "Proxmox VE"),
-    (500, "CT 110 already exists on node 'pve'", P, "already-exists", "plan"),
-    (500, "VM 110 already exists on node 'pve'", P, "already-exists", "plan"),
-    (500, "unable to create CT 230 - CT 230 already exists on node 'pve'", P, "already-exists", "plan"),
-    (500, "Configuration file 'nodes/pve/lxc/99999.conf' does not exist", P, "missing", ""),
-    (
-        500,
-        "Linked clone feature for 'local:110/base-110-disk-0.raw' is not available",
-        P,
-        "linked-clone-unavailable",
-        '"clone": "full"',
-    ),
-    (500, "phoenix-node-door: not allowed: CTID 200 (--ctids)", P, "node-door", "phoenix-node-door"),
-    (500, "parameter 'storage' not allowed for linked clones", P, "linked-clone-storage", '"clone": "full"'),
-    (500, "unable to clone mountpoint 'mp0' (type bind)", P, "bind-mount", "mp0"),
-    (500, "Full clone of a running container is only possible from a snapshot", P, "is-running", "Stop"),
-    (500, "Cannot do full clones on a running container without snapshots", P, "is-running", "Stop"),
-    (500, "can't clone CT to node 'pve2' (CT uses local storage)", P, "storage-not-shared", "shared"),
-    (500, "can't clone to non-shared storage 'local'", P, "storage-not-shared", "shared"),
-    (500, "you can't convert a CT to template if the CT is running", P, "is-running", "Stop"),
-    (500, "unable to create template, because CT contains snapshots", P, "has-snapshots", "delsnapshot"),
-    (500, "you can't convert a template to a template", P, "already-template", ""),
-    (500, "Template feature is not available for 'x:vm-1-disk-0'", P, "template-unavailable", "x:vm-1-disk-0"),
-    (500, "storage 'fast' does not exist", P, "storage-missing", "storage_pool"),
-    (500, "storage 'fast' is not available on node 'pve1'", P, "storage-offline", "'fast'"),
-    (500, "storage 'fast' does not support container directories", P, "storage-content", "rootdir"),
-    (500, "Only root can pass arbitrary filesystem paths.", P, "root-only", "PHOENIX_SHELL"),
-    (500, "unable to shrink disk size", P, "shrink", "storage_size_gb"),
-    (500, "hostname lookup 'pve9' failed - failed to get address info for: pve9", P, "no-such-node", "pve9"),
-    (500, "unable to destroy CT 103 - container is running", P, "is-running", "Stop"),
-    (500, "can't remove CT 103 - protection mode enabled", P, "protected", "protection"),
-    (500, "base volume 'a:base-900-disk-0' is still in use by linked clone", P, "has-linked-clones", "Destroy"),
-    (500, "a text that nobody has ever seen", P, "proxmox-error", "own words"),
-]
 
 
 @pytest.mark.parametrize(("status", "said", "kind", "cause", "remedy"), SAYINGS)
@@ -187,7 +94,10 @@ ENDS: list[tuple[str, type[Exception], str]] = [
     ("unexpected status", T, "proxmox-worker-died"),
     ("CT is locked (snapshot-delete)", T, "locked"),
     ("cfs-lock 'storage-shared' error: got lock request timeout", T, "lock-timeout"),
+    ("unable to open file '/etc/pve/nodes/pb/lxc/103.conf.tmp.88' - Permission denied", T, "no-quorum"),
+    ("ipcc_send_rec[1] failed: Connection refused", T, "passing-trouble"),
     ("qemu-img: Could not open '/srv/images/900/base-900-disk-0.raw': No such file", P, "proxmox-error"),
+    ("zfs error: cannot open 'rpool/data/base-900-disk-0': dataset does not exist", P, "proxmox-error"),
     ("CT is locked (backup)", T, "locked"),
     ("can't lock file '/run/lock/lxc/pve-config-133.lock' - got timeout", T, "lock-timeout"),
     ("clone failed: interrupted by signal", P, "aborted"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -54,6 +54,15 @@ def test_a_firewall_goes_on_and_off(simulator: Simulator, door: Proxmox) -> None
         assert door.firewall(NODE, 103).enabled is on
 
 
+def test_policies_are_set_alone_or_with_the_switch(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    door.switch_firewall(NODE, 103, policies={"policy_in": "ACCEPT"})
+    assert door.firewall(NODE, 103) == FirewallState(enabled=False, policies={"policy_in": "ACCEPT"})
+    door.switch_firewall(NODE, 103, on=True, policies={"policy_out": "DROP"})
+    both = {"policy_in": "ACCEPT", "policy_out": "DROP"}
+    assert door.firewall(NODE, 103) == FirewallState(enabled=True, policies=both)
+
+
 def test_declared_rules_come_back_as_they_were_declared(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.add_ct, 103)
     for rule in (PING, HTTPS):
@@ -66,7 +75,7 @@ def test_whatever_may_be_declared_comes_back_as_it_was_sent(simulator: Simulator
     simulator.do(datacenter["ipset"].update, {name: [] for name in IP_SETS})
     simulator.do(datacenter["aliases"].update, {name: {"name": name, "cidr": "fd00::9"} for name in ALIASES})
     simulator.do(simulator.pve.add_ct, 103)
-    said = [{key: str(value) for key, value in rule.items()} for rule in TAKEN]
+    said: list[dict[str, Any]] = [{key: str(value) for key, value in rule.items()} for rule in TAKEN]
     rules = tuple(declared_rule(FirewallRule("in", "DROP", **rule)) for rule in said)
     for rule in reversed(rules):
         door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=rule))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_worker.catalog.declaration import Script
+from phoenix_worker.catalog.directories import read_directory
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.proxmox import scripts
 from phoenix_worker.proxmox.local_shell import LocalShell
@@ -23,7 +25,7 @@ from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from phoenix_worker.core.model.ports import NodeShell, Ran
@@ -76,15 +78,26 @@ def end_of(shell: NodeShell, run: str) -> ScriptState:
 
 
 def test_a_script_is_given_its_environment_and_its_output_and_exit_code_are_kept(shell: NodeShell) -> None:
-    _, run = start(shell, script('#!/bin/sh\necho "$CTID $CT_NAME"\ncat "$CT_CONFIG"\necho oops >&2\nexit 3\n'))
+    _, run = start(shell, script('#!/bin/sh\necho "$CTID $CT_NAME $*"\ncat "$CT_CONFIG"\necho oops >&2\nexit 3\n'))
     seen = end_of(shell, run)
     assert (seen.state, seen.code) == ("ended", "3")
-    assert seen.log.decode() == f"103 {GIVEN.name}\n{GIVEN.script_json}oops\n"
+    assert seen.log.decode() == f"103 {GIVEN.name} 103\n{GIVEN.script_json}oops\n"
     assert seen.size == len(seen.log)
     rest = scripts.look(shell, PLACE, run, 4)
     assert rest is not None
     assert rest.log == seen.log[4:]
     assert scripts.tail(shell, PLACE, run, seen.size)[-1] == "oops"
+
+
+def test_the_last_lines_begin_with_a_whole_one(shell: NodeShell) -> None:
+    """Where they are cut out of a longer log, there may be the half of a color, or of a letter."""
+    said = "".join(f"\x1b[0;32m{number:03} größer\x1b[0m {'x' * 150}\n" for number in range(60))
+    _, run = start(shell, script(f"#!/bin/sh\ncat <<'END'\n{said}END\nexit 1\n"))
+    size = end_of(shell, run).size
+    for cut in range(0, 180, 5):
+        told = scripts.tail(shell, PLACE, run, size - cut)
+        assert told[0].endswith(f" größer {'x' * 150}"), told[0]
+        assert told[0][:3].isdecimal()
 
 
 def test_any_interpreter_and_any_bytes(shell: NodeShell) -> None:
@@ -134,11 +147,119 @@ def test_what_is_killed_from_outside_is_lost(shell: NodeShell) -> None:
     assert end_of(shell, run).state == "lost"
 
 
+def test_what_never_began_stands_in_nobody_s_way(shell: NodeShell, tmp_path: Path) -> None:
+    """The node restarted while it was pushed."""
+    for version in ("00aa", "00bb"):
+        left = tmp_path / "lib" / "base" / f"{version}.t0"
+        left.mkdir(parents=True)
+        assert start(shell, script("#!/bin/sh\n"), "t1")[0].state in {"starting", "busy"}
+        os.utime(left, (1, 1))
+        seen = end_of(shell, start(shell, script("#!/bin/sh\necho ran\n"), f"t{version}")[1])
+        assert (seen.code, seen.log, left.exists()) == ("0", b"ran\n", False)
+        shutil.rmtree(left.parent)
+
+
 def test_a_place_that_cannot_be_written(shell: NodeShell, tmp_path: Path) -> None:
     (tmp_path / "lib").write_text("a file where a directory should be")
     with pytest.raises(PermanentError) as caught:
         start(shell, script("#!/bin/sh\n"))
     assert caught.value.cause == "script-start"
+
+
+def archived(folder: Path, **files: str) -> bytes:
+    (folder / "files").mkdir()
+    for name, text in files.items():
+        (folder / "files" / name).write_text(text)
+    content = read_directory(folder / "files").content
+    assert content is not None
+    return content
+
+
+def test_directories_lie_beside_the_script_that_they_are_pushed_with(shell: NodeShell, tmp_path: Path) -> None:
+    declared = replace(GIVEN, archives={"d1": archived(tmp_path, common="say() { echo said; }\n")})
+    what = script('#!/bin/sh\n. "$(dirname "$0")/files/common"\nsay\n', directories=("d1",))
+    _, run = scripts.start(shell, PLACE, declared, what, "t1")
+    assert end_of(shell, run).log == b"said\n"
+
+
+def test_what_is_cut_on_the_way_is_not_run(shell: NodeShell, tmp_path: Path) -> None:
+    cut = archived(tmp_path, common="x" * 5000)[:1500]
+    what = script("#!/bin/sh\necho ran\n", directories=("d1",))
+    with pytest.raises(PermanentError) as caught:
+        scripts.start(shell, PLACE, replace(GIVEN, archives={"d1": cut}), what, "t1")
+    assert caught.value.cause == "script-start"
+    assert list((tmp_path / "lib" / "base").iterdir()) == []
+
+
+def test_a_script_that_looks_after_health_is_run_here_and_now_and_leaves_nothing(
+    shell: NodeShell, tmp_path: Path
+) -> None:
+    declared = replace(GIVEN, archives={"d1": archived(tmp_path, common="code=7\n")})
+    text = '#!/bin/sh\n. "$(dirname "$0")/files/common"\necho "$* $CTID $CT_NAME"; cat "$CT_CONFIG" >&2; exit $code\n'
+    ran = scripts.check(shell, PLACE, declared, script(text, directories=("d1",)), 60)
+    assert (ran.exit_code, ran.out.decode(), ran.err.decode()) == (7, f"103 103 {GIVEN.name}\n", GIVEN.script_json)
+    assert list((tmp_path / "lib").iterdir()) == []
+
+
+class OnNode:
+    """A node that is only a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._local = LocalShell(NODE)
+
+    def run(self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
+        words = [re.sub("^/var/lib/phoenix-lxc", f"{self._directory}/lib", word) for word in argv]
+        return self._local.run(node, words, stdin=stdin, timeout=timeout)
+
+
+FROM_NODE = Place(NODE, 103, on_node=True, creation="c1")
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "written": lambda file: file.write_text("#!/bin/sh\necho other\n"),
+    "replaced": lambda file: (shutil.copy(file, file.with_suffix(".new")), file.with_suffix(".new").replace(file)),
+    "removed": lambda file: file.unlink(),
+    "written and written back": lambda file: [file.write_text(text) for text in ("", file.read_text())],
+}
+
+
+def run_on_node(tmp_path: Path, text: str, meanwhile: Callable[[Path], object], after: str = "") -> ScriptState:
+    """Start a script of the node; it is changed before it begins, or when it has made the file `after`."""
+    file, shell = tmp_path / "install_base.sh", OnNode(tmp_path)
+    file.write_text(text)
+    file.chmod(0o755)
+    hashed = scripts.contents(shell, NODE, [str(file)])[str(file)]
+    if not after:
+        meanwhile(file)
+    _, run = scripts.start(shell, FROM_NODE, GIVEN, Script("base", str(file), "a1", on_node=True, sha256=hashed), "t1")
+    if after:
+        wait_for((tmp_path / after).exists)
+        meanwhile(file)
+        (tmp_path / "go").touch()
+
+    def ended() -> ScriptState | None:
+        seen = scripts.look(shell, FROM_NODE, run, 0)
+        return seen if seen is not None and not seen.under_way else None
+
+    seen = wait_for(ended)
+    assert seen is not None
+    return seen
+
+
+def test_a_script_of_the_node_that_is_what_was_hashed_is_run_where_it_lies(tmp_path: Path) -> None:
+    seen = run_on_node(tmp_path, '#!/bin/sh\necho "$0 $* $CTID $CT_NAME"\nexit 4\n', lambda _: None)
+    assert (seen.code, seen.log.decode()) == ("4", f"{tmp_path}/install_base.sh 103 103 {GIVEN.name}\n")
+
+
+@pytest.mark.parametrize("change", ["written", "removed"])
+def test_a_script_of_the_node_that_is_not_what_was_hashed_is_not_run(tmp_path: Path, change: str) -> None:
+    seen = run_on_node(tmp_path, "#!/bin/sh\necho hello\n", CHANGES[change])
+    assert (seen.state, seen.code, seen.log) == ("ended", "changed", b"")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_script_of_the_node_that_is_changed_while_it_runs_has_not_run(tmp_path: Path, change: str) -> None:
+    text = f"#!/bin/sh\ntouch {tmp_path}/begun; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; exit\n"
+    assert run_on_node(tmp_path, text, CHANGES[change], after="begun").code == "changed"
 
 
 HOSTILE = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20).filter(

@@ -155,7 +155,7 @@ GRANT = f"--users {USER} --tokens '{TOKEN_ID}' --roles Phoenix"
             "error",
             "Proxmox privileges",
             f"{TOKEN_ID} lacks VM.Clone on /vms/900",
-            f'pveum role modify Phoenix --privs "VM.Clone" --append 1 && pveum acl modify /vms {GRANT}',
+            f'pveum role modify Phoenix --privs "VM.Clone" --append 1; pveum acl modify /vms {GRANT}',
         ),
         (
             grant(*(set(EVERYTHING) - {"VM.PowerMgmt"})),

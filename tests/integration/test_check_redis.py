@@ -74,3 +74,22 @@ def test_a_redis_that_cannot_be_used_is_found(
     monkeypatch.setenv("PHOENIX_REDIS_URL", url.format(redis_url.removeprefix("redis://")))
     text, _ = found("error", "Redis")
     assert words in text
+
+
+@pytest.mark.usefixtures("prepared", "reset")
+@pytest.mark.parametrize(
+    ("login", "password", "remedy"),
+    [
+        ("weak:wrong@", "", "Correct the password in PHOENIX_REDIS_URL."),
+        ("weak@", "wrong", "Correct the password in PHOENIX_REDIS_PASSWORD."),
+        ("weak@", "", "Set PHOENIX_REDIS_PASSWORD."),
+    ],
+)
+def test_a_refused_login_is_blamed_on_the_setting_that_has_it(
+    redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, login: str, password: str, remedy: str
+) -> None:
+    user(redis_client)
+    monkeypatch.setenv("PHOENIX_REDIS_URL", redis_url.replace("redis://", f"redis://{login}"))
+    monkeypatch.setenv("PHOENIX_REDIS_PASSWORD", password)
+    text, said = found("error", "Redis")
+    assert (text.startswith("refuses the login"), said) == (True, remedy)

@@ -310,6 +310,7 @@ def test_a_redis_that_is_down_is_one_line_without_its_password() -> None:
 
 def test_the_version_is_told() -> None:
     assert invoke("--version").stdout == f"phoenix-lxc {version('phoenix-lxc')}\n"
+    assert invoke("-V").stdout == invoke("--version").stdout
 
 
 def test_the_first_help_says_what_to_set_and_what_to_try() -> None:
@@ -321,7 +322,10 @@ def test_the_first_help_says_what_to_set_and_what_to_try() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["ensure", "plan", "drift", "status", "cancel", "locks", "jobs", "jobs show", "catalog check", "migrate", "demo"],
+    [
+        *("ensure", "plan", "drift", "status", "cancel", "locks", "jobs", "jobs show"),
+        *("catalog check", "migrate", "demo", "flower", "setup systemd", "setup man"),
+    ],
 )
 def test_the_help_of_each_command_has_an_example_and_the_exit_codes(command: str) -> None:
     shown = invoke(*command.split(), "--help")
@@ -345,10 +349,15 @@ _COMMANDS = (
     "catalog",
     "migrate",
     "demo",
+    "flower",
+    "setup",
+    "worker",
 )
 
 
-@pytest.mark.parametrize("command", ["", *_COMMANDS, "jobs show", "catalog check", "catalog schema"])
+@pytest.mark.parametrize(
+    "command", ["", *_COMMANDS, "jobs show", "catalog check", "catalog schema", "setup systemd", "setup man"]
+)
 def test_no_option_is_cut_off_at_80_columns(command: str) -> None:
     shown = invoke(*command.split(), "--help", COLUMNS="80")
     assert shown.exit_code == 0
@@ -377,7 +386,10 @@ def test_plugged_commands_are_listed_and_run(tmp_path: Path) -> None:
     assert "cannot be read" in invoke("migrate", str(catalog)).output
 
 
-@pytest.mark.parametrize(("name", "extra"), [("catalog", "worker"), ("demo", "demo"), ("migrate", "worker")])
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("catalog", "worker"), ("demo", "demo"), ("flower", "monitor"), ("migrate", "worker"), ("worker", "worker")],
+)
 def test_a_command_without_its_extra_says_what_to_install(
     name: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

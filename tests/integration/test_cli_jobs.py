@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,6 +90,46 @@ def test_ended_jobs_are_listed_with_all(cli: Callable[..., Result], driven: Driv
     assert "ensure 103  done" in cli("jobs", "--all").stdout
 
 
+def test_ended_jobs_are_listed_with_their_outcome_and_cause(cli: Callable[..., Result], driven: DrivenLedger) -> None:
+    made, failed, _open = driven.taken(103), driven.taken(104), driven.taken(105)
+    driven.ledger.finish(made, "ok", {"outcome": "created"})
+    driven.ledger.finish(failed, "failed", {"cause": "not-ours", "message": "It is not ours."})
+    head, *lines = cli("jobs", "--all").stdout.splitlines()
+    assert head.split()[:6] == ["JOB", "WHAT", "STATE", "OUTCOME", "TOOK", "STEP"]
+    told = {line.split()[2]: line.split()[3:5] for line in lines}
+    assert (told["103"], told["104"], told["105"][0]) == (["done", "created"], ["failed", "not-ours"], "running")
+    assert [one["cause"] for one in json.loads(cli("jobs", "--all", "--json").stdout)] == ["", "not-ours", ""]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--ctid", "103"], {"103"}),
+        (["--ctid", "10"], set()),
+        (["--all", "--requester", "tests"], {"103", "104", "105"}),
+        (["--requester", "nobody"], set()),
+        (["--state", "failed"], {"104"}),
+        (["--state", "running"], {"103", "105"}),
+        (["--cause", "not-ours"], {"104"}),
+        (["--cause", "not-ours", "--ctid", "105"], set()),
+    ],
+)
+def test_jobs_are_chosen(
+    cli: Callable[..., Result], driven: DrivenLedger, options: list[str], expected: set[str]
+) -> None:
+    driven.taken(103)
+    driven.ledger.finish(driven.taken(104), "failed", {"cause": "not-ours", "message": ""})
+    driven.taken(105)
+    found = json.loads(cli("jobs", *options, "--json").stdout)
+    assert {one["what"].split()[1] for one in found} == expected
+
+
+def test_a_watch_needs_a_terminal(cli: Callable[..., Result]) -> None:
+    result = cli("jobs", "--watch")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "needs a terminal" in result.stderr
+
+
 def test_jobs_for_programs(cli: Callable[..., Result], driven: DrivenLedger) -> None:
     assert json.loads(cli("jobs", "--json").stdout) == []
     owner, waiter, *_ = lane_scene(driven)
@@ -134,6 +175,37 @@ def test_show_tells_a_result(cli: Callable[..., Result], driven: DrivenLedger, r
     document = json.loads(cli("jobs", "show", run.id, "--json").stdout)
     assert (document["state"], document["answer"]["outcome"]) == ("done", "updated")
     assert [entry["kind"] for entry in document["history"]] == ["requested", "step-started", "step-done", "done"]
+
+
+def test_show_draws_when_the_steps_of_an_ended_job_were_done(cli: Callable[..., Result], driven: DrivenLedger) -> None:
+    run = driven.taken(103)
+    steps = [
+        {"name": name, "ctid": 103, "started": began, "seconds": 1.0, "changes": [], **more}
+        for name, began, more in (("clone", 5.0, {"source": 900}), ("configure", 6.0, {}), ("start", 7.0, {}))
+    ]
+    at = driven.replaced(run, "clone", 103)
+    for step, then in zip(steps, ("configure", "start", "verify"), strict=True):
+        at = driven.claim(driven.landed(at, then, 103, step))
+    assert "█" not in cli("jobs", "show", run.id).stdout, "it has not ended"
+    driven.ended(at, "failed")
+    bars = [line for line in cli("jobs", "show", run.id).stdout.splitlines() if "█" in line]
+    assert [bar.split("█")[0].strip() for bar in bars] == ["clone 900 → 103", "configure 103", "start 103"]
+    begins = [bar.find("█") for bar in bars]
+    assert begins == sorted(begins)
+    assert all(bar.rstrip().endswith("1.0 s") for bar in bars)
+
+
+def test_show_follows_a_job_to_its_end(answered: Callable[..., Result], release: Callable[[], object]) -> None:
+    asked = answered("ensure", "408", "--no-wait", "--json")
+    job_id = json.loads(asked.stdout)[0]["request_id"]
+    Timer(0.5, release).start()
+    shown = answered("jobs", "show", job_id, "--follow")
+    assert shown.exit_code == 0
+    told = [line.split("  408  ")[1] for line in shown.stdout.splitlines() if "  408  " in line]
+    assert (told[0], told[-1]) == ("requested", "done")
+    assert "408  created on pve" in shown.stdout
+    refused = json.loads(answered("ensure", "404", "--no-wait", "--json").stdout)[0]["request_id"]
+    assert answered("jobs", "show", refused, "--follow", "--json").exit_code == 1
 
 
 def test_a_job_that_nobody_knows(cli: Callable[..., Result]) -> None:

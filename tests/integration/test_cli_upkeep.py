@@ -125,6 +125,15 @@ def test_a_rebuild_needs_no_confirmation(producer: RecordingProducer) -> None:
     assert producer.requests[-1].options == {"dry_run": True}
 
 
+def test_rebuilds_that_are_asked_for_together_know_of_each_other(producer: RecordingProducer) -> None:
+    for ctid in (900, 901):
+        producer.succeeds(ctid, Outcome.REBUILT, of=REBUILD)
+    assert invoke("rebuild", "901", "900", "901").exit_code == 0
+    ids = {str(one.ctid): one.id for one in producer.requests}
+    assert [one.ctid for one in producer.requests] == [901, 900]
+    assert [one.options for one in producer.requests] == [{"together": ids}] * 2
+
+
 def standing(ctid: int, exists: Exists) -> Standing:
     return Standing(ctid=ctid, name=f"ct{ctid}", role="container", state="running", node="pve", exists=exists)
 

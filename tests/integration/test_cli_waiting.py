@@ -6,11 +6,13 @@ import json
 import os
 import pty
 import signal
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 
+from phoenix_producer.cli import without_workers
 from tests.support.cli import invoke
 
 if TYPE_CHECKING:
@@ -44,11 +46,29 @@ def test_a_notice_stands_above_the_live_lines(started: Callable[..., subprocess.
     started("--redis-url", redis_url, "ensure", "103", stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = ""
-    while "\x1b[2K" not in shown.partition("No worker has taken")[2]:
+    while "\x1b[2K" not in shown.partition("No worker answers")[2]:
         shown += _read(ours)
     os.close(ours)
-    before = shown.partition("No worker has taken")[0]
-    assert before.endswith("\x1b[2K"), "the line that was there is cleared"
+    before = shown.partition("No worker answers")[0]
+    assert before.endswith(("\x1b[2K", "\x1b[?25l")), "a line that was there is cleared"
+
+
+def test_jobs_are_watched_until_ctrl_c(started: Callable[..., subprocess.Popen[str]], redis_url: str) -> None:
+    ours, theirs = pty.openpty()
+    process = started("--redis-url", redis_url, "jobs", "--watch", stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = ""
+    while "There are no open jobs." not in shown:
+        shown += _read(ours)
+    invoke("--redis-url", redis_url, "ensure", "103", "--no-wait")
+    while "ensure 103" not in shown:
+        shown += _read(ours)
+    process.send_signal(signal.SIGINT)
+    while chunk := _read(ours):
+        shown += chunk
+    os.close(ours)
+    assert process.wait(30) == 130
+    assert "Traceback" not in shown
 
 
 def _read(terminal: int) -> str:
@@ -134,7 +154,7 @@ def test_when_nobody_answers_it_says_so_and_waits_on(
 ) -> None:
     process = started("--redis-url", redis_url, "ensure", "103")
     assert process.stderr is not None
-    assert "No worker has taken the request yet. Is one running?" in process.stderr.readline()
+    assert "No worker answers. Is one running?" in process.stderr.readline()
     assert process.poll() is None
 
 
@@ -165,3 +185,28 @@ def test_what_only_looks_waits_no_longer_than_asked(command: str, redis_url: str
     assert result.exit_code == 1
     assert result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["ensure 103", "ensure --all", "plan 103", "status", "drift", "adopt --all --yes"])
+def test_without_a_worker_and_a_terminal_it_ends_after_a_while(
+    command: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(without_workers, "LOOK_SECONDS", 0.5)
+    result = invoke("--redis-url", redis_url, *command.split())
+    assert result.exit_code == 1
+    assert all("requested" in line for line in result.stdout.splitlines())
+    at_once, *_, remedy = result.stderr.splitlines()
+    assert at_once.startswith("No worker answers. Is one running?")
+    assert at_once.endswith("exit code 1 after 1 s; what it asked for waits in Redis.")
+    assert f"To wait for it again: phoenix-lxc --redis-url {redis_url} {command}" in remedy
+
+
+def test_a_worker_that_comes_in_the_meantime_is_waited_for(
+    answering_url: str, monkeypatch: pytest.MonkeyPatch, release: Callable[[], object]
+) -> None:
+    """Looked at many times while the job runs; what was shown is not shown again."""
+    monkeypatch.setattr(without_workers, "LOOK_SECONDS", 0.05)
+    Timer(1.0, release).start()
+    result = invoke("--redis-url", answering_url, "ensure", SLOW)
+    assert result.exit_code == 0, result.stderr
+    assert sum("requested" in line for line in result.stdout.splitlines()) == 1

@@ -95,6 +95,25 @@ def test_what_is_due_is_due_as_long_from_now_as_before(
     )
 
 
+def test_a_clock_set_back_while_nobody_lived_delays_nothing(
+    driven: DrivenLedger, ledger: SetClock, redis_client: Redis
+) -> None:
+    """All workers die, the machine comes back an hour earlier, and a new worker knows no other time."""
+    ledger.ahead = HOUR
+    orphan, sleeper = driven.taken(101), driven.taken(102)
+    dead = keeper(ledger, "w1", {orphan.id, sleeper.id})
+    dead._tick()
+    ledger.call("retry", sleeper.id, sleeper.number, "", 30, "busy")
+    ledger.ahead = 0.0
+    new = keeper(ledger, "w2", set())
+    new._tick()
+    due = float(redis_client.zscore("phoenix:due", sleeper.id) or 0)
+    assert due - float(ledger.clock) == pytest.approx(30, abs=TTL)
+    beaten = float(redis_client.zscore("phoenix:workers", "w1") or 0)
+    assert beaten <= float(ledger.clock), "from now on it is missed"
+    assert redis_client.hget(f"phoenix:t:{orphan.id}", "state") == "running"
+
+
 def test_a_message_that_got_lost_is_sent_again_within_seconds(
     driven: DrivenLedger, ledger: SetClock, redis_client: Redis
 ) -> None:

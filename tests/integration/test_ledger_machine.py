@@ -122,7 +122,14 @@ class LedgerMachine(LedgerWorld):
             if not self.client.exists("phoenix:due") and not self.queue:
                 break
         lasting = {str(key) for key in self.client.scan_iter("phoenix:*") if self.client.ttl(key) == -1}
-        known = {"phoenix:seq", "phoenix:ticks", "phoenix:claimed", "phoenix:workers", f"phoenix:pos:{QUEUE}"}
+        known = {
+            "phoenix:seq",
+            "phoenix:ticks",
+            "phoenix:ticked",
+            "phoenix:claimed",
+            "phoenix:workers",
+            f"phoenix:pos:{QUEUE}",
+        }
         assert lasting - known - {f"phoenix:pos:{RESUME_QUEUE}"} == set()
 
 

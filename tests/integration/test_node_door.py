@@ -17,7 +17,7 @@ from phoenix_worker.core.model.ports import Ran
 from phoenix_worker.proxmox.root_commands import HAVE_DIRECTORY, REPLACE
 from phoenix_worker.proxmox.scripts import contents
 from scripts import node_door
-from tests.support.root_node import DOOR
+from tests.support.ssh_node import DOOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -82,6 +82,12 @@ def test_a_destroyed_container_leaves_no_firewall(simulator: Simulator) -> None:
     assert not simulator.call("GET", "lxc/102/firewall/options").get("enable")
 
 
+def test_what_does_not_run_has_no_addresses(simulator: Simulator) -> None:
+    order = {"vmid": 104, "ostemplate": OS_TEMPLATE, "rootfs": "local-lvm:8", "unprivileged": 1}
+    simulator.finish(simulator.call("POST", "lxc", net0="name=eth0,bridge=vmbr0,ip=dhcp", **order))
+    assert simulator.call("GET", "lxc/104/interfaces") is None
+
+
 def test_the_os_template_and_both_storages_are_there(simulator: Simulator) -> None:
     assert OS_TEMPLATE in [volume["volid"] for volume in simulator.call("GET", "storage/local/content")]
     assert {"local", "local-lvm"} <= {storage["storage"] for storage in simulator.call("GET", "storage")}

@@ -1,7 +1,7 @@
 """A worker that answers requests without doing anything: what happens depends on the CTID.
 
-It tells the history of a job as the ledger does: the result is stored, then the history ends. Its heart beats when it
-has something to do.
+It tells the history of a job as the ledger does: the result is stored, then the history ends. It is told to
+live as long as the tests: it has no heart.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import redis
 from celery import Celery, Task
+from celery.signals import worker_ready
 from kombu import Exchange, Queue
 
 from phoenix_producer.contract import (
@@ -56,6 +57,12 @@ app.conf.worker_pool = "threads"
 app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in (QUEUE, UPKEEP_QUEUE)]
 app.conf.task_default_queue = QUEUE
 client = redis.Redis.from_url(URL, decode_responses=True)
+_A_DAY = 86_400
+
+
+@worker_ready.connect
+def live(**_: Any) -> None:
+    client.zadd("phoenix:workers", {"answering": time.time() + _A_DAY})
 
 
 class Answering(Task):  # type: ignore[type-arg]  # generic in the stubs only
@@ -80,7 +87,6 @@ def refuse(task: Answering, ctid: int) -> None:
 @app.task(name=ENSURE, base=Answering, bind=True)
 def ensure(self: Answering, /, ctid: int, **options: Any) -> dict[str, Any]:
     self.tell("step-started")
-    client.zadd("phoenix:workers", {"answering": time.time()})
     if ctid == SLOW:
         client.blpop(["release"], timeout=60)
     refuse(self, ctid)

@@ -47,6 +47,13 @@ TAKEN: tuple[dict[str, Any], ...] = (
     *({"proto": "icmpv6", "port": port} for port in ("128", "echo-request", "neighbour-solicitation", "no-route")),
     {"proto": "ipv6-icmp", "port": "echo-reply,echo-request"},
     {"comment": "with # and -p tcp"},
+    *({"macro": macro, "source": "10.0.0.1"} for macro in ("SSH", "Ping", "SPICEproxy")),
+    {"macro": "NeighborDiscovery"},
+    *({"iface": iface} for iface in ("net0", "net9", "net31")),
+    *({**_PORTS, "source_port": port} for port in (22, "0", "80,443", "1024:65535", "ssh")),
+    {"proto": "udp", "port": 67, "source_port": 68},
+    *({"proto": "icmp", "icmp_type": kind} for kind in ("echo-request", "any", "TOS-host-redirect")),
+    *({"proto": proto, "icmp_type": "no-route"} for proto in ("icmpv6", "ipv6-icmp")),
 )
 
 REFUSED: tuple[dict[str, Any], ...] = (
@@ -126,5 +133,16 @@ REFUSED: tuple[dict[str, Any], ...] = (
     {"proto": "58", "port": "128"},
     {"proto": "icmp", "port": "no-such-type"},
     {"proto": "icmp", "port": "echo-request,8"},
+    *({"macro": macro} for macro in ("SHH", "xyzzy")),
+    *({"iface": iface} for iface in ("eth0", "vmbr0", "net")),
+    {"source_port": "22"},
+    *({"proto": proto, "source_port": "22"} for proto in ("icmp", "esp", "1")),
+    *({**_PORTS, "source_port": port} for port in ("8010:8000", "echo-request", "22,", f"{_FIFTEEN},16")),
+    *({"proto": proto, "icmp_type": "echo-request"} for proto in ("tcp", "1", "58")),
+    {"icmp_type": "echo-request"},
+    {"proto": "icmp", "icmp_type": "8"},
+    {"proto": "icmp", "icmp_type": "no-route"},
+    {"proto": "icmpv6", "icmp_type": "any"},
+    {"proto": "icmp", "port": "8", "icmp_type": "echo-request"},
     *({"proto": proto} for proto in ("nosuch", "tcp/udp", "tcp,udp", "256", "06", "-1", "icmpv4", "all")),
 )

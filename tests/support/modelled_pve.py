@@ -34,7 +34,8 @@ def carried_out(seen: Observation, changes: Changes) -> Observation:
     firewall = seen.firewall
     if firewall is not None:
         enabled = firewall.enabled if changes.firewall_on is None else changes.firewall_on
-        firewall = FirewallState(enabled, tuple(ruled(list(firewall.rules), changes.rules)))
+        rules = tuple(ruled(list(firewall.rules), changes.rules))
+        firewall = FirewallState(enabled, rules, policies=firewall.policies | changes.policies)
     else:
         assert not changes.rules
     return replace(seen, config=config, firewall=firewall, pool=changes.pool or seen.pool)

@@ -30,7 +30,8 @@ def main(argv: list[str]) -> int:
 def _become(root: str, ctid: str, command: list[str]) -> None:
     """Run a command as if in the container; it is killed with the container, by this mark in its environment."""
     os.chdir(root)
-    own = {"HOME": root, "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "CONTAINER": f"{root}#{ctid}"}
+    path = os.environ.get("REAL_PATH", os.environ["PATH"])  # the node's stand-ins are not those of its containers
+    own = {"HOME": root, "PATH": path, "LANG": "C.UTF-8", "CONTAINER": f"{root}#{ctid}"}
     words = [root + word if word == OURS or word.startswith(f"{OURS}/") else word for word in command]
     try:
         os.execvpe(words[0], words, own)  # noqa: S606 - that is the point

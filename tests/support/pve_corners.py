@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fakepve.lxc import parse_mount
+from fakepve.lxc import FakeCt, parse_mount
 from fakepve.model import PveError
 
 from tests.support.pve_images import Images
+
+BTRFS = {"type": "btrfs", "path": "/var/lib/pve/local-btrfs", "active": 1, "content": "rootdir,images", "files": set()}
+"""A storage whose raw images lie in subvolumes, each as `disk.raw`."""
 
 
 class Corners(Images):
@@ -17,6 +20,12 @@ class Corners(Images):
     tags_case_sensitive = False
     """The datacenter's `tag-style`: whether the case of tags is kept, or all are written small."""
 
+    left_disks: dict[int, str]
+    """By CTID: the disk of btrfs that a worker left which was killed between the subvolume and its `disk.raw`.
+
+    It is in no list, so its name is taken for free, and whoever makes that CTID again fails over it."""
+    freed: list[str]
+    """The volumes that a client freed."""
     creates: list[dict[str, Any]]
     not_grown: tuple[str, ...] = ()
     """What the log of a resize says whose file system did not grow; its task ends `OK` all the same."""
@@ -29,6 +38,29 @@ class Corners(Images):
             path = parse_mount(self.ct(ctid).config[f"mp{number}"])["mp"]
             seen = [*(one for one in seen if not one.startswith(f"{path}/")), path]
         return seen
+
+    def cut_off(self, upid: str) -> None:
+        """Kill the worker of a clone or create between the two; what it had started takes the configuration away."""
+        made = next(entry.made for entry in self.intervals if entry.upid == upid)
+        self.left_disks[made] = f"{BTRFS['path']}/images/{made}/vm-{made}-disk-0"
+        self.kill_worker(upid)
+
+    def _die_half_way(self, made: FakeCt | None) -> None:
+        if made is not None and made.vmid in self.left_disks:
+            self._drop(made)
+
+    def _in_the_way(self, kind: str, made: FakeCt | None) -> str:
+        """The end of a task that would make a disk where one was left."""
+        path = self.left_disks.get(made.vmid) if made is not None else None
+        return "" if path is None else f"{kind.removeprefix('vz')} failed: disk image '{path}' already exists"
+
+    async def _content_delete(self, v: dict[str, Any], user: str) -> Any:
+        answer = await super()._content_delete(v, user)
+        volume = v["volume"].partition(":")[2]
+        self.freed.append(v["volume"])
+        for ctid in [one for one in self.left_disks if volume == f"{one}/vm-{one}-disk-0.raw"]:
+            del self.left_disks[ctid]
+        return answer
 
     async def _ct_task(self, ct: Any, ttype: str, user: str, body: Any, **how: Any) -> Any:
         log = list(how.pop("log", ()))

@@ -19,6 +19,7 @@ LASTING_KEYS = [
     "phoenix:seq",
     "phoenix:ticks",
     "phoenix:set",
+    "phoenix:ticked",
     "phoenix:claimed",
     "phoenix:pos:*",
     "phoenix:workers",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fakepve.model import PveError
@@ -20,10 +19,10 @@ from tests.support.ssh_node import SshNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.support.proxmox import Simulator
 
-DOOR = Path(__file__).parents[2] / "scripts" / "node_door.py"
 _PROGRAMS = ("cat", "flock", "python3")
 
 
@@ -37,7 +36,6 @@ class RootNode(SshNode):
         self.slash = directory / "slash"
         self.door = ["--ctids", "100-999", "--directories", "/tank", "--hookscripts", "local:snippets/*"]
         self.door += ["--devices", "/dev/nvidia*,/dev/dri/*"]
-        """The arguments of the forced command."""
         self.read: Callable[[int], None] = lambda _: None
         """Called with the CTID when a configuration file was read."""
         self.unlocked: Callable[[int], None] = lambda _: None
@@ -77,10 +75,6 @@ class RootNode(SshNode):
         }
         act = verbs.get(argv[0])
         return super()._pct_says(argv) if act is None else self._do_there(act, *argv[1:])
-
-    async def _run_line(self, process: Any, line: str) -> None:
-        door = [sys.executable, "-IS", str(DOOR), *self.door]
-        await super()._run_line(process, f"SSH_ORIGINAL_COMMAND={shlex.quote(line)} exec {shlex.join(door)}")
 
     async def _set(self, ctid: str, *options: str) -> dict[str, Any]:
         values = dict(zip((option.removeprefix("--") for option in options[::2]), options[1::2], strict=True))

@@ -11,19 +11,25 @@ from fakepve.server import FakePve
 for _alias in ("imap", "vnc"):
     # Not the first name of any port in /etc/services.
     firewall.SERVICES.pop(_alias, None)
+for _macro in ("NeighborDiscovery", "DHCPv6"):
+    # Those for IPv6 alone.
+    firewall.MACROS[_macro] = _macro
+    firewall.MACRO_NAMES[_macro.lower()] = _macro
 _NOTHING_TO_PERL = "0"
 _ICMP_BY_NUMBER = {"1", "58"}
 
 
 def judge(rule: dict[str, Any], cluster: dict[str, Any], guest: dict[str, Any]) -> dict[str, Any]:
     """Return a container's rule as it is kept, or raise PveError: `verify_rule`, and what `format_rules` writes."""
-    for name in ("proto", "dport", "comment", "source", "dest"):
+    for name in ("proto", "dport", "sport", "comment", "source", "dest"):
         if rule.get(name) == _NOTHING_TO_PERL:
             rule.pop(name)
     if rule.get("proto", "").startswith(_NOTHING_TO_PERL):
         raise _wrong("proto", f"unknown protocol '{rule['proto']}'")
     if rule.get("proto") in _ICMP_BY_NUMBER and "dport" in rule:
         raise _wrong("dport", f"protocol '{rule['proto']}' does not support ports")
+    if rule.get("proto") in _ICMP_BY_NUMBER and "icmp-type" in rule:
+        raise _wrong("proto", "missing property - 'icmp-type' requires this property")
     for name in ("source", "dest"):
         if "%" in rule.get(name, ""):
             raise _wrong(name, f"invalid IP address: Invalid IP address {rule[name]}")

@@ -20,6 +20,9 @@ from fakepve.server import ok
 from fakepve.shapes import PRIVILEGES
 
 from tests.support.conf_file import digest
+from tests.support.leasing_pve import Leasing
+from tests.support.pve_access import AccessRights
+from tests.support.pve_backups import Backups
 from tests.support.pve_corners import Corners
 from tests.support.strict_firewall import StrictFirewall
 
@@ -63,7 +66,7 @@ class _Work:
         self.fate: str | None = None
 
 
-class StrictPve(Corners, StrictFirewall):
+class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing):
     """fakepve as a real node answers. What a test may set is public; set it through `Simulator.do`."""
 
     def __init__(self) -> None:
@@ -91,6 +94,8 @@ class StrictPve(Corners, StrictFirewall):
         """CTIDs whose disks were destroyed or renamed while the cluster had no quorum."""
         self.destroyed: list[dict[str, Any]] = []
         """The parameters of every destroy."""
+        self.left_disks = {}
+        self.freed = []
         self.aborted: list[str] = []
         """The UPIDs that a client asked to stop."""
         self.hotplug_refused = ""
@@ -259,12 +264,7 @@ class StrictPve(Corners, StrictFirewall):
             raise PveError(
                 400, "Parameter verification failed.", {"unprivileged": "its default depends on the version"}
             )
-        overwritten = self.ct(int(v["vmid"])) if v.get("restore") and v.get("force") else None
-        upid = await super()._lxc_create(user, v)
-        if overwritten is not None:
-            # Until the archive is unpacked, what is overwritten stays as it is, but for its lock.
-            self.ct(int(v["vmid"])).config = {**overwritten.config, "lock": "create"}
-        return upid
+        return await super()._lxc_create(user, v)
 
     async def _lxc_clone(self, user: str, v: dict[str, Any]) -> Any:
         source = self.ct(int(v["vmid"]))
@@ -362,9 +362,9 @@ class StrictPve(Corners, StrictFirewall):
 
         async def watched() -> Any:
             try:
-                if self.task_failures[ttype]:
+                if failure := self._in_the_way(ttype, made) or self._next_failure(ttype):
                     self._undo(ttype, str(tid), made)
-                    raise TaskError(self.task_failures[ttype].pop(0))
+                    raise TaskError(failure)
                 if ttype in refusals:
                     refusals[ttype](int(tid))
                 work.task = asyncio.ensure_future(body())
@@ -375,8 +375,10 @@ class StrictPve(Corners, StrictFirewall):
                     raise
                 if work.fate != _KILLED:
                     self._undo(ttype, str(tid), made)
-                elif ttype == "vzclone":
-                    self.ct(int(tid)).lock = "disk"
+                else:
+                    self._die_half_way(made)
+                    if ttype == "vzclone":
+                        self.ct(int(tid)).lock = "disk"
                 raise TaskError(work.fate) from None
             finally:
                 entry.end = time.monotonic()
@@ -388,6 +390,9 @@ class StrictPve(Corners, StrictFirewall):
         self._work[entry.upid] = work
         self.intervals.append(entry)
         return entry.upid
+
+    def _next_failure(self, kind: str) -> str:
+        return self.task_failures[kind].pop(0) if self.task_failures[kind] else ""
 
     def _end(self, upid: str, fate: str) -> None:
         work = self._work[upid]

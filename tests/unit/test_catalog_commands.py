@@ -57,8 +57,15 @@ def test_scripts_on_the_node_are_not_looked_for_beside_the_catalog(
         monkeypatch.setenv("PHOENIX_SCRIPTS", pattern)
         assert "not found beside the catalog" in run(root, "catalog", "check", file).stdout
     monkeypatch.setenv("PHOENIX_SCRIPTS", "/usr/local/bin/install_{feature}.sh")
-    result = run(root, "catalog", "check", file)
-    assert (result.exit_code, "warning" in result.stdout) == (0, False)
+    assert "warning: CT 103: in_container_app.sh not found beside" in run(root, "catalog", "check", file).stdout
+    for pattern in ("/usr/local/bin/{script}", "{script}"):
+        monkeypatch.setenv("PHOENIX_APPLICATION_SCRIPTS", pattern)
+        result = run(root, "catalog", "check", file)
+        assert (result.exit_code, "warning" in result.stdout) == (0, False)
+        (tmp_path / "in_container_app.sh").write_text("#!/bin/sh\n")
+    monkeypatch.setenv("PHOENIX_APPLICATION_SCRIPTS", "apps/")
+    assert "PHOENIX_APPLICATION_SCRIPTS: does not say where" in run(root, "catalog", "check", file).stderr
+    monkeypatch.delenv("PHOENIX_APPLICATION_SCRIPTS")
     monkeypatch.setenv("PHOENIX_SCRIPTS", "/usr/local/bin/install.sh")
     result = run(root, "catalog", "check", file)
     assert result.exit_code == 2

@@ -52,6 +52,10 @@ WRONG: list[tuple[str, Any]] = [
     ("memory_mb", 512.5),
     ("memory_mb", "512"),
     ("swap_mb", -1),
+    ("wait_for_address", 0),
+    ("wait_for_address", 3601),
+    ("wait_for_address", "30"),
+    ("wait_for_address", True),
     ("cores", 0),
     ("cores", 8193),
     ("network_config", "10.0.0.5/24,10.0.0.1"),
@@ -142,6 +146,8 @@ WRONG: list[tuple[str, Any]] = [
     ("mount_points", [{"host_path": "/srv", "container_path": "/srv", "read_only": "yes"}]),
     ("volumes", [{**VOLUME, "mount_point": "v,ro=1"}]),
     ("volumes", [{**VOLUME, "mount_point": "/"}]),
+    ("mount_points", [{"host_path": "/srv", "container_path": "/"}]),
+    ("mount_points", [{"host_path": "/srv", "container_path": "//"}]),
     ("volumes", [{**VOLUME, "mount_point": "/srv/../etc"}]),
     ("firewall", {"enabled": "yes"}),
     ("firewall", {"rules": [{"type": "sideways", "action": "ACCEPT"}]}),
@@ -183,6 +189,7 @@ def test_a_wrong_value_is_refused_with_its_key_and_a_remedy(tmp_path: Path, key:
 
 
 RIGHT: list[tuple[str, Any]] = [
+    ("wait_for_address", 3600),
     ("name", "Copy-Cuda12.8"),
     ("storage_pool", "quickOS-lxc-disks"),
     ("network_config", network("dhcp")),

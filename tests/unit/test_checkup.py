@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from phoenix_worker.catalog.declaration import Volume
+from phoenix_worker.catalog.declaration import Network, Volume
 from phoenix_worker.core.allowed.grants import Need
 from phoenix_worker.core.checkup import cluster, privileges, redis, workers
 from phoenix_worker.core.checkup.line import Level, listed
@@ -149,10 +149,17 @@ def test_many_containers_that_lack_the_same_are_one_line_and_one_grant() -> None
     assert line.text == (
         f"{TOKEN} lacks VM.PowerMgmt on /vms/100, /vms/101, /vms/102, /vms/103, /vms/104, /vms/105 and 294 more"
     )
-    assert line.remedy.endswith(f"&& pveum acl modify /vms --users phoenix@pve --tokens '{TOKEN}' --roles Phoenix")
+    assert line.remedy.endswith(f"; pveum acl modify /vms --users phoenix@pve --tokens '{TOKEN}' --roles Phoenix")
     assert line.remedy.count("pveum acl") == 1
 
 
 def test_many_things_are_listed_in_short() -> None:
     assert listed(range(3)) == "0, 1, 2"
     assert listed(range(100), most=2) == "0, 1 and 98 more"
+
+
+def test_the_bridges_of_all_interfaces_are_looked_for() -> None:
+    catalog = {103: declared(103, more_networks=(Network("vmbr1", "eth1"), Network("vmbr1", "eth2")))}
+    node = cluster.NodeFacts("pve1", bridges=frozenset({"vmbr0"}))
+    (line,) = (one for one in cluster.judge_node(node, catalog, catalog) if one.about == "Bridge vmbr1 on pve1")
+    assert (line.level, line.text) == (Level.ERROR, "is not there, and the catalog connects 103 to it")

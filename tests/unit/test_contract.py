@@ -45,6 +45,11 @@ def test_what_is_no_ctid_is_refused_by_name(ctid: Any) -> None:
         ({"state": "paused"}, "state"),
         ({"adopt": "perhaps"}, "adopt"),
         ({"requester": "x" * 201}, "requester"),
+        ({"wait_for_address": 0}, "wait_for_address"),
+        ({"wait_for_address": 3601}, "wait_for_address"),
+        ({"wait_for_address": "30"}, "wait_for_address"),
+        ({"wait_for_address": 1.5}, "wait_for_address"),
+        ({"wait_for_address": True}, "wait_for_address"),
     ],
 )
 def test_a_wrong_field_is_refused_by_name_with_the_right_ones(wrong: dict[str, Any], named: str) -> None:

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_producer.contract import Change
-from phoenix_worker.catalog.declaration import Firewall
+from phoenix_worker.catalog.declaration import Firewall, FirewallRule
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.firewall import declared_rule, left_behind, rule_writes, shown_rule, wording
 from phoenix_worker.core.model.firewall import Act, FirewallState, Rule, RuleWrite
+from phoenix_worker.core.model.records import from_json, to_json
 from tests.support.declared import DECLARED, FIREWALL, HTTPS, NET0, PING, seen
 from tests.support.modelled_pve import ruled
 
@@ -139,3 +141,39 @@ def test_a_level_of_logging_is_declared_and_none_is_what_proxmox_shows() -> None
 def test_rules_are_worded_as_in_proxmox_own_file() -> None:
     switched_off = {"type": "out", "action": "ACCEPT", "macro": "SSH", "enable": "0", "iface": "net0", "log": "info"}
     assert wording(switched_off) == "|OUT SSH(ACCEPT) -i net0 -log info"
+
+
+POLICED = replace(WALLED, firewall=replace(FIREWALL, policy_in="ACCEPT", policy_out="ACCEPT"))
+
+
+def test_only_a_policy_that_differs_is_set_and_told() -> None:
+    changes = diff(POLICED, with_firewall(AS_DECLARED))
+    assert changes
+    assert (changes.policies, changes.firewall_on, changes.rules) == ({"policy_in": "ACCEPT"}, None, ())
+    assert changes.changes == (Change(key="firewall policy_in", old="DROP", new="ACCEPT"),)
+    assert not diff(POLICED, with_firewall(replace(AS_DECLARED, policies={"policy_in": "ACCEPT"})))
+    assert not diff(WALLED, with_firewall(replace(AS_DECLARED, policies={"policy_in": "ACCEPT"})))
+
+
+def test_policies_that_were_not_read_are_said() -> None:
+    changes = diff(POLICED, with_firewall(replace(AS_DECLARED, enabled=None)))
+    assert changes.policies == {"policy_in": "ACCEPT", "policy_out": "ACCEPT"}
+
+
+def test_an_observation_keeps_them_in_the_journal() -> None:
+    state = replace(AS_DECLARED, policies={"policy_in": "ACCEPT"})
+    assert from_json(json.loads(json.dumps(to_json(with_firewall(state))))) == with_firewall(state)
+
+
+def test_every_part_of_a_rule_is_as_proxmox_names_it() -> None:
+    parts: dict[str, Any] = {
+        "macro": "SSH",
+        "iface": "net1",
+        "source_port": "1024:65535",
+        "icmp_type": "any",
+        "enable": False,
+    }
+    rule = declared_rule(FirewallRule("in", "ACCEPT", **parts))
+    names = {"macro": "SSH", "iface": "net1", "sport": "1024:65535", "icmp-type": "any", "enable": "0"}
+    assert rule == {"type": "in", "action": "ACCEPT", **names}
+    assert wording(rule) == "|IN SSH(ACCEPT) -i net1 -sport 1024:65535 -icmp-type any"

@@ -50,7 +50,8 @@ def proxmox_takes(rule: FirewallRule) -> bool:
 
 
 def sent_anyway(rule: dict[str, Any]) -> FirewallRule:
-    return FirewallRule(**FRAME, **{key: str(value) for key, value in rule.items()})
+    parts: dict[str, Any] = FRAME | {key: str(value) for key, value in rule.items()}
+    return FirewallRule(**parts)
 
 
 @pytest.mark.parametrize("rule", TAKEN, ids=str)
@@ -79,7 +80,16 @@ PORTS = st.lists(PORT, min_size=1, max_size=17).map(",".join)
 PROTO = st.sampled_from(["tcp", "17", "icmp", "icmpv6", "ipv6-icmp", "1", "58", "esp", "nosuch"])
 
 
-@given(st.fixed_dictionaries({}, optional={"source": ADDRESSES, "dest": ADDRESSES, "proto": PROTO, "port": PORTS}))
+PARTS = {
+    "source_port": PORTS,
+    "icmp_type": st.sampled_from(["echo-request", "no-route", "redirect", "8", "nosuch"]),
+    "iface": st.sampled_from(["net0", "net31", "eth0"]),
+}
+
+
+@given(
+    st.fixed_dictionaries({}, optional={"source": ADDRESSES, "dest": ADDRESSES, "proto": PROTO, "port": PORTS, **PARTS})
+)
 def test_loading_and_proxmox_are_of_one_mind(rule: dict[str, str]) -> None:
     declared = said(rule)
     assert (declared is not None) == proxmox_takes(declared or sent_anyway(rule))
@@ -96,6 +106,18 @@ def test_loading_and_proxmox_are_of_one_mind(rule: dict[str, str]) -> None:
         ({"proto": "1", "port": "8"}, 'Declare "proto": "icmp", whose port is a type.'),
         ({"proto": "58", "port": "128"}, 'Declare "proto": "icmpv6", whose port is a type.'),
         ({"source": "10.0.0.1", "proto": "icmpv6"}, "Write a rule for each."),
+        ({"macro": "SHH"}, "SSH was probably meant. Otherwise write proto and port in its place."),
+        ({"macro": "xyzzy"}, "Write proto and port in its place."),
+        ({"macro": "no-such"}, "Write it as Proxmox does."),
+        ({"macro": "SSH", "proto": "tcp", "port": 22}, "Remove proto and port, or the macro."),
+        ({"iface": "eth0"}, "Write net0, net1 and so on, as Proxmox does."),
+        ({"source_port": 22}, 'Declare "proto": "tcp".'),
+        ({"icmp_type": "echo-request"}, 'Declare "proto": "icmp".'),
+        ({"icmp_type": "no-route"}, 'Declare "proto": "icmpv6".'),
+        ({"proto": "icmp", "icmp_type": "no-route"}, "Write one of that protocol."),
+        ({"proto": "icmp", "icmp_type": "echo-reqest"}, "Write it like echo-request."),
+        ({"proto": "icmp", "icmp_type": "redirect", "port": 8}, "Remove port."),
+        ({"enable": 1}, "Write true or false without quotes."),
     ],
 )
 def test_the_remedy_is_in_the_rules_own_words(tmp_path: Path, rule: dict[str, Any], words: str) -> None:
@@ -109,3 +131,15 @@ def test_zero_is_sent_so_that_proxmox_does_not_take_it_for_nothing(proto: str) -
     declared = said({"proto": proto, "port": "0"})
     assert declared is not None
     assert declared_rule(declared)["dport"] == "00"
+
+
+def test_zero_as_a_source_port_is_too() -> None:
+    declared = said({"proto": "tcp", "source_port": 0})
+    assert declared is not None
+    assert declared_rule(declared)["sport"] == "00"
+
+
+def test_a_macro_is_written_as_proxmox_writes_it() -> None:
+    declared = said({"macro": "ssh", "source": "+dc/office", "enable": False})
+    assert declared is not None
+    assert declared_rule(declared) == {**FRAME, "enable": "0", "macro": "SSH", "source": "+dc/office"}

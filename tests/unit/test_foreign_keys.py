@@ -61,7 +61,7 @@ RENAMED: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
         {"network_config": network(nameservers="9.9.9.9")},
     ),
     ({"net0": "name=eth0,bridge=vmbr0"}, "Write network_config, and remove it.", {"network_config": network()}),
-    ({"net1": {"bridge": "vmbr1"}}, "On the node: pct set 103 --net1 …", {}),
+    ({"net1": {"bridge": "vmbr1"}}, "Write it in networks, and remove it.", {"networks": [{"bridge": "vmbr1"}]}),
     ({"mp0": "tank:8,mp=/x"}, "Write it in volumes or in mount_points, and remove it.", {}),
     ({"dev0": "/dev/net/tun"}, "Write it in devices,", {"devices": [{"path": "/dev/net/tun"}]}),
     ({"lxc.cap.keep": "x"}, "Write its lines in lxc_options, and remove it.", {"lxc_options": ["lxc.cap.keep=x"]}),

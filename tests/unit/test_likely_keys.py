@@ -26,19 +26,23 @@ def rest(kind: str, value: dict[str, Any]) -> dict[str, Any]:
 
 
 SAID: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
-    (ruled(macro="SSH"), 'firewall.rules[0].macro "SSH"', "Write proto and port in", ruled(proto="tcp", port=22)),
+    (ruled(service="SSH"), 'firewall.rules[0].service "SSH"', "macro was probably meant", ruled(macro="SSH")),
     (ruled(proto="udp", dport="1900"), "firewall.rules[0].dport", "port was prob", ruled(proto="udp", port="1900")),
-    (ruled(enable=False), "firewall.rules[0].enable false", "Leave the rule out", {"firewall": {"enabled": True}}),
-    (ruled(enable=1), "firewall.rules[0].enable 1", "Remove it: a declared rule is in force.", ruled()),
-    (ruled(iface="net0"), "firewall.rules[0].iface", "Remove it if", ruled()),
-    (ruled(proto="tcp", sport="1"), "firewall.rules[0].sport", "Leave the rule out", {"firewall": {"enabled": True}}),
+    (ruled(enabled=False), "firewall.rules[0].enabled false", "enable was probably meant", ruled(enable=False)),
+    (ruled(interface="net0"), "firewall.rules[0].interface", "iface was probably meant", ruled(iface="net0")),
+    (
+        ruled(proto="tcp", sport="1"),
+        "firewall.rules[0].sport",
+        "source_port was probably meant",
+        ruled(proto="tcp", source_port="1"),
+    ),
     (ruled(protocol="tcp"), "firewall.rules[0].protocol", "proto was probably meant: write that.", ruled(proto="tcp")),
     (ruled(src="10.0.0.1"), "firewall.rules[0].src", "source was probably meant", ruled(source="10.0.0.1")),
     (
         ruled(proto="icmp", **{"icmp-type": "echo-request"}),
         "firewall.rules[0].icmp-type",
-        "port was probably meant",
-        ruled(proto="icmp", port="echo-request"),
+        "icmp_type was probably meant",
+        ruled(proto="icmp", icmp_type="echo-request"),
     ),
     (
         ruled(proto="tcp", port=1, dport=2),
@@ -47,7 +51,13 @@ SAID: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
         ruled(proto="tcp", port=1),
     ),
     ({"firewall": {"enable": True}}, "firewall.enable", "enabled was probably", {"firewall": {"enabled": True}}),
-    ({"firewall": {"policy_in": "ACCEPT"}}, "firewall.policy_in", "Remove it: what no rule", {"firewall": {}}),
+    ({"firewall": {"in": "ACCEPT"}}, "firewall.in", "policy_in was prob", {"firewall": {"policy_in": "ACCEPT"}}),
+    (
+        {"firewall": {"policy": "ACCEPT"}},
+        "firewall.policy",
+        "Write policy_in, policy_out or both in its place.",
+        {"firewall": {"policy_in": "ACCEPT", "policy_out": "ACCEPT"}},
+    ),
     (
         {"network_config": network(hwaddr="02:00:00:00:01:01")},
         'network_config.hwaddr "02:00:00:00:01:01"',
@@ -69,8 +79,8 @@ SAID: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
     ),
     ({"network_config": network(gw_="10.0.0.1")}, "network_config.gw_", "gw was", {"network_config": network()}),
     (
-        {"network_config": network(mtu=9000)},
-        "network_config.mtu 9000",
+        {"network_config": network(queues=4)},
+        "network_config.queues 4",
         "Remove it. Known are: bridge, name, ip,",
         {"network_config": network()},
     ),
@@ -136,6 +146,7 @@ def test_an_unknown_key_is_refused_in_every_section(tmp_path: Path, where: str) 
     kind, _, inner = where.partition(".")
     whole: dict[str, Any] = {
         "network_config": network(),
+        "networks": network(),
         "firewall": {"enabled": True},
         "firewall.rules": ACCEPT,
         "health_check": {"command": "true"},

@@ -237,3 +237,28 @@ def test_any_layout_says_the_same_as_the_migration_of_its_content(drawn: tuple[d
         assert migrated["lxc_configs"][ctid].get("clone_from_ctid") in ([cloned] if cloned else ["", None])
         kept = [pair for pair in migrated["lxc_configs"][ctid].items() if pair[0] != "clone_from_ctid"]
         assert kept == [(key, value) for key, value in entry.items() if key not in rest]
+
+
+SECOND = """{"lxc_configs": {
+    "101": {"name": "gw", "network_config": {"bridge": "vmbr0"},
+        "template_snapshot_name": "x",
+        "secondary_network_config" : { "name": "eth1",  "hwaddr": "02:00:00:00:01:02" },
+        "template_snapshot_name2": 1, "template_file": "x"},
+    "102": {"name": "a", "secondary_network_config": {"bridge": "vmbr1"}},
+    "103": {"name": "b", "network_config": {}, "networks": [], "secondary_network_config": {"bridge": "vmbr1"}},
+    "104": {"name": "c", "network_config": {"bridge": "vmbr0"}, "secondary_network_config": ""}
+}, "lxc_templates": {"x": 900}}"""
+
+
+def test_a_second_interface_becomes_the_item_of_networks_where_it_is_the_second() -> None:
+    moved = (
+        SECOND.replace(
+            '"secondary_network_config" : { "name": "eth1",  "hwaddr"', '"networks" : [{ "name": "eth1",  "mac_address"'
+        )
+        .replace(':02" }', ':02" }]')
+        .replace('\n        "template_snapshot_name": "x",', "")
+        .replace('"template_file": "x"', '"clone_from_ctid": 900')
+        .replace(', "lxc_templates": {"x": 900}', "")
+    )
+    assert migrate(SECOND) == moved
+    assert migrate(moved) == moved

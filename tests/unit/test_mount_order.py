@@ -69,3 +69,17 @@ def test_one_that_hides_another_already_is_told() -> None:
     assert needs_rebuild(declared, seen(unprivileged="1", mp0=outer, mp1=inner)) == ()
     (told,) = needs_rebuild(declared, seen(unprivileged="1", mp0=inner, mp1=outer))
     assert "/srv (mp1) is mounted after /srv/data (mp0) and hides it" in told
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        {"mp255": "tank:subvol-103-disk-1,mp=/srv,size=8G"},
+        {f"mp{number}": f"tank:subvol-103-disk-{number},mp=/m/{number},size=8G" for number in range(256)},
+    ],
+    ids=["only before what it lies in", "none at all"],
+)
+def test_one_for_which_no_number_is_left_is_told(there: dict[str, str]) -> None:
+    declared = replace(DECLARED, volumes=volumes("/srv/data"))
+    assert not diff(declared, seen(**there)).put
+    assert "/srv/data is not mounted: no number up to mp255 is left for it" in needs_rebuild(declared, seen(**there))[0]

@@ -77,6 +77,16 @@ def test_line_ends_of_other_editors_are_no_difference() -> None:
     assert "description" not in diff(declared, seen).put
 
 
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r\r\n", "\r\r\r\n"])
+def test_line_ends_that_are_declared_are_written_once(ends: str) -> None:
+    """Two editors in turn make `\\r\\r\\n` of a line's end."""
+    declared = replace(DECLARED, description=f"one{ends}two")
+    seen = Observation(103, "pve1", Presence.HERE, AS_DECLARED | {"description": write_marker(MARKER)}, running=True)
+    written = diff(declared, seen).put["description"]
+    then = replace(seen, config=seen.config | {"description": f"{written}\n"})
+    assert "description" not in diff(declared, then).put
+
+
 def test_the_line_of_the_container_itself_counts_among_copies() -> None:
     newer = replace(MARKER, verified="h1")
     notes = "\n".join([OTHERS, write_marker(MARKER), OTHERS, write_marker(newer), OTHERS])
@@ -114,6 +124,11 @@ def test_the_line_is_counted_with_all_that_will_be_in_it() -> None:
     assert "8199 characters" in problem.message
     assert problem.remedy.startswith("Shorten its `description` in the catalog")
     assert problem.remedy.endswith("by 7 characters.")
+
+
+def test_the_build_of_its_template_is_counted_before_it_is_known() -> None:
+    clone, root = replace(SCRIPTED, clone_from=900), replace(SCRIPTED, clone_from=None, os_template="local:vztmpl/900")
+    assert len(longest_notes(clone)) == len(longest_notes(root)) + len(" build=") + 12
 
 
 def test_notes_that_are_not_declared_count_as_they_stand_there() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.catalog.declaration import BindMount
+from phoenix_worker.core.allowed.versions import needing, too_old
 from phoenix_worker.core.differs.diff import creation_config, diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from phoenix_worker.core.model.marker import Stage, write_marker
@@ -123,3 +124,25 @@ def test_an_environment_of_an_image_has_to_be_one_and_any_other_is_for_scripts(t
     assert catalog.for_scripts == {"environment": (103,)}
     assert (catalog[103].options, catalog[103].needs_version) == ((), ())
     assert catalog[103].hash == loaded(tmp_path, {"103": template()})[103].hash
+
+
+RENDER = {"path": "/dev/dri/renderD128", "deny_write": True}
+
+
+@pytest.mark.parametrize(
+    ("devices", "version", "lacking"),
+    [
+        ([], (8, 0), None),
+        ([{"path": "/dev/kvm"}], (8, 2), None),
+        ([{"path": "/dev/kvm"}], (9, 0), None),
+        ([{"path": "/dev/kvm"}], (8, 1), "devices needs Proxmox VE 8.2, and this is 8.1."),
+        ([RENDER], (8, 2), "devices.deny_write needs Proxmox VE 8.3, and this is 8.2."),
+    ],
+)
+def test_a_proxmox_that_is_too_old_for_a_key_is_told_with_the_version_that_is_needed(
+    tmp_path: Path, devices: list[dict[str, Any]], version: tuple[int, int], lacking: str | None
+) -> None:
+    wanted = loaded(tmp_path, {"103": template(devices=devices)})[103]
+    problem = too_old(wanted, needing(wanted, has_shell=True), version)
+    assert (problem and problem.message) == (lacking and f"Unable to ensure CT 103 on pve: {lacking}")
+    assert needing(wanted, has_shell=False) == (), "without shell access there are no devices at all"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from phoenix_producer.cli.terminal import Lines, outcome_lines, turn_at
-from phoenix_producer.contract import Change, EnsureResult, Outcome, Progress, ProgressKind, Step
+from phoenix_producer.contract import Address, Change, EnsureResult, Outcome, Progress, ProgressKind, Step
 from phoenix_producer.plans import Action
 
 
@@ -51,6 +51,12 @@ def test_what_only_recorded_the_declaration_says_so_in_the_words_of_a_plan() -> 
     assert [*outcome_lines(changed)][1:] == ["     memory: unset → 1"]
     new = result.model_copy(update={"outcome": Outcome.CREATED})
     assert [*outcome_lines(new)][1:] == []
+
+
+def test_the_addresses_are_told() -> None:
+    addresses = (Address(interface="eth0", address="10.0.0.5", prefix=24),)
+    result = EnsureResult(request_id="a", ctid=103, node="pve", outcome=Outcome.UNCHANGED, addresses=addresses)
+    assert [*outcome_lines(result)] == ["103  unchanged on pve", "     eth0 10.0.0.5/24"]
 
 
 @pytest.mark.parametrize(

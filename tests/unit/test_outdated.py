@@ -115,3 +115,56 @@ def test_any_os_template_can_be_noted() -> None:
     odd = replace(DECLARED, os_template="local:vztmpl/a b+c~1.tar.zst")
     marker = Marker(900, "c1", Role.TEMPLATE, Stage.MADE, "h1", origin_of(odd))
     assert read_marker(write_marker(marker)) == marker
+
+
+CLONE = Declaration(901, "child", Role.TEMPLATE, "pve1", clone_from=900, hash="h1")
+"""A template that is cloned from a template; its clones are built from an older one until it is rebuilt."""
+
+
+def cloned(build: str, declared: Declaration = CLONE, origin: str = "900") -> Observation:
+    stage = Stage.CONFIGURED
+    marker = Marker(declared.ctid, "c2", declared.role, stage, declared.hash, origin, build=build)
+    notes = f"Theirs.\n\n{write_marker(marker)}"
+    config = {"template": "1", "rootfs": f"zfs:basevol-{declared.ctid}-disk-0,size=8G", "unprivileged": "1"}
+    return Observation(declared.ctid, "pve1", Presence.HERE, config | {"description": notes})
+
+
+def test_what_was_cloned_from_an_older_build_of_its_template_is_outdated() -> None:
+    assert outdated(CLONE, cloned("b1"), has_shell=True, build="b1") == ()
+    (told,) = outdated(CLONE, cloned("b1"), has_shell=True, build="b2")
+    assert told == (
+        "Template 901 is outdated (it was cloned from an older build of template 900). "
+        "To build it again: `phoenix-lxc rebuild 901`."
+    )
+    web = replace(CLONE, ctid=103, role=Role.CONTAINER)
+    (told,) = outdated(web, cloned("b1", web, "900,linked"), has_shell=True, build="b2")
+    assert told == (
+        "CT 103 is outdated: it was cloned from an older build of template 900. `phoenix-lxc destroy 103`, which "
+        "deletes its disks, then `phoenix-lxc ensure 103` creates it again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "build"),
+    [
+        (cloned(""), "b2"),
+        (cloned("b1"), ""),
+        (replace(cloned("b1"), ctid=902), "b2"),
+    ],
+    ids=["a marker of before", "a template that says nothing", "a copy made by hand"],
+)
+def test_what_nobody_can_tell_is_no_reason(seen: Observation, build: str) -> None:
+    assert outdated(CLONE, seen, has_shell=True, build=build) == ()
+
+
+def test_a_template_of_another_one_is_told_as_such_and_not_as_an_older_build() -> None:
+    (told,) = outdated(CLONE, cloned("b1", origin="902"), has_shell=True, build="b2")
+    assert "(it is a full clone of 902, the catalog declares a full clone of 900, and" in told
+    assert "older build" not in told
+
+
+def test_the_build_stays_in_the_line_whatever_else_is_written() -> None:
+    changed = replace(CLONE, memory_mb=512, hash="h2")
+    marker = read_marker(diff(changed, cloned("b1")).put["description"])
+    assert marker is not None
+    assert (marker.declaration, marker.build) == ("h2", "b1")

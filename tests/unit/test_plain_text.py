@@ -17,6 +17,8 @@ from phoenix_worker.proxmox.scripts import readable
         ("\x1bcreset", "reset"),
         ("\x1b(Bcharset", "charset"),
         ("a\x1b", "a\ufffd"),
+        ("cut off\x1b[0;3", "cut off"),
+        ("cut off\x1b[\nand on", "cut off\nand on"),
         ("10 %\r20 %\r\ndone", "10 %\n20 %\ndone"),
         ("a\u202eb\u2069", "a\ufffdb\ufffd"),
         ("a\udce4", "a\ufffd"),

@@ -54,6 +54,8 @@ def names(declared: Declaration, seen: Observation, *, adopt: bool = False) -> l
     [
         (CONTAINER, ABSENT, ["clone", "configure", "start", "verify"]),
         (STOPPED, ABSENT, ["clone", "configure", "verify"]),
+        (SCRIPTED, ABSENT, ["clone", "configure", "start", "provision", "stop", "verify"]),
+        (replace(TEMPLATE, scripts=SCRIPTED.scripts), ABSENT, ["create", "start", "provision", "stop", "seal"]),
         (ROOT, ABSENT, ["create", "start", "verify"]),
         (ROOTED, ABSENT, ["create", "configure", "start", "verify"]),
         (ROOTED, here(), ["configure", "verify"]),

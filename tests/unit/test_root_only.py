@@ -18,7 +18,6 @@ from phoenix_worker.catalog.declaration import (
     DeviceNode,
     IdMaps,
 )
-from phoenix_worker.core.allowed.versions import needing, too_old
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.root_only import HostDirectory, applied, root_diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
@@ -263,25 +262,6 @@ def test_a_gpu_that_is_a_device_is_not_taken_away(tmp_path: Path) -> None:
 def test_a_device_is_declared_once(tmp_path: Path) -> None:
     (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(devices=[RENDER, {"path": RENDER["path"]}])}})
     assert refusal.problem == 'The device "/dev/dri/renderD128" is declared twice.'
-
-
-@pytest.mark.parametrize(
-    ("devices", "version", "lacking"),
-    [
-        ([], (8, 0), None),
-        ([{"path": "/dev/kvm"}], (8, 2), None),
-        ([{"path": "/dev/kvm"}], (9, 0), None),
-        ([{"path": "/dev/kvm"}], (8, 1), "devices needs Proxmox VE 8.2, and this is 8.1."),
-        ([RENDER], (8, 2), "devices.deny_write needs Proxmox VE 8.3, and this is 8.2."),
-    ],
-)
-def test_a_proxmox_that_is_too_old_for_a_key_is_told_with_the_version_that_is_needed(
-    tmp_path: Path, devices: list[dict[str, Any]], version: tuple[int, int], lacking: str | None
-) -> None:
-    wanted = declared(tmp_path, devices=devices)
-    problem = too_old(wanted, needing(wanted, has_shell=True), version)
-    assert (problem and problem.message) == (lacking and f"Unable to ensure CT 103 on pve: {lacking}")
-    assert needing(wanted, has_shell=False) == (), "without shell access there are no devices at all"
 
 
 # Whatever is there and whatever is declared

@@ -16,9 +16,11 @@ from phoenix_worker.core.differs.scripts import with_contents
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
+from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.core.planned.rebuilding import copied
 from phoenix_worker.durable.run import GivenUpError, Parked, Stale
 from phoenix_worker.durable.task import CANCELLED, DurableTask
+from phoenix_worker.proxmox.forced_command import FORBIDDEN, refuse_forbidden
 from phoenix_worker.proxmox.scripts import contents
 from phoenix_worker.step_names import StepName
 
@@ -89,7 +91,12 @@ class PhoenixTask(DurableTask):
         files = [script.file for script in declaration.scripts if script.on_node]
         if self.shell is None or not files:
             return declaration
-        return with_contents(declaration, contents(self.shell, declaration.node, files))
+        try:
+            return with_contents(declaration, contents(self.shell, declaration.node, files))
+        except PermanentError as refused:
+            if refused.cause == FORBIDDEN:  # told with all else that is
+                refuse_forbidden(self.shell, declaration, unmade(declaration))
+            raise
 
     def current_declaration(self, ctid: int | None, *, to: Purpose = Purpose.ENSURE) -> Declaration:
         """Return the declaration that the catalog has now. Raises PermanentError for a CTID that it does not have."""
@@ -152,10 +159,10 @@ class PhoenixTask(DurableTask):
             raise PermanentError(**end["error"])
         error = self.proxmox.task_failure(doing, TaskEnd(end["exit"], tuple(end["log"])))
         if isinstance(error, TransientError):
-            self._once_more(step)
+            self.once_more(step)
         raise error
 
-    def _once_more(self, step: str) -> None:
+    def once_more(self, step: str) -> None:
         """Let a step be done anew; what posts well and then fails each time gets no more patience than other trouble.
 
         Each POST that is journalled counts as progress, so the failures of its task are counted here.

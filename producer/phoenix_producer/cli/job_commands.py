@@ -1,19 +1,25 @@
 """`phoenix-lxc jobs`, `locks` and `cancel`. The first two read Redis themselves: no worker has to run."""
 
 # No postponed annotations here: typer reads them when a command runs.
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.console import Console
 
 from phoenix_producer.cli.help_texts import ONE_DOCUMENT, SECONDS, WAIT_FOR_ANSWER, epilog
-from phoenix_producer.cli.session import FAILED, late_notice, print_json, reading, talking
+from phoenix_producer.cli.session import FAILED, Following, print_json, reading, talking
 from phoenix_producer.cli.tables import job_lines, lock_lines, story_lines
-from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
-from phoenix_producer.client.handle import Handle
+from phoenix_producer.cli.terminal import Lines, Nothing, complain, outcome_lines, warnings_in
+from phoenix_producer.cli.timeline import timeline
+from phoenix_producer.cli.watched_jobs import watch
+from phoenix_producer.cli.without_workers import late_notice, waited
+from phoenix_producer.client.handle import Handle, Handles
 from phoenix_producer.client.link import Link
-from phoenix_producer.contract import Cancelled, EnsureFailed, EnsureResult, Failure
+from phoenix_producer.contract import Cancelled, EnsureFailed, EnsureResult, Failure, Progress, Step
+from phoenix_producer.ledger.entries import Job, JobState, Wanted
 from phoenix_producer.ledger.view import LedgerView
 
 AsJson = Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)]
@@ -47,7 +53,9 @@ jobs_group = typer.Typer(
     invoke_without_command=True,
     epilog=epilog(
         "phoenix-lxc jobs",
-        "phoenix-lxc jobs --all --json",
+        "phoenix-lxc jobs --watch",
+        "phoenix-lxc jobs --all --ctid 103",
+        "phoenix-lxc jobs --state failed --json",
         "phoenix-lxc jobs show 5b0e2f0a",
         codes="0 success; 1 Redis cannot be used; 2 wrong usage.",
     ),
@@ -59,33 +67,69 @@ def jobs(
     context: typer.Context,
     *,
     every: Annotated[bool, typer.Option("--all", help="List also those that ended in the last week.")] = False,
+    ctid: Annotated[int | None, typer.Option(help="List only those of this CTID.")] = None,
+    state: Annotated[
+        JobState | None, typer.Option(metavar="STATE", help=f"List only those in this state: {', '.join(JobState)}.")
+    ] = None,
+    requester: Annotated[str | None, typer.Option(help="List only those whose requester's name has this text.")] = None,
+    cause: Annotated[str | None, typer.Option(help="List only those that failed with this cause.")] = None,
+    watched: Annotated[bool, typer.Option("--watch", "-w", help="Keep the list up to date until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs: the state of each, what it waits for and since when."""
+    """List jobs: the state of each, what it waits for and since when; of those that ended, how and when.
+
+    A state that only ended jobs have, and a cause, look for these too.
+    """
     if context.invoked_subcommand is not None:
         return
+    wanted = Wanted(ctid, state, requester, cause)
     with reading(context) as link:
-        found = LedgerView(link.look).jobs(ended=every)
+        view = LedgerView(link.look)
+
+        def look() -> list[Job]:
+            return [job for job in view.jobs(ended=every or wanted.are_ended) if wanted.has(job)]
+
+        if watched:
+            watch(look, _terminal(as_json=as_json))
+        found = look()
     if as_json:
         print_json([asdict(job) for job in found])
     else:
         typer.echo("\n".join(job_lines(found)) if found else "There are no jobs.")
 
 
+def _terminal(*, as_json: bool) -> Console:
+    console = Console(highlight=False)
+    if as_json or not console.is_terminal:
+        raise typer.BadParameter("It needs a terminal. For programs: --json, once in a while.", param_hint="--watch")
+    return console
+
+
 @jobs_group.command(
     epilog=epilog(
         "phoenix-lxc jobs show 5b0e2f0a",
-        codes="0 success; 1 unknown job; 2 wrong usage, or the beginning matches no id or several.",
+        "phoenix-lxc jobs show 5b0e2f0a --follow",
+        codes="0 success; 1 unknown job, or with --follow one that fails; 2 wrong usage, or the beginning matches no "
+        "id or several; 130 Ctrl-C: the job goes on.",
     ),
     short_help="Print the history of a job, its steps and its end.",
 )
-def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> None:
-    """Print the history of a job, its steps and how it ended."""
+def show(
+    context: typer.Context,
+    job: JobName,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show what happens until the job ends.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the history of a job, its steps, when each was done, and how it ended."""
     with reading(context) as link:
         view = LedgerView(link.look)
         job_id = _complete(view, job)
+        if follow and view.job(job_id) is not None:
+            _follow(context, link, job_id, view.history(job_id), as_json=as_json)
         found, history, steps = view.job(job_id), view.history(job_id), view.steps(job_id)
         answer = _answer(link, job_id)
+        outcome = _outcome(link, job_id, answer)
     if found is None:
         complain(f"Job {job_id} is unknown: no such job, or it ended more than a week ago.")
         raise typer.Exit(FAILED)
@@ -93,9 +137,23 @@ def show(context: typer.Context, job: JobName, *, as_json: AsJson = False) -> No
         told = [one.model_dump(mode="json") for one in history]
         done = [one.model_dump(mode="json") for one in steps]
         print_json({**asdict(found), "history": told, "steps": done, "answer": answer})
-        return
-    typer.echo("\n".join(story_lines(found, history, steps)))
-    outcome = _outcome(link, job_id, answer)
+    else:
+        typer.echo("\n".join(story_lines(found, () if follow else history, steps)))
+        _tell_the_end(found, steps, outcome)
+    raise typer.Exit(FAILED if follow and isinstance(outcome, Failure) else 0)
+
+
+def _follow(context: typer.Context, link: Link, job_id: str, history: Sequence[Progress], *, as_json: bool) -> None:
+    """Print a line for each thing that happened and happens, until the job ends."""
+    subject = history[0].ctid if history else None
+    handles = Handles(link, [Handle(link, job_id, subject, EnsureResult.model_validate)])
+    waited(context, Following(handles, Nothing() if as_json else Lines(handles), lambda: None), None)
+
+
+def _tell_the_end(job: Job, steps: Sequence[Step], outcome: EnsureResult | Failure | None) -> None:
+    if job.ended and len(steps) > 1:
+        console = Console(highlight=False)
+        console.print(timeline(steps, console))
     if outcome is not None:
         typer.echo("\n".join(outcome_lines(outcome)))
         for warning in warnings_in([outcome]):
@@ -130,9 +188,9 @@ def cancel(
     with reading(context) as link:
         view = LedgerView(link.look)
         ids = [_complete(view, name) for name in names]
-    with talking(context) as producer, late_notice(context, nobody=_NOBODY_CANCELS):
+    with talking(context) as producer, late_notice(context, nobody=_NOBODY_CANCELS, timeout=timeout):
         handles = {job_id: producer.cancel(job_id) for job_id in dict.fromkeys(ids)}
-        verdicts = {job_id: handle.wait(timeout) for job_id, handle in handles.items()}
+        verdicts = {job_id: waited(context, handle.wait, timeout) for job_id, handle in handles.items()}
     for job_id, verdict in verdicts.items():
         typer.echo(f"{job_id}  {_VERDICTS[verdict]}", err=verdict not in _STOPPED)
     raise typer.Exit(0 if all(verdict in _STOPPED for verdict in verdicts.values()) else FAILED)

@@ -2,7 +2,6 @@
 
 # No postponed annotations here: typer reads them when a command runs.
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -10,9 +9,11 @@ from typing import Annotated
 
 import typer
 
-from phoenix_producer.cli import help_texts, job_commands, upkeep_commands
+from phoenix_producer.cli import help_texts, job_commands, setup_commands, upkeep_commands
 from phoenix_producer.cli.command_line import command_again, command_beside
-from phoenix_producer.cli.help_texts import CONTAINERS, JOBS, TEMPLATES, epilog
+from phoenix_producer.cli.completion import ctids as ctids_offered
+from phoenix_producer.cli.completion import redis_of
+from phoenix_producer.cli.help_texts import CONTAINERS, JOBS, SET_UP, TEMPLATES, epilog
 from phoenix_producer.cli.plugins import PluggableGroup
 from phoenix_producer.cli.session import (
     DIFFERS,
@@ -20,17 +21,16 @@ from phoenix_producer.cli.session import (
     INTERRUPTED,
     answers_of,
     conclude,
-    late_notice,
     print_json,
     talking,
 )
 from phoenix_producer.cli.tables import standing_lines
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
 from phoenix_producer.cli.trees import DriftLines, PlanLines
+from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handles
 from phoenix_producer.client.producer import Producer
-from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
-from phoenix_producer.client.secret_files import redis_url_of
+from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE
 from phoenix_producer.contract import DesiredState, EnsureResult
 from phoenix_producer.plans import Plan
 from phoenix_producer.standing import Exists
@@ -46,7 +46,14 @@ app = typer.Typer(
 
 Ctids = Annotated[
     list[int] | None,
-    typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, help="CTIDs of the catalog."),
+    typer.Argument(
+        metavar="CTID",
+        min=100,
+        max=999_999_999,
+        show_default=False,
+        help="CTIDs of the catalog.",
+        autocompletion=ctids_offered,
+    ),
 ]
 Every = Annotated[
     bool, typer.Option("--all", help="Take every container of the catalog; templates as they are needed.")
@@ -73,18 +80,25 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
 def phoenix_lxc(
     context: typer.Context,
     *,
-    redis_url: Annotated[
+    _redis_url: Annotated[
         str,
-        typer.Option(envvar=REDIS_URL_VARIABLE, help="Use the Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB"),
+        typer.Option(
+            "--redis-url",
+            envvar=REDIS_URL_VARIABLE,
+            help="Use the Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB",
+        ),
     ] = DEFAULT_REDIS_URL,
-    redis_ca_file: Annotated[
+    _redis_ca_file: Annotated[
         str | None,
         typer.Option(
-            envvar=REDIS_CA_FILE_VARIABLE, help="Trust this CA for a rediss:// URL, beside those of the machine."
+            "--redis-ca-file",
+            envvar=REDIS_CA_FILE_VARIABLE,
+            help="Trust this CA for a rediss:// URL, beside those of the machine.",
         ),
     ] = None,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Ensure that Proxmox LXC containers exist, configured and running as the catalog declares.
@@ -103,9 +117,8 @@ def phoenix_lxc(
         phoenix-lxc demo
     """
     logging.getLogger("celery").addHandler(logging.NullHandler())
-    given = getattr(context.get_parameter_source("redis_url"), "name", "") == "COMMANDLINE"
     # Read by the commands that talk with Redis: only they fail of it, each with its own exit code.
-    context.obj = lambda: verified(redis_url if given else redis_url_of(os.environ), redis_ca_file)
+    context.obj = lambda: redis_of(context)
 
 
 @app.command(
@@ -136,6 +149,13 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
         list[str] | None,
         typer.Option(metavar="FEATURE", help="Run the script of this feature again. Can be given several times."),
     ] = None,
+    wait_for_address: Annotated[
+        int | None,
+        typer.Option(
+            metavar=help_texts.SECONDS,
+            help="Wait for an address from DHCP or SLAAC, and fail if there is none after this many seconds.",
+        ),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until the jobs end, or print the request ids and exit.")
     ] = True,
@@ -149,7 +169,13 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     with talking(context) as producer:
         chosen = _chosen(producer, context, ctids, timeout, every=every, as_json=as_json)
         handles = producer.ensure_many(
-            chosen, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state, rerun=rerun or ()
+            chosen,
+            adopt=adopt,
+            accept_not_applied=accept_not_applied,
+            dry_run=dry_run,
+            state=state,
+            rerun=rerun or (),
+            wait_for_address=wait_for_address,
         )
         if not wait:
             _print_requests(handles, as_json=as_json)
@@ -209,8 +235,9 @@ def drift(
     as_json: AsJson = False,
 ) -> None:
     """Print how existing containers differ from the catalog; change nothing. Without CTIDs, all of the catalog."""
-    with talking(context) as producer, late_notice(context):
-        drifts = producer.drift(ctids or (), accept_not_applied=accept_not_applied).wait(timeout)
+    with talking(context) as producer, late_notice(context, timeout=timeout):
+        looked = producer.drift(ctids or (), accept_not_applied=accept_not_applied)
+        drifts = waited(context, looked.wait, timeout)
     if as_json:
         print_json([one.model_dump(mode="json") for one in drifts])
     else:
@@ -235,8 +262,8 @@ def status(
     context: typer.Context, ctids: Ctids = None, *, timeout: LookTimeout = None, as_json: AsJson = False
 ) -> None:
     """Print what exists, what runs and what is not as declared. Without CTIDs, all of the catalog."""
-    with talking(context) as producer, late_notice(context):
-        standings = producer.status(ctids or ()).wait(timeout)
+    with talking(context) as producer, late_notice(context, timeout=timeout):
+        standings = waited(context, producer.status(ctids or ()).wait, timeout)
     if as_json:
         print_json([standing.model_dump(mode="json") for standing in standings])
     else:
@@ -275,6 +302,12 @@ app.add_typer(
     short_help="List jobs: their state and what they wait for.",
     rich_help_panel=JOBS,
 )
+app.add_typer(
+    setup_commands.setup_group,
+    name="setup",
+    short_help="Print systemd units, or the man page.",
+    rich_help_panel=SET_UP,
+)
 
 
 def _chosen(
@@ -290,8 +323,8 @@ def _chosen(
         raise typer.BadParameter("Give one or more CTIDs, or --all; not both.", param_hint="CTID")
     if ctids:
         return list(dict.fromkeys(ctids))
-    with late_notice(context):
-        declared = producer.containers().wait(timeout)
+    with late_notice(context, timeout=timeout):
+        declared = waited(context, producer.containers().wait, timeout)
     if not declared and not as_json:
         typer.echo("The catalog declares no containers.")
     return declared

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 GROUP = "phoenix_lxc.commands"
 
-_EXTRAS = {"demo": "demo"}
+_EXTRAS = {"demo": "demo", "flower": "monitor"}
 _BAD_INPUT = 2
 
 

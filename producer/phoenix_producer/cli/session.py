@@ -5,14 +5,17 @@ from __future__ import annotations
 import getpass
 import json
 import socket
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import closing, contextmanager
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from phoenix_producer.cli.command_line import command_again, command_beside
-from phoenix_producer.cli.terminal import LateNotice, complain, display_for, warnings_in
+from phoenix_producer.cli.command_line import command_again
+from phoenix_producer.cli.live_lines import OpenJobs, display_for
+from phoenix_producer.cli.terminal import complain, warnings_in
+from phoenix_producer.cli.without_workers import late_notice, somebody_works, waited
 from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer
@@ -32,8 +35,6 @@ BAD_INPUT = 2
 DIFFERS = 2
 """Of `plan` and `drift` with `--exit-code`: something differs."""
 INTERRUPTED = 130
-NOBODY_TOOK_IT = "No worker has taken the request yet. Is one running? celery -A phoenix_worker worker"
-_AT_WORK = "No answer yet. Workers are running: they may be busy with others, or Proxmox may not be answering. See:"
 _NOT_DECLARED = "not-declared"
 
 
@@ -70,32 +71,14 @@ def _explaining(context: typer.Context) -> Iterator[None]:
         _give_up(error, FAILED)
 
 
-def late_notice(
-    context: typer.Context, tell: Callable[[str], None] = complain, *, nobody: str = NOBODY_TOOK_IT
-) -> LateNotice:
-    """Return a notice that says, if no answer comes soon, whether a worker runs; `nobody` is its text if none does."""
-
-    def why() -> str:
-        link = Link(context.obj())
-        try:
-            working = LedgerView(link.look).anybody_works()
-        except Unreachable:  # told by the command itself
-            working = False
-        finally:
-            link.close()
-        return f"{_AT_WORK} {command_beside(context, 'jobs')}" if working else nobody
-
-    return LateNotice(why, tell)
-
-
 def _give_up(why: object, code: int) -> NoReturn:
     complain(why)
     raise typer.Exit(code) from None
 
 
 def _how_it_goes_on(context: typer.Context) -> str:
-    with reading(context) as link:
-        working = LedgerView(link.look).anybody_works()
+    with _explaining(context):
+        working = somebody_works(context)
     what = "The job continues." if working else "No worker answers; the request waits in Redis until one starts."
     return f"{what} To wait for it again: {command_again(context)}"
 
@@ -116,20 +99,35 @@ def answers_of(
     remedy = ""
     try:
         with (
-            display_for(handles, as_json=as_json or only_looks) as display,
-            late_notice(context, display.tell) as notice,
+            closing(Link(context.obj())) as link,
+            display_for(handles, OpenJobs(LedgerView(link.look).jobs), as_json=as_json or only_looks) as display,
+            late_notice(context, display.tell, timeout=timeout) as answered,
         ):
-            _follow(handles, timeout, display, None if only_looks else notice)
+            follow = Following(handles, display, (lambda: None) if only_looks else answered)
+            waited(context, follow, timeout)
     except TimeoutError:
         remedy = _how_it_goes_on(context)
     return [_answer(handle, timeout, remedy) for handle in handles]
 
 
-def _follow(handles: Handles[Any], timeout: float | None, display: Display, notice: LateNotice | None) -> None:
-    for progress in handles.progress(timeout):
-        if notice and progress.kind is not ProgressKind.REQUESTED:
-            notice.cancel()
-        display.show(progress)
+class Following:
+    """Shows what happens to jobs; called once more, it goes on where it stopped."""
+
+    def __init__(self, handles: Handles[Any], display: Display, answered: Callable[[], None]) -> None:
+        self._handles, self._display, self._answered = handles, display, answered
+        self._shown: Counter[str] = Counter()
+
+    def __call__(self, timeout: float | None) -> None:
+        """Show until all have ended. `timeout` is in seconds. Raises TimeoutError and Unreachable."""
+        read: Counter[str] = Counter()
+        for progress in self._handles.progress(timeout):
+            read[progress.job] += 1
+            if read[progress.job] <= self._shown[progress.job]:
+                continue
+            self._shown[progress.job] += 1
+            if progress.kind is not ProgressKind.REQUESTED:
+                self._answered()
+            self._display.show(progress)
 
 
 def _answer(handle: Handle[Any], timeout: float | None, remedy: str) -> BaseModel:
@@ -138,10 +136,11 @@ def _answer(handle: Handle[Any], timeout: float | None, remedy: str) -> BaseMode
     except EnsureFailed as error:
         return error.failure
     except TimeoutError:
+        late = ", and no worker answers" if timeout is None else f" in {timeout:g} s"
         return Failure(
             request_id=handle.id,
             ctid=handle.ctid,
-            message=f"The request for CTID {handle.ctid} has not ended in {timeout:g} s.",
+            message=f"The request for CTID {handle.ctid} has not ended{late}.",
             cause="timeout",
             remedy=remedy,
         )

@@ -33,11 +33,13 @@ def short_ids(ids: Iterable[str]) -> dict[str, str]:
 def job_lines(jobs: Sequence[Job]) -> Iterator[str]:
     """List jobs, one line for each."""
     short = short_ids(job.id for job in jobs)
+    ended = any(job.ended for job in jobs)
     rows = [
         (
             short[job.id],
             job.what,
             job.state,
+            *((job.outcome or job.cause, _took(job)) if ended else ()),
             job.step.removeprefix(job.what),
             time_of_day(job.ended or job.since or job.created),
             job.requester,
@@ -45,7 +47,12 @@ def job_lines(jobs: Sequence[Job]) -> Iterator[str]:
         )
         for job in jobs
     ]
-    yield from _columns(("JOB", "WHAT", "STATE", "STEP", "SINCE", "REQUESTER", "WAITS FOR"), rows)
+    ends = ("OUTCOME", "TOOK") if ended else ()
+    yield from _columns(("JOB", "WHAT", "STATE", *ends, "STEP", "SINCE", "REQUESTER", "WAITS FOR"), rows)
+
+
+def _took(job: Job) -> str:
+    return "" if job.ended is None else f"{job.ended - job.created:.1f} s"
 
 
 def wait_words(wait: Wait) -> str:

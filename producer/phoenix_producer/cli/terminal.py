@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Timer
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from phoenix_producer.cli.harmless import harmless
 from phoenix_producer.contract import EnsureResult, Failure, Outcome, Progress, ProgressKind
-from phoenix_producer.plain_text import plain, plain_block, plain_line
+from phoenix_producer.plain_text import plain, plain_block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from phoenix_producer.client.handle import Handle
     from phoenix_producer.contract import Step
     from phoenix_producer.plans import Plan
 
-_PATIENCE_SECONDS = 4.0
 _UPID_PARTS = 9
 _CANCELLED = "cancelled"
 _SHOWN_IN_TENTHS = 0.1
@@ -42,7 +34,7 @@ _WORDS = {
     ProgressKind.RETRYING: "tries again:",
     ProgressKind.STEP_DONE: "done",
 }
-_ENDS = {
+ENDS = {
     ProgressKind.DONE: ("done", "green"),
     ProgressKind.FAILED: ("failed", "bold red"),
     ProgressKind.CANCELLED: ("cancelled", "yellow"),
@@ -97,94 +89,6 @@ class Lines(AbstractContextManager["Lines"]):
         complain(text)
 
 
-@dataclass(slots=True)
-class _Row:
-    """Where one job is."""
-
-    subject: int | None
-    step: str = ""
-    event: str = ""
-    style: str = ""
-    upid: str = ""
-    began: float = field(default_factory=time.monotonic)
-    ended: float | None = None
-
-    def take(self, progress: Progress) -> None:
-        what, detail = _event(progress)
-        if progress.kind in _ENDS:
-            self.step, self.event, self.style, self.upid = what, "", _ENDS[progress.kind][1], ""
-            self.ended = time.monotonic()
-            return
-        self.step = _step(progress, self.subject) or what
-        self.event = f"{what} {detail.splitlines()[-1] if detail else ''}".strip()
-        if progress.kind is ProgressKind.REMOTE_TASK:
-            self.event, self.upid = "", detail
-        elif progress.kind is ProgressKind.STEP_DONE:
-            self.upid = ""
-
-    def cells(self) -> Iterator[Text]:
-        elapsed = (self.ended or time.monotonic()) - self.began
-        yield Text(str(self.subject), style="bold")
-        yield Text(plain_line(self.step), style=self.style)
-        yield Text(plain_line(self.upid), style="cyan")
-        yield Text(plain_line(self.event), style="dim", overflow="ellipsis", no_wrap=True)
-        yield Text(f"{elapsed:.0f} s")
-
-
-class LiveLines(AbstractContextManager["LiveLines"]):
-    """One line for each job, kept up to date: for terminals."""
-
-    def __init__(self, jobs: Sequence[Handle[Any]]) -> None:
-        self._rows = {job.id: _Row(job.ctid) for job in jobs}
-        self._live = Live(get_renderable=self._table)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def show(self, progress: Progress) -> None:
-        """Change one line."""
-        self._rows[progress.job].take(progress)
-
-    def tell(self, text: str) -> None:
-        """Print it above the lines, if both are on the terminal: below, it would be glued to the last of them."""
-        if Console(stderr=True).is_terminal:
-            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            complain(text)
-
-    def _table(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        for row in self._rows.values():
-            table.add_row(*row.cells())
-        return table
-
-
-def display_for(jobs: Sequence[Handle[Any]], *, as_json: bool) -> Display:
-    """Choose by who reads stdout."""
-    if as_json:
-        return Nothing()
-    return LiveLines(jobs) if Console().is_terminal else Lines(jobs)
-
-
-class LateNotice(Timer):
-    """Says once that there is no answer yet, and why, unless it is cancelled soon."""
-
-    def __init__(self, why: Callable[[], str], tell: Callable[[str], None] = complain) -> None:
-        super().__init__(_PATIENCE_SECONDS, lambda: tell(why()))
-        self.daemon = True
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.cancel()
-
-
 @harmless
 def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     """Write how a job ended, with its remedy if it failed."""
@@ -200,6 +104,7 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
         yield f"     {_RECORDED}"
     yield from (f"     {word}" for step in answer.steps if (word := _power(answer, step)))
     yield from (f"     template {ctid} was built" for ctid in answer.templates_built)
+    yield from (f"     {one.interface} {one.address}/{one.prefix}" for one in answer.addresses)
     yield from (f"     takes effect at the next start: {key}" for key in answer.pending_restart)
     yield from not_applied_lines(answer)
 
@@ -256,7 +161,7 @@ def _took(result: EnsureResult) -> str:
 
 def told(progress: Progress, subject: int | None) -> str:
     """Say in one line what happened to the job of a CTID."""
-    return " ".join(filter(None, (_step(progress, subject), *_event(progress))))
+    return " ".join(filter(None, (step_of(progress, subject), *event_of(progress))))
 
 
 def time_of_day(at: float) -> str:
@@ -265,17 +170,18 @@ def time_of_day(at: float) -> str:
     return then.strftime("%H:%M:%S" if then.date() == now.date() else "%Y-%m-%d %H:%M:%S")
 
 
-def _step(progress: Progress, subject: int | None) -> str:
+def step_of(progress: Progress, subject: int | None) -> str:
     """Name the step, with the CTID that it works on if that is another one: a template that is built on the way."""
-    if progress.kind is ProgressKind.REQUESTED or progress.kind in _ENDS:
+    if progress.kind is ProgressKind.REQUESTED or progress.kind in ENDS:
         return ""
     name = progress.step.removeprefix("phoenix.")
     return name if progress.ctid in (subject, None) else f"{name} {progress.ctid}"
 
 
-def _event(progress: Progress) -> tuple[str, str]:
-    if progress.kind in _ENDS:
-        return _ENDS[progress.kind][0], ""
+def event_of(progress: Progress) -> tuple[str, str]:
+    """Say what happened, and the details."""
+    if progress.kind in ENDS:
+        return ENDS[progress.kind][0], ""
     detail = _brief(progress.upid) if progress.upid else progress.detail
     if progress.kind is ProgressKind.WAITING and not progress.upid:
         detail = turn_at(detail, progress.ctid)

@@ -9,15 +9,25 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import BaseModel
 
+from phoenix_producer.cli.completion import ctids as ctids_offered
+from phoenix_producer.cli.completion import template_ctids
 from phoenix_producer.cli.help_texts import ACCEPT_NOT_APPLIED, DRY_RUN, EVERY_RESULT, SECONDS, WAIT_FOR_JOBS, epilog
-from phoenix_producer.cli.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, late_notice, talking
+from phoenix_producer.cli.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, talking
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
+from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import EnsureResult, Failure, Outcome
 from phoenix_producer.standing import Exists
 
 AsJson = Annotated[bool, typer.Option("--json", help=EVERY_RESULT)]
-Ctids = Annotated[list[int], typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)]
+Ctids = Annotated[
+    list[int],
+    typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=ctids_offered),
+]
+Templates = Annotated[
+    list[int],
+    typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=template_ctids),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help=DRY_RUN)]
 Timeout = Annotated[float | None, typer.Option(min=0, metavar=SECONDS, help=WAIT_FOR_JOBS)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; required without a terminal.")]
@@ -31,7 +41,7 @@ DESTROY_EPILOG = epilog(
 
 REBUILD_EPILOG = epilog(
     "phoenix-lxc rebuild 900 --dry-run",
-    "phoenix-lxc rebuild 900",
+    "phoenix-lxc rebuild 900 901",
     codes="0 success; 1 one failed, or has not ended in time; 2 wrong usage, or the catalog has none of the "
     "CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
 )
@@ -57,7 +67,8 @@ def destroy(
     """Delete containers and templates that phoenix-lxc manages, with their disks. The catalog is not changed.
 
     Only what carries its marker is deleted; what runs is shut down first.
-    Refused if linked clones exist. Succeeds if already absent.
+    Clones go before their templates, in any order of CTIDs. Refused if other
+    linked clones exist. Succeeds if already absent.
     """
     chosen = list(dict.fromkeys(ctids))
     _need_a_terminal(asked=not (yes or dry_run))
@@ -82,7 +93,7 @@ def somebody_is_there() -> bool:
 
 def rebuild(
     context: typer.Context,
-    ctids: Ctids,
+    ctids: Templates,
     *,
     accept_not_applied: Annotated[bool, typer.Option("--accept-not-applied", help=ACCEPT_NOT_APPLIED)] = False,
     dry_run: DryRun = False,
@@ -93,7 +104,8 @@ def rebuild(
 
     Each is built at a scratch CTID (the workers' PHOENIX_SCRATCH_CTIDS) while
     the old one can still be cloned; only then it is replaced. Refused if
-    linked clones exist. Containers are not changed.
+    linked clones exist. A template is built after those it is cloned from.
+    Containers are not changed; `drift` names those of older builds.
     """
     with talking(context) as producer:
         chosen = list(dict.fromkeys(ctids))
@@ -105,7 +117,8 @@ def rebuild(
 def adopt(
     context: typer.Context,
     ctids: Annotated[
-        list[int] | None, typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False)
+        list[int] | None,
+        typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=ctids_offered),
     ] = None,
     *,
     every: Annotated[
@@ -113,7 +126,11 @@ def adopt(
     ] = False,
     seal: Annotated[
         list[int] | None,
-        typer.Option(metavar="CTID", help="Convert this one to a template although it looks like a running service."),
+        typer.Option(
+            metavar="CTID",
+            autocompletion=template_ctids,
+            help="Convert this one to a template although it looks like a running service.",
+        ),
     ] = None,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -148,8 +165,8 @@ def adopt(
 
 
 def _standing(producer: Producer, context: typer.Context, timeout: float | None) -> list[int]:
-    with late_notice(context):
-        standings = producer.status().wait(timeout)
+    with late_notice(context, timeout=timeout):
+        standings = waited(context, producer.status().wait, timeout)
     return [one.ctid for one in standings if one.exists is not Exists.ABSENT]
 
 

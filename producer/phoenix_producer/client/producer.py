@@ -91,6 +91,7 @@ class Producer:
         dry_run: bool = False,
         state: DesiredState | str | None = None,
         rerun: Sequence[str] = (),
+        wait_for_address: int | None = None,
         request_id: UUID | str | None = None,
     ) -> Handle[EnsureResult]:
         """Ask that a container exist, configured and running as the catalog declares.
@@ -100,7 +101,13 @@ class Producer:
         anything is sent, and Unreachable.
         """
         request = self._request(
-            ctid, adopt=adopt, accept_not_applied=accept_not_applied, dry_run=dry_run, state=state, rerun=tuple(rerun)
+            ctid,
+            adopt=adopt,
+            accept_not_applied=accept_not_applied,
+            dry_run=dry_run,
+            state=state,
+            rerun=tuple(rerun),
+            wait_for_address=wait_for_address,
         )
         return self._ensure(request, _checked_id(request_id))
 
@@ -113,6 +120,7 @@ class Producer:
         dry_run: bool = False,
         state: DesiredState | str | None = None,
         rerun: Sequence[str] = (),
+        wait_for_address: int | None = None,
     ) -> Handles[EnsureResult]:
         """Ask the same for several containers; nothing is sent if one of the requests is wrong. See `ensure`.
 
@@ -126,6 +134,7 @@ class Producer:
                 dry_run=dry_run,
                 state=state,
                 rerun=tuple(rerun),
+                wait_for_address=wait_for_address,
             )
             for ctid in ctids
         ]
@@ -140,8 +149,8 @@ class Producer:
         return self._change(DESTROY, request, uuid4())
 
     def destroy_many(self, ctids: Iterable[int], *, dry_run: bool = False) -> Handles[EnsureResult]:
-        """Ask the same for several. See `destroy`."""
-        return Handles(self._link, [self.destroy(ctid, dry_run=dry_run) for ctid in ctids])
+        """Ask the same for several, in any order: each is destroyed after its clones among them. See `destroy`."""
+        return self._change_together(DESTROY, DestroyRequest, ctids, {"dry_run": dry_run})
 
     def rebuild(self, ctid: int, *, accept_not_applied: bool = False, dry_run: bool = False) -> Handle[EnsureResult]:
         """Ask that a template be built again at a scratch CTID and replace the existing one. Raises as `ensure`.
@@ -154,9 +163,9 @@ class Producer:
     def rebuild_many(
         self, ctids: Iterable[int], *, accept_not_applied: bool = False, dry_run: bool = False
     ) -> Handles[EnsureResult]:
-        """Ask the same for several. See `rebuild`."""
+        """Ask the same for several, in any order: each is rebuilt after those that it is cloned from. See `rebuild`."""
         options = {"accept_not_applied": accept_not_applied, "dry_run": dry_run}
-        return Handles(self._link, [self.rebuild(ctid, **options) for ctid in ctids])
+        return self._change_together(REBUILD, RebuildRequest, ctids, options)
 
     def adopt(self, ctid: int, *, seal: bool = False, dry_run: bool = False) -> Handle[EnsureResult]:
         """Ask that what an earlier tool made be taken over. Raises as `ensure`.
@@ -211,6 +220,15 @@ class Producer:
 
     def _ensure(self, request: EnsureRequest, request_id: UUID) -> Handle[EnsureResult]:
         return self._change(ENSURE, request, request_id)
+
+    def _change_together(
+        self, name: str, model: type[DestroyRequest | RebuildRequest], ctids: Iterable[int], options: dict[str, Any]
+    ) -> Handles[EnsureResult]:
+        wanted = list(ctids)
+        ids = {ctid: uuid4() for ctid in wanted}
+        more = {**options, "requester": self._requester, "together": ids if len(ids) > 1 else {}}
+        requests = [parse_as(model, {"ctid": ctid, **more}) for ctid in wanted]
+        return Handles(self._link, [self._change(name, request, ids[request.ctid]) for request in requests])
 
     def _change(self, name: str, request: _Change, request_id: UUID) -> Handle[EnsureResult]:
         options = request.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)

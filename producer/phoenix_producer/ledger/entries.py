@@ -87,6 +87,10 @@ class Job:
     since: float | None = None
     """Since when it is at that, or waits."""
     waits_for: Wait | None = None
+    outcome: str = ""
+    """What an ensure ended with, such as `created`."""
+    cause: str = ""
+    """Of its failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,30 @@ class Lock:
     capacity: int
     owners: tuple[Reference, ...]
     queue: tuple[Reference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs are asked for; what is None lets all through."""
+
+    ctid: int | None = None
+    state: JobState | None = None
+    requester: str | None = None
+    cause: str | None = None
+
+    def has(self, job: Job) -> bool:
+        """Return True if a job is one of them."""
+        return (
+            (self.ctid is None or job.what.rpartition(" ")[2] == str(self.ctid))
+            and (self.state is None or job.state is self.state)
+            and (self.requester is None or self.requester in job.requester)
+            and (self.cause is None or job.cause == self.cause)
+        )
+
+    @property
+    def are_ended(self) -> bool:
+        """Whether only jobs that have ended can be among them."""
+        return self.cause is not None or self.state in {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
 
 
 def what_of(fields: Mapping[str, str]) -> str:
@@ -128,6 +156,8 @@ def job_of(job_id: str, fields: Fields, task: Fields, waits_for: Wait | None) ->
         requester=fields.get("requester", ""),
         created=float(fields["created"]),
         ended=float(fields["ended"]) if "ended" in fields else None,
+        outcome=fields.get("outcome", ""),
+        cause=fields.get("cause", ""),
         step=what_of(task),
         since=float(at or fields["created"]) if task else None,
         waits_for=waits_for,

@@ -14,6 +14,7 @@ from phoenix_worker.actions.protection import unprotected
 from phoenix_worker.core.allowed.ownership import Action, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.step_names import MAKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.allowed.ownership import Verdict
+    from phoenix_worker.core.differs.diff import Changes
     from phoenix_worker.core.model.observation import Observation
 
 
@@ -51,6 +53,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "after_growth": changes.put_before_growth != changes.put,
             "needs_rebuild": list(needs_rebuild(declaration, seen)),
             "warnings": [*_taken_over(verdict, seen), *what_stays(task, declaration, seen)],
+            "networks": _networks_then(seen, changes),
         },
     )
     _change(task, declaration, seen, adopted=adopted, new=made_just_now)
@@ -84,6 +87,12 @@ def _carry_out(task: PhoenixTask, declaration: Declaration, seen: Observation, *
         task.proxmox.configure(
             declaration.node, declaration.ctid, changes=put, delete=changes.delete, digest=seen.digest
         )
+
+
+def _networks_then(seen: Observation, changes: Changes) -> dict[str, str]:
+    """Return the interfaces as they are once the changes are made."""
+    kept = {key: value for key, value in seen.config.items() if key not in changes.delete}
+    return networks(kept | changes.put)
 
 
 def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:

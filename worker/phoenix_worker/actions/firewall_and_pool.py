@@ -57,8 +57,8 @@ def change_surroundings(
             cause="stale-digest",
             remedy="Nothing to do unless it persists.",
         )
-    if changes.firewall_on is not None:
-        proxmox.switch_firewall(node, ctid, on=changes.firewall_on)
+    if changes.firewall_on is not None or changes.policies:
+        proxmox.switch_firewall(node, ctid, on=changes.firewall_on, policies=changes.policies)
     if changes.pool is not None:
         proxmox.join_pool(ctid, changes.pool)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.actions.builds import Builds, build_of
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.makers import ORDERED
 from phoenix_worker.actions.repair import can_clear, clear, makers_of
 from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Verdict, judge
 from phoenix_worker.core.differs.options import PENDING
-from phoenix_worker.core.differs.outdated import outdated
 from phoenix_worker.core.differs.undeclared import undeclared
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.records import from_json, to_json
@@ -98,24 +98,26 @@ def is_new(steps: Sequence[Mapping[str, Any]], ctid: int) -> bool:
     return any(step["ctid"] == ctid and step["name"] in MAKING for step in steps)
 
 
-def template_there(task: PhoenixTask, template: Declaration) -> tuple[bool, tuple[str, ...]]:
-    """Look once whether a template is finished: whoever made it, it is cloned from. With what is to be told of it."""
+def template_there(task: PhoenixTask, template: Declaration) -> tuple[bool, str, tuple[str, ...]]:
+    """Look once whether a template is finished: whoever made it, it is cloned from.
+
+    With its build, and what is to be told of it.
+    """
 
     def look_at_it() -> dict[str, Any]:
         seen = task.proxmox.observe_template(template.node, template.ctid)
-        return {"finished": seen.is_template, "warnings": about_template(task, template, seen, "was cloned")}
+        warnings = about_template(task, template, seen, "was cloned")
+        return {"finished": seen.is_template, "build": build_of(seen), "warnings": warnings}
 
     there = task.read("template", look_at_it)
-    return there["finished"], tuple(there["warnings"])
+    return there["finished"], there.get("build", ""), tuple(there["warnings"])
 
 
 def about_template(task: PhoenixTask, template: Declaration, seen: Observation, what: str) -> tuple[str, ...]:
     """Tell what to know of a template that is cloned as it is, or would be."""
     if not seen.is_ours:
         return (not_made_by_us(template.ctid, what),)
-    return tuple(
-        f"The template {what} as it is. {why}" for why in outdated(template, seen, has_shell=task.shell is not None)
-    )
+    return tuple(f"The template {what} as it is. {why}" for why in Builds(task).outdated(template, seen))
 
 
 def what_stays(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[str, ...]:

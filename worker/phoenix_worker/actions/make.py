@@ -8,8 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
+from phoenix_worker.actions.left_disks import forget_death, free_left_disk, note_death
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.actions.repair import can_clear, clear, free_template, go_on_clearing, makers_of, refuse_dead_lock
+from phoenix_worker.core.allowed.left_disks import LEFT_DISK
 from phoenix_worker.core.allowed.ownership import Creating, judge
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.step_names import StepName
@@ -76,12 +78,16 @@ def make(
     try:
         task.wait_until_done(step, posted, doing, kind=kind)
     except PermanentError as error:
+        if error.cause == LEFT_DISK:
+            free_left_disk(task, step, declaration, error)
         if error.cause != _FORGOTTEN or not _is_whole(order.find_earlier(posted["at"])):
             raise
     except TransientError as error:
         if error.cause == _WORKER_DIED:
+            note_death(task, declaration)
             _clear_up(task, declaration, error)
         raise
+    forget_death(task, declaration)
     return posted
 
 

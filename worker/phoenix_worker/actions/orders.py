@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
 
 
-def clone_order(declaration: Declaration, creation: str) -> CloneOrder:
-    """Order a clone of the declared template. A linked clone stays on its template's storage.
+def clone_order(declaration: Declaration, creation: str, build: str = "") -> CloneOrder:
+    """Order a clone of the declared template, whose creation is `build`. A linked one stays on its storage.
 
     So does a full one that inherits volumes, where its own is the same: a storage that is named takes all of them.
     """
@@ -28,7 +28,9 @@ def clone_order(declaration: Declaration, creation: str) -> CloneOrder:
         source=declaration.clone_from,
         ctid=declaration.ctid,
         hostname=declaration.name,
-        notes=write_marker(marker_for(declaration, creation, Stage.MADE), declaration.description or ""),
+        notes=write_marker(
+            replace(marker_for(declaration, creation, Stage.MADE), build=build), declaration.description or ""
+        ),
         full=declaration.full_clone,
         storage=declaration.storage if declaration.full_clone and not declaration.stays_with_volumes else None,
         pool=declaration.pool,
@@ -37,10 +39,14 @@ def clone_order(declaration: Declaration, creation: str) -> CloneOrder:
 
 
 def copy_order(template: Declaration, scratch: Observation, creation: str) -> CloneOrder:
-    """Order a template in the place of the old one. Its marker tells of what was built: its origin, and what ran."""
+    """Order a template in the place of the old one. Its marker tells of what was built: its origin, and what ran.
+
+    So it does of the build of the template that this was cloned from.
+    """
     built = scratch.marker
     marker = marker_for(template, creation, Stage.MADE)
-    marker = replace(marker, scripts=() if built is None else built.scripts)
+    if built is not None:
+        marker = replace(marker, scripts=built.scripts, build=built.build)
     order = clone_order(copied(template, scratch.ctid), creation)
     return replace(order, notes=write_marker(marker, template.description or ""))
 

@@ -1,19 +1,19 @@
-"""Bring about what must exist before a container is made: the containers it depends on, and its OS template."""
+"""Bring about what must be so before a container is made or goes: its dependencies, its OS template, its clones."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from phoenix_producer.contract import ENSURE
+from phoenix_producer.contract import DESTROY, ENSURE, REBUILD, ContractError
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.secrets import read_secret
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.os_templates import available, file_name
 
 if TYPE_CHECKING:
-    from phoenix_producer.contract import EnsureRequest, RebuildRequest
+    from phoenix_producer.contract import DestroyRequest, EnsureRequest, RebuildRequest
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration, Download
     from phoenix_worker.core.model.ports import CreateOrder
@@ -39,6 +39,67 @@ def have_dependencies(task: PhoenixTask, request: EnsureRequest | RebuildRequest
             _wait_for(task, ctid, dependency, requests[dependency])
         else:
             _check_outside(task, ctid, dependency)
+
+
+def have_templates_rebuilt(task: PhoenixTask, request: RebuildRequest) -> None:
+    """Wait for the rebuilds of the templates that this one is cloned from; no lock is held meanwhile.
+
+    Of those that are rebuilt together with it the requests may not have been sent yet, or never are if their sender
+    died: sent here too, under the ids that they have, they begin once. Raises PermanentError if one of them failed.
+    Of others those are waited for that have been asked for by now, however they end.
+    """
+    for template in reversed(task.catalog.current().templates_of(request.ctid)):
+        if template in request.together:
+            _have_rebuilt(task, request, template)
+        else:
+            _wait_for_others(task, template)
+
+
+def _wait_for_others(task: PhoenixTask, template: int) -> None:
+    jobs = task.read(f"rebuilds-{template}", lambda: task.engine.ledger.open_jobs(REBUILD, str(template)))
+    for job in jobs:
+        task.wait(f"job/{job}", f"the rebuild of template {template}")
+
+
+def _have_rebuilt(task: PhoenixTask, request: RebuildRequest, template: int) -> None:
+    end = _end_of(task, REBUILD, request, template, f"the rebuild of template {template}")
+    if not end["ok"]:
+        failure = json.loads(end["value"])
+        raise PermanentError(
+            f"Unable to rebuild CT {request.ctid}: the rebuild of its template {template} failed. {failure['message']}",
+            cause="dependency",
+            remedy=failure["remedy"],
+        )
+
+
+def have_clones_destroyed(task: PhoenixTask, request: DestroyRequest) -> None:
+    """Wait until those that are cloned from it and destroyed together with it are gone, or refused; as for rebuilds.
+
+    What is still there then is found by whoever looks before the template is destroyed.
+    """
+    for clone in clones_among(task, request):
+        _end_of(task, DESTROY, request, clone, f"the end of its clone {clone}")
+
+
+def clones_among(task: PhoenixTask, request: DestroyRequest) -> tuple[int, ...]:
+    """Return those destroyed together with a template that are cloned from it, or from a clone of it."""
+    catalog = task.catalog.current()
+    known = (ctid for ctid in request.together if ctid in catalog)
+    return tuple(sorted(ctid for ctid in known if request.ctid in catalog.templates_of(ctid)))
+
+
+def _end_of(
+    task: PhoenixTask, name: str, request: DestroyRequest | RebuildRequest, other: int, detail: str
+) -> dict[str, Any]:
+    """Return the end of the request for another CTID that belongs together with this one; sent, if it was not."""
+    options = request.model_copy(update={"ctid": other})
+    more = options.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
+    known = str(request.together[other])
+    task.once(f"ask-{other}", lambda: task.ask(name, (other,), more, "", request_id=known))
+    if task.engine.ledger.subject(known) != str(other):
+        raise ContractError(f"Not a valid request: together: {known} is not a request for {other}.")
+    end: dict[str, Any] = task.wait(f"job/{known}", detail)
+    return end
 
 
 def because_of(ctid: int, dependency: int, message: str, remedy: str) -> PermanentError:

@@ -12,10 +12,11 @@ from phoenix_worker.actions.snapshots import BEFORE, WHEN_WELL, keep
 from phoenix_worker.core.allowed.ownership import may_start
 from phoenix_worker.core.allowed.without_shell import NO_SHELL
 from phoenix_worker.core.differs.scripts import recorded, run_again, scripts_to_run
+from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import without_marker, write_marker
 from phoenix_worker.proxmox import scripts
-from phoenix_worker.proxmox.scripts import BUSY, LOST, STOPPED, Place
+from phoenix_worker.proxmox.scripts import BUSY, CHANGED, LOST, STOPPED, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration, HealthCheck, Script
     from phoenix_worker.core.model.marker import Marker
-    from phoenix_worker.core.model.ports import NodeShell
+    from phoenix_worker.core.model.ports import NodeShell, Ran
 
 _HEALTH_SECONDS = 60.0
+_NOT_FOUND = (126, 127)
+"""What a shell ends with for a command that is not there, or is no program."""
+_PUSH_IT = "Install it there, or declare a file beside the catalog as health_check.script, which is pushed."
 _SHOWN = 10
 
 
-def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, rerun: Sequence[str]) -> tuple[str, ...]:
-    """Run those that did not run as they are now. Returns what the requester should know.
+def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, rerun: Sequence[str]) -> dict[str, Any]:
+    """Run those that did not run as they are now. Returns the requester's `warnings`, and the `networks` that it has.
 
     Raises PermanentError with the end of a script's log when it does not end well.
     """
@@ -42,19 +46,21 @@ def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, r
         ran, creation = (seen.marker.scripts, seen.marker.creation) if seen.marker else ((), "")
         names = [script.name for script in scripts_to_run(wanted, seen.marker)]
         by_creation = {script.name for script in declaration.access}
-        return {"names": names, "first": not dict(ran).keys() - by_creation, "creation": creation}
+        first = not dict(ran).keys() - by_creation
+        return {"names": names, "first": first, "creation": creation, "networks": networks(seen.config)}
 
     todo = task.once("todo", missing)
     warnings = keep(task, declaration, BEFORE) if declaration.snapshots and todo["first"] else ()
     for script in wanted.scripts:
         if script.name in todo["names"]:
             place = Place(declaration.node, declaration.ctid, on_node=script.on_node, creation=todo.get("creation", ""))
-            _run(task, declaration, script, place)
-            _record(task, declaration, script, adopted=adopted)
-    return warnings
+            ran = _run(task, declaration, script, place)
+            _record(task, declaration, replace(script, hash=ran), adopted=adopted)
+    return {"warnings": warnings, "networks": todo.get("networks")}
 
 
-def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Place) -> None:
+def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Place) -> str:
+    """Run a script; returns the hash of what has run, which may be another one on the node by now."""
     shell = _shell(task, declaration)
     begun = task.once(f"start {script.name}", lambda: _start(task, shell, place, declaration, script))
     watch = {
@@ -69,6 +75,7 @@ def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Pla
     end = task.wait(f"script/{task.creation}/{script.name}", f"{script.file} {place}", watch=watch)
     if not end["done"]:
         raise _failure(place, script, end, script.timeout or task.script_timeout)
+    return str(begun.get("hash", script.hash))
 
 
 def _start(
@@ -81,7 +88,7 @@ def _start(
         raise TransientError(
             f"Unable to run {script.file} {place}: an earlier version of it still runs ({run}).", cause="script-busy"
         )
-    return {"run": run, "at": time.time()}
+    return {"run": run, "at": time.time(), "hash": script.hash}
 
 
 def _shell(task: PhoenixTask, declaration: Declaration) -> NodeShell:
@@ -103,6 +110,9 @@ def _failure(place: Place, script: Script, end: dict[str, Any], timeout: float) 
     if end["exit"] == "timeout":
         why, cause = f"took longer than {timeout:g} s and was ended", "script-timeout"
         remedy = f"Raise its limit in script_timeouts, or that of all scripts in PHOENIX_SCRIPT_TIMEOUT. {again}"
+    elif end["exit"] == CHANGED:
+        why, cause = f"was changed on {place.node} after it was looked at, or while it ran", "script-changed"
+        remedy = "Send the request again: the script is run as it is then."
     elif end["exit"] in {LOST, STOPPED}:
         why, cause = "ended without an exit code: its container was restarted, or it was killed", "script-lost"
         remedy = "Send the request again: the script is run again."
@@ -122,8 +132,10 @@ def _record(task: PhoenixTask, declaration: Declaration, script: Script, *, adop
     task.once(f"recorded {script.name}", lambda: _mark(task, declaration, change, adopted=adopted))
 
 
-def _mark(task: PhoenixTask, declaration: Declaration, change: Callable[[Marker], Marker], *, adopted: bool) -> None:
-    """Write into the notes how far it has come."""
+def _mark(
+    task: PhoenixTask, declaration: Declaration, change: Callable[[Marker], Marker], *, adopted: bool
+) -> dict[str, str]:
+    """Write into the notes how far it has come. Returns what the configuration says of its interfaces."""
     seen, verdict = look(task, declaration, adopt=adopted, power=False)
     marker = seen.marker
     permit(may_start(verdict) and marker is not None, verdict, f"mark CT {declaration.ctid}")
@@ -132,41 +144,58 @@ def _mark(task: PhoenixTask, declaration: Declaration, change: Callable[[Marker]
         task.proxmox.configure(
             declaration.node, declaration.ctid, changes={"description": notes}, delete=(), digest=seen.digest
         )
+    return networks(seen.config)
 
 
-def verify_health(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> tuple[str, ...]:
-    """See that a running container is well, and keep it as it is then. Raises PermanentError when it is not."""
+def verify_health(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> dict[str, Any]:
+    """See that a running container is well, and keep it as it is then. Raises PermanentError when it is not.
+
+    Returns the requester's `warnings`, and the `networks` that it has.
+    """
     if declaration.health_check is not None:
         _see_that_it_is_well(task, declaration, declaration.health_check)
     warnings = keep(task, declaration, WHEN_WELL) if declaration.snapshots else ()
-    task.once(
+    known = task.once(
         "verified",
         lambda: _mark(task, declaration, lambda marker: replace(marker, verified=declaration.hash), adopted=adopted),
     )
-    return warnings
+    return {"warnings": warnings, "networks": known}
 
 
 def _see_that_it_is_well(task: PhoenixTask, declaration: Declaration, check: HealthCheck) -> None:
     place, shell = Place(declaration.node, declaration.ctid), _shell(task, declaration)
+
+    def look_after_it() -> dict[str, Any]:
+        return _health(lambda: _checked(shell, place, declaration, check))
+
     for attempt in range(check.retries):
         if attempt:
             task.sleep(check.interval)
-        seen = task.once(f"health {attempt}", lambda: _health(shell, place, check.command))
+        seen = task.once(f"health {attempt}", look_after_it)
         if seen["code"] == 0:
             return
     said = "".join(f"\n  {line}" for line in seen["said"])
     how = f"exit code {seen['code']}" if isinstance(seen["code"], int) else f"{seen['code']}"
+    missing = seen["code"] in _NOT_FOUND and check.script is None
     raise PermanentError(
-        f"Unable to verify CT {place.ctid} on {place.node}: its health check {check.command!r} failed with "
-        f"{how} in each of {check.retries} tries, {check.interval} s apart." + (f" Last output:{said}" if said else ""),
+        f"Unable to verify CT {place.ctid} on {place.node}: its health check {check.what!r} failed with "
+        f"{how} in each of {check.retries} tries, {check.interval} s apart."
+        + (" The command must exist inside the container." if missing else "")
+        + (f" Last output:{said}" if said else ""),
         cause="not-well",
-        remedy="Look inside the container; the next ensure runs the check again.",
+        remedy=_PUSH_IT if missing else "Look inside the container; the next ensure runs the check again.",
     )
 
 
-def _health(shell: NodeShell, place: Place, command: str) -> dict[str, Any]:
+def _checked(shell: NodeShell, place: Place, declaration: Declaration, check: HealthCheck) -> Ran:
+    if check.script is None:
+        return scripts.run_inside(shell, place, check.command, _HEALTH_SECONDS)
+    return scripts.check(shell, place, declaration, check.script, _HEALTH_SECONDS)
+
+
+def _health(look_after_it: Callable[[], Ran]) -> dict[str, Any]:
     try:
-        ran = scripts.run_inside(shell, place, command, _HEALTH_SECONDS)
+        ran = look_after_it()
     except TransientError as error:
         if error.cause != "shell-timeout":
             raise

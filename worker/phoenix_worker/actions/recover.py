@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions.makers import running_makers
+from phoenix_worker.core.model.case import unmount
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.observation import Presence
 
@@ -86,6 +87,7 @@ def _made(
     if seen.lock != "create" or (marker is not None and not ours):
         return None
     found = _running_task(proxmox, node, tasks_of, kind, when)
+    between = f"{unmount(ctid)}, " if tasks_of == ctid else ""
     source = None if tasks_of == ctid else tasks_of
     if found is None and ours and running_makers(proxmox, ctid, (node,), source):
         raise TransientError(f"CT {ctid} on {node} is being created by another task.", cause="being-created")
@@ -93,8 +95,8 @@ def _made(
         raise TransientError(
             f"CT {ctid} on {node} is half-made, and no running task is creating it.",
             cause="half-made",
-            remedy=f"Run on {node}: `pct unlock {ctid}`, then `pct destroy {ctid} --destroy-unreferenced-disks 1`; "
-            "then send the request again.",
+            remedy=f"Run on {node}: `pct unlock {ctid}`, {between}then "
+            f"`pct destroy {ctid} --destroy-unreferenced-disks 1`; then send the request again.",
         )
     return found
 

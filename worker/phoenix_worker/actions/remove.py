@@ -16,6 +16,8 @@ from phoenix_worker.proxmox import scripts
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.allowed.ownership import Verdict
@@ -129,9 +131,18 @@ def _look(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> Obse
     return seen
 
 
-def may_go(task: PhoenixTask, declaration: Declaration, seen: Observation, verdict: Verdict, purpose: Purpose) -> None:
-    """Raise PermanentError unless what stands at a CTID may be destroyed, or nothing does."""
+def may_go(
+    task: PhoenixTask,
+    declaration: Declaration,
+    seen: Observation,
+    verdict: Verdict,
+    purpose: Purpose,
+    *,
+    gone: Collection[int] = (),
+) -> None:
+    """Raise PermanentError unless what stands at a CTID may be destroyed, or nothing does; `gone` will be by then."""
     allowed = verdict.action in {Action.DESTROY, Action.NOTHING}
     permit(allowed, verdict, f"{purpose} CT {declaration.ctid}")
     refuse_forbidden(declaration, seen, purpose)
-    refuse_linked(seen, linked_clones(task, declaration, seen), purpose)
+    linked = tuple(clone for clone in linked_clones(task, declaration, seen) if clone not in gone)
+    refuse_linked(seen, linked, purpose)

@@ -10,6 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from phoenix_worker.actions.left_disks import note_death
 from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.catalog.declaration import PROTECTION
 from phoenix_worker.core.allowed.ownership import Action, Creating, judge, may_destroy
@@ -118,6 +119,7 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
     if not can_clear(task, seen, verdict) and not (unlocked and may_destroy(seen) and not seen.lock):
         raise verdict.refusal() if verdict.message else _changed(seen)
     logger.warning("CT %d on %s is half-made, and no Proxmox task is creating it. Removing it.", ctid, node)
+    note_death(task, declaration)
     if seen.lock and task.shell is not None:
         RootCommands(task.shell, node).unlock(ctid)
     release(task.proxmox, seen)

@@ -1,10 +1,11 @@
-"""How the watcher sees that a remote job has ended: a Proxmox task, a conversion to a template, or a script."""
+"""How the watcher sees that what is waited for has come: the end of a task or script, a template, an address."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.actions.watch_addresses import addresses_seen
 from phoenix_worker.actions.watch_scripts import script_seen
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.durable.watcher import Look
@@ -55,6 +56,8 @@ class Probe:
             return Look(self._power(watch["node"], int(watch["ctid"]), watch["power"], elapsed))
         if "run" in watch:
             return script_seen(self._proxmox, self._shell, watch, elapsed)
+        if "networks" in watch:
+            return addresses_seen(self._proxmox, watch, elapsed)
         return Look(self._conversion(watch["node"], int(watch["template"]), float(watch["after"]), elapsed))
 
     def _task(self, upid: str) -> dict[str, Any] | None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from phoenix_producer.contract import ContractError
 from phoenix_producer.plans import Drift
 from phoenix_producer.standing import Exists
+from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.look import assess, what_stays
 from phoenix_worker.answers.status import declarations_of, exists, pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
 from phoenix_worker.core.differs.diff import diff
-from phoenix_worker.core.differs.outdated import outdated
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.plan import plan
@@ -34,11 +34,12 @@ def drifts(task: PhoenixTask, ctids: Any, *, accepted: Any) -> Iterator[Drift]:
     """
     if not isinstance(accepted, bool):
         raise ContractError(f"Not a valid drift request: accept_not_applied {accepted!r} is not true or false.")
+    builds = Builds(task)
     for declaration in declarations_of(task, ctids, "drift"):
-        yield _drift(task, declaration, accepted=accepted)
+        yield _drift(task, declaration, builds, accepted=accepted)
 
 
-def _drift(task: PhoenixTask, declaration: Declaration, *, accepted: bool) -> Drift:
+def _drift(task: PhoenixTask, declaration: Declaration, builds: Builds, *, accepted: bool) -> Drift:
     try:
         if accepted or (task.shell is not None and any(script.on_node for script in declaration.scripts)):
             declaration = task.reach(declaration, accepted=True)
@@ -55,7 +56,7 @@ def _drift(task: PhoenixTask, declaration: Declaration, *, accepted: bool) -> Dr
         actions=tuple(_differences(declaration, seen, verdict)),
         pending_restart=pending_restart(seen, diff(declaration, seen)),
         needs_rebuild=needs_rebuild(declaration, seen),
-        outdated=outdated(declaration, seen, has_shell=task.shell is not None),
+        outdated=builds.outdated(declaration, seen),
         warnings=what_stays(task, declaration, seen),
     )
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Outcome
 from phoenix_producer.plans import Part, Why
+from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
+from phoenix_worker.actions.forced_command import refuse_forbidden_change
 from phoenix_worker.actions.look import about_template, assess, what_stays
 from phoenix_worker.actions.prerequisites import because_of, dependencies_of, refuse_unless_running
 from phoenix_worker.answers.status import pending_restart
@@ -18,7 +20,7 @@ from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.feasibility import Origin, cannot_work
 from phoenix_worker.core.planned.plan import PlannedStep, is_configuring, is_making, plan
-from phoenix_worker.core.planned.prediction import foretold
+from phoenix_worker.core.planned.prediction import foretold, inherited, unmade
 from phoenix_worker.core.planned.requested import as_requested
 from phoenix_worker.step_names import StepName
 
@@ -71,6 +73,7 @@ class _Looks:
         self._accepted = accepted
         self._forecast = forecast
         self._asked: set[int] = set()
+        self._builds = Builds(task)
         self._templates: dict[int, Observation] = {}
         """What each template will look like when it is cloned."""
 
@@ -103,12 +106,18 @@ class _Looks:
             origin = Origin.seen(template) if template is not None else None
             if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
                 raise problem
-        elif is_configuring(steps):
-            refuse_what_cannot_change(self._task, declaration, seen)
+            refuse_forbidden_change(
+                self._task, declaration, inherited(declaration, template) if template else unmade(declaration)
+            )
+        elif steps:
+            if is_configuring(steps):
+                refuse_what_cannot_change(self._task, declaration, seen)
+            refuse_forbidden_change(self._task, declaration, seen)
         self._forecast.lines.extend(step.detail for step in steps)
         if may_write(verdict) and any(step.name is StepName.CONFIGURE for step in steps):
             self._forecast.warnings += what_stays(self._task, declaration, seen)
         changes = diff(declaration, seen) if may_write(verdict) else None
+        self._forecast.warnings += self._builds.of_older_build(declaration, seen)
         self._forecast.parts.append(
             Part(
                 ctid=declaration.ctid,

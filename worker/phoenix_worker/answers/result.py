@@ -13,6 +13,7 @@ from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.step_names import MAKING, StepName
 
 if TYPE_CHECKING:
+    from phoenix_worker.actions.addresses import Found
     from phoenix_worker.answers.forecast import Forecast
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
@@ -23,7 +24,7 @@ _AS_IT_IS = frozenset({Outcome.DESTROYED, Outcome.ADOPTED})
 """What says nothing of how far a declaration is applied."""
 
 
-def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation) -> dict[str, Any]:
+def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation, found: Found) -> dict[str, Any]:
     """Answer that everything was as declared."""
     return _result(
         task,
@@ -31,6 +32,8 @@ def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation) ->
         outcome=Outcome.UNCHANGED,
         pending_restart=seen.pending,
         needs_rebuild=needs_rebuild(declaration, seen),
+        addresses=found.addresses,
+        warnings=found.warnings,
     )
 
 
@@ -42,8 +45,11 @@ def shared(task: PhoenixTask, end: dict[str, Any]) -> dict[str, Any]:
     return value | {"request_id": task.running.job}
 
 
-def of_job(task: PhoenixTask, declaration: Declaration, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Answer with what the links of this job did."""
+def of_job(
+    task: PhoenixTask, declaration: Declaration, warnings: tuple[str, ...] = (), found: Found | None = None
+) -> dict[str, Any]:
+    """Answer with what the links of this job did, and where the container can be reached now."""
+    addresses, more = ((), ()) if found is None else (found.addresses, found.warnings)
     done = task.steps_done()
     lasting = [step for step in done if step["ctid"] in task.catalog.current()]
     own = [step for step in done if step["ctid"] == declaration.ctid]
@@ -58,7 +64,8 @@ def of_job(task: PhoenixTask, declaration: Declaration, warnings: tuple[str, ...
         templates_not_applied=unapplied_in(lasting, but=declaration.ctid),
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
         needs_rebuild=told_in(done, "needs_rebuild"),
-        warnings=told_in(done, "warnings") + warnings,
+        addresses=addresses,
+        warnings=told_in(done, "warnings") + warnings + more,
     )
 
 

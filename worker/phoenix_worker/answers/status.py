@@ -8,11 +8,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from phoenix_producer.contract import ContractError, Ctid
 from phoenix_producer.standing import Exists, Standing
+from phoenix_worker.actions.addresses import Found, addresses_of
+from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.look import assess
-from phoenix_worker.answers.addresses import configured
 from phoenix_worker.core.allowed.ownership import Action, Verdict, may_write
 from phoenix_worker.core.differs.diff import diff
-from phoenix_worker.core.differs.outdated import outdated
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.marker import Stage
 
@@ -33,8 +33,9 @@ def standings(task: PhoenixTask, ctids: Any) -> Iterator[Standing]:
 
     Raises ContractError, and PermanentError for a CTID that is not declared.
     """
+    builds = Builds(task)
     for declaration in declarations_of(task, ctids, "status"):
-        yield _standing(task, declaration)
+        yield _standing(task, declaration, builds)
 
 
 def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaration]:
@@ -46,24 +47,26 @@ def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaratio
     return [task.current_declaration(ctid) for ctid in wanted or task.catalog.current()]
 
 
-def _standing(task: PhoenixTask, declaration: Declaration) -> Standing:
+def _standing(task: PhoenixTask, declaration: Declaration, builds: Builds) -> Standing:
     try:
         seen, verdict = assess(task, declaration)
     except PermanentError as error:
         return _tell(task, declaration, declaration.node, Exists.UNKNOWN, problem=error.message)
     changes = diff(declaration, seen) if may_write(verdict) else None
+    found = addresses_of(task, declaration, seen) if may_write(verdict) and not seen.is_template else Found()
     return _tell(
         task,
         declaration,
         seen.node,
         exists(declaration, seen, verdict),
         running=seen.running,
-        addresses=configured(seen.config) if may_write(verdict) and not seen.is_template else (),
-        outdated=outdated(declaration, seen, has_shell=task.shell is not None),
+        addresses=found.addresses,
+        outdated=builds.outdated(declaration, seen),
         differs=_differences(changes) if changes else (),
         pending_restart=pending_restart(seen, changes),
         lock=seen.lock,
         problem=verdict.message,
+        warnings=found.warnings,
     )
 
 
@@ -98,7 +101,15 @@ def _differences(changes: Changes) -> tuple[str, ...]:
     return tuple(dict.fromkeys("firewall" if key.startswith("firewall ") else key for key in keys))
 
 
-def _tell(task: PhoenixTask, declaration: Declaration, node: str, what: Exists, **facts: Any) -> Standing:
+def _tell(
+    task: PhoenixTask,
+    declaration: Declaration,
+    node: str,
+    what: Exists,
+    *,
+    warnings: tuple[str, ...] = (),
+    **facts: Any,
+) -> Standing:
     return Standing(
         ctid=declaration.ctid,
         name=declaration.name,
@@ -106,6 +117,6 @@ def _tell(task: PhoenixTask, declaration: Declaration, node: str, what: Exists, 
         state=declaration.state,
         node=node,
         exists=what,
-        warnings=task.warnings(),
+        warnings=task.warnings() + warnings,
         **facts,
     )

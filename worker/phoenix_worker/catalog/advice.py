@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.findings import Advice
+from phoenix_worker.catalog.interfaces import interfaces
 from phoenix_worker.catalog.refusals import template_chain, templates
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _OF_RUNNING = (
     *("start_at_boot", "boot_order", "boot_delay", "boot_down_delay", "state"),
-    *("health_check", "enable_lifecycle_snapshots"),
+    *("wait_for_address", "health_check", "enable_lifecycle_snapshots"),
 )
 _IS_SO_ANYHOW = (False, "stopped")
 
@@ -66,6 +67,25 @@ def advise_firewalls(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
         firewall = parsed.entry.firewall
         if firewall is None:
             continue
-        if firewall.enabled and not any((rule.type, rule.action) == ("in", "ACCEPT") for rule in firewall.rules or ()):
+        accepts = any((rule.type, rule.action, rule.enable) == ("in", "ACCEPT", True) for rule in firewall.rules or ())
+        if firewall.enabled and not accepts and firewall.policy_in != "ACCEPT":
             problem = "firewall is enabled and no rule accepts incoming traffic, so Proxmox drops all of it."
             yield Advice(ctid, problem, 'Add rules such as {"type": "in", "action": "ACCEPT", "proto": "icmp"}.')
+
+
+def advise_firewalled_interfaces(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
+    """Point out rules for interfaces that nobody declares, and a firewall that no interface is filtered by."""
+    for ctid, parsed in entries.items():
+        firewall, own = parsed.entry.firewall, interfaces(parsed.entry).values()
+        chain = (parsed, *(entries[source] for source in template_chain(entries, ctid)))
+        most = max(len(interfaces(one.entry)) for one in chain)
+        for index, rule in enumerate(firewall.rules or () if firewall is not None and most else ()):
+            if rule.iface is not None and int(rule.iface.removeprefix("net")) >= most:
+                problem = f"firewall.rules[{index}] is for {rule.iface}, which is not declared."
+                yield Advice(ctid, problem, "Declare it in networks, or name another interface.")
+        if firewall is not None and firewall.enabled and own and all(one.firewall is False for one in own):
+            yield Advice(
+                ctid,
+                "firewall is enabled, and no interface is filtered by it.",
+                'Remove "firewall": false from one of them.',
+            )

@@ -24,7 +24,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`net0`. Addresses are in CIDR form, `dhcp`, or (IPv6) `auto`."""
+    """An interface. Addresses are in CIDR form, `dhcp`, or (IPv6) `auto`."""
 
     bridge: str
     name: str = "eth0"
@@ -34,6 +34,16 @@ class Network:
     gw6: str | None = None
     vlan: int | None = None
     nameservers: tuple[str, ...] = ()
+    """Of the container; only `net0` has them."""
+    trunks: tuple[int, ...] = ()
+    mtu: int | None = None
+    rate: float | None = None
+    """MB a second."""
+    firewall: bool | None = None
+    """None: as the container's firewall."""
+    link_down: bool | None = None
+    mac: str | None = None
+    """Upper case, colons. That of `net0` is in the declaration."""
 
 
 PROTECTION = "protection"
@@ -110,14 +120,28 @@ class FirewallRule:
     port: str | None = None
     comment: str | None = None
     log: str | None = None
+    macro: str | None = None
+    source_port: str | None = None
+    icmp_type: str | None = None
+    iface: str | None = None
+    """`net0` and so on."""
+    enable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Firewall:
-    """A container's firewall: on or off, and exactly these rules in this order; None leaves the rules as they are."""
+    """A container's firewall: on or off, and exactly these rules in this order. None leaves as it is."""
 
     enabled: bool
     rules: tuple[FirewallRule, ...] | None = None
+    policy_in: str | None = None
+    policy_out: str | None = None
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """What is declared for traffic that no rule is for, by Proxmox's names."""
+        both = {"policy_in": self.policy_in, "policy_out": self.policy_out}
+        return {name: policy for name, policy in both.items() if policy is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +164,12 @@ class Script:
     content: str | None = None
     """In base64, as it is sent into the container; None for one that lies on the node, or is missing."""
     on_node: bool = False
+    sha256: str = ""
+    """Of the content on the node, as it was last looked at: only this is run there."""
     timeout: int | None = None
     """Seconds; None leaves it to the settings."""
+    directories: tuple[str, ...] = ()
+    """Digests of the directories that are pushed with it."""
     again: bool = False
     """Whether it is wanted to run although it did."""
     given: str | None = field(default=None, repr=False)
@@ -157,12 +185,19 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """A command line for the container's own shell, and how long it may take to end with 0."""
+    """A command line for the container's own shell, or a script, and how long it may take to end with 0."""
 
     command: str
     retries: int = 3
     interval: int = 5
     """Seconds between two tries."""
+    script: Script | None = None
+    """What is pushed and run in the place of a command."""
+
+    @property
+    def what(self) -> str:
+        """Name what is run."""
+        return self.command if self.script is None else self.script.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +238,11 @@ class Declaration:
     swap_mb: int | None = None
     cores: int | None = None
     network: Network | None = None
+    """`net0`."""
     mac: str | None = None
-    """Upper case, colons."""
+    """That of `net0`: upper case, colons."""
+    more_networks: tuple[Network, ...] = ()
+    """`net1` and so on; there are none without `network`."""
     unprivileged: bool = True
     """Resolved: a clone has its template's."""
     start_at_boot: bool | None = None
@@ -238,6 +276,8 @@ class Declaration:
     snapshots: bool = False
     """Whether it is kept as it was before the scripts, and as it was when it was well."""
     state: DesiredState = DesiredState.RUNNING
+    wait_for_address: int | None = None
+    """Seconds in which it must have got an address. It is no property of the container, and not in the hash."""
     tags: tuple[str, ...] | None = None
     description: str | None = None
     pool: str | None = None
@@ -252,8 +292,15 @@ class Declaration:
     """The entry as it stands in the file."""
     script_json: str = ""
     """The JSON that scripts are given: the entry and the catalog's globals. Empty when there are none."""
+    archives: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The directories that are pushed with its scripts, by digest: parts of a tar archive."""
     hash: str = ""
     """Of everything above that has an effect; changes exactly when the declaration does."""
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """All declared interfaces, in the order of their numbers."""
+        return () if self.network is None else (self.network, *self.more_networks)
 
     @property
     def is_template(self) -> bool:

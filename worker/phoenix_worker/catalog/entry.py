@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from phoenix_producer.contract import LONGEST_WAIT_FOR_ADDRESS
 from phoenix_worker.catalog import likely_keys, old_forms
 from phoenix_worker.catalog.access_sections import NAME_A_PLACE, Password, SshKeys
 from phoenix_worker.catalog.device_sections import Device
@@ -31,19 +32,11 @@ from phoenix_worker.catalog.fields import (
 )
 from phoenix_worker.catalog.findings import Refusal, plain, shown
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
-from phoenix_worker.catalog.option_fields import (
-    Arch,
-    CpuLimit,
-    Domains,
-    Entrypoint,
-    HookScript,
-    OsType,
-    TimeZone,
-)
+from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
+from phoenix_worker.catalog.option_fields import Arch, CpuLimit, Domains, Entrypoint, HookScript, OsType, TimeZone
 from phoenix_worker.catalog.sections import (
     Firewall,
     HealthCheck,
-    NetworkConfig,
     Section,
 )
 from phoenix_worker.catalog.template_fields import Checksum, Template
@@ -94,6 +87,10 @@ class Entry(Section):
     """Its weight when the CPUs are busy; Proxmox's default is 100."""
     network_config: NetworkConfig | None = None
     """`net0` and the name servers."""
+    networks: list[FurtherNetwork] = Field(default_factory=list)
+    """More interfaces: `net1`, `net2` and so on; without `network_config` they begin with `net0`. One that is taken out
+    of the list stays, and is told of.
+    """
     mac_address: Mac | None = None
     """MAC address of `net0`. Without it Proxmox chooses one, and it is kept."""
     search_domain: Domains = Field(default_factory=list)
@@ -164,6 +161,10 @@ class Entry(Section):
     """Feature scripts, in their order. They need shell access."""
     application_script: PathText | None = None
     """One more script, run last. It needs shell access."""
+    script_files: dict[ScriptName, PathText] = Field(default_factory=dict)
+    """Where a script is, by its feature, or `application_script`; otherwise as the settings say. A path beside the
+    catalog is pushed into the container and run there; an absolute path is one of the node, and run there.
+    """
     script_timeouts: dict[ScriptName, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """Seconds that a script may take, by its feature, or `application_script`; otherwise as the settings say."""
     health_check: HealthCheck | None = None
@@ -180,6 +181,10 @@ class Entry(Section):
     """A template that nothing clones yet. What others are cloned from is one without saying so."""
     state: Literal["running", "stopped"] = "running"
     """Power state in which it is left."""
+    wait_for_address: int | None = Field(default=None, ge=1, le=LONGEST_WAIT_FOR_ADDRESS)
+    """Seconds in which DHCP or SLAAC must have given it an address, on each interface that they serve; an ensure waits
+    for that, and fails without. Nothing is waited for where all addresses are fixed; not on templates.
+    """
     tags: list[Tag] | None = None
     """Tags in Proxmox; `phoenix` is added."""
     description: Description | None = None

@@ -148,7 +148,7 @@ def _lxc_option(line: str) -> str:
 def _below_root(value: str) -> str:
     parts = [part for part in value.split("/") if part]
     if not parts or {".", ".."} & set(parts):
-        raise refused("is not a place for a volume", "Write a directory of the container, such as /srv/data.")
+        raise refused("is not a place for a mount", "Write a directory of the container, such as /srv/data.")
     return "/" + "/".join(parts)
 
 
@@ -206,7 +206,7 @@ AbsolutePath = Annotated[
     ),
 ]
 HostPath = Annotated[AbsolutePath, AfterValidator(_host_path)]
-VolumePath = Annotated[AbsolutePath, AfterValidator(_below_root)]
+MountPath = Annotated[AbsolutePath, AfterValidator(_below_root)]
 Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]
 Ip6 = Annotated[str, AfterValidator(_ip6)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
 FileStat = tuple[int, int, int, int]
 """Times of content and of inode in ns, size, and number of the inode."""
+_SEEN_AT_MOST = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +23,48 @@ class FileRead:
     stat: FileStat | None
     """None when it was not there."""
     content: bytes | None
-    """None when it could not be read."""
+    """None when it could not be read; of a directory an archive."""
+    is_directory: bool = False
+    """Whether it was read as a directory."""
+    problem: str = ""
+    """Why a directory that is there is not taken."""
+
+    @property
+    def known_by(self) -> bytes:
+        """What another reading is compared with."""
+        return self.content or f"{self.content}{self.problem}".encode("utf-8", "surrogateescape")
 
 
 def stat_of(path: Path) -> FileStat | None:
-    """See a file from outside; None when it is not there."""
+    """See a file from outside, or a directory with all that is in it; None when it is not there."""
     try:
-        stat = os.stat(path)  # noqa: PTH116 - as cheap as it gets: this runs for every task
+        seen = os.stat(path)  # noqa: PTH116 - as cheap as it gets: this runs for every task
+        return _tree(path) if stat.S_ISDIR(seen.st_mode) else _told(seen)
     except (OSError, ValueError):
         return None
-    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
+
+
+def _told(seen: os.stat_result) -> FileStat:
+    return seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino
+
+
+def _tree(path: Path) -> FileStat:
+    """See a directory: the latest times in it, and a number for all of it. Beyond what is ever pushed it is cut."""
+    found = {}
+    for folder, folders, files in os.walk(path):
+        for name in ("", *folders, *files):
+            inner = os.path.join(folder, name)  # noqa: PTH118 - as cheap as it gets
+            found[inner] = _told(os.lstat(inner))
+        if len(found) > _SEEN_AT_MOST:
+            break
+    whole = zlib.crc32(repr(sorted(found.items())).encode("utf-8", "surrogateescape"))
+    return max(one[0] for one in found.values()), max(one[1] for one in found.values()), len(found), whole
 
 
 def read_file(path: Path) -> FileRead:
     """Read a file once. A name that no file can have, or a folder that may not be read, is not there for us."""
-    stat = stat_of(path)
+    seen = stat_of(path)
     try:
-        return FileRead(stat, path.read_bytes())
+        return FileRead(seen, path.read_bytes())
     except (OSError, ValueError):
-        return FileRead(stat, None)
+        return FileRead(seen, None)

@@ -22,8 +22,8 @@ _ALIAS = re.compile(rf"(dc/|guest/)?{_NAME}")
 _LONGEST_NAME = 64
 _PORTS = 65535
 _MOST_PORTS = 15
-_WITH_PORTS = frozenset({"tcp", "udp", "udplite", "sctp", "dccp", "6", "17", "136", "132", "33"})
-_ICMP = {"icmp": 4, "icmpv6": 6, "ipv6-icmp": 6}
+WITH_PORTS = frozenset({"tcp", "udp", "udplite", "sctp", "dccp", "6", "17", "136", "132", "33"})
+ICMP = {"icmp": 4, "icmpv6": 6, "ipv6-icmp": 6}
 """The protocols whose `port` is a type of message, with the family of each. Their numbers have none."""
 
 
@@ -101,7 +101,16 @@ def _no_address() -> Exception:
     return refused("is not an address for a firewall rule", remedy)
 
 
-def _ports(value: Any) -> str:
+def numbered_ports(value: Any) -> str:
+    """Read ports, by number or by name. Raises PydanticCustomError for what Proxmox refuses."""
+    return _ports(value, SERVICES)
+
+
+def _ports_or_types(value: Any) -> str:
+    return _ports(value, SERVICES | ICMP_TYPES | ICMPV6_TYPES)
+
+
+def _ports(value: Any, names: frozenset[str]) -> str:
     text = "".join(str(value).split()) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     numbers = 0
     for part in text.split(","):
@@ -110,7 +119,7 @@ def _ports(value: Any) -> str:
             _forward(_port(first), _port(last))
         elif part.isascii() and part.isdecimal():
             _port(part)
-        elif part not in SERVICES | ICMP_TYPES | ICMPV6_TYPES:
+        elif part not in names:
             raise _no_port(part)
         numbers += 2 if colon else part.isdecimal()
     if numbers > _MOST_PORTS:
@@ -158,12 +167,12 @@ def check_rule(proto: str | None, source: str | None, dest: str | None, port: st
         return
     if proto is None:
         raise refused("has a port and no protocol, which Proxmox refuses", _OTHER_PROTOCOL)
-    if proto not in _WITH_PORTS | _ICMP.keys():
+    if proto not in WITH_PORTS | ICMP.keys():
         named = _ICMP_NUMBERS.get(proto)
         remedy = f'Declare "proto": "{named}", whose port is a type.' if named else _OTHER_PROTOCOL
         raise refused(f'has a port, and the protocol "{proto}" has none, which Proxmox refuses', remedy)
     types = [part for part in port.split(",") if part in ICMP_TYPES | ICMPV6_TYPES]
-    if types and proto not in _ICMP:
+    if types and proto not in ICMP:
         raise refused(f"has the ICMP type {types[0]} as a port", 'Declare "proto": "icmp", or a port.')
     if types and re.search(r"(^|[,:])[0-9]", port):
         raise refused("has ICMP types by name and by number in one list, which Proxmox refuses", "Write them alike.")
@@ -174,18 +183,19 @@ _ICMP_NUMBERS = {"1": "icmp", "58": "icmpv6"}
 
 
 def _one_family(proto: str | None, source: str | None, dest: str | None) -> None:
-    of = {"proto": _ICMP.get(proto or ""), "source": source and family(source), "dest": dest and family(dest)}
+    of = {"proto": ICMP.get(proto or ""), "source": source and family(source), "dest": dest and family(dest)}
     found = {key: one for key, one in of.items() if one}
     if len(set(found.values())) > 1:
         what = " and ".join(f"IPv{version} in {key}" for key, version in found.items())
         raise refused(f"has {what}, which Proxmox refuses in one rule", "Write a rule for each.")
 
 
+PORTS_SCHEMA = {"type": ["string", "integer"], "minimum": 0, "maximum": _PORTS}
 FirewallAddresses = Annotated[str, Field(max_length=512), AfterValidator(_addresses)]
 FirewallPorts = Annotated[
     str,
-    BeforeValidator(_ports),
-    WithJsonSchema({"type": ["string", "integer"], "minimum": 0, "maximum": _PORTS}),
+    BeforeValidator(_ports_or_types),
+    WithJsonSchema(PORTS_SCHEMA),
 ]
 Protocol = Annotated[
     str, Matching(r"[A-Za-z0-9.-]+", "a protocol", "Write it like tcp, udp or icmp."), AfterValidator(_protocol)

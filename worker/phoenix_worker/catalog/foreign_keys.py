@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog import second_interface
 from phoenix_worker.catalog.access_sections import is_public_key
 from phoenix_worker.catalog.entry import DATA_KEYS, OLD_KEYS, Entry
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
@@ -95,11 +96,10 @@ _ELSEWHERE = {
     **dict.fromkeys(("lock", "parent", "snaptime", "digest", "vmid"), "Remove it: Proxmox decides it."),
 }
 _ON_NODE = ("debug", "env")
-SECOND_NETWORK = "secondary_network_config"
-_OURS = frozenset({*Entry.model_fields, *OLD_KEYS, SECOND_NETWORK})
+_OURS = frozenset({*Entry.model_fields, *OLD_KEYS, second_interface.KEY})
 _LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
 _NUMBERED = {
-    "net": "Remove it: there is one interface, network_config. On the node: pct set {ctid} --{key} …",
+    "net": "Write it in networks, and remove it.",
     "mp": "Write it in volumes or in mount_points, and remove it.",
     "dev": "Write it in devices, or a GPU in gpu_assignment, and remove it.",
     "unused": "Remove it: Proxmox decides it.",
@@ -109,10 +109,11 @@ _NUMBERED = {
 def refuse_foreign_keys(entries: Entries) -> Iterator[Refusal]:
     """Refuse names of Proxmox's and of older formats without effect. Values are not quoted: one may be a password."""
     for ctid, parsed in entries.items():
-        if parsed.declares(SECOND_NETWORK):
-            problem = f"{SECOND_NETWORK} belongs to an older format and would have no effect: there is one interface."
-            command = f"pct set {ctid} --net1 {_net1(parsed.raw[SECOND_NETWORK])}"
-            yield Refusal(ctid, problem, f"Remove it. On the node, once the container is made: {command}")
+        if parsed.declares(second_interface.KEY):
+            problem = f"{second_interface.KEY} belongs to an older format."
+            by_hand = "Write it as an item of networks, and remove it."
+            migrate = "Run: phoenix-lxc migrate FILE --write."
+            yield Refusal(ctid, problem, migrate if second_interface.can_move(parsed.raw) else by_hand)
         for key in parsed.raw:
             if is_proxmox_own(key) and parsed.declares(key):
                 problem = f"{plain(key)} is a name of Proxmox's own and would have no effect."
@@ -156,18 +157,6 @@ def _plain_name(key: str) -> str:
 
 def _kind(name: str) -> str:
     return re.sub(r"(?<=[a-z])[0-9]{1,3}$", "", name) if name[-1:].isdecimal() else ""
-
-
-def _net1(config: Any) -> str:
-    """Write the second interface as `pct` takes it, as far as it is plain."""
-    names = {"hwaddr": "hwaddr", "mac_address": "hwaddr", "vlan": "tag"}
-    told = config if isinstance(config, dict) else {}
-    parts = [
-        f"{names.get(key, key)}={told[key]}"
-        for key in ("name", "bridge", "hwaddr", "mac_address", "ip", "gw", "ip6", "gw6", "vlan")
-        if re.fullmatch(r"[\w.:/-]+", str(told.get(key, "")), re.ASCII)
-    ]
-    return ",".join(parts) if "bridge" in told else "…"
 
 
 def _remedy(ctid: int, key: str, parsed: ParsedEntry, *, image: bool) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
-from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck, NetworkConfig
+from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
+from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 SECTIONS: Mapping[str, type[Section]] = {
     "network_config": NetworkConfig,
+    "networks": FurtherNetwork,
     "firewall": Firewall,
     "firewall.rules": FirewallRule,
     "health_check": HealthCheck,
@@ -27,25 +29,39 @@ SECTIONS: Mapping[str, type[Section]] = {
 }
 """The objects inside an entry, by where they are."""
 
+_MAC = ("hwaddr", "mac", "mac_address", "macaddr")
+_OF_INTERFACES = {
+    **dict.fromkeys(("tag", "vlan_id", "vlan_tag"), "vlan"),
+    **dict.fromkeys(("gateway", "gateway4", "gw4", "ip_gateway"), "gw"),
+    **dict.fromkeys(("gateway6", "ip6_gateway"), "gw6"),
+    **dict.fromkeys(("address", "ip_address", "cidr", "ipv4", "ip4"), "ip"),
+    **dict.fromkeys(("address6", "ipv6"), "ip6"),
+    **dict.fromkeys(("interface", "iface", "device"), "name"),
+    **dict.fromkeys(("rate_limit", "bandwidth"), "rate"),
+}
+_NAME_SERVERS = ("nameserver", "nameservers", "dns", "dns_servers", "dns_server")
 _MOUNTED = {
     **dict.fromkeys(("ro", "readonly", "read-only"), "read_only"),
     **dict.fromkeys(("mountoptions", "options", "mount_opts"), "mount_options"),
 }
 _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
-    NetworkConfig: {
-        **dict.fromkeys(("tag", "vlan_id", "vlan_tag"), "vlan"),
-        **dict.fromkeys(("nameserver", "dns", "dns_servers", "dns_server"), "nameservers"),
-        **dict.fromkeys(("gateway", "gateway4", "gw4", "ip_gateway"), "gw"),
-        **dict.fromkeys(("gateway6", "ip6_gateway"), "gw6"),
-        **dict.fromkeys(("address", "ip_address", "cidr", "ipv4", "ip4"), "ip"),
-        **dict.fromkeys(("address6", "ipv6"), "ip6"),
-        **dict.fromkeys(("interface", "iface", "device"), "name"),
+    NetworkConfig: _OF_INTERFACES | dict.fromkeys(_NAME_SERVERS, "nameservers"),
+    FurtherNetwork: _OF_INTERFACES | dict.fromkeys(_MAC, "mac_address"),
+    Firewall: {
+        **dict.fromkeys(("enable", "active", "on"), "enabled"),
+        "rule": "rules",
+        "in": "policy_in",
+        "out": "policy_out",
+        "input_policy": "policy_in",
+        "output_policy": "policy_out",
     },
-    Firewall: {**dict.fromkeys(("enable", "active", "on"), "enabled"), "rule": "rules"},
     FirewallRule: {
-        **dict.fromkeys(
-            ("dport", "dest_port", "destination_port", "to_port", "ports", "icmp-type", "icmp_type"), "port"
-        ),
+        **dict.fromkeys(("dport", "dest_port", "destination_port", "to_port", "ports"), "port"),
+        **dict.fromkeys(("sport", "src_port", "from_port"), "source_port"),
+        **dict.fromkeys(("icmp-type", "icmptype"), "icmp_type"),
+        **dict.fromkeys(("enabled", "active"), "enable"),
+        **dict.fromkeys(("interface", "nic"), "iface"),
+        "service": "macro",
         **dict.fromkeys(("protocol", "ip_protocol"), "proto"),
         **dict.fromkeys(("src", "from", "source_address", "saddr"), "source"),
         **dict.fromkeys(("dst", "to", "destination", "destination_address", "daddr"), "dest"),
@@ -81,31 +97,15 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("mp", "path", "container_path", "target", "mountpoint"), "mount_point"),
     },
 }
-_MAC = ("hwaddr", "mac", "mac_address", "macaddr")
 _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
-    NetworkConfig: {
-        **dict.fromkeys(_MAC, ('Write "mac_address": {value} beside network_config, and remove it here.',) * 2),
-        "firewall": ("Remove it: firewall beside network_config switches both.",) * 2,
-    },
-    Firewall: dict.fromkeys(
-        ("policy", "policies", "policy_in", "policy_out", "in", "out"),
-        ("Remove it: what no rule lets in is dropped, and what no rule keeps in goes out.",) * 2,
+    NetworkConfig: dict.fromkeys(
+        _MAC, ('Write "mac_address": {value} beside network_config, and remove it here.',) * 2
     ),
-    FirewallRule: {
-        **dict.fromkeys(
-            ("enable", "enabled"),
-            ("Remove it: a declared rule is in force.", "Leave the rule out: one that is declared is in force."),
-        ),
-        **dict.fromkeys(
-            ("sport", "source_port", "src_port"),
-            ("Leave the rule out: without the ports of the source, which cannot be declared, it is wider.",) * 2,
-        ),
-        **dict.fromkeys(
-            ("iface", "interface"),
-            ("Remove it if the rule may be for every interface; otherwise leave the rule out.",) * 2,
-        ),
-        "macro": ("Write proto and port in its place; without them the rule is for everything.",) * 2,
-    },
+    FurtherNetwork: dict.fromkeys(_NAME_SERVERS, ("Write nameservers in network_config, and remove it here.",) * 2),
+    Firewall: dict.fromkeys(
+        ("policy", "policies"),
+        ("Write policy_in, policy_out or both in its place.",) * 2,
+    ),
 }
 """What to do about a key for which the section has no other, when it is on and when it is off."""
 _OFF = (False, 0, "0", "false", "no", "off")

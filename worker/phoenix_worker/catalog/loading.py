@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.access import key_file, refuse_access
 from phoenix_worker.catalog.advice import (
+    advise_firewalled_interfaces,
     advise_firewalls,
     advise_origins,
     advise_snapshots,
     advise_templates,
     advise_volumes,
 )
+from phoenix_worker.catalog.directories import digest_of, read_directory
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.downloads import refuse_downloads
 from phoenix_worker.catalog.entry import ParsedEntry, parse_entry
@@ -21,17 +23,25 @@ from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.files import read_file
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts, refuse_foreign_keys
+from phoenix_worker.catalog.network_checks import refuse_networks
 from phoenix_worker.catalog.options import refuse_options
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
-    missing_scripts,
     refuse_old_sections,
     refuse_together,
 )
 from phoenix_worker.catalog.resolve import Defaults, declare, scratch_of
 from phoenix_worker.catalog.root_checks import advise_root_only, refuse_root_only
-from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, script_files, short_hash
+from phoenix_worker.catalog.script_checks import missing_scripts, refuse_directories, refuse_script_files
+from phoenix_worker.catalog.scripts import (
+    Pushed,
+    ScriptPlaces,
+    ScriptSurroundings,
+    directories_beside,
+    files_beside,
+    short_hash,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +86,11 @@ class Catalog(Mapping[int, "Declaration"]):
         """Return the declaration under which a template is rebuilt; None without CTIDs for that."""
         return None if self.scratch_ctids is None else scratch_of(self[ctid], self.scratch_ctids)
 
+    def scratches(self) -> Iterator[Declaration]:
+        """Return the declarations under which templates are rebuilt; none without CTIDs for that."""
+        found = (self.scratch(ctid) for ctid in self if self[ctid].is_template)
+        return (one for one in found if one is not None)
+
     def serve(self, ctid: int, declaration_hash: str) -> Declaration | None:
         """Return the declaration of a CTID, that of a rebuild included, if it has this hash."""
         scratch = (self.scratch(one) for one in self if self[one].is_template)
@@ -107,14 +122,19 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     document = parse(data)
     entries, refusals = _entries(document)
     refusals += refuse_together(entries)
+    refusals += refuse_networks(entries)
     refusals += refuse_root_only(entries)
     refusals += refuse_options(entries)
     refusals += refuse_downloads(entries)
     refusals += refuse_foreign_keys(entries)
+    refusals += refuse_script_files(entries)
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)
     warnings = [*_advice(entries)]
     files = _read_scripts(folder, entries, defaults.scripts)
+    directories = {name: read_directory(folder / name) for file in files for name in directories_beside(file)}
+    refusals += refuse_directories(entries, directories, defaults.scripts)
+    files |= _read_keys(folder, entries)
     contents = {name: one.content for name, one in files.items() if one.content is not None}
     refusals += refuse_access(entries, contents)
     scripts = missing_scripts(entries, contents, defaults.scripts)
@@ -125,8 +145,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     if refusals:
         raise CatalogError(refusals, warnings)
     globals_ = {key: value for key, value in document.content.items() if key != "lxc_configs"}
-    declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents))
-    beside = {folder / name: one for name, one in files.items()}
+    declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents, _pushed(directories)))
+    beside = {folder / name: one for name, one in (files | directories).items()}
     only = for_scripts(entries)
     return Catalog(declarations, globals_, tuple(warnings), short_hash(data), defaults.scratch, beside, only)
 
@@ -170,17 +190,22 @@ def _advice(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
     yield from advise_templates(entries)
     yield from advise_volumes(entries)
     yield from advise_firewalls(entries)
+    yield from advise_firewalled_interfaces(entries)
     yield from advise_snapshots(entries)
     yield from advise_root_only(entries)
 
 
-def _files(parsed: ParsedEntry, places: ScriptPlaces) -> Iterable[str]:
-    keys = key_file(parsed.entry)
-    scripts = () if places.on_node else script_files(parsed.entry, places).values()
-    return scripts if keys is None else (keys, *scripts)
+def _pushed(directories: Mapping[str, FileRead]) -> dict[str, Pushed]:
+    read = ((name, one.content) for name, one in directories.items())
+    return {name: Pushed(digest_of(archive), archive) for name, archive in read if archive is not None}
 
 
 def _read_scripts(folder: Path, entries: Mapping[int, ParsedEntry], places: ScriptPlaces) -> dict[str, FileRead]:
     """Read the scripts that lie beside the catalog, each once."""
-    names = {name for parsed in entries.values() for name in _files(parsed, places)}
+    names = {name for parsed in entries.values() for name in files_beside(parsed.entry, places)}
+    return {name: read_file(folder / name) for name in sorted(names)}
+
+
+def _read_keys(folder: Path, entries: Mapping[int, ParsedEntry]) -> dict[str, FileRead]:
+    names = {name for parsed in entries.values() if (name := key_file(parsed.entry)) is not None}
     return {name: read_file(folder / name) for name in sorted(names)}

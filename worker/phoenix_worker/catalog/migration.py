@@ -2,7 +2,8 @@
 
 `template_file` X of container C becomes `clone_from_ctid` with the `source_ctid` that `lxc_templates` has for X, unless
 C has a `clone_from_ctid` already or is itself that source. `clone_from_template_ctid`, an older name of
-`clone_from_ctid`, becomes that, and goes before `template_file`. `lxc_templates` and every `template_snapshot_name` go.
+`clone_from_ctid`, becomes that, and goes before `template_file`. `secondary_network_config` becomes the item of
+`networks`. `lxc_templates` and every `template_snapshot_name` go.
 What would become a template so and looks like a running service is refused unless it is named: a template never runs.
 Everything else stays to the letter, because nothing is written out anew: the edits are cut into the text, and the
 result is parsed and compared with the same migration done on the parsed file.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog import second_interface
 from phoenix_worker.catalog.document import parse
 from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
@@ -142,7 +144,9 @@ def _edits(text: str, sources: Mapping[str, tuple[str, Any]]) -> Iterator[Edit]:
     configs = next(member for member in top if member.key == "lxc_configs")
     for container in members(text, configs.value_start):
         if isinstance(container.value, dict):
-            yield from _container_edits(members(text, container.value_start), sources.get(container.key))
+            keys = members(text, container.value_start)
+            yield from _container_edits(keys, sources.get(container.key))
+            yield from second_interface.edits(text, keys)
 
 
 _GONE = frozenset({_SNAPSHOT, _OLD, _PREDECESSOR})
@@ -165,7 +169,7 @@ def _migrated(content: Mapping[str, Any], sources: Mapping[str, tuple[str, Any]]
     """Do the same on the parsed file: what the edited text must say."""
     result = {key: value for key, value in content.items() if key != _SECTION}
     result["lxc_configs"] = {
-        ctid: _migrated_entry(entry, sources.get(ctid)) if isinstance(entry, dict) else entry
+        ctid: second_interface.moved(_migrated_entry(entry, sources.get(ctid))) if isinstance(entry, dict) else entry
         for ctid, entry in content["lxc_configs"].items()
     }
     return result

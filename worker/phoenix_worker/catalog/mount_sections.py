@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticKnownError
 
-from phoenix_worker.catalog.fields import AbsolutePath, HostPath, Matching, StorageId, VolumePath, refused
+from phoenix_worker.catalog.fields import HostPath, Matching, MountPath, StorageId, refused
 from phoenix_worker.catalog.sections import Section
 
 _IN_MIB = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
@@ -73,7 +73,7 @@ class MountPoint(MountOptions):
 
     host_path: HostPath
     """Directory of the node, without `=`; it is made if there is none."""
-    container_path: AbsolutePath
+    container_path: MountPath
     """Where it is in the container."""
     owner_uid: int | None = Field(default=None, ge=0)
     """User, as the container counts, who owns it."""
@@ -92,7 +92,7 @@ class Volume(MountOptions):
     """In place of `size_gb`: the size with its unit, K, M, G or T, such as `512M`; whole MiB."""
     size_gb: int | None = Field(default=None, ge=1, validate_default=True)
     """Size in GiB. It grows; it never shrinks."""
-    mount_point: VolumePath
+    mount_point: MountPath
     """Where it is in the container."""
 
     @field_validator("size_gb")

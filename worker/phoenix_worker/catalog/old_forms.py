@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from phoenix_worker.catalog.sections import NetworkConfig
+from phoenix_worker.catalog.network_sections import NetworkConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -9,15 +9,13 @@ from __future__ import annotations
 import graphlib
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog.access import key_file
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
-from phoenix_worker.catalog.scripts import script_files
+from phoenix_worker.catalog.interfaces import interfaces, macs, static_addresses
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from phoenix_worker.catalog.entry import ParsedEntry
-    from phoenix_worker.catalog.scripts import ScriptPlaces
 
     Entries = Mapping[int, ParsedEntry]
 
@@ -82,21 +80,9 @@ def advise_linked_clones(entries: Entries) -> Iterator[Advice]:
         pool, chain = parsed.entry.storage_pool, template_chain(entries, ctid)
         where = entries[chain[0]].entry.storage_pool if chain else None
         if parsed.entry.clone == "linked" and pool is not None and where is not None and pool != where:
-            problem = (
-                f"storage_pool {pool} has no effect: a linked clone stays on {where}, with its template {chain[0]}."
-            )
-            yield Advice(ctid, problem, f'Declare {where}, or "clone": "full".')
-
-
-def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlaces) -> Iterator[tuple[int, str, str]]:
-    """List CTID, problem and remedy of each entry that lacks scripts which should lie beside the catalog."""
-    for ctid, parsed in entries.items():
-        names = [*filter(None, [key_file(parsed.entry)])]
-        names += [] if places.on_node else script_files(parsed.entry, places).values()
-        missing = [name for name in dict.fromkeys(names) if name not in there]
-        if missing:
-            problem = f"{', '.join(map(plain, missing))} not found beside the catalog."
-            yield ctid, problem, "Put it there, or remove it from features, application_script or ssh_public_keys."
+            there = plain(where)
+            problem = f"storage_pool {plain(pool)} has no effect: a linked clone stays on {there}, with its template "
+            yield Advice(ctid, f"{problem}{chain[0]}.", f'Declare {there}, or "clone": "full".')
 
 
 def _origin(entries: Entries, ctid: int, source: int | None) -> str:
@@ -216,33 +202,37 @@ def _templates_with_bind_mounts(entries: Entries) -> Iterator[Refusal]:
 def _duplicate_macs(entries: Entries) -> Iterator[Refusal]:
     owners: dict[str, int] = {}
     for ctid, parsed in entries.items():
-        mac = parsed.entry.mac_address
-        if mac is not None and owners.setdefault(mac, ctid) != ctid:
-            problem = f"mac_address {mac} is also that of {owners[mac]}."
-            yield Refusal(ctid, problem, "Give each its own, or remove it and let Proxmox choose.")
+        for where, mac in macs(parsed.entry).items():
+            if owners.setdefault(mac, ctid) != ctid:
+                problem = f"{where} {mac} is also that of {owners[mac]}."
+                yield Refusal(ctid, problem, "Give each its own, or remove it and let Proxmox choose.")
 
 
 def _duplicate_addresses(entries: Entries) -> Iterator[Refusal]:
     owners: dict[str, int] = {}
-    for ctid in entries:
-        for address in _static_addresses(entries, ctid):
+    for ctid, parsed in entries.items():
+        for address in (one for interface in interfaces(parsed.entry).values() for one in static_addresses(interface)):
             if owners.setdefault(address, ctid) != ctid:
                 yield Refusal(ctid, f"The address {address} is also that of {owners[address]}.", "Give each its own.")
 
 
 def _inherited_addresses(entries: Entries) -> Iterator[Refusal]:
     for ctid, parsed in entries.items():
-        if parsed.declares("network_config"):
+        if _declares_network(parsed):
             continue
         chain = template_chain(entries, ctid)
-        source = next((source for source in chain if entries[source].declares("network_config")), None)
-        for address in () if source is None else _static_addresses(entries, source):
+        source = next((source for source in chain if _declares_network(entries[source])), None)
+        for address in () if source is None else _first_addresses(entries, source):
             where = _origin(entries, ctid, source)
             problem = f"It has no network_config and would inherit the address {address} of {where}."
             yield Refusal(ctid, problem, "Declare network_config with an address of its own, or with dhcp.")
 
 
-def _static_addresses(entries: Entries, ctid: int) -> list[str]:
-    network = entries[ctid].entry.network_config
-    addresses = () if network is None else (network.ip, network.ip6)
-    return [address.partition("/")[0] for address in addresses if address is not None and "/" in address]
+def _declares_network(parsed: ParsedEntry) -> bool:
+    return parsed.declares("network_config") or parsed.declares("networks")
+
+
+def _first_addresses(entries: Entries, ctid: int) -> list[str]:
+    """List the fixed addresses of `net0`."""
+    first = next(iter(interfaces(entries[ctid].entry).values()), None)
+    return [] if first is None else static_addresses(first)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.access import access, access_keys
-from phoenix_worker.catalog.declaration import PROTECTION, Declaration, Firewall, FirewallRule, Network, Role, Volume
+from phoenix_worker.catalog.declaration import PROTECTION, Declaration, Firewall, FirewallRule, Role, Volume
 from phoenix_worker.catalog.downloads import download
+from phoenix_worker.catalog.interfaces import networks
 from phoenix_worker.catalog.options import of_image, options
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
@@ -23,8 +24,16 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog import sections
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
-_LATER = (("log", None), ("options", ()), ("given", None), ("secret", None))
-_WITHOUT_EFFECT = ("not_applied", "needs_shell", "needs_version", "source", "script_json", "hash")
+_LATER = (
+    *(("log", None), ("sha256", ""), ("directories", ()), ("script", None)),
+    *(("trunks", ()), ("mtu", None), ("rate", None), ("firewall", None), ("link_down", None), ("mac", None)),
+    *(("macro", None), ("source_port", None), ("icmp_type", None), ("iface", None), ("enable", True)),
+    *(("policy_in", None), ("policy_out", None), ("options", ()), ("given", None), ("secret", None)),
+)
+_WITHOUT_EFFECT = (
+    *("not_applied", "needs_shell", "needs_version", "source", "script_json", "archives", "hash"),
+    "wait_for_address",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +63,17 @@ def declare(
             privileged=not unprivileged(entries, ctid),
             inherits_gpus=_inherits_gpus(entries, ctid),
             stays_with_volumes=_stays_with_volumes(entries, ctid, defaults),
-            surroundings=surroundings,
-            more={"template_node": _template_node(entries, ctid, defaults)}
+            surroundings=replace(surroundings, made_from=_made_from(entries, ctid)),
+            besides={"template_node": _template_node(entries, ctid, defaults)}
             | options(parsed.entry, template=ctid in made, image=of_image(entries, ctid))
             | {"needs_version": tuple(needs_version(parsed.entry, image=of_image(entries, ctid)))},
         )
         for ctid, parsed in sorted(entries.items())
     }
+
+
+def _made_from(entries: Mapping[int, ParsedEntry], ctid: int) -> tuple[Mapping[str, Any], ...]:
+    return tuple(entries[source].raw for source in template_chain(entries, ctid))
 
 
 def _template_node(entries: Mapping[int, ParsedEntry], ctid: int, defaults: Defaults) -> str | None:
@@ -92,11 +105,12 @@ def _declare(
     inherits_gpus: bool,
     stays_with_volumes: bool,
     surroundings: ScriptSurroundings,
-    more: Mapping[str, Any],
+    besides: Mapping[str, Any],
 ) -> Declaration:
     entry = parsed.entry
     log_in = access(entry, surroundings.contents)
     cloned = entry.clone_from_ctid is not None
+    first, *more = networks(entry) or (None,)
     declaration = Declaration(
         ctid=parsed.ctid,
         name=entry.name,
@@ -113,16 +127,18 @@ def _declare(
         memory_mb=entry.memory_mb,
         swap_mb=entry.swap_mb,
         cores=entry.cores,
-        network=None if entry.network_config is None else _network(entry.network_config),
-        mac=entry.mac_address,
+        network=first,
+        mac=entry.mac_address or (first.mac if first else None),
+        more_networks=tuple(filter(None, more)),
         unprivileged=not privileged,
         start_at_boot=None if template else entry.start_at_boot,
         boot_order=None if template else entry.boot_order,
         boot_delay=None if template else entry.boot_delay,
-        **more,
+        **besides,
         features=token_options(entry, unprivileged=not privileged),
         firewall=None if entry.firewall is None else _firewall(entry.firewall),
         state=DesiredState.STOPPED if template else DesiredState(entry.state),
+        wait_for_address=None if template else entry.wait_for_address,
         tags=None if entry.tags is None else tuple(sorted(set(entry.tags))),
         description=entry.description,
         pool=entry.pool,
@@ -162,23 +178,9 @@ def _volume_id(entry: Entry, defaults: Defaults) -> str | None:
     return f"{defaults.template_storage}:vztmpl/{entry.template.rsplit('/', 1)[-1]}"
 
 
-def _network(config: sections.NetworkConfig) -> Network:
-    return Network(
-        bridge=config.bridge,
-        name=config.name,
-        ip=config.ip,
-        gw=config.gw,
-        ip6=config.ip6,
-        gw6=config.gw6,
-        vlan=config.vlan,
-        nameservers=tuple(config.nameservers),
-    )
-
-
 def _firewall(declared: sections.Firewall) -> Firewall:
-    if declared.rules is None:
-        return Firewall(declared.enabled)
-    return Firewall(declared.enabled, tuple(FirewallRule(**rule.model_dump()) for rule in declared.rules))
+    rules = None if declared.rules is None else tuple(FirewallRule(**rule.model_dump()) for rule in declared.rules)
+    return Firewall(declared.enabled, rules, declared.policy_in, declared.policy_out)
 
 
 def _hash(declaration: Declaration) -> str:

@@ -1,20 +1,16 @@
 """The objects inside an entry of the catalog, as they are written in the file."""
 
 # No postponed annotations here: pydantic needs the types when the classes are made.
-import ipaddress
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from phoenix_worker.catalog.fields import (
-    Host,
-    Hosts,
-    InterfaceName,
-    Ip,
-    Ip6,
+    PathText,
     refused,
 )
 from phoenix_worker.catalog.firewall_grammar import Comment, FirewallAddresses, FirewallPorts, Protocol, check_rule
+from phoenix_worker.catalog.firewall_parts import FirewallInterface, IcmpType, Macro, SourcePorts, check_parts
 
 
 class Section(BaseModel):
@@ -28,50 +24,6 @@ class Section(BaseModel):
         return (
             {key: value for key, value in data.items() if value not in (None, "")} if isinstance(data, dict) else data
         )
-
-
-class NetworkConfig(Section):
-    """`net0` and the name servers."""
-
-    bridge: InterfaceName
-    """Bridge that it is connected to."""
-    name: InterfaceName = "eth0"
-    """Name of the interface inside."""
-    ip: Ip | None = None
-    """IPv4 address in CIDR form, such as `10.0.0.5/24`, or `dhcp`."""
-    gw: Host | None = None
-    """IPv4 gateway, in the network of `ip`; anywhere for a `/32`."""
-    ip6: Ip6 | None = None
-    """IPv6 address in CIDR form, `dhcp` or `auto`."""
-    gw6: Host | None = None
-    """IPv6 gateway, in the network of `ip6`; anywhere for a `/128`."""
-    vlan: int | None = Field(default=None, ge=1, le=4094)
-    """VLAN tag."""
-    nameservers: Hosts = Field(default_factory=list)
-    """Name servers: a list, or one string with commas or spaces."""
-
-    @model_validator(mode="after")
-    def _gateways_are_reachable(self) -> Self:
-        _check_gateway(self.ip, self.gw, 4)
-        _check_gateway(self.ip6, self.gw6, 6)
-        return self
-
-
-def _check_gateway(address: str | None, gateway: str | None, version: int) -> None:
-    if gateway is None:
-        return
-    hop = ipaddress.ip_address(gateway)
-    if hop.version != version:
-        raise refused(f"has the gateway {gateway}, which is not IPv{version}", f"Write an IPv{version} gateway.")
-    if address is None or "/" not in address or hop.is_link_local:
-        return
-    interface = ipaddress.ip_interface(address)
-    alone = interface.network.prefixlen == interface.network.max_prefixlen
-    if not alone and hop not in interface.network:  # of a host alone Proxmox writes a route to its gateway
-        remedy = "Correct the gateway or the prefix length."
-        raise refused(f"has the gateway {gateway}, which is outside its network {interface.network}", remedy)
-    if hop == interface.ip:
-        raise refused(f"has its own address {gateway} as its gateway", "Write the router's address.")
 
 
 class FirewallRule(Section):
@@ -91,6 +43,16 @@ class FirewallRule(Section):
     """Destination port: `443`, a list `80,443`, or a range `8000:8010`; at most 15. It takes a protocol with ports.
     With `icmp` or `icmpv6` it is a type such as `echo-request`.
     """
+    macro: Macro | None = None
+    """Protocol and ports by one of Proxmox's names, such as `SSH` or `HTTPS`, in the place of `proto` and `port`."""
+    source_port: SourcePorts | None = None
+    """Source port, as `port`."""
+    icmp_type: IcmpType | None = None
+    """Type of `icmp` or `icmpv6` by its name, such as `echo-request`."""
+    iface: FirewallInterface | None = None
+    """Interface that it is for, by its key, such as `net1`; every one by default."""
+    enable: bool = True
+    """Whether it is in force."""
     log: Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "nolog"] | None = None
     """Level at which it is logged; not at all by default."""
     comment: Comment | None = None
@@ -99,6 +61,7 @@ class FirewallRule(Section):
     @model_validator(mode="after")
     def _is_what_proxmox_takes(self) -> Self:
         check_rule(self.proto, self.source, self.dest, self.port)
+        check_parts(self.macro, self.proto, self.port, self.source_port, self.icmp_type)
         return self
 
 
@@ -106,17 +69,30 @@ class Firewall(Section):
     """The container's firewall: whether it is on, and exactly its rules. Without `rules` they stay as they are."""
 
     enabled: bool = False
-    """`firewall=1` on net0, and the container's firewall on; else both off."""
+    """`firewall=1` on every declared interface that says nothing else, and the container's firewall on; else off."""
+    policy_in: Literal["ACCEPT", "DROP", "REJECT"] | None = None
+    """What is done with incoming traffic that no rule is for; Proxmox drops it by default."""
+    policy_out: Literal["ACCEPT", "DROP", "REJECT"] | None = None
+    """What is done with outgoing traffic that no rule is for; Proxmox accepts it by default."""
     rules: list[FirewallRule] | None = None
     """Exactly these rules, in this order. Without it they stay as they are."""
 
 
 class HealthCheck(Section):
-    """A command that ends with 0 when the container is well."""
+    """A command or a script that ends with 0 when the container is well."""
 
-    command: str
-    """A command line, run until it ends with 0."""
+    command: str | None = None
+    """A command line, run until it ends with 0. What it names must exist inside the container."""
+    script: PathText | None = None
+    """In its place, a script beside the catalog, which is pushed into the container and run there, as features are."""
     retries: int | None = Field(default=None, ge=1)
     """How often it is tried; 3 by default."""
     interval: int | None = Field(default=None, ge=0)
     """Seconds between two tries; 5 by default."""
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.command is None) == (self.script is None):
+            what = "has neither a command nor a script" if self.command is None else "has a command and a script"
+            raise refused(what, "Declare command or script.")
+        return self

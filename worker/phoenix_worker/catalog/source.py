@@ -8,8 +8,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from phoenix_worker.catalog.directories import read_again
 from phoenix_worker.catalog.document import read
-from phoenix_worker.catalog.files import read_file, stat_of
+from phoenix_worker.catalog.files import stat_of
 from phoenix_worker.catalog.findings import CatalogError, merged
 from phoenix_worker.catalog.loading import Catalog, load_bytes
 from phoenix_worker.catalog.scripts import short_hash
@@ -106,7 +107,7 @@ class CatalogSource:
             self._refuse(str(error), error)
             return
         read_before = self._good[-1].script_files if self._good else {}
-        content = _content(data, {path: read_file(path) for path in read_before})
+        content = _content(data, {path: read_again(path, one) for path, one in read_before.items()})
         if content != self._content:
             self._load(data, content)
         self._remember(stat)
@@ -137,7 +138,7 @@ class CatalogSource:
 
 
 def _content(data: bytes, scripts: Mapping[Path, FileRead]) -> str:
-    parts = [data, *(one.content or str(one.content).encode() for one in scripts.values())]
+    parts = [data, *(one.known_by for one in scripts.values())]
     return "/".join(map(short_hash, parts))
 
 

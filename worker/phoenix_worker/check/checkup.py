@@ -16,6 +16,7 @@ from redis.retry import Retry
 from phoenix_producer.client.connection import redis_client, with_settings
 from phoenix_producer.client.record import PREFIX
 from phoenix_producer.client.redis_url import place_of
+from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE
 from phoenix_worker.app import node_shell
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Catalog, load
@@ -24,13 +25,16 @@ from phoenix_worker.check.redis_facts import redis_facts
 from phoenix_worker.check.troubles import or_trouble
 from phoenix_worker.core.checkup import redis, shell, workers
 from phoenix_worker.core.checkup.line import Line, error, fine, listed, warning
+from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
-from phoenix_worker.settings import ENV_FILE, defaults_of, redis_of
+from phoenix_worker.proxmox.forced_command import commands_for, foreseen
+from phoenix_worker.settings import ENV_FILE, defaults_of, password_setting, redis_of
 from phoenix_worker.telemetry import about
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.findings import Finding, Refusal
     from phoenix_worker.core.model.ports import NodeShell
     from phoenix_worker.settings import Settings
@@ -99,7 +103,7 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
             seconds, _ = client.time()
             alive = int(client.zcount(f"{PREFIX}workers", float(seconds) - 2 * settings.heartbeat_ttl, "+inf"))
         except AuthenticationError as refused:
-            yield error("Redis", f"refuses the login ({refused})", "Correct the password in PHOENIX_REDIS_URL.")
+            yield error("Redis", f"refuses the login ({refused})", _login_remedy(settings, url))
             return
         except RedisError as trouble:
             what = f"{place_of(url).shown()} cannot be used: {str(trouble).rstrip('.')}"
@@ -111,6 +115,12 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
         said = _ask_workers(url, alive) if alive else []
         here = catalog.hash if catalog is not None else ""
         yield from workers.judge_workers(alive, said, version=version(about.DISTRIBUTION), catalog=here)
+
+
+def _login_remedy(settings: Settings, url: str) -> str:
+    if place_of(url).password is None:
+        return f"Set {REDIS_PASSWORD_VARIABLE}."
+    return f"Correct the password in {password_setting(settings)}."
 
 
 def _ask_workers(url: str, alive: int) -> list[workers.WorkerFacts]:
@@ -126,8 +136,14 @@ def _shell(settings: Settings, catalog: Catalog) -> Iterator[Line]:
         yield from shell.judge_need(catalog)
         return
     for node in sorted({declaration.node for declaration in catalog.values()} or {settings.node}):
-        yield from or_trouble(f"Shell access to {node}", partial(_probe, access, node))
+        yield from or_trouble(f"Shell access to {node}", partial(_probe, access, node, catalog, [*catalog.scratches()]))
 
 
-def _probe(access: NodeShell, node: str) -> Iterator[Line]:
+def _probe(
+    access: NodeShell, node: str, catalog: Mapping[int, Declaration], scratches: Iterable[Declaration]
+) -> Iterator[Line]:
     yield shell.judge_probe(node, access.run(node, shell.PROBE))
+    declared = [one for one in (*catalog.values(), *scratches) if one.node == node]
+    commands = [command for one in declared for command in commands_for(one, unmade(one))]
+    if commands:
+        yield from shell.judge_forbidden(node, foreseen(access, node, commands))

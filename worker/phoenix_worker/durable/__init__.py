@@ -35,6 +35,7 @@ Going back.             A Redis that crashed, or whose replica took over, may ha
                         has, in every tick, and gives the rest back (`disown`); so does who has the turn with its looks.
 Clock.                  Workers compare the clock of Redis with their own. When it was set, `tick` moves all open times
                         by as much, before it takes anybody for dead; a worker's first tick takes nobody for dead.
+                        When it was set back while none lived, `ticked` is still to come, which tells the next one.
 Due.                    Time is a score in `due`, never an ETA message. `tick`, which every worker runs, returns what
                         is overdue; a queued message only if its queue is empty or a later one of that queue was
                         claimed or is next in it: late is not lost. A death has all that is queued looked at.
@@ -62,7 +63,7 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     ev:{event}, :w     a value that became known; who waits for it
     watch, watched     remote jobs: when to look next; what to look at. `watch:turn` says who looks, `watch:looks` at
                        what: who takes the turn from a dead worker looks there at once
-    ticks, set         counts the ticks of all workers; by how many seconds the clock of Redis was set
+    ticks, ticked, set counts the ticks of all workers; when the last was; by how many seconds the clock was set
     pos:{q}, claimed   places in queues, to tell late from lost; `seq` counts what was published
     events             what became of jobs, for whoever follows; trimmed, and gone when a week brings none
     aside              records that no script can handle, by when they were set aside
@@ -70,5 +71,6 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     flight:{what}      the request that others for the same may join; `job:{id}:followers` who did,
                        `:answer` what they are given
     jobs, open         requests by the time of their coming, for lists: all of a week, and those that have not ended
+    note:{name}        a fact that a job keeps for those to come, for a week
     learned:{class}    what remote jobs took before; `written` is set to see that Redis takes writes
 """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LUA = files(__package__).joinpath("lua")
 _SOON = 1.0
+_NOTE_SECONDS = 7 * 86400
 EVENTS = f"{PREFIX}events"
 """The stream of what becomes of jobs."""
 _ENGINE_LUA = _LUA.joinpath("engine.lua").read_text(encoding="utf-8")
@@ -149,6 +150,20 @@ class Ledger:
         """Say that an event happened; those who wait for it are woken."""
         self.call("resolve", RESUME_QUEUE, event, json.dumps(value))
 
+    def note(self, name: str, value: Any) -> None:
+        """Keep a fact (any JSON) for jobs to come, for as long as results are kept."""
+        text = json.dumps(value)
+        patience.until_answered(lambda: self.client.set(self.key("note:", name), text, ex=_NOTE_SECONDS))
+
+    def noted(self, name: str) -> Any:
+        """Return a fact that an earlier job has kept; None if there is none."""
+        text = patience.until_answered(lambda: self.client.get(self.key("note:", name)))
+        return None if text is None else json.loads(text)
+
+    def forget_note(self, name: str) -> None:
+        """Keep a fact no longer."""
+        patience.until_answered(lambda: self.client.delete(self.key("note:", name)))
+
     def steps(self, job: str) -> list[dict[str, Any]]:
         """Return what the links of a job did so far, in their order."""
         return [json.loads(entry) for entry in self.client.lrange(self.key("job:", job, ":steps"), 0, -1)]
@@ -156,6 +171,15 @@ class Ledger:
     def subject(self, job: str) -> str:
         """Return the first argument of the request that a job began with; '' if it had none."""
         return str(self.client.hget(self.key("job:", job), "subject") or "")
+
+    def open_jobs(self, name: str, subject: str) -> list[str]:
+        """Return the jobs that have not ended of requests with this task's name and first argument."""
+        jobs = [str(job) for job in self.client.zrange(self.key("open"), 0, -1)]
+        with self.client.pipeline(transaction=False) as pipe:
+            for job in jobs:
+                pipe.hmget(self.key("job:", job), "name", "subject")
+            found = pipe.execute()
+        return [job for job, told in zip(jobs, found, strict=True) if told == [name, subject]]
 
     def waiters(self, lock: str) -> int:
         """Count the tasks that wait for a lock."""

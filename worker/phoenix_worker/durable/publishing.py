@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from celery import Task, current_task
 
 from phoenix_producer.client.record import Outgoing, recording
-from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE, queue_of
 from phoenix_worker.durable.acts import STATES, Act, Kind, tell
 from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.messages import chord_body, successor
@@ -62,10 +62,16 @@ class PublishingTask(Task[Any, Any]):
         super().replace(sig)
         raise AssertionError("Task.replace always raises Ignore in a worker")
 
-    def ask(self, request: str, args: tuple[Any, ...], options: Mapping[str, Any], name: str) -> str:
-        """Publish a request, of a task's name; returns its id, derived so that it is sent once."""
-        request_id = str(uuid5(UUID(self.request.id), name))
-        self.app.tasks[request].apply_async(args=args, kwargs=dict(options), task_id=request_id, queue=QUEUE)
+    def ask(
+        self, request: str, args: tuple[Any, ...], options: Mapping[str, Any], name: str, *, request_id: str = ""
+    ) -> str:
+        """Publish a request, of a task's name; returns its id, by default derived so that it is sent once.
+
+        One that is known already begins nothing.
+        """
+        request_id = request_id or str(uuid5(UUID(self.request.id), name))
+        queue = queue_of(request, options)
+        self.app.tasks[request].apply_async(args=args, kwargs=dict(options), task_id=request_id, queue=queue)
         return request_id
 
     def on_replace(self, sig: Signature) -> Any:

@@ -11,7 +11,7 @@ from celery.exceptions import Ignore
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARKED_ON = ("lock", "upid", "template", "job", "sleep", "retry")
+PARKED_ON = ("lock", "upid", "template", "job", "sleep", "retry", "address")
 """The order in which `close` in `engine.lua` reports them."""
 
 

@@ -233,7 +233,7 @@ class Watcher(threading.Thread):
         # Early looks count for what had ended by the second of them: it ended between two.
         looks = self._looks.pop(event, 0) + (2 if early and event in self._last_look else 1)
         pause = elapsed - self._last_look.pop(event, 0.0)
-        if event in self._unmeasured:
+        if event in self._unmeasured or "class" not in watch:
             self._unmeasured.discard(event)
             return
         before = self._in_a_row.get(watch["class"], 0)
@@ -246,6 +246,9 @@ class Watcher(threading.Thread):
         return polling.next_look(lengths, elapsed) if early is None else early
 
     def _lengths(self, watch: Mapping[str, str]) -> list[float]:
+        """Return how long such jobs took; nothing of one without a class, which takes no usual time."""
+        if "class" not in watch:
+            return []
         return [float(text) for text in self._redis.lrange(self._learned(watch), 0, -1)]
 
     def _learn(self, watch: Mapping[str, str], seconds: float) -> None:

@@ -12,6 +12,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.proxmox import error_table as known
+from phoenix_worker.proxmox.addresses import Interfaces
 from phoenix_worker.proxmox.cluster_resources import Offers
 from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
@@ -31,7 +32,7 @@ _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, V
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi(Offers, Surroundings, TaskLists):
+class ProxmoxApi(Offers, Surroundings, TaskLists, Interfaces):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(
@@ -76,7 +77,7 @@ class ProxmoxApi(Offers, Surroundings, TaskLists):
         try:
             config = self._unless(known.MISSING, request)
         except PermanentError as error:
-            if error.cause != known.PERMISSION or not self._is_free(ctid):
+            if error.cause != known.PERMISSION or not self.is_free(ctid):
                 raise
             return Observation(ctid, node, Presence.ABSENT)
         if config is None:
@@ -268,6 +269,14 @@ class ProxmoxApi(Offers, Surroundings, TaskLists):
         request = Request("PUT", "pools", f"make {ctid} a member of the pool '{pool}'", needs)
         self.call(request, poolid=pool, vms=ctid, **{"allow-move": 1})
 
+    def is_free(self, ctid: int) -> bool:
+        """Ask `GET /cluster/nextid?vmid=…`, which everybody may, and which knows of guests that the token may not see.
+
+        A guest that does not exist is in no pool: with a grant on the pool alone, looking at it is refused.
+        """
+        request = Request("GET", "cluster/nextid", f"look whether guest {ctid} exists")
+        return self._unless(known.ALREADY_EXISTS, request, vmid=ctid) is not None
+
     def privileges(self, path: str) -> frozenset[str]:
         """Ask `GET /access/permissions`. Its values tell whether a privilege is passed on to the paths below."""
         request = Request("GET", "access/permissions", f"ask for the token's privileges on {path}")
@@ -301,14 +310,6 @@ class ProxmoxApi(Offers, Surroundings, TaskLists):
         presence = Presence.VM if row["type"] == "qemu" else Presence.OTHER_NODE
         config = {"hostname": str(row["name"])} if row.get("name") else {}
         return Observation(ctid, row["node"], presence, config)
-
-    def _is_free(self, ctid: int) -> bool:
-        """Ask `GET /cluster/nextid?vmid=…`, which everybody may, and which knows of guests that the token may not see.
-
-        A guest that does not exist is in no pool: with a grant on the pool alone, looking at it is refused.
-        """
-        request = Request("GET", "cluster/nextid", f"look whether guest {ctid} exists", "")
-        return self._unless(known.ALREADY_EXISTS, request, vmid=ctid) is not None
 
     def _row(self, ctid: int) -> dict[str, Any] | None:
         request = Request(

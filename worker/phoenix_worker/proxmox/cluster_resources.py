@@ -36,6 +36,7 @@ class Offers:
                 shared=bool(int(row.get("shared") or 0)),
                 nodes=frozenset(filter(None, str(row.get("nodes") or "").split(","))),
                 enabled=not int(row.get("disable") or 0),
+                path=str(row.get("path") or "").rstrip("/"),
             )
             for row in self._connection.call(request)
         }
@@ -65,6 +66,17 @@ class Offers:
             f"Datastore.Audit on /storage/{storage}",
         )
         return [_volume(entry) for entry in self._connection.call(request)]
+
+    def free_volume(self, node: str, volume: str) -> str:
+        """Delete by `DELETE …/storage/STORAGE/content/VOLUME`. The role of phoenix-lxc does not have the privilege."""
+        storage = volume.partition(":")[0]
+        request = Request(
+            "DELETE",
+            f"nodes/{node}/storage/{storage}/content/{volume}",
+            f"free the volume {volume} on {node}",
+            f"Datastore.Allocate on /storage/{storage}",
+        )
+        return str(self._connection.call(request))
 
     def os_templates(self, node: str, storage: str) -> frozenset[str]:
         """Look in `GET …/storage/STORAGE/content`."""

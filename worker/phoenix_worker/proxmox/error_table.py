@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from phoenix_worker.core.allowed.left_disks import LEFT_DISK
 from phoenix_worker.core.model.errors import RESTORE_QUORUM
 
 
@@ -104,7 +105,8 @@ _ACCESS = (
 _PASSES_BY_ITSELF = (
     Row(rf"is locked \(({'|'.join(CONTAINER_LOCKS)})\)", _TRANSIENT, "locked", _UNLOCK),
     Row(r"can't lock file|got timeout|got lock request timeout", _TRANSIENT, "lock-timeout", _LASTS),
-    Row(r"no quorum", _TRANSIENT, "no-quorum", RESTORE_QUORUM),
+    # Without quorum /etc/pve can only be read, and requests that do not ask for it fail when they write there.
+    Row(r"no quorum|file '/etc/pve/[^']*'( -| failed:) Permission denied", _TRANSIENT, "no-quorum", RESTORE_QUORUM),
     Row(r"detected modified configuration", _TRANSIENT, "stale-digest", _LASTS),
     Row(r"disk is already at specified size", _TRANSIENT, "stale-size", _LASTS),
     Row(r"^unexpected status$", _TRANSIENT, "proxmox-worker-died", _UNLOCK, (TASK,)),
@@ -119,14 +121,38 @@ NODE_TROUBLE = (
         "Raise the limit on the node: `sysctl -w fs.inotify.max_user_instances=1024`, and the same line without "
         "`sysctl -w` in /etc/sysctl.d/99-inotify.conf to keep it.",
     ),
-    Row(r"failed to read from command socket|Connection reset by peer", _TRANSIENT, "passing-trouble", _LASTS),
+    Row(
+        r"inotify.*No space left on device",
+        _TRANSIENT,
+        "inotify-used-up",
+        "Raise the limit on the node: `sysctl -w fs.inotify.max_user_watches=1048576`, and the same line without "
+        "`sysctl -w` in /etc/sysctl.d/99-inotify.conf to keep it.",
+    ),
+    Row(
+        r"command socket|Connection reset by peer|ipcc_send_rec|Unable to load access control list",
+        _TRANSIENT,
+        "passing-trouble",
+        _LASTS,
+    ),
 )
 """What passes on a node, by itself or with a setting of it. The end of a start does not name it, only its log."""
 
 # In the end of a task it may as well be a disk that is lost, and then it lasts.
-_DISKS_COME_AND_GO = Row(r"qemu-img: Could not open", _TRANSIENT, "passing-trouble", _LASTS, (500,))
+_DISKS_COME_AND_GO = Row(
+    r"qemu-img: Could not open|rbd: listing images failed|cannot open '[^']+': dataset does not exist",
+    _TRANSIENT,
+    "passing-trouble",
+    _LASTS,
+    (500,),
+)
 
 _IS_SO_ALREADY = (
+    Row(
+        r"disk image '(?P<path>[^']+)' already exists",
+        _PERMANENT,
+        LEFT_DISK,
+        "Find out whose disk {path} is. If nobody needs it, run on the node: `pvesm free STORAGE:VOLUME`.",
+    ),
     Row(
         r"(CT|VM) \d+ already exists|close \(rename\) atomic file '[^']*/\d+\.conf[^']*' failed: File exists",
         _PERMANENT,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.differs.firewall import shown_rule
-from phoenix_worker.core.model.firewall import Act, FirewallState, RuleWrite
+from phoenix_worker.core.model.firewall import DEFAULT_POLICIES, Act, FirewallState, RuleWrite
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from phoenix_worker.proxmox.connection import Connection
 
 _METHOD = {Act.INSERT: "POST", Act.MOVE: "PUT", Act.UPDATE: "PUT", Act.DELETE: "DELETE"}
@@ -24,19 +26,24 @@ class Surroundings:
 
         No option, which is what a new container has, is off: pve-firewall's default for guests.
         """
-        enabled = None
+        enabled, policies = None, dict[str, str]()
         if option:
             options = self._connection.call(_firewall("GET", node, ctid, "options", "look at the firewall", "VM.Audit"))
             enabled = str(options.get("enable", "0")) not in {"0", ""}
+            policies = {name: str(options[name]) for name in DEFAULT_POLICIES if options.get(name)}
         rules = self._connection.call(_firewall("GET", node, ctid, "rules", "look at the firewall's rules", "VM.Audit"))
         rules.sort(key=lambda rule: int(rule["pos"]))
         digest = str(rules[0].get("digest", "")) if rules else ""
-        return FirewallState(enabled, tuple(shown_rule(rule) for rule in rules), digest)
+        return FirewallState(enabled, tuple(shown_rule(rule) for rule in rules), digest, policies)
 
-    def switch_firewall(self, node: str, ctid: int, *, on: bool) -> None:
-        """Switch a container's firewall by `PUT …/firewall/options`."""
-        doing = f"switch the firewall {'on' if on else 'off'}"
-        self._connection.call(_firewall("PUT", node, ctid, "options", doing, "VM.Config.Network"), enable=int(on))
+    def switch_firewall(
+        self, node: str, ctid: int, *, on: bool | None = None, policies: Mapping[str, str] | None = None
+    ) -> None:
+        """Switch a container's firewall, and set its policies, by one `PUT …/firewall/options`."""
+        doing = "set the policies of the firewall" if on is None else f"switch the firewall {'on' if on else 'off'}"
+        switch = {} if on is None else {"enable": int(on)}
+        request = _firewall("PUT", node, ctid, "options", doing, "VM.Config.Network")
+        self._connection.call(request, **switch, **(policies or {}))
 
     def write_rule(self, node: str, ctid: int, write: RuleWrite, *, digest: str = "") -> None:
         """Change the rules by one request to `…/firewall/rules`. A stale digest is a TransientError: look again."""

@@ -46,6 +46,31 @@ def digest(content: bytes) -> str:
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()
 
 
+def setting(ctid: int, put: Mapping[str, str], delete: Sequence[str], digest: str) -> list[str]:
+    """Write the command that changes options."""
+    options = [part for key, value in put.items() for part in (f"--{key}", value)]
+    if delete:
+        options += ["--delete", ",".join(delete)]
+    return ["pct", "set", str(ctid), *options, "--digest", digest]
+
+
+def reading(ctid: int) -> list[str]:
+    """Write the command that prints a configuration file."""
+    return ["cat", _file(ctid)]
+
+
+def replacing(ctid: int, old: bytes, new: bytes) -> list[str]:
+    """Write the command that replaces a configuration file by what comes in."""
+    flock = ["flock", "-w", str(_LOCK_SECONDS), "-E", str(_LOCK_TIMEOUT), f"/run/lock/lxc/pve-config-{ctid}.lock"]
+    return [*flock, "sh", "-c", REPLACE, "sh", _file(ctid), digest(old), digest(new)]
+
+
+def making(directory: HostDirectory) -> list[str]:
+    """Write the command that makes a directory."""
+    owner = [str(directory.uid), str(directory.gid), str(int(directory.owned))]
+    return ["python3", "-c", HAVE_DIRECTORY, "/", directory.path, *owner]
+
+
 class RootCommands:
     """The commands for the containers of one node."""
 
@@ -55,10 +80,7 @@ class RootCommands:
 
     def set_options(self, ctid: int, put: Mapping[str, str], delete: Sequence[str], *, digest: str) -> None:
         """Change options by `pct set`; refused when the digest is no longer the configuration's."""
-        options = [part for key, value in put.items() for part in (f"--{key}", value)]
-        if delete:
-            options += ["--delete", ",".join(delete)]
-        self._run(f"configure CT {ctid} on {self._node}", ["pct", "set", str(ctid), *options, "--digest", digest])
+        self._run(f"configure CT {ctid} on {self._node}", setting(ctid, put, delete, digest))
 
     def unlock(self, ctid: int) -> None:
         """Take a container's lock away by `pct unlock`, which asks nobody whether it is in use."""
@@ -66,13 +88,12 @@ class RootCommands:
 
     def config(self, ctid: int) -> bytes:
         """Read the configuration file."""
-        return self._run(f"read the configuration of CT {ctid} on {self._node}", ["cat", _file(ctid)]).out
+        return self._run(f"read the configuration of CT {ctid} on {self._node}", reading(ctid)).out
 
     def replace_config(self, ctid: int, old: bytes, new: bytes) -> None:
         """Replace the configuration file as a whole, if it is still the old one. Raises TransientError if it is not."""
         doing = f"write the configuration of CT {ctid} on {self._node}"
-        flock = ["flock", "-w", str(_LOCK_SECONDS), "-E", str(_LOCK_TIMEOUT), f"/run/lock/lxc/pve-config-{ctid}.lock"]
-        self._run(doing, [*flock, "sh", "-c", REPLACE, "sh", _file(ctid), digest(old), digest(new)], stdin=new)
+        self._run(doing, replacing(ctid, old, new), stdin=new)
 
     def have_directory(self, directory: HostDirectory) -> None:
         """Make a directory unless there is one. It gets its owner when it is new, or when one is declared.
@@ -80,8 +101,7 @@ class RootCommands:
         No link on its path is followed: a container may have put it there.
         """
         doing = f"make the directory {directory.path} on {self._node}"
-        owner = [str(directory.uid), str(directory.gid), str(int(directory.owned))]
-        ran = self._shell.run(self._node, ["python3", "-c", HAVE_DIRECTORY, "/", directory.path, *owner])
+        ran = self._shell.run(self._node, making(directory))
         if ran.exit_code and _LINK in ran.err:
             raise PermanentError(
                 f"Unable to {doing}: {_words(ran)}.",

@@ -4,9 +4,12 @@
 # HASH.TOKEN: what was run, and for whom. Files of a run: script, config.json, log, pid (number and time of birth of the
 # process, whose group is the script's), exit (its code; `stopped` when it was ended from outside).
 #
-#   start HOME NAME HASH TOKEN FRESH CTID CT_NAME [COMMAND…]   stdin: two lines, script and config.json in base64
+#   start HOME NAME HASH TOKEN FRESH CTID CT_NAME [FILE SHA256]   stdin: see `receive`
+#     A FILE of the node is run in the script's place if it is what was hashed: not one that was changed before, and one
+#     that is changed before it ends has not run. The code of both is `changed`.
 #     → the state of the run to wait for, and its directory: one of this HASH that is under way or ended well is taken,
 #       unless a FRESH one is wanted; so is one of this HASH and TOKEN in any case. `busy`: another HASH is under way.
+#   check OWN CTID CT_NAME   stdin: see `receive`. Runs it here and now; its output and its code are those of this program
 #   look RUN OFFSET → the state, the size of the log, and the log from OFFSET on
 #   stop RUN → the state once its process group has been ended
 #   clear HOME removes all runs
@@ -30,18 +33,27 @@ alive() {
 state() {
   if [ -f "$1/exit" ]; then echo "ended $(cat "$1/exit")"
   elif [ ! -d "$1" ]; then echo absent
-  elif [ ! -f "$1/pid" ]; then echo starting
+  elif [ ! -f "$1/pid" ]; then # it begins within a moment, or whoever was to start it is gone
+    if [ "$(find "$1" -prune -mmin +5 2>/dev/null)" ]; then echo lost; else echo starting; fi
   elif alive "$1"; then echo running
   elif [ -f "$1/exit" ]; then echo "ended $(cat "$1/exit")" # it ended between the two looks
   else echo lost
   fi
 }
 
+receive() { # stdin: script and config.json as lines in base64; a line that says whether a tar archive follows; the archive
+  IFS= read -r script && IFS= read -r config && IFS= read -r archive
+}
+
+unpack() {
+  printf %s "$script" | base64 -d >"$own/script" && printf %s "$config" | base64 -d >"$own/config.json" &&
+    chmod 700 "$own/script" && { [ -z "$archive" ] || tar -xpf - -C "$own"; }
+}
+
 start() {
   runs=$1/$2 hash=$3 own=$1/$2/$3.$4 fresh=$5 ctid=$6 ct_name=$7
   shift 7
-  IFS= read -r script
-  IFS= read -r config
+  receive || return 1 # what was cut on the way is not run
   [ -d "$own" ] && { state "$own"; echo "$own"; return; }
   for run in "$runs"/*; do
     [ -d "$run" ] || continue
@@ -57,27 +69,36 @@ start() {
   done
   mkdir -p "$runs" || return 1
   mkdir "$own" 2>/dev/null || { [ -d "$own" ] || return 1; state "$own"; echo "$own"; return; }
-  if ! { printf %s "$script" | base64 -d >"$own/script" && printf %s "$config" | base64 -d >"$own/config.json" &&
-    chmod 700 "$own/script" && : >"$own/log"; }; then
-    rm -rf "$own"
-    return 1
-  fi
-  [ $# -gt 0 ] || set -- "$own/script"
+  unpack && : >"$own/log" || { rm -rf "$own"; return 1; }
   if command -v setsid >/dev/null 2>&1; then detach=setsid; else detach=nohup; fi
-  CTID=$ctid CT_NAME=$ct_name CT_CONFIG=$own/config.json $detach sh -c "$PROGRAM" phoenix-lxc "$PROGRAM" run "$own" "$@" \
-    >/dev/null 2>&1 </dev/null &
+  CTID=$ctid CT_NAME=$ct_name CT_CONFIG=$own/config.json \
+    $detach sh -c "$PROGRAM" phoenix-lxc "$PROGRAM" run "$own" "$ctid" "$@" >/dev/null 2>&1 </dev/null &
   echo starting
   echo "$own"
 }
 
+check() {
+  own=$1.$$ ctid=$2 ct_name=$3
+  trap 'rm -rf "$own"' EXIT
+  receive && mkdir -p "$own" && unpack || return 1
+  cd "${HOME:-/}" 2>/dev/null || cd /
+  CTID=$ctid CT_NAME=$ct_name CT_CONFIG=$own/config.json "$own/script" "$ctid" </dev/null
+}
+
+known() { [ -z "$sha" ] || { stat -Lc '%d %i %z' -- "$file" && sha256sum <"$file"; }; }
+
 run() { # detached: what `start` leaves behind
-  own=$1
-  shift
+  own=$1 ctid=$2 file=${3:-$1/script} sha=${4-}
   [ -f "$own/exit" ] && exit # stopped before it began
   cd "${HOME:-/}" 2>/dev/null || cd /
   echo "$$ $(born $$)" >"$own/pid.new" && mv "$own/pid.new" "$own/pid" || exit 1
-  "$@" >"$own/log" 2>&1 </dev/null
-  echo $? >"$own/exit.new" && mv "$own/exit.new" "$own/exit"
+  seen=$(known) code=changed
+  case $seen in *"$sha"*)
+    "$file" "$ctid" >"$own/log" 2>&1 </dev/null
+    code=$?
+    [ "$(known)" = "$seen" ] || code=changed ;;
+  esac
+  echo "$code" >"$own/exit.new" && mv "$own/exit.new" "$own/exit"
 }
 
 look() {

@@ -27,7 +27,9 @@ _STOP_SECONDS = 30.0
 _NOT_RUNNING = 255
 """What `pct exec` gives for a container that does not run."""
 _TAIL = 2000
-BUSY, LOST, STOPPED = "busy", "lost", "stopped"
+_END_OF_ARCHIVE = 1024
+"""Bytes of zero that end a tar archive."""
+BUSY, LOST, STOPPED, CHANGED = "busy", "lost", "stopped", "changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class ScriptState:
     state: str
     """`running`, `starting`, `absent`, `lost`, or `ended`."""
     code: str = ""
-    """The exit code of one that has ended; `stopped` if it was ended from outside."""
+    """The exit code of one that has ended; `stopped` if it was ended from outside, `changed` if it was not itself."""
     size: int = 0
     """Bytes of the whole log."""
     log: bytes = b""
@@ -81,17 +83,30 @@ def start(
     The state `busy` says that another version of it is under way. Raises PermanentError when nothing can be written
     there.
     """
-    given = declaration.script_json if script.given is None else script.given
-    lines = (script.content or "", base64.b64encode(given.encode()).decode())
     argv = ["start", place.home, script.name, script.hash, token, str(int(script.again))]
     argv += [str(place.ctid), declaration.name]
     if script.on_node:
-        argv += [script.file, str(place.ctid)]
-    ran = _run(shell, place, argv, stdin="".join(f"{line}\n" for line in lines).encode())
+        argv += [script.file, script.sha256]
+    ran = _run(shell, place, argv, stdin=_given(declaration, script))
     told = ran.out.decode(errors="replace").splitlines()
     if ran.exit_code or len(told) != len(("state", "run")):
         raise _unable(f"start {script.file} {place}", ran)
     return _read(told[0]), told[1]
+
+
+def check(shell: NodeShell, place: Place, declaration: Declaration, script: Script, timeout: float) -> Ran:
+    """Push a script that looks after a container's health, run it to its end, and leave nothing of it."""
+    argv = ["check", f"{place.home}/{script.name}", str(place.ctid), declaration.name]
+    return _run(shell, place, argv, stdin=_given(declaration, script), timeout=timeout)
+
+
+def _given(declaration: Declaration, script: Script) -> bytes:
+    """Return what script_runner.sh reads: script, JSON, and the directories beside the script."""
+    archive = b"".join(declaration.archives[digest] for digest in script.directories)
+    text = declaration.script_json if script.given is None else script.given
+    given = base64.b64encode(text.encode()).decode()
+    lines = "".join(f"{line}\n" for line in (script.content or "", given, "archive" if archive else "")).encode()
+    return lines + archive + bytes(_END_OF_ARCHIVE) if archive else lines
 
 
 def look(shell: NodeShell, place: Place, run: str, offset: int) -> ScriptState | None:
@@ -107,9 +122,13 @@ def look(shell: NodeShell, place: Place, run: str, offset: int) -> ScriptState |
 
 
 def tail(shell: NodeShell, place: Place, run: str, size: int) -> list[str]:
-    """Read the last lines of a run's log, which has `size` bytes."""
-    seen = look(shell, place, run, max(size - _TAIL, 0))
-    return [] if seen is None else readable(seen.log)[-20:]
+    """Read the last lines of a run's log, which has `size` bytes: whole ones, unless there is only one."""
+    begin = max(size - _TAIL, 0)
+    seen = look(shell, place, run, begin)
+    if seen is None:
+        return []
+    whole = seen.log.partition(b"\n")[2] if begin else seen.log
+    return readable(whole or seen.log)[-20:]
 
 
 def stop(shell: NodeShell, place: Place, run: str) -> ScriptState | None:
@@ -127,7 +146,7 @@ def clear(shell: NodeShell, place: Place) -> None:
 
 def contents(shell: NodeShell, node: str, files_: Sequence[str]) -> dict[str, str]:
     """Return a hash of the content of each file on a node. Raises PermanentError for one that is not there."""
-    ran = shell.run(node, ["sha256sum", "-z", "--", *files_])
+    ran = shell.run(node, hashing(files_))
     if ran.exit_code:
         raise PermanentError(
             f"Unable to read scripts on {node}: {_words(ran)}.",
@@ -136,6 +155,16 @@ def contents(shell: NodeShell, node: str, files_: Sequence[str]) -> dict[str, st
         )
     lines = (line.partition("  ") for line in ran.out.decode().split("\0") if line)
     return {file: hashed for hashed, _, file in lines}
+
+
+def hashing(files_: Sequence[str]) -> list[str]:
+    """Write the command that hashes files of a node."""
+    return ["sha256sum", "-z", "--", *files_]
+
+
+def running(place: Place, argv: Sequence[str]) -> list[str]:
+    """Write the command that has script_runner.sh do something."""
+    return place.command(["sh", "-c", _RUNNER, "phoenix-lxc", _RUNNER, *argv])
 
 
 def run_inside(shell: NodeShell, place: Place, command: str, timeout: float) -> Ran:
@@ -151,8 +180,7 @@ def readable(log: bytes) -> list[str]:
 
 
 def _run(shell: NodeShell, place: Place, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
-    command = place.command(["sh", "-c", _RUNNER, "phoenix-lxc", _RUNNER, *argv])
-    return shell.run(place.node, command, stdin=stdin, timeout=timeout)
+    return shell.run(place.node, running(place, argv), stdin=stdin, timeout=timeout)
 
 
 def _read(told: str, size: int = 0, log: bytes = b"") -> ScriptState:

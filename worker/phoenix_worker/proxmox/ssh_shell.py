@@ -23,6 +23,7 @@ from paramiko.ssh_exception import ChannelException, SSHException
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.ports import Ran
 from phoenix_worker.proxmox.command import encoded, named
+from phoenix_worker.proxmox.forced_command import see_allowed
 from phoenix_worker.proxmox.ssh_errors import UnknownHostPolicy, unable_to_connect
 
 if TYPE_CHECKING:
@@ -76,11 +77,11 @@ class SshShell:
         began = time.monotonic()
         with self._lock:
             there = self._nodes.setdefault(node, _Node(node, self._access))
+        doing = f"Unable to run {named(argv)} on {node}"
         with there.place(timeout, argv):
             channel = there.channel(argv)
-            return _Command(channel, f"Unable to run {named(argv)} on {node}").run(
-                command, stdin, timeout, began + timeout - time.monotonic()
-            )
+            ran = _Command(channel, doing).run(command, stdin, timeout, began + timeout - time.monotonic())
+        return see_allowed(doing, ran)
 
 
 class _Node:

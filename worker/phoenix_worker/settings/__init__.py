@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from dotenv import dotenv_values
@@ -16,11 +16,14 @@ from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, place_of, verif
 from phoenix_producer.client.secret_files import password_variable, secret, with_passwords
 from phoenix_producer.contract import ContractError
 from phoenix_worker.catalog.resolve import Defaults
-from phoenix_worker.catalog.scripts import IN_CONTAINER, ScriptPlaces
+from phoenix_worker.catalog.scripts import APPLICATION_SCRIPTS, FEATURES, ScriptPlaces
 from phoenix_worker.proxmox.connection import Access
 from phoenix_worker.settings import values
 
 ENV_FILE = ".env"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _PREFIX = "PHOENIX_"
 _SECRET = ("redis_url", "redis_password", "sentinel_password", "proxmox_token_value", "webhook_secret")
 """What may be read from files."""
@@ -130,9 +133,14 @@ class Settings(BaseSettings):
         AfterValidator(values.script_pattern),
         Field(
             description="Where the script of a feature is. A path beside the catalog: it is pushed into the container "
-            "and run there. An absolute path: it lies on the node and is run there, with the CTID as its argument."
+            "and run there. An absolute path: it lies on the node and is run there. `script_files` says so for one."
         ),
-    ] = IN_CONTAINER
+    ] = FEATURES
+    application_scripts: Annotated[
+        str,
+        AfterValidator(values.application_pattern),
+        Field(description="Where the `application_script` of a container is; as `PHOENIX_SCRIPTS`."),
+    ] = APPLICATION_SCRIPTS
     script_timeout: Annotated[
         float,
         Field(gt=0, le=604800, description="Seconds that a script may take unless `script_timeouts` says otherwise."),
@@ -235,21 +243,22 @@ def defaults_of(settings: Settings) -> Defaults:
         node=settings.node,
         template_storage=settings.template_storage,
         scratch=values.range_of(settings.scratch_ctids) if settings.scratch_ctids else None,
-        scripts=_places(settings.scripts),
+        scripts=ScriptPlaces(settings.scripts, settings.application_scripts),
     )
 
 
 def script_places() -> ScriptPlaces:
     """Say where scripts are, for who needs no other setting. Raises SettingsError for a wrong one."""
-    name = _name(("scripts",))
+    features = _pattern("scripts", FEATURES, values.script_pattern)
+    return ScriptPlaces(features, _pattern("application_scripts", APPLICATION_SCRIPTS, values.application_pattern))
+
+
+def _pattern(field: str, default: str, check: Callable[[str], str]) -> str:
+    name = _name((field,))
     try:
-        return _places(values.script_pattern(_environ().get(name, IN_CONTAINER)))
+        return check(_environ().get(name, default))
     except ValueError as error:
         raise SettingsError(f"{name}: {error}") from error
-
-
-def _places(pattern: str) -> ScriptPlaces:
-    return ScriptPlaces(pattern, on_node=pattern.startswith("/"))
 
 
 def load_settings() -> Settings:

@@ -100,6 +100,13 @@ def script_pattern(value: str) -> str:
     return value
 
 
+def application_pattern(value: str) -> str:
+    """Refuse a pattern without a place for what the catalog names."""
+    if "{script}" not in value:
+        raise ValueError("does not say where the script's name goes: write {script} there.")
+    return value
+
+
 def readable(value: Path | None) -> Path | None:
     """Refuse a file that cannot be read."""
     try:

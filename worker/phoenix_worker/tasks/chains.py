@@ -21,15 +21,22 @@ if TYPE_CHECKING:
 
 
 def chain_ensure(
-    task: PhoenixTask, declaration: Declaration, steps: Iterable[PlannedStep], request: EnsureRequest
+    task: PhoenixTask,
+    declaration: Declaration,
+    steps: Iterable[PlannedStep],
+    request: EnsureRequest,
+    *,
+    wait_for_address: int | None,
 ) -> Signature:
-    """Chain the steps of an ensure; the last one tells the result."""
+    """Chain the steps of an ensure; the last one waits for an address, if that is wanted, and tells the result."""
     names = [step.name for step in steps if step.name is not StepName.VERIFY]
     consent = {"adopted": request.adopt, "accepted": request.accept_not_applied}
     links = [_link(task, name, declaration, **consent) for name in (*names, StepName.VERIFY)]
     for link in links:
         if link.task == StepName.PROVISION.task and request.rerun:
             link.kwargs["rerun"] = list(request.rerun)
+    if wait_for_address is not None:
+        links[-1].kwargs["wait_for_address"] = wait_for_address
     return chain(*links)
 
 
@@ -82,9 +89,12 @@ def chain_replacement(task: PhoenixTask, template: Declaration, scratch: Declara
 def chain_adoption(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> Signature:
     """Chain what makes a container ours, and a template if it is declared as one."""
     declaration, snapshots = adoption.declaration, list(adoption.snapshots)
+    stop = _link(task, StepName.STOP, declaration, adopted=False, accepted=True)
+    if snapshots:
+        stop.kwargs["dropping"] = snapshots
     links = (
         (adoption.mark, _of(task, StepName.MARK, declaration, purpose)),
-        (adoption.stop, _link(task, StepName.STOP, declaration, adopted=False, accepted=True)),
+        (adoption.stop, stop),
         (bool(snapshots), _of(task, StepName.DROP_SNAPSHOTS, declaration, snapshots)),
         (adoption.seal, _link(task, StepName.SEAL, declaration, adopted=False, accepted=True)),
     )

@@ -7,7 +7,7 @@ configure(n)    once: diff → one PUT → resize → wait
 start(n)        once: look → POST → wait; stop(n) likewise
 provision(n)    once: look → for each script: once: start it → wait → once: note that it ran
 seal(900)       once: look → POST → wait until it is a template
-verify(n)       once: health check, or sleep and again → once: snapshot → the result
+verify(n)       address: look, or wait → once: health check, or sleep and again → once: snapshot → the result
 """
 
 from __future__ import annotations
@@ -30,8 +30,16 @@ from phoenix_producer.contract import (
     Failure,
 )
 from phoenix_worker.actions import recover
+from phoenix_worker.actions.addresses import (
+    addresses_after_steps,
+    addresses_of,
+    wait_after,
+    wait_after_steps,
+    wait_for_addresses,
+)
 from phoenix_worker.actions.configure import after_growth, converge, grow
 from phoenix_worker.actions.feasibility import refuse_what_cannot_change, refuse_what_cannot_work
+from phoenix_worker.actions.forced_command import refuse_forbidden_change, refuse_forbidden_making
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, refuse_if_taken, survey, template_there
 from phoenix_worker.actions.make import Sending, make, make_clone
 from phoenix_worker.actions.orders import clone_order, create_order
@@ -42,8 +50,10 @@ from phoenix_worker.answers.drift import drifts
 from phoenix_worker.answers.forecast import foresee
 from phoenix_worker.answers.status import standings
 from phoenix_worker.base import CORRECT_IT, lane
+from phoenix_worker.core.allowed.forbidden import refuse_snapshots
 from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.differs.scripts import must_be_verified
+from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.planned.plan import is_configuring, is_making, plan
 from phoenix_worker.durable.ledger import ASIDE
 from phoenix_worker.durable.task import CANCELLED
@@ -73,12 +83,18 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     seen, verdict = survey(self, declaration, adopt=request.adopt)
     steps = plan(declaration, seen, verdict)
     if not steps:
-        return outcome.unchanged(self, declaration, seen)
+        seconds = wait_after(declaration, seen, steps)
+        waited = wait_for_addresses(self, declaration, seen.config, seconds)
+        return outcome.unchanged(self, declaration, seen, waited or addresses_of(self, declaration, seen))
     if is_making(steps):
         refuse_what_cannot_work(self, declaration)
-    elif is_configuring(steps):
-        refuse_what_cannot_change(self, declaration, seen)
-    return self.replace(chains.chain_ensure(self, declaration, steps, request))
+        refuse_forbidden_making(self, declaration)
+    else:
+        if is_configuring(steps):
+            refuse_what_cannot_change(self, declaration, seen)
+        refuse_forbidden_change(self, declaration, seen)
+    seconds = wait_after(declaration, seen, steps)
+    return self.replace(chains.chain_ensure(self, declaration, steps, request, wait_for_address=seconds))
 
 
 @task(StepName.CLONE.task)
@@ -89,7 +105,7 @@ def clone(
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     template = self.current_declaration(declaration.clone_from)
     self.hold(lane(template.ctid))
-    finished, warnings = template_there(self, template)
+    finished, creation, warnings = template_there(self, template)
     if not finished:
         refuse_if_taken(self, declaration)
         template = self.reach(template, accepted=accepted)
@@ -97,7 +113,7 @@ def clone(
         return self.replace(
             chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)
         )
-    posted = make_clone(self, declaration, clone_order(declaration, self.creation))
+    posted = make_clone(self, declaration, clone_order(declaration, self.creation, creation))
     return self.step(StepName.CLONE, ctid, posted["at"], upid=posted["upid"], source=template.ctid, warnings=warnings)
 
 
@@ -126,7 +142,7 @@ def create(
         doing=f"create CT {ctid} on {declaration.node} from {order.ostemplate}",
         kind=f"vzcreate {declaration.node} {order.ostemplate}",
     )
-    return self.step(StepName.CREATE, ctid, posted["at"], upid=posted["upid"])
+    return self.step(StepName.CREATE, ctid, posted["at"], upid=posted["upid"], networks=networks(order.config))
 
 
 @task(StepName.CONFIGURE.task)
@@ -141,7 +157,8 @@ def configure(
         warnings += grow(self, declaration, disk, size_gb)
     if done.get("after_growth"):
         self.once("after-growth", lambda: after_growth(self, declaration, adopted=adopted))
-    told = {kind: done[kind] for kind in ("changes", "pending", "needs_rebuild")} | {"warnings": warnings}
+    told = {kind: done[kind] for kind in ("changes", "pending", "needs_rebuild")}
+    told |= {"warnings": warnings, "networks": done.get("networks")}
     return self.step(StepName.CONFIGURE, ctid, done["at"], **told)
 
 
@@ -153,10 +170,12 @@ def start(
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
 
     def act() -> dict[str, Any]:
+        known = None
         if not looked_just_now(self.steps_done(), ctid, time.time()):
-            _, verdict = look(self, declaration, adopt=adopted, power=False)
+            seen, verdict = look(self, declaration, adopt=adopted, power=False)
             permit(may_start(verdict), verdict, f"start CT {ctid}")
-        return recover.posted(self.proxmox.start(declaration.node, ctid))
+            known = networks(seen.config)
+        return recover.posted(self.proxmox.start(declaration.node, ctid)) | {"networks": known}
 
     posted = self.once(
         StepName.START,
@@ -168,7 +187,7 @@ def start(
     self.wait_until_done(StepName.START, posted, f"start CT {ctid} on {declaration.node}", kind=kind)
     if not recover.started_by_itself(posted) or not is_new(self.steps_done(), ctid):
         self.wait_for_power(declaration, posted, running=True)
-    return self.step(StepName.START, ctid, posted["at"], upid=posted["upid"])
+    return self.step(StepName.START, ctid, posted["at"], upid=posted["upid"], networks=posted.get("networks"))
 
 
 @task(StepName.PROVISION.task)
@@ -184,23 +203,31 @@ def provision(
     """Run the scripts that did not run as they are now."""
     began = self.once("began", time.time)
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
-    warnings = run_scripts(self, declaration, adopted=adopted, rerun=rerun)
-    return self.step(StepName.PROVISION, ctid, began, warnings=warnings)
+    told = run_scripts(self, declaration, adopted=adopted, rerun=rerun)
+    return self.step(StepName.PROVISION, ctid, began, **told)
 
 
 @task(StepName.STOP.task)
 def stop(
-    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    *,
+    adopted: bool,
+    accepted: bool = False,
+    dropping: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Shut a container down."""
+    """Shut a container down. What becomes a template may have no snapshots but those that are dropped next."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
 
     def act() -> dict[str, Any]:
-        _, verdict = look(self, declaration, adopt=adopted)
+        seen, verdict = look(self, declaration, adopt=adopted)
         permit(may_stop(verdict), verdict, f"stop CT {ctid}")
         if declaration.is_template:
+            snapshots = self.proxmox.snapshots(declaration.node, ctid)
+            refuse_snapshots(declaration, [name for name in snapshots if name not in dropping])
             self.proxmox.need_quorum(f"convert CT {ctid} on {declaration.node} to a template")
-        return recover.posted(self.proxmox.stop(declaration.node, ctid))
+        return recover.posted(self.proxmox.stop(declaration.node, ctid)) | {"networks": networks(seen.config)}
 
     posted = self.once(
         StepName.STOP,
@@ -212,7 +239,7 @@ def stop(
         StepName.STOP, posted, f"stop CT {ctid} on {declaration.node}", kind=f"vzshutdown {declaration.node}"
     )
     self.wait_for_power(declaration, posted, running=False)
-    return self.step(StepName.STOP, ctid, posted["at"], upid=posted["upid"])
+    return self.step(StepName.STOP, ctid, posted["at"], upid=posted["upid"], networks=posted.get("networks"))
 
 
 @task(StepName.SEAL.task)
@@ -236,12 +263,20 @@ def seal(
 
 @task(StepName.VERIFY.task)
 def verify(
-    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    *,
+    adopted: bool,
+    accepted: bool = False,
+    wait_for_address: int | None = None,
 ) -> dict[str, Any]:
-    """See that it is well, and tell what the job did."""
+    """See that it can be reached and is well, and tell what the job did."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
-    warnings = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else ()
-    return outcome.of_job(self, declaration, warnings)
+    waited = wait_after_steps(self, declaration, wait_for_address)
+    told = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else {}
+    found = waited or addresses_after_steps(self, declaration, told.get("networks"))
+    return outcome.of_job(self, declaration, told.get("warnings", ()), found)
 
 
 @task(PLAN, EnsureRequest)

@@ -45,6 +45,8 @@ def binding(function: Callable[..., Any]) -> Callable[..., Any]:
 def shared_by(request: EnsureRequest, declaration: Declaration) -> str:
     """Name what requests ask for that may share a run."""
     options = f"{request.adopt:d} {request.accept_not_applied:d} {request.state} {' '.join(request.rerun)}"
+    if (seconds := request.wait_for_address or declaration.wait_for_address) is not None:
+        options += f" within {seconds}"
     return f"{request.ctid} {declaration.hash} {options}"
 
 

@@ -1,8 +1,8 @@
 """The tasks for what stands there already. As in `tasks.py`, each looks before it acts.
 
-destroy(103)    hold 103 → survey → replace by remove(103), report(103)
-rebuild(900)    dependencies → hold scratch → survey both → replace by [remove(scratch)] and what builds it there, then
-                replace(900)
+destroy(103)    destroys of its clones → hold 103 → survey → replace by remove(103), report(103)
+rebuild(900)    rebuilds of its templates → dependencies → hold scratch → survey both → replace by [remove(scratch)] and
+                what builds it there, then replace(900)
 replace(900)    hold 900 → survey → replace by remove(900), copy(900), configure(900), seal(900), remove(scratch), then
                 report(900)
 adopt(103)      hold 103 → survey → replace by those of mark, stop, drop_snapshots, seal that it lacks, then report(103)
@@ -29,10 +29,16 @@ from phoenix_producer.contract import (
     RebuildRequest,
 )
 from phoenix_worker.actions.feasibility import refuse_vanishing_grants
+from phoenix_worker.actions.forced_command import refuse_forbidden_making
 from phoenix_worker.actions.look import look, permit, survey
 from phoenix_worker.actions.make import make_clone
 from phoenix_worker.actions.orders import copy_order
-from phoenix_worker.actions.prerequisites import have_dependencies
+from phoenix_worker.actions.prerequisites import (
+    clones_among,
+    have_clones_destroyed,
+    have_dependencies,
+    have_templates_rebuilt,
+)
 from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
 from phoenix_worker.answers import result as outcome
 from phoenix_worker.base import lane
@@ -56,11 +62,14 @@ def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
     """Remove a container or template that is ours."""
     declaration = self.current_declaration(request.ctid, to=Purpose.DESTROY)
     if not request.dry_run:
+        have_clones_destroyed(self, request)
         self.hold(lane(request.ctid))
     seen, verdict = survey(self, declaration, purpose=Purpose.DESTROY)
     if verdict.action is Action.NOTHING:
         return outcome.nothing(self, declaration, dry_run=request.dry_run)
-    may_go(self, declaration, seen, verdict, Purpose.DESTROY)
+    may_go(
+        self, declaration, seen, verdict, Purpose.DESTROY, gone=clones_among(self, request) if request.dry_run else ()
+    )
     if request.dry_run:
         return outcome.foretold(
             self, declaration, Outcome.DESTROYED, (removal_line(seen),), needed_by(self, request.ctid)
@@ -72,6 +81,9 @@ def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
 def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     """Build a template anew at a scratch CTID, and have it replace the old one."""
     accepted = request.accept_not_applied
+    self.current_declaration(request.ctid, to=Purpose.REBUILD)
+    if not request.dry_run:
+        have_templates_rebuilt(self, request)
     hashes = _declared_now(self, request.ctid)
     self.reach(self.current_declaration(request.ctid), accepted=accepted)
     if not request.dry_run:
@@ -86,9 +98,11 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     refuse_vanishing_grants(self, template, scratch)
+    refuse_forbidden_making(self, scratch)
     steps = rebuild(template, old, scratch, new)
     if request.dry_run:
         return outcome.foretold(self, template, Outcome.REBUILT, tuple(steps.lines()))
+    self.proxmox.need_quorum(f"rebuild CT {template.ctid} on {template.node}")
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted))
 
 

@@ -1,12 +1,14 @@
-"""Workers say what they are: a remote control command of Celery's, asked by `phoenix-lxc check`."""
+"""Workers say what they are and declare: remote control commands of Celery's, asked by `phoenix-lxc`."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from celery.worker.control import inspect_command
 
+from phoenix_producer.client.declared import AT_MOST, DECLARED
 from phoenix_producer.contract import ENSURE
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.core.checkup.workers import WorkerFacts
@@ -27,6 +29,17 @@ def about(state: Any) -> dict[str, str]:
     except CatalogError:
         catalog = ""
     return {"version": version(DISTRIBUTION), "catalog": catalog}
+
+
+@inspect_command(name=DECLARED, args=[("beginning", str)], signature="[digits]")
+def declared(state: Any, beginning: str = "") -> dict[str, list[tuple[int, str, bool]]]:
+    """CTIDs of the catalog that begin with these digits, with their names."""
+    try:
+        catalog = state.app.tasks[ENSURE].catalog.current()
+    except CatalogError:
+        return {"declared": []}
+    told = ((ctid, one.name, one.is_template) for ctid, one in catalog.items() if str(ctid).startswith(beginning))
+    return {"declared": list(islice(told, AT_MOST))}
 
 
 def ask(app: Celery, connection: Connection, *, at_most: int, seconds: float) -> list[WorkerFacts]:

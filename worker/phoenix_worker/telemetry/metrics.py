@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 _MOMENTS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _WHILES = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
-_SPENT_ON = {"lock": "lock", "upid": "proxmox", "template": "proxmox", "job": "job", "sleep": "time", "retry": "retry"}
+_SPENT_ON = {"upid": "proxmox", "template": "proxmox", "sleep": "time"}
+_SPENT_ON |= {kind: kind for kind in ("lock", "job", "address", "retry")}
 _PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 """kombu keeps a list for each priority; these are their names' ends."""
 _NAMED = {"nodes": "{node}", "lxc": "{ctid}", "qemu": "{vmid}", "tasks": "{upid}", "storage": "{storage}"}

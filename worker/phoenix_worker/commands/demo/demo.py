@@ -43,7 +43,9 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep everything running, with Flower, until Ctrl-C.")] = False,
     catalog: Annotated[
         Path | None,
-        typer.Option(help="Use this catalog instead of the example; the node has the storages local and local-lvm."),
+        typer.Option(
+            help="Use this catalog instead of the example. The node has local, with its OS templates, and local-lvm."
+        ),
     ] = None,
     clone_seconds: Annotated[
         float,

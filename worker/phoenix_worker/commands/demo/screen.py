@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from phoenix_producer.cli.timeline import timeline
 from phoenix_producer.plain_text import plain_block, plain_line
-from phoenix_worker.commands.demo.proof import CLONE, lanes
+from phoenix_worker.commands.demo.proof import lanes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("configure",)
 """Too short for a bar."""
 _LOG_LINES = 20
-_LABEL, _SECONDS, _GAPS = 18, 7, 4
-_WIDEST = 120
-_STYLES = {"create": "blue", "seal": "magenta", CLONE: "cyan", "start": "green", "stop": "red"}
 
 
 class Screen:
@@ -75,27 +73,11 @@ class Screen:
     def timeline(self, steps: Sequence[Step]) -> None:
         """Show when what was done: a bar for each step."""
         shown = [step for step in steps if step.name not in _LEFT_OUT]
-        began = min(step.started for step in shown)
-        total = max(step.started + step.seconds for step in shown) - began
-        width = min(self.console.width, _WIDEST) - _LABEL - _SECONDS - _GAPS
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        for step in shown:
-            bar = Text(self._bar((step.started - began) / total, step.seconds / total, width))
-            bar.stylize(_STYLES.get(step.name, ""))
-            grid.add_row(Text(_label(step).ljust(_LABEL)), bar, Text(f"{step.seconds:.1f} s".rjust(_SECONDS - 2)))
-        self.console.print(grid)
+        total = max(step.started + step.seconds for step in shown) - min(step.started for step in shown)
+        self.console.print(timeline(shown, self.console))
         for source, clones in lanes(steps).items():
             if len(clones) > 1:
                 order = ", then ".join(str(clone.ctid) for clone in clones)
                 self.console.print(f"Clones of {source}, one at a time: {order}.", soft_wrap=True)
         work = sum(step.seconds for step in steps)
         self.console.print(f"Everything else ran in parallel: {work:.1f} s of work in {total:.1f} s.", soft_wrap=True)
-
-    def _bar(self, start: float, length: float, width: int) -> str:
-        full = "#" if self.console.options.ascii_only else "█"
-        begin = min(round(start * width), width - 1)
-        return (" " * begin + full * max(1, round((start + length) * width) - begin)).ljust(width)
-
-
-def _label(step: Step) -> str:
-    return f"{step.name} {step.source} → {step.ctid}" if step.source is not None else f"{step.name} {step.ctid}"

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from phoenix_producer import EnsureFailed, EnsureResult, Producer, Progress, Unreachable
-from phoenix_producer.cli.terminal import display_for
+from phoenix_producer.cli.live_lines import display_for
 from phoenix_worker.commands.demo import parts as demo_parts
 from phoenix_worker.commands.demo.ending import Ended, undisturbed
 from phoenix_worker.commands.demo.parts import DemoFailed

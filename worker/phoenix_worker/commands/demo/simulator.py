@@ -19,6 +19,8 @@ from fakepve import FakePve
 from fakepve.certs import make_cert
 from fakepve.shapes import PRIVILEGES
 
+from phoenix_worker.commands.demo.leases import LEASE_SECONDS, with_leases
+
 HOST = "127.0.0.1"
 NODE = "pve1"
 USER = "phoenix@pve"
@@ -53,6 +55,11 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
         path, who = str(v["path"]), str(v.get("userid") or user)
         return {path: {privilege: 1 for privilege in sorted(PRIVILEGES) if self.allowed(who, path, privilege)}}
 
+    async def _lxc_interfaces(self, user: str, v: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """Answer with what DHCP and SLAAC have given too; `null` for a container that does not run."""
+        lines = await super()._lxc_interfaces(user, v)
+        return None if lines is None else with_leases(lines, self.ct(int(v["vmid"])), LEASE_SECONDS)
+
     def _drop(self, ct: Any) -> None:
         """Remove a container, and its firewall with it, as `pct destroy` does: the next one of that id has none."""
         super()._drop(ct)
@@ -60,7 +67,7 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
 
 
 def build(options: argparse.Namespace, token_value: str) -> PacedPve:
-    """Build one node with the storages `local`, which holds the OS template, and `local-lvm`."""
+    """Build one node with the storages `local`, which holds the OS templates, and `local-lvm`."""
     pve = PacedPve(host=options.host, port=options.port, start_seconds=options.start_seconds)
     pve.ct_secs |= {
         "create": options.create_seconds,
@@ -69,7 +76,8 @@ def build(options: argparse.Namespace, token_value: str) -> PacedPve:
         "destroy": _DESTROY_SECONDS,
     }
     pve.apitokens[f"{USER}!{TOKEN_NAME}"] = token_value
-    pve.store_file("local", OS_TEMPLATE, _OS_TEMPLATE_BYTES, content="vztmpl")
+    for name in dict.fromkeys((OS_TEMPLATE, *options.os_template)):
+        pve.store_file("local", name, _OS_TEMPLATE_BYTES, content="vztmpl")
     return pve
 
 
@@ -107,6 +115,7 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--directory", type=Path, required=True, help="where the certificate is written")
+    parser.add_argument("--os-template", action="append", default=[], help="file name of one more on `local`")
     for name, seconds in (("create", 1.5), ("clone", 2.0), ("start", 1.0), ("template", 0.04)):
         parser.add_argument(f"--{name}-seconds", type=float, default=seconds, help="(default %(default)s)")
     asyncio.run(serve(parser.parse_args()))

@@ -26,6 +26,7 @@ _EXAMPLE_CTIDS = (103, 101, 801)
 _PATIENCE_SECONDS = 120.0
 _CLONE_TIMES = 3
 """What making one container takes at most, in the time of a clone."""
+_ON_LOCAL = "local:vztmpl/"
 _CATALOG_NAME = "phoenix_lxc_configs.json"
 
 
@@ -59,9 +60,10 @@ def set_up(screen: Screen, started: ExitStack, directory: Path, *, catalog: Path
     """Start Redis, Proxmox and a worker, and say so for each; `started` stops them. Without a catalog: the example."""
     redis = started.enter_context(demo_parts.redis(directory))
     screen.say("Redis", f"{redis.title}, {place_of(redis.url).shown()}")
-    simulator = started.enter_context(demo_parts.simulator(directory, clone_seconds=clone_seconds))
-    screen.say("Proxmox", f"simulated by fakepve {version('fakepve')}, {simulator.url}, node {simulator.node}, empty")
     file = catalog.absolute() if catalog else _example(directory)
+    wanted = _os_templates(load(file, Defaults(node="localhost")))
+    simulator = started.enter_context(demo_parts.simulator(directory, clone_seconds=clone_seconds, os_templates=wanted))
+    screen.say("Proxmox", f"simulated by fakepve {version('fakepve')}, {simulator.url}, node {simulator.node}, empty")
     loaded = load(file, Defaults(node=simulator.node))
     ctids = loaded.containers() if catalog else _EXAMPLE_CTIDS
     screen.say("Catalog", f"{len(loaded)} entries, {catalog or 'the example'}")
@@ -79,6 +81,12 @@ def _example(directory: Path) -> Path:
         shutil.copytree(scripts, directory / "features")
     with as_file(files(__package__) / "example_catalog.json") as packaged:
         return shutil.copyfile(packaged, directory / _CATALOG_NAME)
+
+
+def _os_templates(catalog: Catalog) -> list[str]:
+    """Name the OS templates that a catalog wants on `local`."""
+    volumes = {one.os_template for one in catalog.values() if one.os_template is not None}
+    return sorted(volume.removeprefix(_ON_LOCAL) for volume in volumes if volume.startswith(_ON_LOCAL))
 
 
 def _free_hundred(catalog: Catalog) -> range:

@@ -1,6 +1,6 @@
-"""What forbids that a container is destroyed, seen before it is stopped: protection, HA, and locks.
+"""What forbids that a container is destroyed, or converted to a template, seen before it is stopped.
 
-Proxmox looks at them when it is asked to delete: a running one would be stopped for nothing by then.
+Proxmox looks at it when it is asked to delete or to convert: a running one would be stopped for nothing by then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.allowed.ownership import Purpose
     from phoenix_worker.core.model.observation import Observation
@@ -45,3 +47,17 @@ def refuse_forbidden(declaration: Declaration, seen: Observation, purpose: Purpo
             cause="locked",
             remedy=f"If no task is running on it, run on {seen.node}: `pct unlock {ctid}`.",
         )
+
+
+def refuse_snapshots(declaration: Declaration, snapshots: Iterable[str]) -> None:
+    """Raise PermanentError for snapshots of what is to become a template: Proxmox converts nothing that has any."""
+    names = list(snapshots)
+    if not names:
+        return
+    ctid, node = declaration.ctid, declaration.node
+    commands = ", ".join(f"`pct delsnapshot {ctid} {name}`" for name in names)
+    raise PermanentError(
+        f"Unable to convert CT {ctid} on {node} to a template: it has snapshots: {', '.join(names)}.",
+        cause="has-snapshots",
+        remedy=f"If nobody needs them, run on {node}: {commands}; then send the request again.",
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.core.model.errors import PermanentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
 
@@ -94,11 +94,20 @@ def refuse_vanishing(
     places = sorted({need.or_on or ALL_GUESTS for need in lost})
     paths = ", ".join(sorted({need.path for need in lost}))
     privileges = ", ".join(sorted({need.privilege for need in lost}))
-    user = who.partition("!")[0]
-    commands = [f"pveum acl modify {place} --users {user} --tokens '{who}' --roles {ROLE}" for place in places]
     raise PermanentError(
         f"Unable to rebuild CT {template.ctid} on {template.node}: Proxmox deletes the grants on {paths} with the "
         f"template, and elsewhere {who} has no {privileges} to make it again.",
         cause="grants-vanish",
-        remedy=" && ".join(commands),
+        remedy=granting(places, who.partition("!")[0], who),
     )
+
+
+def granting(places: Sequence[str], user: str, token: str) -> str:
+    """Write the command, for the node, that grants our role on all these paths to the user and its token.
+
+    A token with privilege separation needs each grant for itself besides; for one without it changes nothing.
+    """
+    modify = f"--users {user} --tokens '{token}' --roles {ROLE}"
+    if len(places) == 1:
+        return f"pveum acl modify {places[0]} {modify}"
+    return f'for path in {" ".join(places)}; do pveum acl modify "$path" {modify}; done'

@@ -79,6 +79,7 @@ def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> _Jud
             "service": case.service,
             "half": case.half_sealed,
             "whole": case.unsealing,
+            "unmount": case.unmounting,
         }
         return Verdict(action, f"{case.subject}: {why.format(**facts)}.", cause, remedy.format(**facts))
 
@@ -118,7 +119,7 @@ _BY_NAME = (
     "never starts again): `phoenix-lxc adopt {ctid} --seal {ctid}`."
 )
 _BY_HAND = (
-    "If no task is running on it, run on {node}: `pct unlock {ctid}`, then "
+    "If no task is running on it, run on {node}: `pct unlock {ctid}`, {unmount}then "
     "`pct destroy {ctid} --destroy-unreferenced-disks 1`; then send the request again."
 )
 _HALF_MADE = "CT {ctid} on {node} is half-made, and the Proxmox task that was creating it is gone"

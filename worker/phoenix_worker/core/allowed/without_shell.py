@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog.scripts import NAMING_FILES
 from phoenix_worker.core.model.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -48,13 +49,15 @@ def within_reach(declaration: Declaration, *, has_shell: bool, accepted: bool) -
 
 
 def _refuse_missing(declaration: Declaration, scripts: Iterable[Script]) -> None:
-    missing = [script.file for script in scripts if script.missing]
+    health = declaration.health_check and declaration.health_check.script
+    wanted = (*scripts, *((health,) if health else ()))
+    missing = [script.file for script in wanted if script.missing]
     if missing:
         raise PermanentError(
             f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {', '.join(missing)} not found beside the "
             "worker's catalog.",
             cause="script-missing",
-            remedy="Put it there on every worker, or remove it from features, application_script or ssh_public_keys.",
+            remedy=f"Put it there on every worker, or remove it from {NAMING_FILES}.",
         )
 
 

@@ -230,8 +230,8 @@ def _abilities(
 def _bridges(node: NodeFacts, declared: Mapping[int, Declaration], unseen: frozenset[str]) -> Iterator[Line]:
     users: dict[str, list[int]] = {}
     for declaration in declared.values():
-        if declaration.network is not None:
-            users.setdefault(declaration.network.bridge, []).append(declaration.ctid)
+        for bridge in {network.bridge for network in declaration.networks}:
+            users.setdefault(bridge, []).append(declaration.ctid)
     for bridge, ctids in sorted(users.items()):
         about = f"Bridge {bridge} on {node.name}"
         if bridge in node.bridges:

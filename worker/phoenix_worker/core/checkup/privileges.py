@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.allowed.grants import ALL_GUESTS, ROLE, Need, guest, of_rebuild, on_guest, pool_path
+from phoenix_worker.core.allowed.grants import (
+    ALL_GUESTS,
+    ROLE,
+    Need,
+    granting,
+    guest,
+    of_rebuild,
+    on_guest,
+    pool_path,
+)
 from phoenix_worker.core.checkup.cluster import storages_of
 from phoenix_worker.core.checkup.line import error, fine, listed, warning
 
@@ -55,9 +64,10 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
         yield Need(f"/storage/{storage}", "Datastore.Audit")
     if declaration.os_template is not None:
         yield Need(f"/storage/{declaration.os_template.partition(':')[0]}", "Datastore.Audit")
-    if declaration.network is not None:
-        tag = "" if declaration.network.vlan is None else f"/{declaration.network.vlan}"
-        yield Need(f"/sdn/zones/localnetwork/{declaration.network.bridge}{tag}", "SDN.Use")
+    for network in declaration.networks:
+        vlans = network.trunks if network.vlan is None else (network.vlan, *network.trunks)
+        for tag in [f"/{vlan}" for vlan in vlans] or [""]:
+            yield Need(f"/sdn/zones/localnetwork/{network.bridge}{tag}", "SDN.Use")
 
 
 def paths(wanted: Iterable[Need]) -> tuple[str, ...]:
@@ -86,14 +96,16 @@ def judge_privileges(
             "Proxmox privileges", f"{token} has all {len({need.privilege for need in wanted})} required privileges"
         )
         return
-    known = any(held.values())
-    for privileges, those in sorted(_together(lacking).items()):
-        places = _places(those, [need for need in wanted if need.privilege in privileges])
-        yield error(
-            "Proxmox privileges",
-            f"{token} lacks {', '.join(privileges)} on {listed(those)}",
-            _remedy(privileges, places, user, token, everything=None if known else wanted),
-        )
+    several = sorted(_together(lacking).items())
+    lacks = "; ".join(f"{', '.join(privileges)} on {listed(those)}" for privileges, those in several)
+    places = [
+        place
+        for privileges, those in several
+        for place in _places(those, [need for need in wanted if need.privilege in privileges])
+    ]
+    # Where it has nothing yet, the role is made for all that it will need.
+    missing = {need.privilege for need in (lacking if any(held.values()) else wanted)}
+    yield error("Proxmox privileges", f"{token} lacks {lacks}", _remedy(missing, places, user, token))
 
 
 def judge_lasting(wanted: frozenset[Need], held: Mapping[str, frozenset[str]], user: str, token: str) -> Iterator[Line]:
@@ -106,7 +118,7 @@ def judge_lasting(wanted: frozenset[Need], held: Mapping[str, frozenset[str]], u
             "Proxmox grants",
             f"Proxmox deletes those on {listed(guests)} with the container, and elsewhere {token} has no "
             f"{', '.join(granted)}: it cannot be made again, and no rebuild begins",
-            _remedy(granted, _places(guests, lost), user, token, everything=None),
+            _remedy(granted, _places(guests, lost), user, token),
         )
 
 
@@ -152,14 +164,8 @@ def _places(those: list[str], wanted: Iterable[Need]) -> list[str]:
     return places
 
 
-def _remedy(
-    privileges: tuple[str, ...], places: list[str], user: str, token: str, *, everything: frozenset[Need] | None
-) -> str:
-    if everything is not None:
-        privileges = tuple(sorted({need.privilege for need in everything}))
-    role = f'pveum role {"modify" if everything is None else "add"} {ROLE} --privs "{" ".join(privileges)}"'
-    if everything is None:
-        role += " --append 1"
-    # A token with privilege separation needs each grant for itself besides; for one without it changes nothing.
-    grants = [f"pveum acl modify {place} --users {user} --tokens '{token}' --roles {ROLE}" for place in places]
-    return " && ".join([role, *grants])
+def _remedy(privileges: Iterable[str], places: Iterable[str], user: str, token: str) -> str:
+    """Write the command for the node, whether the role is there or not."""
+    privs = f'--privs "{" ".join(sorted(privileges))}"'
+    role = f"pveum role add {ROLE} {privs} 2>/dev/null || pveum role modify {ROLE} {privs} --append 1"
+    return f"{role}; {granting(list(dict.fromkeys(places)), user, token)}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.checkup.line import error, fine, listed
+from phoenix_worker.core.checkup.line import error, fine, listed, warning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.checkup.line import Line
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 PROBE = ("pct", "list")
 """Changes nothing, and only root may do it."""
+FORBIDDEN_REMEDY = (
+    "Add it to the arguments of phoenix-node-door in the node's authorized_keys, or remove it from the catalog: "
+    "docs/proxmox-access.md."
+)
 _SHOWN = 200
 
 
@@ -41,3 +45,13 @@ def judge_probe(node: str, ran: Ran) -> Line:
         f"`{' '.join(PROBE)}` ended with {ran.exit_code} there: {said}",
         "Set PHOENIX_SHELL_USER to root, or to a user who may run it by sudo (PHOENIX_SHELL_SUDO=true).",
     )
+
+
+def judge_forbidden(node: str, reasons: Sequence[str] | None) -> Iterator[Line]:
+    """Say what the forced command on a node would refuse of a catalog; None says that it is too old to be asked."""
+    about = f"Forced command on {node}"
+    if reasons is None:
+        what = "it cannot say what it would refuse: its node_door.py is older than the workers"
+        yield warning(about, what, f"Install the node_door.py of this version on {node}.")
+    elif reasons:
+        yield error(about, f"does not allow {'; '.join(reasons)}, which the catalog needs", FORBIDDEN_REMEDY)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
-from phoenix_worker.core.differs import firewall, options, volumes
+from phoenix_worker.core.differs import firewall, networks, options, volumes
 from phoenix_worker.core.differs.root_only import RootChanges, applied, root_diff
 from phoenix_worker.core.differs.tags import tag_change, wanted_tags
 from phoenix_worker.core.model import property_string
@@ -20,7 +20,7 @@ from phoenix_worker.core.model.marker import LINKED, Marker, Stage, script_mark,
 from phoenix_worker.core.model.os_templates import file_name
 
 if TYPE_CHECKING:
-    from phoenix_worker.catalog.declaration import Declaration, Network
+    from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.firewall import RuleWrite
     from phoenix_worker.core.model.observation import Observation
 
@@ -30,8 +30,6 @@ PENDING_KEYS = frozenset({"features", "nameserver"}) | options.PENDING
 """What a running container takes only at its next start, of the keys we write. From pve-container's
 `vmconfig_hotplug_pending`, which skips every key that it does not name."""
 _DEFAULT_ROOT_GB = 4
-_ADDRESS_AND_GATEWAY = (("ip", "gw"), ("ip6", "gw6"))
-_NOT_STATIC = frozenset({"dhcp", "auto", "manual"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +46,19 @@ class Changes:
     """The requests that make the firewall's rules those that are declared."""
     firewall_on: bool | None = None
     """To what the container's firewall has to be switched."""
+    policies: dict[str, str] = field(default_factory=dict)
+    """The policies of the container's firewall that have to be set."""
     pool: str | None = None
     """The pool that it has to join."""
     root: RootChanges = field(default_factory=RootChanges)
     """What only root on the node can do; it comes first, and the rest is as if it were done."""
     at_next_start: tuple[str, ...] = ()
-    """Keys that a running container takes only at its next start although it takes them at once when they are new."""
+    """Keys that a running container takes not all of at once, and that Proxmox does not call pending."""
     unprotect: bool = False
     """Whether protection that is ours to switch is in the way, and has to go until the rest is done."""
 
     def __bool__(self) -> bool:
-        by_api = self.put or self.delete or self.grow or self.rules or self.pool
+        by_api = self.put or self.delete or self.grow or self.rules or self.policies or self.pool
         return bool(by_api or self.root) or self.firewall_on is not None
 
     @property
@@ -153,9 +153,10 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
         root.changes + told,
         rules=firewall.firewall_writes(declaration.firewall, observation.firewall),
         firewall_on=firewall.switch(declaration.firewall, observation.firewall),
+        policies=firewall.policy_writes(declaration.firewall, observation.firewall),
         pool=joins,
         root=root,
-        at_next_start=tuple(remounted),
+        at_next_start=(*networks.at_next_start(put, present), *remounted),
         unprotect=options.in_the_way(
             declaration, present, (*(put.keys() - grow.keys()), *root.put, *root.delete), fresh=fresh
         ),
@@ -180,7 +181,7 @@ def _declared_keys(declaration: Declaration, present: dict[str, str], *, fresh: 
         "memory": _text(declaration.memory_mb),
         "swap": _text(declaration.swap_mb),
         "cores": _text(declaration.cores),
-        "net0": _net0(declaration, present.get("net0", ""), fresh=fresh),
+        **networks.wanted(declaration, present, fresh=fresh),
         "nameserver": " ".join(declaration.network.nameservers) if declaration.network else "",
         "features": _features(declaration, present.get("features", "")),
         **options.wanted(declaration, present, fresh=fresh),
@@ -200,42 +201,11 @@ def _same(key: str, wanted: str, present: str | None) -> bool:
         return options.DEFAULTS.get(key) == wanted
     if key in options.KEYS:
         return options.same(key, wanted, present)
-    if key in {"net0", "features", "startup"}:
+    if networks.KEY.fullmatch(key):
+        return networks.same(wanted, present)
+    if key in {"features", "startup"}:
         return property_string.parse(wanted, "order") == property_string.parse(present, "order")
     return wanted.split() == present.split()
-
-
-def _net0(declaration: Declaration, present: str, *, fresh: bool) -> str:
-    """Return the property string; empty when there is no interface to speak of."""
-    old = property_string.parse(present)
-    declared = _declared_interface(declaration.network) if declaration.network else {}
-    if declaration.mac is not None:
-        declared["hwaddr"] = declaration.mac.upper()
-    if declaration.firewall is not None and (declaration.firewall.enabled or old.get("firewall", "0") != "0"):
-        declared["firewall"] = str(int(declaration.firewall.enabled))
-    if not (declared.keys() | old.keys()) >= {"name", "bridge"}:
-        return ""
-    new = old | declared | {"type": "veth"}
-    for address, gateway in _ADDRESS_AND_GATEWAY:
-        inherited = fresh and address not in declared and old.get(address) not in _NOT_STATIC
-        if inherited:
-            new.pop(address, None)
-        if gateway not in declared and new.get(address) != old.get(address):
-            new.pop(gateway, None)
-    return property_string.render(new, "name")
-
-
-def _declared_interface(network: Network) -> dict[str, str]:
-    parts = {
-        "name": network.name,
-        "bridge": network.bridge,
-        "ip": network.ip,
-        "gw": network.gw,
-        "ip6": network.ip6,
-        "gw6": network.gw6,
-        "tag": network.vlan,
-    }
-    return {part: str(value) for part, value in parts.items() if value is not None}
 
 
 def _startup(declaration: Declaration, present: str) -> str:

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
-from phoenix_worker.core.model.firewall import Act, FirewallState, Rule, RuleWrite
+from phoenix_worker.core.model.firewall import DEFAULT_POLICIES, Act, FirewallState, Rule, RuleWrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +30,11 @@ def declared_rule(rule: FirewallRule) -> Rule:
     parts = {
         "type": rule.type,
         "action": rule.action,
-        "enable": "1",
+        "enable": str(int(rule.enable)),
+        "macro": rule.macro,
+        "iface": rule.iface,
+        "sport": "00" if rule.source_port == "0" else rule.source_port,
+        "icmp-type": rule.icmp_type,
         "proto": rule.proto,
         "source": rule.source,
         "dest": rule.dest,
@@ -100,13 +104,28 @@ def switch(declared: Firewall | None, present: FirewallState | None) -> bool | N
     return declared.enabled
 
 
+def policy_writes(declared: Firewall | None, present: FirewallState | None) -> dict[str, str]:
+    """Return the policies that have to be set: those that are declared and otherwise, or were not looked at."""
+    if declared is None or present is None:
+        return {}
+    shown = _policies(present)
+    return {name: policy for name, policy in declared.policies.items() if shown.get(name) != policy}
+
+
+def _policies(present: FirewallState) -> dict[str, str]:
+    """Return the policies in force; none when it was not asked."""
+    return {} if present.enabled is None else DEFAULT_POLICIES | present.policies
+
+
 def told(declared: Firewall | None, present: FirewallState | None) -> Iterator[Change]:
-    """Tell what changes: the switch, and each rule that differs, as it stands in Proxmox's file."""
+    """Tell what changes: the switch, the policies, and each rule that differs, as it stands in Proxmox's file."""
     if declared is None or present is None:
         return
     if switch(declared, present) is not None:
         old = None if present.enabled is None else _on_or_off(on=present.enabled)
         yield Change(key="firewall", old=old, new=_on_or_off(on=declared.enabled))
+    for name, policy in policy_writes(declared, present).items():
+        yield Change(key=f"firewall {name}", old=_policies(present).get(name), new=policy)
     if declared.rules is None:
         return
     wanted = [declared_rule(rule) for rule in declared.rules]

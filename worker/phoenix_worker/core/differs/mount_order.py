@@ -49,8 +49,15 @@ def hidden(declaration: Declaration, config: Mapping[str, str]) -> Iterator[str]
                 yield f"{path} (mp{number}) is mounted after {inner} (mp{its}) and hides it"
     for path in declared:
         if path not in taken and path not in free:
-            inner = min((one for one in taken if _inside(one, path)), key=taken.__getitem__)
-            yield f"{path} is not mounted: no number before mp{taken[inner]} is left, and it would hide {inner} there"
+            yield f"{path} is not mounted: {_no_number_for(path, taken)}"
+
+
+def _no_number_for(path: str, taken: Mapping[str, int]) -> str:
+    within = [one for one in taken if _inside(one, path)]
+    if not within:
+        return f"no number up to mp{_NO_LIMIT - 1} is left for it"
+    inner = min(within, key=taken.__getitem__)
+    return f"no number before mp{taken[inner]} is left, and it would hide {inner} there"
 
 
 def _declared(declaration: Declaration) -> list[str]:

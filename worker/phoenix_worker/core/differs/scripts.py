@@ -60,7 +60,9 @@ def scripts_never_run(declaration: Declaration, marker: Marker) -> list[str]:
 def with_contents(declaration: Declaration, contents: Mapping[str, str]) -> Declaration:
     """Return the declaration with scripts that are known by what they are on the node too, as `contents` has it."""
     scripts = (
-        replace(script, hash=_joined(script.hash, contents[script.file])) if script.on_node else script
+        replace(script, hash=_joined(script.hash, contents[script.file]), sha256=contents[script.file])
+        if script.on_node
+        else script
         for script in declaration.scripts
     )
     return replace(declaration, scripts=tuple(scripts))

@@ -29,10 +29,11 @@ def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[s
     told = [
         f"CT {observation.ctid} cannot become as declared: {one}." for one in unchangeable(declaration, observation)
     ]
-    return (*told[:-1], f"{told[-1]} {_anew(declaration)}") if told else ()
+    return (*told[:-1], f"{told[-1]} {anew(declaration)}") if told else ()
 
 
-def _anew(declaration: Declaration) -> str:
+def anew(declaration: Declaration) -> str:
+    """Say what makes a CTID again."""
     ctid = declaration.ctid
     if declaration.is_template:
         return f"`phoenix-lxc rebuild {ctid}` builds it again."

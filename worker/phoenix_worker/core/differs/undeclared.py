@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core.differs import networks
 from phoenix_worker.core.differs.volumes import mounted
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.marker import Stage
@@ -22,7 +23,8 @@ def undeclared(
     marker = observation.marker
     if marker is not None and marker.stage is Stage.MADE:
         return ()  # what it has, it has from its template
-    return (*_volumes(declaration, observation, templates), *_firewall(declaration, observation, templates))
+    about = (declaration, observation, templates)
+    return (*_volumes(*about), *_interfaces(*about), *_firewall(*about))
 
 
 def _volumes(declaration: Declaration, observation: Observation, templates: Sequence[Declaration]) -> Iterator[str]:
@@ -34,10 +36,19 @@ def _volumes(declaration: Declaration, observation: Observation, templates: Sequ
             yield f"CT {observation.ctid} has a volume at {path} ({volume.key}) that is not declared: it stays."
 
 
+def _interfaces(declaration: Declaration, observation: Observation, templates: Sequence[Declaration]) -> Iterator[str]:
+    """The first one is not meant: every container has it, declared or not."""
+    most = max(len(one.networks) for one in (declaration, *templates))
+    for key in networks.keys(observation.config):
+        if int(key.removeprefix("net")) >= max(most, 1):
+            name = property_string.parse(observation.config[key]).get("name", "")
+            yield f"CT {observation.ctid} has an interface {name} ({key}) that is not declared: it stays."
+
+
 def _firewall(declaration: Declaration, observation: Observation, templates: Sequence[Declaration]) -> Iterator[str]:
     """Only after a change of the declaration: many interfaces have this flag, whoever made them."""
     marker = observation.marker
-    if any(one.firewall is not None for one in (declaration, *templates)):
+    if any(_speaks_of_firewall(one) for one in (declaration, *templates)):
         return
     flag = property_string.parse(observation.config.get("net0", "")).get("firewall", "0")
     if flag != "0" and (marker is None or marker.declaration != declaration.hash):
@@ -45,3 +56,7 @@ def _firewall(declaration: Declaration, observation: Observation, templates: Seq
             f"CT {observation.ctid} has `firewall=1` at net0, and the catalog declares no firewall for it. "
             "Its firewall is left as it is."
         )
+
+
+def _speaks_of_firewall(declaration: Declaration) -> bool:
+    return declaration.firewall is not None or any(one.firewall is not None for one in declaration.networks[:1])

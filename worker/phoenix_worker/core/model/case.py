@@ -48,6 +48,11 @@ class Purpose(StrEnum):
         return Purpose.ADOPT if self is Purpose.SEAL else self
 
 
+def unmount(ctid: int) -> str:
+    """Name the command that unmounts what a create unpacks into; where that is not mounted it changes nothing."""
+    return f"`umount /var/lib/lxc/{ctid}/rootfs` (an error if it is not mounted)"
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One look at one CTID, in the words of the table's first two columns."""
@@ -127,6 +132,11 @@ class Case:
     def unsealing(self) -> str:
         """Name the command that makes it whole again: a container, or a template."""
         return f"pct set {self.seen.ctid} " + ("--delete template" if self.seen.template_flag else "--template 1")
+
+    @property
+    def unmounting(self) -> str:
+        """Name the command between two others that undoes a half-made create, whose root disk may still be mounted."""
+        return "" if self.declared.clone_from is not None else f"{unmount(self.seen.ctid)}, "
 
     @property
     def kind_differs(self) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 Rule = dict[str, str]
 """A rule by Proxmox's own names: `type`, `action`, `enable`, `proto`, `dport` …"""
+DEFAULT_POLICIES = {"policy_in": "DROP", "policy_out": "ACCEPT"}
+"""What becomes of traffic that no rule is for, where a guest's firewall says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class FirewallState:
     rules: tuple[Rule, ...] = ()
     digest: str = ""
     """Of the rules; empty when there are none."""
+    policies: dict[str, str] = field(default_factory=dict)
+    """`policy_in` and `policy_out`, as far as they are set."""
 
 
 class Act(StrEnum):

@@ -47,6 +47,8 @@ class Marker:
     """Name and hash, as `script_mark` has them, of each script that ran to a good end."""
     verified: str = ""
     """The hash of the declaration with which it was last found well."""
+    build: str = ""
+    """The creation id of the template that it was cloned from; empty where that had none, and in older markers."""
 
 
 def read_marker(notes: str, ctid: int | None = None) -> Marker | None:
@@ -73,6 +75,7 @@ def _read_line(line: str) -> Marker | None:
             origin=fields.get("from", ""),
             scripts=tuple(_pair(part) for part in fields.get("scripts", "").split(",") if part),
             verified=fields.get("verified", ""),
+            build=fields.get("build", ""),
         )
     except (KeyError, ValueError):
         return None
@@ -91,6 +94,8 @@ def write_marker(marker: Marker, description: str = "") -> str:
     )
     if marker.origin:
         line += f" from={marker.origin}"
+    if marker.build:
+        line += f" build={marker.build}"
     if marker.scripts:
         line += f" scripts={','.join(f'{name}:{ran}' for name, ran in marker.scripts)}"
     if marker.verified:
@@ -106,4 +111,4 @@ def _pair(text: str) -> tuple[str, str]:
 def without_marker(notes: str) -> str:
     """Return the notes as their owner wrote them; lines that only look like ours are the owner's."""
     kept = (line for line in notes.splitlines(keepends=True) if _read_line(line) is None)
-    return "".join(kept).replace("\r\n", "\n").strip()
+    return re.sub(r"\r+\n", "\n", "".join(kept)).strip()

@@ -102,10 +102,22 @@ class Storage:
     nodes: frozenset[str] = frozenset()
     """Where it may be used; everywhere when empty."""
     enabled: bool = True
+    path: str = ""
+    """The directory of one that has files."""
 
     def is_on(self, node: str) -> bool:
         """Return whether a node may use it."""
         return not self.nodes or node in self.nodes
+
+
+@dataclass(frozen=True, slots=True)
+class SeenInterface:
+    """An interface as it is in a running container."""
+
+    name: str
+    mac: str = ""
+    addresses: tuple[str, ...] = ()
+    """All that it has, each with its prefix length, such as `10.0.0.5/24`."""
 
 
 class Proxmox(Protocol):
@@ -156,8 +168,10 @@ class Proxmox(Protocol):
     def firewall(self, node: str, ctid: int, *, option: bool = True) -> FirewallState:
         """Look at a container's firewall: whether it is on, unless `option` is false, and its rules."""
 
-    def switch_firewall(self, node: str, ctid: int, *, on: bool) -> None:
-        """Switch a container's firewall on or off. It works on an interface that says `firewall=1`."""
+    def switch_firewall(
+        self, node: str, ctid: int, *, on: bool | None = None, policies: Mapping[str, str] | None = None
+    ) -> None:
+        """Switch a container's firewall on or off, and set its policies. It works on interfaces with `firewall=1`."""
 
     def write_rule(self, node: str, ctid: int, write: RuleWrite, *, digest: str = "") -> None:
         """Change the firewall's rules by one request; refused when `digest` is no longer that of the rules.
@@ -185,6 +199,15 @@ class Proxmox(Protocol):
 
     def volumes(self, node: str, storage: str) -> list[Volume]:
         """Return all that a storage holds and that we may see."""
+
+    def interfaces(self, node: str, ctid: int) -> tuple[SeenInterface, ...] | None:
+        """Return the interfaces that a container has now; None when it does not run."""
+
+    def free_volume(self, node: str, volume: str) -> str:
+        """Delete a volume, whatever refers to it; returns the UPID."""
+
+    def is_free(self, ctid: int) -> bool:
+        """Return whether no guest of the cluster has this id, those included that we may not see."""
 
     def running(self, ctid: int) -> bool | None:
         """Return whether a guest that is not in the catalog runs; None when no guest has this id."""

@@ -17,7 +17,7 @@ from phoenix_worker.core.planned.notes import too_long
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from phoenix_worker.catalog.declaration import Declaration, Volume
+    from phoenix_worker.catalog.declaration import Declaration, Network, Volume
     from phoenix_worker.core.model.observation import Observation
     from phoenix_worker.core.model.ports import Storage
 
@@ -93,10 +93,11 @@ class Needs:
     """What a node must have for a declaration. Falsy when it needs nothing."""
 
     storages: tuple[Need, ...] = ()
-    bridge: str | None = None
+    bridges: Mapping[str, str] = field(default_factory=dict)
+    """Where the catalog names each bridge that is declared."""
 
     def __bool__(self) -> bool:
-        return bool(self.storages or self.bridge)
+        return bool(self.storages or self.bridges)
 
 
 def needs_of_change(declaration: Declaration, seen: Observation) -> Needs:
@@ -109,15 +110,27 @@ def needs_of_change(declaration: Declaration, seen: Observation) -> Needs:
     moved = [one for one in declaration.volumes if one not in absent and there[one.mount_point].storage != one.storage]
     root = property_string.parse(seen.config.get("rootfs", ""), "volume").get("volume", "")
     on_root = [need for need in _root(declaration, takes=False) if need.storage != volumes.storage_of(root)]
-    bridge = declaration.network.bridge if declaration.network else None
-    present = property_string.parse(seen.config.get("net0", "")).get("bridge")
+    bridges = {
+        one.bridge: where
+        for key, (where, one) in _interfaces(declaration).items()
+        if property_string.parse(seen.config.get(key, "")).get("bridge") != one.bridge
+    }
     storages = [*on_root, *(_of(one) for one in absent), *(_of(one, takes=False) for one in moved)]
-    return Needs(tuple(storages), None if bridge == present else bridge)
+    return Needs(tuple(storages), bridges)
 
 
 def _needs_of_making(declaration: Declaration) -> Needs:
     storages = [*_root(declaration, takes=True), *(_of(volume) for volume in declaration.volumes)]
-    return Needs(tuple(storages), declaration.network.bridge if declaration.network else None)
+    return Needs(tuple(storages), {one.bridge: where for where, one in _interfaces(declaration).values()})
+
+
+def _interfaces(declaration: Declaration) -> dict[str, tuple[str, Network]]:
+    """Return the declared interfaces by their keys, each with where the catalog has it."""
+    alone = declaration.source.get("network_config") or not declaration.source.get("networks")
+    return {
+        f"net{number}": ("network_config" if alone and not number else "networks", one)
+        for number, one in enumerate(declaration.networks)
+    }
 
 
 def _root(declaration: Declaration, *, takes: bool) -> Iterator[Need]:
@@ -159,13 +172,14 @@ def _problems(declaration: Declaration, origin: Origin | None, offer: Offer) -> 
 def _missing(node: str, needs: Needs, offer: Offer) -> Iterator[_Problem]:
     if offer.storages is not None:
         yield from _missing_storages(node, needs.storages, offer.storages, offer.storages_on(node))
-    if needs.bridge and offer.bridges and needs.bridge not in offer.bridges:
-        there = ", ".join(sorted(offer.bridges))
-        yield (
-            "bridge-missing",
-            f"there is no bridge {needs.bridge}, or the API token may not use it",
-            f"Create it, or declare another `bridge` in network_config; {node} has: {there}.",
-        )
+    for bridge, where in needs.bridges.items():
+        if offer.bridges and bridge not in offer.bridges:
+            there = ", ".join(sorted(offer.bridges))
+            yield (
+                "bridge-missing",
+                f"there is no bridge {bridge}, or the API token may not use it",
+                f"Create it, or declare another `bridge` in {where}; {node} has: {there}.",
+            )
 
 
 def _missing_storages(

@@ -26,7 +26,9 @@ def longest_notes(declaration: Declaration, seen: Observation | None = None) -> 
     marker = seen.marker if seen is not None and seen.is_ours else None
     longest = marker_for(declaration, _LONGEST_CREATION, Stage.CONFIGURED)
     if marker is not None:
-        longest = replace(longest, creation=marker.creation, origin=marker.origin)
+        longest = replace(longest, creation=marker.creation, origin=marker.origin, build=marker.build)
+    elif declaration.clone_from is not None:
+        longest = replace(longest, build=_LONGEST_CREATION)
     verified = declaration.hash if must_be_verified(declaration) else ""
     longest = replace(longest, scripts=_marks(declaration), verified=verified)
     return write_marker(longest, without_marker(old if declaration.description is None else declaration.description))

@@ -12,8 +12,7 @@ from phoenix_worker.core.differs.diff import creation_config, diff, marker_for
 from phoenix_worker.core.differs.root_only import root_diff
 from phoenix_worker.core.differs.scripts import is_verified, scripts_after_making, scripts_to_run
 from phoenix_worker.core.model.marker import Stage
-from phoenix_worker.core.model.observation import Observation, Presence
-from phoenix_worker.core.planned.prediction import created, inherited
+from phoenix_worker.core.planned.prediction import created, inherited, unmade
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.catalog.declaration import Declaration, Firewall, Script
     from phoenix_worker.core.differs.diff import Changes
+    from phoenix_worker.core.model.observation import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +169,16 @@ def _configure_clone(declaration: Declaration, template: Observation | None) -> 
 
 def _no_order_holds(declaration: Declaration) -> list[str]:
     """Tell what comes after the order that makes a container: what only root may set, and its firewall."""
-    nothing = Observation(
-        declaration.ctid, declaration.node, Presence.HERE, {"unprivileged": str(int(declaration.unprivileged))}
-    )
-    told = [f"{change.key} {change.new}" for change in root_diff(declaration, nothing).changes]
+    told = [f"{change.key} {change.new}" for change in root_diff(declaration, unmade(declaration)).changes]
     return told if declaration.firewall is None else [*told, _firewall(declaration.firewall)]
 
 
 def _firewall(declared: Firewall) -> str:
     """Return the step for the firewall; a clone has that of its template at first."""
     switch = "on" if declared.enabled else "off"
-    return f"firewall {switch}" if declared.rules is None else f"firewall {switch} with {len(declared.rules)} rules"
+    rules = [] if declared.rules is None else [f"{len(declared.rules)} rules"]
+    parts = [*rules, *(f"{name} {policy}" for name, policy in declared.policies.items())]
+    return f"firewall {switch} with {', '.join(parts)}" if parts else f"firewall {switch}"
 
 
 def _actions(changes: Changes) -> Iterator[plans.Action]:
@@ -200,5 +199,7 @@ def _seal(declaration: Declaration) -> PlannedStep:
 def _verify(declaration: Declaration) -> PlannedStep:
     checks = ["as declared"]
     if declaration.health_check is not None and declaration.runs:
-        checks.append(f"and healthy ({declaration.health_check.command})")
+        checks.append(f"and healthy ({declaration.health_check.what})")
+    if declaration.wait_for_address is not None and declaration.runs:
+        checks.append(f"and with an address (within {declaration.wait_for_address} s)")
     return replace(_step(StepName.VERIFY, declaration, "verify", " ".join(checks)), actions=())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.differs import root_only, volumes
+from phoenix_worker.core.differs import networks, root_only, volumes
 from phoenix_worker.core.differs.diff import creation_config, creation_marker, diff, marker_for
 from phoenix_worker.core.differs.firewall import declared_rule
 from phoenix_worker.core.model import property_string
@@ -29,18 +29,25 @@ def inherited(declaration: Declaration, template: Observation) -> Observation:
     config["hostname"] = declaration.name
     marker = marker_for(declaration, "", Stage.MADE)
     config["description"] = write_marker(marker, declaration.description or "")
-    interface = property_string.parse(config.get("net0", ""))
-    interface.pop("hwaddr", None)
-    if interface:
-        config["net0"] = property_string.render(interface, "name")
+    for key in networks.keys(config):
+        interface = property_string.parse(config[key])
+        interface.pop("hwaddr", None)
+        config[key] = property_string.render(interface, "name")
     root = property_string.parse(config.get("rootfs", ""), "volume")
     if root:
         moves = declaration.full_clone and declaration.storage is not None
         storage = declaration.storage if moves else root.get("volume", "").partition(":")[0]
         volume = {"volume": f"{storage}:vm-{declaration.ctid}-disk-0"}
         config["rootfs"] = _disk(root | volume)
-    rules = FirewallState(None, template.firewall.rules) if template.firewall is not None else None
+    was = template.firewall
+    rules = FirewallState(None, was.rules, policies=was.policies) if was is not None else None
     return Observation(declaration.ctid, declaration.node, Presence.HERE, config, firewall=rules)
+
+
+def unmade(declaration: Declaration) -> Observation:
+    """Return what is known before it is made, whatever it is made from."""
+    config = {"unprivileged": str(int(declaration.unprivileged))}
+    return Observation(declaration.ctid, declaration.node, Presence.HERE, config)
 
 
 def created(declaration: Declaration) -> Observation:
@@ -67,7 +74,8 @@ def applied(declaration: Declaration, seen: Observation) -> Observation:
     if declaration.firewall is not None and firewall is not None:
         declared = declaration.firewall.rules
         rules = firewall.rules if declared is None else tuple(map(declared_rule, declared))
-        firewall = FirewallState(declaration.firewall.enabled, rules)
+        policies = firewall.policies | declaration.firewall.policies
+        firewall = FirewallState(declaration.firewall.enabled, rules, policies=policies)
     return replace(seen, config=config, firewall=firewall, pool=changes.pool or seen.pool)
 
 

@@ -243,7 +243,8 @@ local function store(place, text, seconds)
   redis.call('PUBLISH', place, text)
 end
 
-local PARKED_ON = {'parked:lock', 'parked:upid', 'parked:template', 'parked:job', 'parked:sleep', 'parked:retry'}
+local PARKED_ON = {'parked:lock', 'parked:upid', 'parked:template', 'parked:job', 'parked:sleep', 'parked:retry',
+  'parked:address'}
 
 local function text(value) return type(value) == 'string' and value or '' end
 
@@ -257,6 +258,7 @@ local function close(job, state, value, resume)
   redis.call('DEL', key('job:', job, ':followers'))
   local read, told = pcall(cjson.decode, cjson.decode(value).value)
   if not read or type(told) ~= 'table' then told = {} end
+  redis.call('HSET', key('job:', job), 'outcome', string.sub(text(told.outcome), 1, 64), 'cause', string.sub(text(told.cause), 1, 64))
   announce(job, state, text(told.outcome), text(told.cause), text(told.message))
   resolve('job/' .. job, value, resume)
   return stamp(took), parked

@@ -47,15 +47,22 @@ local function move_times(by)
   -- Its TTL counts by the same clock: set back, a dead worker's turn would last as long as that.
   redis.call('DEL', key('watch:turn'))
   redis.call('INCRBYFLOAT', key('set'), stamp(by))
+  redis.call('SET', key('ticked'), stamp(tonumber(redis.call('GET', key('ticked')) or now()) + by))
 end
+
+-- Less than that is a Redis that stood still between question and answer.
+local SLIGHT = math.max(ttl / 2, 5)
 
 -- A worker that was taken for dead stood still itself, and knows nothing of the clock.
 if (ARGV[9] or '') ~= '' and redis.call('ZSCORE', key('workers'), worker) then
   local moved = tonumber(redis.call('GET', key('set')) or 0) - tonumber(ARGV[11])
   local by = now() - (tonumber(ARGV[9]) + tonumber(ARGV[10]) + moved)
-  -- Less than that is a Redis that stood still between question and answer.
-  if math.abs(by) > math.max(ttl / 2, 5) then move_times(by) end
+  if math.abs(by) > SLIGHT then move_times(by) end
 end
+-- Set back while no worker lived that would have noticed: the last tick is still to come.
+local ahead = tonumber(redis.call('GET', key('ticked')) or 0) - now()
+if ahead > SLIGHT then move_times(-ahead) end
+redis.call('SET', key('ticked'), stamp(now()))
 redis.call('ZADD', key('workers'), stamp(now()), worker)
 
 local taken, repeated = 0, 0

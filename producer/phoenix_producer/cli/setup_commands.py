@@ -1,0 +1,79 @@
+"""`phoenix-lxc setup`: what a machine is set up with, printed to be read and put in its place."""
+
+# No postponed annotations here: typer reads them when a command runs.
+import sysconfig
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phoenix_producer.cli.help_texts import epilog
+from phoenix_producer.cli.man_page import man_page
+from phoenix_producer.cli.session import BAD_INPUT
+from phoenix_producer.cli.terminal import complain
+
+
+class Unit(StrEnum):
+    """What systemd is given."""
+
+    USER = "user"
+    WORKER = "worker"
+    FLOWER = "flower"
+
+
+PLACES = {
+    Unit.USER: "/etc/sysusers.d/phoenix-lxc.conf",
+    Unit.WORKER: "/etc/systemd/system/phoenix-worker.service",
+    Unit.FLOWER: "/etc/systemd/system/phoenix-flower.service",
+}
+"""Where each belongs."""
+
+setup_group = typer.Typer(no_args_is_help=True)
+
+
+@setup_group.command(
+    epilog=epilog(
+        "phoenix-lxc setup systemd --print",
+        f"phoenix-lxc setup systemd --print worker >{PLACES[Unit.WORKER]}",
+        codes="0 success; 2 wrong usage.",
+    ),
+    short_help="Print systemd units for a worker and for Flower.",
+)
+def systemd(
+    unit: Annotated[
+        Unit | None,
+        typer.Argument(metavar="UNIT", show_default=False, help="Print this one alone: user, worker or flower."),
+    ] = None,
+    *,
+    printed: Annotated[bool, typer.Option("--print", help="Print them. Nothing is installed.")] = False,
+) -> None:
+    """Print the systemd units of a worker and of Flower, and the user that both run as.
+
+    They start the phoenix-lxc that printed them. The first line of each says
+    where it belongs. docs/getting-started.md has the commands.
+    """
+    if not printed:
+        complain("This command installs nothing. Add --print, and put what it prints in its place.")
+        raise typer.Exit(BAD_INPUT)
+    typer.echo("\n\n".join(f"# {PLACES[one]}\n{unit_text(one)}" for one in ([unit] if unit else Unit)))
+
+
+def unit_text(unit: Unit) -> str:
+    """Return a unit; what it starts is the phoenix-lxc of this installation."""
+    name = PLACES[unit].rpartition("/")[2]
+    text = files("phoenix_producer.cli").joinpath("systemd", name).read_text(encoding="utf-8")
+    return text.replace("@PROGRAM@", str(Path(sysconfig.get_path("scripts"), "phoenix-lxc"))).strip()
+
+
+@setup_group.command(
+    epilog=epilog(
+        "phoenix-lxc setup man >/usr/local/share/man/man1/phoenix-lxc.1",
+        codes="0 success; 2 wrong usage.",
+    ),
+    short_help="Print the man page.",
+)
+def man(context: typer.Context) -> None:
+    """Print the man page, made from the help of every command that is installed."""
+    typer.echo(man_page(context.find_root()), nl=False)

@@ -1,0 +1,52 @@
+"""What is refused, and what is warned of, about scripts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.catalog.access import key_file
+from phoenix_worker.catalog.directories import LIMITS
+from phoenix_worker.catalog.findings import Refusal, plain
+from phoenix_worker.catalog.scripts import APPLICATION, NAMING_FILES, directories_beside, files_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping
+
+    from phoenix_worker.catalog.entry import ParsedEntry
+    from phoenix_worker.catalog.files import FileRead
+    from phoenix_worker.catalog.scripts import ScriptPlaces
+
+    Entries = Mapping[int, ParsedEntry]
+
+
+def refuse_script_files(entries: Entries) -> Iterator[Refusal]:
+    """Refuse files for scripts that an entry does not have: the script that is meant would be another one."""
+    for ctid, parsed in entries.items():
+        entry = parsed.entry
+        names = [*entry.features, *([APPLICATION] if entry.application_script is not None else [])]
+        strange = [name for name in entry.script_files if name not in names]
+        if strange and not {"features", APPLICATION} & parsed.broken:
+            known = f"Its scripts are: {', '.join(map(plain, names))}." if names else "It has no scripts."
+            yield Refusal(ctid, f"script_files has {', '.join(map(plain, strange))}, which it does not run.", known)
+
+
+def refuse_directories(
+    entries: Entries, directories: Mapping[str, FileRead], places: ScriptPlaces
+) -> Iterator[Refusal]:
+    """Refuse directories beside scripts that cannot be pushed with them."""
+    remedy = f"What is pushed with scripts has {LIMITS}, and no link that leads out of it."
+    for ctid, parsed in entries.items():
+        names = (name for file in files_beside(parsed.entry, places) for name in directories_beside(file))
+        for name in dict.fromkeys(names):
+            if directories[name].problem:
+                yield Refusal(ctid, f"The directory {plain(name)} {plain(directories[name].problem)}.", remedy)
+
+
+def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlaces) -> Iterator[tuple[int, str, str]]:
+    """List CTID, problem and remedy of each entry that lacks scripts which should lie beside the catalog."""
+    for ctid, parsed in entries.items():
+        keys = filter(None, [key_file(parsed.entry)])
+        missing = [name for name in (*keys, *files_beside(parsed.entry, places)) if name not in there]
+        if missing:
+            problem = f"{', '.join(map(plain, missing))} not found beside the catalog."
+            yield ctid, problem, f"Put it there, or remove it from {NAMING_FILES}."
