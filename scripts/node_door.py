@@ -71,6 +71,11 @@ class Rules:
             "--directories", default="", help="where bind mounts may be, as /tank:/srv; none by default"
         )
         parser.add_argument("--devices", default=DEVICES, help=f"devices for containers, patterns; {DEVICES}")
+        parser.add_argument(
+            "--hookscripts",
+            default="",
+            help="hookscripts, patterns, as local:snippets/*: anything, as root; none by default",
+        )
         parser.add_argument("--raw-keys", default=RAW_KEYS, help=f"raw keys that may change, patterns; {RAW_KEYS}")
         parser.add_argument("--node-scripts", action="store_true", help="scripts on the node itself: anything, as root")
         told = parser.parse_args(arguments)
@@ -78,6 +83,7 @@ class Rules:
         self._ctids = [range(int(first), int(last or first) + 1) for first, _, last in ends]
         self._directories = [one.rstrip("/") for one in told.directories.split(":") if one]
         self._devices = told.devices.split(",")
+        self._hookscripts = [one for one in told.hookscripts.split(",") if one]
         self._raw_keys = told.raw_keys.split(",")
         self.node_scripts: bool = told.node_scripts
 
@@ -106,6 +112,9 @@ class Rules:
             self.directory(value.partition(",")[0])
         elif re.fullmatch(r"--dev\d+", name):
             self._device(value.partition(",")[0])
+        elif name == "--hookscript":
+            if not any(fnmatch.fnmatchcase(value, one) for one in self._hookscripts):
+                raise NotAllowed(f"hookscript {value} (--hookscripts)")
         elif name == "--delete":
             if not all(re.fullmatch(r"dev\d+", key) for key in value.split(",")):
                 raise NotAllowed(f"deleting {value}")

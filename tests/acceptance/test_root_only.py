@@ -22,9 +22,18 @@ EVERYTHING: dict[str, Any] = {
     "lxc_options": ["lxc.cap.keep=sys_admin,net_raw", "lxc.mount.auto:sys:rw"],
     "apparmor_profile": "unconfined",
     "id_maps": ["u 0 100000 1000", "u 1000 1000 1", "g 0 100000 65536"],
+    "hookscript": "local:snippets/hook.sh",
     "gpu_assignment": "0",
+    "devices": [{"path": "/dev/dri/renderD128", "gid": 44, "mode": "0660"}],
     "mount_points": [
-        {"host_path": "/tank/media", "container_path": "/srv/media", "owner_uid": 1000, "owner_gid": 33},
+        {
+            "host_path": "/tank/media",
+            "container_path": "/srv/media",
+            "owner_uid": 1000,
+            "owner_gid": 33,
+            "read_only": True,
+            "mount_options": ["nosuid", "nodev"],
+        },
         {"host_path": "/tank/it's; $(here)", "container_path": "/srv/a b"},
     ],
 }
@@ -60,11 +69,16 @@ def test_it_is_there_before_the_first_start_and_a_second_ensure_writes_nothing(
     assert (result.not_applied, result.pending_restart) == ((), ())
     config = product.config(103)
     assert config["features"] == "fuse=1,keyctl=1,nesting=1", "with the template's"
-    assert [config[f"dev{number}"] for number in range(4)] == [
+    assert [config[f"dev{number}"] for number in range(5)] == [
         "/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools",
+        "/dev/dri/renderD128,gid=44,mode=0660",
     ]  # fmt: skip
-    assert [config["mp0"], config["mp1"]] == ["/tank/media,mp=/srv/media", "/tank/it's; $(here),mp=/srv/a b"]
+    assert [config["mp0"], config["mp1"]] == [
+        "/tank/media,mountoptions=nodev;nosuid,mp=/srv/media,ro=1",
+        "/tank/it's; $(here),mp=/srv/a b",
+    ]
     assert raw_lines(node, 103) == ["lxc.autodev: 1", *RAW]
+    assert config["hookscript"] == "local:snippets/hook.sh"
     assert node.owners == {"/tank/media": "1000:100033", "/tank/it's; $(here)": "100000:100000"}
     assert (node.slash / "tank/it's; $(here)").is_dir()
 
@@ -154,7 +168,7 @@ def test_without_the_door_it_is_refused_before_anything_is_made_or_left_out_if_t
     product.declare({900: template(gpu_assignment="1"), 103: container(103, **EVERYTHING), 104: container(104)})
     product.start_worker()
     failure = failure_of(product.producer.ensure(103))
-    keys = "pct_options, gpu_assignment, mount_points, lxc_options, apparmor_profile, id_maps"
+    keys = "pct_options, hookscript, gpu_assignment, devices, mount_points, lxc_options, apparmor_profile, id_maps"
     assert (failure.cause, f"{keys} need shell access to the node" in failure.message) == ("no-shell", True)
     assert "gpu_assignment needs shell access to the node" in failure_of(product.producer.ensure(104)).message
     assert product.writes() == []
@@ -162,3 +176,28 @@ def test_without_the_door_it_is_refused_before_anything_is_made_or_left_out_if_t
     assert [line.partition(":")[0] for line in result.not_applied] == keys.split(", ")
     assert [line.partition(":")[0] for line in result.templates_not_applied[900]] == ["gpu_assignment"]
     assert product.config(103)["features"] == "nesting=1"
+
+
+def test_a_proxmox_that_is_too_old_for_a_key_is_refused_and_one_that_was_upgraded_is_not(
+    product: Product, node: RootNode
+) -> None:
+    pve = product.simulator.pve
+    product.simulator.set(pve, version="8.1.4")
+    product.declare({900: template(), 103: container(103, devices=EVERYTHING["devices"]), 104: container(104)})
+    product.start_worker(**node.environ())
+    for failure in (failure_of(product.producer.ensure(103)), failure_of(product.producer.plan(103))):
+        assert failure.cause == "proxmox-too-old"
+        assert failure.message.endswith("devices needs Proxmox VE 8.2, and this is 8.1.")
+    assert product.writes() == []
+    product.simulator.set(pve, version="8.2.0")
+    assert product.ensure(103).outcome == "created"
+    asked = _times_asked(product)
+    assert asked > 1, "anew before it was refused"
+    product.ensure(103)
+    redeclare(product, 103, devices=EVERYTHING["devices"], cores=2)
+    assert product.ensure(103).outcome == "updated"
+    assert _times_asked(product) == asked, "known by then"
+
+
+def _times_asked(product: Product) -> int:
+    return sum(path.endswith("/version") for _, path in product.calls())

@@ -138,3 +138,24 @@ def test_a_file_system_that_did_not_grow_is_a_warning(product: Product) -> None:
     product.simulator.set(product.simulator.pve, not_grown=("resize2fs 1.47.2 (1-Jan-2025)", said))
     (warning,) = product.ensure(103).warnings
     assert warning.startswith(f"Disk rootfs of CT 103 on pve1 has 16 GiB now, but its file system did not grow: {said}")
+
+
+def test_how_it_is_mounted_is_changed_where_it_stands_also_as_it_grows(product: Product) -> None:
+    how = {"read_only": True, "backup": True, "mount_options": ["noatime"]}
+    made = volume("/srv/data", 1, "local-lvm", **how)
+    small = {"pool": "local-lvm", "size": "512M", "mount_point": "/srv/small"}
+    product.declare({103: container(103, None, template=OS_TEMPLATE, volumes=[made, small])})
+    product.start_worker()
+    product.ensure(103)
+    assert product.config(103)["mp0"].partition(",")[2] == "backup=1,mountoptions=noatime,mp=/srv/data,ro=1,size=1G"
+    assert product.config(103)["mp1"].partition(",")[2] == "mp=/srv/small,size=512M"
+    assert product.ensure(103).outcome == "unchanged"
+
+    redeclare(product, 103, volumes=[volume("/srv/data", 2, "local-lvm", read_only=False), small | {"size": "768M"}])
+    result = product.ensure(103)
+    assert result.pending_restart == ("mp0",)
+    assert [change.key for change in result.changes] == ["mp0", "mp0", "mp1"], "its way and its size"
+    pve = product.simulator.pve
+    assert pve.ct(103).pending["mp0"].endswith("backup=1,mountoptions=noatime,ro=0,size=2G"), "not its old size"
+    assert product.ensure(103).outcome == "unchanged"
+    assert mounts(product, 103) == {"/srv/data": "local-lvm 2G", "/srv/small": "local-lvm 768M"}

@@ -72,6 +72,13 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "os_templates": [lambda door, _: door.os_templates(NODE, "local")],
     "appliances": [lambda door, _: door.appliances(NODE)],
     "download_os_template": [lambda door, _: door.download_os_template(NODE, "local:vztmpl/new.tar.zst")],
+    "fetch_os_template": [
+        lambda door, _: door.fetch_os_template(
+            NODE, "local:vztmpl/x.tar.gz", url="https://example.org/x.tar.gz", checksum=f"sha256:{'0' * 64}"
+        )
+    ],
+    "pull_image": [lambda door, _: door.pull_image(NODE, "local:vztmpl/app_1.tar", "app:1")],
+    "version": [lambda door, _: door.version()],
     "stop": [lambda door, _: door.stop(NODE, 102)],
     "start": [lambda door, _: door.start(NODE, 103)],
     "convert_to_template": [lambda door, _: door.convert_to_template(NODE, 108)],
@@ -158,7 +165,7 @@ def test_without_any_privilege_of_the_role_a_call_that_names_it_is_refused(clust
         for privilege in PRIVILEGE.findall(heard[0].needs):
             naming.setdefault(privilege, []).append(sample)
     assert set(re.findall(r"^\| `(\w+\.\w+)` \|", PAGE, re.MULTILINE)) == SHOWS_LESS
-    assert len(role(PAGE)) - len(SHOWS_LESS) == 14, "the page names their number"
+    assert len(role(PAGE)) - len(SHOWS_LESS) == 15, "the page names their number"
     for privilege in role(PAGE) - SHOWS_LESS:
         simulator.do(simulator.pve.acl.__setitem__, TOKEN_ID, [("/", set(role(PAGE)) - {privilege})])
         assert "proxmox-permission" in (trouble(sample, door, upid) for sample in naming[privilege]), privilege

@@ -129,6 +129,13 @@ def test_what_is_refused_leaves_a_line_in_the_system_log(monkeypatch: pytest.Mon
     assert logged == [(syslog.LOG_WARNING, "phoenix-node-door refused 'pct unlock 200': CTID 200 (--ctids)")]
 
 
+def test_a_hookscript_is_allowed_only_by_name(programs: Path) -> None:
+    allowed = ("--ctids", "103", "--hookscripts", "local:snippets/phoenix-*")
+    assert knock(programs, "pct set 103 --hookscript local:snippets/phoenix-1.sh", *allowed).returncode == 0
+    assert knock(programs, "pct set 103 --hookscript local:snippets/x", *allowed).returncode == 126
+    assert knock(programs, "pct set 103 --hookscript ''", "--ctids", "103").returncode == 126
+
+
 def test_without_arguments_no_container_and_no_directory_is_allowed(programs: Path) -> None:
     assert knock(programs, "pct unlock 103", "--devices", "/dev/kvm").returncode == 126
     assert knock(programs, making("/tank"), "--ctids", "103").returncode == 126

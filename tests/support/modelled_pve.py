@@ -61,8 +61,13 @@ def shown(key: str, value: str, ctid: int) -> str:
 def _allocated(key: str, value: str, ctid: int) -> str:
     volume, *options = value.split(",")
     storage, _, size_gb = volume.partition(":")
-    assert size_gb.isdecimal(), f"{key}: only new volumes are ordered"
-    return ",".join([f"{storage}:vm-{ctid}-disk-{key}", *sorted([*options, f"size={size_gb}G"])])
+    if re.fullmatch(r"\d+(\.\d+)?", size_gb) is None:
+        assert any(option.startswith("size=") for option in options), f"{key}: its size would be lost"
+        return ",".join([volume, *sorted(options)])
+    # Whole MiB: `create_disks` in pve-container.
+    mib = int(float(size_gb) * 1024)
+    size = f"size={mib // 1024}G" if mib % 1024 == 0 else f"size={mib}M"
+    return ",".join([f"{storage}:vm-{ctid}-disk-{key}", *sorted([*options, size])])
 
 
 def ruled(rules: list[Rule], writes: tuple[RuleWrite, ...]) -> list[Rule]:

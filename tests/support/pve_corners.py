@@ -7,13 +7,14 @@ from typing import Any
 
 from fakepve.lxc import FakeCt, parse_mount
 from fakepve.model import PveError
-from fakepve.server import FakePve
+
+from tests.support.pve_images import Images
 
 BTRFS = {"type": "btrfs", "path": "/var/lib/pve/local-btrfs", "active": 1, "content": "rootdir,images", "files": set()}
 """A storage whose raw images lie in subvolumes, each as `disk.raw`."""
 
 
-class Corners(FakePve):  # type: ignore[misc] # fakepve publishes no types
+class Corners(Images):
     """Base of the strict simulator."""
 
     tags_case_sensitive = False
@@ -82,6 +83,10 @@ class Corners(FakePve):  # type: ignore[misc] # fakepve publishes no types
     def _spell_tags(self, created: Any) -> None:
         orders = {int(order["vmid"]): order for order in self.creates}
         self._write_tags(created.vmid, orders[created.vmid])
+        # What is named is not found out (`PVE::LXC::Setup::new`, `detect_architecture`); fakepve finds it out again.
+        named = {key: orders[created.vmid].get(key) for key in ("ostype", "arch")}
+        created.config.update({key: value for key, value in named.items() if value})
+        self._decide(created, orders[created.vmid])
 
     async def _lxc_resize(self, user: str, v: dict[str, Any]) -> Any:
         disk = parse_mount(self.ct(int(v["vmid"])).config[v["disk"]])

@@ -34,7 +34,8 @@ class RootNode(SshNode):
         self._pve = simulator.pve
         self._do_there = simulator.do
         self.slash = directory / "slash"
-        self.door = ["--ctids", "100-999", "--directories", "/tank"]
+        self.door = ["--ctids", "100-999", "--directories", "/tank", "--hookscripts", "local:snippets/*"]
+        self.door += ["--devices", "/dev/nvidia*,/dev/dri/*"]
         self.read: Callable[[int], None] = lambda _: None
         """Called with the CTID when a configuration file was read."""
         self.unlocked: Callable[[int], None] = lambda _: None

@@ -38,6 +38,15 @@ _LAST_CALLBACKS = 0.01
 """Seconds for connections that were just aborted to be let go by the loop."""
 
 
+_CHPASSWD = """\
+#!/bin/sh
+cat >"$HOME/chpasswd"
+tr '\\0' ' ' <"/proc/$$/cmdline" >"$HOME/processes"
+cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' >>"$HOME/processes" || :
+"""
+"""In a container's directory: what it was told, and the command lines of all processes meanwhile."""
+
+
 class SshNode:
     """The node `pve1`, reached at 127.0.0.1. Use it in a `with` statement; without a simulator it has no containers."""
 
@@ -92,6 +101,9 @@ class SshNode:
         pct = programs / "pct"
         pct.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -IS {pct_stand_in.__file__} "$@"\n')
         pct.chmod(0o755)
+        chpasswd = programs / "chpasswd"
+        chpasswd.write_text(_CHPASSWD)
+        chpasswd.chmod(0o755)
         self._environ = {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "HOME": str(self._directory),

@@ -58,21 +58,16 @@ SEVERAL = {
         'features[1] "keyctl=1" is not the name of a feature',
     ),
     "key_proxmox_name": ("memory is a name of", "onboot is a name of", "hostname is a name of"),
-    "p2-silent-keys": tuple(
-        f"{key} is a name of Proxmox's own"
-        for key in (
-            *(
-                "ssh_public_keys",
-                "password",
-                "searchdomain",
-                "protection",
-                "hookscript",
-                "cpulimit",
-                "cpuunits",
-                "net1",
-            ),
-            *("onboot", "startup", "memory", "swap", "rootfs", "hostname"),
-        )
+    "p2-silent-keys": (
+        'devices[0] "/dev/dri/renderD128" is not an object',
+        "password is not the name of a place",
+        *(
+            f"{key} is a name of Proxmox's own"
+            for key in (
+                *("searchdomain", "cpulimit", "cpuunits", "net1"),
+                *("onboot", "startup", "memory", "swap", "rootfs", "hostname"),
+            )
+        ),
     ),
 }
 

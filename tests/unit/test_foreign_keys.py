@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from phoenix_worker.catalog.entry import Entry
 from phoenix_worker.catalog.foreign_keys import is_proxmox_own
 from phoenix_worker.catalog.loading import load
-from tests.unit.catalog_files import DEFAULTS, loaded, network, refusals, template, warnings
+from tests.unit.catalog_files import DEFAULTS, loaded, network, refusals, template
 
 USERS = Path(__file__).parents[1] / "data" / "a_users_file.json"
 
@@ -25,10 +26,30 @@ RENAMED: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ({"ostemplate": "local:vztmpl/x.tar.zst"}, "Remove it: template is there.", {}),
     (
         {"startup": "order=1,up=5,down=30"},
-        'Write "boot_order": 1, "boot_delay": 5 in its place.',
-        {"boot_order": 1, "boot_delay": 5},
+        'Write "boot_order": 1, "boot_delay": 5, "boot_down_delay": 30 in its place.',
+        {"boot_order": 1, "boot_delay": 5, "boot_down_delay": 30},
     ),
-    ({"startup": "5"}, "Write boot_order and boot_delay in its place.", {"boot_order": 5, "boot_delay": 0}),
+    (
+        {"startup": "5"},
+        "Write boot_order, boot_delay and boot_down_delay in its place.",
+        {"boot_order": 5, "boot_delay": 0, "boot_down_delay": 0},
+    ),
+    ({"searchdomain": "lan"}, 'Write "search_domain": "lan" in its place.', {"search_domain": "lan"}),
+    ({"cpulimit": "1.5"}, 'Write "cpu_limit": 1.5 in its place.', {"cpu_limit": 1.5}),
+    ({"cpulimit": 2}, 'Write "cpu_limit": 2 in its place.', {"cpu_limit": 2}),
+    ({"cpuunits": 50}, 'Write "cpu_units": 50 in its place.', {"cpu_units": 50}),
+    ({"env": "A=1"}, "Remove it. On the node: pct set 103 --env …", {}),
+    (
+        {"env": "A=1\0B=x=y", "template": "oci://alpine:3"},
+        'Write "environment": {"A": "1", "B": "x=y"}',
+        {"environment": {"A": "1", "B": "x=y"}, "template": "oci://alpine:3"},
+    ),
+    (
+        {"env": ["A=1"], "template": "oci://alpine:3"},
+        'Write "environment": {"A": "1"} in its place.',
+        {"environment": {"A": "1"}, "template": "oci://alpine:3"},
+    ),
+    ({"ostype": "alpine"}, 'Write "os_type": "alpine" in its place.', {"os_type": "alpine"}),
     (
         {"rootfs": "local-lvm:8,acl=1"},
         'Write "storage_pool": "local-lvm", "storage_size_gb": 8 in its place.',
@@ -42,12 +63,14 @@ RENAMED: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ({"net0": "name=eth0,bridge=vmbr0"}, "Write network_config, and remove it.", {"network_config": network()}),
     ({"net1": {"bridge": "vmbr1"}}, "Write it in networks, and remove it.", {"networks": [{"bridge": "vmbr1"}]}),
     ({"mp0": "tank:8,mp=/x"}, "Write it in volumes or in mount_points, and remove it.", {}),
-    ({"dev0": "/dev/net/tun"}, "Others, on the node: pct set 103 --dev0 …", {}),
+    ({"dev0": "/dev/net/tun"}, "Write it in devices,", {"devices": [{"path": "/dev/net/tun"}]}),
     ({"lxc.cap.keep": "x"}, "Write its lines in lxc_options, and remove it.", {"lxc_options": ["lxc.cap.keep=x"]}),
-    ({"protection": True}, "Remove it. On the node: pct set 103 --protection …", {}),
-    ({"ssh-public-keys": "ssh-ed25519 AAAA me"}, "/root/.ssh/authorized_keys", {}),
-    ({"ssh_public_keys": ["ssh-ed25519 AAAA me"]}, "/root/.ssh/authorized_keys", {}),
-    ({"password": "hunter2"}, "Remove it, and set it in a feature script.", {}),
+    ({"debug": True}, "Remove it. On the node: pct set 103 --debug …", {}),
+    (
+        {"ssh-public-keys": "ssh-ed25519 AAAA me"},
+        'Write "ssh_public_keys": ["ssh-ed25519 AAAA me"] in its place.',
+        {"ssh_public_keys": ["ssh-ed25519 AAAA me"]},
+    ),
 ]
 
 
@@ -65,8 +88,8 @@ def test_a_name_of_proxmox_is_refused_and_its_remedy_loads(
 
 
 OPTIONS = """
-arch cmode console cpulimit cpuunits debug dev0 entrypoint env hookscript hostname lock lxc memory mp255 nameserver
-net31 onboot ostype parent protection rootfs searchdomain snaptime startup swap timezone tty unused0
+cpulimit cpuunits debug dev0 env hostname lock lxc memory mp255 nameserver net31 onboot ostype parent rootfs
+searchdomain snaptime startup swap unused0
 """
 
 
@@ -82,12 +105,19 @@ def test_what_only_looks_like_one_is_for_scripts(tmp_path: Path, key: str) -> No
     assert loaded(tmp_path, {"103": template(**{key: 1})}).for_scripts == {key: (103,)}
 
 
-def test_one_that_scripts_have_in_catalogs_in_use_is_a_warning(tmp_path: Path) -> None:
-    (advice,) = warnings(tmp_path, {"103": template(timezone="host")})
-    assert (
-        str(advice) == "CT 103: timezone is handed to scripts only. Proxmox's own is set by: pct set CTID --timezone …"
-    )
-    assert load(USERS, DEFAULTS).for_scripts["timezone"]
+@pytest.mark.parametrize(
+    "key", ["arch", "cmode", "console", "entrypoint", "hookscript", "protection", "timezone", "tty"]
+)
+def test_an_option_that_is_a_key_of_ours_by_the_same_name_is_none_of_them(key: str) -> None:
+    assert key in Entry.model_fields
+    assert not is_proxmox_own(key)
+
+
+def test_what_catalogs_in_use_have_for_their_scripts_is_applied_too() -> None:
+    catalog = load(USERS, DEFAULTS)
+    assert "timezone" not in catalog.for_scripts
+    assert catalog[952].options == (("timezone", "Europe/Berlin"),)
+    assert catalog[952].source["timezone"] == "Europe/Berlin"
 
 
 def test_what_only_scripts_get_is_listed_with_its_ctids(tmp_path: Path) -> None:

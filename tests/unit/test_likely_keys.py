@@ -84,22 +84,43 @@ SAID: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
         "Remove it. Known are: bridge, name, ip,",
         {"network_config": network()},
     ),
-    (rest("mount_points", MOUNT | {"ro": True}), "mount_points[0].ro true", "Leave the whole mount out", {}),
-    (rest("mount_points", MOUNT | {"ro": 0}), "mount_points[0].ro 0", "Remove it", rest("mount_points", MOUNT)),
+    (
+        rest("mount_points", MOUNT | {"ro": True}),
+        "mount_points[0].ro true",
+        "read_only was probably meant: write that.",
+        rest("mount_points", MOUNT | {"read_only": True}),
+    ),
+    (
+        rest("volumes", VOLUME | {"readonly": 1}),
+        "volumes[0].readonly 1",
+        "read_only was probably meant: write that.",
+        rest("volumes", VOLUME | {"read_only": True}),
+    ),
+    (
+        rest("volumes", VOLUME | {"mountoptions": "noatime"}),
+        "volumes[0].mountoptions",
+        "mount_options was probably meant: write that.",
+        rest("volumes", VOLUME | {"mount_options": ["noatime"]}),
+    ),
     (
         rest("mount_points", MOUNT | {"uid": 1}),
         "mount_points[0].uid 1",
         "owner_uid was",
         rest("mount_points", MOUNT | {"owner_uid": 1}),
     ),
-    (rest("volumes", VOLUME | {"read_only": True}), "volumes[0].read_only", "Leave the whole mount out", {}),
     (
         rest("zfs_volumes", VOLUME | {"storage": "x"}),
         "zfs_volumes[0].storage",
         "Remove it: pool",
         {"volumes": [VOLUME]},
     ),
-    (rest("volumes", VOLUME | {"backup": [1]}), "volumes[0].backup is", "Remove it.", rest("volumes", VOLUME)),
+    (rest("volumes", VOLUME | {"keepattrs": [1]}), "volumes[0].keepattrs is", "Remove it.", rest("volumes", VOLUME)),
+    (
+        rest("devices", {"path": "/dev/kvm", "deny-write": True}),
+        "devices[0].deny-write true",
+        "deny_write was probably meant: write that.",
+        rest("devices", {"path": "/dev/kvm", "deny_write": True}),
+    ),
     (
         {"health_check": {"command": "true", "intervall": 2}},
         "health_check.intervall 2",
@@ -130,6 +151,7 @@ def test_an_unknown_key_is_refused_in_every_section(tmp_path: Path, where: str) 
         "firewall.rules": ACCEPT,
         "health_check": {"command": "true"},
         "mount_points": MOUNT,
+        "devices": {"path": "/dev/kvm"},
     }.get(where, VOLUME)
     value = whole | {"xyzzy": 1}
     keys = {kind: {inner: [value]}} if inner else rest(kind, value)

@@ -29,6 +29,11 @@ FORMS: list[tuple[dict[str, Any], str]] = [
         {"network_config": "10.0.0.111/24,10.0.0.1,8.8.8.8"},
         f"Write {json.dumps({'network_config': NETWORK})[1:-1]}.",
     ),
+    ({"devices": ["/dev/dri/card0"]}, 'Write "devices": [{"path": "/dev/dri/card0"}].'),
+    (
+        {"devices": ["/dev/dri/card0,gid=44,mode=0660", {"path": "/dev/net/tun"}]},
+        'Write "devices": [{"path": "/dev/dri/card0", "gid": 44, "mode": "0660"}, {"path": "/dev/net/tun"}].',
+    ),
     ({"network_config": "dhcp"}, 'Write "network_config": {"bridge": "vmbr0", "ip": "dhcp"}.'),
     (
         {"id_maps": [GID]},

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, UNPRIVILEGED, BindMount, Declaration, IdMaps
+from phoenix_worker.catalog.declaration import (
+    GPU_CONTROL_DEVICES,
+    UNPRIVILEGED,
+    BindMount,
+    Declaration,
+    DeviceNode,
+    IdMaps,
+)
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.root_only import HostDirectory, applied, root_diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
@@ -224,29 +231,80 @@ def test_ids_outside_the_maps_have_none() -> None:
     assert IdMaps().on_node("u", 5) == 5
 
 
+RENDER = {"path": "/dev/dri/renderD128", "gid": 44, "mode": "0660", "deny_write": True}
+RENDERED = "/dev/dri/renderD128,deny-write=1,gid=44,mode=0660"
+
+
+def test_devices_are_known_by_their_path_and_take_the_numbers_that_gpus_leave(tmp_path: Path) -> None:
+    wanted = declared(tmp_path, devices=[RENDER, {"path": "/dev/nvidia0"}], gpu_assignment="0")
+    assert wanted.needs_shell == ("gpu_assignment", "devices")
+    found = root_diff(wanted, seen(dev1="/dev/kvm"))
+    paths = ["/dev/nvidia0", *GPU_CONTROL_DEVICES, RENDERED]
+    assert found.put == dict(zip(("dev0", "dev2", "dev3", "dev4", "dev5"), paths, strict=True))
+    assert found.pending_when_running == (), "a new one is plugged in"
+
+
+def test_another_way_to_have_a_device_keeps_the_rest_and_waits_for_a_restart(tmp_path: Path) -> None:
+    wanted = declared(tmp_path, devices=[RENDER])
+    found = root_diff(wanted, seen(dev7="/dev/dri/renderD128,gid=993,uid=1000"))
+    assert found.put == {"dev7": "/dev/dri/renderD128,deny-write=1,gid=44,mode=0660,uid=1000"}
+    assert found.pending_when_running == ("dev7",)
+    plain = declared(tmp_path, devices=[{"path": "/dev/dri/renderD128", "uid": 0, "deny_write": False}])
+    assert not root_diff(plain, seen(dev7="/dev/dri/renderD128,gid=993,mode=0600")), "so anyhow, or not declared"
+
+
+def test_a_gpu_that_is_a_device_is_not_taken_away(tmp_path: Path) -> None:
+    wanted = declared(tmp_path, devices=[{"path": "/dev/nvidia1"}], gpu_assignment="none")
+    found = root_diff(wanted, seen(dev0="/dev/nvidia0", dev1="/dev/nvidia1"))
+    assert (found.put, found.delete) == ({}, ("dev0",))
+
+
+def test_a_device_is_declared_once(tmp_path: Path) -> None:
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(devices=[RENDER, {"path": RENDER["path"]}])}})
+    assert refusal.problem == 'The device "/dev/dri/renderD128" is declared twice.'
+
+
 # Whatever is there and whatever is declared
 
 PATHS = st.sampled_from(["/a", "/b", "/srv/media"])
 KEYS = st.sampled_from(["lxc.cap.keep", "lxc.autodev", "lxc.mount.auto", "lxc.apparmor.profile"])
 LINES = st.lists(st.tuples(KEYS, st.sampled_from(["a", "b"])), max_size=5)
 FEATURES = st.lists(st.sampled_from(["keyctl=1", "keyctl=0", "fuse=1", "mount=nfs;cifs", "mount=cifs"]), max_size=3)
+HOW = st.sampled_from([(), (("ro", "1"),), (("ro", "0"), ("mountoptions", "nodev"))])
 DECLARATIONS = st.builds(
     replace,
     st.just(DECLARED),
     features=st.sampled_from([(), ("nesting=1",), ("nesting=0",)]),
     root_features=FEATURES.map(tuple),
     devices=st.none() | st.sampled_from([(), GPU_0, ("/dev/nvidia0", "/dev/nvidia1", *GPU_CONTROL_DEVICES)]),
-    bind_mounts=st.lists(st.builds(BindMount, PATHS, PATHS), max_size=3, unique_by=lambda one: one.container_path).map(
-        tuple
-    ),
+    device_nodes=st.lists(
+        st.builds(
+            DeviceNode,
+            st.sampled_from(["/dev/nvidia0", "/dev/dri/card0"]),
+            st.sampled_from([(), (("gid", "44"), ("mode", "0660")), (("uid", "0"), ("deny-write", "0"))]),
+        ),
+        max_size=2,
+        unique_by=lambda node: node.path,
+    ).map(tuple),
+    bind_mounts=st.lists(
+        st.builds(BindMount, PATHS, PATHS, options=HOW), max_size=3, unique_by=lambda one: one.container_path
+    ).map(tuple),
     raw_lines=LINES.map(lambda lines: tuple(dict.fromkeys(lines))),
 )
 DEVICES = st.dictionaries(
-    st.sampled_from(["dev0", "dev1", "dev7"]), st.sampled_from([*GPU_0, "/dev/nvidia1", "/dev/kvm,mode=0660"])
+    st.sampled_from(["dev0", "dev1", "dev7"]),
+    st.sampled_from(
+        [*GPU_0, "/dev/nvidia1", "/dev/kvm,mode=0660", "/dev/dri/card0,gid=44", "mode=0600,path=/dev/dri/card0"]
+    ),
 )
 MOUNTS = st.dictionaries(
     st.sampled_from(["mp0", "mp1", "mp9"]),
-    st.builds("{},mp={}".format, PATHS | st.just("local-lvm:vm-103-disk-1"), PATHS),
+    st.builds(
+        "{},{}mp={}".format,
+        PATHS | st.just("local-lvm:vm-103-disk-1"),
+        st.sampled_from(["", "ro=1,", "mountoptions=noatime,shared=1,"]),
+        PATHS,
+    ),
 )
 
 

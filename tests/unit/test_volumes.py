@@ -95,3 +95,50 @@ def test_a_creation_orders_them_with_the_root_disk_that_proxmox_wants_then(
     config = creation_config(root, MARKER)
     disks = {key: value for key, value in config.items() if key in {"storage", "rootfs", "mp0", "mp1"}}
     assert disks == {"rootfs": rootfs, "mp0": "tank:8,mp=/srv/data", "mp1": "fast:1,mp=/var/log"}
+
+
+HOW = (("ro", "1"), ("mountoptions", "noatime;nodev"))
+
+
+def test_how_a_volume_is_mounted_is_part_of_its_order() -> None:
+    holding = replace(DECLARED, volumes=(replace(DATA, options=HOW),))
+    assert diff(holding, seen()).put == {"mp0": "tank:8,mp=/srv/data,mountoptions=noatime;nodev,ro=1"}
+
+
+def test_another_way_to_mount_one_keeps_the_rest_of_it_and_waits_for_a_restart() -> None:
+    holding = replace(DECLARED, volumes=(replace(DATA, options=HOW),))
+    present = "tank:subvol-103-disk-1,acl=1,backup=1,mountoptions=discard,mp=/srv/data,size=8G"
+    changes = diff(holding, seen(mp3=present))
+    new = "tank:subvol-103-disk-1,mp=/srv/data,acl=1,backup=1,mountoptions=noatime;nodev,ro=1,size=8G"
+    assert changes.put == {"mp3": new}
+    assert changes.changes == (Change(key="mp3", old=present, new=new),)
+    assert changes.pending_when_running == ("mp3",)
+    assert not diff(holding, seen(mp3=new.replace("noatime;nodev", "nodev;noatime")))
+    assert not diff(replace(DECLARED, volumes=(DATA,)), seen(mp3=new)), "what is not declared stays"
+    none = replace(DATA, options=(("ro", "0"), ("mountoptions", "")))
+    put = diff(replace(DECLARED, volumes=(none,)), seen(mp3=new)).put["mp3"]
+    assert put == "tank:subvol-103-disk-1,mp=/srv/data,acl=1,backup=1,ro=0,size=8G"
+
+
+@pytest.mark.parametrize(("name", "default"), [("ro", "0"), ("backup", "0"), ("shared", "0"), ("replicate", "1")])
+def test_what_a_mount_is_anyhow_is_no_change(name: str, default: str) -> None:
+    assert not diff(replace(DECLARED, volumes=(replace(DATA, options=((name, default),)),)), seen(mp0=MP_DATA))
+
+
+def test_of_one_that_grows_how_it_is_mounted_is_sent_once_it_has_grown() -> None:
+    """Its size goes with it: a running container would take the old one back at its next start."""
+    holding = replace(DECLARED, volumes=(replace(DATA, options=HOW), LOGS))
+    changes = diff(holding, seen(mp0=MP_DATA.replace("8G", "4G")))
+    assert changes.grow == {"mp0": 8}
+    assert changes.put.keys() == {"mp0", "mp1"}
+    assert changes.put_before_growth == {"mp1": "fast:1,mp=/var/log"}
+
+
+@pytest.mark.parametrize(
+    ("size", "order", "shown"), [(0.5, "tank:0.5", "512M"), (1.5, "tank:1.5", "1536M"), (2048, "tank:2048", "2T")]
+)
+def test_a_size_in_another_unit_is_ordered_and_recognized(size: float, order: str, shown: str) -> None:
+    holding = replace(DECLARED, volumes=(Volume("tank", size, "/srv/data"),))
+    assert diff(holding, seen()).put == {"mp0": f"{order},mp=/srv/data"}
+    assert not diff(holding, seen(mp0=MP_DATA.replace("8G", shown)))
+    assert diff(holding, seen(mp0=MP_DATA.replace("8G", "256M"))).grow == {"mp0": size}

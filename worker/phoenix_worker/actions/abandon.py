@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.orders import clone_order, create_order
+from phoenix_worker.actions.repair import release
 from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import may_destroy
 from phoenix_worker.core.model.observation import Presence
@@ -119,6 +120,7 @@ def _remove(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
         if not _half_made(seen):
             return (f"CT {ctid} stays on {node} as it is; the next request continues from there.",)
         logger.info("CT %d on %s was half-made when its job was cancelled; it is being removed.", ctid, node)
+        release(task.proxmox, seen)
     _await_end(task, task.once(_REMOVAL, lambda: task.proxmox.destroy(node, ctid)))
     return (f"CT {ctid} on {node}, which was half-made, was removed.",)
 

@@ -10,6 +10,7 @@ from phoenix_worker.actions import recover
 from phoenix_worker.actions.configure_as_root import change_by_root
 from phoenix_worker.actions.firewall_and_pool import change_surroundings, with_surroundings
 from phoenix_worker.actions.look import look, permit, what_stays
+from phoenix_worker.actions.protection import unprotected
 from phoenix_worker.core.allowed.ownership import Action, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
@@ -49,20 +50,43 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "changes": [change.model_dump(mode="json") for change in changes.changes],
             "pending": list(changes.pending_when_running) if seen.running else [],
             "grow": changes.grow,
+            "after_growth": changes.put_before_growth != changes.put,
             "needs_rebuild": list(needs_rebuild(declaration, seen)),
             "warnings": [*_taken_over(verdict, seen), *what_stays(task, declaration, seen)],
             "networks": _networks_then(seen, changes),
         },
     )
+    _change(task, declaration, seen, adopted=adopted, new=made_just_now)
+    return told
+
+
+def after_growth(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> None:
+    """Send what had to wait until disks were grown: how those are mounted."""
+    seen, verdict = look(task, declaration, adopt=adopted)
+    permit(may_write(verdict), verdict, f"configure CT {declaration.ctid}")
+    _change(task, declaration, with_surroundings(task.proxmox, declaration, seen), adopted=adopted, new=False)
+
+
+def _change(task: PhoenixTask, declaration: Declaration, seen: Observation, *, adopted: bool, new: bool) -> None:
+    if diff(declaration, seen).unprotect:
+        with unprotected(task, declaration, seen, adopted=adopted) as free:
+            seen = with_surroundings(task.proxmox, declaration, free, new=new)
+            _carry_out(task, declaration, seen, adopted=adopted, new=new)
+    else:
+        _carry_out(task, declaration, seen, adopted=adopted, new=new)
+
+
+def _carry_out(task: PhoenixTask, declaration: Declaration, seen: Observation, *, adopted: bool, new: bool) -> None:
+    changes = diff(declaration, seen)
     if changes.root or changes.root.directories:
         seen = change_by_root(task, declaration, seen, changes.root, adopted=adopted)
         changes = diff(declaration, seen)
-    change_surroundings(task.proxmox, declaration, seen, changes, new=made_just_now)
-    if changes.put or changes.delete:
+    change_surroundings(task.proxmox, declaration, seen, changes, new=new)
+    put = changes.put_before_growth
+    if put or changes.delete:
         task.proxmox.configure(
-            declaration.node, declaration.ctid, changes=changes.put, delete=changes.delete, digest=seen.digest
+            declaration.node, declaration.ctid, changes=put, delete=changes.delete, digest=seen.digest
         )
-    return told
 
 
 def _networks_then(seen: Observation, changes: Changes) -> dict[str, str]:
@@ -79,7 +103,7 @@ def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:
         )
 
 
-def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: int) -> tuple[str, ...]:
+def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: float) -> tuple[str, ...]:
     """Grow a disk, `rootfs` or `mpN`, and wait for it. Warns of a file system that did not grow with it."""
     node, ctid = declaration.node, declaration.ctid
 

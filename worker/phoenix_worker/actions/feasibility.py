@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.actions.secrets import see_secrets
 from phoenix_worker.core.allowed import grants
+from phoenix_worker.core.allowed.versions import needing, too_old
 from phoenix_worker.core.planned.feasibility import Origin, cannot_change, cannot_work, needs_of_change
 from phoenix_worker.core.planned.notes import too_long
 
@@ -25,6 +27,9 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
     """
     catalog = task.catalog.current()
     chain = [declaration, *(catalog[ctid] for ctid in catalog.templates_of(declaration.ctid))]
+    for one in chain:
+        refuse_too_old(task, one)
+    see_secrets(task, chain)
     if not any(_problem(task, chain[place:]) for place in range(len(chain))):
         return
     task.offering.forget()
@@ -40,6 +45,19 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
             return
 
 
+def refuse_too_old(task: PhoenixTask, declaration: Declaration) -> None:
+    """Raise PermanentError for keys that this Proxmox does not have; before it refuses, the version is asked for anew.
+
+    Nothing is asked where every supported version has what is declared.
+    """
+    keys = needing(declaration, has_shell=task.shell is not None)
+    if not keys or too_old(declaration, keys, task.offering.version()) is None:
+        return
+    task.offering.forget()
+    if (problem := too_old(declaration, keys, task.offering.version())) is not None:
+        raise problem
+
+
 def refuse_vanishing_grants(task: PhoenixTask, template: Declaration, scratch: Declaration) -> None:
     """Raise PermanentError for a template that the token may delete and not make again."""
     needs = grants.of_rebuild(template, scratch)
@@ -53,6 +71,7 @@ def refuse_what_cannot_change(task: PhoenixTask, declaration: Declaration, seen:
 
     Nothing is asked when nothing of the kind is to change; before it refuses, the offer is asked for anew.
     """
+    refuse_too_old(task, declaration)
     if (problem := too_long(declaration, seen)) is not None:
         raise problem
     needs = needs_of_change(declaration, seen)

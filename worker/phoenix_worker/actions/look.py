@@ -10,6 +10,7 @@ from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.makers import ORDERED
 from phoenix_worker.actions.repair import can_clear, clear, makers_of
 from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Verdict, judge
+from phoenix_worker.core.differs.options import PENDING
 from phoenix_worker.core.differs.undeclared import undeclared
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.records import from_json, to_json
@@ -55,7 +56,10 @@ def survey(
 def takes_effect_later(declaration: Declaration) -> bool:
     """Return whether something is declared that a running container takes only at its next start."""
     by_root = declaration.root_features or declaration.devices is not None or declaration.bind_mounts
-    return bool(declaration.features or by_root or (declaration.network and declaration.network.nameservers))
+    by_api = declaration.features or PENDING & dict(declaration.options).keys()
+    return bool(
+        by_api or by_root or declaration.device_nodes or (declaration.network and declaration.network.nameservers)
+    )
 
 
 def look(

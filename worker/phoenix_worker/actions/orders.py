@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.differs.diff import creation_config, marker_for
+from phoenix_worker.core.differs.diff import creation_config, creation_marker, marker_for
+from phoenix_worker.core.differs.scripts import keys_at_creation
 from phoenix_worker.core.model.marker import Stage, write_marker
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder
 from phoenix_worker.core.planned.rebuilding import copied
@@ -59,6 +60,6 @@ def create_order(declaration: Declaration, creation: str) -> CreateOrder:
         ctid=declaration.ctid,
         ostemplate=declaration.os_template,
         unprivileged=declaration.unprivileged,
-        config=creation_config(declaration, marker_for(declaration, creation, Stage.CONFIGURED)),
+        config=creation_config(declaration, creation_marker(declaration, creation)) | keys_at_creation(declaration),
         pool=declaration.pool,
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DESTROY, ENSURE, REBUILD, ContractError
 from phoenix_worker.actions import recover
+from phoenix_worker.actions.secrets import read_secret
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.os_templates import available, file_name
 
 if TYPE_CHECKING:
     from phoenix_producer.contract import DestroyRequest, EnsureRequest, RebuildRequest
     from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration, Download
     from phoenix_worker.core.model.ports import CreateOrder
 
 
@@ -140,7 +143,7 @@ def _check_outside(task: PhoenixTask, ctid: int, dependency: int) -> None:
     refuse_unless_running(ctid, dependency, running)
 
 
-def have_os_template(task: PhoenixTask, order: CreateOrder) -> None:
+def have_os_template(task: PhoenixTask, declaration: Declaration, order: CreateOrder) -> None:
     """Download the OS template unless the storage has it. Raises PermanentError when nobody has it."""
     node, volume = order.node, order.ostemplate
     storage, name = volume.partition(":")[0], file_name(volume)
@@ -148,6 +151,8 @@ def have_os_template(task: PhoenixTask, order: CreateOrder) -> None:
         return
 
     def download() -> dict[str, object]:
+        if (place := declaration.download) is not None:
+            return recover.posted(_fetch(task, node, volume, place))
         index = task.proxmox.appliances(node)
         if name not in index:
             there = available(name, task.proxmox.os_templates(node, storage), index)
@@ -161,3 +166,15 @@ def have_os_template(task: PhoenixTask, order: CreateOrder) -> None:
 
     posted = task.once("download", download, upid=recover.upid_of)
     task.wait_until_done("download", posted, f"download {volume} to {node}", kind=f"download {node} {volume}")
+
+
+def _fetch(task: PhoenixTask, node: str, volume: str, place: Download) -> str:
+    if place.image is not None:
+        return task.proxmox.pull_image(node, volume, place.image)
+    return task.proxmox.fetch_os_template(node, volume, url=str(place.url), checksum=place.checksum)
+
+
+def with_secrets(task: PhoenixTask, declaration: Declaration, order: CreateOrder) -> CreateOrder:
+    """Return the order with what it must not show: root's password, read just before it is sent."""
+    secret = next((script.secret for script in declaration.access if script.secret is not None), None)
+    return order if secret is None else replace(order, secrets={"password": read_secret(task, declaration, secret)})

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions.look import look, permit
+from phoenix_worker.actions.secrets import read_secret
 from phoenix_worker.actions.snapshots import BEFORE, WHEN_WELL, keep
 from phoenix_worker.core.allowed.ownership import may_start
 from phoenix_worker.core.allowed.without_shell import NO_SHELL
@@ -44,7 +45,9 @@ def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, r
         permit(may_start(verdict), verdict, f"provision CT {declaration.ctid}")
         ran, creation = (seen.marker.scripts, seen.marker.creation) if seen.marker else ((), "")
         names = [script.name for script in scripts_to_run(wanted, seen.marker)]
-        return {"names": names, "first": not ran, "creation": creation, "networks": networks(seen.config)}
+        by_creation = {script.name for script in declaration.access}
+        first = not dict(ran).keys() - by_creation
+        return {"names": names, "first": first, "creation": creation, "networks": networks(seen.config)}
 
     todo = task.once("todo", missing)
     warnings = keep(task, declaration, BEFORE) if declaration.snapshots and todo["first"] else ()
@@ -59,7 +62,7 @@ def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, r
 def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Place) -> str:
     """Run a script; returns the hash of what has run, which may be another one on the node by now."""
     shell = _shell(task, declaration)
-    begun = task.once(f"start {script.name}", lambda: _start(shell, place, declaration, script, task.creation))
+    begun = task.once(f"start {script.name}", lambda: _start(task, shell, place, declaration, script))
     watch = {
         "run": begun["run"],
         "node": place.node,
@@ -75,8 +78,12 @@ def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Pla
     return str(begun.get("hash", script.hash))
 
 
-def _start(shell: NodeShell, place: Place, declaration: Declaration, script: Script, token: str) -> dict[str, Any]:
-    state, run = scripts.start(shell, place, declaration, script, token)
+def _start(
+    task: PhoenixTask, shell: NodeShell, place: Place, declaration: Declaration, script: Script
+) -> dict[str, Any]:
+    if script.secret is not None:
+        script = replace(script, given=read_secret(task, declaration, script.secret))
+    state, run = scripts.start(shell, place, declaration, script, task.creation)
     if state.state == BUSY:
         raise TransientError(
             f"Unable to run {script.file} {place}: an earlier version of it still runs ({run}).", cause="script-busy"

@@ -143,6 +143,6 @@ def may_go(
     """Raise PermanentError unless what stands at a CTID may be destroyed, or nothing does; `gone` will be by then."""
     allowed = verdict.action in {Action.DESTROY, Action.NOTHING}
     permit(allowed, verdict, f"{purpose} CT {declaration.ctid}")
-    refuse_forbidden(seen, purpose)
+    refuse_forbidden(declaration, seen, purpose)
     linked = tuple(clone for clone in linked_clones(task, declaration, seen) if clone not in gone)
     refuse_linked(seen, linked, purpose)

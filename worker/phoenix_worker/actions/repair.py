@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.actions.left_disks import note_death
 from phoenix_worker.actions.makers import running_makers
+from phoenix_worker.catalog.declaration import PROTECTION
 from phoenix_worker.core.allowed.ownership import Action, Creating, judge, may_destroy
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.allowed.ownership import Verdict
     from phoenix_worker.core.model.observation import Observation
-    from phoenix_worker.core.model.ports import ProxmoxTask
+    from phoenix_worker.core.model.ports import Proxmox, ProxmoxTask
 
 logger = logging.getLogger(__name__)
 
@@ -121,8 +122,15 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
     note_death(task, declaration)
     if seen.lock and task.shell is not None:
         RootCommands(task.shell, node).unlock(ctid)
+    release(task.proxmox, seen)
     _await_end(task, declaration, task.proxmox.destroy(node, ctid))
     return time.time()
+
+
+def release(proxmox: Proxmox, seen: Observation) -> None:
+    """Take away the protection of what is half-made: it was made with it, or has it from its template."""
+    if seen.config.get(PROTECTION) == "1":
+        proxmox.configure(seen.node, seen.ctid, changes={PROTECTION: "0"}, delete=(), digest=None)
 
 
 def _changed(seen: Observation) -> PermanentError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from phoenix_producer.contract import Outcome
 from phoenix_producer.plans import Part, Why
 from phoenix_worker.actions.builds import Builds
-from phoenix_worker.actions.feasibility import refuse_what_cannot_change
+from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.forced_command import refuse_forbidden_change
 from phoenix_worker.actions.look import about_template, assess, what_stays
@@ -102,6 +102,7 @@ class _Looks:
                 template = with_surroundings(self._task.proxmox, declaration, template, new=True)
             steps = plan(declaration, seen, verdict, template)
         if is_making(steps):
+            refuse_too_old(self._task, declaration)
             origin = Origin.seen(template) if template is not None else None
             if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
                 raise problem

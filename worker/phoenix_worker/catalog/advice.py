@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.entry import ParsedEntry
 
 _OF_RUNNING = (
-    *("start_at_boot", "boot_order", "boot_delay", "state"),
+    *("start_at_boot", "boot_order", "boot_delay", "boot_down_delay", "state"),
     *("wait_for_address", "health_check", "enable_lifecycle_snapshots"),
 )
 _IS_SO_ANYHOW = (False, "stopped")

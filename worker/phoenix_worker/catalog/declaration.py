@@ -46,6 +46,8 @@ class Network:
     """Upper case, colons. That of `net0` is in the declaration."""
 
 
+PROTECTION = "protection"
+"""The option of Proxmox that forbids to destroy a container and to change its disks."""
 GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 """What a program needs besides the GPUs themselves. No others: Proxmox refuses a device that the node does not have,
 and `nvidia-modeset` and `nvidia-caps` are there only where a display or MIG is used."""
@@ -82,6 +84,17 @@ class BindMount:
     owner_uid: int | None = None
     """As the container sees it, like `owner_gid`."""
     owner_gid: int | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    """How it is mounted, as Proxmox names and spells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNode:
+    """A device of the node, seen in the container at the same path."""
+
+    path: str
+    options: tuple[tuple[str, str], ...] = ()
+    """Whose it is there and what may be done with it, as Proxmox names and spells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +102,10 @@ class Volume:
     """A volume of its own besides the root disk."""
 
     storage: str
-    size_gb: int
+    size_gb: float
     mount_point: str
+    options: tuple[tuple[str, str], ...] = ()
+    """How it is mounted, as Proxmox names and spells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +145,16 @@ class Firewall:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a worker finds a secret: an environment variable, or a file."""
+
+    env: str | None = None
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
-    """A feature script, or the application script."""
+    """A feature script, the application script, or one of our own for what lets somebody log in."""
 
     name: str
     file: str
@@ -149,6 +172,10 @@ class Script:
     """Digests of the directories that are pushed with it."""
     again: bool = False
     """Whether it is wanted to run although it did."""
+    given: str | None = field(default=None, repr=False)
+    """What it is given in the place of the container's JSON."""
+    secret: Secret | None = None
+    """What it is given is this secret, which is read when it is started."""
 
     @property
     def missing(self) -> bool:
@@ -174,6 +201,19 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """Where an OS template is fetched from that is not on its storage: a URL, or an OCI image of a registry."""
+
+    name: str
+    """Its file name on the storage."""
+    url: str | None = None
+    checksum: str | None = None
+    """`algorithm:digest`."""
+    image: str | None = None
+    """`host/repository:tag`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """A checked entry of the catalog. None means "not declared": a clone keeps what its template has."""
 
@@ -186,6 +226,8 @@ class Declaration:
     """Where the template is that it is cloned from, if that is another node."""
     os_template: str | None = None
     """Volume id of the OS template; None for clones."""
+    download: Download | None = None
+    """Where it is fetched from; None where it is on the storage, or in Proxmox's index."""
     full_clone: bool = True
     storage: str | None = None
     disk_gb: int | None = None
@@ -207,18 +249,29 @@ class Declaration:
     boot_order: int | None = None
     boot_delay: int | None = None
     """Seconds that Proxmox waits after this start."""
+    boot_down_delay: int | None = None
+    """Seconds that Proxmox gives it to shut down."""
+    options: tuple[tuple[str, str], ...] = ()
+    """Options of Proxmox that are one value each, as it names and spells them."""
+    at_creation: tuple[tuple[str, str], ...] = ()
+    """As `options`, but they are set only at creation."""
     features: tuple[str, ...] = ()
     """Proxmox features that the API token may set, such as `nesting=1`."""
     firewall: Firewall | None = None
     root_features: tuple[str, ...] = ()
-    """The other Proxmox features. Like the three that follow, only root on the node may set them."""
+    """The other Proxmox features. Like the five that follow, only root on the node may set them."""
+    hookscript: str | None = None
     devices: tuple[str, ...] | None = None
     """Paths of the GPUs and their control devices; empty when it is declared that there are none."""
+    device_nodes: tuple[DeviceNode, ...] = ()
+    """The other devices."""
     bind_mounts: tuple[BindMount, ...] = ()
     raw_lines: tuple[tuple[str, str], ...] = ()
     """Key and value of each raw `lxc.` line, in order."""
     scripts: tuple[Script, ...] = ()
     """What is run in it, or on the node for it, in this order."""
+    access: tuple[Script, ...] = ()
+    """What lets somebody log in. It is among the scripts too, as far as they are in reach."""
     health_check: HealthCheck | None = None
     snapshots: bool = False
     """Whether it is kept as it was before the scripts, and as it was when it was well."""
@@ -233,6 +286,8 @@ class Declaration:
     """`key: why` of each declared key whose effect this version does not have."""
     needs_shell: tuple[str, ...] = ()
     """The declared keys whose effect needs shell access to the node."""
+    needs_version: tuple[tuple[str, tuple[int, int]], ...] = ()
+    """The declared keys that an older Proxmox does not have, each with the version that does."""
     source: Mapping[str, Any] = field(default_factory=dict)
     """The entry as it stands in the file."""
     script_json: str = ""
@@ -251,6 +306,11 @@ class Declaration:
     def is_template(self) -> bool:
         """Whether others are cloned from it."""
         return self.role is not Role.CONTAINER
+
+    @property
+    def protected(self) -> bool:
+        """Whether it may not be destroyed."""
+        return (PROTECTION, "1") in self.options
 
     @property
     def runs(self) -> bool:

@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 
 from phoenix_producer.contract import LONGEST_WAIT_FOR_ADDRESS
 from phoenix_worker.catalog import likely_keys, old_forms
+from phoenix_worker.catalog.access_sections import NAME_A_PLACE, Password, SshKeys
+from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.fields import (
     CtidField,
     Description,
@@ -20,7 +22,6 @@ from phoenix_worker.catalog.fields import (
     LxcOption,
     Mac,
     NodeName,
-    OsTemplate,
     PathText,
     PctOption,
     PoolName,
@@ -30,14 +31,15 @@ from phoenix_worker.catalog.fields import (
     Tag,
 )
 from phoenix_worker.catalog.findings import Refusal, plain, shown
+from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
+from phoenix_worker.catalog.option_fields import Arch, CpuLimit, Domains, Entrypoint, HookScript, OsType, TimeZone
 from phoenix_worker.catalog.sections import (
     Firewall,
     HealthCheck,
-    MountPoint,
     Section,
-    Volume,
 )
+from phoenix_worker.catalog.template_fields import Checksum, Template
 
 DATA_KEYS = {
     "ports": "Ports that the container offers, for scripts.",
@@ -62,10 +64,13 @@ class Entry(Section):
     """Hostname: a DNS name."""
     clone_from_ctid: CtidField | None = None
     """The template that this container is a clone of. It takes precedence over `template`."""
-    template: OsTemplate | None = None
-    """OS template to create from where there is no `clone_from_ctid`: a volume id such as `local:vztmpl/x.tar.zst`, or
-    a path, of which the file name counts. What the storage lacks is downloaded if Proxmox's index has it.
+    template: Template | None = None
+    """OS template to create from where there is no `clone_from_ctid`: a volume id such as `local:vztmpl/x.tar.zst`; or
+    a path, of which the file name counts; or `https://…/x.tar.zst`; or `oci://docker.io/library/alpine:3.20`, an image
+    with its tag (Proxmox 9.1 or newer). What the storage lacks is fetched from there, or from Proxmox's index.
     """
+    checksum: Checksum | None = None
+    """Of a `template` by URL: `sha256:…`, or md5, sha1, sha224, sha384, sha512. Checked when it is fetched."""
     storage_pool: StorageId | None = None
     """Storage of the root disk."""
     storage_size_gb: int | None = Field(default=None, ge=1)
@@ -76,6 +81,10 @@ class Entry(Section):
     """Swap in MiB."""
     cores: int | None = Field(default=None, ge=1, le=8192)
     """Number of cores."""
+    cpu_limit: CpuLimit | None = None
+    """How many cores' time it may take at most, such as `1.5`; `0` for no limit."""
+    cpu_units: int | None = Field(default=None, ge=0, le=500000)
+    """Its weight when the CPUs are busy; Proxmox's default is 100."""
     network_config: NetworkConfig | None = None
     """`net0` and the name servers."""
     networks: list[FurtherNetwork] = Field(default_factory=list)
@@ -84,6 +93,8 @@ class Entry(Section):
     """
     mac_address: Mac | None = None
     """MAC address of `net0`. Without it Proxmox chooses one, and it is kept."""
+    search_domain: Domains = Field(default_factory=list)
+    """Domains that names are looked up in: a list, or one string with commas or spaces."""
     unprivileged: bool | None = None
     """Set only at creation. A clone has its template's value; true if nothing declares it."""
     start_at_boot: bool | None = None
@@ -92,6 +103,30 @@ class Entry(Section):
     """Place in the order of starting; not on templates."""
     boot_delay: int | None = Field(default=None, ge=0)
     """Seconds that Proxmox waits after this start before the next; not on templates."""
+    boot_down_delay: int | None = Field(default=None, ge=0)
+    """Seconds that Proxmox gives it to shut down with the node; not on templates."""
+    protection: bool | None = None
+    """Nobody may destroy it or remove its disks, this product included, until it says `false` and was ensured so."""
+    timezone: TimeZone | None = None
+    """Such as `Europe/Berlin` or `UTC`; `host` for that of the node."""
+    console: bool | None = None
+    """Whether it has a console, `/dev/console`."""
+    tty: int | None = Field(default=None, ge=0, le=6)
+    """Number of its terminals."""
+    cmode: Literal["tty", "console", "shell"] | None = None
+    """What Proxmox's console shows: a terminal to log in, `/dev/console`, or a shell without login."""
+    entrypoint: Entrypoint | None = None
+    """Command that runs as its first process in the place of an init. Proxmox 9.1 or newer."""
+    environment: Any = None
+    """Of a container that begins with an `oci://` image or a `.tar`: variables of what it runs, by name; others,
+    such as those of the image, stay. Proxmox 9.1 or newer. For all other containers it is data for scripts.
+    """
+    os_type: OsType | None = None
+    """By which Proxmox sets it up; found out by default. Set only at creation, and not on clones."""
+    arch: Arch | None = None
+    """Architecture; found out by default. Set only at creation, and not on clones."""
+    hookscript: HookScript | None = None
+    """Snippet that the node runs when it starts and stops. It needs shell access."""
     pct_options: list[PctOption] = Field(default_factory=list)
     """Proxmox features, such as `nesting=1`. All but `nesting` of an unprivileged container need shell access."""
     lxc_options: list[LxcOption] = Field(default_factory=list)
@@ -104,6 +139,8 @@ class Entry(Section):
     """Raw lines `lxc.idmap`, such as `u 0 100000 65536`. They need shell access."""
     gpu_assignment: Gpus = "none"
     """NVIDIA GPUs that are passed through: `none`, `0` or `0,1`. They need shell access."""
+    devices: list[Device] = Field(default_factory=list)
+    """Devices of the node, besides those of `gpu_assignment`. They need shell access; Proxmox 8.2 or newer."""
     mount_points: list[MountPoint] = Field(default_factory=list)
     """Bind mounts of directories of the node. They need shell access; not on templates."""
     zfs_volumes: list[Volume] = Field(default_factory=list)
@@ -112,6 +149,14 @@ class Entry(Section):
     """Volumes besides the root disk, known by where they are mounted. They are made and grown, never removed."""
     firewall: Firewall | None = None
     """The firewall of the container."""
+    ssh_public_keys: SshKeys | None = None
+    """Root's public SSH keys: a list, or the name of a file beside the catalog. A new container from an OS template is
+    created with them; in clones, and after changes, they need shell access. Keys that others put there stay.
+    """
+    password: Password | None = None
+    """Root's password, which the catalog only names: `{"env": NAME}` or `{"file": PATH}` of the worker. As
+    `ssh_public_keys`; it is set again when it is found elsewhere, or by `--rerun password`.
+    """
     features: list[ScriptName] = Field(default_factory=list)
     """Feature scripts, in their order. They need shell access."""
     application_script: PathText | None = None
@@ -188,7 +233,7 @@ def parse_entry(ctid: int, raw: Any) -> tuple[ParsedEntry | None, list[Refusal]]
             _leave_out(right, str(key), *inner)
 
 
-_BY_ITEM = ("dependencies", "mount_points", "volumes", "zfs_volumes")
+_BY_ITEM = ("dependencies", "devices", "mount_points", "volumes", "zfs_volumes")
 """Lists whose right items are looked at without the wrong ones."""
 _STAND_IN = {"name": "ct", "bridge": "vmbr0"}
 """Taken for what has to be there, so that the rest can be looked at. Nothing is made of it."""
@@ -223,17 +268,21 @@ _STANDARD = {
     "string_too_long": ("is longer than {max_length} characters", "Shorten it."),
     "catalog": ("{predicate}", "{remedy}"),
 }
+_PLACE = "the name of a place where a worker finds it"
+"""What a password has to be. Whatever is wrong with it, it is not quoted: it may be the password itself."""
 _OTHERWISE = ("cannot be read: {message}", "Correct it.")
 
 
 def _refusal(ctid: int, detail: ErrorDetails, raw: Mapping[str, Any]) -> Refusal:
     key = _spelled(detail["loc"])
+    if detail["loc"][0] == "password":
+        return Refusal(ctid, f"{key} is not {_PLACE}.", NAME_A_PLACE)
     if detail["type"] == "extra_forbidden":
         return _unknown(ctid, detail["loc"], raw)
     predicate, remedy = _STANDARD.get(detail["type"], _OTHERWISE)
     words = {"key": key, "message": detail["msg"], **detail.get("ctx", {})}
     value = detail["input"]
-    subject = key if isinstance(value, dict | list) else f"{key} {shown(value)}"
+    subject = key if isinstance(value, dict | list) or detail["type"] == "missing" else f"{key} {shown(value)}"
     as_told = old_forms.remedy(detail["loc"], raw) if detail["loc"][0] in raw else None
     return Refusal(ctid, f"{subject} {predicate.format(**words)}.", as_told or remedy.format(**words))
 

@@ -106,11 +106,13 @@ def _host(value: str) -> str:
     return str(found)
 
 
-def _split(value: Any) -> Any:
+def split(value: Any) -> Any:
+    """Split one string with commas or blanks into a list."""
     return re.split(r"[,\s]+", value.strip(", \t\n")) if isinstance(value, str) else value
 
 
-def _os_template(value: str) -> str:
+def os_template(value: str) -> str:
+    """Check the volume id of an OS template, or a path to one."""
     volume = re.fullmatch(r"[A-Za-z][\w.-]*:vztmpl/([^/]+)", value, re.ASCII)
     name = volume[1] if volume else value.rsplit("/", 1)[-1]
     # Any name without a slash that Proxmox lists (pve-storage, `VZTMPL_EXT_RE_1`).
@@ -210,9 +212,8 @@ Ip = Annotated[str, AfterValidator(_ip)]
 Ip6 = Annotated[str, AfterValidator(_ip6)]
 Host = Annotated[str, AfterValidator(_host)]
 Hosts = Annotated[
-    list[Host], BeforeValidator(_split), WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
+    list[Host], BeforeValidator(split), WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
 ]
-OsTemplate = Annotated[str, AfterValidator(_os_template)]
 Gpus = Annotated[str, AfterValidator(_gpus)]
 PctOption = Annotated[
     str,

@@ -8,11 +8,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog import second_interface
+from phoenix_worker.catalog.access_sections import is_public_key
 from phoenix_worker.catalog.entry import DATA_KEYS, OLD_KEYS, Entry
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
+from phoenix_worker.catalog.options import ENVIRONMENT, of_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from phoenix_worker.catalog.entry import ParsedEntry
 
@@ -28,15 +30,35 @@ def _number(value: Any) -> dict[str, Any] | None:
     return {"": int(text)} if re.fullmatch(r"[0-9]{1,9}", text) and not isinstance(value, bool) else None
 
 
+def _decimal(value: Any) -> dict[str, Any] | None:
+    text = str(value)
+    whole = _number(value)
+    return {"": float(text)} if whole is None and re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,6}", text) else whole
+
+
 def _flag(value: Any) -> dict[str, Any] | None:
     flags = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     read = flags.get(str(value).lower())
     return None if read is None else {"": read}
 
 
+def _keys(value: Any) -> dict[str, Any] | None:
+    lines = [" ".join(line.split()) for line in value.splitlines()] if isinstance(value, str) else []
+    return {"": [line for line in lines if line]} if lines and all(map(is_public_key, filter(None, lines))) else None
+
+
+def _environment(value: Any) -> dict[str, Any] | None:
+    pairs = re.split(r"[\0\n]+", value) if isinstance(value, str) else value
+    if isinstance(pairs, dict):
+        pairs = [f"{name}={one}" for name, one in pairs.items()]
+    if not isinstance(pairs, list) or not all(isinstance(pair, str) and re.match(r"\w+=", pair) for pair in pairs):
+        return None
+    return {"": dict(pair.split("=", 1) for pair in pairs)}
+
+
 def _startup(value: Any) -> dict[str, Any] | None:
-    names = {"order": "boot_order", "up": "boot_delay"}
-    pairs = re.findall(r"(order|up)=([0-9]{1,9})(?=,|$)", value) if isinstance(value, str) else []
+    names = {"order": "boot_order", "up": "boot_delay", "down": "boot_down_delay"}
+    pairs = re.findall(r"(order|up|down)=([0-9]{1,9})(?=,|$)", value) if isinstance(value, str) else []
     return {names[name]: int(number) for name, number in pairs} or None
 
 
@@ -52,32 +74,34 @@ _RENAMED: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | N
     "swap": (("swap_mb",), _number),
     "hostname": (("name",), _same),
     "onboot": (("start_at_boot",), _flag),
-    "startup": (("boot_order", "boot_delay"), _startup),
+    "startup": (("boot_order", "boot_delay", "boot_down_delay"), _startup),
+    "searchdomain": (("search_domain",), _same),
+    "cpulimit": (("cpu_limit",), _decimal),
+    "cpuunits": (("cpu_units",), _number),
+    "ostype": (("os_type",), _same),
+    "ssh_public_keys": (("ssh_public_keys",), _keys),
     "ostemplate": (("template",), _same),
     "rootfs": (("storage_pool", "storage_size_gb"), _rootfs),
 }
 """Options of Proxmox that are keys of ours by other names, and how their values are written then."""
 
+_OF_IMAGES: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | None]]] = {
+    "env": ((ENVIRONMENT,), _environment)
+}
+"""As `_RENAMED`, of containers that begin with an image."""
 _ELSEWHERE = {
     "nameserver": "Write nameservers in network_config, and remove it.",
     "net0": "Write network_config, and remove it.",
     "lxc": "Write its lines in lxc_options, and remove it.",
     **dict.fromkeys(("lock", "parent", "snaptime", "digest", "vmid"), "Remove it: Proxmox decides it."),
-    "password": "Remove it, and set it in a feature script.",
-    "ssh_public_keys": "Remove it, and write the keys to /root/.ssh/authorized_keys in a feature script.",
 }
-_ON_NODE = (
-    *("arch", "cmode", "console", "cpulimit", "cpuunits", "debug", "entrypoint", "env", "hookscript", "ostype"),
-    *("protection", "searchdomain", "timezone", "tty"),
-)
+_ON_NODE = ("debug", "env")
 _OURS = frozenset({*Entry.model_fields, *OLD_KEYS, second_interface.KEY})
 _LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
-_OF_SCRIPTS_TOO = frozenset({"timezone"})
-"""Options that nothing breaks without, and that catalogs in use have for their scripts."""
 _NUMBERED = {
     "net": "Write it in networks, and remove it.",
     "mp": "Write it in volumes or in mount_points, and remove it.",
-    "dev": "Write GPUs in gpu_assignment, and remove it. Others, on the node: pct set {ctid} --{key} …",
+    "dev": "Write it in devices, or a GPU in gpu_assignment, and remove it.",
     "unused": "Remove it: Proxmox decides it.",
 }
 
@@ -91,21 +115,18 @@ def refuse_foreign_keys(entries: Entries) -> Iterator[Refusal]:
             migrate = "Run: phoenix-lxc migrate FILE --write."
             yield Refusal(ctid, problem, migrate if second_interface.can_move(parsed.raw) else by_hand)
         for key in parsed.raw:
-            if is_proxmox_own(key) and key not in _OF_SCRIPTS_TOO and parsed.declares(key):
+            if is_proxmox_own(key) and parsed.declares(key):
                 problem = f"{plain(key)} is a name of Proxmox's own and would have no effect."
-                yield Refusal(ctid, problem, _remedy(ctid, key, parsed))
+                yield Refusal(ctid, problem, _remedy(ctid, key, parsed, image=of_image(entries, ctid)))
 
 
 def advise_foreign_keys(entries: Entries) -> Iterator[Advice]:
-    """Warn of keys that are nearly known, and of those that only scripts get although Proxmox has such an option."""
+    """Warn of keys that are nearly known."""
     for ctid, parsed in entries.items():
         for key in parsed.raw:
             likely = difflib.get_close_matches(key, (*_OURS, *DATA_KEYS), 1, _LIKENESS) if _is_unknown(key) else []
             if likely:
                 yield Advice(ctid, f"{shown(key)} has no effect.", f"{likely[0]} was probably meant.")
-            if key in _OF_SCRIPTS_TOO:
-                told = f"Proxmox's own is set by: pct set CTID --{key} …"
-                yield Advice(ctid, f"{key} is handed to scripts only.", told)
 
 
 def _is_unknown(key: str) -> bool:
@@ -116,8 +137,8 @@ def for_scripts(entries: Entries) -> dict[str, tuple[int, ...]]:
     """List the keys that are only handed to scripts, each with the CTIDs that have it."""
     found: dict[str, tuple[int, ...]] = {}
     for ctid, parsed in sorted(entries.items()):
-        for key in parsed.raw.keys() - _OURS:
-            if parsed.declares(key) and (key in _OF_SCRIPTS_TOO or not is_proxmox_own(key)):
+        for key in parsed.raw.keys() - (_OURS if of_image(entries, ctid) else _OURS - {ENVIRONMENT}):
+            if parsed.declares(key) and not is_proxmox_own(key):
                 found[key] = (*found.get(key, ()), ctid)
     return dict(sorted(found.items()))
 
@@ -125,6 +146,8 @@ def for_scripts(entries: Entries) -> dict[str, tuple[int, ...]]:
 def is_proxmox_own(key: str) -> bool:
     """Return whether a key is the name of an option of Proxmox, or of a parameter with which it makes containers."""
     name = _plain_name(key)
+    if key in _OURS:
+        return False
     return name in {*_RENAMED, *_ELSEWHERE, *_ON_NODE} or _kind(name) in _NUMBERED or name.startswith("lxc.")
 
 
@@ -136,10 +159,11 @@ def _kind(name: str) -> str:
     return re.sub(r"(?<=[a-z])[0-9]{1,3}$", "", name) if name[-1:].isdecimal() else ""
 
 
-def _remedy(ctid: int, key: str, parsed: ParsedEntry) -> str:
+def _remedy(ctid: int, key: str, parsed: ParsedEntry, *, image: bool) -> str:
     name = _plain_name(key)
-    if name in _RENAMED:
-        return _renamed(*_RENAMED[name], parsed, parsed.raw[key])
+    renamed = {**_RENAMED, **(_OF_IMAGES if image else {})}
+    if name in renamed:
+        return _renamed(*renamed[name], parsed, parsed.raw[key])
     if name.startswith("lxc."):
         name = "lxc"
     said = _ELSEWHERE.get(name) or _NUMBERED.get(_kind(name)) or "Remove it. On the node: pct set {ctid} --{key} …"
@@ -151,9 +175,14 @@ def _renamed(
 ) -> str:
     there = [key for key in ours if parsed.declares(key)]
     if there:
-        return f"Remove it: {' and '.join(there)} {'is' if len(there) == 1 else 'are'} there."
+        return f"Remove it: {_listed(there)} {'is' if len(there) == 1 else 'are'} there."
     values = read(value)
     if values is None:
-        return f"Write {' and '.join(ours)} in its place."
+        return f"Write {_listed(ours)} in its place."
     pairs = ", ".join(f'"{key or ours[0]}": {json.dumps(one)}' for key, one in values.items())
     return f"Write {pairs} in its place."
+
+
+def _listed(keys: Sequence[str]) -> str:
+    *rest, last = keys
+    return f"{', '.join(rest)} and {last}" if rest else last

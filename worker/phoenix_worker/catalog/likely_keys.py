@@ -6,8 +6,10 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog.device_sections import Device
+from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
-from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck, MountPoint, Volume
+from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "firewall": Firewall,
     "firewall.rules": FirewallRule,
     "health_check": HealthCheck,
+    "devices": Device,
     "mount_points": MountPoint,
     "zfs_volumes": Volume,
     "volumes": Volume,
@@ -37,6 +40,10 @@ _OF_INTERFACES = {
     **dict.fromkeys(("rate_limit", "bandwidth"), "rate"),
 }
 _NAME_SERVERS = ("nameserver", "nameservers", "dns", "dns_servers", "dns_server")
+_MOUNTED = {
+    **dict.fromkeys(("ro", "readonly", "read-only"), "read_only"),
+    **dict.fromkeys(("mountoptions", "options", "mount_opts"), "mount_options"),
+}
 _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
     NetworkConfig: _OF_INTERFACES | dict.fromkeys(_NAME_SERVERS, "nameservers"),
     FurtherNetwork: _OF_INTERFACES | dict.fromkeys(_MAC, "mac_address"),
@@ -67,6 +74,13 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("retry", "attempts", "tries"), "retries"),
         **dict.fromkeys(("period", "delay", "wait"), "interval"),
     },
+    Device: {
+        **dict.fromkeys(("device", "dev", "host_path", "source", "name"), "path"),
+        **dict.fromkeys(("user", "owner", "owner_uid"), "uid"),
+        **dict.fromkeys(("group", "owner_gid"), "gid"),
+        **dict.fromkeys(("permissions", "perm"), "mode"),
+        **dict.fromkeys(("deny-write", "ro", "read_only", "readonly"), "deny_write"),
+    },
     MountPoint: {
         **dict.fromkeys(("host", "source", "src", "volume", "from"), "host_path"),
         **dict.fromkeys(
@@ -74,14 +88,15 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         ),
         **dict.fromkeys(("uid", "owner", "user"), "owner_uid"),
         **dict.fromkeys(("gid", "group"), "owner_gid"),
+        **_MOUNTED,
     },
     Volume: {
         **dict.fromkeys(("storage", "storage_pool", "datastore"), "pool"),
-        **dict.fromkeys(("size", "size_in_gb"), "size_gb"),
+        "size_in_gb": "size_gb",
+        **_MOUNTED,
         **dict.fromkeys(("mp", "path", "container_path", "target", "mountpoint"), "mount_point"),
     },
 }
-_WRITABLE = "Leave the whole mount out: it would be writable.", "Remove it: it is writable."
 _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
     NetworkConfig: dict.fromkeys(
         _MAC, ('Write "mac_address": {value} beside network_config, and remove it here.',) * 2
@@ -91,7 +106,6 @@ _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
         ("policy", "policies"),
         ("Write policy_in, policy_out or both in its place.",) * 2,
     ),
-    **dict.fromkeys((MountPoint, Volume), dict.fromkeys(("ro", "read_only", "readonly"), _WRITABLE)),
 }
 """What to do about a key for which the section has no other, when it is on and when it is off."""
 _OFF = (False, 0, "0", "false", "no", "off")

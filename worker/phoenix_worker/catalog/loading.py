@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog.access import key_file, refuse_access
 from phoenix_worker.catalog.advice import (
     advise_firewalled_interfaces,
     advise_firewalls,
@@ -16,12 +17,14 @@ from phoenix_worker.catalog.advice import (
 )
 from phoenix_worker.catalog.directories import digest_of, read_directory
 from phoenix_worker.catalog.document import Document, parse, read
+from phoenix_worker.catalog.downloads import refuse_downloads
 from phoenix_worker.catalog.entry import ParsedEntry, parse_entry
 from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.files import read_file
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts, refuse_foreign_keys
 from phoenix_worker.catalog.network_checks import refuse_networks
+from phoenix_worker.catalog.options import refuse_options
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
@@ -121,6 +124,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_together(entries)
     refusals += refuse_networks(entries)
     refusals += refuse_root_only(entries)
+    refusals += refuse_options(entries)
+    refusals += refuse_downloads(entries)
     refusals += refuse_foreign_keys(entries)
     refusals += refuse_script_files(entries)
     refusals += refuse_old_sections(document.content, entries)
@@ -129,7 +134,9 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     files = _read_scripts(folder, entries, defaults.scripts)
     directories = {name: read_directory(folder / name) for file in files for name in directories_beside(file)}
     refusals += refuse_directories(entries, directories, defaults.scripts)
+    files |= _read_keys(folder, entries)
     contents = {name: one.content for name, one in files.items() if one.content is not None}
+    refusals += refuse_access(entries, contents)
     scripts = missing_scripts(entries, contents, defaults.scripts)
     if require_scripts:
         refusals += (Refusal(*words) for words in scripts)
@@ -196,4 +203,9 @@ def _pushed(directories: Mapping[str, FileRead]) -> dict[str, Pushed]:
 def _read_scripts(folder: Path, entries: Mapping[int, ParsedEntry], places: ScriptPlaces) -> dict[str, FileRead]:
     """Read the scripts that lie beside the catalog, each once."""
     names = {name for parsed in entries.values() for name in files_beside(parsed.entry, places)}
+    return {name: read_file(folder / name) for name in sorted(names)}
+
+
+def _read_keys(folder: Path, entries: Mapping[int, ParsedEntry]) -> dict[str, FileRead]:
+    names = {name for parsed in entries.values() if (name := key_file(parsed.entry)) is not None}
     return {name: read_file(folder / name) for name in sorted(names)}

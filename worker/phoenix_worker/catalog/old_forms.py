@@ -121,10 +121,29 @@ def _gpus(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"gpu_assignment": ",".join(one[1] for one in found if one)} if found and all(found) else None
 
 
+def _devices(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Write paths, or Proxmox's `PATH,gid=44,mode=0660`, as objects."""
+    value = entry["devices"]
+    written = [value] if isinstance(value, str) else value
+    if not isinstance(written, list) or not all(isinstance(one, dict | str) for one in written):
+        return None
+    return {"devices": [_device(one) if isinstance(one, str) else one for one in written]}
+
+
+def _device(text: str) -> dict[str, Any]:
+    path, *options = text.split(",")
+    found = [re.fullmatch(r"(uid|gid|mode|deny-write)=([0-9]{1,10})", option) for option in options]
+    pairs = {one[1]: one[2] for one in found if one}
+    numbers = {name: int(pairs[name]) for name in ("uid", "gid") if name in pairs}
+    mode = {"mode": pairs["mode"]} if "mode" in pairs else {}
+    return {"path": path, **numbers, **mode, **({"deny_write": True} if pairs.get("deny-write") == "1" else {})}
+
+
 _KNOWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
     "features": _features,
     "pct_options": _pct_options,
     "network_config": _network,
     "id_maps": _id_maps,
     "gpu_assignment": _gpus,
+    "devices": _devices,
 }

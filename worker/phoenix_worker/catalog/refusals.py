@@ -152,16 +152,16 @@ def _shrinking(entries: Entries) -> Iterator[Refusal]:
 
 def _shrinking_volumes(entries: Entries) -> Iterator[Refusal]:
     for ctid, parsed in entries.items():
-        inherited: dict[str, tuple[int, int]] = {}
+        inherited: dict[str, tuple[int, float]] = {}
         for source in template_chain(entries, ctid):
             for volume in entries[source].entry.all_volumes:
-                inherited.setdefault(volume.mount_point, (source, volume.size_gb))
+                inherited.setdefault(volume.mount_point, (source, volume.gib))
         for volume in parsed.entry.all_volumes:
             source, least = inherited.get(volume.mount_point, (ctid, 0))
-            if volume.size_gb < least:
+            if volume.gib < least:
                 where = _origin(entries, ctid, source)
                 problem = (
-                    f"The volume {volume.mount_point} has {volume.size_gb} GB, less than the {least} GB of {where}."
+                    f"The volume {volume.mount_point} has {volume.gib:g} GB, less than the {least:g} GB of {where}."
                 )
                 yield Refusal(ctid, problem, f"Declare at least {least}; disks only grow.")
 

@@ -7,12 +7,16 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DesiredState
-from phoenix_worker.catalog.declaration import Declaration, Firewall, FirewallRule, Role, Volume
+from phoenix_worker.catalog.access import access, access_keys
+from phoenix_worker.catalog.declaration import PROTECTION, Declaration, Firewall, FirewallRule, Role, Volume
+from phoenix_worker.catalog.downloads import download
 from phoenix_worker.catalog.interfaces import networks
+from phoenix_worker.catalog.options import of_image, options
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
 from phoenix_worker.catalog.scripts import ScriptPlaces, ScriptSurroundings, inside, inside_keys, json_at, short_hash
 from phoenix_worker.catalog.unapplied import not_applied
+from phoenix_worker.catalog.versions import needs_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +28,12 @@ _LATER = (
     *(("log", None), ("sha256", ""), ("directories", ()), ("script", None)),
     *(("trunks", ()), ("mtu", None), ("rate", None), ("firewall", None), ("link_down", None), ("mac", None)),
     *(("macro", None), ("source_port", None), ("icmp_type", None), ("iface", None), ("enable", True)),
-    *(("policy_in", None), ("policy_out", None)),
+    *(("policy_in", None), ("policy_out", None), ("options", ()), ("given", None), ("secret", None)),
 )
-_WITHOUT_EFFECT = ("not_applied", "needs_shell", "source", "script_json", "archives", "hash", "wait_for_address")
+_WITHOUT_EFFECT = (
+    *("not_applied", "needs_shell", "needs_version", "source", "script_json", "archives", "hash"),
+    "wait_for_address",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,9 @@ def declare(
             inherits_gpus=_inherits_gpus(entries, ctid),
             stays_with_volumes=_stays_with_volumes(entries, ctid, defaults),
             surroundings=replace(surroundings, made_from=_made_from(entries, ctid)),
-            template_node=_template_node(entries, ctid, defaults),
+            besides={"template_node": _template_node(entries, ctid, defaults)}
+            | options(parsed.entry, template=ctid in made, image=of_image(entries, ctid))
+            | {"needs_version": tuple(needs_version(parsed.entry, image=of_image(entries, ctid)))},
         )
         for ctid, parsed in sorted(entries.items())
     }
@@ -96,9 +105,10 @@ def _declare(
     inherits_gpus: bool,
     stays_with_volumes: bool,
     surroundings: ScriptSurroundings,
-    template_node: str | None,
+    besides: Mapping[str, Any],
 ) -> Declaration:
     entry = parsed.entry
+    log_in = access(entry, surroundings.contents)
     cloned = entry.clone_from_ctid is not None
     first, *more = networks(entry) or (None,)
     declaration = Declaration(
@@ -107,13 +117,13 @@ def _declare(
         role=Role.TEMPLATE if template else Role.CONTAINER,
         node=entry.node or defaults.node,
         clone_from=entry.clone_from_ctid,
-        template_node=template_node,
         os_template=None if cloned else _volume_id(entry, defaults),
+        download=None if cloned else download(entry),
         full_clone=not cloned or entry.clone == "full",
         storage=entry.storage_pool if cloned else entry.storage_pool or defaults.storage,
         disk_gb=entry.storage_size_gb,
         stays_with_volumes=stays_with_volumes,
-        volumes=tuple(Volume(one.pool, one.size_gb, one.mount_point) for one in entry.all_volumes),
+        volumes=tuple(Volume(one.pool, one.gib, one.mount_point, one.in_proxmox) for one in entry.all_volumes),
         memory_mb=entry.memory_mb,
         swap_mb=entry.swap_mb,
         cores=entry.cores,
@@ -124,6 +134,7 @@ def _declare(
         start_at_boot=None if template else entry.start_at_boot,
         boot_order=None if template else entry.boot_order,
         boot_delay=None if template else entry.boot_delay,
+        **besides,
         features=token_options(entry, unprivileged=not privileged),
         firewall=None if entry.firewall is None else _firewall(entry.firewall),
         state=DesiredState.STOPPED if template else DesiredState(entry.state),
@@ -136,23 +147,32 @@ def _declare(
         source=parsed.raw,
         **root_only(parsed, unprivileged=not privileged),
         **inside(parsed, defaults.scripts, surroundings, template=template),
+        access=log_in,
         needs_shell=(
+            *access_keys(entry),
             *inside_keys(entry, template=template),
             *root_only_keys(parsed, unprivileged=not privileged, inherits_gpus=inherits_gpus),
         ),
     )
+    declaration = replace(declaration, scripts=(*log_in, *declaration.scripts))
     return replace(declaration, hash=_hash(declaration))
 
 
 def scratch_of(template: Declaration, ctids: range) -> Declaration:
-    """Declare the same at the CTID where a template is rebuilt, which is always the same one of the range."""
+    """Declare the same at the CTID where a template is rebuilt, which is always the same one of the range.
+
+    It is never protected: it is destroyed once it was copied.
+    """
     ctid = ctids[template.ctid % len(ctids)]
     given = json_at(template.script_json, template.ctid, ctid)
-    declaration = replace(template, ctid=ctid, role=Role.SCRATCH, script_json=given)
+    free = tuple(option for option in template.options if option[0] != PROTECTION)
+    declaration = replace(template, ctid=ctid, role=Role.SCRATCH, script_json=given, options=free)
     return replace(declaration, hash=_hash(declaration))
 
 
 def _volume_id(entry: Entry, defaults: Defaults) -> str | None:
+    if (fetched := download(entry)) is not None:
+        return f"{defaults.template_storage}:vztmpl/{fetched.name}"
     if entry.template is None or ":vztmpl/" in entry.template:
         return entry.template
     return f"{defaults.template_storage}:vztmpl/{entry.template.rsplit('/', 1)[-1]}"

@@ -22,6 +22,9 @@ def refuse_root_only(entries: Entries) -> Iterator[Refusal]:
         yield from _two_profiles(ctid, parsed.entry)
         yield from _one_place_twice(ctid, parsed.entry)
         yield from _owners_without_id(ctid, parsed.entry)
+        paths = [device.path for device in parsed.entry.devices]
+        for path in dict.fromkeys(path for path in paths if paths.count(path) > 1):
+            yield Refusal(ctid, f"The device {shown(path)} is declared twice.", "Remove one of them.")
 
 
 def advise_root_only(entries: Entries) -> Iterator[Advice]:

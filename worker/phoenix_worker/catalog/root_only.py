@@ -6,14 +6,14 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, BindMount
+from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, BindMount, DeviceNode
 from phoenix_worker.catalog.fields import parse_lxc_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
-    from phoenix_worker.catalog.sections import MountPoint
+    from phoenix_worker.catalog.mount_sections import MountPoint
 
 PROFILE = "lxc.apparmor.profile"
 _LISTS = frozenset({"lxc.cap.keep", "lxc.cap.drop"})
@@ -47,6 +47,7 @@ def root_only(parsed: ParsedEntry, *, unprivileged: bool) -> dict[str, Any]:
     return {
         "root_features": _features(entry, unprivileged=unprivileged),
         "devices": _devices(entry) if parsed.declares("gpu_assignment") else None,
+        "device_nodes": tuple(DeviceNode(device.path, device.in_proxmox) for device in entry.devices),
         "bind_mounts": tuple(map(_bind_mount, entry.mount_points)),
         "raw_lines": tuple(dict.fromkeys(line for _, line in raw_lines(entry) if known(line[0]))),
     }
@@ -57,8 +58,12 @@ def root_only_keys(parsed: ParsedEntry, *, unprivileged: bool, inherits_gpus: bo
     entry = parsed.entry
     if _features(entry, unprivileged=unprivileged):
         yield "pct_options"
+    if entry.hookscript is not None:
+        yield "hookscript"
     if entry.gpu_assignment != "none" or (inherits_gpus and parsed.declares("gpu_assignment")):
         yield "gpu_assignment"
+    if entry.devices:
+        yield "devices"
     if entry.mount_points:
         yield "mount_points"
     yield from dict.fromkeys(key for key, line in raw_lines(entry) if known(line[0]))
@@ -102,4 +107,4 @@ def _devices(entry: Entry) -> tuple[str, ...]:
 
 def _bind_mount(declared: MountPoint) -> BindMount:
     paths = plain_path(declared.host_path), plain_path(declared.container_path)
-    return BindMount(*paths, declared.owner_uid, declared.owner_gid)
+    return BindMount(*paths, declared.owner_uid, declared.owner_gid, declared.in_proxmox)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.catalog.access import key_file
 from phoenix_worker.catalog.directories import LIMITS
 from phoenix_worker.catalog.findings import Refusal, plain
-from phoenix_worker.catalog.scripts import APPLICATION, directories_beside, files_beside
+from phoenix_worker.catalog.scripts import APPLICATION, NAMING_FILES, directories_beside, files_beside
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -44,7 +45,8 @@ def refuse_directories(
 def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlaces) -> Iterator[tuple[int, str, str]]:
     """List CTID, problem and remedy of each entry that lacks scripts which should lie beside the catalog."""
     for ctid, parsed in entries.items():
-        missing = [name for name in files_beside(parsed.entry, places) if name not in there]
+        keys = filter(None, [key_file(parsed.entry)])
+        missing = [name for name in (*keys, *files_beside(parsed.entry, places)) if name not in there]
         if missing:
             problem = f"{', '.join(map(plain, missing))} not found beside the catalog."
-            yield ctid, problem, "Put it there, or remove it from features, application_script or health_check."
+            yield ctid, problem, f"Put it there, or remove it from {NAMING_FILES}."

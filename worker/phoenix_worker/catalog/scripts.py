@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.entry import Entry, ParsedEntry
 
 HASH_LENGTH = 16
+NAMING_FILES = "features, application_script, health_check or ssh_public_keys"
+"""The keys that may name a file beside the catalog."""
 APPLICATION = "application_script"
 """The name of the application script among the scripts."""
 _OF_THE_REQUEST = ("wait_for_address",)

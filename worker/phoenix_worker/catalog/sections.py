@@ -6,10 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from phoenix_worker.catalog.fields import (
-    HostPath,
-    MountPath,
     PathText,
-    StorageId,
     refused,
 )
 from phoenix_worker.catalog.firewall_grammar import Comment, FirewallAddresses, FirewallPorts, Protocol, check_rule
@@ -27,32 +24,6 @@ class Section(BaseModel):
         return (
             {key: value for key, value in data.items() if value not in (None, "")} if isinstance(data, dict) else data
         )
-
-
-class MountPoint(Section):
-    """A bind mount of a directory of the node."""
-
-    host_path: HostPath
-    """Directory of the node, without `=`; it is made if there is none."""
-    container_path: MountPath
-    """Where it is in the container."""
-    owner_uid: int | None = Field(default=None, ge=0)
-    """User, as the container counts, who owns it."""
-    owner_gid: int | None = Field(default=None, ge=0)
-    """Group, as the container counts, that owns it."""
-
-
-class Volume(Section):
-    """A volume of its own, mounted in the container."""
-
-    name: str | None = None
-    """For people: Proxmox names the volume itself."""
-    pool: StorageId
-    """Storage that it lies on."""
-    size_gb: int = Field(ge=1)
-    """Size in GiB. It grows; it never shrinks."""
-    mount_point: MountPath
-    """Where it is in the container."""
 
 
 class FirewallRule(Section):

@@ -49,6 +49,8 @@ class CatalogSource:
 
     def __init__(self, path: Path, defaults: Defaults) -> None:
         self._path = path
+        self.folder = path.parent
+        """Where what lies beside the catalog is."""
         self._defaults = defaults
         self._lock = threading.Lock()
         self._good: deque[Catalog] = deque(maxlen=_KEPT)

@@ -121,7 +121,7 @@ class ProxmoxApi(Offers, Surroundings, TaskLists, Interfaces):
             "ostemplate": order.ostemplate,
             "unprivileged": int(order.unprivileged),
         }
-        return str(self.call(request, **params, **order.config, **_pool(order.pool)))
+        return str(self.call(request, **params, **order.config, **order.secrets, **_pool(order.pool)))
 
     def configure(
         self, node: str, ctid: int, *, changes: Mapping[str, str], delete: Sequence[str], digest: str | None
@@ -145,7 +145,7 @@ class ProxmoxApi(Offers, Surroundings, TaskLists, Interfaces):
             params["digest"] = digest
         self.call(request, **params)
 
-    def resize(self, node: str, ctid: int, *, disk: str, size_gb: int) -> str:
+    def resize(self, node: str, ctid: int, *, disk: str, size_gb: float) -> str:
         """Grow a disk by `PUT …/resize`. Its task ends `OK` although growing the file system may have failed."""
         request = Request(
             "PUT",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.model import property_string
@@ -17,6 +18,12 @@ class Offers:
     """Base of the API."""
 
     _connection: Connection
+
+    def version(self) -> tuple[int, int]:
+        """Ask `GET /version`, which everybody may."""
+        told = str(self._connection.call(Request("GET", "version", "ask Proxmox for its version"))["version"])
+        major, minor, *_ = (*re.findall(r"[0-9]+", told), "0", "0")
+        return int(major), int(minor)
 
     def storages(self) -> dict[str, Storage]:
         """Ask `GET /storage`: the configuration, which wakes no storage up."""
@@ -95,6 +102,34 @@ class Offers:
                 Request("POST", f"nodes/{node}/aplinfo", doing, needs), storage=storage, template=name
             )
         )
+
+    def fetch_os_template(self, node: str, volume: str, *, url: str, checksum: str | None) -> str:
+        """Download by `POST …/storage/STORAGE/download-url`. What has another checksum is not kept."""
+        algorithm, _, digest = (checksum or "").partition(":")
+        checked = {"checksum": digest, "checksum-algorithm": algorithm} if checksum else {}
+        storage, name = volume.partition(":")[0], volume.rpartition("/")[2]
+        request = Request(
+            "POST",
+            f"nodes/{node}/storage/{storage}/download-url",
+            f"download {volume} to {node}",
+            _fetching(node, storage),
+        )
+        return str(self._connection.call(request, content="vztmpl", filename=name, url=url, **checked))
+
+    def pull_image(self, node: str, volume: str, image: str) -> str:
+        """Pull by `POST …/storage/STORAGE/oci-registry-pull`, which puts `.tar` behind the name that it is given."""
+        storage, name = volume.partition(":")[0], volume.rpartition("/")[2].removesuffix(".tar")
+        request = Request(
+            "POST",
+            f"nodes/{node}/storage/{storage}/oci-registry-pull",
+            f"pull {image} to {node}",
+            _fetching(node, storage),
+        )
+        return str(self._connection.call(request, reference=image, filename=name))
+
+
+def _fetching(node: str, storage: str) -> str:
+    return f"Datastore.AllocateTemplate on /storage/{storage} and Sys.AccessNetwork on /nodes/{node}"
 
 
 def _volume(entry: dict[str, Any]) -> Volume:

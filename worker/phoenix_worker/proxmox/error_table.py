@@ -266,6 +266,12 @@ _STORAGE_AND_PLACE = (
         "Correct `node` or PHOENIX_NODE: there is no '{node}'.",
     ),
     Row(
+        r"Install 'skopeo'",
+        _PERMANENT,
+        "skopeo-missing",
+        "Run on the node: `apt install skopeo`.",
+    ),
+    Row(
         r"protection mode enabled",
         _PERMANENT,
         "protected",

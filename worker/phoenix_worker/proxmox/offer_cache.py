@@ -1,4 +1,4 @@
-"""The storages and bridges of the cluster, remembered for a minute."""
+"""The storages and bridges of the cluster, remembered for a minute, and its version, which a worker asks for once."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Offering:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Any]] = {}
+        self._version: tuple[int, int] | None = None
 
     def on(self, node: str) -> Offer:
         """Tell what a node has. What the token may not ask is not known."""
@@ -35,10 +36,21 @@ class Offering:
             self._ask(node, lambda: self._proxmox.bridges(node)),
         )
 
+    def version(self) -> tuple[int, int]:
+        """Tell the version of Proxmox, which is asked for once."""
+        with self._lock:
+            known = self._version
+        if known is None:
+            known = self._proxmox.version()
+            with self._lock:
+                self._version = known
+        return known
+
     def forget(self) -> None:
         """Ask anew the next time."""
         with self._lock:
             self._known.clear()
+            self._version = None
 
     def _ask(self, what: str, ask: Callable[[], T]) -> T | None:
         answer: T | None

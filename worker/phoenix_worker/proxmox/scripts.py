@@ -103,7 +103,8 @@ def check(shell: NodeShell, place: Place, declaration: Declaration, script: Scri
 def _given(declaration: Declaration, script: Script) -> bytes:
     """Return what script_runner.sh reads: script, JSON, and the directories beside the script."""
     archive = b"".join(declaration.archives[digest] for digest in script.directories)
-    given = base64.b64encode(declaration.script_json.encode()).decode()
+    text = declaration.script_json if script.given is None else script.given
+    given = base64.b64encode(text.encode()).decode()
     lines = "".join(f"{line}\n" for line in (script.content or "", given, "archive" if archive else "")).encode()
     return lines + archive + bytes(_END_OF_ARCHIVE) if archive else lines
 

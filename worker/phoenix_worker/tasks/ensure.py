@@ -37,13 +37,13 @@ from phoenix_worker.actions.addresses import (
     wait_after_steps,
     wait_for_addresses,
 )
-from phoenix_worker.actions.configure import converge, grow
+from phoenix_worker.actions.configure import after_growth, converge, grow
 from phoenix_worker.actions.feasibility import refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.forced_command import refuse_forbidden_change, refuse_forbidden_making
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, refuse_if_taken, survey, template_there
 from phoenix_worker.actions.make import Sending, make, make_clone
 from phoenix_worker.actions.orders import clone_order, create_order
-from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template
+from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.answers import result as outcome
 from phoenix_worker.answers.drift import drifts
@@ -130,13 +130,13 @@ def create(
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     self.hold(f"node/{declaration.node}", self.node_capacity)
     order = create_order(declaration, self.creation)
-    have_os_template(self, order)
+    have_os_template(self, declaration, order)
     posted = make(
         self,
         StepName.CREATE,
         declaration,
         Sending(
-            send=lambda: self.proxmox.create(order),
+            send=lambda: self.proxmox.create(with_secrets(self, declaration, order)),
             find_earlier=lambda when: recover.find_creation(self.proxmox, order, self.creation, when),
         ),
         doing=f"create CT {ctid} on {declaration.node} from {order.ostemplate}",
@@ -155,6 +155,8 @@ def configure(
     warnings = list(done["warnings"])
     for disk, size_gb in done["grow"].items():
         warnings += grow(self, declaration, disk, size_gb)
+    if done.get("after_growth"):
+        self.once("after-growth", lambda: after_growth(self, declaration, adopted=adopted))
     told = {kind: done[kind] for kind in ("changes", "pending", "needs_rebuild")}
     told |= {"warnings": warnings, "networks": done.get("networks")}
     return self.step(StepName.CONFIGURE, ctid, done["at"], **told)

@@ -61,6 +61,15 @@ logger: FilteringBoundLogger = structlog.wrap_logger(
 )
 
 
+_found_later: set[str] = set()
+
+
+def hide(secret: str) -> None:
+    """Take a secret that was read just now out of every line to come."""
+    if len(secret) >= _SHORTEST_SECRET:
+        _found_later.update((secret, json.dumps(secret)[1:-1]))
+
+
 def use(log_format: Literal["text", "json"], secrets: Collection[str]) -> None:
     """Have every worker of this process log in this way, from Celery's setting up of its log on."""
     formatter = _Formatter(log_format, secrets)
@@ -149,7 +158,7 @@ class _Formatter(ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """Render a record, take known secrets out of it, and make text of others harmless to a terminal."""
         text = super().format(record)
-        for secret in self._secrets:
+        for secret in (*self._secrets, *sorted(_found_later, key=len, reverse=True)):
             text = text.replace(secret, "***")
         return plain(text)
 

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
 
 
-def refuse_forbidden(seen: Observation, purpose: Purpose) -> None:
+def refuse_forbidden(declaration: Declaration, seen: Observation, purpose: Purpose) -> None:
     """Raise PermanentError for what is protected or under HA, and TransientError for what somebody has locked."""
     if seen.presence is not Presence.HERE:
         return
     subject, ctid = f"Unable to {purpose} CT {seen.ctid} on {seen.node}", seen.ctid
+    if declaration.protected:
+        raise PermanentError(
+            f"{subject}: the catalog declares its protection.",
+            cause="protected",
+            remedy=f'Declare "protection": false for {ctid}, then: `phoenix-lxc ensure {ctid}`.',
+        )
     if seen.config.get("protection") == "1":
         raise PermanentError(
             f"{subject}: it is protected.",

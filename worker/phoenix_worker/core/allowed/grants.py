@@ -59,7 +59,7 @@ def _privileges(declaration: Declaration) -> Iterator[str]:
     yield from _ALWAYS
     if declaration.snapshots:
         yield "VM.Snapshot"
-    if declaration.cores is not None:
+    if declaration.cores is not None or {"cpulimit", "cpuunits"} & dict(declaration.options).keys():
         yield "VM.Config.CPU"
     if declaration.memory_mb is not None or declaration.swap_mb is not None:
         yield "VM.Config.Memory"

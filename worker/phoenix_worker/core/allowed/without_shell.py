@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog.scripts import NAMING_FILES
 from phoenix_worker.core.model.errors import PermanentError
 
 if TYPE_CHECKING:
-    from phoenix_worker.catalog.declaration import Declaration
+    from collections.abc import Iterable
+
+    from phoenix_worker.catalog.declaration import Declaration, Script
 
 NO_SHELL = "no-shell"
 _LEFT_OUT: dict[str, Any] = {
     "needs_shell": (),
     "root_features": (),
     "devices": None,
+    "device_nodes": (),
     "bind_mounts": (),
     "raw_lines": (),
+    "hookscript": None,
     "scripts": (),
     "health_check": None,
 }
@@ -29,27 +34,30 @@ def within_reach(declaration: Declaration, *, has_shell: bool, accepted: bool) -
     Without it, what needs it is left out and named in `not_applied` if that is accepted. Raises PermanentError
     if it is not, and for scripts that are missing.
     """
-    if has_shell or not (declaration.needs_shell or accepted):
-        _refuse_missing(declaration)
-        return declaration
-    if not accepted:
+    if not has_shell and declaration.needs_shell and not accepted:
         raise _refusal(declaration)
+    by_creation = declaration.access if declaration.clone_from is None else ()
+    _refuse_missing(declaration, declaration.scripts if has_shell else by_creation)
+    if has_shell:
+        return declaration
+    if not (declaration.needs_shell or accepted):
+        return replace(declaration, scripts=())
     told = [
         f"{key}: it needs shell access to the node, which the worker does not have" for key in declaration.needs_shell
     ]
     return replace(declaration, **_LEFT_OUT, not_applied=(*declaration.not_applied, *told))
 
 
-def _refuse_missing(declaration: Declaration) -> None:
+def _refuse_missing(declaration: Declaration, scripts: Iterable[Script]) -> None:
     health = declaration.health_check and declaration.health_check.script
-    wanted = (*declaration.scripts, *((health,) if health else ()))
+    wanted = (*scripts, *((health,) if health else ()))
     missing = [script.file for script in wanted if script.missing]
     if missing:
         raise PermanentError(
             f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {', '.join(missing)} not found beside the "
             "worker's catalog.",
             cause="script-missing",
-            remedy="Put it there on every worker, or remove it from features, application_script or health_check.",
+            remedy=f"Put it there on every worker, or remove it from {NAMING_FILES}.",
         )
 
 

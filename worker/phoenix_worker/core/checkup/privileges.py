@@ -41,8 +41,11 @@ def needs(
     """
     found = {need for one in catalog.values() for need in _of_one(one, catalog)}
     found |= {need for template, scratch in rebuilt for need in of_rebuild(template, scratch)}
-    storages = {volume.partition(":")[0] for volume in absent_os_templates}
+    absent = frozenset(absent_os_templates)
+    storages = {volume.partition(":")[0] for volume in absent}
     found |= {Need(f"/storage/{storage}", "Datastore.AllocateTemplate") for storage in storages}
+    fetched = (one for one in catalog.values() if one.download is not None and one.os_template in absent)
+    found |= {Need(f"/nodes/{one.node}", "Sys.AccessNetwork") for one in fetched}
     return frozenset(found)
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
-from phoenix_worker.core.differs import firewall, networks, volumes
+from phoenix_worker.core.differs import firewall, networks, options, volumes
 from phoenix_worker.core.differs.root_only import RootChanges, applied, root_diff
 from phoenix_worker.core.differs.tags import tag_change, wanted_tags
 from phoenix_worker.core.model import property_string
-from phoenix_worker.core.model.marker import LINKED, Marker, Stage, without_marker, write_marker
+from phoenix_worker.core.model.marker import LINKED, Marker, Stage, script_mark, without_marker, write_marker
 from phoenix_worker.core.model.os_templates import file_name
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ADOPTED = "adopted"
 """The creation id of a container that we did not make."""
-PENDING_KEYS = frozenset({"features", "nameserver"})
+PENDING_KEYS = frozenset({"features", "nameserver"}) | options.PENDING
 """What a running container takes only at its next start, of the keys we write. From pve-container's
 `vmconfig_hotplug_pending`, which skips every key that it does not name."""
 _DEFAULT_ROOT_GB = 4
@@ -38,7 +38,7 @@ class Changes:
 
     put: dict[str, str]
     delete: tuple[str, ...] = ()
-    grow: dict[str, int] = field(default_factory=dict)
+    grow: dict[str, float] = field(default_factory=dict)
     """The size in GiB that each disk, `rootfs` or `mpN`, grows to."""
     changes: tuple[Change, ...] = ()
     """For the result. Our own bookkeeping in the notes is not in it."""
@@ -54,6 +54,8 @@ class Changes:
     """What only root on the node can do; it comes first, and the rest is as if it were done."""
     at_next_start: tuple[str, ...] = ()
     """Keys that a running container takes not all of at once, and that Proxmox does not call pending."""
+    unprotect: bool = False
+    """Whether protection that is ours to switch is in the way, and has to go until the rest is done."""
 
     def __bool__(self) -> bool:
         by_api = self.put or self.delete or self.grow or self.rules or self.policies or self.pool
@@ -64,6 +66,11 @@ class Changes:
         """The keys that a running container takes only at its next start."""
         later = (key for key in (*self.put, *self.delete) if not hot(key))
         return (*self.root.pending_when_running, *later, *self.at_next_start)
+
+    @property
+    def put_before_growth(self) -> dict[str, str]:
+        """What is sent before disks grow: of one that grows all is sent afterwards, since its size is sent with it."""
+        return {key: value for key, value in self.put.items() if key not in self.grow}
 
 
 def hot(key: str) -> bool:
@@ -76,6 +83,12 @@ def marker_for(declaration: Declaration, creation: str, stage: Stage) -> Marker:
     return Marker(declaration.ctid, creation, declaration.role, stage, declaration.hash, origin_of(declaration))
 
 
+def creation_marker(declaration: Declaration, creation: str) -> Marker:
+    """Return the marker of what is created from an OS template: what lets somebody log in is in the order."""
+    marker = marker_for(declaration, creation, Stage.CONFIGURED)
+    return replace(marker, scripts=tuple(script_mark(script.name, script.hash) for script in declaration.access))
+
+
 def origin_of(declaration: Declaration) -> str:
     """Return what it is made from, for the marker: the CTID of a template, or the file name of an OS template."""
     if declaration.clone_from is None:
@@ -86,12 +99,14 @@ def origin_of(declaration: Declaration) -> str:
 def creation_config(declaration: Declaration, marker: Marker) -> dict[str, str]:
     """Give every parameter of `POST /nodes/N/lxc` for a new root container but vmid, ostemplate, unprivileged and pool.
 
-    With a marker whose stage is `configured`, what is created so needs no change afterwards.
+    With a marker whose stage is `configured`, what is created so needs no change but for what an image decides.
     """
     config = _declared_keys(declaration, {}, fresh=True) | {
         "tags": wanted_tags(declaration.tags, "", case_sensitive=True)
     }
     config["description"] = write_marker(marker, without_marker(declaration.description or ""))
+    config = {key: value for key, value in config.items() if key not in options.of_image(declaration)}
+    config |= options.only_at_creation(declaration)
     extra = volumes.new_volumes(declaration, {})
     # With volumes Proxmox wants the root disk's size too; this is its own default.
     size_gb = _DEFAULT_ROOT_GB if extra and declaration.disk_gb is None else declaration.disk_gb
@@ -111,10 +126,13 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     observation = applied(observation, root)
     present = observation.config
     marker, ours = observation.marker, observation.is_ours
-    wanted = _declared_keys(declaration, present, fresh=ours and marker is not None and marker.stage is Stage.MADE)
+    fresh = ours and marker is not None and marker.stage is Stage.MADE
+    wanted = _declared_keys(declaration, present, fresh=fresh)
     put = {key: value for key, value in wanted.items() if not _same(key, value, present.get(key))}
     put |= tag_change(declaration.tags, present.get("tags", ""), case_sensitive=observation.tags_keep_case)
     put |= volumes.new_volumes(declaration, present)
+    remounted = volumes.remounted(declaration.volumes, present)
+    put |= remounted
     notes = _notes(declaration, observation)
     seal_put, seal_delete = _seal_repair(declaration, observation)
     grow = _growth(declaration, observation)
@@ -138,12 +156,16 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
         policies=firewall.policy_writes(declaration.firewall, observation.firewall),
         pool=joins,
         root=root,
-        at_next_start=tuple(networks.at_next_start(put, present)),
+        at_next_start=(*networks.at_next_start(put, present), *remounted),
+        unprotect=options.in_the_way(
+            declaration, present, (*(put.keys() - grow.keys()), *root.put, *root.delete), fresh=fresh
+        ),
     )
 
 
 def _told(put: dict[str, str], present: dict[str, str]) -> tuple[Change, ...]:
-    return tuple(Change(key=key, old=present.get(key), new=value) for key, value in put.items())
+    old = {key: options.shown(present[key]) for key in put if key in present}
+    return tuple(Change(key=key, old=old.get(key), new=options.shown(value)) for key, value in put.items())
 
 
 def _told_of_notes(new: str, old: str, *, ours: bool) -> tuple[Change, ...]:
@@ -162,6 +184,7 @@ def _declared_keys(declaration: Declaration, present: dict[str, str], *, fresh: 
         **networks.wanted(declaration, present, fresh=fresh),
         "nameserver": " ".join(declaration.network.nameservers) if declaration.network else "",
         "features": _features(declaration, present.get("features", "")),
+        **options.wanted(declaration, present, fresh=fresh),
     }
     if not declaration.is_template:
         wanted["onboot"] = _text(declaration.start_at_boot)
@@ -175,7 +198,9 @@ def _text(value: int | None) -> str:
 
 def _same(key: str, wanted: str, present: str | None) -> bool:
     if present is None:
-        return key == "onboot" and wanted == "0"
+        return options.DEFAULTS.get(key) == wanted
+    if key in options.KEYS:
+        return options.same(key, wanted, present)
     if networks.KEY.fullmatch(key):
         return networks.same(wanted, present)
     if key in {"features", "startup"}:
@@ -184,7 +209,11 @@ def _same(key: str, wanted: str, present: str | None) -> bool:
 
 
 def _startup(declaration: Declaration, present: str) -> str:
-    declared = {"order": _text(declaration.boot_order), "up": _text(declaration.boot_delay)}
+    declared = {
+        "order": _text(declaration.boot_order),
+        "up": _text(declaration.boot_delay),
+        "down": _text(declaration.boot_down_delay),
+    }
     declared = {part: value for part, value in declared.items() if value}
     return property_string.render(property_string.parse(present, "order") | declared, "order") if declared else ""
 
@@ -210,7 +239,7 @@ def _notes(declaration: Declaration, observation: Observation) -> str | None:
     return write_marker(wanted, owners)
 
 
-def _growth(declaration: Declaration, observation: Observation) -> dict[str, int]:
+def _growth(declaration: Declaration, observation: Observation) -> dict[str, float]:
     """Grow only: a bigger disk is left alone, and the disks of a template cannot be resized.
 
     A template's flag without a base volume is taken away before anything grows.
@@ -220,7 +249,7 @@ def _growth(declaration: Declaration, observation: Observation) -> dict[str, int
     size = property_string.size_gib(
         property_string.parse(observation.config.get("rootfs", ""), "volume").get("size", "")
     )
-    root = {}
+    root: dict[str, float] = {}
     if declaration.disk_gb is not None and size is not None and size < declaration.disk_gb:
         root["rootfs"] = declaration.disk_gb
     return root | volumes.growing(declaration.volumes, observation.config)

@@ -1,6 +1,6 @@
 """What differs of what only root on the node may set. `pct set` takes one part of it, the rest are raw lines.
 
-What is declared is ours, and nothing else is taken away: a feature by its name, a GPU's devices by their paths, a bind
+What is declared is ours, and nothing else is taken away: a feature by its name, a device by its path, a bind
 mount by its place in the container, raw lines by their key.
 """
 
@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
-from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, UNPRIVILEGED, IdMaps
-from phoenix_worker.core.differs import mount_order, raw_lines
+from phoenix_worker.catalog.declaration import UNPRIVILEGED, IdMaps
+from phoenix_worker.core.differs import devices, mount_options, mount_order, raw_lines
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.errors import PermanentError
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import BindMount, Declaration
     from phoenix_worker.core.model.observation import Observation
 
-_GPU = re.compile(r"/dev/nvidia\d+")
+_HOOKSCRIPT = "hookscript"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +59,11 @@ def root_diff(declaration: Declaration, observation: Observation) -> RootChanges
     """
     config = observation.config
     put = _features(declaration, config)
-    gone = _unwanted_devices(declaration, config)
-    put |= _devices(declaration, config)
+    gone = devices.unwanted(declaration, config)
+    put |= devices.changed(declaration, config)
     mounts = _mounts(declaration, config)
     put |= mounts
+    put |= _hookscript(declaration, config)
     lines = raw_lines.by_key(raw_lines.present(config))
     raw = {key: values for key, values in raw_lines.by_key(declaration.raw_lines).items() if lines.get(key) != values}
     told = [Change(key=key, old=config.get(key), new=value) for key, value in put.items()]
@@ -77,7 +77,7 @@ def root_diff(declaration: Declaration, observation: Observation) -> RootChanges
         raw,
         tuple(_directories(declaration, observation)) if mounts or declared_anew else (),
         tuple(told),
-        tuple(key for key in (*put, *gone, *raw) if key in config or not key.startswith(("dev", "mp"))),
+        tuple(key for key in (*put, *gone, *raw) if _waits(key, config)),
     )
 
 
@@ -99,6 +99,15 @@ def taken_places(declaration: Declaration, observation: Observation) -> Iterator
                 f"its volume {key} ({parts['volume']}) is mounted at {inside}, the catalog declares a bind mount of "
                 f"{wanted.host_path} there, and a bind mount would hide the data in the volume"
             )
+
+
+def _waits(key: str, config: Mapping[str, str]) -> bool:
+    return key != _HOOKSCRIPT and (key in config or not key.startswith(("dev", "mp")))
+
+
+def _hookscript(declaration: Declaration, config: Mapping[str, str]) -> dict[str, str]:
+    wanted = declaration.hookscript
+    return {} if wanted in (None, config.get(_HOOKSCRIPT)) else {_HOOKSCRIPT: wanted or ""}
 
 
 def _one_line(values: tuple[str, ...]) -> str | None:
@@ -125,28 +134,6 @@ def _kinds(value: str) -> frozenset[str]:
     return frozenset(value.split(";"))
 
 
-def _device_paths(config: Mapping[str, str]) -> dict[str, str]:
-    keys = (key for key in config if re.fullmatch(r"dev\d+", key))
-    return {key: property_string.parse(config[key], "path").get("path", "") for key in keys}
-
-
-def _unwanted_devices(declaration: Declaration, config: Mapping[str, str]) -> tuple[str, ...]:
-    if declaration.devices is None:
-        return ()
-    ours = (
-        (key, path)
-        for key, path in _device_paths(config).items()
-        if _GPU.fullmatch(path) or path in GPU_CONTROL_DEVICES
-    )
-    return tuple(key for key, path in ours if path not in declaration.devices)
-
-
-def _devices(declaration: Declaration, config: Mapping[str, str]) -> dict[str, str]:
-    there = _device_paths(config).values()
-    missing = [path for path in declaration.devices or () if path not in there]
-    return dict(zip(_free("dev", config), missing, strict=False))
-
-
 def _mounts(declaration: Declaration, config: Mapping[str, str]) -> dict[str, str]:
     there = {mount_order.normal_path(parts.get("mp", "")): (key, parts) for key, parts in _mount_points(config).items()}
     free = mount_order.numbers(declaration, config)
@@ -154,19 +141,20 @@ def _mounts(declaration: Declaration, config: Mapping[str, str]) -> dict[str, st
     for mount in declaration.bind_mounts:
         key, parts = there.get(mount.container_path, ("", {}))
         if not key and mount.container_path in free:
-            put[free[mount.container_path]] = f"{mount.host_path},mp={mount.container_path}"
-        elif key and parts["volume"].startswith("/") and mount_order.normal_path(parts["volume"]) != mount.host_path:
-            rest = property_string.render({name: value for name, value in parts.items() if name != "volume"}, "mp")
-            put[key] = f"{mount.host_path},{rest}"
+            parts = mount_options.with_options(mount.options, {"mp": mount.container_path})
+            put[free[mount.container_path]] = mount_options.rendered(mount.host_path, parts)
+        elif key and parts["volume"].startswith("/") and _mounted_otherwise(mount, parts):
+            put[key] = mount_options.rendered(mount.host_path, mount_options.with_options(mount.options, parts))
     return put
+
+
+def _mounted_otherwise(mount: BindMount, parts: Mapping[str, str]) -> bool:
+    moved = mount_order.normal_path(parts["volume"]) != mount.host_path
+    return moved or mount_options.differ(mount.options, parts)
 
 
 def _mount_points(config: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {key: property_string.parse(config[key], "volume") for key in config if re.fullmatch(r"mp\d+", key)}
-
-
-def _free(kind: str, config: Mapping[str, str]) -> Iterator[str]:
-    return (key for key in map(f"{kind}{{}}".format, count()) if key not in config)
 
 
 def _directories(declaration: Declaration, observation: Observation) -> Iterator[HostDirectory]:

@@ -21,6 +21,25 @@ def scripts_to_run(declaration: Declaration, marker: Marker | None) -> tuple[Scr
     return tuple(script for script in declaration.scripts if script.again or mark_of(script) not in ran)
 
 
+def scripts_after_making(declaration: Declaration) -> tuple[Script, ...]:
+    """Return the scripts that a new container needs: from an OS template it is created with what lets people log in."""
+    by_creation = declaration.access if declaration.clone_from is None else ()
+    return tuple(script for script in declaration.scripts if script not in by_creation)
+
+
+def keys_at_creation(declaration: Declaration) -> dict[str, str]:
+    """Return the parameter with the SSH keys that a container is created with."""
+    given = "".join(script.given or "" for script in declaration.access)
+    return {"ssh-public-keys": given} if given else {}
+
+
+def out_of_reach(declaration: Declaration, marker: Marker | None) -> tuple[str, ...]:
+    """Name what lets somebody log in that is set otherwise, or was never, and cannot be without shell access."""
+    ran = set(marker.scripts) if marker is not None else set()
+    of_root = declaration.access if declaration.clone_from is None else ()
+    return tuple(one.name for one in of_root if one not in declaration.scripts and mark_of(one) not in ran)
+
+
 def mark_of(script: Script) -> tuple[str, str]:
     """Return what the marker holds of a script that ran."""
     return script_mark(script.name, script.hash)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.differs import mount_order, volumes
+from phoenix_worker.core.differs import mount_order, options, volumes
 from phoenix_worker.core.differs.diff import origin_of
 from phoenix_worker.core.differs.root_only import taken_places
+from phoenix_worker.core.differs.scripts import out_of_reach
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.observation import Presence
 
@@ -59,8 +60,13 @@ def unchangeable(declaration: Declaration, observation: Observation) -> tuple[st
     if privileged is declaration.unprivileged:
         is_, declared = ("privileged", "unprivileged") if privileged else ("unprivileged", "privileged")
         told.append(f"it is {is_}, {_CATALOG} {declared}, and {_AT_CREATION}")
+    told += options.unchangeable(declaration, observation.config)
     told += _other_origin(declaration, observation)
     told += taken_places(declaration, observation)
+    told += (
+        f"its {key} is not what the catalog declares, and after its creation that needs shell access to the node"
+        for key in out_of_reach(declaration, observation.marker)
+    )
     return tuple(told)
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.differs import mount_order
+from phoenix_worker.core.differs import mount_options, mount_order
 from phoenix_worker.core.model import property_string
 
 if TYPE_CHECKING:
@@ -62,10 +62,24 @@ def new_volumes(declaration: Declaration, config: Mapping[str, str]) -> dict[str
 
 
 def _order(volume: Volume) -> str:
-    return f"{volume.storage}:{volume.size_gb},mp={volume.mount_point}"
+    parts = mount_options.with_options(volume.options, {"mp": volume.mount_point})
+    return mount_options.rendered(f"{volume.storage}:{volume.size_gb}", parts)
 
 
-def growing(declared: Iterable[Volume], config: Mapping[str, str]) -> dict[str, int]:
+def remounted(declared: Iterable[Volume], config: Mapping[str, str]) -> dict[str, str]:
+    """Return the configuration of each declared volume that is there and is to be mounted in another way."""
+    there, changed = mounted(config), {}
+    for volume in declared:
+        present = there.get(volume.mount_point)
+        if present is not None and present.storage and present.made:
+            parts = property_string.parse(config[present.key], "volume")
+            if mount_options.differ(volume.options, parts):
+                new = mount_options.with_options(volume.options, parts)
+                changed[present.key] = mount_options.rendered(parts["volume"], new)
+    return changed
+
+
+def growing(declared: Iterable[Volume], config: Mapping[str, str]) -> dict[str, float]:
     """Return the size in GiB of each declared volume that is smaller now."""
     there = mounted(config)
     return {

@@ -47,6 +47,8 @@ class CreateOrder:
     unprivileged: bool
     config: Mapping[str, str] = field(default_factory=dict)
     pool: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Parameters that nothing may show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Proxmox(Protocol):
     ) -> None:
         """Change the configuration in one request; refused when `digest` is no longer the configuration's."""
 
-    def resize(self, node: str, ctid: int, *, disk: str, size_gb: int) -> str:
+    def resize(self, node: str, ctid: int, *, disk: str, size_gb: float) -> str:
         """Grow a disk to `size_gb` GiB; returns the UPID."""
 
     def start(self, node: str, ctid: int) -> str | None:
@@ -182,6 +184,9 @@ class Proxmox(Protocol):
 
     def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
         """Delete a snapshot; returns the UPID."""
+
+    def version(self) -> tuple[int, int]:
+        """Return the version of Proxmox VE, such as (9, 1)."""
 
     def storages(self) -> dict[str, Storage]:
         """Return all storages that we may see, by name."""
@@ -236,6 +241,12 @@ class Proxmox(Protocol):
 
     def download_os_template(self, node: str, volume: str) -> str:
         """Start the download of an OS template of the index; returns the UPID."""
+
+    def fetch_os_template(self, node: str, volume: str, *, url: str, checksum: str | None) -> str:
+        """Start the download of an OS template from a URL; returns the UPID."""
+
+    def pull_image(self, node: str, volume: str, image: str) -> str:
+        """Start to pull an OCI image from its registry, as `volume`; returns the UPID."""
 
     def privileges(self, path: str) -> frozenset[str]:
         """Return what the token may do on a path of the access control; of `/vms`, what it may on every guest."""

@@ -62,9 +62,10 @@ def adopted_notes(declaration: Declaration, seen: Observation) -> str:
     """Write the marker into the notes. What it was made from and by is not known.
 
     The scripts that there are now count as run: whoever made it ran them, and a service is not set up anew unasked.
+    What lets somebody log in is set by the next ensure.
     """
     marker = marker_for(declaration, ADOPTED, Stage.CONFIGURED)
-    ran = tuple(map(mark_of, declaration.scripts))
+    ran = tuple(mark_of(script) for script in declaration.scripts if script not in declaration.access)
     marker = replace(marker, declaration=UNKNOWN, origin="", scripts=ran)
     if seen.marker is not None and seen.is_ours:
         marker = replace(seen.marker, role=declaration.role, stage=Stage.CONFIGURED)

@@ -30,8 +30,13 @@ def longest_notes(declaration: Declaration, seen: Observation | None = None) -> 
     elif declaration.clone_from is not None:
         longest = replace(longest, build=_LONGEST_CREATION)
     verified = declaration.hash if must_be_verified(declaration) else ""
-    longest = replace(longest, scripts=tuple(map(mark_of, declaration.scripts)), verified=verified)
+    longest = replace(longest, scripts=_marks(declaration), verified=verified)
     return write_marker(longest, without_marker(old if declaration.description is None else declaration.description))
+
+
+def _marks(declaration: Declaration) -> tuple[tuple[str, str], ...]:
+    by_creation = (script for script in declaration.access if script not in declaration.scripts)
+    return tuple(map(mark_of, (*by_creation, *declaration.scripts)))
 
 
 def too_long(declaration: Declaration, seen: Observation | None = None) -> PermanentError | None:

@@ -10,7 +10,7 @@ from phoenix_producer.change_words import change_words
 from phoenix_worker.core.allowed.ownership import Action, Verdict, may_start, may_stop, may_write
 from phoenix_worker.core.differs.diff import creation_config, diff, marker_for
 from phoenix_worker.core.differs.root_only import root_diff
-from phoenix_worker.core.differs.scripts import is_verified, scripts_to_run
+from phoenix_worker.core.differs.scripts import is_verified, scripts_after_making, scripts_to_run
 from phoenix_worker.core.model.marker import Stage
 from phoenix_worker.core.planned.prediction import created, inherited, unmade
 from phoenix_worker.step_names import StepName
@@ -71,10 +71,11 @@ def _make(declaration: Declaration, template: Observation | None, *, under_way: 
         steps.append(_configure_clone(declaration, template))
     elif changes := diff(declaration, created(declaration)):
         steps.append(_configure(declaration, changes))
-    if declaration.runs or declaration.scripts:
+    scripts = scripts_after_making(declaration)
+    if declaration.runs or scripts:
         steps.append(_step(StepName.START, declaration, "start"))
-    if declaration.scripts:
-        steps.append(_provision(declaration, declaration.scripts))
+    if scripts:
+        steps.append(_provision(declaration, scripts))
         if not declaration.runs:
             steps.append(_stop_again(declaration))
     return (*steps, _seal(declaration) if declaration.is_template else _verify(declaration))
@@ -182,7 +183,8 @@ def _firewall(declared: Firewall) -> str:
 
 def _actions(changes: Changes) -> Iterator[plans.Action]:
     for change in changes.changes:
-        kind = "grow" if change.key in changes.grow and change.old is not None else "change"
+        grown = f"{changes.grow[change.key]}G" if change.key in changes.grow else None
+        kind = "grow" if change.new == grown and change.old is not None else "change"
         yield plans.Action(kind=kind, key=change.key, old=change.old, new=change.new)
 
 

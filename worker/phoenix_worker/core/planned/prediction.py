@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.differs import networks, root_only, volumes
-from phoenix_worker.core.differs.diff import creation_config, diff, marker_for
+from phoenix_worker.core.differs.diff import creation_config, creation_marker, diff, marker_for
 from phoenix_worker.core.differs.firewall import declared_rule
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.firewall import FirewallState
@@ -52,7 +52,7 @@ def unmade(declaration: Declaration) -> Observation:
 
 def created(declaration: Declaration) -> Observation:
     """Predict what is created from an OS template. Where Proxmox has a default, nothing is known."""
-    config = creation_config(declaration, marker_for(declaration, "", Stage.CONFIGURED))
+    config = creation_config(declaration, creation_marker(declaration, ""))
     config.pop("storage", None)
     if "rootfs" in config:
         storage, _, size_gb = config["rootfs"].rpartition(":")
