@@ -219,12 +219,12 @@ def test_threads_and_forked_processes_have_sessions_of_their_own(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door = Connection(simulator.access)
-    roots = [door._root(), door._root()]
-    thread = threading.Thread(target=lambda: roots.append(door._root()))
+    roots = [door._root(0), door._root()]
+    thread = threading.Thread(target=lambda: roots.append(door._root(0)))
     thread.start()
     thread.join()
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    roots.append(door._root())
+    roots.append(door._root(0))
     assert [roots.index(root) for root in roots] == [0, 0, 2, 3]
 
 

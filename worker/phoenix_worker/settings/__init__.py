@@ -69,8 +69,8 @@ class Settings(BaseSettings):
         str,
         AfterValidator(values.hosts),
         Field(
-            description="Name or address of a Proxmox node, `host` or `host:port`; several of a cluster with commas: one "
-            "that does not answer is left for the next, for a minute."
+            description="Name or address of a Proxmox node, `host` or `host:port`; several with commas: one that does "
+            "not answer is left for the next, for a minute."
         ),
     ]
     proxmox_user: Annotated[

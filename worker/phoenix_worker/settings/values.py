@@ -63,7 +63,7 @@ def pin_each(several: str, pins: str | None) -> None:
     wanted, there = several.count(",") + 1, (pins or "").count(",") + 1
     if pins is not None and wanted != there:
         raise ValueError(
-            f"PHOENIX_PROXMOX_FINGERPRINT has {there} for {wanted} in PHOENIX_PROXMOX_HOST: name one each."
+            f"PHOENIX_PROXMOX_FINGERPRINT has {there} for {wanted} in PHOENIX_PROXMOX_HOST: name one for each."
         )
 
 
