@@ -20,7 +20,7 @@ from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.core.planned.rebuilding import copied
 from phoenix_worker.durable.run import GivenUpError, Parked, Stale
 from phoenix_worker.durable.task import CANCELLED, DurableTask
-from phoenix_worker.proxmox.forced_command import FORBIDDEN, refuse_forbidden
+from phoenix_worker.proxmox.forced_command import FORBIDDEN, disallowed, refusal
 from phoenix_worker.proxmox.scripts import contents
 from phoenix_worker.step_names import StepName
 
@@ -101,8 +101,9 @@ class PhoenixTask(DurableTask):
         try:
             return with_contents(declaration, contents(self.shell, declaration.node, files))
         except PermanentError as refused:
-            if refused.cause == FORBIDDEN:  # told with all else that is
-                refuse_forbidden(self.shell, declaration, unmade(declaration))
+            others = disallowed(self.shell, declaration, unmade(declaration)) if refused.cause == FORBIDDEN else ()
+            if others:  # all of it is told at once
+                raise refusal(declaration, others) from refused
             raise
 
     def current_declaration(self, ctid: int | None, *, to: Purpose = Purpose.ENSURE) -> Declaration:

@@ -29,7 +29,7 @@ from phoenix_producer.contract import (
     RebuildRequest,
 )
 from phoenix_worker.actions.feasibility import refuse_vanishing_grants
-from phoenix_worker.actions.forced_command import refuse_forbidden_making
+from phoenix_worker.actions.forced_command import refuse_disallowed_making
 from phoenix_worker.actions.look import look, permit, survey
 from phoenix_worker.actions.make import make_clone
 from phoenix_worker.actions.orders import copy_order
@@ -98,7 +98,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     refuse_vanishing_grants(self, template, scratch)
-    refuse_forbidden_making(self, scratch)
+    refuse_disallowed_making(self, scratch)
     steps = rebuild(template, old, scratch, new)
     if request.dry_run:
         return outcome.foretold(self, template, Outcome.REBUILT, tuple(steps.lines()))
