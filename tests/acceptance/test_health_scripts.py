@@ -36,3 +36,6 @@ def test_a_health_check_outside_the_container_says_so_and_one_beside_the_catalog
     assert (ssh_node.root(100) / "asked").read_text() == "100\n"
     (checks / "files" / "lib").write_text("test -e well; true\n")
     assert product.ensure(100).outcome == "updated"
+    (checks / "web.sh").unlink()
+    assert refused(product, 100).cause == "script-missing"
+    assert product.producer.destroy(100).wait(timeout=60).outcome == "destroyed", "that needs no script"

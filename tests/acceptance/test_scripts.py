@@ -293,6 +293,7 @@ def test_scripts_on_the_node_are_run_there_with_the_ctid(product: Product, ssh_n
     assert product.producer.plan(100).wait(timeout=60).lines, "it has not run"
     script.unlink()
     assert refused(product, 100).cause == "script-missing"
+    assert product.producer.destroy(100).wait(timeout=60).outcome == "destroyed", "that needs no script"
 
 
 def test_scripts_on_the_node_run_again_for_a_container_that_is_made_again(

@@ -155,10 +155,9 @@ def test_what_would_be_refused_is_foreseen_all_at_once_and_nothing_is_run(
     ]
     assert len(node.commands) == before + 1
     assert node.owners == {}
-    with pytest.raises(PermanentError) as caught:
-        forced_command.refuse_forbidden(shell, declared, unmade(declared))
-    assert caught.value.cause == "forced-command"
-    assert "does not allow directory /tank/media (--directories); CTID 103 (--ctids); device" in caught.value.message
+    told = forced_command.refusal(declared, forced_command.disallowed(shell, declared, unmade(declared)))
+    assert told.cause == "forced-command"
+    assert "does not allow directory /tank/media (--directories); CTID 103 (--ctids); device" in told.message
 
 
 def test_what_a_container_has_already_is_not_asked_for(shell: NodeShell, node: RootNode) -> None:
@@ -198,7 +197,7 @@ def test_a_forced_command_that_is_too_old_is_told_by_check_and_stands_in_nobody_
     monkeypatch.setattr("tests.support.ssh_node.DOOR", old)
     shell = SshShell(access_to(node))
     assert foreseen(shell, EVERYTHING) is None
-    forced_command.refuse_forbidden(shell, EVERYTHING, unmade(EVERYTHING))
+    assert forced_command.disallowed(shell, EVERYTHING, unmade(EVERYTHING)) == []
     (_, line) = _probe(shell, NODE, {103: EVERYTHING}, ())
     assert (line.level, "node_door.py" in line.text) == (Level.WARNING, True)
 

@@ -20,7 +20,7 @@ from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.core.planned.rebuilding import copied
 from phoenix_worker.durable.run import GivenUpError, Parked, Stale
 from phoenix_worker.durable.task import CANCELLED, DurableTask
-from phoenix_worker.proxmox.forced_command import FORBIDDEN, refuse_forbidden
+from phoenix_worker.proxmox.forced_command import FORBIDDEN, disallowed, refusal
 from phoenix_worker.proxmox.scripts import contents
 from phoenix_worker.step_names import StepName
 
@@ -76,12 +76,19 @@ class PhoenixTask(DurableTask):
         """The creation id that this task gives to what it makes: the same in every run."""
         return f"{str(self.request.id)[:8]}{self.request.get('replaced_task_nesting') or 0:x}"
 
-    def pinned_declaration(self, ctid: int, declaration_hash: str, *, accepted: bool) -> Declaration:
-        """Return the declaration that this job began with, as far as it is in reach: see `reach`."""
+    def pinned_declaration(
+        self, ctid: int, declaration_hash: str, *, accepted: bool, asks_scripts: bool = True
+    ) -> Declaration:
+        """Return the declaration that this job began with, as far as it is in reach: see `reach`.
+
+        A step that `asks_scripts` nothing, such as a removal, goes on without those that are missing.
+        """
         try:
-            declaration = self.reach(self.catalog.serve(ctid, declaration_hash), accepted=accepted)
+            declaration = self.catalog.serve(ctid, declaration_hash)
         except CatalogChanged as error:
             raise PermanentError(error.message, cause="catalog-changed", remedy=error.remedy) from error
+        if asks_scripts or self.shell is None:
+            declaration = self.reach(declaration, accepted=accepted)
         self.running.about["node"] = declaration.node
         return declaration
 
@@ -94,8 +101,9 @@ class PhoenixTask(DurableTask):
         try:
             return with_contents(declaration, contents(self.shell, declaration.node, files))
         except PermanentError as refused:
-            if refused.cause == FORBIDDEN:  # told with all else that is
-                refuse_forbidden(self.shell, declaration, unmade(declaration))
+            others = disallowed(self.shell, declaration, unmade(declaration)) if refused.cause == FORBIDDEN else ()
+            if others:  # all of it is told at once
+                raise refusal(declaration, others) from refused
             raise
 
     def current_declaration(self, ctid: int | None, *, to: Purpose = Purpose.ENSURE) -> Declaration:
@@ -189,7 +197,7 @@ class PhoenixTask(DurableTask):
             return
         ctid, declaration_hash, *more = args
         try:
-            declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True)
+            declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
             if self.name == StepName.COPY.task:
                 declaration = copied(declaration, more[0])
             self.running.notes = self.abandon(declaration)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.planned.prediction import inherited, unmade
-from phoenix_worker.proxmox.forced_command import FORBIDDEN, refuse_forbidden
+from phoenix_worker.proxmox.forced_command import disallowed, refusal
 
 if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
@@ -14,38 +14,42 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
 
 
-def refuse_forbidden_change(task: PhoenixTask, declaration: Declaration, expected: Observation) -> None:
+def refuse_disallowed_change(task: PhoenixTask, declaration: Declaration, expected: Observation) -> None:
     """Raise PermanentError for a container that is to become as declared, and looks as expected until then."""
-    if task.shell is not None:
-        refuse_forbidden(task.shell, declaration, expected)
+    if task.shell is not None and (reasons := disallowed(task.shell, declaration, expected)):
+        raise refusal(declaration, reasons)
 
 
-def refuse_forbidden_making(task: PhoenixTask, declaration: Declaration) -> None:
-    """Raise PermanentError for a container that is to be made, or for a template on the way to it.
+def refuse_disallowed_making(task: PhoenixTask, declaration: Declaration) -> None:
+    """Raise PermanentError, with all of it, for a container that is to be made and the templates on the way to it.
 
-    By the catalog first. Only when that speaks against it are templates looked at: of one that is finished nothing is
-    set again, and what it has is inherited.
+    By the catalog first. Only when that speaks against one is looked at what is there: of a template that is finished
+    nothing is set again, and what it has is inherited.
     """
-    catalog, wanted = task.catalog.current(), declaration
-    while True:
-        template = None if declaration.clone_from is None else catalog[declaration.clone_from]
-        try:
-            refuse_forbidden_change(task, declaration, unmade(declaration))
-        except PermanentError as refused:
-            if refused.cause != FORBIDDEN:
-                raise
-            if declaration is not wanted and _finished(task, declaration) is not None:
-                return
-            there = None if template is None else _finished(task, template)
-            if there is None:
-                raise
-            refuse_forbidden_change(task, declaration, inherited(declaration, there))
-            return
+    catalog, one, reasons = task.catalog.current(), declaration, list[str]()
+    while task.shell is not None:
+        template = None if one.clone_from is None else catalog[one.clone_from]
+        if disallowed(task.shell, one, unmade(one)):
+            expected = _expected(task, one, template, to_be_made=one is declaration)
+            if expected is None:
+                break
+            reasons += disallowed(task.shell, one, expected)
         if template is None:
-            return
-        declaration = template
+            break
+        one = template
+    if reasons:
+        raise refusal(declaration, dict.fromkeys(reasons))
 
 
-def _finished(task: PhoenixTask, template: Declaration) -> Observation | None:
-    seen = task.proxmox.observe_template(template.node, template.ctid)
-    return seen if seen.is_template else None
+def _expected(
+    task: PhoenixTask, one: Declaration, template: Declaration | None, *, to_be_made: bool
+) -> Observation | None:
+    """Return how it looks before anything is set; None for a template that is finished."""
+    if not to_be_made:
+        seen = task.proxmox.observe_template(one.node, one.ctid)
+        if seen.is_template:
+            return None
+        if seen.presence is Presence.HERE:
+            return seen
+    source = None if template is None else task.proxmox.observe_template(template.node, template.ctid)
+    return inherited(one, source) if source is not None and source.is_template else unmade(one)

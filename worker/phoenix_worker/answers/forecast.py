@@ -10,7 +10,7 @@ from phoenix_producer.plans import Part, Why
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
-from phoenix_worker.actions.forced_command import refuse_forbidden_change
+from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import about_template, assess, what_stays
 from phoenix_worker.actions.prerequisites import because_of, dependencies_of, refuse_unless_running
 from phoenix_worker.answers.status import pending_restart
@@ -20,7 +20,7 @@ from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.feasibility import Origin, cannot_work
 from phoenix_worker.core.planned.plan import PlannedStep, is_configuring, is_making, plan
-from phoenix_worker.core.planned.prediction import foretold, inherited, unmade
+from phoenix_worker.core.planned.prediction import foretold
 from phoenix_worker.core.planned.requested import as_requested
 from phoenix_worker.step_names import StepName
 
@@ -96,6 +96,8 @@ class _Looks:
         """Tell what would be done to one CTID, its template first where it is cloned; predict what it is then."""
         seen, verdict = assess(self._task, declaration, adopt=adopt)
         steps, template = plan(declaration, seen, verdict), None
+        if is_making(steps) and why is not Why.TEMPLATE:  # which was judged with what is made from it
+            refuse_disallowed_making(self._task, declaration)
         if any(step.name is StepName.CLONE for step in steps):
             template = self._template(self._task.current_declaration(declaration.clone_from), declaration.ctid)
             if template.firewall is None:
@@ -106,13 +108,10 @@ class _Looks:
             origin = Origin.seen(template) if template is not None else None
             if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
                 raise problem
-            refuse_forbidden_change(
-                self._task, declaration, inherited(declaration, template) if template else unmade(declaration)
-            )
         elif steps:
             if is_configuring(steps):
                 refuse_what_cannot_change(self._task, declaration, seen)
-            refuse_forbidden_change(self._task, declaration, seen)
+            refuse_disallowed_change(self._task, declaration, seen)
         self._forecast.lines.extend(step.detail for step in steps)
         if may_write(verdict) and any(step.name is StepName.CONFIGURE for step in steps):
             self._forecast.warnings += what_stays(self._task, declaration, seen)

@@ -48,12 +48,15 @@ def foreseen(shell: NodeShell, node: str, commands: Iterable[Command]) -> list[s
     return list(map(str, json.loads(ran.out))) if ran.exit_code == 0 else []
 
 
-def refuse_forbidden(shell: NodeShell, declaration: Declaration, expected: Observation) -> None:
-    """Raise PermanentError with all that is refused of what comes to a container that looks as expected."""
+def disallowed(shell: NodeShell, declaration: Declaration, expected: Observation) -> list[str]:
+    """Return all that is refused of what comes to a container that looks as expected, as far as that can be known."""
     commands = list(commands_for(declaration, expected))
-    reasons = foreseen(shell, declaration.node, commands) if commands else ()
-    if reasons:
-        raise _forbidden(f"Unable to ensure CT {declaration.ctid} on {declaration.node}", reasons)
+    return (foreseen(shell, declaration.node, commands) or []) if commands else []
+
+
+def refusal(declaration: Declaration, reasons: Iterable[str]) -> PermanentError:
+    """Return the error for a container that cannot become as declared."""
+    return _forbidden(f"Unable to ensure CT {declaration.ctid} on {declaration.node}", reasons)
 
 
 def commands_for(declaration: Declaration, expected: Observation) -> Iterator[Command]:

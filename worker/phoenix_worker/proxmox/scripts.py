@@ -151,7 +151,7 @@ def contents(shell: NodeShell, node: str, files_: Sequence[str]) -> dict[str, st
         raise PermanentError(
             f"Unable to read scripts on {node}: {_words(ran)}.",
             cause="script-missing",
-            remedy="Put them there, or correct PHOENIX_SCRIPTS.",
+            remedy="Put them there, or correct PHOENIX_SCRIPTS, or script_files in the catalog.",
         )
     lines = (line.partition("  ") for line in ran.out.decode().split("\0") if line)
     return {file: hashed for hashed, _, file in lines}

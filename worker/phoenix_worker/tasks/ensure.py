@@ -39,7 +39,7 @@ from phoenix_worker.actions.addresses import (
 )
 from phoenix_worker.actions.configure import after_growth, converge, grow
 from phoenix_worker.actions.feasibility import refuse_what_cannot_change, refuse_what_cannot_work
-from phoenix_worker.actions.forced_command import refuse_forbidden_change, refuse_forbidden_making
+from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, refuse_if_taken, survey, template_there
 from phoenix_worker.actions.make import Sending, make, make_clone
 from phoenix_worker.actions.orders import clone_order, create_order
@@ -88,11 +88,11 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
         return outcome.unchanged(self, declaration, seen, waited or addresses_of(self, declaration, seen))
     if is_making(steps):
         refuse_what_cannot_work(self, declaration)
-        refuse_forbidden_making(self, declaration)
+        refuse_disallowed_making(self, declaration)
     else:
         if is_configuring(steps):
             refuse_what_cannot_change(self, declaration, seen)
-        refuse_forbidden_change(self, declaration, seen)
+        refuse_disallowed_change(self, declaration, seen)
     seconds = wait_after(declaration, seen, steps)
     return self.replace(chains.chain_ensure(self, declaration, steps, request, wait_for_address=seconds))
 

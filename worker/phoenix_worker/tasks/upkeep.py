@@ -29,7 +29,7 @@ from phoenix_producer.contract import (
     RebuildRequest,
 )
 from phoenix_worker.actions.feasibility import refuse_vanishing_grants
-from phoenix_worker.actions.forced_command import refuse_forbidden_making
+from phoenix_worker.actions.forced_command import refuse_disallowed_making
 from phoenix_worker.actions.look import look, permit, survey
 from phoenix_worker.actions.make import make_clone
 from phoenix_worker.actions.orders import copy_order
@@ -98,7 +98,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     refuse_vanishing_grants(self, template, scratch)
-    refuse_forbidden_making(self, scratch)
+    refuse_disallowed_making(self, scratch)
     steps = rebuild(template, old, scratch, new)
     if request.dry_run:
         return outcome.foretold(self, template, Outcome.REBUILT, tuple(steps.lines()))
@@ -156,7 +156,8 @@ def mark(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> d
 @task(StepName.DROP_SNAPSHOTS.task)
 def drop_snapshots(self: PhoenixTask, ctid: int, declaration_hash: str, names: list[str]) -> dict[str, Any]:
     """Delete the snapshots that were seen on what becomes a template."""
-    declaration, began = self.pinned_declaration(ctid, declaration_hash, accepted=True), time.time()
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
+    began = time.time()
     for name in names:
         drop(self, declaration, name)
     return self.step(StepName.DROP_SNAPSHOTS, ctid, began)
@@ -175,14 +176,15 @@ def copy(self: PhoenixTask, ctid: int, declaration_hash: str, source: int) -> di
 def remove_it(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> dict[str, Any]:
     """Stop and delete a CTID."""
     began = self.once("began", time.time)
-    posted = remove(self, self.pinned_declaration(ctid, declaration_hash, accepted=True), Purpose(purpose))
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
+    posted = remove(self, declaration, Purpose(purpose))
     return self.step(StepName.DESTROY, ctid, began, upid=posted["upid"])
 
 
 @task(StepName.REPORT.task)
 def report(self: PhoenixTask, ctid: int, declaration_hash: str) -> dict[str, Any]:
     """Tell what the job did."""
-    return outcome.of_job(self, self.pinned_declaration(ctid, declaration_hash, accepted=True))
+    return outcome.of_job(self, self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False))
 
 
 _ADOPTABLE = frozenset({Action.NOTHING, Action.MARK, Action.CONVERGE, Action.REPAIR_SEAL})
