@@ -95,7 +95,7 @@ def test_the_workflows_test_what_the_package_promises() -> None:
     promised = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", line)]
     assert matrix["python"] == promised == ["3.11", "3.12", "3.13", "3.14"]
     assert matrix["server"] == ["valkey/valkey:8", "valkey/valkey:9", "redis:7"]
-    assert {"check", "test", "coverage", "image"} <= set(ci["jobs"])
+    assert {"check", "test", "docs", "coverage", "image"} <= set(ci["jobs"])
     publish = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]["publish"]
     assert (publish["environment"], publish["permissions"]) == ("pypi", {"id-token": "write"})
 
