@@ -7,6 +7,7 @@ WORKDIR /src
 RUN python -m venv --without-pip /opt/phoenix
 # Dependencies first, with packages of ours that are empty: a change of the sources installs none of them again.
 COPY pyproject.toml constraints.txt ./
+COPY scripts/metadata.py scripts/metadata.py
 RUN mkdir -p producer/phoenix_producer worker/phoenix_worker \
  && touch README.md LICENSE producer/phoenix_producer/__init__.py worker/phoenix_worker/__init__.py \
  && pip --python /opt/phoenix/bin/python install --no-cache-dir -c constraints.txt ".[worker,monitor]"

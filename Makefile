@@ -2,7 +2,7 @@
 # Flags for a command: make demo ARGS=--keep, make test ARGS="tests/unit -k plan".
 
 .DEFAULT_GOAL := test
-.PHONY: demo test test-long test-browser bench chaos conformance check package audit test-tls clean
+.PHONY: demo test test-long test-browser bench chaos conformance check package release docs audit test-tls clean
 
 INSTALLED := .venv/.installed
 INSTALLED_DEMO := .venv/.installed-demo
@@ -40,6 +40,15 @@ bench: $(INSTALLED)
 package: $(INSTALLED)
 	@.venv/bin/python scripts/package.py $(ARGS)
 
+# The site of docs in build/site, each broken link an error. Installs mkdocs where it is missing; asks PyPI for it.
+docs: $(INSTALLED)
+	@.venv/bin/python -c 'import mkdocs, mkdocstrings' 2>/dev/null || $(INSTALL_MORE) '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict $(ARGS)
+
+# Tags, builds and signs what is checked out, with an SBOM; publishing is the hosted workflow's, when the tag is pushed.
+release: $(INSTALLED)
+	@.venv/bin/python scripts/release.py $(ARGS)
+
 # Redis over its own TLS: with a redis-server or valkey-server on PATH that has it (Debian: apt install redis-server).
 test-tls: $(INSTALLED)
 	@NATIVE_TLS=1 .venv/bin/pytest tests/acceptance/test_secured_redis.py $(ARGS)
@@ -51,7 +60,7 @@ audit: $(INSTALLED)
 check: $(INSTALLED)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py scripts/audit.py scripts/node_door.py scripts/links.py
+	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py scripts/audit.py scripts/node_door.py scripts/links.py scripts/release.py scripts/metadata.py scripts/docs_site.py
 	.venv/bin/lint-imports
 	.venv/bin/codespell
 	.venv/bin/python scripts/links.py

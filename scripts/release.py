@@ -1,0 +1,105 @@
+"""Release what is checked out: `make release`. Nothing is uploaded: pushing the tag has the hosted workflow publish it.
+
+1. Refuse a tree with changes, a version that is tagged, and a changelog that does not give this version its date.
+2. Build wheel and sdist into dist/, with an SBOM (CycloneDX) of what worker, Flower and command depend on.
+3. Sign each file (`gpg --detach-sign`), and tag the commit (`git tag --sign`). The key is git's own, `user.signingkey`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+EXTRAS = ("", "worker", "monitor", "cli")
+"""What is meant to run in production; the demo's and the tests' packages are left out."""
+
+
+def say(text: str) -> None:
+    """Tell what goes on."""
+    print(text, flush=True)  # noqa: T201 - this is the program's output
+
+
+def run(*command: str) -> str:
+    """Run a step that must succeed; return what it prints."""
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed.")
+    return done.stdout.strip()
+
+
+def refusal(version: str) -> str | None:
+    """Return why this cannot be released."""
+    if run("git", "status", "--porcelain"):
+        return "The tree has changes: commit them first."
+    if run("git", "tag", "--list", f"v{version}"):
+        return f"v{version} is tagged already: write the next version into pyproject.toml."
+    if not re.search(rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", Path("CHANGELOG.md").read_text(), re.MULTILINE):
+        return f"CHANGELOG.md has no heading such as: ## {version} - 2026-01-31"
+    return None
+
+
+def needed(name: str, extras: tuple[str, ...]) -> dict[str, str]:
+    """Collect the distributions that one needs with these extras, as they are installed here, with their versions."""
+    found: dict[str, str] = {}
+    ahead, seen = [(name, extra) for extra in extras], set[tuple[str, str]]()
+    while ahead:
+        wanted, extra = ahead.pop()
+        if (wanted, extra) in seen:
+            continue
+        seen.add((wanted, extra))
+        found[wanted] = distribution(wanted).version
+        for requirement in map(Requirement, distribution(wanted).requires or ()):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                ahead += [(canonicalize_name(requirement.name), one) for one in ("", *requirement.extras)]
+    return {one: version for one, version in found.items() if one != name}
+
+
+def sbom(version: str) -> dict[str, Any]:
+    """Return the software bill of materials, as CycloneDX 1.5 has it."""
+    of_index = sorted(needed("phoenix-lxc", EXTRAS).items())
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": _component("application", "phoenix-lxc", version)},
+        "components": [_component("library", name, release) for name, release in of_index],
+    }
+
+
+def _component(kind: str, name: str, version: str) -> dict[str, str]:
+    purl = f"pkg:pypi/{name}@{version}"
+    return {"type": kind, "name": name, "version": version, "purl": purl, "bom-ref": purl}
+
+
+def main() -> int:
+    """Do it; with `--sbom` print the SBOM alone."""
+    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    if sys.argv[1:] == ["--sbom"]:
+        say(json.dumps(sbom(version), indent=2))
+        return 0
+    if why := refusal(version):
+        say(f"Not released. {why}")
+        return 1
+    dist = Path("dist")
+    for old in dist.glob("*") if dist.exists() else ():
+        old.unlink()
+    run(sys.executable, "-m", "hatchling", "build", "-d", str(dist))
+    Path(dist, f"phoenix_lxc-{version}.cdx.json").write_text(json.dumps(sbom(version), indent=2) + "\n")
+    for file in sorted(dist.iterdir()):
+        run("gpg", "--armor", "--detach-sign", str(file))
+    run("git", "tag", "--sign", f"v{version}", "--message", f"phoenix-lxc {version}")
+    say(f"v{version} is tagged, and dist/ has what was built. To publish it: git push origin v{version}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
