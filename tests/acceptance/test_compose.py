@@ -270,6 +270,13 @@ class Stack:
         done = subprocess.run(command, check=False, capture_output=True, timeout=120, env=self.environ(name))
         return done.returncode == 0
 
+    def ask(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """`docker compose exec`: one command more in a service, with its environment."""
+        environ = self.environ(name) | {"COLUMNS": "200"}
+        return subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=120, env=environ, cwd=self._directory / "tmp"
+        )
+
     def log(self, name: str, number: int = 1) -> Path:
         return self._directory / f"{name}{number}.log"
 
@@ -302,6 +309,11 @@ def test_the_services_run_as_the_file_says(stack: Stack) -> None:
     for number in (1, 2):
         wait_for(lambda number=number: stack.healthy("worker", number=number))  # type: ignore[misc] # a default
     assert not stack.healthy("worker", number=3), "it asks that very worker"
+
+    checked = stack.ask("worker", "phoenix-lxc", "check")
+    assert checked.returncode == 0, checked.stdout
+    assert "Proxmox privileges: phoenix@pve!demo has all" in checked.stdout
+    assert not [line for line in checked.stdout.splitlines() if line.startswith(("error", "warning"))]
 
     login = ("demo", "demo-login")
     for path in ("/", "/metrics", "/api/tasks"):

@@ -185,6 +185,11 @@ def test_keep_shows_flower_and_a_whole_product_and_ends_well_with_ctrl_c(demo: D
     checked = demo.ask("check")
     assert "beside the catalog" not in checked.stdout
     assert "not as documented" not in checked.stdout
+    errors = [line for line in checked.stdout.splitlines() if line.startswith(("error", "warning"))]
+    assert [line.split(":")[0] for line in errors] == ["error    Shell access"], checked.stdout
+    accepted = demo.ask("check", "--accept-not-applied")
+    assert (accepted.returncode, accepted.stderr.split(" OK")[0][:22]) == (0, "0 errors, 0 warnings, "), accepted.stdout
+    assert " check --accept-not-applied\n" in demo.output
     assert demo.ask("drift", "--accept-not-applied").stdout == "Nothing that exists differs from the catalog.\n"
     assert demo.ask("drift", "--exit-code").returncode == 2, "the scripts of containers never ran"
     assert "outdated" not in demo.ask("status").stdout

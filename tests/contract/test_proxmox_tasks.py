@@ -219,7 +219,7 @@ def test_threads_and_forked_processes_have_sessions_of_their_own(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door = Connection(simulator.access)
-    roots = [door._root(0), door._root()]
+    roots = [door._root(0), door._root(0)]
     thread = threading.Thread(target=lambda: roots.append(door._root(0)))
     thread.start()
     thread.join()

@@ -322,6 +322,11 @@ def test_what_needs_the_node_shell_is_found_without_one(prepared: Product) -> No
     text, remedy = found("error", "Shell access")
     assert text.startswith("is needed for lxc_options of CT 103")
     assert "PHOENIX_SHELL=ssh" in remedy
+    assert "check --accept-not-applied" in remedy
+    accepted = json.loads(invoke("check", "--accept-not-applied", "--json").stdout)
+    (line,) = [line for line in accepted["lines"] if line["about"] == "Shell access"]
+    assert (accepted["ok"], line["level"]) == (True, "ok")
+    assert line["text"] == "none, as accepted: lxc_options of CT 103 are not applied"
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from cryptography import x509
 
 from phoenix_worker.commands.demo.child import ChildProcess
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 OS_TEMPLATE = "local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
 NEVER = "600"
@@ -86,6 +88,14 @@ def test_what_does_not_run_has_no_addresses(simulator: Simulator) -> None:
     order = {"vmid": 104, "ostemplate": OS_TEMPLATE, "rootfs": "local-lvm:8", "unprivileged": 1}
     simulator.finish(simulator.call("POST", "lxc", net0="name=eth0,bridge=vmbr0,ip=dhcp", **order))
     assert simulator.call("GET", "lxc/104/interfaces") is None
+
+
+def test_the_node_tells_the_time_and_how_long_its_certificate_lasts(simulator: Simulator) -> None:
+    asked = time.time()
+    assert int(asked) <= simulator.call("GET", "time")["time"] <= time.time()
+    trusted = x509.load_pem_x509_certificate(Path(simulator.access["ca_file"]).read_bytes())
+    (served,) = simulator.call("GET", "certificates/info")
+    assert served["notafter"] == trusted.not_valid_after_utc.timestamp()
 
 
 def test_the_os_template_and_both_storages_are_there(simulator: Simulator) -> None:

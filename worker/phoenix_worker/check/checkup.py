@@ -43,14 +43,17 @@ _PATIENCE_S = 5.0
 _NO_REDIS = "Does a Redis answer there, of a supported version, and nothing in its place?"
 
 
-def check_all(settings: Settings) -> Iterator[Line]:
-    """Check the catalog, Redis, the workers, Proxmox and the nodes' shells; each line as soon as it is known."""
+def check_all(settings: Settings, *, accepted: bool = False) -> Iterator[Line]:
+    """Check the catalog, Redis, the workers, Proxmox and the nodes' shells; each line as soon as it is known.
+
+    What would need shell access where there is none is an error, unless it is `accepted` that it is not applied.
+    """
     yield _settings()
     catalog, lines = _catalog(settings)
     yield from lines
     yield from or_trouble("Redis", partial(_redis, settings, catalog), _NO_REDIS)
     yield from or_trouble("Proxmox", partial(proxmox_lines, settings, catalog or Catalog({})))
-    yield from _shell(settings, catalog or Catalog({}))
+    yield from _shell(settings, catalog or Catalog({}), accepted=accepted)
 
 
 def _settings() -> Line:
@@ -130,10 +133,10 @@ def _ask_workers(url: str, alive: int) -> list[workers.WorkerFacts]:
         return about.ask(app, connection, at_most=alive, seconds=_PATIENCE_S)
 
 
-def _shell(settings: Settings, catalog: Catalog) -> Iterator[Line]:
+def _shell(settings: Settings, catalog: Catalog, *, accepted: bool) -> Iterator[Line]:
     access = node_shell(settings)
     if access is None:
-        yield from shell.judge_need(catalog)
+        yield from shell.judge_need(catalog, accepted=accepted)
         return
     for node in sorted({declaration.node for declaration in catalog.values()} or {settings.node}):
         yield from or_trouble(f"Shell access to {node}", partial(_probe, access, node, catalog, [*catalog.scratches()]))

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from phoenix_producer.cli.help_texts import epilog
+from phoenix_producer.cli.help_texts import ACCEPT_NOT_APPLIED, epilog
 from phoenix_producer.plain_text import plain_block
 from phoenix_worker.check.checkup import check_all
 from phoenix_worker.commands.printing import err, out
@@ -35,14 +35,21 @@ app = typer.Typer(
         codes="0 no errors (there may be warnings); 1 errors; 2 wrong usage.",
     )
 )
-def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+def check(
+    *,
+    accept_not_applied: Annotated[
+        bool,
+        typer.Option("--accept-not-applied", help=ACCEPT_NOT_APPLIED),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
     """Check settings, catalog, Redis, workers, Proxmox and shell access; print remedies. Changes nothing.
 
     It reads the settings of a worker (PHOENIX_*, or .env in this directory):
     run it where a worker runs, as the user that it runs as.
     """
     lines = []
-    for line in _lines():
+    for line in _lines(accepted=accept_not_applied):
         lines.append(line)
         if not as_json:
             _print(line)
@@ -56,7 +63,7 @@ def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSO
     raise typer.Exit(FAILED if failed else 0)
 
 
-def _lines() -> Iterator[Line]:
+def _lines(*, accepted: bool) -> Iterator[Line]:
     try:
         settings = load_settings()
     except SettingsError as wrong:
@@ -64,7 +71,7 @@ def _lines() -> Iterator[Line]:
         remedy = "See docs/configuration.md. Nothing else is checked until the settings are correct."
         yield from (error("Settings", problem.strip(), remedy) for problem in problems)
         return
-    yield from check_all(settings)
+    yield from check_all(settings, accepted=accepted)
 
 
 def _print(line: Line) -> None:

@@ -128,6 +128,7 @@ def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
         f"  {command} ensure {stage.ctids[0]} --accept-not-applied\n"
         f"  {command} --redis-url {shlex.quote(stage.redis_url)} plan --all --accept-not-applied\n"
         f"\nChange something in {stage.catalog_file} and ensure again.\n"
+        f"What a worker needs: cd {stage.directory} && {command} check --accept-not-applied\n"
         f"One worker more: cd {stage.directory} && {sys.executable} -m celery -A phoenix_worker worker -n second\n"
     )
     worker, restarted = stage.worker, -_TOO_SOON_SECONDS

@@ -12,9 +12,11 @@ import asyncio
 import json
 import secrets
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from fakepve import FakePve
 from fakepve.certs import make_cert
 from fakepve.shapes import PRIVILEGES
@@ -37,6 +39,8 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
     def __init__(self, *, host: str, port: int, start_seconds: float) -> None:
         super().__init__(password=secrets.token_urlsafe(), host=host, port=port)
         self.time_scale = 1.0
+        self.certificate_ends = 0
+        """Seconds since the epoch, of the certificate that is served."""
         self._start_seconds = start_seconds
 
     async def task(self, node: str, ttype: str, tid: object, user: str, body: Any, **options: Any) -> str | None:
@@ -54,6 +58,20 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
             return dict(await super()._permissions(v, user))
         path, who = str(v["path"]), str(v.get("userid") or user)
         return {path: {privilege: 1 for privilege in sorted(PRIVILEGES) if self.allowed(who, path, privilege)}}
+
+    def _routes_checkup(self) -> list[tuple[str, str, Any]]:
+        return [
+            ("GET", "/nodes/{node}/time", self._time),
+            ("GET", "/nodes/{node}/certificates/info", self._certificates),
+        ]
+
+    async def _time(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
+        """Answer with the time of this machine, in UTC; fakepve makes one up."""
+        now = int(time.time())
+        return {"time": now, "localtime": now, "timezone": "UTC"}
+
+    async def _certificates(self, _v: dict[str, Any], _user: str) -> list[dict[str, Any]]:
+        return [{"filename": "pve-ssl.pem", "notafter": self.certificate_ends}]
 
     async def _lxc_interfaces(self, user: str, v: dict[str, Any]) -> list[dict[str, Any]] | None:
         """Answer with what DHCP and SLAAC have given too; `null` for a container that does not run."""
@@ -81,6 +99,11 @@ def build(options: argparse.Namespace, token_value: str) -> PacedPve:
     return pve
 
 
+def _end_of(certificate: str) -> int:
+    loaded = x509.load_pem_x509_certificate(Path(certificate).read_bytes())
+    return int(loaded.not_valid_after_utc.timestamp())
+
+
 async def serve(options: argparse.Namespace) -> None:
     """Listen, say where, and wait for a signal to end."""
     token_value = (
@@ -88,6 +111,7 @@ async def serve(options: argparse.Namespace) -> None:
     )
     pve = build(options, token_value)
     certificate, key, _ = make_cert(str(options.directory), hosts=(options.host, options.name))
+    pve.certificate_ends = _end_of(certificate)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -22,16 +22,22 @@ FORBIDDEN_REMEDY = (
 _SHOWN = 200
 
 
-def judge_need(catalog: Mapping[int, Declaration]) -> Iterator[Line]:
-    """Say what of the catalog needs shell access, which is not set."""
+def judge_need(catalog: Mapping[int, Declaration], *, accepted: bool) -> Iterator[Line]:
+    """Say what of the catalog needs shell access, which is not set; with `accepted`, that this stays not applied."""
     needing = [ctid for ctid, declaration in catalog.items() if declaration.needs_shell]
-    if needing:
-        keys = sorted({key for ctid in needing for key in catalog[ctid].needs_shell})
-        yield error(
-            "Shell access",
-            f"is needed for {listed(keys)} of CT {listed(needing)}, and PHOENIX_SHELL is not set",
-            "Set PHOENIX_SHELL=ssh, or local on the node itself; or ensure them with --accept-not-applied.",
-        )
+    if not needing:
+        return
+    about = "Shell access"
+    what = f"{listed(sorted({key for ctid in needing for key in catalog[ctid].needs_shell}))} of CT {listed(needing)}"
+    if accepted:
+        yield fine(about, f"none, as accepted: {what} are not applied")
+        return
+    yield error(
+        about,
+        f"is needed for {what}, and PHOENIX_SHELL is not set",
+        "Set PHOENIX_SHELL=ssh, or local on the node itself; or ensure them with --accept-not-applied, and "
+        "`phoenix-lxc check --accept-not-applied` says no more of it.",
+    )
 
 
 def judge_probe(node: str, ran: Ran) -> Line:
