@@ -70,7 +70,9 @@ def test_volumes_are_made_grown_and_inherited(product: Product) -> None:
     (standing,) = product.producer.status([104]).wait(timeout=60)
     assert standing.differs == (), "our own bookkeeping is no difference"
     ensured = cli(product, "ensure", "104")
-    assert ensured.stdout.splitlines()[-1] == "     record (the marker in the notes, and nothing else)"
+    record, address = ensured.stdout.splitlines()[-2:]
+    assert record == "     record (the marker in the notes, and nothing else)"
+    assert address.split() == ["eth0", "10.0.0.106/16"]
     assert ensured.stderr.splitlines() == [f"Warning: {line}" for line in stays]
     (drift,) = product.producer.drift([104]).wait(timeout=60)
     assert (drift.warnings, drift.differs) == (stays, False)
