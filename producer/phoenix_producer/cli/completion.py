@@ -1,17 +1,34 @@
-"""Completion of CTIDs in a shell: whatever goes wrong, nothing is offered and nothing is printed."""
+"""Which Redis is meant, and completion of CTIDs from its workers: if that fails, nothing is offered or printed."""
 
 # No postponed annotations here: typer reads them.
 import logging
 import os
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
-from phoenix_producer.client.redis_url import verified
+from phoenix_producer.client.redis_url import REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE, verified
 from phoenix_producer.client.secret_files import redis_url_of
 
 REDIS_URL, REDIS_CA_FILE = "_redis_url", "_redis_ca_file"
 """The options of `phoenix-lxc` itself, as its context has them."""
+RedisUrl = Annotated[
+    str,
+    typer.Option(
+        "--redis-url",
+        envvar=REDIS_URL_VARIABLE,
+        help="Use the Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB",
+    ),
+]
+RedisCaFile = Annotated[
+    str | None,
+    typer.Option(
+        "--redis-ca-file",
+        envvar=REDIS_CA_FILE_VARIABLE,
+        help="Trust this CA for a rediss:// URL, beside those of the machine.",
+    ),
+]
 _SECONDS = 1.0
 _LIBRARIES = ("celery", "kombu", "redis")
 

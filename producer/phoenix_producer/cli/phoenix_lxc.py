@@ -11,8 +11,8 @@ import typer
 
 from phoenix_producer.cli import help_texts, job_commands, setup_commands, upkeep_commands
 from phoenix_producer.cli.command_line import command_again, command_beside
+from phoenix_producer.cli.completion import RedisCaFile, RedisUrl, redis_of
 from phoenix_producer.cli.completion import ctids as ctids_offered
-from phoenix_producer.cli.completion import redis_of
 from phoenix_producer.cli.help_texts import CONTAINERS, JOBS, SET_UP, TEMPLATES, epilog
 from phoenix_producer.cli.plugins import PluggableGroup
 from phoenix_producer.cli.session import (
@@ -30,7 +30,7 @@ from phoenix_producer.cli.trees import DriftLines, PlanLines
 from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handles
 from phoenix_producer.client.producer import Producer
-from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE
+from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL
 from phoenix_producer.contract import DesiredState, EnsureResult
 from phoenix_producer.plans import Plan
 from phoenix_producer.standing import Exists
@@ -80,22 +80,8 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
 def phoenix_lxc(
     context: typer.Context,
     *,
-    _redis_url: Annotated[
-        str,
-        typer.Option(
-            "--redis-url",
-            envvar=REDIS_URL_VARIABLE,
-            help="Use the Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB",
-        ),
-    ] = DEFAULT_REDIS_URL,
-    _redis_ca_file: Annotated[
-        str | None,
-        typer.Option(
-            "--redis-ca-file",
-            envvar=REDIS_CA_FILE_VARIABLE,
-            help="Trust this CA for a rediss:// URL, beside those of the machine.",
-        ),
-    ] = None,
+    _redis_url: RedisUrl = DEFAULT_REDIS_URL,
+    _redis_ca_file: RedisCaFile = None,
     _version: Annotated[
         bool,
         typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
