@@ -69,8 +69,7 @@ class Settings(BaseSettings):
         str,
         AfterValidator(values.hosts),
         Field(
-            description="Name or address of a Proxmox node, `host` or `host:port`; several with commas: one that does "
-            "not answer is left for the next, for a minute."
+            description="A Proxmox node, `host` or `host:port`. Of several with commas, silent ones are passed over."
         ),
     ]
     proxmox_user: Annotated[
