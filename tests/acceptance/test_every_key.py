@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.acceptance.scenes import done, refused
+from tests.acceptance.scenes import done, failure_of, refused
 from tests.acceptance.test_converging import redeclare
+from tests.acceptance.test_rebuilding import SCRATCH
 from tests.support.product import OS_TEMPLATE, container, template
 
 if TYPE_CHECKING:
@@ -195,10 +196,25 @@ def test_what_it_is_made_from_cannot_be_changed_and_that_is_told(product: Produc
 
 
 def test_an_os_template_that_nobody_has_is_answered_with_what_there_is(product: Product) -> None:
-    product.declare({103: container(103, None, template="local:vztmpl/debian-12-standard_12.2-1_amd64.tar.zst")})
+    absent, there = "local:vztmpl/debian-12-standard_12.2-1_amd64.tar.zst", container(104, None, template=OS_TEMPLATE)
+    cloned = {900: template() | {"template": absent}, 105: container(105)}
+    product.declare({103: container(103, None, template=absent), 104: there, **cloned})
     product.simulator.do(product.simulator.pve.appliances.append, "debian-12-standard_12.7-1_amd64.tar.zst")
-    product.start_worker()
+    product.start_worker(**SCRATCH)
     failure = refused(product, 103)
     assert failure.cause == "no-os-template"
+    for handle in (product.producer.plan(103), product.producer.ensure(103, dry_run=True)):
+        foreseen = failure_of(handle)
+        assert (foreseen.message, foreseen.cause, foreseen.remedy) == (failure.message, failure.cause, failure.remedy)
+    assert "Unable to create CT 900" in failure_of(product.producer.plan(105)).message
+    assert "Unable to create CT 9000" in failure_of(product.producer.rebuild(900, dry_run=True)).message
+    asked = len(product.calls())
+    for _ in "ab":
+        assert product.producer.plan(104).wait(timeout=60).outcome == "created"
+    paths = [path.partition("?")[0].rpartition("/")[2] for _, path in product.calls()[asked:]]
+    assert (paths.count("content"), paths.count("aplinfo")) == (0, 0), "the look for the other one showed it too"
+    product.simulator.do(product.simulator.pve.appliances.append, absent.rpartition("/")[2])
+    assert product.producer.plan(103).wait(timeout=60).outcome == "created", "it would be downloaded"
+    assert product.writes() == []
     assert "The storage has debian-13-standard_13.1-1_amd64.tar.zst, " in failure.remedy
     assert failure.remedy.endswith("The index has debian-12-standard_12.7-1_amd64.tar.zst.")

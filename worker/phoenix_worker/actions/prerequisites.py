@@ -143,25 +143,39 @@ def _check_outside(task: PhoenixTask, ctid: int, dependency: int) -> None:
     refuse_unless_running(ctid, dependency, running)
 
 
+def refuse_absent_os_template(task: PhoenixTask, declaration: Declaration) -> None:
+    """Raise PermanentError for an OS template that is to be created from and that nobody has, as a creation would.
+
+    It takes a call at most while its storage has it. What is downloaded from elsewhere is not looked for there.
+    """
+    volume = declaration.os_template
+    if volume is None or declaration.download is not None or task.offering.has_os_template(declaration.node, volume):
+        return
+    _need_in_index(task, declaration.node, declaration.ctid, volume)
+
+
+def _need_in_index(task: PhoenixTask, node: str, ctid: int, volume: str) -> None:
+    index = task.proxmox.appliances(node)
+    if file_name(volume) in index:
+        return
+    there = available(file_name(volume), task.proxmox.os_templates(node, volume.partition(":")[0]), index)
+    raise PermanentError(
+        f"Unable to create CT {ctid} on {node}: {volume} is not on its storage and not in Proxmox's appliance index.",
+        cause="no-os-template",
+        remedy=f"Upload it, or name another in `template`. {there}",
+    )
+
+
 def have_os_template(task: PhoenixTask, declaration: Declaration, order: CreateOrder) -> None:
     """Download the OS template unless the storage has it. Raises PermanentError when nobody has it."""
     node, volume = order.node, order.ostemplate
-    storage, name = volume.partition(":")[0], file_name(volume)
-    if task.read("os-template", lambda: volume in task.proxmox.os_templates(node, storage)):
+    if task.read("os-template", lambda: volume in task.proxmox.os_templates(node, volume.partition(":")[0])):
         return
 
     def download() -> dict[str, object]:
         if (place := declaration.download) is not None:
             return recover.posted(_fetch(task, node, volume, place))
-        index = task.proxmox.appliances(node)
-        if name not in index:
-            there = available(name, task.proxmox.os_templates(node, storage), index)
-            raise PermanentError(
-                f"Unable to create CT {order.ctid} on {node}: {volume} is not on its storage and not in Proxmox's "
-                "appliance index.",
-                cause="no-os-template",
-                remedy=f"Upload it, or name another in `template`. {there}",
-            )
+        _need_in_index(task, node, order.ctid, volume)
         return recover.posted(task.proxmox.download_os_template(node, volume))
 
     posted = task.once("download", download, upid=recover.upid_of)

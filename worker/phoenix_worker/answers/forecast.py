@@ -12,7 +12,12 @@ from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_canno
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import about_template, assess, what_stays
-from phoenix_worker.actions.prerequisites import because_of, dependencies_of, refuse_unless_running
+from phoenix_worker.actions.prerequisites import (
+    because_of,
+    dependencies_of,
+    refuse_absent_os_template,
+    refuse_unless_running,
+)
 from phoenix_worker.answers.status import pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
 from phoenix_worker.core.differs.diff import diff
@@ -108,6 +113,7 @@ class _Looks:
             origin = Origin.seen(template) if template is not None else None
             if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
                 raise problem
+            refuse_absent_os_template(self._task, declaration)
         elif steps:
             if is_configuring(steps):
                 refuse_what_cannot_change(self._task, declaration, seen)

@@ -1,4 +1,4 @@
-"""The storages and bridges of the cluster, remembered for a minute, and its version, which a worker asks for once."""
+"""What the cluster has, remembered for a minute, and its version, which a worker asks for once."""
 
 from __future__ import annotations
 
@@ -52,16 +52,39 @@ class Offering:
             self._known.clear()
             self._version = None
 
+    def has_os_template(self, node: str, volume: str) -> bool:
+        """Tell whether an OS template is on its storage; one that was not is looked for anew.
+
+        Raises PermanentError when the token may not look, as whoever creates from it does.
+        """
+        storage = volume.partition(":")[0]
+        what = f"os-templates {node} {storage}"
+        stored: frozenset[str]
+        fresh, stored = self._recall(what, frozenset())
+        if fresh and volume in stored:
+            return True
+        stored = self._proxmox.os_templates(node, storage)
+        self._remember(what, stored)
+        return volume in stored
+
     def _ask(self, what: str, ask: Callable[[], T]) -> T | None:
         answer: T | None
-        with self._lock:
-            at, answer = self._known.get(what, (float("-inf"), None))
-        if self._clock() - at < _REMEMBERED_S:
+        fresh, answer = self._recall(what, None)
+        if fresh:
             return answer
         try:
             answer = ask()
         except PermanentError:
             answer = None
+        self._remember(what, answer)
+        return answer
+
+    def _recall(self, what: str, default: Any) -> tuple[bool, Any]:
+        """Return whether it was asked for within the last minute, and what was answered."""
+        with self._lock:
+            at, answer = self._known.get(what, (float("-inf"), default))
+        return self._clock() - at < _REMEMBERED_S, answer
+
+    def _remember(self, what: str, answer: Any) -> None:
         with self._lock:
             self._known[what] = (self._clock(), answer)
-        return answer

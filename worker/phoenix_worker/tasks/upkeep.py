@@ -38,6 +38,7 @@ from phoenix_worker.actions.prerequisites import (
     have_clones_destroyed,
     have_dependencies,
     have_templates_rebuilt,
+    refuse_absent_os_template,
 )
 from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
 from phoenix_worker.answers import result as outcome
@@ -101,6 +102,8 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     refuse_disallowed_making(self, scratch)
     steps = rebuild(template, old, scratch, new)
     if request.dry_run:
+        if steps.build:
+            refuse_absent_os_template(self, scratch)
         return outcome.foretold(self, template, Outcome.REBUILT, tuple(steps.lines()))
     self.proxmox.need_quorum(f"rebuild CT {template.ctid} on {template.node}")
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted))
