@@ -10,10 +10,10 @@ from phoenix_worker.actions import recover
 from phoenix_worker.actions.configure_as_root import change_by_root
 from phoenix_worker.actions.firewall_and_pool import change_surroundings, with_surroundings
 from phoenix_worker.actions.look import look, permit, what_stays
+from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.actions.protection import unprotected
 from phoenix_worker.core.allowed.ownership import Action, may_write
 from phoenix_worker.core.differs.diff import diff
-from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.step_names import MAKING
 
@@ -51,7 +51,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
             "pending": list(changes.pending_when_running) if seen.running else [],
             "grow": changes.grow,
             "after_growth": changes.put_before_growth != changes.put,
-            "needs_rebuild": list(needs_rebuild(declaration, seen)),
+            "needs_rebuild": list(needs_rebuild(task, declaration, seen)),
             "warnings": [*_taken_over(verdict, seen), *what_stays(task, declaration, seen)],
             "networks": _networks_then(seen, changes),
         },

@@ -122,12 +122,7 @@ def about_template(task: PhoenixTask, template: Declaration, seen: Observation, 
 
 def what_stays(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[str, ...]:
     """Tell what a container has that is not declared, neither for it nor for what it is cloned from."""
-    catalog, source = task.catalog.current(), declaration.clone_from
-    templates: list[Declaration] = []
-    while source is not None and source in catalog:
-        templates.append(catalog[source])
-        source = catalog[source].clone_from
-    return undeclared(declaration, seen, templates)
+    return undeclared(declaration, seen, task.catalog.current().above(declaration))
 
 
 def not_made_by_us(template: int, what: str) -> str:

@@ -9,10 +9,10 @@ from phoenix_producer.plans import Drift
 from phoenix_producer.standing import Exists
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.look import assess, what_stays
+from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.answers.status import declarations_of, exists, pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
 from phoenix_worker.core.differs.diff import diff
-from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.plan import plan
 
@@ -55,7 +55,7 @@ def _drift(task: PhoenixTask, declaration: Declaration, builds: Builds, *, accep
         what,
         actions=tuple(_differences(declaration, seen, verdict)),
         pending_restart=pending_restart(seen, diff(declaration, seen)),
-        needs_rebuild=needs_rebuild(declaration, seen),
+        needs_rebuild=needs_rebuild(task, declaration, seen),
         outdated=builds.outdated(declaration, seen),
         warnings=what_stays(task, declaration, seen),
     )

@@ -12,6 +12,7 @@ from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_canno
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import about_template, assess, what_stays
+from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.actions.prerequisites import (
     because_of,
     dependencies_of,
@@ -21,7 +22,6 @@ from phoenix_worker.actions.prerequisites import (
 from phoenix_worker.answers.status import pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
 from phoenix_worker.core.differs.diff import diff
-from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.feasibility import Origin, cannot_work
 from phoenix_worker.core.planned.plan import PlannedStep, is_configuring, is_making, plan
@@ -134,7 +134,7 @@ class _Looks:
                 outcome=_outcome(steps),
                 actions=tuple(action for step in steps for action in step.actions),
                 pending_restart=pending_restart(seen, changes),
-                needs_rebuild=needs_rebuild(declaration, seen),
+                needs_rebuild=needs_rebuild(self._task, declaration, seen),
             )
         )
         return foretold(declaration, seen, template)

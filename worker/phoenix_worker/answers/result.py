@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.plans import Plan
-from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
 from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.step_names import MAKING, StepName
@@ -35,7 +35,7 @@ def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation, fo
         made_by=made_by,
         templates_built=() if made_by is None else tuple(made),
         pending_restart=seen.pending,
-        needs_rebuild=needs_rebuild(declaration, seen),
+        needs_rebuild=needs_rebuild(task, declaration, seen),
         addresses=found.addresses,
         warnings=found.warnings,
     )

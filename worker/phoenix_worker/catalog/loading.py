@@ -108,6 +108,11 @@ class Catalog(Mapping[int, "Declaration"]):
             source = self[source].clone_from
         return tuple(chain)
 
+    def above(self, declaration: Declaration) -> tuple[Declaration, ...]:
+        """Declarations of the templates that one is made from, nearest first; also for one that is not in here."""
+        source = self.get(declaration.clone_from or 0)
+        return () if source is None else (source, *self.above(source))
+
 
 def load(path: Path, defaults: Defaults, *, require_scripts: bool = False) -> Catalog:
     """Load the catalog at `path`; raises CatalogError with everything that is refused.

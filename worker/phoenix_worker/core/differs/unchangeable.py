@@ -21,15 +21,15 @@ _CATALOG = "the catalog declares"
 _AT_CREATION = "this is set only at creation"
 
 
-def needs_rebuild(declaration: Declaration, observation: Observation) -> tuple[str, ...]:
+def needs_rebuild(declaration: Declaration, observation: Observation, remedy: str = "") -> tuple[str, ...]:
     """Say for each such key, in a sentence, what it is, what is declared, and why it stays as it is.
 
-    The last one is followed by what brings all of them about.
+    The last one is followed by what brings all of them about; without a `remedy`, that is to make it again alone.
     """
     told = [
         f"CT {observation.ctid} cannot become as declared: {one}." for one in unchangeable(declaration, observation)
     ]
-    return (*told[:-1], f"{told[-1]} {anew(declaration)}") if told else ()
+    return (*told[:-1], f"{told[-1]} {remedy or anew(declaration)}") if told else ()
 
 
 def anew(declaration: Declaration) -> str:

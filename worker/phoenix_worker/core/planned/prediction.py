@@ -34,14 +34,24 @@ def inherited(declaration: Declaration, template: Observation) -> Observation:
         interface.pop("hwaddr", None)
         config[key] = property_string.render(interface, "name")
     root = property_string.parse(config.get("rootfs", ""), "volume")
+    moves = declaration.full_clone and declaration.storage is not None and not declaration.stays_with_volumes
+    if moves:
+        config |= _moved(declaration, config)
     if root:
-        moves = declaration.full_clone and declaration.storage is not None
         storage = declaration.storage if moves else root.get("volume", "").partition(":")[0]
         volume = {"volume": f"{storage}:vm-{declaration.ctid}-disk-0"}
         config["rootfs"] = _disk(root | volume)
     was = template.firewall
     rules = FirewallState(None, was.rules, policies=was.policies) if was is not None else None
     return Observation(declaration.ctid, declaration.node, Presence.HERE, config, firewall=rules)
+
+
+def _moved(declaration: Declaration, config: dict[str, str]) -> dict[str, str]:
+    """Predict the volumes of a clone to a storage that is named: it takes all of them."""
+    there = [one for one in volumes.mounted(config).values() if one.storage]
+    parts = {one.key: property_string.parse(config[one.key], "volume") for one in there}
+    place = f"{declaration.storage}:vm-{declaration.ctid}"
+    return {key: _disk(disk | {"volume": f"{place}-{key}"}) for key, disk in parts.items()}
 
 
 def unmade(declaration: Declaration) -> Observation:
