@@ -131,6 +131,7 @@ def test_each_remedy_removes_its_complaint(product: Product, monkeypatch: pytest
         assert product.producer.plan(ctid).wait(timeout=60).needs_rebuild == told, cause
         (drift,) = product.producer.drift([ctid]).wait(timeout=60)
         assert drift.needs_rebuild == told, cause
+        assert commands_in(drift.outdated) in ([], commands), cause
         for command in commands:
             type_in(product, command)
         assert product.ensure(ctid).needs_rebuild == (), cause

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.actions.made_again import rebuilt_first
 from phoenix_worker.core.differs.outdated import of_older_build, outdated
 from phoenix_worker.core.model.errors import PermanentError
 
@@ -22,8 +23,9 @@ class Builds:
 
     def outdated(self, declaration: Declaration, seen: Observation) -> tuple[str, ...]:
         """Say why what stands at a CTID is outdated; one look at its template, if it was not looked at before."""
-        has_shell = self._task.shell is not None
-        return outdated(declaration, seen, has_shell=has_shell, build=self._below(declaration, seen))
+        has_shell, build = self._task.shell is not None, self._below(declaration, seen)
+        first = rebuilt_first(self._task, declaration, seen) if declaration.is_template else ()
+        return outdated(declaration, seen, has_shell=has_shell, build=build, first=first)
 
     def of_older_build(self, declaration: Declaration, seen: Observation) -> tuple[str, ...]:
         """Say that it was cloned from an older build of its template, and nothing else."""

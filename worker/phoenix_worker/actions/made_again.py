@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.differs import unchangeable
+from phoenix_worker.core.differs.unchangeable import needs_rebuild as with_remedy
+from phoenix_worker.core.differs.unchangeable import unchangeable
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.again import Way, remedy, way
 
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
 
 def needs_rebuild(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[str, ...]:
     """Say what stays as it is, and what to do. No call, unless something stays and it is a clone."""
-    if not unchangeable.unchangeable(declaration, seen):
+    if not unchangeable(declaration, seen):
         return ()
-    return unchangeable.needs_rebuild(declaration, seen, remedy(declaration, seen, _best_way(task, declaration)))
+    return with_remedy(declaration, seen, remedy(declaration, seen, _best_way(task, declaration)))
+
+
+def rebuilt_first(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[int, ...]:
+    """Name the templates that would pass on what stays as it is. As many calls as `needs_rebuild`."""
+    return _best_way(task, declaration).first if unchangeable(declaration, seen) else ()
 
 
 def _best_way(task: PhoenixTask, declaration: Declaration) -> Way:

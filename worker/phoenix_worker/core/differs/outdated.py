@@ -18,11 +18,17 @@ _OLDER_BUILD = "it was cloned from an older build of template {}"
 
 
 def outdated(
-    declaration: Declaration, observation: Observation, *, has_shell: bool, build: str = ""
+    declaration: Declaration,
+    observation: Observation,
+    *,
+    has_shell: bool,
+    build: str = "",
+    first: tuple[int, ...] = (),
 ) -> tuple[str, ...]:
     """Say why what is ours and finished is outdated, each time with what brings it up to date; nothing if it is not.
 
-    `build` is the creation of its template as that is now; of a container nothing else counts.
+    `build` is the creation of its template as that is now; of a container nothing else counts. `first` are the
+    templates that would pass the same on to it, and are rebuilt with it.
     A template's configuration can be changed; its disk, what it was made from and what its scripts did cannot.
     Without shell access to the node none of its scripts would run in a new one either, so one that never ran is
     no reason then.
@@ -44,7 +50,7 @@ def outdated(
     if has_older_build(declaration, observation, build):
         fixed.append(_OLDER_BUILD.format(declaration.clone_from))
     if fixed:
-        told.append(_template(ctid, fixed))
+        told.append(_template(ctid, fixed, first))
     return tuple(told)
 
 
@@ -69,5 +75,6 @@ def of_older_build(declaration: Declaration, observation: Observation, build: st
     return (f"CT {declaration.ctid} is outdated: {why}. {anew(declaration)}",)
 
 
-def _template(ctid: int, why: list[str]) -> str:
-    return f"Template {ctid} is outdated ({'; '.join(why)}). To build it again: `phoenix-lxc rebuild {ctid}`."
+def _template(ctid: int, why: list[str], first: tuple[int, ...] = ()) -> str:
+    named = " ".join(map(str, sorted({*first, ctid})))
+    return f"Template {ctid} is outdated ({'; '.join(why)}). To build it again: `phoenix-lxc rebuild {named}`."
