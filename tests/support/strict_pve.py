@@ -21,6 +21,7 @@ from fakepve.shapes import PRIVILEGES
 
 from tests.support.conf_file import digest
 from tests.support.leasing_pve import Leasing
+from tests.support.migrating_pve import Migrating
 from tests.support.pve_access import AccessRights
 from tests.support.pve_backups import Backups
 from tests.support.pve_corners import Corners
@@ -66,7 +67,7 @@ class _Work:
         self.fate: str | None = None
 
 
-class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing):
+class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrating):
     """fakepve as a real node answers. What a test may set is public; set it through `Simulator.do`."""
 
     def __init__(self) -> None:
@@ -183,6 +184,7 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing):
         if self.foreign is not None and request.method == "GET" and request.path.endswith(f"/{self.foreign[0]}"):
             return web.json_response({"data": self.foreign[1]})
         response: web.Response = await handler(request)
+        self.answered(request.method, request.path)
         if self.numbers_as_words and response.content_type == "application/json":
             response.text = json.dumps(_in_words(json.loads(response.text or "null")))
         if response.status == web.HTTPUnauthorized.status_code:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -296,6 +296,27 @@ class Declaration:
     """The directories that are pushed with its scripts, by digest: parts of a tar archive."""
     hash: str = ""
     """Of everything above that has an effect; changes exactly when the declaration does."""
+    moved_from: str = ""
+    """The node that is declared, of a container that stands on another: `node` is where it stands, then."""
+
+    def standing_on(self, node: str) -> Declaration:
+        """Return the same of a container that stands on this node; its template is where it was."""
+        if node == self.node:
+            return self
+        declared, template_node = self.moved_from or self.node, self.template_node
+        if self.clone_from is not None:
+            template_node = self.template_node or self.node
+        return replace(
+            self,
+            node=node,
+            moved_from="" if node == declared else declared,
+            template_node=None if template_node == node else template_node,
+        )
+
+    @property
+    def elsewhere(self) -> str:
+        """Say where it stands, if that is not where the catalog says."""
+        return f"CT {self.ctid} stands on {self.node}; the catalog says {self.moved_from}." if self.moved_from else ""
 
     @property
     def networks(self) -> tuple[Network, ...]:

@@ -32,7 +32,7 @@ _LATER = (
 )
 _WITHOUT_EFFECT = (
     *("not_applied", "needs_shell", "needs_version", "source", "script_json", "archives", "hash"),
-    "wait_for_address",
+    *("wait_for_address", "moved_from"),
 )
 
 

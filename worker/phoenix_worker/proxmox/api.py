@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.allowed.grants import ALL_GUESTS
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.addresses import Interfaces
@@ -19,6 +16,7 @@ from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.task_lists import TaskLists
 from phoenix_worker.proxmox.translate import Request, error_of_task
 from phoenix_worker.proxmox.upid import Upid
+from phoenix_worker.proxmox.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +30,7 @@ _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, V
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi(Offers, Surroundings, TaskLists, Interfaces):
+class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(
@@ -41,49 +39,13 @@ class ProxmoxApi(Offers, Surroundings, TaskLists, Interfaces):
         on_call: Callable[[Request], None] | None = None,
         on_answer: Callable[[Request, str, float], None] | None = None,
     ) -> None:
+        super().__init__()
         self._access = access
         self._connection = Connection(access, on_call, on_answer)
 
     def call(self, request: Request, **params: str | int) -> Any:
         """Make one call; see `Connection.call`."""
         return self._connection.call(request, **params)
-
-    def observe(self, node: str, ctid: int, *, pending: bool = False, elsewhere: bool = True) -> Observation:
-        """Look at one CTID in two calls: `…/config`, then `…/status/current`, or `/cluster/resources` when absent.
-
-        A third, `…/pending`, is made for running containers when `pending` is asked for. Nothing but the place of an
-        id is read from `/cluster/resources`: name, status, lock and template flag lag there.
-        """
-        seen = self.observe_template(node, ctid, elsewhere=elsewhere)
-        if seen.presence is not Presence.HERE:
-            return seen
-        base = _ct(node, ctid)
-        doing = f"look at CT {ctid} on {node}"
-        needs = f"VM.Audit on /vms/{ctid}"
-        status = self._unless(known.MISSING, Request("GET", f"{base}/status/current", doing, needs))
-        if status is None:
-            return self._elsewhere(node, ctid)
-        running = status["status"] == "running"
-        waiting = self.call(Request("GET", f"{base}/pending", doing, needs)) if pending and running else ()
-        keys = tuple(line["key"] for line in waiting if "pending" in line or "delete" in line)
-        managed = bool(int((status.get("ha") or {}).get("managed") or 0))
-        return replace(seen, running=running, ha_managed=managed, pending=keys)
-
-    def observe_template(self, node: str, ctid: int, *, elsewhere: bool = True) -> Observation:
-        """Look at a template in one call, `GET …/config`, when it is there."""
-        request = Request(
-            "GET", f"{_ct(node, ctid)}/config", f"look at CT {ctid} on {node}", f"VM.Audit on /vms/{ctid}"
-        )
-        try:
-            config = self._unless(known.MISSING, request)
-        except PermanentError as error:
-            if error.cause != known.PERMISSION or not self.is_free(ctid):
-                raise
-            return Observation(ctid, node, Presence.ABSENT)
-        if config is None:
-            return self._elsewhere(node, ctid) if elsewhere else Observation(ctid, node, Presence.ABSENT)
-        digest = config.pop("digest", "")
-        return Observation(ctid, node, Presence.HERE, {key: _text(value) for key, value in config.items()}, digest)
 
     def clone(self, order: CloneOrder) -> str:
         """Start a clone by `POST …/lxc/SOURCE/clone`.
@@ -207,20 +169,6 @@ class ProxmoxApi(Offers, Surroundings, TaskLists, Interfaces):
         request = Request("DELETE", f"{_ct(node, ctid)}/snapshot/{name}", doing, f"VM.Snapshot on /vms/{ctid}")
         return str(self.call(request))
 
-    def running(self, ctid: int) -> bool | None:
-        """Return whether a guest runs, in two calls: where it is (`/cluster/resources`), its live status (its node)."""
-        row = self._row(ctid)
-        if row is None:
-            return None
-        request = Request(
-            "GET",
-            f"nodes/{row['node']}/{row['type']}/{ctid}/status/current",
-            f"look whether guest {ctid} runs",
-            f"VM.Audit on /vms/{ctid}",
-        )
-        status = self._unless(known.MISSING, request)
-        return None if status is None else status["status"] == "running"
-
     def task_end(self, upid: str) -> TaskEnd | None:
         """Ask `GET …/tasks/UPID/status`; of a failure and of a resize the log is read, page by page; its tail is kept.
 
@@ -287,36 +235,11 @@ class ProxmoxApi(Offers, Surroundings, TaskLists, Interfaces):
         """Answer without a call: `user@realm!token`."""
         return self._access.token_id
 
-    def _unless(self, cause: str, request: Request, **params: str | int) -> Any:
-        """Make a call; None when Proxmox says that it is so already, or that there is no such thing."""
-        try:
-            return self.call(request, **params)
-        except PermanentError as error:
-            if error.cause != cause:
-                raise
-            return None
-
     def _power(self, node: str, ctid: int, action: str, so_already: str, **params: int) -> str | None:
         doing = f"{'start' if action == 'start' else 'stop'} CT {ctid} on {node}"
         request = Request("POST", f"{_ct(node, ctid)}/status/{action}", doing, f"VM.PowerMgmt on /vms/{ctid}")
         upid: str | None = self._unless(so_already, request, **params)
         return upid
-
-    def _elsewhere(self, node: str, ctid: int) -> Observation:
-        """Look for the id at VMs and other nodes. A line that says it is a container here is stale: config is live."""
-        row = self._row(ctid)
-        if row is None or (row["type"], row["node"]) == ("lxc", node):
-            return Observation(ctid, node, Presence.ABSENT)
-        presence = Presence.VM if row["type"] == "qemu" else Presence.OTHER_NODE
-        config = {"hostname": str(row["name"])} if row.get("name") else {}
-        return Observation(ctid, row["node"], presence, config)
-
-    def _row(self, ctid: int) -> dict[str, Any] | None:
-        request = Request(
-            "GET", "cluster/resources", f"look for guest {ctid} in the cluster", f"VM.Audit on /vms/{ctid}"
-        )
-        rows: list[dict[str, Any]] = self.call(request, type="vm")
-        return next((row for row in rows if int(row.get("vmid") or 0) == ctid), None)
 
     def _log_tail(self, base: str, upid: str, needs: str) -> tuple[str, ...]:
         """Read the last lines. An unreadable log must not hide how the task ended."""
@@ -339,8 +262,3 @@ def _ct(node: str, ctid: int) -> str:
 
 def _pool(pool: str | None) -> dict[str, str]:
     return {} if pool is None else {"pool": pool}
-
-
-def _text(value: Any) -> str:
-    """Write a value as in the configuration file; raw `lxc` lines come as a list of pairs."""
-    return value if isinstance(value, str) else json.dumps(value)
