@@ -53,6 +53,8 @@ class Part(Answer):
     ctid: int
     name: str = ""
     node: str = ""
+    elsewhere: str = ""
+    """Where it stands, if that is not where the catalog says: an ensure leaves it there. `node` is where it stands."""
     role: str = "container"
     """`container`, `template`, or `guest`: one that is not in the catalog and is only looked at."""
     why: Why = Why.ASKED
@@ -81,7 +83,7 @@ class Drift(Part):
     @property
     def differs(self) -> bool:
         """Whether anything is, or runs, otherwise than declared."""
-        return bool(self.actions or self.pending_restart or self.needs_rebuild or self.outdated)
+        return bool(self.actions or self.pending_restart or self.needs_rebuild or self.outdated or self.elsewhere)
 
 
 class Plan(Part):

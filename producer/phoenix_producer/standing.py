@@ -37,6 +37,8 @@ class Standing(Answer):
     node: str
     """Where it stands, or is declared to stand."""
     exists: Exists
+    elsewhere: str = ""
+    """That it stands on another node than the catalog says, which an ensure does not change."""
     running: bool = False
     addresses: tuple[Address, ...] = ()
     """Interface by interface: the fixed addresses of its configuration, whether it runs or not, and those that DHCP and

@@ -78,7 +78,8 @@ def test_drift_status_and_plan_say_where_it_stands(product: Product) -> None:
 
 
 def test_what_is_on_another_node_and_not_ours_is_refused(product: Product) -> None:
-    product.declare({900: template(), **{ctid: container(ctid) for ctid in (103, 104)}, 105: template(105)})
+    clones = {ctid: container(ctid) for ctid in (103, 104)}
+    product.declare({900: template(), **clones, 105: template(105), 106: container(106, 105)})
     product.simulator.add_template(900)
     stand(product, 103, node=OTHER)
     stand(product, 104, node=OTHER, description=notes(110))
@@ -108,7 +109,9 @@ def test_it_is_followed_whenever_it_moves_between_two_calls(product: Product) ->
         assert product.config(result.ctid)["memory"] == "512"
         assert "size=10G" in product.config(result.ctid)["rootfs"]
     assert sorted(one.made for one in product.simulator.intervals("vzclone") if one.made) == list(ctids)
+    product.simulator.do(pve.turns.clear)
     for ctid in ctids:
+        assert pve.ct(ctid).node in {OTHER, THIRD}
         again = product.ensure(ctid)
         assert (again.outcome, again.node) == ("unchanged", pve.ct(ctid).node)
 

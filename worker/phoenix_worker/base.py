@@ -20,6 +20,7 @@ from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.core.planned.rebuilding import copied
 from phoenix_worker.durable.run import GivenUpError, Parked, Stale
 from phoenix_worker.durable.task import CANCELLED, DurableTask
+from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.proxmox.forced_command import FORBIDDEN, disallowed, refusal
 from phoenix_worker.proxmox.scripts import contents
 from phoenix_worker.step_names import StepName
@@ -146,7 +147,7 @@ class PhoenixTask(DurableTask):
         if not posted["upid"]:
             return
         node, ctid, state = declaration.node, declaration.ctid, "running" if running else "stopped"
-        if self.read(f"power-{state}", lambda: self.proxmox.observe(node, ctid, elsewhere=False).running) is running:
+        if self.read(f"power-{state}", lambda: self.proxmox.observe(node, ctid).running) is running:
             return
         watch = {"power": state, "node": node, "ctid": str(ctid), "class": f"power {state} {node}"}
         end = self.wait(f"power/{posted['upid']}", f"Proxmox: CT {ctid} on {node} is {state}", watch=watch)
@@ -166,7 +167,7 @@ class PhoenixTask(DurableTask):
         if "error" in end:
             raise PermanentError(**end["error"])
         error = self.proxmox.task_failure(doing, TaskEnd(end["exit"], tuple(end["log"])))
-        if isinstance(error, TransientError):
+        if isinstance(error, TransientError) or error.cause == MISSING:
             self.once_more(step)
         raise error
 
@@ -215,6 +216,7 @@ class PhoenixTask(DurableTask):
         subject = self.engine.ledger.subject(self.running.job)
         ctid = int(subject) if subject.isdecimal() else None
         steps, declaration = self.steps_done(), self._declared_now(ctid, told["cause"])
+        seen_on = next((step["node"] for step in reversed(steps) if step["ctid"] == ctid and step.get("node")), None)
         met = told_in(steps, "needs_rebuild", "warnings")
         return EnsureFailed.of(
             Failure(
@@ -223,7 +225,7 @@ class PhoenixTask(DurableTask):
                 message=told["message"],
                 cause=told["cause"],
                 remedy=told["remedy"],
-                node=told.get("node") or (declaration.node if declaration else None),
+                node=told.get("node") or seen_on or (declaration.node if declaration else None),
                 changes=changes_in(steps),
                 steps=steps_in(steps),
                 templates_built=templates_in(steps),

@@ -124,6 +124,7 @@ def _present(one: Standing) -> str:
 
 def _remarks(one: Standing) -> Iterator[str]:
     yield _difference(one)
+    yield one.elsewhere.removesuffix(".")
     yield f"takes effect at the next start: {', '.join(one.pending_restart)}" if one.pending_restart else ""
     yield from one.outdated
     yield f"locked: {one.lock}" if one.lock else ""

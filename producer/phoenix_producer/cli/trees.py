@@ -127,6 +127,8 @@ def _own(part: Part) -> Iterator[Branch]:
     yield from (Branch(action.words, _STYLES.get(action.kind, "")) for action in part.actions)
     yield from (Branch(f"takes effect at the next start: {key}", _NOTE) for key in part.pending_restart)
     yield from (Branch(line, _PROBLEM) for line in part.needs_rebuild)
+    if part.elsewhere:
+        yield Branch(part.elsewhere, _NOTE)
 
 
 def _title(part: Part) -> str:

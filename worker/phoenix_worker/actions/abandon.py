@@ -59,7 +59,7 @@ def _stop_scripts(task: PhoenixTask, declaration: Declaration) -> None:
     for script in declaration.scripts:
         begun = json.loads(task.running.journal.get(f"start {script.name}", "null"))
         if begun and f"recorded {script.name}" not in task.running.journal and task.shell is not None:
-            place = Place(declaration.node, declaration.ctid, on_node=script.on_node)
+            place = Place(begun.get("node", declaration.node), declaration.ctid, on_node=script.on_node)
             scripts.stop(task.shell, place, begun["run"])
 
 
@@ -115,6 +115,7 @@ def _remove(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
     node, ctid = declaration.node, declaration.ctid
     if _REMOVAL not in task.running.journal:
         seen = task.proxmox.observe(node, ctid)
+        node = seen.node
         if seen.presence is Presence.ABSENT:
             return (f"Nothing is left of CT {ctid} on {node}.",)
         if not _half_made(seen):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import Address
+from phoenix_worker.actions.look import where_last_seen
 from phoenix_worker.actions.watch_addresses import NO_ADDRESS, addresses_seen
 from phoenix_worker.core.model.addresses import configured, interfaces, lacking, may_get_more, networks, reachable
 from phoenix_worker.core.model.errors import PermanentError, TransientError
@@ -56,7 +57,7 @@ def addresses_after_steps(task: PhoenixTask, declaration: Declaration, known: Ma
     """Tell it when the steps of this job are done: by the `known` interfaces, or by what the steps saw of them."""
     if declaration.is_template:
         return Found()
-    own = _own_steps(task, declaration)
+    own, declaration = _own_steps(task, declaration), where_last_seen(task, declaration)
     try:
         config = dict(known if known is not None else _networks_after(task, declaration, own))
     except (TransientError, PermanentError) as error:
@@ -69,6 +70,7 @@ def wait_after_steps(task: PhoenixTask, declaration: Declaration, seconds: int |
     """Wait as `wait_for_addresses`, when the steps of this job are done."""
     if seconds is None:
         return None
+    declaration = where_last_seen(task, declaration)
     config = _networks_after(task, declaration, _own_steps(task, declaration))
     return wait_for_addresses(task, declaration, config, seconds)
 
@@ -106,7 +108,7 @@ def _networks_after(task: PhoenixTask, declaration: Declaration, own: Sequence[M
     """Return what the last step that looked has seen of the interfaces; look where none has."""
 
     def look() -> dict[str, str]:
-        return networks(task.proxmox.observe_template(declaration.node, declaration.ctid, elsewhere=False).config)
+        return networks(task.proxmox.observe_template(declaration.node, declaration.ctid).config)
 
     seen = (step["networks"] for step in reversed(own) if step.get("networks") is not None)
     known: Mapping[str, str] | None = next(seen, None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.configure_as_root import change_by_root
 from phoenix_worker.actions.firewall_and_pool import change_surroundings, with_surroundings
-from phoenix_worker.actions.look import look, permit, what_stays
+from phoenix_worker.actions.look import at_home, look, permit, what_stays, wherever
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.actions.protection import unprotected
 from phoenix_worker.core.allowed.ownership import Action, may_write
@@ -41,12 +41,14 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
     made_just_now = any(step["ctid"] == declaration.ctid and step["name"] in MAKING for step in task.steps_done())
     seen, verdict = look(task, declaration, adopt=adopted, power=not made_just_now)
     permit(may_write(verdict), verdict, f"configure CT {declaration.ctid}")
+    declaration = at_home(declaration, seen)
     seen = with_surroundings(task.proxmox, declaration, seen, new=made_just_now)
     changes = diff(declaration, seen)
     told: dict[str, Any] = task.once(
         "difference",
         lambda: {
             "at": began,
+            "node": seen.node,
             "changes": [change.model_dump(mode="json") for change in changes.changes],
             "pending": list(changes.pending_when_running) if seen.running else [],
             "grow": changes.grow,
@@ -84,9 +86,7 @@ def _carry_out(task: PhoenixTask, declaration: Declaration, seen: Observation, *
     change_surroundings(task.proxmox, declaration, seen, changes, new=new)
     put = changes.put_before_growth
     if put or changes.delete:
-        task.proxmox.configure(
-            declaration.node, declaration.ctid, changes=put, delete=changes.delete, digest=seen.digest
-        )
+        task.proxmox.configure(seen.node, declaration.ctid, changes=put, delete=changes.delete, digest=seen.digest)
 
 
 def _networks_then(seen: Observation, changes: Changes) -> dict[str, str]:
@@ -111,9 +111,12 @@ def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: float)
         seen = task.proxmox.observe_template(node, ctid)
         return recover.posted(None) if disk not in diff(declaration, seen).grow else None
 
+    def resize(where: str) -> dict[str, Any]:
+        return recover.posted(task.proxmox.resize(where, ctid, disk=disk, size_gb=size_gb))
+
     posted = task.once(
         f"resize-{disk}",
-        lambda: recover.posted(task.proxmox.resize(node, ctid, disk=disk, size_gb=size_gb)),
+        lambda: wherever(task, declaration, resize),
         adopt=grown,
         upid=recover.upid_of,
     )

@@ -58,6 +58,14 @@ def refuse_too_old(task: PhoenixTask, declaration: Declaration) -> None:
         raise problem
 
 
+def refuse_unreachable(task: PhoenixTask, clone: Declaration, template: Declaration, there: Observation) -> None:
+    """Raise PermanentError for a clone of a template that stands on another node than declared, and is not shared."""
+    if there.node == template.node:
+        return
+    if (problem := cannot_work(clone, Origin.seen(there), task.offering.on(clone.node))) is not None:
+        raise problem
+
+
 def refuse_vanishing_grants(task: PhoenixTask, template: Declaration, scratch: Declaration) -> None:
     """Raise PermanentError for a template that the token may delete and not make again."""
     needs = grants.of_rebuild(template, scratch)

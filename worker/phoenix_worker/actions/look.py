@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from phoenix_worker.actions.builds import Builds, build_of
+from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.makers import ORDERED
 from phoenix_worker.actions.repair import can_clear, clear, makers_of
-from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Verdict, judge
+from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Verdict, judge, may_write
 from phoenix_worker.core.differs.options import PENDING
 from phoenix_worker.core.differs.undeclared import undeclared
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.records import from_json, to_json
+from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.step_names import MAKING, StepName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
 
+T = TypeVar("T")
+
+TEMPLATE = "template-seen"
+"""The journal's name of the look at a template."""
 _MOMENT = 2.0
 """Seconds for which a look at a new clone holds for its start."""
 _BETWEEN_LOOKS = 2.0
@@ -42,7 +48,8 @@ def survey(
         entry = task.read(f"survey-{declaration.ctid}-{turn}", lambda: _survey(task, declaration, adopt, purpose))
         if not entry["upid"]:
             seen = from_json(entry["seen"])
-            verdict = judge(declaration, seen, adopt=adopt, creating=Creating(entry["creating"]), purpose=purpose)
+            there = at_home(declaration, seen)
+            verdict = judge(there, seen, adopt=adopt, creating=Creating(entry["creating"]), purpose=purpose)
             if not can_clear(task, seen, verdict):
                 return seen, verdict
             clear(task, declaration)
@@ -51,6 +58,31 @@ def survey(
         if "error" in end and end["error"]["cause"] != "task-forgotten":
             raise TransientError(**end["error"])
     raise AssertionError("it is looked at again until it can be judged")
+
+
+def at_home(declaration: Declaration, seen: Observation) -> Declaration:
+    """Return a declaration as that of the node where the container stands, which is ours if it is another one."""
+    return declaration.standing_on(seen.node) if seen.presence is Presence.HERE else declaration
+
+
+def wherever(task: PhoenixTask, declaration: Declaration, act: Callable[[str], T]) -> T:
+    """Act on the node where a container of ours was last seen; if it has moved, look, and act where it stands."""
+    try:
+        return act(declaration.node)
+    except PermanentError as error:
+        if error.cause != MISSING:
+            raise
+        seen = task.proxmox.observe_template(declaration.node, declaration.ctid)
+        if not (seen.presence is Presence.HERE and seen.is_ours) or seen.node == declaration.node:
+            raise
+    return act(seen.node)
+
+
+def where_last_seen(task: PhoenixTask, declaration: Declaration) -> Declaration:
+    """Return a declaration as that of the node where the last step of this job that looked has seen the container."""
+    own = (step for step in reversed(task.steps_done()) if step["ctid"] == declaration.ctid and step.get("node"))
+    last = next(own, None)
+    return declaration if last is None else declaration.standing_on(last["node"])
 
 
 def takes_effect_later(declaration: Declaration) -> bool:
@@ -76,7 +108,7 @@ def look(
     """
     observe = task.proxmox.observe if power else task.proxmox.observe_template
     seen = observe(declaration.node, declaration.ctid)
-    verdict = judge(declaration, seen, adopt=adopt, purpose=purpose)
+    verdict = judge(at_home(declaration, seen), seen, adopt=adopt, purpose=purpose)
     if verdict.action is Action.WAIT:
         raise verdict.delay()
     return seen, verdict
@@ -98,19 +130,15 @@ def is_new(steps: Sequence[Mapping[str, Any]], ctid: int) -> bool:
     return any(step["ctid"] == ctid and step["name"] in MAKING for step in steps)
 
 
-def template_there(task: PhoenixTask, template: Declaration) -> tuple[bool, str, tuple[str, ...]]:
-    """Look once whether a template is finished: whoever made it, it is cloned from.
-
-    With its build, and what is to be told of it.
-    """
+def template_there(task: PhoenixTask, template: Declaration) -> tuple[Observation, tuple[str, ...]]:
+    """Look once at a template: finished, it is cloned from, whoever made it. With what is to be told of it."""
 
     def look_at_it() -> dict[str, Any]:
         seen = task.proxmox.observe_template(template.node, template.ctid)
-        warnings = about_template(task, template, seen, "was cloned")
-        return {"finished": seen.is_template, "build": build_of(seen), "warnings": warnings}
+        return {"seen": to_json(seen), "warnings": about_template(task, template, seen, "was cloned")}
 
-    there = task.read("template", look_at_it)
-    return there["finished"], there.get("build", ""), tuple(there["warnings"])
+    there = task.read(TEMPLATE, look_at_it)
+    return from_json(there["seen"]), tuple(there["warnings"])
 
 
 def about_template(task: PhoenixTask, template: Declaration, seen: Observation, what: str) -> tuple[str, ...]:
@@ -130,10 +158,17 @@ def not_made_by_us(template: int, what: str) -> str:
     return f"Template {template} has no marker of phoenix-lxc: it {what} as it is, not as declared."
 
 
-def refuse_if_taken(task: PhoenixTask, declaration: Declaration) -> None:
-    """See that nothing stands at a CTID in the whole cluster, before a template is built for it."""
-    _, verdict = look(task, declaration)
-    permit(verdict.action is Action.CREATE, verdict, f"clone to CT {declaration.ctid} on {declaration.node}")
+def what_took_it(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> tuple[Observation, Verdict] | None:
+    """Look for a CTID that is to be made in the whole cluster: ours on another node, or None when nothing has it.
+
+    Raises PermanentError when it is somebody else's, or came to where it is to be made.
+    """
+    seen, verdict = look(task, declaration, adopt=adopted)
+    if verdict.action is Action.CREATE:
+        return None
+    ours = seen.is_ours and seen.node != declaration.node and may_write(verdict)
+    permit(ours, verdict, f"clone to CT {declaration.ctid} on {declaration.node}")
+    return seen, verdict
 
 
 def permit(allowed: bool, verdict: Verdict, doing: str) -> None:  # noqa: FBT001 - the answer of a may_… function
@@ -152,7 +187,7 @@ def permit(allowed: bool, verdict: Verdict, doing: str) -> None:  # noqa: FBT001
 def observe_declared(task: PhoenixTask, declaration: Declaration, *, elsewhere: bool = True) -> Observation:
     """Look at a CTID with all that its declaration speaks of: what waits for a restart, its firewall, its pool.
 
-    With `elsewhere`, whether a VM or another node has an id that is absent here is looked up too.
+    With `elsewhere`, whether a VM or another node has an id that is absent here is always looked up.
     """
     pending = takes_effect_later(declaration)
     seen = task.proxmox.observe(declaration.node, declaration.ctid, pending=pending, elsewhere=elsewhere)
@@ -162,7 +197,7 @@ def observe_declared(task: PhoenixTask, declaration: Declaration, *, elsewhere: 
 def assess(task: PhoenixTask, declaration: Declaration, *, adopt: bool = False) -> tuple[Observation, Verdict]:
     """Look at a declared CTID and judge. Nothing is waited for, and no lock is needed."""
     seen = observe_declared(task, declaration)
-    return seen, judge(declaration, seen, adopt=adopt)
+    return seen, judge(at_home(declaration, seen), seen, adopt=adopt)
 
 
 def _survey(task: PhoenixTask, declaration: Declaration, adopt: bool, purpose: Purpose) -> dict[str, Any]:  # noqa: FBT001 - as the caller names it
@@ -170,7 +205,7 @@ def _survey(task: PhoenixTask, declaration: Declaration, adopt: bool, purpose: P
     elsewhere = declaration.clone_from is None or purpose is not Purpose.ENSURE
     seen = observe_declared(task, declaration, elsewhere=elsewhere)
     creating, upid = _maker(task, declaration, seen) if seen.lock == "create" else (Creating.NOT_LOOKED, "")
-    verdict = judge(declaration, seen, adopt=adopt, creating=creating, purpose=purpose)
+    verdict = judge(at_home(declaration, seen), seen, adopt=adopt, creating=creating, purpose=purpose)
     if verdict.action is Action.WAIT and not upid:
         raise verdict.delay()
     return {"seen": to_json(seen), "creating": creating, "upid": upid}

@@ -12,7 +12,7 @@ from phoenix_worker.actions.left_disks import forget_death, free_left_disk, note
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.actions.repair import can_clear, clear, free_template, go_on_clearing, makers_of, refuse_dead_lock
 from phoenix_worker.core.allowed.left_disks import LEFT_DISK
-from phoenix_worker.core.allowed.ownership import Creating, judge
+from phoenix_worker.core.allowed.ownership import Creating, Verdict, judge, may_write
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.step_names import StepName
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
     from phoenix_worker.core.model.ports import CloneOrder
 
 _ALREADY_EXISTS = "already-exists"
@@ -39,6 +40,15 @@ class Sending:
     """Sends the order; returns its UPID."""
     find_earlier: Callable[[float], dict[str, Any] | None]
     """Finds what was ordered at a time (seconds since the epoch), journalled as `recover.posted`; None if nothing."""
+
+
+class StandsElsewhere(Exception):  # noqa: N818 - nothing is wrong
+    """What was to be made is there, ours, on another node: it is converged, not made."""
+
+    def __init__(self, seen: Observation, verdict: Verdict) -> None:
+        super().__init__(f"CT {seen.ctid} stands on {seen.node}.")
+        self.seen = seen
+        self.verdict = verdict
 
 
 def make_clone(task: PhoenixTask, declaration: Declaration, order: CloneOrder) -> dict[str, Any]:
@@ -137,7 +147,9 @@ def _post(
         made = order.find_earlier(float(task.running.journal.get(f"?{step}", time.time())))
         if made is not None:
             return made
-        _, verdict = look(task, declaration)
+        seen, verdict = look(task, declaration)
+        if seen.is_ours and seen.node != declaration.node and may_write(verdict):
+            raise StandsElsewhere(seen, verdict) from error
         permit(False, verdict, doing)  # noqa: FBT003 - nothing that stands there is what was ordered
         raise
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
 
 
-def clone_order(declaration: Declaration, creation: str, build: str = "") -> CloneOrder:
+def clone_order(declaration: Declaration, creation: str, build: str = "", *, on: str | None = None) -> CloneOrder:
     """Order a clone of the declared template, whose creation is `build`. A linked one stays on its storage.
 
     So does a full one that inherits volumes, where its own is the same: a storage that is named takes all of them.
@@ -34,7 +34,7 @@ def clone_order(declaration: Declaration, creation: str, build: str = "") -> Clo
         full=declaration.full_clone,
         storage=declaration.storage if declaration.full_clone and not declaration.stays_with_volumes else None,
         pool=declaration.pool,
-        source_node=declaration.template_node,
+        source_node=on or declaration.template_node,
     )
 
 
@@ -47,7 +47,7 @@ def copy_order(template: Declaration, scratch: Observation, creation: str) -> Cl
     marker = marker_for(template, creation, Stage.MADE)
     if built is not None:
         marker = replace(marker, scripts=built.scripts, build=built.build)
-    order = clone_order(copied(template, scratch.ctid), creation)
+    order = clone_order(copied(template, scratch.ctid), creation, on=scratch.node)
     return replace(order, notes=write_marker(marker, template.description or ""))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.actions.look import look, permit
+from phoenix_worker.actions.look import look, permit, where_last_seen
 from phoenix_worker.actions.secrets import read_secret
 from phoenix_worker.actions.snapshots import BEFORE, WHEN_WELL, keep
-from phoenix_worker.core.allowed.ownership import may_start
+from phoenix_worker.core.allowed.ownership import may_destroy, may_start
 from phoenix_worker.core.allowed.without_shell import NO_SHELL
 from phoenix_worker.core.differs.scripts import recorded, run_again, scripts_to_run
 from phoenix_worker.core.model.addresses import networks
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration, HealthCheck, Script
     from phoenix_worker.core.model.marker import Marker
+    from phoenix_worker.core.model.observation import Observation
     from phoenix_worker.core.model.ports import NodeShell, Ran
 
 _HEALTH_SECONDS = 60.0
@@ -47,22 +49,25 @@ def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, r
         names = [script.name for script in scripts_to_run(wanted, seen.marker)]
         by_creation = {script.name for script in declaration.access}
         first = not dict(ran).keys() - by_creation
-        return {"names": names, "first": first, "creation": creation, "networks": networks(seen.config)}
+        known = {"networks": networks(seen.config), "node": seen.node}
+        return {"names": names, "first": first, "creation": creation, **known}
 
     todo = task.once("todo", missing)
+    declaration = declaration.standing_on(todo.get("node", declaration.node))
     warnings = keep(task, declaration, BEFORE) if declaration.snapshots and todo["first"] else ()
     for script in wanted.scripts:
         if script.name in todo["names"]:
             place = Place(declaration.node, declaration.ctid, on_node=script.on_node, creation=todo.get("creation", ""))
             ran = _run(task, declaration, script, place)
-            _record(task, declaration, replace(script, hash=ran), adopted=adopted)
-    return {"warnings": warnings, "networks": todo.get("networks")}
+            declaration = _record(task, declaration, replace(script, hash=ran), adopted=adopted)
+    return {"warnings": warnings, "networks": todo.get("networks"), "node": declaration.node}
 
 
 def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Place) -> str:
     """Run a script; returns the hash of what has run, which may be another one on the node by now."""
     shell = _shell(task, declaration)
-    begun = task.once(f"start {script.name}", lambda: _start(task, shell, place, declaration, script))
+    begun = task.once(f"start {script.name}", lambda: _start_where_it_is(task, shell, place, declaration, script))
+    place = replace(place, node=begun.get("node", place.node))
     watch = {
         "run": begun["run"],
         "node": place.node,
@@ -78,6 +83,19 @@ def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Pla
     return str(begun.get("hash", script.hash))
 
 
+def _start_where_it_is(
+    task: PhoenixTask, shell: NodeShell, place: Place, declaration: Declaration, script: Script
+) -> dict[str, Any]:
+    """Start a script; where the container is not any more, look, and start it where it stands."""
+    try:
+        return _start(task, shell, place, declaration, script)
+    except (PermanentError, TransientError):
+        seen = task.proxmox.observe_template(place.node, place.ctid)
+        if not may_destroy(seen) or seen.node == place.node:
+            raise
+    return _start(task, shell, replace(place, node=seen.node), declaration, script)
+
+
 def _start(
     task: PhoenixTask, shell: NodeShell, place: Place, declaration: Declaration, script: Script
 ) -> dict[str, Any]:
@@ -88,7 +106,7 @@ def _start(
         raise TransientError(
             f"Unable to run {script.file} {place}: an earlier version of it still runs ({run}).", cause="script-busy"
         )
-    return {"run": run, "at": time.time(), "hash": script.hash}
+    return {"run": run, "at": time.time(), "hash": script.hash, "node": place.node}
 
 
 def _shell(task: PhoenixTask, declaration: Declaration) -> NodeShell:
@@ -125,26 +143,31 @@ def _failure(place: Place, script: Script, end: dict[str, Any], timeout: float) 
     )
 
 
-def _record(task: PhoenixTask, declaration: Declaration, script: Script, *, adopted: bool) -> None:
+def _record(task: PhoenixTask, declaration: Declaration, script: Script, *, adopted: bool) -> Declaration:
+    """Note that a script ran; return the declaration where the container stands now."""
+
     def change(marker: Marker) -> Marker:
         return recorded(declaration, marker, script)
 
-    task.once(f"recorded {script.name}", lambda: _mark(task, declaration, change, adopted=adopted))
+    done = task.once(
+        f"recorded {script.name}", lambda: {"node": _mark(task, declaration, change, adopted=adopted).node}
+    )
+    return declaration.standing_on(done.get("node", declaration.node))
 
 
 def _mark(
     task: PhoenixTask, declaration: Declaration, change: Callable[[Marker], Marker], *, adopted: bool
-) -> dict[str, str]:
-    """Write into the notes how far it has come. Returns what the configuration says of its interfaces."""
+) -> Observation:
+    """Write into the notes how far it has come. Returns what was seen just before."""
     seen, verdict = look(task, declaration, adopt=adopted, power=False)
     marker = seen.marker
     permit(may_start(verdict) and marker is not None, verdict, f"mark CT {declaration.ctid}")
     if marker is not None and change(marker) != marker:
         notes = write_marker(change(marker), without_marker(seen.config.get("description", "")))
         task.proxmox.configure(
-            declaration.node, declaration.ctid, changes={"description": notes}, delete=(), digest=seen.digest
+            seen.node, declaration.ctid, changes={"description": notes}, delete=(), digest=seen.digest
         )
-    return networks(seen.config)
+    return seen
 
 
 def verify_health(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> dict[str, Any]:
@@ -152,12 +175,17 @@ def verify_health(task: PhoenixTask, declaration: Declaration, *, adopted: bool)
 
     Returns the requester's `warnings`, and the `networks` that it has.
     """
+    declaration = where_last_seen(task, declaration)
     if declaration.health_check is not None:
         _see_that_it_is_well(task, declaration, declaration.health_check)
     warnings = keep(task, declaration, WHEN_WELL) if declaration.snapshots else ()
+
+    def verified(marker: Marker) -> Marker:
+        return replace(marker, verified=declaration.hash)
+
     known = task.once(
         "verified",
-        lambda: _mark(task, declaration, lambda marker: replace(marker, verified=declaration.hash), adopted=adopted),
+        lambda: networks(_mark(task, declaration, verified, adopted=adopted).config),
     )
     return {"warnings": warnings, "networks": known}
 
@@ -171,6 +199,7 @@ def _see_that_it_is_well(task: PhoenixTask, declaration: Declaration, check: Hea
     for attempt in range(check.retries):
         if attempt:
             task.sleep(check.interval)
+            place = replace(place, node=task.read(f"home {attempt}", partial(_home, task, place)))
         seen = task.once(f"health {attempt}", look_after_it)
         if seen["code"] == 0:
             return
@@ -191,6 +220,11 @@ def _checked(shell: NodeShell, place: Place, declaration: Declaration, check: He
     if check.script is None:
         return scripts.run_inside(shell, place, check.command, _HEALTH_SECONDS)
     return scripts.check(shell, place, declaration, check.script, _HEALTH_SECONDS)
+
+
+def _home(task: PhoenixTask, place: Place) -> str:
+    """Return where it stands now: what has no answer may have moved."""
+    return task.proxmox.observe_template(place.node, place.ctid).node
 
 
 def _health(look_after_it: Callable[[], Ran]) -> dict[str, Any]:

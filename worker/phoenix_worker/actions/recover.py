@@ -49,18 +49,22 @@ def find_creation(proxmox: Proxmox, order: CreateOrder, creation_id: str, when: 
 
 def find_power_task(proxmox: Proxmox, declaration: Declaration, kind: str, when: float) -> dict[str, Any] | None:
     """Find a start or a shutdown that was asked for at `when`."""
-    return _running_task(proxmox, declaration.node, declaration.ctid, kind, when)
+    node = proxmox.observe_template(declaration.node, declaration.ctid).node
+    found = _running_task(proxmox, node, declaration.ctid, kind, when)
+    return None if found is None else found | {"node": node}
 
 
 def find_removal(proxmox: Proxmox, node: str, ctid: int, when: float) -> dict[str, Any] | None:
     """Find a removal that was asked for at `when`."""
-    if proxmox.observe_template(node, ctid).presence is Presence.ABSENT:
+    seen = proxmox.observe_template(node, ctid)
+    if seen.presence is Presence.ABSENT:
         return posted(None)
-    return _running_task(proxmox, node, ctid, "vzdestroy", when)
+    return _running_task(proxmox, seen.node, ctid, "vzdestroy", when)
 
 
 def find_deletion(proxmox: Proxmox, node: str, ctid: int, snapshot: str, when: float) -> dict[str, Any] | None:
     """Find the deletion of a snapshot that was asked for at `when`. A task does not tell which it deletes."""
+    node = proxmox.observe_template(node, ctid).node
     if snapshot not in proxmox.snapshots(node, ctid):
         return posted(None)
     return _running_task(proxmox, node, ctid, "vzdelsnapshot", when)
@@ -68,12 +72,13 @@ def find_deletion(proxmox: Proxmox, node: str, ctid: int, snapshot: str, when: f
 
 def find_conversion(proxmox: Proxmox, declaration: Declaration, when: float) -> dict[str, Any] | None:
     """Find a conversion that was asked for at `when`."""
+    node = proxmox.observe_template(declaration.node, declaration.ctid).node
     begun = [
         task
-        for task in proxmox.recent_tasks(declaration.node, declaration.ctid)
+        for task in proxmox.recent_tasks(node, declaration.ctid)
         if task.kind == "vztemplate" and task.started >= when - _CLOCK_SKEW
     ]
-    return {"at": when} if begun else None
+    return {"at": when, "node": node} if begun else None
 
 
 def _made(

@@ -38,14 +38,16 @@ def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dic
         adopt=lambda when: recover.find_power_task(task.proxmox, declaration, "vzshutdown", when),
         upid=recover.upid_of,
     )
+    node = stopped.get("node", node)
     task.wait_until_done(StepName.STOP, stopped, f"stop CT {ctid} on {node}", kind=f"vzshutdown {node}")
-    task.wait_for_power(declaration, stopped, running=False)
+    task.wait_for_power(declaration.standing_on(node), stopped, running=False)
     posted: dict[str, Any] = task.once(
         StepName.DESTROY,
         lambda: _delete(task, declaration, purpose),
         adopt=lambda when: recover.find_removal(task.proxmox, node, ctid, when),
         upid=recover.upid_of,
     )
+    node = posted.get("node", node)
     try:
         task.wait_until_done(StepName.DESTROY, posted, f"destroy CT {ctid} on {node}", kind=f"vzdestroy {node}")
     except PermanentError as error:
@@ -53,8 +55,8 @@ def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dic
             raise
     shell = task.shell
     if shell is not None and any(script.on_node for script in declaration.scripts):
-        task.once("clear", lambda: _clear(shell, declaration))
-    return posted
+        task.once("clear", lambda: _clear(shell, declaration.standing_on(node)))
+    return posted | {"node": node}
 
 
 def _clear(shell: NodeShell, declaration: Declaration) -> None:
@@ -73,8 +75,8 @@ def drop(task: PhoenixTask, declaration: Declaration, snapshot: str) -> None:
     def act() -> dict[str, Any]:
         seen, verdict = look(task, declaration)
         permit(may_drop_snapshots(verdict, seen), verdict, doing)
-        there = snapshot in proxmox.snapshots(node, ctid)
-        return recover.posted(proxmox.delete_snapshot(node, ctid, snapshot) if there else None)
+        there = snapshot in proxmox.snapshots(seen.node, ctid)
+        return recover.posted(proxmox.delete_snapshot(seen.node, ctid, snapshot) if there else None)
 
     posted = task.once(
         step, act, adopt=lambda when: recover.find_deletion(proxmox, node, ctid, snapshot, when), upid=recover.upid_of
@@ -90,7 +92,7 @@ def linked_clones(task: PhoenixTask, declaration: Declaration, seen: Observation
     found = linked_by_name(seen.ctid, volumes)
     for clone in task.catalog.current().values():
         if clone.clone_from == declaration.ctid and not clone.full_clone and clone.ctid not in found:
-            there = task.proxmox.observe_template(clone.node, clone.ctid, elsewhere=False)
+            there = task.proxmox.observe_template(clone.node, clone.ctid)
             if may_be_linked(seen, there):
                 found.add(clone.ctid)
     return tuple(sorted(found))
@@ -108,8 +110,8 @@ def _stop(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict
     seen = _look(task, declaration, purpose)
     if not seen.running:
         return recover.posted(None)
-    task.proxmox.need_quorum(f"{purpose} CT {declaration.ctid} on {declaration.node}")
-    return recover.posted(task.proxmox.stop(declaration.node, declaration.ctid))
+    task.proxmox.need_quorum(f"{purpose} CT {declaration.ctid} on {seen.node}")
+    return recover.posted(task.proxmox.stop(seen.node, declaration.ctid)) | {"node": seen.node}
 
 
 def _delete(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
@@ -117,9 +119,10 @@ def _delete(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> di
     if not may_destroy(seen):
         return recover.posted(None)
     try:
-        return recover.posted(task.proxmox.destroy(declaration.node, declaration.ctid))
+        return recover.posted(task.proxmox.destroy(seen.node, declaration.ctid)) | {"node": seen.node}
     except PermanentError as error:
-        if error.cause not in _IS_GONE:
+        gone = error.cause in _IS_GONE and task.proxmox.observe_template(seen.node, declaration.ctid)
+        if not gone or gone.presence is not Presence.ABSENT:
             raise
         return recover.posted(None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
+from phoenix_worker.actions.look import wherever
 from phoenix_worker.core.differs.volumes import mounted
 from phoenix_worker.core.model.errors import PermanentError
 
@@ -21,13 +22,13 @@ def keep(task: PhoenixTask, declaration: Declaration, name: str) -> tuple[str, .
     node, ctid = declaration.node, declaration.ctid
     doing = f"take the snapshot {name} of CT {ctid} on {node}"
 
-    def take() -> dict[str, Any]:
-        there = name in task.proxmox.snapshots(node, ctid)
-        return recover.posted(None if there else task.proxmox.snapshot(node, ctid, name))
+    def take(where: str) -> dict[str, Any]:
+        there = name in task.proxmox.snapshots(where, ctid)
+        return recover.posted(None if there else task.proxmox.snapshot(where, ctid, name))
 
     posted = task.once(
         name,
-        take,
+        lambda: wherever(task, declaration, take),
         adopt=lambda when: recover.find_power_task(task.proxmox, declaration, "vzsnapshot", when),
         upid=recover.upid_of,
     )

@@ -38,8 +38,14 @@ def addresses_seen(proxmox: Proxmox, watch: Mapping[str, str], elapsed: float) -
     if seen is not None and not lacking(config, addresses):
         return Look({"done": True, "addresses": [one.model_dump() for one in addresses]})
     if in_time:
-        return Look(pause=_PAUSE)
+        return Look(watch=None if seen is not None else _followed(proxmox, watch), pause=_PAUSE)
     return Look(_failed(_too_late(watch, config, addresses, running=seen is not None)))
+
+
+def _followed(proxmox: Proxmox, watch: Mapping[str, str]) -> Mapping[str, str] | None:
+    """Return how to go on when it shows no interfaces because it stands on another node now."""
+    node = proxmox.observe_template(watch["node"], int(watch["ctid"])).node
+    return None if node == watch["node"] else {**watch, "node": node}
 
 
 def _failed(error: PermanentError | TransientError) -> dict[str, Any]:

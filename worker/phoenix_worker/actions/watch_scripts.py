@@ -58,7 +58,10 @@ def place_of(watch: Mapping[str, str]) -> Place:
 
 def _not_running(proxmox: Proxmox, place: Place) -> Look:
     """Ask the API: a container that does not run has no script any more."""
-    if proxmox.observe(place.node, place.ctid).running:
+    seen = proxmox.observe(place.node, place.ctid)
+    if seen.node != place.node:
+        return Look(_end(LOST, [f"The container was moved to {seen.node}."]))
+    if seen.running:
         raise TransientError(f"Unable to look into CT {place.ctid} on {place.node} just now.", cause="not-running")
     return Look(_end(LOST, ["The container was stopped."]))
 

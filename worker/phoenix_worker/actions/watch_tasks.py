@@ -68,7 +68,7 @@ class Probe:
 
     def _power(self, node: str, ctid: int, wanted: str, elapsed: float) -> dict[str, Any] | None:
         """Look at the state itself: a task may end well that only asked somebody else, such as HA, for it."""
-        running = self._proxmox.observe(node, ctid, elsewhere=False).running
+        running = self._proxmox.observe(node, ctid).running
         if running is (wanted == "running"):
             return {"done": True, "exit": "OK", "log": []}
         if elapsed <= _POWER_LIMIT:

@@ -46,6 +46,7 @@ def _drift(task: PhoenixTask, declaration: Declaration, builds: Builds, *, accep
         seen, verdict = assess(task, declaration)
     except PermanentError as error:
         return _tell(task, declaration, Exists.UNKNOWN, problem=error.message)
+    declaration = at_home(declaration, seen)
     what = exists(declaration, seen, verdict)
     if not may_write(verdict):
         return _tell(task, declaration, what, problem=verdict.message)
@@ -74,6 +75,7 @@ def _tell(
         ctid=declaration.ctid,
         name=declaration.name,
         node=declaration.node,
+        elsewhere=declaration.elsewhere,
         role=declaration.role,
         exists=what,
         warnings=task.warnings() + warnings,

@@ -100,6 +100,9 @@ class _Looks:
     ) -> Observation:
         """Tell what would be done to one CTID, its template first where it is cloned; predict what it is then."""
         seen, verdict = assess(self._task, declaration, adopt=adopt)
+        declaration = at_home(declaration, seen)
+        if why is Why.ASKED:
+            self._forecast.declaration = declaration
         steps, template = plan(declaration, seen, verdict), None
         if is_making(steps) and why is not Why.TEMPLATE:  # which was judged with what is made from it
             refuse_disallowed_making(self._task, declaration)
@@ -128,6 +131,7 @@ class _Looks:
                 ctid=declaration.ctid,
                 name=declaration.name,
                 node=declaration.node,
+                elsewhere=declaration.elsewhere,
                 role=declaration.role,
                 why=why,
                 needed_by=needed_by,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.plans import Plan
+from phoenix_worker.actions.look import where_last_seen
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
 from phoenix_worker.durable.run import GivenUpError
@@ -54,6 +55,7 @@ def of_job(
 ) -> dict[str, Any]:
     """Answer with what the links of this job did, and where the container can be reached now."""
     addresses, more = ((), ()) if found is None else (found.addresses, found.warnings)
+    declaration = where_last_seen(task, declaration)
     done = task.steps_done()
     lasting = [step for step in done if step["ctid"] in task.catalog.current()]
     own = [step for step in done if step["ctid"] == declaration.ctid]
@@ -138,12 +140,13 @@ def _result(
     task: PhoenixTask, declaration: Declaration, *, warnings: tuple[str, ...] = (), **fields: Any
 ) -> dict[str, Any]:
     as_it_is = fields["outcome"] in _AS_IT_IS
+    stands = (declaration.elsewhere,) if declaration.elsewhere and fields["outcome"] != Outcome.DESTROYED else ()
     result = EnsureResult(
         request_id=task.running.job,
         ctid=declaration.ctid,
         node=declaration.node,
         not_applied=() if as_it_is else declaration.not_applied,
-        warnings=task.warnings(None if as_it_is else declaration.ctid) + warnings,
+        warnings=task.warnings(None if as_it_is else declaration.ctid) + stands + warnings,
         **fields,
     )
     return result.model_dump(mode="json")

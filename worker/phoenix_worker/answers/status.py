@@ -59,6 +59,7 @@ def _standing(task: PhoenixTask, declaration: Declaration, builds: Builds) -> St
         declaration,
         seen.node,
         exists(declaration, seen, verdict),
+        elsewhere=at_home(declaration, seen).elsewhere,
         running=seen.running,
         addresses=found.addresses,
         outdated=builds.outdated(declaration, seen),

@@ -54,6 +54,13 @@ def chain_build(
     return chain(*links, _link(task, StepName.CLONE, then, adopted=adopted, accepted=accepted))
 
 
+def chain_steps(
+    task: PhoenixTask, declaration: Declaration, names: Iterable[StepName], *, adopted: bool, accepted: bool
+) -> Signature:
+    """Chain steps of one CTID."""
+    return chain(*(_link(task, name, declaration, adopted=adopted, accepted=accepted) for name in names))
+
+
 def _link(task: PhoenixTask, name: StepName, declaration: Declaration, *, adopted: bool, accepted: bool) -> Signature:
     options = {"adopted": adopted} | ({"accepted": True} if accepted else {})
     return task.app.signature(name.task, args=(declaration.ctid, declaration.hash), kwargs=options, immutable=True)

@@ -37,11 +37,23 @@ from phoenix_worker.actions.addresses import (
     wait_after_steps,
     wait_for_addresses,
 )
+from phoenix_worker.actions.builds import build_of
 from phoenix_worker.actions.configure import after_growth, converge, grow
-from phoenix_worker.actions.feasibility import refuse_what_cannot_change, refuse_what_cannot_work
+from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
-from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, refuse_if_taken, survey, template_there
-from phoenix_worker.actions.make import Sending, make, make_clone
+from phoenix_worker.actions.look import (
+    TEMPLATE,
+    at_home,
+    is_new,
+    look,
+    looked_just_now,
+    permit,
+    survey,
+    template_there,
+    what_took_it,
+    where_last_seen,
+)
+from phoenix_worker.actions.make import Sending, StandsElsewhere, make, make_clone
 from phoenix_worker.actions.orders import clone_order, create_order
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
@@ -54,11 +66,14 @@ from phoenix_worker.core.allowed.forbidden import refuse_snapshots
 from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.differs.scripts import must_be_verified
 from phoenix_worker.core.model.addresses import networks
+from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.plan import is_configuring, is_making, plan
 from phoenix_worker.durable.ledger import ASIDE
 from phoenix_worker.durable.task import CANCELLED
+from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
+from phoenix_worker.tasks.following import go_on, moved
 from phoenix_worker.tasks.registry import task
 from phoenix_worker.tasks.requests import declaration_for, shared_by
 
@@ -81,6 +96,7 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     self.hold(lane(request.ctid), departing=True)
     declaration = declaration_for(self, request)
     seen, verdict = survey(self, declaration, adopt=request.adopt)
+    declaration = at_home(declaration, seen)
     steps = plan(declaration, seen, verdict)
     if not steps:
         seconds = wait_after(declaration, seen, steps)
@@ -105,16 +121,29 @@ def clone(
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     template = self.current_declaration(declaration.clone_from)
     self.hold(lane(template.ctid))
-    finished, creation, warnings = template_there(self, template)
-    if not finished:
-        refuse_if_taken(self, declaration)
+    there, warnings = template_there(self, template)
+    if not there.is_template:
+        taken = what_took_it(self, declaration, adopted=adopted)
+        if taken is not None:
+            return go_on(self, declaration, *taken, adopted=adopted, accepted=accepted)
         template = self.reach(template, accepted=accepted)
-        build = plan(template, *survey(self, template))
+        seen, verdict = survey(self, template)
+        build = plan(at_home(template, seen), seen, verdict)
         return self.replace(
             chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)
         )
-    posted = make_clone(self, declaration, clone_order(declaration, self.creation, creation))
-    return self.step(StepName.CLONE, ctid, posted["at"], upid=posted["upid"], source=template.ctid, warnings=warnings)
+    refuse_unreachable(self, declaration, template, there)
+    try:
+        posted = make_clone(self, declaration, clone_order(declaration, self.creation, build_of(there), on=there.node))
+    except StandsElsewhere as found:
+        return go_on(self, declaration, found.seen, found.verdict, adopted=adopted, accepted=accepted)
+    except PermanentError as error:
+        if error.cause != MISSING:
+            raise
+        self.forget(TEMPLATE)
+        raise moved(error) from error
+    told = {"upid": posted["upid"], "source": template.ctid, "warnings": warnings, "node": declaration.node}
+    return self.step(StepName.CLONE, ctid, posted["at"], **told)
 
 
 @task(StepName.CREATE.task)
@@ -142,7 +171,8 @@ def create(
         doing=f"create CT {ctid} on {declaration.node} from {order.ostemplate}",
         kind=f"vzcreate {declaration.node} {order.ostemplate}",
     )
-    return self.step(StepName.CREATE, ctid, posted["at"], upid=posted["upid"], networks=networks(order.config))
+    told = {"upid": posted["upid"], "networks": networks(order.config), "node": declaration.node}
+    return self.step(StepName.CREATE, ctid, posted["at"], **told)
 
 
 @task(StepName.CONFIGURE.task)
@@ -152,13 +182,14 @@ def configure(
     """Change what is not as declared, and grow the disks."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     done = self.once(StepName.CONFIGURE, lambda: converge(self, declaration, adopted=adopted))
+    declaration = declaration.standing_on(done.get("node", declaration.node))
     warnings = list(done["warnings"])
     for disk, size_gb in done["grow"].items():
         warnings += grow(self, declaration, disk, size_gb)
     if done.get("after_growth"):
         self.once("after-growth", lambda: after_growth(self, declaration, adopted=adopted))
     told = {kind: done[kind] for kind in ("changes", "pending", "needs_rebuild")}
-    told |= {"warnings": warnings, "networks": done.get("networks")}
+    told |= {"warnings": warnings, "networks": done.get("networks"), "node": declaration.node}
     return self.step(StepName.CONFIGURE, ctid, done["at"], **told)
 
 
@@ -170,12 +201,12 @@ def start(
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
 
     def act() -> dict[str, Any]:
-        known = None
+        known, node = None, where_last_seen(self, declaration).node
         if not looked_just_now(self.steps_done(), ctid, time.time()):
             seen, verdict = look(self, declaration, adopt=adopted, power=False)
             permit(may_start(verdict), verdict, f"start CT {ctid}")
-            known = networks(seen.config)
-        return recover.posted(self.proxmox.start(declaration.node, ctid)) | {"networks": known}
+            known, node = networks(seen.config), seen.node
+        return recover.posted(self.proxmox.start(node, ctid)) | {"networks": known, "node": node}
 
     posted = self.once(
         StepName.START,
@@ -183,11 +214,13 @@ def start(
         adopt=lambda when: recover.find_power_task(self.proxmox, declaration, "vzstart", when),
         upid=recover.upid_of,
     )
-    kind = f"vzstart {declaration.node} {declaration.clone_from or declaration.os_template}"
-    self.wait_until_done(StepName.START, posted, f"start CT {ctid} on {declaration.node}", kind=kind)
+    node = posted.get("node", declaration.node)
+    kind = f"vzstart {node} {declaration.clone_from or declaration.os_template}"
+    self.wait_until_done(StepName.START, posted, f"start CT {ctid} on {node}", kind=kind)
     if not recover.started_by_itself(posted) or not is_new(self.steps_done(), ctid):
-        self.wait_for_power(declaration, posted, running=True)
-    return self.step(StepName.START, ctid, posted["at"], upid=posted["upid"], networks=posted.get("networks"))
+        self.wait_for_power(declaration.standing_on(node), posted, running=True)
+    told = {"upid": posted["upid"], "networks": posted.get("networks"), "node": node}
+    return self.step(StepName.START, ctid, posted["at"], **told)
 
 
 @task(StepName.PROVISION.task)
@@ -224,10 +257,11 @@ def stop(
         seen, verdict = look(self, declaration, adopt=adopted)
         permit(may_stop(verdict), verdict, f"stop CT {ctid}")
         if declaration.is_template:
-            snapshots = self.proxmox.snapshots(declaration.node, ctid)
+            snapshots = self.proxmox.snapshots(seen.node, ctid)
             refuse_snapshots(declaration, [name for name in snapshots if name not in dropping])
-            self.proxmox.need_quorum(f"convert CT {ctid} on {declaration.node} to a template")
-        return recover.posted(self.proxmox.stop(declaration.node, ctid)) | {"networks": networks(seen.config)}
+            self.proxmox.need_quorum(f"convert CT {ctid} on {seen.node} to a template")
+        known = {"networks": networks(seen.config), "node": seen.node}
+        return recover.posted(self.proxmox.stop(seen.node, ctid)) | known
 
     posted = self.once(
         StepName.STOP,
@@ -235,11 +269,11 @@ def stop(
         adopt=lambda when: recover.find_power_task(self.proxmox, declaration, "vzshutdown", when),
         upid=recover.upid_of,
     )
-    self.wait_until_done(
-        StepName.STOP, posted, f"stop CT {ctid} on {declaration.node}", kind=f"vzshutdown {declaration.node}"
-    )
-    self.wait_for_power(declaration, posted, running=False)
-    return self.step(StepName.STOP, ctid, posted["at"], upid=posted["upid"], networks=posted.get("networks"))
+    node = posted.get("node", declaration.node)
+    self.wait_until_done(StepName.STOP, posted, f"stop CT {ctid} on {node}", kind=f"vzshutdown {node}")
+    self.wait_for_power(declaration.standing_on(node), posted, running=False)
+    told = {"upid": posted["upid"], "networks": posted.get("networks"), "node": node}
+    return self.step(StepName.STOP, ctid, posted["at"], **told)
 
 
 @task(StepName.SEAL.task)
@@ -253,12 +287,13 @@ def seal(
         seen, verdict = look(self, declaration, adopt=adopted)
         if not seen.is_template:
             permit(may_seal(verdict, seen), verdict, f"convert CT {ctid} to a template")
-            self.proxmox.convert_to_template(declaration.node, ctid)
-        return {"at": time.time()}
+            self.proxmox.convert_to_template(seen.node, ctid)
+        return {"at": time.time(), "node": seen.node}
 
     begun = self.once(StepName.SEAL, act, adopt=lambda when: recover.find_conversion(self.proxmox, declaration, when))
-    self.wait_until_template(declaration, since=begun["at"])
-    return self.step(StepName.SEAL, ctid, begun["at"], not_applied=declaration.not_applied)
+    node = begun.get("node", declaration.node)
+    self.wait_until_template(declaration.standing_on(node), since=begun["at"])
+    return self.step(StepName.SEAL, ctid, begun["at"], not_applied=declaration.not_applied, node=node)
 
 
 @task(StepName.VERIFY.task)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import REQUESTS
+from phoenix_worker.step_names import StepName
+from phoenix_worker.tasks.following import following
 from phoenix_worker.tasks.requests import binding, parsing
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from phoenix_producer.contract import Request
 
+_STEPS = frozenset(step.task for step in StepName)
 TASKS: dict[str, Callable[..., Any]] = {}
 
 
@@ -22,7 +25,7 @@ def task(name: str, request: type[Request] | None = None) -> Callable[[Callable[
         if request is not None:
             TASKS[name] = parsing(request, function)
         else:
-            TASKS[name] = binding(function) if name in REQUESTS else function
+            TASKS[name] = binding(function) if name in REQUESTS else following(function) if name in _STEPS else function
         return function
 
     return register

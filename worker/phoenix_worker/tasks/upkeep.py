@@ -152,8 +152,8 @@ def mark(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> d
     permit(verdict.action in _ADOPTABLE, verdict, f"{Purpose(purpose).words} CT {ctid}")
     if verdict.action is Action.MARK:
         notes = {"description": adopted_notes(declaration, seen)}
-        self.proxmox.configure(declaration.node, ctid, changes=notes, delete=(), digest=seen.digest)
-    return self.step(StepName.MARK, ctid, began)
+        self.proxmox.configure(seen.node, ctid, changes=notes, delete=(), digest=seen.digest)
+    return self.step(StepName.MARK, ctid, began, node=seen.node)
 
 
 @task(StepName.DROP_SNAPSHOTS.task)
@@ -172,7 +172,8 @@ def copy(self: PhoenixTask, ctid: int, declaration_hash: str, source: int) -> di
     template = self.pinned_declaration(ctid, declaration_hash, accepted=True)
     built = from_json(self.once("built", lambda: to_json(self.proxmox.observe_template(template.node, source))))
     posted = make_clone(self, copied(template, source), copy_order(template, built, self.creation))
-    return self.step(StepName.CLONE, ctid, posted["at"], upid=posted["upid"], source=source)
+    told = {"upid": posted["upid"], "source": source, "node": template.node}
+    return self.step(StepName.CLONE, ctid, posted["at"], **told)
 
 
 @task(StepName.DESTROY.task)
@@ -181,7 +182,7 @@ def remove_it(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str)
     began = self.once("began", time.time)
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
     posted = remove(self, declaration, Purpose(purpose))
-    return self.step(StepName.DESTROY, ctid, began, upid=posted["upid"])
+    return self.step(StepName.DESTROY, ctid, began, upid=posted["upid"], node=posted["node"])
 
 
 @task(StepName.REPORT.task)
