@@ -69,7 +69,7 @@ def test_what_is_not_ours_or_not_declared_is_left_alone(product: Product) -> Non
     product.declare({900: template(), **{ctid: container(ctid) for ctid in (103, 104, 105, 106, 107)}})
     stand(product, 103, running=True)
     stand(product, 104, description=notes(103))
-    stand(product, 105, node="pve2", description=notes(105))
+    stand(product, 105, node="pve2")
     stand(product, 106, description=notes(106), lock="create")
     product.simulator.do(product.simulator.pve.add_vm, 107, name="windows", node=NODE)
     stand(product, 999, description=notes(999))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.support.product import Product
 
 OTHER, THIRD = "pve2", "pve3"
+CALLS = 5
+"""Those that name a new container: two looks, its configuration, the growth of its disk, its start."""
 
 
 def words(ctid: int, node: str = OTHER) -> str:
@@ -94,14 +96,15 @@ def test_what_is_on_another_node_and_not_ours_is_refused(product: Product) -> No
 
 def test_it_is_followed_whenever_it_moves_between_two_calls(product: Product) -> None:
     """Each is moved after another number of calls; and once more, later."""
-    ctids = range(100, 112)
+    ctids = range(100, 110)
     product.declare({900: template(), **{ctid: container(ctid, storage_size_gb=10) for ctid in ctids}})
     product.start_worker()
     product.ensure(900)
     pve = product.simulator.pve
-    for calls, ctid in enumerate(ctids, 1):
+    for place, ctid in enumerate(ctids):
+        calls, again = 1 + place % CALLS, 2 + place // CALLS
         product.simulator.do(pve.move_after, ctid, OTHER, calls=calls)
-        product.simulator.do(pve.move_after, ctid, THIRD, calls=calls + 3)
+        product.simulator.do(pve.move_after, ctid, THIRD, calls=calls + again)
     handles = product.producer.ensure_many(list(ctids))
     for handle in handles:
         result = handle.wait(timeout=60)
@@ -114,6 +117,23 @@ def test_it_is_followed_whenever_it_moves_between_two_calls(product: Product) ->
         assert pve.ct(ctid).node in {OTHER, THIRD}
         again = product.ensure(ctid)
         assert (again.outcome, again.node) == ("unchanged", pve.ct(ctid).node)
+
+
+def test_what_the_worker_did_not_know_of_is_not_made_a_second_time(product: Product) -> None:
+    """It came to another node within the minute for which the worker remembers what stands in the cluster."""
+    clones = {103: container(103), 104: container(104), 105: container(105, 901)}
+    product.declare({900: template(), 901: template(901), **clones})
+    product.start_worker()
+    product.ensure(104)
+    for ctid in (103, 105):
+        stand(product, ctid, node=OTHER, description=notes(ctid))
+        result = product.ensure(ctid)
+        assert (result.outcome, product.status(ctid), result.templates_built) == ("updated", "running", ())
+        assert product.config(ctid)["memory"] == "512"
+        stands(product, result)
+        assert product.ensure(ctid).outcome == "unchanged"
+    assert [one.made for one in product.simulator.intervals("vzclone")] == [104]
+    assert product.status(901) == "absent"
 
 
 def test_a_migration_under_way_is_waited_for(product: Product) -> None:

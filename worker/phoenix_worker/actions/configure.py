@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.configure_as_root import change_by_root
 from phoenix_worker.actions.firewall_and_pool import change_surroundings, with_surroundings
-from phoenix_worker.actions.look import at_home, look, permit, what_stays, wherever
+from phoenix_worker.actions.look import look, permit, what_stays, wherever
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.actions.protection import unprotected
 from phoenix_worker.core.allowed.ownership import Action, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.model.addresses import networks
+from phoenix_worker.core.model.home import at_home
 from phoenix_worker.step_names import MAKING
 
 if TYPE_CHECKING:

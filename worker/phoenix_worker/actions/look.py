@@ -13,6 +13,7 @@ from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Ver
 from phoenix_worker.core.differs.options import PENDING
 from phoenix_worker.core.differs.undeclared import undeclared
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.records import from_json, to_json
 from phoenix_worker.proxmox.error_table import MISSING
@@ -58,11 +59,6 @@ def survey(
         if "error" in end and end["error"]["cause"] != "task-forgotten":
             raise TransientError(**end["error"])
     raise AssertionError("it is looked at again until it can be judged")
-
-
-def at_home(declaration: Declaration, seen: Observation) -> Declaration:
-    """Return a declaration as that of the node where the container stands, which is ours if it is another one."""
-    return declaration.standing_on(seen.node) if seen.presence is Presence.HERE else declaration
 
 
 def wherever(task: PhoenixTask, declaration: Declaration, act: Callable[[str], T]) -> T:

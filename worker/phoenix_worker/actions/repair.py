@@ -15,6 +15,7 @@ from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.catalog.declaration import PROTECTION
 from phoenix_worker.core.allowed.ownership import Action, Creating, judge, may_destroy
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.proxmox.root_commands import RootCommands
 
@@ -110,6 +111,7 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
     seen = task.proxmox.observe_template(node, ctid)
     if seen.presence is Presence.ABSENT:
         return time.time()
+    declaration, node = at_home(declaration, seen), seen.node
     if makers_of(task, declaration):
         why = "a Proxmox task may still be creating it"
         raise TransientError(f"Unable to remove the half-made CT {ctid} on {node}: {why}.", cause="being-created")

@@ -14,6 +14,7 @@ from phoenix_worker.answers.status import declarations_of, exists, pending_resta
 from phoenix_worker.core.allowed.ownership import may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.plan import plan
 
 if TYPE_CHECKING:

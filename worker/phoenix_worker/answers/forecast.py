@@ -23,6 +23,7 @@ from phoenix_worker.answers.status import pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.feasibility import Origin, cannot_work
 from phoenix_worker.core.planned.plan import PlannedStep, is_configuring, is_making, plan
 from phoenix_worker.core.planned.prediction import foretold

@@ -14,6 +14,7 @@ from phoenix_worker.actions.look import assess
 from phoenix_worker.core.allowed.ownership import Action, Verdict, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.marker import Stage
 
 if TYPE_CHECKING:

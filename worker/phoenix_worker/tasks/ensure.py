@@ -43,7 +43,6 @@ from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_c
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import (
     TEMPLATE,
-    at_home,
     is_new,
     look,
     looked_just_now,
@@ -67,6 +66,7 @@ from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.differs.scripts import must_be_verified
 from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.plan import is_configuring, is_making, plan
 from phoenix_worker.durable.ledger import ASIDE
 from phoenix_worker.durable.task import CANCELLED

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.actions.look import at_home
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.plan import plan
 from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.step_names import StepName

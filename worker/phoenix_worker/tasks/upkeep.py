@@ -44,6 +44,7 @@ from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
 from phoenix_worker.answers import result as outcome
 from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import Action, Purpose
+from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.records import from_json, to_json
 from phoenix_worker.core.planned.adopting import adopted_notes, adoption
@@ -68,6 +69,7 @@ def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
     seen, verdict = survey(self, declaration, purpose=Purpose.DESTROY)
     if verdict.action is Action.NOTHING:
         return outcome.nothing(self, declaration, dry_run=request.dry_run)
+    declaration = at_home(declaration, seen)
     may_go(
         self, declaration, seen, verdict, Purpose.DESTROY, gone=clones_among(self, request) if request.dry_run else ()
     )
@@ -131,7 +133,7 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
         self.hold(lane(request.ctid))
     seen, verdict = survey(self, declaration, purpose=purpose)
     permit(verdict.action in _ADOPTABLE, verdict, f"{purpose.words} CT {request.ctid}")
-    there = seen.presence is Presence.HERE
+    declaration, there = at_home(declaration, seen), seen.presence is Presence.HERE
     snapshots = self.once("snapshots", lambda: self.proxmox.snapshots(seen.node, seen.ctid)) if there else ()
     steps = adoption(declaration, seen, verdict, snapshots)
     if not steps:

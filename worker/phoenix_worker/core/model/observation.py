@@ -17,8 +17,9 @@ class Presence(StrEnum):
 
     ABSENT = "absent"
     HERE = "here"
-    """A container on the declared node."""
+    """A container on the node where it was looked for, or one of ours, with our marker, on whichever node it stands."""
     OTHER_NODE = "other-node"
+    """Somebody else's container on another node; of it only the name is known."""
     VM = "vm"
 
 

@@ -127,7 +127,8 @@ class Proxmox(Protocol):
         """Look at one CTID: its configuration and status, or where else the id is taken.
 
         `pending` asks also for what waits for the next start (one more call, running containers only). Without
-        `elsewhere` an id that is not on the node counts as absent: Proxmox itself refuses one that is taken.
+        `elsewhere` an id that is not on the node, and was not seen in the cluster lately, counts as absent: Proxmox
+        itself refuses one that is taken. One of ours is looked at on whichever node it stands.
         """
 
     def observe_template(self, node: str, ctid: int, *, elsewhere: bool = True) -> Observation:

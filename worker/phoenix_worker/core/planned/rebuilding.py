@@ -36,7 +36,7 @@ class Rebuild:
             yield f"destroy CT {scratch} on {node}, which an earlier rebuild left"
         yield from (step.detail for step in self.build)
         if self.old.presence is Presence.HERE:
-            yield f"destroy CT {ctid} on {node}, with its disks"
+            yield f"destroy CT {ctid} on {self.old.node}, with its disks"
         yield f"clone template {scratch} to CT {ctid} on {node} (full)"
         yield f"configure CT {ctid} on {node}: as declared"
         yield f"convert CT {ctid} on {node} to a template"
