@@ -102,9 +102,9 @@ def test_it_is_followed_whenever_it_moves_between_two_calls(product: Product) ->
     product.ensure(900)
     pve = product.simulator.pve
     for place, ctid in enumerate(ctids):
-        calls, again = 1 + place % CALLS, 2 + place // CALLS
+        calls, more = 1 + place % CALLS, 2 + place // CALLS
         product.simulator.do(pve.move_after, ctid, OTHER, calls=calls)
-        product.simulator.do(pve.move_after, ctid, THIRD, calls=calls + again)
+        product.simulator.do(pve.move_after, ctid, THIRD, calls=calls + more)
     handles = product.producer.ensure_many(list(ctids))
     for handle in handles:
         result = handle.wait(timeout=60)
@@ -168,7 +168,7 @@ def test_a_moved_template_is_cloned_from_where_it_stands(product: Product) -> No
     assert not any(path.endswith("/900/clone") for _, path in product.writes())
     made = product.ensure(104)
     assert (made.outcome, made.node, product.simulator.pve.ct(104).node) == ("created", NODE, NODE)
-    product.simulator.do(product.simulator.pve.move_after, 901, THIRD, method="GET", ending="/901/config")
+    product.simulator.do(product.simulator.pve.move_after, 901, THIRD, ending="/901/config")
     assert product.ensure(105).outcome == "created", "moved between the look and the clone"
     assert product.ensure(901).node == THIRD
 

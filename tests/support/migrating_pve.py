@@ -16,7 +16,7 @@ class Turn:
     """Something that happens between two calls: once `left` calls that `fits` were answered."""
 
     left: int
-    fits: Callable[[str, str], bool]
+    fits: Callable[[str], bool]
     act: Callable[[], None]
 
 
@@ -42,11 +42,14 @@ class Migrating(FakePve):  # type: ignore[misc] # fakepve publishes no types
         self.ct_secs["migrate"] = secs
         await self._lxc_migrate("root@pam", {"vmid": ctid, "node": self.ct(ctid).node, "target": target, "restart": 1})
 
-    def move_after(self, ctid: int, target: str, *, calls: int = 1, method: str = "", ending: str = "") -> None:
-        """Move it between two calls: when so many that name it were answered, or as soon as it can be moved then."""
+    def move_after(self, ctid: int, target: str, *, calls: int = 1, ending: str = "") -> None:
+        """Move it between two calls: when so many with this ending were answered, by default of those that name it.
 
-        def fits(asked: str, path: str) -> bool:
-            return f"/{ctid}" in path and asked.startswith(method) and path.endswith(ending)
+        While a task has it locked, it is moved as soon after as it can be.
+        """
+
+        def fits(path: str) -> bool:
+            return path.endswith(ending) if ending else f"/{ctid}" in path
 
         turn = Turn(calls, fits, lambda: None)
 
@@ -58,9 +61,9 @@ class Migrating(FakePve):  # type: ignore[misc] # fakepve publishes no types
         turn.act = act
         self.turns.append(turn)
 
-    def answered(self, method: str, path: str) -> None:
+    def answered(self, path: str) -> None:
         """Let happen what is to happen after this call."""
-        for turn in [one for one in self.turns if one.fits(method, path.removeprefix(API))]:
+        for turn in [one for one in self.turns if one.fits(path.removeprefix(API))]:
             turn.left -= 1
             if turn.left <= 0:
                 self.turns.remove(turn)

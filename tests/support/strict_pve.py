@@ -184,7 +184,7 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrati
         if self.foreign is not None and request.method == "GET" and request.path.endswith(f"/{self.foreign[0]}"):
             return web.json_response({"data": self.foreign[1]})
         response: web.Response = await handler(request)
-        self.answered(request.method, request.path)
+        self.answered(request.path)
         if self.numbers_as_words and response.content_type == "application/json":
             response.text = json.dumps(_in_words(json.loads(response.text or "null")))
         if response.status == web.HTTPUnauthorized.status_code:

@@ -174,7 +174,7 @@ class Entry(Section):
     enable_lifecycle_snapshots: bool = False
     """Snapshots `pre-configured`, before the scripts, and `final-form`, after the health check; never on templates."""
     node: NodeName | None = None
-    """Node where it lives; by default that of the settings."""
+    """Node where it is made; by default that of the settings. One that was moved later is followed, not moved back."""
     clone: Literal["full", "linked"] = "full"
     """A linked clone shares the blocks of its template and stays on its storage. Set only at creation."""
     is_template: bool = False
