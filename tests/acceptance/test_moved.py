@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tests.acceptance.scenes import done, failure_of, notes, refused, stand
@@ -65,6 +66,21 @@ def test_what_was_moved_is_converged_started_stopped_and_destroyed_where_it_stan
     assert product.ensure(103).node == NODE, "what is made is made where it is declared"
 
 
+def test_what_is_only_verified_is_verified_where_it_stands(product: Product) -> None:
+    product.declare({900: template(), 103: container(103, enable_lifecycle_snapshots=True)})
+    product.start_worker()
+    product.ensure(103)
+    move(product, 103)
+    ct = product.simulator.pve.ct(103)
+    product.simulator.do(ct.snapshots.clear)
+    unverified = re.sub(r" verified=\S+", "", product.config(103)["description"])
+    product.simulator.do(ct.config.update, {"description": unverified})
+    result = product.ensure(103)
+    assert (done(result), list(ct.snapshots)) == ([], ["final-form"])
+    stands(product, result)
+    assert product.ensure(103).outcome == "unchanged"
+
+
 def test_drift_status_and_plan_say_where_it_stands(product: Product) -> None:
     product.declare({900: template(), 103: container(103)})
     product.start_worker()
@@ -121,11 +137,11 @@ def test_it_is_followed_whenever_it_moves_between_two_calls(product: Product) ->
 
 def test_what_the_worker_did_not_know_of_is_not_made_a_second_time(product: Product) -> None:
     """It came to another node within the minute for which the worker remembers what stands in the cluster."""
-    clones = {103: container(103), 104: container(104), 105: container(105, 901)}
-    product.declare({900: template(), 901: template(901), **clones})
+    clones = {103: container(103), 104: container(104), 105: container(105, 901), 106: container(106, 902)}
+    product.declare({900: template(), 901: template(901), 902: template(902, storage_pool="nosuch"), **clones})
     product.start_worker()
     product.ensure(104)
-    for ctid in (103, 105):
+    for ctid in (103, 105, 106):
         stand(product, ctid, node=OTHER, description=notes(ctid))
         result = product.ensure(ctid)
         assert (result.outcome, product.status(ctid), result.templates_built) == ("updated", "running", ())
@@ -133,7 +149,7 @@ def test_what_the_worker_did_not_know_of_is_not_made_a_second_time(product: Prod
         stands(product, result)
         assert product.ensure(ctid).outcome == "unchanged"
     assert [one.made for one in product.simulator.intervals("vzclone")] == [104]
-    assert product.status(901) == "absent"
+    assert product.status(901) == product.status(902) == "absent"
 
 
 def test_a_migration_under_way_is_waited_for(product: Product) -> None:

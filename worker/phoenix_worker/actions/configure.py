@@ -49,7 +49,6 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
         "difference",
         lambda: {
             "at": began,
-            "node": seen.node,
             "changes": [change.model_dump(mode="json") for change in changes.changes],
             "pending": list(changes.pending_when_running) if seen.running else [],
             "grow": changes.grow,
@@ -60,7 +59,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
         },
     )
     _change(task, declaration, seen, adopted=adopted, new=made_just_now)
-    return told
+    return told | {"node": seen.node}
 
 
 def after_growth(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> None:

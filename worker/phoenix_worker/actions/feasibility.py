@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.actions.secrets import see_secrets
 from phoenix_worker.core.allowed import grants
 from phoenix_worker.core.allowed.versions import needing, too_old
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.planned.feasibility import Origin, cannot_change, cannot_work, needs_of_change
 from phoenix_worker.core.planned.notes import too_long
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
-    from phoenix_worker.core.model.errors import PermanentError
     from phoenix_worker.core.model.observation import Observation
 
 
@@ -23,7 +23,8 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
     """Raise PermanentError for a container, or a template on the way to it, that cannot be made.
 
     By the catalog first, which costs no call while the offer is remembered. Only when that speaks against it the
-    templates themselves are looked at, and the offer anew: one that is finished may lie elsewhere than declared.
+    templates themselves are looked at, and the offer anew: one that is finished may lie elsewhere than declared. What
+    stands on another node, and was not known to, is not to be made: TransientError, so that it is looked at again.
     """
     catalog = task.catalog.current()
     chain = [declaration, *(catalog[ctid] for ctid in catalog.templates_of(declaration.ctid))]
@@ -32,6 +33,8 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
     see_secrets(task, chain)
     if not any(_problem(task, chain[place:]) for place in range(len(chain))):
         return
+    if task.proxmox.observe_template(declaration.node, declaration.ctid).is_ours:
+        raise TransientError(f"CT {declaration.ctid} stands, and was not seen just now.", cause="moved")
     task.offering.forget()
     for place, one in enumerate(chain):
         template = chain[place + 1] if one.clone_from is not None else None

@@ -35,6 +35,8 @@ def chain_ensure(
     for link in links:
         if link.task == StepName.PROVISION.task and request.rerun:
             link.kwargs["rerun"] = list(request.rerun)
+    if declaration.moved_from:
+        links[-1].kwargs["home"] = declaration.node
     if wait_for_address is not None:
         links[-1].kwargs["wait_for_address"] = wait_for_address
     return chain(*links)

@@ -305,9 +305,11 @@ def verify(
     adopted: bool,
     accepted: bool = False,
     wait_for_address: int | None = None,
+    home: str | None = None,
 ) -> dict[str, Any]:
     """See that it can be reached and is well, and tell what the job did."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+    declaration = declaration.standing_on(home or declaration.node)
     waited = wait_after_steps(self, declaration, wait_for_address)
     told = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else {}
     found = waited or addresses_after_steps(self, declaration, told.get("networks"))
