@@ -37,23 +37,12 @@ from phoenix_worker.actions.addresses import (
     wait_after_steps,
     wait_for_addresses,
 )
-from phoenix_worker.actions.builds import build_of
 from phoenix_worker.actions.configure import after_growth, converge, grow
 from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
-from phoenix_worker.actions.look import (
-    TEMPLATE,
-    is_new,
-    look,
-    looked_just_now,
-    permit,
-    survey,
-    template_there,
-    what_took_it,
-    where_last_seen,
-)
-from phoenix_worker.actions.make import Sending, StandsElsewhere, make, make_clone
-from phoenix_worker.actions.orders import clone_order, create_order
+from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey, template_there, where_last_seen
+from phoenix_worker.actions.make import Sending, make
+from phoenix_worker.actions.orders import create_order
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.answers import result as outcome
@@ -65,15 +54,13 @@ from phoenix_worker.core.allowed.forbidden import refuse_snapshots
 from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.differs.scripts import must_be_verified
 from phoenix_worker.core.model.addresses import networks
-from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.plan import is_configuring, is_making, plan
 from phoenix_worker.durable.ledger import ASIDE
 from phoenix_worker.durable.task import CANCELLED
-from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
-from phoenix_worker.tasks.following import go_on, moved
+from phoenix_worker.tasks.following import go_on_if_it_stands, make_clone_from
 from phoenix_worker.tasks.registry import task
 from phoenix_worker.tasks.requests import declaration_for, shared_by
 
@@ -123,9 +110,7 @@ def clone(
     self.hold(lane(template.ctid))
     there, warnings = template_there(self, template)
     if not there.is_template:
-        taken = what_took_it(self, declaration, adopted=adopted)
-        if taken is not None:
-            return go_on(self, declaration, *taken, adopted=adopted, accepted=accepted)
+        go_on_if_it_stands(self, declaration, adopted=adopted, accepted=accepted)
         template = self.reach(template, accepted=accepted)
         seen, verdict = survey(self, template)
         build = plan(at_home(template, seen), seen, verdict)
@@ -133,15 +118,7 @@ def clone(
             chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)
         )
     refuse_unreachable(self, declaration, template, there)
-    try:
-        posted = make_clone(self, declaration, clone_order(declaration, self.creation, build_of(there), on=there.node))
-    except StandsElsewhere as found:
-        return go_on(self, declaration, found.seen, found.verdict, adopted=adopted, accepted=accepted)
-    except PermanentError as error:
-        if error.cause != MISSING:
-            raise
-        self.forget(TEMPLATE)
-        raise moved(error) from error
+    posted = make_clone_from(self, declaration, there, adopted=adopted, accepted=accepted)
     told = {"upid": posted["upid"], "source": template.ctid, "warnings": warnings, "node": declaration.node}
     return self.step(StepName.CLONE, ctid, posted["at"], **told)
 

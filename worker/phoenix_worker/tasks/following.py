@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
+from phoenix_worker.actions.builds import build_of
+from phoenix_worker.actions.look import TEMPLATE, what_took_it
+from phoenix_worker.actions.make import StandsElsewhere, make_clone
+from phoenix_worker.actions.orders import clone_order
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.plan import plan
@@ -31,23 +35,46 @@ def following(function: Callable[..., Any]) -> Callable[..., Any]:
         except PermanentError as error:
             if error.cause != MISSING or task.proxmox.running(ctid) is None:
                 raise
-            raise moved(error) from error
+            raise _moved(error) from error
 
     return call
 
 
-def moved(error: PermanentError) -> TransientError:
+def go_on_if_it_stands(task: PhoenixTask, declaration: Declaration, *, adopted: bool, accepted: bool) -> None:
+    """Look in the whole cluster before a template is built for a CTID; of ours, go on with what stands there."""
+    taken = what_took_it(task, declaration, adopted=adopted)
+    if taken is not None:
+        _go_on(task, declaration, *taken, adopted=adopted, accepted=accepted)
+
+
+def make_clone_from(
+    task: PhoenixTask, declaration: Declaration, template: Observation, *, adopted: bool, accepted: bool
+) -> dict[str, Any]:
+    """Clone a template where it was seen just now; if the CTID is there and of ours, go on with that."""
+    order = clone_order(declaration, task.creation, build_of(template), on=template.node)
+    try:
+        return make_clone(task, declaration, order)
+    except StandsElsewhere as found:
+        _go_on(task, declaration, found.seen, found.verdict, adopted=adopted, accepted=accepted)
+    except PermanentError as error:
+        if error.cause != MISSING:
+            raise
+        task.forget(TEMPLATE)
+        raise _moved(error) from error
+
+
+def _moved(error: PermanentError) -> TransientError:
     """Return the error of what stood on the node when it was looked at, and no longer did just after."""
     return TransientError(error.message, cause="moved", remedy=error.remedy)
 
 
-def go_on(
+def _go_on(
     task: PhoenixTask, declaration: Declaration, seen: Observation, verdict: Verdict, *, adopted: bool, accepted: bool
-) -> dict[str, Any]:
+) -> Never:
     """Go on with a container that was to be made, and of ours stands on another node.
 
     What follows in the chain is for a new one, and comes after what this one needs.
     """
     steps = plan(at_home(declaration, seen), seen, verdict)
     names = [step.name for step in steps if step.name is not StepName.VERIFY] or [StepName.CONFIGURE]
-    return task.replace(chains.chain_steps(task, declaration, names, adopted=adopted, accepted=accepted))
+    task.replace(chains.chain_steps(task, declaration, names, adopted=adopted, accepted=accepted))
