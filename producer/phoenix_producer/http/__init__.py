@@ -1,1 +1,1 @@
-"""The door for programs in any language: HTTP and server-sent events. A producer like any other; needs the extra `http`."""
+"""The door for programs in any language: HTTP and server-sent events. A producer like any other."""

@@ -28,6 +28,8 @@ _BEGIN = "0-0"
 _PLACE = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 _AT_ONCE = 500
 _IDLE_SECONDS = 5.0
+_LAST_LOOK_SECONDS = 0.2
+"""The history ends this much after the result at the latest: a worker stores the result first."""
 _ENDS = {ProgressKind.DONE, ProgressKind.FAILED, ProgressKind.CANCELLED}
 
 
@@ -57,15 +59,15 @@ class Events:
         """Write what is there already, then what is added."""
         with self._reader.following(stream, newest) as feed:
             yield b"retry: 2000\n\n"
+            ended = job is not None and await self._has_ended(job)
             while lines := await self._after(stream, place):
                 for line in lines:
                     place = line.place
                     yield _written(line, job)
                     if job and _is_end(line):
                         return
-            ended = False
             while is_welcome() and not feed.is_cut:
-                found = await feed.next(_IDLE_SECONDS)
+                found = await feed.next(_LAST_LOOK_SECONDS if ended else _IDLE_SECONDS)
                 if found is None:
                     if ended:  # its history is gone, or was never kept
                         return

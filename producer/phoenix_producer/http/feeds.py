@@ -76,7 +76,7 @@ class Feed:
 
 
 class Reader(threading.Thread):
-    """The thread. Its methods are called in the event loop alone; who stops it waits for its end before the loop ends."""
+    """The thread. Its methods are called in the event loop alone, which must not end before it."""
 
     def __init__(self, look: Look, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(name="phoenix-http-reader", daemon=True)
@@ -181,6 +181,6 @@ class Reader(threading.Thread):
 
 def _ask(places: dict[str, str], requests: list[str], pipe: Pipeline) -> None:
     if places:
-        pipe.xread({**places}, count=_AT_ONCE)
+        pipe.xread(dict(places), count=_AT_ONCE)  # type: ignore[arg-type]  # redis asks for a dict of unions
     for request in requests:
         pipe.get(f"celery-task-meta-{request}")

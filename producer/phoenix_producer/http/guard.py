@@ -9,8 +9,8 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.datastructures import MutableHeaders
+from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phoenix_producer.contract import ContractError
@@ -20,7 +20,7 @@ from phoenix_producer.http.tokens import Role, Token, TokenFile
 
 LARGEST_BODY = 64 * 1024
 """As of a message to the workers."""
-BODY_SECONDS = 10.0
+BODY_SECONDS = 5.0
 NOBODY = Token(name="http", role=Role.OPERATOR)
 """Who asks on this machine while there are no tokens."""
 
@@ -33,66 +33,8 @@ _HEADERS = {
     "x-frame-options": "DENY",
 }
 _OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_NO_TOKENS = "The tokens cannot be read: phoenix-lxc token list says why."
 _bearer = HTTPBearer(auto_error=False, description="A token of `phoenix-lxc token add`.")
-
-
-class Limits:
-    """ASGI middleware: a body has a size and a time, a response has headers that browsers heed."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on once its body is there."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
-
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await _body(receive)
-        except TimeoutError:
-            refusal = problem(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.", {"Connection": "close"})
-            await refusal(scope, receive, send_with_headers)
-            return
-        if body is None:
-            detail = f"A body has {LARGEST_BODY} bytes at most."
-            refusal = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
-            await refusal(scope, receive, send_with_headers)
-            return
-        await self._app(scope, _replayed(body, receive), send_with_headers)
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """Read a body; None for one that is too large."""
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return body
-        body += bytes(message.get("body", b""))
-        if len(body) > LARGEST_BODY:
-            return None
-        if not message.get("more_body", False):
-            return body
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    told = False
-
-    async def replay() -> Message:
-        nonlocal told
-        if told:
-            return await receive()
-        told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
 
 
 def is_loopback(host: str) -> bool:
@@ -126,33 +68,97 @@ class Door:
             return False
 
 
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+class Guard:
+    """ASGI middleware: who asks is known before a body is read, which has a size and a time.
+
+    Each response has headers that browsers heed.
+    """
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app, self._door = app, door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on the request of somebody who may ask, once its body is there."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        try:
+            scope["phoenix_token"] = _who_asks(Headers(scope=scope), self._door)
+            body = await _body(receive)
+        except Refused as error:
+            refusal = problem(error.status, error.detail, {**error.headers, "Connection": "close"})
+            await refusal(scope, receive, send_with_headers)
+            return
+        await self._app(scope, _replayed(body, receive), send_with_headers)
 
 
-def asking(request: Request, credentials: Credentials) -> Token:
-    """Find out who asks; 401 for nobody."""
-    door: Door = request.app.state.door
-    secret = credentials.credentials if credentials else None
+async def _body(receive: Receive) -> bytes:
+    """Read a body. Raises Refused for one that is too large or too slow."""
+    body, more = b"", True
     try:
-        token = door.allowed(secret)
-    except ContractError as error:
-        raise Refused(
-            HTTPStatus.SERVICE_UNAVAILABLE, "The tokens cannot be read; see phoenix-lxc token list."
-        ) from error
-    if token is None:
-        raise Refused(HTTPStatus.UNAUTHORIZED, "A valid token is required.", **{"WWW-Authenticate": "Bearer"})
-    if door.is_open:
-        _insist_on_this_machine(request)
+        async with asyncio.timeout(BODY_SECONDS):
+            while more:
+                message = await receive()
+                body += bytes(message.get("body", b""))
+                more = message.get("more_body", False)
+                if len(body) > LARGEST_BODY:
+                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has {LARGEST_BODY} bytes at most.")
+    except TimeoutError:
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.") from None
+    return body
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    told = False
+
+    async def replay() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def secret_in(headers: Headers) -> str | None:
+    """Return the token in a request's headers."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
+
+
+def asking(request: Request, _shown: Annotated[object, Security(_bearer)]) -> Token:
+    """Return whose request it is, as the guard has found out; the bearer is there for the description alone."""
+    token: Token = request.scope["phoenix_token"]
     return token
 
 
-def _insist_on_this_machine(request: Request) -> None:
+def _who_asks(headers: Headers, door: Door) -> Token:
+    """Find out who asks. Raises Refused for nobody."""
+    try:
+        token = door.allowed(secret_in(headers))
+    except ContractError as error:
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _NO_TOKENS) from error
+    if token is None:
+        raise Refused(HTTPStatus.UNAUTHORIZED, "A valid token is required.", **{"WWW-Authenticate": "Bearer"})
+    if door.is_open:
+        _insist_on_this_machine(headers)
+    return token
+
+
+def _insist_on_this_machine(headers: Headers) -> None:
     """Refuse, while there are no tokens, what a browser's page or a proxy sends on behalf of others."""
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    origin = request.headers.get("origin")
-    if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != request.headers.get("host")):
+    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    origin = headers.get("origin")
+    if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != headers.get("host")):
         raise Refused(HTTPStatus.FORBIDDEN, "Without tokens only this machine may ask. Make one: phoenix-lxc token add")
-    if any(name in request.headers for name in _OF_PROXIES):
+    if any(name in headers for name in _OF_PROXIES):
         raise Refused(HTTPStatus.FORBIDDEN, "Behind a proxy, tokens are required. Make one: phoenix-lxc token add")
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from phoenix_producer.contract import Ctid, Failure
 from phoenix_producer.http.changes import LONGEST_WAIT, Serving
-from phoenix_producer.http.guard import Asking, Credentials, Door
+from phoenix_producer.http.guard import Asking, Door, secret_in
 from phoenix_producer.http.requests import RequestView, as_response
 from phoenix_producer.ledger.entries import Job, Lock
 from phoenix_producer.plans import Drift, Plan
@@ -39,21 +39,18 @@ async def request_events(
     http: Request,
     service: Serving,
     _token: Asking,
-    credentials: Credentials,
     request_id: UUID,
     last_id: LastId = None,
 ) -> Response:
     """Tell the history of a request as it happens, from its beginning to its end."""
     await to_thread.run_sync(service.requests.known, str(request_id))
-    return await service.events.of_job(str(request_id), last_id, _welcome(http, credentials))
+    return await service.events.of_job(str(request_id), last_id, _welcome(http))
 
 
 @looks.get("/v1/events", operation_id="events", responses=_EVENTS)
-async def events(
-    http: Request, service: Serving, _token: Asking, credentials: Credentials, last_id: LastId = None
-) -> Response:
+async def events(http: Request, service: Serving, _token: Asking, last_id: LastId = None) -> Response:
     """Tell what becomes of all requests, from now on."""
-    return await service.events.of_all(last_id, _welcome(http, credentials))
+    return await service.events.of_all(last_id, _welcome(http))
 
 
 @looks.get("/v1/jobs", operation_id="jobs")
@@ -113,7 +110,7 @@ async def plan(
     )
 
 
-def _welcome(http: Request, credentials: Credentials) -> Callable[[], bool]:
+def _welcome(http: Request) -> Callable[[], bool]:
     door: Door = http.app.state.door
-    secret = credentials.credentials if credentials else None
+    secret = secret_in(http.headers)
     return lambda: door.admits(secret)

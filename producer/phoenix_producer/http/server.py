@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from phoenix_producer.http import problems
 from phoenix_producer.http.changes import router
-from phoenix_producer.http.guard import Door, Limits
+from phoenix_producer.http.guard import Door, Guard
 from phoenix_producer.http.looks import looks
 from phoenix_producer.http.service import Service
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator
 
-HEAD_SECONDS = 10.0
+HEAD_SECONDS = 5.0
 """Until the first line and the headers of a request must be there."""
 _HEAD_BYTES = 16 * 1024
 _LINGER_SECONDS = 2
@@ -107,7 +107,7 @@ class PatientProtocol(H11Protocol):
 def serve(listener: socket.socket, app: FastAPI) -> None:
     """Serve until a signal ends the process."""
     config = uvicorn.Config(
-        Limits(app),
+        Guard(app, app.state.door),
         http=PatientProtocol,
         loop="asyncio",
         ws="none",
