@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from redis import Redis
 
 from tests.support.http_door import HttpDoor, serving
 from tests.support.waiting import wait_for
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from redis import Redis
-
     from phoenix_producer import Producer
+    from phoenix_worker.commands.demo.embedded import RedisServer
 
 REFUSED, UNDECLARED, BROKEN, SLOW, FORGOTTEN = 404, 555, 500, 408, 410
 
@@ -173,6 +173,22 @@ def test_without_a_last_id_events_are_told_from_now_on(door: HttpDoor, answering
         answering_client.xadd("phoenix:events", {"kind": "done", "job": "after"})
         lines = (line.decode() for line in stream)
         assert '"after"' in next(line for line in lines if line.startswith("data"))
+
+
+def test_events_go_on_when_redis_is_back(redis_server: RedisServer, tmp_path: Path) -> None:
+    def announce(job: str) -> None:
+        with Redis.from_url(redis_server.url) as client:
+            client.xadd("phoenix:events", {"kind": "done", "job": job})
+
+    announce("before")
+    with serving(redis_server.url, tmp_path) as door:
+        told = door.events("/v1/events", Last_Event_ID="0-0")
+        assert next(told)["data"]["job"] == "before"
+        redis_server.kill()
+        assert door.get("/v1/jobs").status == 503
+        redis_server.start()
+        announce("after")
+        assert next(told)["data"]["job"] == "after"
 
 
 def test_the_description_has_the_models_of_the_contract(door: HttpDoor) -> None:

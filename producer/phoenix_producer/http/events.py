@@ -60,12 +60,15 @@ class Events:
         with self._reader.following(stream, newest) as feed:
             yield b"retry: 2000\n\n"
             ended = job is not None and await self._has_ended(job)
-            while lines := await self._after(stream, place):
+            while True:
+                lines = await self._after(stream, place)
                 for line in lines:
                     place = line.place
                     yield _written(line, job)
                     if job and _is_end(line):
                         return
+                if len(lines) < _AT_ONCE:
+                    break
             while is_welcome() and not feed.is_cut:
                 found = await feed.next(_LAST_LOOK_SECONDS if ended else _IDLE_SECONDS)
                 if found is None:

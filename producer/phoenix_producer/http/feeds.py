@@ -141,6 +141,9 @@ class Reader(threading.Thread):
                     logger.warning("%s", error)
                 away = True
                 self._stopping.wait(_AWAY_SECONDS)
+            except Exception:
+                logger.exception("What a stream has cannot be read; it is tried again.")
+                self._stopping.wait(_AWAY_SECONDS)
             else:
                 away = False
                 self._stopping.wait(_TURN_SECONDS)
