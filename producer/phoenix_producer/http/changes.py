@@ -36,7 +36,7 @@ LONGEST_WAIT = 300
 Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Answer with the result if it is there in time.")]
 Key = Annotated[UUID | None, Header(alias="Idempotency-Key", description="Becomes the id of the request.")]
 _OF_REQUESTERS = {ENSURE, PLAN}
-_OF_THE_PATH = {"ctid", "requester"}
+_NOT_OF_THE_BODY = {"ctid", "requester", "together"}
 
 
 class Accepted(BaseModel):
@@ -122,7 +122,7 @@ def _answers(result: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 def _options_of(change: _Change) -> type[BaseModel]:
     """Derive the body from the message: its fields but those that come from elsewhere."""
-    names = change.only or change.message.model_fields.keys() - _OF_THE_PATH
+    names = change.only or change.message.model_fields.keys() - _NOT_OF_THE_BODY
     fields: dict[str, Any] = {
         name: (field.annotation, field) for name, field in change.message.model_fields.items() if name in names
     }
