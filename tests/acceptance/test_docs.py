@@ -55,6 +55,8 @@ NOT_RUN = {
     r"(apt-get|adduser|chown|chmod|visudo) .*": _RECIPE,
     r"cat >/etc/.*": _RECIPE,
     r"phoenix-lxc ensure 103 --rerun .*": "acceptance/test_scripts.py: scripts need a node",
+    r"curl .*": "acceptance/test_http.py does what each does, before a server",
+    r"phoenix-lxc (serve|token)( .*)?": "integration/test_http_limits.py starts and asks it",
     r"export PHOENIX_REDIS_URL=.*": "the environment of what is run here is the test's",
     r"phoenix-lxc worker": "acceptance/test_worker_command.py starts it",
     r"phoenix-lxc setup systemd --print .* >.*": "integration/test_cli_setup.py prints and verifies the units",

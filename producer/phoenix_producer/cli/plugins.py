@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 GROUP = "phoenix_lxc.commands"
 
-_EXTRAS = {"demo": "demo", "flower": "monitor"}
+_EXTRAS = {"demo": "demo", "flower": "monitor", "serve": "http", "token": "cli"}
 _BAD_INPUT = 2
 
 

@@ -21,6 +21,7 @@ from phoenix_producer.contract import Answer as Answered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from uuid import UUID
 
     from phoenix_producer.client.channel import Channel
     from phoenix_producer.contract import Progress
@@ -157,9 +158,9 @@ class _Cancellation(Answered):
     verdict: Cancelled
 
 
-def cancel(link: Channel, request_id: str) -> Handle[Cancelled]:
-    """Send the request that a job stop."""
-    own_id = uuid4()
+def cancel(link: Channel, request_id: str, own_id: UUID | None = None) -> Handle[Cancelled]:
+    """Send the request that a job stop. `own_id` is that of this request."""
+    own_id = own_id or uuid4()
     link.send(CANCEL, own_id, [request_id], {})
     subject = f"the cancellation of {request_id}"
     return Handle(link, str(own_id), None, lambda answer: _Cancellation.model_validate(answer).verdict, subject)

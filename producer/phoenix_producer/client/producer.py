@@ -140,25 +140,35 @@ class Producer:
         ]
         return Handles(self._link, [self._ensure(request, uuid4()) for request in requests])
 
-    def destroy(self, ctid: int, *, dry_run: bool = False) -> Handle[EnsureResult]:
+    def destroy(
+        self, ctid: int, *, dry_run: bool = False, request_id: UUID | str | None = None
+    ) -> Handle[EnsureResult]:
         """Ask that a container or template that is ours be deleted, with its disks. Raises as `ensure`.
 
         What is running is shut down first; a template with linked clones is refused.
         """
         request = parse_as(DestroyRequest, {"ctid": ctid, "dry_run": dry_run, "requester": self._requester})
-        return self._change(DESTROY, request, uuid4())
+        return self._change(DESTROY, request, _checked_id(request_id))
 
     def destroy_many(self, ctids: Iterable[int], *, dry_run: bool = False) -> Handles[EnsureResult]:
         """Ask the same for several, in any order: each is destroyed after its clones among them. See `destroy`."""
         return self._change_together(DESTROY, DestroyRequest, ctids, {"dry_run": dry_run})
 
-    def rebuild(self, ctid: int, *, accept_not_applied: bool = False, dry_run: bool = False) -> Handle[EnsureResult]:
+    def rebuild(
+        self,
+        ctid: int,
+        *,
+        accept_not_applied: bool = False,
+        dry_run: bool = False,
+        request_id: UUID | str | None = None,
+    ) -> Handle[EnsureResult]:
         """Ask that a template be built again at a scratch CTID and replace the existing one. Raises as `ensure`.
 
         The old one is cloned from until the new one is finished; one with linked clones is refused.
         """
         options = {"accept_not_applied": accept_not_applied, "dry_run": dry_run, "requester": self._requester}
-        return self._change(REBUILD, parse_as(RebuildRequest, {"ctid": ctid, **options}), uuid4())
+        request = parse_as(RebuildRequest, {"ctid": ctid, **options})
+        return self._change(REBUILD, request, _checked_id(request_id))
 
     def rebuild_many(
         self, ctids: Iterable[int], *, accept_not_applied: bool = False, dry_run: bool = False
@@ -167,14 +177,16 @@ class Producer:
         options = {"accept_not_applied": accept_not_applied, "dry_run": dry_run}
         return self._change_together(REBUILD, RebuildRequest, ctids, options)
 
-    def adopt(self, ctid: int, *, seal: bool = False, dry_run: bool = False) -> Handle[EnsureResult]:
+    def adopt(
+        self, ctid: int, *, seal: bool = False, dry_run: bool = False, request_id: UUID | str | None = None
+    ) -> Handle[EnsureResult]:
         """Ask that what an earlier tool made be taken over. Raises as `ensure`.
 
         A container is marked as ours and otherwise left alone. What is declared as a template is stopped, loses its
         snapshots and becomes one; if it looks like a running service, only with `seal`.
         """
         options = {"seal": seal, "dry_run": dry_run, "requester": self._requester}
-        return self._change(ADOPT, parse_as(AdoptRequest, {"ctid": ctid, **options}), uuid4())
+        return self._change(ADOPT, parse_as(AdoptRequest, {"ctid": ctid, **options}), _checked_id(request_id))
 
     def adopt_many(
         self, ctids: Iterable[int], *, seal: Container[int] = (), dry_run: bool = False
@@ -182,10 +194,13 @@ class Producer:
         """Ask the same for several; `seal` names those of which it is confirmed. See `adopt`."""
         return Handles(self._link, [self.adopt(ctid, seal=ctid in seal, dry_run=dry_run) for ctid in ctids])
 
-    def plan(self, ctid: int, *, accept_not_applied: bool = False) -> Handle[Plan]:
+    def plan(
+        self, ctid: int, *, accept_not_applied: bool = False, request_id: UUID | str | None = None
+    ) -> Handle[Plan]:
         """Ask what an ensure would do. Raises ContractError and Unreachable."""
         options = {"accept_not_applied": True} if accept_not_applied else {}
-        return self._send(PLAN, uuid4(), self._request(ctid, **options).ctid, options, Plan.model_validate)
+        wanted = self._request(ctid, **options).ctid
+        return self._send(PLAN, _checked_id(request_id), wanted, options, Plan.model_validate)
 
     def plan_many(self, ctids: Iterable[int], *, accept_not_applied: bool = False) -> Handles[Plan]:
         """Ask what an ensure of each would do. See `plan`."""
@@ -211,9 +226,12 @@ class Producer:
         options = {"accept_not_applied": True} if accept_not_applied else {}
         return self._look(DRIFT, "drift", ctids, _DRIFTS.validate_python, **options)
 
-    def cancel(self, request_id: UUID | str) -> Handle[Cancelled]:
-        """Ask that a job stop for its requester. Raises ContractError and Unreachable. See `Handle.cancel`."""
-        return cancel(self._link, str(_checked_id(request_id)))
+    def cancel(self, request_id: UUID | str, *, own_id: UUID | str | None = None) -> Handle[Cancelled]:
+        """Ask that a job stop for its requester; `own_id` is the id of this request itself. See `Handle.cancel`.
+
+        Raises ContractError and Unreachable.
+        """
+        return cancel(self._link, str(_checked_id(request_id)), _checked_id(own_id))
 
     def _request(self, ctid: int, **options: Any) -> EnsureRequest:
         return parse_request({"ctid": ctid, "requester": self._requester, **options})

@@ -1,0 +1,189 @@
+"""One thread reads the streams and answers that clients wait for, and feeds all of them: none has a thread of its own.
+
+It looks in turns, each one round trip, and not at all while nobody waits. Redis may be away meanwhile: it goes on where
+it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import defaultdict
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+from phoenix_producer.client.channel import Unreachable
+from phoenix_producer.http.problems import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis.client import Pipeline
+
+    from phoenix_producer.ledger.view import Look
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING = 1000
+"""Clients that wait at a time, on events or on answers."""
+_BACKLOG = 1000
+"""Lines that a client may be behind before it is cut off: it comes again, and names the last one that it has."""
+_AT_ONCE = 500
+_TURN_SECONDS = 0.05
+_AWAY_SECONDS = 1.0
+
+
+class Line(NamedTuple):
+    """One entry of a stream."""
+
+    place: str
+    fields: dict[str, str]
+
+
+def order(place: str) -> tuple[int, int]:
+    """Return what the id of an entry is sorted by."""
+    time, _, number = place.partition("-")
+    return int(time), int(number or 0)
+
+
+class Feed:
+    """What one client is fed from a stream, in order."""
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self.is_cut = False
+        self._lines: asyncio.Queue[Line] = asyncio.Queue(_BACKLOG)
+
+    def put(self, line: Line) -> None:
+        """Feed one line, in the event loop; a client that does not keep up is cut off."""
+        if self.is_cut:
+            return
+        try:
+            self._lines.put_nowait(line)
+        except asyncio.QueueFull:
+            self.is_cut = True
+
+    async def next(self, seconds: float) -> Line | None:
+        """Wait for the next line; None if none comes in so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._lines.get()
+        except TimeoutError:
+            return None
+
+
+class Reader(threading.Thread):
+    """The thread. Its methods are called in the event loop alone, which must not end before it."""
+
+    def __init__(self, look: Look, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(name="phoenix-http-reader", daemon=True)
+        self._look, self._loop = look, loop
+        self._lock = threading.Lock()
+        self._wanted = threading.Event()
+        self._stopping = threading.Event()
+        self._places: dict[str, str] = {}
+        self._feeds: defaultdict[str, set[Feed]] = defaultdict(set)
+        self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        self._wanted.set()
+
+    @contextmanager
+    def following(self, stream: str, newest: str) -> Iterator[Feed]:
+        """Feed what is added to a stream after `newest`, or a little more. Raises Refused when too many wait."""
+        self._insist_on_room()
+        feed = Feed(stream)
+        with self._lock:
+            self._places.setdefault(stream, newest)
+            self._feeds[stream].add(feed)
+        self._wanted.set()
+        try:
+            yield feed
+        finally:
+            with self._lock:
+                self._feeds[stream].discard(feed)
+                if not self._feeds[stream]:
+                    del self._feeds[stream], self._places[stream]
+
+    async def answered(self, request_id: str, seconds: float) -> bool:
+        """Wait until a request has an answer; tell whether it has one in time. Raises Refused when too many wait."""
+        self._insist_on_room()
+        future: asyncio.Future[None] = self._loop.create_future()
+        with self._lock:
+            self._waiting[request_id].add(future)
+        self._wanted.set()
+        try:
+            async with asyncio.timeout(seconds):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            with self._lock:
+                self._waiting[request_id].discard(future)
+                if not self._waiting[request_id]:
+                    del self._waiting[request_id]
+        return True
+
+    def run(self) -> None:
+        """Read, until it is stopped."""
+        away = False
+        while not self._stopping.is_set():
+            self._wanted.wait()
+            try:
+                self._turn()
+            except Unreachable as error:
+                if not away:
+                    logger.warning("%s", error)
+                away = True
+                self._stopping.wait(_AWAY_SECONDS)
+            except Exception:
+                logger.exception("What a stream has cannot be read; it is tried again.")
+                self._stopping.wait(_AWAY_SECONDS)
+            else:
+                away = False
+                self._stopping.wait(_TURN_SECONDS)
+
+    def _insist_on_room(self) -> None:
+        waiting = sum(map(len, self._feeds.values())) + sum(map(len, self._waiting.values()))
+        if waiting >= MOST_WAITING:
+            refusal = f"{MOST_WAITING} clients wait already."
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, refusal, **{"Retry-After": "5"})
+
+    def _turn(self) -> None:
+        with self._lock:
+            places, requests = dict(self._places), list(self._waiting)
+            if not places and not requests and not self._stopping.is_set():
+                self._wanted.clear()
+                return
+        told = iter(self._look(partial(_ask, places, requests)))
+        for stream, entries in (next(told) or []) if places else []:
+            lines = [Line(*entry) for entry in entries]
+            self._loop.call_soon_threadsafe(self._feed, stream, lines)
+            with self._lock:
+                if stream in self._places:
+                    self._places[stream] = max(self._places[stream], lines[-1].place, key=order)
+        for request, answer in zip(requests, told, strict=True):
+            if answer is not None:
+                self._loop.call_soon_threadsafe(self._answer, request)
+
+    def _feed(self, stream: str, lines: list[Line]) -> None:
+        for feed in list(self._feeds.get(stream, ())):
+            for line in lines:
+                feed.put(line)
+
+    def _answer(self, request: str) -> None:
+        for future in self._waiting.get(request, ()):
+            if not future.done():
+                future.set_result(None)
+
+
+def _ask(places: dict[str, str], requests: list[str], pipe: Pipeline) -> None:
+    if places:
+        pipe.xread(dict(places), count=_AT_ONCE)  # type: ignore[arg-type]  # redis asks for a dict of unions
+    for request in requests:
+        pipe.get(f"celery-task-meta-{request}")

@@ -1,0 +1,176 @@
+"""What stands before the endpoints: limits of a request, headers of a response, and who it is that asks."""
+
+# No postponed annotations here: FastAPI reads them.
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from phoenix_producer.contract import ContractError
+from phoenix_producer.http.problems import Refused
+from phoenix_producer.http.problems import response as problem
+from phoenix_producer.http.tokens import Role, Token, TokenFile
+
+LARGEST_BODY = 64 * 1024
+"""As of a message to the workers."""
+BODY_SECONDS = 5.0
+NOBODY = Token(name="http", role=Role.OPERATOR)
+"""Who asks on this machine while there are no tokens."""
+
+_ROLES = list(Role)
+_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_NO_TOKENS = "The tokens cannot be read: phoenix-lxc token list says why."
+_bearer = HTTPBearer(auto_error=False, description="A token of `phoenix-lxc token add`.")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host to bind or a `Host` header names this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Door:
+    """Lets in who has a token. Without any, whoever is on this machine; once there were some, nobody without."""
+
+    def __init__(self, file: TokenFile) -> None:
+        self._file = file
+        self.is_open = not file.tokens()
+
+    def allowed(self, secret: str | None) -> Token | None:
+        """Return whose secret it is. Raises ContractError for a file that cannot be read."""
+        if self.is_open and self._file.tokens():
+            self.is_open = False
+        if self.is_open:
+            return NOBODY
+        return self._file.find(secret) if secret else None
+
+    def admits(self, secret: str | None) -> bool:
+        """Tell whether somebody is let in still."""
+        try:
+            return self.allowed(secret) is not None
+        except ContractError:
+            return False
+
+
+class Guard:
+    """ASGI middleware: who asks is known before a body is read, which has a size and a time.
+
+    Each response has headers that browsers heed.
+    """
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app, self._door = app, door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on the request of somebody who may ask, once its body is there."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        try:
+            scope["phoenix_token"] = _who_asks(Headers(scope=scope), self._door)
+            body = await _body(receive)
+        except Refused as error:
+            refusal = problem(error.status, error.detail, {**error.headers, "Connection": "close"})
+            await refusal(scope, receive, send_with_headers)
+            return
+        await self._app(scope, _replayed(body, receive), send_with_headers)
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read a body. Raises Refused for one that is too large or too slow."""
+    body, more = b"", True
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while more:
+                message = await receive()
+                body += bytes(message.get("body", b""))
+                more = message.get("more_body", False)
+                if len(body) > LARGEST_BODY:
+                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has {LARGEST_BODY} bytes at most.")
+    except TimeoutError:
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.") from None
+    return body
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    told = False
+
+    async def replay() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def secret_in(headers: Headers) -> str | None:
+    """Return the token in a request's headers."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
+
+
+def asking(request: Request, _shown: Annotated[object, Security(_bearer)]) -> Token:
+    """Return whose request it is, as the guard has found out; the bearer is there for the description alone."""
+    token: Token = request.scope["phoenix_token"]
+    return token
+
+
+def _who_asks(headers: Headers, door: Door) -> Token:
+    """Find out who asks. Raises Refused for nobody."""
+    try:
+        token = door.allowed(secret_in(headers))
+    except ContractError as error:
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _NO_TOKENS) from error
+    if token is None:
+        raise Refused(HTTPStatus.UNAUTHORIZED, "A valid token is required.", **{"WWW-Authenticate": "Bearer"})
+    if door.is_open:
+        _insist_on_this_machine(headers)
+    return token
+
+
+def _insist_on_this_machine(headers: Headers) -> None:
+    """Refuse, while there are no tokens, what a browser's page or a proxy sends on behalf of others."""
+    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    origin = headers.get("origin")
+    if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != headers.get("host")):
+        raise Refused(HTTPStatus.FORBIDDEN, "Without tokens only this machine may ask. Make one: phoenix-lxc token add")
+    if any(name in headers for name in _OF_PROXIES):
+        raise Refused(HTTPStatus.FORBIDDEN, "Behind a proxy, tokens are required. Make one: phoenix-lxc token add")
+
+
+Asking = Annotated[Token, Depends(asking)]
+
+
+def at_least(role: Role) -> Callable[[Token], Token]:
+    """Return a dependency that wants a role."""
+
+    def check(token: Asking) -> Token:
+        if _ROLES.index(token.role) < _ROLES.index(role):
+            raise Refused(HTTPStatus.FORBIDDEN, f"This needs the role {role}; the token has {token.role}.")
+        return token
+
+    return check

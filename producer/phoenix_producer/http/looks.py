@@ -1,0 +1,116 @@
+"""`GET` of what there is: requests and their events, jobs and locks, and what the workers see."""
+
+# No postponed annotations here: FastAPI reads them.
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from phoenix_producer.contract import Ctid, Failure
+from phoenix_producer.http.changes import LONGEST_WAIT, Serving
+from phoenix_producer.http.guard import Asking, Door, secret_in
+from phoenix_producer.http.requests import RequestView, as_response
+from phoenix_producer.ledger.entries import Job, Lock
+from phoenix_producer.plans import Drift, Plan
+from phoenix_producer.standing import Standing
+
+looks = APIRouter()
+
+_MANY = 1000
+Ctids = Annotated[list[Ctid], Query(alias="ctid", max_length=_MANY, description="By default all of the catalog.")]
+Wait = Annotated[float, Query(gt=0, le=LONGEST_WAIT, description="Seconds until workers must have answered.")]
+LastId = Annotated[str | None, Header(alias="Last-Event-ID", description="Go on after this event.")]
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    int(HTTPStatus.OK): {"content": {"text/event-stream": {}}, "description": "Server-sent events, until the end."}
+}
+
+
+@looks.get("/v1/requests/{request_id}", operation_id="request")
+def request(service: Serving, _token: Asking, request_id: UUID) -> RequestView:
+    """Show a request: its state, its steps, its result or failure."""
+    return service.requests.view(str(request_id))
+
+
+@looks.get("/v1/requests/{request_id}/events", operation_id="request_events", responses=_EVENTS)
+async def request_events(
+    http: Request,
+    service: Serving,
+    _token: Asking,
+    request_id: UUID,
+    last_id: LastId = None,
+) -> Response:
+    """Tell the history of a request as it happens, from its beginning to its end."""
+    await to_thread.run_sync(service.requests.known, str(request_id))
+    return await service.events.of_job(str(request_id), last_id, _welcome(http))
+
+
+@looks.get("/v1/events", operation_id="events", responses=_EVENTS)
+async def events(http: Request, service: Serving, _token: Asking, last_id: LastId = None) -> Response:
+    """Tell what becomes of all requests, from now on."""
+    return await service.events.of_all(last_id, _welcome(http))
+
+
+@looks.get("/v1/jobs", operation_id="jobs")
+def jobs(
+    service: Serving,
+    _token: Asking,
+    *,
+    ended: Annotated[bool, Query(alias="all", description="List also those that ended in the last week.")] = False,
+) -> list[Job]:
+    """List jobs: the state of each, what it waits for and since when."""
+    return service.ledger.jobs(ended=ended)
+
+
+@looks.get("/v1/locks", operation_id="locks")
+def locks(service: Serving, _token: Asking) -> list[Lock]:
+    """List locks: who has each, and who waits for it."""
+    return service.ledger.locks()
+
+
+@looks.get("/v1/status", operation_id="status", response_model=list[Standing])
+async def status(service: Serving, token: Asking, ctid: Ctids = [], wait: Wait = 30) -> Response:  # noqa: B006 - FastAPI copies it
+    """Show what exists at CTIDs of the catalog."""
+    return as_response(await service.looked(lambda producer: producer.status(ctid), token.name, wait), {})
+
+
+@looks.get("/v1/drift", operation_id="drift", response_model=list[Drift])
+async def drift(
+    service: Serving,
+    token: Asking,
+    ctid: Ctids = [],  # noqa: B006 - FastAPI copies it
+    *,
+    accept_not_applied: bool = False,
+    wait: Wait = 30,
+) -> Response:
+    """Show how what exists differs from the catalog."""
+    answer = await service.looked(
+        lambda producer: producer.drift(ctid, accept_not_applied=accept_not_applied), token.name, wait
+    )
+    return as_response(answer, {})
+
+
+@looks.get("/v1/plan", operation_id="plans", response_model=list[Plan | Failure])
+async def plan(
+    service: Serving,
+    token: Asking,
+    ctid: Ctids = [],  # noqa: B006 - FastAPI copies it
+    *,
+    accept_not_applied: bool = False,
+    wait: Wait = 30,
+) -> Response:
+    """Show what an ensure of each CTID would do, or why it would fail."""
+    found = ctid or await service.looked(lambda producer: producer.containers(), token.name, wait)
+    if isinstance(found, Failure):
+        return as_response(found, {})
+    return as_response(
+        await service.plans(cast("list[int]", found), token.name, wait, accept_not_applied=accept_not_applied), {}
+    )
+
+
+def _welcome(http: Request) -> Callable[[], bool]:
+    door: Door = http.app.state.door
+    secret = secret_in(http.headers)
+    return lambda: door.admits(secret)

@@ -1,0 +1,115 @@
+"""Whatever is refused or fails is one problem document, as RFC 9457 has it. No traceback and no secret is in one."""
+
+# No postponed annotations here: FastAPI reads them.
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from phoenix_producer.client.channel import Unreachable
+from phoenix_producer.contract import ContractError, Failure
+from phoenix_producer.plain_text import plain_line
+
+MEDIA_TYPE = "application/problem+json"
+logger = logging.getLogger(__name__)
+
+_NOT_DECLARED = "not-declared"
+_SHOWN = 300
+_FIELDS = 20
+_REDIS_AWAY = "Redis cannot be used just now. What was accepted is not lost; ask again later."
+
+
+class Problem(BaseModel):
+    """Why a request was refused, or failed: RFC 9457. A failure of a job has its other fields too."""
+
+    type: str = "about:blank"
+    """`about:blank`, or `urn:phoenix-lxc:` and the cause of a job's failure: docs/errors.md explains each."""
+    title: str
+    status: int
+    detail: str
+    cause: str | None = None
+    """Of a job's failure: a short word to branch on."""
+    remedy: str | None = None
+    errors: tuple[str, ...] | None = None
+    """What is wrong with which field."""
+
+
+class Refused(Exception):  # noqa: N818 - reads as what it is
+    """Raised for a request that is answered with a problem document."""
+
+    def __init__(self, status: int, detail: str, **headers: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+
+
+def body_of(status: int, detail: str, **more: Any) -> bytes:
+    """Write a problem document."""
+    problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, **more)
+    return problem.model_dump_json(exclude_none=True).encode()
+
+
+def response(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
+    """Answer with a problem document."""
+    return Response(body_of(status, detail, **more), status, headers, MEDIA_TYPE)
+
+
+def of_failure(failure: Failure) -> Response:
+    """Answer with what a job failed of: its fields, beside those of every problem."""
+    status = _status_of(failure.cause)
+    problem = {
+        "type": f"urn:phoenix-lxc:{failure.cause}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": failure.message,
+    }
+    document = json.dumps(problem | failure.model_dump(mode="json", exclude={"message"}))
+    return Response(document, status, media_type=MEDIA_TYPE)
+
+
+def _status_of(cause: str) -> int:
+    if cause == _NOT_DECLARED:
+        return HTTPStatus.NOT_FOUND
+    if cause in {"unexpected", "revoked"}:
+        return HTTPStatus.INTERNAL_SERVER_ERROR
+    return HTTPStatus.BAD_GATEWAY if cause.startswith("proxmox") else HTTPStatus.CONFLICT
+
+
+def install(app: FastAPI) -> None:
+    """Have an app answer so whatever goes wrong."""
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> Response:
+        return response(error.status, error.detail, error.headers)
+
+    @app.exception_handler(HTTPException)
+    async def of_the_framework(_: Request, error: HTTPException) -> Response:
+        return response(error.status_code, plain_line(str(error.detail))[:_SHOWN], dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        wrong = [f"{_place(one['loc'])}: {plain_line(one['msg'])[:_SHOWN]}" for one in error.errors()[:_FIELDS]]
+        return response(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=tuple(wrong))
+
+    @app.exception_handler(ContractError)
+    async def conflicting(_: Request, error: ContractError) -> Response:
+        return response(HTTPStatus.CONFLICT, plain_line(str(error)))
+
+    @app.exception_handler(Unreachable)
+    async def away(_: Request, error: Unreachable) -> Response:
+        logger.warning("%s", error)
+        return response(HTTPStatus.SERVICE_UNAVAILABLE, _REDIS_AWAY, {"Retry-After": "5"})
+
+    @app.exception_handler(Exception)
+    async def broken(_: Request, __: Exception) -> Response:  # the server logs it
+        return response(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of phoenix-lxc. See the log of the server.")
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return plain_line(".".join(map(str, location)))[:_SHOWN]

@@ -1,0 +1,122 @@
+"""The application, and the server that offers it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from phoenix_producer.http import problems
+from phoenix_producer.http.changes import router
+from phoenix_producer.http.guard import Door, Guard
+from phoenix_producer.http.looks import looks
+from phoenix_producer.http.service import Service
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator
+
+HEAD_SECONDS = 5.0
+"""Until the first line and the headers of a request must be there."""
+_HEAD_BYTES = 16 * 1024
+_LINGER_SECONDS = 2
+_PROBLEM: dict[int | str, dict[str, Any]] = {
+    "default": {"description": "A problem (RFC 9457)", "content": {problems.MEDIA_TYPE: {}}, "model": problems.Problem}
+}
+
+
+def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
+    """Make the application. It connects to Redis when it is asked something."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service = Service(redis_url, asyncio.get_running_loop(), root_path)
+        async with service.running():
+            app.state.service = service
+            yield
+
+    app = FastAPI(
+        title="phoenix-lxc",
+        version=version("phoenix-lxc"),
+        description="Ensure Proxmox LXC containers from native templates.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        root_path=root_path,
+        lifespan=lifespan,
+        responses=_PROBLEM,
+    )
+    app.state.door = door
+    problems.install(app)
+    app.include_router(router())
+    app.include_router(looks)
+    return app
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP as uvicorn speaks it; what is no HTTP is a problem document too, and a head that never ends is closed."""
+
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Give the first head its time."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Give each further head its time from its first byte on."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._expect_nothing()
+        elif self._head is None:
+            self._expect_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be read."""
+        body = problems.body_of(HTTPStatus.BAD_REQUEST, msg)
+        headers = [("content-type", problems.MEDIA_TYPE), ("content-length", str(len(body))), ("connection", "close")]
+        try:
+            for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        except h11.LocalProtocolError:  # an answer has begun already
+            pass
+        self.transport.close()
+
+    def _expect_head(self) -> None:
+        self._head = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _expect_nothing(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+
+def serve(listener: socket.socket, app: FastAPI) -> None:
+    """Serve until a signal ends the process."""
+    config = uvicorn.Config(
+        Guard(app, app.state.door),
+        http=PatientProtocol,
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=_LINGER_SECONDS,
+        h11_max_incomplete_event_size=_HEAD_BYTES,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

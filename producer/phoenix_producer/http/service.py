@@ -1,0 +1,117 @@
+"""What the endpoints work with: a producer for each token, one reader for all who wait."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import asynccontextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+from anyio import to_thread
+from fastapi.responses import JSONResponse
+
+from phoenix_producer.client.link import Link
+from phoenix_producer.client.producer import Producer
+from phoenix_producer.http.events import Events
+from phoenix_producer.http.feeds import Reader
+from phoenix_producer.http.problems import Refused
+from phoenix_producer.http.requests import Requests, as_response
+from phoenix_producer.ledger.view import LedgerView
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from fastapi import Response
+
+    from phoenix_producer.client.handle import Handle
+    from phoenix_producer.contract import Failure
+    from phoenix_producer.http.requests import Result
+    from phoenix_producer.plans import Plan
+
+_A_LOOK = 0.2
+"""Seconds in which an answer that is there is seen."""
+
+
+class Service:
+    """Lives as long as the server. `root_path` is the prefix under which a proxy offers it."""
+
+    def __init__(self, redis_url: str, loop: asyncio.AbstractEventLoop, root_path: str) -> None:
+        self._url, self._root_path = redis_url, root_path
+        self._link = Link(redis_url)
+        self._producers: dict[str, Producer] = {}
+        self._lock = threading.Lock()
+        self._reader = Reader(self._link.look, loop)
+        self.ledger = LedgerView(self._link.look)
+        self.requests = Requests(self._link)
+        self.events = Events(self._link, self._reader)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Read streams while the block runs, and close all connections after it."""
+        self._reader.start()
+        try:
+            yield
+        finally:
+            self._reader.stop()
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._reader.join)
+            for producer in self._producers.values():
+                producer.close()
+            self._link.close()
+
+    async def send(self, ask: Callable[[Producer], Handle[Any]], requester: str) -> str:
+        """Publish a request; return its id. Raises ContractError and Unreachable."""
+        handle = await to_thread.run_sync(lambda: ask(self._producer(requester)))
+        return handle.id
+
+    async def answer(self, request_id: str, seconds: float) -> Result | Failure | None:
+        """Wait for the answer to a request; None if there is none in time. It holds no thread meanwhile."""
+        if not await self._reader.answered(request_id, seconds):
+            return None
+        known = await to_thread.run_sync(self.requests.known, request_id)
+        return await to_thread.run_sync(partial(self.requests.answer, request_id, known))
+
+    async def accepted(self, request_id: str, seconds: float) -> Response:
+        """Answer with the result of a request, or, if there is none in time, with where it will be."""
+        url = self.url_of(request_id)
+        answer = await self.answer(request_id, seconds) if seconds else None
+        if answer is not None:
+            return as_response(answer, {"Location": url})
+        return JSONResponse({"id": request_id, "url": url}, HTTPStatus.ACCEPTED, {"Location": url})
+
+    async def looked(self, ask: Callable[[Producer], Handle[Any]], requester: str, seconds: float) -> Result | Failure:
+        """Ask workers for what they see. Raises Refused if none answers in time."""
+        request_id = await self.send(ask, requester)
+        answer = await self.answer(request_id, seconds)
+        if answer is None:
+            late = f"The workers have not answered in {seconds:g} s. The answer will be at {self.url_of(request_id)}."
+            raise Refused(HTTPStatus.GATEWAY_TIMEOUT, late)
+        return answer
+
+    async def plans(
+        self, ctids: Iterable[int], requester: str, seconds: float, *, accept_not_applied: bool
+    ) -> list[Plan | Failure]:
+        """Ask what an ensure of each would do, or why it would fail. Raises Refused if one is not answered in time."""
+        deadline = anyio.current_time() + seconds
+        ids = [
+            await self.send(partial(Producer.plan, ctid=ctid, accept_not_applied=accept_not_applied), requester)
+            for ctid in ctids
+        ]
+        answers = [await self.answer(one, max(_A_LOOK, deadline - anyio.current_time())) for one in ids]
+        if None in answers:
+            raise Refused(HTTPStatus.GATEWAY_TIMEOUT, f"The workers have not answered in {seconds:g} s.")
+        return cast("list[Plan | Failure]", answers)
+
+    def url_of(self, request_id: str) -> str:
+        """Return the path of a request, as a client has to ask for it."""
+        return f"{self._root_path}/v1/requests/{request_id}"
+
+    def _producer(self, requester: str) -> Producer:
+        """Return the producer that says who asks; each has connections of its own, so there is one for each token."""
+        with self._lock:
+            if requester not in self._producers:
+                self._producers[requester] = Producer(channel=Link(self._url, requester), requester=requester)
+            return self._producers[requester]

@@ -1,0 +1,79 @@
+"""`phoenix-lxc token`: who may ask `phoenix-lxc serve`."""
+
+# No postponed annotations here: typer reads them when a command runs.
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phoenix_producer.cli.help_texts import ONE_DOCUMENT, epilog
+from phoenix_producer.cli.session import BAD_INPUT, print_json
+from phoenix_producer.cli.terminal import complain
+from phoenix_producer.contract import ContractError
+from phoenix_producer.http.tokens import TOKENS_VARIABLE, Role, TokenFile, default_path
+
+TokensPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--tokens", envvar=TOKENS_VARIABLE, show_default=False, help="Use this file: ~/.config/phoenix-lxc/tokens.json"
+    ),
+]
+_CODES = "0 success; 2 wrong usage, or the file cannot be used."
+
+app = typer.Typer(
+    no_args_is_help=True,
+    short_help="Make, list and revoke tokens for serve.",
+    help="Make, list and revoke tokens for phoenix-lxc serve. The file has their hashes alone.",
+)
+
+
+@app.command(epilog=epilog("phoenix-lxc token add billing --role requester --ctid 103 --ctid 104", codes=_CODES))
+def add(
+    name: Annotated[str, typer.Argument(help="Whose it is; the job list shows it.", show_default=False)],
+    *,
+    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.VIEWER,
+    ctid: Annotated[
+        list[int] | None,
+        typer.Option(min=100, max=999_999_999, help="Let a requester ask for this one and no other; may be repeated."),
+    ] = None,
+    tokens: TokensPath = None,
+) -> None:
+    """Make a token and print it, once: it cannot be shown again."""
+    with _explaining():
+        secret = TokenFile(tokens or default_path()).add(name, role, tuple(dict.fromkeys(ctid or ())))
+    typer.echo(secret)
+
+
+@app.command("list", epilog=epilog("phoenix-lxc token list", codes=_CODES))
+def list_tokens(
+    *, as_json: Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)] = False, tokens: TokensPath = None
+) -> None:
+    """List the tokens: name, role, CTIDs, time of making."""
+    with _explaining():
+        known = TokenFile(tokens or default_path()).tokens()
+    if as_json:
+        print_json([one.model_dump(mode="json", exclude={"sha256"}) for one in known])
+        return
+    for one in known:
+        named = ", ".join(map(str, one.ctids))
+        typer.echo(f"{one.name}  {one.role}{f' of {named}' if named else ''}  {one.created}")
+
+
+@app.command(epilog=epilog("phoenix-lxc token revoke billing", codes=_CODES))
+def revoke(
+    name: Annotated[str, typer.Argument(help="As it was given.", show_default=False)], *, tokens: TokensPath = None
+) -> None:
+    """Remove a token: from now on it is refused, event streams included."""
+    with _explaining():
+        TokenFile(tokens or default_path()).revoke(name)
+
+
+@contextmanager
+def _explaining() -> Iterator[None]:
+    try:
+        yield
+    except ContractError as error:
+        complain(error)
+        raise typer.Exit(BAD_INPUT) from None

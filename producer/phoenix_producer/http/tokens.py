@@ -1,0 +1,149 @@
+"""Who may ask by HTTP: tokens with roles, in a file that has their hashes alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import stat
+import tempfile
+import threading
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from phoenix_producer.contract import ContractError, Ctid
+
+TOKENS_VARIABLE = "PHOENIX_HTTP_TOKENS"
+
+_PREFIX = "phx_"
+_BYTES = 32
+"""So many that their hash can be fast: nobody tries them all."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Role(StrEnum):
+    """What a token is for. Each may do what the ones before it may."""
+
+    VIEWER = "viewer"
+    """Look: requests, events, jobs, locks, status, drift, plan."""
+    REQUESTER = "requester"
+    """Ensure, and cancel what it could have asked for; of all CTIDs, or of those that are named."""
+    OPERATOR = "operator"
+    """All: destroy, rebuild, adopt, cancel any job."""
+
+
+class Token(BaseModel):
+    """One token, as the file has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    role: Role
+    ctids: tuple[Ctid, ...] = ()
+    """Of a requester: the only ones that it may ask for; empty for all."""
+    sha256: str = ""
+    created: str = ""
+
+    def may_ask_for(self, ctid: int | None) -> bool:
+        """Tell whether it may have this container ensured, or such a job cancelled."""
+        if self.role is Role.REQUESTER:
+            return not self.ctids or ctid in self.ctids
+        return self.role is Role.OPERATOR
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens: tuple[Token, ...] = ()
+
+
+def default_path() -> Path:
+    """Name the file of a user who has named none."""
+    configured = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(configured) if configured else Path.home() / ".config") / "phoenix-lxc" / "tokens.json"
+
+
+class TokenFile:
+    """The tokens in one file. It is read again when it changes, so that a revoked token ends at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int, int] | None = None
+        self._tokens: tuple[Token, ...] = ()
+
+    def tokens(self) -> tuple[Token, ...]:
+        """Return all tokens; none if there is no file. Raises ContractError for a file that others may read."""
+        with self._lock:
+            try:
+                found = self.path.stat()
+            except FileNotFoundError:
+                self._seen, self._tokens = None, ()
+                return ()
+            except OSError as error:
+                raise ContractError(f"The tokens in {self.path} cannot be read ({error.strerror}).") from None
+            version = (found.st_ino, found.st_mtime_ns, found.st_mode)
+            if version != self._seen:
+                self._tokens = _read(self.path, found.st_mode)
+                self._seen = version
+            return self._tokens
+
+    def find(self, secret: str) -> Token | None:
+        """Return the token that this is, if it is one."""
+        digest = _digest(secret)
+        return next((one for one in self.tokens() if secrets.compare_digest(one.sha256, digest)), None)
+
+    def add(self, name: str, role: Role, ctids: tuple[int, ...] = ()) -> str:
+        """Make a token and return it: nothing can show it again. Raises ContractError."""
+        if not _NAME.fullmatch(name):
+            raise ContractError("The name of a token has letters, digits, '.', '_' and '-': 64 of them at most.")
+        if ctids and role is not Role.REQUESTER:
+            raise ContractError(f"A token of a {role} is for all CTIDs; only one of a requester may name some.")
+        known = self.tokens()
+        if any(one.name == name for one in known):
+            raise ContractError(f"There is a token {name} already. Revoke it first, or choose another name.")
+        secret = _PREFIX + secrets.token_urlsafe(_BYTES)
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        self._write((*known, Token(name=name, role=role, ctids=ctids, sha256=_digest(secret), created=created)))
+        return secret
+
+    def revoke(self, name: str) -> None:
+        """Remove a token. Raises ContractError if there is none of that name."""
+        known = self.tokens()
+        left = tuple(one for one in known if one.name != name)
+        if left == known:
+            raise ContractError(f"There is no token {name} in {self.path}.")
+        self._write(left)
+
+    def _write(self, tokens: tuple[Token, ...]) -> None:
+        """Replace the file in one step, readable by its owner alone from its first byte on."""
+        text = json.dumps(_File(tokens=tokens).model_dump(mode="json"), indent=2)
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, made = tempfile.mkstemp(prefix=".tokens-", dir=self.path.parent)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(f"{text}\n")
+            Path(made).replace(self.path)
+        except OSError as error:
+            raise ContractError(f"The tokens in {self.path} cannot be written ({error.strerror}).") from None
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _read(path: Path, mode: int) -> tuple[Token, ...]:
+    if mode & _OTHERS:
+        raise ContractError(f"Others than its owner may read or write {path}. Run: chmod 600 {path}")
+    try:
+        return _File.model_validate_json(path.read_bytes()).tokens
+    except ValidationError:
+        raise ContractError(f"{path} is not a file of tokens. Move it away, and make them anew.") from None
+    except OSError as error:
+        raise ContractError(f"The tokens in {path} cannot be read ({error.strerror}).") from None

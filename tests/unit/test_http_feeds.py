@@ -1,0 +1,46 @@
+"""Those who wait by HTTP: how many there may be, and what happens to one that does not keep up."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+
+import pytest
+
+from phoenix_producer.http.feeds import MOST_WAITING, Feed, Line, Reader, order
+from phoenix_producer.http.problems import Refused
+
+
+async def fill_it() -> None:
+    reader = Reader(lambda _: [], asyncio.get_running_loop())
+    with ExitStack() as clients:
+        for _ in range(MOST_WAITING - 1):
+            clients.enter_context(reader.following("stream", "0-0"))
+        with reader.following("another", "0-0"), pytest.raises(Refused) as refused:
+            clients.enter_context(reader.following("stream", "0-0"))
+        assert refused.value.status == 503
+        assert not await reader.answered("who has left makes room", 0.01)
+
+
+def test_so_many_may_wait_and_who_leaves_makes_room() -> None:
+    asyncio.run(fill_it())
+
+
+def test_who_does_not_keep_up_is_cut_off_and_has_all_until_then() -> None:
+    async def fed() -> list[str]:
+        feed = Feed("stream")
+        for number in range(5000):
+            feed.put(Line(f"{number}-0", {}))
+        assert feed.is_cut
+        told = []
+        while (line := await feed.next(0.001)) is not None:
+            told.append(line.place)
+        return told
+
+    told = asyncio.run(fed())
+    assert told == [f"{number}-0" for number in range(len(told))]
+    assert 0 < len(told) < 5000
+
+
+def test_ids_are_ordered_as_numbers() -> None:
+    assert sorted(["10-0", "9-10", "9-9", "9"], key=order) == ["9", "9-9", "9-10", "10-0"]
