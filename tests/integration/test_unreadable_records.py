@@ -1,4 +1,4 @@
-"""What no message can be made of, and what is no text, is set aside or passed over; whatever stands behind it is served."""
+"""What no message can be made of, and what is no text, is set aside or passed over; what is behind it is served."""
 
 from __future__ import annotations
 

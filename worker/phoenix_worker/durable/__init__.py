@@ -8,8 +8,8 @@ Record before send.     A message is in the ledger before it is in a queue (`rec
 What may be pushed.     A message that is not in the ledger is held to rules before it is recorded (`admission`): a
                         public task, a canonical UUID, limited sizes, no expiry, no retries. What it embeds is held to
                         the same, and reduced to a task, arguments and an id (`signatures`); it goes to our queue alone.
-                        Celery has the state of a run under the names of headers: of those only what tells of the message
-                        is taken, from any message (`message_form`).
+                        Celery has the state of a run under the names of headers: of those only what tells of the
+                        message is taken, from any message (`message_form`).
 Claim before run.       `claim` lets one runner have a task: parked, replaced, finished, older and doubly delivered
                         messages are dropped, and so is one whose name or body is not what is recorded. Each claim
                         counts the run number up, and every later script of the run carries it: a runner that was
