@@ -1,4 +1,4 @@
-"""Answers of Proxmox of another form than its own, to the watcher: what is watched goes on, and nothing is set aside."""
+"""Answers of Proxmox to the watcher of another form than its own: what is watched goes on, nothing is set aside."""
 
 from __future__ import annotations
 

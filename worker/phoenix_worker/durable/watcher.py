@@ -58,7 +58,7 @@ class UnusableWatchError(LookupError):
 
 
 class _Watch(dict[str, str]):
-    """What to look at. It may have been written by others, and a strange answer raises KeyError too: this tells which."""
+    """What to look at. Others may have written it, and a strange answer raises KeyError too: this tells them apart."""
 
     def __missing__(self, name: str) -> str:
         raise UnusableWatchError(name)
