@@ -15,6 +15,8 @@ from phoenix_producer.client.redis_url import place_of
 if TYPE_CHECKING:
     from phoenix_producer.client.redis_url import RedisPlace
 
+_TEXT = {"decode_responses": True, "encoding_errors": "surrogateescape"}
+"""Whoever may write to Redis may write what is no UTF-8: it is read, and found again, like anything else."""
 _SENTINEL_SECONDS = 1.5
 """Until a Sentinel that does not answer is left for the next."""
 
@@ -26,11 +28,11 @@ def redis_client(url: str, **options: Any) -> Redis:
     """
     place = place_of(url)
     if place.master is None:
-        return Redis.from_url(url, decode_responses=True, **options)
+        return Redis.from_url(url, **_TEXT, **options)
     sentinel = Sentinel(place.hosts, sentinel_kwargs=_of_sentinels(place), **_tls(place))  # type: ignore[no-untyped-call]
     login = {"username": place.username, "password": place.password, "db": place.database}
     client: Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
-        place.master, decode_responses=True, **login, **options
+        place.master, **_TEXT, **login, **options
     )
     return client
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.actions.watch_addresses import addresses_seen
 from phoenix_worker.actions.watch_scripts import script_seen
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.durable.watcher import Look
+from phoenix_worker.durable.watcher import Look, UnusableWatchError
+from phoenix_worker.proxmox.translate import NOT_PROXMOX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ class Probe:
         """Look once; `elapsed` is the seconds that the job has been watched."""
         what = watch.get("upid") or watch.get("run") or " ".join(watch.values())
         try:
-            seen = self._look(watch, elapsed)
+            seen = self._understood(watch, elapsed)
         except PermanentError as error:
             seen = Look(_error(error, error.message))
         except TransientError as error:
@@ -48,6 +49,17 @@ class Probe:
             seen = Look(_error(error, words))
         self._unseen.pop(what, None)
         return seen
+
+    def _understood(self, watch: Mapping[str, str], elapsed: float) -> Look:
+        """Look. An answer of another form than Proxmox's may come from what stands before it, and is not for ever."""
+        try:
+            return self._look(watch, elapsed)
+        except UnusableWatchError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise TransientError(
+                f"An answer of Proxmox cannot be read ({error!r}).", cause="proxmox-answer", remedy=NOT_PROXMOX
+            ) from error
 
     def _look(self, watch: Mapping[str, str], elapsed: float) -> Look:
         if "upid" in watch:

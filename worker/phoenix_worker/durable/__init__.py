@@ -8,6 +8,8 @@ Record before send.     A message is in the ledger before it is in a queue (`rec
 What may be pushed.     A message that is not in the ledger is held to rules before it is recorded (`admission`): a
                         public task, a canonical UUID, limited sizes, no expiry, no retries. What it embeds is held to
                         the same, and reduced to a task, arguments and an id (`signatures`); it goes to our queue alone.
+                        Celery has the state of a run under the names of headers: of those only what tells of the
+                        message is taken, from any message (`message_form`).
 Claim before run.       `claim` lets one runner have a task: parked, replaced, finished, older and doubly delivered
                         messages are dropped, and so is one whose name or body is not what is recorded. Each claim
                         counts the run number up, and every later script of the run carries it: a runner that was
@@ -50,6 +52,7 @@ Ends.                   `finish` ends a task, stores its result, passes its lock
                         to do than answer. A condemned task may say words while it cleans up (`unwind`), and park.
 Set aside.              No record ends or delays a loop that serves all: `tick` handles each by itself, and one that
                         raises is set aside (`state` aside, why in `aside`), out of `due`. `cancel` ends its job.
+                        So is what is woken for a lock or an event, and what no message can be made of (`doorbell`).
                         A remote job that cannot be looked at sets aside those who wait for it (`unwatch`).
 Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.patience import SENDING_TROUBLE
@@ -26,32 +26,53 @@ class Doorbell:
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def __call__(self, bells: list[Bell]) -> None:
-        """Publish; what cannot be published now is repeated by a later tick."""
+    def __call__(self, bells: list[Bell]) -> dict[str, str]:
+        """Publish; what cannot be published now is repeated by a later tick.
+
+        Returns what no message can be made of, by its id, with the reason; it keeps no other from being published.
+        """
         reached("woken-unpublished")
         try:
-            self._publish(bells)
+            return self._publish(bells)
         except SENDING_TROUBLE:
-            self._publish_anew(bells)
+            return self._publish_anew(bells)
 
-    def _publish_anew(self, bells: list[Bell]) -> None:
+    def _publish_anew(self, bells: list[Bell]) -> dict[str, str]:
         """Once more, on another connection: one that died in silence is found when it is used. Doubles do no harm."""
         try:
-            self._publish(bells)
+            return self._publish(bells)
         except SENDING_TROUBLE as error:
             logger.warning("%d messages could not be sent now (%s); they are sent later.", len(bells), error)
+            return {}
 
-    def _publish(self, bells: list[Bell]) -> None:
+    def _publish(self, bells: list[Bell]) -> dict[str, str]:
+        unsendable: dict[str, str] = {}
         with self._app.producer_pool.acquire(block=True) as producer:
             for bell in bells:
+                try:
+                    headers = _headers_of(bell)
+                except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                    unsendable[bell.id] = f"its message cannot be sent: {error}"
+                    continue
                 producer.publish(
                     bell.body,
                     exchange="",
                     routing_key=bell.queue,
                     content_type="application/json",
                     content_encoding="utf-8",
-                    headers=json.loads(bell.headers),
+                    headers=headers,
                     correlation_id=bell.id,
                     reply_to=bell.reply,
                     delivery_mode=2,
                 )
+        return unsendable
+
+
+def _headers_of(bell: Bell) -> dict[str, Any]:
+    """Read the headers of a recorded message. Raises for what is none: others than we may write records."""
+    for part in (bell.body, bell.headers, bell.reply):
+        part.encode()
+    headers, body = json.loads(bell.headers), json.loads(bell.body)
+    if not isinstance(headers, dict) or not isinstance(body, list):
+        raise TypeError("its headers are no object, or its body is no list")
+    return headers

@@ -14,7 +14,7 @@ from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.run import NO_ANSWER, Answer, End, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from redis import Redis
 
@@ -56,10 +56,18 @@ class Counts(NamedTuple):
 
 
 class Ledger:
-    """All scripts on one Redis. `ring` publishes the messages that a script gave back."""
+    """All scripts on one Redis. `ring` publishes the messages that a script gave back.
+
+    It may return what it cannot make a message of, by its id, with the reason: that is set aside.
+    """
 
     def __init__(
-        self, client: Redis, ring: Callable[[list[Bell]], None], *, prefix: str = PREFIX, clock: str = ""
+        self,
+        client: Redis,
+        ring: Callable[[list[Bell]], Mapping[str, str] | None],
+        *,
+        prefix: str = PREFIX,
+        clock: str = "",
     ) -> None:
         self.client = client
         self.prefix = prefix
@@ -84,8 +92,9 @@ class Ledger:
     def attempt(self, script: str, *args: str | float) -> list[Any]:
         """Run a script now or not at all."""
         bells, *reply = self._scripts[script](args=[self.prefix, self.clock, *args])
-        if bells:
-            self._ring([Bell(*bell) for bell in bells])
+        unsendable = self._ring([Bell(*bell) for bell in bells]) if bells else None
+        for task_id, why in (unsendable or {}).items():
+            self.attempt("set_aside", task_id, why)
         return list(reply)
 
     def claim(

@@ -7,10 +7,21 @@ import json
 import uuid
 from typing import Any
 
+from celery.app.task import Context
+
 from phoenix_worker.durable.signatures import LISTS, is_signature
 
 _ID_LENGTH = 155
 """As much as Celery's own result tables keep of an id."""
+_EMBEDDED = frozenset({*LISTS, "chord"})
+_TEXTS = ("lang", "shadow", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin")
+_HEADERS = frozenset({
+    *_TEXTS, "task", "id", "group", "group_index", "retries", "replaced_task_nesting", "ignore_result", "eta",
+    "expires", "timelimit",
+})  # fmt: skip
+"""What a message may tell of itself. Celery has its whole state of a run under the names of headers."""
+_FIRST = frozenset({"args", "kwargs", "taskset", "utc"})
+"""What it tells besides in protocol 1."""
 
 
 def objection(item: Any) -> str | None:
@@ -23,14 +34,22 @@ def objection(item: Any) -> str | None:
     headers, properties = item.get("headers"), item.get("properties")
     if not isinstance(headers, dict) or not isinstance(properties, dict):
         return "`headers` and `properties` must be objects"
-    if not isinstance(properties.get("delivery_tag"), str):
-        return "`properties.delivery_tag` must be a text"
-    if not isinstance(properties.get("delivery_info", {}), dict):
-        return "`properties.delivery_info` must be an object"
+    if wrong := _objection_to_properties(properties):
+        return wrong
     body = body_of(item)
     if coding := _objection_to_coding(item, headers):
         return coding
     return _objection_to_task(headers, body) if "task" in headers else _objection_to_protocol_1(body)
+
+
+def _objection_to_properties(properties: dict[str, Any]) -> str | None:
+    if not isinstance(properties.get("delivery_tag"), str):
+        return "`properties.delivery_tag` must be a text"
+    if not isinstance(properties.get("delivery_info", {}), dict):
+        return "`properties.delivery_info` must be an object"
+    if not all(isinstance(properties.get(name) or "", str) for name in ("correlation_id", "reply_to")):
+        return "`properties.correlation_id` and `properties.reply_to` must be texts"
+    return None
 
 
 def id_of(item: Any) -> str | None:
@@ -43,6 +62,21 @@ def id_of(item: Any) -> str | None:
         if isinstance(found, str) and 0 < len(found) <= _ID_LENGTH:
             return found
     return None
+
+
+def reduced(item: dict[str, Any]) -> dict[str, Any]:
+    """Return a message with no more headers than are taken: Celery reads the state of a run from others, as `stamps`.
+
+    What Celery gives no meaning, such as the headers of tracing, is kept. In protocol 1 the body has what are headers
+    in protocol 2.
+    """
+    if "task" in item["headers"]:
+        headers: dict[str, Any] = item["headers"]
+        kept = {name: value for name, value in headers.items() if name in _HEADERS or not hasattr(Context, name)}
+        return item | {"headers": kept}
+    body = {name: value for name, value in body_of(item).items() if name in _HEADERS | _FIRST}
+    encoded = base64.b64encode(json.dumps(body).encode()).decode()
+    return item | {"headers": {}, "body": encoded, "properties": item["properties"] | {"body_encoding": "base64"}}
 
 
 def message(task: str, queue: str, task_id: str, *args: Any) -> dict[str, Any]:
@@ -86,12 +120,14 @@ def _objection_to_task(headers: dict[str, Any], body: Any) -> str | None:
         return "`headers.task` and `headers.id` must be texts"
     if not (isinstance(body, list) and [type(part) for part in body] == [list, dict, dict]):
         return "`body` must be JSON, in base64 if `body_encoding` says so: [[arguments], {keywords}, {embedded}]"
+    if not _EMBEDDED.isdisjoint(headers) or not _EMBEDDED.issuperset(body[2]):
+        return "callbacks, errbacks, chain and chord are embedded in `body`, and nothing else is"
     signatures = [body[2].get(name) or [] for name in LISTS]
     if not all(isinstance(some, list) and all(map(is_signature, some)) for some in signatures):
         return "`callbacks`, `errbacks` and `chain` in `body` must be lists of signatures as Celery embeds them"
     if body[2].get("chord") is not None and not is_signature(body[2]["chord"]):
         return "`chord` in `body` must be a signature as Celery embeds it"
-    return _objection_to_times(headers)
+    return _objection_to_values(headers)
 
 
 def _objection_to_protocol_1(body: Any) -> str | None:
@@ -99,7 +135,15 @@ def _objection_to_protocol_1(body: Any) -> str | None:
         return "`headers` has no `task`, and `body` is not a message of protocol 1 either"
     if not isinstance(body.get("args", []), list) or not isinstance(body.get("kwargs", {}), dict):
         return "`args` must be a list and `kwargs` an object"
-    return _objection_to_times(body)
+    return _objection_to_values(body)
+
+
+def _objection_to_values(fields: dict[str, Any]) -> str | None:
+    if wrong := [name for name in _TEXTS if not isinstance(fields.get(name) or "", str)]:
+        return f"`{wrong[0]}` must be a text"
+    if not isinstance(fields.get("group_index") or 0, int):
+        return "`group_index` must be a whole number"
+    return _objection_to_times(fields)
 
 
 def _objection_to_times(fields: dict[str, Any]) -> str | None:

@@ -14,7 +14,7 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 
 from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.admission import is_recorded, objection_to_request
-from phoenix_worker.durable.message_form import id_of, message, objection
+from phoenix_worker.durable.message_form import id_of, message, objection, reduced
 from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.signatures import is_canonical
 
@@ -91,7 +91,8 @@ class _Answering:
         self.delivering = True
         why = self._objection(message, queue) if queue in _QUEUES else None
         if why is None:
-            super()._deliver(message, queue)  # type: ignore[misc]  # kombu's
+            taken = reduced(message) if queue in _QUEUES else message
+            super()._deliver(taken, queue)  # type: ignore[misc]  # kombu's
         else:
             self.refuse(message, why, queue)
 

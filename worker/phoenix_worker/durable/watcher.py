@@ -53,11 +53,22 @@ class Look:
     """Seconds until the next look, at least: a look is dear."""
 
 
+class UnusableWatchError(LookupError):
+    """What is recorded of a remote job lacks what is needed to look at it."""
+
+
+class _Watch(dict[str, str]):
+    """What to look at. Others may have written it, and a strange answer raises KeyError too: this tells them apart."""
+
+    def __missing__(self, name: str) -> str:
+        raise UnusableWatchError(name)
+
+
 class Prober(Protocol):
     """What the engine does not know: how to see whether a remote job has ended."""
 
     def __call__(self, watch: Mapping[str, str], elapsed: float) -> Look:
-        """Look once. Raises when it cannot be seen just now.
+        """Look once. Raises when it cannot be seen just now, and UnusableWatchError when it never can.
 
         `elapsed` is the seconds for which the job has been watched.
         """
@@ -204,8 +215,8 @@ class Watcher(threading.Thread):
         lengths = self._lengths(watch)
         elapsed = self._now() - float(watch["since"])
         try:
-            seen = self._prober(watch, elapsed)
-        except LookupError:  # the watch itself is unusable
+            seen = self._prober(_Watch(watch), elapsed)
+        except UnusableWatchError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the job is still to be seen
             logger.info("Unable to look at %s just now: %s", event, error)

@@ -72,6 +72,25 @@ local function park(id, on, detail)
   log(redis.call('HGET', t, 'job'), 'waiting', id, detail or on)
 end
 
+-- What no script can handle ends and delays nobody else: it is due no more and stays, for people to see and to cancel.
+local function set_aside(id, why)
+  local t = key('t:', id)
+  redis.call('ZREM', key('due'), id)
+  if redis.call('TYPE', t).ok == 'hash' then
+    pcall(unpark, id)
+    redis.call('HSET', t, 'state', 'aside', 'aside', why)
+  end
+  redis.call('ZADD', key('aside'), stamp(now()), id)
+  redis.call('EXPIRE', key('aside'), KEEP)
+end
+
+-- Do something for one record of many. Returns its result, or nothing where the record had to be set aside.
+local function attempt(id, act)
+  local did, result = pcall(act)
+  if did then return result end
+  set_aside(id, type(result) == 'table' and (result.err or '') or tostring(result))
+end
+
 local function wake(id, resume)
   if redis.call('HGET', key('t:', id), 'state') ~= 'parked' then return end
   unpark(id)
@@ -114,10 +133,14 @@ local function grant(name, resume)
     local first = redis.call('ZRANGEBYSCORE', lock, '(0', '+inf', 'LIMIT', 0, 1)[1]
     if not first then break end
     redis.call('ZADD', lock, 0, first)
-    local t = key('t:', first)
-    local r = redis.call('HMGET', t, 'holds', 'parked')
-    redis.call('HSET', t, 'holds', (r[1] or '') .. name .. ' ', 'waited', stamp(now() - tonumber(r[2] or now())))
-    wake(first, resume)
+    local woken = attempt(first, function()
+      local t = key('t:', first)
+      local r = redis.call('HMGET', t, 'holds', 'parked')
+      redis.call('HSET', t, 'holds', (r[1] or '') .. name .. ' ', 'waited', stamp(now() - tonumber(r[2] or now())))
+      wake(first, resume)
+      return true
+    end)
+    if not woken then redis.call('ZREM', lock, first) end
   end
   if redis.call('EXISTS', lock) == 0 then redis.call('HDEL', key('capacities'), name) end
 end
@@ -148,7 +171,9 @@ local function resolve(event, value, resume)
   redis.call('ZREM', key('watch'), event)
   redis.call('HDEL', key('watched'), event)
   for _, id in ipairs(redis.call('SMEMBERS', key('ev:', event, ':w'))) do
-    if is_given(id) then redis.call('ZADD', key('due'), stamp(now()), id) else wake(id, resume) end
+    attempt(id, function()
+      if is_given(id) then redis.call('ZADD', key('due'), stamp(now()), id) else wake(id, resume) end
+    end)
   end
   redis.call('DEL', key('ev:', event, ':w'))
 end
@@ -215,25 +240,6 @@ local function bury(id, resume)
     'follows', 'flight', 'plain', 'waited', 'unwinds')
   redis.call('HSET', t, 'state', 'done')
   redis.call('EXPIRE', t, KEEP)
-end
-
--- What no script can handle ends and delays nobody else: it is due no more and stays, for people to see and to cancel.
-local function set_aside(id, why)
-  local t = key('t:', id)
-  redis.call('ZREM', key('due'), id)
-  if redis.call('TYPE', t).ok == 'hash' then
-    pcall(unpark, id)
-    redis.call('HSET', t, 'state', 'aside', 'aside', why)
-  end
-  redis.call('ZADD', key('aside'), stamp(now()), id)
-  redis.call('EXPIRE', key('aside'), KEEP)
-end
-
--- Do something for one record of many. Returns its result, or nothing where the record had to be set aside.
-local function attempt(id, act)
-  local did, result = pcall(act)
-  if did then return result end
-  set_aside(id, type(result) == 'table' and (result.err or '') or tostring(result))
 end
 
 -- The end of a task, where Celery's result backend puts it and tells of it.

@@ -67,8 +67,16 @@ redis.call('ZADD', key('workers'), stamp(now()), worker)
 
 local taken, repeated = 0, 0
 
+-- What others wrote in the place of a set says nothing, and is removed.
+local function runs_of(one)
+  local read, ids = pcall(redis.call, 'SMEMBERS', key('runs:', one))
+  if read then return ids end
+  redis.call('DEL', key('runs:', one))
+  return {}
+end
+
 local function bury_worker(dead)
-  for _, id in ipairs(redis.call('SMEMBERS', key('runs:', dead))) do
+  for _, id in ipairs(runs_of(dead)) do
     if attempt(id, function() return bereave(id, dead, ARGV[6], ARGV[7], ARGV[8]) end) then taken = taken + 1 end
   end
   redis.call('DEL', key('runs:', dead))
@@ -85,7 +93,8 @@ local function oldest(queue)
     local readable, message = pcall(cjson.decode, redis.call('LINDEX', queue, -1) or '')
     local headers = readable and type(message) == 'table' and message.headers
     local id = type(headers) == 'table' and headers.id
-    places[queue] = type(id) == 'string' and redis.call('HGET', key('t:', id), 'pos') or ''
+    local found, place = pcall(redis.call, 'HGET', key('t:', type(id) == 'string' and id or ''), 'pos')
+    places[queue] = found and place or ''
   end
   return tonumber(places[queue])
 end
@@ -144,9 +153,12 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', stamp(now())
 end
 local next = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local mine = {}
-for _, id in ipairs(redis.call('SMEMBERS', key('runs:', worker))) do
-  mine[#mine + 1] = id
-  mine[#mine + 1] = redis.call('HGET', key('t:', id), 'run') or ''
+for _, id in ipairs(runs_of(worker)) do
+  attempt(id, function()
+    local run = redis.call('HGET', key('t:', id), 'run') or ''
+    mine[#mine + 1] = id
+    mine[#mine + 1] = run
+  end)
 end
 return answer(next[2] and stamp(tonumber(next[2]) - now()) or '', taken, repeated, given, stamp(now()),
   redis.call('GET', key('set')) or '0', redis.call('INCR', key('ticks')), mine)

@@ -1,0 +1,127 @@
+"""What no message can be made of, and what is no text, is set aside or passed over; what is behind it is served."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis import Redis
+
+from phoenix_producer.client import connection
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.plain_text import plain
+from phoenix_worker.durable.ledger import EVENTS, Bell, Ledger
+from phoenix_worker.durable.message_form import message
+from tests.integration.test_set_aside import tick, view
+from tests.integration.test_webhooks import group, happen, posting
+from tests.support.asking import asking
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.asking import Asking
+    from tests.support.driven_ledger import DrivenLedger
+    from tests.support.worker import StartWorker
+
+NO_TEXT = b"\xff\xfe"
+
+
+@pytest.fixture
+def client(redis_url: str, start_worker: StartWorker) -> Iterator[Asking]:
+    start_worker("tests.support.durable_app", {"DURABLE_REDIS": redis_url, "DURABLE_TTL": "1"}, concurrency=2)
+    with asking(redis_url) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("headers", "{"), ("headers", "[]"), ("headers", NO_TEXT), ("body", NO_TEXT), ("body", "{}"), ("reply", None)],
+)
+def test_a_message_that_cannot_be_sent_keeps_no_other_from_being_sent(field: str, value: Any, client: Asking) -> None:
+    """Both wait for a lock, the poisoned one first: who gives it back wakes it, and ends all the same."""
+    first = client.ask("t.locked", 1, "lane", "job1")
+    wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 1)
+    bad = client.ask("t.locked", 2, "lane", "job2")
+    wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 2)
+    good = client.ask("t.locked", 3, "lane", "job3")
+    wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 3)
+    if value is None:
+        client.redis.hdel(f"phoenix:t:{bad.id}", field)
+    else:
+        client.redis.hset(f"phoenix:t:{bad.id}", field, value)
+    client.redis.mset({"remote:job1": 1, "remote:job3": 3})
+    assert first.get(timeout=60) == 1
+    wait_for(lambda: client.redis.zrange("phoenix:aside", 0, -1) == [bad.id])
+    Ledger(client.redis, lambda _: None).cancel(bad.id, {"cause": "cancelled"})
+    assert good.get(timeout=60) == 3
+
+
+def test_a_waiter_that_is_no_record_lets_its_lock_pass_on(driven: DrivenLedger, redis_client: Redis) -> None:
+    owner, bad, good = (driven.taken(ctid) for ctid in (101, 102, 103))
+    for run in (owner, bad, good):
+        driven.hold(run, "lane")
+    redis_client.delete(f"phoenix:t:{bad.id}")
+    redis_client.set(f"phoenix:t:{bad.id}", "x")
+    bells: list[Bell] = []
+    assert Ledger(redis_client, bells.extend).finish(owner, "ok", 1) is not None
+    assert [bell.id for bell in bells] == [good.id]
+    assert redis_client.zrange("phoenix:aside", 0, -1) == [bad.id]
+
+
+def test_runs_that_are_no_set_stop_no_tick(driven: DrivenLedger, redis_client: Redis) -> None:
+    good = driven.asked(101)
+    redis_client.delete(QUEUE)
+    for worker in ("gone", "w1"):
+        redis_client.zadd("phoenix:workers", {worker: 1.0})
+        redis_client.lpush(f"phoenix:runs:{worker}", "x")
+    seconds, _ = redis_client.time()
+    bells: list[Bell] = []
+    clocked = Ledger(redis_client, bells.extend, clock=f"{seconds + 5}")
+    clocked.call("tick", "w1", 3.0, RESUME_QUEUE, 5, "", 6.0)
+    clocked.call("tick", "w1", 3.0, RESUME_QUEUE, 5, "", 6.0, f"{seconds + 5}", "0", "0")
+    assert good in {bell.id for bell in bells}
+    assert not redis_client.exists("phoenix:runs:gone", "phoenix:runs:w1")
+
+
+def test_the_next_message_of_a_queue_may_name_what_is_no_record(driven: DrivenLedger, redis_client: Redis) -> None:
+    """It says nothing of those behind it: they are late, and not set aside."""
+    good = driven.asked(101)
+    redis_client.set("phoenix:t:none", "x")
+    redis_client.rpush(QUEUE, json.dumps(message("phoenix.plan", QUEUE, "none")))
+    assert tick(redis_client, 5.0) == []
+    assert redis_client.zscore("phoenix:due", good)
+    assert not redis_client.exists("phoenix:aside")
+    redis_client.delete("phoenix:t:none")
+
+
+def test_an_event_that_is_no_text_holds_no_webhook_back(redis_client: Redis, redis_url: str) -> None:
+    with Receiver() as receiver, posting(receiver.url, redis_url):
+        wait_for(lambda: group(redis_client))
+        with Redis.from_url(redis_url) as raw:
+            raw.xadd(EVENTS, {"at": "1", "kind": NO_TEXT, "message": NO_TEXT})
+        good = happen(redis_client)
+        wait_for(lambda: good in {one.id for one in receiver.received})
+        wait_for(lambda: (group(redis_client) or {})["pending"] == 0)
+
+
+def test_watches_and_due_ids_that_are_no_text_stop_neither_watcher_nor_tick(client: Asking, redis_url: str) -> None:
+    with Redis.from_url(redis_url) as raw:
+        raw.zadd("phoenix:watch", {NO_TEXT + bytes([byte]): 1.0 for byte in range(9)})
+        raw.zadd("phoenix:due", {NO_TEXT: 1.0})
+        for worker in map(str, client.redis.zrange("phoenix:workers", 0, -1)):
+            raw.sadd(f"phoenix:runs:{worker}", NO_TEXT)
+    client.redis.set("remote:job", 1)
+    assert client.ask("t.locked", 1, "lane", "job").get(timeout=20) == 1
+    assert client.ask("t.nap", 0.3, 1).get(timeout=20) == 1
+
+
+def test_jobs_are_listed_beside_one_that_is_no_text(driven: DrivenLedger, redis_client: Redis, redis_url: str) -> None:
+    bad, good = driven.asked(101), driven.asked(102)
+    redis_client.hset(f"phoenix:job:{bad}", "requester", NO_TEXT)
+    with connection.redis_client(redis_url) as client:
+        listed = view(client).jobs()
+    assert [job.id for job in listed] == [bad, good]
+    assert plain(listed[0].requester) == "\ufffd\ufffd"
