@@ -350,13 +350,16 @@ _COMMANDS = (
     "migrate",
     "demo",
     "flower",
+    "serve",
     "setup",
+    "token",
     "worker",
 )
 
 
 @pytest.mark.parametrize(
-    "command", ["", *_COMMANDS, "jobs show", "catalog check", "catalog schema", "setup systemd", "setup man"]
+    "command",
+    ["", *_COMMANDS, "jobs show", "catalog check", "catalog schema", "setup systemd", "setup man", "token add"],
 )
 def test_no_option_is_cut_off_at_80_columns(command: str) -> None:
     shown = invoke(*command.split(), "--help", COLUMNS="80")
@@ -388,7 +391,14 @@ def test_plugged_commands_are_listed_and_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "extra"),
-    [("catalog", "worker"), ("demo", "demo"), ("flower", "monitor"), ("migrate", "worker"), ("worker", "worker")],
+    [
+        ("catalog", "worker"),
+        ("demo", "demo"),
+        ("flower", "monitor"),
+        ("migrate", "worker"),
+        ("serve", "http"),
+        ("worker", "worker"),
+    ],
 )
 def test_a_command_without_its_extra_says_what_to_install(
     name: str, extra: str, monkeypatch: pytest.MonkeyPatch

@@ -17,7 +17,10 @@ from phoenix_producer.http.tokens import TOKENS_VARIABLE, Role, TokenFile, defau
 TokensPath = Annotated[
     Path | None,
     typer.Option(
-        "--tokens", envvar=TOKENS_VARIABLE, show_default=False, help="Use this file: ~/.config/phoenix-lxc/tokens.json"
+        "--tokens",
+        envvar=TOKENS_VARIABLE,
+        show_default=False,
+        help="Use this file, not tokens.json in ~/.config/phoenix-lxc.",
     ),
 ]
 _CODES = "0 success; 2 wrong usage, or the file cannot be used."
