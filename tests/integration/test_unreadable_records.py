@@ -10,6 +10,7 @@ from redis import Redis
 
 from phoenix_producer.client import connection
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.ledger.entries import JobState
 from phoenix_producer.plain_text import plain
 from phoenix_worker.durable.ledger import EVENTS, Bell, Ledger
 from phoenix_worker.durable.message_form import message
@@ -125,3 +126,18 @@ def test_jobs_are_listed_beside_one_that_is_no_text(driven: DrivenLedger, redis_
         listed = view(client).jobs()
     assert [job.id for job in listed] == [bad, good]
     assert plain(listed[0].requester) == "\ufffd\ufffd"
+
+
+@pytest.mark.parametrize("damage", ["no state", "another state", "no time", "a time that is none"])
+def test_jobs_are_listed_beside_one_that_cannot_be_read(damage: str, driven: DrivenLedger, redis_client: Redis) -> None:
+    bad, good = driven.asked(101), driven.asked(102)
+    key = f"phoenix:job:{bad}"
+    {
+        "no state": lambda: redis_client.hdel(key, "state"),
+        "another state": lambda: redis_client.hset(key, "state", "?"),
+        "no time": lambda: redis_client.hdel(key, "created"),
+        "a time that is none": lambda: redis_client.hset(key, "created", "x"),
+    }[damage]()
+    for ended in (False, True):
+        listed = {job.id: job.state for job in view(redis_client).jobs(ended=ended)}
+        assert listed == {bad: JobState.SET_ASIDE, good: JobState.QUEUED}

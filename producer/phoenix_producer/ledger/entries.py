@@ -31,6 +31,9 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+ENDED = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
+
+
 class WaitsFor(StrEnum):
     """What keeps a task."""
 
@@ -124,7 +127,7 @@ class Wanted:
     @property
     def are_ended(self) -> bool:
         """Whether only jobs that have ended can be among them."""
-        return self.cause is not None or self.state in {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
+        return self.cause is not None or self.state in ENDED
 
 
 def what_of(fields: Mapping[str, str]) -> str:
@@ -147,7 +150,17 @@ def current_task(members: Mapping[str, Fields]) -> str | None:
 
 
 def job_of(job_id: str, fields: Fields, task: Fields, waits_for: Wait | None) -> Job:
-    """Build a job from its record. `task` is the one that it is at, empty if there is none."""
+    """Build a job from its record. `task` is the one that it is at, empty if there is none.
+
+    A record that cannot be read is one that is set aside: it hides no other.
+    """
+    try:
+        return _read(job_id, fields, task, waits_for)
+    except (LookupError, ValueError):
+        return Job(job_id, what_of(fields), JobState.SET_ASIDE, fields.get("requester", ""), created=0.0)
+
+
+def _read(job_id: str, fields: Fields, task: Fields, waits_for: Wait | None) -> Job:
     at = task.get("parked" if waits_for else "begun")
     return Job(
         id=job_id,

@@ -13,6 +13,7 @@ from phoenix_producer.client.channel import Entry
 from phoenix_producer.client.record import PREFIX
 from phoenix_producer.contract import ContractError, Progress, Step
 from phoenix_producer.ledger.entries import (
+    ENDED,
     TASK_FIELDS,
     Fields,
     Job,
@@ -58,7 +59,7 @@ class LedgerView:
     def jobs(self, *, ended: bool = False) -> list[Job]:
         """List the open jobs, oldest first; with `ended` those of the last week too."""
         known = self._hashes("job:", self._index("jobs" if ended else "open"))
-        return self._told({job: fields for job, fields in known.items() if ended or fields["state"] == "open"})
+        return self._told({job: fields for job, fields in known.items() if ended or fields.get("state") not in ENDED})
 
     def job(self, job_id: str) -> Job | None:
         """Read one job; None when it is not known, or not any more."""
@@ -110,9 +111,9 @@ class LedgerView:
         return any(seconds - beaten < _ALIVE_SECONDS for _, beaten in latest)
 
     def _told(self, known: dict[str, Fields]) -> list[Job]:
-        at = self._tasks_of([job for job, fields in known.items() if fields["state"] == "open"])
+        at = self._tasks_of([job for job, fields in known.items() if fields.get("state") == "open"])
         # An open job is always at some task: one that is at none has ended since it was looked at.
-        lost = [job for job, fields in known.items() if fields["state"] == "open" and job not in at]
+        lost = [job for job, fields in known.items() if fields.get("state") == "open" and job not in at]
         again = dict.fromkeys(lost, Fields()) | self._hashes("job:", lost)
         known = {job: fields for job in known if (fields := again.get(job, known[job]))}
         waits = self._waits({job: task for job, task in at.items() if task[1].get("state") == "parked"})

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FileStat = tuple[int, int, int, int]
 """Times of content and of inode in ns, size, and number of the inode."""
 _SEEN_AT_MOST = 2000
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,14 @@ def _tree(path: Path) -> FileStat:
 
 
 def read_file(path: Path) -> FileRead:
-    """Read a file once. A name that no file can have, or a folder that may not be read, is not there for us."""
+    """Read a file once. A name that no file can have, or a folder that may not be read, is not there for us.
+
+    Nor is a pipe or a device: it may have no end, or wait for ever for a writer.
+    """
     seen = stat_of(path)
     try:
-        return FileRead(seen, path.read_bytes())
+        with open(os.open(path, _OPEN), "rb") as file:  # noqa: PTH123 - a file that is open
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return FileRead(seen, file.read() if regular else None)
     except (OSError, ValueError):
         return FileRead(seen, None)
