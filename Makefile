@@ -16,7 +16,7 @@ demo: $(INSTALLED_DEMO)
 test: $(INSTALLED)
 	@.venv/bin/pytest $(ARGS)
 
-# What takes longest: outages of half a minute, five failovers in a row, a short chaos. Run it before a release.
+# What takes longest: outages of half a minute, failovers, a short chaos, a conformance run. Run it before a release.
 test-long: $(INSTALLED)
 	@.venv/bin/pytest -m long $(ARGS)
 

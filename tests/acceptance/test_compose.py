@@ -296,6 +296,7 @@ def stack(demo: dict[str, Any], tmp_path: Path) -> Iterator[Stack]:
     running.down()
 
 
+@pytest.mark.long
 def test_the_services_run_as_the_file_says(stack: Stack) -> None:
     assert not stack.healthy("redis"), "a health check that cannot fail is none"
     redis = stack.up("redis")

@@ -41,6 +41,7 @@ def run(simulator: Simulator, *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_all_goes_well_and_nothing_is_left(simulator: Simulator, tmp_path: Path) -> None:
     add_os_template(simulator)
     simulator.pve.ct_secs["clone"] = 0.3

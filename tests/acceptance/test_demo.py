@@ -203,6 +203,7 @@ def test_keep_shows_flower_and_a_whole_product_and_ends_well_with_ctrl_c(demo: D
     assert demo.left() == []
 
 
+@pytest.mark.long
 def test_a_given_redis_is_left_as_empty_as_it_was(demo: Demo, redis_client: Redis, redis_url: str) -> None:
     assert demo.run(QUICK, REDIS_URL=redis_url) == 0, demo.output
     assert "(REDIS_URL)" in demo.output

@@ -22,6 +22,7 @@ REQUESTS = 1000
 LONG = 600.0
 
 
+@pytest.mark.long
 def test_a_thousand_ensures_of_one_container_are_one_clone(product: Product) -> None:
     product.declare({900: template(), 103: container(103), 104: container(104, None, template=OS_TEMPLATE)})
     product.simulator.add_template(900)

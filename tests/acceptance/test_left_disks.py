@@ -43,6 +43,7 @@ def left(product: Product) -> Product:
     return product
 
 
+@pytest.mark.long
 def test_the_disk_that_a_dead_worker_of_ours_left_is_freed_if_nobody_has_its_id(left: Product) -> None:
     pve, do = left.simulator.pve, left.simulator.do
     do(pve.acl.__setitem__, TOKEN_ID, [("/", set(PRIVILEGES) - {"Datastore.Allocate"})])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.acceptance.scenes import done, failure_of, notes, refused, stand
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import OS_TEMPLATE, container, template
@@ -110,6 +112,7 @@ def test_what_is_on_another_node_and_not_ours_is_refused(product: Product) -> No
     assert product.writes() == [] or all(path.endswith("/900/clone") for _, path in product.writes())
 
 
+@pytest.mark.long
 def test_it_is_followed_whenever_it_moves_between_two_calls(product: Product) -> None:
     """Each is moved after another number of calls; and once more, later."""
     ctids = range(100, 110)

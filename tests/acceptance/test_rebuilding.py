@@ -195,6 +195,7 @@ def test_templates_are_rebuilt_after_those_that_they_are_cloned_from(product: Pr
     assert again.warnings == (f"The template was cloned as it is. {child_is_old}",)
 
 
+@pytest.mark.long
 def test_a_sender_that_knows_nothing_of_the_tree_names_what_is_rebuilt_together(product: Product) -> None:
     product.declare({900: template(), 901: container(901, 900), 103: container(103, 901)})
     product.start_worker(**SCRATCH)

@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from typer.testing import CliRunner
 
 from phoenix_producer.cli import upkeep_commands
@@ -15,8 +16,6 @@ from tests.acceptance.test_volumes import volume
 from tests.support.product import OS_TEMPLATE, container, template
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.support.product import Product
 
 Entries = dict[int, dict[str, Any]]
@@ -113,6 +112,7 @@ def type_in(product: Product, command: str) -> None:
     assert done.exit_code == 0, (command, done.output)
 
 
+@pytest.mark.long
 def test_each_remedy_removes_its_complaint(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep_commands, "somebody_is_there", lambda: True)
     before, after = ({900: template()} for _ in "ab")

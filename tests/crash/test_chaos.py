@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.long
 @pytest.mark.crash
 def test_nothing_is_lost_and_nothing_is_done_twice(tmp_path: Path) -> None:
     numbers = one_round("make test", 12, "threads", jobs=20, verbose=True, keep=tmp_path)

@@ -46,6 +46,7 @@ def test_a_killed_childs_task_goes_on(point: str, client: Asking, redis_url: str
     assert worker.running()
 
 
+@pytest.mark.long
 def test_a_task_that_kills_each_child_is_given_up(client: Asking, redis_url: str, start_worker: StartWorker) -> None:
     prefork(start_worker, redis_url)
     with pytest.raises(Exception, match="A worker died in each of 5 runs"):

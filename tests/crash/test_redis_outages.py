@@ -122,6 +122,7 @@ def test_work_goes_on_after(
     survives(client, redis_client, worker, outage=OUTAGES[name](redis_server))
 
 
+@pytest.mark.long
 def test_child_processes_wait_as_threads_do(
     redis_server: RedisServer,
     redis_client: Redis,
@@ -135,6 +136,7 @@ def test_child_processes_wait_as_threads_do(
     survives(client, redis_client, worker, outage=OUTAGES["killed"](redis_server), few=1 + children)
 
 
+@pytest.mark.long
 def test_work_goes_on_after_a_cut_that_nobody_was_told_of(
     redis_client: Redis,
     client: Asking,

@@ -28,6 +28,7 @@ def client(redis_url: str) -> Iterator[Asking]:
         yield client
 
 
+@pytest.mark.long
 def test_what_a_newer_version_recorded_waits_for_a_newer_worker(
     client: Asking, redis_url: str, start_worker: StartWorker
 ) -> None:
