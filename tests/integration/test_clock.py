@@ -95,6 +95,26 @@ def test_what_is_due_is_due_as_long_from_now_as_before(
     )
 
 
+@pytest.mark.parametrize("step", [HOUR, -HOUR, 60.0, -60.0])
+def test_what_was_asked_since_the_clock_was_set_is_not_moved(
+    driven: DrivenLedger, ledger: SetClock, redis_client: Redis, step: float
+) -> None:
+    """Between the step and the tick that notices it: its times are those of the new clock."""
+    one = keeper(ledger, "w1", set())
+    one._tick()
+    ledger.ahead = step
+    run = driven.taken(101)
+    ledger.call("retry", run.id, run.number, "", 10, "busy")
+    redis_client.hset(f"phoenix:job:{run.job}", "created", ledger.clock)
+    one._tick()
+    assert float(redis_client.get("phoenix:set") or 0) == pytest.approx(step, abs=TTL)
+    due = float(redis_client.zscore("phoenix:due", run.id) or 0)
+    assert due - float(ledger.clock) == pytest.approx(10, abs=TTL)
+    since = float(redis_client.hget(f"phoenix:t:{run.id}", "since") or 0)
+    created = float(redis_client.hget(f"phoenix:job:{run.job}", "created") or 0)
+    assert [at - float(ledger.clock) for at in (since, created)] == [pytest.approx(0, abs=TTL)] * 2
+
+
 def test_a_clock_set_back_while_nobody_lived_delays_nothing(
     driven: DrivenLedger, ledger: SetClock, redis_client: Redis
 ) -> None:

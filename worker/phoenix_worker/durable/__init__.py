@@ -35,7 +35,7 @@ Hearts.                 Each worker incarnation beats in `workers`. What one ran
 Going back.             A Redis that crashed, or whose replica took over, may have lost its last writes: `ticks` is then
                         behind what workers saw. Each worker compares what the ledger says that it runs with what it
                         has, in every tick, and gives the rest back (`disown`); so does who has the turn with its looks.
-Clock.                  Workers compare the clock of Redis with their own. When it was set, `tick` moves all open times
+Clock.                  Workers compare the clock of Redis with their own. When it was set, `tick` moves open times
                         by as much, before it takes anybody for dead; a worker's first tick takes nobody for dead.
                         When it was set back while none lived, `ticked` is still to come, which tells the next one.
 Due.                    Time is a score in `due`, never an ETA message. `tick`, which every worker runs, returns what

@@ -7,15 +7,25 @@
 -- worker runs, as the ledger has it.
 local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 
+-- What was written since the clock was set, within `fresh` seconds, goes by the new one already.
+local fresh = tonumber(ARGV[10] or '') or 0
+local function goes_by_old_clock(at, by)
+  if at < now() - fresh then return true end
+  return by < 0 and at >= now() - by / 2
+end
+
 local function move_scores(set, by)
   local all = redis.call('ZRANGE', key(set), 0, -1, 'WITHSCORES')
-  for i = 1, #all, 2 do redis.call('ZADD', key(set), stamp(tonumber(all[i + 1]) + by), all[i]) end
+  for i = 1, #all, 2 do
+    local at = tonumber(all[i + 1])
+    if goes_by_old_clock(at, by) then redis.call('ZADD', key(set), stamp(at + by), all[i]) end
+  end
 end
 
 local function move_fields(hash, by, fields)
   for _, field in ipairs(fields) do
-    local at = redis.call('HGET', hash, field)
-    if at then redis.call('HSET', hash, field, stamp(tonumber(at) + by)) end
+    local at = tonumber(redis.call('HGET', hash, field) or '')
+    if at and goes_by_old_clock(at, by) then redis.call('HSET', hash, field, stamp(at + by)) end
   end
 end
 
@@ -28,7 +38,7 @@ local function move_member(id, by)
   move_fields(key('j:', id), by, sleeps)
 end
 
--- The clock of Redis was set, by so many seconds: whatever is open keeps its distance from now.
+-- The clock of Redis was set, by so many seconds: whatever is open and was written before keeps its distance from now.
 local function move_times(by)
   for _, set in ipairs({'due', 'watch', 'workers', 'open'}) do move_scores(set, by) end
   for _, job in ipairs(redis.call('ZRANGE', key('open'), 0, -1)) do
@@ -39,7 +49,7 @@ local function move_times(by)
   end
   for _, event in ipairs(redis.call('HKEYS', key('watched'))) do
     local read, watch = pcall(cjson.decode, redis.call('HGET', key('watched'), event))
-    if read and type(watch) == 'table' and tonumber(watch.since) then
+    if read and type(watch) == 'table' and tonumber(watch.since) and goes_by_old_clock(tonumber(watch.since), by) then
       watch.since = stamp(tonumber(watch.since) + by)
       redis.call('HSET', key('watched'), event, cjson.encode(watch))
     end
