@@ -14,7 +14,7 @@ from rich.text import Text
 from phoenix_producer.plain_text import plain_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 _REASONS = 2
 """As many things that jobs wait for are named in the count."""
@@ -75,13 +75,6 @@ def count_of(lines: Sequence[JobLine], not_shown: int = 0) -> str:
 
 def _table(rows: Iterable[tuple[Text, ...]]) -> Table:
     table = Table.grid(padding=(0, 2))
-    for row in _of_one_length(rows):
+    for row in rows:
         table.add_row(*row)
     return table
-
-
-def _of_one_length(rows: Iterable[tuple[Text, ...]]) -> Iterator[tuple[Text, ...]]:
-    known = list(rows)
-    length = max((len(row) for row in known), default=0)
-    for row in known:
-        yield (*row, *(Text("") for _ in range(length - len(row))))
