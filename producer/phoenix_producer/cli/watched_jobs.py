@@ -37,11 +37,14 @@ def watched_lines(jobs: Sequence[Job]) -> list[JobLine]:
     """Return a line for each job; those that others wait for and nobody requested stand below the first of these."""
     short = short_ids(job.id for job in jobs)
     by_id = {job.id: job for job in jobs}
-    below: dict[str, str] = {}
+    made_for: dict[str, list[Job]] = {}
+    placed: set[str] = set()
     for job in jobs:
-        if (other := _made_for(job, by_id)) is not None:
-            below.setdefault(other.id, job.id)
-    return [_line(job, jobs, below, short) for job in jobs if job.id not in below]
+        other = _made_for(job, by_id)
+        if other is not None and other.id not in placed:
+            placed.add(other.id)
+            made_for.setdefault(job.id, []).append(other)
+    return [_line(job, made_for, short) for job in jobs if job.id not in placed]
 
 
 def _made_for(job: Job, by_id: Mapping[str, Job]) -> Job | None:
@@ -51,14 +54,13 @@ def _made_for(job: Job, by_id: Mapping[str, Job]) -> Job | None:
     return None if other is None or other.requester or other is job else other
 
 
-def _line(job: Job, jobs: Sequence[Job], below: Mapping[str, str], short: Mapping[str, str]) -> JobLine:
-    children = tuple(row for one in jobs if below.get(one.id) == job.id for row in _rows(one, jobs, below, short, 1))
-    (own,) = _rows(job, jobs, {}, short, 0)
-    return JobLine(_RANKS.get(job.state, Rank.ACTIVE), own, children, _reason(job))
+def _line(job: Job, made_for: Mapping[str, Sequence[Job]], short: Mapping[str, str]) -> JobLine:
+    own, *below = _rows(job, made_for, short, 0)
+    return JobLine(_RANKS.get(job.state, Rank.ACTIVE), own, tuple(below), _reason(job))
 
 
 def _rows(
-    job: Job, jobs: Sequence[Job], below: Mapping[str, str], short: Mapping[str, str], depth: int
+    job: Job, made_for: Mapping[str, Sequence[Job]], short: Mapping[str, str], depth: int
 ) -> list[tuple[Text, ...]]:
     own = (
         cell(f"{'  ' * (depth - 1)}└ {short[job.id]}" if depth else short[job.id]),
@@ -68,8 +70,8 @@ def _rows(
         cell(time_of_day(job.since or job.created)),
         cell(wait_words(job.waits_for) if job.waits_for else "", "dim"),
     )
-    children = [one for one in jobs if below.get(one.id) == job.id]
-    return [own, *(row for child in children for row in _rows(child, jobs, below, short, depth + 1))]
+    below = made_for.get(job.id, ())
+    return [own, *(row for child in below for row in _rows(child, made_for, short, depth + 1))]
 
 
 def _reason(job: Job) -> str:
