@@ -141,3 +141,35 @@ def test_jobs_are_listed_beside_one_that_cannot_be_read(damage: str, driven: Dri
     for ended in (False, True):
         listed = {job.id: job.state for job in view(redis_client).jobs(ended=ended)}
         assert listed == {bad: JobState.SET_ASIDE, good: JobState.QUEUED}
+
+
+@pytest.mark.parametrize("damage", [{"state": "?"}, {"state": ""}, {"created": "x"}, {"parked:lock": "x"}])
+def test_a_job_that_cannot_be_read_is_ended_by_its_cancel(
+    damage: dict[Any, Any], driven: DrivenLedger, redis_client: Redis
+) -> None:
+    bad = driven.taken(101)
+    driven.hold(bad, "lane")
+    redis_client.hset(f"phoenix:job:{bad.id}", mapping=damage)
+    verdict, job = driven.ledger.cancel(bad.id, {"message": "No more.", "cause": "cancelled", "remedy": ""})
+    assert (verdict, job) == (("cancelled" if "state" not in damage else "aside"), bad.id)
+    if verdict == "aside":
+        assert driven.hold(driven.taken(102), "lane") == "held"
+        assert bad.id not in redis_client.zrange("phoenix:open", 0, -1)
+    else:
+        driven.ended(bad, "cancelled")
+    assert driven.ledger.cancel(bad.id, {"cause": "cancelled"}) == ("over", bad.id)
+
+
+def test_a_waiter_that_cannot_be_told_lets_a_build_fail(driven: DrivenLedger, redis_client: Redis) -> None:
+    """Those who wait for the template hear why it will not come, whatever else waits in their line."""
+    builder, bad, good = driven.taken(101), driven.taken(102), driven.taken(103)
+    driven.hold(builder, "ct/900")
+    build = driven.replaced(builder, "create", 900)
+    for run in (bad, good):
+        driven.hold(run, "ct/900")
+    redis_client.hdel(f"phoenix:t:{bad.id}", "queue")
+    bells: list[Bell] = []
+    redis_client.hset(f"phoenix:t:{bad.id}", "parked", "x")
+    assert Ledger(redis_client, bells.extend).finish(build, "failed", {"message": "no", "cause": "x", "remedy": ""})
+    assert good.id in {bell.id for bell in bells}
+    assert redis_client.zrange("phoenix:aside", 0, -1) == [bad.id]

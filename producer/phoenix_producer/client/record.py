@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -33,6 +34,15 @@ JOB_HEADER = "phoenix_job"
 
 LEDGER_LUA = files(__package__).joinpath("ledger.lua").read_text(encoding="utf-8")
 _RECORD_LUA = files(__package__).joinpath("record.lua").read_text(encoding="utf-8")
+
+
+def number(told: str | None, otherwise: float) -> float:
+    """Read a number of the ledger; return `otherwise` where none is kept, or what others wrote in its place."""
+    try:
+        read = float(told or "")
+    except ValueError:
+        return otherwise
+    return read if math.isfinite(read) else otherwise
 
 
 _REPLICATION_MS = 500

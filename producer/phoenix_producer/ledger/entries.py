@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -167,14 +168,20 @@ def _read(job_id: str, fields: Fields, task: Fields, waits_for: Wait | None) -> 
         what=what_of(fields),
         state=_state(fields, task),
         requester=fields.get("requester", ""),
-        created=float(fields["created"]),
-        ended=float(fields["ended"]) if "ended" in fields else None,
+        created=_time(fields["created"]),
+        ended=_time(fields["ended"]) if "ended" in fields else None,
         outcome=fields.get("outcome", ""),
         cause=fields.get("cause", ""),
         step=what_of(task),
-        since=float(at or fields["created"]) if task else None,
+        since=_time(at or fields["created"]) if task else None,
         waits_for=waits_for,
     )
+
+
+def _time(told: str) -> float:
+    if not math.isfinite(at := float(told)):
+        raise ValueError(told)
+    return at
 
 
 def _state(fields: Fields, task: Fields) -> JobState:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phoenix_producer.client.channel import Entry
-from phoenix_producer.client.record import PREFIX
+from phoenix_producer.client.record import PREFIX, number
 from phoenix_producer.contract import ContractError, Progress, Step
 from phoenix_producer.ledger.entries import (
     ENDED,
@@ -96,7 +96,7 @@ class LedgerView:
         return [
             Lock(
                 name,
-                int(capacities[name]),
+                int(number(capacities[name], 1)),
                 tuple(reference(one, tasks, jobs) for one in line.owners),
                 tuple(reference(one, tasks, jobs) for one in line.queue),
             )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery.exceptions import Ignore
 
+from phoenix_producer.client.record import number
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -59,9 +61,9 @@ class End(NamedTuple):
 
     @classmethod
     def of_job(cls, took: str, parked: list[str | None], replaced: Sequence[str], request: str, shared: int = 0) -> End:
-        """Return the end that a script tells of."""
-        seconds = {kind: float(told) for kind, told in zip(PARKED_ON, parked, strict=True) if told}
-        return cls(float(took), seconds, tuple(replaced), request, bool(shared))
+        """Return the end that a script tells of. What others wrote in the place of a time is left out."""
+        seconds = {kind: at for kind, told in zip(PARKED_ON, parked, strict=True) if told and (at := number(told, 0.0))}
+        return cls(number(took, 0.0), seconds, tuple(replaced), request, bool(shared))
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from redis import RedisError
 
 from phoenix_worker.durable import polling
+from phoenix_worker.durable.learned import Learned
 from phoenix_worker.durable.patience import patience
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TURN_TTL_MS = 1500
-_REMEMBER_SECONDS = 30 * 86400
 _IDLE_PAUSE = 0.5
 _LOOKS_AT_ONCE = 4
 _LEASE = 900
@@ -86,6 +86,7 @@ class Watcher(threading.Thread):
         self._ledger = ledger
         self._incarnation = incarnation
         self._prober = prober
+        self._learned = Learned(ledger)
         self._looking: set[str] = set()
         self._compared = 0.0
         self._looks: dict[str, int] = {}
@@ -102,7 +103,7 @@ class Watcher(threading.Thread):
 
     def first_look(self, watch: Mapping[str, str]) -> float:
         """Seconds until the first look at such a job, from what such jobs took before."""
-        lengths = self._lengths(watch)
+        lengths = self._learned.lengths(watch)
         early = polling.early_look(lengths, 0.0)
         return polling.first_look(lengths) if early is None else early
 
@@ -212,7 +213,7 @@ class Watcher(threading.Thread):
             self._redis.hdel(self._under_way, event)
             return
         watch = json.loads(told)
-        lengths = self._lengths(watch)
+        lengths = self._learned.lengths(watch)
         elapsed = self._now() - float(watch["since"])
         try:
             seen = self._prober(_Watch(watch), elapsed)
@@ -249,29 +250,12 @@ class Watcher(threading.Thread):
             return
         before = self._in_a_row.get(watch["class"], 0)
         self._in_a_row[watch["class"]] = before + 1 if looks == 1 else 0
-        self._learn(watch, polling.length(elapsed, looks=looks, pause=pause, in_a_row=before))
+        self._learned.add(watch, polling.length(elapsed, looks=looks, pause=pause, in_a_row=before))
 
     @staticmethod
     def _pause(lengths: list[float], elapsed: float) -> float:
         early = polling.early_look(lengths, elapsed)
         return polling.next_look(lengths, elapsed) if early is None else early
-
-    def _lengths(self, watch: Mapping[str, str]) -> list[float]:
-        """Return how long such jobs took; nothing of one without a class, which takes no usual time."""
-        if "class" not in watch:
-            return []
-        return [float(text) for text in self._redis.lrange(self._learned(watch), 0, -1)]
-
-    def _learn(self, watch: Mapping[str, str], seconds: float) -> None:
-        learned = self._learned(watch)
-        with self._redis.pipeline() as pipeline:
-            pipeline.lpush(learned, f"{seconds:.4f}")
-            pipeline.ltrim(learned, 0, polling.REMEMBERED - 1)
-            pipeline.expire(learned, _REMEMBER_SECONDS)
-            pipeline.execute()
-
-    def _learned(self, watch: Mapping[str, str]) -> str:
-        return self._ledger.key("learned:", watch["class"])
 
     def _now(self) -> float:
         """Return the clock of Redis, which all workers share."""

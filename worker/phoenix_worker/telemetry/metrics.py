@@ -18,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from redis import RedisError
 
+from phoenix_producer.client.record import number
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable import acts
 from phoenix_worker.durable.acts import Kind
@@ -211,14 +212,14 @@ def _outcome(kind: Kind, value: dict[str, Any]) -> str:
 
 def _by_what(parked: dict[str, str]) -> dict[str, float]:
     counted = dict.fromkeys(_SPENT_ON.values(), 0.0)
-    for kind, number in parked.items():
+    for kind, count in parked.items():
         what = _SPENT_ON.get(kind, kind)
-        counted[what] = counted.get(what, 0.0) + float(number)
+        counted[what] = counted.get(what, 0.0) + number(count, 0.0)
     return counted
 
 
 def _gauge(name: str, text: str, label: str | None, values: Mapping[str, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text, labels=[label] if label else None)
-    for value, number in values.items():
-        family.add_metric((value,) if label else (), number)
+    for value, measured in values.items():
+        family.add_metric((value,) if label else (), measured)
     return family

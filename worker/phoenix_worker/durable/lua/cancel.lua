@@ -4,8 +4,9 @@
 local resume, why = ARGV[3], ARGV[5]
 local job = redis.call('HGET', key('t:', ARGV[4]), 'job')
 if not job then return answer('unknown') end
-if redis.call('HGET', key('job:', job), 'state') ~= 'open' then return answer('over', job) end
-if redis.call('EXISTS', key('job:', job, ':followers')) == 1 then
+local state = redis.call('HGET', key('job:', job), 'state')
+if redis.call('EXISTS', key('job:', job)) == 0 or state == 'done' or state == 'failed' or state == 'cancelled' then return answer('over', job) end
+if state == 'open' and redis.call('EXISTS', key('job:', job, ':followers')) == 1 then
   -- For its requester the history ends here, as a job's does.
   if redis.call('HSETNX', key('job:', job), 'detached', why) == 1 then log(job, 'cancelled', job, why) end
   return answer('detached', job)
@@ -14,7 +15,7 @@ local aside = {}
 for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
   if redis.call('HGET', key('t:', member), 'state') == 'aside' then aside[#aside + 1] = member end
 end
-if aside[1] then
+if aside[1] or state ~= 'open' then
   for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
     if not pcall(bury, member, resume) then redis.call('DEL', key('t:', member)) end
   end

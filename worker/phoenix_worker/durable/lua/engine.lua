@@ -22,6 +22,13 @@ local function answer(...)
   return reply
 end
 
+-- Whether a key is there and of its kind. What others wrote in its place is removed.
+local function typed(name, kind)
+  local found = redis.call('TYPE', name).ok
+  if found ~= kind then redis.call('DEL', name) end
+  return found == kind
+end
+
 -- Whether this run still counts: a runner that was declared dead and wakes up is refused everything.
 local function current(id, run)
   local t = redis.call('HMGET', key('t:', id), 'state', 'run')
@@ -128,7 +135,8 @@ end
 -- A lock is a sorted set: score 0 is an owner, any other score the publish sequence of a waiter.
 local function grant(name, resume)
   local lock = key('lock:', name)
-  local capacity = tonumber(redis.call('HGET', key('capacities'), name) or 1)
+  typed(lock, 'zset')
+  local capacity = tonumber(redis.call('HGET', key('capacities'), name) or 1) or 1
   while redis.call('ZCOUNT', lock, 0, 0) < capacity do
     local first = redis.call('ZRANGEBYSCORE', lock, '(0', '+inf', 'LIMIT', 0, 1)[1]
     if not first then break end
@@ -136,7 +144,7 @@ local function grant(name, resume)
     local woken = attempt(first, function()
       local t = key('t:', first)
       local r = redis.call('HMGET', t, 'holds', 'parked')
-      redis.call('HSET', t, 'holds', (r[1] or '') .. name .. ' ', 'waited', stamp(now() - tonumber(r[2] or now())))
+      redis.call('HSET', t, 'holds', (r[1] or '') .. name .. ' ', 'waited', stamp(now() - (tonumber(r[2] or '') or now())))
       wake(first, resume)
       return true
     end)
@@ -259,7 +267,7 @@ local function close(job, state, value, resume)
   redis.call('ZREM', key('open'), job)
   redis.call('HSET', key('job:', job), 'state', state, 'ended', stamp(now()))
   local parked = redis.call('HMGET', key('job:', job), unpack(PARKED_ON))
-  local took = now() - tonumber(redis.call('HGET', key('job:', job), 'created') or now())
+  local took = now() - (tonumber(redis.call('HGET', key('job:', job), 'created') or '') or now())
   for _, part in ipairs({'', ':log', ':steps'}) do redis.call('EXPIRE', key('job:', job, part), KEEP) end
   redis.call('DEL', key('job:', job, ':followers'))
   local read, told = pcall(cjson.decode, cjson.decode(value).value)

@@ -22,8 +22,10 @@ if verdict ~= 'ok' then
         for _, waiter in ipairs(redis.call('ZRANGEBYSCORE', key('lock:', name), '(0', '+inf')) do
           if member ~= job or redis.call('HGET', key('t:', waiter), 'job') ~= waiter then
             redis.call('ZREM', key('lock:', name), waiter)
-            redis.call('HSET', key('t:', waiter), 'fail', value)
-            wake(waiter, resume)
+            attempt(waiter, function()
+              redis.call('HSET', key('t:', waiter), 'fail', value)
+              wake(waiter, resume)
+            end)
           end
         end
       end

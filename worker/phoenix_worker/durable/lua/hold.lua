@@ -5,6 +5,7 @@ local id, name = ARGV[3], ARGV[7]
 local refused = refusal(id, ARGV[4], ARGV[5])
 if refused then return refused end
 local lock = key('lock:', name)
+typed(lock, 'zset')
 redis.call('HSET', key('capacities'), name, ARGV[8])
 local joins = not redis.call('ZSCORE', lock, id)
 if joins then redis.call('ZADD', lock, redis.call('HGET', key('t:', id), 'seq'), id) end

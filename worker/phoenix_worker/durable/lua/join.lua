@@ -8,7 +8,7 @@ local t = key('t:', id)
 local leader = redis.call('HGET', t, 'follows')
 if not leader then
   if redis.call('HEXISTS', t, 'flight') == 1 then return answer('lead') end
-  leader = redis.call('GET', key('flight:', flight))
+  leader = typed(key('flight:', flight), 'string') and redis.call('GET', key('flight:', flight))
   local job = leader and redis.call('HMGET', key('job:', leader), 'state', 'cancel')
   if not job or job[1] ~= 'open' or job[2] then
     redis.call('SET', key('flight:', flight), id, 'EX', KEEP)

@@ -7,6 +7,38 @@
 -- worker runs, as the ledger has it.
 local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 
+-- What others wrote in the place of what all requests share says nothing. It is removed: left, it would end every script.
+local KINDS = {due = 'zset', workers = 'zset', watch = 'zset', open = 'zset', jobs = 'zset', aside = 'zset', watched = 'hash',
+  ['watch:looks'] = 'hash', capacities = 'hash', claimed = 'hash', parked = 'hash', events = 'stream'}
+
+local function is_whole(text) return #text < 16 and string.match(text, '^%-?%d+$') ~= nil end
+
+local function is_number(text) return #text < 24 and string.match(text, '^%-?%d+%.?%d*$') ~= nil end
+
+local function mend_counter(name, fits, otherwise)
+  if redis.call('EXISTS', key(name)) == 0 then return end
+  if typed(key(name), 'string') and fits(redis.call('GET', key(name))) then return end
+  redis.call('SET', key(name), otherwise)
+end
+
+local function mend_shared()
+  for name, kind in pairs(KINDS) do typed(key(name), kind) end
+  for _, name in ipairs({'capacities', 'claimed', 'parked'}) do
+    for _, field in ipairs(redis.call('HKEYS', key(name))) do
+      if not is_whole(redis.call('HGET', key(name), field)) then redis.call('HDEL', key(name), field) end
+    end
+  end
+  for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do typed(key('lock:', name), 'zset') end
+  for _, name in ipairs({'ticks', 'seq'}) do mend_counter(name, is_whole, string.format('%.0f', now() * 1000)) end
+  for _, name in ipairs({'ticked', 'set'}) do mend_counter(name, is_number, name == 'set' and '0' or stamp(now())) end
+  for _, queue in ipairs({'phoenix.ensure', 'phoenix.upkeep', resume}) do
+    mend_counter('pos:' .. queue, is_whole, redis.call('HGET', key('claimed'), queue) or '0')
+  end
+  -- The turn of a worker lasts seconds.
+  if typed(key('watch:turn'), 'string') and redis.call('PTTL', key('watch:turn')) == -1 then redis.call('DEL', key('watch:turn')) end
+end
+mend_shared()
+
 -- What was written since the clock was set, within `fresh` seconds, goes by the new one already.
 local fresh = tonumber(ARGV[10] or '') or 0
 local function goes_by_old_clock(at, by)
@@ -77,12 +109,8 @@ redis.call('ZADD', key('workers'), stamp(now()), worker)
 
 local taken, repeated = 0, 0
 
--- What others wrote in the place of a set says nothing, and is removed.
 local function runs_of(one)
-  local read, ids = pcall(redis.call, 'SMEMBERS', key('runs:', one))
-  if read then return ids end
-  redis.call('DEL', key('runs:', one))
-  return {}
+  return typed(key('runs:', one), 'set') and redis.call('SMEMBERS', key('runs:', one)) or {}
 end
 
 local function bury_worker(dead)
