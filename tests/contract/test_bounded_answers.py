@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakepve.certs import make_cert
 
-from phoenix_worker import bounded_http
+from phoenix_worker import bounded_network
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.translate import Request
@@ -52,7 +52,7 @@ def test_an_answer_that_drips_is_not_waited_for(certificate: Path, slow: str) ->
 
 
 def test_an_answer_without_end_is_cut(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_http, "MOST_BYTES", 1024 * 1024)
+    monkeypatch.setattr(bounded_network, "MOST_BYTES", 1024 * 1024)
     endless = Dripping(HEADERS + b"Connection: close\r\n\r\n", b" " * 65536, certificate)
     with endless as server, pytest.raises(TransientError, match="more than 1 MiB"):
         Connection(Access(f"127.0.0.1:{server.port}", "me@pve", "name", "secret", str(certificate))).call(READ)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,8 +70,12 @@ def test_other_refusals_are_told_beside_a_repeated_key(tmp_path: Path) -> None:
     assert len(refused(tmp_path, b'{"a": 1, "a": 2, "lxc_configs": {"103": {"name": "a"}}}')) == 2
 
 
-@pytest.mark.parametrize("name", ["missing.json", ".", "nul\0byte"])
+@pytest.mark.parametrize("name", ["missing.json", ".", "nul\0byte", "pipe", "large", "device"])
 def test_what_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(33 * 1024 * 1024)
     with pytest.raises(CatalogError, match="cannot be read"):
         load(tmp_path / name, DEFAULTS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from phoenix_worker.catalog.files import read_regular
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.telemetry import logs
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration, Secret
 
+_MOST_BYTES = 64 * 1024
 SHORTEST = 5
 """Characters of a password that Proxmox takes at creation."""
 
@@ -43,7 +45,7 @@ def _read(task: PhoenixTask, secret: Secret) -> tuple[str, str | None]:
         return f"environment variable {secret.env} of the worker", os.environ.get(secret.env)
     path = task.catalog.folder / str(secret.file)
     try:
-        return f"file {secret.file} of the worker", path.read_text(encoding="utf-8")
+        return f"file {secret.file} of the worker", read_regular(path, _MOST_BYTES).decode("utf-8")
     except (OSError, ValueError):
         return f"file {secret.file} of the worker", None
 

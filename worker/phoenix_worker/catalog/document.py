@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from phoenix_worker.catalog.fields import parse_ctid
+from phoenix_worker.catalog.files import read_regular
 from phoenix_worker.catalog.findings import CatalogError, Refusal, plain, shown
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DEPTH = 100
+_MOST_BYTES = 32 * 1024 * 1024
+"""Of a catalog. One of ten thousand containers has a quarter of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,9 @@ class Document:
 
 
 def read(path: Path) -> bytes:
-    """Read the file. Raises CatalogError when there is no such file or it cannot be read."""
+    """Read the file. Raises CatalogError when there is no such file, or it cannot be read, or has more than 32 MiB."""
     try:
-        return path.read_bytes()
+        return read_regular(path, _MOST_BYTES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         problem = f"The catalog {path} cannot be read: {reason}."

@@ -18,7 +18,7 @@ from proxmoxer.backends.https import Backend, JsonSerializer
 from proxmoxer.core import ProxmoxResource, ResourceException
 from requests.adapters import HTTPAdapter
 
-from phoenix_worker.bounded_http import bounded
+from phoenix_worker.bounded_network import bounded
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.api_hosts import ApiHosts
 from phoenix_worker.proxmox.translate import (

@@ -20,6 +20,7 @@ from paramiko import SSHClient
 from paramiko.hostkeys import InvalidHostKey
 from paramiko.ssh_exception import ChannelException, SSHException
 
+from phoenix_worker.bounded_network import addresses
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.ports import Ran
 from phoenix_worker.proxmox.command import encoded, named
@@ -169,9 +170,16 @@ def _open(client: SSHClient) -> Channel:
     return transport.open_session(timeout=_CONNECT_SECONDS)
 
 
+def _connected_socket(found: Sequence[str], port: int) -> socket.socket:
+    for address in found[:-1]:
+        with suppress(OSError):
+            return socket.create_connection((address, port), _CONNECT_SECONDS)
+    return socket.create_connection((found[-1], port), _CONNECT_SECONDS)
+
+
 def _watched_socket(host: str, port: int) -> socket.socket:
     """Connect so that a node which no longer answers is noticed, although nothing closes the connection."""
-    connection = socket.create_connection((host, port), _CONNECT_SECONDS)
+    connection = _connected_socket(addresses(host, port, _CONNECT_SECONDS), port)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere a command's own time has to do
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_DEAD_AFTER_SECONDS * 1000))

@@ -27,7 +27,7 @@ from urllib3.exceptions import HTTPError
 
 from phoenix_producer.client.connection import redis_client
 from phoenix_producer.plain_text import plain
-from phoenix_worker.bounded_http import bounded
+from phoenix_worker.bounded_network import bounded
 from phoenix_worker.durable.ledger import EVENTS
 
 if TYPE_CHECKING:
