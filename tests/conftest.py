@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 
 from hypothesis import settings
@@ -20,3 +21,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # No property is about time, and a machine under load takes any time for one example.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes on two cores: tests with real workers wait for half of their time."""
+    return (os.cpu_count() or 1) * 3 // 2
