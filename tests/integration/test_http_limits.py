@@ -15,6 +15,7 @@ import pytest
 from phoenix_producer.http.tokens import Role
 from tests.support.cli import invoke
 from tests.support.http_door import HttpDoor, serving
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -284,3 +285,18 @@ def test_without_its_libraries_serve_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert "pip install '.[http]'" in done.stderr
+
+
+def test_a_token_that_asks_too_often_is_told_when_to_come_again_and_no_other_is(
+    answering_url: str, tmp_path: Path
+) -> None:
+    with serving(answering_url, tmp_path, "--rate", "1") as door:
+        busy, other = door.as_a(Role.VIEWER, name="busy"), door.as_a(Role.VIEWER, name="other")
+        with ThreadPoolExecutor(30) as clients:
+            said = list(clients.map(lambda _: busy.get("/v1/nowhere"), range(30)))
+        refused = [one for one in said if one.status == 429]
+        assert {one.status for one in said} == {404, 429}
+        assert "The token busy may ask 1 times in a second." in refused[0].problem()["detail"]
+        assert 1 <= int(refused[0].headers["retry-after"]) <= 2
+        assert other.get("/v1/nowhere").status == 404
+        wait_for(lambda: busy.get("/v1/nowhere").status == 404)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from phoenix_producer.contract import ContractError
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.problems import response as problem
+from phoenix_producer.http.rates import Rates
 from phoenix_producer.http.tokens import Role, Token, TokenFile
 
 LARGEST_BODY = 64 * 1024
@@ -69,13 +70,13 @@ class Door:
 
 
 class Guard:
-    """ASGI middleware: who asks is known before a body is read, which has a size and a time.
+    """ASGI middleware: who asks, and how often, is known before a body is read, which has a size and a time.
 
     Each response has headers that browsers heed.
     """
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
-        self._app, self._door = app, door
+    def __init__(self, app: ASGIApp, door: Door, rates: Rates) -> None:
+        self._app, self._door, self._rates = app, door, rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on the request of somebody who may ask, once its body is there."""
@@ -89,7 +90,8 @@ class Guard:
             await send(message)
 
         try:
-            scope["phoenix_token"] = _who_asks(Headers(scope=scope), self._door)
+            scope["phoenix_token"] = token = _who_asks(Headers(scope=scope), self._door)
+            await self._rates.count(token)
             body = await _body(receive)
         except Refused as error:
             refusal = problem(error.status, error.detail, {**error.headers, "Connection": "close"})

@@ -12,6 +12,7 @@ from phoenix_producer.cli.session import BAD_INPUT, FAILED
 from phoenix_producer.cli.terminal import complain
 from phoenix_producer.contract import ContractError
 from phoenix_producer.http.guard import Door, is_loopback
+from phoenix_producer.http.rates import PER_SECOND, Rates
 from phoenix_producer.http.server import application
 from phoenix_producer.http.server import serve as serve_http
 from phoenix_producer.http.token_command import TokensPath
@@ -38,6 +39,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Listen at this address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Listen at this port; 0 takes a free one.")] = PORT,
     root_path: Annotated[str, typer.Option(help="Say under which path a proxy offers it, such as /phoenix.")] = "",
+    rate: Annotated[int, typer.Option(min=1, help="Let a token make so many requests in a second.")] = PER_SECOND,
     tokens: TokensPath = None,
 ) -> None:
     """Serve requests, results and events over HTTP: a producer like any other, without secrets of Proxmox.
@@ -57,7 +59,7 @@ def serve(
         address, bound, *_ = listener.getsockname()
         shown = f"[{address}]" if ":" in address else address
         typer.echo(f"Listening on http://{shown}:{bound}{root_path}/v1/")
-        serve_http(listener, application(redis_url, door, root_path))
+        serve_http(listener, application(redis_url, door, root_path), Rates(rate))
 
 
 def _listener(host: str, port: int, *, only_here: bool) -> socket.socket:

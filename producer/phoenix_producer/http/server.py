@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator
 
+    from phoenix_producer.http.rates import Rates
+
 HEAD_SECONDS = 5.0
 """Until the first line and the headers of a request must be there."""
 _HEAD_BYTES = 16 * 1024
@@ -104,10 +106,10 @@ class PatientProtocol(H11Protocol):
             self._head = None
 
 
-def serve(listener: socket.socket, app: FastAPI) -> None:
+def serve(listener: socket.socket, app: FastAPI, rates: Rates) -> None:
     """Serve until a signal ends the process."""
     config = uvicorn.Config(
-        Guard(app, app.state.door),
+        Guard(app, app.state.door, rates),
         http=PatientProtocol,
         loop="asyncio",
         ws="none",
