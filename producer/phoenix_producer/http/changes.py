@@ -8,7 +8,8 @@ from uuid import UUID
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, WithJsonSchema, create_model
+from pydantic.json_schema import SkipJsonSchema
 
 from phoenix_producer.client.handle import Handle
 from phoenix_producer.client.producer import Producer
@@ -34,7 +35,13 @@ LONGEST_WAIT = 300
 """Seconds."""
 
 Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Answer with the result if it is there in time.")]
-Key = Annotated[UUID | None, Header(alias="Idempotency-Key", description="Becomes the id of the request.")]
+Absent: Any = SkipJsonSchema[None]  # type: ignore[misc]  # to mypy it is no class
+"""Not given. The description does not offer null: it would be the word `null` in a header."""
+Key = Annotated[
+    UUID | Absent,
+    WithJsonSchema({"type": "string", "minLength": 36, "maxLength": 36}),  # generated clients send text alone
+    Header(alias="Idempotency-Key", description="A UUID, which becomes the id of the request."),
+]
 _OF_REQUESTERS = {ENSURE, PLAN}
 _NOT_OF_THE_BODY = {"ctid", "requester", "together"}
 
@@ -142,7 +149,7 @@ def _endpoint(change: _Change) -> Callable[..., Any]:
         "service": Serving,
         "token": Annotated[Token, Depends(at_least(change.role))],
         "ctid": Ctid,
-        "options": _options_of(change) | None,
+        "options": _options_of(change) | Absent,
         "wait": Wait,
         "key": Key,
         "return": Response,

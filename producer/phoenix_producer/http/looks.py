@@ -8,6 +8,7 @@ from uuid import UUID
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic.json_schema import SkipJsonSchema
 
 from phoenix_producer.contract import Ctid, Failure
 from phoenix_producer.http.changes import LONGEST_WAIT, Serving
@@ -22,7 +23,7 @@ looks = APIRouter()
 _MANY = 1000
 Ctids = Annotated[list[Ctid], Query(alias="ctid", max_length=_MANY, description="By default all of the catalog.")]
 Wait = Annotated[float, Query(gt=0, le=LONGEST_WAIT, description="Seconds until workers must have answered.")]
-LastId = Annotated[str | None, Header(alias="Last-Event-ID", description="Go on after this event.")]
+LastId = Annotated[str | SkipJsonSchema[None], Header(alias="Last-Event-ID", description="Go on after this event.")]
 _EVENTS: dict[int | str, dict[str, Any]] = {
     int(HTTPStatus.OK): {"content": {"text/event-stream": {}}, "description": "Server-sent events, until the end."}
 }

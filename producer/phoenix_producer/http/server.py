@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import cache, partial
 from http import HTTPStatus
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from phoenix_producer.http import problems
+from phoenix_producer.http import description, problems
 from phoenix_producer.http.changes import router
 from phoenix_producer.http.guard import Door, Guard
 from phoenix_producer.http.looks import looks
@@ -29,9 +29,6 @@ HEAD_SECONDS = 5.0
 """Until the first line and the headers of a request must be there."""
 _HEAD_BYTES = 16 * 1024
 _LINGER_SECONDS = 2
-_PROBLEM: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "A problem (RFC 9457)", "content": {problems.MEDIA_TYPE: {}}, "model": problems.Problem}
-}
 
 
 def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
@@ -45,17 +42,14 @@ def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
             yield
 
     app = FastAPI(
-        title="phoenix-lxc",
-        version=version("phoenix-lxc"),
-        description="Ensure Proxmox LXC containers from native templates.",
-        openapi_url="/v1/openapi.json",
+        openapi_url=description.PATH,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         root_path=root_path,
         lifespan=lifespan,
-        responses=_PROBLEM,
     )
+    app.openapi = cache(partial(description.describe, app))  # type: ignore[method-assign]  # FastAPI's own way
     app.state.door = door
     problems.install(app)
     app.include_router(router())

@@ -1,0 +1,40 @@
+"""The OpenAPI description, as clients are generated from it: `python -m phoenix_producer.http > docs/openapi.json`."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from fastapi.openapi.utils import get_openapi
+
+from phoenix_producer.http.problems import MEDIA_TYPE, Problem
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+PATH = "/v1/openapi.json"
+_REF = "#/components/schemas/"
+_PROBLEM = {
+    "description": "A problem (RFC 9457)",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}{Problem.__name__}"}}},
+}
+_OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the description: whatever is refused is a problem document, and the framework's own words are left out."""
+    told = get_openapi(
+        title="phoenix-lxc",
+        version=version("phoenix-lxc"),
+        description="Ensure Proxmox LXC containers from native templates.",
+        routes=app.routes,
+    )
+    schemas = told["components"]["schemas"]
+    schemas[Problem.__name__] = Problem.model_json_schema(ref_template=f"{_REF}{{model}}")
+    for name in _OF_THE_FRAMEWORK:
+        schemas.pop(name, None)
+    for operations in told["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = _PROBLEM
+    return told
