@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, growth, product, watching
+from tests.benchmarks import engine, growth, http, product, watching
 from tests.benchmarks.report import Report
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ PARTS: dict[str, Callable[[Report], None]] = {
     "catalog": growth.catalog,
     "watcher": watching.watcher,
 }
-LONG: dict[str, Callable[[Report], None]] = {"watcher_long": watching.watcher_long}
+LONG: dict[str, Callable[[Report], None]] = {"http": http.http, "watcher_long": watching.watcher_long}
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
         prog="make bench", description=f"Parts:\n{told}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "parts", nargs="*", choices=[*known, []], metavar="PART", help="all but watcher_long by default"
+        "parts", nargs="*", choices=[*known, []], metavar="PART", help="all but http and watcher_long by default"
     )
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="where the files go (%(default)s)")
     options = parser.parse_args()

@@ -19,7 +19,7 @@ from phoenix_producer.http.problems import Refused
 from phoenix_producer.plain_text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from phoenix_producer.client.link import Link
 
@@ -62,25 +62,26 @@ class Events:
             ended = job is not None and await self._has_ended(job)
             while True:
                 lines = await self._after(stream, place)
-                for line in lines:
-                    place = line.place
-                    yield _written(line, job)
-                    if job and _is_end(line):
-                        return
+                told, place, over = _written(lines, place, job)
+                if told:
+                    yield told
+                if over:
+                    return
                 if len(lines) < _AT_ONCE:
                     break
             while is_welcome() and not feed.is_cut:
                 found = await feed.next(_LAST_LOOK_SECONDS if ended else _IDLE_SECONDS)
-                if found is None:
+                if not found:
                     if ended:  # its history is gone, or was never kept
                         return
                     ended = job is not None and await self._has_ended(job)
                     yield b": \n\n"
-                elif order(found.place) > order(place):
-                    place = found.place
-                    yield _written(found, job)
-                    if job and _is_end(found):
-                        return
+                    continue
+                told, place, over = _written(found, place, job)
+                if told:
+                    yield told
+                if over:
+                    return
 
     async def _newest(self, stream: str) -> str:
         (found,) = await self._asked(lambda pipe: pipe.xrevrange(stream, count=1))
@@ -125,7 +126,21 @@ def _is_end(line: Line) -> bool:
     return line.fields.get("kind") in _ENDS
 
 
-def _written(line: Line, job: str | None) -> bytes:
+def _written(lines: Sequence[Line], place: str, job: str | None) -> tuple[bytes, str, bool]:
+    """Write the lines after a place; returns the last place then, and whether the history of the job ends there."""
+    told: list[bytes] = []
+    for line in lines:
+        if order(line.place) <= order(place):
+            continue
+        place = line.place
+        line.written = line.written or _event(line, job)
+        told.append(line.written)
+        if job and _is_end(line):
+            return b"".join(told), place, True
+    return b"".join(told), place, False
+
+
+def _event(line: Line, job: str | None) -> bytes:
     """Write an event; its data is JSON on one line."""
     if job is None:
         told = {name: plain(value) for name, value in line.fields.items() if value}

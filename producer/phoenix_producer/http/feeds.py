@@ -11,15 +11,16 @@ import logging
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.http.problems import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from redis.client import Pipeline
 
@@ -36,11 +37,14 @@ _TURN_SECONDS = 0.05
 _AWAY_SECONDS = 1.0
 
 
-class Line(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Line:
     """One entry of a stream."""
 
     place: str
     fields: dict[str, str]
+    written: bytes | None = None
+    """As it is sent. All clients of a stream are sent the same, so it is written once."""
 
 
 def order(place: str) -> tuple[int, int]:
@@ -55,24 +59,28 @@ class Feed:
     def __init__(self, stream: str) -> None:
         self.stream = stream
         self.is_cut = False
-        self._lines: asyncio.Queue[Line] = asyncio.Queue(_BACKLOG)
+        self._lines: list[Line] = []
+        self._there = asyncio.Event()
 
-    def put(self, line: Line) -> None:
-        """Feed one line, in the event loop; a client that does not keep up is cut off."""
+    def put(self, lines: Sequence[Line]) -> None:
+        """Feed lines, in the event loop; a client that does not keep up is cut off."""
         if self.is_cut:
             return
-        try:
-            self._lines.put_nowait(line)
-        except asyncio.QueueFull:
-            self.is_cut = True
+        self.is_cut = len(self._lines) + len(lines) > _BACKLOG
+        if not self.is_cut:
+            self._lines += lines
+        self._there.set()
 
-    async def next(self, seconds: float) -> Line | None:
-        """Wait for the next line; None if none comes in so many seconds."""
+    async def next(self, seconds: float) -> list[Line]:
+        """Wait for lines and take all that are there; none if none comes in so many seconds."""
         try:
             async with asyncio.timeout(seconds):
-                return await self._lines.get()
+                await self._there.wait()
         except TimeoutError:
-            return None
+            return []
+        self._there.clear()
+        lines, self._lines = self._lines, []
+        return lines
 
 
 class Reader(threading.Thread):
@@ -173,8 +181,7 @@ class Reader(threading.Thread):
 
     def _feed(self, stream: str, lines: list[Line]) -> None:
         for feed in list(self._feeds.get(stream, ())):
-            for line in lines:
-                feed.put(line)
+            feed.put(lines)
 
     def _answer(self, request: str) -> None:
         for future in self._waiting.get(request, ()):
