@@ -34,6 +34,8 @@ _BACKLOG = 1000
 """Lines that a client may be behind before it is cut off: it comes again, and names the last one that it has."""
 _AT_ONCE = 500
 _TURN_SECONDS = 0.05
+_SECONDS_A_CLIENT = 0.0005
+"""By which a turn is longer for each: what comes in one turn is sent to a client at once."""
 _AWAY_SECONDS = 1.0
 
 
@@ -154,10 +156,14 @@ class Reader(threading.Thread):
                 self._stopping.wait(_AWAY_SECONDS)
             else:
                 away = False
-                self._stopping.wait(_TURN_SECONDS)
+                self._stopping.wait(_TURN_SECONDS + _SECONDS_A_CLIENT * self._clients)
+
+    @property
+    def _clients(self) -> int:
+        return sum(map(len, list(self._feeds.values())))
 
     def _insist_on_room(self) -> None:
-        waiting = sum(map(len, self._feeds.values())) + sum(map(len, self._waiting.values()))
+        waiting = self._clients + sum(map(len, self._waiting.values()))
         if waiting >= MOST_WAITING:
             refusal = f"{MOST_WAITING} clients wait already."
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, refusal, **{"Retry-After": "5"})
