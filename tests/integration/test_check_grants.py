@@ -1,0 +1,85 @@
+"""`check` foresees what the token may not do: each finding has the grant that is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.scenes import failure_of
+from tests.integration.test_check import EVERYTHING, GRANT, found, grant, lines, prepared
+from tests.support.product import container, template
+from tests.support.proxmox import TOKEN_ID
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+__all__ = ["prepared"]
+
+UBUNTU = "ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
+
+
+def test_a_download_that_the_token_may_not_make_is_found(prepared: Product) -> None:
+    """And is what the ensure fails of: the OS template is in the index, and not on the storage."""
+    pve = prepared.simulator.pve
+    prepared.simulator.do(pve.storages["local"]["volumes"].clear)
+    prepared.simulator.set(
+        pve, appliances=[UBUNTU], acl={TOKEN_ID: [("/", EVERYTHING - {"Datastore.AllocateTemplate"})]}
+    )
+    text, remedy = found("error", "Proxmox privileges")
+    assert text == f"{TOKEN_ID} lacks Datastore.AllocateTemplate on /storage/local"
+    assert f"pveum acl modify /storage/local {GRANT}" in remedy
+    prepared.start_worker()
+    failure = failure_of(prepared.producer.ensure(103))
+    assert (failure.cause, "Datastore.AllocateTemplate" in failure.remedy) == ("proxmox-permission", True)
+
+
+@pytest.mark.parametrize(
+    ("privileges", "missing"), [({"SDN.Use"}, "Bridge"), ({"Datastore.Audit", "Datastore.AllocateSpace"}, "Storage")]
+)
+def test_what_the_token_may_not_see_is_not_said_to_be_absent(
+    prepared: Product, privileges: set[str], missing: str
+) -> None:
+    prepared.simulator.do(grant(*(EVERYTHING - privileges)), prepared.simulator.pve)
+    said = lines(1)
+    assert {line["about"] for line in said} == {"Workers", "Proxmox privileges"}, missing
+
+
+ELSEWHERE = [(path, set(EVERYTHING)) for path in ("/nodes", "/storage", "/sdn")]
+
+
+def on(*paths: str) -> dict[str, list[tuple[str, set[str]]]]:
+    """Grant everything on these paths, and on all that is no guest."""
+    return {TOKEN_ID: ELSEWHERE + [(path, set(EVERYTHING)) for path in paths]}
+
+
+def test_grants_that_go_with_the_container_are_found(prepared: Product) -> None:
+    """What an ensure fails of after a destroy: `acceptance/test_grants.py`."""
+    prepared.simulator.set(prepared.simulator.pve, acl=on("/vms/900", "/vms/103"))
+    text, remedy = found("warning", "Proxmox grants", 0)
+    assert "on /vms/103, /vms/900 with the container" in text
+    assert f"pveum acl modify /vms {GRANT}" in remedy
+    prepared.simulator.set(prepared.simulator.pve, acl=on("/vms"))
+    assert not [line for line in lines(0) if line["about"] == "Proxmox grants"]
+
+
+def test_the_scratch_ctid_of_a_template_is_among_what_is_needed(
+    prepared: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHOENIX_SCRATCH_CTIDS", "9000-9099")
+    prepared.simulator.set(prepared.simulator.pve, acl=on("/vms/900", "/vms/103"))
+    (line,) = [line for line in lines(1) if line["about"] == "Proxmox privileges"]
+    assert "VM.Allocate" in line["text"]
+    assert line["text"].endswith("on /vms/9000")
+    assert f"pveum acl modify /vms {GRANT}" in line["remedy"]
+
+
+def test_a_grant_on_the_pool_is_enough_but_for_what_is_created(prepared: Product) -> None:
+    """Proxmox sets no tags at a creation by a grant on the pool; clones get theirs afterwards."""
+    prepared.declare({900: template(900, pool="prod"), 103: container(103, pool="prod")})
+    prepared.simulator.set(prepared.simulator.pve, pools={"prod": set()}, acl=on("/pool/prod"))
+    (line,) = [line for line in lines(1) if line["about"] == "Proxmox privileges"]
+    assert line["text"] == f"{TOKEN_ID} lacks VM.Config.Options on /vms/900"
+    prepared.start_worker()
+    failure = failure_of(prepared.producer.ensure(103))
+    assert (failure.cause, "VM.Config.Options on /vms/900" in failure.remedy) == ("proxmox-permission", True)
