@@ -222,7 +222,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-def run_on_node(tmp_path: Path, text: str, meanwhile: Callable[[Path], object], after: str = "") -> ScriptState:
+def run_on_node(
+    tmp_path: Path, text: str, meanwhile: Callable[[Path], object], after: str = "", token: str = "t1"
+) -> ScriptState:
     """Start a script of the node; it is changed before it begins, or when it has made the file `after`."""
     file, shell = tmp_path / "install_base.sh", OnNode(tmp_path)
     file.write_text(text)
@@ -230,7 +232,7 @@ def run_on_node(tmp_path: Path, text: str, meanwhile: Callable[[Path], object], 
     hashed = scripts.contents(shell, NODE, [str(file)])[str(file)]
     if not after:
         meanwhile(file)
-    _, run = scripts.start(shell, FROM_NODE, GIVEN, Script("base", str(file), "a1", on_node=True, sha256=hashed), "t1")
+    _, run = scripts.start(shell, FROM_NODE, GIVEN, Script("base", str(file), "a1", on_node=True, sha256=hashed), token)
     if after:
         wait_for((tmp_path / after).exists)
         meanwhile(file)
@@ -248,6 +250,23 @@ def run_on_node(tmp_path: Path, text: str, meanwhile: Callable[[Path], object], 
 def test_a_script_of_the_node_that_is_what_was_hashed_is_run_where_it_lies(tmp_path: Path) -> None:
     seen = run_on_node(tmp_path, '#!/bin/sh\necho "$0 $* $CTID $CT_NAME"\nexit 4\n', lambda _: None)
     assert (seen.code, seen.log.decode()) == ("4", f"{tmp_path}/install_base.sh 103 103 {GIVEN.name}\n")
+
+
+def test_a_run_counts_for_its_creation_alone(shell: NodeShell, tmp_path: Path) -> None:
+    """A clone has in it what ran in its template; what others made, and what was adopted anew, has whatever there is."""
+    what = script(f"#!/bin/sh\necho x >>{tmp_path}/ran\n")
+    places = [Place(NODE, 103, creation=creation) for creation in ("template", "clone", "adopted", "adopted")]
+    for number, place in enumerate(places):
+        assert end_of(shell, scripts.start(shell, place, GIVEN, what, f"t{number}")[1]).code == "0"
+    assert (tmp_path / "ran").read_text() == "x\n" * len(places)
+    assert scripts.start(shell, places[1], GIVEN, what, "later")[0] == ScriptState("ended", "0")
+
+
+def test_what_ran_on_the_node_before_a_restore_is_run_for_what_was_restored(tmp_path: Path) -> None:
+    """It is the same creation, and its notes of before the backup say that nothing ran."""
+    for _ in ("before", "after"):
+        assert run_on_node(tmp_path, f"#!/bin/sh\necho x >>{tmp_path}/ran\n", lambda _: None, token=_).code == "0"
+    assert (tmp_path / "ran").read_text() == "x\n" * 2
 
 
 @pytest.mark.parametrize("change", ["written", "removed"])

@@ -109,6 +109,8 @@ SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
     (500, "storage 'fast' is not available on node 'pve1'", P, "storage-offline", "'fast'"),
     (500, "storage 'fast' does not support container directories", P, "storage-content", "rootdir"),
     (500, "Only root can pass arbitrary filesystem paths.", P, "root-only", "PHOENIX_SHELL"),
+    (500, "error resizing volume 'pve/x': Insufficient free space: 2048 extents needed", P, "no-space", "storage"),
+    (500, "zfs error: cannot set property for 'rpool/x': Disk quota exceeded", P, "no-space", "storage"),
     (500, "unable to shrink disk size", P, "shrink", "storage_size_gb"),
     (500, "hostname lookup 'pve9' failed - failed to get address info for: pve9", P, "no-such-node", "pve9"),
     (500, "unable to destroy CT 103 - container is running", P, "is-running", "Stop"),

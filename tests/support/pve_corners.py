@@ -30,6 +30,9 @@ class Corners(Images):
     not_grown: tuple[str, ...] = ()
     """What the log of a resize says whose file system did not grow; its task ends `OK` all the same."""
 
+    done_all_the_same: dict[str, str]
+    """By kind: how tasks end although they have done their work."""
+
     def visible(self, ctid: int) -> list[str]:
         """The mounts that can be seen in a container: each is mounted over what is there, `mp0` first."""
         numbers = sorted(int(key[2:]) for key in self.ct(ctid).config if key.startswith("mp"))

@@ -97,6 +97,7 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrati
         """The parameters of every destroy."""
         self.left_disks = {}
         self.freed = []
+        self.done_all_the_same = {}
         self.aborted: list[str] = []
         """The UPIDs that a client asked to stop."""
         self.hotplug_refused = ""
@@ -384,8 +385,8 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrati
                 raise TaskError(work.fate) from None
             finally:
                 entry.end = time.monotonic()
-            if ttype in self.warnings:
-                raise TaskError("WARNINGS: 1")
+            if end := self.done_all_the_same.get(ttype, "WARNINGS: 1" if ttype in self.warnings else ""):
+                raise TaskError(end)
             return note
 
         entry.upid = await super().task(node, ttype, tid, user, watched, **how)

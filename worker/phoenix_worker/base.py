@@ -14,6 +14,7 @@ from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.allowed.without_shell import NO_SHELL, within_reach
 from phoenix_worker.core.differs.scripts import with_contents
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
 from phoenix_worker.core.planned.prediction import unmade
@@ -141,6 +142,20 @@ class PhoenixTask(DurableTask):
         end = self.wait_for_task(posted["upid"], doing, kind=kind)
         self._succeeded(step, end, doing)
         return list(end["log"])
+
+    def wait_for_power_task(
+        self, declaration: Declaration, posted: dict[str, Any], *, kind: str, running: bool
+    ) -> None:
+        """Wait for the task that starts or stops a container. One that failed has done it if that is its state now."""
+        node, ctid = declaration.node, declaration.ctid
+        step, verb = (StepName.START, "start") if running else (StepName.STOP, "stop")
+        try:
+            self.wait_until_done(step, posted, f"{verb} CT {ctid} on {node}", kind=kind)
+        except PermanentError as error:
+            seen = self.proxmox.observe(node, ctid)
+            if seen.presence is not Presence.HERE or seen.running is not running:
+                raise
+            logger.warning("%s CT %d is %s all the same.", error.message, ctid, "running" if running else "stopped")
 
     def wait_for_power(self, declaration: Declaration, posted: dict[str, Any], *, running: bool) -> None:
         """Wait until a container runs, or is stopped, whatever the task that was to bring it about has said."""

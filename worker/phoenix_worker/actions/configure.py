@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from phoenix_worker.actions.protection import unprotected
 from phoenix_worker.core.allowed.ownership import Action, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.model.addresses import networks
+from phoenix_worker.core.model.growth_log import not_grown
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.step_names import MAKING
 
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from phoenix_worker.core.allowed.ownership import Verdict
     from phoenix_worker.core.differs.diff import Changes
     from phoenix_worker.core.model.observation import Observation
-
-
-_NOT_GROWN = re.compile(r"\b(failed|denied|unable to|can't|cannot)\b", re.IGNORECASE)
-"""In the log of a resize that ended well: what went wrong with the file system."""
 
 
 def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> dict[str, Any]:
@@ -124,9 +120,9 @@ def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: float)
     log = task.wait_until_done(
         f"resize-{disk}", posted, f"grow {what} of CT {ctid} on {node} to {size_gb} GiB", kind=f"resize {node}"
     )
-    return tuple(
-        f"Disk {disk} of CT {ctid} on {node} has {size_gb} GiB now, but its file system did not grow: {line.strip()} "
-        f"Stop it, then run `resize2fs` (ext4) or `xfs_growfs` on its volume on {node}."
-        for line in log
-        if _NOT_GROWN.search(line)
-    )[:1]
+    if not (why := not_grown(log)):
+        return ()
+    return (
+        f"Disk {disk} of CT {ctid} on {node} has {size_gb} GiB now, but its file system did not grow: {why} "
+        f"Stop it, then run `resize2fs` (ext4) or `xfs_growfs` on its volume on {node}.",
+    )

@@ -39,7 +39,7 @@ def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dic
         upid=recover.upid_of,
     )
     node = stopped.get("node", node)
-    task.wait_until_done(StepName.STOP, stopped, f"stop CT {ctid} on {node}", kind=f"vzshutdown {node}")
+    task.wait_for_power_task(declaration.standing_on(node), stopped, kind=f"vzshutdown {node}", running=False)
     task.wait_for_power(declaration.standing_on(node), stopped, running=False)
     posted: dict[str, Any] = task.once(
         StepName.DESTROY,

@@ -251,7 +251,12 @@ _STORAGE_AND_PLACE = (
         "volume-missing",
         "Upload or download {volume}, or correct `template`.",
     ),
-    Row(r"No space left|not enough free space|out of space", _PERMANENT, "no-space", "Free space on the storage."),
+    Row(
+        r"No space left|not enough free space|out of space|[Ii]nsufficient (free|suitable)|quota exceeded",
+        _PERMANENT,
+        "no-space",
+        "Free space on the storage.",
+    ),
     Row(r"unable to shrink disk size", _PERMANENT, "shrink", "Raise `storage_size_gb`: a disk never shrinks."),
     Row(
         r"hostname lookup '(?P<node>[^']+)' failed",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer.plain_text import plain
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.marker import ADOPTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +45,21 @@ class Place:
 
     @property
     def home(self) -> str:
-        """The directory of all runs. On a node it belongs to one creation: another container may have had the CTID."""
-        parts = [_HOME, *([str(self.ctid), self.creation] if self.on_node else [])]
+        """The directory of all runs of one creation.
+
+        Another container may have had the CTID on the node, and a clone has in it what ran in its template.
+        """
+        parts = [_HOME, str(self.ctid) if self.on_node else "", self.creation]
         return "/".join(part for part in parts if part)
+
+    @property
+    def keeps_runs(self) -> bool:
+        """Whether a run that ended well counts for a job that did not start it.
+
+        A container that is rolled back or restored takes its runs along; a node does not. Who is adopted shares its
+        creation id with all who are.
+        """
+        return not self.on_node and self.creation != ADOPTED
 
     def command(self, argv: Sequence[str]) -> list[str]:
         """Make a command of the place one of the node."""
@@ -83,7 +96,8 @@ def start(
     The state `busy` says that another version of it is under way. Raises PermanentError when nothing can be written
     there.
     """
-    argv = ["start", place.home, script.name, script.hash, token, str(int(script.again))]
+    fresh = script.again or not place.keeps_runs
+    argv = ["start", place.home, script.name, script.hash, token, str(int(fresh))]
     argv += [str(place.ctid), declaration.name]
     if script.on_node:
         argv += [script.file, script.sha256]

@@ -193,7 +193,7 @@ def start(
     )
     node = posted.get("node", declaration.node)
     kind = f"vzstart {node} {declaration.clone_from or declaration.os_template}"
-    self.wait_until_done(StepName.START, posted, f"start CT {ctid} on {node}", kind=kind)
+    self.wait_for_power_task(declaration.standing_on(node), posted, kind=kind, running=True)
     if not recover.started_by_itself(posted) or not is_new(self.steps_done(), ctid):
         self.wait_for_power(declaration.standing_on(node), posted, running=True)
     told = {"upid": posted["upid"], "networks": posted.get("networks"), "node": node}
@@ -247,7 +247,7 @@ def stop(
         upid=recover.upid_of,
     )
     node = posted.get("node", declaration.node)
-    self.wait_until_done(StepName.STOP, posted, f"stop CT {ctid} on {node}", kind=f"vzshutdown {node}")
+    self.wait_for_power_task(declaration.standing_on(node), posted, kind=f"vzshutdown {node}", running=False)
     self.wait_for_power(declaration.standing_on(node), posted, running=False)
     told = {"upid": posted["upid"], "networks": posted.get("networks"), "node": node}
     return self.step(StepName.STOP, ctid, posted["at"], **told)

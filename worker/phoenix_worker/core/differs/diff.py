@@ -16,7 +16,7 @@ from phoenix_worker.core.differs import firewall, networks, options, volumes
 from phoenix_worker.core.differs.root_only import RootChanges, applied, root_diff
 from phoenix_worker.core.differs.tags import tag_change, wanted_tags
 from phoenix_worker.core.model import property_string
-from phoenix_worker.core.model.marker import LINKED, Marker, Stage, script_mark, without_marker, write_marker
+from phoenix_worker.core.model.marker import ADOPTED, LINKED, Marker, Stage, script_mark, without_marker, write_marker
 from phoenix_worker.core.model.os_templates import file_name
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.firewall import RuleWrite
     from phoenix_worker.core.model.observation import Observation
 
-ADOPTED = "adopted"
-"""The creation id of a container that we did not make."""
 PENDING_KEYS = frozenset({"features", "nameserver"}) | options.PENDING
 """What a running container takes only at its next start, of the keys we write. From pve-container's
 `vmconfig_hotplug_pending`, which skips every key that it does not name."""

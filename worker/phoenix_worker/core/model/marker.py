@@ -14,7 +14,8 @@ from phoenix_worker.catalog.declaration import Role
 
 _LINE = re.compile(r"phoenix-lxc:(?P<fields>(\s+\w+=[\w.:,+~-]*)+)")
 
-
+ADOPTED = "adopted"
+"""The creation id of a container that we did not make: of every one."""
 LINKED = "linked"
 LONGEST_NOTES = 8192
 """Characters that Proxmox takes as notes."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.allowed.ownership import Action
-from phoenix_worker.core.differs.diff import ADOPTED, marker_for
+from phoenix_worker.core.differs.diff import marker_for
 from phoenix_worker.core.differs.scripts import mark_of
-from phoenix_worker.core.model.marker import Stage, without_marker, write_marker
+from phoenix_worker.core.model.marker import ADOPTED, Stage, without_marker, write_marker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
