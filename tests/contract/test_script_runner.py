@@ -223,7 +223,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 
 def run_on_node(
-    tmp_path: Path, text: str, meanwhile: Callable[[Path], object], after: str = "", token: str = "t1"
+    tmp_path: Path, text: str, meanwhile: Callable[[Path], object], after: str = "", job: str = "t1"
 ) -> ScriptState:
     """Start a script of the node; it is changed before it begins, or when it has made the file `after`."""
     file, shell = tmp_path / "install_base.sh", OnNode(tmp_path)
@@ -232,7 +232,7 @@ def run_on_node(
     hashed = scripts.contents(shell, NODE, [str(file)])[str(file)]
     if not after:
         meanwhile(file)
-    _, run = scripts.start(shell, FROM_NODE, GIVEN, Script("base", str(file), "a1", on_node=True, sha256=hashed), token)
+    _, run = scripts.start(shell, FROM_NODE, GIVEN, Script("base", str(file), "a1", on_node=True, sha256=hashed), job)
     if after:
         wait_for((tmp_path / after).exists)
         meanwhile(file)
@@ -253,7 +253,7 @@ def test_a_script_of_the_node_that_is_what_was_hashed_is_run_where_it_lies(tmp_p
 
 
 def test_a_run_counts_for_its_creation_alone(shell: NodeShell, tmp_path: Path) -> None:
-    """A clone has in it what ran in its template; what others made, and what was adopted anew, has whatever there is."""
+    """A clone has in it what ran in its template, and what was adopted has whatever there is."""
     what = script(f"#!/bin/sh\necho x >>{tmp_path}/ran\n")
     places = [Place(NODE, 103, creation=creation) for creation in ("template", "clone", "adopted", "adopted")]
     for number, place in enumerate(places):
@@ -264,8 +264,8 @@ def test_a_run_counts_for_its_creation_alone(shell: NodeShell, tmp_path: Path) -
 
 def test_what_ran_on_the_node_before_a_restore_is_run_for_what_was_restored(tmp_path: Path) -> None:
     """It is the same creation, and its notes of before the backup say that nothing ran."""
-    for _ in ("before", "after"):
-        assert run_on_node(tmp_path, f"#!/bin/sh\necho x >>{tmp_path}/ran\n", lambda _: None, token=_).code == "0"
+    for job in ("before", "after"):
+        assert run_on_node(tmp_path, f"#!/bin/sh\necho x >>{tmp_path}/ran\n", lambda _: None, job=job).code == "0"
     assert (tmp_path / "ran").read_text() == "x\n" * 2
 
 

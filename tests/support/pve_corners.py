@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from fakepve.lxc import FakeCt, parse_mount
 from fakepve.model import PveError
 
 from tests.support.pve_images import Images
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BTRFS = {"type": "btrfs", "path": "/var/lib/pve/local-btrfs", "active": 1, "content": "rootdir,images", "files": set()}
 """A storage whose raw images lie in subvolumes, each as `disk.raw`."""
@@ -30,7 +34,7 @@ class Corners(Images):
     not_grown: tuple[str, ...] = ()
     """What the log of a resize says whose file system did not grow; its task ends `OK` all the same."""
 
-    done_all_the_same: dict[str, str]
+    done_all_the_same: Mapping[str, str] = MappingProxyType({})
     """By kind: how tasks end although they have done their work."""
 
     def visible(self, ctid: int) -> list[str]:

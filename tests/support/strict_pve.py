@@ -97,7 +97,6 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrati
         """The parameters of every destroy."""
         self.left_disks = {}
         self.freed = []
-        self.done_all_the_same = {}
         self.aborted: list[str] = []
         """The UPIDs that a client asked to stop."""
         self.hotplug_refused = ""

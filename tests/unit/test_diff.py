@@ -6,8 +6,8 @@ import pytest
 
 from phoenix_producer.contract import Change
 from phoenix_worker.catalog.declaration import Declaration, Network
-from phoenix_worker.core.differs.diff import ADOPTED, Changes, creation_config, diff, marker_for
-from phoenix_worker.core.model.marker import Marker, Stage, read_marker, without_marker, write_marker
+from phoenix_worker.core.differs.diff import Changes, creation_config, diff, marker_for
+from phoenix_worker.core.model.marker import ADOPTED, Marker, Stage, read_marker, without_marker, write_marker
 from phoenix_worker.core.model.observation import Observation, Presence
 from tests.support.declared import DECLARED, MAC, MARKER, MINIMAL, NET0, NETWORK, seen
 

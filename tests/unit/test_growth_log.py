@@ -25,8 +25,7 @@ ONLINE = (
 LVM = (
     "  WARNING: Failed to read metadata of a PV that is not ours",
     "  /dev/sr0: open failed: No medium found",
-    "  WARNING: Sum of all thin volume sizes (1.10 TiB) exceeds the size of thin pool pve/data and the size of whole "
-    "volume group (<476.44 GiB).",
+    "  WARNING: Sum of all thin volume sizes (1.10 TiB) exceeds the size of thin pool pve/data (340.00 GiB).",
     "  WARNING: You have not turned on protection against thin pools running out of space.",
     "File descriptor 13 (socket:[48211]) leaked on lvs invocation. Parent PID 9731: task UPID:pve",
     "  Size of logical volume pve/vm-103-disk-0 changed from 8.00 GiB (2048 extents) to 16.00 GiB (4096 extents).",

@@ -122,7 +122,5 @@ def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: float)
     )
     if not (why := not_grown(log)):
         return ()
-    return (
-        f"Disk {disk} of CT {ctid} on {node} has {size_gb} GiB now, but its file system did not grow: {why} "
-        f"Stop it, then run `resize2fs` (ext4) or `xfs_growfs` on its volume on {node}.",
-    )
+    told = f"Disk {disk} of CT {ctid} on {node} has {size_gb} GiB now, but its file system did not grow: {why}"
+    return (f"{told} Stop it, then run `resize2fs` (ext4) or `xfs_growfs` on its volume on {node}.",)

@@ -162,12 +162,7 @@ _IS_SO_ALREADY = (
     Row(r"CT \d+ already running", _PERMANENT, ALREADY_RUNNING, "Nothing to do."),
     Row(r"CT \d+ not running", _PERMANENT, NOT_RUNNING, "Start the container."),
     Row(r"can't convert a template to a template", _PERMANENT, ALREADY_TEMPLATE, "Nothing to do."),
-    Row(
-        r"Configuration file '[^']*' does not exist",
-        _PERMANENT,
-        MISSING,
-        GONE,
-    ),
+    Row(r"Configuration file '[^']*' does not exist", _PERMANENT, MISSING, GONE),
     Row(
         r"no such task|unable to parse worker upid",
         _PERMANENT,
@@ -259,6 +254,18 @@ _STORAGE_AND_PLACE = (
     ),
     Row(r"unable to shrink disk size", _PERMANENT, "shrink", "Raise `storage_size_gb`: a disk never shrinks."),
     Row(
+        r"bridge '(?P<bridge>[^']+)'(\.?$| does not exist| is not active| is neither)",
+        _PERMANENT,
+        "bridge-missing",
+        "Bring the bridge '{bridge}' up on the node, or correct `bridge` in the catalog.",
+    ),
+    Row(
+        r"[Dd]evice (?P<device>/\S+) does not exist|(?P<other>/\S+) is not a device",
+        _PERMANENT,
+        "device-missing",
+        "Correct `devices`, or load the driver that makes {device}{other} on the node.",
+    ),
+    Row(
         r"hostname lookup '(?P<node>[^']+)' failed",
         _PERMANENT,
         "no-such-node",
@@ -270,12 +277,7 @@ _STORAGE_AND_PLACE = (
         "no-such-node",
         "Correct `node` or PHOENIX_NODE: there is no '{node}'.",
     ),
-    Row(
-        r"Install 'skopeo'",
-        _PERMANENT,
-        "skopeo-missing",
-        "Run on the node: `apt install skopeo`.",
-    ),
+    Row(r"Install 'skopeo'", _PERMANENT, "skopeo-missing", "Run on the node: `apt install skopeo`."),
     Row(
         r"protection mode enabled",
         _PERMANENT,
@@ -296,6 +298,13 @@ _WHAT_WAS_ASKED = (
         _PERMANENT,
         "hotplug",
         "The container needs a stop for {key}: run `pct shutdown {ctid}` on the node, then send the request again.",
+    ),
+    Row(
+        r"unable to apply pending change (?P<key>\w+) ?:",
+        _PERMANENT,
+        "pending-change",
+        "Correct what Proxmox names and send the request again; or take the change back on the node: "
+        "`pct set {ctid} --revert {key}`.",
     ),
     Row("", _PERMANENT, "bad-parameter", "Correct the value in the catalog.", (400,)),
     Row(
