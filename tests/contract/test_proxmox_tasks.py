@@ -66,6 +66,16 @@ def test_every_task_that_can_hold_the_lock_of_a_new_container(
     assert [task.upid for task in running_makers(door, 103, (NODE, NODE), 900)] == ([upid] if makes_it else [])
 
 
+def test_a_clone_of_ours_that_runs_is_found_although_another_template_is_declared_by_now(
+    simulator: Simulator, door: Proxmox
+) -> None:
+    pve = simulator.pve
+    simulator.do(pve.task, NODE, "vzclone", 800, TOKEN_ID, partial(pve.pause, 600))
+    upid = simulator.do(pve.task, NODE, "vzclone", 700, TOKEN_ID, partial(pve.pause, 600))
+    assert [task.upid for task in running_makers(door, 103, (NODE,), 900, 700)] == [upid]
+    assert [task.upid for task in running_makers(door, 103, (NODE,), None, 700)] == [upid]
+
+
 def test_the_tail_of_a_long_log_is_kept(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.add_ct, 103)
     simulator.do(simulator.pve.task_failures["vzstart"].append, "boom")

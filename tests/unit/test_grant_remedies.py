@@ -16,18 +16,24 @@ from phoenix_worker.core.checkup.line import Level
 from tests.unit.test_checkup import TOKEN, declared
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from phoenix_worker.core.allowed.grants import Need
 
 USER = "phoenix@pve"
 STAND_IN = Path(__file__).parents[1] / "support" / "pveum_stand_in.py"
-WANTED = privileges.needs({ctid: declared(ctid, snapshots=True) for ctid in (103, 104, 900)})
+WANTED = privileges.needs(
+    {ctid: declared(ctid, snapshots=True) for ctid in (103, 900)} | {104: declared(104, snapshots=True, storage="fast")}
+)
 EVERYTHING = frozenset(need.privilege for need in WANTED)
 
 
 class Cluster:
-    """Roles and grants, as `pveum` changes them; what is granted on a path holds below it."""
+    """Roles and grants, as `pveum` changes them.
+
+    What is granted on a path holds below it, down to where something else is granted: that takes its place
+    (`PVE::AccessControl::roles`).
+    """
 
     def __init__(self, directory: Path, roles: Mapping[str, list[str]], acl: list[list[str]]) -> None:
         self._file = directory / "state.json"
@@ -40,19 +46,29 @@ class Cluster:
     def type(self, remedy: str) -> None:
         subprocess.run(["sh", "-e", "-c", remedy], check=True, env=self._environ, timeout=60)
 
+    def drop(self, paths: Collection[str]) -> None:
+        """Delete the grants on guests, as their destruction does."""
+        state = json.loads(self._file.read_text())
+        state["acl"] = [grant for grant in state["acl"] if grant[0] not in paths]
+        self._file.write_text(json.dumps(state))
+
     def held(self, wanted: frozenset[Need]) -> dict[str, frozenset[str]]:
         state = json.loads(self._file.read_text())
         granted = [(path, state["roles"][role]) for path, who, role in state["acl"] if who == TOKEN]
-        return {
-            path: frozenset(one for above, those in granted if _holds(above, path) for one in those)
-            for path in privileges.paths(wanted)
-        }
+        return {path: _effective(granted, path) for path in privileges.paths(wanted)}
+
+
+def _effective(granted: list[tuple[str, list[str]]], path: str) -> frozenset[str]:
+    nearest = max((above for above, _ in granted if _holds(above, path)), key=len, default="")
+    return frozenset(one for above, those in granted if above == nearest for one in those)
 
 
 def _holds(above: str, path: str) -> bool:
     return above in {"/", path} or path.startswith(f"{above}/")
 
 
+ROLES = {"Phoenix": sorted(EVERYTHING), "Narrow": ["VM.Audit", "Datastore.Audit", "Pool.Audit"]}
+STORAGES = sorted({need.path.split("/")[2] for need in WANTED if need.path.startswith("/storage/")})
 NODES = [["/nodes", TOKEN, "Phoenix"]]
 
 
@@ -65,8 +81,25 @@ NODES = [["/nodes", TOKEN, "Phoenix"]]
         ({"Phoenix": sorted(EVERYTHING)}, NODES),
         ({"Phoenix": sorted(EVERYTHING), "Other": sorted(EVERYTHING)}, [["/vms", TOKEN, "Other"], *NODES]),
         ({"Other": ["VM.Audit"]}, [["/", TOKEN, "Other"]]),
+        (ROLES, [["/", TOKEN, "Phoenix"], ["/vms/103", TOKEN, "Narrow"]]),
+        (ROLES, [["/", TOKEN, "Phoenix"], ["/vms", TOKEN, "Narrow"]]),
+        (ROLES, [["/", TOKEN, "Phoenix"], *([f"/storage/{one}", TOKEN, "Narrow"] for one in STORAGES)]),
+        (ROLES, [["/", TOKEN, "Phoenix"], ["/storage/other", TOKEN, "Narrow"], ["/nodes", TOKEN, "Narrow"]]),
+        (ROLES, [["/", TOKEN, "Narrow"], ["/vms/900", TOKEN, "Phoenix"], ["/sdn", TOKEN, "Narrow"]]),
     ],
-    ids=["nothing", "a role", "a privilege less", "grants elsewhere", "most grants", "another's role"],
+    ids=[
+        "nothing",
+        "a role",
+        "a privilege less",
+        "grants elsewhere",
+        "most grants",
+        "another's role",
+        "less on a guest",
+        "less on all guests",
+        "less on each storage",
+        "less on nodes",
+        "more on a guest",
+    ],
 )
 def test_after_one_command_nothing_is_missing(
     tmp_path: Path, roles: dict[str, list[str]], acl: list[list[str]]
@@ -75,5 +108,18 @@ def test_after_one_command_nothing_is_missing(
     (line,) = privileges.judge_privileges(WANTED, cluster.held(WANTED), USER, TOKEN)
     assert line.level is Level.ERROR
     cluster.type(line.remedy)
+    (line,) = privileges.judge_privileges(WANTED, cluster.held(WANTED), USER, TOKEN)
+    assert line.level is Level.OK, line.text
+
+
+def test_after_the_command_for_grants_that_go_with_guests_all_can_be_made_again(tmp_path: Path) -> None:
+    on_guests = [[f"/vms/{ctid}", TOKEN, "Own"] for ctid in (103, 104, 900)]
+    elsewhere = [["/", TOKEN, "Narrow"], *([path, TOKEN, "Own"] for path in ("/nodes", "/storage", "/sdn"))]
+    roles = ROLES | {"Own": sorted(EVERYTHING)}
+    del roles["Phoenix"]
+    cluster = Cluster(tmp_path, roles, [*elsewhere, *on_guests])
+    (line,) = privileges.judge_lasting(WANTED, cluster.held(WANTED), USER, TOKEN)
+    cluster.type(line.remedy)
+    cluster.drop([path for path, _, _ in on_guests])
     (line,) = privileges.judge_privileges(WANTED, cluster.held(WANTED), USER, TOKEN)
     assert line.level is Level.OK, line.text

@@ -163,7 +163,7 @@ def _clear_up(task: PhoenixTask, declaration: Declaration, error: TransientError
     seen = task.proxmox.observe(node, declaration.ctid)
     if seen.lock != "create":
         return
-    if makers_of(task, declaration):
+    if makers_of(task, declaration, seen):
         raise TransientError(f"CT {seen.ctid} on {node} is being created by another task.", cause="being-created")
     verdict = judge(declaration, seen, creating=Creating.NOBODY)
     if not can_clear(task, seen, verdict):

@@ -33,10 +33,11 @@ _DESTROY_SECONDS = 15.0
 _PAUSE = 0.1
 
 
-def makers_of(task: PhoenixTask, declaration: Declaration) -> list[ProxmoxTask]:
-    """List the tasks that may be making a declared CTID now."""
+def makers_of(task: PhoenixTask, declaration: Declaration, seen: Observation) -> list[ProxmoxTask]:
+    """List the tasks that may be making a declared CTID now, as which it is `seen`."""
     nodes = (declaration.node, declaration.template_node or declaration.node)
-    return running_makers(task.proxmox, declaration.ctid, nodes, declaration.clone_from)
+    origin = None if seen.marker is None else seen.marker.template
+    return running_makers(task.proxmox, declaration.ctid, nodes, declaration.clone_from, origin)
 
 
 def can_clear(task: PhoenixTask, seen: Observation, verdict: Verdict) -> bool:
@@ -112,7 +113,7 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
     if seen.presence is Presence.ABSENT:
         return time.time()
     declaration, node = at_home(declaration, seen), seen.node
-    if makers_of(task, declaration):
+    if makers_of(task, declaration, seen):
         why = "a Proxmox task may still be creating it"
         raise TransientError(f"Unable to remove the half-made CT {ctid} on {node}: {why}.", cause="being-created")
     verdict = judge(declaration, seen, creating=Creating.NOBODY)

@@ -73,7 +73,7 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
 def paths(wanted: Iterable[Need]) -> tuple[str, ...]:
     """Name the paths to ask about."""
     named = {path for need in wanted for path in (need.path, need.or_on) if path is not None}
-    return tuple(sorted(named | ({ALL_GUESTS} if any(need.of_guest for need in wanted) else set())))
+    return tuple(sorted(named | {_top(need.path) for need in wanted}))
 
 
 def unseen(wanted: Iterable[Need], held: Mapping[str, frozenset[str]]) -> frozenset[str]:
@@ -101,11 +101,12 @@ def judge_privileges(
     places = [
         place
         for privileges, those in several
-        for place in _places(those, [need for need in wanted if need.privilege in privileges])
+        for place in _places(those, [need for need in wanted if need.privilege in privileges], held)
     ]
-    # Where it has nothing yet, the role is made for all that it will need.
-    missing = {need.privilege for need in (lacking if any(held.values()) else wanted)}
-    yield error("Proxmox privileges", f"{token} lacks {lacks}", _remedy(missing, places, user, token))
+    below = {need.privilege for need in wanted if {need.path, need.or_on, _top(need.path)} & {*places}}
+    whole = below if any(held.values()) else {need.privilege for need in wanted}
+    missing = {need.privilege for need in lacking} if any(held.values()) else whole
+    yield error("Proxmox privileges", f"{token} lacks {lacks}", _remedy(whole, missing, places, user, token))
 
 
 def judge_lasting(wanted: frozenset[Need], held: Mapping[str, frozenset[str]], user: str, token: str) -> Iterator[Line]:
@@ -118,7 +119,9 @@ def judge_lasting(wanted: frozenset[Need], held: Mapping[str, frozenset[str]], u
             "Proxmox grants",
             f"Proxmox deletes those on {listed(guests)} with the container, and elsewhere {token} has no "
             f"{', '.join(granted)}: it cannot be made again, and no rebuild begins",
-            _remedy(granted, _places(guests, lost), user, token),
+            _remedy(
+                {need.privilege for need in wanted if need.of_guest}, granted, _places(guests, lost, {}), user, token
+            ),
         )
 
 
@@ -146,10 +149,11 @@ def _top(path: str) -> str:
     return "/sdn/zones/localnetwork" if path.startswith("/sdn/") else f"/{path.split('/')[1]}"
 
 
-def _places(those: list[str], wanted: Iterable[Need]) -> list[str]:
+def _places(those: list[str], wanted: Iterable[Need], held: Mapping[str, frozenset[str]]) -> list[str]:
     """Name where to grant it: above, when all of a kind lack it, else on each.
 
-    For guests it is their pool, or above: what is granted on a guest itself goes with it.
+    For guests it is their pool, or above: what is granted on a guest itself goes with it. Where something else is
+    granted below that, it is there too: nothing from above holds there.
     """
     places: list[str] = []
     asked = list(wanted)
@@ -158,14 +162,28 @@ def _places(those: list[str], wanted: Iterable[Need]) -> list[str]:
         if top == ALL_GUESTS:
             pools = {need.or_on for need in asked if need.path in mine}
             places += [top] if None in pools else sorted(str(pool) for pool in pools)
+            places += [path for path in mine if not _from_above(path, held, [str(pool) for pool in pools])]
             continue
         every = {need.path for need in asked if _top(need.path) == top}
-        places += [top] if len(mine) > 1 and len(mine) == len(every) else mine
+        for_all = len(mine) > 1 and len(mine) == len(every) and all(_from_above(path, held) for path in mine)
+        places += [top] if for_all else mine
     return places
 
 
-def _remedy(privileges: Iterable[str], places: Iterable[str], user: str, token: str) -> str:
-    """Write the command for the node, whether the role is there or not."""
-    privs = f'--privs "{" ".join(sorted(privileges))}"'
-    role = f"pveum role add {ROLE} {privs} 2>/dev/null || pveum role modify {ROLE} {privs} --append 1"
+def _from_above(path: str, held: Mapping[str, frozenset[str]], pools: Iterable[str] = ()) -> bool:
+    """Return whether what holds on a path is granted above it, or on its pool, as far as that is known."""
+    top = _top(path)
+    if path not in held or top not in held:
+        return True
+    return held[path] in (held[top], *(held[top] | held[pool] for pool in pools if pool in held))
+
+
+def _remedy(whole: Iterable[str], missing: Iterable[str], places: Iterable[str], user: str, token: str) -> str:
+    """Write the command for the node, whether the role is there or not.
+
+    What is granted on a path takes the place of all that holds there from above: a new role has the `whole` that is
+    needed there.
+    """
+    add, append = (f'--privs "{" ".join(sorted(privileges))}"' for privileges in (whole, missing))
+    role = f"pveum role add {ROLE} {add} 2>/dev/null || pveum role modify {ROLE} {append} --append 1"
     return f"{role}; {granting(list(dict.fromkeys(places)), user, token)}"

@@ -51,6 +51,12 @@ class Marker:
     build: str = ""
     """The creation id of the template that it was cloned from; empty where that had none, and in older markers."""
 
+    @property
+    def template(self) -> int | None:
+        """The CTID of what it was cloned from; None for what was not cloned."""
+        cloned = self.origin.partition(",")[0]
+        return int(cloned) if cloned.isdecimal() else None
+
 
 def read_marker(notes: str, ctid: int | None = None) -> Marker | None:
     """Read the marker from a container's notes, wherever it stands; None when there is none that is whole.
