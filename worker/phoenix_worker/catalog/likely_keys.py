@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.device_sections import Device
@@ -33,17 +34,24 @@ _MAC = ("hwaddr", "mac", "mac_address", "macaddr")
 _OF_INTERFACES = {
     **dict.fromkeys(("tag", "vlan_id", "vlan_tag"), "vlan"),
     **dict.fromkeys(("gateway", "gateway4", "gw4", "ip_gateway"), "gw"),
-    **dict.fromkeys(("gateway6", "ip6_gateway"), "gw6"),
-    **dict.fromkeys(("address", "ip_address", "cidr", "ipv4", "ip4"), "ip"),
-    **dict.fromkeys(("address6", "ipv6"), "ip6"),
+    **dict.fromkeys(("gateway6", "ip6_gateway", "ipv6_gateway"), "gw6"),
+    **dict.fromkeys(("address", "ip_address", "cidr", "ipv4", "ip4", "ipv4_address"), "ip"),
+    **dict.fromkeys(("address6", "ipv6", "address_v6", "ipv6_address"), "ip6"),
     **dict.fromkeys(("interface", "iface", "device"), "name"),
     **dict.fromkeys(("rate_limit", "bandwidth"), "rate"),
+    "disconnected": "link_down",
 }
 _NAME_SERVERS = ("nameserver", "nameservers", "dns", "dns_servers", "dns_server")
 _MOUNTED = {
-    **dict.fromkeys(("ro", "readonly", "read-only"), "read_only"),
+    **dict.fromkeys(("ro", "readonly"), "read_only"),
     **dict.fromkeys(("mountoptions", "options", "mount_opts"), "mount_options"),
 }
+
+
+def _ips(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}_ip" for name in names)
+
+
 _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
     NetworkConfig: _OF_INTERFACES | dict.fromkeys(_NAME_SERVERS, "nameservers"),
     FurtherNetwork: _OF_INTERFACES | dict.fromkeys(_MAC, "mac_address"),
@@ -54,17 +62,23 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         "out": "policy_out",
         "input_policy": "policy_in",
         "output_policy": "policy_out",
+        "firewall_rules": "rules",
     },
     FirewallRule: {
-        **dict.fromkeys(("dport", "dest_port", "destination_port", "to_port", "ports"), "port"),
+        **dict.fromkeys(
+            ("dport", "dest_port", "dst_port", "destination_port", "to_port", "ports", "port_range"), "port"
+        ),
         **dict.fromkeys(("sport", "src_port", "from_port"), "source_port"),
-        **dict.fromkeys(("icmp-type", "icmptype"), "icmp_type"),
+        "icmptype": "icmp_type",
+        "log_level": "log",
         **dict.fromkeys(("enabled", "active"), "enable"),
         **dict.fromkeys(("interface", "nic"), "iface"),
         "service": "macro",
         **dict.fromkeys(("protocol", "ip_protocol"), "proto"),
-        **dict.fromkeys(("src", "from", "source_address", "saddr"), "source"),
-        **dict.fromkeys(("dst", "to", "destination", "destination_address", "daddr"), "dest"),
+        **dict.fromkeys(("src", "from", "source_address", "saddr", "cidr", *_ips("source", "src", "remote")), "source"),
+        **dict.fromkeys(
+            ("dst", "to", "destination", "destination_address", "daddr", *_ips("destination", "dst", "dest")), "dest"
+        ),
         **dict.fromkeys(("direction", "dir", "chain"), "type"),
         **dict.fromkeys(("target", "policy", "verdict"), "action"),
         **dict.fromkeys(("description", "name", "note"), "comment"),
@@ -79,33 +93,47 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("user", "owner", "owner_uid"), "uid"),
         **dict.fromkeys(("group", "owner_gid"), "gid"),
         **dict.fromkeys(("permissions", "perm"), "mode"),
-        **dict.fromkeys(("deny-write", "ro", "read_only", "readonly"), "deny_write"),
+        **dict.fromkeys(("ro", "read_only", "readonly"), "deny_write"),
     },
     MountPoint: {
         **dict.fromkeys(("host", "source", "src", "volume", "from"), "host_path"),
         **dict.fromkeys(
-            ("container", "mp", "path", "target", "destination", "dest", "mount_point", "to"), "container_path"
+            ("container", "mp", "path", "target", "destination", "dest", "dst", "mount_point", "to"), "container_path"
         ),
         **dict.fromkeys(("uid", "owner", "user"), "owner_uid"),
         **dict.fromkeys(("gid", "group"), "owner_gid"),
         **_MOUNTED,
     },
     Volume: {
-        **dict.fromkeys(("storage", "storage_pool", "datastore"), "pool"),
-        "size_in_gb": "size_gb",
+        **dict.fromkeys(("storage", "storage_pool", "datastore", "datastore_id"), "pool"),
+        **dict.fromkeys(("size_in_gb", "size_gib", "gb"), "size_gb"),
         **_MOUNTED,
         **dict.fromkeys(("mp", "path", "container_path", "target", "mountpoint"), "mount_point"),
     },
 }
+_OF_THE_ADDRESS = {
+    "dhcp": ('Write "ip": "dhcp" in its place.', "Remove it."),
+    **dict.fromkeys(("netmask", "subnet_mask", "prefix"), ("Write it behind the address: ip is 10.0.0.5/24.",) * 2),
+    **dict.fromkeys(("enabled", "active"), ("Remove it.", 'Write "link_down": true in its place.')),
+}
 _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
-    NetworkConfig: dict.fromkeys(
-        _MAC, ('Write "mac_address": {value} beside network_config, and remove it here.',) * 2
-    ),
-    FurtherNetwork: dict.fromkeys(_NAME_SERVERS, ("Write nameservers in network_config, and remove it here.",) * 2),
-    Firewall: dict.fromkeys(
-        ("policy", "policies"),
-        ("Write policy_in, policy_out or both in its place.",) * 2,
-    ),
+    NetworkConfig: _OF_THE_ADDRESS
+    | dict.fromkeys(_MAC, ('Write "mac_address": {value} beside network_config, and remove it here.',) * 2),
+    FurtherNetwork: _OF_THE_ADDRESS
+    | dict.fromkeys(_NAME_SERVERS, ("Write nameservers in network_config, and remove it here.",) * 2),
+    Firewall: {
+        **dict.fromkeys(("policy", "policies"), ("Write policy_in, policy_out or both in its place.",) * 2),
+        **dict.fromkeys(("disable", "disabled"), ('Write "enabled": false in its place.', "Remove it.")),
+    },
+    FirewallRule: {
+        **dict.fromkeys(("disable", "disabled"), ('Write "enable": false in its place.', "Remove it.")),
+        **dict.fromkeys(("pos", "position", "digest"), ("Remove it: the order of the rules is theirs.",) * 2),
+    },
+    Volume: {
+        **dict.fromkeys(("size_mb", "size_mib", "mb"), ('Write "size": "{value}M" in its place.',) * 2),
+        "discard": ('Write "mount_options": ["discard"] in its place.', "Remove it."),
+    },
+    MountPoint: {"create": ("Remove it: the directory is made unless it is there.",) * 2},
 }
 """What to do about a key for which the section has no other, when it is on and when it is off."""
 _OFF = (False, 0, "0", "false", "no", "off")
@@ -114,16 +142,21 @@ _ALIKE = 0.6
 
 def remedy(where: str, key: str, section: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     """Say what to write in the place of a key that the section at `where` does not have; followed, it is loaded."""
-    model, value = SECTIONS[where], section[key]
-    meant = _OF_ITS_MEANING.get(model, {}).get(key.lower())
-    if model is NetworkConfig and key.lower() in _MAC and entry.get("mac_address") not in (None, ""):
+    model, value, name = SECTIONS[where], section[key], _spelled(key)
+    meant = _OF_ITS_MEANING.get(model, {}).get(name)
+    if model is NetworkConfig and name in _MAC and entry.get("mac_address") not in (None, ""):
         return "Remove it: mac_address is there, beside network_config."
     if meant is not None:
-        return meant[value in _OFF].replace("{value}", json.dumps(value))
-    close = difflib.get_close_matches(key, model.model_fields, 1, _ALIKE)
-    likely = _RENAMED[model].get(key.lower()) or next(iter(close), None)
+        return meant[value in _OFF].replace('"{value}M"', json.dumps(f"{value}M")).replace("{value}", json.dumps(value))
+    close = difflib.get_close_matches(name, model.model_fields, 1, _ALIKE)
+    likely = name if name in model.model_fields else _RENAMED[model].get(name) or next(iter(close), None)
     if likely is None:
         return f"Remove it. Known are: {', '.join(model.model_fields)}."
     if section.get(likely) not in (None, ""):
         return f"Remove it: {likely} is there and was probably meant."
     return f"{likely} was probably meant: write that."
+
+
+def _spelled(key: str) -> str:
+    """Spell a key as ours are: `macAddress` and `mac-address` are `mac_address`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]+", "_", key).strip("_").lower()
