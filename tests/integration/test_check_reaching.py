@@ -10,6 +10,7 @@ import pytest
 from tests.integration.test_check import found, lines, prepared
 from tests.support.certificates import LOOPBACK, certificate, serving
 from tests.support.cli import invoke
+from tests.support.product import container
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,3 +140,17 @@ def test_numbers_that_come_as_words_are_numbers(prepared: Product) -> None:
     prepared.simulator.do(prepared.simulator.pve.storages["local-lvm"].update, active=0)
     prepared.simulator.do(prepared.simulator.pve.lose_quorum)
     assert {line["about"] for line in lines(1)} >= {"Storage local-lvm on pve1", "Proxmox quorum"}
+
+
+def test_keys_that_this_proxmox_is_too_old_for_are_found(prepared: Product) -> None:
+    """With every CTID that declares them; without shell access a device is not applied, and so not foreseen."""
+    image = {"template": "oci://docker.io/library/app:1.2", "devices": [{"path": "/dev/kvm"}]}
+    prepared.declare({ctid: container(ctid, None, **image, entrypoint="/app") for ctid in (103, 104)})
+    prepared.simulator.set(prepared.simulator.pve, version="8.1.4")
+    said = [line for line in lines(1) if line["about"] == "Proxmox version"]
+    assert [line["text"] for line in said] == [
+        f"{key} of CT 103, 104 needs Proxmox VE 9.1, and this is 8.1" for key in ("entrypoint", "template oci://")
+    ]
+    assert said[0]["remedy"] == "Upgrade Proxmox VE, or remove entrypoint from the catalog."
+    prepared.simulator.set(prepared.simulator.pve, version="9.1.0")
+    assert not [line for line in lines(1) if line["about"] == "Proxmox version"]

@@ -6,8 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from phoenix_worker.check.troubles import or_trouble
+from phoenix_worker.core.allowed.versions import read_version
 from phoenix_worker.core.checkup import cluster, privileges
 from phoenix_worker.core.checkup.line import fine, warning
+from phoenix_worker.core.checkup.versions import judge_keys
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.error_table import PERMISSION
@@ -29,10 +31,12 @@ def proxmox_lines(settings: Settings, catalog: Catalog) -> Iterator[Line]:
     """Say first whether it answers: without that, nothing else is asked."""
     access = access_of(settings)
     inspection = Inspection(ProxmoxApi(access))
-    judged = cluster.judge_version(inspection.version())
+    told = inspection.version()
+    judged = cluster.judge_version(told)
     for one in access.each():
         yield from or_trouble("Proxmox", partial(_address, one))
     yield judged
+    yield from judge_keys(catalog, read_version(told), has_shell=settings.shell is not None)
     yield from or_trouble("Proxmox quorum", partial(_quorum, inspection))
     yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.core.allowed.versions import read_version
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.ports import Storage, Volume
 from phoenix_worker.proxmox.quorum import refuse_without_quorum
@@ -21,9 +21,8 @@ class Offers:
 
     def version(self) -> tuple[int, int]:
         """Ask `GET /version`, which everybody may."""
-        told = str(self._connection.call(Request("GET", "version", "ask Proxmox for its version"))["version"])
-        major, minor, *_ = (*re.findall(r"[0-9]+", told), "0", "0")
-        return int(major), int(minor)
+        told = self._connection.call(Request("GET", "version", "ask Proxmox for its version"))["version"]
+        return read_version(str(told))
 
     def storages(self) -> dict[str, Storage]:
         """Ask `GET /storage`: the configuration, which wakes no storage up."""

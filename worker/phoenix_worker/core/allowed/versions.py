@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.model.errors import PermanentError
@@ -25,14 +26,21 @@ def too_old(
     lacking = [(key, needed) for key, needed in needed_by if version < needed]
     if not lacking:
         return None
-    told = ", ".join(f"{key} needs Proxmox VE {_written(needed)}" for key, needed in lacking)
+    told = ", ".join(f"{key} needs Proxmox VE {written(needed)}" for key, needed in lacking)
     keys = " and ".join(key for key, _ in lacking)
     return PermanentError(
-        f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {told}, and this is {_written(version)}.",
+        f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {told}, and this is {written(version)}.",
         cause="proxmox-too-old",
         remedy=f"Upgrade Proxmox VE, or remove {keys} from the catalog.",
     )
 
 
-def _written(version: tuple[int, int]) -> str:
+def read_version(told: str) -> tuple[int, int]:
+    """Read what Proxmox tells, such as `9.1.4` or `8.2-1`."""
+    major, minor, *_ = (*re.findall(r"[0-9]+", told), "0", "0")
+    return int(major), int(minor)
+
+
+def written(version: tuple[int, int]) -> str:
+    """Write a version as people do."""
     return ".".join(map(str, version))
