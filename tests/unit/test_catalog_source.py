@@ -47,6 +47,22 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert cores(source.current()) == 2
 
 
+@pytest.mark.parametrize("how", ["written", "replaced", "gone and back"])
+def test_a_changed_file_of_keys_is_read_again(tmp_path: Path, how: str) -> None:
+    keys, other = tmp_path / "staff.pub", tmp_path / "other.pub"
+    keys.write_text("ssh-ed25519 AAAA first\n")
+    source = CatalogSource(write(tmp_path, {"lxc_configs": {"103": template(ssh_public_keys="staff.pub")}}), DEFAULTS)
+    before = source.current()[103]
+    if how == "gone and back":
+        keys.unlink()
+        assert source.current()[103].hash != before.hash
+    other.write_text("ssh-ed25519 AAAA other\n")
+    other.replace(keys) if how == "replaced" else keys.write_text(other.read_text())
+    after = source.current()[103]
+    assert after.access[0].given == "ssh-ed25519 AAAA other\n"
+    assert after.hash != before.hash
+
+
 def test_a_settled_file_is_neither_read_nor_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SETTLED_S", 0.0)
     source = CatalogSource(put(tmp_path, 1, LONG_AGO), DEFAULTS)

@@ -155,7 +155,8 @@ class Entry(Section):
     """
     password: Password | None = None
     """Root's password, which the catalog only names: `{"env": NAME}` or `{"file": PATH}` of the worker. As
-    `ssh_public_keys`; it is set again when it is found elsewhere, or by `--rerun password`.
+    `ssh_public_keys`; it is set again when it is found elsewhere. That it changed at its place is not noticed, since
+    nothing of it is kept anywhere: `phoenix-lxc ensure CTID --rerun password` sets it again.
     """
     features: list[ScriptName] = Field(default_factory=list)
     """Feature scripts, in their order. They need shell access."""
