@@ -87,6 +87,14 @@ def test_no_failure_of_a_long_job_is_late_by_more_than_two_minutes(usual: float)
     assert max(after - before for before, after in pairwise(looks)) <= 120
 
 
+@pytest.mark.parametrize("usual", [600.0, 3600.0])
+def test_no_failure_before_the_learned_time_is_late_by_more_than_a_minute(usual: float) -> None:
+    """Nearer to it than a minute no look is worth its call."""
+    looks = [0.0, *early_looks(usual, until=usual)]
+    assert max(after - before for before, after in pairwise(looks)) <= 60
+    assert [round(look) for look in looks[:6]] == [0, 1, 5, 25, 60, 120]
+
+
 def test_what_was_never_seen_has_no_early_looks() -> None:
     assert polling.early_look([], 0.0) is None
     assert not polling.is_early([], 0.0)

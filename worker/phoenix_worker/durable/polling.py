@@ -13,7 +13,7 @@ minute. These looks are no part of what is learned of a job that goes on to its 
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import chain, count
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ _LONGEST_PAUSE = 2.0
 _SHORT_PAUSE = 0.1
 """Seconds between two looks that tell a length well enough; more looks to tell it better would be calls for nothing."""
 _DOUBLINGS = 12
-_EARLY_GROWTH = 5.0
+_EARLY = (1.0, 5.0, 25.0)
 _EARLY_PAUSE = 60.0
 _NEAR_ITS_END = 0.1
 """The part of the learned time, at most one early pause of it, in which no early look is worth its call."""
@@ -52,11 +52,11 @@ def first_look(lengths: Sequence[float]) -> float:
 def early_look(lengths: Sequence[float], elapsed: float) -> float | None:
     """Seconds from now to the next look at a job that may fail before its learned time; None if there is none left.
 
-    At 1, 5, 25 and 125 s, then once a minute.
+    At 1, 5 and 25 s, then once a minute.
     """
     if not lengths:
         return None
-    times = (min(_EARLY_GROWTH**number, _EARLY_PAUSE * number or 1.0) for number in count())
+    times = chain(_EARLY, count(_EARLY_PAUSE, _EARLY_PAUSE))
     soonest = next(at for at in times if at > elapsed + _SHORT_PAUSE)
     learned = first_look(lengths)
     near = min(_NEAR_ITS_END * learned, _EARLY_PAUSE)
