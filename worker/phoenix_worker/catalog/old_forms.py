@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from phoenix_worker.catalog import proxmox_forms
 from phoenix_worker.catalog.network_sections import NetworkConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-_PCT_OPTION = re.compile(r"(nesting|keyctl|fuse|mknod|force_rw_sys)=[01]|mount=[\w;]+", re.ASCII)
+_SWITCHES = ("nesting", "keyctl", "fuse", "mknod", "force_rw_sys")
+_PCT_OPTION = re.compile(rf"({'|'.join(_SWITCHES)})=[01]|mount=[\w;]+", re.ASCII)
 _SCRIPT = re.compile(r"[\w+-][\w.+-]*", re.ASCII)
 _BRIDGE = "vmbr0"
 _UNPRIVILEGED, _IDS = 100_000, 65_536
@@ -34,7 +36,7 @@ def remedy(location: tuple[int | str, ...], entry: Mapping[str, Any]) -> str | N
 
 def _features(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Take Proxmox's features out of the list of scripts, where both were one string once."""
-    words = _words(entry["features"])
+    words = _words(_listed(entry["features"]))
     options = [word for word in words if _PCT_OPTION.fullmatch(word)]
     scripts = [word for word in words if word not in options]
     if not words or not all(map(_SCRIPT.fullmatch, scripts)):
@@ -45,8 +47,15 @@ def _features(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _pct_options(entry: Mapping[str, Any]) -> dict[str, Any] | None:
-    words = _words(entry["pct_options"])
+    words = [f"{word}=1" if word in _SWITCHES else word for word in _words(_listed(entry["pct_options"]))]
     return {"pct_options": words} if words and all(map(_PCT_OPTION.fullmatch, words)) else None
+
+
+def _listed(value: Any) -> Any:
+    """Write an object of switches, `{"nesting": true}`, as a list."""
+    if not isinstance(value, dict):
+        return value
+    return [f"{name}={int(one) if isinstance(one, bool) else one}" for name, one in value.items()]
 
 
 def _words(value: Any) -> list[str]:
@@ -73,7 +82,8 @@ def _network(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _id_maps(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Write objects, `{"type": "gid", "host_id": 33, "container_id": 33, "size": 1}`, with all ids around them."""
-    maps = [_id_map(one) for one in entry["id_maps"]] if isinstance(entry["id_maps"], list) else []
+    value = entry["id_maps"]
+    maps = [_id_map(one) for one in (value if isinstance(value, list) else [value])]
     own = [one for one in maps if one is not None]
     if not own or len(own) < len(maps):
         return None
@@ -142,8 +152,14 @@ def _device(text: str) -> dict[str, Any]:
 _KNOWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
     "features": _features,
     "pct_options": _pct_options,
-    "network_config": _network,
+    "network_config": lambda entry: _network(entry) or proxmox_forms.network_config(entry),
     "id_maps": _id_maps,
     "gpu_assignment": _gpus,
     "devices": _devices,
+    "networks": proxmox_forms.networks,
+    "mount_points": proxmox_forms.mount_points,
+    "volumes": proxmox_forms.volumes,
+    "firewall": proxmox_forms.firewall,
+    "health_check": proxmox_forms.health_check,
+    "tags": proxmox_forms.tags,
 }

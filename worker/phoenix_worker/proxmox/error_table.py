@@ -129,7 +129,8 @@ NODE_TROUBLE = (
         "`sysctl -w` in /etc/sysctl.d/99-inotify.conf to keep it.",
     ),
     Row(
-        r"command socket|Connection reset by peer|ipcc_send_rec|Unable to load access control list",
+        r"command socket|Connection reset by peer|ipcc_send_rec|Unable to load access control list|"
+        r"got no worker upid|unable to fork worker|/etc/pve\b.*Transport endpoint is not connected",
         _TRANSIENT,
         "passing-trouble",
         _LASTS,
@@ -190,12 +191,7 @@ _TEMPLATES_AND_CLONES = (
         "bind-mount",
         "Remove {mount} from the template: Proxmox clones volumes only.",
     ),
-    Row(
-        r"(?i)full clones? (of|on) a running container",
-        _PERMANENT,
-        "is-running",
-        "Stop the source of the clone: a template never runs.",
-    ),
+    Row(r"(?i)full clones? (of|on) a running container", _PERMANENT, "is-running", "Stop the source of the clone."),
     Row(
         r"can't clone (CT )?to n",
         _PERMANENT,

@@ -1,0 +1,162 @@
+"""Values as Proxmox, Compose or other tools write them: how our sections say the same.
+
+Each function reads one key of an entry; None where it is in none of these forms.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from phoenix_worker.catalog.mount_sections import MountPoint, Volume
+from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from phoenix_worker.catalog.sections import Section
+
+_INTERFACE = {
+    **{name: name for name in ("name", "bridge", "ip", "gw", "ip6", "gw6", "rate", "mtu", "firewall", "link_down")},
+    "tag": "vlan",
+    "hwaddr": "mac_address",
+    "trunks": "trunks",
+}
+_MOUNT = {
+    "ro": "read_only",
+    **{name: name for name in ("backup", "shared", "quota", "acl", "replicate")},
+    "mountoptions": "mount_options",
+}
+_FLAGS = frozenset({"firewall", "link_down", "ro", *_MOUNT} - {"mountoptions"})
+_NUMBERS = frozenset({"tag", "mtu", "rate"})
+_LISTS = frozenset({"trunks", "mountoptions"})
+_WITHOUT_EFFECT = frozenset({"type", "size"})
+
+
+def network_config(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read `name=eth0,bridge=vmbr0,…`; its MAC goes beside it."""
+    found = _interface(entry["network_config"])
+    mac = {} if found is None or "mac_address" not in found else {"mac_address": found.pop("mac_address")}
+    return {"network_config": found} | mac if found is not None and _fits(NetworkConfig, found) else None
+
+
+def networks(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read one or more interfaces, as Proxmox writes them or by their bridges alone."""
+    return _each("networks", entry, _interface, FurtherNetwork)
+
+
+def mount_points(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read `/host:/container:ro`, as Compose has it, or Proxmox's `/host,mp=/container,ro=1`."""
+    return _each("mount_points", entry, _bind, MountPoint)
+
+
+def volumes(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read `STORAGE:GIB,mp=/path,…`."""
+    return _each("volumes", entry, _volume, Volume)
+
+
+def firewall(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read a switch, or the rules alone."""
+    value = entry["firewall"]
+    if isinstance(value, bool):
+        return {"firewall": {"enabled": value}}
+    if isinstance(value, dict) and isinstance(value.get("rules"), dict):
+        return {"firewall": value | {"rules": [value["rules"]]}}
+    rules = isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
+    return {"firewall": {"enabled": True, "rules": value}} if rules else None
+
+
+def health_check(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read the command alone: a line, or its words."""
+    value = entry["health_check"]
+    if isinstance(value, list) and value and all(isinstance(word, str) for word in value):
+        value = shlex.join(value)
+    return {"health_check": {"command": value}} if isinstance(value, str) and value.strip() else None
+
+
+def tags(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read Proxmox's `one;another`."""
+    value = entry["tags"]
+    words = [word for word in re.split(r"[;,\s]+", value) if word] if isinstance(value, str) else []
+    return {"tags": words} if len(words) > 1 else None
+
+
+def _each(
+    key: str, entry: Mapping[str, Any], read: Callable[[Any], dict[str, Any] | None], model: type[Section]
+) -> dict[str, Any] | None:
+    value = entry[key]
+    given = value if isinstance(value, list) else [value]
+    items = [one if isinstance(one, dict) else read(one) for one in given]
+    whole = [one for one in items if one is not None and _fits(model, one)]
+    return {key: whole} if whole and len(whole) == len(items) and whole != value else None
+
+
+def _interface(value: Any) -> dict[str, Any] | None:
+    if not isinstance(value, str):
+        return None
+    bridge = re.fullmatch(r"[A-Za-z][\w.-]*", value)
+    return {"bridge": value} if bridge else _options(value.split(","), _INTERFACE)
+
+
+def _bind(value: Any) -> dict[str, Any] | None:
+    first, *rest = value.split(",") if isinstance(value, str) else [""]
+    parts = first.split(":")
+    if rest:
+        told = _options([one for one in rest if not one.startswith("mp=")], _MOUNT)
+        paths = [first, *(one.removeprefix("mp=") for one in rest if one.startswith("mp="))]
+    else:
+        *paths, how = parts if parts[-1] in {"ro", "rw"} else [*parts, "rw"]
+        told = {"read_only": True} if how == "ro" else {}
+    if told is None or len(paths) != len(("host", "container")):
+        return None
+    return {"host_path": paths[0], "container_path": paths[1]} | told
+
+
+def _volume(value: Any) -> dict[str, Any] | None:
+    found = re.fullmatch(r"([A-Za-z][\w.-]*):([0-9]{1,7}),(.+)", value) if isinstance(value, str) else None
+    rest = found[3].split(",") if found else []
+    where = [one.removeprefix("mp=") for one in rest if one.startswith("mp=")]
+    told = _options([one for one in rest if not one.startswith("mp=")], _MOUNT)
+    if found is None or told is None or len(where) != 1:
+        return None
+    return {"pool": found[1], "size_gb": int(found[2]), "mount_point": where[0]} | told
+
+
+def _options(pairs: list[str], names: Mapping[str, str]) -> dict[str, Any] | None:
+    """Read `name=value` with our names and types; None if one of them is not known."""
+    told: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.strip().partition("=")
+        if not equals or name not in {*names, *_WITHOUT_EFFECT}:
+            return None
+        value = _value(name, text)
+        if value is None:
+            return None
+        if name in names:
+            told[names[name]] = value
+    return told
+
+
+def _value(name: str, text: str) -> Any:
+    if name in _FLAGS:
+        return {"1": True, "0": False}.get(text)
+    if name in _LISTS:
+        return [int(word) if word.isdecimal() else word for word in text.split(";")]
+    if name in _NUMBERS:
+        return int(text) if text.isdecimal() else _decimal(text)
+    return text or None
+
+
+def _decimal(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,6}", text) else None
+
+
+def _fits(model: type[Section], value: Mapping[str, Any]) -> bool:
+    try:
+        model.model_validate(value)
+    except ValidationError:
+        return False
+    return True
