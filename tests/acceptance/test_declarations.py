@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from tests.support.cli import invoke
 from tests.support.product import EXAMPLE
+from tests.support.proxmox import NODE
 from tests.support.root_node import RootNode
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ CATALOGS = [EXAMPLE, DATA / "a_users_file.json", *sorted((DATA / "declarations")
 @pytest.fixture
 def node(product: Product, tmp_path: Path) -> Iterator[RootNode]:
     with RootNode(tmp_path / "node", product.simulator) as node:
-        node.door += ["--raw-keys", "lxc.*"]
+        node.door = [*(node.door or ()), "--raw-keys", "lxc.*"]
         yield node
 
 
@@ -48,6 +50,8 @@ def prepare(product: Product, catalog: dict[str, Any]) -> None:
     """Put there what it names beside itself, and on the one node that there is."""
     for entry in catalog["lxc_configs"].values():
         entry.pop("node", None)
+        if entry.get("health_check"):  # what it calls is not in a stand-in container
+            entry["health_check"]["command"] = "true"
         for mount in entry.get("mount_points") or ():
             mount["host_path"] = "/tank" + mount["host_path"].removeprefix("/tank")
     product.catalog.write_text(json.dumps(catalog))
@@ -65,8 +69,12 @@ def prepare(product: Product, catalog: dict[str, Any]) -> None:
             product.simulator.do(there.__setitem__, f"vztmpl/{file}", {"content": "vztmpl", "format": "tar", "size": 1})
         if entry.get("pool"):
             product.simulator.do(pve.pools.setdefault, entry["pool"], set())
+    entries = catalog["lxc_configs"]
+    outside = {str(one) for entry in entries.values() for one in entry.get("dependencies") or ()} - entries.keys()
+    for guest in outside:
+        product.simulator.do(partial(pve.add_vm, int(guest), name="outside", node=NODE, status="running"))
     for storage in named(catalog, "storage_pool", "pool") - pve.pools.keys() - pve.storages.keys():
-        product.simulator.do(pve.storages.__setitem__, storage, pve.storages["local-zfs"] | {"files": set()})
+        product.simulator.do(pve.storages.__setitem__, storage, pve.storages["local-lvm"] | {"files": set()})
     product.simulator.set(pve, bridges=named(catalog, "bridge"), tags_case_sensitive=True)
 
 

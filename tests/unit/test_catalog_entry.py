@@ -114,6 +114,7 @@ WRONG: list[tuple[str, Any]] = [
     ("lxc_options", ["lxc.cap.keep="]),
     ("lxc_options", ["lxc.a=b\nlxc.c=d"]),
     ("apparmor_profile", "two words"),
+    ("apparmor_profile", "lxc.apparmor.profile=unconfined"),
     ("apparmor_manages_nesting", "true"),
     ("id_maps", ["x 0 100000 65536"]),
     ("gpu_assignment", "all"),

@@ -225,5 +225,8 @@ PctOption = Annotated[
 ]
 LxcOption = Annotated[str, AfterValidator(_lxc_option)]
 IdMap = Annotated[str, Matching(r"[ug]( [0-9]+){3}", "an id map", "Write it like u 0 100000 65536.")]
-Profile = Annotated[str, Matching(r"[^\s\x00-\x1f]+", "the name of an AppArmor profile", "Write it without spaces.")]
+Profile = Annotated[
+    str,
+    Matching(r"[^\s\x00-\x1f=]+", "the name of an AppArmor profile", "Write its name alone, such as unconfined."),
+]
 Description = Annotated[str, Field(max_length=8000), AfterValidator(_description)]
