@@ -63,6 +63,9 @@ def test_trouble_of_the_node_is_found_in_the_log_of_a_task() -> None:
     error = error_of_task("start CT 103 on pve1", TaskEnd("startup for container '103' failed", log))
     assert (type(error), error.cause) == (T, "inotify-used-up")
     assert "sysctl -w fs.inotify.max_user_instances=" in error.remedy
+    log = ("  Insufficient free space: 2048 extents needed, but only 0 available", "TASK ERROR: command failed")
+    full = error_of_task("grow mp0 of CT 103", TaskEnd("command '/sbin/lvextend -L 8G' failed: exit code 5", log))
+    assert (type(full), full.cause) == (P, "no-space")
     known = error_of_task("start CT 103 on pve1", TaskEnd("unable to extract: No space left on device", log))
     assert known.cause == "no-space"
 

@@ -113,7 +113,7 @@ _PASSES_BY_ITSELF = (
     Row("", _TRANSIENT, "too-many-requests", _LASTS, (429,)),
 )
 
-NODE_TROUBLE = (
+_NODE_TROUBLE = (
     Row(
         r"Too many open files",
         _TRANSIENT,
@@ -136,7 +136,15 @@ NODE_TROUBLE = (
         _LASTS,
     ),
 )
-"""What passes on a node, by itself or with a setting of it. The end of a start does not name it, only its log."""
+
+_NO_SPACE = Row(
+    r"No space left|not enough free space|out of space|[Ii]nsufficient (free|suitable)|quota exceeded",
+    _PERMANENT,
+    "no-space",
+    "Free space on the storage.",
+)
+NAMED_BY_LOGS = (*_NODE_TROUBLE, _NO_SPACE)
+"""What the end of a task may leave to its log: it names the command that failed."""
 
 # In the end of a task it may as well be a disk that is lost, and then it lasts.
 _DISKS_COME_AND_GO = Row(
@@ -242,12 +250,7 @@ _STORAGE_AND_PLACE = (
         "volume-missing",
         "Upload or download {volume}, or correct `template`.",
     ),
-    Row(
-        r"No space left|not enough free space|out of space|[Ii]nsufficient (free|suitable)|quota exceeded",
-        _PERMANENT,
-        "no-space",
-        "Free space on the storage.",
-    ),
+    _NO_SPACE,
     Row(r"unable to shrink disk size", _PERMANENT, "shrink", "Raise `storage_size_gb`: a disk never shrinks."),
     Row(
         r"bridge '(?P<bridge>[^']+)'(\.?$| does not exist| is not active| is neither)",
@@ -267,12 +270,7 @@ _STORAGE_AND_PLACE = (
         "no-such-node",
         "Correct `node` in the catalog, or PHOENIX_NODE: the cluster has no '{node}'.",
     ),
-    Row(
-        r"no such cluster node '(?P<node>[^']+)'",
-        _PERMANENT,
-        "no-such-node",
-        "Correct `node` or PHOENIX_NODE: there is no '{node}'.",
-    ),
+    Row(r"no such cluster node '(?P<node>[^']+)'", _PERMANENT, "no-such-node", "Correct `node` or PHOENIX_NODE."),
     Row(r"Install 'skopeo'", _PERMANENT, "skopeo-missing", "Run on the node: `apt install skopeo`."),
     Row(
         r"protection mode enabled",
@@ -332,7 +330,7 @@ TABLE: tuple[Row, ...] = (
         for status in sorted(NO_CONNECTION | LOST_ANSWER)
     ),
     *_PASSES_BY_ITSELF,
-    *NODE_TROUBLE,
+    *_NODE_TROUBLE,
     _DISKS_COME_AND_GO,
     *_IS_SO_ALREADY,
     *_TEMPLATES_AND_CLONES,

@@ -15,7 +15,7 @@ from phoenix_worker.core.model.tls_trouble import TlsTrouble, tls_trouble
 from phoenix_worker.proxmox.error_table import (
     ANYTHING_ELSE,
     LOST_ANSWER,
-    NODE_TROUBLE,
+    NAMED_BY_LOGS,
     TABLE,
     TASK,
     UNKNOWN_OUTCOME,
@@ -110,12 +110,12 @@ def error_of_answer(request: Request, answer: Answer) -> TransientError | Perman
 def error_of_task(doing: str, end: TaskEnd) -> TransientError | PermanentError:
     """Translate the end of a task that failed; the last lines of its log are in the message.
 
-    Where the end itself says nothing that is known, the log may name trouble of the node.
+    Where the end itself says nothing that is known, the log may name trouble of the node, or a full storage.
     """
     row, groups = _row(TASK, end.exit_status)
     if row is ANYTHING_ELSE:
         log = "\n".join(end.log_tail)
-        row = next((trouble for trouble in NODE_TROUBLE if re.search(trouble.pattern, log)), row)
+        row = next((trouble for trouble in NAMED_BY_LOGS if re.search(trouble.pattern, log)), row)
     error = _failure(row, groups, doing, Answer(TASK, end.exit_status).words, "the privileges for it")
     log = " | ".join(line.strip() for line in end.log_tail[-_LOG_LINES:] if line.strip())
     if log:
