@@ -32,10 +32,10 @@ def tag_change(declared: Iterable[str] | None, present: str, *, case_sensitive: 
 
 
 def hangs_on_case(declaration: Declaration, seen: Observation) -> bool:
-    """Return whether the tags are as declared but for their case."""
+    """Return whether what is written depends on whether tags that differ in case alone are one tag."""
     present = seen.config.get("tags", "")
     exact, loose = (tag_change(declaration.tags, present, case_sensitive=strict) for strict in (True, False))
-    return bool(exact) and not loose
+    return exact != loose
 
 
 def _split(tags: str) -> list[str]:
