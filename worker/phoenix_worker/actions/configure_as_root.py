@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phoenix_worker.actions.look import look, permit
@@ -43,7 +42,7 @@ def change_by_root(
             cause="not-taken",
             remedy=f"Check it with `pct config {seen.ctid}` on {seen.node}.",
         )
-    return replace(after, firewall=seen.firewall)
+    return after.beside(seen)
 
 
 def _make(shell: NodeShell, seen: Observation, changes: RootChanges) -> None:

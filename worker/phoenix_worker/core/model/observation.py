@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,10 @@ class Observation:
     """Nothing when it is in none; None when it was not looked at."""
     tags_keep_case: bool = False
     """Whether tags that differ in case alone are two, by the datacenter; looked at where it matters."""
+
+    def beside(self, before: Observation) -> Observation:
+        """Return this look with what is no part of the configuration as it was seen `before`."""
+        return replace(self, firewall=before.firewall, pool=before.pool, tags_keep_case=before.tags_keep_case)
 
     @property
     def marker(self) -> Marker | None:
