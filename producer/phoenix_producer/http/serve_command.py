@@ -58,7 +58,8 @@ def serve(
     with _listener(host, port, only_here=door.is_open) as listener:
         address, bound, *_ = listener.getsockname()
         shown = f"[{address}]" if ":" in address else address
-        typer.echo(f"Listening on http://{shown}:{bound}{root_path}/v1/")
+        url = f"http://{shown}:{bound}{root_path}/"
+        typer.echo(f"Listening on {url} (page) and {url}v1/ (API)")
         serve_http(listener, application(redis_url, door, root_path), Rates(rate))
 
 

@@ -76,3 +76,20 @@ function askToRebuild(ctid, key) {
     }
   });
 }
+
+/** A button that drains a node, or ends that; `changed` is called when it has. */
+export function drainButton(node, drained, changed) {
+  const [word, path] = drained ? ['Undrain', 'undrain'] : ['Drain', 'drain'];
+  return h('button', { onclick: () => askToDrain(node, word, path, uuid(), changed) }, `${word}…`);
+}
+
+function askToDrain(node, word, path, key, changed) {
+  question(`${word} ${node}?`, `${word} it`, async (body) => {
+    put(body, h('p', {}, path === 'drain' ? 'It takes no new containers from then on. What stands there stays, and is worked on as before.'
+      : 'It takes new containers again.'));
+    return async () => {
+      await ask(`nodes/${encodeURIComponent(node)}/${path}?wait=30`, { method: 'POST', headers: { 'Idempotency-Key': key } });
+      changed();
+    };
+  });
+}

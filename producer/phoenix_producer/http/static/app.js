@@ -9,6 +9,7 @@ import { now } from './now.js';
 import { templates } from './templates.js';
 
 const AGAIN = 2000; // milliseconds until what failed is tried again
+const LONGEST = 60_000;
 const GATHER = 250; // and in which what happens at once is looked at once
 
 const VIEWS = [['now', 'Now', now], ['templates', 'Templates', templates], ['containers', 'Containers', containers]];
@@ -49,10 +50,13 @@ function run(view) {
     while (!signal.aborted) {
       await visible(signal);
       let rest = view.every;
+      let settle = 0;
+      const began = performance.now();
+      const all = news;
       try {
-        const all = news;
         news = false;
         await view.refresh(signal, all);
+        if (all) settle = Math.min(LONGEST, 2 * (performance.now() - began));
         say('');
       } catch (problem) {
         if (signal.aborted) return;
@@ -61,6 +65,8 @@ function run(view) {
         say(trouble(problem));
       }
       view.element.dataset.shown = 'yes';
+      await pause(settle, signal); // what takes long is not asked for at once again
+      if (settle && news) continue;
       await Promise.race([pause(rest, signal), new Promise((resolve) => { wake = resolve; })]);
     }
   })();

@@ -26,7 +26,13 @@ export function job(id, me) {
   said.hidden = true;
   let view = null;
 
-  const redraw = () => picture.draw(events, view && !OPEN.has(view.state) ? (view.ended ?? events.at(-1)?.at) : now());
+  let drawing = 0;
+  const redraw = () => {
+    cancelAnimationFrame(drawing);
+    drawing = requestAnimationFrame(() => {
+      picture.draw(events, view && !OPEN.has(view.state) ? (view.ended ?? events.at(-1)?.at) : now());
+    });
+  };
   const tell = (event) => {
     events.push(event);
     history.append(h('li', {}, h('time', {}, clock(event.at)), ' ', told(event)));

@@ -36,7 +36,7 @@ export function now(me) {
       const crowded = locks.filter(isLane);
       fill(lanes, crowded, (lock) => lock.name, drawLane);
       put(noLane, crowded.length ? '' : 'Nobody waits for another.');
-      await room.refresh(signal, news);
+      room.refresh(signal, news);
       if (!news) return;
       const all = await ask(`jobs?all=true&newest=${10 * LATELY}`, { signal });
       const over = all.filter((job) => job.ended && !isLook(job.what));
