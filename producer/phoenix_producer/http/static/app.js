@@ -9,6 +9,7 @@ import { now } from './now.js';
 import { templates } from './templates.js';
 
 const AGAIN = 2000; // milliseconds until what failed is tried again
+const HOPELESS = 20_000; // what is refused as it was asked
 const LONGEST = 60_000;
 const GATHER = 250; // and in which what happens at once is looked at once
 
@@ -21,7 +22,7 @@ let me = null;
 
 /** Show what the address says. */
 function route(moved) {
-  const [name, id] = location.hash.replace(/^#\//, '').split('/').map(decodeURIComponent);
+  const [name, id] = location.hash.replace(/^#\//, '').split('/').map(plain);
   const [, , list] = VIEWS.find(([one]) => one === name) ?? VIEWS[0];
   const view = id && ONES[name] ? ONES[name](id, me) : list(me);
   for (const link of document.querySelectorAll('#views a')) {
@@ -38,6 +39,15 @@ function route(moved) {
   }
   current.stop();
   current = run(view);
+}
+
+/** Read a part of the address, which may be anything. */
+function plain(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** Refresh a view for as long as it is shown: as often as it says, and when something happens. */
@@ -61,7 +71,7 @@ function run(view) {
       } catch (problem) {
         if (signal.aborted) return;
         news = true;
-        rest = AGAIN;
+        rest = problem.status >= 400 && problem.status < 500 ? HOPELESS : AGAIN;
         say(trouble(problem));
       }
       view.element.dataset.shown = 'yes';

@@ -22,7 +22,11 @@ export function differences(one) {
     one.outdated.length ? mark('outdated', one.outdated.join(' ')) : '', one.problem ? h('span.wrong', {}, one.problem) : ''];
 }
 
+/** What the workers warn of, whatever the CTID: each once. */
+export const warnings = (standings) => [...new Set(standings.flatMap((one) => one.warnings))].map((line) => h('p.wrong', {}, line));
+
 export function containers() {
+  const warned = h('div', {});
   const asOf = h('p.quiet', {}, 'The workers look at Proxmox…');
   const field = h('input', { id: 'filter', type: 'search', autocomplete: 'off', placeholder: 'CTID, name, node, address or key' });
   const only = h('input', { id: 'only', type: 'checkbox' });
@@ -42,13 +46,14 @@ export function containers() {
   return {
     title: 'Containers',
     element: h('div', {}, h('div.filter', {}, h('label', { for: 'filter' }, 'Show'), field,
-      h('label', { for: 'only' }, only, ' only what is not as declared')), asOf, all.element),
+      h('label', { for: 'only' }, only, ' only what is not as declared')), asOf, warned, all.element),
     every: PULSE,
     async refresh(signal, news) {
       if (!news) { await pulse(signal); return; }
       const standings = await ask('status?wait=120', { signal });
       found = Object.assign(standings.filter((one) => one.role === 'container'), { at: Date.now() / 1000 });
       if (!found.length) put(asOf, 'The catalog declares no container.');
+      put(warned, warnings(standings));
       show();
     },
   };
@@ -105,7 +110,7 @@ function drawStanding(one, me) {
 
 function drawDrift(drift) {
   const keys = table('Key by key', ['Key', 'Is', 'Declared'], (one) => one.key,
-    (one) => [h('code', {}, one.key), one.old ?? 'not set', one.new ?? 'not set']);
+    (one) => [h('code.short', {}, one.key), one.old ?? 'not set', one.new ?? 'not set']);
   const changed = drift.actions.filter((one) => one.key);
   keys.fill(changed);
   const others = drift.actions.filter((one) => !one.key).map((one) => [one.kind, one.source, one.detail].filter(Boolean).join(' '));

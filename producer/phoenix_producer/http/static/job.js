@@ -90,7 +90,7 @@ function drawFailure(failure) {
 
 function drawResult(result) {
   if (Array.isArray(result)) return section('Result', h('pre', { tabindex: '0' }, JSON.stringify(result, null, 2)));
-  const changes = table('Changed', ['Key', 'Before', 'Now'], (one) => one.key, (one) => [h('code', {}, one.key), one.old ?? '', one.new ?? '']);
+  const changes = table('Changed', ['Key', 'Before', 'Now'], (one) => one.key, (one) => [h('code.short', {}, one.key), one.old ?? '', one.new ?? '']);
   changes.fill(result.changes ?? []);
   return section('Result', facts([
     ['Outcome', result.outcome && mark(result.dry_run ? `would be ${result.outcome}` : result.outcome)],

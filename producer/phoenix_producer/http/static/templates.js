@@ -1,7 +1,7 @@
 // Templates as a tree: each below the one that it is cloned from, with what has been cloned from it.
 import { ask } from './api.js';
 import { rebuildButton } from './actions.js';
-import { pulse, stateOf } from './containers.js';
+import { pulse, stateOf, warnings } from './containers.js';
 import { fill, h, put } from './dom.js';
 import { clock, ctLink, mark } from './words.js';
 
@@ -9,16 +9,18 @@ const PULSE = 5000;
 
 export function templates(me) {
   const asOf = h('p.quiet', {}, 'The workers look at Proxmox…');
+  const warned = h('div', {});
   const tree = h('ul.tree', {});
   return {
     title: 'Templates',
-    element: h('div', {}, asOf, tree),
+    element: h('div', {}, asOf, warned, tree),
     every: PULSE,
     async refresh(signal, news) {
       if (!news) { await pulse(signal); return; }
       const all = await ask('status?wait=120', { signal });
       const roots = grown(all);
       fill(tree, roots, (one) => one.ctid, (one) => drawTemplate(one, me));
+      put(warned, warnings(all));
       put(asOf, roots.length ? `As of ${clock(Date.now() / 1000)}` : 'The catalog declares no template.');
     },
   };
