@@ -69,7 +69,7 @@ clean:
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find producer worker tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED_DEMO): EXTRAS := monitor,demo
+$(INSTALLED_DEMO): EXTRAS := monitor,http,demo
 $(INSTALLED) $(INSTALLED_DEMO): pyproject.toml constraints.txt scripts/install.py
 	@for python in python3 python3.11 python3.12 python3.13 python3.14; do \
 	  "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
