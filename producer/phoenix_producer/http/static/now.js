@@ -19,7 +19,7 @@ export function now(me) {
   const room = nodes(me);
   const element = h('div.now', {},
     section('Jobs', count, running.element),
-    section('Lanes', h('p.quiet', {}, 'Proxmox clones a template once at a time. First come, first served.'), lanes, noLane),
+    section('Lanes', h('p.quiet', {}, 'Proxmox makes one clone of a template at a time. First come, first served.'), lanes, noLane),
     room.element,
     section('Ended', ended.element));
 
