@@ -1,4 +1,4 @@
-"""The pictures of the page in docs/pictures: `make pictures` writes them anew; without that they are made and thrown away."""
+"""The pictures of the page: `make pictures` writes them to docs/pictures; else they are made and thrown away."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ PORT = 8420
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 app = typer.Typer(
-    invoke_without_command=True, subcommand_metavar="", short_help="Serve HTTP for programs in any language."
+    invoke_without_command=True, subcommand_metavar="", short_help="Serve HTTP for programs in any language, and a page."
 )
 
 
@@ -42,7 +42,7 @@ def serve(
     rate: Annotated[int, typer.Option(min=1, help="Let a token make so many requests in a second.")] = PER_SECOND,
     tokens: TokensPath = None,
 ) -> None:
-    """Serve requests, results and events over HTTP: a producer like any other, without secrets of Proxmox.
+    """Serve requests, results and events over HTTP, and a page that shows them, without secrets of Proxmox.
 
     Without tokens (phoenix-lxc token add) it listens on this machine only.
     It speaks plain HTTP: put a proxy with TLS before it on a network.
