@@ -80,8 +80,10 @@ def jobs(
     _token: Asking,
     *,
     ended: Annotated[bool, Query(alias="all", description="List also those that ended in the last week.")] = False,
-    ctid: Annotated[Ctid | None, Query(description="Only those of this CTID.")] = None,
-    newest: Annotated[int | None, Query(ge=1, le=_MANY, description="Only so many, those that came last.")] = None,
+    ctid: Annotated[Ctid | SkipJsonSchema[None], Query(description="Only those of this CTID.")] = None,
+    newest: Annotated[
+        int | SkipJsonSchema[None], Query(ge=1, le=_MANY, description="Only so many, those that came last.")
+    ] = None,
 ) -> list[Job]:
     """List jobs, oldest first: the state of each, what it waits for and since when."""
     if ctid is None:

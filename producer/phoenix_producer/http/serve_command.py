@@ -22,7 +22,7 @@ PORT = 8420
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 app = typer.Typer(
-    invoke_without_command=True, subcommand_metavar="", short_help="Serve HTTP for programs in any language, and a page."
+    invoke_without_command=True, subcommand_metavar="", short_help="Serve HTTP for programs, and a page for people."
 )
 
 

@@ -9,7 +9,8 @@ import { now } from './now.js';
 import { templates } from './templates.js';
 
 const AGAIN = 2000; // milliseconds until what failed is tried again
-const HOPELESS = 20_000; // what is refused as it was asked
+const HOPELESS = 20_000; // or what is refused as it was asked
+const REFUSED = new Set([400, 403, 404, 409]);
 const LONGEST = 60_000;
 const GATHER = 250; // and in which what happens at once is looked at once
 
@@ -71,7 +72,7 @@ function run(view) {
       } catch (problem) {
         if (signal.aborted) return;
         news = true;
-        rest = problem.status >= 400 && problem.status < 500 ? HOPELESS : AGAIN;
+        rest = REFUSED.has(problem.status) ? HOPELESS : AGAIN;
         say(trouble(problem));
       }
       view.element.dataset.shown = 'yes';
