@@ -82,6 +82,6 @@ export function section(title, ...children) {
 
 /** Names and values, one beside the other; what has no value is left out. */
 export function facts(pairs) {
-  return h('dl', {}, pairs.filter(([, value]) => value != null && value !== '' && value?.length !== 0)
+  return h('dl', {}, pairs.filter(([, value]) => value && value.length !== 0)
     .map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
 }
