@@ -29,6 +29,8 @@ const own = {
     page.on('request', (request) => new URL(request.url()).hostname === '127.0.0.1' || said.push(`elsewhere: ${request.url()}`));
     page.on('dialog', (dialog) => { said.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
   },
+  /** Answer questions for a path in the server's place. */
+  answer: (path, json) => page.route(`**${path}`, (route) => route.fulfill({ json })),
   axe: async () => (await page.evaluate(() => globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })))
     .violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(' | ')}`),
   width: () => page.evaluate(() => document.documentElement.scrollWidth),

@@ -168,3 +168,26 @@ def test_a_thousand_jobs_are_listed_and_fit_everywhere(browser: Browser, door: H
     browser.sees("1000 queued")
     assert len(browser.texts("tbody tr")) == 1000
     assert browser.call("width") == 360
+
+
+def test_nodes_are_shown_where_the_server_tells_of_them(browser: Browser, door: HttpDoor) -> None:
+    gib = 2**30
+    more = {"reserved": [103], "reserved_memory": gib, "reserved_disk": 0, "in_flight": 1, "places": 4, "waiting": 2}
+    away = {"reserved": [], "reserved_memory": 0, "reserved_disk": 0, "in_flight": 0, "places": 0, "waiting": 0}
+    full = {"name": "pve1", "state": "online", "drained_by": "", "drained_at": None, "cpus": 8, "cpu_used": 0.25}
+    gone = {"name": HOSTILE, "state": "offline", "drained_by": HOSTILE, "drained_at": 1.0, "cpus": None}
+    browser.call("answer", "/v1/nodes", [
+        {**full, **more, "memory": 64 * gib, "memory_free": 9 * gib, "templates": [900, 901]},
+        {**gone, **away, "memory": None, "memory_free": None, "cpu_used": None, "templates": []},
+    ])  # fmt: skip
+    browser.open(door)
+    browser.call("waitForSelector", ".nodes li")
+    first, second = browser.texts(".nodes li")
+    assert first == (
+        "pve1 online Memory 9.0 GiB of 64 GiB free CPU 25 % of 8 Reserved 103 1.0 GiB Being made 1 of 4, 2 wait "
+        "Templates 900 901 Drain…"
+    )
+    assert second.startswith(f"{HOSTILE} offline drained Drained by {HOSTILE}")
+    assert second.endswith("Undrain…")
+    assert "Memory" not in second
+    assert browser.call("axe") == []

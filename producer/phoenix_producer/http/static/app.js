@@ -153,8 +153,12 @@ async function begin(entered) {
   put($('views'), VIEWS.map(([name, title]) => h('li', {}, h('a', { href: `#/${name}` }, title))));
   put($('who'), me.open ? 'no tokens: whoever is on this machine' : [`${me.name}, ${me.role} `,
     h('button', { onclick: leave }, 'Leave')]);
-  follow('events', (event) => current.wake(event), signal);
-  route(entered);
+  // What a view shows first is asked for once events are heard, so that none is missed between the two.
+  const heard = new Promise((resolve) => {
+    follow('events', (event) => current.wake(event), signal, () => { resolve(); current.wake({}); });
+  });
+  await Promise.race([heard, pause(GATHER, signal)]);
+  if (!signal.aborted) route(entered);
 }
 
 door.addEventListener('unwelcome', () => {

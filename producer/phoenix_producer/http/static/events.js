@@ -4,8 +4,9 @@ import { send } from './api.js';
 const SILENCE = 20_000; // milliseconds; the server says something every five seconds
 const PAUSE = 2_000;
 
-/** Call `tell` with each event of a stream, until it is over or the signal ends it. A hidden page does not listen. */
-export async function follow(path, tell, signal) {
+/** Call `tell` with each event of a stream, until it is over or the signal ends it, and `opened` whenever it listens anew.
+ *  A hidden page does not listen. */
+export async function follow(path, tell, signal, opened = () => {}) {
   let last = null;
   while (!signal.aborted) {
     await visible(signal);
@@ -17,6 +18,7 @@ export async function follow(path, tell, signal) {
     try {
       const response = await send(path, { headers: last ? { 'Last-Event-ID': last } : {}, signal: attempt.signal });
       if (response.status === 204) return;
+      opened();
       await read(response.body, stop, (event) => {
         last = event.id ?? last;
         if (event.data) tell(JSON.parse(event.data), event.id);
