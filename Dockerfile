@@ -1,4 +1,4 @@
-# One image for workers and Flower. `--target demo` adds the simulated Proxmox (fakepve, AGPL-3.0) for deploy/demo.
+# One image for workers, the page and Flower. `--target demo` adds the simulated Proxmox (fakepve, AGPL-3.0) for deploy/demo.
 # Versions of Python packages are those of constraints.txt, which the tests run with.
 FROM python:3.13.15-slim-trixie AS python
 
@@ -10,7 +10,7 @@ COPY pyproject.toml constraints.txt ./
 COPY scripts/metadata.py scripts/metadata.py
 RUN mkdir -p producer/phoenix_producer worker/phoenix_worker \
  && touch README.md LICENSE producer/phoenix_producer/__init__.py worker/phoenix_worker/__init__.py \
- && pip --python /opt/phoenix/bin/python install --no-cache-dir -c constraints.txt ".[worker,monitor]"
+ && pip --python /opt/phoenix/bin/python install --no-cache-dir -c constraints.txt ".[worker,monitor,http]"
 COPY README.md LICENSE ./
 COPY producer producer
 COPY worker worker
@@ -28,7 +28,7 @@ LABEL org.opencontainers.image.title="phoenix-lxc" \
 ENV PATH=/opt/phoenix/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp
 RUN pip uninstall --yes --quiet --root-user-action=ignore pip \
  && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin phoenix \
- && install -d -o 10001 -g 10001 /etc/phoenix
+ && install -d -o 10001 -g 10001 /etc/phoenix /var/lib/phoenix
 WORKDIR /etc/phoenix
 
 FROM runtime-base AS demo

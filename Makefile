@@ -2,7 +2,7 @@
 # Flags for a command: make demo ARGS=--keep, make test ARGS="tests/unit -k plan".
 
 .DEFAULT_GOAL := test
-.PHONY: demo test test-long test-browser bench chaos conformance check package release docs audit test-tls clean
+.PHONY: demo test test-long test-browser pictures bench chaos conformance check package release docs audit test-tls clean
 
 INSTALLED := .venv/.installed
 INSTALLED_DEMO := .venv/.installed-demo
@@ -20,10 +20,15 @@ test: $(INSTALLED)
 test-long: $(INSTALLED)
 	@.venv/bin/pytest -m long $(ARGS)
 
-# A real browser before Flower, and a Celery client from npm. Installs Chromium by apt where it is missing, as root.
+# A real browser before the page and Flower, and a Celery client from npm. Installs Chromium by apt where it is missing, as root.
 test-browser: $(INSTALLED)
 	@scripts/browser.sh
 	@.venv/bin/pytest -n0 -m browser tests/browser $(ARGS)
+
+# The pictures of the page, docs/pictures, by the same browser.
+pictures: $(INSTALLED)
+	@scripts/browser.sh
+	@PICTURES=docs/pictures .venv/bin/pytest -n0 -m browser tests/browser/test_page_pictures.py $(ARGS)
 
 chaos: $(INSTALLED)
 	@.venv/bin/python -m tests.chaos $(ARGS)
@@ -69,7 +74,7 @@ clean:
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find producer worker tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED_DEMO): EXTRAS := monitor,demo
+$(INSTALLED_DEMO): EXTRAS := monitor,http,demo
 $(INSTALLED) $(INSTALLED_DEMO): pyproject.toml constraints.txt scripts/install.py
 	@for python in python3 python3.11 python3.12 python3.13 python3.14; do \
 	  "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \

@@ -36,8 +36,9 @@ class Hook(MetadataHookInterface):
 
 
 def absolute(text: str, base: str) -> str:
-    """Return a page whose links to files begin with `base`."""
-    return _LINK.sub(lambda found: base + found[1], text)
+    """Return a page whose links to files begin with `base`, and those of pictures with where they are as they are."""
+    raw = base.replace("/blob/", "/raw/")
+    return _LINK.sub(lambda found: (raw if found[1].endswith(".png") else base) + found[1], text)
 
 
 def urls(repository: str, version: str) -> dict[str, str]:

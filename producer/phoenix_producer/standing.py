@@ -37,6 +37,8 @@ class Standing(Answer):
     node: str
     """Where it stands, or is declared to stand."""
     exists: Exists
+    source: int | None = None
+    """The CTID of the template that it is declared to be cloned from; none if it is made from an OS template."""
     elsewhere: str = ""
     """That it stands on another node than the catalog says, which an ensure does not change."""
     running: bool = False

@@ -107,7 +107,7 @@ def test_what_has_no_default_is_asked_for() -> None:
         compose({})
     alone = compose({"PHOENIX_PROXMOX_HOST": "pve"})
     assert "proxmox" not in alone["services"]["worker"]["depends_on"]
-    assert list(alone["services"]) == ["redis", "worker", "flower"], "nothing of the demo"
+    assert list(alone["services"]) == ["redis", "worker", "flower", "http"], "nothing of the demo"
     assert "/demo" not in json.dumps(alone)
     assert alone["services"]["worker"]["env_file"] == [{"path": "./.env", "required": False}]
 
@@ -190,7 +190,7 @@ def test_every_service_is_shut_in(demo: dict[str, Any]) -> None:
         assert re.search(r":\d+\.\d+\.\d+", service["image"]), f"{name}: an exact version"
         assert "container_name" not in service, "or --scale could not be"
     published = {name: service["ports"] for name, service in demo["services"].items() if "ports" in service}
-    assert published == {"flower": ["127.0.0.1:5555:5555"]}
+    assert published == {"flower": ["127.0.0.1:5555:5555"], "http": ["127.0.0.1:8420:8420"]}
     assert demo["services"]["redis"]["networks"] == ["inside"]
     assert demo["networks"]["inside"] == {"internal": True}
     assert not [name for name, service in demo["services"].items() if service.get("profiles")]
@@ -214,13 +214,14 @@ class Stack:
 
     def __init__(self, file: dict[str, Any], directory: Path) -> None:
         self._services, self._directory = file["services"], directory
-        self._ports = {name: closed_port() for name in ("redis", "flower", "proxmox", "metrics")}
-        for name in ("data", "tmp", "demo", "bin"):
+        self._ports = {name: closed_port() for name in ("redis", "flower", "http", "proxmox", "metrics")}
+        for name in ("data", "tmp", "demo", "bin", "tokens"):
             (directory / name).mkdir()
         self._mounts = {
             "/run/secrets": str(ROOT / "deploy" / "demo" / "secrets"),
             "/etc/phoenix": str(ROOT / "deploy" / "demo" / "config"),
             "/data": str(directory / "data"),
+            "/var/lib/phoenix": str(directory / "tokens"),
             "/tmp/": f"{directory / 'tmp'}/",  # noqa: S108 - the container's
             "/demo": str(directory / "demo"),
         }
@@ -238,7 +239,7 @@ class Stack:
         text = re.sub(r"\bproxmox:8006\b", f"127.0.0.1:{self._ports['proxmox']}", text)
         text = text.replace("--port=8006", f"--port={self._ports['proxmox']}")
         text = text.replace("'127.0.0.1', 8006", f"'127.0.0.1', {self._ports['proxmox']}")
-        text = text.replace("5555", str(self._ports["flower"]))
+        text = text.replace("5555", str(self._ports["flower"])).replace(":8420", f":{self._ports['http']}")
         text = text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - it is taken out
         return text.replace("127.0.0.1:9464", "127.0.0.1:0")
 
@@ -255,6 +256,8 @@ class Stack:
         command = [self.place(word) for word in self._services[name]["command"]]
         if name == "redis":
             command[-1] = f"{command[-1].rstrip()} --port {self._ports['redis']} --bind 127.0.0.1\n"
+        if name == "http":
+            command += ["--port", str(self._ports["http"])]
         command = [word.replace("%h", f"host{number}") for word in command]
         child = ChildProcess(
             command, log=self.log(name, number), environ=self.environ(name), directory=self._directory / "tmp"
@@ -280,9 +283,8 @@ class Stack:
     def log(self, name: str, number: int = 1) -> Path:
         return self._directory / f"{name}{number}.log"
 
-    @property
-    def flower(self) -> str:
-        return f"http://127.0.0.1:{self._ports['flower']}"
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self._ports[name]}"
 
     def down(self) -> None:
         for child in reversed(self._children):
@@ -317,15 +319,22 @@ def test_the_services_run_as_the_file_says(stack: Stack) -> None:
     assert not [line for line in checked.stdout.splitlines() if line.startswith(("error", "warning"))]
 
     login = ("demo", "demo-login")
-    for path in ("/", "/metrics", "/api/tasks"):
-        assert requests.get(stack.flower + path, timeout=30).status_code == 401, path
+    for url in (stack.url("flower") + path for path in ("/", "/metrics", "/api/tasks")):
+        assert requests.get(url, timeout=30).status_code == 401, url
     asked = requests.post(
-        f"{stack.flower}/api/task/async-apply/phoenix.ensure", json={"args": [103]}, auth=login, timeout=30
+        f"{stack.url('flower')}/api/task/async-apply/phoenix.ensure", json={"args": [103]}, auth=login, timeout=30
     ).json()
-    result = f"{stack.flower}/api/task/result/{asked['task-id']}"
+    result = f"{stack.url('flower')}/api/task/result/{asked['task-id']}"
     ended = wait_for(lambda: requests.get(result, auth=login, timeout=30).json().get("result"))
     assert isinstance(ended, dict), ended
     assert ended["outcome"] == "created"
+    token = stack.ask("http", "phoenix-lxc", "token", "add", "demo", "--role", "operator").stdout.strip()
+    stack.up("http")
+    wait_for(lambda: stack.healthy("http"))
+    assert "<title>phoenix-lxc</title>" in requests.get(stack.url("http"), timeout=30).text
+    assert requests.get(f"{stack.url('http')}/v1/jobs", timeout=30).status_code == 401
+    url, known = f"{stack.url('http')}/v1/jobs?all=true", {"Authorization": f"Bearer {token}"}
+    assert "ensure 103" in {job["what"] for job in requests.get(url, headers=known, timeout=30).json()}
     logs = "".join(path.read_text() for path in stack.log("worker").parent.glob("*.log"))
     for secret in ("demo-redis-password", "demo-0000-token", "demo-login"):
         assert secret not in logs

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,9 +180,14 @@ def test_a_part_that_ends_by_itself_ends_the_demo(demo: Demo) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the worker in /proc")
-def test_keep_shows_flower_and_a_whole_product_and_ends_well_with_ctrl_c(demo: Demo) -> None:
+def test_keep_shows_the_page_flower_and_a_whole_product_and_ends_well_with_ctrl_c(demo: Demo) -> None:
     demo.start(QUICK, "--keep")
     wait_for(lambda: "ensure again." in demo.output or demo.process.poll() is not None, 60)
+    address = re.search(r"Page: (http://127\.0\.0\.1:\d+/) \(open it and watch\)", demo.output)
+    assert address is not None, demo.output
+    assert demo.output.index("Page: ") < demo.output.index("Redis: "), "its address comes first"
+    with urllib.request.urlopen(address[1], timeout=60) as page:  # noqa: S310 - http on loopback
+        assert b"phoenix-lxc" in page.read()
     checked = demo.ask("check")
     assert "beside the catalog" not in checked.stdout
     assert "not as documented" not in checked.stdout

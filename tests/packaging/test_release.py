@@ -87,6 +87,7 @@ def test_the_index_is_told_where_the_project_lives_if_that_is_given(address: str
     assert set(named) == {"Source", "Documentation", "Changelog", "Issues"}
     assert relative == []
     assert f"{REPOSITORY}/blob/v{VERSION}/docs/architecture.md" in targets
+    assert f"{REPOSITORY}/raw/v{VERSION}/docs/pictures/now.png" in targets
 
 
 def test_the_workflows_test_what_the_package_promises() -> None:

@@ -118,7 +118,7 @@ def serving(redis_url: str, folder: Path, *arguments: str) -> Iterator[HttpDoor]
     tokens = folder / "tokens.json"
     log = folder / "serve.log"
     environ = {**os.environ, "PHOENIX_REDIS_URL": redis_url, "PHOENIX_HTTP_TOKENS": str(tokens)}
-    command = [str(COMMAND), "serve", "--port", "0", *arguments]
+    command = [str(COMMAND), "serve", *(() if "--port" in arguments else ("--port", "0")), *arguments]
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ)
     try:

@@ -2,7 +2,7 @@
 
 # No postponed annotations here: FastAPI reads them.
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Annotated
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phoenix_producer.contract import ContractError
@@ -72,11 +73,13 @@ class Door:
 class Guard:
     """ASGI middleware: who asks, and how often, is known before a body is read, which has a size and a time.
 
-    Each response has headers that browsers heed.
+    Each response has headers that browsers heed. What is at `public` is for everybody; who leaves out the slash after
+    the prefix of a proxy is sent there, for the page's relative URLs.
     """
 
-    def __init__(self, app: ASGIApp, door: Door, rates: Rates) -> None:
+    def __init__(self, app: ASGIApp, door: Door, rates: Rates, public: Container[str], root_path: str) -> None:
         self._app, self._door, self._rates = app, door, rates
+        self._public, self._root_path = public, root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on the request of somebody who may ask, once its body is there."""
@@ -86,12 +89,18 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
+        if self._root_path and scope["path"] == self._root_path:
+            await RedirectResponse(f"{self._root_path}/")(scope, receive, send_with_headers)
+            return
         try:
-            scope["phoenix_token"] = token = _who_asks(Headers(scope=scope), self._door)
-            await self._rates.count(token)
+            if scope["path"] not in self._public:
+                scope["phoenix_token"] = token = _who_asks(Headers(scope=scope), self._door)
+                await self._rates.count(token)
             body = await _body(receive)
         except Refused as error:
             refusal = problem(error.status, error.detail, {**error.headers, "Connection": "close"})

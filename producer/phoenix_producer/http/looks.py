@@ -8,13 +8,15 @@ from uuid import UUID
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel
 from pydantic.json_schema import SkipJsonSchema
 
 from phoenix_producer.contract import Ctid, Failure
 from phoenix_producer.http.changes import LONGEST_WAIT, Serving
 from phoenix_producer.http.guard import Asking, Door, secret_in
 from phoenix_producer.http.requests import RequestView, as_response
-from phoenix_producer.ledger.entries import Job, Lock
+from phoenix_producer.http.tokens import Role
+from phoenix_producer.ledger.entries import Job, Lock, Wanted
 from phoenix_producer.plans import Drift, Plan
 from phoenix_producer.standing import Standing
 
@@ -27,6 +29,24 @@ LastId = Annotated[str | SkipJsonSchema[None], Header(alias="Last-Event-ID", des
 _EVENTS: dict[int | str, dict[str, Any]] = {
     int(HTTPStatus.OK): {"content": {"text/event-stream": {}}, "description": "Server-sent events, until the end."}
 }
+
+
+class Me(BaseModel):
+    """Whose token it is, and what it may do."""
+
+    name: str
+    role: Role
+    ctids: tuple[int, ...]
+    """Of a requester: the only ones that it may ask for; empty for all."""
+    open: bool
+    """Whether the server lets in whoever is on its machine: nobody has made a token yet."""
+
+
+@looks.get("/v1/me", operation_id="me")
+def me(http: Request, token: Asking) -> Me:
+    """Say who asks, and what he may do."""
+    door: Door = http.app.state.door
+    return Me(name=token.name, role=token.role, ctids=token.ctids, open=door.is_open)
 
 
 @looks.get("/v1/requests/{request_id}", operation_id="request")
@@ -60,9 +80,16 @@ def jobs(
     _token: Asking,
     *,
     ended: Annotated[bool, Query(alias="all", description="List also those that ended in the last week.")] = False,
+    ctid: Annotated[Ctid | SkipJsonSchema[None], Query(description="Only those of this CTID.")] = None,
+    newest: Annotated[
+        int | SkipJsonSchema[None], Query(ge=1, le=_MANY, description="Only so many, those that came last.")
+    ] = None,
 ) -> list[Job]:
-    """List jobs: the state of each, what it waits for and since when."""
-    return service.ledger.jobs(ended=ended)
+    """List jobs, oldest first: the state of each, what it waits for and since when."""
+    if ctid is None:
+        return service.ledger.jobs(ended=ended, newest=newest)
+    found = [job for job in service.ledger.jobs(ended=ended) if Wanted(ctid=ctid).has(job)]
+    return found[-newest:] if newest else found
 
 
 @looks.get("/v1/locks", operation_id="locks")

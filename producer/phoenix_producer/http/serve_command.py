@@ -22,7 +22,7 @@ PORT = 8420
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 app = typer.Typer(
-    invoke_without_command=True, subcommand_metavar="", short_help="Serve HTTP for programs in any language."
+    invoke_without_command=True, subcommand_metavar="", short_help="Serve HTTP for programs, and a page for people."
 )
 
 
@@ -42,7 +42,7 @@ def serve(
     rate: Annotated[int, typer.Option(min=1, help="Let a token make so many requests in a second.")] = PER_SECOND,
     tokens: TokensPath = None,
 ) -> None:
-    """Serve requests, results and events over HTTP: a producer like any other, without secrets of Proxmox.
+    """Serve requests, results and events over HTTP, and a page that shows them, without secrets of Proxmox.
 
     Without tokens (phoenix-lxc token add) it listens on this machine only.
     It speaks plain HTTP: put a proxy with TLS before it on a network.
@@ -58,7 +58,8 @@ def serve(
     with _listener(host, port, only_here=door.is_open) as listener:
         address, bound, *_ = listener.getsockname()
         shown = f"[{address}]" if ":" in address else address
-        typer.echo(f"Listening on http://{shown}:{bound}{root_path}/v1/")
+        url = f"http://{shown}:{bound}{root_path}/"
+        typer.echo(f"Listening on {url} (page) and {url}v1/ (API)")
         serve_http(listener, application(redis_url, door, root_path), Rates(rate))
 
 

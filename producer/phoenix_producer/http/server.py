@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from phoenix_producer.http import description, problems
+from phoenix_producer.http import description, page, problems
 from phoenix_producer.http.changes import router
 from phoenix_producer.http.guard import Door, Guard
 from phoenix_producer.http.looks import looks
@@ -54,6 +54,7 @@ def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
     problems.install(app)
     app.include_router(router())
     app.include_router(looks)
+    app.include_router(page.page)
     return app
 
 
@@ -103,7 +104,7 @@ class PatientProtocol(H11Protocol):
 def serve(listener: socket.socket, app: FastAPI, rates: Rates) -> None:
     """Serve until a signal ends the process."""
     config = uvicorn.Config(
-        Guard(app, app.state.door, rates),
+        Guard(app, app.state.door, rates, page.paths(app.root_path), app.root_path),
         http=PatientProtocol,
         loop="asyncio",
         ws="none",

@@ -56,9 +56,9 @@ class LedgerView:
     def __init__(self, look: Look) -> None:
         self._look = look
 
-    def jobs(self, *, ended: bool = False) -> list[Job]:
-        """List the open jobs, oldest first; with `ended` those of the last week too."""
-        known = self._hashes("job:", self._index("jobs" if ended else "open"))
+    def jobs(self, *, ended: bool = False, newest: int | None = None) -> list[Job]:
+        """List the open jobs, oldest first; with `ended` those of the last week too. Or the `newest` of them alone."""
+        known = self._hashes("job:", self._index("jobs" if ended else "open", newest))
         return self._told({job: fields for job, fields in known.items() if ended or fields.get("state") not in ENDED})
 
     def job(self, job_id: str) -> Job | None:
@@ -121,8 +121,8 @@ class LedgerView:
 
     # --- looks at Redis
 
-    def _index(self, name: str) -> list[str]:
-        (ids,) = self._look(lambda pipe: pipe.zrange(f"{PREFIX}{name}", 0, -1))
+    def _index(self, name: str, newest: int | None = None) -> list[str]:
+        (ids,) = self._look(lambda pipe: pipe.zrange(f"{PREFIX}{name}", -newest if newest else 0, -1))
         return list(map(str, ids))
 
     def _each(self, ask: Callable[[Pipeline, str], object], names: Iterable[str]) -> dict[str, Any]:

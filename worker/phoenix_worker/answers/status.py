@@ -118,6 +118,7 @@ def _tell(
         role=declaration.role,
         state=declaration.state,
         node=node,
+        source=declaration.clone_from,
         exists=what,
         warnings=task.warnings() + warnings,
         **facts,

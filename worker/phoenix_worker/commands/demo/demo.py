@@ -40,7 +40,9 @@ app = typer.Typer(
 @app.callback()
 def demo(
     *,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep everything running, with Flower, until Ctrl-C.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep everything running, with the page and Flower, until Ctrl-C.")
+    ] = False,
     catalog: Annotated[
         Path | None,
         typer.Option(
@@ -57,8 +59,9 @@ def demo(
     From an empty node it ensures 103, 101 and 801; their templates are built on the way. Then it ensures them again.
     With REDIS_URL set, that server is used, in a database that must be empty. Nothing is left behind.
     """
-    if keep and find_spec("flower") is None:
-        _refuse("--keep starts Flower, which is not installed here. From a checkout: pip install '.[monitor]'")
+    for module, what, extra in (("flower", "Flower", "monitor"), ("fastapi", "the HTTP server", "http")):
+        if keep and find_spec(module) is None:
+            _refuse(f"--keep starts {what}, which is not installed here. From a checkout: pip install '.[{extra}]'")
     if catalog is not None:
         _check(catalog)
     try:

@@ -1,4 +1,4 @@
-"""What the demo starts: Redis, a simulated Proxmox, a worker, Flower. All of it in one directory, and gone after it."""
+"""What the demo starts: Redis, a simulated Proxmox, a worker, a page, Flower: in one directory, and gone after it."""
 
 from __future__ import annotations
 
@@ -197,6 +197,20 @@ def flower(directory: Path, redis_url: str) -> Iterator[str]:
     )
     with _celery(directory, "flower", *flags, app="phoenix_producer.monitor", PHOENIX_REDIS_URL=redis_url) as part:
         yield part.says(r"Visit me at (http\S+)")
+
+
+@contextmanager
+def page(directory: Path, redis_url: str) -> Iterator[str]:
+    """Start the HTTP server on loopback, without tokens; gives the URL of its page."""
+    log = directory / "http.log"
+    own = {
+        "PHOENIX_REDIS_URL": redis_url,
+        "PHOENIX_HTTP_TOKENS": str(directory / "tokens.json"),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "phoenix_producer", "serve", "--port=0"]
+    with ChildProcess(command, log=log, environ=_environ() | own, directory=directory) as child:
+        yield Part("HTTP server", child, log).says(r"Listening on (http\S+)")
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def run(screen: Screen, *, catalog: Path | None, clone_seconds: float, keep: boo
     """Run it. Whatever was started is stopped, however it ends. Raises DemoFailed, after showing it on the screen."""
     with TemporaryDirectory(prefix="phoenix-demo-") as name, ExitStack() as started:
         try:
-            stage = set_up(screen, started, Path(name), catalog=catalog, clone_seconds=clone_seconds)
+            stage = set_up(screen, started, Path(name), catalog=catalog, clone_seconds=clone_seconds, page=keep)
             with Producer(stage.redis_url, requester="demo") as producer:
                 _show(screen, stage, producer)
             if keep:
@@ -118,6 +118,7 @@ def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
     access = stage.simulator.access
     command = shlex.quote(sys.argv[0])
     screen.headline("Everything keeps running. Look around; Ctrl-C ends it.")
+    screen.say("Page", stage.page_url)
     screen.say("Flower", f"{flower_url} (no login: it listens on this machine only)")
     screen.say("Proxmox", stage.simulator.url)
     screen.plain(

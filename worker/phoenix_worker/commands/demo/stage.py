@@ -38,6 +38,8 @@ class Stage:
     redis_url: str
     simulator: Simulator
     worker: Part
+    page_url: str
+    """Empty if the HTTP server was not asked for."""
     catalog_file: Path
     catalog: Catalog
     ctids: tuple[int, ...]
@@ -56,9 +58,17 @@ class Stage:
         self.worker.check()
 
 
-def set_up(screen: Screen, started: ExitStack, directory: Path, *, catalog: Path | None, clone_seconds: float) -> Stage:
-    """Start Redis, Proxmox and a worker, and say so for each; `started` stops them. Without a catalog: the example."""
+def set_up(
+    screen: Screen, started: ExitStack, directory: Path, *, catalog: Path | None, clone_seconds: float, page: bool
+) -> Stage:
+    """Start Redis, Proxmox and a worker, and say so for each; `started` stops them. Without a catalog: the example.
+
+    With `page` the HTTP server is started before all that it shows.
+    """
     redis = started.enter_context(demo_parts.redis(directory))
+    page_url = started.enter_context(demo_parts.page(directory, redis.url)) if page else ""
+    if page_url:
+        screen.say("Page", f"{page_url} (open it and watch)")
     screen.say("Redis", f"{redis.title}, {place_of(redis.url).shown()}")
     file = catalog.absolute() if catalog else _example(directory)
     wanted = _os_templates(load(file, Defaults(node="localhost")))
@@ -72,7 +82,7 @@ def set_up(screen: Screen, started: ExitStack, directory: Path, *, catalog: Path
     worker = started.enter_context(demo_parts.worker(directory))
     screen.say("Worker", f"Celery {version('celery')}, ready after {time.monotonic() - began:.1f} s")
     longest = _PATIENCE_SECONDS + _CLONE_TIMES * clone_seconds * len(loaded)
-    return Stage(directory, redis.url, simulator, worker, file, loaded, ctids, longest)
+    return Stage(directory, redis.url, simulator, worker, page_url, file, loaded, ctids, longest)
 
 
 def _example(directory: Path) -> Path:

@@ -1,0 +1,121 @@
+// What the catalog declares beside what exists. Workers look at Proxmox for it, so it is asked for when something ended.
+import { ask, askIfThere } from './api.js';
+import { rebuildButton } from './actions.js';
+import { facts, fill, h, put, section, table } from './dom.js';
+import { notes } from './job.js';
+import { clock, duration, isLook, jobLink, mark } from './words.js';
+
+const PULSE = 5000;
+
+/** Ask only for what tells whether Redis is there. */
+export const pulse = (signal) => ask('locks', { signal });
+
+/** The state of what stands at a CTID, in one word. */
+export const stateOf = (one) => (one.exists === 'container' ? (one.running ? 'runs' : 'stopped') : one.exists);
+
+export const addressesOf = (one) => one.addresses.map((address) => `${address.address}/${address.prefix}`).join(', ');
+
+/** The keys that are otherwise than declared, each in a box. */
+export function differences(one) {
+  return [one.differs.map((key) => [mark('differs'), ' ', h('code', {}, key), ' ']), one.elsewhere ? mark('elsewhere', one.elsewhere) : '',
+    one.pending_restart.length ? h('span.quiet', {}, `at the next start: ${one.pending_restart.join(', ')}`) : '',
+    one.outdated.length ? mark('outdated', one.outdated.join(' ')) : '', one.problem ? h('span.wrong', {}, one.problem) : ''];
+}
+
+/** What the workers warn of, whatever the CTID: each once. */
+export const warnings = (standings) => [...new Set(standings.flatMap((one) => one.warnings))].map((line) => h('p.wrong', {}, line));
+
+export function containers() {
+  const warned = h('div', {});
+  const asOf = h('p.quiet', {}, 'The workers look at Proxmox…');
+  const field = h('input', { id: 'filter', type: 'search', autocomplete: 'off', placeholder: 'CTID, name, node, address or key' });
+  const only = h('input', { id: 'only', type: 'checkbox' });
+  const all = table('Declared, and what there is', ['CTID', 'Name', 'Declared', 'Is', 'Node', 'Addresses', 'Differs'],
+    (one) => one.ctid, (one) => [h('a', { href: `#/containers/${one.ctid}` }, one.ctid), one.name, one.state, mark(stateOf(one)), one.node,
+      addressesOf(one), differences(one)]);
+  let found = [];
+  const show = () => {
+    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = found.filter((one) => (!only.checked || isOff(one)) && words.every((word) => textOf(one).includes(word)));
+    all.fill(wanted);
+    all.element.hidden = wanted.length === 0;
+    if (found.length) put(asOf, `${wanted.length} of ${found.length} containers, as of ${clock(found.at)}`);
+  };
+  field.addEventListener('input', show);
+  only.addEventListener('change', show);
+  return {
+    title: 'Containers',
+    element: h('div', {}, h('div.filter', {}, h('label', { for: 'filter' }, 'Show'), field,
+      h('label', { for: 'only' }, only, ' only what is not as declared')), asOf, warned, all.element),
+    every: PULSE,
+    async refresh(signal, news) {
+      if (!news) { await pulse(signal); return; }
+      const standings = await ask('status?wait=120', { signal });
+      found = Object.assign(standings.filter((one) => one.role === 'container'), { at: Date.now() / 1000 });
+      if (!found.length) put(asOf, 'The catalog declares no container.');
+      put(warned, warnings(standings));
+      show();
+    },
+  };
+}
+
+const isOff = (one) => one.differs.length || one.outdated.length || one.problem || one.elsewhere || one.pending_restart.length
+  || one.exists !== 'container' || (one.state === 'running') !== one.running;
+
+const textOf = (one) => [one.ctid, one.name, one.node, stateOf(one), addressesOf(one), ...one.differs].join(' ').toLowerCase();
+
+export function container(id, me) {
+  const standing = h('div', {}, h('p.quiet', {}, 'The workers look at Proxmox…'));
+  const drift = h('div', {});
+  const past = table('Jobs of the last week', ['Job', 'How', 'When', 'Took', 'Asked by'], (job) => job.id,
+    (job) => [jobLink(job.id, job.what), mark(job.outcome || job.state, job.cause), clock(job.created),
+      job.ended ? duration(job.ended - job.created) : '', job.requester]);
+  const none = h('p.quiet', {});
+  const ctid = Number(id);
+  return {
+    title: `CT ${ctid}`,
+    element: h('div', {}, standing, drift, section('History', past.element, none)),
+    every: PULSE,
+    async refresh(signal, news) {
+      if (!news) { await pulse(signal); return; }
+      const jobs = await ask(`jobs?all=true&ctid=${ctid}&newest=100`, { signal });
+      const shown = jobs.filter((job) => !isLook(job.what)).reverse();
+      past.fill(shown);
+      past.element.hidden = shown.length === 0;
+      put(none, shown.length ? '' : 'Nobody has asked for it in the last week.');
+      const [one] = await ask(`status?ctid=${ctid}`, { signal });
+      fill(standing, [one], (it) => it.ctid, (it) => drawStanding(it, me));
+      const differs = await askIfThere(`drift?ctid=${ctid}`, { signal });
+      fill(drift, differs ?? [], (it) => it.ctid, drawDrift);
+    },
+  };
+}
+
+function drawStanding(one, me) {
+  const isTemplate = one.role === 'template';
+  return h('div', {}, h('p.what', {}, h('strong', {}, one.name), ' ', mark(stateOf(one)),
+    isTemplate && me?.role === 'operator' && one.exists === 'template' ? [' ', rebuildButton(one.ctid)] : ''),
+  facts([
+    ['Role', one.role],
+    ['Declared', isTemplate ? '' : one.state],
+    ['Node', one.node],
+    ['Elsewhere', one.elsewhere],
+    ['Cloned from', one.source && h('a', { href: `#/containers/${one.source}` }, one.source)],
+    ['Addresses', addressesOf(one)],
+    ['Lock', one.lock],
+    ['At the next start', one.pending_restart.join(', ')],
+  ]), one.problem ? h('p.wrong', {}, one.problem) : '',
+  one.outdated.length ? [h('h3', {}, 'Outdated'), h('ul', {}, one.outdated.map((line) => h('li', {}, line)))] : '', notes(one));
+}
+
+function drawDrift(drift) {
+  const keys = table('Key by key', ['Key', 'Is', 'Declared'], (one) => one.key,
+    (one) => [h('code.short', {}, one.key), one.old ?? 'not set', one.new ?? 'not set']);
+  const changed = drift.actions.filter((one) => one.key);
+  keys.fill(changed);
+  const others = drift.actions.filter((one) => !one.key).map((one) => [one.kind, one.source, one.detail].filter(Boolean).join(' '));
+  const nothing = !drift.actions.length && !drift.needs_rebuild.length;
+  return section('Difference', nothing ? h('p.quiet', {}, drift.problem || 'None: it is as the catalog declares.') : '',
+    changed.length ? keys.element : '',
+    others.length ? h('p', {}, `An ensure would also: ${others.join(', ')}.`) : '', notes({ needs_rebuild: drift.needs_rebuild }));
+}

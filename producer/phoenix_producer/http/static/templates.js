@@ -1,0 +1,51 @@
+// Templates as a tree: each below the one that it is cloned from, with what has been cloned from it.
+import { ask } from './api.js';
+import { rebuildButton } from './actions.js';
+import { pulse, stateOf, warnings } from './containers.js';
+import { fill, h, put } from './dom.js';
+import { clock, ctLink, mark } from './words.js';
+
+const PULSE = 5000;
+
+export function templates(me) {
+  const asOf = h('p.quiet', {}, 'The workers look at Proxmox…');
+  const warned = h('div', {});
+  const tree = h('ul.tree', {});
+  return {
+    title: 'Templates',
+    element: h('div', {}, asOf, warned, tree),
+    every: PULSE,
+    async refresh(signal, news) {
+      if (!news) { await pulse(signal); return; }
+      const all = await ask('status?wait=120', { signal });
+      const roots = grown(all);
+      fill(tree, roots, (one) => one.ctid, (one) => drawTemplate(one, me));
+      put(warned, warnings(all));
+      put(asOf, roots.length ? `As of ${clock(Date.now() / 1000)}` : 'The catalog declares no template.');
+    },
+  };
+}
+
+/** Put each template below its own; containers are counted where they are cloned from. */
+export function grown(all) {
+  const made = new Map(all.filter((one) => one.role === 'template').map((one) => [one.ctid, { ...one, below: [], clones: [] }]));
+  for (const one of all.filter((other) => other.role !== 'template')) {
+    made.get(one.source)?.clones.push({ ctid: one.ctid, name: one.name, exists: one.exists, outdated: one.outdated });
+  }
+  for (const one of made.values()) made.get(one.source)?.below.push(one);
+  return [...made.values()].filter((one) => !made.has(one.source));
+}
+
+function drawTemplate(one, me) {
+  const there = one.clones.filter((clone) => clone.exists !== 'absent');
+  return h('li', {}, h('article.card', {},
+    h('h2', {}, ctLink(one.ctid), ' ', one.name, ' ', mark(stateOf(one)), one.outdated.length ? [' ', mark('outdated')] : ''),
+    h('p.quiet', {}, `on ${one.node}`, one.source ? [', cloned from ', ctLink(one.source)] : ''),
+    one.problem ? h('p.wrong', {}, one.problem) : '',
+    one.outdated.length ? h('ul', {}, one.outdated.map((line) => h('li', {}, line))) : '',
+    one.clones.length ? h('details', { open: one.clones.length <= 12 }, h('summary', {}, `${there.length} of ${one.clones.length} clones made`),
+      h('ul.clones', {}, one.clones.map((clone) => h(`li${clone.exists === 'absent' ? '.absent' : ''}`, {}, ctLink(clone.ctid), ' ', clone.name,
+        clone.exists === 'absent' ? ' (not made)' : '', clone.outdated.length ? [' ', mark('outdated', clone.outdated.join(' '))] : '')))) : '',
+    me?.role === 'operator' && one.exists === 'template' ? rebuildButton(one.ctid) : ''),
+  one.below.length ? h('ul.tree', {}, one.below.map((below) => drawTemplate(below, me))) : '');
+}

@@ -1,0 +1,55 @@
+// A browser for a test: each line on stdin is a call of Playwright's page, `{"do": "click", "with": ["text=Now"]}`, and each
+// line on stdout its answer. `axe` tells what is not accessible, `scheme` and `context` begin a new page.
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const AXE = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'));
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  headless: true,
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
+  ],
+});
+const said = []; // what the browser complains of: errors of code, refusals of the policy, requests to elsewhere
+let page;
+
+const own = {
+  /** Begin a new page, as a new tab in another browser. */
+  async begin(options) {
+    await page?.context().close();
+    const context = await browser.newContext(options);
+    await context.addInitScript({ path: AXE });
+    page = await context.newPage();
+    page.setDefaultTimeout(60_000);
+    page.on('pageerror', (error) => said.push(`error: ${error.message}`));
+    page.on('console', (message) => /Security Policy|Trusted/i.test(message.text()) && said.push(message.text()));
+    page.on('request', (request) => new URL(request.url()).hostname === '127.0.0.1' || said.push(`elsewhere: ${request.url()}`));
+    page.on('dialog', (dialog) => { said.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  },
+  /** Answer questions for a path in the server's place. */
+  answer: (path, json) => page.route(`**${path}`, (route) => route.fulfill({ json })),
+  axe: async () => (await page.evaluate(() => globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })))
+    .violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(' | ')}`),
+  width: () => page.evaluate(() => document.documentElement.scrollWidth),
+  focused: () => page.evaluate(() => {
+    const { tagName, id, textContent } = document.activeElement;
+    return `${tagName.toLowerCase()}${id ? `#${id}` : ''} ${textContent.trim().slice(0, 40)}`.trim();
+  }),
+  press: (key) => page.keyboard.press(key),
+  kept: () => page.evaluate(() => [localStorage.length, document.cookie, sessionStorage.length]),
+  said: () => said.splice(0),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { do: name, with: given } = JSON.parse(line);
+  const act = own[name] ?? ((...all) => page[name](...all));
+  const answer = await Promise.resolve().then(() => act(...given)).then(
+    (value) => ({ value: typeof value === 'object' && !Array.isArray(value) ? null : value ?? null }),
+    (error) => ({ error: String(error.message) }),
+  );
+  console.log(JSON.stringify(answer));
+}
+await browser.close();
