@@ -62,6 +62,7 @@ def build(settings: Settings) -> Celery:
         public=REQUESTS - {REFUSE},
         password_setting=password_setting(settings),
     )
+    catalog = CatalogSource(settings.catalog, defaults)
     surroundings = {
         "abstract": True,
         "engine": engine,
@@ -69,7 +70,7 @@ def build(settings: Settings) -> Celery:
         "offering": Offering(proxmox),
         "shell": shell,
         "abandon": abandon,
-        "catalog": CatalogSource(settings.catalog, defaults),
+        "catalog": catalog,
         "node_capacity": settings.node_capacity,
         "script_timeout": settings.script_timeout,
     }
@@ -80,7 +81,8 @@ def build(settings: Settings) -> Celery:
     if settings.webhook_url and settings.webhook_secret:
         webhooks.use(app, settings.webhook_url, settings.webhook_secret.get_secret_value(), redis_url)
     if settings.metrics_address:
-        listeners.append(metrics.use(app, engine.ledger, settings.metrics_address).count_call)
+        meters = metrics.use(app, engine.ledger, settings.metrics_address, catalog.templates)
+        listeners.append(meters.count_call)
     return app
 
 

@@ -71,6 +71,13 @@ class CatalogSource:
             error = self._error or CatalogError([])
             raise CatalogError(error.refusals, error.warnings)
 
+    def templates(self) -> tuple[int, ...]:
+        """Return the CTIDs that are templates; none while no catalog was good yet."""
+        try:
+            return tuple(ctid for ctid, declaration in self.current().items() if declaration.is_template)
+        except CatalogError:
+            return ()
+
     def refusal(self) -> Refusal | None:
         """Return the first reason why the file is refused while the last good catalog is served."""
         with self._lock:
