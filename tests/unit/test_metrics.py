@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from phoenix_worker import app
 from phoenix_worker.durable.acts import Act, Kind
 from phoenix_worker.durable.run import End
 from phoenix_worker.proxmox.translate import Request
+from phoenix_worker.tasks import ensure, upkeep  # noqa: F401 - tasks name themselves there
+from phoenix_worker.tasks.registry import TASKS
 from phoenix_worker.telemetry import known_labels
 from phoenix_worker.telemetry.metrics import Meters, endpoint
 from tests.unit.test_documented_errors import CAUSES
@@ -123,7 +124,7 @@ def test_no_ctid_node_or_upid_is_in_a_label(path: str, kind: str) -> None:
 
 def test_the_known_labels_are_those_of_the_product() -> None:
     assert known_labels.CAUSES == CAUSES, "a cause is new, or gone: correct it in telemetry/known_labels.py"
-    assert {name.removeprefix("phoenix.") for name in app.TASKS} == known_labels.TASKS
+    assert {name.removeprefix("phoenix.") for name in TASKS} == known_labels.TASKS
     assert len(known_labels.ENDPOINTS) < 60, "each is a series for each status"
 
 
