@@ -1,4 +1,4 @@
-"""Prometheus's own judgement of what is shipped for it and of what a worker serves: `make test-browser`."""
+"""Prometheus's own verdict on what is shipped for it and of what a worker serves: `make test-browser`."""
 
 from __future__ import annotations
 
