@@ -16,6 +16,7 @@ from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.messages import chord_body, successor
 from phoenix_worker.durable.patience import SENDING_TROUBLE, patience
 from phoenix_worker.durable.run import End, Run, current_run
+from phoenix_worker.durable.shown import REQUEST, shown_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +43,7 @@ class PublishingTask(Task[Any, Any]):
     """A task whose messages are recorded before they are sent, and have ids that a second run gives them again."""
 
     abstract = True
+    Request = REQUEST
     engine: ClassVar[Engine]
     begins_job = False
     """Whether a message of this task is a request of its own, also when another task publishes it."""
@@ -119,6 +121,15 @@ class PublishingTask(Task[Any, Any]):
         if kind in STATES:
             state = f"task-{kind}{f'-{on}' if kind is Kind.WAITS else ''}"
             self.engine.events.send(state, run.id, hostname=running.request.hostname, result=detail)
+        end = more.get("end")
+        if end is not None:
+            shown = self.shown_arguments(repr(args))
+            fields = shown_end(more["value"], end, ok=kind is Kind.SUCCEEDED, arguments=shown)
+            self.engine.events.end(run.id, hostname=running.request.hostname, **fields)
+
+    def shown_arguments(self, told: str) -> str:
+        """Return what Flower shows of a message's arguments, as Celery told them."""
+        return told
 
     def show_failed(self, ids: Sequence[str], error: BaseException) -> None:
         """Show tasks as failed that ended with the failure of this one: Celery sends no event for them."""

@@ -58,12 +58,21 @@ class End(NamedTuple):
     """The name of the task that asked for the job."""
     shared: bool = False
     """Whether others share the job's run, and are given its end by the next tick."""
+    requester: str = ""
 
     @classmethod
-    def of_job(cls, took: str, parked: list[str | None], replaced: Sequence[str], request: str, shared: int = 0) -> End:
+    def of_job(
+        cls,
+        took: str,
+        parked: list[str | None],
+        replaced: Sequence[str],
+        request: str,
+        shared: int = 0,
+        requester: str = "",
+    ) -> End:
         """Return the end that a script tells of. What others wrote in the place of a time is left out."""
         seconds = {kind: at for kind, told in zip(PARKED_ON, parked, strict=True) if told and (at := number(told, 0.0))}
-        return cls(number(took, 0.0), seconds, tuple(replaced), request, bool(shared))
+        return cls(number(took, 0.0), seconds, tuple(replaced), request, bool(shared), requester)
 
 
 @dataclass(slots=True)
