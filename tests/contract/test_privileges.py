@@ -18,7 +18,7 @@ from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.translate import Request
 from phoenix_worker.telemetry.known_labels import ENDPOINTS
-from phoenix_worker.telemetry.metrics import endpoint
+from phoenix_worker.telemetry.paths import endpoint
 from tests.support.proxmox import NODE, TOKEN_ID, Simulator
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from phoenix_worker.proxmox.translate import Request
 from phoenix_worker.tasks import ensure, upkeep  # noqa: F401 - tasks name themselves there
 from phoenix_worker.tasks.registry import TASKS
 from phoenix_worker.telemetry import known_labels
-from phoenix_worker.telemetry.metrics import Meters, endpoint
+from phoenix_worker.telemetry.metrics import Meters
+from phoenix_worker.telemetry.paths import endpoint
 from tests.unit.test_documented_errors import CAUSES
 
 

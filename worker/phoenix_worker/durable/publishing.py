@@ -13,7 +13,7 @@ from phoenix_producer.client.record import Outgoing, recording
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE, queue_of
 from phoenix_worker.durable.acts import STATES, Act, Kind, tell
 from phoenix_worker.durable.crash_points import reached
-from phoenix_worker.durable.messages import chord_body, successor
+from phoenix_worker.durable.messages import chord_body, passed_on, successor
 from phoenix_worker.durable.patience import SENDING_TROUBLE, patience
 from phoenix_worker.durable.run import End, Run, current_run
 from phoenix_worker.durable.shown import REQUEST, shown_end
@@ -139,6 +139,8 @@ class PublishingTask(Task[Any, Any]):
     def _record(self, outgoing: Outgoing) -> None:
         run = current_run.get()
         ledger = self.engine.ledger
+        if run is not None:
+            outgoing.headers.update(passed_on(run, asks=self.begins_job and outgoing.id != run.id))
         if run is None or not (run.replacing or outgoing.id == successor()):
             dispatching = outgoing.id == chord_body()
             if dispatching:

@@ -13,6 +13,8 @@ from phoenix_producer.client.record import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from phoenix_producer.client.trace_context import TraceContext
+
 PARKED_ON = ("lock", "upid", "template", "job", "sleep", "retry", "address")
 """The order in which `close` in `engine.lua` reports them."""
 
@@ -106,6 +108,8 @@ class Run:
     """What its requester should know besides."""
     about: dict[str, str] = field(default_factory=dict)
     """What the task says of itself to those who look on."""
+    trace: TraceContext | None = None
+    """The trace that its requester is in, or that begins with its job."""
 
 
 current_run: ContextVar[Run | None] = ContextVar("phoenix_run", default=None)

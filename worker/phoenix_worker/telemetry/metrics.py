@@ -44,6 +44,7 @@ from phoenix_worker.telemetry.known_labels import (
     known,
 )
 from phoenix_worker.telemetry.ledger_metrics import SPENT_ON, LedgerCollector
+from phoenix_worker.telemetry.paths import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,14 +61,6 @@ MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 _MOMENTS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _WHILES = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 _OWN = "own"
-_NAMED = {"nodes": "{node}", "lxc": "{ctid}", "qemu": "{vmid}", "tasks": "{upid}", "storage": "{storage}"}
-_NAMED |= {
-    "content": "{volume}",
-    "snapshot": "{snapshot}",
-    "rules": "{position}",
-    "pools": "{pool}",
-    "bridge": "{bridge}",
-}
 
 
 class Meters:
@@ -208,16 +201,6 @@ def use(app: Celery, ledger: Ledger, address: str, templates: Callable[[], Itera
 
     app.steps["worker"].add(MetricsStep)
     return meters
-
-
-def endpoint(path: str) -> str:
-    """Name the kind of path that this is: `nodes/{node}/lxc/{ctid}/config`."""
-    before, named = "", []
-    storage, content, volume = path.partition("/content/")
-    for part in [*storage.split("/"), *([content.strip("/"), volume] if content else ())]:
-        named.append(_NAMED.get(before, part))
-        before = part
-    return "/".join(named)
 
 
 def _outcome(kind: Kind, value: dict[str, Any]) -> str:
