@@ -18,7 +18,16 @@ from phoenix_producer.client.connection import redis_client, with_settings
 from phoenix_producer.client.record import Recorder, recording
 from phoenix_producer.client.redis_url import REDIS_CA_FILE_VARIABLE, place_of, verified
 from phoenix_producer.client.secret_files import redis_url_of
-from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE, UPKEEP_QUEUE, ContractError, queue_of
+from phoenix_producer.contract import (
+    QUEUE,
+    REFUSE,
+    REQUESTS,
+    RESUME_QUEUE,
+    UPKEEP_QUEUE,
+    ContractError,
+    EnsureFailed,
+    queue_of,
+)
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
@@ -80,14 +89,22 @@ def build(url: str) -> Celery:
 
 
 def _adapt_flower(client: Redis) -> None:
-    """Ask for a login before `/metrics`, which Flower shows to everybody; begin with the jobs that the ledger has."""
+    """Ask for a login before `/metrics`, which Flower shows to everybody; begin with the jobs that the ledger has.
+
+    Its API tells a failure as programs read it; without that, as a text.
+    """
     try:
+        from flower.api.tasks import BaseTaskHandler  # noqa: PLC0415 - as below
         from flower.events import Events  # noqa: PLC0415 - an extra
         from flower.views.monitor import Metrics  # noqa: PLC0415 - as above
         from tornado.web import authenticated  # noqa: PLC0415 - as flower
     except ImportError:  # `celery inspect` needs no Flower
         return
     Metrics.get = authenticated(Metrics.get)
+    safe_result = BaseTaskHandler.safe_result
+    BaseTaskHandler.safe_result = lambda handler, result: (
+        result.args[0] if isinstance(result, EnsureFailed) else safe_result(handler, result)
+    )
     flower_history.use(Events, client)
     logging.getLogger("flower.inspector").addFilter(_without_workers)
 

@@ -68,6 +68,11 @@ def test_flower_tells_the_story_of_each_job(product: Product, flower: Flower) ->
         failed = flower.row(name, 103)
         assert failed["exception"].startswith("proxmox-error: Unable to clone template 900 to CT 103 on pve1: no space")
     assert second.done()
+    assert {row["name"] for row in flower.rows(second.id)} == {"phoenix.ensure", "phoenix.clone"}
+    job = product.redis.hmget(f"phoenix:job:{second.id}", "created", "ended")
+    took = float(str(job[1])) - float(str(job[0]))
+    assert flower.row("phoenix.ensure", 103)["runtime"] == pytest.approx(took, abs=0.01)
+    assert "requester" in flower.row("phoenix.ensure", 103)["kwargs"]
     assert {row["state"] for row in flower.rows()} == {"SUCCESS", "FAILURE"}, "no state of ours sticks"
     assert not any((row["result"] or "").startswith("waits for") for row in flower.rows())
 
@@ -82,6 +87,11 @@ def test_what_flower_sends_of_itself_is_served_too_and_nobody_unknown_is(product
     apply = f"{flower.url}/api/task/async-apply"
     assert requests.post(f"{apply}/phoenix.ensure", json={"args": [105]}, timeout=30).status_code == 401
     assert product.status(105) == "absent"
+    failing = flower.post("task/async-apply/phoenix.ensure", args=[555])["task-id"]
+    wait_for(lambda: flower.get(f"task/result/{failing}")["state"] == "FAILURE")
+    failed = flower.get(f"task/result/{failing}")
+    assert failed["result"]["cause"] == "not-declared"
+    assert failed["result"]["remedy"] == "Declare 555 in the catalog."
     refused = flower.session.post(f"{apply}/phoenix.clone", json={"args": [105]}, timeout=30)
     assert refused.status_code == 404, "only what is a request may be asked for"
 

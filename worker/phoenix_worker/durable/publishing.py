@@ -16,10 +16,10 @@ from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.messages import chord_body, passed_on, successor
 from phoenix_worker.durable.patience import SENDING_TROUBLE, patience
 from phoenix_worker.durable.run import End, Run, current_run
-from phoenix_worker.durable.shown import REQUEST, shown_end
+from phoenix_worker.durable.shown import REQUEST, shown_end, shown_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from celery.canvas import Signature
     from celery.result import AsyncResult
@@ -124,17 +124,20 @@ class PublishingTask(Task[Any, Any]):
         end = more.get("end")
         if end is not None:
             shown = self.shown_arguments(repr(args))
-            fields = shown_end(more["value"], end, ok=kind is Kind.SUCCEEDED, arguments=shown)
+            fields = shown_end(more["value"], ok=kind is Kind.SUCCEEDED, arguments=shown)
+            fields |= shown_request(end) if run.id == run.job else {}
             self.engine.events.end(run.id, hostname=running.request.hostname, **fields)
 
     def shown_arguments(self, told: str) -> str:
         """Return what Flower shows of a message's arguments, as Celery told them."""
         return told
 
-    def show_failed(self, ids: Sequence[str], error: BaseException) -> None:
+    def show_failed(self, job: str, end: End, error: BaseException) -> None:
         """Show tasks as failed that ended with the failure of this one: Celery sends no event for them."""
-        for task_id in ids:
-            self.engine.events.send("task-failed", task_id, hostname=self.request.hostname, exception=repr(error))
+        for task_id in end.replaced:
+            more = shown_request(end) if task_id == job else {}
+            hostname = self.request.hostname
+            self.engine.events.send("task-failed", task_id, hostname=hostname, exception=repr(error), **more)
 
     def _record(self, outgoing: Outgoing) -> None:
         run = current_run.get()

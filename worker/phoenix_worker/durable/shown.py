@@ -39,18 +39,22 @@ class ShownRequest(Request):
         super().send_event(type, **fields, **(self.ending if ends else {}))
 
 
-def shown_end(value: Any, end: End, *, ok: bool, arguments: str) -> dict[str, Any]:
-    """Return the fields of the event of a task's end. Those of a job say when it was asked for, and by whom."""
+def shown_end(value: Any, *, ok: bool, arguments: str) -> dict[str, Any]:
+    """Return the fields of the event of a task's end."""
     fields: dict[str, Any] = {"args": arguments}
     if ok:
         fields["result"] = _outcome_first(value)
-    if end.took is not None:
-        fields |= {"runtime": end.took, "received": time.time() - end.took}
-        if end.requester:
-            fields["kwargs"] = repr({"requester": end.requester})
-    elif ok and isinstance(value, dict) and "seconds" in value:
-        fields["runtime"] = value["seconds"]
+        if isinstance(value, dict) and "seconds" in value:
+            fields["runtime"] = value["seconds"]
     return fields
+
+
+def shown_request(end: End) -> dict[str, Any]:
+    """Return the fields besides of a request that has ended: when it was asked for, and by whom."""
+    if end.took is None:
+        return {}
+    asked = {"runtime": end.took, "received": time.time() - end.took}
+    return asked | ({"kwargs": repr({"requester": end.requester})} if end.requester else {})
 
 
 def _outcome_first(value: Any) -> str:

@@ -239,7 +239,7 @@ class DurableTask(PublishingTask):
         end = self.engine.ledger.finish(run, "ok" if kind is Kind.SUCCEEDED else kind, value, shared=shared)
         if end is not None:
             self.tell_of(run, kind, value=value, end=end)
-            self.show_failed(end.replaced, retval)
+            self.show_failed(run.job, end, retval)
             if end.shared:
                 self.engine.keeper.poke()
 
