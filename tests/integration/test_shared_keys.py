@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from tests.support.worker import StartWorker
 
 NUMBERS = ("ticks", "ticked", "set", "seq", *(f"pos:{queue}" for queue in (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)))
-COUNTED = {"parked": ("upid", "lock"), "capacities": ("lane",), "claimed": (QUEUE, RESUME_QUEUE)}
+COUNTED = {"parked": ("upid", "lock"), "capacities": ("lane",), "held": ("lane",), "claimed": (QUEUE, RESUME_QUEUE)}
 SETS = ("due", "workers", "watch", "aside", "jobs", "open", "runs:w1", "lock:lane")
-OTHERS = ("watched", "held", "watch:turn", "watch:looks", "events", "flight:phoenix.ensure 101", "learned:remote", "written")
+OTHERS = ("watched", "watch:turn", "watch:looks", "events", "flight:phoenix.ensure 101", "learned:remote", "written")
 NO_NUMBERS = ("x", "nan", "inf", "", "9" * 30)
 SHARED = (*NUMBERS, *COUNTED, *SETS, *OTHERS)
 
@@ -44,8 +44,6 @@ def spoilers() -> Iterator[tuple[str, Callable[[Redis], object]]]:
     for key, fields in COUNTED.items():
         for value in (*NO_NUMBERS, "1.5"):
             yield key, partial(with_fields, key, dict.fromkeys(fields, value))
-    for value in NO_NUMBERS:
-        yield "held", partial(with_fields, "held", {"lane": value})
     yield "watch:turn", partial(with_value, "watch:turn", "x")
     for value in (*NO_NUMBERS, "-1"):
         yield "learned:remote", partial(a_list, "learned:remote", of=value)
