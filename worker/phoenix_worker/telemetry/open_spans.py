@@ -19,6 +19,9 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status,
 if TYPE_CHECKING:
     from phoenix_worker.telemetry.spans import Span
 
+_TIMEOUTS = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
+_SECONDS = 3.0
+"""How long a batch is tried, where these do not say it: a worker that ends waits for its last one."""
 _NANOSECONDS = 1_000_000_000
 
 
@@ -44,7 +47,8 @@ class Exported:
             own[SERVICE_NAME] = name
         self._ids = _Ids()
         self._provider = TracerProvider(resource=Resource.create(own), id_generator=self._ids)
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        seconds = None if any(os.environ.get(one) for one in _TIMEOUTS) else _SECONDS
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=seconds)))
         self._tracer = self._provider.get_tracer(name, version)
 
     def is_sampled(self, trace_id: str) -> bool:
