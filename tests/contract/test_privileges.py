@@ -17,6 +17,8 @@ from phoenix_worker.core.model.firewall import Act, RuleWrite
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.translate import Request
+from phoenix_worker.telemetry.known_labels import ENDPOINTS
+from phoenix_worker.telemetry.paths import endpoint
 from tests.support.proxmox import NODE, TOKEN_ID, Simulator
 
 if TYPE_CHECKING:
@@ -151,6 +153,8 @@ def test_the_role_is_enough_for_every_call(cluster: Any) -> None:
         assert trouble(sample, door, upid) == "", name
     rows = {(one.method, _template(one.path), _placed(one.needs)) for one in heard}
     assert _told() == sorted(rows), "docs/proxmox-access.md has another table"
+    on_trouble = {("GET", "nodes/{node}/qemu/{vmid}/status/current"), ("GET", "nodes/{node}/tasks/{upid}/log")}
+    assert {(one.method, endpoint(one.path)) for one in heard} | on_trouble == ENDPOINTS, "telemetry/known_labels.py"
     assert role(README) == role(PAGE)
     assert {name for one in heard for name in PRIVILEGE.findall(one.needs)} - {"Sys.Modify"} - beyond <= role(PAGE)
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.ledger import Ledger
-from phoenix_worker.telemetry.metrics import LedgerCollector
+from phoenix_worker.telemetry.ledger_metrics import LedgerCollector
 from tests.integration.test_set_aside import tick, view
 from tests.support.asking import asking
 from tests.support.driven_ledger import UPID
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.worker import StartWorker
 
 NUMBERS = ("ticks", "ticked", "set", "seq", *(f"pos:{queue}" for queue in (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)))
-COUNTED = {"parked": ("upid", "lock"), "capacities": ("lane",), "claimed": (QUEUE, RESUME_QUEUE)}
+COUNTED = {"parked": ("upid", "lock"), "capacities": ("lane",), "held": ("lane",), "claimed": (QUEUE, RESUME_QUEUE)}
 SETS = ("due", "workers", "watch", "aside", "jobs", "open", "runs:w1", "lock:lane")
 OTHERS = ("watched", "watch:turn", "watch:looks", "events", "flight:phoenix.ensure 101", "learned:remote", "written")
 NO_NUMBERS = ("x", "nan", "inf", "", "9" * 30)

@@ -27,6 +27,7 @@ from phoenix_worker.telemetry import (
     about,  # noqa: F401 - what a worker answers and runs names itself there
     logs,
     metrics,
+    traces,
     webhooks,
 )
 
@@ -62,6 +63,8 @@ def build(settings: Settings) -> Celery:
         public=REQUESTS - {REFUSE},
         password_setting=password_setting(settings),
     )
+    catalog = CatalogSource(settings.catalog, defaults)
+    tracing = traces.use()
     surroundings = {
         "abstract": True,
         "engine": engine,
@@ -69,18 +72,23 @@ def build(settings: Settings) -> Celery:
         "offering": Offering(proxmox),
         "shell": shell,
         "abandon": abandon,
-        "catalog": CatalogSource(settings.catalog, defaults),
+        "catalog": catalog,
         "node_capacity": settings.node_capacity,
         "script_timeout": settings.script_timeout,
     }
+    if tracing:
+        surroundings["trace_begun"] = staticmethod(tracing.begin)
     base = type("WorkerTask", (PhoenixTask,), surroundings)
     for name, function in TASKS.items():
         app.task(name=name, base=base, bind=True, begins_job=name in REQUESTS)(function)
     engine.attach(app)
     if settings.webhook_url and settings.webhook_secret:
         webhooks.use(app, settings.webhook_url, settings.webhook_secret.get_secret_value(), redis_url)
+    if tracing:
+        listeners.append(tracing.called)
     if settings.metrics_address:
-        listeners.append(metrics.use(app, engine.ledger, settings.metrics_address).count_call)
+        meters = metrics.use(app, engine.ledger, settings.metrics_address, catalog.templates)
+        listeners.append(meters.count_call)
     return app
 
 

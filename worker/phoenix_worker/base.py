@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_CTID_FIRST = re.compile(r"[\[(](\d{3,9})[,)\]]")
 _NAMED = 50
 """CTIDs that a message names at most."""
 
@@ -77,6 +79,11 @@ class PhoenixTask(DurableTask):
     def creation(self) -> str:
         """The creation id that this task gives to what it makes: the same in every run."""
         return f"{str(self.request.id)[:8]}{self.request.get('replaced_task_nesting') or 0:x}"
+
+    def shown_arguments(self, told: str) -> str:
+        """Return what Flower shows of a message's arguments: `103 Step-CA`."""
+        found = _CTID_FIRST.match(told)
+        return f"{found[1]} {self.catalog.name_of(int(found[1]))}".rstrip() if found else told
 
     def pinned_declaration(
         self, ctid: int, declaration_hash: str, *, accepted: bool, asks_scripts: bool = True

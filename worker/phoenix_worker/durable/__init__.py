@@ -64,7 +64,7 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     job:{id}           one request: state, times; `:members` unfinished tasks, `:steps` values, `:log` its history
     due                id -> when it is looked at again
     workers, runs:{w}  heartbeats; what each incarnation runs
-    lock:{name}        owners and waiters; `capacities` where they are more than one
+    lock:{name}        owners and waiters; `capacities` how many places it has, `held` when it last got an owner
     ev:{event}, :w     a value that became known; who waits for it
     watch, watched     remote jobs: when to look next; what to look at. `watch:turn` says who looks, `watch:looks` at
                        what: who takes the turn from a dead worker looks there at once

@@ -136,6 +136,7 @@ end
 local function grant(name, resume)
   local lock = key('lock:', name)
   typed(lock, 'zset')
+  typed(key('held'), 'hash')
   local capacity = tonumber(redis.call('HGET', key('capacities'), name) or 1) or 1
   while redis.call('ZCOUNT', lock, 0, 0) < capacity do
     local first = redis.call('ZRANGEBYSCORE', lock, '(0', '+inf', 'LIMIT', 0, 1)[1]
@@ -148,9 +149,12 @@ local function grant(name, resume)
       wake(first, resume)
       return true
     end)
-    if not woken then redis.call('ZREM', lock, first) end
+    if woken then redis.call('HSET', key('held'), name, stamp(now())) else redis.call('ZREM', lock, first) end
   end
-  if redis.call('EXISTS', lock) == 0 then redis.call('HDEL', key('capacities'), name) end
+  if redis.call('EXISTS', lock) == 0 then
+    redis.call('HDEL', key('capacities'), name)
+    redis.call('HDEL', key('held'), name)
+  end
 end
 
 local function release(id, name, resume)

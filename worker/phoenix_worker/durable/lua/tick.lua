@@ -9,7 +9,7 @@ local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 
 -- What others wrote in the place of what all requests share says nothing. It is removed: left, it would end every script.
 local KINDS = {due = 'zset', workers = 'zset', watch = 'zset', open = 'zset', jobs = 'zset', aside = 'zset', watched = 'hash',
-  ['watch:looks'] = 'hash', capacities = 'hash', claimed = 'hash', parked = 'hash', events = 'stream'}
+  ['watch:looks'] = 'hash', capacities = 'hash', held = 'hash', claimed = 'hash', parked = 'hash', events = 'stream'}
 
 local function is_whole(text) return #text < 16 and string.match(text, '^%-?%d+$') ~= nil end
 
@@ -79,6 +79,7 @@ local function move_times(by)
       for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do move_member(id, by) end
     end)
   end
+  move_fields(key('held'), by, redis.call('HKEYS', key('held')))
   for _, event in ipairs(redis.call('HKEYS', key('watched'))) do
     local read, watch = pcall(cjson.decode, redis.call('HGET', key('watched'), event))
     if read and type(watch) == 'table' and tonumber(watch.since) and goes_by_old_clock(tonumber(watch.since), by) then
