@@ -27,7 +27,7 @@ def ha_group_gone(declaration: Declaration, version: tuple[int, int]) -> Permane
         return None
     return PermanentError(
         f"Unable to ensure CT {declaration.ctid} on {declaration.node}: ha.group '{declaration.ha.group}' is declared, "
-        f"and this is Proxmox VE {_written(version)}, in which HA rules have taken the place of groups.",
+        f"and this is Proxmox VE {written(version)}, in which HA rules have taken the place of groups.",
         cause="ha-groups-gone",
         remedy=HA_GROUPS_GONE.format(ctid=declaration.ctid),
     )
