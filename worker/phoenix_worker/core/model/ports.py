@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from phoenix_worker.core.model.errors import PermanentError, TransientError
     from phoenix_worker.core.model.firewall import FirewallState, RuleWrite
+    from phoenix_worker.core.model.ha import HaState, HaWrite
+    from phoenix_worker.core.model.nodes import NodeSeen
     from phoenix_worker.core.model.observation import Observation
 
 
@@ -160,6 +162,9 @@ class Proxmox(Protocol):
     def convert_to_template(self, node: str, ctid: int) -> None:
         """Begin the conversion to a template. It ends unseen: observe until the flag and the base volume show."""
 
+    def migrate(self, node: str, ctid: int, *, target: str, restart: bool) -> str:
+        """Start a migration; returns the UPID. Of an HA resource it only asks HA, which migrates a while later."""
+
     def need_quorum(self, doing: str) -> None:
         """Raise TransientError while the cluster has no quorum; `doing` completes "Unable to …"."""
 
@@ -188,6 +193,9 @@ class Proxmox(Protocol):
 
     def version(self) -> tuple[int, int]:
         """Return the version of Proxmox VE, such as (9, 1)."""
+
+    def nodes(self) -> tuple[NodeSeen, ...]:
+        """Return all nodes of the cluster, by name, with the templates on each."""
 
     def storages(self) -> dict[str, Storage]:
         """Return all storages that we may see, by name."""
@@ -233,6 +241,12 @@ class Proxmox(Protocol):
 
     def join_pool(self, ctid: int, pool: str) -> None:
         """Make a guest a member of a pool, and of no other."""
+
+    def ha_resource(self, ctid: int) -> HaState:
+        """Look whether a container is an HA resource, and with which properties."""
+
+    def write_ha_resource(self, ctid: int, write: HaWrite) -> None:
+        """Make a container an HA resource, change that, or take it out."""
 
     def os_templates(self, node: str, storage: str) -> frozenset[str]:
         """Return the volume ids of the OS templates on a storage."""
