@@ -19,6 +19,7 @@ from phoenix_worker.actions.prerequisites import (
     refuse_absent_os_template,
     refuse_unless_running,
 )
+from phoenix_worker.answers.side_by_side import shared_looks
 from phoenix_worker.answers.status import pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
 from phoenix_worker.core.differs.diff import diff
@@ -59,6 +60,11 @@ class Forecast:
 
 def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     """Work out what an ensure would do. Raises what it would raise before it writes anything."""
+    with shared_looks(task):
+        return _foresee(task, request)
+
+
+def _foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     accepted = request.accept_not_applied
     declaration = as_requested(task.reach(task.current_declaration(request.ctid), accepted=accepted), request)
     forecast = Forecast(declaration)
