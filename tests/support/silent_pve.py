@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fakepve.server import FakePve, error
@@ -27,6 +28,7 @@ class Silent(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """Nodes whose pveproxy is away: 595 at once."""
         self.hanging: set[str] = set()
         """Nodes whose cable is out."""
+        self._let_go = asyncio.Event()
 
     def cut(self, node: str, *, noticed: bool = True) -> None:
         """Pull a node's cable. The cluster takes it for online until it has `noticed`; its containers run on."""
@@ -39,10 +41,19 @@ class Silent(FakePve):  # type: ignore[misc] # fakepve publishes no types
         self.refusing.discard(node)
         self.nodes.setdefault(node, {})["online"] = True
 
+    def let_go(self) -> None:
+        """Answer those at once that hang: there is no route to the node."""
+        self._let_go.set()
+        self._let_go = asyncio.Event()
+
+    async def _held_up(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._let_go.wait(), self.hang_secs)
+
     async def _answer(self, request: web.Request, handler: Any, generic: Any, path_node: str | None) -> web.Response:
         await asyncio.sleep(self.answer_secs)
         if path_node in self.hanging:
-            await asyncio.sleep(self.hang_secs)
+            await self._held_up()
             return _unreachable("No route to host")
         if path_node in self.refusing:
             return _unreachable("Connection refused")

@@ -12,20 +12,12 @@ from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
     from phoenix_worker.proxmox.connection import Connection
-    from phoenix_worker.proxmox.shared_reads import SharedReads
 
 
 class Offers:
     """Base of the API."""
 
     _connection: Connection
-    _shared: SharedReads
-
-    def nodes_online(self) -> dict[str, bool]:
-        """Ask `GET /cluster/resources`, which any node answers for all, 6.5 s late of one that died."""
-        request = Request("GET", "cluster/resources", "list the nodes of the cluster")
-        rows = self._shared.get("nodes", lambda: self._connection.call(request, type="node"))
-        return {str(row["node"]): row.get("status") == "online" for row in rows}
 
     def version(self) -> tuple[int, int]:
         """Ask `GET /version`, which everybody may."""

@@ -12,6 +12,7 @@ from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.shared_reads import SharedReads
 from phoenix_worker.proxmox.sightings import Sightings
+from phoenix_worker.proxmox.silence import SILENT_REMEDY, NoAnswerError
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
@@ -65,11 +66,15 @@ class Whereabouts:
 
     def _configured(self, node: str, ctid: int, *, elsewhere: bool) -> Observation:
         try:
-            seen = self._standing(node, ctid)
+            seen = self._standing(node, ctid, patient=False)
         except PermanentError as error:
             if error.cause != known.PERMISSION or not self._is_free(ctid):
                 raise
             return Observation(ctid, node, Presence.ABSENT)
+        except TransientError as error:
+            if error.cause != known.UNREACHABLE:
+                raise
+            seen = self._despite_silence(node, ctid, error)
         if seen is not None:
             return seen
         if elsewhere or self._sightings.may_stand(ctid, self._ids):
@@ -90,9 +95,38 @@ class Whereabouts:
         status = self._unless(known.MISSING, request)
         return None if status is None else status["status"] == "running"
 
-    def _standing(self, node: str, ctid: int) -> Observation | None:
+    def _despite_silence(self, node: str, ctid: int, silence: TransientError) -> Observation | None:
+        """Look for what stands elsewhere by now, although its declared node is silent.
+
+        What the cluster does not place on another node may run on the silent one: nothing is ever taken for absent.
+        """
+        if isinstance(silence.__cause__, OSError) and not isinstance(silence, NoAnswerError):
+            raise silence  # nothing answers, the node or another
+        try:
+            row, is_online = self._row(ctid), self.nodes_online().get(node, True)
+        except (TransientError, PermanentError) as error:
+            raise silence from error
+        if row is not None and row["node"] != node:
+            seen = self._elsewhere(node, ctid)
+            if seen.presence is Presence.ABSENT:
+                raise silence
+            return seen
+        if not is_online:
+            why = f"{silence.message} The cluster says that {node} is offline."
+            raise TransientError(why, cause=known.UNREACHABLE, remedy=SILENT_REMEDY) from silence
+        if not isinstance(silence, NoAnswerError):
+            raise silence
+        return self._standing(node, ctid)
+
+    def nodes_online(self) -> dict[str, bool]:
+        """Ask `GET /cluster/resources`, which any node answers for all, 6.5 s late of one that died."""
+        request = Request("GET", "cluster/resources", "list the nodes of the cluster")
+        rows = self._shared.get("nodes", lambda: self._connection.call(request, type="node"))
+        return {str(row["node"]): row.get("status") == "online" for row in rows}
+
+    def _standing(self, node: str, ctid: int, *, patient: bool = True) -> Observation | None:
         """Read the configuration on one node; None when the node has none."""
-        config = self._unless(known.MISSING, _look(node, ctid, "config"))
+        config = self._unless(known.MISSING, _look(node, ctid, "config", patient=patient))
         if config is None:
             return None
         self._sightings.saw(ctid)
@@ -181,9 +215,9 @@ def _moving(ctid: int) -> TransientError:
     return TransientError(f"CT {ctid} is not on the node that Proxmox names: it is being moved.", cause="moved")
 
 
-def _look(node: str, ctid: int, at: str) -> Request:
+def _look(node: str, ctid: int, at: str, *, patient: bool = True) -> Request:
     doing, needs = f"look at CT {ctid} on {node}", f"VM.Audit on /vms/{ctid}"
-    return Request("GET", f"nodes/{node}/lxc/{ctid}/{at}", doing, needs)
+    return Request("GET", f"nodes/{node}/lxc/{ctid}/{at}", doing, needs, patient)
 
 
 def _text(value: Any) -> str:
