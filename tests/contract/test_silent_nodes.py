@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_worker.actions.watch_tasks import Probe
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.proxmox.error_table import UNREACHABLE
@@ -98,6 +99,38 @@ def test_a_crowd_that_asks_a_silent_node_leaves_threads_for_others(simulator: Si
     assert door.observe(SILENT, 103).running, "it answers again"
 
 
+@pytest.mark.long
+def test_tasks_on_a_silent_node_do_not_delay_what_is_seen_of_others(simulator: Simulator, door: Proxmox) -> None:
+    """As many looks at once as the watcher makes; the fifth is at another node's task."""
+    for ctid, node in ((103, SILENT), (104, OTHER)):
+        add(simulator, ctid, node)
+        simulator.set(simulator.pve.ct(ctid), status="stopped")
+    hidden, shown = door.start(SILENT, 103), door.start(OTHER, 104)
+    assert hidden is not None
+    assert shown is not None
+    simulator.end_of(door, shown)
+    simulator.do(simulator.pve.cut, SILENT, noticed=False)
+    probe = Probe(door, None, 300.0)
+
+    def look(upid: str) -> bool:
+        with suppress(TransientError):
+            return probe({"upid": upid}, 1.0).end is not None
+        return False
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(12):
+            pool.submit(look, hidden)
+        wait_for(lambda: on_silent(simulator) >= 1 + 4)
+        began = time.monotonic()
+        assert pool.submit(look, shown).result()
+        waited = time.monotonic() - began
+        simulator.do(simulator.pve.mend, SILENT)
+        simulator.do(simulator.pve.let_go)
+    assert waited < HANGS / 6
+    wait_for(lambda: look(hidden))
+
+
+@pytest.mark.long
 def test_a_slow_node_is_given_the_time_that_it_takes(simulator: Simulator, door: Proxmox) -> None:
     add(simulator, 103, SILENT)
     simulator.set(simulator.pve, answer_secs=1.2)

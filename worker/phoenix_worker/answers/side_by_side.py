@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 16
 _PAUSES = (0.2, 0.5, 1.0)
 """Seconds until a look that failed for a passing reason is made again."""
+_WAITED_FOR = 3.0
+"""Seconds in which a node that does not answer a plan may come back."""
 _TOLD_EVERY = 0.2
 """Seconds between two notes of how far it is, at least."""
 
@@ -38,6 +40,18 @@ def shared_looks(task: PhoenixTask) -> Iterator[None]:
     run = task.running
     with shared_since(time.monotonic() - max(0.0, run.claimed_at - run.created)):
         yield
+
+
+def only_shown(task: PhoenixTask, error: TransientError) -> TransientError | PermanentError:
+    """Return the error of an answer that is only shown: a silent node is told long before patience ends.
+
+    Raises TransientError when Proxmox as a whole does not answer.
+    """
+    run = task.running
+    if error.cause != UNREACHABLE or run.since is None or run.claimed_at - run.since < _WAITED_FOR:
+        return error
+    _raise_if_all_is_away(task)
+    return PermanentError(error.message, cause=error.cause, remedy=error.remedy)
 
 
 def side_by_side(

@@ -3,8 +3,8 @@
 Any node of a cluster passes calls on to the node in their path. When that node's cable is out, its callers hang for
 30 s. So only a few may read from one node at the same time, and each read is given a second, or more where the node has
 lately been slow. One that ends without an answer, while the node gave no other, makes the node *silent*: from then on
-one call at a time finds out whether it answers again, with all the time there is, and the others fail at once. A
-refusal is an answer: a node whose pveproxy is away is not silent, since that is said at once.
+one call at a time finds out whether it answers again, with all the time there is unless who asks has another way, and
+the others fail at once. A refusal is an answer: a node whose pveproxy is away says so at once.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ FIRST_SECONDS = 1.0
 """For an answer that takes some hundredths as a rule."""
 _SLACK = 3.0
 """So many times what its answers took lately is waited for one of a slow node."""
+_PAUSE = 1.0
+"""Seconds until a silent node is asked again by those who have another way."""
 _NODE = re.compile(r"nodes/([^/]+)/")
 _QUICK = re.compile(r"/(config|pending|status|status/current|lxc|tasks)$")
 SILENT_REMEDY = (
@@ -65,6 +67,8 @@ class _Node:
     """Seconds that its answers took lately."""
     silent_since: float | None = None
     is_probed: bool = False
+    probed: float = float("-inf")
+    """When the last call was over that found out whether it answers."""
 
 
 @dataclass(slots=True)
@@ -120,7 +124,8 @@ class Silence:
             with self._changed:
                 node = self._nodes[name]
                 node.reads -= turn.is_counted
-                node.is_probed &= not turn.is_probe
+                if turn.is_probe:
+                    node.is_probed, node.probed = False, self._now()
                 self._changed.notify_all()
 
     def _turn(self, name: str, request: Request, *, longer: bool) -> Turn:
@@ -130,12 +135,14 @@ class Silence:
             while node.silent_since is None and is_quick and not longer and node.reads >= READS_AT_ONCE:
                 self._changed.wait(FIRST_SECONDS)
             began = self._now()
-            if node.silent_since is not None and node.is_probed:
+            probed = node.is_probed or (not request.patient and began - node.probed < _PAUSE)
+            if node.silent_since is not None and probed:
                 why = f"{name} has not answered for {began - node.silent_since:.0f} s"
                 raise NoAnswerError(request, why, within=self._seconds)
             is_probe = node.silent_since is not None
             is_counted = is_quick and not is_probe and not longer
             node.is_probed |= is_probe
             node.reads += is_counted
-            seconds = min(self._seconds, max(FIRST_SECONDS, _SLACK * node.pace)) if is_counted else self._seconds
+            short = is_counted or not request.patient
+            seconds = min(self._seconds, max(FIRST_SECONDS, _SLACK * node.pace)) if short else self._seconds
             return Turn(began, seconds, is_quick, is_counted, is_probe, node, self._changed, self._now)
