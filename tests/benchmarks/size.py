@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.site import site
+from tests.benchmarks.site import cpu_seconds, site
 from tests.support.many import TEMPLATE, spread, stand_like
 from tests.support.proxmox import NODE
 
@@ -44,8 +44,12 @@ def _measure(
     report: Report, bench: Site, name: str, count: int, act: Callable[[], object], *, calls: str, seconds: str = ""
 ) -> None:
     act()  # only warms up
-    before, began = len(bench.product.calls()), time.monotonic()
+    worker = bench.workers[0]
+    before, used, began = len(bench.product.calls()), cpu_seconds(worker), time.monotonic()
     act()
     took, made = time.monotonic() - began, len(bench.product.calls()) - before
-    report.add("size", f"{count}: {name}", took, "s", reach=seconds)
+    used = (cpu_seconds(worker) - used) / count * 1000
+    report.add(
+        "size", f"{count}: {name}", took, "s", reach=seconds, note=f"{used:.1f} ms of the worker's processor each"
+    )
     report.add("size", f"{count}: {name}, calls each", made / count, reach=calls)

@@ -22,7 +22,7 @@ CTIDS = range(100, 140)
 
 def task(nodes_online: Callable[[], dict[str, bool]] = dict) -> PhoenixTask:
     """As much of a task as looks need."""
-    noted: list[tuple[str, int, int]] = []
+    noted: list[tuple[Any, int, int]] = []
     ledger = SimpleNamespace(note_looked=lambda *told: noted.append(told))
     running = SimpleNamespace(job="j", claimed_at=1.0, created=1.0)
     facts = {"running": running, "engine": SimpleNamespace(ledger=ledger), "noted": noted}
@@ -81,6 +81,6 @@ def test_a_proxmox_that_is_away_as_a_whole_is_waited_for() -> None:
 def test_how_far_it_is_is_noted() -> None:
     one = task()
     answers(lambda ctid: f"CT {ctid}", one)
-    job, looked, total = vars(one)["noted"][0]
-    assert (job, total) == ("j", len(CTIDS))
+    run, looked, total = vars(one)["noted"][0]
+    assert (run.job, total) == ("j", len(CTIDS))
     assert 1 <= looked <= total

@@ -115,4 +115,4 @@ def _raise_if_all_is_away(task: PhoenixTask) -> None:
 def _tell_how_far(task: PhoenixTask, count: int, total: int) -> None:
     """Note it for whoever waits, who can do without."""
     with suppress(RedisError):
-        task.engine.ledger.note_looked(task.running.job, count, total)
+        task.engine.ledger.note_looked(task.running, count, total)

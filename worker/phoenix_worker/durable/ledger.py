@@ -196,9 +196,9 @@ class Ledger:
         """Return what the links of a job did so far, in their order."""
         return [json.loads(entry) for entry in self.client.lrange(self.key("job:", job, ":steps"), 0, -1)]
 
-    def note_looked(self, job: str, looked: int, total: int) -> None:
-        """Note how far an open job is that looks at much, for whoever waits for it. Raises RedisError."""
-        self.client.hset(self.key("job:", job), "looked", f"{looked}/{total}")
+    def note_looked(self, run: Run, looked: int, total: int) -> None:
+        """Note how far a run is that looks at much, for whoever waits for it. Raises RedisError."""
+        self.attempt("looked", run.id, run.number, f"{looked}/{total}")
 
     def subject(self, job: str) -> str:
         """Return the first argument of the request that a job began with; '' if it had none."""

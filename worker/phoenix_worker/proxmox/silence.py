@@ -35,8 +35,8 @@ _PAUSE = 1.0
 _NODE = re.compile(r"nodes/([^/]+)/")
 _QUICK = re.compile(r"/(config|pending|status|status/current|lxc|tasks)$")
 SILENT_REMEDY = (
-    "Bring the node back. What stands on it may still run, so nothing of it is made on another node: migrate it, or "
-    "recover it by Proxmox's HA."
+    "Check that the node, its network and its pveproxy are up. What stands on it may still run, so nothing of it is "
+    "made on another node; what is migrated, or recovered by Proxmox's HA, is followed."
 )
 
 
