@@ -22,6 +22,7 @@ CTIDS = range(100, 140)
 MOVED, ABSENT = 101, 141
 PATIENCE = 4
 HANGS = 30.0
+"""Seconds; a worker gives up after half of that."""
 
 
 @pytest.fixture
@@ -44,13 +45,13 @@ def clearly(failure: Failure, ctid: int) -> None:
 @pytest.mark.long
 def test_a_silent_node_fails_what_stands_there_alone_and_nothing_is_made_for_it(two_nodes: Product) -> None:
     pve, do, producer = two_nodes.simulator.pve, two_nodes.simulator.do, two_nodes.producer
-    there, here = CTIDS[3::2], CTIDS[::2]
+    there, here = CTIDS[3::2], CTIDS[:10:2]
     writes = len(two_nodes.writes())
     do(pve.cut, SILENT, noticed=False)
     doomed = producer.ensure_many([*there, ABSENT])
     began = time.monotonic()
     results = producer.ensure_many([*here, MOVED]).wait(timeout=60)
-    assert time.monotonic() - began < HANGS / 3
+    assert time.monotonic() - began < HANGS / 2 - 1
     assert {(one.outcome, one.node) for one in results} == {("unchanged", NODE)}
     do(pve.cut, SILENT, noticed=True)
     do(pve.let_go)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.proxmox import error_table as known
-from phoenix_worker.proxmox.shared_reads import SharedReads
+from phoenix_worker.proxmox.shared_reads import SharedReads, shared_lately
 from phoenix_worker.proxmox.sightings import Sightings
 from phoenix_worker.proxmox.silence import SILENT_REMEDY, NoAnswerError
 from phoenix_worker.proxmox.translate import Request
@@ -103,7 +103,11 @@ class Whereabouts:
         if isinstance(silence.__cause__, OSError) and not isinstance(silence, NoAnswerError):
             raise silence  # nothing answers, the node or another
         try:
-            row, is_online = self._row(ctid), self.nodes_online().get(node, True)
+            with (
+                shared_lately()
+            ):  # it tells only where to ask: one list for all who ask the silent node again and again
+                row = self._row(ctid)
+            is_online = self.nodes_online().get(node, True)
         except (TransientError, PermanentError) as error:
             raise silence from error
         if row is not None and row["node"] != node:
