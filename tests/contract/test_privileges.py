@@ -7,6 +7,7 @@ knows Proxmox's own rules, refuses it without.
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from phoenix_worker.core.model.firewall import Act, RuleWrite
 from phoenix_worker.core.model.ha import HaAct, HaWrite
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
+from phoenix_worker.proxmox.shared_reads import shared_since
 from phoenix_worker.proxmox.translate import Request
 from phoenix_worker.telemetry.known_labels import ENDPOINTS
 from phoenix_worker.telemetry.paths import endpoint
@@ -44,8 +46,14 @@ def _through_ha(door: ProxmoxApi, _: str) -> None:
         door.write_ha_resource(103, HaWrite(act, properties))
 
 
+def observe_in_a_crowd(door: ProxmoxApi, _: str) -> None:
+    with shared_since(time.monotonic()):
+        for _look in range(5):
+            door.observe(NODE, 102)
+
+
 SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
-    "observe": [lambda door, _: door.observe(NODE, 102, pending=True)],
+    "observe": [lambda door, _: door.observe(NODE, 102, pending=True), observe_in_a_crowd],
     "observe_template": [lambda door, _: door.observe_template(NODE, 900)],
     "interfaces": [lambda door, _: door.interfaces(NODE, 102)],
     "clone": [lambda door, _: door.clone(CloneOrder(NODE, 900, 104, "b", "", full=True, storage="local-lvm"))],
@@ -74,6 +82,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "nodes": [lambda door, _: door.nodes()],
     "migrate": [lambda door, _: door.migrate(NODE, 111, target="pve2", restart=False)],
     "volumes": [lambda door, _: door.volumes(NODE, "local-lvm")],
+    "nodes_online": [lambda door, _: door.nodes_online()],
     "storages": [lambda door, _: door.storages()],
     "tags_keep_case": [lambda door, _: door.tags_keep_case()],
     "bridges": [lambda door, _: door.bridges(NODE)],

@@ -116,9 +116,11 @@ def test_what_is_spoiled_ends_neither_a_scrape_nor_a_list(key: str, driven: Driv
 
 def test_workers_go_on_when_all_of_it_is_spoiled_at_once(client: Asking) -> None:
     client.redis.set("remote:job", 1)
-    for key, spoil in spoilers():
-        client.redis.delete(f"phoenix:{key}")
-        spoil(client.redis)
+    with client.redis.pipeline() as at_once:  # no tick comes in between
+        for key, spoil in spoilers():
+            at_once.delete(f"phoenix:{key}")
+            spoil(at_once)
+        at_once.execute()
     wait_for(lambda: int(str(client.redis.get("phoenix:seq"))) < int("9" * 30))
     assert client.ask("t.locked", 1, "lane", "job").get(timeout=30) == 1
     assert client.ask("t.nap", 0.1, 1).get(timeout=30) == 1

@@ -46,7 +46,21 @@ def traces() -> Iterator[Traces]:
 
 
 def running(task_id: str, trace: TraceContext | None = ASKER) -> Run:
-    run = Run(task_id, "1", "1", JOB, "", "", 0, None, begun=1000.0, claimed_at=1000.0, detached="", trace=trace)
+    run = Run(
+        task_id,
+        "1",
+        "1",
+        JOB,
+        "",
+        "",
+        0,
+        None,
+        begun=1000.0,
+        claimed_at=1000.0,
+        created=1000.0,
+        detached="",
+        trace=trace,
+    )
     current_run.set(run)
     return run
 

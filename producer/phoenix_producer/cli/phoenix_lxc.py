@@ -21,6 +21,7 @@ from phoenix_producer.cli.session import (
     INTERRUPTED,
     answers_of,
     conclude,
+    looked_at,
     print_json,
     talking,
 )
@@ -221,9 +222,8 @@ def drift(
     as_json: AsJson = False,
 ) -> None:
     """Print how existing containers differ from the catalog; change nothing. Without CTIDs, all of the catalog."""
-    with talking(context) as producer, late_notice(context, timeout=timeout):
-        looked = producer.drift(ctids or (), accept_not_applied=accept_not_applied)
-        drifts = waited(context, looked.wait, timeout)
+    with talking(context) as producer:
+        drifts = looked_at(context, producer.drift(ctids or (), accept_not_applied=accept_not_applied), timeout)
     if as_json:
         print_json([one.model_dump(mode="json") for one in drifts])
     else:
@@ -248,8 +248,8 @@ def status(
     context: typer.Context, ctids: Ctids = None, *, timeout: LookTimeout = None, as_json: AsJson = False
 ) -> None:
     """Print what exists, what runs and what is not as declared. Without CTIDs, all of the catalog."""
-    with talking(context) as producer, late_notice(context, timeout=timeout):
-        standings = waited(context, producer.status(ctids or ()).wait, timeout)
+    with talking(context) as producer:
+        standings = looked_at(context, producer.status(ctids or ()), timeout)
     if as_json:
         print_json([standing.model_dump(mode="json") for standing in standings])
     else:

@@ -20,10 +20,11 @@ from phoenix_worker.actions.prerequisites import (
     refuse_absent_os_template,
     refuse_unless_running,
 )
+from phoenix_worker.answers.side_by_side import only_shown, shared_looks
 from phoenix_worker.answers.status import pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
 from phoenix_worker.core.differs.diff import diff
-from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.feasibility import Origin, cannot_work
 from phoenix_worker.core.planned.plan import PlannedStep, is_configuring, is_making, plan
@@ -60,6 +61,14 @@ class Forecast:
 
 def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     """Work out what an ensure would do. Raises what it would raise before it writes anything."""
+    try:
+        with shared_looks(task):
+            return _foresee(task, request)
+    except TransientError as error:
+        raise only_shown(task, error) from error
+
+
+def _foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     accepted = request.accept_not_applied
     declaration = as_requested(task.reach(task.current_declaration(request.ctid), accepted=accepted), request)
     forecast = Forecast(declaration)

@@ -62,7 +62,8 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     t:{id}             the record: message, generation, sequence, state queued | running | parked | replaced | aside |
                        done, run number, worker, what it waits for, locks held
     j:{id}             the journal of the current generation: `step` result, `?step` intent, `~n` end of the n-th sleep
-    job:{id}           one request: state, times; `:members` unfinished tasks, `:steps` values, `:log` its history
+    job:{id}           one request: state, times, how far one is that looks at much (`looked`); `:members` unfinished
+                       tasks, `:steps` values, `:log` its history
     due                id -> when it is looked at again
     workers, runs:{w}  heartbeats; what each incarnation runs
     lock:{name}        owners and waiters; `capacities` how many places it has, `held` when it last got an owner

@@ -117,7 +117,7 @@ class Ledger:
             reply = self.call("claim", task_id, generation, worker, nonce, entry, *is_it)
         if reply[0] != "run":
             return str(reply[1])
-        _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, journal = reply
+        _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, created, journal = reply
         return Run(
             id=task_id,
             number=str(number),
@@ -129,6 +129,7 @@ class Ledger:
             since=float(since) if since else None,
             begun=float(begun),
             claimed_at=float(claimed_at),
+            created=float(created),
             detached=detached,
             journal=dict(zip(journal[::2], journal[1::2], strict=True)),
         )
@@ -196,6 +197,10 @@ class Ledger:
     def steps(self, job: str) -> list[dict[str, Any]]:
         """Return what the links of a job did so far, in their order."""
         return [json.loads(entry) for entry in self.client.lrange(self.key("job:", job, ":steps"), 0, -1)]
+
+    def note_looked(self, run: Run, looked: int, total: int) -> None:
+        """Note how far a run is that looks at much, for whoever waits for it. Raises RedisError."""
+        self.attempt("looked", run.id, run.number, f"{looked}/{total}")
 
     def subject(self, job: str) -> str:
         """Return the first argument of the request that a job began with; '' if it had none."""

@@ -92,6 +92,8 @@ class Run:
     """Seconds since the epoch of the first of the transient failures that this task meets just now."""
     begun: float
     claimed_at: float
+    created: float
+    """When its job was requested, by the same clock."""
     detached: str
     """Why the requester of this job does not want it any more while others still do; in JSON."""
     journal: dict[str, str] = field(default_factory=dict)

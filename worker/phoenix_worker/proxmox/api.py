@@ -204,14 +204,15 @@ class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, NodeL
 
         Other than status and name, a guest's pool is live there: it is read from the access control file.
         """
-        request = Request(
-            "GET", "pools", f"look whether {ctid} is in the pool '{expected}'", f"Pool.Audit on /pool/{expected}"
-        )
-        (found,) = self.call(request, poolid=expected)
-        if any(int(member.get("vmid") or 0) == ctid for member in found.get("members", ())):
+        if ctid in self._shared.get(f"pool {expected}", lambda: self._members(ctid, expected)):
             return expected
         row = self._row(ctid)
         return "" if row is None else str(row.get("pool") or "")
+
+    def _members(self, ctid: int, pool: str) -> set[int]:
+        doing = f"look whether {ctid} is in the pool '{pool}'"
+        (found,) = self.call(Request("GET", "pools", doing, f"Pool.Audit on /pool/{pool}"), poolid=pool)
+        return {int(member.get("vmid") or 0) for member in found.get("members", ())}
 
     def join_pool(self, ctid: int, pool: str) -> None:
         """Move a guest by `PUT /pools`; it leaves the pool that it was in."""

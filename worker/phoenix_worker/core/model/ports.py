@@ -191,6 +191,9 @@ class Proxmox(Protocol):
     def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
         """Delete a snapshot; returns the UPID."""
 
+    def nodes_online(self) -> dict[str, bool]:
+        """Return the nodes of the cluster, and which of them it takes for online."""
+
     def version(self) -> tuple[int, int]:
         """Return the version of Proxmox VE, such as (9, 1)."""
 
