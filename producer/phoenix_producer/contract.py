@@ -28,15 +28,17 @@ CONTAINERS = "phoenix.containers"
 CANCEL = "phoenix.cancel"
 STATUS = "phoenix.status"
 DRIFT = "phoenix.drift"
+NODES = "phoenix.nodes"
+DRAIN, UNDRAIN = "phoenix.drain", "phoenix.undrain"
 REFUSE = "phoenix.refuse"
 """What a queue item that is no message is run as: it fails, and says why."""
-REQUESTS = frozenset({ENSURE, DESTROY, REBUILD, ADOPT, PLAN, CONTAINERS, CANCEL, STATUS, DRIFT, REFUSE})
+UPKEEP = frozenset({DESTROY, REBUILD, ADOPT, DRAIN, UNDRAIN})
+"""What may end or take over what exists, and what decides for everybody where containers go."""
+REQUESTS = UPKEEP | {ENSURE, PLAN, CONTAINERS, CANCEL, STATUS, DRIFT, NODES, REFUSE}
 """The tasks that requesters publish. All others are the worker's own."""
 
 QUEUE = "phoenix.ensure"
 """Where requests are published."""
-UPKEEP = frozenset({DESTROY, REBUILD, ADOPT})
-"""What may end or take over what exists."""
 UPKEEP_QUEUE = "phoenix.upkeep"
 """Where those are published, and an ensure that adopts: Redis can grant a user the one queue without the other."""
 RESUME_QUEUE = "phoenix.resume"

@@ -57,6 +57,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "snapshots": [lambda door, _: door.snapshots(NODE, 101)],
     "snapshot": [lambda door, _: door.snapshot(NODE, 106, "final-form")],
     "delete_snapshot": [lambda door, _: door.delete_snapshot(NODE, 101, "before")],
+    "nodes": [lambda door, _: door.nodes()],
     "volumes": [lambda door, _: door.volumes(NODE, "local-lvm")],
     "storages": [lambda door, _: door.storages()],
     "tags_keep_case": [lambda door, _: door.tags_keep_case()],

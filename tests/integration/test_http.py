@@ -117,6 +117,19 @@ def test_what_the_workers_see_is_answered(door: HttpDoor) -> None:
     assert [one.get("cause") for one in door.get("/v1/plan?ctid=103&ctid=404").json] == [None, "not-ours"]
 
 
+def test_nodes_are_listed_and_drained(door: HttpDoor, answering_client: Redis) -> None:
+    assert [(one["name"], one["state"]) for one in door.get("/v1/nodes").json] == [("pve", "online")]
+    key = str(uuid4())
+    drained = door.post("/v1/nodes/pve/drain?wait=30", Idempotency_Key=key)
+    assert (drained.status, drained.json["drained"], drained.json["by"]) == (200, True, "http")
+    assert answering_client.hget(f"phoenix:job:{key}", "name") == "phoenix.drain"
+    assert door.get(drained.headers["location"]).json["what"] == "drain pve"
+    assert door.post("/v1/nodes/pve/undrain?wait=30").json["changed"] is False
+    unknown = door.post("/v1/nodes/elsewhere/drain?wait=30").problem()
+    assert (unknown["status"], unknown["cause"]) == (404, "no-such-node")
+    assert door.post("/v1/nodes/a_b/drain").problem()["status"] == 400
+
+
 def test_what_no_worker_answers_in_time_says_so(redis_url: str, tmp_path: Path) -> None:
     with serving(redis_url, tmp_path) as door:
         detail = door.get("/v1/drift?wait=0.1").problem()["detail"]

@@ -188,6 +188,9 @@ def test_a_role_may_what_it_may(locked: HttpDoor, role: Role) -> None:
     door = locked.as_a(role)
     assert {kind: door.post(f"/v1/containers/103/{kind}").status for kind in MAY[role]} == MAY[role]
     assert door.get("/v1/jobs").status == 200
+    assert door.get("/v1/nodes").status == 200
+    drained = {door.post(f"/v1/nodes/pve/{kind}").status for kind in ("drain", "undrain")}
+    assert drained == {202 if role is Role.OPERATOR else 403}
     adopts = door.post("/v1/containers/103/ensure", {"adopt": True})
     assert adopts.status == (202 if role is Role.OPERATOR else 403)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from phoenix_producer.cli import help_texts, job_commands, setup_commands, upkeep_commands
+from phoenix_producer.cli import help_texts, job_commands, node_commands, setup_commands, upkeep_commands
 from phoenix_producer.cli.command_line import command_again, command_beside
 from phoenix_producer.cli.completion import RedisCaFile, RedisUrl, redis_of
 from phoenix_producer.cli.completion import ctids as ctids_offered
@@ -274,6 +274,7 @@ app.command(
     short_help="Take over containers that another tool made.",
     rich_help_panel=CONTAINERS,
 )(upkeep_commands.adopt)
+node_commands.add_to(app)
 app.command(epilog=job_commands.CANCEL_EPILOG, short_help="Stop jobs and clean up after them.", rich_help_panel=JOBS)(
     job_commands.cancel
 )

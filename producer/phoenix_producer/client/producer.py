@@ -16,11 +16,14 @@ from phoenix_producer.contract import (
     ADOPT,
     CONTAINERS,
     DESTROY,
+    DRAIN,
     DRIFT,
     ENSURE,
+    NODES,
     PLAN,
     REBUILD,
     STATUS,
+    UNDRAIN,
     AdoptRequest,
     Cancelled,
     ContractError,
@@ -32,6 +35,7 @@ from phoenix_producer.contract import (
     parse_as,
     parse_request,
 )
+from phoenix_producer.nodes import Drained, DrainRequest, Node, UndrainRequest
 from phoenix_producer.plans import Drift, Plan
 from phoenix_producer.standing import Standing
 
@@ -45,6 +49,7 @@ _Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequ
 _CTIDS = TypeAdapter(list[int])
 _STANDINGS = TypeAdapter(list[Standing])
 _DRIFTS = TypeAdapter(list[Drift])
+_NODES = TypeAdapter(list[Node])
 
 Answer = TypeVar("Answer")
 
@@ -226,6 +231,20 @@ class Producer:
         options = {"accept_not_applied": True} if accept_not_applied else {}
         return self._look(DRIFT, "drift", ctids, _DRIFTS.validate_python, **options)
 
+    def nodes(self) -> Handle[list[Node]]:
+        """Ask for the nodes of the cluster: state, room, what is under way on each. Raises Unreachable."""
+        return self._ask(NODES, {}, _NODES.validate_python, "the list of nodes")
+
+    def drain(self, node: str, *, request_id: UUID | str | None = None) -> Handle[Drained]:
+        """Ask that a node take no new containers; what stands there stays. Raises ContractError and Unreachable."""
+        request = parse_as(DrainRequest, {"node": node, "requester": self._requester})
+        return self._of_node(DRAIN, request, request_id)
+
+    def undrain(self, node: str, *, request_id: UUID | str | None = None) -> Handle[Drained]:
+        """Ask that a drained node take new containers again. Raises ContractError and Unreachable."""
+        request = parse_as(UndrainRequest, {"node": node, "requester": self._requester})
+        return self._of_node(UNDRAIN, request, request_id)
+
     def cancel(self, request_id: UUID | str, *, own_id: UUID | str | None = None) -> Handle[Cancelled]:
         """Ask that a job stop for its requester; `own_id` is the id of this request itself. See `Handle.cancel`.
 
@@ -251,6 +270,11 @@ class Producer:
     def _change(self, name: str, request: _Change, request_id: UUID) -> Handle[EnsureResult]:
         options = request.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
         return self._send(name, request_id, request.ctid, options, EnsureResult.model_validate)
+
+    def _of_node(self, name: str, request: DrainRequest, request_id: UUID | str | None) -> Handle[Drained]:
+        own_id, node = _checked_id(request_id), request.node
+        self._link.send(name, own_id, [node], request.model_dump(exclude={"node"}, exclude_defaults=True))
+        return Handle(self._link, str(own_id), None, Drained.model_validate, f"node {node}")
 
     def _look(
         self, name: str, noun: str, ctids: Iterable[int], read: Callable[[Any], Answer], **options: Any

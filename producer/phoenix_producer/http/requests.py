@@ -15,9 +15,12 @@ from phoenix_producer.client.record import PREFIX
 from phoenix_producer.contract import (
     CANCEL,
     CONTAINERS,
+    DRAIN,
     DRIFT,
+    NODES,
     PLAN,
     STATUS,
+    UNDRAIN,
     Answer,
     Cancelled,
     EnsureFailed,
@@ -29,6 +32,7 @@ from phoenix_producer.http import problems
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.ledger.entries import Job, JobState, Wait
 from phoenix_producer.ledger.view import LedgerView
+from phoenix_producer.nodes import Drained, Node
 from phoenix_producer.plans import Drift, Plan
 from phoenix_producer.standing import Standing
 
@@ -40,7 +44,7 @@ class Cancellation(Answer):
     verdict: Cancelled
 
 
-Result = EnsureResult | Plan | Cancellation | list[Standing] | list[Drift] | list[int]
+Result = EnsureResult | Plan | Cancellation | Drained | list[Standing] | list[Drift] | list[Node] | list[int]
 """What a request is answered with."""
 
 _READERS: dict[str, TypeAdapter[Any]] = {
@@ -49,6 +53,9 @@ _READERS: dict[str, TypeAdapter[Any]] = {
     STATUS: TypeAdapter(list[Standing]),
     DRIFT: TypeAdapter(list[Drift]),
     CONTAINERS: TypeAdapter(list[int]),
+    NODES: TypeAdapter(list[Node]),
+    DRAIN: TypeAdapter(Drained),
+    UNDRAIN: TypeAdapter(Drained),
 }
 _OF_A_CHANGE: TypeAdapter[Any] = TypeAdapter(EnsureResult)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from phoenix_producer.contract import Outcome
 from phoenix_producer.plans import Part, Why
 from phoenix_worker.actions.builds import Builds
+from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
@@ -113,6 +114,7 @@ class _Looks:
                 template = with_surroundings(self._task.proxmox, declaration, template, new=True)
             steps = plan(declaration, seen, verdict, template)
         if is_making(steps):
+            refuse_drained(self._task, declaration)
             refuse_too_old(self._task, declaration)
             origin = Origin.seen(template) if template is not None else None
             if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:

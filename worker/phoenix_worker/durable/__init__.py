@@ -56,7 +56,8 @@ Set aside.              No record ends or delays a loop that serves all: `tick` 
                         What all requests share (`due`, `parked`, a lock …) is looked at by each tick: a key of
                         another kind, or a counter that is no number, is removed or begins anew.
                         A remote job that cannot be looked at sets aside those who wait for it (`unwatch`).
-Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters.
+Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters,
+                        and what somebody has said until it is taken back (`tables`).
 
     t:{id}             the record: message, generation, sequence, state queued | running | parked | replaced | aside |
                        done, run number, worker, what it waits for, locks held

@@ -38,6 +38,7 @@ from phoenix_worker.actions.addresses import (
     wait_for_addresses,
 )
 from phoenix_worker.actions.configure import after_growth, converge, grow
+from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey, template_there, where_last_seen
@@ -90,6 +91,7 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
         waited = wait_for_addresses(self, declaration, seen.config, seconds)
         return outcome.unchanged(self, declaration, seen, waited or addresses_of(self, declaration, seen))
     if is_making(steps):
+        refuse_drained(self, declaration)
         refuse_what_cannot_work(self, declaration)
         refuse_disallowed_making(self, declaration)
     else:

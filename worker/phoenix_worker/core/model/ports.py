@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.core.model.errors import PermanentError, TransientError
     from phoenix_worker.core.model.firewall import FirewallState, RuleWrite
+    from phoenix_worker.core.model.nodes import NodeSeen
     from phoenix_worker.core.model.observation import Observation
 
 
@@ -188,6 +189,9 @@ class Proxmox(Protocol):
 
     def version(self) -> tuple[int, int]:
         """Return the version of Proxmox VE, such as (9, 1)."""
+
+    def nodes(self) -> tuple[NodeSeen, ...]:
+        """Return all nodes of the cluster, by name, with the templates on each."""
 
     def storages(self) -> dict[str, Storage]:
         """Return all storages that we may see, by name."""
