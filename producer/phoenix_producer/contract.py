@@ -28,12 +28,13 @@ CONTAINERS = "phoenix.containers"
 CANCEL = "phoenix.cancel"
 STATUS = "phoenix.status"
 DRIFT = "phoenix.drift"
+MIGRATE = "phoenix.migrate"
 NODES = "phoenix.nodes"
 DRAIN, UNDRAIN = "phoenix.drain", "phoenix.undrain"
 REFUSE = "phoenix.refuse"
 """What a queue item that is no message is run as: it fails, and says why."""
-UPKEEP = frozenset({DESTROY, REBUILD, ADOPT, DRAIN, UNDRAIN})
-"""What may end or take over what exists, and what decides for everybody where containers go."""
+UPKEEP = frozenset({DESTROY, REBUILD, ADOPT, MIGRATE, DRAIN, UNDRAIN})
+"""What may end, take over or move what exists, and what decides for everybody where containers go."""
 REQUESTS = UPKEEP | {ENSURE, PLAN, CONTAINERS, CANCEL, STATUS, DRIFT, NODES, REFUSE}
 """The tasks that requesters publish. All others are the worker's own."""
 
@@ -85,6 +86,7 @@ class Outcome(StrEnum):
     DESTROYED = "destroyed"
     REBUILT = "rebuilt"
     ADOPTED = "adopted"
+    MIGRATED = "migrated"
 
 
 class EnsureRequest(Message):
@@ -190,6 +192,8 @@ class EnsureResult(Answer):
     outcome: Outcome
     made_by: str | None = None
     """The job that made it, when another than this did so since this one was requested; the outcome is `created`."""
+    moved_from: str = ""
+    """The node that it was migrated from; `node` is the one where it stands now."""
     dry_run: bool = False
     changes: tuple[Change, ...] = ()
     steps: tuple[Step, ...] = ()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
-from phoenix_producer.contract import Answer, Message
+from phoenix_producer.contract import Answer, Ctid, Message
 
 NodeName = Annotated[
     str,
@@ -67,6 +67,19 @@ class DrainRequest(Message):
 
 class UndrainRequest(DrainRequest):
     """Ask that a drained node take new containers again."""
+
+
+class MigrateRequest(Message):
+    """Ask that a container or template of ours stand on another node. The catalog is not changed."""
+
+    ctid: Ctid
+    to: NodeName
+    restart: StrictBool = False
+    """If it is running, stop it, migrate it and start it again; without this, that is refused."""
+    dry_run: StrictBool = False
+    """Change nothing; the result lists what would be done."""
+    requester: str | None = Field(default=None, max_length=200)
+    """Who asks, for the people who read the job list."""
 
 
 class Drained(Answer):

@@ -58,6 +58,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "snapshot": [lambda door, _: door.snapshot(NODE, 106, "final-form")],
     "delete_snapshot": [lambda door, _: door.delete_snapshot(NODE, 101, "before")],
     "nodes": [lambda door, _: door.nodes()],
+    "migrate": [lambda door, _: door.migrate(NODE, 111, target="pve2", restart=False)],
     "volumes": [lambda door, _: door.volumes(NODE, "local-lvm")],
     "storages": [lambda door, _: door.storages()],
     "tags_keep_case": [lambda door, _: door.tags_keep_case()],
@@ -109,7 +110,8 @@ def cluster(simulator: Simulator) -> tuple[Simulator, ProxmoxApi, list[Request],
     pve = simulator.pve
     heard: list[Request] = []
     simulator.add_template(900)
-    for ctid in (101, 103, 106, 107, 108):
+    simulator.set(pve, nodes=pve.nodes | {"pve2": {"online": True}})
+    for ctid in (101, 103, 106, 107, 108, 111):
         simulator.do(pve.add_ct, ctid)
     simulator.do(pve.add_ct, 102, status="running")
     pve.ct(101).snapshots["before"] = {"snaptime": 1}
@@ -166,7 +168,7 @@ def test_without_any_privilege_of_the_role_a_call_that_names_it_is_refused(clust
         for privilege in PRIVILEGE.findall(heard[0].needs):
             naming.setdefault(privilege, []).append(sample)
     assert set(re.findall(r"^\| `(\w+\.\w+)` \|", PAGE, re.MULTILINE)) == SHOWS_LESS
-    assert len(role(PAGE)) - len(SHOWS_LESS) == 15, "the page names their number"
+    assert len(role(PAGE)) - len(SHOWS_LESS) == 16, "the page names their number"
     for privilege in role(PAGE) - SHOWS_LESS:
         simulator.do(simulator.pve.acl.__setitem__, TOKEN_ID, [("/", set(role(PAGE)) - {privilege})])
         assert "proxmox-permission" in (trouble(sample, door, upid) for sample in naming[privilege]), privilege
@@ -176,7 +178,7 @@ def _template(path: str) -> str:
     words = {NODE: "NODE", "900": "CTID", "before": "SNAPSHOT"} | dict.fromkeys(STORAGES, "STORAGE")
     path = re.sub(r"(?<=/content/).+", "VOLUME", path)
     parts = ["UPID" if part.startswith("UPID:") else words.get(part, part) for part in path.split("/")]
-    return "/".join("CTID" if re.fullmatch(r"10\d", part) else "N" if part == "0" else part for part in parts)
+    return "/".join("CTID" if re.fullmatch(r"1[01]\d", part) else "N" if part == "0" else part for part in parts)
 
 
 def _placed(needs: str) -> str:

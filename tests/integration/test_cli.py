@@ -324,7 +324,7 @@ def test_the_first_help_says_what_to_set_and_what_to_try() -> None:
     "command",
     [
         *("ensure", "plan", "drift", "status", "cancel", "locks", "jobs", "jobs show"),
-        *("nodes", "drain", "undrain"),
+        *("nodes", "move", "drain", "undrain"),
         *("catalog check", "migrate", "demo", "flower", "setup systemd", "setup man"),
     ],
 )
@@ -344,6 +344,7 @@ _COMMANDS = (
     "rebuild",
     "adopt",
     "nodes",
+    "move",
     "drain",
     "undrain",
     "cancel",

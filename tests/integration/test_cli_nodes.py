@@ -13,6 +13,7 @@ from phoenix_producer import Node, NodeState
 from phoenix_producer.cli import session
 from phoenix_producer.cli.phoenix_lxc import app
 from phoenix_producer.cli.terminal import time_of_day
+from phoenix_producer.contract import MIGRATE, Outcome
 from phoenix_producer.testing import RecordingProducer
 
 GIB = 1 << 30
@@ -75,3 +76,24 @@ def test_what_became_of_it_is_one_line(
     assert invoke(command, "pve2").stdout == f"{line}\n"
     assert [(one.name, one.arguments) for one in producer.requests] == [(f"phoenix.{command}", ("pve2",))]
     assert json.loads(invoke(command, "pve2", "--json").stdout)["changed"] == answer["changed"]
+
+
+@pytest.mark.parametrize("command", ["move 103 --to pve2", "migrate 103 --to pve2", "migrate --to=pve2 103"])
+def test_a_migration_says_from_where_to_where(producer: RecordingProducer, command: str) -> None:
+    producer.succeeds(103, Outcome.MIGRATED, of=MIGRATE, node="pve2", moved_from="pve1", warnings=("Mind it.",))
+    told = invoke(*command.split())
+    assert (told.exit_code, "103  migrated from pve1 to pve2\n" in told.stdout) == (0, True)
+    assert "Warning: Mind it." in told.stderr
+    assert [(one.name, one.options) for one in producer.requests] == [(MIGRATE, {"to": "pve2"})]
+
+
+def test_restart_and_dry_run_are_passed_on_and_a_node_is_needed(producer: RecordingProducer) -> None:
+    for ctid in (103, 104):
+        producer.succeeds(ctid, Outcome.MIGRATED, of=MIGRATE, plan=("migrate it",))
+    foretold = invoke("move", "103", "104", "103", "--to", "pve2", "--restart", "--dry-run")
+    assert "104  would be migrated on pve\n     would migrate it\n" in foretold.stdout
+    assert [one.ctid for one in producer.requests] == [103, 104]
+    assert producer.requests[0].options == {"to": "pve2", "restart": True, "dry_run": True}
+    assert invoke("move", "103").exit_code == 2
+    assert invoke("move", "103", "--to", "a_b").exit_code == 2
+    assert len(producer.requests) == 2

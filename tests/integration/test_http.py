@@ -78,13 +78,21 @@ def test_the_key_is_the_id_and_begins_nothing_twice(door: HttpDoor) -> None:
     assert "already used" in door.post("/v1/containers/103/plan", Idempotency_Key=key).problem()["detail"]
 
 
-@pytest.mark.parametrize("kind", ["ensure", "plan", "destroy", "rebuild", "adopt"])
+@pytest.mark.parametrize("kind", ["ensure", "plan", "destroy", "rebuild", "adopt", "migrate"])
 def test_each_kind_of_request_is_sent_as_itself_with_its_key(
     door: HttpDoor, answering_client: Redis, kind: str
 ) -> None:
     key = str(uuid4())
-    assert door.post(f"/v1/containers/103/{kind}", {}, Idempotency_Key=key).json["id"] == key
+    options = {"to": "pve2"} if kind == "migrate" else {}
+    assert door.post(f"/v1/containers/103/{kind}", options, Idempotency_Key=key).json["id"] == key
     assert answering_client.hget(f"phoenix:job:{key}", "name") == f"phoenix.{kind}"
+
+
+def test_a_migration_without_its_node_is_not_valid(door: HttpDoor) -> None:
+    for body in (None, {}, {"to": "pve_2"}, {"restart": True}):
+        assert door.post("/v1/containers/103/migrate", body).problem()["status"] == 400
+    options = door.get("/v1/openapi.json").json["components"]["schemas"]["MigrateOptions"]
+    assert (set(options["properties"]), options["required"]) == ({"to", "restart", "dry_run"}, ["to"])
 
 
 def test_what_has_not_ended_in_time_is_accepted(door: HttpDoor, release: Callable[[], object]) -> None:

@@ -358,7 +358,11 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrati
     async def task(
         self, node: str, ttype: str, tid: int | str, user: str, body: Callable[[], Coroutine[Any, Any, Any]], **how: Any
     ) -> str:
-        refusals = {"vzdestroy": self._refuse_used_bases, "vzsnapshot": self._refuse_bind_mounts}
+        refusals = {
+            "vzdestroy": self._refuse_used_bases,
+            "vzmigrate": self.refuse_migration,
+            "vzsnapshot": self._refuse_bind_mounts,
+        }
         finish = {"vzclone": self._link, "vzcreate": self._spell_tags}
         work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate", "vzrestore"} else None
         entry = Interval("", ttype, str(tid), user, time.monotonic(), made=made.vmid if made else None)

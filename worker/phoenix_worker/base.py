@@ -168,6 +168,13 @@ class PhoenixTask(DurableTask):
         end = self.wait(f"power/{posted['upid']}", f"Proxmox: CT {ctid} on {node} is {state}", watch=watch)
         self._succeeded(StepName.START if running else StepName.STOP, end, f"see CT {ctid} {state}")
 
+    def wait_for_arrival(self, declaration: Declaration, posted: dict[str, Any], *, source: str, target: str) -> None:
+        """Wait until a container stands on a node, to which HA was asked to migrate it."""
+        ctid, since = declaration.ctid, str(posted["at"])
+        watch = {"home": target, "source": source, "ctid": str(ctid), "after": since, "class": f"arrival {target}"}
+        end = self.wait(f"arrival/{posted['upid']}", f"Proxmox: CT {ctid} stands on {target}", watch=watch)
+        self._succeeded(StepName.MIGRATE, end, f"migrate CT {ctid} from {source} to {target}")
+
     def wait_until_template(self, declaration: Declaration, *, since: float) -> None:
         """Wait until a container is a template: the conversion has no UPID, and may fail unseen."""
         node, ctid = declaration.node, declaration.ctid

@@ -23,6 +23,7 @@ class StepName(StrEnum):
     MARK = "mark"
     DROP_SNAPSHOTS = "drop-snapshots"
     REPORT = "report"
+    MIGRATE = "migrate"
 
     @property
     def task(self) -> str:
@@ -30,7 +31,7 @@ class StepName(StrEnum):
         return f"phoenix.{_TASKS.get(self, self.value)}"
 
 
-_TASKS = {StepName.DESTROY: "remove", StepName.DROP_SNAPSHOTS: "drop_snapshots"}
+_TASKS = {StepName.DESTROY: "remove", StepName.DROP_SNAPSHOTS: "drop_snapshots", StepName.MIGRATE: "move"}
 
 MAKING = frozenset({StepName.CREATE, StepName.CLONE})
 """Steps after which a CTID exists that did not exist before."""

@@ -10,6 +10,7 @@ from phoenix_producer.cli.help_texts import NODES, ONE_DOCUMENT, SECONDS, WAIT_F
 from phoenix_producer.cli.session import print_json, talking
 from phoenix_producer.cli.tables import node_lines
 from phoenix_producer.cli.terminal import time_of_day
+from phoenix_producer.cli.upkeep_commands import MOVE_EPILOG, move
 from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handle
 from phoenix_producer.client.producer import Producer
@@ -34,6 +35,11 @@ def add_to(app: typer.Typer) -> None:
         short_help="List nodes: state, room, what is under way on them.",
         rich_help_panel=NODES,
     )(nodes)
+    app.command(
+        epilog=MOVE_EPILOG,
+        short_help="Migrate containers to another node.",
+        rich_help_panel=NODES,
+    )(move)
     app.command(
         epilog=epilog("phoenix-lxc drain pve2", codes=_CODES),
         short_help="Have a node take no new containers.",

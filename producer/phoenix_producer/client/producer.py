@@ -19,6 +19,7 @@ from phoenix_producer.contract import (
     DRAIN,
     DRIFT,
     ENSURE,
+    MIGRATE,
     NODES,
     PLAN,
     REBUILD,
@@ -35,7 +36,7 @@ from phoenix_producer.contract import (
     parse_as,
     parse_request,
 )
-from phoenix_producer.nodes import Drained, DrainRequest, Node, UndrainRequest
+from phoenix_producer.nodes import Drained, DrainRequest, MigrateRequest, Node, UndrainRequest
 from phoenix_producer.plans import Drift, Plan
 from phoenix_producer.standing import Standing
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from phoenix_producer.client.channel import Channel
 
-_Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequest
+_Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequest | MigrateRequest
 _CTIDS = TypeAdapter(list[int])
 _STANDINGS = TypeAdapter(list[Standing])
 _DRIFTS = TypeAdapter(list[Drift])
@@ -198,6 +199,28 @@ class Producer:
     ) -> Handles[EnsureResult]:
         """Ask the same for several; `seal` names those of which it is confirmed. See `adopt`."""
         return Handles(self._link, [self.adopt(ctid, seal=ctid in seal, dry_run=dry_run) for ctid in ctids])
+
+    def migrate(
+        self,
+        ctid: int,
+        *,
+        to: str,
+        restart: bool = False,
+        dry_run: bool = False,
+        request_id: UUID | str | None = None,
+    ) -> Handle[EnsureResult]:
+        """Ask that a container or template of ours stand on another node. Raises as `ensure`.
+
+        One that runs is refused, or with `restart` stopped, migrated and started again. The catalog is not changed.
+        """
+        options = {"to": to, "restart": restart, "dry_run": dry_run, "requester": self._requester}
+        return self._change(MIGRATE, parse_as(MigrateRequest, {"ctid": ctid, **options}), _checked_id(request_id))
+
+    def migrate_many(
+        self, ctids: Iterable[int], *, to: str, restart: bool = False, dry_run: bool = False
+    ) -> Handles[EnsureResult]:
+        """Ask the same for several. See `migrate`."""
+        return Handles(self._link, [self.migrate(one, to=to, restart=restart, dry_run=dry_run) for one in ctids])
 
     def plan(
         self, ctid: int, *, accept_not_applied: bool = False, request_id: UUID | str | None = None

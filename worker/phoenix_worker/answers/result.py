@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
 
 
-_AS_IT_IS = frozenset({Outcome.DESTROYED, Outcome.ADOPTED})
+_AS_IT_IS = frozenset({Outcome.DESTROYED, Outcome.ADOPTED, Outcome.MIGRATED})
 """What says nothing of how far a declaration is applied."""
 
 
@@ -68,6 +68,7 @@ def of_job(
         task,
         declaration,
         outcome=outcome,
+        moved_from=next((step["from"] for step in own if step["name"] == StepName.MIGRATE), ""),
         changes=changes_in(own),
         steps=steps_in(done),
         templates_built=built,
@@ -89,6 +90,8 @@ def _made_since(task: PhoenixTask, declaration: Declaration) -> dict[int, str]:
 def _outcome(steps: set[str]) -> Outcome:
     if StepName.MARK in steps:
         return Outcome.ADOPTED
+    if StepName.MIGRATE in steps:
+        return Outcome.MIGRATED
     if StepName.DESTROY in steps:
         return Outcome.REBUILT if StepName.CLONE in steps else Outcome.DESTROYED
     return Outcome.CREATED if MAKING & steps else Outcome.UPDATED

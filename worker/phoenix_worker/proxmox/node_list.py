@@ -1,4 +1,4 @@
-"""The part of the API that tells which nodes there are, and what room they have."""
+"""The part of the API that is about nodes: which there are, what room they have, migrations between them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ class NodeList:
                 templates.setdefault(str(row["node"]), []).append(int(row["vmid"]))
         found = [_seen(row, templates) for row in rows if row["type"] == "node"]
         return tuple(sorted(found, key=lambda node: node.name))
+
+    def migrate(self, node: str, ctid: int, *, target: str, restart: bool) -> str:
+        """Start a migration by `POST …/migrate`. With `restart` one that runs is shut down before and started after."""
+        request = Request(
+            "POST",
+            f"nodes/{node}/lxc/{ctid}/migrate",
+            f"migrate CT {ctid} from {node} to {target}",
+            f"VM.Migrate on /vms/{ctid}",
+        )
+        return str(self._connection.call(request, target=target, **({"restart": 1} if restart else {})))
 
 
 def _seen(row: dict[str, Any], templates: dict[str, list[int]]) -> NodeSeen:

@@ -161,6 +161,9 @@ class Proxmox(Protocol):
     def convert_to_template(self, node: str, ctid: int) -> None:
         """Begin the conversion to a template. It ends unseen: observe until the flag and the base volume show."""
 
+    def migrate(self, node: str, ctid: int, *, target: str, restart: bool) -> str:
+        """Start a migration; returns the UPID. Of an HA resource it only asks HA, which migrates a while later."""
+
     def need_quorum(self, doing: str) -> None:
         """Raise TransientError while the cluster has no quorum; `doing` completes "Unable to …"."""
 
