@@ -14,6 +14,7 @@ import pytest
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.firewall import Act, RuleWrite
+from phoenix_worker.core.model.ha import HaAct, HaWrite
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.translate import Request
@@ -30,6 +31,16 @@ PRIVILEGE = re.compile(r"\b[A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)+")
 STORAGES = ("local", "local-lvm", "local-dir")
 RULE = {"type": "in", "action": "ACCEPT", "enable": "1"}
 CONFIG = {"hostname": "a", "cores": "1", "memory": "64", "net0": "name=eth0,bridge=vmbr0"}
+
+
+def _through_ha(door: ProxmoxApi, _: str) -> None:
+    for act, properties in (
+        (HaAct.ADD, {"state": "stopped"}),
+        (HaAct.CHANGE, {"max_restart": "2"}),
+        (HaAct.REMOVE, {}),
+    ):
+        door.write_ha_resource(103, HaWrite(act, properties))
+
 
 SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "observe": [lambda door, _: door.observe(NODE, 102, pending=True)],
@@ -57,6 +68,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "snapshots": [lambda door, _: door.snapshots(NODE, 101)],
     "snapshot": [lambda door, _: door.snapshot(NODE, 106, "final-form")],
     "delete_snapshot": [lambda door, _: door.delete_snapshot(NODE, 101, "before")],
+    "ha_resource": [lambda door, _: door.ha_resource(103)],
     "nodes": [lambda door, _: door.nodes()],
     "migrate": [lambda door, _: door.migrate(NODE, 111, target="pve2", restart=False)],
     "volumes": [lambda door, _: door.volumes(NODE, "local-lvm")],
@@ -92,7 +104,8 @@ BEYOND_THE_ROLE: dict[str, tuple[str, Callable[[ProxmoxApi, str], Any]]] = {
     "free_volume": (
         "Datastore.Allocate",
         lambda door, _: door.free_volume(NODE, "local-dir:109/vm-109-disk-0.raw"),
-    )
+    ),
+    "write_ha_resource": ("Sys.Console", _through_ha),
 }
 """What workers do only if they may, each with the privilege that the role does not have."""
 SHOWS_LESS = {"Pool.Audit", "Sys.Audit", "Datastore.Audit"}
@@ -176,7 +189,7 @@ def test_without_any_privilege_of_the_role_a_call_that_names_it_is_refused(clust
 
 def _template(path: str) -> str:
     words = {NODE: "NODE", "900": "CTID", "before": "SNAPSHOT"} | dict.fromkeys(STORAGES, "STORAGE")
-    path = re.sub(r"(?<=/content/).+", "VOLUME", path)
+    path = re.sub(r"(?<=/content/).+", "VOLUME", path).replace("/ct:103", "/ct:CTID")
     parts = ["UPID" if part.startswith("UPID:") else words.get(part, part) for part in path.split("/")]
     return "/".join("CTID" if re.fullmatch(r"1[01]\d", part) else "N" if part == "0" else part for part in parts)
 

@@ -25,6 +25,7 @@ from tests.support.migrating_pve import Migrating
 from tests.support.pve_access import AccessRights
 from tests.support.pve_backups import Backups
 from tests.support.pve_corners import Corners
+from tests.support.pve_ha import HaResources
 from tests.support.pve_nodes import Nodes
 from tests.support.strict_firewall import StrictFirewall
 
@@ -68,7 +69,7 @@ class _Work:
         self.fate: str | None = None
 
 
-class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrating, Nodes):
+class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrating, Nodes, HaResources):
     """fakepve as a real node answers. What a test may set is public; set it through `Simulator.do`."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.actions.secrets import see_secrets
 from phoenix_worker.core.allowed import grants
-from phoenix_worker.core.allowed.versions import needing, too_old
+from phoenix_worker.core.allowed.versions import ha_group_gone, needing, too_old
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.planned.feasibility import Origin, cannot_change, cannot_work, needs_of_change
 from phoenix_worker.core.planned.notes import too_long
@@ -53,11 +53,21 @@ def refuse_too_old(task: PhoenixTask, declaration: Declaration) -> None:
 
     Nothing is asked where every supported version has what is declared.
     """
+    _refuse_ha_group(task, declaration)
     keys = needing(declaration, has_shell=task.shell is not None)
     if not keys or too_old(declaration, keys, task.offering.version()) is None:
         return
     task.offering.forget()
     if (problem := too_old(declaration, keys, task.offering.version())) is not None:
+        raise problem
+
+
+def _refuse_ha_group(task: PhoenixTask, declaration: Declaration) -> None:
+    grouped = declaration.ha is not None and declaration.ha.group is not None
+    if not grouped or ha_group_gone(declaration, task.offering.version()) is None:
+        return
+    task.offering.forget()
+    if (problem := ha_group_gone(declaration, task.offering.version())) is not None:
         raise problem
 
 

@@ -214,6 +214,16 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
+class HaResource:
+    """Whether it is an HA resource, and the properties of one that are declared."""
+
+    enabled: bool = True
+    group: str | None = None
+    max_restart: int | None = None
+    max_relocate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """A checked entry of the catalog. None means "not declared": a clone keeps what its template has."""
 
@@ -281,6 +291,7 @@ class Declaration:
     tags: tuple[str, ...] | None = None
     description: str | None = None
     pool: str | None = None
+    ha: HaResource | None = None
     dependencies: tuple[int, ...] = ()
     not_applied: tuple[str, ...] = ()
     """`key: why` of each declared key whose effect this version does not have."""

@@ -31,6 +31,7 @@ from phoenix_worker.catalog.fields import (
     Tag,
 )
 from phoenix_worker.catalog.findings import Refusal, plain, shown
+from phoenix_worker.catalog.ha_section import HaKey
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
 from phoenix_worker.catalog.option_fields import Arch, CpuLimit, Domains, Entrypoint, HookScript, OsType, TimeZone
@@ -192,6 +193,10 @@ class Entry(Section):
     """Notes in Proxmox; our own line stands below. Without it, the notes that are there are kept."""
     pool: PoolName | None = None
     """Pool that it is a member of."""
+    ha: HaKey | None = None
+    """Whether Proxmox's HA looks after it: `true`, `false` to take it out, or an object. Without it nothing is changed.
+    The workers' token needs Sys.Console on `/` for it; not on templates.
+    """
 
     @property
     def all_volumes(self) -> tuple[Volume, ...]:

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.device_sections import Device
+from phoenix_worker.catalog.ha_section import Ha
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
 from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck
@@ -21,6 +22,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "network_config": NetworkConfig,
     "networks": FurtherNetwork,
     "firewall": Firewall,
+    "ha": Ha,
     "firewall.rules": FirewallRule,
     "health_check": HealthCheck,
     "devices": Device,
@@ -82,6 +84,11 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("direction", "dir", "chain"), "type"),
         **dict.fromkeys(("target", "policy", "verdict"), "action"),
         **dict.fromkeys(("description", "name", "note"), "comment"),
+    },
+    Ha: {
+        **dict.fromkeys(("managed", "enable", "active", "on"), "enabled"),
+        **dict.fromkeys(("restart", "restarts", "max_restarts"), "max_restart"),
+        **dict.fromkeys(("relocate", "relocates", "max_relocates"), "max_relocate"),
     },
     HealthCheck: {
         **dict.fromkeys(("cmd", "test", "exec"), "command"),

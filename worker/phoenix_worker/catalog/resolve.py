@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.access import access, access_keys
-from phoenix_worker.catalog.declaration import PROTECTION, Declaration, Firewall, FirewallRule, Role, Volume
+from phoenix_worker.catalog.declaration import (
+    PROTECTION,
+    Declaration,
+    Firewall,
+    FirewallRule,
+    HaResource,
+    Role,
+    Volume,
+)
 from phoenix_worker.catalog.downloads import download
 from phoenix_worker.catalog.interfaces import networks
 from phoenix_worker.catalog.options import of_image, options
@@ -142,6 +150,7 @@ def _declare(
         tags=None if entry.tags is None else tuple(sorted(set(entry.tags))),
         description=entry.description,
         pool=entry.pool,
+        ha=None if entry.ha is None else HaResource(**entry.ha.model_dump()),
         dependencies=tuple(dict.fromkeys(entry.dependencies)),
         not_applied=not_applied(entry),
         source=parsed.raw,

@@ -13,6 +13,7 @@ from phoenix_worker.proxmox.addresses import Interfaces
 from phoenix_worker.proxmox.cluster_resources import Offers
 from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
+from phoenix_worker.proxmox.ha_resources import HaResources
 from phoenix_worker.proxmox.node_list import NodeList
 from phoenix_worker.proxmox.task_lists import TaskLists
 from phoenix_worker.proxmox.translate import Request, error_of_task
@@ -31,7 +32,7 @@ _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, V
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, NodeList):
+class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, NodeList, HaResources):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.core.model.errors import PermanentError, TransientError
     from phoenix_worker.core.model.firewall import FirewallState, RuleWrite
+    from phoenix_worker.core.model.ha import HaState, HaWrite
     from phoenix_worker.core.model.nodes import NodeSeen
     from phoenix_worker.core.model.observation import Observation
 
@@ -240,6 +241,12 @@ class Proxmox(Protocol):
 
     def join_pool(self, ctid: int, pool: str) -> None:
         """Make a guest a member of a pool, and of no other."""
+
+    def ha_resource(self, ctid: int) -> HaState:
+        """Look whether a container is an HA resource, and with which properties."""
+
+    def write_ha_resource(self, ctid: int, write: HaWrite) -> None:
+        """Make a container an HA resource, change that, or take it out."""
 
     def os_templates(self, node: str, storage: str) -> frozenset[str]:
         """Return the volume ids of the OS templates on a storage."""
