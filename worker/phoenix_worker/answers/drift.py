@@ -41,13 +41,16 @@ def drifts(task: PhoenixTask, ctids: Any, *, accepted: Any) -> Iterator[Drift]:
 
 
 def _drift(task: PhoenixTask, declaration: Declaration, builds: Builds, *, accepted: bool) -> Drift:
+    reads = accepted or (task.shell is not None and any(script.on_node for script in declaration.scripts))
     try:
-        if accepted or (task.shell is not None and any(script.on_node for script in declaration.scripts)):
+        if reads:
             declaration = task.reach(declaration, accepted=True)
         seen, verdict = assess(task, declaration)
+        declaration = at_home(declaration, seen)
+        if reads and declaration.nodes:
+            declaration = task.reach(declaration, accepted=True)
     except PermanentError as error:
         return _tell(task, declaration, Exists.UNKNOWN, problem=error.message)
-    declaration = at_home(declaration, seen)
     what = exists(declaration, seen, verdict)
     if not may_write(verdict):
         return _tell(task, declaration, what, problem=verdict.message)
@@ -75,7 +78,7 @@ def _tell(
     return Drift(
         ctid=declaration.ctid,
         name=declaration.name,
-        node=declaration.node,
+        node=declaration.where,
         elsewhere=declaration.elsewhere,
         role=declaration.role,
         exists=what,

@@ -52,13 +52,13 @@ def _standing(task: PhoenixTask, declaration: Declaration, builds: Builds) -> St
     try:
         seen, verdict = assess(task, declaration)
     except PermanentError as error:
-        return _tell(task, declaration, declaration.node, Exists.UNKNOWN, problem=error.message)
+        return _tell(task, declaration, declaration.where, Exists.UNKNOWN, problem=error.message)
     changes = diff(declaration, seen) if may_write(verdict) else None
     found = addresses_of(task, declaration, seen) if may_write(verdict) and not seen.is_template else Found()
     return _tell(
         task,
         declaration,
-        seen.node,
+        seen.node or declaration.where,
         exists(declaration, seen, verdict),
         elsewhere=at_home(declaration, seen).elsewhere,
         running=seen.running,

@@ -25,6 +25,7 @@ from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain
 from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts, refuse_foreign_keys
 from phoenix_worker.catalog.network_checks import refuse_networks
 from phoenix_worker.catalog.options import refuse_options
+from phoenix_worker.catalog.placing_checks import refuse_spread
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
@@ -132,6 +133,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_options(entries)
     refusals += refuse_downloads(entries)
     refusals += refuse_foreign_keys(entries)
+    refusals += refuse_spread(entries, defaults)
     refusals += refuse_script_files(entries)
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.proxmox import error_table as known
+from phoenix_worker.proxmox.cluster_view import SharedView, read_view
 from phoenix_worker.proxmox.sightings import Sightings
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
+    from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.proxmox.connection import Connection
 
 _MOVES = 4
@@ -29,13 +31,19 @@ class Whereabouts:
 
     def __init__(self) -> None:
         self._sightings = Sightings()
+        self._shared = SharedView(self._look_at_cluster)
+
+    def cluster(self, *, fresh: bool = False) -> ClusterView:
+        """Look at the whole cluster by one `GET /cluster/resources`, which all share that ask within a second."""
+        return self._shared.get(fresh=fresh)
 
     def observe(self, node: str, ctid: int, *, pending: bool = False, elsewhere: bool = True) -> Observation:
         """Look at one CTID in two calls: `…/config`, then `…/status/current`, or `/cluster/resources` when absent.
 
         A third, `…/pending`, is made for running containers when `pending` is asked for. Nothing but the place of an
         id is read from `/cluster/resources`: name, status, lock and template flag lag there. One of ours that it
-        places on another node is looked at there.
+        places on another node is looked at there. Without a node the cluster is asked first, and one is looked at
+        wherever it stands.
         """
         seen = self.observe_template(node, ctid, elsewhere=elsewhere)
         for _ in range(_MOVES):
@@ -60,6 +68,8 @@ class Whereabouts:
 
         Without `elsewhere` the cluster is asked for an absent one all the same if the id was lately seen to stand.
         """
+        if not node:
+            return self._anywhere(ctid)
         try:
             seen = self._standing(node, ctid)
         except PermanentError as error:
@@ -97,6 +107,21 @@ class Whereabouts:
         self._sightings.saw(ctid)
         digest = config.pop("digest", "")
         return Observation(ctid, node, Presence.HERE, {key: _text(value) for key, value in config.items()}, digest)
+
+    def _anywhere(self, ctid: int) -> Observation:
+        """Look for an id on all nodes. That there is none is asked live; where one is, its configuration confirms."""
+        for attempt in range(_MOVES):
+            guest = self.cluster(fresh=attempt > 0).guests.get(ctid)
+            if guest is None:
+                if self._is_free(ctid):
+                    return Observation(ctid, "", Presence.ABSENT)
+                if attempt > 0:
+                    raise _unseen(ctid)
+            elif guest.is_vm:
+                return Observation(ctid, guest.node, Presence.VM, {"hostname": guest.name} if guest.name else {})
+            elif (seen := self._standing(guest.node, ctid)) is not None:
+                return seen
+        raise _moving(ctid)
 
     def _elsewhere(self, node: str, ctid: int) -> Observation:
         """Look for an id that a node does not have: ours on another node, somebody else's, a VM's, or nobody's.
@@ -138,6 +163,9 @@ class Whereabouts:
     def _ids(self) -> list[int]:
         return [int(row.get("vmid") or 0) for row in self._rows("list the guests of the cluster", "VM.Audit on /vms")]
 
+    def _look_at_cluster(self) -> ClusterView:
+        return read_view(self._connection.call(Request("GET", "cluster/resources", "look at the cluster", "VM.Audit")))
+
     def _rows(self, doing: str, needs: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._connection.call(Request("GET", "cluster/resources", doing, needs), type="vm")
         return rows
@@ -154,6 +182,15 @@ class Whereabouts:
 
 def _moving(ctid: int) -> TransientError:
     return TransientError(f"CT {ctid} is not on the node that Proxmox names: it is being moved.", cause="moved")
+
+
+def _unseen(ctid: int) -> PermanentError:
+    """Return the error of an id that is taken by what the token may not see."""
+    return PermanentError(
+        f"Unable to look at CT {ctid}: the id is taken by a guest that the API token may not see.",
+        cause=known.PERMISSION,
+        remedy=f"Give the API token VM.Audit on /vms/{ctid}, or choose another CTID in the catalog.",
+    )
 
 
 def _ct(node: str, ctid: int) -> str:

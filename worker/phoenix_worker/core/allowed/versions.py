@@ -28,7 +28,7 @@ def too_old(
     told = ", ".join(f"{key} needs Proxmox VE {_written(needed)}" for key, needed in lacking)
     keys = " and ".join(key for key, _ in lacking)
     return PermanentError(
-        f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {told}, and this is {_written(version)}.",
+        f"Unable to ensure CT {declaration.ctid} on {declaration.where}: {told}, and this is {_written(version)}.",
         cause="proxmox-too-old",
         remedy=f"Upgrade Proxmox VE, or remove {keys} from the catalog.",
     )
