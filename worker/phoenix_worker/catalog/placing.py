@@ -14,6 +14,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from phoenix_worker.catalog.fields import Matching, NodeName, refused
+from phoenix_worker.catalog.findings import shown
 from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.catalog.sections import Section
 
@@ -30,7 +31,7 @@ def _nodes(value: Any) -> tuple[str, ...]:
         raise refused("is an empty list", f'Name at least one node, or write "{ANY_NODE}".')
     for one in several:
         if not _is_name(one):
-            which = "" if isinstance(value, str) else f"has {one!r}, which "
+            which = "" if isinstance(value, str) else f"has {shown(one)}, which "
             raise refused(f"{which}is not the name of a node", "Use letters, digits and hyphens.")
     twice = [one for place, one in enumerate(several) if one in several[:place]]
     if twice:

@@ -107,6 +107,11 @@ def nodes(value: str) -> str:
     return ",".join(several)
 
 
+def named_nodes(value: str) -> tuple[str, ...]:
+    """Name the nodes of what declares none; none where any will do."""
+    return tuple(node for node in value.split(",") if node != ANY_NODE)
+
+
 Nodes = Annotated[
     str,
     AfterValidator(nodes),
