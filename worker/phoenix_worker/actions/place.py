@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.core.model.observation import Observation
-    from phoenix_worker.core.planned.placement import Refused, Reservation
+    from phoenix_worker.core.planned.placement import Refused, Reservation, Wanted
     from phoenix_worker.durable.reservations import Reserved
 
 NO_NODE = "no-node"
@@ -95,9 +95,9 @@ class _Placing:
 
     def settle(self, declaration: Declaration, near: str = "") -> str:
         """Choose a node and reserve it. Raises _OthersWereFirstError when the choice has to be thought out anew."""
-        placed = self.choose(declaration, near)
+        what = wanted(declaration, self._catalog)
+        placed = self._choose(declaration, what, near)
         choice = {"node": placed.node, "because": placed.because}
-        what = wanted(declaration, self._catalog.above(declaration), self._catalog)
         settled = self._task.settle(
             str(declaration.ctid),
             choice,
@@ -110,7 +110,9 @@ class _Placing:
 
     def choose(self, declaration: Declaration, near: str = "") -> Placed:
         """Choose a node. Raises TransientError when one may be able to take it soon, PermanentError when none may."""
-        what = wanted(declaration, self._catalog.above(declaration), self._catalog)
+        return self._choose(declaration, wanted(declaration, self._catalog), near)
+
+    def _choose(self, declaration: Declaration, what: Wanted, near: str) -> Placed:
         origin = self._origin(declaration)
         offers, unreachable = self._ask(declaration)
         around = Surroundings(offers, unreachable, self._reserved.drained, lambda _: origin)

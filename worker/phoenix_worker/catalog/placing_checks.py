@@ -10,6 +10,7 @@ from phoenix_worker.catalog.nodes import ANY_NODE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.entry import ParsedEntry
     from phoenix_worker.catalog.resolve import Defaults
 
@@ -31,6 +32,15 @@ def refuse_spread(entries: Mapping[int, ParsedEntry], defaults: Defaults) -> Ite
                 f"together they name {', '.join(named)}."
             )
             yield Refusal(left, problem, 'Name more nodes in node, or leave out "require" of spread.')
+
+
+def spread_groups(declarations: Mapping[int, Declaration]) -> dict[str, frozenset[int]]:
+    """Return the CTIDs of each group."""
+    groups: dict[str, set[int]] = {}
+    for ctid, one in declarations.items():
+        if one.spread is not None:
+            groups.setdefault(one.spread.name, set()).add(ctid)
+    return {name: frozenset(ctids) for name, ctids in groups.items()}
 
 
 def unplaceable(members: Mapping[int, Sequence[str]]) -> int | None:

@@ -50,14 +50,9 @@ def read_view(rows: Iterable[dict[str, Any]]) -> ClusterView:
         elif kind == "storage" and row.get("status") == "available":
             storages.setdefault(node, {})[str(row["storage"])] = _free(row)
         elif kind in {"lxc", "qemu"}:
-            guests[int(row["vmid"])] = GuestPlace(
-                int(row["vmid"]),
-                node,
-                is_vm=kind == "qemu",
-                name=str(row.get("name") or ""),
-                memory=int(row.get("maxmem") or 0),
-                memory_used=int(row.get("mem") or 0),
-            )
+            ctid, name = int(row["vmid"]), str(row.get("name") or "")
+            used, most = int(row.get("mem") or 0), 0 if row.get("template") else int(row.get("maxmem") or 0)
+            guests[ctid] = GuestPlace(ctid, node, kind == "qemu", name, most, used)
     return view_of({name: _node(name, row, storages.get(name, {})) for name, row in sorted(nodes.items())}, guests)
 
 

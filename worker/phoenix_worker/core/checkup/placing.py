@@ -61,7 +61,7 @@ def _places(
     stands = view.guests.get(declaration.ctid)
     if stands is not None:
         return (stands.node,), {}
-    what = wanted(declaration, catalog.above(declaration), catalog)
+    what = wanted(declaration, catalog)
     origin = _origin(declaration, catalog, view)
     around = Surroundings(offers, {}, frozenset(), lambda _: origin)
     able, reasons = list[str](), dict[str, str]()

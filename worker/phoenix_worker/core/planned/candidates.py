@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.loading import Catalog
     from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.core.planned.feasibility import Offer, Origin
 
@@ -33,20 +34,16 @@ class Surroundings:
     """The template that a clone on a node would be made from: where it is, or will be."""
 
 
-def wanted(declaration: Declaration, chain: Sequence[Declaration], catalog: Mapping[int, Declaration]) -> Wanted:
-    """Say what a container takes. `chain` is what it is made from, nearest first."""
-    group = declaration.spread
+def wanted(declaration: Declaration, catalog: Catalog) -> Wanted:
+    """Say what a container takes."""
+    group, chain = declaration.spread, catalog.above(declaration)
     return Wanted(
         ctid=declaration.ctid,
         nodes=declaration.nodes,
         memory=memory_of((declaration, *chain)),
         disks=_disks(declaration, chain),
         group=group.name if group else "",
-        mates=frozenset(
-            one.ctid
-            for one in catalog.values()
-            if group and one.spread and one.spread.name == group.name and one.ctid != declaration.ctid
-        ),
+        mates=catalog.mates(declaration),
         apart=group is not None and group.required,
     )
 
@@ -74,7 +71,7 @@ def candidates(
     view: ClusterView,
     reservations: Sequence[Reservation],
     around: Surroundings,
-    catalog: Mapping[int, Declaration],
+    catalog: Catalog,
 ) -> list[Candidate]:
     """Say of each node that is allowed what `place` has to know."""
     reserved = {one.ctid for one in reservations}
@@ -85,7 +82,7 @@ def candidates(
     for guest in view.without_figures:
         declared = catalog.get(guest.ctid)
         if declared is not None and not declared.is_template and guest.ctid not in reserved:
-            promised[guest.node] = promised.get(guest.node, 0) + memory_of((declared, *_above(declared, catalog)))
+            promised[guest.node] = promised.get(guest.node, 0) + memory_of((declared, *catalog.above(declared)))
     mates: dict[str, set[int]] = {}
     for ctid in what.mates & view.guests.keys():
         mates.setdefault(view.guests[ctid].node, set()).add(ctid)
@@ -102,11 +99,6 @@ def candidates(
         for name, state in view.nodes.items()
         if declaration.may_be_on(name)
     ]
-
-
-def _above(declaration: Declaration, catalog: Mapping[int, Declaration]) -> tuple[Declaration, ...]:
-    source = catalog.get(declaration.clone_from or 0)
-    return () if source is None else (source, *_above(source, catalog))
 
 
 def _objection(declaration: Declaration, what: Wanted, node: str, view: ClusterView, around: Surroundings) -> str:
