@@ -76,6 +76,45 @@ def test_each_goes_where_there_is_room_and_is_told_why_and_stays(cluster: Produc
     assert (standing.exists, standing.node) == ("absent", "pve3, pve9, pve2")
 
 
+@pytest.mark.long
+def test_a_template_without_a_node_is_placed_first_and_rebuilt_where_it_stands(cluster: Product) -> None:
+    """Its storage is not shared: its clones go to its node, also those that were asked for before it was there."""
+    clones = {ctid: container(ctid) for ctid in (101, 102, 103)}
+    elsewhere = container(104, node="pve3")
+    cluster.declare({900: template(), 901: container(901, is_template=True), **clones, 104: elsewhere})
+    for name in ("w1", "w2"):
+        cluster.start_worker(name, PHOENIX_NODE="any", PHOENIX_SCRATCH_CTIDS="9000-9099")
+    plan = cluster.producer.plan(101).wait(timeout=60)
+    assert {part.ctid: part.node for part in (*plan.first, plan)} == {900: "pve1", 101: "pve1"}
+    results = [handle.wait(timeout=60) for handle in [cluster.producer.ensure(ctid) for ctid in clones]]
+    home = place_of(cluster, 900)
+    assert {one.node for one in results} == {place_of(cluster, ctid) for ctid in clones} == {home}
+    assert "not shared" in results[0].placed
+    assert refused(cluster, 104).cause == "storage-not-shared"
+
+    assert cluster.ensure(101).outcome == "unchanged"
+    assert cluster.producer.destroy(101).wait(timeout=60).outcome == "destroyed"
+    assert cluster.simulator.do(cluster.simulator.pve.move, 900, "pve2")
+    rebuilt = cluster.producer.rebuild(900).wait(timeout=60)
+    assert (rebuilt.outcome, rebuilt.node, place_of(cluster, 900)) == ("rebuilt", "pve2", "pve2")
+    assert cluster.ensure(901).node == "pve2"
+    assert cluster.ensure(101).node == "pve2"
+    assert not cluster.redis.exists("phoenix:reservations")
+
+
+@pytest.mark.long
+def test_a_required_group_is_on_different_nodes_or_refused(cluster: Product) -> None:
+    group = {"spread": {"group": "web", "require": True}}
+    cluster.declare({900: template(storage_pool="ceph"), **{ctid: small(ctid, **group) for ctid in range(101, 105)}})
+    cluster.start_worker()
+    handles = [cluster.producer.ensure(ctid) for ctid in range(101, 104)]
+    assert {handle.wait(timeout=60).node for handle in handles} == {"pve1", "pve2", "pve3"}
+    cluster.simulator.do(cluster.simulator.pve.nodes.pop, "pve4")
+    failure = refused(cluster, 104)
+    assert failure.cause == "no-node"
+    assert failure.message.count("of its spread group web is there") == 3
+
+
 def test_a_refusal_names_every_node_with_its_reason(cluster: Product) -> None:
     cluster.declare({900: template(storage_pool="ceph"), 108: small(108, ["pve5", "pve9"])})
     cluster.start_worker()
