@@ -79,6 +79,13 @@ def test_the_view_has_nodes_storages_and_guests(simulator: Simulator, door: Prox
     assert (view.guests[103].node, view.promised[NODE], view.counts) == (NODE, 512 << 20, {NODE: 1, OTHER: 0})
 
 
+def test_what_a_nodes_cpus_are_is_told_where_proxmox_says_so(simulator: Simulator, door: Proxmox) -> None:
+    simulator.set(simulator.pve, foreign=("status", {"current-kernel": {"machine": "aarch64", "sysname": "Linux"}}))
+    assert door.machine(NODE) == "aarch64"
+    simulator.set(simulator.pve, foreign=("status", {"kversion": "Linux 6.2"}))
+    assert door.machine(NODE) == ""
+
+
 def test_what_lines_lack_is_not_known() -> None:
     view = read_view(
         [

@@ -115,7 +115,8 @@ class _Placing:
     def _choose(self, declaration: Declaration, what: Wanted, near: str) -> Placed:
         origin = self._origin(declaration)
         offers, unreachable = self._ask(declaration)
-        around = Surroundings(offers, unreachable, self._reserved.drained, lambda _: origin)
+        machines = {name: self._task.offering.machine(name) for name in offers} if what.arch else {}
+        around = Surroundings(offers, unreachable, self._reserved.drained, machines, lambda _: origin)
         found = candidates(declaration, what, self._view, self._reservations, around, self._catalog)
         if near and declaration.may_be_on(near):
             beside = [one for one in found if one.name == near]

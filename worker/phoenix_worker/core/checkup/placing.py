@@ -63,7 +63,7 @@ def _places(
         return (stands.node,), {}
     what = wanted(declaration, catalog)
     origin = _origin(declaration, catalog, view)
-    around = Surroundings(offers, {}, frozenset(), lambda _: origin)
+    around = Surroundings(offers, {}, frozenset(), {}, lambda _: origin)
     able, reasons = list[str](), dict[str, str]()
     for candidate in candidates(declaration, what, view, (), around, catalog):
         answer = place(what, [candidate], ())

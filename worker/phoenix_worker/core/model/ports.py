@@ -200,6 +200,9 @@ class Proxmox(Protocol):
     def bridges(self, node: str) -> frozenset[str]:
         """Return the bridges of a node that we may use."""
 
+    def machine(self, node: str) -> str:
+        """Return what a node's CPUs are, such as `x86_64`; nothing where Proxmox does not tell."""
+
     def tags_keep_case(self) -> bool:
         """Return whether the datacenter tells tags apart that differ in case alone."""
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from phoenix_worker.core.planned.feasibility import Offer, Origin
 
 _MIB, _GIB = 1 << 20, 1 << 30
+_RUNS = {"x86_64": {"amd64", "i386"}, "aarch64": {"arm64", "armhf"}, "riscv64": {"riscv32", "riscv64"}}
+"""Which architectures of containers a machine runs."""
 _DEFAULT_MEMORY = 512 * _MIB
 """Proxmox's own, where nothing declares it."""
 
@@ -30,6 +32,8 @@ class Surroundings:
     unreachable: Mapping[str, str]
     """Why a node could not be asked."""
     drained: frozenset[str]
+    machines: Mapping[str, str]
+    """What the CPUs of a node are, where that matters and is known."""
     origin_for: Callable[[str], Origin | None]
     """The template that a clone on a node would be made from: where it is, or will be."""
 
@@ -45,6 +49,7 @@ def wanted(declaration: Declaration, catalog: Catalog) -> Wanted:
         group=group.name if group else "",
         mates=catalog.mates(declaration),
         apart=group is not None and group.required,
+        arch=next((value for key, value in (chain or (declaration,))[-1].at_creation if key == "arch"), ""),
     )
 
 
@@ -109,6 +114,9 @@ def _objection(declaration: Declaration, what: Wanted, node: str, view: ClusterV
         return ""
     if why := objection(declaration.standing_on(node), around.origin_for(node), offer):
         return why
+    machine, arch = around.machines.get(node, ""), what.arch
+    if machine in _RUNS and arch and arch not in _RUNS[machine]:
+        return f"its CPUs are {machine}, and the container is {arch}"
     known = offer.storages or {}
     away = next((one for one in what.disks if one in known and one not in view.nodes[node].storages), None)
     return f"storage {away} is not available there" if away else ""

@@ -38,6 +38,8 @@ class Wanted:
     """The other CTIDs of that group."""
     apart: bool = False
     """Whether no two of the group may be on one node."""
+    arch: str = ""
+    """Its architecture, where one is declared."""
 
 
 @dataclass(frozen=True, slots=True)
