@@ -86,6 +86,19 @@ def test_what_is_seen_is_reserved_no_longer(driven: DrivenLedger) -> None:
     assert (reservations.read().live, reservations.read().lately) == ({}, ())
 
 
+def test_what_is_reserved_for_no_open_job_or_cannot_be_read_counts_for_nothing(
+    driven: DrivenLedger, redis_client: Redis
+) -> None:
+    """Redis lost the end of a job, say, or somebody wrote there."""
+    run = driven.taken(101)
+    assert settle(driven, run, "101", "pve1", "0") == "settled"
+    redis_client.hset("phoenix:reservations", mapping={"nobody": "{}", f"{run.id}/102": "x", f"{run.id}/103": "[1]"})
+    redis_client.zadd("phoenix:reserved:lately", {"x": 1})
+    seen = Reservations(driven.ledger).read()
+    assert ({*seen.live}, seen.lately) == ({run.id}, ())
+    assert not redis_client.hexists("phoenix:reservations", "nobody")
+
+
 def test_a_drained_node_is_read(driven: DrivenLedger, redis_client: Redis) -> None:
     redis_client.hset("phoenix:drained", "pve5", json.dumps({"by": "me", "at": 0}))
     assert Reservations(driven.ledger).read().drained == {"pve5"}

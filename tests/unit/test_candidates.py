@@ -79,6 +79,13 @@ def test_a_reservation_reads_as_it_was_written(tmp_path: Path) -> None:
         "at": 7.0,
     }
     assert reservation(written) == Reservation(103, "pve2", 256 * MIB, {"local-lvm": 4 * GIB})
+    strange: list[dict[str, Any]] = [
+        {},
+        written | {"disks": 7},
+        written | {"memory": "x"},
+        written | {"disks": {"a": None}},
+    ]
+    assert [reservation(one) for one in strange] == [None] * 4, "somebody else wrote it"
 
 
 def test_what_stands_there_counts_once_whether_it_is_reserved_or_has_no_figures(tmp_path: Path) -> None:

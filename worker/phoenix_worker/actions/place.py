@@ -87,11 +87,11 @@ class _Placing:
     def __init__(self, task: PhoenixTask, view: ClusterView, reserved: Reserved, *, reserves: bool) -> None:
         self._task, self._view, self._reserved, self._reserves = task, view, reserved, reserves
         self._catalog = task.catalog.current()
-        live = {name: reservation(value) for name, value in reserved.live.items()}
+        live = {name: one for name, value in reserved.live.items() if (one := reservation(value)) is not None}
         if reserves:
             task.reservations.end(name for name, one in live.items() if _shows(one, view))
-        every = (*live.values(), *map(reservation, reserved.lately))
-        self._reservations = [one for one in every if not _shows(one, view)]
+        lately = (one for value in reserved.lately if (one := reservation(value)) is not None)
+        self._reservations = [one for one in (*live.values(), *lately) if not _shows(one, view)]
 
     def settle(self, declaration: Declaration, near: str = "") -> str:
         """Choose a node and reserve it. Raises _OthersWereFirstError when the choice has to be thought out anew."""

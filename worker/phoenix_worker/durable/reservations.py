@@ -35,10 +35,15 @@ class Reservations:
         self._ledger = ledger
 
     def read(self) -> Reserved:
-        """Read all of it at once."""
-        made, live, lately, drained = patience.until_answered(self._read)
-        values = {str(name): json.loads(value) for name, value in live.items()}
-        return Reserved(str(made or "0"), values, tuple(map(json.loads, lately)), frozenset(map(str, drained)))
+        """Read all of it at once, but for what others wrote there that nobody can read."""
+        _, made, live, lately, drained = self._ledger.call("reserved")
+        values = dict(zip(map(str, live[::2]), map(_value, live[1::2]), strict=True))
+        return Reserved(
+            str(made),
+            {name: value for name, value in values.items() if value is not None},
+            tuple(value for value in map(_value, lately) if value is not None),
+            frozenset(map(str, drained)),
+        )
 
     def end(self, names: Iterable[str]) -> None:
         """Keep these no longer: what they were for is seen."""
@@ -51,11 +56,11 @@ class Reservations:
         text = patience.until_answered(lambda: self._ledger.client.hget(key, f"chosen:{what}"))
         return None if text is None else json.loads(text)
 
-    def _read(self) -> list[Any]:
-        key = self._ledger.key
-        with self._ledger.client.pipeline(transaction=True) as pipe:
-            pipe.get(key("reserved"))
-            pipe.hgetall(key("reservations"))
-            pipe.zrange(key("reserved:lately"), 0, -1)
-            pipe.hkeys(key("drained"))
-            return pipe.execute()
+
+def _value(text: str) -> Any:
+    """Read a reservation; None for what is none."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

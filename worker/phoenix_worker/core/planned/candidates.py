@@ -127,9 +127,13 @@ def _shared(offer: Offer | None) -> frozenset[str]:
     return frozenset(name for name, one in storages.items() if one.shared)
 
 
-def reservation(value: Mapping[str, Any]) -> Reservation:
-    """Read a reservation as the ledger has it."""
-    return Reservation(int(value["ctid"]), str(value["node"]), int(value["memory"]), dict(value["disks"]))
+def reservation(value: Mapping[str, Any]) -> Reservation | None:
+    """Read a reservation as the ledger has it; None for what others wrote there."""
+    try:
+        disks = {str(storage): int(size) for storage, size in dict(value["disks"]).items()}
+        return Reservation(int(value["ctid"]), str(value["node"]), int(value["memory"]), disks)
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
 def to_reserve(what: Wanted, node: str, at: float) -> dict[str, Any]:

@@ -266,7 +266,11 @@ local function text(value) return type(value) == 'string' and value or '' end
 -- What a job has reserved ends with it. Of one that did its work it is remembered for a moment more, until whoever chooses
 -- next sees what was done.
 local function unreserve(job, state)
-  for name in string.gmatch(redis.call('HGET', key('job:', job), 'reserved') or '', '%S+') do
+  local names = redis.call('HGET', key('job:', job), 'reserved')
+  if not names then return end
+  typed(key('reservations'), 'hash')
+  typed(key('reserved:lately'), 'zset')
+  for name in string.gmatch(names, '%S+') do
     local reservation = redis.call('HGET', key('reservations'), name)
     redis.call('HDEL', key('reservations'), name)
     if reservation and state == 'done' then

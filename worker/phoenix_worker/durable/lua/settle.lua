@@ -9,6 +9,7 @@ local field = 'chosen:' .. ARGV[6]
 local earlier = redis.call('HGET', job, field)
 if earlier then return answer('settled', earlier) end
 if ARGV[8] ~= '' then
+  typed(key('reservations'), 'hash')
   if (redis.call('GET', key('reserved')) or '0') ~= ARGV[9] then return answer('behind') end
   redis.call('INCR', key('reserved'))
   local name = redis.call('HGET', job, 'reserved') and id .. '/' .. ARGV[6] or id
