@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_worker.core.model.cluster import ClusterView, NodeState
-from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.proxmox.cluster_view import SharedView, read_view
 from tests.acceptance.scenes import notes
@@ -49,6 +49,15 @@ def test_what_has_moved_since_the_shared_look_is_found(simulator: Simulator, doo
     door.observe("", 103)
     simulator.do(simulator.pve.move, 103, "pve3")
     assert door.observe("", 103).node == "pve3"
+
+
+def test_what_is_on_a_silent_node_is_not_taken_for_absent(simulator: Simulator, door: Proxmox) -> None:
+    """It may run there: it is never made a second time."""
+    add(simulator)
+    simulator.do(simulator.pve.nodes.__setitem__, NODE, {"online": True})
+    simulator.do(simulator.pve.nodes.__setitem__, OTHER, {"online": False})
+    with pytest.raises(TransientError):
+        door.observe("", 103)
 
 
 def test_a_vm_has_the_id(simulator: Simulator, door: Proxmox) -> None:
