@@ -1,4 +1,4 @@
-"""Which ids of the node a container's ids are."""
+"""Which ids of the node the ids of a container are."""
 
 from __future__ import annotations
 
