@@ -107,7 +107,7 @@ def test_what_speaks_against_a_node(tmp_path: Path) -> None:
     assert (found["pve2"].objection, found["pve2"].drained) == ("", True)
     assert seen(known, view(), machines={"pve1": "s390x"})["pve1"].objection == "", "what is not known is not judged"
     away = seen(known, view(), unreachable={"pve1": "it does not answer"}, offers={"pve2": OFFER})
-    assert away["pve1"].objection == "it does not answer"
+    assert (away["pve1"].silent, away["pve1"].objection) == ("it does not answer", "")
     local = seen(known, view(), origin_for=lambda _: Origin(900, "pve1", ("local-lvm",)))
     assert local["pve1"].objection == ""
     assert "local-lvm is not shared by the two nodes" in local["pve2"].objection

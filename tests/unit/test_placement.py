@@ -37,6 +37,7 @@ CANDIDATES = st.builds(
     count=st.integers(0, 20),
     mates=st.frozensets(st.integers(200, 203)),
     drained=st.booleans(),
+    silent=st.sampled_from(["", "", "it does not answer"]),
     objection=st.sampled_from(["", "", "there is no bridge vmbr7"]),
     shared=st.just(frozenset({"ceph"})),
 )
@@ -72,7 +73,7 @@ def fits(wanted: Wanted, node: Candidate, reservations: Sequence[Reservation]) -
     mates = node.mates | {one.ctid for one in there} & wanted.mates
     return (
         state.online
-        and not (state.maintenance or node.drained or node.objection or (wanted.apart and mates))
+        and not (state.maintenance or node.drained or node.silent or node.objection or (wanted.apart and mates))
         and (state.memory is None or memory <= state.memory)
         and all(
             size + disk_taken(storage, node.name, reservations) <= free
@@ -182,3 +183,6 @@ def test_a_refusal_may_pass_where_a_node_is_away_or_only_reserved() -> None:
     away = place(wanted, [replace(equal("pve1"), state=NodeState("pve1", online=False))], ())
     assert isinstance(away, Refused)
     assert away.passing
+    silent = place(wanted, [equal("pve1", silent="it does not answer (timeout)")], ())
+    assert isinstance(silent, Refused)
+    assert (silent.passing, silent.reasons["pve1"]) == (True, "it does not answer (timeout)")

@@ -55,7 +55,9 @@ def foresee_home(task: PhoenixTask, declaration: Declaration, seen: Observation,
         return Choice(declaration)
     if seen.presence is Presence.HERE:
         return Choice(declaration.standing_on(seen.node))
-    placed = _Placing(task, task.proxmox.cluster(), task.reservations.read(), reserves=False).choose(declaration, near)
+    view = task.proxmox.cluster()
+    placing = _Placing(task, view, _ask(task, declaration, view), task.reservations.read(), reserves=False)
+    placed = placing.choose(declaration, near)
     return Choice(declaration.standing_on(placed.node), placed.because)
 
 
@@ -67,14 +69,39 @@ def _settled(task: PhoenixTask, declaration: Declaration, near: str) -> str:
     view = task.proxmox.cluster()
     if not all(node.online for node in view.nodes.values()):
         task.proxmox.need_quorum(f"place CT {declaration.ctid}")
+    asked = _ask(task, declaration, view)
     with _ONE_AT_A_TIME:
         for _ in range(_OFTEN):
-            placing = _Placing(task, view, task.reservations.read(), reserves=True)
+            placing = _Placing(task, view, asked, task.reservations.read(), reserves=True)
             try:
                 return placing.settle(declaration, near)
             except _OthersWereFirstError:
                 continue
     raise TransientError(f"Unable to place CT {declaration.ctid}: others were placed all the time.", cause=NO_NODE)
+
+
+class _Asked(NamedTuple):
+    """What the nodes have that may take a CTID, or a template that is placed before it."""
+
+    offers: dict[str, Offer]
+    machines: dict[str, str]
+    unreachable: dict[str, str]
+    """Why a node did not answer."""
+
+
+def _ask(task: PhoenixTask, declaration: Declaration, view: ClusterView) -> _Asked:
+    """Ask each node, once a minute. Nobody waits for a node that hangs but who may be placed on it."""
+    asked, chain = _Asked({}, {}, {}), (declaration, *task.catalog.current().above(declaration))
+    by_machine = any(key == "arch" for one in chain for key, _ in one.at_creation)
+    for name, state in view.nodes.items():
+        if state.online and not state.maintenance and any(one.may_be_on(name) for one in chain):
+            try:
+                asked.offers[name] = task.offering.on(name)
+                if by_machine:
+                    asked.machines[name] = task.offering.machine(name)
+            except TransientError as error:
+                asked.unreachable[name] = f"it does not answer ({error.message.rstrip('.')})"
+    return asked
 
 
 class _OthersWereFirstError(Exception):
@@ -84,8 +111,10 @@ class _OthersWereFirstError(Exception):
 class _Placing:
     """Places by what was seen and reserved at one moment."""
 
-    def __init__(self, task: PhoenixTask, view: ClusterView, reserved: Reserved, *, reserves: bool) -> None:
-        self._task, self._view, self._reserved, self._reserves = task, view, reserved, reserves
+    def __init__(
+        self, task: PhoenixTask, view: ClusterView, asked: _Asked, reserved: Reserved, *, reserves: bool
+    ) -> None:
+        self._task, self._view, self._asked, self._reserved, self._reserves = task, view, asked, reserved, reserves
         self._catalog = task.catalog.current()
         live = {name: one for name, value in reserved.live.items() if (one := reservation(value)) is not None}
         if reserves:
@@ -114,9 +143,8 @@ class _Placing:
 
     def _choose(self, declaration: Declaration, what: Wanted, near: str) -> Placed:
         origin = self._origin(declaration)
-        offers, unreachable = self._ask(declaration)
-        machines = {name: self._task.offering.machine(name) for name in offers} if what.arch else {}
-        around = Surroundings(offers, unreachable, self._reserved.drained, machines, lambda _: origin)
+        asked, drained = self._asked, self._reserved.drained
+        around = Surroundings(asked.offers, asked.unreachable, drained, asked.machines, lambda _: origin)
         found = candidates(declaration, what, self._view, self._reservations, around, self._catalog)
         if near and declaration.may_be_on(near):
             beside = [one for one in found if one.name == near]
@@ -147,18 +175,6 @@ class _Placing:
             return self.choose(template).node
         self.settle(template)
         raise _OthersWereFirstError
-
-    def _ask(self, declaration: Declaration) -> tuple[dict[str, Offer], dict[str, str]]:
-        """Ask the nodes that may take it what they have, once a minute each; with why one did not answer."""
-        offers, unreachable = dict[str, Offer](), dict[str, str]()
-        for name, state in self._view.nodes.items():
-            takes = state.online and not state.maintenance and name not in self._reserved.drained
-            if takes and declaration.may_be_on(name):
-                try:
-                    offers[name] = self._task.offering.on(name)
-                except TransientError as error:
-                    unreachable[name] = f"it does not answer ({error.message.rstrip('.')})"
-        return offers, unreachable
 
 
 def _shows(one: Reservation, view: ClusterView) -> bool:

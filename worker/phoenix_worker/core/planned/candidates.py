@@ -98,6 +98,7 @@ def candidates(
             count=counts.get(name, 0),
             mates=frozenset(mates.get(name, ())),
             drained=name in around.drained,
+            silent=around.unreachable.get(name, ""),
             objection=_objection(declaration, what, name, view, around),
             shared=_shared(around.offers.get(name)),
         )
@@ -107,8 +108,6 @@ def candidates(
 
 
 def _objection(declaration: Declaration, what: Wanted, node: str, view: ClusterView, around: Surroundings) -> str:
-    if node in around.unreachable:
-        return around.unreachable[node]
     offer = around.offers.get(node)
     if offer is None:
         return ""

@@ -54,6 +54,8 @@ class Candidate:
     mates: frozenset[int] = frozenset()
     """Those of the spread group that stand there."""
     drained: bool = False
+    silent: str = ""
+    """Why it could not be asked just now."""
     objection: str = ""
     """Why its storages, its bridges or the place of the template speak against it."""
     shared: frozenset[str] = frozenset()
@@ -119,7 +121,7 @@ def place(wanted: Wanted, candidates: Sequence[Candidate], reservations: Sequenc
     for one in others:
         by_node.setdefault(one.node, []).append(one)
     known = {candidate.name for candidate in candidates}
-    noes = {node: _No("the cluster has no such node") for node in wanted.nodes if node not in {ANY_NODE, *known}}
+    against = {node: _No("the cluster has no such node") for node in wanted.nodes if node not in {ANY_NODE, *known}}
     able: list[_Able] = []
     for candidate in sorted(candidates, key=lambda one: one.name):
         there = by_node.get(candidate.name, [])
@@ -127,11 +129,11 @@ def place(wanted: Wanted, candidates: Sequence[Candidate], reservations: Sequenc
         if no is None:
             able.append(_Able(candidate, there))
         else:
-            noes[candidate.name] = no
+            against[candidate.name] = no
     if not able:
-        reasons = {node: no.why for node, no in sorted(noes.items())}
-        return Refused(reasons, any(no.passing for no in noes.values()))
-    return _best(wanted, able, noes)
+        reasons = {node: no.why for node, no in sorted(against.items())}
+        return Refused(reasons, any(no.passing for no in against.values()))
+    return _best(wanted, able, against)
 
 
 def told(node: str, because: str) -> str:
@@ -149,6 +151,8 @@ def _objections(
         yield _No("it is in maintenance")
     if candidate.drained:
         yield _No("it is drained")
+    if candidate.silent:
+        yield _No(candidate.silent, passing=True)
     if candidate.objection:
         yield _No(candidate.objection)
     if wanted.apart and (mates := sorted(_mates(wanted, candidate, there))):
@@ -187,7 +191,7 @@ def _mates(wanted: Wanted, candidate: Candidate, there: Sequence[Reservation]) -
     return candidate.mates | {one.ctid for one in there if one.ctid in wanted.mates}
 
 
-def _best(wanted: Wanted, able: Sequence[_Able], noes: Mapping[str, _No]) -> Placed:
+def _best(wanted: Wanted, able: Sequence[_Able], against: Mapping[str, _No]) -> Placed:
     shares = {candidate.name: _memory_left(wanted, candidate, there) for candidate, there in able}
     idle = {candidate.name: _cpu_left(candidate) for candidate, _ in able}
     ranks = sorted(
@@ -201,7 +205,7 @@ def _best(wanted: Wanted, able: Sequence[_Able], noes: Mapping[str, _No]) -> Pla
         for candidate, there in able
     )
     why = _why(wanted, ranks, shares)
-    left_out = "".join(f"; not {node}: {no.why}" for node, no in sorted(noes.items()))
+    left_out = "".join(f"; not {node}: {no.why}" for node, no in sorted(against.items()))
     return Placed(ranks[0].name, f"{why}{left_out}")
 
 
