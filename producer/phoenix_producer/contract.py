@@ -204,6 +204,8 @@ class EnsureResult(Answer):
     """The same of each template that was built on the way, by its CTID."""
     pending_restart: tuple[str, ...] = ()
     """Configuration keys that the running container takes at its next start."""
+    placed: str = ""
+    """The node that was chosen for what was made, and why; empty where the catalog names a single one."""
     plan: tuple[str, ...] = ()
     """What would be done, line by line; only with `dry_run`."""
     needs_rebuild: tuple[str, ...] = ()

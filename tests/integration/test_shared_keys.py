@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.ledger import Ledger
+from phoenix_worker.durable.reservations import Reservations
 from phoenix_worker.telemetry.ledger_metrics import LedgerCollector
 from tests.integration.test_set_aside import tick, view
 from tests.support.asking import asking
@@ -25,12 +26,20 @@ if TYPE_CHECKING:
     from tests.support.driven_ledger import DrivenLedger
     from tests.support.worker import StartWorker
 
-NUMBERS = ("ticks", "ticked", "set", "seq", *(f"pos:{queue}" for queue in (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)))
+NUMBERS = (
+    "ticks",
+    "ticked",
+    "set",
+    "seq",
+    "reserved",
+    *(f"pos:{queue}" for queue in (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)),
+)
 COUNTED = {"parked": ("upid", "lock"), "capacities": ("lane",), "held": ("lane",), "claimed": (QUEUE, RESUME_QUEUE)}
-SETS = ("due", "workers", "watch", "aside", "jobs", "open", "runs:w1", "lock:lane")
+SETS = ("due", "workers", "watch", "aside", "jobs", "open", "runs:w1", "lock:lane", "reserved:lately")
 OTHERS = ("watched", "watch:turn", "watch:looks", "events", "flight:phoenix.ensure 101", "learned:remote", "written")
+PLACING = ("reservations", "drained")
 NO_NUMBERS = ("x", "nan", "inf", "", "9" * 30)
-SHARED = (*NUMBERS, *COUNTED, *SETS, *OTHERS)
+SHARED = (*NUMBERS, *COUNTED, *SETS, *OTHERS, *PLACING)
 
 
 def spoilers() -> Iterator[tuple[str, Callable[[Redis], object]]]:
@@ -86,6 +95,8 @@ def test_after_the_next_tick_a_request_goes_through(key: str, driven: DrivenLedg
 def goes_through(driven: DrivenLedger, redis_client: Redis) -> None:
     """Two requests hold a lock, one after the other; the first waits for a task of Proxmox besides."""
     first, second = driven.taken(101), driven.taken(102)
+    made = Reservations(driven.ledger).read().made
+    assert driven.say("settle", first, "", "101", '"pve1"', "{}", made) == "settled"
     assert driven.hold(first, "lane") == "held"
     assert driven.hold(second, "lane") == "parked"
     assert [len(lock.owners) for lock in view(redis_client).locks()] == [1]

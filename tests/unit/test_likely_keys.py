@@ -152,6 +152,7 @@ def test_an_unknown_key_is_refused_in_every_section(tmp_path: Path, where: str) 
         "health_check": {"command": "true"},
         "mount_points": MOUNT,
         "devices": {"path": "/dev/kvm"},
+        "spread": {"group": "web"},
     }.get(where, VOLUME)
     value = whole | {"xyzzy": 1}
     keys = {kind: {inner: [value]}} if inner else rest(kind, value)

@@ -15,6 +15,7 @@ from phoenix_worker.catalog.loading import load
 from phoenix_worker.catalog.source import CatalogSource
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.engine import Engine
+from phoenix_worker.durable.reservations import Reservations
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.offer_cache import Offering
@@ -70,6 +71,7 @@ def build(settings: Settings) -> Celery:
         "engine": engine,
         "proxmox": proxmox,
         "offering": Offering(proxmox),
+        "reservations": Reservations(engine.ledger),
         "shell": shell,
         "abandon": abandon,
         "catalog": catalog,

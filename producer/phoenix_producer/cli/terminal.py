@@ -101,6 +101,8 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     yield f"{answer.ctid}  {_outcome(answer)} {where}{_took(answer)}"
     if answer.made_by is not None:
         yield f"     made by job {answer.made_by}, which asked for it before this one looked"
+    if answer.placed and not answer.dry_run:
+        yield f"     placed on {answer.placed}"
     yield from (f"     would {line}" for line in answer.plan)
     yield from (f"     {change.words}" for change in answer.changes)
     if _only_recorded(answer):

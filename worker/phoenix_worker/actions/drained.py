@@ -16,7 +16,12 @@ DRAINED = "drained"
 
 
 def refuse_drained(task: PhoenixTask, declaration: Declaration) -> None:
-    """Raise PermanentError if what is declared would be made on a drained node."""
+    """Raise PermanentError if what is declared would be made on a drained node.
+
+    What is placed was never placed on one; a node that is drained after the choice ends no job.
+    """
+    if declaration.nodes:
+        return
     node, ctid = declaration.node, declaration.ctid
     entry = Table(task.engine.ledger, DRAINED).entries().get(node)
     if entry is not None:

@@ -104,6 +104,8 @@ def refuse_what_cannot_change(task: PhoenixTask, declaration: Declaration, seen:
 
 
 def _problem(task: PhoenixTask, chain: Sequence[Declaration]) -> PermanentError | None:
-    """Judge the first of a chain by what is declared of the rest."""
+    """Judge the first of a chain by what is declared of the rest. A template without a node is judged when placed."""
+    if not chain[0].node:
+        return None
     origin = Origin.declared(chain[1:]) if len(chain) > 1 else None
     return cannot_work(chain[0], origin, task.offering.on(chain[0].node))

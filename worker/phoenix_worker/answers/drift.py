@@ -45,10 +45,13 @@ def drifts(task: PhoenixTask, ctids: Any, *, accepted: Any) -> list[Drift]:
 
 
 def _drift(task: PhoenixTask, declaration: Declaration, builds: Builds, *, accepted: bool) -> Drift:
-    if accepted or (task.shell is not None and any(script.on_node for script in declaration.scripts)):
+    reads = accepted or (task.shell is not None and any(script.on_node for script in declaration.scripts))
+    if reads:
         declaration = task.reach(declaration, accepted=True)
     seen, verdict = assess(task, declaration)
     declaration = at_home(declaration, seen)
+    if reads and declaration.nodes:
+        declaration = task.reach(declaration, accepted=True)
     what = exists(declaration, seen, verdict)
     if not may_write(verdict):
         return _tell(task, declaration, what, problem=verdict.message)
@@ -76,7 +79,7 @@ def _tell(
     return Drift(
         ctid=declaration.ctid,
         name=declaration.name,
-        node=declaration.node,
+        node=declaration.where,
         elsewhere=declaration.elsewhere,
         role=declaration.role,
         exists=what,

@@ -10,6 +10,7 @@ from phoenix_producer.plans import Plan
 from phoenix_worker.actions.look import where_last_seen
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
+from phoenix_worker.core.planned.placement import told
 from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.step_names import MAKING, StepName
 
@@ -73,11 +74,18 @@ def of_job(
         steps=steps_in(done),
         templates_built=built,
         templates_not_applied=unapplied_in(lasting, but=declaration.ctid),
+        placed=_placed(task, declaration) if outcome is Outcome.CREATED else "",
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
         needs_rebuild=told_in(done, "needs_rebuild"),
         addresses=addresses,
         warnings=told_in(done, "warnings") + warnings + more,
     )
+
+
+def _placed(task: PhoenixTask, declaration: Declaration) -> str:
+    """Say why this job has made it on its node; nothing where the catalog says on which."""
+    chosen = task.reservations.chosen(task.running.job, str(declaration.ctid)) if declaration.nodes else None
+    return told(chosen["node"], chosen["because"]) if chosen else ""
 
 
 def _made_since(task: PhoenixTask, declaration: Declaration) -> dict[int, str]:
@@ -119,6 +127,7 @@ def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
         outcome=forecast.parts[-1].outcome,
         dry_run=True,
         plan=tuple(forecast.lines),
+        placed=forecast.parts[-1].placed,
         templates_not_applied=forecast.templates_not_applied,
         pending_restart=forecast.parts[-1].pending_restart,
         needs_rebuild=forecast.needs_rebuild,
@@ -147,7 +156,7 @@ def _result(
     result = EnsureResult(
         request_id=task.running.job,
         ctid=declaration.ctid,
-        node=declaration.node,
+        node=declaration.where,
         not_applied=() if as_it_is else declaration.not_applied,
         warnings=task.warnings(None if as_it_is else declaration.ctid) + stands + warnings,
         **fields,

@@ -57,7 +57,7 @@ def _standing(task: PhoenixTask, declaration: Declaration, builds: Builds) -> St
     return _tell(
         task,
         declaration,
-        seen.node,
+        seen.node or declaration.where,
         exists(declaration, seen, verdict),
         elsewhere=at_home(declaration, seen).elsewhere,
         running=seen.running,

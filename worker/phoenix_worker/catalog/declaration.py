@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DesiredState
+from phoenix_worker.catalog.nodes import ANY_NODE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from phoenix_worker.catalog.nodes import SpreadGroup
 
 
 class Role(StrEnum):
@@ -51,28 +53,6 @@ PROTECTION = "protection"
 GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 """What a program needs besides the GPUs themselves. No others: Proxmox refuses a device that the node does not have,
 and `nvidia-modeset` and `nvidia-caps` are there only where a display or MIG is used."""
-_ID_MAP = re.compile(r"([ug])\s+(\d+)\s+(\d+)\s+(\d+)\s*", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class IdMaps:
-    """Which ids of the node a container's ids are: `u 0 100000 65536` and the like. Without any, they are the same."""
-
-    lines: tuple[str, ...] = ()
-
-    def on_node(self, kind: str, inside: int) -> int | None:
-        """Return the node's id of a user (`u`) or group (`g`) in the container; None when it has none."""
-        for line in self.lines:
-            found = _ID_MAP.fullmatch(line)
-            if found is not None and found[1] == kind:
-                first, node, length = int(found[2]), int(found[3]), int(found[4])
-                if first <= inside < first + length:
-                    return node + inside - first
-        return None if self.lines else inside
-
-
-UNPRIVILEGED = IdMaps(("u 0 100000 65536", "g 0 100000 65536"))
-"""What Proxmox maps in an unprivileged container that has no map of its own (`parse_id_maps` in pve-container)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +211,7 @@ class Declaration:
     name: str
     role: Role
     node: str
+    """Empty while its node is to be chosen, or to be looked up: see `nodes`."""
     clone_from: int | None = None
     template_node: str | None = None
     """Where the template is that it is cloned from, if that is another node."""
@@ -309,20 +290,33 @@ class Declaration:
     """Of everything above that has an effect; changes exactly when the declaration does."""
     moved_from: str = ""
     """The node that is declared, of a container that stands on another: `node` is where it stands, then."""
+    nodes: tuple[str, ...] = ()
+    """Those that it may be placed on, `ANY_NODE` for all. Empty when one node is declared. Not in the hash."""
+    spread: SpreadGroup | None = None
+    """Not in the hash: like `nodes`, it matters only while nothing is there."""
 
     def standing_on(self, node: str) -> Declaration:
         """Return the same of a container that stands on this node; its template is where it was."""
         if node == self.node:
             return self
-        declared, template_node = self.moved_from or self.node, self.template_node
+        declared, template_node = self.moved_from or self.where, self.template_node
         if self.clone_from is not None:
-            template_node = self.template_node or self.node
+            template_node = self.template_node or self.node or None
         return replace(
             self,
             node=node,
-            moved_from="" if node == declared else declared,
+            moved_from="" if node == declared or self.may_be_on(node) else declared,
             template_node=None if template_node == node else template_node,
         )
+
+    def may_be_on(self, node: str) -> bool:
+        """Return whether it is to be placed, and may be on this node."""
+        return node in self.nodes or ANY_NODE in self.nodes
+
+    @property
+    def where(self) -> str:
+        """Say which node it is on, or which it may be placed on."""
+        return self.node or ", ".join(self.nodes)
 
     @property
     def elsewhere(self) -> str:

@@ -21,7 +21,6 @@ from phoenix_worker.catalog.fields import (
     IdMap,
     LxcOption,
     Mac,
-    NodeName,
     PathText,
     PctOption,
     PoolName,
@@ -35,6 +34,7 @@ from phoenix_worker.catalog.ha_section import HaKey
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
 from phoenix_worker.catalog.option_fields import Arch, CpuLimit, Domains, Entrypoint, HookScript, OsType, TimeZone
+from phoenix_worker.catalog.placing import Nodes, Spread
 from phoenix_worker.catalog.sections import (
     Firewall,
     HealthCheck,
@@ -175,8 +175,14 @@ class Entry(Section):
     """What is ensured and running first. A guest that is not in the catalog, such as a VM, is only checked."""
     enable_lifecycle_snapshots: bool = False
     """Snapshots `pre-configured`, before the scripts, and `final-form`, after the health check; never on templates."""
-    node: NodeName | None = None
-    """Node where it is made; by default that of the settings. One that was moved later is followed, not moved back."""
+    node: Nodes | None = None
+    """Node where it is made; or a list of nodes, or `any`, of which one is chosen that has room, when it is made. By
+    default that of the settings. One that was moved later is followed, not moved back.
+    """
+    spread: Spread | None = None
+    """Name of a group: those of one group are placed on different nodes, as far as there is room. With
+    `{"group": "web", "require": true}` no two of them are placed on one node.
+    """
     clone: Literal["full", "linked"] = "full"
     """A linked clone shares the blocks of its template and stays on its storage. Set only at creation."""
     is_template: bool = False

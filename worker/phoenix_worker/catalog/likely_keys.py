@@ -11,6 +11,7 @@ from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.ha_section import Ha
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
+from phoenix_worker.catalog.placing import SpreadGroup
 from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "health_check": HealthCheck,
     "devices": Device,
     "mount_points": MountPoint,
+    "spread": SpreadGroup,
     "zfs_volumes": Volume,
     "volumes": Volume,
 }
@@ -111,6 +113,7 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("gid", "group"), "owner_gid"),
         **_MOUNTED,
     },
+    SpreadGroup: {"name": "group", "required": "require", "strict": "require"},
     Volume: {
         **dict.fromkeys(("storage", "storage_pool", "datastore", "datastore_id"), "pool"),
         **dict.fromkeys(("size_in_gb", "size_gib", "gb"), "size_gb"),

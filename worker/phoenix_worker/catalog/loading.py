@@ -25,6 +25,7 @@ from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain
 from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts, refuse_foreign_keys
 from phoenix_worker.catalog.network_checks import refuse_networks
 from phoenix_worker.catalog.options import refuse_options
+from phoenix_worker.catalog.placing_checks import refuse_spread, spread_groups
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
@@ -68,6 +69,8 @@ class Catalog(Mapping[int, "Declaration"]):
     """What lies beside it, or should, as it was read for this catalog."""
     for_scripts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """The keys that only scripts get, each with the CTIDs that have it."""
+    spread: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """The CTIDs of each spread group."""
 
     def __getitem__(self, ctid: int) -> Declaration:
         return self.declarations[ctid]
@@ -108,6 +111,11 @@ class Catalog(Mapping[int, "Declaration"]):
             source = self[source].clone_from
         return tuple(chain)
 
+    def mates(self, declaration: Declaration) -> frozenset[int]:
+        """Return the others of its spread group."""
+        group = declaration.spread
+        return frozenset() if group is None else self.spread.get(group.name, frozenset()) - {declaration.ctid}
+
     def above(self, declaration: Declaration) -> tuple[Declaration, ...]:
         """Declarations of the templates that one is made from, nearest first; also for one that is not in here."""
         source = self.get(declaration.clone_from or 0)
@@ -132,6 +140,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_options(entries)
     refusals += refuse_downloads(entries)
     refusals += refuse_foreign_keys(entries)
+    refusals += refuse_spread(entries, defaults)
     refusals += refuse_script_files(entries)
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)
@@ -153,7 +162,10 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents, _pushed(directories)))
     beside = {folder / name: one for name, one in (files | directories).items()}
     only = for_scripts(entries)
-    return Catalog(declarations, globals_, tuple(warnings), short_hash(data), defaults.scratch, beside, only)
+    named = short_hash(data)
+    return Catalog(
+        declarations, globals_, tuple(warnings), named, defaults.scratch, beside, only, spread_groups(declarations)
+    )
 
 
 def _entries(document: Document) -> tuple[dict[int, ParsedEntry], list[Refusal]]:

@@ -19,6 +19,7 @@ from phoenix_worker.catalog.declaration import (
 )
 from phoenix_worker.catalog.downloads import download
 from phoenix_worker.catalog.interfaces import networks
+from phoenix_worker.catalog.nodes import ANY_NODE, SpreadGroup
 from phoenix_worker.catalog.options import of_image, options
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
@@ -40,7 +41,7 @@ _LATER = (
 )
 _WITHOUT_EFFECT = (
     *("not_applied", "needs_shell", "needs_version", "source", "script_json", "archives", "hash"),
-    *("wait_for_address", "moved_from"),
+    *("wait_for_address", "moved_from", "nodes", "spread"),
 )
 
 
@@ -49,6 +50,7 @@ class Defaults:
     """What the settings say where an entry says nothing."""
 
     node: str
+    """A name, several with commas, or `any`."""
     template_storage: str = "local"
     """Where OS templates lie that the catalog names by a path."""
     storage: str | None = None
@@ -56,6 +58,15 @@ class Defaults:
     scratch: range | None = None
     """CTIDs at which templates are rebuilt."""
     scripts: ScriptPlaces = field(default_factory=ScriptPlaces)
+
+    def nodes_of(self, entry: Entry) -> tuple[str, ...]:
+        """Return the nodes on which an entry may be made."""
+        return entry.node or tuple(one.strip() for one in self.node.split(","))
+
+    def node_of(self, entry: Entry) -> str:
+        """Return the node on which an entry is made; nothing when it is to be chosen."""
+        several = self.nodes_of(entry)
+        return several[0] if len(several) == 1 and several[0] != ANY_NODE else ""
 
 
 def declare(
@@ -87,8 +98,8 @@ def _made_from(entries: Mapping[int, ParsedEntry], ctid: int) -> tuple[Mapping[s
 def _template_node(entries: Mapping[int, ParsedEntry], ctid: int, defaults: Defaults) -> str | None:
     """Name the node of the template that it is cloned from, if that is another one."""
     source = entries[ctid].entry.clone_from_ctid
-    node = None if source is None else entries[source].entry.node or defaults.node
-    return None if node == (entries[ctid].entry.node or defaults.node) else node
+    node = "" if source is None else defaults.node_of(entries[source].entry)
+    return None if node in {"", defaults.node_of(entries[ctid].entry)} else node
 
 
 def _inherits_gpus(entries: Mapping[int, ParsedEntry], ctid: int) -> bool:
@@ -123,7 +134,9 @@ def _declare(
         ctid=parsed.ctid,
         name=entry.name,
         role=Role.TEMPLATE if template else Role.CONTAINER,
-        node=entry.node or defaults.node,
+        node=defaults.node_of(entry),
+        nodes=() if defaults.node_of(entry) else defaults.nodes_of(entry),
+        spread=None if entry.spread is None else SpreadGroup(entry.spread.group, entry.spread.require),
         clone_from=entry.clone_from_ctid,
         os_template=None if cloned else _volume_id(entry, defaults),
         download=None if cloned else download(entry),

@@ -24,6 +24,9 @@ Words.                  `hold`, `wait` and `sleep` answer at once or park: the r
 Locks.                  A sorted set per lock: score 0 owns, any other score is a waiter's publish sequence. Owners are
                         task ids, not processes: a lock stays through parking, replacement and deaths. It passes to the
                         first waiter in the script that ends its owner. Links inherit the sequence of their request.
+Choices.                `settle` makes a choice for a job once, and reserves what it takes in the same script, unless
+                        others have reserved since it was thought out: then it is thought out anew. Every later run
+                        of the job gets the same choice. A reservation ends with its job.
 Replace.                `replace` marks the parent replaced and records its first child in one script. Child ids derive
                         from the parent's id, generation and position, so that doing it twice is doing it once. The
                         last link inherits the parent's id, and with it the locks, but in a new generation.
@@ -79,5 +82,7 @@ Keys.                   Every key has a TTL or is deleted by the script that end
                        `:answer` what they are given
     jobs, open         requests by the time of their coming, for lists: all of a week, and those that have not ended
     note:{name}        a fact that a job keeps for those to come, for a week
+    reservations       what jobs have chosen and nothing shows yet, by job; `reserved` counts all that were ever made,
+                       `reserved:lately` has those of jobs that ended a moment ago; `drained` what takes nothing new
     learned:{class}    what remote jobs took before; `written` is set to see that Redis takes writes
 """

@@ -133,6 +133,19 @@ class DurableTask(PublishingTask):
         reached("effect-journalled", step)
         return value
 
+    def settle(self, what: str, choice: Any, *, reserving: Any = None, made: str = "0") -> Any | None:
+        """Make a choice (any JSON) for this job once, and return the one that counts: an earlier run's, if it made one.
+
+        What it is `reserving` is written in the same script, unless others have reserved since there were `made`
+        reservations: then nothing is chosen, and None is returned.
+        """
+        reservation = "" if reserving is None else json.dumps(reserving)
+        verdict = self._say("settle", what, json.dumps(choice), reservation, made)
+        if verdict[0] == "behind":
+            return None
+        reached("choice-settled", what)
+        return json.loads(verdict[1])
+
     def forget(self, step: str) -> None:
         """Take a step out of the journal, so that it is done anew: what it began has failed."""
         self.running.journal.pop(step, None)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.proxmox import error_table as known
+from phoenix_worker.proxmox.cluster_view import SharedView, read_view
 from phoenix_worker.proxmox.shared_reads import SharedReads, shared_lately
 from phoenix_worker.proxmox.sightings import Sightings
 from phoenix_worker.proxmox.silence import SILENT_REMEDY, NoAnswerError
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
+    from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.proxmox.connection import Connection
 
 _MOVES = 4
@@ -32,6 +34,11 @@ class Whereabouts:
     def __init__(self) -> None:
         self._sightings = Sightings()
         self._shared = SharedReads()
+        self._view = SharedView(self._look_at_cluster)
+
+    def cluster(self, *, fresh: bool = False) -> ClusterView:
+        """Look at the whole cluster by one `GET /cluster/resources`, which all share that ask within a second."""
+        return self._view.get(fresh=fresh)
 
     def observe(self, node: str, ctid: int, *, pending: bool = False, elsewhere: bool = True) -> Observation:
         """Look at one CTID in two calls: `…/config`, then `…/status/current`, or `/cluster/resources` when absent.
@@ -39,7 +46,8 @@ class Whereabouts:
         A third, `…/pending`, is made for running containers when `pending` is asked for. Nothing but the place of an
         id is read from `/cluster/resources`: name, status, lock and template flag lag there. One of ours that it
         places on another node is looked at there. Of many whose looks are shared, `GET /nodes/N/lxc`, which is live,
-        tells at once which run; it does not tell what is an HA resource.
+        tells at once which run; it does not tell what is an HA resource. Without a node the cluster is
+        asked first, and one is looked at wherever it stands.
         """
         seen = self._configured(node, ctid, elsewhere=elsewhere)
         for _ in range(_MOVES):
@@ -65,6 +73,8 @@ class Whereabouts:
         return self._shared.get(what, lambda: self._configured(node, ctid, elsewhere=elsewhere))
 
     def _configured(self, node: str, ctid: int, *, elsewhere: bool) -> Observation:
+        if not node:
+            return self._anywhere(ctid)
         try:
             seen = self._standing(node, ctid, patient=False)
         except PermanentError as error:
@@ -156,6 +166,21 @@ class Whereabouts:
             return {}
         return {int(row["vmid"]): str(row["status"]) for row in rows}
 
+    def _anywhere(self, ctid: int) -> Observation:
+        """Look for an id on all nodes. That there is none is asked live; where one is, its configuration confirms."""
+        for attempt in range(_MOVES):
+            guest = self.cluster(fresh=attempt > 0).guests.get(ctid)
+            if guest is None:
+                if self._is_free(ctid):
+                    return Observation(ctid, "", Presence.ABSENT)
+                if attempt > 0:
+                    raise _unseen(ctid)
+            elif guest.is_vm:
+                return Observation(ctid, guest.node, Presence.VM, {"hostname": guest.name} if guest.name else {})
+            elif (seen := self._standing(guest.node, ctid)) is not None:
+                return seen
+        raise _moving(ctid)
+
     def _elsewhere(self, node: str, ctid: int) -> Observation:
         """Look for an id that a node does not have: ours on another node, somebody else's, a VM's, or nobody's.
 
@@ -201,6 +226,9 @@ class Whereabouts:
     def _ids(self) -> list[int]:
         return [int(row.get("vmid") or 0) for row in self._rows("list the guests of the cluster", "VM.Audit on /vms")]
 
+    def _look_at_cluster(self) -> ClusterView:
+        return read_view(self._connection.call(Request("GET", "cluster/resources", "look at the cluster", "VM.Audit")))
+
     def _rows(self, doing: str, needs: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._connection.call(Request("GET", "cluster/resources", doing, needs), type="vm")
         return rows
@@ -222,6 +250,15 @@ def _moving(ctid: int) -> TransientError:
 def _look(node: str, ctid: int, at: str, *, patient: bool = True) -> Request:
     doing, needs = f"look at CT {ctid} on {node}", f"VM.Audit on /vms/{ctid}"
     return Request("GET", f"nodes/{node}/lxc/{ctid}/{at}", doing, needs, patient)
+
+
+def _unseen(ctid: int) -> PermanentError:
+    """Return the error of an id that is taken by what the token may not see."""
+    return PermanentError(
+        f"Unable to look at CT {ctid}: the id is taken by a guest that the API token may not see.",
+        cause=known.PERMISSION,
+        remedy=f"Give the API token VM.Audit on /vms/{ctid}, or choose another CTID in the catalog.",
+    )
 
 
 def _text(value: Any) -> str:

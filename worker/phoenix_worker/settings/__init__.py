@@ -149,9 +149,7 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, le=604800, description="Seconds that a script may take unless `script_timeouts` says otherwise."),
     ] = 3600.0
-    node: Annotated[str, AfterValidator(values.node), Field(description="Node of containers that declare none.")] = (
-        "pve"
-    )
+    node: values.Nodes = "pve"
     template_storage: Annotated[
         str,
         AfterValidator(values.storage),
@@ -202,6 +200,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         values.pin_each(self.proxmox_host, self.proxmox_fingerprint)
+        values.one_node(self.shell, self.node)
         if self.webhook_url is not None and self.webhook_secret is None:
             raise ValueError(f"{_PREFIX}WEBHOOK_URL needs {_PREFIX}WEBHOOK_SECRET: nothing is sent unsigned.")
         return self

@@ -44,6 +44,7 @@ from phoenix_worker.actions.forced_command import refuse_disallowed_change, refu
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey, template_there, where_last_seen
 from phoenix_worker.actions.make import Sending, make
 from phoenix_worker.actions.orders import create_order
+from phoenix_worker.actions.place import have_home
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.answers import result as outcome
@@ -85,6 +86,8 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     declaration = declaration_for(self, request)
     seen, verdict = survey(self, declaration, adopt=request.adopt)
     declaration = at_home(declaration, seen)
+    if declaration.nodes:
+        declaration = self.reach(have_home(self, declaration, seen), accepted=request.accept_not_applied)
     steps = plan(declaration, seen, verdict)
     if not steps:
         seconds = wait_after(declaration, seen, steps)
@@ -113,7 +116,7 @@ def clone(
     there, warnings = template_there(self, template)
     if not there.is_template:
         go_on_if_it_stands(self, declaration, adopted=adopted, accepted=accepted)
-        template = self.reach(template, accepted=accepted)
+        template = self.reach(have_home(self, template, there, near=declaration.node), accepted=accepted)
         seen, verdict = survey(self, template)
         build = plan(at_home(template, seen), seen, verdict)
         return self.replace(

@@ -49,7 +49,7 @@ def too_old(
     told = ", ".join(f"{key} needs Proxmox VE {written(needed)}" for key, needed in lacking)
     keys = " and ".join(key for key, _ in lacking)
     return PermanentError(
-        f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {told}, and this is {written(version)}.",
+        f"Unable to ensure CT {declaration.ctid} on {declaration.where}: {told}, and this is {written(version)}.",
         cause="proxmox-too-old",
         remedy=f"Upgrade Proxmox VE, or remove {keys} from the catalog.",
     )

@@ -187,4 +187,4 @@ class Case:
     @property
     def subject(self) -> str:
         """What an error begins with."""
-        return f"Unable to {self.purpose.words} CT {self.declared.ctid} on {self.declared.node}"
+        return f"Unable to {self.purpose.words} CT {self.declared.ctid} on {self.declared.where}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.core.model.errors import PermanentError, TransientError
     from phoenix_worker.core.model.firewall import FirewallState, RuleWrite
     from phoenix_worker.core.model.ha import HaState, HaWrite
@@ -130,11 +131,15 @@ class Proxmox(Protocol):
 
         `pending` asks also for what waits for the next start (one more call, running containers only). Without
         `elsewhere` an id that is not on the node, and was not seen in the cluster lately, counts as absent: Proxmox
-        itself refuses one that is taken. One of ours is looked at on whichever node it stands.
+        itself refuses one that is taken. One of ours is looked at on whichever node it stands. Without a node any one
+        is, and the node of what is absent is empty.
         """
 
     def observe_template(self, node: str, ctid: int, *, elsewhere: bool = True) -> Observation:
         """Look at a template: its configuration only, in one call when it is there. `running` is not looked up."""
+
+    def cluster(self, *, fresh: bool = False) -> ClusterView:
+        """Look at the whole cluster, as of the last second; when `fresh`, as of now."""
 
     def clone(self, order: CloneOrder) -> str:
         """Start a clone; returns its UPID."""
@@ -205,6 +210,9 @@ class Proxmox(Protocol):
 
     def bridges(self, node: str) -> frozenset[str]:
         """Return the bridges of a node that we may use."""
+
+    def machine(self, node: str) -> str:
+        """Return what a node's CPUs are, such as `x86_64`; nothing where Proxmox does not tell."""
 
     def tags_keep_case(self) -> bool:
         """Return whether the datacenter tells tags apart that differ in case alone."""
