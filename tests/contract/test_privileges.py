@@ -56,6 +56,8 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "observe": [lambda door, _: door.observe(NODE, 102, pending=True), observe_in_a_crowd],
     "observe_template": [lambda door, _: door.observe_template(NODE, 900)],
     "interfaces": [lambda door, _: door.interfaces(NODE, 102)],
+    "cluster": [lambda door, _: door.cluster()],
+    "machine": [lambda door, _: door.machine(NODE)],
     "clone": [lambda door, _: door.clone(CloneOrder(NODE, 900, 104, "b", "", full=True, storage="local-lvm"))],
     "create": [
         lambda door, _: door.create(

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from phoenix_worker.durable.acts import Act, Kind
 from phoenix_worker.durable.run import End
 from phoenix_worker.proxmox.translate import Request
-from phoenix_worker.tasks import ensure, upkeep  # noqa: F401 - tasks name themselves there
+from phoenix_worker.tasks import ensure, migrating, nodes, upkeep  # noqa: F401 - tasks name themselves there
 from phoenix_worker.tasks.registry import TASKS
 from phoenix_worker.telemetry import known_labels
 from phoenix_worker.telemetry.metrics import Meters

@@ -227,7 +227,9 @@ class Whereabouts:
         return [int(row.get("vmid") or 0) for row in self._rows("list the guests of the cluster", "VM.Audit on /vms")]
 
     def _look_at_cluster(self) -> ClusterView:
-        return read_view(self._connection.call(Request("GET", "cluster/resources", "look at the cluster", "VM.Audit")))
+        return read_view(
+            self._connection.call(Request("GET", "cluster/resources", "look at the cluster", "VM.Audit on /vms"))
+        )
 
     def _rows(self, doing: str, needs: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._connection.call(Request("GET", "cluster/resources", doing, needs), type="vm")
