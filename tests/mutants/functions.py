@@ -1,0 +1,79 @@
+"""The functions of some modules, changed by mutmut in a copy of the packages; what the tests made of each change."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import chdir
+from typing import TYPE_CHECKING
+
+from tests.support.worker import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.mutants.grounds import Ground
+
+PLACE = ROOT / "build" / "mutants"
+_LAID_OUT = {
+    "producer/phoenix_producer": "src/phoenix_producer",
+    "worker/phoenix_worker": "src/phoenix_worker",
+    "scripts": "src/scripts",
+    **{name: name for name in ("tests", "docs", "examples")},
+}
+_CONFIGURATION = """
+[tool.mutmut]
+source_paths = ["src"]
+[tool.pytest.ini_options]
+addopts = "-n0 -q -p no:fakepve -p no:valkey -p no:randomly -p no:cacheprovider -p no:terminal"
+filterwarnings = ["error"]
+markers = ["browser", "crash", "long"]
+"""
+
+
+def mutate(ground: Ground) -> dict[str, str]:
+    """Run the tests nearest to each mutant; how each ended, by its name."""
+    place = _stage(ground)
+    written = [_write_mutants(place / "src", file) for pattern in ground.modules for file in _files(place, pattern)]
+    (place / "names.json").write_text(json.dumps([name for names in written for name in names]))
+    command = [sys.executable, "-m", "pytest", "-p", "tests.mutants.each", "--hypothesis-profile=mutants"]
+    environ = os.environ | {"PYTHONPATH": f"{place / 'src'}:{place}"}
+    subprocess.run([*command, *ground.tests], cwd=place, check=True, env=environ)
+    found: dict[str, str] = json.loads((place / "found.json").read_text())
+    return found
+
+
+def _stage(ground: Ground) -> Path:
+    place = PLACE / ground.name.replace("/", "-")
+    shutil.rmtree(place, ignore_errors=True)
+    for source, target in _LAID_OUT.items():
+        shutil.copytree(ROOT / source, place / target, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    (place / "pyproject.toml").write_text(_CONFIGURATION)
+    return place
+
+
+def _files(place: Path, pattern: str) -> Iterator[Path]:
+    yield from sorted((place / "src").glob(pattern))
+
+
+def _write_mutants(source: Path, file: Path) -> list[str]:
+    """Put mutants beside the functions of a file; their names."""
+    from mutmut.mutation.file_mutation import mutate_file_contents  # noqa: PLC0415 - `make mutants` alone installs it
+    from mutmut.utils.format_utils import get_mutant_name  # noqa: PLC0415
+
+    with chdir(source.parent):  # where mutmut looks for its configuration
+        mutated = mutate_file_contents(str(file), file.read_text())
+    file.write_text(mutated.code)
+    return [get_mutant_name(file.relative_to(source), name) for name in mutated.mutant_names]
+
+
+def difference(ground: Ground, mutant: str) -> str:
+    """Show what was changed."""
+    from mutmut.mutation.diff_apply import get_diff_for_mutant  # noqa: PLC0415
+
+    file = PLACE / ground.name.replace("/", "-") / "src" / f"{mutant.rpartition('.')[0].replace('.', '/')}.py"
+    return get_diff_for_mutant(mutant, source=file.read_text(), path=file.relative_to(PLACE))
