@@ -24,7 +24,20 @@ def _of_core(name: str, *tests: str) -> Ground:
 GROUNDS = (
     _of_core(
         "allowed",
-        *("ownership", "grant_remedies", "left_disks", "linked", "without_shell", "access", "inside", "rebuilding"),
+        *(
+            "ownership",
+            "ownership_words",
+            "forbidden",
+            "grants",
+            "too_old",
+            "grant_remedies",
+            "left_disks",
+            "linked",
+            "without_shell",
+            "access",
+            "inside",
+            "rebuilding",
+        ),
         *("checkup", "plan", "status", "options", "notes", "marker", "prediction"),
     ),
     _of_core(
@@ -41,10 +54,7 @@ GROUNDS = (
     Ground(
         "catalog/refusals",
         ("phoenix_worker/catalog/refusals.py",),
-        tuple(
-            f"tests/unit/test_catalog_{name}.py"
-            for name in ("refusals", "loading", "source", "entry", "document", "scripts", "commands")
-        ),
+        ("tests/unit/test_catalog_refusals.py", "tests/unit/test_networks.py", "tests/unit/test_volumes.py"),
     ),
     _of_core(
         "model",
