@@ -6,9 +6,8 @@ import argparse
 import sys
 from collections import Counter
 
-from tests.mutants.each import KILLED, NOT_REACHED, SURVIVED
 from tests.mutants.functions import difference, mutate
-from tests.mutants.grounds import GROUNDS
+from tests.mutants.grounds import GROUNDS, KILLED, NOT_REACHED, SURVIVED
 
 ENOUGH = 0.9
 

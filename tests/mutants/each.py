@@ -1,7 +1,8 @@
 """A pytest plugin: runs for each mutant the tests that reach it, in a process forked from the one that collected them.
 
 mutmut's own runner collects the tests again for each mutant, which takes twenty times as long as running them. What it
-makes of the functions is used as it is: a copy of each with one change, chosen by the name of the mutant.
+makes of the functions is used as it is: a copy of each with one change, chosen by the name of the mutant. What is no
+function of Python has mutants made by a module of ours, named by MUTANTS_OF.
 """
 
 from __future__ import annotations
@@ -12,71 +13,100 @@ import resource
 import sys
 import time
 from collections import defaultdict
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from _pytest.runner import runtestprotocol
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
+from tests.mutants.grounds import FOUND, KILLED, MUTANTS_OF, NAMES, NOT_REACHED, SURVIVED
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import pytest
 
-    Reached = dict[str, list[pytest.Item]]
-
-NAMES, FOUND = Path("names.json"), Path("found.json")
-KILLED, SURVIVED, NOT_REACHED = "killed", "survived", "not reached"
-_CPU_SECONDS, _MEMORY = 20, 4 * 2**30
+_CONTROL = "nothing"
+_CPU_SECONDS, _MEMORY = 60, 4 * 2**30
 _PROCESSES = os.cpu_count() or 2
 
 # What builds a table while it is imported is reached then.
 set_mutant_under_test("stats")
 
 
+class Mutant(NamedTuple):
+    """One change, how it is made, and the tests that may notice."""
+
+    name: str
+    change: Callable[[], None]
+    items: list[pytest.Item]
+    anew: list[str]
+    """What to run in a new interpreter besides, because the change counts while modules are imported."""
+
+
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Run all tests once as they are, then those of each mutant."""
-    imported = frozenset(state()._stats)
-    state()._stats.clear()
-    reached = _learn(session.items)
     running: dict[int, str] = {}
     found: dict[str, str] = {}
-    for name in json.loads(NAMES.read_text()):
-        function = mangled_name_from_mutant_name(name)
-        items = reached.get(function, [])
-        if not items and function not in imported:
-            found[name] = NOT_REACHED
+    for mutant in _mutants(session):
+        if not mutant.items and not mutant.anew:
+            found[mutant.name] = NOT_REACHED
             continue
         if len(running) >= _PROCESSES:
             _await_one(running, found)
-        running[_fork(name, items, anew=session.config.args if function in imported else [])] = name
+        running[_fork(mutant)] = mutant.name
     while running:
         _await_one(running, found)
-    FOUND.write_text(json.dumps(found))
+    if found.pop(_CONTROL) != SURVIVED:
+        raise RuntimeError("What is changed in nothing does not pass")
+    Path(FOUND).write_text(json.dumps(found))
     return True
 
 
-def _learn(items: list[pytest.Item]) -> Reached:
-    """Find which tests reach which function, the quickest first. Raises RuntimeError where one fails as things are."""
-    took: dict[str, float] = {}
-    reached: Reached = defaultdict(list)
-    for item in items:
+def _mutants(session: pytest.Session) -> Iterator[Mutant]:
+    imported = frozenset(state()._stats)
+    state()._stats.clear()
+    items, reached = _learn(session.items)
+    yield Mutant(_CONTROL, lambda: None, items[:20], [])
+    if source := os.environ.get(MUTANTS_OF):
+        changes: dict[str, Callable[[], None]] = import_module(source).mutants()
+        for name, change in changes.items():
+            yield Mutant(name, change, items, [])
+        return
+    for name in json.loads(Path(NAMES).read_text()):
+        function = mangled_name_from_mutant_name(name)
+        anew = session.config.args if function in imported else []
+        yield Mutant(name, partial(set_mutant_under_test, name), reached.get(function, []), anew)
+
+
+def _learn(items: list[pytest.Item]) -> tuple[list[pytest.Item], dict[str, list[pytest.Item]]]:
+    """Order the tests, the quickest first, and find which function each reaches.
+
+    Raises RuntimeError where one fails as things are.
+    """
+    took: dict[pytest.Item, float] = {}
+    reached: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item, following in zip(items, [*items[1:], None], strict=True):
         began = time.monotonic()
-        if not _passes(item):
+        if not _passes(item, following):
             raise RuntimeError(f"{item.nodeid} fails without any change")
-        took[item.nodeid] = time.monotonic() - began
+        took[item] = time.monotonic() - began
         for function in state()._stats:
             reached[function].append(item)
         state()._stats.clear()
-    return {function: sorted(those, key=lambda one: took[one.nodeid]) for function, those in reached.items()}
+    ordered = sorted(items, key=lambda item: took[item])
+    return ordered, {function: [one for one in ordered if one in those] for function, those in reached.items()}
 
 
-def _passes(item: pytest.Item) -> bool:
-    return not any(report.failed for report in runtestprotocol(item, nextitem=None, log=False))
+def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
+    return not any(report.failed for report in runtestprotocol(item, nextitem=following, log=False))
 
 
-def _fork(name: str, items: list[pytest.Item], anew: list[str]) -> int:
-    """Run the tests that reach a mutant; where it counts while modules are imported, all, in a new interpreter."""
+def _fork(mutant: Mutant) -> int:
     if (child := os.fork()) != 0:
         return child
     try:
@@ -84,11 +114,13 @@ def _fork(name: str, items: list[pytest.Item], anew: list[str]) -> int:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
-        set_mutant_under_test(name)
-        if not all(map(_passes, items)):
-            os._exit(1)
-        if anew:
-            arguments = [sys.executable, "-m", "pytest", "-x", "--hypothesis-profile=mutants", *anew]
+        mutant.change()
+        for item, following in zip(mutant.items, [*mutant.items[1:], None], strict=True):
+            if not _passes(item, following):
+                item.session._setupstate.teardown_exact(None)
+                os._exit(1)
+        if mutant.anew:
+            arguments = [sys.executable, "-m", "pytest", "-x", "--hypothesis-profile=mutants", *mutant.anew]
             os.execv(sys.executable, arguments)  # noqa: S606 - no shell has anything to do here
         os._exit(0)
     finally:

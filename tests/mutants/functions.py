@@ -1,4 +1,4 @@
-"""The functions of some modules, changed by mutmut in a copy of the packages; what the tests made of each change."""
+"""A copy of the packages, changed by mutmut where functions are mutated; what the tests made of each change."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from contextlib import chdir
 from typing import TYPE_CHECKING
 
+from tests.mutants.grounds import FOUND, MUTANTS_OF, NAMES
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ def mutate(ground: Ground) -> dict[str, str]:
     """Run the tests nearest to each mutant; how each ended, by its name."""
     place = _stage(ground)
     written = [_write_mutants(place / "src", file) for pattern in ground.modules for file in _files(place, pattern)]
-    (place / "names.json").write_text(json.dumps([name for names in written for name in names]))
+    (place / NAMES).write_text(json.dumps([name for names in written for name in names]))
     command = [sys.executable, "-m", "pytest", "-p", "tests.mutants.each", "--hypothesis-profile=mutants"]
-    environ = os.environ | {"PYTHONPATH": f"{place / 'src'}:{place}"}
+    environ = os.environ | {"PYTHONPATH": f"{place / 'src'}:{place}", "PHOENIX_NO_SHRINK": "1"}
+    if ground.made_by:
+        environ[MUTANTS_OF] = ground.made_by
     subprocess.run([*command, *ground.tests], cwd=place, check=True, env=environ)
-    found: dict[str, str] = json.loads((place / "found.json").read_text())
+    found: dict[str, str] = json.loads((place / FOUND).read_text())
     return found
 
 
@@ -73,6 +76,8 @@ def _write_mutants(source: Path, file: Path) -> list[str]:
 
 def difference(ground: Ground, mutant: str) -> str:
     """Show what was changed."""
+    if ground.made_by:
+        return mutant
     from mutmut.mutation.diff_apply import get_diff_for_mutant  # noqa: PLC0415
 
     file = PLACE / ground.name.replace("/", "-") / "src" / f"{mutant.rpartition('.')[0].replace('.', '/')}.py"

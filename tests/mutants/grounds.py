@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+KILLED, SURVIVED, NOT_REACHED = "killed", "survived", "not reached"
+NAMES, FOUND = "names.json", "found.json"
+"""Files in the copy of the packages: the mutants of functions, and how each ended."""
+MUTANTS_OF = "MUTANTS_OF"
+"""The environment variable that names the module which makes the changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Python modules whose functions mutmut changes one at a time, and the test files that are to notice."""
+    """What is changed one place at a time, and the test files that are to notice."""
 
     name: str
     modules: tuple[str, ...]
+    """Whose functions mutmut changes."""
     tests: tuple[str, ...]
+    made_by: str = ""
+    """Which module of ours makes the changes, where they are not in functions."""
 
 
 _PACKAGE = "phoenix_worker/core"
@@ -62,4 +71,14 @@ GROUNDS = (
         *("firewall_grammar", "feasibility", "diff", "networks", "status", "left_disks", "linked", "survey", "cases"),
     ),
     _of_core("checkup", "checkup", "grant_remedies", "networks", "text_of_others", "metrics"),
+    Ground("proxmox/error_table", (), ("tests/unit/test_proxmox_words.py",), "tests.mutants.rows"),
+    Ground(
+        "lua",
+        (),
+        tuple(
+            f"tests/integration/test_{name}.py"
+            for name in ("ledger_promises", "ledger_view", "ledger_machine", "clock", "set_aside")
+        ),
+        "tests.mutants.scripts",
+    ),
 )
