@@ -131,3 +131,4 @@ def _await_one(running: dict[int, str], found: dict[str, str]) -> None:
     """Wait for a child; one that used up its time has no end, which is noticed too."""
     child, status = os.wait()
     found[running.pop(child)] = SURVIVED if status == 0 else KILLED
+    Path(FOUND).write_text(json.dumps(found))
