@@ -63,7 +63,7 @@ GROUNDS = (
     Ground(
         "catalog/refusals",
         ("phoenix_worker/catalog/refusals.py",),
-        ("tests/unit/test_catalog_refusals.py", "tests/unit/test_networks.py", "tests/unit/test_volumes.py"),
+        ("tests/unit/test_catalog_refusals.py", "tests/unit/test_refusal_words.py", "tests/unit/test_networks.py"),
     ),
     _of_core(
         "model",
@@ -71,6 +71,7 @@ GROUNDS = (
         *("firewall_grammar", "feasibility", "diff", "networks", "status", "left_disks", "linked", "survey", "cases"),
     ),
     _of_core("checkup", "checkup", "grant_remedies", "networks", "text_of_others", "metrics"),
+    Ground("scripts/node_door", ("scripts/node_door.py",), ("tests/unit/test_node_door.py",)),
     Ground("proxmox/error_table", (), ("tests/unit/test_proxmox_words.py",), "tests.mutants.rows"),
     Ground(
         "lua",
