@@ -71,7 +71,11 @@ GROUNDS = (
         *("firewall_grammar", "feasibility", "diff", "networks", "status", "left_disks", "linked", "survey", "cases"),
     ),
     _of_core("checkup", "checkup", "grant_remedies", "networks", "text_of_others", "metrics"),
-    Ground("scripts/node_door", ("scripts/node_door.py",), ("tests/unit/test_node_door.py",)),
+    Ground(
+        "scripts/node_door",
+        ("scripts/node_door.py",),
+        ("tests/unit/test_node_door.py", "tests/unit/test_node_door_runs.py"),
+    ),
     Ground("proxmox/error_table", (), ("tests/unit/test_proxmox_words.py",), "tests.mutants.rows"),
     Ground(
         "lua",
