@@ -70,7 +70,16 @@ GROUNDS = (
         *("addresses", "marker", "property_string", "os_templates", "ownership", "inside", "plan", "firewall"),
         *("firewall_grammar", "feasibility", "diff", "networks", "status", "left_disks", "linked", "survey", "cases"),
     ),
-    _of_core("checkup", "checkup", "grant_remedies", "networks", "text_of_others", "metrics"),
+    _of_core(
+        "checkup",
+        "checkup",
+        "checkup_words",
+        "checkup_redis",
+        "grant_remedies",
+        "networks",
+        "text_of_others",
+        "metrics",
+    ),
     Ground(
         "scripts/node_door",
         ("scripts/node_door.py",),
