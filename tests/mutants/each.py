@@ -23,7 +23,7 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
-from tests.mutants.grounds import FOUND, KILLED, MUTANTS_OF, NAMES, NOT_REACHED, SURVIVED
+from tests.mutants.grounds import EVERY, FOUND, KILLED, MUTANTS_OF, NAMES, NOT_REACHED, SURVIVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,12 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     """Run all tests once as they are, then those of each mutant."""
     running: dict[int, str] = {}
     found: dict[str, str] = {}
-    for mutant in _mutants(session):
+    imported = frozenset(state()._stats)
+    state()._stats.clear()
+    items, reached = _learn(session.items)
+    running[_fork(Mutant(_CONTROL, lambda: None, items[:20], []))] = _CONTROL
+    mutants = list(_mutants(session.config.args, items, reached, imported))
+    for mutant in mutants[:: int(os.environ[EVERY])]:
         if not mutant.items and not mutant.anew:
             found[mutant.name] = NOT_REACHED
             continue
@@ -67,11 +72,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     return True
 
 
-def _mutants(session: pytest.Session) -> Iterator[Mutant]:
-    imported = frozenset(state()._stats)
-    state()._stats.clear()
-    items, reached = _learn(session.items)
-    yield Mutant(_CONTROL, lambda: None, items[:20], [])
+def _mutants(
+    arguments: list[str], items: list[pytest.Item], reached: dict[str, list[pytest.Item]], imported: frozenset[str]
+) -> Iterator[Mutant]:
     if source := os.environ.get(MUTANTS_OF):
         changes: dict[str, Callable[[], None]] = import_module(source).mutants()
         for name, change in changes.items():
@@ -79,7 +82,7 @@ def _mutants(session: pytest.Session) -> Iterator[Mutant]:
         return
     for name in json.loads(Path(NAMES).read_text()):
         function = mangled_name_from_mutant_name(name)
-        anew = session.config.args if function in imported else []
+        anew = arguments if function in imported else []
         yield Mutant(name, partial(set_mutant_under_test, name), reached.get(function, []), anew)
 
 

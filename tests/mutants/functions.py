@@ -10,7 +10,7 @@ import sys
 from contextlib import chdir
 from typing import TYPE_CHECKING
 
-from tests.mutants.grounds import FOUND, MUTANTS_OF, NAMES
+from tests.mutants.grounds import EVERY, FOUND, MUTANTS_OF, NAMES
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ markers = ["browser", "crash", "long"]
 """
 
 
-def mutate(ground: Ground) -> dict[str, str]:
-    """Run the tests nearest to each mutant; how each ended, by its name."""
+def mutate(ground: Ground, every: int) -> dict[str, str]:
+    """Run the tests nearest to each mutant, or to one of so many; how each ended, by its name."""
     place = _stage(ground)
     written = [_write_mutants(place / "src", file) for pattern in ground.modules for file in _files(place, pattern)]
     (place / NAMES).write_text(json.dumps([name for names in written for name in names]))
     command = [sys.executable, "-m", "pytest", "-p", "tests.mutants.each", "--hypothesis-profile=mutants"]
-    environ = os.environ | {"PYTHONPATH": f"{place / 'src'}:{place}", "PHOENIX_NO_SHRINK": "1"}
+    environ = os.environ | {EVERY: str(every)} | {"PYTHONPATH": f"{place / 'src'}:{place}", "PHOENIX_NO_SHRINK": "1"}
     if ground.made_by:
         environ[MUTANTS_OF] = ground.made_by
     subprocess.run([*command, *ground.tests], cwd=place, check=True, env=environ)

@@ -9,6 +9,8 @@ NAMES, FOUND = "names.json", "found.json"
 """Files in the copy of the packages: the mutants of functions, and how each ended."""
 MUTANTS_OF = "MUTANTS_OF"
 """The environment variable that names the module which makes the changes."""
+EVERY = "MUTANTS_EVERY"
+"""The one that says how many mutants there are for one that is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,17 @@ GROUNDS = (
     ),
     _of_core(
         "planned",
-        *("plan", "feasibility", "prediction", "adopting", "made_again", "notes", "rebuilding", "waiting_requests"),
+        *(
+            "plan",
+            "planned_words",
+            "feasibility",
+            "prediction",
+            "adopting",
+            "made_again",
+            "notes",
+            "rebuilding",
+            "waiting_requests",
+        ),
         *("access", "inside", "options", "networks", "rebuild", "plan_trees", "outcome_lines"),
     ),
     _of_core(
