@@ -79,7 +79,17 @@ GROUNDS = (
     ),
     _of_core(
         "model",
-        *("addresses", "marker", "property_string", "os_templates", "ownership", "inside", "plan", "firewall"),
+        *(
+            "addresses",
+            "records",
+            "marker",
+            "property_string",
+            "os_templates",
+            "ownership",
+            "inside",
+            "plan",
+            "firewall",
+        ),
         *("firewall_grammar", "feasibility", "diff", "networks", "status", "left_disks", "linked", "survey", "cases"),
     ),
     _of_core(
