@@ -296,3 +296,23 @@ def test_a_configuration_is_replaced_in_one_way(changes: dict[int, str], reason:
 )
 def test_reasons_are_foreseen(asked: list[dict[str, list[str]]], reasons: list[str]) -> None:
     assert foresee(json.dumps(asked).encode(), rules()) == reasons
+
+
+def test_its_arguments_are_explained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit) as ended:
+        Rules(["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: phoenix-node-door [-h] [--ctids CTIDS] ")
+    assert "A forced command for the SSH key of phoenix-lxc workers on a Proxmox node" in text
+    explained = dict(one.strip().partition(" ")[::2] for one in text.split("\n  --")[1:])
+    explained = {name: " ".join(words.split()) for name, words in explained.items()}
+    assert explained == {
+        "ctids": "CTIDS CTIDs, as 100-199,900; none by default",
+        "directories": "DIRECTORIES where bind mounts may be, as /tank:/srv; none by default",
+        "devices": "DEVICES devices for containers, patterns; /dev/nvidia*",
+        "hookscripts": ("HOOKSCRIPTS hookscripts, patterns, as local:snippets/*: anything, as root; none by default"),
+        "raw-keys": f"RAW_KEYS raw keys that may change, patterns; {node_door.RAW_KEYS}",
+        "node-scripts": "scripts on the node itself: anything, as root",
+    }
