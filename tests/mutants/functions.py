@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 from contextlib import chdir
-from typing import TYPE_CHECKING
+from difflib import unified_diff
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from tests.mutants.grounds import EVERY, FOUND, MUTANTS_OF, NAMES
 from tests.support.worker import ROOT
@@ -78,7 +80,19 @@ def difference(ground: Ground, mutant: str) -> str:
     """Show what was changed."""
     if ground.made_by:
         return mutant
-    from mutmut.mutation.diff_apply import get_diff_for_mutant  # noqa: PLC0415
+    from mutmut.mutation.diff_apply import read_mutant_function, read_original_function  # noqa: PLC0415
 
-    file = PLACE / ground.name.replace("/", "-") / "src" / f"{mutant.rpartition('.')[0].replace('.', '/')}.py"
-    return get_diff_for_mutant(mutant, source=file.read_text(), path=file.relative_to(PLACE))
+    name = mutant.rpartition(".")[0].replace(".", "/")
+    module = _parsed(PLACE / ground.name.replace("/", "-") / "src" / f"{name}.py")
+    was, is_now = (
+        module.code_for_node(read(module, mutant)).strip().splitlines()
+        for read in (read_original_function, read_mutant_function)
+    )
+    return "\n".join((f"{name}.py", *list(unified_diff(was, is_now, lineterm="", n=0))[2:]))
+
+
+@cache
+def _parsed(file: Path) -> Any:
+    import libcst  # noqa: PLC0415
+
+    return libcst.parse_module(file.read_text())
