@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import node_door
-from tests.unit.test_node_door import ALLOWED, PRESENT, REPLACING
+from tests.unit.test_node_door import ALLOWED, CONF, PRESENT, REPLACING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ def test_a_program_that_is_not_there_ends_as_in_a_shell(knock: Knock, capsys: py
 
 def test_what_replaces_a_configuration_is_given_what_was_judged(knock: Knock, tmp_path: Path) -> None:
     for name, does in (
-        ("cat", f"printf %s {shlex.quote(PRESENT)}"),
+        ("cat", f'[ "$*" = {CONF} ] && printf %s {shlex.quote(PRESENT)}'),
         ("flock", f'printf "%s|" "$@" >{tmp_path}/a; /bin/cat >{tmp_path}/in; exit 76'),
     ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
