@@ -68,9 +68,19 @@ GROUNDS = (
     ),
     _of_core(
         "differs",
-        *("diff", "diff_templates", "volumes", "root_only", "networks", "firewall", "firewall_grammar", "tags"),
-        *("options", "outdated", "undeclared", "mount_order", "raw_lines", "rebuild", "convergence", "notes", "access"),
-        *("made_again", "adopting", "prediction", "inside"),
+        *(
+            "diff",
+            "diff_templates",
+            "unchangeable_words",
+            "volumes",
+            "root_only",
+            "networks",
+            "firewall",
+            "firewall_grammar",
+            "tags",
+        ),
+        *("options", "outdated", "undeclared", "mount_order", "raw_lines", "rebuild", "convergence"),
+        *("notes", "access", "made_again", "adopting", "prediction", "inside"),
     ),
     Ground(
         "catalog/refusals",
