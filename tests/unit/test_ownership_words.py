@@ -7,7 +7,8 @@ import pytest
 from phoenix_worker.catalog.declaration import Declaration
 from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, judge, refuse_linked
 from tests.support.refusing import Refusal, refusal_of, told
-from tests.unit.test_ownership import CONTAINER, ELSEWHERE, OURS, PLAIN, SEALED, SERVICE, TABLE, TEMPLATE, here, marked
+from tests.unit.ownership_table import CONTAINER, ELSEWHERE, OURS, PLAIN, SEALED, TABLE, TEMPLATE, here, marked
+from tests.unit.test_ownership import SERVICE
 
 ENSURE, DESTROY, REBUILD, SCRATCH, ADOPT = (
     Purpose.ENSURE,
