@@ -123,7 +123,7 @@ GROUNDS = (
         (),
         tuple(
             f"tests/integration/test_{name}.py"
-            for name in ("ledger_promises", "ledger_view", "ledger_machine", "clock", "set_aside")
+            for name in ("ledger_ends", "ledger_promises", "ledger_view", "ledger_machine", "clock", "set_aside")
         ),
         "tests.mutants.scripts",
     ),
