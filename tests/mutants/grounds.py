@@ -55,6 +55,7 @@ GROUNDS = (
         "planned",
         *(
             "plan",
+            "plan_words",
             "planned_words",
             "feasibility",
             "prediction",
@@ -98,6 +99,7 @@ GROUNDS = (
             "ownership",
             "inside",
             "plan",
+            "plan_words",
             "firewall",
         ),
         *("firewall_grammar", "feasibility", "diff", "networks", "status", "left_disks", "linked", "survey", "cases"),
