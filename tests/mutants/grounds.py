@@ -92,6 +92,7 @@ GROUNDS = (
         "model",
         *(
             "addresses",
+            "observation",
             "records",
             "marker",
             "property_string",
@@ -109,10 +110,11 @@ GROUNDS = (
         "checkup",
         "checkup_words",
         "checkup_redis",
+        "checkup_cluster",
         "grant_remedies",
         "networks",
         "text_of_others",
-        "metrics",
+        "access",
     ),
     Ground(
         "scripts/node_door",
