@@ -57,6 +57,7 @@ GROUNDS = (
             "plan",
             "plan_words",
             "planned_words",
+            "foretold",
             "feasibility",
             "prediction",
             "adopting",
