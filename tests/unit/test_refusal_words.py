@@ -112,15 +112,13 @@ def test_a_snapshot_of_a_template_is_pointed_out(tmp_path: Path) -> None:
 def test_a_storage_that_a_linked_clone_cannot_go_to_is_pointed_out(
     tmp_path: Path, source: dict[str, Any], keys: dict[str, Any], pointed_out: bool
 ) -> None:
-    advices = warnings(
-        tmp_path, {"900": template(**source), "103": clone(**keys), "104": template(storage_pool="third")}
-    )
+    found = warnings(tmp_path, {"900": template(**source), "103": clone(**keys), "104": template(storage_pool="third")})
     expected = (
         103,
         "storage_pool other has no effect: a linked clone stays on zfs, with its template 900.",
         'Declare zfs, or "clone": "full".',
     )
-    assert [(one.ctid, one.problem, one.remedy) for one in advices] == ([expected] if pointed_out else [])
+    assert [(one.ctid, one.problem, one.remedy) for one in found] == ([expected] if pointed_out else [])
 
 
 def test_a_size_is_that_of_the_nearest_template_that_declares_one(tmp_path: Path) -> None:
