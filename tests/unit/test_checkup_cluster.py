@@ -60,7 +60,7 @@ def test_nodes_that_the_catalog_names() -> None:
             "Node pve9",
             ERROR,
             "the cluster has none of this name, and the catalog wants 101 there",
-            "Correct `node` in the catalog, or PHOENIX_NODE. There are: pve1, pve2.",
+            "Correct `node` in the catalog, or PHOENIX_NODE. There are: pve1, pve2. Did you mean pve2?",
         ),
     ]
 
