@@ -2,7 +2,7 @@
 # Flags for a command: make demo ARGS=--keep, make test ARGS="tests/unit -k plan".
 
 .DEFAULT_GOAL := test
-.PHONY: demo test test-long test-browser pictures bench chaos conformance check package release docs audit test-tls clean
+.PHONY: demo test test-long test-browser pictures bench chaos mutants conformance check package release docs audit test-tls clean
 
 INSTALLED := .venv/.installed
 INSTALLED_DEMO := .venv/.installed-demo
@@ -33,6 +33,11 @@ pictures: $(INSTALLED)
 
 chaos: $(INSTALLED)
 	@.venv/bin/python -m tests.chaos $(ARGS)
+
+# What tests make of small changes to the rules: make mutants ARGS="core/allowed --show". Installs mutmut; asks PyPI.
+mutants: $(INSTALLED)
+	@.venv/bin/python -c 'import mutmut' 2>/dev/null || $(INSTALL_MORE) '.[mutants]'
+	@.venv/bin/python -m tests.mutants $(ARGS)
 
 # On a Proxmox of yours: make conformance ARGS="--pve URL --token USER@REALM!NAME --node … --storage … --ctids 9000-9020"
 conformance: $(INSTALLED)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import signal
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 pytest_plugins = [
     "pytester",
@@ -20,6 +20,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # No property is about time, and a machine under load takes any time for one example.
 settings.register_profile("untimed", deadline=None)
+# `make mutants` only asks whether an example fails, the same ones each time.
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=30,
+    phases=(Phase.explicit, Phase.generate),
+)
 settings.load_profile("untimed")
 
 

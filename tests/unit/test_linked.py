@@ -44,10 +44,13 @@ def test_storages_are_those_of_volumes() -> None:
     config = {
         "rootfs": "a:base-900-disk-0,size=8G",
         "mp0": "/srv/data,mp=/data",
-        "mp1": "b:vm-1,mp=/x",
+        "mp1": "b:vm-1,mp=/x:y",
+        "mp2": "/srv/a:b,mp=/data",
+        "mp3": "b:900/vm-900-disk-0.raw:x,mp=/y",
         "hostname": "c:d",
     }
     assert storages_of(seen(900, **config)) == ("a", "b")
+    assert storages_of(seen(900, rootfs="none")) == ()
 
 
 def test_where_nothing_tells_a_clone_of_ours_on_the_same_storage_may_be_linked() -> None:
@@ -56,3 +59,17 @@ def test_where_nothing_tells_a_clone_of_ours_on_the_same_storage_may_be_linked()
     assert may_be_linked(template, seen(801, rootfs="local-lvm:vm-801-disk-0", **ours))
     assert not may_be_linked(template, seen(801, rootfs="other:vm-801-disk-0", **ours))
     assert not may_be_linked(template, seen(801, rootfs="local-lvm:vm-801-disk-0"))
+
+
+@pytest.mark.parametrize("rootfs", ["local-lvm:vm-801:x", "volume=local-lvm:vm-801-disk-0"])
+def test_it_is_the_storage_alone_that_counts(rootfs: str) -> None:
+    ours = {"description": "phoenix-lxc: ctid=801 id=a as=container stage=configured hash=b"}
+    template = seen(900, rootfs="local-lvm:base-900-disk-0,size=8G")
+    assert may_be_linked(template, seen(801, rootfs=rootfs, **ours))
+
+
+def test_what_has_no_root_disk_is_on_no_storage() -> None:
+    ours = {"description": "phoenix-lxc: ctid=801 id=a as=container stage=configured hash=b"}
+    for nothing in ({}, {"rootfs": "size=8G"}):
+        assert not may_be_linked(seen(900, rootfs="local-lvm:base-900-disk-0"), seen(801, **nothing, **ours))
+        assert may_be_linked(seen(900), seen(801, **nothing, **ours)), "neither is on any"

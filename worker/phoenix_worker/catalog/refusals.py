@@ -92,11 +92,12 @@ def _origin(entries: Entries, ctid: int, source: int | None) -> str:
 
 
 def _origins(entries: Entries) -> Iterator[Refusal]:
-    sources = ", ".join(map(str, sorted(templates(entries)))) or "a template"
+    sources = ", ".join(map(str, sorted(templates(entries))))
+    otherwise = f"name one of {sources}" if sources else "declare template in its place"
     for ctid, parsed in entries.items():
         source = parsed.entry.clone_from_ctid
         if source is not None and source not in entries:
-            remedy = f"Declare {source}, or name one of {sources}."
+            remedy = f"Declare {source}, or {otherwise}."
             yield Refusal(ctid, f"clone_from_ctid {source} is not in the catalog.", remedy)
         elif not any(map(parsed.declares, ("clone_from_ctid", "template"))) and not parsed.raw.keys() & _BECOMES_CLONE:
             problem = "It has neither template nor clone_from_ctid, so there is nothing to create it from."

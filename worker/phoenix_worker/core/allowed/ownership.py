@@ -114,6 +114,7 @@ def _refuse(cause: str, remedy: str, why: str = "{stands}") -> _Judged:
 
 
 _ANOTHER_ID = "Choose another CTID in the catalog"
+_OR_ANOTHER_ID = "or choose another CTID in the catalog."
 _OTHER_SCRATCH = "Set PHOENIX_SCRATCH_CTIDS to CTIDs that nothing else uses."
 _BY_NAME = (
     f"{_ANOTHER_ID} for the {{role}}. To convert this container all the same (it is stopped, loses its snapshots and "
@@ -133,7 +134,7 @@ _TABLE: tuple[tuple[Callable[[Case], bool], _Judged], ...] = (
     (lambda c: c.seen.presence is Presence.VM, _refuse("vm-has-id", f"{_ANOTHER_ID}.")),
     (
         lambda c: c.seen.presence is Presence.OTHER_NODE,
-        _refuse("other-node", f"Set `node` to '{{node}}', migrate the container, or {_ANOTHER_ID.lower()}."),
+        _refuse("other-node", f"Set `node` to '{{node}}', migrate the container, {_OR_ANOTHER_ID}"),
     ),
     (lambda c: c.seen.presence is Presence.ABSENT and c.purpose is not Purpose.ENSURE, _act(Action.NOTHING)),
     (lambda c: c.seen.presence is Presence.ABSENT, _act(Action.CREATE)),
@@ -208,7 +209,7 @@ _TABLE: tuple[tuple[Callable[[Case], bool], _Judged], ...] = (
         lambda c: c.seal_broken,
         _refuse(
             "broken-seal",
-            f"Run `{{whole}}` on {{node}}, or {_ANOTHER_ID.lower()}.",
+            f"Run `{{whole}}` on {{node}}, {_OR_ANOTHER_ID}",
             "{stands}, and {half}, as after an interrupted conversion",
         ),
     ),

@@ -1,0 +1,137 @@
+"""A pytest plugin: runs for each mutant the tests that reach it, in a process forked from the one that collected them.
+
+mutmut's own runner collects the tests again for each mutant, which takes twenty times as long as running them. What it
+makes of the functions is used as it is: a copy of each with one change, chosen by the name of the mutant. What is no
+function of Python has mutants made by a module of ours, named by MUTANTS_OF.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections import defaultdict
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from _pytest.runner import runtestprotocol
+from mutmut.mutation.trampoline import set_mutant_under_test
+from mutmut.state import state
+from mutmut.utils.format_utils import mangled_name_from_mutant_name
+
+from tests.mutants.grounds import EVERY, FOUND, KILLED, MUTANTS_OF, NAMES, NOT_REACHED, SURVIVED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+
+_CONTROL = "nothing"
+_CPU_SECONDS, _MEMORY = 60, 4 * 2**30
+_PROCESSES = os.cpu_count() or 2
+
+# What builds a table while it is imported is reached then.
+set_mutant_under_test("stats")
+
+
+class Mutant(NamedTuple):
+    """One change, how it is made, and the tests that may notice."""
+
+    name: str
+    change: Callable[[], None]
+    items: list[pytest.Item]
+    anew: list[str]
+    """What to run in a new interpreter besides, because the change counts while modules are imported."""
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool:
+    """Run all tests once as they are, then those of each mutant."""
+    running: dict[int, str] = {}
+    found: dict[str, str] = {}
+    imported = frozenset(state()._stats)
+    state()._stats.clear()
+    items, reached = _learn(session.items)
+    running[_fork(Mutant(_CONTROL, lambda: None, items[:20], []))] = _CONTROL
+    mutants = list(_mutants(session.config.args, items, reached, imported))
+    for mutant in mutants[:: int(os.environ[EVERY])]:
+        if not mutant.items and not mutant.anew:
+            found[mutant.name] = NOT_REACHED
+            continue
+        if len(running) >= _PROCESSES:
+            _await_one(running, found)
+        running[_fork(mutant)] = mutant.name
+    while running:
+        _await_one(running, found)
+    if found.pop(_CONTROL) != SURVIVED:
+        raise RuntimeError("What is changed in nothing does not pass")
+    Path(FOUND).write_text(json.dumps(found))
+    return True
+
+
+def _mutants(
+    arguments: list[str], items: list[pytest.Item], reached: dict[str, list[pytest.Item]], imported: frozenset[str]
+) -> Iterator[Mutant]:
+    if source := os.environ.get(MUTANTS_OF):
+        changes: dict[str, Callable[[], None]] = import_module(source).mutants()
+        for name, change in changes.items():
+            yield Mutant(name, change, items, [])
+        return
+    for name in json.loads(Path(NAMES).read_text()):
+        function = mangled_name_from_mutant_name(name)
+        anew = arguments if function in imported else []
+        yield Mutant(name, partial(set_mutant_under_test, name), reached.get(function, []), anew)
+
+
+def _learn(items: list[pytest.Item]) -> tuple[list[pytest.Item], dict[str, list[pytest.Item]]]:
+    """Order the tests, the quickest first, and find which function each reaches.
+
+    Raises RuntimeError where one fails as things are.
+    """
+    took: dict[pytest.Item, float] = {}
+    reached: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        began = time.monotonic()
+        if not _passes(item, following):
+            raise RuntimeError(f"{item.nodeid} fails without any change")
+        took[item] = time.monotonic() - began
+        for function in state()._stats:
+            reached[function].append(item)
+        state()._stats.clear()
+    ordered = sorted(items, key=lambda item: took[item])
+    return ordered, {function: [one for one in ordered if one in those] for function, those in reached.items()}
+
+
+def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
+    return not any(report.failed for report in runtestprotocol(item, nextitem=following, log=False))
+
+
+def _fork(mutant: Mutant) -> int:
+    if (child := os.fork()) != 0:
+        return child
+    try:
+        resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        mutant.change()
+        for item, following in zip(mutant.items, [*mutant.items[1:], None], strict=True):
+            if not _passes(item, following):
+                item.session._setupstate.teardown_exact(None)
+                os._exit(1)
+        if mutant.anew:
+            arguments = [sys.executable, "-m", "pytest", "-x", "--hypothesis-profile=mutants", *mutant.anew]
+            os.execv(sys.executable, arguments)  # noqa: S606 - no shell has anything to do here
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def _await_one(running: dict[int, str], found: dict[str, str]) -> None:
+    """Wait for a child; one that used up its time has no end, which is noticed too."""
+    child, status = os.wait()
+    found[running.pop(child)] = SURVIVED if status == 0 else KILLED
+    Path(FOUND).write_text(json.dumps(found))

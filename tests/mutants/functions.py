@@ -1,0 +1,98 @@
+"""A copy of the packages, changed by mutmut where functions are mutated; what the tests made of each change."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import chdir
+from difflib import unified_diff
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from tests.mutants.grounds import EVERY, FOUND, MUTANTS_OF, NAMES
+from tests.support.worker import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.mutants.grounds import Ground
+
+PLACE = ROOT / "build" / "mutants"
+_LAID_OUT = {
+    "producer/phoenix_producer": "src/phoenix_producer",
+    "worker/phoenix_worker": "src/phoenix_worker",
+    "scripts": "src/scripts",
+    **{name: name for name in ("tests", "docs", "examples")},
+}
+_CONFIGURATION = """
+[tool.mutmut]
+source_paths = ["src"]
+[tool.pytest.ini_options]
+addopts = "-n0 -q -p no:fakepve -p no:valkey -p no:randomly -p no:cacheprovider -p no:terminal"
+filterwarnings = ["error"]
+markers = ["browser", "crash", "long"]
+"""
+
+
+def mutate(ground: Ground, every: int) -> dict[str, str]:
+    """Run the tests nearest to each mutant, or to one of so many; how each ended, by its name."""
+    place = _stage(ground)
+    written = [_write_mutants(place / "src", file) for pattern in ground.modules for file in _files(place, pattern)]
+    (place / NAMES).write_text(json.dumps([name for names in written for name in names]))
+    command = [sys.executable, "-m", "pytest", "-p", "tests.mutants.each", "--hypothesis-profile=mutants"]
+    environ = os.environ | {EVERY: str(every)} | {"PYTHONPATH": f"{place / 'src'}:{place}", "PHOENIX_NO_SHRINK": "1"}
+    if ground.made_by:
+        environ[MUTANTS_OF] = ground.made_by
+    subprocess.run([*command, *ground.tests], cwd=place, check=True, env=environ)
+    found: dict[str, str] = json.loads((place / FOUND).read_text())
+    return found
+
+
+def _stage(ground: Ground) -> Path:
+    place = PLACE / ground.name.replace("/", "-")
+    shutil.rmtree(place, ignore_errors=True)
+    for source, target in _LAID_OUT.items():
+        shutil.copytree(ROOT / source, place / target, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    (place / "pyproject.toml").write_text(_CONFIGURATION)
+    return place
+
+
+def _files(place: Path, pattern: str) -> Iterator[Path]:
+    yield from sorted((place / "src").glob(pattern))
+
+
+def _write_mutants(source: Path, file: Path) -> list[str]:
+    """Put mutants beside the functions of a file; their names."""
+    from mutmut.mutation.file_mutation import mutate_file_contents  # noqa: PLC0415 - `make mutants` alone installs it
+    from mutmut.utils.format_utils import get_mutant_name  # noqa: PLC0415
+
+    with chdir(source.parent):  # where mutmut looks for its configuration
+        mutated = mutate_file_contents(str(file), file.read_text())
+    file.write_text(mutated.code)
+    return [get_mutant_name(file.relative_to(source), name) for name in mutated.mutant_names]
+
+
+def difference(ground: Ground, mutant: str) -> str:
+    """Show what was changed."""
+    if ground.made_by:
+        return mutant
+    from mutmut.mutation.diff_apply import read_mutant_function, read_original_function  # noqa: PLC0415
+
+    name = mutant.rpartition(".")[0].replace(".", "/")
+    module = _parsed(PLACE / ground.name.replace("/", "-") / "src" / f"{name}.py")
+    was, is_now = (
+        module.code_for_node(read(module, mutant)).strip().splitlines()
+        for read in (read_original_function, read_mutant_function)
+    )
+    return "\n".join((f"{name}.py", *list(unified_diff(was, is_now, lineterm="", n=0))[2:]))
+
+
+@cache
+def _parsed(file: Path) -> Any:
+    import libcst  # noqa: PLC0415
+
+    return libcst.parse_module(file.read_text())

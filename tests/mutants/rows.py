@@ -1,0 +1,61 @@
+"""Changes to the rows of the table of what Proxmox says. mutmut changes functions only, and this is data."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.proxmox.error_table import ANYTHING_ELSE, TABLE, Kind, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_NEVER = "(?!)"
+_BRACKETS = {"(": 1, ")": -1}
+
+
+def mutants() -> dict[str, Callable[[], None]]:
+    """What is changed, by a name that says so."""
+    return {
+        f"row {number} ({row.cause}): {field} {getattr(row, field)!r} → {value!r}": partial(_set, row, field, value)
+        for number, row in enumerate((*TABLE, ANYTHING_ELSE))
+        for field, value in _changes(row)
+    }
+
+
+def _set(row: Row, field: str, value: Any) -> None:
+    object.__setattr__(row, field, value)
+
+
+def _changes(row: Row) -> Iterator[tuple[str, Any]]:
+    yield "kind", Kind.PERMANENT if row.kind is Kind.TRANSIENT else Kind.TRANSIENT
+    yield "cause", f"XX{row.cause}XX"
+    yield "remedy", f"XX{row.remedy}XX"
+    yield "remedy", row.remedy.replace("{", "{{").replace("}", "}}").upper()
+    if row is ANYTHING_ELSE:
+        return
+    yield "pattern", _NEVER
+    parts = _alternatives(row.pattern)
+    if len(parts) > 1:
+        yield from (("pattern", "|".join(parts[:at] + parts[at + 1 :])) for at in range(len(parts)))
+    for inner in re.findall(r"\((?!\?)([^()]*\|[^()]*)\)", row.pattern):
+        for word in inner.split("|"):
+            rest = "|".join(other for other in inner.split("|") if other != word)
+            yield "pattern", row.pattern.replace(f"({inner})", f"({rest})")
+    if row.statuses:
+        yield "statuses", ()
+    if len(row.statuses) > 1:
+        yield from (("statuses", tuple(other for other in row.statuses if other != one)) for one in row.statuses)
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """Split a pattern where it says "or", outside of brackets."""
+    parts, depth = [""], 0
+    for letter in pattern:
+        depth += _BRACKETS.get(letter, 0)
+        if letter == "|" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts

@@ -1,0 +1,77 @@
+"""What forbids to destroy or to convert a container: each with what to do about it, seen before it is stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_snapshots
+from phoenix_worker.core.allowed.ownership import Purpose
+from phoenix_worker.core.model.observation import Observation, Presence
+from tests.support.declared import MINIMAL
+from tests.support.refusing import Refusal, refusal_of
+
+HERE = Observation(103, "pve2", Presence.HERE, {"hostname": "x"})
+OFF = Refusal(
+    "Unable to destroy CT 103 on pve2: it is protected.",
+    "protected",
+    "Switch its protection off: `pct set 103 --protection 0`.",
+)
+
+
+@pytest.mark.parametrize(
+    ("declared", "seen", "refused"),
+    [
+        (
+            {"options": (("protection", "1"),)},
+            {},
+            Refusal(
+                "Unable to destroy CT 103 on pve2: the catalog declares its protection.",
+                "protected",
+                'Declare "protection": false for 103, then: `phoenix-lxc ensure 103`.',
+            ),
+        ),
+        ({}, {"config": {"protection": "1"}}, OFF),
+        ({}, {"config": {"protection": "1", "lock": "backup"}, "ha_managed": True}, OFF),
+        (
+            {},
+            {"ha_managed": True},
+            Refusal(
+                "Unable to destroy CT 103 on pve2: it is an HA resource.",
+                "ha-managed",
+                "Take it out of the HA resources first: `ha-manager remove ct:103`.",
+            ),
+        ),
+        (
+            {},
+            {"config": {"lock": "backup"}},
+            Refusal(
+                "Unable to destroy CT 103 on pve2: it is locked (backup).",
+                "locked",
+                "If no task is running on it, run on pve2: `pct unlock 103`.",
+                passes=True,
+            ),
+        ),
+    ],
+)
+def test_it_is_refused_with_its_remedy(declared: dict[str, Any], seen: dict[str, Any], refused: Refusal) -> None:
+    there = replace(HERE, **seen)
+    assert refusal_of(lambda: refuse_forbidden(replace(MINIMAL, **declared), there, Purpose.DESTROY)) == refused
+    refuse_forbidden(replace(MINIMAL, **declared), replace(there, presence=Presence.ABSENT), Purpose.DESTROY)
+
+
+@pytest.mark.parametrize("config", [{}, {"protection": "0"}, {"lock": ""}])
+def test_nothing_else_forbids_it(config: dict[str, str]) -> None:
+    refuse_forbidden(MINIMAL, replace(HERE, config=config), Purpose.REBUILD)
+
+
+def test_snapshots_are_named_with_the_commands_that_delete_them() -> None:
+    refuse_snapshots(MINIMAL, [])
+    assert refusal_of(lambda: refuse_snapshots(MINIMAL, iter(("before", "b")))) == Refusal(
+        "Unable to convert CT 103 on pve1 to a template: it has snapshots: before, b.",
+        "has-snapshots",
+        "If nobody needs them, run on pve1: `pct delsnapshot 103 before`, `pct delsnapshot 103 b`; then send the "
+        "request again.",
+    )
