@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.catalog.likely_keys import SECTIONS
-from tests.unit.catalog_files import loaded, network, refusals, template
+from tests.unit.catalog_files import clone, loaded, network, refusals, template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,13 +152,15 @@ def test_an_unknown_key_is_refused_in_every_section(tmp_path: Path, where: str) 
         "health_check": {"command": "true"},
         "mount_points": MOUNT,
         "devices": {"path": "/dev/kvm"},
+        "ha": {"max_restart": 2},
         "spread": {"group": "web"},
     }.get(where, VOLUME)
     value = whole | {"xyzzy": 1}
     keys = {kind: {inner: [value]}} if inner else rest(kind, value)
-    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(**keys)}})
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"900": template(), "103": clone(**keys)}})
     assert "xyzzy 1 is not known here" in refusal.problem
-    assert loaded(tmp_path, {"103": template(**({kind: {inner: [whole]}} if inner else rest(kind, whole)))})
+    keys = {kind: {inner: [whole]}} if inner else rest(kind, whole)
+    assert loaded(tmp_path, {"900": template(), "103": clone(**keys)})
 
 
 def test_what_is_blank_is_not_declared_whatever_its_key(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ WHOLE: dict[str, dict[str, Any]] = {
     "devices": {"path": "/dev/kvm"},
     "zfs_volumes": {"pool": "tank", "size_gb": 1, "mount_point": "/data"},
     "volumes": {"pool": "tank", "size_gb": 1, "mount_point": "/data"},
+    "ha": {"enabled": True},
+    "spread": {"group": "web"},
 }
 FIELDS = [(where, field) for where, model in SECTIONS.items() for field in model.model_fields]
 MISSPELT: dict[str, Callable[[str], str]] = {
