@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from phoenix_worker.catalog.declaration import (
     GPU_CONTROL_DEVICES,
-    UNPRIVILEGED,
     BindMount,
     Declaration,
     DeviceNode,
-    IdMaps,
 )
+from phoenix_worker.catalog.id_maps import UNPRIVILEGED, IdMaps
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.root_only import HostDirectory, applied, root_diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild

@@ -21,11 +21,11 @@ def clone_order(declaration: Declaration, creation: str, build: str = "", *, on:
 
     So does a full one that inherits volumes, where its own is the same: a storage that is named takes all of them.
     """
-    if declaration.clone_from is None:
+    if declaration.cloned_from is None:
         raise ValueError(f"CT {declaration.ctid} is not a clone")
     return CloneOrder(
         node=declaration.node,
-        source=declaration.clone_from,
+        source=declaration.cloned_from,
         ctid=declaration.ctid,
         hostname=declaration.name,
         notes=write_marker(

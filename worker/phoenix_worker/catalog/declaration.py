@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -51,28 +50,6 @@ PROTECTION = "protection"
 GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 """What a program needs besides the GPUs themselves. No others: Proxmox refuses a device that the node does not have,
 and `nvidia-modeset` and `nvidia-caps` are there only where a display or MIG is used."""
-_ID_MAP = re.compile(r"([ug])\s+(\d+)\s+(\d+)\s+(\d+)\s*", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class IdMaps:
-    """Which ids of the node a container's ids are: `u 0 100000 65536` and the like. Without any, they are the same."""
-
-    lines: tuple[str, ...] = ()
-
-    def on_node(self, kind: str, inside: int) -> int | None:
-        """Return the node's id of a user (`u`) or group (`g`) in the container; None when it has none."""
-        for line in self.lines:
-            found = _ID_MAP.fullmatch(line)
-            if found is not None and found[1] == kind:
-                first, node, length = int(found[2]), int(found[3]), int(found[4])
-                if first <= inside < first + length:
-                    return node + inside - first
-        return None if self.lines else inside
-
-
-UNPRIVILEGED = IdMaps(("u 0 100000 65536", "g 0 100000 65536"))
-"""What Proxmox maps in an unprivileged container that has no map of its own (`parse_id_maps` in pve-container)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +275,10 @@ class Declaration:
     """Of everything above that has an effect; changes exactly when the declaration does."""
     moved_from: str = ""
     """The node that is declared, of a container that stands on another: `node` is where it stands, then."""
+    copy_of: int | None = None
+    """The template of the catalog that it is a copy of: the same, at another CTID."""
+    via: int | None = None
+    """The copy of its template that it is, or was, cloned from; None where that is the template itself."""
 
     def standing_on(self, node: str) -> Declaration:
         """Return the same of a container that stands on this node; its template is where it was."""
@@ -312,6 +293,26 @@ class Declaration:
             moved_from="" if node == declared else declared,
             template_node=None if template_node == node else template_node,
         )
+
+    def cloned_by(self, source: Declaration) -> Declaration:
+        """Return the same as a clone of what serves its node: its template, or a copy of that."""
+        via = source.ctid if source.copy_of is not None else None
+        return replace(self, via=via, template_node=None if source.node == self.node else source.node)
+
+    @property
+    def cloned_from(self) -> int | None:
+        """What Proxmox clones it from: its template, or a copy of that."""
+        return self.via or self.clone_from
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a copy of a template, and not what one is rebuilt as."""
+        return self.copy_of is not None and self.role is Role.TEMPLATE
+
+    @property
+    def pin(self) -> str:
+        """By what the steps of a job name it, besides its CTID; no entry of the catalog has that of a copy."""
+        return self.hash if self.copy_of is None else f"{self.hash}@{self.copy_of}.{self.node}"
 
     @property
     def elsewhere(self) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.catalog.declaration import IdMaps
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
+from phoenix_worker.catalog.id_maps import IdMaps
 from phoenix_worker.catalog.root_only import PROFILE, known, plain_path, raw_lines
 
 if TYPE_CHECKING:

@@ -53,7 +53,10 @@ def chain_build(
 ) -> Signature:
     """Chain the steps that a template lacks, and after them the clone that waits for it."""
     links = [_link(task, step.name, template, adopted=False, accepted=accepted) for step in steps]
-    return chain(*links, _link(task, StepName.CLONE, then, adopted=adopted, accepted=accepted))
+    last = _link(task, StepName.CLONE, then, adopted=adopted, accepted=accepted)
+    if template.copy_of is not None:
+        last.kwargs["source"] = [template.ctid, template.node]
+    return chain(*links, last)
 
 
 def chain_steps(
@@ -65,7 +68,7 @@ def chain_steps(
 
 def _link(task: PhoenixTask, name: StepName, declaration: Declaration, *, adopted: bool, accepted: bool) -> Signature:
     options = {"adopted": adopted} | ({"accepted": True} if accepted else {})
-    return task.app.signature(name.task, args=(declaration.ctid, declaration.hash), kwargs=options, immutable=True)
+    return task.app.signature(name.task, args=(declaration.ctid, declaration.pin), kwargs=options, immutable=True)
 
 
 def chain_removal(task: PhoenixTask, declaration: Declaration) -> Signature:
@@ -77,7 +80,7 @@ def chain_rebuild(task: PhoenixTask, rebuild: Rebuild, *, accepted: bool) -> Sig
     """Chain what builds a template at the scratch CTID, and then its replacement."""
     clear = [_of(task, StepName.DESTROY, rebuild.scratch, Purpose.SCRATCH)] if rebuild.clear else []
     build = [_link(task, step.name, rebuild.scratch, adopted=False, accepted=accepted) for step in rebuild.build]
-    told = (rebuild.scratch.ctid, rebuild.scratch.hash)
+    told = (rebuild.scratch.ctid, rebuild.scratch.pin)
     return chain(*clear, *build, _of(task, StepName.REPLACE, rebuild.template, *told, accepted=accepted))
 
 
@@ -111,5 +114,5 @@ def chain_adoption(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> S
 
 
 def _of(task: PhoenixTask, step: StepName, declaration: Declaration, *more: Any, **options: Any) -> Signature:
-    args = (declaration.ctid, declaration.hash, *more)
+    args = (declaration.ctid, declaration.pin, *more)
     return task.app.signature(step.task, args=args, kwargs=options, immutable=True)

@@ -38,9 +38,10 @@ from phoenix_worker.actions.addresses import (
     wait_for_addresses,
 )
 from phoenix_worker.actions.configure import after_growth, converge, grow
+from phoenix_worker.actions.copies import hold_source
 from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
-from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey, template_there, where_last_seen
+from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey, where_last_seen
 from phoenix_worker.actions.make import Sending, make
 from phoenix_worker.actions.orders import create_order
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
@@ -102,13 +103,18 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
 
 @task(StepName.CLONE.task)
 def clone(
-    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    *,
+    adopted: bool,
+    accepted: bool = False,
+    source: Sequence[int | str] = (),
 ) -> dict[str, Any]:
-    """Clone a CTID from its template, which is built first if it is none yet."""
+    """Clone a CTID from its template, or the copy that serves its node, which is built first if it is none yet."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
-    template = self.current_declaration(declaration.clone_from)
-    self.hold(lane(template.ctid))
-    there, warnings = template_there(self, template)
+    template, there, warnings = hold_source(self, declaration, source)
+    declaration = declaration.cloned_by(template)
     if not there.is_template:
         go_on_if_it_stands(self, declaration, adopted=adopted, accepted=accepted)
         template = self.reach(template, accepted=accepted)
@@ -270,7 +276,8 @@ def seal(
     begun = self.once(StepName.SEAL, act, adopt=lambda when: recover.find_conversion(self.proxmox, declaration, when))
     node = begun.get("node", declaration.node)
     self.wait_until_template(declaration.standing_on(node), since=begun["at"])
-    return self.step(StepName.SEAL, ctid, begun["at"], not_applied=declaration.not_applied, node=node)
+    told = {"not_applied": declaration.not_applied, "node": node, "copy": declaration.is_copy}
+    return self.step(StepName.SEAL, ctid, begun["at"], **told)
 
 
 @task(StepName.VERIFY.task)

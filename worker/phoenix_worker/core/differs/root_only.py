@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
-from phoenix_worker.catalog.declaration import UNPRIVILEGED, IdMaps
+from phoenix_worker.catalog.id_maps import UNPRIVILEGED, IdMaps
 from phoenix_worker.core.differs import devices, mount_options, mount_order, raw_lines
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.errors import PermanentError

@@ -1,0 +1,116 @@
+"""Templates that are copied to the nodes that need them and do not share their storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phoenix_worker.core.planned.copies import numbers
+from tests.acceptance.scenes import refused, stand
+from tests.support.crash import ARMED, KILL_AT
+from tests.support.product import container, template
+from tests.support.proxmox import NODE
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+OTHER = "pve2"
+CTIDS = range(9100, 9200)
+COPIES = {"PHOENIX_COPY_CTIDS": f"{CTIDS[0]}-{CTIDS[-1]}"}
+FIRST, SECOND = (ctid for ctid, _ in zip(numbers(900, OTHER, CTIDS), range(2), strict=False))
+
+
+def two_nodes(product: Product) -> None:
+    """There is a second node with the same storages, which the two do not share."""
+    product.simulator.do(product.simulator.pve.nodes.setdefault, OTHER, {"online": True})
+
+
+def copies(product: Product, of: int = 900) -> list[int]:
+    """The copies of a template that stand somewhere, by their markers."""
+    standing = [ctid for ctid in CTIDS if product.simulator.pve.ct(ctid)]
+    return [ctid for ctid in standing if f"copy={of}" in product.config(ctid)["description"]]
+
+
+def test_a_template_is_copied_once_to_the_node_that_needs_it(product: Product) -> None:
+    two_nodes(product)
+    there = {ctid: container(ctid, node=OTHER) for ctid in (103, 104)}
+    product.declare({900: template(), 105: container(105), **there})
+    worker = product.start_worker()
+    failure = refused(product, 103)
+    assert (failure.cause, "PHOENIX_COPY_CTIDS" in failure.remedy) == ("storage-not-shared", True)
+    assert product.writes() == []
+    worker.term()
+    worker.wait()
+    product.start_worker("w2", **COPIES)
+    plan = product.producer.plan(103).wait(timeout=60)
+    results = [handle.wait(timeout=60) for handle in product.producer.ensure_many([103, 104, 105])]
+    assert [result.outcome for result in results] == ["created"] * 3
+    assert copies(product) == [FIRST]
+    assert [product.simulator.pve.ct(ctid).node for ctid in (FIRST, 103, 104, 900)] == [OTHER, OTHER, OTHER, NODE]
+    assert [part.ctid for part in plan.first] == [FIRST], "the plan tells of the copy"
+    assert f"via={FIRST}" in product.config(103)["description"]
+    assert "via=" not in product.config(105)["description"]
+    assert len(product.simulator.intervals("vztemplate")) == len(product.simulator.intervals("vzcreate")) == 2
+    assert product.ensure(103).outcome == "unchanged"
+
+
+@pytest.mark.long
+def test_a_taken_ctid_is_passed_over_and_a_copy_that_stands_is_used(product: Product) -> None:
+    two_nodes(product)
+    stand(product, FIRST)
+    product.declare({900: template(), 103: container(103, node=OTHER), 104: container(104, node=OTHER)})
+    product.start_worker(**COPIES)
+    assert product.ensure(103).templates_built == (SECOND,)
+    product.simulator.do(product.simulator.pve.cts.remove, product.simulator.pve.ct(FIRST))
+    assert product.ensure(104).templates_built == ()
+    assert copies(product) == [SECOND]
+
+
+@pytest.mark.long
+def test_what_a_template_is_cloned_from_is_copied_too(product: Product) -> None:
+    two_nodes(product)
+    chain = {900: template(), 901: container(901, 900), 103: container(103, 901, node=OTHER)}
+    product.declare({**chain, 104: container(104, 901, node=OTHER, clone="linked")})
+    product.start_worker(**COPIES)
+    result = product.ensure(103)
+    assert product.ensure(104).outcome == "created"
+    assert (len(copies(product, 900)), len(copies(product, 901))) == (1, 1)
+    assert set(result.templates_built) == {*copies(product, 900), *copies(product, 901)}
+    assert product.status(900) == product.status(901) == "absent", "the templates themselves are not needed"
+    assert "from=900 " in product.config(copies(product, 901)[0])["description"]
+
+
+@pytest.mark.long
+def test_a_template_that_moved_away_is_copied_to_where_it_was(product: Product) -> None:
+    two_nodes(product)
+    product.declare({900: template(), 103: container(103), 104: container(104, node=OTHER)})
+    product.start_worker(**COPIES)
+    product.ensure(900)
+    assert product.simulator.do(product.simulator.pve.move, 900, OTHER)
+    planned = product.producer.plan(103).wait(timeout=60)
+    result = product.ensure(103)
+    assert (result.node, result.templates_built) == (NODE, tuple(copies(product)))
+    assert [part.ctid for part in planned.first] == copies(product)
+    assert product.ensure(104).templates_built == (), "the template itself serves its new node"
+
+
+@pytest.mark.crash
+@pytest.mark.long
+@pytest.mark.parametrize("when", ["intent-recorded", "effect-done", "effect-journalled"])
+@pytest.mark.parametrize("step", ["create", "seal", "clone"])
+def test_killed_while_a_copy_is_made(product: Product, owned_keys: list[str], step: str, when: str) -> None:
+    owned_keys += ["points", ARMED]
+    two_nodes(product)
+    product.declare({900: template(), 103: container(103, node=OTHER)})
+    product.redis.set(ARMED, 1)
+    doomed = product.start_worker("w1", "tests.support.crashing_worker", **COPIES, **{KILL_AT: f"{when}/{step}"})
+    handle = product.producer.ensure(103)
+    wait_for(lambda: not doomed.running() or handle.done(), timeout=60)
+    assert not doomed.running(), f"{when} was not reached in {step}"
+    product.start_worker("w2", **COPIES)
+    result = handle.wait(timeout=60)
+    assert (result.outcome, result.templates_built) == ("created", (FIRST,))
+    assert copies(product) == [FIRST]
+    assert [len(product.simulator.intervals(kind)) for kind in ("vzcreate", "vztemplate", "vzclone")] == [1, 1, 1]
