@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from phoenix_worker.core.planned.copies import numbers
-from tests.acceptance.scenes import refused, stand
+from tests.acceptance.scenes import failure_of, refused, stand
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
+    from phoenix_producer import EnsureResult
     from tests.support.product import Product
 
 OTHER = "pve2"
@@ -31,6 +32,10 @@ def copies(product: Product, of: int = 900) -> list[int]:
     """The copies of a template that stand somewhere, by their markers."""
     standing = [ctid for ctid in CTIDS if product.simulator.pve.ct(ctid)]
     return [ctid for ctid in standing if f"copy={of}" in product.config(ctid)["description"]]
+
+
+def rebuild(product: Product, ctid: int, **options: Any) -> EnsureResult:
+    return product.producer.rebuild(ctid, **options).wait(timeout=60)
 
 
 def test_a_template_is_copied_once_to_the_node_that_needs_it(product: Product) -> None:
@@ -114,3 +119,54 @@ def test_killed_while_a_copy_is_made(product: Product, owned_keys: list[str], st
     assert (result.outcome, result.templates_built) == ("created", (FIRST,))
     assert copies(product) == [FIRST]
     assert [len(product.simulator.intervals(kind)) for kind in ("vzcreate", "vztemplate", "vzclone")] == [1, 1, 1]
+
+
+@pytest.mark.long
+def test_copies_are_rebuilt_and_destroyed_with_their_template(product: Product) -> None:
+    two_nodes(product)
+    linked = container(104, 901, node=OTHER, clone="linked")
+    entries = {900: template(), 901: container(901, 900), 103: container(103, 901, node=OTHER), 104: linked}
+    product.declare(entries)
+    product.start_worker(**COPIES, PHOENIX_SCRATCH_CTIDS="9000-9050")
+    product.producer.ensure_many([901, 103, 104]).wait(timeout=60)
+    (of_900,), (of_901,) = copies(product, 900), copies(product, 901)
+    for handle in (product.producer.rebuild(901), product.producer.destroy(901)):
+        failure = failure_of(handle)
+        assert (failure.cause, f"CT {of_901} on {OTHER}" in failure.message) == ("has-linked-clones", True)
+    product.producer.destroy(104).wait(timeout=60)
+    before = {ctid: product.config(ctid)["description"] for ctid in (901, of_901)}
+    assert f"rebuild copy {of_901} of template 901 on {OTHER} likewise" in rebuild(product, 901, dry_run=True).plan
+    result = rebuild(product, 901)
+    assert (result.outcome, result.ctid, result.templates_built) == ("rebuilt", 901, (901, of_901))
+    assert all(product.config(ctid)["description"] != notes for ctid, notes in before.items())
+    assert (copies(product, 901), copies(product, 900)) == ([of_901], [of_900])
+    assert all(product.status(ctid) == "absent" for ctid in range(9000, 9051)), "nothing is left at scratch CTIDs"
+    (drift,) = product.producer.drift([103]).wait(timeout=60)
+    assert any("older build of template 901" in line for line in drift.outdated)
+    foretold = product.producer.destroy(901, dry_run=True).wait(timeout=60).plan
+    assert [f"CT {ctid} on" in line for ctid, line in zip((of_901, 901), foretold, strict=True)] == [True, True]
+    gone = product.producer.destroy(901).wait(timeout=60)
+    assert (gone.outcome, product.status(901), copies(product, 901)) == ("destroyed", "absent", [])
+    assert product.producer.destroy(901).wait(timeout=60).outcome == "unchanged"
+
+
+@pytest.mark.crash
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "where", ["before-finish:9", "replace-recorded:3", "before-replace-recorded:4", "effect-done/held"]
+)
+def test_killed_while_a_copy_is_rebuilt(product: Product, owned_keys: list[str], where: str) -> None:
+    owned_keys += ["points", ARMED]
+    two_nodes(product)
+    product.declare({900: template(), 103: container(103, node=OTHER)})
+    environ = {**COPIES, "PHOENIX_SCRATCH_CTIDS": "9000-9050"}
+    doomed = product.start_worker("w1", "tests.support.crashing_worker", **environ, **{KILL_AT: where})
+    product.producer.ensure_many([900, 103]).wait(timeout=60)
+    product.redis.set(ARMED, 1)
+    handle = product.producer.rebuild(900)
+    wait_for(lambda: not doomed.running() or handle.done(), timeout=60)
+    assert not doomed.running(), f"{where} was not reached"
+    product.start_worker("w2", **environ)
+    assert handle.wait(timeout=60).templates_built == (900, FIRST)
+    assert copies(product) == [FIRST]
+    assert len(product.simulator.intervals("vzdestroy")) == 4, "two templates and what each was built as"

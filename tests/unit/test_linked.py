@@ -56,3 +56,14 @@ def test_where_nothing_tells_a_clone_of_ours_on_the_same_storage_may_be_linked()
     assert may_be_linked(template, seen(801, rootfs="local-lvm:vm-801-disk-0", **ours))
     assert not may_be_linked(template, seen(801, rootfs="other:vm-801-disk-0", **ours))
     assert not may_be_linked(template, seen(801, rootfs="local-lvm:vm-801-disk-0"))
+
+
+def test_a_linked_clone_of_a_copy_hangs_on_that_alone() -> None:
+    line = "phoenix-lxc: ctid=801 id=a as=container stage=configured hash=b from=900,linked"
+    of_copy = seen(801, rootfs="local-lvm:vm-801-disk-0", description=f"{line} via=9100")
+    of_template = seen(801, rootfs="local-lvm:vm-801-disk-0", description=line)
+    template, copy = (seen(ctid, rootfs=f"local-lvm:base-{ctid}-disk-0,size=8G") for ctid in (900, 9100))
+    assert may_be_linked(copy, of_copy, 9100)
+    assert may_be_linked(template, of_template)
+    assert not may_be_linked(template, of_copy)
+    assert not may_be_linked(copy, of_template, 9100)

@@ -46,7 +46,7 @@ def copy_order(template: Declaration, scratch: Observation, creation: str) -> Cl
     built = scratch.marker
     marker = marker_for(template, creation, Stage.MADE)
     if built is not None:
-        marker = replace(marker, scripts=built.scripts, build=built.build)
+        marker = replace(marker, scripts=built.scripts, build=built.build, via=built.via)
     order = clone_order(copied(template, scratch.ctid), creation, on=scratch.node)
     return replace(order, notes=write_marker(marker, template.description or ""))
 

@@ -89,6 +89,10 @@ class Catalog(Mapping[int, "Declaration"]):
         """Return the declaration under which a template is rebuilt; None without CTIDs for that."""
         return None if self.scratch_ctids is None else scratch_of(self[ctid], self.scratch_ctids)
 
+    def scratch_of(self, copy: Declaration) -> Declaration | None:
+        """Return the declaration under which a template's copy is rebuilt; None without CTIDs for that."""
+        return None if self.scratch_ctids is None else scratch_of(copy, self.scratch_ctids)
+
     def copy(self, ctid: int, at: int, node: str) -> Declaration:
         """Return the declaration of a template's copy at a CTID on a node."""
         return copy_of(self[ctid], at, node)

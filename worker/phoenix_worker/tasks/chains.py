@@ -10,7 +10,7 @@ from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.base import PhoenixTask
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from phoenix_worker.core.planned.adopting import Adoption
     from phoenix_worker.core.planned.plan import PlannedStep
     from phoenix_worker.core.planned.rebuilding import Rebuild
+
+Pin = tuple[int, str]
+"""A copy as a step names it: its CTID and `Declaration.pin`."""
 
 
 def chain_ensure(
@@ -71,21 +74,31 @@ def _link(task: PhoenixTask, name: StepName, declaration: Declaration, *, adopte
     return task.app.signature(name.task, args=(declaration.ctid, declaration.pin), kwargs=options, immutable=True)
 
 
-def chain_removal(task: PhoenixTask, declaration: Declaration) -> Signature:
-    """Chain the removal of a CTID and its report."""
-    return chain(_of(task, StepName.DESTROY, declaration, Purpose.DESTROY), _of(task, StepName.REPORT, declaration))
+def chain_removal(task: PhoenixTask, declaration: Declaration, copies: Iterable[Declaration]) -> Signature:
+    """Chain the removal of a CTID, after the copies that it has as a template, and its report."""
+    removals = (_of(task, StepName.DESTROY, one, Purpose.DESTROY) for one in (*copies, declaration))
+    return chain(*removals, _of(task, StepName.REPORT, declaration))
 
 
-def chain_rebuild(task: PhoenixTask, rebuild: Rebuild, *, accepted: bool) -> Signature:
-    """Chain what builds a template at the scratch CTID, and then its replacement."""
+def chain_rebuild(task: PhoenixTask, rebuild: Rebuild, *, accepted: bool, rest: Sequence[Pin] = ()) -> Signature:
+    """Chain what builds a template at the scratch CTID, and then its replacement; `rest` are copies to come."""
     clear = [_of(task, StepName.DESTROY, rebuild.scratch, Purpose.SCRATCH)] if rebuild.clear else []
     build = [_link(task, step.name, rebuild.scratch, adopted=False, accepted=accepted) for step in rebuild.build]
     told = (rebuild.scratch.ctid, rebuild.scratch.pin)
-    return chain(*clear, *build, _of(task, StepName.REPLACE, rebuild.template, *told, accepted=accepted))
+    more = {"rest": list(rest)} if rest else {}
+    return chain(*clear, *build, _of(task, StepName.REPLACE, rebuild.template, *told, accepted=accepted, **more))
 
 
-def chain_replacement(task: PhoenixTask, template: Declaration, scratch: Declaration, *, accepted: bool) -> Signature:
-    """Chain what puts a template in the place of the old one."""
+def chain_replacement(
+    task: PhoenixTask,
+    template: Declaration,
+    scratch: Declaration,
+    *,
+    accepted: bool,
+    of: Declaration,
+    rest: Sequence[Pin],
+) -> Signature:
+    """Chain what puts a template, or its copy, in the place of the old one; then come the copies of a template."""
     finish = (
         _link(task, name, template, adopted=False, accepted=accepted) for name in (StepName.CONFIGURE, StepName.SEAL)
     )
@@ -94,8 +107,15 @@ def chain_replacement(task: PhoenixTask, template: Declaration, scratch: Declara
         _of(task, StepName.COPY, template, scratch.ctid),
         *finish,
         _of(task, StepName.DESTROY, scratch, Purpose.SCRATCH),
-        _of(task, StepName.REPORT, template),
+        chain_copies(task, of, rest, accepted=accepted),
     )
+
+
+def chain_copies(task: PhoenixTask, template: Declaration, rest: Sequence[Pin], *, accepted: bool) -> Signature:
+    """Return what rebuilds the next of these copies, or the report when there is none left."""
+    if not rest:
+        return _of(task, StepName.REPORT, template)
+    return _of(task, StepName.REBUILD_COPIES, template, list(rest), accepted=accepted)
 
 
 def chain_adoption(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> Signature:

@@ -121,7 +121,9 @@ class Case:
     def is_other_copy(self) -> bool:
         """Whether it is ours as a copy of another template than declared, or only one of the two is a copy."""
         marker = self.marker
-        return marker is not None and marker.role is not Role.SCRATCH and marker.copy_of != self.declared.copy_of
+        if marker is None or Role.SCRATCH in {marker.role, self.declared.role}:
+            return False
+        return marker.copy_of != self.declared.copy_of
 
     @property
     def seal_broken(self) -> bool:
