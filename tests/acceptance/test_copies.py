@@ -101,6 +101,23 @@ def test_a_template_that_moved_away_is_copied_to_where_it_was(product: Product) 
     assert product.ensure(104).templates_built == (), "the template itself serves its new node"
 
 
+@pytest.mark.long
+def test_clones_take_the_lane_with_the_shortest_line(product: Product) -> None:
+    ctids = range(100, 120)
+    product.declare({900: template(lanes=2), **{ctid: container(ctid) for ctid in ctids}})
+    product.simulator.pve.ct_secs |= {"clone": 0.4}
+    product.start_worker(**COPIES)
+    first = product.producer.ensure_many(list(ctids[:3])).wait(timeout=60)
+    assert copies(product) == [], "no copy is made for a few"
+    results = product.producer.ensure_many(list(ctids[3:])).wait(timeout=60)
+    assert {result.outcome for result in (*first, *results)} == {"created"}
+    (copy,) = copies(product)
+    assert (product.simulator.pve.ct(copy).node, product.simulator.pve.ct(900).node) == (NODE, NODE)
+    by_copy = sum(f"via={copy}" in product.config(ctid)["description"] for ctid in ctids)
+    assert by_copy > 4, "it takes its share"
+    assert {product.ensure(ctid).outcome for ctid in ctids} == {"unchanged"}
+
+
 @pytest.mark.crash
 @pytest.mark.long
 @pytest.mark.parametrize("when", ["intent-recorded", "effect-done", "effect-journalled"])

@@ -102,6 +102,15 @@ def test_the_catalog_has_no_ctid_of_a_copy(tmp_path: Path) -> None:
     assert (refusal.ctid, "PHOENIX_COPY_CTIDS" in refusal.remedy) == (9105, True)
 
 
+def test_lanes_are_no_property_of_a_template_and_have_no_effect_without_ctids(tmp_path: Path) -> None:
+    two = loaded(tmp_path, {900: template(lanes=2), 103: container(103)})
+    one = loaded(tmp_path, {900: template(), 103: container(103)})
+    assert (two[900].lanes, two[900].hash, two.warnings) == (2, one[900].hash, ())
+    entries = {900: template(lanes=2), 103: container(103, lanes=2)}
+    without = loaded(tmp_path, entries, None).warnings
+    assert [(one.ctid, "PHOENIX_COPY_CTIDS" in one.problem) for one in without] == [(900, True), (103, False)]
+
+
 def seen(declared: Declaration) -> Observation:
     notes = write_marker(marker_for(declared, "c1", Stage.CONFIGURED))
     config = {"description": notes, "template": "1", "rootfs": f"local-lvm:base-{declared.ctid}-disk-0"}

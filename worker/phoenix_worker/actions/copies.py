@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Never
 
 from phoenix_worker.actions.look import TEMPLATE, template_there
@@ -13,15 +15,33 @@ from phoenix_worker.core.planned.copies import free_numbers, serving
 from phoenix_worker.core.planned.feasibility import Origin, is_reachable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
 
 SOURCE = "source"
-"""The journal's name of what a container is cloned from."""
+"""The journal's name of what a container is cloned from: its CTID and its node."""
+_SOURCES = "sources"
+"""And of what it may be cloned from."""
+_WAITING = 4
+"""How many clones more wait for one lane than for another before a copy is made as one more."""
 _LOOK = "look-for-the-template"
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One lane: a template, or a copy of it."""
+
+    declaration: Declaration
+    ready: bool = True
+    """Whether clones take it as soon as its line is the shortest."""
+
+    @property
+    def named(self) -> tuple[int, str, int]:
+        """Tell it for the journal, with how much its line counts besides."""
+        return self.declaration.ctid, self.declaration.node, 0 if self.ready else _WAITING
 
 
 def hold_source(
@@ -33,10 +53,11 @@ def hold_source(
     """
     catalog = task.catalog.current()
     look = _LOOK in task.running.journal
-    known = () if look else known
-    ctid, node = task.read(SOURCE, lambda: list(known) or _named(sources(task, clone, look=look)[0]))
+    named = [[*known, 0]] if known and not look else None
+    found = task.read(_SOURCES, lambda: named or [one.named for one in _sources(task, clone, look=look)])
+    held = task.hold_shortest({lane(ctid): more for ctid, _, more in found})
+    ctid, node = task.read(SOURCE, lambda: next([ctid, node] for ctid, node, _ in found if lane(ctid) == held))
     template = task.current_declaration(clone.clone_from)
-    task.hold(lane(ctid))
     source = template if ctid == template.ctid else catalog.copy(template.ctid, ctid, node)
     there, warnings = template_there(task, source)
     _refuse_taken(task, source, there)
@@ -49,32 +70,52 @@ def sources(task: PhoenixTask, clone: Declaration, *, look: bool = False) -> lis
     The template alone, without a call, where no copies are made, or where by what is declared it serves the node. It
     is not trusted to stand where it is declared when it is to be looked for.
     """
+    return [one.declaration for one in _sources(task, clone, look=look)]
+
+
+def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Source]:
     catalog = task.catalog.current()
     template = task.current_declaration(clone.clone_from)
     offer = task.offering.on(clone.node)
-    if catalog.copy_ctids is None or (not look and serving(clone, catalog, offer) is template):
-        return [template]
+    as_declared = template.lanes == 1 and not look and serving(clone, catalog, offer) is template
+    if catalog.copy_ctids is None or as_declared:
+        return [_Source(template)]
     seen = task.proxmox.observe_template(template.node, template.ctid, elsewhere=False)
     home = at_home(template, seen)
     lies = Origin.seen(seen) if seen.is_template else Origin.declared([home, *catalog.above(template)])
-    if home.node == clone.node or is_reachable(clone, lies, offer):
-        return [home]
-    standing = copies_on(task, template, clone.node)
-    return standing[:1] or [_new_copy(task, template, clone.node, catalog.copy_ctids)]
-
-
-def copies_on(task: PhoenixTask, template: Declaration, node: str) -> list[Declaration]:
-    """Return the copies of a template that stand on a node, also those that are not finished."""
-    catalog = task.catalog.current()
-    return [catalog.copy(template.ctid, one.ctid, node) for one in copies_seen(task, template) if one.node == node]
+    serves = home.node == clone.node or is_reachable(clone, lies, offer)
+    node = home.node if serves else clone.node
+    places = task.proxmox.standing(catalog.copy_ctids)
+    seen_there = [one for one in _look_at(task, places) if one.node == node]
+    standing = [one for one in seen_there if is_copy(one, template.ctid)]
+    found = [_Source(home)] if serves else []
+    found += [_Source(catalog.copy(template.ctid, one.ctid, node), ready=one.is_template) for one in standing]
+    missing = max(template.lanes - len(found), 0)
+    if missing and (unmarked := [one.ctid for one in seen_there if one.lock == "create" and one.marker is None]):
+        raise TransientError(f"CT {unmarked[0]} on {node} is being created, maybe as a copy.", cause="being-created")
+    numbers = free_numbers(template.ctid, node, catalog.copy_ctids, places, missing)
+    found += [_Source(catalog.copy(template.ctid, ctid, node), ready=False) for ctid in numbers]
+    first, *more = found[: template.lanes]
+    return [replace(first, ready=True), *more]
 
 
 def copies_seen(task: PhoenixTask, template: Declaration) -> list[Observation]:
     """Look at the copies of a template in the whole cluster: a call, and one for each CTID of copies that is taken."""
     ctids = task.catalog.current().copy_ctids
-    places = task.proxmox.standing(ctids) if ctids is not None else {}
-    seen = [task.proxmox.observe_template(node, ctid, elsewhere=False) for ctid, node in sorted(places.items())]
+    seen = [] if ctids is None else _look_at(task, task.proxmox.standing(ctids))
     return [one for one in seen if is_copy(one, template.ctid)]
+
+
+def _look_at(task: PhoenixTask, places: Mapping[int, str]) -> list[Observation]:
+    return [task.proxmox.observe_template(node, ctid, elsewhere=False) for ctid, node in sorted(places.items())]
+
+
+def as_cloned(task: PhoenixTask, clone: Declaration) -> Declaration:
+    """Return a declaration as that of what this task has chosen to clone."""
+    ctid, node = json.loads(task.running.journal.get(SOURCE, "[null, null]"))
+    if clone.clone_from in {None, ctid} or ctid is None:
+        return clone
+    return clone.cloned_by(task.catalog.current().copy(clone.clone_from, ctid, node))
 
 
 def is_copy(seen: Observation, template: int | None) -> bool:
@@ -96,16 +137,6 @@ def look_again(task: PhoenixTask, source: Declaration, why: str) -> Never:
     task.once(_LOOK, lambda: True)
     task.forget(TEMPLATE)
     task.forget(SOURCE)
+    task.forget(_SOURCES)
     task.release(lane(source.ctid))
     raise TransientError(why, cause="moved")
-
-
-def _new_copy(task: PhoenixTask, template: Declaration, node: str, ctids: range) -> Declaration:
-    """Choose the CTID of a copy that is to be made."""
-    places = task.proxmox.standing(ctids)
-    (ctid,) = free_numbers(template.ctid, node, ctids, places, 1)
-    return task.catalog.current().copy(template.ctid, ctid, node)
-
-
-def _named(source: Declaration) -> list[int | str]:
-    return [source.ctid, source.node]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.catalog.findings import Refusal
+from phoenix_worker.catalog.findings import Advice, Refusal
+from phoenix_worker.catalog.refusals import templates
 from phoenix_worker.catalog.resolve import copy_of, scratch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.entry import ParsedEntry
 
 
 def copy_named(
@@ -36,3 +38,14 @@ def refuse_copy_ctids(ctids: Iterable[int], copies: range | None) -> Iterator[Re
         if copies is not None and ctid in copies:
             problem = f"{ctid} is one of the CTIDs of template copies ({copies[0]}-{copies[-1]})."
             yield Refusal(ctid, problem, "Choose another CTID, or other PHOENIX_COPY_CTIDS.")
+
+
+def advise_lanes(entries: Mapping[int, ParsedEntry], copies: range | None) -> Iterator[Advice]:
+    """Point out lanes that nobody uses, and those for which there are no CTIDs."""
+    cloned = templates(entries)
+    for ctid, parsed in entries.items():
+        if parsed.entry.lanes > 1 and ctid not in cloned:
+            yield Advice(ctid, "lanes has no effect: it is no template.", "Remove lanes.")
+        elif parsed.entry.lanes > 1 and copies is None:
+            problem = "lanes has no effect where the workers have no PHOENIX_COPY_CTIDS."
+            yield Advice(ctid, problem, "Set them to CTIDs that nothing else uses, such as 9100-9199.")

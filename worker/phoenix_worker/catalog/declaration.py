@@ -277,6 +277,8 @@ class Declaration:
     """The node that is declared, of a container that stands on another: `node` is where it stands, then."""
     copy_of: int | None = None
     """The template of the catalog that it is a copy of: the same, at another CTID."""
+    lanes: int = 1
+    """From how many templates on one node it is cloned: itself and its copies there."""
     via: int | None = None
     """The copy of its template that it is, or was, cloned from; None where that is the template itself."""
 

@@ -15,7 +15,7 @@ from phoenix_worker.catalog.advice import (
     advise_templates,
     advise_volumes,
 )
-from phoenix_worker.catalog.copies import copy_named, refuse_copy_ctids
+from phoenix_worker.catalog.copies import advise_lanes, copy_named, refuse_copy_ctids
 from phoenix_worker.catalog.directories import digest_of, read_directory
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.downloads import refuse_downloads
@@ -149,7 +149,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)
     refusals += refuse_copy_ctids(entries, defaults.copies)
-    warnings = [*_advice(entries)]
+    warnings = [*_advice(entries), *advise_lanes(entries, defaults.copies)]
     files = _read_scripts(folder, entries, defaults.scripts)
     directories = {name: read_directory(folder / name) for file in files for name in directories_beside(file)}
     refusals += refuse_directories(entries, directories, defaults.scripts)

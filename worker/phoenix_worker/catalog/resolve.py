@@ -32,7 +32,7 @@ _LATER = (
 )
 _WITHOUT_EFFECT = (
     *("not_applied", "needs_shell", "needs_version", "source", "script_json", "archives", "hash"),
-    *("wait_for_address", "moved_from", "via"),
+    *("wait_for_address", "moved_from", "via", "lanes"),
 )
 
 
@@ -144,6 +144,7 @@ def _declare(
         tags=None if entry.tags is None else tuple(sorted(set(entry.tags))),
         description=entry.description,
         pool=entry.pool,
+        lanes=entry.lanes,
         dependencies=tuple(dict.fromkeys(entry.dependencies)),
         not_applied=not_applied(entry),
         source=parsed.raw,

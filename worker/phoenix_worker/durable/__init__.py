@@ -24,6 +24,7 @@ Words.                  `hold`, `wait` and `sleep` answer at once or park: the r
 Locks.                  A sorted set per lock: score 0 owns, any other score is a waiter's publish sequence. Owners are
                         task ids, not processes: a lock stays through parking, replacement and deaths. It passes to the
                         first waiter in the script that ends its owner. Links inherit the sequence of their request.
+                        Of several, `hold_shortest` joins the shortest line in one script, and a task stays in its line.
 Replace.                `replace` marks the parent replaced and records its first child in one script. Child ids derive
                         from the parent's id, generation and position, so that doing it twice is doing it once. The
                         last link inherits the parent's id, and with it the locks, but in a new generation.
