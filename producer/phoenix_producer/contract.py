@@ -28,9 +28,10 @@ CONTAINERS = "phoenix.containers"
 CANCEL = "phoenix.cancel"
 STATUS = "phoenix.status"
 DRIFT = "phoenix.drift"
+TEMPLATES = "phoenix.templates"
 REFUSE = "phoenix.refuse"
 """What a queue item that is no message is run as: it fails, and says why."""
-REQUESTS = frozenset({ENSURE, DESTROY, REBUILD, ADOPT, PLAN, CONTAINERS, CANCEL, STATUS, DRIFT, REFUSE})
+REQUESTS = frozenset({ENSURE, DESTROY, REBUILD, ADOPT, PLAN, CONTAINERS, CANCEL, STATUS, DRIFT, TEMPLATES, REFUSE})
 """The tasks that requesters publish. All others are the worker's own."""
 
 QUEUE = "phoenix.ensure"

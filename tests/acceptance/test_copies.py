@@ -59,6 +59,12 @@ def test_a_template_is_copied_once_to_the_node_that_needs_it(product: Product) -
     assert "via=" not in product.config(105)["description"]
     assert len(product.simulator.intervals("vztemplate")) == len(product.simulator.intervals("vzcreate")) == 2
     assert product.ensure(103).outcome == "unchanged"
+    (shown,) = product.producer.templates().wait(timeout=60)
+    lanes = [(one.ctid, one.node, one.exists, one.storage, one.outdated) for one in (shown, *shown.copies)]
+    assert lanes == [(900, NODE, "template", "local-lvm", ()), (FIRST, OTHER, "template", "local-lvm", ())]
+    product.declare({900: template(memory_mb=768), 105: container(105), **there})
+    (shown,) = product.producer.templates().wait(timeout=60)
+    assert "`phoenix-lxc rebuild 900`" in shown.copies[0].outdated[0]
 
 
 @pytest.mark.long

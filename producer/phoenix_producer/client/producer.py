@@ -21,6 +21,7 @@ from phoenix_producer.contract import (
     PLAN,
     REBUILD,
     STATUS,
+    TEMPLATES,
     AdoptRequest,
     Cancelled,
     ContractError,
@@ -33,7 +34,7 @@ from phoenix_producer.contract import (
     parse_request,
 )
 from phoenix_producer.plans import Drift, Plan
-from phoenix_producer.standing import Standing
+from phoenix_producer.standing import Standing, Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
@@ -45,6 +46,7 @@ _Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequ
 _CTIDS = TypeAdapter(list[int])
 _STANDINGS = TypeAdapter(list[Standing])
 _DRIFTS = TypeAdapter(list[Drift])
+_TEMPLATES = TypeAdapter(list[Template])
 
 Answer = TypeVar("Answer")
 
@@ -225,6 +227,13 @@ class Producer:
         """
         options = {"accept_not_applied": True} if accept_not_applied else {}
         return self._look(DRIFT, "drift", ctids, _DRIFTS.validate_python, **options)
+
+    def templates(self) -> Handle[list[Template]]:
+        """Ask which templates and copies of them there are, on which nodes, and how many wait; nothing is changed.
+
+        Raises Unreachable.
+        """
+        return self._ask(TEMPLATES, {}, _TEMPLATES.validate_python, "the templates")
 
     def cancel(self, request_id: UUID | str, *, own_id: UUID | str | None = None) -> Handle[Cancelled]:
         """Ask that a job stop for its requester; `own_id` is the id of this request itself. See `Handle.cancel`.

@@ -18,6 +18,7 @@ from phoenix_producer.contract import (
     DRIFT,
     PLAN,
     STATUS,
+    TEMPLATES,
     Answer,
     Cancelled,
     EnsureFailed,
@@ -30,7 +31,7 @@ from phoenix_producer.http.problems import Refused
 from phoenix_producer.ledger.entries import Job, JobState, Wait
 from phoenix_producer.ledger.view import LedgerView
 from phoenix_producer.plans import Drift, Plan
-from phoenix_producer.standing import Standing
+from phoenix_producer.standing import Standing, Template
 
 
 class Cancellation(Answer):
@@ -40,7 +41,7 @@ class Cancellation(Answer):
     verdict: Cancelled
 
 
-Result = EnsureResult | Plan | Cancellation | list[Standing] | list[Drift] | list[int]
+Result = EnsureResult | Plan | Cancellation | list[Standing] | list[Drift] | list[Template] | list[int]
 """What a request is answered with."""
 
 _READERS: dict[str, TypeAdapter[Any]] = {
@@ -48,6 +49,7 @@ _READERS: dict[str, TypeAdapter[Any]] = {
     CANCEL: TypeAdapter(Cancellation),
     STATUS: TypeAdapter(list[Standing]),
     DRIFT: TypeAdapter(list[Drift]),
+    TEMPLATES: TypeAdapter(list[Template]),
     CONTAINERS: TypeAdapter(list[int]),
 }
 _OF_A_CHANGE: TypeAdapter[Any] = TypeAdapter(EnsureResult)

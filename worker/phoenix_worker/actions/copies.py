@@ -101,9 +101,14 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Sour
 
 def copies_seen(task: PhoenixTask, template: Declaration) -> list[Observation]:
     """Look at the copies of a template in the whole cluster: a call, and one for each CTID of copies that is taken."""
+    return [one for one in all_copies(task) if is_copy(one, template.ctid)]
+
+
+def all_copies(task: PhoenixTask) -> list[Observation]:
+    """Look at the copies of all templates; as many calls."""
     ctids = task.catalog.current().copy_ctids
     seen = [] if ctids is None else _look_at(task, task.proxmox.standing(ctids))
-    return [one for one in seen if is_copy(one, template.ctid)]
+    return [one for one in seen if one.is_ours and one.marker is not None and one.marker.copy_of is not None]
 
 
 def _look_at(task: PhoenixTask, places: Mapping[int, str]) -> list[Observation]:

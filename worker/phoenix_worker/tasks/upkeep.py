@@ -25,6 +25,7 @@ from phoenix_producer.contract import (
     ADOPT,
     DESTROY,
     REBUILD,
+    TEMPLATES,
     AdoptRequest,
     DestroyRequest,
     Outcome,
@@ -45,6 +46,7 @@ from phoenix_worker.actions.prerequisites import (
 )
 from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
 from phoenix_worker.answers import result as outcome
+from phoenix_worker.answers.templates import templates
 from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import Action, Purpose
 from phoenix_worker.core.model.home import at_home
@@ -190,6 +192,12 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     if request.dry_run:
         return outcome.foretold(self, declaration, Outcome.ADOPTED, tuple(steps.lines()))
     return self.replace(chains.chain_adoption(self, steps, purpose))
+
+
+@task(TEMPLATES)
+def show_templates(self: PhoenixTask) -> list[dict[str, Any]]:
+    """Tell which templates there are, with their copies."""
+    return [one.model_dump(mode="json") for one in templates(self)]
 
 
 @task(StepName.MARK.task)

@@ -46,9 +46,10 @@ def may_be_linked(template: Observation, clone: Observation, via: int | None = N
     marker = clone.marker
     if marker is None or not clone.is_ours or marker.via != via:
         return False
-    return _root_storage(clone) == _root_storage(template)
+    return root_storage(clone) == root_storage(template)
 
 
-def _root_storage(seen: Observation) -> str:
+def root_storage(seen: Observation) -> str:
+    """Name the storage of a root disk; nothing where there is none."""
     root = property_string.parse(seen.config.get("rootfs", ""), "volume")
     return root.get("volume", "").partition(":")[0]
