@@ -8,16 +8,21 @@ import pytest
 
 from phoenix_worker.core.planned.copies import numbers
 from tests.acceptance.scenes import failure_of, refused, stand
+from tests.acceptance.test_scripts import write_scripts
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
+from tests.support.ssh_node import SshNode, ssh_node
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from phoenix_producer import EnsureResult
     from tests.support.product import Product
 
+__all__ = ["ssh_node"]
 OTHER = "pve2"
+AROUND = ("intent-recorded", "effect-done", "effect-journalled")
+"""The points around what is asked of Proxmox."""
 CTIDS = range(9100, 9200)
 COPIES = {"PHOENIX_COPY_CTIDS": f"{CTIDS[0]}-{CTIDS[-1]}"}
 FIRST, SECOND = (ctid for ctid, _ in zip(numbers(900, OTHER, CTIDS), range(2), strict=False))
@@ -126,7 +131,45 @@ def test_clones_take_the_lane_with_the_shortest_line(product: Product) -> None:
 
 @pytest.mark.crash
 @pytest.mark.long
-@pytest.mark.parametrize("when", ["intent-recorded", "effect-done", "effect-journalled"])
+@pytest.mark.parametrize(
+    "where", ["parked:9", "intent-recorded/clone:3", "effect-done/clone:4", "effect-journalled/clone:5"]
+)
+def test_killed_while_clones_wait_in_two_lanes(product: Product, owned_keys: list[str], where: str) -> None:
+    owned_keys += ["points", ARMED]
+    ctids = range(100, 112)
+    product.declare({900: template(lanes=2), **{ctid: container(ctid) for ctid in ctids}})
+    product.simulator.pve.ct_secs |= {"clone": 0.3}
+    doomed = product.start_worker("w1", "tests.support.crashing_worker", **COPIES, **{KILL_AT: where})
+    product.ensure(900)
+    product.redis.set(ARMED, 1)
+    handles = product.producer.ensure_many(list(ctids))
+    wait_for(lambda: not doomed.running(), timeout=60)
+    product.start_worker("w2", **COPIES)
+    assert {result.outcome for result in handles.wait(timeout=60)} == {"created"}
+    assert len(copies(product)) <= 1
+    assert sorted(one.made for one in product.simulator.intervals("vzclone") if one.made) == list(ctids)
+
+
+@pytest.mark.long
+def test_templates_that_run_with_one_address_are_built_one_after_another(product: Product, ssh_node: SshNode) -> None:
+    two_nodes(product)
+    scripted = template(features=["setup"])
+    entries = {900: scripted, 103: container(103, node=OTHER), 104: container(104)}
+    write_scripts(product, setup="#!/bin/sh\nsleep 1\n")
+    product.declare(entries)
+    addresses = ",".join(f"{node}=127.0.0.1:{ssh_node.port}" for node in (NODE, OTHER))
+    product.start_worker(**COPIES, **ssh_node.environ(PHOENIX_SHELL_ADDRESSES=addresses))
+    results = product.producer.ensure_many([103, 104]).wait(timeout=60)
+    assert {result.outcome for result in results} == {"created"}
+    began = sorted(one.start for one in product.simulator.intervals("vzcreate"))
+    sealed = sorted(one.start for one in product.simulator.intervals("vztemplate"))
+    assert (len(began), len(sealed)) == (2, 2)
+    assert began[1] > sealed[0], "the second is begun when the first runs no more"
+
+
+@pytest.mark.crash
+@pytest.mark.long
+@pytest.mark.parametrize("when", AROUND)
 @pytest.mark.parametrize("step", ["create", "seal", "clone"])
 def test_killed_while_a_copy_is_made(product: Product, owned_keys: list[str], step: str, when: str) -> None:
     owned_keys += ["points", ARMED]

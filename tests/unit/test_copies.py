@@ -19,7 +19,7 @@ from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.marker import Stage, read_marker, write_marker
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import Storage
-from phoenix_worker.core.planned.copies import free_numbers, made_from, numbers, serving
+from phoenix_worker.core.planned.copies import free_numbers, made_from, numbers, runs_with_a_fixed_address, serving
 from phoenix_worker.core.planned.feasibility import Offer
 from tests.support.product import container, template
 from tests.unit import catalog_files
@@ -109,6 +109,24 @@ def test_lanes_are_no_property_of_a_template_and_have_no_effect_without_ctids(tm
     entries = {900: template(lanes=2), 103: container(103, lanes=2)}
     without = loaded(tmp_path, entries, None).warnings
     assert [(one.ctid, "PHOENIX_COPY_CTIDS" in one.problem) for one in without] == [(900, True), (103, False)]
+
+
+@pytest.mark.parametrize(
+    ("more", "alone"),
+    [
+        ({"features": ["x"]}, True),
+        ({"features": ["x"], "mac_address": None}, True),
+        ({"features": ["x"], "mac_address": None, "network_config": {"bridge": "vmbr0", "ip": "dhcp"}}, False),
+        ({"features": ["x"], "network_config": {"bridge": "vmbr0", "ip": "dhcp"}}, True),
+        ({}, False),
+    ],
+)
+def test_what_runs_with_a_fixed_address_is_built_alone(tmp_path: Path, more: dict[str, Any], *, alone: bool) -> None:
+    entries = {900: template(**more), 103: container(103, features=["x"])}
+    catalog = loaded(tmp_path, entries)
+    assert runs_with_a_fixed_address(catalog[900]) is alone
+    assert runs_with_a_fixed_address(catalog.copy(900, 9105, "pve2")) is alone
+    assert not runs_with_a_fixed_address(catalog[103]), "a container has no copies"
 
 
 def seen(declared: Declaration) -> Observation:

@@ -11,7 +11,7 @@ from phoenix_worker.base import lane
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Presence
-from phoenix_worker.core.planned.copies import free_numbers, serving
+from phoenix_worker.core.planned.copies import free_numbers, runs_with_a_fixed_address, serving
 from phoenix_worker.core.planned.feasibility import Origin, is_reachable
 
 if TYPE_CHECKING:
@@ -135,6 +135,22 @@ def _refuse_taken(task: PhoenixTask, source: Declaration, there: Observation) ->
         return
     if there.presence is not Presence.HERE or there.node != source.node or not is_copy(there, source.copy_of):
         look_again(task, source, f"CT {source.ctid} is no copy of template {source.copy_of} on {source.node}.")
+
+
+def build_alone(task: PhoenixTask, template: Declaration) -> None:
+    """Own the building of a template and of its copies, where two that ran at once would have the same address."""
+    if task.catalog.current().copy_ctids is not None and runs_with_a_fixed_address(template):
+        task.hold(_building(template))
+
+
+def end_building(task: PhoenixTask, template: Declaration) -> None:
+    """Let the next one be built."""
+    if task.catalog.current().copy_ctids is not None and runs_with_a_fixed_address(template):
+        task.release(_building(template))
+
+
+def _building(template: Declaration) -> str:
+    return f"build/{template.copy_of or template.ctid}"
 
 
 def look_again(task: PhoenixTask, source: Declaration, why: str) -> Never:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import (
     CANCEL,
-    CONTAINERS,
     DRIFT,
     ENSURE,
     PLAN,
@@ -38,7 +37,7 @@ from phoenix_worker.actions.addresses import (
     wait_for_addresses,
 )
 from phoenix_worker.actions.configure import after_growth, converge, grow
-from phoenix_worker.actions.copies import hold_source
+from phoenix_worker.actions.copies import build_alone, end_building, hold_source
 from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey, where_last_seen
@@ -93,6 +92,7 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     if is_making(steps):
         refuse_what_cannot_work(self, declaration)
         refuse_disallowed_making(self, declaration)
+        build_alone(self, declaration)
     else:
         if is_configuring(steps):
             refuse_what_cannot_change(self, declaration, seen)
@@ -117,12 +117,14 @@ def clone(
     declaration = declaration.cloned_by(template)
     if not there.is_template:
         go_on_if_it_stands(self, declaration, adopted=adopted, accepted=accepted)
+        build_alone(self, template)
         template = self.reach(template, accepted=accepted)
         seen, verdict = survey(self, template)
         build = plan(at_home(template, seen), seen, verdict)
         return self.replace(
             chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)
         )
+    end_building(self, template)
     refuse_unreachable(self, declaration, template, there)
     posted = make_clone_from(self, declaration, there, adopted=adopted, accepted=accepted)
     told = {"upid": posted["upid"], "source": template.ctid, "warnings": warnings, "node": declaration.node}
@@ -342,9 +344,3 @@ def refuse(self: PhoenixTask, why: str, answer_to: str | None = None) -> None:
         failure = Failure(request_id=answer_to, message=str(error), cause="bad-request", remedy=CORRECT_IT)
         self.backend.mark_as_failure(answer_to, EnsureFailed.of(failure))
     raise error
-
-
-@task(CONTAINERS)
-def containers(self: PhoenixTask) -> list[int]:
-    """Name the containers of the catalog that are not templates."""
-    return list(self.catalog.current().containers())

@@ -25,13 +25,12 @@ from phoenix_producer.contract import (
     ADOPT,
     DESTROY,
     REBUILD,
-    TEMPLATES,
     AdoptRequest,
     DestroyRequest,
     Outcome,
     RebuildRequest,
 )
-from phoenix_worker.actions.copies import copies_seen
+from phoenix_worker.actions.copies import build_alone, copies_seen, end_building
 from phoenix_worker.actions.feasibility import refuse_vanishing_grants
 from phoenix_worker.actions.forced_command import refuse_disallowed_making
 from phoenix_worker.actions.look import look, permit, survey
@@ -46,7 +45,6 @@ from phoenix_worker.actions.prerequisites import (
 )
 from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
 from phoenix_worker.answers import result as outcome
-from phoenix_worker.answers.templates import templates
 from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import Action, Purpose
 from phoenix_worker.core.model.home import at_home
@@ -119,6 +117,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
             refuse_absent_os_template(self, scratch)
         then = (f"rebuild copy {copy.ctid} of template {template.ctid} on {copy.node} likewise" for copy in copies)
         return outcome.foretold(self, template, Outcome.REBUILT, (*steps.lines(), *then))
+    build_alone(self, template)
     self.proxmox.need_quorum(f"rebuild CT {template.ctid} on {template.node}")
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted))
 
@@ -137,6 +136,7 @@ def replace_it(
     """Take the lane of a template, or of its copy, and have it replaced by what was built at the scratch CTID."""
     template = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     built = self.pinned_declaration(scratch, hash_, accepted=accepted)
+    end_building(self, template)
     self.hold(lane(ctid))
     old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
     may_go(self, template, old, verdict, Purpose.REBUILD)
@@ -167,6 +167,7 @@ def rebuild_copies(
     may_go(self, copy, old, verdict, Purpose.REBUILD)
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
+    build_alone(self, copy)
     self.proxmox.need_quorum(f"rebuild CT {copy.ctid} on {copy.node}")
     steps = rebuild(copy, old, scratch, new)
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted, rest=pins[1:]))
@@ -192,12 +193,6 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     if request.dry_run:
         return outcome.foretold(self, declaration, Outcome.ADOPTED, tuple(steps.lines()))
     return self.replace(chains.chain_adoption(self, steps, purpose))
-
-
-@task(TEMPLATES)
-def show_templates(self: PhoenixTask) -> list[dict[str, Any]]:
-    """Tell which templates there are, with their copies."""
-    return [one.model_dump(mode="json") for one in templates(self)]
 
 
 @task(StepName.MARK.task)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.loading import Catalog
     from phoenix_worker.core.planned.feasibility import Offer
 
+_FOUND_OUT = frozenset({None, "dhcp", "auto", "manual"})
+"""What is declared in the place of an address that nobody else has."""
+
 
 def numbers(template: int, node: str, ctids: range) -> Iterator[int]:
     """Name the CTIDs at which a template is copied to a node, each time in the same order: the first that is free."""
@@ -49,6 +52,12 @@ def serving(clone: Declaration, catalog: Catalog, offer: Offer) -> Declaration |
     if catalog.copy_ctids is None:
         return None
     return catalog.copy(template.ctid, next(numbers(template.ctid, clone.node, catalog.copy_ctids)), clone.node)
+
+
+def runs_with_a_fixed_address(template: Declaration) -> bool:
+    """Return whether a template is started for its scripts with an address that its copies have too."""
+    fixed = (part for one in template.networks for part in (one.ip, one.ip6, one.mac) if part not in _FOUND_OUT)
+    return template.is_template and bool(template.scripts) and (template.mac is not None or any(fixed))
 
 
 def made_from(declaration: Declaration, catalog: Catalog, offer: Callable[[str], Offer]) -> list[Declaration]:
