@@ -20,7 +20,8 @@ test: $(INSTALLED)
 test-long: $(INSTALLED)
 	@.venv/bin/pytest -m long $(ARGS)
 
-# A real browser before the page and Flower, and a Celery client from npm. Installs Chromium by apt where it is missing, as root.
+# A real browser before the page and Flower, services in JavaScript, a generated client, the alerts by promtool. Gets Chromium,
+# Node.js and promtool by apt where they are missing, as root.
 test-browser: $(INSTALLED)
 	@scripts/browser.sh
 	@.venv/bin/pytest -n0 -m browser tests/browser $(ARGS)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Progress,
         ProgressKind,
     )
+    from phoenix_producer.nodes import Drained, Node, NodeState
     from phoenix_producer.plans import Action, Drift, Part, Plan, Why
     from phoenix_producer.standing import Exists, Standing
 
@@ -34,6 +35,7 @@ __all__ = [
     "Cancelled",
     "ContractError",
     "DesiredState",
+    "Drained",
     "Drift",
     "EnsureFailed",
     "EnsureRequest",
@@ -42,6 +44,8 @@ __all__ = [
     "Failure",
     "Handle",
     "Handles",
+    "Node",
+    "NodeState",
     "Outcome",
     "Part",
     "Plan",
@@ -72,6 +76,11 @@ _MODULES = {
         "Outcome",
         "Progress",
         "ProgressKind",
+    ),
+    "phoenix_producer.nodes": (
+        "Drained",
+        "Node",
+        "NodeState",
     ),
     "phoenix_producer.plans": (
         "Action",

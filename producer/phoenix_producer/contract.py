@@ -29,15 +29,18 @@ CANCEL = "phoenix.cancel"
 STATUS = "phoenix.status"
 DRIFT = "phoenix.drift"
 TEMPLATES = "phoenix.templates"
+MIGRATE = "phoenix.migrate"
+NODES = "phoenix.nodes"
+DRAIN, UNDRAIN = "phoenix.drain", "phoenix.undrain"
 REFUSE = "phoenix.refuse"
 """What a queue item that is no message is run as: it fails, and says why."""
-REQUESTS = frozenset({ENSURE, DESTROY, REBUILD, ADOPT, PLAN, CONTAINERS, CANCEL, STATUS, DRIFT, TEMPLATES, REFUSE})
+UPKEEP = frozenset({DESTROY, REBUILD, ADOPT, MIGRATE, DRAIN, UNDRAIN})
+"""What may end, take over or move what exists, and what decides for everybody where containers go."""
+REQUESTS = UPKEEP | {ENSURE, PLAN, CONTAINERS, CANCEL, STATUS, DRIFT, TEMPLATES, NODES, REFUSE}
 """The tasks that requesters publish. All others are the worker's own."""
 
 QUEUE = "phoenix.ensure"
 """Where requests are published."""
-UPKEEP = frozenset({DESTROY, REBUILD, ADOPT})
-"""What may end or take over what exists."""
 UPKEEP_QUEUE = "phoenix.upkeep"
 """Where those are published, and an ensure that adopts: Redis can grant a user the one queue without the other."""
 RESUME_QUEUE = "phoenix.resume"
@@ -84,6 +87,7 @@ class Outcome(StrEnum):
     DESTROYED = "destroyed"
     REBUILT = "rebuilt"
     ADOPTED = "adopted"
+    MIGRATED = "migrated"
 
 
 class EnsureRequest(Message):
@@ -189,6 +193,8 @@ class EnsureResult(Answer):
     outcome: Outcome
     made_by: str | None = None
     """The job that made it, when another than this did so since this one was requested; the outcome is `created`."""
+    moved_from: str = ""
+    """The node that it was migrated from; `node` is the one where it stands now."""
     dry_run: bool = False
     changes: tuple[Change, ...] = ()
     steps: tuple[Step, ...] = ()
@@ -199,6 +205,8 @@ class EnsureResult(Answer):
     """The same of each template that was built on the way, by its CTID."""
     pending_restart: tuple[str, ...] = ()
     """Configuration keys that the running container takes at its next start."""
+    placed: str = ""
+    """The node that was chosen for what was made, and why; empty where the catalog names a single one."""
     plan: tuple[str, ...] = ()
     """What would be done, line by line; only with `dry_run`."""
     needs_rebuild: tuple[str, ...] = ()

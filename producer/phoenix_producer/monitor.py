@@ -6,17 +6,28 @@ before it is in the queue, as with the producer; nothing is ever run here.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task
 
+from phoenix_producer import flower_history
 from phoenix_producer.client.connection import redis_client, with_settings
 from phoenix_producer.client.record import Recorder, recording
 from phoenix_producer.client.redis_url import REDIS_CA_FILE_VARIABLE, place_of, verified
 from phoenix_producer.client.secret_files import redis_url_of
-from phoenix_producer.contract import QUEUE, REFUSE, REQUESTS, RESUME_QUEUE, UPKEEP_QUEUE, ContractError, queue_of
+from phoenix_producer.contract import (
+    QUEUE,
+    REFUSE,
+    REQUESTS,
+    RESUME_QUEUE,
+    UPKEEP_QUEUE,
+    ContractError,
+    EnsureFailed,
+    queue_of,
+)
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
@@ -73,17 +84,34 @@ def build(url: str) -> Celery:
     base = type("MonitorRequest", (Request,), {"abstract": True, "redis": client, "replicated": replicated})
     for name in sorted(REQUESTS - {REFUSE}):
         app.task(name=name, base=base)(_asked_for)
+    _adapt_flower(client)
     return app
 
 
-def _ask_for_a_login_before_metrics() -> None:
-    """Flower shows `/metrics` to everybody, whatever login its pages want: names of tasks and workers are in it."""
+def _adapt_flower(client: Redis) -> None:
+    """Ask for a login before `/metrics`, which Flower shows to everybody; begin with the jobs that the ledger has.
+
+    Its API tells a failure as programs read it; without that, as a text.
+    """
     try:
-        from flower.views.monitor import Metrics  # noqa: PLC0415 - an extra
+        from flower.api.tasks import BaseTaskHandler  # noqa: PLC0415 - as below
+        from flower.events import Events  # noqa: PLC0415 - an extra
+        from flower.views.monitor import Metrics  # noqa: PLC0415 - as above
         from tornado.web import authenticated  # noqa: PLC0415 - as flower
     except ImportError:  # `celery inspect` needs no Flower
         return
     Metrics.get = authenticated(Metrics.get)
+    safe_result = BaseTaskHandler.safe_result
+    BaseTaskHandler.safe_result = lambda handler, result: (
+        result.args[0] if isinstance(result, EnsureFailed) else safe_result(handler, result)
+    )
+    flower_history.use(Events, client)
+    logging.getLogger("flower.inspector").addFilter(_without_workers)
+
+
+def _without_workers(record: logging.LogRecord) -> bool:
+    """Flower asks at its start for workers, four times at once, and takes it for a failure that there are none yet."""
+    return record.msg != "Inspect method %s failed"
 
 
 def _app_of_this_process() -> Celery:
@@ -94,5 +122,4 @@ def _app_of_this_process() -> Celery:
         raise SystemExit(2) from error
 
 
-_ask_for_a_login_before_metrics()
 app = _app_of_this_process()

@@ -55,6 +55,8 @@ class Part(Answer):
     node: str = ""
     elsewhere: str = ""
     """Where it stands, if that is not where the catalog says: an ensure leaves it there. `node` is where it stands."""
+    placed: str = ""
+    """The node that would be chosen now for what would be made, and why; empty where the catalog names a single one."""
     role: str = "container"
     """`container`, `template`, or `guest`: one that is not in the catalog and is only looked at."""
     why: Why = Why.ASKED

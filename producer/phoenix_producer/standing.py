@@ -22,7 +22,7 @@ class Exists(StrEnum):
     NOT_OURS = "not-ours"
     """An ensure is refused; `problem` says why."""
     UNKNOWN = "unknown"
-    """Proxmox does not show it to us; `problem` says why."""
+    """Proxmox does not show it to us, or its node does not answer; `problem` says why."""
 
 
 class Standing(Answer):

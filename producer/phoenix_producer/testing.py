@@ -20,10 +20,13 @@ from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import (
     CANCEL,
     CONTAINERS,
+    DRAIN,
     DRIFT,
     ENSURE,
+    NODES,
     PLAN,
     STATUS,
+    UNDRAIN,
     Cancelled,
     EnsureFailed,
     EnsureResult,
@@ -31,12 +34,14 @@ from phoenix_producer.contract import (
     Outcome,
     ProgressKind,
 )
+from phoenix_producer.nodes import Drained
 from phoenix_producer.plans import Drift, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
+    from phoenix_producer.nodes import Node
     from phoenix_producer.standing import Standing
 
 _CANCELLED = "cancelled"
@@ -125,6 +130,15 @@ class RecordingProducer(Producer):
     def drifts(self, *drifts: Drift) -> None:
         """Let these be how what exists differs; a request names those that it asks for."""
         self._shows(DRIFT, drifts)
+
+    def has_nodes(self, *nodes: Node) -> None:
+        """Let these be the nodes of the cluster."""
+        self._memory.answer_to(NODES, (), lambda _: _success([one.model_dump(mode="json") for one in nodes]))
+
+    def drains(self, node: str, *, drained: bool, changed: bool = True, **fields: Any) -> None:
+        """Let this be what a drain of a node, or an undrain, comes to. `fields` are those of `Drained`."""
+        told = Drained(node=node, drained=drained, changed=changed, **fields).model_dump(mode="json")
+        self._memory.answer_to(DRAIN if drained else UNDRAIN, (node,), lambda _: _success(told))
 
     def _shows(self, name: str, each: Sequence[Standing] | Sequence[Drift]) -> None:
         def shown(request: Request) -> dict[str, Any]:

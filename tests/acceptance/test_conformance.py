@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
-def run(simulator: Simulator, *more: str) -> subprocess.CompletedProcess[str]:
+def run(simulator: Simulator, *more: str, nodes: tuple[str, ...] = (NODE,)) -> subprocess.CompletedProcess[str]:
     place = ["--pve", f"https://{simulator.host}", "--token", TOKEN_ID, "--ca", simulator.ca_file]
-    what = ["--node", NODE, "--storage", "local-lvm", "--ctids", "9000-9020", *more]
+    where = ["--nodes" if len(nodes) > 1 else "--node", ",".join(nodes)]
+    what = [*where, "--storage", "local-lvm", "--ctids", "9000-9020", *more]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PHOENIX_")}
     return subprocess.run(
         [sys.executable, "-m", "tests.conformance", *place, *what],
@@ -44,11 +45,12 @@ def run(simulator: Simulator, *more: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.long
 def test_all_goes_well_and_nothing_is_left(simulator: Simulator, tmp_path: Path) -> None:
     add_os_template(simulator)
-    simulator.pve.ct_secs["clone"] = 0.3
+    simulator.pve.ct_secs.update(clone=0.3, migrate=1.5)
+    simulator.do(simulator.pve.nodes.setdefault, "pve2", {"online": True})
     simulator.set(simulator.pve, tags_case_sensitive=True, hotplug_refused="apparmor_parser failed")
-    done = run(simulator, "--report", str(tmp_path / "pve"))
+    done = run(simulator, "--report", str(tmp_path / "pve"), nodes=(NODE, "pve2"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"at {simulator.host}, node pve1, storage local-lvm (lvmthin), CTIDs 9000-9020" in done.stdout
+    assert f"at {simulator.host}, nodes pve1 and pve2, storage local-lvm (lvmthin), CTIDs 9000-9020" in done.stdout
     assert f"{len(CASES)} of {len(CASES)} went well. Left behind: nothing." in done.stdout
     assert re.search(r"^ok +[\d.]+ s  a template is rebuilt$", done.stdout, re.MULTILINE)
     assert "killed while Proxmox ran UPID:pve1:" in done.stdout
@@ -104,13 +106,17 @@ def test_where_it_cannot_be_tried_nothing_is_begun(simulator: Simulator, more: t
         ({"ctids": "9000-9005"}, "at least 12 CTIDs"),
         ({"ctids": "some"}, "is no range"),
         ({"token": "worker"}, "is no token id"),
+        ({"node": None}, "name one node with --node, or two with --nodes"),
+        ({"nodes": "pve1,pve2"}, "name one node with --node, or two with --nodes"),
+        ({"node": None, "nodes": "pve1,pve1"}, "does not name two nodes"),
+        ({"node": None, "nodes": "pve1,pve2,pve3"}, "does not name two nodes"),
         ({"secret_file": Path("/no/such/file")}, "cannot be read"),
         ({}, f"Set {SECRET_VARIABLE}"),
     ],
 )
 def test_what_cannot_be_meant_is_told(wrong: dict[str, Any], words: str) -> None:
     meant = {"pve": "https://pve1.example:8006/", "token": "phoenix@pve!worker", "secret_file": None, "ca": None}
-    rest = {"node": "pve1", "storage": "local-lvm", "bridge": "vmbr0", "ctids": "9000-9020"}
+    rest = {"node": "pve1", "nodes": None, "storage": "local-lvm", "bridge": "vmbr0", "ctids": "9000-9020"}
     options = Namespace(**{**meant, **rest, "template_storage": "local", "os_template": None, **wrong})
     with pytest.raises(UnfitError, match=re.escape(words)):
         target_of(options, {SECRET_VARIABLE: SECRET} if wrong else {})

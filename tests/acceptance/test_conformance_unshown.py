@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance import corner_cases
+from tests.conformance import cluster_cases, corner_cases
 from tests.conformance.__main__ import tried
 from tests.conformance.ground import Ground, standing_ground
 from tests.conformance.report import CaseReport, Report
@@ -33,7 +33,8 @@ def ground(simulator: Simulator, tmp_path: Path) -> Iterator[Ground]:
     add_os_template(simulator)
     acl = {TOKEN_ID: [(path, set(EVERYTHING)) for path in GRANTED]}
     simulator.set(simulator.pve, acl=acl)
-    place = {"pve": f"https://{simulator.host}", "token": TOKEN_ID, "ca": Path(simulator.ca_file), "node": NODE}
+    place = {"pve": f"https://{simulator.host}", "token": TOKEN_ID, "ca": Path(simulator.ca_file)}
+    place |= {"node": NODE, "nodes": None}
     what = {"storage": "local-lvm", "ctids": "9000-9020", "bridge": "vmbr0", "os_template": None}
     options = Namespace(**place, **what, secret_file=None, template_storage="local")
     with standing_ground(target_of(options, {SECRET_VARIABLE: SECRET}), tmp_path, lambda _: None) as running:
@@ -50,6 +51,7 @@ def test_what_a_node_or_a_token_cannot_show_says_why(ground: Ground, simulator: 
     for case, why in (
         (corner_cases.a_volume_waits_for_a_stop_where_it_must, "pve1 gives volumes to running containers"),
         (corner_cases.a_fast_failure_of_a_slow_kind_is_told_soon, "(/sdn/zones/localnetwork/conformance0, SDN.Use)"),
+        (cluster_cases.what_was_moved_is_followed, "it takes a second node (--nodes)"),
         (corner_cases.a_restore_that_runs_is_waited_for, "(/vms/9004, VM.Backup)"),
         (corner_cases.what_is_absent_can_be_made_with_a_grant_on_a_pool, "User.Modify"),
     ):

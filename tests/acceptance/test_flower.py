@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from phoenix_producer import EnsureFailed
 from tests.support.flower import Flower
 from tests.support.product import container, template
 from tests.support.waiting import wait_for
@@ -32,12 +33,22 @@ def test_flower_tells_the_story_of_each_job(product: Product, flower: Flower) ->
     ended = wait_for(lambda: (row := flower.row("phoenix.ensure", 101)) and row["state"] == "SUCCESS" and row)
     assert isinstance(ended, dict)
     assert ended["uuid"] == asked
-    assert "'outcome': 'created'" in ended["result"]
+    assert ended["result"].startswith("{'outcome': 'created'")
+    assert ended["args"] == "101 ct101"
+    created, over = (float(str(at)) for at in product.redis.hmget(f"phoenix:job:{asked}", "created", "ended"))
+    assert ended["runtime"] == pytest.approx(over - created, abs=0.01), "from the request to its end"
+    assert ended["received"] == pytest.approx(created, abs=1)
+    assert ended["kwargs"] == "{'requester': 'Flower'}"
     assert product.status(101) == "running"
     steps = [row["name"].removeprefix("phoenix.") for row in flower.rows(asked)]
     assert steps.count("ensure") == 1
     assert sorted(steps) == ["clone", "configure", "create", "ensure", "seal", "start"], "all of a job by its id"
     assert {row["state"] for row in flower.rows(f"kwargs:job={asked}")} == {"SUCCESS"}
+    cloned = flower.row("phoenix.clone", 101)
+    steps_told = flower.get(f"task/result/{asked}")["result"]["steps"]
+    seconds = next(step["seconds"] for step in steps_told if step["name"] == "clone")
+    assert (cloned["args"], cloned["runtime"]) == ("101 ct101", seconds)
+    assert "Inspect method" not in flower.log()
 
     product.simulator.pve.ct_secs["clone"] = 600
     first = product.producer.ensure(102)
@@ -57,6 +68,11 @@ def test_flower_tells_the_story_of_each_job(product: Product, flower: Flower) ->
         failed = flower.row(name, 103)
         assert failed["exception"].startswith("proxmox-error: Unable to clone template 900 to CT 103 on pve1: no space")
     assert second.done()
+    assert {row["name"] for row in flower.rows(second.id)} == {"phoenix.ensure", "phoenix.clone"}
+    job = product.redis.hmget(f"phoenix:job:{second.id}", "created", "ended")
+    took = float(str(job[1])) - float(str(job[0]))
+    assert flower.row("phoenix.ensure", 103)["runtime"] == pytest.approx(took, abs=0.01)
+    assert "requester" in flower.row("phoenix.ensure", 103)["kwargs"]
     assert {row["state"] for row in flower.rows()} == {"SUCCESS", "FAILURE"}, "no state of ours sticks"
     assert not any((row["result"] or "").startswith("waits for") for row in flower.rows())
 
@@ -71,5 +87,31 @@ def test_what_flower_sends_of_itself_is_served_too_and_nobody_unknown_is(product
     apply = f"{flower.url}/api/task/async-apply"
     assert requests.post(f"{apply}/phoenix.ensure", json={"args": [105]}, timeout=30).status_code == 401
     assert product.status(105) == "absent"
+    failing = flower.post("task/async-apply/phoenix.ensure", args=[555])["task-id"]
+    wait_for(lambda: flower.get(f"task/result/{failing}")["state"] == "FAILURE")
+    failed = flower.get(f"task/result/{failing}")
+    assert failed["result"]["cause"] == "not-declared"
+    assert failed["result"]["remedy"] == "Declare 555 in the catalog."
     refused = flower.session.post(f"{apply}/phoenix.clone", json={"args": [105]}, timeout=30)
     assert refused.status_code == 404, "only what is a request may be asked for"
+
+
+def test_flower_begins_with_the_jobs_of_before_and_misses_no_workers(product: Product, tmp_path: Path) -> None:
+    product.declare({900: template(), 101: container(101)})
+    worker = product.start_worker()
+    product.ensure(101)
+    with pytest.raises(EnsureFailed):
+        product.ensure(555)
+    worker.term()
+    worker.wait()
+    with Flower(tmp_path, product.redis_url, hears=False) as flower:
+        wait_for(lambda: len(flower.rows()) == 2)
+        made, failed = flower.rows()
+        assert (made["name"], made["args"], made["state"]) == ("phoenix.ensure", "101", "SUCCESS")
+        assert made["result"] == "created"
+        assert (failed["args"], failed["state"], failed["exception"]) == ("555", "FAILURE", "not-declared")
+        assert made["runtime"] > 0
+        wait_for(lambda: flower.session.get(f"{flower.url}/task/{made['uuid']}", timeout=30).status_code == 200)
+        assert flower.rows("requester"), "who asked is searched as of later ones"
+        assert flower.get("workers?refresh=1") == {}, "it has asked for workers, and there are none"
+        assert "Inspect method" not in flower.log()

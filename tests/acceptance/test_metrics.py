@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,10 +39,15 @@ class Scrape(NamedTuple):
         return sum(value for (sample, _), value in self.samples.items() if sample == name)
 
 
-def scrape(worker: WorkerProcess) -> Scrape:
+def address_of(worker: WorkerProcess) -> str:
+    """Where it serves."""
     found = re.search(r"Metrics: (http://127\.0\.0\.1:\d+/metrics)", worker.log())
     assert found, worker.log()
-    answer = requests.get(found[1], timeout=30)
+    return found[1]
+
+
+def scrape(worker: WorkerProcess) -> Scrape:
+    answer = requests.get(address_of(worker), timeout=30)
     answer.raise_for_status()
     families = list(text_string_to_metric_families(answer.text))
     samples = {(one.name, frozenset(one.labels.items())): one.value for family in families for one in family.samples}
@@ -59,6 +65,18 @@ def asked_for() -> dict[str, str]:
 def test_a_scrape_tells_what_was_done_and_what_waits(product: Product) -> None:
     product.declare({900: template(), **{ctid: container(ctid) for ctid in range(101, 107)}})
     worker = product.start_worker(PHOENIX_METRICS_ADDRESS="127.0.0.1:0")
+    begin = scrape(worker)
+    assert begin.total("phoenix_jobs_total") == 0
+    assert (begin.value("phoenix_lane_queue_length", template="900"), begin.total("phoenix_lane_held_seconds")) == (
+        0,
+        0,
+    )
+    assert [
+        labels
+        for name, labels in begin.samples
+        if name == "phoenix_build_info" and ("version", version("phoenix-lxc")) in labels
+    ]
+    assert begin.value("process_resident_memory_bytes") > 10_000_000
     product.ensure(101)
     product.ensure(101)
     product.ensure(102, dry_run=True)
@@ -70,6 +88,8 @@ def test_a_scrape_tells_what_was_done_and_what_waits(product: Product) -> None:
     wait_for(lambda: scrape(worker).value("phoenix_parked_tasks", on="proxmox") == 1)
     seen = scrape(worker)
     assert seen.value("phoenix_lock_queue_length", lock="ct/900") == 1
+    assert seen.value("phoenix_lane_queue_length", template="900") == 1
+    wait_for(lambda: scrape(worker).value("phoenix_lane_held_seconds", template="900") > 0)
     assert (seen.value("phoenix_workers"), seen.value("phoenix_redis_up")) == (1, 1)
     for queue in ("phoenix.ensure", "phoenix.upkeep"):
         assert seen.value("phoenix_queue_length", queue=queue) == 0
@@ -90,6 +110,13 @@ def test_a_scrape_tells_what_was_done_and_what_waits(product: Product) -> None:
     assert [failure_of(handle).cause for handle in waiting] == ["cancelled"] * 2
     wait_for(lambda: scrape(worker).value("phoenix_jobs_total", request="ensure", outcome="cancelled") == 2)
     wait_for(lambda: scrape(worker).total("phoenix_parked_tasks") == 0)
+    counters = {name for name, kind in seen.types.items() if kind in {"counter", "histogram"}}
+    born = {
+        one
+        for one in seen.samples.keys() - begin.samples.keys()
+        if re.sub(r"_(total|bucket|sum|count)$", "", one[0]) in counters
+    }
+    assert born == set(), "each was there, at 0, before it counted anything"
     dashboard_and_alerts_ask_only_for(seen)
 
 
@@ -99,14 +126,15 @@ def dashboard_and_alerts_ask_only_for(seen: Scrape) -> None:
     labels = {name for (_, pairs) in seen.samples for name, _ in pairs} | {"le", "instance", "what"}
     queries = asked_for()
     for what, query in queries.items():
-        names = set(re.findall(r"\bphoenix_\w+", query))
+        names = set(re.findall(r"\b(?:phoenix|process)_\w+", query))
         assert names, what
         assert names <= served, what
         asked = set(re.findall(r"(\w+)[!=]=?~?\"", query))
-        asked |= {one.strip() for some in re.findall(r"by \(([^)]*)\)", query) for one in some.split(",")}
+        asked |= {one.strip() for some in re.findall(r"(?:by|on) \(([^)]*)\)", query) for one in some.split(",")}
         assert asked <= labels, what
     used_names = set(re.findall(r"\bphoenix_\w+", " ".join(queries.values())))
-    unseen = {name for name in seen.types if not any(used.startswith(name) for used in used_names)}
+    ours = [name for name in seen.types if not name.startswith("process_")]
+    unseen = {name for name in ours if not any(used.startswith(name) for used in used_names)}
     assert unseen == set(), "each family is on the dashboard or in an alert"
 
 

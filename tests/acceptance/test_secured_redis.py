@@ -202,6 +202,8 @@ PUSHED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "destroy": ({"task": "phoenix.destroy"}, {}),
     "rebuild": ({"task": "phoenix.rebuild"}, {}),
     "adopt": ({"task": "phoenix.adopt"}, {}),
+    "migrate": ({"task": "phoenix.migrate", "kwargs": {"to": "pve2"}}, {}),
+    "drain": ({"task": "phoenix.drain"}, {}),
     "an ensure that adopts": ({"task": "phoenix.ensure", "kwargs": {"adopt": True}}, {}),
     "a callback that destroys": ({"task": "phoenix.containers"}, {"callbacks": "phoenix.destroy"}),
     "an errback that destroys": ({"task": "phoenix.ensure"}, {"errbacks": "phoenix.destroy"}),

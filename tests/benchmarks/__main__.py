@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, growth, http, product, watching
+from tests.benchmarks import engine, growth, http, product, size, watching
 from tests.benchmarks.report import Report
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ PARTS: dict[str, Callable[[Report], None]] = {
     "workers": growth.workers,
     "catalog": growth.catalog,
     "watcher": watching.watcher,
+    "size": size.size,
 }
 LONG: dict[str, Callable[[Report], None]] = {"http": http.http, "watcher_long": watching.watcher_long}
 

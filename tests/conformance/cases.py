@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer import EnsureFailed, ProgressKind
 from phoenix_worker.core.model.observation import Presence
-from tests.conformance import corner_cases
+from tests.conformance import cluster_cases, corner_cases
 from tests.conformance.ground import PATIENCE, Ground, NotShownError
 from tests.conformance.scenes import (
     DIRECT,
@@ -190,6 +190,9 @@ CASES: tuple[Callable[[Ground], None], ...] = (
     corner_cases.a_fast_failure_of_a_slow_kind_is_told_soon,
     corner_cases.a_volume_waits_for_a_stop_where_it_must,
     corner_cases.no_mount_hides_another,
+    cluster_cases.what_was_moved_is_followed,
+    cluster_cases.a_migration_meanwhile_is_waited_for,
+    cluster_cases.storage_that_is_not_shared_is_told,
     a_container_is_made_from_the_os_template,
     corner_cases.a_restore_that_runs_is_waited_for,
     a_worker_that_is_killed_in_a_clone_is_carried_on,

@@ -191,7 +191,8 @@ class Ground:
     def description(self) -> str:
         """Tell where it is tried."""
         target, version = self.target, self.ask("GET", "version")
-        where = f"node {target.node}, storage {target.storage} ({self.storage_type()})"
+        nodes = f"nodes {target.node} and {target.other}" if target.other else f"node {target.node}"
+        where = f"{nodes}, storage {target.storage} ({self.storage_type()})"
         what = f"CTIDs {target.ctids[0]}-{target.ctids[-1]}, {self.os_template}, as {target.access.token_id}"
         return f"Proxmox VE {version.get('version')} at {target.access.host}, {where}, {what}"
 
@@ -226,9 +227,9 @@ class Ground:
         seen = self.look(ctid)
         if seen.presence is Presence.HERE and seen.config.get("hostname", "").startswith(PREFIX):
             if seen.config.get("protection") == "1":
-                self.ask("PUT", f"nodes/{self.target.node}/lxc/{ctid}/config", delete="protection")
-            self.end(self.door.stop(self.target.node, ctid) if seen.running else None)
-            self.end(self.door.destroy(self.target.node, ctid))
+                self.ask("PUT", f"nodes/{seen.node}/lxc/{ctid}/config", delete="protection")
+            self.end(self.door.stop(seen.node, ctid) if seen.running else None)
+            self.end(self.door.destroy(seen.node, ctid))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """One node of a Proxmox cluster."""
+    """One node of a Proxmox cluster, or two."""
 
     access: Access = field(repr=False)
     node: str
@@ -32,10 +32,13 @@ class Target:
     ctids: range
     template_storage: str
     os_template: str | None
+    other: str | None = None
+    """A second node, for what takes one."""
 
 
 def target_of(options: Namespace, environ: Mapping[str, str]) -> Target:
     """Read the options. Raises UnfitError for what cannot be meant, and for a secret that is nowhere."""
+    node, other = _nodes(options)
     user, mark, name = options.token.partition("!")
     if not (mark and name and "@" in user):
         raise UnfitError(f"--token {options.token} is no token id, such as phoenix@pve!worker.")
@@ -47,13 +50,25 @@ def target_of(options: Namespace, environ: Mapping[str, str]) -> Target:
             token_value=_secret(options, environ),
             ca_file=str(options.ca) if options.ca else None,
         ),
-        node=options.node,
+        node=node,
+        other=other,
         storage=options.storage,
         bridge=options.bridge,
         ctids=_ctids(options.ctids),
         template_storage=options.template_storage,
         os_template=options.os_template,
     )
+
+
+def _nodes(options: Namespace) -> tuple[str, str | None]:
+    if (options.node is None) == (options.nodes is None):
+        raise UnfitError("name one node with --node, or two with --nodes.")
+    if options.nodes is None:
+        return str(options.node), None
+    first, *others = options.nodes.split(",")
+    if not first or len(others) != 1 or others[0] in {"", first}:
+        raise UnfitError(f"--nodes {options.nodes} does not name two nodes, such as pve1,pve2.")
+    return first, others[0]
 
 
 def _secret(options: Namespace, environ: Mapping[str, str]) -> str:

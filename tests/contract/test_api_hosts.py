@@ -56,6 +56,18 @@ def test_an_order_whose_answer_was_lost_is_not_given_to_the_next(simulator: Simu
     assert caught.value.cause == "unknown-outcome"
 
 
+def test_a_silent_node_is_not_held_against_the_address_that_passes_calls_on(simulator: Simulator) -> None:
+    simulator.do(simulator.pve.cut, "pve2", noticed=False)
+    asked: list[str] = []
+    access = replace(simulator.access, host=f"{simulator.host},{dead()}")
+    connection = Connection(access, on_call=lambda request: asked.append(request.path))
+    with pytest.raises(TransientError, match="pve2 did not answer in 1 s"):
+        connection.call(Request("GET", "nodes/pve2/lxc/103/config", "look at CT 103", patient=False))
+    asked.clear()
+    assert connection.call(READ)["version"]
+    assert asked == ["version"], "the dead one was not tried"
+
+
 def test_the_first_is_asked_again_after_a_while() -> None:
     now = [0.0]
     hosts = ApiHosts(2, lambda: now[0])

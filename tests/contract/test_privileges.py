@@ -7,6 +7,7 @@ knows Proxmox's own rules, refuses it without.
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,13 @@ import pytest
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.firewall import Act, RuleWrite
+from phoenix_worker.core.model.ha import HaAct, HaWrite
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
+from phoenix_worker.proxmox.shared_reads import shared_since
 from phoenix_worker.proxmox.translate import Request
+from phoenix_worker.telemetry.known_labels import ENDPOINTS
+from phoenix_worker.telemetry.paths import endpoint
 from tests.support.proxmox import NODE, TOKEN_ID, Simulator
 
 if TYPE_CHECKING:
@@ -31,8 +36,24 @@ STORAGES = ("local", "local-lvm", "local-dir")
 RULE = {"type": "in", "action": "ACCEPT", "enable": "1"}
 CONFIG = {"hostname": "a", "cores": "1", "memory": "64", "net0": "name=eth0,bridge=vmbr0"}
 
+
+def _through_ha(door: ProxmoxApi, _: str) -> None:
+    for act, properties in (
+        (HaAct.ADD, {"state": "stopped"}),
+        (HaAct.CHANGE, {"max_restart": "2"}),
+        (HaAct.REMOVE, {}),
+    ):
+        door.write_ha_resource(103, HaWrite(act, properties))
+
+
+def observe_in_a_crowd(door: ProxmoxApi, _: str) -> None:
+    with shared_since(time.monotonic()):
+        for _look in range(5):
+            door.observe(NODE, 102)
+
+
 SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
-    "observe": [lambda door, _: door.observe(NODE, 102, pending=True)],
+    "observe": [lambda door, _: door.observe(NODE, 102, pending=True), observe_in_a_crowd],
     "observe_template": [lambda door, _: door.observe_template(NODE, 900)],
     "interfaces": [lambda door, _: door.interfaces(NODE, 102)],
     "clone": [lambda door, _: door.clone(CloneOrder(NODE, 900, 104, "b", "", full=True, storage="local-lvm"))],
@@ -57,7 +78,11 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "snapshots": [lambda door, _: door.snapshots(NODE, 101)],
     "snapshot": [lambda door, _: door.snapshot(NODE, 106, "final-form")],
     "delete_snapshot": [lambda door, _: door.delete_snapshot(NODE, 101, "before")],
+    "ha_resource": [lambda door, _: door.ha_resource(103)],
+    "nodes": [lambda door, _: door.nodes()],
+    "migrate": [lambda door, _: door.migrate(NODE, 111, target="pve2", restart=False)],
     "volumes": [lambda door, _: door.volumes(NODE, "local-lvm")],
+    "nodes_online": [lambda door, _: door.nodes_online()],
     "storages": [lambda door, _: door.storages()],
     "tags_keep_case": [lambda door, _: door.tags_keep_case()],
     "bridges": [lambda door, _: door.bridges(NODE)],
@@ -90,7 +115,8 @@ BEYOND_THE_ROLE: dict[str, tuple[str, Callable[[ProxmoxApi, str], Any]]] = {
     "free_volume": (
         "Datastore.Allocate",
         lambda door, _: door.free_volume(NODE, "local-dir:109/vm-109-disk-0.raw"),
-    )
+    ),
+    "write_ha_resource": ("Sys.Console", _through_ha),
 }
 """What workers do only if they may, each with the privilege that the role does not have."""
 SHOWS_LESS = {"Pool.Audit", "Sys.Audit", "Datastore.Audit"}
@@ -108,7 +134,8 @@ def cluster(simulator: Simulator) -> tuple[Simulator, ProxmoxApi, list[Request],
     pve = simulator.pve
     heard: list[Request] = []
     simulator.add_template(900)
-    for ctid in (101, 103, 106, 107, 108):
+    simulator.set(pve, nodes=pve.nodes | {"pve2": {"online": True}})
+    for ctid in (101, 103, 106, 107, 108, 111):
         simulator.do(pve.add_ct, ctid)
     simulator.do(pve.add_ct, 102, status="running")
     pve.ct(101).snapshots["before"] = {"snaptime": 1}
@@ -151,6 +178,8 @@ def test_the_role_is_enough_for_every_call(cluster: Any) -> None:
         assert trouble(sample, door, upid) == "", name
     rows = {(one.method, _template(one.path), _placed(one.needs)) for one in heard}
     assert _told() == sorted(rows), "docs/proxmox-access.md has another table"
+    on_trouble = {("GET", "nodes/{node}/qemu/{vmid}/status/current"), ("GET", "nodes/{node}/tasks/{upid}/log")}
+    assert {(one.method, endpoint(one.path)) for one in heard} | on_trouble == ENDPOINTS, "telemetry/known_labels.py"
     assert role(README) == role(PAGE)
     assert {name for one in heard for name in PRIVILEGE.findall(one.needs)} - {"Sys.Modify"} - beyond <= role(PAGE)
 
@@ -165,7 +194,7 @@ def test_without_any_privilege_of_the_role_a_call_that_names_it_is_refused(clust
         for privilege in PRIVILEGE.findall(heard[0].needs):
             naming.setdefault(privilege, []).append(sample)
     assert set(re.findall(r"^\| `(\w+\.\w+)` \|", PAGE, re.MULTILINE)) == SHOWS_LESS
-    assert len(role(PAGE)) - len(SHOWS_LESS) == 15, "the page names their number"
+    assert len(role(PAGE)) - len(SHOWS_LESS) == 16, "the page names their number"
     for privilege in role(PAGE) - SHOWS_LESS:
         simulator.do(simulator.pve.acl.__setitem__, TOKEN_ID, [("/", set(role(PAGE)) - {privilege})])
         assert "proxmox-permission" in (trouble(sample, door, upid) for sample in naming[privilege]), privilege
@@ -173,9 +202,9 @@ def test_without_any_privilege_of_the_role_a_call_that_names_it_is_refused(clust
 
 def _template(path: str) -> str:
     words = {NODE: "NODE", "900": "CTID", "before": "SNAPSHOT"} | dict.fromkeys(STORAGES, "STORAGE")
-    path = re.sub(r"(?<=/content/).+", "VOLUME", path)
+    path = re.sub(r"(?<=/content/).+", "VOLUME", path).replace("/ct:103", "/ct:CTID")
     parts = ["UPID" if part.startswith("UPID:") else words.get(part, part) for part in path.split("/")]
-    return "/".join("CTID" if re.fullmatch(r"10\d", part) else "N" if part == "0" else part for part in parts)
+    return "/".join("CTID" if re.fullmatch(r"1[01]\d", part) else "N" if part == "0" else part for part in parts)
 
 
 def _placed(needs: str) -> str:

@@ -201,6 +201,19 @@ def test_a_node_that_is_not_there_is_found(prepared: Product) -> None:
     text, remedy = found("error", "Node pve9")
     assert "catalog wants 900 there" in text
     assert f"There are: {NODE}" in remedy
+    assert remedy.endswith(f"Did you mean {NODE}?")
+
+
+def test_what_may_be_on_several_nodes_is_placed_for_the_check(prepared: Product) -> None:
+    prepared.declare({900: template(900, node=[NODE, "pve22"]), 103: container(103, node="any")})
+    prepared.start_worker()
+    text, remedy = found("warning", "Node pve22", 0)
+    assert "names it for 900" in text
+    assert remedy.endswith(f"Did you mean {NODE}?")
+    assert "ok       Placement: 2 catalog entries may be on several nodes" in invoke("check").stdout
+    prepared.declare({900: template(900), 103: container(103, node="any", memory_mb=9000)})
+    text, _ = found("error", "Placement of CT 103")
+    assert f"no node can take it: {NODE}: memory has 6.0 GiB left, and it needs 8.8 GiB" in text
 
 
 @pytest.mark.usefixtures("prepared")

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.test_check import found, lines, prepared
 from tests.support.certificates import LOOPBACK, certificate, serving
 from tests.support.cli import invoke
-from tests.support.product import container
+from tests.support.product import container, template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,3 +154,17 @@ def test_keys_that_this_proxmox_is_too_old_for_are_found(prepared: Product) -> N
     assert said[0]["remedy"] == "Upgrade Proxmox VE, or remove entrypoint from the catalog."
     prepared.simulator.set(prepared.simulator.pve, version="9.1.0")
     assert not [line for line in lines(1) if line["about"] == "Proxmox version"]
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_node_that_hangs_is_told_and_the_others_are_checked(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product.declare({900: template(900), 103: container(103), 104: container(104, node="pve2")})
+    product.simulator.do(product.simulator.pve.cut, "pve2", noticed=False)
+    monkeypatch.setenv("PHOENIX_PROXMOX_TIMEOUT", "1")
+    told = json.loads(invoke("check", "--json").stdout)["lines"]
+    wrong = {line["about"]: line for line in told if line["level"] == "error"}
+    assert "pve2 did not answer in 1 s" in wrong["Node pve2"]["text"]
+    assert "may still run" in wrong["Node pve2"]["remedy"]
+    assert "Bridge vmbr0 on pve1" in {line["about"] for line in told if line["level"] == "ok"}

@@ -324,6 +324,7 @@ def test_the_first_help_says_what_to_set_and_what_to_try() -> None:
     "command",
     [
         *("ensure", "plan", "drift", "status", "templates", "cancel", "locks", "jobs", "jobs show"),
+        *("nodes", "move", "drain", "undrain"),
         *("catalog check", "migrate", "demo", "flower", "setup systemd", "setup man"),
     ],
 )
@@ -343,6 +344,10 @@ _COMMANDS = (
     "rebuild",
     "templates",
     "adopt",
+    "nodes",
+    "move",
+    "drain",
+    "undrain",
     "cancel",
     "locks",
     "jobs",
@@ -374,7 +379,7 @@ def test_the_commands_are_listed_in_groups_a_line_each() -> None:
     groups = re.findall(r"^╭─ (.*?) ─+╮\n(.*?)^╰", shown, re.DOTALL | re.MULTILINE)
     listed = {name: [line[1:-1].split(None, 1) for line in lines.splitlines()] for name, lines in groups}
     del listed["Options"]
-    assert list(listed) == ["Containers", "Templates", "Jobs", "Set-up"]
+    assert list(listed) == ["Containers", "Templates", "Nodes", "Jobs", "Set-up"]
     names = [entry[0] for entries in listed.values() for entry in entries]
     assert sorted(names) == sorted(_COMMANDS), "a line for each"
 

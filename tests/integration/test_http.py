@@ -78,13 +78,21 @@ def test_the_key_is_the_id_and_begins_nothing_twice(door: HttpDoor) -> None:
     assert "already used" in door.post("/v1/containers/103/plan", Idempotency_Key=key).problem()["detail"]
 
 
-@pytest.mark.parametrize("kind", ["ensure", "plan", "destroy", "rebuild", "adopt"])
+@pytest.mark.parametrize("kind", ["ensure", "plan", "destroy", "rebuild", "adopt", "migrate"])
 def test_each_kind_of_request_is_sent_as_itself_with_its_key(
     door: HttpDoor, answering_client: Redis, kind: str
 ) -> None:
     key = str(uuid4())
-    assert door.post(f"/v1/containers/103/{kind}", {}, Idempotency_Key=key).json["id"] == key
+    options = {"to": "pve2"} if kind == "migrate" else {}
+    assert door.post(f"/v1/containers/103/{kind}", options, Idempotency_Key=key).json["id"] == key
     assert answering_client.hget(f"phoenix:job:{key}", "name") == f"phoenix.{kind}"
+
+
+def test_a_migration_without_its_node_is_not_valid(door: HttpDoor) -> None:
+    for body in (None, {}, {"to": "pve_2"}, {"restart": True}):
+        assert door.post("/v1/containers/103/migrate", body).problem()["status"] == 400
+    options = door.get("/v1/openapi.json").json["components"]["schemas"]["MigrateOptions"]
+    assert (set(options["properties"]), options["required"]) == ({"to", "restart", "dry_run"}, ["to"])
 
 
 def test_what_has_not_ended_in_time_is_accepted(door: HttpDoor, release: Callable[[], object]) -> None:
@@ -115,6 +123,19 @@ def test_what_the_workers_see_is_answered(door: HttpDoor) -> None:
     plans = door.get("/v1/plan").json
     assert [(one["ctid"], one["outcome"]) for one in plans] == [(101, "unchanged"), (103, "created")]
     assert [one.get("cause") for one in door.get("/v1/plan?ctid=103&ctid=404").json] == [None, "not-ours"]
+
+
+def test_nodes_are_listed_and_drained(door: HttpDoor, answering_client: Redis) -> None:
+    assert [(one["name"], one["state"]) for one in door.get("/v1/nodes").json] == [("pve", "online")]
+    key = str(uuid4())
+    drained = door.post("/v1/nodes/pve/drain?wait=30", Idempotency_Key=key)
+    assert (drained.status, drained.json["drained"], drained.json["by"]) == (200, True, "http")
+    assert answering_client.hget(f"phoenix:job:{key}", "name") == "phoenix.drain"
+    assert door.get(drained.headers["location"]).json["what"] == "drain pve"
+    assert door.post("/v1/nodes/pve/undrain?wait=30").json["changed"] is False
+    unknown = door.post("/v1/nodes/elsewhere/drain?wait=30").problem()
+    assert (unknown["status"], unknown["cause"]) == (404, "no-such-node")
+    assert door.post("/v1/nodes/a_b/drain").problem()["status"] == 400
 
 
 def test_what_no_worker_answers_in_time_says_so(redis_url: str, tmp_path: Path) -> None:

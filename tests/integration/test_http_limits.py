@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -177,17 +177,22 @@ def test_without_tokens_it_listens_on_this_machine_only(tmp_path: Path) -> None:
 
 
 MAY: dict[Role, dict[str, int]] = {
-    Role.VIEWER: {"plan": 202, "ensure": 403, "destroy": 403, "rebuild": 403, "adopt": 403},
-    Role.REQUESTER: {"plan": 202, "ensure": 202, "destroy": 403, "rebuild": 403, "adopt": 403},
-    Role.OPERATOR: {"plan": 202, "ensure": 202, "destroy": 202, "rebuild": 202, "adopt": 202},
+    Role.VIEWER: {"plan": 202, "ensure": 403, "destroy": 403, "rebuild": 403, "adopt": 403, "migrate": 403},
+    Role.REQUESTER: {"plan": 202, "ensure": 202, "destroy": 403, "rebuild": 403, "adopt": 403, "migrate": 403},
+    Role.OPERATOR: {"plan": 202, "ensure": 202, "destroy": 202, "rebuild": 202, "adopt": 202, "migrate": 202},
 }
 
 
 @pytest.mark.parametrize("role", Role)
 def test_a_role_may_what_it_may(locked: HttpDoor, role: Role) -> None:
     door = locked.as_a(role)
-    assert {kind: door.post(f"/v1/containers/103/{kind}").status for kind in MAY[role]} == MAY[role]
+    bodies: dict[str, Any] = {"migrate": {"to": "pve2"}}
+    asked = {kind: door.post(f"/v1/containers/103/{kind}", bodies.get(kind)).status for kind in MAY[role]}
+    assert asked == MAY[role]
     assert door.get("/v1/jobs").status == 200
+    assert door.get("/v1/nodes").status == 200
+    drained = {door.post(f"/v1/nodes/pve/{kind}").status for kind in ("drain", "undrain")}
+    assert drained == {202 if role is Role.OPERATOR else 403}
     adopts = door.post("/v1/containers/103/ensure", {"adopt": True})
     assert adopts.status == (202 if role is Role.OPERATOR else 403)
 

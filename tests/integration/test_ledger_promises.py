@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_worker.durable.ledger import Bell, Ledger
 from phoenix_worker.durable.run import Answer, Run
-from phoenix_worker.telemetry.metrics import LedgerCollector
+from phoenix_worker.telemetry.ledger_metrics import LedgerCollector
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -84,3 +84,25 @@ def test_messages_of_every_priority_are_counted(driven: DrivenLedger, redis_clie
     families = {family.name: family for family in LedgerCollector(driven.ledger).collect()}
     counted = {sample.labels["queue"]: sample.value for sample in families["phoenix_queue_length"].samples}
     assert counted[QUEUE] == 4
+
+
+def test_a_scrape_tells_of_each_lane_who_waits_and_since_when_it_is_held(
+    driven: DrivenLedger, redis_client: Redis
+) -> None:
+    first, second = driven.taken(101), driven.taken(102)
+    assert (driven.hold(first, "ct/900"), driven.hold(second, "ct/900")) == ("held", "parked")
+    redis_client.hincrbyfloat("phoenix:held", "ct/900", -60)
+
+    def lanes() -> dict[str, dict[str, float]]:
+        families = LedgerCollector(driven.ledger, lambda: (900, 901)).collect()
+        told = {family.name: family.samples for family in families if family.name.startswith("phoenix_lane")}
+        return {name: {one.labels["template"]: one.value for one in samples} for name, samples in told.items()}
+
+    seen = lanes()
+    assert seen["phoenix_lane_queue_length"] == {"900": 1, "901": 0}
+    assert 59 <= seen["phoenix_lane_held_seconds"]["900"] <= 90
+    driven.ended(first)
+    assert lanes()["phoenix_lane_held_seconds"]["900"] < 30, "it has another holder"
+    driven.ended(driven.claim(second.id))
+    assert lanes()["phoenix_lane_held_seconds"] == {"900": 0, "901": 0}
+    assert not redis_client.exists("phoenix:held", "phoenix:capacities")

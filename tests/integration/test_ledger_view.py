@@ -57,6 +57,17 @@ def test_a_job_is_queued_then_runs(view: LedgerView, driven: DrivenLedger) -> No
     assert job.since == pytest.approx(link.begun)
 
 
+def test_how_far_a_job_is_that_looks_at_much(view: LedgerView, driven: DrivenLedger) -> None:
+    asked = driven.asked(103)
+    run = driven.claim(asked)
+    assert (view.looked(asked), view.looked("nobody")) == (None, None)
+    driven.ledger.note_looked(run, 3, 40)
+    assert view.looked(asked) == (3, 40)
+    driven.ledger.finish(run, "ok", None)
+    driven.ledger.note_looked(run, 40, 40)
+    assert view.looked(asked) == (3, 40), "a run that is over says nothing more"
+
+
 def test_a_link_that_has_landed_is_not_where_the_job_is(view: LedgerView, driven: DrivenLedger) -> None:
     link = driven.replaced(driven.taken(103), "clone", 103)
     driven.say("land", link, f"{link.id[:-4]}next", 0, driven._entry(link, "configure", 103), "{}", "")

@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.ledger import Ledger
-from phoenix_worker.telemetry.metrics import LedgerCollector
+from phoenix_worker.durable.reservations import Reservations
+from phoenix_worker.telemetry.ledger_metrics import LedgerCollector
 from tests.integration.test_set_aside import tick, view
 from tests.support.asking import asking
 from tests.support.driven_ledger import UPID
@@ -25,12 +26,20 @@ if TYPE_CHECKING:
     from tests.support.driven_ledger import DrivenLedger
     from tests.support.worker import StartWorker
 
-NUMBERS = ("ticks", "ticked", "set", "seq", *(f"pos:{queue}" for queue in (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)))
-COUNTED = {"parked": ("upid", "lock"), "capacities": ("lane",), "claimed": (QUEUE, RESUME_QUEUE)}
-SETS = ("due", "workers", "watch", "aside", "jobs", "open", "runs:w1", "lock:lane")
+NUMBERS = (
+    "ticks",
+    "ticked",
+    "set",
+    "seq",
+    "reserved",
+    *(f"pos:{queue}" for queue in (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)),
+)
+COUNTED = {"parked": ("upid", "lock"), "capacities": ("lane",), "held": ("lane",), "claimed": (QUEUE, RESUME_QUEUE)}
+SETS = ("due", "workers", "watch", "aside", "jobs", "open", "runs:w1", "lock:lane", "reserved:lately")
 OTHERS = ("watched", "watch:turn", "watch:looks", "events", "flight:phoenix.ensure 101", "learned:remote", "written")
+PLACING = ("reservations", "drained")
 NO_NUMBERS = ("x", "nan", "inf", "", "9" * 30)
-SHARED = (*NUMBERS, *COUNTED, *SETS, *OTHERS)
+SHARED = (*NUMBERS, *COUNTED, *SETS, *OTHERS, *PLACING)
 
 
 def spoilers() -> Iterator[tuple[str, Callable[[Redis], object]]]:
@@ -86,6 +95,8 @@ def test_after_the_next_tick_a_request_goes_through(key: str, driven: DrivenLedg
 def goes_through(driven: DrivenLedger, redis_client: Redis) -> None:
     """Two requests hold a lock, one after the other; the first waits for a task of Proxmox besides."""
     first, second = driven.taken(101), driven.taken(102)
+    made = Reservations(driven.ledger).read().made
+    assert driven.say("settle", first, "", "101", '"pve1"', "{}", made) == "settled"
     assert driven.hold(first, "lane") == "held"
     assert driven.hold(second, "lane") == "parked"
     assert [len(lock.owners) for lock in view(redis_client).locks()] == [1]
@@ -116,9 +127,11 @@ def test_what_is_spoiled_ends_neither_a_scrape_nor_a_list(key: str, driven: Driv
 
 def test_workers_go_on_when_all_of_it_is_spoiled_at_once(client: Asking) -> None:
     client.redis.set("remote:job", 1)
-    for key, spoil in spoilers():
-        client.redis.delete(f"phoenix:{key}")
-        spoil(client.redis)
+    with client.redis.pipeline() as at_once:  # no tick comes in between
+        for key, spoil in spoilers():
+            at_once.delete(f"phoenix:{key}")
+            spoil(at_once)
+        at_once.execute()
     wait_for(lambda: int(str(client.redis.get("phoenix:seq"))) < int("9" * 30))
     assert client.ask("t.locked", 1, "lane", "job").get(timeout=30) == 1
     assert client.ask("t.nap", 0.1, 1).get(timeout=30) == 1

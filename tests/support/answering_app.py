@@ -18,11 +18,14 @@ from kombu import Exchange, Queue
 from phoenix_producer.contract import (
     CANCEL,
     CONTAINERS,
+    DRAIN,
     ENSURE,
+    NODES,
     PLAN,
     QUEUE,
     STATUS,
     TEMPLATES,
+    UNDRAIN,
     UPKEEP_QUEUE,
     Cancelled,
     EnsureFailed,
@@ -31,6 +34,7 @@ from phoenix_producer.contract import (
     Outcome,
     Step,
 )
+from phoenix_producer.nodes import Drained, Node, NodeState
 from phoenix_producer.standing import Exists, Lane, Standing, Template
 
 URL = os.environ["ANSWERING_REDIS"]
@@ -149,3 +153,21 @@ def templates() -> list[dict[str, Any]]:
     copy = Lane(ctid=9155, node="pve2", exists=Exists.TEMPLATE)
     template = Template(ctid=900, name="base", node="pve", exists=Exists.TEMPLATE, copies=(copy,))
     return [template.model_dump(mode="json")]
+
+
+@app.task(name=NODES, base=Answering)
+def nodes() -> list[dict[str, Any]]:
+    return [Node(name="pve", state=NodeState.ONLINE).model_dump(mode="json")]
+
+
+@app.task(name=DRAIN, base=Answering, bind=True)
+def drain(self: Answering, /, node: str, requester: str = "") -> dict[str, Any]:
+    if node != "pve":
+        failure = {"message": f"There is no node '{node}'.", "cause": "no-such-node", "remedy": "Its node is: pve."}
+        raise EnsureFailed.of(Failure(request_id=self.request.id, **failure))
+    return Drained(node=node, drained=True, changed=True, by=requester, at=1000.0).model_dump(mode="json")
+
+
+@app.task(name=UNDRAIN, base=Answering)
+def undrain(node: str, requester: str = "") -> dict[str, Any]:  # noqa: ARG001 - as it is sent
+    return Drained(node=node, drained=False, changed=False).model_dump(mode="json")

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.core.differs import root_only
 from phoenix_worker.core.model.firewall import Act, FirewallState
+from phoenix_worker.core.model.ha import HaAct, HaState
 
 if TYPE_CHECKING:
     from phoenix_worker.core.differs.diff import Changes
     from phoenix_worker.core.model.firewall import Rule, RuleWrite
+    from phoenix_worker.core.model.ha import HaWrite
     from phoenix_worker.core.model.observation import Observation
 
 NEW_MAC = "BC:24:11:AA:BB:CC"
@@ -38,7 +40,24 @@ def carried_out(seen: Observation, changes: Changes) -> Observation:
         firewall = FirewallState(enabled, rules, policies=firewall.policies | changes.policies)
     else:
         assert not changes.rules
-    return replace(seen, config=config, firewall=firewall, pool=changes.pool or seen.pool)
+    ha = managed(seen.ha, changes.ha) if changes.ha is not None else seen.ha
+    return replace(seen, config=config, firewall=firewall, pool=changes.pool or seen.pool, ha=ha)
+
+
+def managed(before: HaState | None, write: HaWrite) -> HaState:
+    """What pve-ha-manager makes of a request: `PVE/API2/HA/Resources.pm`."""
+    assert before is not None, "nobody has looked"
+    assert before.managed is (write.act is not HaAct.ADD)
+    if write.act is HaAct.REMOVE:
+        return HaState()
+    sent = write.properties
+    return replace(
+        before,
+        managed=True,
+        group=sent.get("group", before.group),
+        max_restart=int(sent.get("max_restart", before.max_restart)),
+        max_relocate=int(sent.get("max_relocate", before.max_relocate)),
+    )
 
 
 def shown(key: str, value: str, ctid: int) -> str:

@@ -20,6 +20,7 @@ LASTING_KEYS = [
     "phoenix:ticks",
     "phoenix:set",
     "phoenix:ticked",
+    "phoenix:reserved",
     "phoenix:claimed",
     "phoenix:pos:*",
     "phoenix:workers",

@@ -25,6 +25,9 @@ from tests.support.migrating_pve import Migrating
 from tests.support.pve_access import AccessRights
 from tests.support.pve_backups import Backups
 from tests.support.pve_corners import Corners
+from tests.support.pve_ha import HaResources
+from tests.support.pve_nodes import Nodes
+from tests.support.silent_pve import Silent
 from tests.support.strict_firewall import StrictFirewall
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ class _Work:
         self.fate: str | None = None
 
 
-class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrating):
+class StrictPve(Silent, Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrating, Nodes, HaResources):
     """fakepve as a real node answers. What a test may set is public; set it through `Simulator.do`."""
 
     def __init__(self) -> None:
@@ -357,7 +360,11 @@ class StrictPve(Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrati
     async def task(
         self, node: str, ttype: str, tid: int | str, user: str, body: Callable[[], Coroutine[Any, Any, Any]], **how: Any
     ) -> str:
-        refusals = {"vzdestroy": self._refuse_used_bases, "vzsnapshot": self._refuse_bind_mounts}
+        refusals = {
+            "vzdestroy": self._refuse_used_bases,
+            "vzmigrate": self.refuse_migration,
+            "vzsnapshot": self._refuse_bind_mounts,
+        }
         finish = {"vzclone": self._link, "vzcreate": self._spell_tags}
         work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate", "vzrestore"} else None
         entry = Interval("", ttype, str(tid), user, time.monotonic(), made=made.vmid if made else None)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from phoenix_worker.catalog.declaration import Declaration, Role
 from phoenix_worker.catalog.loading import load_bytes
 from phoenix_worker.core.model.firewall import FirewallState
+from phoenix_worker.core.model.ha import HaState
 from phoenix_worker.core.model.marker import Marker, Stage, write_marker
 from phoenix_worker.core.model.observation import Observation, Presence
 from tests.unit.catalog_files import DEFAULTS, OS_TEMPLATE
@@ -33,6 +34,11 @@ def some(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     return chosen.flatmap(
         lambda made: st.permutations(sorted(made)).map(lambda order: {key: made[key] for key in order})
     )
+
+
+def _fitting(entry: dict[str, Any]) -> dict[str, Any]:
+    """A template is no HA resource."""
+    return {key: value for key, value in entry.items() if key != "ha" or not entry.get("is_template")}
 
 
 PARTS: dict[str, st.SearchStrategy[Any]] = {
@@ -133,6 +139,7 @@ ENTRIES = some(
     environment=st.dictionaries(st.sampled_from("ABC"), st.sampled_from(["", "1", "x=y z"])),
     pct_options=st.sampled_from([[], ["nesting=1"], ["nesting=0"], ["nesting=1", "keyctl=1"], ["fuse=1", "nesting=0"]]),
     volumes=VOLUMES,
+    ha=st.booleans() | some(max_restart=st.integers(0, 2), max_relocate=st.integers(0, 2)),
     firewall=st.fixed_dictionaries(
         {},
         optional={
@@ -147,7 +154,7 @@ ENTRIES = some(
     pool=st.sampled_from(["web", "db"]),
     is_template=st.just(value=True),
     clone_from_ctid=st.sampled_from(["900", 901]),
-).map(lambda entry: {"name": "web", "template": OS_TEMPLATE if "environment" not in entry else IMAGE} | entry)
+).map(lambda entry: {"name": "web", "template": OS_TEMPLATE if "environment" not in entry else IMAGE} | _fitting(entry))
 
 NET0 = st.fixed_dictionaries(
     {"name": st.sampled_from(["eth0", "lan"]), "bridge": st.just("vmbr0"), "hwaddr": MACS.map(str.upper)},
@@ -243,19 +250,21 @@ CONFIGS = st.fixed_dictionaries(
     },
 ).filter(lambda config: _place(config.get("mp0", "a")) != _place(config.get("mp3", "b")))
 OBSERVED = st.builds(
-    lambda config, marker, notes, firewall, pool: Observation(
+    lambda config, marker, notes, firewall, pool, ha: Observation(
         CTID,
         "pve",
         Presence.HERE,
         config | {"description": write_marker(marker, notes) if marker else f"{notes}\n"},
         firewall=firewall,
         pool=pool,
+        ha=ha,
     ),
     CONFIGS,
     st.none() | MARKERS,
     NOTES,
     st.none() | FIREWALLS,
     st.sampled_from([None, "", "web", "old"]),
+    st.sampled_from([None, HaState(), HaState(managed=True), HaState(managed=True, max_restart=0)]),
 )
 
 

@@ -26,6 +26,15 @@ def test_nothing_takes_no_time(seconds: float, took: str) -> None:
     assert first_line(Outcome.UPDATED, seconds) == f"103  updated on pve{took}"
 
 
+def test_where_it_was_placed_is_told_with_the_reason_and_once() -> None:
+    made = {"request_id": "a", "ctid": 103, "node": "pve2", "outcome": Outcome.CREATED, "placed": "pve2: the best"}
+    assert "     placed on pve2: the best" in [*outcome_lines(EnsureResult(**made))]
+    foreseen = EnsureResult(**made, dry_run=True, plan=("place CT 103 on pve2: the best",))
+    assert [line for line in outcome_lines(foreseen) if "the best" in line] == [
+        "     would place CT 103 on pve2: the best"
+    ]
+
+
 def test_without_a_step_there_is_no_time_to_tell() -> None:
     assert first_line(Outcome.UNCHANGED) == "103  unchanged on pve"
 

@@ -122,12 +122,25 @@ def test_an_empty_one_leaves_the_word_to_the_file(folder: Path, monkeypatch: pyt
     [
         ("PHOENIX_NODE", " ", "is not the name of a node"),
         ("PHOENIX_NODE", "pve_1", "is not the name of a node"),
+        ("PHOENIX_NODE", "pve1,", "is not the name of a node"),
+        ("PHOENIX_NODE", "pve1, pve1", "names the same node twice"),
+        ("PHOENIX_NODE", "any,pve1", "has any beside names"),
         ("PHOENIX_TEMPLATE_STORAGE", "local:vztmpl", "is not the id of a storage"),
     ],
 )
 def test_what_cannot_be_a_name_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str) -> None:
     monkeypatch.setenv(name, value)
     assert f"  {name}: {words}" in complaint()
+
+
+@pytest.mark.usefixtures("needed")
+def test_several_nodes_may_be_named_but_not_for_a_worker_on_its_own_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, nodes in (("pve1, pve2", "pve1,pve2"), ("any", "any")):
+        monkeypatch.setenv("PHOENIX_NODE", value)
+        monkeypatch.delenv("PHOENIX_SHELL", raising=False)
+        assert load_settings().node == nodes
+        monkeypatch.setenv("PHOENIX_SHELL", "local")
+        assert "PHOENIX_SHELL=local needs the one node that the worker runs on in PHOENIX_NODE." in complaint()
 
 
 @pytest.mark.usefixtures("needed")

@@ -24,10 +24,12 @@ WHOLE: dict[str, dict[str, Any]] = {
     "network_config": network(),
     "networks": network(),
     "firewall": {"enabled": True},
+    "ha": {"max_restart": 2},
     "firewall.rules": {"type": "in", "action": "ACCEPT"},
     "health_check": {"command": "true"},
     "mount_points": {"host_path": "/srv", "container_path": "/srv"},
     "devices": {"path": "/dev/kvm"},
+    "spread": {"group": "web"},
     "zfs_volumes": {"pool": "tank", "size_gb": 1, "mount_point": "/data"},
     "volumes": {"pool": "tank", "size_gb": 1, "mount_point": "/data"},
 }

@@ -15,18 +15,25 @@ from phoenix_worker.catalog.loading import load
 from phoenix_worker.catalog.source import CatalogSource
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.durable.engine import Engine
+from phoenix_worker.durable.reservations import Reservations
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.offer_cache import Offering
 from phoenix_worker.proxmox.ssh_shell import SshAccess, SshShell
 from phoenix_worker.settings import access_of, defaults_of, password_setting, redis_of
-from phoenix_worker.tasks import looks, upkeep  # noqa: F401 - what a worker answers and runs names itself there
+from phoenix_worker.tasks import (  # noqa: F401 - what a worker answers and runs names itself there
+    looks,
+    migrating,
+    nodes,
+    upkeep,
+)
 from phoenix_worker.tasks.ensure import ensure as tasks  # noqa: F401 - what a worker answers and runs names itself there
 from phoenix_worker.tasks.registry import TASKS
 from phoenix_worker.telemetry import (
     about,  # noqa: F401 - what a worker answers and runs names itself there
     logs,
     metrics,
+    traces,
     webhooks,
 )
 
@@ -62,25 +69,33 @@ def build(settings: Settings) -> Celery:
         public=REQUESTS - {REFUSE},
         password_setting=password_setting(settings),
     )
+    catalog = CatalogSource(settings.catalog, defaults)
+    tracing = traces.use()
     surroundings = {
         "abstract": True,
         "engine": engine,
         "proxmox": proxmox,
         "offering": Offering(proxmox),
+        "reservations": Reservations(engine.ledger),
         "shell": shell,
         "abandon": abandon,
-        "catalog": CatalogSource(settings.catalog, defaults),
+        "catalog": catalog,
         "node_capacity": settings.node_capacity,
         "script_timeout": settings.script_timeout,
     }
+    if tracing:
+        surroundings["trace_begun"] = staticmethod(tracing.begin)
     base = type("WorkerTask", (PhoenixTask,), surroundings)
     for name, function in TASKS.items():
         app.task(name=name, base=base, bind=True, begins_job=name in REQUESTS)(function)
     engine.attach(app)
     if settings.webhook_url and settings.webhook_secret:
         webhooks.use(app, settings.webhook_url, settings.webhook_secret.get_secret_value(), redis_url)
+    if tracing:
+        listeners.append(tracing.called)
     if settings.metrics_address:
-        listeners.append(metrics.use(app, engine.ledger, settings.metrics_address).count_call)
+        meters = metrics.use(app, engine.ledger, settings.metrics_address, catalog.templates)
+        listeners.append(meters.count_call)
     return app
 
 

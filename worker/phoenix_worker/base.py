@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.findings import Refusal
     from phoenix_worker.catalog.source import CatalogSource
     from phoenix_worker.core.model.ports import NodeShell, Proxmox
+    from phoenix_worker.durable.reservations import Reservations
     from phoenix_worker.proxmox.offer_cache import Offering
 
 
 logger = logging.getLogger(__name__)
 
+_CTID_FIRST = re.compile(r"[\[(](\d{3,9})[,)\]]")
 _NAMED = 50
 """CTIDs that a message names at most."""
 
@@ -65,6 +68,7 @@ class PhoenixTask(DurableTask):
     catalog: ClassVar[CatalogSource]
     proxmox: ClassVar[Proxmox]
     offering: ClassVar[Offering]
+    reservations: ClassVar[Reservations]
     shell: ClassVar[NodeShell | None]
     """Shell access to a node; None when the settings have none."""
     abandon: Callable[[Declaration], tuple[str, ...]]
@@ -78,6 +82,11 @@ class PhoenixTask(DurableTask):
         """The creation id that this task gives to what it makes: the same in every run."""
         return f"{str(self.request.id)[:8]}{self.request.get('replaced_task_nesting') or 0:x}"
 
+    def shown_arguments(self, told: str) -> str:
+        """Return what Flower shows of a message's arguments: `103 Step-CA`."""
+        found = _CTID_FIRST.match(told)
+        return f"{found[1]} {self.catalog.name_of(int(found[1]))}".rstrip() if found else told
+
     def pinned_declaration(
         self, ctid: int, declaration_hash: str, *, accepted: bool, asks_scripts: bool = True
     ) -> Declaration:
@@ -89,16 +98,22 @@ class PhoenixTask(DurableTask):
             declaration = self.catalog.serve(ctid, declaration_hash)
         except CatalogChanged as error:
             raise PermanentError(error.message, cause="catalog-changed", remedy=error.remedy) from error
+        declaration = self.at_chosen_node(declaration)
         if asks_scripts or self.shell is None:
             declaration = self.reach(declaration, accepted=accepted)
-        self.running.about["node"] = declaration.node
+        self.running.about["node"] = declaration.where
         return declaration
+
+    def at_chosen_node(self, declaration: Declaration) -> Declaration:
+        """Return a declaration at the node that this job has chosen; as it is where the catalog says which."""
+        chosen = self.reservations.chosen(self.running.job, str(declaration.ctid)) if declaration.nodes else None
+        return declaration if chosen is None else declaration.standing_on(chosen["node"])
 
     def reach(self, declaration: Declaration, *, accepted: bool) -> Declaration:
         """Return what this worker can apply of a declaration. Raises PermanentError if all of it is wanted."""
         declaration = within_reach(declaration, has_shell=self.shell is not None, accepted=accepted)
         files = [script.file for script in declaration.scripts if script.on_node]
-        if self.shell is None or not files:
+        if self.shell is None or not files or not declaration.node:
             return declaration
         try:
             return with_contents(declaration, contents(self.shell, declaration.node, files))
@@ -168,6 +183,13 @@ class PhoenixTask(DurableTask):
         end = self.wait(f"power/{posted['upid']}", f"Proxmox: CT {ctid} on {node} is {state}", watch=watch)
         self._succeeded(StepName.START if running else StepName.STOP, end, f"see CT {ctid} {state}")
 
+    def wait_for_arrival(self, declaration: Declaration, posted: dict[str, Any], *, source: str, target: str) -> None:
+        """Wait until a container stands on a node, to which HA was asked to migrate it."""
+        ctid, since = declaration.ctid, str(posted["at"])
+        watch = {"home": target, "source": source, "ctid": str(ctid), "after": since, "class": f"arrival {target}"}
+        end = self.wait(f"arrival/{posted['upid']}", f"Proxmox: CT {ctid} stands on {target}", watch=watch)
+        self._succeeded(StepName.MIGRATE, end, f"migrate CT {ctid} from {source} to {target}")
+
     def wait_until_template(self, declaration: Declaration, *, since: float) -> None:
         """Wait until a container is a template: the conversion has no UPID, and may fail unseen."""
         node, ctid = declaration.node, declaration.ctid
@@ -231,6 +253,7 @@ class PhoenixTask(DurableTask):
         subject = self.engine.ledger.subject(self.running.job)
         ctid = int(subject) if subject.isdecimal() else None
         steps, declaration = self.steps_done(), self._declared_now(ctid, told["cause"])
+        declaration = declaration and self.at_chosen_node(declaration)
         seen_on = next((step["node"] for step in reversed(steps) if step["ctid"] == ctid and step.get("node")), None)
         met = told_in(steps, "needs_rebuild", "warnings")
         return EnsureFailed.of(
@@ -240,7 +263,7 @@ class PhoenixTask(DurableTask):
                 message=told["message"],
                 cause=told["cause"],
                 remedy=told["remedy"],
-                node=told.get("node") or seen_on or (declaration.node if declaration else None),
+                node=told.get("node") or seen_on or (declaration.where if declaration else None),
                 changes=changes_in(steps),
                 steps=steps_in(steps),
                 templates_built=templates_in(steps),

@@ -24,6 +24,7 @@ class StepName(StrEnum):
     MARK = "mark"
     DROP_SNAPSHOTS = "drop-snapshots"
     REPORT = "report"
+    MIGRATE = "migrate"
 
     @property
     def task(self) -> str:
@@ -35,6 +36,7 @@ _TASKS = {
     StepName.DESTROY: "remove",
     StepName.DROP_SNAPSHOTS: "drop_snapshots",
     StepName.REBUILD_COPIES: "rebuild_copies",
+    StepName.MIGRATE: "move",
 }
 
 MAKING = frozenset({StepName.CREATE, StepName.CLONE})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-CONTAINERS, TEMPLATES, JOBS, SET_UP = "Containers", "Templates", "Jobs", "Set-up"
+CONTAINERS, TEMPLATES, NODES, JOBS, SET_UP = "Containers", "Templates", "Nodes", "Jobs", "Set-up"
 """The groups of commands in `phoenix-lxc --help`, in their order."""
 
 ACCEPT_NOT_APPLIED = "If the workers have no shell access to the nodes, skip the keys that need it."

@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from phoenix_producer.cli import help_texts, job_commands, setup_commands, template_commands, upkeep_commands
+from phoenix_producer.cli import (
+    help_texts,
+    job_commands,
+    node_commands,
+    setup_commands,
+    template_commands,
+    upkeep_commands,
+)
 from phoenix_producer.cli.command_line import command_again, command_beside
 from phoenix_producer.cli.completion import RedisCaFile, RedisUrl, redis_of
 from phoenix_producer.cli.completion import ctids as ctids_offered
@@ -21,6 +28,7 @@ from phoenix_producer.cli.session import (
     INTERRUPTED,
     answers_of,
     conclude,
+    looked_at,
     print_json,
     talking,
 )
@@ -221,9 +229,8 @@ def drift(
     as_json: AsJson = False,
 ) -> None:
     """Print how existing containers differ from the catalog; change nothing. Without CTIDs, all of the catalog."""
-    with talking(context) as producer, late_notice(context, timeout=timeout):
-        looked = producer.drift(ctids or (), accept_not_applied=accept_not_applied)
-        drifts = waited(context, looked.wait, timeout)
+    with talking(context) as producer:
+        drifts = looked_at(context, producer.drift(ctids or (), accept_not_applied=accept_not_applied), timeout)
     if as_json:
         print_json([one.model_dump(mode="json") for one in drifts])
     else:
@@ -248,8 +255,8 @@ def status(
     context: typer.Context, ctids: Ctids = None, *, timeout: LookTimeout = None, as_json: AsJson = False
 ) -> None:
     """Print what exists, what runs and what is not as declared. Without CTIDs, all of the catalog."""
-    with talking(context) as producer, late_notice(context, timeout=timeout):
-        standings = waited(context, producer.status(ctids or ()).wait, timeout)
+    with talking(context) as producer:
+        standings = looked_at(context, producer.status(ctids or ()), timeout)
     if as_json:
         print_json([standing.model_dump(mode="json") for standing in standings])
     else:
@@ -277,6 +284,7 @@ app.command(
     short_help="Take over containers that another tool made.",
     rich_help_panel=CONTAINERS,
 )(upkeep_commands.adopt)
+node_commands.add_to(app)
 app.command(epilog=job_commands.CANCEL_EPILOG, short_help="Stop jobs and clean up after them.", rich_help_panel=JOBS)(
     job_commands.cancel
 )

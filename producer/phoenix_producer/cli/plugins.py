@@ -31,6 +31,12 @@ class PluggableGroup(TyperGroup):
         """Name the built-in commands, then the plugged ones."""
         return [*super().list_commands(ctx), *sorted(entry_points(group=GROUP).names)]
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Take `migrate … --to NODE` for `move`: a container is meant, and not a catalog."""
+        if args[0] == "migrate" and any(one == "--to" or one.startswith("--to=") for one in args):
+            args = ["move", *args[1:]]
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Find a command by its name; None if there is none."""
         found = entry_points(group=GROUP, name=cmd_name)

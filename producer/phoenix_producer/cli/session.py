@@ -8,12 +8,13 @@ import socket
 from collections import Counter
 from contextlib import closing, contextmanager
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 
 from phoenix_producer.cli.command_line import command_again
 from phoenix_producer.cli.live_lines import OpenJobs, display_for
+from phoenix_producer.cli.look_bar import LookBar, following_look
 from phoenix_producer.cli.terminal import complain, warnings_in
 from phoenix_producer.cli.without_workers import late_notice, somebody_works, waited
 from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
@@ -36,6 +37,8 @@ DIFFERS = 2
 """Of `plan` and `drift` with `--exit-code`: something differs."""
 INTERRUPTED = 130
 _NOT_DECLARED = "not-declared"
+
+Answer = TypeVar("Answer")
 
 
 @contextmanager
@@ -93,14 +96,16 @@ def answers_of(
 ) -> list[BaseModel]:
     """Show what happens to jobs until each has ended, or the time is over; return results and failures.
 
-    The progress of requests that only read (`only_looks`) is not shown; instead, a late answer is explained even if a
-    worker has the request.
+    Of requests that only read (`only_looks`), only how many have ended is shown; and a late answer is explained even if
+    a worker has the request.
     """
     remedy = ""
     try:
         with (
             closing(Link(context.obj())) as link,
-            display_for(handles, OpenJobs(LedgerView(link.look).jobs), as_json=as_json or only_looks) as display,
+            LookBar(len(handles))
+            if only_looks
+            else display_for(handles, OpenJobs(LedgerView(link.look).jobs), as_json=as_json) as display,
             late_notice(context, display.tell, timeout=timeout) as answered,
         ):
             follow = Following(handles, display, (lambda: None) if only_looks else answered)
@@ -108,6 +113,16 @@ def answers_of(
     except TimeoutError:
         remedy = _how_it_goes_on(context)
     return [_answer(handle, timeout, remedy) for handle in handles]
+
+
+def looked_at(context: typer.Context, handle: Handle[Answer], timeout: float | None) -> Answer:
+    """Wait for the answer of one request that looks at many CTIDs, and show how far it is."""
+    with (
+        LookBar() as bar,
+        late_notice(context, bar.tell, timeout=timeout) as answered,
+        following_look(context, handle.id, bar, answered),
+    ):
+        return waited(context, handle.wait, timeout)
 
 
 class Following:

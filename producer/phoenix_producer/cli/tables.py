@@ -8,6 +8,7 @@ from phoenix_producer.cli.harmless import harmless
 from phoenix_producer.cli.terminal import time_of_day, told, turn_at
 from phoenix_producer.contract import DesiredState
 from phoenix_producer.ledger.entries import Wait, WaitsFor
+from phoenix_producer.nodes import NodeState
 from phoenix_producer.plain_text import plain_line
 from phoenix_producer.standing import Exists
 
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 
     from phoenix_producer.contract import Progress, Step
     from phoenix_producer.ledger.entries import Job, Lock, Reference
+    from phoenix_producer.nodes import Node
     from phoenix_producer.standing import Standing
 
 _SHORT = 8
+_GIB = 1 << 30
 
 
 def short_ids(ids: Iterable[str]) -> dict[str, str]:
@@ -133,6 +136,35 @@ def _remarks(one: Standing) -> Iterator[str]:
 
 def _difference(one: Standing) -> str:
     return f"differs: {', '.join(one.differs)}" if one.differs else ""
+
+
+def node_lines(nodes: Sequence[Node]) -> Iterator[str]:
+    """List nodes: state, room, what is reserved and under way, templates."""
+    rows = [
+        (
+            one.name,
+            f"{one.state}{_drained(one)}",
+            "" if one.cpus is None or one.cpu_used is None else f"{one.cpu_used:.0%} of {one.cpus}",
+            "" if one.memory is None or one.memory_free is None else f"{_gib(one.memory_free)} of {_gib(one.memory)}",
+            f"{_gib(one.reserved_memory)} for {', '.join(map(str, one.reserved))}" if one.reserved else "",
+            f"{one.in_flight} of {one.places}{f', {one.waiting} waiting' if one.waiting else ''}",
+            ", ".join(map(str, one.templates)),
+        )
+        for one in nodes
+    ]
+    yield from _columns(("NODE", "STATE", "CPU", "MEMORY FREE", "RESERVED", "IN FLIGHT", "TEMPLATES"), rows)
+
+
+def _drained(one: Node) -> str:
+    """Say since when a node is drained, and by whom; of one that is in another state, that it is."""
+    if one.drained_at is None:
+        return ""
+    also = "" if one.state is NodeState.DRAINED else ", drained"
+    return f"{also} since {time_of_day(one.drained_at)}{f' by {one.drained_by}' if one.drained_by else ''}"
+
+
+def _gib(size: int) -> str:
+    return f"{size / _GIB:.1f} GiB"
 
 
 def _held(references: Sequence[Reference]) -> str:

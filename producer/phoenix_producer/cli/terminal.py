@@ -97,9 +97,12 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
         yield f"{answer.ctid}  {how}: {answer.message}"
         yield f"     {answer.remedy}"
         return
-    yield f"{answer.ctid}  {_outcome(answer)} on {answer.node}{_took(answer)}"
+    where = f"from {answer.moved_from} to {answer.node}" if answer.moved_from else f"on {answer.node}"
+    yield f"{answer.ctid}  {_outcome(answer)} {where}{_took(answer)}"
     if answer.made_by is not None:
         yield f"     made by job {answer.made_by}, which asked for it before this one looked"
+    if answer.placed and not answer.dry_run:
+        yield f"     placed on {answer.placed}"
     yield from (f"     would {line}" for line in answer.plan)
     yield from (f"     {change.words}" for change in answer.changes)
     if _only_recorded(answer):

@@ -154,6 +154,8 @@ def _remarks(one: Lane) -> list[Branch]:
 
 
 def _own(part: Part) -> Iterator[Branch]:
+    if part.placed:
+        yield Branch(f"placed on {part.placed}", _NOTE)
     yield from (Branch(action.words, _STYLES.get(action.kind, "")) for action in part.actions)
     yield from (Branch(f"takes effect at the next start: {key}", _NOTE) for key in part.pending_restart)
     yield from (Branch(line, _PROBLEM) for line in part.needs_rebuild)

@@ -46,6 +46,13 @@ REBUILD_EPILOG = epilog(
     "CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
 )
 
+MOVE_EPILOG = epilog(
+    "phoenix-lxc move 103 --to pve2",
+    "phoenix-lxc move 103 104 --to pve2 --restart",
+    codes="0 success, including already there; 1 one is refused or failed, or has not ended in time; 2 wrong usage, or "
+    "the catalog has none of the CTIDs: nothing was begun; 130 Ctrl-C: the jobs go on.",
+)
+
 ADOPT_EPILOG = epilog(
     "phoenix-lxc adopt --all --dry-run",
     "phoenix-lxc adopt 900 103 --yes",
@@ -110,6 +117,31 @@ def rebuild(
     with talking(context) as producer:
         chosen = list(dict.fromkeys(ctids))
         handles = producer.rebuild_many(chosen, accept_not_applied=accept_not_applied, dry_run=dry_run)
+        answers = answers_of(handles, context, timeout, as_json=as_json)
+    conclude(answers, outcome_lines, as_json=as_json)
+
+
+def move(
+    context: typer.Context,
+    ctids: Ctids,
+    *,
+    to: Annotated[str, typer.Option("--to", metavar="NODE", show_default=False, help="The node to migrate to.")],
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Stop what is running, migrate it and start it again.")
+    ] = False,
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Migrate containers and templates that phoenix-lxc manages to another node. The catalog is not changed.
+
+    Proxmox stops a running container for as long as its disks are copied:
+    without --restart it is refused. Linked clones on storage that the nodes
+    do not share stay where their template is. `migrate CTID --to NODE` is
+    the same.
+    """
+    with talking(context) as producer:
+        handles = producer.migrate_many(list(dict.fromkeys(ctids)), to=to, restart=restart, dry_run=dry_run)
         answers = answers_of(handles, context, timeout, as_json=as_json)
     conclude(answers, outcome_lines, as_json=as_json)
 

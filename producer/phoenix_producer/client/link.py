@@ -31,6 +31,7 @@ from phoenix_producer.client.connection import celery_urls, redis_client, with_s
 from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
 from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE, place_of
 from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE, password_variable
+from phoenix_producer.client.trace_context import of_caller
 from phoenix_producer.contract import queue_of
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Link:
         another request.
         """
         message = self._app.amqp.create_task_message(str(request_id), name, list(args), kwargs)
+        message.headers.update(of_caller())
         queue = queue_of(name, kwargs)
         outgoing = Outgoing(name, str(request_id), 0, queue, message.body, message.headers, message.properties)
         recorder = Recorder(self._client, self._requester, replicated=self._place.master is not None)

@@ -16,12 +16,16 @@ from phoenix_producer.contract import (
     ADOPT,
     CONTAINERS,
     DESTROY,
+    DRAIN,
     DRIFT,
     ENSURE,
+    MIGRATE,
+    NODES,
     PLAN,
     REBUILD,
     STATUS,
     TEMPLATES,
+    UNDRAIN,
     AdoptRequest,
     Cancelled,
     ContractError,
@@ -33,6 +37,7 @@ from phoenix_producer.contract import (
     parse_as,
     parse_request,
 )
+from phoenix_producer.nodes import Drained, DrainRequest, MigrateRequest, Node, UndrainRequest
 from phoenix_producer.plans import Drift, Plan
 from phoenix_producer.standing import Standing, Template
 
@@ -42,11 +47,12 @@ if TYPE_CHECKING:
 
     from phoenix_producer.client.channel import Channel
 
-_Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequest
+_Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequest | MigrateRequest
 _CTIDS = TypeAdapter(list[int])
 _STANDINGS = TypeAdapter(list[Standing])
 _DRIFTS = TypeAdapter(list[Drift])
 _TEMPLATES = TypeAdapter(list[Template])
+_NODES = TypeAdapter(list[Node])
 
 Answer = TypeVar("Answer")
 
@@ -196,6 +202,28 @@ class Producer:
         """Ask the same for several; `seal` names those of which it is confirmed. See `adopt`."""
         return Handles(self._link, [self.adopt(ctid, seal=ctid in seal, dry_run=dry_run) for ctid in ctids])
 
+    def migrate(
+        self,
+        ctid: int,
+        *,
+        to: str,
+        restart: bool = False,
+        dry_run: bool = False,
+        request_id: UUID | str | None = None,
+    ) -> Handle[EnsureResult]:
+        """Ask that a container or template of ours stand on another node. Raises as `ensure`.
+
+        One that runs is refused, or with `restart` stopped, migrated and started again. The catalog is not changed.
+        """
+        options = {"to": to, "restart": restart, "dry_run": dry_run, "requester": self._requester}
+        return self._change(MIGRATE, parse_as(MigrateRequest, {"ctid": ctid, **options}), _checked_id(request_id))
+
+    def migrate_many(
+        self, ctids: Iterable[int], *, to: str, restart: bool = False, dry_run: bool = False
+    ) -> Handles[EnsureResult]:
+        """Ask the same for several. See `migrate`."""
+        return Handles(self._link, [self.migrate(one, to=to, restart=restart, dry_run=dry_run) for one in ctids])
+
     def plan(
         self, ctid: int, *, accept_not_applied: bool = False, request_id: UUID | str | None = None
     ) -> Handle[Plan]:
@@ -235,6 +263,20 @@ class Producer:
         """
         return self._ask(TEMPLATES, {}, _TEMPLATES.validate_python, "the templates")
 
+    def nodes(self) -> Handle[list[Node]]:
+        """Ask for the nodes of the cluster: state, room, what is under way on each. Raises Unreachable."""
+        return self._ask(NODES, {}, _NODES.validate_python, "the list of nodes")
+
+    def drain(self, node: str, *, request_id: UUID | str | None = None) -> Handle[Drained]:
+        """Ask that a node take no new containers; what stands there stays. Raises ContractError and Unreachable."""
+        request = parse_as(DrainRequest, {"node": node, "requester": self._requester})
+        return self._of_node(DRAIN, request, request_id)
+
+    def undrain(self, node: str, *, request_id: UUID | str | None = None) -> Handle[Drained]:
+        """Ask that a drained node take new containers again. Raises ContractError and Unreachable."""
+        request = parse_as(UndrainRequest, {"node": node, "requester": self._requester})
+        return self._of_node(UNDRAIN, request, request_id)
+
     def cancel(self, request_id: UUID | str, *, own_id: UUID | str | None = None) -> Handle[Cancelled]:
         """Ask that a job stop for its requester; `own_id` is the id of this request itself. See `Handle.cancel`.
 
@@ -260,6 +302,11 @@ class Producer:
     def _change(self, name: str, request: _Change, request_id: UUID) -> Handle[EnsureResult]:
         options = request.model_dump(mode="json", exclude={"ctid"}, exclude_defaults=True)
         return self._send(name, request_id, request.ctid, options, EnsureResult.model_validate)
+
+    def _of_node(self, name: str, request: DrainRequest, request_id: UUID | str | None) -> Handle[Drained]:
+        own_id, node = _checked_id(request_id), request.node
+        self._link.send(name, own_id, [node], request.model_dump(exclude={"node"}, exclude_defaults=True))
+        return Handle(self._link, str(own_id), None, Drained.model_validate, f"node {node}")
 
     def _look(
         self, name: str, noun: str, ctids: Iterable[int], read: Callable[[Any], Answer], **options: Any

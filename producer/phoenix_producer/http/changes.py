@@ -29,6 +29,7 @@ from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.requests import Cancellation
 from phoenix_producer.http.service import Service
 from phoenix_producer.http.tokens import Role, Token
+from phoenix_producer.nodes import MigrateRequest
 from phoenix_producer.plans import Plan
 
 LONGEST_WAIT = 300
@@ -71,6 +72,7 @@ _CHANGES = (
     _Change("destroy", Producer.destroy, DestroyRequest, EnsureResult, Role.OPERATOR),
     _Change("rebuild", Producer.rebuild, RebuildRequest, EnsureResult, Role.OPERATOR),
     _Change("adopt", Producer.adopt, AdoptRequest, EnsureResult, Role.OPERATOR),
+    _Change("migrate", Producer.migrate, MigrateRequest, EnsureResult, Role.OPERATOR),
 )
 
 
@@ -138,18 +140,21 @@ def _options_of(change: _Change) -> type[BaseModel]:
 
 def _endpoint(change: _Change) -> Callable[..., Any]:
     async def endpoint(
-        service: Service, token: Token, ctid: int, options: Any = None, wait: float = 0, key: UUID | None = None
+        service: Service, token: Token, ctid: int, *, options: Any, wait: float = 0, key: UUID | None = None
     ) -> Response:
         given = options.model_dump(exclude_unset=True) if options is not None else {}
         _insist_on_right(token, change, ctid, given)
         sent = await service.send(lambda producer: change.ask(producer, ctid, request_id=key, **given), token.name)
         return await service.accepted(sent, wait)
 
+    options = _options_of(change)
+    is_needed = any(field.is_required() for field in options.model_fields.values())
+    endpoint.__kwdefaults__ = {"wait": 0, "key": None} | ({} if is_needed else {"options": None})
     endpoint.__annotations__ = {
         "service": Serving,
         "token": Annotated[Token, Depends(at_least(change.role))],
         "ctid": Ctid,
-        "options": _options_of(change) | Absent,
+        "options": options if is_needed else options | Absent,
         "wait": Wait,
         "key": Key,
         "return": Response,

@@ -18,7 +18,7 @@ from phoenix_producer.plain_text import plain_line
 MEDIA_TYPE = "application/problem+json"
 logger = logging.getLogger(__name__)
 
-_NOT_DECLARED = "not-declared"
+_NOWHERE = frozenset({"not-declared", "no-such-node"})
 _SHOWN = 300
 _FIELDS = 20
 _REDIS_AWAY = "Redis cannot be used just now. What was accepted is not lost; ask again later."
@@ -74,7 +74,7 @@ def of_failure(failure: Failure) -> Response:
 
 
 def _status_of(cause: str) -> int:
-    if cause == _NOT_DECLARED:
+    if cause in _NOWHERE:
         return HTTPStatus.NOT_FOUND
     if cause in {"unexpected", "revoked"}:
         return HTTPStatus.INTERNAL_SERVER_ERROR

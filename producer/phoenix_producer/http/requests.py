@@ -15,10 +15,13 @@ from phoenix_producer.client.record import PREFIX
 from phoenix_producer.contract import (
     CANCEL,
     CONTAINERS,
+    DRAIN,
     DRIFT,
+    NODES,
     PLAN,
     STATUS,
     TEMPLATES,
+    UNDRAIN,
     Answer,
     Cancelled,
     EnsureFailed,
@@ -30,6 +33,7 @@ from phoenix_producer.http import problems
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.ledger.entries import Job, JobState, Wait
 from phoenix_producer.ledger.view import LedgerView
+from phoenix_producer.nodes import Drained, Node
 from phoenix_producer.plans import Drift, Plan
 from phoenix_producer.standing import Standing, Template
 
@@ -41,7 +45,17 @@ class Cancellation(Answer):
     verdict: Cancelled
 
 
-Result = EnsureResult | Plan | Cancellation | list[Standing] | list[Drift] | list[Template] | list[int]
+Result = (
+    EnsureResult
+    | Plan
+    | Cancellation
+    | Drained
+    | list[Standing]
+    | list[Drift]
+    | list[Template]
+    | list[Node]
+    | list[int]
+)
 """What a request is answered with."""
 
 _READERS: dict[str, TypeAdapter[Any]] = {
@@ -51,6 +65,9 @@ _READERS: dict[str, TypeAdapter[Any]] = {
     DRIFT: TypeAdapter(list[Drift]),
     TEMPLATES: TypeAdapter(list[Template]),
     CONTAINERS: TypeAdapter(list[int]),
+    NODES: TypeAdapter(list[Node]),
+    DRAIN: TypeAdapter(Drained),
+    UNDRAIN: TypeAdapter(Drained),
 }
 _OF_A_CHANGE: TypeAdapter[Any] = TypeAdapter(EnsureResult)
 

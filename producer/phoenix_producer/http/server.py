@@ -17,6 +17,7 @@ from phoenix_producer.http import description, page, problems
 from phoenix_producer.http.changes import router
 from phoenix_producer.http.guard import Door, Guard
 from phoenix_producer.http.looks import looks
+from phoenix_producer.http.nodes import nodes
 from phoenix_producer.http.service import Service
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
     problems.install(app)
     app.include_router(router())
     app.include_router(looks)
+    app.include_router(nodes)
     app.include_router(page.page)
     return app
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from phoenix_producer.contract import DRAIN, UNDRAIN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,6 +17,7 @@ Fields = dict[str, str]
 
 TASK_FIELDS = ("name", "subject", "job", "state", "on", "parked", "begun", "landed")
 _SHORT = 8
+_OF_NODES = (DRAIN, UNDRAIN)
 
 
 class JobState(StrEnum):
@@ -133,9 +136,9 @@ class Wanted:
 
 def what_of(fields: Mapping[str, str]) -> str:
     """Name a task or a job: `ensure 103`. Jobs in their turn are named by the beginning of their id."""
-    subject = fields.get("subject", "")
-    named = subject if subject.isdecimal() else subject[:_SHORT]
-    return f"{fields.get('name', '').removeprefix('phoenix.')} {named}".strip()
+    name, subject = fields.get("name", ""), fields.get("subject", "")
+    named = subject if subject.isdecimal() or name in _OF_NODES else subject[:_SHORT]
+    return f"{name.removeprefix('phoenix.')} {named}".strip()
 
 
 def reference(task_id: str, tasks: Mapping[str, Fields], jobs: Mapping[str, Fields]) -> Reference:

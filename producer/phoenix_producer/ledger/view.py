@@ -83,6 +83,12 @@ class LedgerView:
         entries = [Entry(job_id, place, fields) for place, fields in lines]
         return [entry.progress() for entry in entries if entry.is_known]
 
+    def looked(self, job_id: str) -> tuple[int, int] | None:
+        """Read how many of all CTIDs a job has looked at that looks at many; None as long as it has not said."""
+        (told,) = self._look(lambda pipe: pipe.hget(f"{PREFIX}job:{job_id}", "looked"))
+        looked, _, total = str(told or "").partition("/")
+        return (int(looked), int(total)) if looked.isdecimal() and total.isdecimal() else None
+
     def steps(self, job_id: str) -> list[Step]:
         """Read what the steps of a job did."""
         (values,) = self._look(lambda pipe: pipe.lrange(f"{PREFIX}job:{job_id}:steps", 0, -1))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.actions.made_again import rebuilt_first
 from phoenix_worker.core.differs.outdated import of_older_build, outdated
-from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.proxmox.error_table import UNREACHABLE
 
 if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
@@ -45,6 +46,10 @@ class Builds:
         try:
             seen = self._task.proxmox.observe_template(source.node, source.ctid, elsewhere=False)
         except PermanentError:  # a template that we may not see is no reason to hide its clones
+            return ""
+        except TransientError as error:  # nor is one whose node is silent
+            if error.cause != UNREACHABLE:
+                raise
             return ""
         return build_of(seen) if seen.marker is None or seen.marker.copy_of == source.copy_of else ""
 

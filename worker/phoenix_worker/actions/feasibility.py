@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.actions.copies import look_again, sources
 from phoenix_worker.actions.secrets import see_secrets
 from phoenix_worker.core.allowed import grants
-from phoenix_worker.core.allowed.versions import needing, too_old
+from phoenix_worker.core.allowed.versions import ha_group_gone, needing, too_old
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.planned.copies import made_from
 from phoenix_worker.core.planned.feasibility import NOT_SHARED, Origin, cannot_change, cannot_work, needs_of_change
@@ -56,11 +56,21 @@ def refuse_too_old(task: PhoenixTask, declaration: Declaration) -> None:
 
     Nothing is asked where every supported version has what is declared.
     """
+    _refuse_ha_group(task, declaration)
     keys = needing(declaration, has_shell=task.shell is not None)
     if not keys or too_old(declaration, keys, task.offering.version()) is None:
         return
     task.offering.forget()
     if (problem := too_old(declaration, keys, task.offering.version())) is not None:
+        raise problem
+
+
+def _refuse_ha_group(task: PhoenixTask, declaration: Declaration) -> None:
+    grouped = declaration.ha is not None and declaration.ha.group is not None
+    if not grouped or ha_group_gone(declaration, task.offering.version()) is None:
+        return
+    task.offering.forget()
+    if (problem := ha_group_gone(declaration, task.offering.version())) is not None:
         raise problem
 
 
@@ -103,7 +113,9 @@ def refuse_what_cannot_change(task: PhoenixTask, declaration: Declaration, seen:
 
 
 def _problem(task: PhoenixTask, chain: Sequence[Declaration]) -> PermanentError | None:
-    """Judge the first of a chain by what is declared of the rest."""
+    """Judge the first of a chain by what is declared of the rest. A template without a node is judged when placed."""
+    if not chain[0].node:
+        return None
     origin = Origin.declared(chain[1:]) if len(chain) > 1 else None
     first = chain[0].cloned_by(chain[1]) if len(chain) > 1 else chain[0]
     return cannot_work(first, origin, task.offering.on(chain[0].node))

@@ -1,4 +1,4 @@
-"""What belongs to a container and is not in its configuration: its firewall and its pool, where they are declared."""
+"""What belongs to a container and is not in its configuration: firewall, pool and HA, where they are declared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def with_surroundings(
     proxmox: Proxmox, declaration: Declaration, seen: Observation, *, new: bool = False
 ) -> Observation:
-    """Look at what of it is declared: two calls with a firewall, one with a pool, one where the case of tags decides.
+    """Look at what of it is declared: two calls with a firewall, one with a pool or HA, one where tags' case decides.
 
     Of what this job has made just now only the rules are read, which a clone has from its template; whether it is on
     is said anyhow, which costs no more than to ask. Its pool was in the order.
@@ -35,6 +35,8 @@ def with_surroundings(
         seen = replace(seen, firewall=proxmox.firewall(seen.node, seen.ctid, option=not new))
     if declaration.pool is not None and not new:
         seen = replace(seen, pool=proxmox.pool_of(seen.ctid, declaration.pool))
+    if declaration.ha is not None:
+        seen = replace(seen, ha=proxmox.ha_resource(seen.ctid))
     if hangs_on_case(declaration, seen):
         seen = replace(seen, tags_keep_case=proxmox.tags_keep_case())
     return seen
@@ -43,7 +45,7 @@ def with_surroundings(
 def change_surroundings(
     proxmox: Proxmox, declaration: Declaration, seen: Observation, changes: Changes, *, new: bool
 ) -> None:
-    """Bring the firewall's rules in line, then switch it: a firewall that goes on has its rules already. Then the pool.
+    """Bring the firewall's rules in line, then switch it: one that goes on has its rules already. Then pool, and HA.
 
     Rules are changed by their position. The first request carries the digest that was seen; so that nobody's change
     in between goes wrong unseen, the rules of what stood there before are looked at once more after several requests.
@@ -61,6 +63,8 @@ def change_surroundings(
         proxmox.switch_firewall(node, ctid, on=changes.firewall_on, policies=changes.policies)
     if changes.pool is not None:
         proxmox.join_pool(ctid, changes.pool)
+    if changes.ha is not None:
+        proxmox.write_ha_resource(ctid, changes.ha)
 
 
 def _write_rules(proxmox: Proxmox, seen: Observation, rules: Sequence[RuleWrite]) -> None:

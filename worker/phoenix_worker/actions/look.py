@@ -13,7 +13,7 @@ from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Ver
 from phoenix_worker.core.differs.options import PENDING
 from phoenix_worker.core.differs.undeclared import undeclared
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.core.model.home import at_home
+from phoenix_worker.core.model.home import at_home, strangers_apart
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.records import from_json, to_json
 from phoenix_worker.proxmox.error_table import MISSING
@@ -53,9 +53,9 @@ def survey(
             verdict = judge(there, seen, adopt=adopt, creating=Creating(entry["creating"]), purpose=purpose)
             if not can_clear(task, seen, verdict):
                 return seen, verdict
-            clear(task, declaration)
+            clear(task, there)
             continue
-        end = task.wait_for_task(entry["upid"], f"make CT {declaration.ctid} on {declaration.node}", kind="adopted")
+        end = task.wait_for_task(entry["upid"], f"make CT {declaration.ctid} on {declaration.where}", kind="adopted")
         if "error" in end and end["error"]["cause"] != "task-forgotten":
             raise TransientError(**end["error"])
     raise AssertionError("it is looked at again until it can be judged")
@@ -103,7 +103,7 @@ def look(
     Without `power` a container that cannot be running yet is not asked whether it is.
     """
     observe = task.proxmox.observe if power else task.proxmox.observe_template
-    seen = observe(declaration.node, declaration.ctid)
+    seen = strangers_apart(declaration, observe(declaration.node, declaration.ctid))
     verdict = judge(at_home(declaration, seen), seen, adopt=adopt, purpose=purpose)
     if verdict.action is Action.WAIT:
         raise verdict.delay()
@@ -187,6 +187,7 @@ def observe_declared(task: PhoenixTask, declaration: Declaration, *, elsewhere: 
     """
     pending = takes_effect_later(declaration)
     seen = task.proxmox.observe(declaration.node, declaration.ctid, pending=pending, elsewhere=elsewhere)
+    seen = strangers_apart(declaration, seen)
     return with_surroundings(task.proxmox, declaration, seen)
 
 
@@ -200,8 +201,9 @@ def _survey(task: PhoenixTask, declaration: Declaration, adopt: bool, purpose: P
     # Whether a VM or another node has the id is looked up where a template would be built first; else Proxmox says so.
     elsewhere = declaration.clone_from is None or purpose is not Purpose.ENSURE
     seen = observe_declared(task, declaration, elsewhere=elsewhere)
-    creating, upid = _maker(task, declaration, seen) if seen.lock == "create" else (Creating.NOT_LOOKED, "")
-    verdict = judge(at_home(declaration, seen), seen, adopt=adopt, creating=creating, purpose=purpose)
+    there = at_home(declaration, seen)
+    creating, upid = _maker(task, there, seen) if seen.lock == "create" else (Creating.NOT_LOOKED, "")
+    verdict = judge(there, seen, adopt=adopt, creating=creating, purpose=purpose)
     if verdict.action is Action.WAIT and not upid:
         raise verdict.delay()
     return {"seen": to_json(seen), "creating": creating, "upid": upid}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CLOCK_SKEW = 5.0
 """Seconds that the node's clock and that of Redis may differ."""
+_MIGRATIONS = frozenset({"vzmigrate", "hamigrate"})
 
 
 def posted(upid: str | None) -> dict[str, Any]:
@@ -32,6 +33,11 @@ def upid_of(entry: dict[str, Any]) -> str | None:
 def started_by_itself(entry: dict[str, Any]) -> bool:
     """Return whether the task of a journal entry has started the container, and not only asked HA to do so."""
     return ":vzstart:" in entry["upid"]
+
+
+def asked_ha(entry: dict[str, Any]) -> bool:
+    """Return whether the task of a journal entry has only asked HA to migrate."""
+    return ":hamigrate:" in entry["upid"]
 
 
 def find_clone(proxmox: Proxmox, order: CloneOrder, creation: str, when: float) -> dict[str, Any] | None:
@@ -68,6 +74,16 @@ def find_deletion(proxmox: Proxmox, node: str, ctid: int, snapshot: str, when: f
     if snapshot not in proxmox.snapshots(node, ctid):
         return posted(None)
     return _running_task(proxmox, node, ctid, "vzdelsnapshot", when)
+
+
+def find_migration(proxmox: Proxmox, home: str, ctid: int, target: str, when: float) -> dict[str, Any] | None:
+    """Find a migration that was asked for at `when`, whether it still runs or has ended in whatever way."""
+    me = proxmox.whoami()
+    for task in proxmox.recent_tasks(home, ctid):
+        if task.kind in _MIGRATIONS and task.user == me and task.started >= when - _CLOCK_SKEW:
+            return {"upid": task.upid, "at": when, "from": home}
+    there = proxmox.observe_template(home, ctid).node == target
+    return posted(None) | {"from": home} if there else None
 
 
 def find_conversion(proxmox: Proxmox, declaration: Declaration, when: float) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.catalog.declaration import PROTECTION
 from phoenix_worker.core.allowed.ownership import Action, Creating, judge, may_destroy
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.ha import HaAct, HaWrite
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.proxmox.root_commands import RootCommands
@@ -131,9 +132,11 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
 
 
 def release(proxmox: Proxmox, seen: Observation) -> None:
-    """Take away the protection of what is half-made: it was made with it, or has it from its template."""
+    """Take away what keeps the half-made from being removed: protection, its own or its template's, and HA."""
     if seen.config.get(PROTECTION) == "1":
         proxmox.configure(seen.node, seen.ctid, changes={PROTECTION: "0"}, delete=(), digest=None)
+    if seen.ha_managed:
+        proxmox.write_ha_resource(seen.ctid, HaWrite(HaAct.REMOVE))
 
 
 def _changed(seen: Observation) -> PermanentError:

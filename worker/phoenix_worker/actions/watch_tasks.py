@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions.watch_addresses import addresses_seen
+from phoenix_worker.actions.watch_migrations import arrival_seen
 from phoenix_worker.actions.watch_scripts import script_seen
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.durable.watcher import Look, UnusableWatchError
@@ -66,6 +67,8 @@ class Probe:
             return Look(self._task(watch["upid"]))
         if "power" in watch:
             return Look(self._power(watch["node"], int(watch["ctid"]), watch["power"], elapsed))
+        if "home" in watch:
+            return Look(arrival_seen(self._proxmox, watch, elapsed))
         if "run" in watch:
             return script_seen(self._proxmox, self._shell, watch, elapsed)
         if "networks" in watch:

@@ -10,10 +10,10 @@ from phoenix_producer.standing import Exists
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.look import assess, what_stays
 from phoenix_worker.actions.made_again import needs_rebuild
+from phoenix_worker.answers.side_by_side import side_by_side
 from phoenix_worker.answers.status import declarations_of, exists, pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
 from phoenix_worker.core.differs.diff import diff
-from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.plan import plan
 
@@ -27,27 +27,31 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
 
 
-def drifts(task: PhoenixTask, ctids: Any, *, accepted: Any) -> Iterator[Drift]:
+def drifts(task: PhoenixTask, ctids: Any, *, accepted: Any) -> list[Drift]:
     """Look at each CTID, or at all of the catalog when none is named.
 
     What is out of reach without shell access to the node differs, unless it is `accepted` that it is not applied.
-    Raises ContractError, and PermanentError for a CTID that is not declared.
+    Raises ContractError, PermanentError for a CTID that is not declared, and TransientError when Proxmox is away.
     """
     if not isinstance(accepted, bool):
         raise ContractError(f"Not a valid drift request: accept_not_applied {accepted!r} is not true or false.")
     builds = Builds(task)
-    for declaration in declarations_of(task, ctids, "drift"):
-        yield _drift(task, declaration, builds, accepted=accepted)
+    return side_by_side(
+        task,
+        declarations_of(task, ctids, "drift"),
+        lambda declaration: _drift(task, declaration, builds, accepted=accepted),
+        lambda declaration, problem: _tell(task, declaration, Exists.UNKNOWN, problem=problem),
+    )
 
 
 def _drift(task: PhoenixTask, declaration: Declaration, builds: Builds, *, accepted: bool) -> Drift:
-    try:
-        if accepted or (task.shell is not None and any(script.on_node for script in declaration.scripts)):
-            declaration = task.reach(declaration, accepted=True)
-        seen, verdict = assess(task, declaration)
-    except PermanentError as error:
-        return _tell(task, declaration, Exists.UNKNOWN, problem=error.message)
+    reads = accepted or (task.shell is not None and any(script.on_node for script in declaration.scripts))
+    if reads:
+        declaration = task.reach(declaration, accepted=True)
+    seen, verdict = assess(task, declaration)
     declaration = at_home(declaration, seen)
+    if reads and declaration.nodes:
+        declaration = task.reach(declaration, accepted=True)
     what = exists(declaration, seen, verdict)
     if not may_write(verdict):
         return _tell(task, declaration, what, problem=verdict.message)
@@ -75,7 +79,7 @@ def _tell(
     return Drift(
         ctid=declaration.ctid,
         name=declaration.name,
-        node=declaration.node,
+        node=declaration.where,
         elsewhere=declaration.elsewhere,
         role=declaration.role,
         exists=what,

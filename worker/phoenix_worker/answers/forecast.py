@@ -9,23 +9,27 @@ from phoenix_producer.contract import Outcome
 from phoenix_producer.plans import Part, Why
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.copies import sources
+from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import about_template, assess, what_stays
 from phoenix_worker.actions.made_again import needs_rebuild
+from phoenix_worker.actions.place import Choice, foresee_home
 from phoenix_worker.actions.prerequisites import (
     because_of,
     dependencies_of,
     refuse_absent_os_template,
     refuse_unless_running,
 )
+from phoenix_worker.answers.side_by_side import only_shown, shared_looks
 from phoenix_worker.answers.status import pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
 from phoenix_worker.core.differs.diff import diff
-from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.feasibility import Origin, cannot_work
+from phoenix_worker.core.planned.placement import told
 from phoenix_worker.core.planned.plan import PlannedStep, is_configuring, is_making, plan
 from phoenix_worker.core.planned.prediction import foretold
 from phoenix_worker.core.planned.requested import as_requested
@@ -60,6 +64,14 @@ class Forecast:
 
 def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     """Work out what an ensure would do. Raises what it would raise before it writes anything."""
+    try:
+        with shared_looks(task):
+            return _foresee(task, request)
+    except TransientError as error:
+        raise only_shown(task, error) from error
+
+
+def _foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     accepted = request.accept_not_applied
     declaration = as_requested(task.reach(task.current_declaration(request.ctid), accepted=accepted), request)
     forecast = Forecast(declaration)
@@ -98,11 +110,11 @@ class _Looks:
                 self._forecast.parts.append(Part(ctid=dependency, role="guest", why=Why.DEPENDENCY, needed_by=ctid))
 
     def container(
-        self, declaration: Declaration, why: Why, needed_by: int | None = None, *, adopt: bool = False
+        self, declaration: Declaration, why: Why, needed_by: int | None = None, *, adopt: bool = False, near: str = ""
     ) -> Observation:
         """Tell what would be done to one CTID, its template first where it is cloned; predict what it is then."""
         seen, verdict = assess(self._task, declaration, adopt=adopt)
-        declaration = at_home(declaration, seen)
+        declaration, because = self._home(at_home(declaration, seen), seen, near)
         if why is Why.ASKED:
             self._forecast.declaration = declaration
         steps, template = plan(declaration, seen, verdict), None
@@ -111,20 +123,18 @@ class _Looks:
         if any(step.name is StepName.CLONE for step in steps):
             source = sources(self._task, declaration, look=True)[0]
             declaration = declaration.cloned_by(source)
-            template = self._template(source, declaration.ctid)
+            template = self._template(source, declaration)
             if template.firewall is None:
                 template = with_surroundings(self._task.proxmox, declaration, template, new=True)
             steps = plan(declaration, seen, verdict, template)
         if is_making(steps):
-            refuse_too_old(self._task, declaration)
-            origin = Origin.seen(template) if template is not None else None
-            if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
-                raise problem
-            refuse_absent_os_template(self._task, declaration)
+            self._refuse_making(declaration, template)
         elif steps:
             if is_configuring(steps):
                 refuse_what_cannot_change(self._task, declaration, seen)
             refuse_disallowed_change(self._task, declaration, seen)
+        if because:
+            self._forecast.lines.append(f"place CT {declaration.ctid} on {declaration.node}: {because}")
         self._forecast.lines.extend(step.detail for step in steps)
         if may_write(verdict) and any(step.name is StepName.CONFIGURE for step in steps):
             self._forecast.warnings += what_stays(self._task, declaration, seen)
@@ -136,6 +146,7 @@ class _Looks:
                 name=declaration.name,
                 node=declaration.node,
                 elsewhere=declaration.elsewhere,
+                placed=told(declaration.node, because),
                 role=declaration.role,
                 why=why,
                 needed_by=needed_by,
@@ -158,18 +169,33 @@ class _Looks:
         if len(lines) > began:
             lines.insert(began, f"ensure CT {dependency.ctid} first, on which CT {ctid} depends:")
 
-    def _template(self, template: Declaration, clone: int) -> Observation:
+    def _refuse_making(self, declaration: Declaration, template: Observation | None) -> None:
+        refuse_drained(self._task, declaration)
+        refuse_too_old(self._task, declaration)
+        origin = Origin.seen(template) if template is not None else None
+        if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
+            raise problem
+        refuse_absent_os_template(self._task, declaration)
+
+    def _home(self, declaration: Declaration, seen: Observation, near: str) -> Choice:
+        """Tell where it stands or would be placed, with the scripts that lie on that node."""
+        choice = foresee_home(self._task, declaration, seen, near=near)
+        if not declaration.nodes:
+            return choice
+        return choice._replace(declaration=self._task.reach(choice.declaration, accepted=self._accepted))
+
+    def _template(self, template: Declaration, clone: Declaration) -> Observation:
         if template.ctid not in self._templates:
             self._templates[template.ctid] = self._template_then(template, clone)
         return self._templates[template.ctid]
 
-    def _template_then(self, template: Declaration, clone: int) -> Observation:
+    def _template_then(self, template: Declaration, clone: Declaration) -> Observation:
         seen = self._task.proxmox.observe_template(template.node, template.ctid)
         if not seen.is_template:
             template = self._task.reach(template, accepted=self._accepted)
             if template.not_applied:
                 self._forecast.templates_not_applied[template.ctid] = template.not_applied
-            return self.container(template, Why.TEMPLATE, clone)
+            return self.container(template, Why.TEMPLATE, clone.ctid, near=clone.node)
         self._forecast.warnings += about_template(self._task, template, seen, "would be cloned")
         return seen
 

@@ -10,6 +10,7 @@ from phoenix_producer.plans import Plan
 from phoenix_worker.actions.look import where_last_seen
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
+from phoenix_worker.core.planned.placement import told
 from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.step_names import MAKING, StepName
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
 
 
-_AS_IT_IS = frozenset({Outcome.DESTROYED, Outcome.ADOPTED})
+_AS_IT_IS = frozenset({Outcome.DESTROYED, Outcome.ADOPTED, Outcome.MIGRATED})
 """What says nothing of how far a declaration is applied."""
 
 
@@ -70,15 +71,23 @@ def of_job(
         task,
         declaration,
         outcome=outcome,
+        moved_from=next((step["from"] for step in own if step["name"] == StepName.MIGRATE), ""),
         changes=changes_in(own),
         steps=steps_in(done),
         templates_built=built,
         templates_not_applied=unapplied_in(lasting, but=declaration.ctid),
+        placed=_placed(task, declaration) if outcome is Outcome.CREATED else "",
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
         needs_rebuild=told_in(done, "needs_rebuild"),
         addresses=addresses,
         warnings=told_in(done, "warnings") + warnings + more,
     )
+
+
+def _placed(task: PhoenixTask, declaration: Declaration) -> str:
+    """Say why this job has made it on its node; nothing where the catalog says on which."""
+    chosen = task.reservations.chosen(task.running.job, str(declaration.ctid)) if declaration.nodes else None
+    return told(chosen["node"], chosen["because"]) if chosen else ""
 
 
 def _made_since(task: PhoenixTask, declaration: Declaration, *copies: int) -> dict[int, str]:
@@ -92,6 +101,8 @@ def _made_since(task: PhoenixTask, declaration: Declaration, *copies: int) -> di
 def _outcome(steps: set[str]) -> Outcome:
     if StepName.MARK in steps:
         return Outcome.ADOPTED
+    if StepName.MIGRATE in steps:
+        return Outcome.MIGRATED
     if StepName.DESTROY in steps:
         return Outcome.REBUILT if StepName.CLONE in steps else Outcome.DESTROYED
     return Outcome.CREATED if MAKING & steps else Outcome.UPDATED
@@ -119,6 +130,7 @@ def dry_run(task: PhoenixTask, forecast: Forecast) -> dict[str, Any]:
         outcome=forecast.parts[-1].outcome,
         dry_run=True,
         plan=tuple(forecast.lines),
+        placed=forecast.parts[-1].placed,
         templates_not_applied=forecast.templates_not_applied,
         pending_restart=forecast.parts[-1].pending_restart,
         needs_rebuild=forecast.needs_rebuild,
@@ -147,7 +159,7 @@ def _result(
     result = EnsureResult(
         request_id=task.running.job,
         ctid=declaration.ctid,
-        node=declaration.node,
+        node=declaration.where,
         not_applied=() if as_it_is else declaration.not_applied,
         warnings=task.warnings(None if as_it_is else declaration.ctid) + stands + warnings,
         **fields,

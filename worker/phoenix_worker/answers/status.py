@@ -11,15 +11,13 @@ from phoenix_producer.standing import Exists, Standing
 from phoenix_worker.actions.addresses import Found, addresses_of
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.look import assess
+from phoenix_worker.answers.side_by_side import side_by_side
 from phoenix_worker.core.allowed.ownership import Action, Verdict, may_write
 from phoenix_worker.core.differs.diff import diff
-from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.marker import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.differs.diff import Changes
@@ -29,14 +27,18 @@ _CTIDS = TypeAdapter(list[Ctid])
 _ROLE_CHANGED = "role-changed"
 
 
-def standings(task: PhoenixTask, ctids: Any) -> Iterator[Standing]:
+def standings(task: PhoenixTask, ctids: Any) -> list[Standing]:
     """Look at each CTID, or at all of the catalog when none is named.
 
-    Raises ContractError, and PermanentError for a CTID that is not declared.
+    Raises ContractError, PermanentError for a CTID that is not declared, and TransientError when Proxmox is away.
     """
     builds = Builds(task)
-    for declaration in declarations_of(task, ctids, "status"):
-        yield _standing(task, declaration, builds)
+    return side_by_side(
+        task,
+        declarations_of(task, ctids, "status"),
+        lambda declaration: _standing(task, declaration, builds),
+        lambda declaration, problem: _tell(task, declaration, declaration.node, Exists.UNKNOWN, problem=problem),
+    )
 
 
 def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaration]:
@@ -49,16 +51,13 @@ def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaratio
 
 
 def _standing(task: PhoenixTask, declaration: Declaration, builds: Builds) -> Standing:
-    try:
-        seen, verdict = assess(task, declaration)
-    except PermanentError as error:
-        return _tell(task, declaration, declaration.node, Exists.UNKNOWN, problem=error.message)
+    seen, verdict = assess(task, declaration)
     changes = diff(declaration, seen) if may_write(verdict) else None
     found = addresses_of(task, declaration, seen) if may_write(verdict) and not seen.is_template else Found()
     return _tell(
         task,
         declaration,
-        seen.node,
+        seen.node or declaration.where,
         exists(declaration, seen, verdict),
         elsewhere=at_home(declaration, seen).elsewhere,
         running=seen.running,

@@ -7,9 +7,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DesiredState
+from phoenix_worker.catalog.nodes import ANY_NODE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from phoenix_worker.catalog.nodes import SpreadGroup
 
 
 class Role(StrEnum):
@@ -191,6 +194,16 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
+class HaResource:
+    """Whether it is an HA resource, and the properties of one that are declared."""
+
+    enabled: bool = True
+    group: str | None = None
+    max_restart: int | None = None
+    max_relocate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """A checked entry of the catalog. None means "not declared": a clone keeps what its template has."""
 
@@ -198,6 +211,7 @@ class Declaration:
     name: str
     role: Role
     node: str
+    """Empty while its node is to be chosen, or to be looked up: see `nodes`."""
     clone_from: int | None = None
     template_node: str | None = None
     """Where the template is that it is cloned from, if that is another node."""
@@ -258,6 +272,7 @@ class Declaration:
     tags: tuple[str, ...] | None = None
     description: str | None = None
     pool: str | None = None
+    ha: HaResource | None = None
     dependencies: tuple[int, ...] = ()
     not_applied: tuple[str, ...] = ()
     """`key: why` of each declared key whose effect this version does not have."""
@@ -281,18 +296,22 @@ class Declaration:
     """From how many templates on one node it is cloned: itself and its copies there."""
     via: int | None = None
     """The copy of its template that it is, or was, cloned from; None where that is the template itself."""
+    nodes: tuple[str, ...] = ()
+    """Those that it may be placed on, `ANY_NODE` for all. Empty when one node is declared. Not in the hash."""
+    spread: SpreadGroup | None = None
+    """Not in the hash: like `nodes`, it matters only while nothing is there."""
 
     def standing_on(self, node: str) -> Declaration:
         """Return the same of a container that stands on this node; its template is where it was."""
         if node == self.node:
             return self
-        declared, template_node = self.moved_from or self.node, self.template_node
+        declared, template_node = self.moved_from or self.where, self.template_node
         if self.clone_from is not None:
-            template_node = self.template_node or self.node
+            template_node = self.template_node or self.node or None
         return replace(
             self,
             node=node,
-            moved_from="" if node == declared else declared,
+            moved_from="" if node == declared or self.may_be_on(node) else declared,
             template_node=None if template_node == node else template_node,
         )
 
@@ -315,6 +334,15 @@ class Declaration:
     def pin(self) -> str:
         """By what the steps of a job name it, besides its CTID; no entry of the catalog has that of a copy."""
         return self.hash if self.copy_of is None else f"{self.hash}@{self.copy_of}.{self.node}"
+
+    def may_be_on(self, node: str) -> bool:
+        """Return whether it is to be placed, and may be on this node."""
+        return node in self.nodes or ANY_NODE in self.nodes
+
+    @property
+    def where(self) -> str:
+        """Say which node it is on, or which it may be placed on."""
+        return self.node or ", ".join(self.nodes)
 
     @property
     def elsewhere(self) -> str:

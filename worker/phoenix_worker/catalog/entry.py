@@ -21,7 +21,6 @@ from phoenix_worker.catalog.fields import (
     IdMap,
     LxcOption,
     Mac,
-    NodeName,
     PathText,
     PctOption,
     PoolName,
@@ -31,9 +30,11 @@ from phoenix_worker.catalog.fields import (
     Tag,
 )
 from phoenix_worker.catalog.findings import Refusal, plain, shown
+from phoenix_worker.catalog.ha_section import HaKey
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
 from phoenix_worker.catalog.option_fields import Arch, CpuLimit, Domains, Entrypoint, HookScript, OsType, TimeZone
+from phoenix_worker.catalog.placing import Nodes, Spread
 from phoenix_worker.catalog.sections import (
     Firewall,
     HealthCheck,
@@ -174,8 +175,14 @@ class Entry(Section):
     """What is ensured and running first. A guest that is not in the catalog, such as a VM, is only checked."""
     enable_lifecycle_snapshots: bool = False
     """Snapshots `pre-configured`, before the scripts, and `final-form`, after the health check; never on templates."""
-    node: NodeName | None = None
-    """Node where it is made; by default that of the settings. One that was moved later is followed, not moved back."""
+    node: Nodes | None = None
+    """Node where it is made; or a list of nodes, or `any`, of which one is chosen that has room, when it is made. By
+    default that of the settings. One that was moved later is followed, not moved back.
+    """
+    spread: Spread | None = None
+    """Name of a group: those of one group are placed on different nodes, as far as there is room. With
+    `{"group": "web", "require": true}` no two of them are placed on one node.
+    """
     clone: Literal["full", "linked"] = "full"
     """A linked clone shares the blocks of its template and stays on its storage. Set only at creation."""
     lanes: int = Field(default=1, ge=1, le=8)
@@ -196,6 +203,10 @@ class Entry(Section):
     """Notes in Proxmox; our own line stands below. Without it, the notes that are there are kept."""
     pool: PoolName | None = None
     """Pool that it is a member of."""
+    ha: HaKey | None = None
+    """Whether Proxmox's HA looks after it: `true`, `false` to take it out, or an object. Without it nothing is changed.
+    The workers' token needs Sys.Console on `/` for it; not on templates.
+    """
 
     @property
     def all_volumes(self) -> tuple[Volume, ...]:

@@ -8,8 +8,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.device_sections import Device
+from phoenix_worker.catalog.ha_section import Ha
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
+from phoenix_worker.catalog.placing import SpreadGroup
 from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck
 
 if TYPE_CHECKING:
@@ -21,10 +23,12 @@ SECTIONS: Mapping[str, type[Section]] = {
     "network_config": NetworkConfig,
     "networks": FurtherNetwork,
     "firewall": Firewall,
+    "ha": Ha,
     "firewall.rules": FirewallRule,
     "health_check": HealthCheck,
     "devices": Device,
     "mount_points": MountPoint,
+    "spread": SpreadGroup,
     "zfs_volumes": Volume,
     "volumes": Volume,
 }
@@ -83,6 +87,11 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("target", "policy", "verdict"), "action"),
         **dict.fromkeys(("description", "name", "note"), "comment"),
     },
+    Ha: {
+        **dict.fromkeys(("managed", "enable", "active", "on"), "enabled"),
+        **dict.fromkeys(("restart", "restarts", "max_restarts"), "max_restart"),
+        **dict.fromkeys(("relocate", "relocates", "max_relocates"), "max_relocate"),
+    },
     HealthCheck: {
         **dict.fromkeys(("cmd", "test", "exec"), "command"),
         **dict.fromkeys(("retry", "attempts", "tries"), "retries"),
@@ -104,6 +113,7 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("gid", "group"), "owner_gid"),
         **_MOUNTED,
     },
+    SpreadGroup: {"name": "group", "required": "require", "strict": "require"},
     Volume: {
         **dict.fromkeys(("storage", "storage_pool", "datastore", "datastore_id"), "pool"),
         **dict.fromkeys(("size_in_gb", "size_gib", "gb"), "size_gb"),

@@ -26,6 +26,7 @@ from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain
 from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts, refuse_foreign_keys
 from phoenix_worker.catalog.network_checks import refuse_networks
 from phoenix_worker.catalog.options import refuse_options
+from phoenix_worker.catalog.placing_checks import refuse_spread, spread_groups
 from phoenix_worker.catalog.refusals import (
     advise_linked_clones,
     advise_old_keys,
@@ -71,6 +72,8 @@ class Catalog(Mapping[int, "Declaration"]):
     """The keys that only scripts get, each with the CTIDs that have it."""
     copy_ctids: range | None = None
     """Where copies of templates are made, by the settings."""
+    spread: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """The CTIDs of each spread group."""
 
     def __getitem__(self, ctid: int) -> Declaration:
         return self.declarations[ctid]
@@ -121,6 +124,11 @@ class Catalog(Mapping[int, "Declaration"]):
             source = self[source].clone_from
         return tuple(chain)
 
+    def mates(self, declaration: Declaration) -> frozenset[int]:
+        """Return the others of its spread group."""
+        group = declaration.spread
+        return frozenset() if group is None else self.spread.get(group.name, frozenset()) - {declaration.ctid}
+
     def above(self, declaration: Declaration) -> tuple[Declaration, ...]:
         """Declarations of the templates that one is made from, nearest first; also for one that is not in here."""
         source = self.get(declaration.clone_from or 0)
@@ -145,6 +153,7 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_options(entries)
     refusals += refuse_downloads(entries)
     refusals += refuse_foreign_keys(entries)
+    refusals += refuse_spread(entries, defaults)
     refusals += refuse_script_files(entries)
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)
@@ -167,8 +176,9 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents, _pushed(directories)))
     beside = {folder / name: one for name, one in (files | directories).items()}
     only = for_scripts(entries)
-    told, hash_ = tuple(warnings), short_hash(data)
-    return Catalog(declarations, globals_, told, hash_, defaults.scratch, beside, only, defaults.copies)
+    told, named = tuple(warnings), short_hash(data)
+    groups = spread_groups(declarations)
+    return Catalog(declarations, globals_, told, named, defaults.scratch, beside, only, defaults.copies, groups)
 
 
 def _entries(document: Document) -> tuple[dict[int, ParsedEntry], list[Refusal]]:

@@ -194,6 +194,8 @@ def unprivileged(entries: Entries, ctid: int) -> bool:
 
 def _templates_with_bind_mounts(entries: Entries) -> Iterator[Refusal]:
     for ctid in sorted(templates(entries)):
+        if (ha := entries[ctid].entry.ha) is not None and ha.enabled:
+            yield Refusal(ctid, "It is a template with ha, and a template never runs.", "Remove ha.")
         if entries[ctid].declares("mount_points"):
             problem = "It is a template with mount_points, and Proxmox cannot clone a bind mount."
             yield Refusal(ctid, problem, "Move mount_points to the containers cloned from it.")

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DesiredState
 from phoenix_worker.catalog.access import access, access_keys
-from phoenix_worker.catalog.declaration import PROTECTION, Declaration, Firewall, FirewallRule, Role, Volume
+from phoenix_worker.catalog.declaration import (
+    PROTECTION,
+    Declaration,
+    Firewall,
+    FirewallRule,
+    HaResource,
+    Role,
+    Volume,
+)
 from phoenix_worker.catalog.downloads import download
 from phoenix_worker.catalog.interfaces import networks
+from phoenix_worker.catalog.nodes import ANY_NODE, SpreadGroup
 from phoenix_worker.catalog.options import of_image, options
 from phoenix_worker.catalog.refusals import template_chain, templates, unprivileged
 from phoenix_worker.catalog.root_only import root_only, root_only_keys, token_options
@@ -32,7 +41,7 @@ _LATER = (
 )
 _WITHOUT_EFFECT = (
     *("not_applied", "needs_shell", "needs_version", "source", "script_json", "archives", "hash"),
-    *("wait_for_address", "moved_from", "via", "lanes"),
+    *("wait_for_address", "moved_from", "via", "lanes", "nodes", "spread"),
 )
 
 
@@ -41,6 +50,7 @@ class Defaults:
     """What the settings say where an entry says nothing."""
 
     node: str
+    """A name, several with commas, or `any`."""
     template_storage: str = "local"
     """Where OS templates lie that the catalog names by a path."""
     storage: str | None = None
@@ -50,6 +60,15 @@ class Defaults:
     copies: range | None = None
     """CTIDs of the copies of templates."""
     scripts: ScriptPlaces = field(default_factory=ScriptPlaces)
+
+    def nodes_of(self, entry: Entry) -> tuple[str, ...]:
+        """Return the nodes on which an entry may be made."""
+        return entry.node or tuple(one.strip() for one in self.node.split(","))
+
+    def node_of(self, entry: Entry) -> str:
+        """Return the node on which an entry is made; nothing when it is to be chosen."""
+        several = self.nodes_of(entry)
+        return several[0] if len(several) == 1 and several[0] != ANY_NODE else ""
 
 
 def declare(
@@ -81,8 +100,8 @@ def _made_from(entries: Mapping[int, ParsedEntry], ctid: int) -> tuple[Mapping[s
 def _template_node(entries: Mapping[int, ParsedEntry], ctid: int, defaults: Defaults) -> str | None:
     """Name the node of the template that it is cloned from, if that is another one."""
     source = entries[ctid].entry.clone_from_ctid
-    node = None if source is None else entries[source].entry.node or defaults.node
-    return None if node == (entries[ctid].entry.node or defaults.node) else node
+    node = "" if source is None else defaults.node_of(entries[source].entry)
+    return None if node in {"", defaults.node_of(entries[ctid].entry)} else node
 
 
 def _inherits_gpus(entries: Mapping[int, ParsedEntry], ctid: int) -> bool:
@@ -117,7 +136,9 @@ def _declare(
         ctid=parsed.ctid,
         name=entry.name,
         role=Role.TEMPLATE if template else Role.CONTAINER,
-        node=entry.node or defaults.node,
+        node=defaults.node_of(entry),
+        nodes=() if defaults.node_of(entry) else defaults.nodes_of(entry),
+        spread=None if entry.spread is None else SpreadGroup(entry.spread.group, entry.spread.require),
         clone_from=entry.clone_from_ctid,
         os_template=None if cloned else _volume_id(entry, defaults),
         download=None if cloned else download(entry),
@@ -145,6 +166,7 @@ def _declare(
         description=entry.description,
         pool=entry.pool,
         lanes=entry.lanes,
+        ha=None if entry.ha is None else HaResource(**entry.ha.model_dump()),
         dependencies=tuple(dict.fromkeys(entry.dependencies)),
         not_applied=not_applied(entry),
         source=parsed.raw,

@@ -71,6 +71,18 @@ class CatalogSource:
             error = self._error or CatalogError([])
             raise CatalogError(error.refusals, error.warnings)
 
+    def name_of(self, ctid: int) -> str:
+        """Return a CTID's name in the last good catalog, without a look at the file; '' if it has none."""
+        catalog = self._good[-1] if self._good else None
+        return catalog[ctid].name if catalog and ctid in catalog else ""
+
+    def templates(self) -> tuple[int, ...]:
+        """Return the CTIDs that are templates; none while no catalog was good yet."""
+        try:
+            return tuple(ctid for ctid, declaration in self.current().items() if declaration.is_template)
+        except CatalogError:
+            return ()
+
     def refusal(self) -> Refusal | None:
         """Return the first reason why the file is refused while the last good catalog is served."""
         with self._lock:

@@ -20,6 +20,7 @@ from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE
 from phoenix_worker.app import node_shell
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Catalog, load
+from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.check.proxmox_lines import proxmox_lines
 from phoenix_worker.check.redis_facts import redis_facts
 from phoenix_worker.check.troubles import or_trouble
@@ -29,6 +30,7 @@ from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.proxmox.forced_command import commands_for, foreseen
 from phoenix_worker.settings import ENV_FILE, defaults_of, password_setting, redis_of
+from phoenix_worker.settings.values import named_nodes
 from phoenix_worker.telemetry import about
 
 if TYPE_CHECKING:
@@ -138,7 +140,8 @@ def _shell(settings: Settings, catalog: Catalog, *, accepted: bool) -> Iterator[
     if access is None:
         yield from shell.judge_need(catalog, accepted=accepted)
         return
-    for node in sorted({declaration.node for declaration in catalog.values()} or {settings.node}):
+    nodes = {node for one in catalog.values() for node in (one.node, *one.nodes)} or {*named_nodes(settings.node)}
+    for node in sorted(nodes - {"", ANY_NODE}):
         yield from or_trouble(f"Shell access to {node}", partial(_probe, access, node, catalog, [*catalog.scratches()]))
 
 
@@ -146,7 +149,8 @@ def _probe(
     access: NodeShell, node: str, catalog: Mapping[int, Declaration], scratches: Iterable[Declaration]
 ) -> Iterator[Line]:
     yield shell.judge_probe(node, access.run(node, shell.PROBE))
-    declared = [one for one in (*catalog.values(), *scratches) if one.node == node]
+    every = (*catalog.values(), *scratches)
+    declared = [one.standing_on(node) for one in every if one.node == node or one.may_be_on(node)]
     commands = [command for one in declared for command in commands_for(one, unmade(one))]
     if commands:
         yield from shell.judge_forbidden(node, foreseen(access, node, commands))

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.check.troubles import or_trouble
 from phoenix_worker.core.allowed.versions import read_version
-from phoenix_worker.core.checkup import cluster, privileges
+from phoenix_worker.core.checkup import cluster, placing, privileges
 from phoenix_worker.core.checkup.line import fine, warning
 from phoenix_worker.core.checkup.versions import judge_keys
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.inspection import Inspection
+from phoenix_worker.proxmox.offer_cache import Offering
 from phoenix_worker.settings import access_of
+from phoenix_worker.settings.values import named_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 def proxmox_lines(settings: Settings, catalog: Catalog) -> Iterator[Line]:
     """Say first whether it answers: without that, nothing else is asked."""
     access = access_of(settings)
-    inspection = Inspection(ProxmoxApi(access))
+    api = ProxmoxApi(access)
+    inspection = Inspection(api)
     told = inspection.version()
     judged = cluster.judge_version(told)
     for one in access.each():
@@ -39,6 +42,8 @@ def proxmox_lines(settings: Settings, catalog: Catalog) -> Iterator[Line]:
     yield from judge_keys(catalog, read_version(told), has_shell=settings.shell is not None)
     yield from or_trouble("Proxmox quorum", partial(_quorum, inspection))
     yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog))
+    if any(declaration.nodes for declaration in catalog.values()):
+        yield from or_trouble("Placement", partial(_placing, api, catalog))
 
 
 def _address(access: Access) -> Iterator[Line]:
@@ -58,9 +63,10 @@ def _quorum(inspection: Inspection) -> Iterator[Line]:
 
 
 def _nodes(settings: Settings, inspection: Inspection, catalog: Catalog) -> Iterator[Line]:
-    by_node: dict[str, dict[int, Declaration]] = {} if catalog else {settings.node: {}}
+    by_node: dict[str, dict[int, Declaration]] = {} if catalog else {node: {} for node in named_nodes(settings.node)}
     for ctid, declaration in catalog.items():
-        by_node.setdefault(declaration.node, {})[ctid] = declaration
+        if declaration.node:
+            by_node.setdefault(declaration.node, {})[ctid] = declaration
     online = inspection.nodes()
     yield from cluster.judge_nodes({node: list(ctids) for node, ctids in by_node.items()}, online)
     wanted = privileges.needs(catalog, rebuilt=_rebuilt(catalog))
@@ -74,6 +80,12 @@ def _nodes(settings: Settings, inspection: Inspection, catalog: Catalog) -> Iter
             yield from or_trouble(f"Node {node}", look)
     if held:
         yield from _privileges(settings, catalog, absent, held)
+
+
+def _placing(api: ProxmoxApi, catalog: Catalog) -> Iterator[Line]:
+    view, offering = api.cluster(), Offering(api)
+    offers = {name: offering.on(name) for name, state in view.nodes.items() if state.online}
+    yield from placing.judge_placing(catalog, view, offers)
 
 
 def _ask(inspection: Inspection, wanted: frozenset[Need], held: dict[str, frozenset[str]]) -> Iterator[Line]:

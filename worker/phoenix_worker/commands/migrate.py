@@ -56,6 +56,8 @@ def migrate(
     What others are cloned from becomes a template and never runs again.
     Anything that looks like a running service (starts at boot, has ports, is
     depended on) needs --seal CTID.
+
+    To migrate a container to another node: phoenix-lxc move CTID --to NODE
     """
     try:
         before = read(file)

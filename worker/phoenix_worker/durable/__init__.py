@@ -25,6 +25,9 @@ Locks.                  A sorted set per lock: score 0 owns, any other score is 
                         task ids, not processes: a lock stays through parking, replacement and deaths. It passes to the
                         first waiter in the script that ends its owner. Links inherit the sequence of their request.
                         Of several, `hold_shortest` joins the shortest line in one script, and a task stays in its line.
+Choices.                `settle` makes a choice for a job once, and reserves what it takes in the same script, unless
+                        others have reserved since it was thought out: then it is thought out anew. Every later run
+                        of the job gets the same choice. A reservation ends with its job.
 Replace.                `replace` marks the parent replaced and records its first child in one script. Child ids derive
                         from the parent's id, generation and position, so that doing it twice is doing it once. The
                         last link inherits the parent's id, and with it the locks, but in a new generation.
@@ -57,15 +60,17 @@ Set aside.              No record ends or delays a loop that serves all: `tick` 
                         What all requests share (`due`, `parked`, a lock …) is looked at by each tick: a key of
                         another kind, or a counter that is no number, is removed or begins anew.
                         A remote job that cannot be looked at sets aside those who wait for it (`unwatch`).
-Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters.
+Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters,
+                        and what somebody has said until it is taken back (`tables`).
 
     t:{id}             the record: message, generation, sequence, state queued | running | parked | replaced | aside |
                        done, run number, worker, what it waits for, locks held
     j:{id}             the journal of the current generation: `step` result, `?step` intent, `~n` end of the n-th sleep
-    job:{id}           one request: state, times; `:members` unfinished tasks, `:steps` values, `:log` its history
+    job:{id}           one request: state, times, how far one is that looks at much (`looked`); `:members` unfinished
+                       tasks, `:steps` values, `:log` its history
     due                id -> when it is looked at again
     workers, runs:{w}  heartbeats; what each incarnation runs
-    lock:{name}        owners and waiters; `capacities` where they are more than one
+    lock:{name}        owners and waiters; `capacities` how many places it has, `held` when it last got an owner
     ev:{event}, :w     a value that became known; who waits for it
     watch, watched     remote jobs: when to look next; what to look at. `watch:turn` says who looks, `watch:looks` at
                        what: who takes the turn from a dead worker looks there at once
@@ -78,5 +83,7 @@ Keys.                   Every key has a TTL or is deleted by the script that end
                        `:answer` what they are given
     jobs, open         requests by the time of their coming, for lists: all of a week, and those that have not ended
     note:{name}        a fact that a job keeps for those to come, for a week
+    reservations       what jobs have chosen and nothing shows yet, by job; `reserved` counts all that were ever made,
+                       `reserved:lately` has those of jobs that ended a moment ago; `drained` what takes nothing new
     learned:{class}    what remote jobs took before; `written` is set to see that Redis takes writes
 """

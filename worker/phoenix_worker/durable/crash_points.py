@@ -28,6 +28,10 @@ CHORD_POINTS = ("chord-claimed", "chord-body-recorded", "chord-body-published")
 """Those that only a chord comes to: its last member claims the body, which is then recorded and published."""
 
 
+CHOICE_POINTS = ("choice-settled",)
+"""Where a job has made a choice, with what it reserves, and has not acted on it yet."""
+
+
 def reached(point: str, step: str = "") -> None:
     """Say that the protocol stands at a point, in which step of a task if it is about one."""
     if on_point is not None:

@@ -9,8 +9,11 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from celery.worker import state
+
 from phoenix_producer.plain_text import plain
 from phoenix_worker.durable.patience import SENDING_TROUBLE
+from phoenix_worker.durable.shown import ShownRequest
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -39,3 +42,12 @@ class Events:
             else:
                 with self._app.events.default_dispatcher(hostname=hostname) as alone:
                     alone.send(kind, uuid=task_id, **fields)
+
+    def end(self, task_id: str, *, hostname: str | None = None, **fields: Any) -> None:
+        """Have Celery's event of a task's end say this too. Child processes, which do not send it, say it before."""
+        if self._pid != os.getpid():
+            self.send("task-ending", task_id, hostname=hostname, **fields)
+            return
+        request = state.requests.get(task_id)
+        if isinstance(request, ShownRequest):
+            request.ending = {name: plain(value) if isinstance(value, str) else value for name, value in fields.items()}

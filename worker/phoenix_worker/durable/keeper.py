@@ -160,9 +160,9 @@ class Keeper(threading.Thread):
         end = End.of_job(took, parked, (), name)
         tell(Act(kind, name, task_id, task_id, subject, detail=_GIVEN, value=value, end=end))
         if kind is Kind.SUCCEEDED:
-            self._events.send("task-succeeded", task_id, result=_GIVEN, runtime=0.0)
+            self._events.send("task-succeeded", task_id, result=_GIVEN, runtime=end.took)
         else:
-            self._events.send("task-failed", task_id, exception=_GIVEN)
+            self._events.send("task-failed", task_id, exception=_GIVEN, runtime=end.took)
 
     def lose(self, task_id: str) -> None:
         """Have a task run again whose child process died, as if this worker had died.

@@ -8,7 +8,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from phoenix_producer.client.record import LEDGER_LUA, PREFIX
+from phoenix_producer.client.record import LEDGER_LUA, PREFIX, number
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.run import NO_ANSWER, Answer, End, Run
@@ -50,7 +50,9 @@ class Counts(NamedTuple):
     set_aside: int
     """Records that no script can handle."""
     waiting: dict[str, int]
-    """Tasks in the line of each lock that has more than one place."""
+    """Tasks in the line of each lock that somebody has."""
+    held: dict[str, float]
+    """For how many seconds each of these has had its owner, or the latest of its owners."""
     queued: dict[str, int]
     """Messages in each queue."""
 
@@ -115,7 +117,7 @@ class Ledger:
             reply = self.call("claim", task_id, generation, worker, nonce, entry, *is_it)
         if reply[0] != "run":
             return str(reply[1])
-        _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, journal = reply
+        _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, created, journal = reply
         return Run(
             id=task_id,
             number=str(number),
@@ -127,6 +129,7 @@ class Ledger:
             since=float(since) if since else None,
             begun=float(begun),
             claimed_at=float(claimed_at),
+            created=float(created),
             detached=detached,
             journal=dict(zip(journal[::2], journal[1::2], strict=True)),
         )
@@ -195,6 +198,10 @@ class Ledger:
         """Return what the links of a job did so far, in their order."""
         return [json.loads(entry) for entry in self.client.lrange(self.key("job:", job, ":steps"), 0, -1)]
 
+    def note_looked(self, run: Run, looked: int, total: int) -> None:
+        """Note how far a run is that looks at much, for whoever waits for it. Raises RedisError."""
+        self.attempt("looked", run.id, run.number, f"{looked}/{total}")
+
     def subject(self, job: str) -> str:
         """Return the first argument of the request that a job began with; '' if it had none."""
         return str(self.client.hget(self.key("job:", job), "subject") or "")
@@ -222,6 +229,8 @@ class Ledger:
         """Count, in one round trip, what waits and who lives. `queues` are the names of lists of messages."""
         locks = sorted(map(str, self.client.hkeys(self.key("capacities"))))
         with self.client.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.hgetall(self.key("held"))
             pipe.hgetall(self.key("parked"))
             pipe.zcard(self.key("workers"))
             pipe.zcard(self.key("aside"))
@@ -229,11 +238,11 @@ class Ledger:
                 pipe.zcount(self.key("lock:", lock), "(0", "+inf")
             for queue in queues:
                 pipe.llen(queue)
-            parked, workers, aside, *lengths = pipe.execute()
+            (seconds, _), granted, parked, workers, aside, *lengths = pipe.execute()
         lines, waiting = lengths[: len(locks)], lengths[len(locks) :]
-        return Counts(
-            parked, workers, aside, dict(zip(locks, lines, strict=True)), dict(zip(queues, waiting, strict=True))
-        )
+        held = {lock: max(0.0, seconds - number(granted[lock], seconds)) for lock in locks if lock in granted}
+        lined_up, queued = dict(zip(locks, lines, strict=True)), dict(zip(queues, waiting, strict=True))
+        return Counts(parked, workers, aside, lined_up, held, queued)
 
     def key(self, *parts: str) -> str:
         """Return a key of the ledger."""

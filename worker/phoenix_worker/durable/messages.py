@@ -9,10 +9,13 @@ from celery import current_task
 from kombu.utils.json import dumps
 
 from phoenix_producer.client.record import JOB_HEADER, Outgoing, generation_of
+from phoenix_producer.client.trace_context import HEADER, parse, span_of
 from phoenix_producer.contract import QUEUE
 
 if TYPE_CHECKING:
     from celery import Task
+
+    from phoenix_worker.durable.run import Run
 
 _MESSAGE_HEADERS = (
     "lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit", "root_id",
@@ -27,6 +30,8 @@ def entry_of_unknown(task: Task[Any, Any], args: Any, kwargs: Any) -> str:
         return ""  # it was in the ledger, which was wiped since: the requester has to ask again
     request = task.request
     headers = {name: request.get(name) for name in _MESSAGE_HEADERS} | {"task": task.name}
+    if (trace := parse(request.get(HEADER))) is not None:
+        headers[HEADER] = trace.header()
     embed = {name: request.get(name) for name in ("callbacks", "errbacks", "chain", "chord")}
     properties = {"correlation_id": request.correlation_id, "reply_to": request.reply_to}
     task_id = str(request.id)
@@ -39,6 +44,16 @@ def body_of(task: Task[Any, Any], args: Any, kwargs: Any) -> str:
     """Return the body of the message that a task runs, as `Outgoing.entry` writes it."""
     embed = {name: task.request.get(name) for name in ("callbacks", "errbacks", "chain", "chord")}
     return dumps((args, kwargs, embed))
+
+
+def passed_on(run: Run, *, asks: bool) -> dict[str, str]:
+    """Return the header of the trace of what a run publishes: its own, or with `asks` one in which the run asks."""
+    if run.trace is None or not (asks or run.trace.span):
+        return {}
+    if not asks:
+        return {HEADER: run.trace.header()}
+    asker = span_of("job", run.job) if run.id == run.job else span_of("task", run.id)
+    return {HEADER: run.trace._replace(span=asker).header()}
 
 
 def successor() -> str | None:

@@ -13,12 +13,13 @@ from phoenix_producer.client.record import Outgoing, recording
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE, queue_of
 from phoenix_worker.durable.acts import STATES, Act, Kind, tell
 from phoenix_worker.durable.crash_points import reached
-from phoenix_worker.durable.messages import chord_body, successor
+from phoenix_worker.durable.messages import chord_body, passed_on, successor
 from phoenix_worker.durable.patience import SENDING_TROUBLE, patience
 from phoenix_worker.durable.run import End, Run, current_run
+from phoenix_worker.durable.shown import REQUEST, shown_end, shown_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from celery.canvas import Signature
     from celery.result import AsyncResult
@@ -42,6 +43,7 @@ class PublishingTask(Task[Any, Any]):
     """A task whose messages are recorded before they are sent, and have ids that a second run gives them again."""
 
     abstract = True
+    Request = REQUEST
     engine: ClassVar[Engine]
     begins_job = False
     """Whether a message of this task is a request of its own, also when another task publishes it."""
@@ -119,15 +121,29 @@ class PublishingTask(Task[Any, Any]):
         if kind in STATES:
             state = f"task-{kind}{f'-{on}' if kind is Kind.WAITS else ''}"
             self.engine.events.send(state, run.id, hostname=running.request.hostname, result=detail)
+        end = more.get("end")
+        if end is not None:
+            shown = self.shown_arguments(repr(args))
+            fields = shown_end(more["value"], ok=kind is Kind.SUCCEEDED, arguments=shown)
+            fields |= shown_request(end) if run.id == run.job else {}
+            self.engine.events.end(run.id, hostname=running.request.hostname, **fields)
 
-    def show_failed(self, ids: Sequence[str], error: BaseException) -> None:
+    def shown_arguments(self, told: str) -> str:
+        """Return what Flower shows of a message's arguments, as Celery told them."""
+        return told
+
+    def show_failed(self, job: str, end: End, error: BaseException) -> None:
         """Show tasks as failed that ended with the failure of this one: Celery sends no event for them."""
-        for task_id in ids:
-            self.engine.events.send("task-failed", task_id, hostname=self.request.hostname, exception=repr(error))
+        for task_id in end.replaced:
+            more = shown_request(end) if task_id == job else {}
+            hostname = self.request.hostname
+            self.engine.events.send("task-failed", task_id, hostname=hostname, exception=repr(error), **more)
 
     def _record(self, outgoing: Outgoing) -> None:
         run = current_run.get()
         ledger = self.engine.ledger
+        if run is not None:
+            outgoing.headers.update(passed_on(run, asks=self.begins_job and outgoing.id != run.id))
         if run is None or not (run.replacing or outgoing.id == successor()):
             dispatching = outgoing.id == chord_body()
             if dispatching:

@@ -13,6 +13,8 @@ from phoenix_producer.client.record import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from phoenix_producer.client.trace_context import TraceContext
+
 PARKED_ON = ("lock", "upid", "template", "job", "sleep", "retry", "address")
 """The order in which `close` in `engine.lua` reports them."""
 
@@ -58,12 +60,21 @@ class End(NamedTuple):
     """The name of the task that asked for the job."""
     shared: bool = False
     """Whether others share the job's run, and are given its end by the next tick."""
+    requester: str = ""
 
     @classmethod
-    def of_job(cls, took: str, parked: list[str | None], replaced: Sequence[str], request: str, shared: int = 0) -> End:
+    def of_job(
+        cls,
+        took: str,
+        parked: list[str | None],
+        replaced: Sequence[str],
+        request: str,
+        shared: int = 0,
+        requester: str = "",
+    ) -> End:
         """Return the end that a script tells of. What others wrote in the place of a time is left out."""
         seconds = {kind: at for kind, told in zip(PARKED_ON, parked, strict=True) if told and (at := number(told, 0.0))}
-        return cls(number(took, 0.0), seconds, tuple(replaced), request, bool(shared))
+        return cls(number(took, 0.0), seconds, tuple(replaced), request, bool(shared), requester)
 
 
 @dataclass(slots=True)
@@ -81,6 +92,8 @@ class Run:
     """Seconds since the epoch of the first of the transient failures that this task meets just now."""
     begun: float
     claimed_at: float
+    created: float
+    """When its job was requested, by the same clock."""
     detached: str
     """Why the requester of this job does not want it any more while others still do; in JSON."""
     journal: dict[str, str] = field(default_factory=dict)
@@ -97,6 +110,8 @@ class Run:
     """What its requester should know besides."""
     about: dict[str, str] = field(default_factory=dict)
     """What the task says of itself to those who look on."""
+    trace: TraceContext | None = None
+    """The trace that its requester is in, or that begins with its job."""
 
 
 current_run: ContextVar[Run | None] = ContextVar("phoenix_run", default=None)

@@ -17,6 +17,7 @@ from celery.signals import task_postrun
 from kombu.exceptions import OperationalError
 
 from phoenix_producer.client.record import generation_of
+from phoenix_producer.client.trace_context import HEADER, parse
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.crash_points import reached
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from celery import Task
 
+    from phoenix_producer.client.trace_context import TraceContext
     from phoenix_worker.durable.results import PatientBackend
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ class DurableTask(PublishingTask):
     default_retry_delay = 0
     transient: ClassVar[tuple[type[Exception], ...]] = ()
     """What is tried again with backoff."""
+    trace_begun: Callable[[str], TraceContext | None] = staticmethod(lambda _: None)
+    """Begins a trace with a job whose requester has none, where somebody traces."""
     remote = "remote-task"
     """What a watched event is the end of, in one word for those who look on."""
 
@@ -143,6 +147,19 @@ class DurableTask(PublishingTask):
         reached("effect-journalled", step)
         return value
 
+    def settle(self, what: str, choice: Any, *, reserving: Any = None, made: str = "0") -> Any | None:
+        """Make a choice (any JSON) for this job once, and return the one that counts: an earlier run's, if it made one.
+
+        What it is `reserving` is written in the same script, unless others have reserved since there were `made`
+        reservations: then nothing is chosen, and None is returned.
+        """
+        reservation = "" if reserving is None else json.dumps(reserving)
+        verdict = self._say("settle", what, json.dumps(choice), reservation, made)
+        if verdict[0] == "behind":
+            return None
+        reached("choice-settled", what)
+        return json.loads(verdict[1])
+
     def forget(self, step: str) -> None:
         """Take a step out of the journal, so that it is done anew: what it began has failed."""
         self.running.journal.pop(step, None)
@@ -182,6 +199,7 @@ class DurableTask(PublishingTask):
         )
         if isinstance(claimed, str):
             raise Dropped(f"duplicate: {claimed}")
+        claimed.trace = parse(self.request.get(HEADER)) or self.trace_begun(claimed.job)
         current_run.set(claimed)
         reached("claimed")
         name_callbacks(self.request)
@@ -248,7 +266,7 @@ class DurableTask(PublishingTask):
         end = self.engine.ledger.finish(run, "ok" if kind is Kind.SUCCEEDED else kind, value, shared=shared)
         if end is not None:
             self.tell_of(run, kind, value=value, end=end)
-            self.show_failed(end.replaced, retval)
+            self.show_failed(run.job, end, retval)
             if end.shared:
                 self.engine.keeper.poke()
 

@@ -13,6 +13,8 @@ from phoenix_worker.proxmox.addresses import Interfaces
 from phoenix_worker.proxmox.cluster_resources import Offers
 from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
+from phoenix_worker.proxmox.ha_resources import HaResources
+from phoenix_worker.proxmox.node_list import NodeList
 from phoenix_worker.proxmox.task_lists import TaskLists
 from phoenix_worker.proxmox.translate import Request, error_of_task
 from phoenix_worker.proxmox.upid import Upid
@@ -30,7 +32,7 @@ _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, V
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces):
+class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, NodeList, HaResources):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(
@@ -202,14 +204,15 @@ class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces):
 
         Other than status and name, a guest's pool is live there: it is read from the access control file.
         """
-        request = Request(
-            "GET", "pools", f"look whether {ctid} is in the pool '{expected}'", f"Pool.Audit on /pool/{expected}"
-        )
-        (found,) = self.call(request, poolid=expected)
-        if any(int(member.get("vmid") or 0) == ctid for member in found.get("members", ())):
+        if ctid in self._shared.get(f"pool {expected}", lambda: self._members(ctid, expected)):
             return expected
         row = self._row(ctid)
         return "" if row is None else str(row.get("pool") or "")
+
+    def _members(self, ctid: int, pool: str) -> set[int]:
+        doing = f"look whether {ctid} is in the pool '{pool}'"
+        (found,) = self.call(Request("GET", "pools", doing, f"Pool.Audit on /pool/{pool}"), poolid=pool)
+        return {int(member.get("vmid") or 0) for member in found.get("members", ())}
 
     def join_pool(self, ctid: int, pool: str) -> None:
         """Move a guest by `PUT /pools`; it leaves the pool that it was in."""

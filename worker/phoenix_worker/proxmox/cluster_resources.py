@@ -45,6 +45,12 @@ class Offers:
         request = Request("GET", f"nodes/{node}/network", f"list the bridges of {node}", "SDN.Use on the bridges")
         return frozenset(str(row["iface"]) for row in self._connection.call(request, type="any_bridge"))
 
+    def machine(self, node: str) -> str:
+        """Ask `GET /nodes/N/status` for what its kernel is built for; nothing where it does not say (before 8.1)."""
+        request = Request("GET", f"nodes/{node}/status", f"look at {node}", f"Sys.Audit on /nodes/{node}")
+        kernel = self._connection.call(request).get("current-kernel")
+        return str(kernel.get("machine") or "") if isinstance(kernel, dict) else ""
+
     def need_quorum(self, doing: str) -> None:
         """Ask for quorum, before what Proxmox would do without it, and before the first step that leads to it."""
         refuse_without_quorum(self._connection.call, doing)

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from proxmoxer.backends.https import Backend, JsonSerializer
 from proxmoxer.core import ProxmoxResource, ResourceException
@@ -21,6 +21,7 @@ from requests.adapters import HTTPAdapter
 from phoenix_worker.bounded_network import bounded
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.api_hosts import ApiHosts
+from phoenix_worker.proxmox.silence import FIRST_SECONDS, NoAnswerError, Silence, node_of
 from phoenix_worker.proxmox.translate import (
     NOT_PROXMOX,
     Answer,
@@ -103,45 +104,100 @@ class Connection:
         self._on_answer = on_answer
         self._local = threading.local()
         self._hosts = ApiHosts(len(access.hosts))
+        self._silence = Silence(access.read_seconds)
 
     def call(self, request: Request, **params: str | int) -> Any:
         """Make one call; returns the answer's `data`. Raises TransientError or PermanentError.
 
-        The parameters of a GET or DELETE go into the query, others into a form.
+        The parameters of a GET or DELETE go into the query, others into a form. A call that is passed on to a silent
+        node is not made, but for one at a time: NoAnswerError.
         """
+        node = node_of(request)
+        if node is None:
+            return self._ask(request, params, self._access.read_seconds)
+        try:
+            return self._ask_node(node, request, params)
+        except NoAnswerError as error:
+            if error.within >= self._access.read_seconds or not request.patient:
+                raise
+        return self._ask_node(node, request, params, longer=True)
+
+    def _ask_node(self, node: str, request: Request, params: dict[str, str | int], *, longer: bool = False) -> Any:
+        with self._silence.asking(node, request, longer=longer) as turn:
+            try:
+                answer = self._ask(request, params, turn.seconds)
+            except _HungError as hung:
+                turn.unanswered()
+                if request.changes_something:
+                    raise error_of_exception(request, hung.why) from hung.why
+                why = f"{node} did not answer in {turn.seconds:g} s"
+                raise NoAnswerError(request, why, within=turn.seconds) from hung.why
+            except (TransientError, PermanentError) as error:
+                if not isinstance(error.__cause__, OSError):
+                    turn.answered()
+                raise
+            turn.answered()
+            return answer
+
+    def _ask(self, request: Request, params: dict[str, str | int], seconds: float) -> Any:
+        """Ask the address that is asked just now; if there is no connection to it, the others."""
         for _ in self._access.hosts[1:]:
             try:
-                return self._call_one(request, params)
+                return self._ask_one(request, params, seconds)
             except _NeverSentError:
                 continue
         try:
-            return self._call_one(request, params)
+            return self._ask_one(request, params, seconds)
         except _NeverSentError as error:
             raise error_of_exception(request, error.why) from error.why
 
-    def _call_one(self, request: Request, params: dict[str, str | int]) -> Any:
+    def _ask_one(self, request: Request, params: dict[str, str | int], seconds: float) -> Any:
         if self._on_call is not None:
             self._on_call(request)
         place = self._hosts.current()
-        send = getattr(self._root(place)(request.path), request.method.lower())
         status, began = _NO_ANSWER, time.monotonic()
         try:
-            answer = send(**params)
+            answer = self._send(place, request, params, seconds)
             status = _OK
         except ResourceException as error:
             status = str(error.status_code)
             raise error_of_answer(request, self._answer(error)) from error
         except OSError as error:
-            self._hosts.leave(place)
-            if never_sent(error):
-                raise _NeverSentError(error) from error
-            raise error_of_exception(request, error) from error
+            self._no_answer(place, request, error, seconds if time.monotonic() - began >= seconds else None)
         except _NotProxmoxError as error:
             raise _no_api(request, error) from error
         finally:
             if self._on_answer is not None:
                 self._on_answer(request, status, time.monotonic() - began)
         return answer
+
+    def _send(self, place: int, request: Request, params: dict[str, str | int], seconds: float) -> Any:
+        root, session = self._root(place)
+        session.auth.timeout = (self._access.connect_seconds, seconds)
+        return getattr(root(request.path), request.method.lower())(**params)
+
+    def _no_answer(self, place: int, request: Request, error: OSError, hung: float | None) -> Never:
+        """Tell an address that is away from a node behind it that is."""
+        behind = node_of(request) is not None and hung is not None and not never_sent(error)
+        if behind and (len(self._access.hosts) == 1 or self._answers(place)):
+            raise _HungError(error) from error
+        self._hosts.leave(place)
+        if never_sent(error) or (behind and not request.changes_something):
+            raise _NeverSentError(error) from error
+        raise error_of_exception(request, error) from error
+
+    def _answers(self, place: int) -> bool:
+        """Ask for the version, which is passed on to no node."""
+        request = Request("GET", "version", "ask Proxmox for its version")
+        if self._on_call is not None:
+            self._on_call(request)
+        try:
+            self._send(place, request, {}, FIRST_SECONDS)
+        except OSError:
+            return False
+        except (ResourceException, _NotProxmoxError):
+            return True
+        return True
 
     def _answer(self, error: ResourceException) -> Answer:
         fields = error.errors.get("errors")
@@ -158,17 +214,17 @@ class Connection:
         """Cut what an answer says, and take our own secret out of it: it goes into results and logs."""
         return str(words).replace(self._access.token_value, "***")[:_WORDS]
 
-    def _root(self, place: int) -> ProxmoxResource:
+    def _root(self, place: int) -> tuple[ProxmoxResource, Any]:
         """Return the session of this thread. A forked process makes its own: two must not share a TLS connection."""
         local = self._local
         if getattr(local, "process", None) != os.getpid():
             local.process, local.roots = os.getpid(), {}
-        roots: dict[int, ProxmoxResource] = local.roots
+        roots: dict[int, tuple[ProxmoxResource, Any]] = local.roots
         if place not in roots:
             roots[place] = self._connect(*self._access.hosts[place])
         return roots[place]
 
-    def _connect(self, host: str, fingerprint: str | None) -> ProxmoxResource:
+    def _connect(self, host: str, fingerprint: str | None) -> tuple[ProxmoxResource, Any]:
         """Build what `proxmoxer.ProxmoxAPI` builds, which offers no way to its session and its serializer."""
         access = self._access
         backend = Backend(
@@ -187,7 +243,7 @@ class Connection:
         # What is packed has no size that is known before it is unpacked.
         session.headers["Accept-Encoding"] = "identity"
         session.mount("https://", _Bounded(fingerprint))
-        return ProxmoxResource(base_url=backend.get_base_url(), session=session, serializer=_Serializer())
+        return ProxmoxResource(base_url=backend.get_base_url(), session=session, serializer=_Serializer()), session
 
 
 class _Bounded(HTTPAdapter):
@@ -204,6 +260,14 @@ class _Bounded(HTTPAdapter):
 
 class _NeverSentError(Exception):
     """There was no connection: another address may be asked, whatever the request."""
+
+    def __init__(self, why: OSError) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+class _HungError(Exception):
+    """It was sent, and no answer came in the time that it was given; the node behind the address is at fault."""
 
     def __init__(self, why: OSError) -> None:
         super().__init__(str(why))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from phoenix_worker.core.allowed.left_disks import LEFT_DISK
+from phoenix_worker.core.allowed.versions import HA_GROUPS_GONE
 from phoenix_worker.core.model.errors import RESTORE_QUORUM
 
 
@@ -41,6 +42,7 @@ ALREADY_EXISTS = "already-exists"
 ALREADY_RUNNING = "already-running"
 ALREADY_TEMPLATE = "already-template"
 MISSING = "missing"
+NO_HA_RESOURCE = "no-ha-resource"
 NOT_RUNNING = "not-running"
 PERMISSION = "proxmox-permission"
 UNKNOWN_OUTCOME = "unknown-outcome"
@@ -107,7 +109,7 @@ _PASSES_BY_ITSELF = (
     Row(r"can't lock file|got timeout|got lock request timeout", _TRANSIENT, "lock-timeout", _LASTS),
     # Without quorum /etc/pve can only be read, and requests that do not ask for it fail when they write there.
     Row(r"no quorum|file '/etc/pve/[^']*'( -| failed:) Permission denied", _TRANSIENT, "no-quorum", RESTORE_QUORUM),
-    Row(r"detected modified configuration", _TRANSIENT, "stale-digest", _LASTS),
+    Row(r"detected modified configuration|resource ID '[^']+' already defined", _TRANSIENT, "stale-digest", _LASTS),
     Row(r"disk is already at specified size", _TRANSIENT, "stale-size", _LASTS),
     Row(r"^unexpected status$", _TRANSIENT, "proxmox-worker-died", _UNLOCK, (TASK,)),
     Row("", _TRANSIENT, "too-many-requests", _LASTS, (429,)),
@@ -278,6 +280,8 @@ _STORAGE_AND_PLACE = (
         "protected",
         "Switch the container's protection off: `pct set {ctid} --protection 0`.",
     ),
+    Row(r"no such resource 'ct:", _PERMANENT, NO_HA_RESOURCE, "Send the request again: it was taken out of HA."),
+    Row(r"ha groups have been migrated to rules", _PERMANENT, "ha-groups-gone", HA_GROUPS_GONE),
     Row(
         r"used in HA resources",
         _PERMANENT,

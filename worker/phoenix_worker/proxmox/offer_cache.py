@@ -36,6 +36,10 @@ class Offering:
             self._ask(node, lambda: self._proxmox.bridges(node)),
         )
 
+    def machine(self, node: str) -> str:
+        """Tell what a node's CPUs are; nothing where the token may not ask."""
+        return self._ask(f"machine {node}", lambda: self._proxmox.machine(node)) or ""
+
     def version(self) -> tuple[int, int]:
         """Tell the version of Proxmox, which is asked for once."""
         with self._lock:

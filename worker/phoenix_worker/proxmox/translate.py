@@ -74,6 +74,8 @@ class Request:
     path: str
     doing: str
     needs: str = "the privileges for it"
+    patient: bool = True
+    """Whether a node that does not answer at once is given more time; if not, who asks has another way."""
 
     @property
     def changes_something(self) -> bool:

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.proxmox import error_table as known
+from phoenix_worker.proxmox.cluster_view import SharedView, read_view
+from phoenix_worker.proxmox.shared_reads import SharedReads, shared_lately
 from phoenix_worker.proxmox.sightings import Sightings
+from phoenix_worker.proxmox.silence import SILENT_REMEDY, NoAnswerError
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
+    from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.proxmox.connection import Connection
 
 _MOVES = 4
@@ -29,27 +33,32 @@ class Whereabouts:
 
     def __init__(self) -> None:
         self._sightings = Sightings()
+        self._shared = SharedReads()
+        self._view = SharedView(self._look_at_cluster)
+
+    def cluster(self, *, fresh: bool = False) -> ClusterView:
+        """Look at the whole cluster by one `GET /cluster/resources`, which all share that ask within a second."""
+        return self._view.get(fresh=fresh)
 
     def observe(self, node: str, ctid: int, *, pending: bool = False, elsewhere: bool = True) -> Observation:
         """Look at one CTID in two calls: `…/config`, then `…/status/current`, or `/cluster/resources` when absent.
 
         A third, `…/pending`, is made for running containers when `pending` is asked for. Nothing but the place of an
         id is read from `/cluster/resources`: name, status, lock and template flag lag there. One of ours that it
-        places on another node is looked at there.
+        places on another node is looked at there. Of many whose looks are shared, `GET /nodes/N/lxc`, which is live,
+        tells at once which run; it does not tell what is an HA resource. Without a node the cluster is
+        asked first, and one is looked at wherever it stands.
         """
-        seen = self.observe_template(node, ctid, elsewhere=elsewhere)
+        seen = self._configured(node, ctid, elsewhere=elsewhere)
         for _ in range(_MOVES):
             if seen.presence is not Presence.HERE:
                 return seen
-            base, needs = _ct(seen.node, ctid), f"VM.Audit on /vms/{ctid}"
-            doing = f"look at CT {ctid} on {seen.node}"
-            status = self._unless(known.MISSING, Request("GET", f"{base}/status/current", doing, needs))
+            status = self._status(seen.node, ctid)
             if status is None:
                 seen = self._elsewhere(seen.node, ctid)
                 continue
             running = status["status"] == "running"
-            ask = pending and running
-            waiting = self._unless(known.MISSING, Request("GET", f"{base}/pending", doing, needs)) if ask else ()
+            waiting = self._unless(known.MISSING, _look(seen.node, ctid, "pending")) if pending and running else ()
             keys = tuple(line["key"] for line in waiting or () if "pending" in line or "delete" in line)
             managed = bool(int((status.get("ha") or {}).get("managed") or 0))
             return replace(seen, running=running, ha_managed=managed, pending=keys)
@@ -60,12 +69,22 @@ class Whereabouts:
 
         Without `elsewhere` the cluster is asked for an absent one all the same if the id was lately seen to stand.
         """
+        what = f"template {ctid} on {node}{' or elsewhere' if elsewhere else ''}"
+        return self._shared.get(what, lambda: self._configured(node, ctid, elsewhere=elsewhere))
+
+    def _configured(self, node: str, ctid: int, *, elsewhere: bool) -> Observation:
+        if not node:
+            return self._anywhere(ctid)
         try:
-            seen = self._standing(node, ctid)
+            seen = self._standing(node, ctid, patient=False)
         except PermanentError as error:
             if error.cause != known.PERMISSION or not self._is_free(ctid):
                 raise
             return Observation(ctid, node, Presence.ABSENT)
+        except TransientError as error:
+            if error.cause != known.UNREACHABLE:
+                raise
+            seen = self._despite_silence(node, ctid, error)
         if seen is not None:
             return seen
         if elsewhere or self._sightings.may_stand(ctid, self._ids):
@@ -91,17 +110,81 @@ class Whereabouts:
         rows = self._rows("list the guests of the cluster", "VM.Audit on /vms")
         return {ctid: str(row["node"]) for row in rows if (ctid := int(row.get("vmid") or 0)) in ctids}
 
-    def _standing(self, node: str, ctid: int) -> Observation | None:
+    def _despite_silence(self, node: str, ctid: int, silence: TransientError) -> Observation | None:
+        """Look for what stands elsewhere by now, although its declared node is silent.
+
+        What the cluster does not place on another node may run on the silent one: nothing is ever taken for absent.
+        """
+        if isinstance(silence.__cause__, OSError) and not isinstance(silence, NoAnswerError):
+            raise silence  # nothing answers, the node or another
+        try:
+            with (
+                shared_lately()
+            ):  # it tells only where to ask: one list for all who ask the silent node again and again
+                row = self._row(ctid)
+            is_online = self.nodes_online().get(node, True)
+        except (TransientError, PermanentError) as error:
+            raise silence from error
+        if row is not None and row["node"] != node:
+            seen = self._elsewhere(node, ctid)
+            if seen.presence is Presence.ABSENT:
+                raise silence
+            return seen
+        if not is_online:
+            why = f"{silence.message} The cluster says that {node} is offline."
+            raise TransientError(why, cause=known.UNREACHABLE, remedy=SILENT_REMEDY) from silence
+        if not isinstance(silence, NoAnswerError):
+            raise silence
+        return self._standing(node, ctid)
+
+    def nodes_online(self) -> dict[str, bool]:
+        """Ask `GET /cluster/resources`, which any node answers for all, 6.5 s late of one that died."""
+        request = Request("GET", "cluster/resources", "list the nodes of the cluster")
+        rows = self._shared.get("nodes", lambda: self._connection.call(request, type="node"))
+        return {str(row["node"]): row.get("status") == "online" for row in rows}
+
+    def _standing(self, node: str, ctid: int, *, patient: bool = True) -> Observation | None:
         """Read the configuration on one node; None when the node has none."""
-        request = Request(
-            "GET", f"{_ct(node, ctid)}/config", f"look at CT {ctid} on {node}", f"VM.Audit on /vms/{ctid}"
-        )
-        config = self._unless(known.MISSING, request)
+        config = self._unless(known.MISSING, _look(node, ctid, "config", patient=patient))
         if config is None:
             return None
         self._sightings.saw(ctid)
         digest = config.pop("digest", "")
         return Observation(ctid, node, Presence.HERE, {key: _text(value) for key, value in config.items()}, digest)
+
+    def _status(self, node: str, ctid: int) -> dict[str, Any] | None:
+        """Ask `…/status/current`, or in a crowd for all of the node, where one that we may not see is not listed."""
+        what = f"containers of {node}"
+        if self._shared.is_crowded(what):
+            listed = self._shared.get(what, lambda: self._listed(node))
+            if ctid in listed:
+                return {"status": listed[ctid]}
+        status: dict[str, Any] | None = self._unless(known.MISSING, _look(node, ctid, "status/current"))
+        return status
+
+    def _listed(self, node: str) -> dict[int, str]:
+        """Ask `GET /nodes/N/lxc` for the status of each; nothing when it cannot be asked: each can be asked alone."""
+        request = Request("GET", f"nodes/{node}/lxc", f"list the containers of {node}", "VM.Audit on /vms")
+        try:
+            rows = self._connection.call(request)
+        except (TransientError, PermanentError):
+            return {}
+        return {int(row["vmid"]): str(row["status"]) for row in rows}
+
+    def _anywhere(self, ctid: int) -> Observation:
+        """Look for an id on all nodes. That there is none is asked live; where one is, its configuration confirms."""
+        for attempt in range(_MOVES):
+            guest = self.cluster(fresh=attempt > 0).guests.get(ctid)
+            if guest is None:
+                if self._is_free(ctid):
+                    return Observation(ctid, "", Presence.ABSENT)
+                if attempt > 0:
+                    raise _unseen(ctid)
+            elif guest.is_vm:
+                return Observation(ctid, guest.node, Presence.VM, {"hostname": guest.name} if guest.name else {})
+            elif (seen := self._standing(guest.node, ctid)) is not None:
+                return seen
+        raise _moving(ctid)
 
     def _elsewhere(self, node: str, ctid: int) -> Observation:
         """Look for an id that a node does not have: ours on another node, somebody else's, a VM's, or nobody's.
@@ -109,8 +192,8 @@ class Whereabouts:
         The list is a moment behind, and `config` is live: a line that keeps saying where it is not is stale.
         """
         without, stale = node, False
-        for _ in range(_MOVES):
-            row = self._row(ctid)
+        for turn in range(_MOVES):
+            row = self._row(ctid, anew=turn > 0)
             is_here = row is not None and (row["type"], row["node"]) == ("lxc", without)
             if row is None or (is_here and stale):
                 self._sightings.forget(ctid)
@@ -136,12 +219,20 @@ class Whereabouts:
         request = Request("GET", "cluster/nextid", f"look whether guest {ctid} exists", "")
         return self._unless(known.ALREADY_EXISTS, request, vmid=ctid) is not None
 
-    def _row(self, ctid: int) -> dict[str, Any] | None:
-        rows = self._rows(f"look for guest {ctid} in the cluster", f"VM.Audit on /vms/{ctid}")
-        return next((row for row in rows if int(row.get("vmid") or 0) == ctid), None)
+    def _row(self, ctid: int, *, anew: bool = False) -> dict[str, Any] | None:
+        """Return the line of a guest in the cluster's list; `anew`, of a list that nobody else has read."""
+
+        def read() -> dict[int, dict[str, Any]]:
+            rows = self._rows(f"look for guest {ctid} in the cluster", f"VM.Audit on /vms/{ctid}")
+            return {int(row.get("vmid") or 0): row for row in reversed(rows)}
+
+        return (read() if anew else self._shared.get("guests", read)).get(ctid)
 
     def _ids(self) -> list[int]:
         return [int(row.get("vmid") or 0) for row in self._rows("list the guests of the cluster", "VM.Audit on /vms")]
+
+    def _look_at_cluster(self) -> ClusterView:
+        return read_view(self._connection.call(Request("GET", "cluster/resources", "look at the cluster", "VM.Audit")))
 
     def _rows(self, doing: str, needs: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._connection.call(Request("GET", "cluster/resources", doing, needs), type="vm")
@@ -161,8 +252,18 @@ def _moving(ctid: int) -> TransientError:
     return TransientError(f"CT {ctid} is not on the node that Proxmox names: it is being moved.", cause="moved")
 
 
-def _ct(node: str, ctid: int) -> str:
-    return f"nodes/{node}/lxc/{ctid}"
+def _look(node: str, ctid: int, at: str, *, patient: bool = True) -> Request:
+    doing, needs = f"look at CT {ctid} on {node}", f"VM.Audit on /vms/{ctid}"
+    return Request("GET", f"nodes/{node}/lxc/{ctid}/{at}", doing, needs, patient)
+
+
+def _unseen(ctid: int) -> PermanentError:
+    """Return the error of an id that is taken by what the token may not see."""
+    return PermanentError(
+        f"Unable to look at CT {ctid}: the id is taken by a guest that the API token may not see.",
+        cause=known.PERMISSION,
+        remedy=f"Give the API token VM.Audit on /vms/{ctid}, or choose another CTID in the catalog.",
+    )
 
 
 def _text(value: Any) -> str:

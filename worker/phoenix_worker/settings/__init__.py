@@ -150,9 +150,7 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, le=604800, description="Seconds that a script may take unless `script_timeouts` says otherwise."),
     ] = 3600.0
-    node: Annotated[str, AfterValidator(values.node), Field(description="Node of containers that declare none.")] = (
-        "pve"
-    )
+    node: values.Nodes = "pve"
     template_storage: Annotated[
         str,
         AfterValidator(values.storage),
@@ -212,6 +210,7 @@ class Settings(BaseSettings):
     def _fit_together(self) -> Self:
         values.pin_each(self.proxmox_host, self.proxmox_fingerprint)
         values.apart(f"{PREFIX}COPY_CTIDS", self.copy_ctids, f"{PREFIX}SCRATCH_CTIDS", self.scratch_ctids)
+        values.one_node(self.shell, self.node)
         if self.webhook_url is not None and self.webhook_secret is None:
             raise ValueError(f"{PREFIX}WEBHOOK_URL needs {PREFIX}WEBHOOK_SECRET: nothing is sent unsigned.")
         return self

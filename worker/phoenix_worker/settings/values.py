@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Field
 
 from phoenix_producer.client.redis_url import usable
+from phoenix_worker.catalog.nodes import ANY_NODE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,11 +95,36 @@ def _certificate(value: Path, remedy: str) -> Path:
     return value
 
 
-def node(value: str) -> str:
-    """Refuse what cannot be the name of a node."""
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", value):
-        raise ValueError("is not the name of a node: letters, digits and hyphens.")
-    return value
+def nodes(value: str) -> str:
+    """Refuse what cannot be the name of a node, among several with commas too, and the same one twice."""
+    several = [one.strip() for one in value.split(",")]
+    if not all(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", one) for one in several):
+        raise ValueError("is not the name of a node: letters, digits and hyphens; several are separated by commas.")
+    if len(set(several)) < len(several):
+        raise ValueError("names the same node twice.")
+    if ANY_NODE in several and len(several) > 1:
+        raise ValueError(f"has {ANY_NODE} beside names: it stands for every node.")
+    return ",".join(several)
+
+
+def named_nodes(value: str) -> tuple[str, ...]:
+    """Name the nodes of what declares none; none where any will do."""
+    return tuple(node for node in value.split(",") if node != ANY_NODE)
+
+
+Nodes = Annotated[
+    str,
+    AfterValidator(nodes),
+    Field(
+        description="Node of containers that declare none; of several with commas, or `any`, one is chosen for each."
+    ),
+]
+
+
+def one_node(shell: str | None, node: str) -> None:
+    """Refuse to run commands on the worker's own node where it is not said which one that is."""
+    if shell == "local" and (node == ANY_NODE or "," in node):
+        raise ValueError("PHOENIX_SHELL=local needs the one node that the worker runs on in PHOENIX_NODE.")
 
 
 def storage(value: str) -> str:

@@ -80,6 +80,12 @@ def chain_removal(task: PhoenixTask, declaration: Declaration, copies: Iterable[
     return chain(*removals, _of(task, StepName.REPORT, declaration))
 
 
+def chain_migration(task: PhoenixTask, declaration: Declaration, target: str, *, restart: bool) -> Signature:
+    """Chain the migration of a CTID and its report."""
+    move = _of(task, StepName.MIGRATE, declaration, target, restart=restart)
+    return chain(move, _of(task, StepName.REPORT, declaration))
+
+
 def chain_rebuild(task: PhoenixTask, rebuild: Rebuild, *, accepted: bool, rest: Sequence[Pin] = ()) -> Signature:
     """Chain what builds a template at the scratch CTID, and then its replacement; `rest` are copies to come."""
     clear = [_of(task, StepName.DESTROY, rebuild.scratch, Purpose.SCRATCH)] if rebuild.clear else []

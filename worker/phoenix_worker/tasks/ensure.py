@@ -38,11 +38,13 @@ from phoenix_worker.actions.addresses import (
 )
 from phoenix_worker.actions.configure import after_growth, converge, grow
 from phoenix_worker.actions.copies import build_alone, end_building, hold_source
+from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey, where_last_seen
 from phoenix_worker.actions.make import Sending, make
 from phoenix_worker.actions.orders import create_order
+from phoenix_worker.actions.place import have_home
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.answers import result as outcome
@@ -84,12 +86,15 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     declaration = declaration_for(self, request)
     seen, verdict = survey(self, declaration, adopt=request.adopt)
     declaration = at_home(declaration, seen)
+    if declaration.nodes:
+        declaration = self.reach(have_home(self, declaration, seen), accepted=request.accept_not_applied)
     steps = plan(declaration, seen, verdict)
     if not steps:
         seconds = wait_after(declaration, seen, steps)
         waited = wait_for_addresses(self, declaration, seen.config, seconds)
         return outcome.unchanged(self, declaration, seen, waited or addresses_of(self, declaration, seen))
     if is_making(steps):
+        refuse_drained(self, declaration)
         refuse_what_cannot_work(self, declaration)
         refuse_disallowed_making(self, declaration)
         build_alone(self, declaration)
@@ -117,6 +122,8 @@ def clone(
     declaration = declaration.cloned_by(template)
     if not there.is_template:
         go_on_if_it_stands(self, declaration, adopted=adopted, accepted=accepted)
+        template = have_home(self, template, there, near=declaration.node)
+        refuse_drained(self, template)
         build_alone(self, template)
         template = self.reach(template, accepted=accepted)
         seen, verdict = survey(self, template)

@@ -59,11 +59,12 @@ def declaration_for(task: PhoenixTask, request: EnsureRequest) -> Declaration:
 
 def _request(model: type[Request], task: PhoenixTask, given: tuple[Any, ...], options: dict[str, Any]) -> Request:
     """Read a request from the arguments of a message, whoever sent it. Raises ContractError."""
-    subject = f"Not a valid {kind_of(model)} request"
-    if len(given) + ("ctid" in options) > 1:
-        raise ContractError(f"{subject}: only the CTID may be positional; pass all else by keyword.")
+    subject, first = f"Not a valid {kind_of(model)} request", next(iter(model.model_fields))
+    if len(given) + (first in options) > 1:
+        what = "CTID" if first == "ctid" else first
+        raise ContractError(f"{subject}: only the {what} may be positional; pass all else by keyword.")
     try:
         UUID(task.request.id)
     except ValueError:
         raise ContractError(f"{subject}: the task id {task.request.id!r} is not a UUID.") from None
-    return parse_as(model, {**options, **({"ctid": given[0]} if given else {})})
+    return parse_as(model, {**options, **({first: given[0]} if given else {})})

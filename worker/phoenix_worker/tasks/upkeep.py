@@ -36,6 +36,7 @@ from phoenix_worker.actions.forced_command import refuse_disallowed_making
 from phoenix_worker.actions.look import look, permit, survey
 from phoenix_worker.actions.make import make_clone
 from phoenix_worker.actions.orders import copy_order
+from phoenix_worker.actions.place import foresee_home, have_home
 from phoenix_worker.actions.prerequisites import (
     clones_among,
     have_clones_destroyed,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
 
 
 @task(DESTROY, DestroyRequest)
@@ -84,7 +86,7 @@ def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
     if request.dry_run:
         lines = tuple(removal_line(seen) for _, seen, verdict in looks if verdict.action is not Action.NOTHING)
         return outcome.foretold(self, declaration, Outcome.DESTROYED, lines, needed_by(self, request.ctid))
-    return self.replace(chains.chain_removal(self, declaration, copies))
+    return self.replace(chains.chain_removal(self, have_home(self, declaration, looks[-1][1]), copies))
 
 
 @task(REBUILD, RebuildRequest)
@@ -105,6 +107,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     template, scratch = _both(self, request.ctid, self.read("declared", lambda: hashes), accepted=accepted)
     old, verdict = survey(self, copied(template, scratch.ctid), purpose=Purpose.REBUILD)
     may_go(self, template, old, verdict, Purpose.REBUILD)
+    template, scratch = _at_home(self, template, scratch, old, foreseen=request.dry_run)
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     refuse_vanishing_grants(self, template, scratch)
@@ -192,6 +195,7 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
         raise problem
     if request.dry_run:
         return outcome.foretold(self, declaration, Outcome.ADOPTED, tuple(steps.lines()))
+    have_home(self, declaration, seen)
     return self.replace(chains.chain_adoption(self, steps, purpose))
 
 
@@ -263,6 +267,20 @@ def _declared_now(self: PhoenixTask, ctid: int) -> dict[str, Any]:
 def _both(self: PhoenixTask, ctid: int, hashes: dict[str, Any], *, accepted: bool) -> tuple[Declaration, Declaration]:
     template = self.pinned_declaration(ctid, hashes["template"], accepted=accepted)
     return template, self.pinned_declaration(hashes["scratch"], hashes["built"], accepted=accepted)
+
+
+def _at_home(
+    self: PhoenixTask, template: Declaration, scratch: Declaration, old: Observation, *, foreseen: bool
+) -> tuple[Declaration, Declaration]:
+    """Return both at the node where the template stands, or is placed: it is rebuilt there."""
+    if not template.nodes:
+        return template, scratch
+    if foreseen:
+        template = foresee_home(self, template, old).declaration
+    else:
+        template = have_home(self, template, old)
+        self.settle(str(scratch.ctid), {"node": template.node, "because": ""})
+    return template, scratch.standing_on(template.node)
 
 
 def needed_by(self: PhoenixTask, ctid: int) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ function run(view) {
   return {
     stop: () => ended.abort(),
     wake: (event) => {
-      if (isLook(event.request ?? '') && view.isOfLooks !== true) return;
+      if (isLook(event.request ?? '') && !view.isOfLooks) return;
+      if (event.kind === 'requested' && view.asksWorkers) return; // nothing has changed yet
       news = true;
       setTimeout(() => wake(), GATHER);
     },

@@ -48,6 +48,7 @@ export function containers() {
     element: h('div', {}, h('div.filter', {}, h('label', { for: 'filter' }, 'Show'), field,
       h('label', { for: 'only' }, only, ' only what is not as declared')), asOf, warned, all.element),
     every: PULSE,
+    asksWorkers: true,
     async refresh(signal, news) {
       if (!news) { await pulse(signal); return; }
       const standings = await ask('status?wait=120', { signal });
@@ -76,6 +77,7 @@ export function container(id, me) {
     title: `CT ${ctid}`,
     element: h('div', {}, standing, drift, section('History', past.element, none)),
     every: PULSE,
+    asksWorkers: true,
     async refresh(signal, news) {
       if (!news) { await pulse(signal); return; }
       const jobs = await ask(`jobs?all=true&ctid=${ctid}&newest=100`, { signal });

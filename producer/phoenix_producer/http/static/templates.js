@@ -15,6 +15,7 @@ export function templates(me) {
     title: 'Templates',
     element: h('div', {}, asOf, warned, tree),
     every: PULSE,
+    asksWorkers: true,
     async refresh(signal, news) {
       if (!news) { await pulse(signal); return; }
       const all = await ask('status?wait=120', { signal });

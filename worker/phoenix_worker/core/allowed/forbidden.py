@@ -39,7 +39,9 @@ def refuse_forbidden(declaration: Declaration, seen: Observation, purpose: Purpo
         raise PermanentError(
             f"{subject}: it is an HA resource.",
             cause="ha-managed",
-            remedy=f"Take it out of the HA resources first: `ha-manager remove ct:{ctid}`.",
+            remedy=f'Declare "ha": false for {ctid}, then: `phoenix-lxc ensure {ctid}`.'
+            if declaration.ha is not None
+            else f"Take it out of the HA resources first: `ha-manager remove ct:{ctid}`.",
         )
     if seen.lock:
         raise TransientError(

@@ -33,6 +33,7 @@ class Action(StrEnum):
     MARK = "mark"
     """Write the marker, as what is declared."""
     DESTROY = "destroy"
+    MIGRATE = "migrate"
     CREATE = "create"
     CONVERGE = "converge"
     CONVERGE_CONFIG_ONLY = "converge-config-only"
@@ -166,6 +167,9 @@ _TABLE: tuple[tuple[Callable[[Case], bool], _Judged], ...] = (
         lambda c: c.being_made,
         _refuse("half-made", _BY_HAND, f"{_HALF_MADE}; nothing proves that phoenix-lxc created it"),
     ),
+    # It is to be migrated as it is: that needs the marker, and nothing of what is declared.
+    (lambda c: c.purpose is Purpose.MIGRATE and c.marker is None, _not_ours("Migrate it in Proxmox")),
+    (lambda c: c.purpose is Purpose.MIGRATE, _act(Action.MIGRATE)),
     # It is to be destroyed: that needs the marker, for a rebuild as what is rebuilt.
     (lambda c: c.to_destroy and c.marker is not None and not (c.role_matters and c.role_changed), _act(Action.DESTROY)),
     (
@@ -281,6 +285,11 @@ def may_drop_snapshots(verdict: Verdict, observation: Observation) -> bool:
 def may_seal(verdict: Verdict, observation: Observation) -> bool:
     """Return whether the container may become a template: ours, made as a template, and not running."""
     return may_drop_snapshots(verdict, observation) and not observation.running
+
+
+def may_migrate(verdict: Verdict) -> bool:
+    """Return whether the container may be migrated to another node."""
+    return verdict.action is Action.MIGRATE
 
 
 def may_destroy(observation: Observation) -> bool:

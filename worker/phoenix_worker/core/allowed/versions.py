@@ -13,6 +13,26 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
 
 
+HA_RULES = (9, 0)
+"""The version in which HA rules took the place of groups."""
+HA_GROUPS_GONE = (
+    "Remove `group` from `ha` in the catalog, and say by a rule where it may run: `ha-manager rules add node-affinity "
+    "NAME --resources ct:{ctid} --nodes NODE,NODE`."
+)
+
+
+def ha_group_gone(declaration: Declaration, version: tuple[int, int]) -> PermanentError | None:
+    """Say that this Proxmox has no HA groups any more; None if none is declared, or it has them."""
+    if declaration.ha is None or declaration.ha.group is None or version < HA_RULES:
+        return None
+    return PermanentError(
+        f"Unable to ensure CT {declaration.ctid} on {declaration.node}: ha.group '{declaration.ha.group}' is declared, "
+        f"and this is Proxmox VE {written(version)}, in which HA rules have taken the place of groups.",
+        cause="ha-groups-gone",
+        remedy=HA_GROUPS_GONE.format(ctid=declaration.ctid),
+    )
+
+
 def needing(declaration: Declaration, *, has_shell: bool) -> tuple[tuple[str, tuple[int, int]], ...]:
     """Return the keys that not every Proxmox has, but for those that are not applied without shell access anyhow."""
     out_of_reach = () if has_shell else declaration.needs_shell
@@ -29,7 +49,7 @@ def too_old(
     told = ", ".join(f"{key} needs Proxmox VE {written(needed)}" for key, needed in lacking)
     keys = " and ".join(key for key, _ in lacking)
     return PermanentError(
-        f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {told}, and this is {written(version)}.",
+        f"Unable to ensure CT {declaration.ctid} on {declaration.where}: {told}, and this is {written(version)}.",
         cause="proxmox-too-old",
         remedy=f"Upgrade Proxmox VE, or remove {keys} from the catalog.",
     )

@@ -54,7 +54,7 @@ def _refuse_missing(declaration: Declaration, scripts: Iterable[Script]) -> None
     missing = [script.file for script in wanted if script.missing]
     if missing:
         raise PermanentError(
-            f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {', '.join(missing)} not found beside the "
+            f"Unable to ensure CT {declaration.ctid} on {declaration.where}: {', '.join(missing)} not found beside the "
             "worker's catalog.",
             cause="script-missing",
             remedy=f"Put it there on every worker, or remove it from {NAMING_FILES}.",
@@ -65,7 +65,7 @@ def _refusal(declaration: Declaration) -> PermanentError:
     keys = ", ".join(declaration.needs_shell)
     verb = "needs" if len(declaration.needs_shell) == 1 else "need"
     return PermanentError(
-        f"Unable to ensure CT {declaration.ctid} on {declaration.node}: {keys} {verb} shell access to the node, which "
+        f"Unable to ensure CT {declaration.ctid} on {declaration.where}: {keys} {verb} shell access to the node, which "
         "the worker does not have.",
         cause=NO_SHELL,
         remedy="Set PHOENIX_SHELL for the workers, or add --accept-not-applied to do the rest without it.",

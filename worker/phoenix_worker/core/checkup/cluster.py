@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.checkup.line import error, fine, listed, warning
+from phoenix_worker.core.checkup.line import error, fine, guessed, listed, warning
 from phoenix_worker.core.model.errors import RESTORE_QUORUM
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def judge_nodes(declared: Mapping[str, list[int]], online: Mapping[str, bool]) -
     for node, ctids in sorted(declared.items()):
         about = f"Node {node}"
         if node not in online:
-            known = f"There are: {listed(sorted(online))}."
+            known = f"There are: {listed(sorted(online))}.{guessed(node, online)}"
             remedy = f"Correct `node` in the catalog, or PHOENIX_NODE. {known}"
             yield error(
                 about, f"the cluster has none of this name, and the catalog wants {listed(ctids)} there", remedy

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 
 class Level(StrEnum):
@@ -49,3 +50,9 @@ def listed(items: Iterable[object], most: int = 6) -> str:
     """Write some things in a sentence, and of many the first few."""
     words = [str(item) for item in items]
     return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+
+
+def guessed(node: str, known: Collection[str]) -> str:
+    """Name the node that was probably meant; nothing where none is near."""
+    close = difflib.get_close_matches(node, sorted(known), n=1)
+    return f" Did you mean {close[0]}?" if close else ""

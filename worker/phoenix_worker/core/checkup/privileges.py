@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.core.allowed.grants import (
     ALL_GUESTS,
     ROLE,
@@ -45,7 +46,7 @@ def needs(
     storages = {volume.partition(":")[0] for volume in absent}
     found |= {Need(f"/storage/{storage}", "Datastore.AllocateTemplate") for storage in storages}
     fetched = (one for one in catalog.values() if one.download is not None and one.os_template in absent)
-    found |= {Need(f"/nodes/{one.node}", "Sys.AccessNetwork") for one in fetched}
+    found |= {Need(path, "Sys.AccessNetwork") for one in fetched for path in _nodes(one)}
     return frozenset(found)
 
 
@@ -58,7 +59,8 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
     if declaration.pool is not None:
         for privilege in ("Pool.Allocate", "Pool.Audit", "VM.Allocate"):
             yield Need(f"/pool/{declaration.pool}", privilege)
-    yield Need(f"/nodes/{declaration.node}", "Sys.Audit")
+    for path in _nodes(declaration):
+        yield Need(path, "Sys.Audit")
     for storage in storages_of(declaration, catalog):
         yield Need(f"/storage/{storage}", "Datastore.AllocateSpace")
         yield Need(f"/storage/{storage}", "Datastore.Audit")
@@ -68,6 +70,12 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
         vlans = network.trunks if network.vlan is None else (network.vlan, *network.trunks)
         for tag in [f"/{vlan}" for vlan in vlans] or [""]:
             yield Need(f"/sdn/zones/localnetwork/{network.bridge}{tag}", "SDN.Use")
+
+
+def _nodes(declaration: Declaration) -> list[str]:
+    """Name the paths of the nodes that it may be on; the one above all of them where any will do."""
+    several = (declaration.node,) if declaration.node else declaration.nodes
+    return ["/nodes" if node == ANY_NODE else f"/nodes/{node}" for node in several]
 
 
 def paths(wanted: Iterable[Need]) -> tuple[str, ...]:

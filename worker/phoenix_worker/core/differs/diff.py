@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
 from phoenix_worker.core.differs import firewall, networks, options, volumes
+from phoenix_worker.core.differs.ha import ha_told, ha_write
 from phoenix_worker.core.differs.root_only import RootChanges, applied, root_diff
 from phoenix_worker.core.differs.tags import tag_change, wanted_tags
 from phoenix_worker.core.model import property_string
@@ -22,6 +23,7 @@ from phoenix_worker.core.model.os_templates import file_name
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.firewall import RuleWrite
+    from phoenix_worker.core.model.ha import HaWrite
     from phoenix_worker.core.model.observation import Observation
 
 PENDING_KEYS = frozenset({"features", "nameserver"}) | options.PENDING
@@ -48,6 +50,8 @@ class Changes:
     """The policies of the container's firewall that have to be set."""
     pool: str | None = None
     """The pool that it has to join."""
+    ha: HaWrite | None = None
+    """What makes it the HA resource that is declared."""
     root: RootChanges = field(default_factory=RootChanges)
     """What only root on the node can do; it comes first, and the rest is as if it were done."""
     at_next_start: tuple[str, ...] = ()
@@ -57,7 +61,7 @@ class Changes:
 
     def __bool__(self) -> bool:
         by_api = self.put or self.delete or self.grow or self.rules or self.policies or self.pool
-        return bool(by_api or self.root) or self.firewall_on is not None
+        return bool(by_api or self.root) or self.firewall_on is not None or self.ha is not None
 
     @property
     def pending_when_running(self) -> tuple[str, ...]:
@@ -145,6 +149,7 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     joins = declaration.pool if observation.pool not in {None, declaration.pool} else None
     if joins is not None:
         told += (Change(key="pool", old=observation.pool or None, new=joins),)
+    told += ha_told(declaration.ha, observation.ha)
     return Changes(
         put | seal_put,
         seal_delete,
@@ -154,6 +159,7 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
         firewall_on=firewall.switch(declaration.firewall, observation.firewall),
         policies=firewall.policy_writes(declaration.firewall, observation.firewall),
         pool=joins,
+        ha=ha_write(declaration.ha, observation.ha, running=observation.running),
         root=root,
         at_next_start=(*networks.at_next_start(put, present), *remounted),
         unprotect=options.in_the_way(

@@ -42,6 +42,8 @@ class Purpose(StrEnum):
     """Take over what an earlier tool made; never make a template of a running service."""
     SEAL = "seal"
     """Take over, and make a template of it if it is declared as one, whatever it serves."""
+    MIGRATE = "migrate"
+    """Have it stand on another node, as it is."""
 
     @property
     def words(self) -> str:
@@ -194,4 +196,4 @@ class Case:
     @property
     def subject(self) -> str:
         """What an error begins with."""
-        return f"Unable to {self.purpose.words} CT {self.declared.ctid} on {self.declared.node}"
+        return f"Unable to {self.purpose.words} CT {self.declared.ctid} on {self.declared.where}"

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.model.observation import Observation, Presence
 
 if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
-    from phoenix_worker.core.model.observation import Observation
+
+
+def strangers_apart(declaration: Declaration, seen: Observation) -> Observation:
+    """Return what was found on whichever node; without our marker, on a node that is not declared, it is elsewhere."""
+    stranger = seen.presence is Presence.HERE and not seen.is_ours
+    if not stranger or declaration.node or declaration.may_be_on(seen.node):
+        return seen
+    config = {key: value for key, value in seen.config.items() if key == "hostname"}
+    return Observation(seen.ctid, seen.node, Presence.OTHER_NODE, config)
 
 
 def at_home(declaration: Declaration, seen: Observation) -> Declaration:

@@ -10,6 +10,7 @@ from phoenix_worker.core.model.marker import Marker, read_marker
 
 if TYPE_CHECKING:
     from phoenix_worker.core.model.firewall import FirewallState
+    from phoenix_worker.core.model.ha import HaState
 
 
 class Presence(StrEnum):
@@ -41,6 +42,8 @@ class Observation:
     """None when it was not looked at."""
     pool: str | None = None
     """Nothing when it is in none; None when it was not looked at."""
+    ha: HaState | None = None
+    """None when it was not looked at: its properties are more than `ha_managed` tells."""
     tags_keep_case: bool = False
     """Whether tags that differ in case alone are two, by the datacenter; looked at where it matters."""
 

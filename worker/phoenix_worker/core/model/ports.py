@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.core.model.errors import PermanentError, TransientError
     from phoenix_worker.core.model.firewall import FirewallState, RuleWrite
+    from phoenix_worker.core.model.ha import HaState, HaWrite
+    from phoenix_worker.core.model.nodes import NodeSeen
     from phoenix_worker.core.model.observation import Observation
 
 
@@ -128,11 +131,15 @@ class Proxmox(Protocol):
 
         `pending` asks also for what waits for the next start (one more call, running containers only). Without
         `elsewhere` an id that is not on the node, and was not seen in the cluster lately, counts as absent: Proxmox
-        itself refuses one that is taken. One of ours is looked at on whichever node it stands.
+        itself refuses one that is taken. One of ours is looked at on whichever node it stands. Without a node any one
+        is, and the node of what is absent is empty.
         """
 
     def observe_template(self, node: str, ctid: int, *, elsewhere: bool = True) -> Observation:
         """Look at a template: its configuration only, in one call when it is there. `running` is not looked up."""
+
+    def cluster(self, *, fresh: bool = False) -> ClusterView:
+        """Look at the whole cluster, as of the last second; when `fresh`, as of now."""
 
     def clone(self, order: CloneOrder) -> str:
         """Start a clone; returns its UPID."""
@@ -160,6 +167,9 @@ class Proxmox(Protocol):
     def convert_to_template(self, node: str, ctid: int) -> None:
         """Begin the conversion to a template. It ends unseen: observe until the flag and the base volume show."""
 
+    def migrate(self, node: str, ctid: int, *, target: str, restart: bool) -> str:
+        """Start a migration; returns the UPID. Of an HA resource it only asks HA, which migrates a while later."""
+
     def need_quorum(self, doing: str) -> None:
         """Raise TransientError while the cluster has no quorum; `doing` completes "Unable to …"."""
 
@@ -186,14 +196,23 @@ class Proxmox(Protocol):
     def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
         """Delete a snapshot; returns the UPID."""
 
+    def nodes_online(self) -> dict[str, bool]:
+        """Return the nodes of the cluster, and which of them it takes for online."""
+
     def version(self) -> tuple[int, int]:
         """Return the version of Proxmox VE, such as (9, 1)."""
+
+    def nodes(self) -> tuple[NodeSeen, ...]:
+        """Return all nodes of the cluster, by name, with the templates on each."""
 
     def storages(self) -> dict[str, Storage]:
         """Return all storages that we may see, by name."""
 
     def bridges(self, node: str) -> frozenset[str]:
         """Return the bridges of a node that we may use."""
+
+    def machine(self, node: str) -> str:
+        """Return what a node's CPUs are, such as `x86_64`; nothing where Proxmox does not tell."""
 
     def tags_keep_case(self) -> bool:
         """Return whether the datacenter tells tags apart that differ in case alone."""
@@ -236,6 +255,12 @@ class Proxmox(Protocol):
 
     def join_pool(self, ctid: int, pool: str) -> None:
         """Make a guest a member of a pool, and of no other."""
+
+    def ha_resource(self, ctid: int) -> HaState:
+        """Look whether a container is an HA resource, and with which properties."""
+
+    def write_ha_resource(self, ctid: int, write: HaWrite) -> None:
+        """Make a container an HA resource, change that, or take it out."""
 
     def os_templates(self, node: str, storage: str) -> frozenset[str]:
         """Return the volume ids of the OS templates on a storage."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from phoenix_producer.contract import Step
 from phoenix_worker.core.model.firewall import FirewallState
+from phoenix_worker.core.model.ha import HaState
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.step_names import StepName
 
@@ -45,5 +46,11 @@ def to_json(seen: Observation) -> dict[str, Any]:
 def from_json(entry: dict[str, Any]) -> Observation:
     """Return an observation from the journal."""
     firewall = entry["firewall"] and FirewallState(**entry["firewall"] | {"rules": tuple(entry["firewall"]["rules"])})
-    fields = {"presence": Presence(entry["presence"]), "pending": tuple(entry["pending"]), "firewall": firewall}
+    ha = entry.get("ha") and HaState(**entry["ha"])
+    fields = {
+        "ha": ha,
+        "presence": Presence(entry["presence"]),
+        "pending": tuple(entry["pending"]),
+        "firewall": firewall,
+    }
     return Observation(**entry | fields)

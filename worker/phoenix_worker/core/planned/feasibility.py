@@ -149,6 +149,11 @@ def cannot_work(declaration: Declaration, origin: Origin | None, offer: Offer) -
     return too_long(declaration) or _first(declaration, _problems(declaration, origin, offer))
 
 
+def objection(declaration: Declaration, origin: Origin | None, offer: Offer) -> str:
+    """Say why a node cannot have a container, without the node's name; nothing when nothing is known against it."""
+    return next((why for _, why, _ in _problems(declaration, origin, offer)), "")
+
+
 def cannot_change(declaration: Declaration, needs: Needs, offer: Offer) -> PermanentError | None:
     """Say why one that stands there cannot become as declared, and what to do; as `cannot_work`."""
     return _first(declaration, _missing(declaration.node, needs, offer))
@@ -227,7 +232,7 @@ def _no_linked_clone(declaration: Declaration, origin: Origin, storages: Mapping
 
 def _not_shared(declaration: Declaration, origin: Origin, storages: Mapping[str, Storage]) -> Iterator[_Problem]:
     """Proxmox clones to another node only onto shared storage (pve-container, `API2::LXC`, `clone_vm`)."""
-    if origin.node == declaration.node:
+    if origin.node in {"", declaration.node}:
         return
     for name in (str(declaration.storage),) if _moves(declaration) else origin.storages:
         shared = storages.get(name)

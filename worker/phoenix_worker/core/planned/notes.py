@@ -46,7 +46,7 @@ def too_long(declaration: Declaration, seen: Observation | None = None) -> Perma
     if length <= LONGEST_NOTES:
         return None
     return PermanentError(
-        f"Unable to write the notes of CT {declaration.ctid} on {declaration.node}: with our line they would have "
+        f"Unable to write the notes of CT {declaration.ctid} on {declaration.where}: with our line they would have "
         f"{length} characters, and Proxmox takes {LONGEST_NOTES}.",
         cause="notes-too-long",
         remedy=f"{_what_to_shorten(declaration, seen)} by {length - LONGEST_NOTES} characters.",

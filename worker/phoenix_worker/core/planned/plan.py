@@ -9,8 +9,10 @@ from phoenix_producer import plans
 from phoenix_producer.change_words import change_words
 from phoenix_worker.core.allowed.ownership import Action, Verdict, may_start, may_stop, may_write
 from phoenix_worker.core.differs.diff import creation_config, diff, marker_for
+from phoenix_worker.core.differs.ha import ha_told
 from phoenix_worker.core.differs.root_only import root_diff
 from phoenix_worker.core.differs.scripts import is_verified, scripts_after_making, scripts_to_run
+from phoenix_worker.core.model.ha import HaState
 from phoenix_worker.core.model.marker import Stage
 from phoenix_worker.core.planned.prediction import created, inherited, unmade
 from phoenix_worker.step_names import StepName
@@ -170,6 +172,7 @@ def _configure_clone(declaration: Declaration, template: Observation | None) -> 
 def _no_order_holds(declaration: Declaration) -> list[str]:
     """Tell what comes after the order that makes a container: what only root may set, and its firewall."""
     told = [f"{change.key} {change.new}" for change in root_diff(declaration, unmade(declaration)).changes]
+    told += [f"{change.key} {change.new}" for change in ha_told(declaration.ha, HaState())]
     return told if declaration.firewall is None else [*told, _firewall(declaration.firewall)]
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from phoenix_worker.core.differs import networks, root_only, volumes
 from phoenix_worker.core.differs.diff import creation_config, creation_marker, diff, marker_for
 from phoenix_worker.core.differs.firewall import declared_rule
+from phoenix_worker.core.differs.ha import ha_then
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.firewall import FirewallState
+from phoenix_worker.core.model.ha import HaState
 from phoenix_worker.core.model.marker import Stage, write_marker
 from phoenix_worker.core.model.observation import Observation, Presence
 
@@ -43,7 +45,7 @@ def inherited(declaration: Declaration, template: Observation) -> Observation:
         config["rootfs"] = _disk(root | volume)
     was = template.firewall
     rules = FirewallState(None, was.rules, policies=was.policies) if was is not None else None
-    return Observation(declaration.ctid, declaration.node, Presence.HERE, config, firewall=rules)
+    return Observation(declaration.ctid, declaration.node, Presence.HERE, config, firewall=rules, ha=HaState())
 
 
 def _moved(declaration: Declaration, config: dict[str, str]) -> dict[str, str]:
@@ -69,7 +71,9 @@ def created(declaration: Declaration) -> Observation:
         config["rootfs"] = f"{storage}:vm-{declaration.ctid}-disk-0,size={size_gb}G"
     config |= _made(declaration, config)
     config["unprivileged"] = str(int(declaration.unprivileged))
-    return Observation(declaration.ctid, declaration.node, Presence.HERE, config, firewall=FirewallState(None))
+    return Observation(
+        declaration.ctid, declaration.node, Presence.HERE, config, firewall=FirewallState(None), ha=HaState()
+    )
 
 
 def applied(declaration: Declaration, seen: Observation) -> Observation:
@@ -86,7 +90,8 @@ def applied(declaration: Declaration, seen: Observation) -> Observation:
         rules = firewall.rules if declared is None else tuple(map(declared_rule, declared))
         policies = firewall.policies | declaration.firewall.policies
         firewall = FirewallState(declaration.firewall.enabled, rules, policies=policies)
-    return replace(seen, config=config, firewall=firewall, pool=changes.pool or seen.pool)
+    ha = ha_then(declaration.ha, seen.ha)
+    return replace(seen, config=config, firewall=firewall, pool=changes.pool or seen.pool, ha=ha)
 
 
 def _made(declaration: Declaration, config: dict[str, str]) -> dict[str, str]:

@@ -85,7 +85,7 @@ def refuse_unbuilt(template: Declaration, scratch: Declaration, seen: Observatio
 
 def refuse_rebuild(template: Declaration, scratch: Declaration | None) -> Declaration:
     """Return where a template is rebuilt. Raises PermanentError for what is no template, and without CTIDs for it."""
-    subject = f"Unable to rebuild CT {template.ctid} on {template.node}"
+    subject = f"Unable to rebuild CT {template.ctid} on {template.where}"
     if not template.is_template:
         raise PermanentError(
             f"{subject}: it is declared as a container, and only templates are rebuilt.",

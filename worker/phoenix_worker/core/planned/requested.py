@@ -31,7 +31,7 @@ def as_requested(declaration: Declaration, request: EnsureRequest) -> Declaratio
 def _never_runs(declaration: Declaration) -> PermanentError:
     what = "a template never runs" if declaration.is_template else "it is left stopped"
     return PermanentError(
-        f"Unable to wait for an address of CT {declaration.ctid} on {declaration.node}: {what}.",
+        f"Unable to wait for an address of CT {declaration.ctid} on {declaration.where}: {what}.",
         cause="wait-while-stopped",
         remedy="Leave out wait_for_address, or ask for the state `running`.",
     )

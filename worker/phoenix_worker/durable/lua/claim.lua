@@ -36,6 +36,6 @@ if r[2] == 'queued' then
   end
 end
 local s = redis.call('HMGET', t, 'run', 'seq', 'job', 'landed', 'fail', 'tries', 'since', 'begun')
-local j = redis.call('HMGET', key('job:', s[3]), 'cancel', 'detached')
+local j = redis.call('HMGET', key('job:', s[3]), 'cancel', 'detached', 'created')
 return answer('run', s[1], s[2], s[3], s[4] or '', s[5] or j[1] or '', s[6], s[7] or '', s[8], stamp(now()),
-  j[2] or '', redis.call('HGETALL', key('j:', id)))
+  j[2] or '', j[3] or s[8], redis.call('HGETALL', key('j:', id)))

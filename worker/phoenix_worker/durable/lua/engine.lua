@@ -7,6 +7,7 @@ local function shrink(stream) redis.pcall('RESTORE', stream, 0, redis.call('DUMP
 -- Messages to be published once the script has returned: {id, queue, body, headers, reply}. `due` repeats them if nobody does.
 local bells = {}
 
+local LATELY = 15 -- seconds until it is sure to be seen what a job has done that reserved room for it
 local ANSWER = 3600 -- seconds in which those who share a run are given its end; later they ask for it themselves
 
 -- Whoever may write a record may name any key in it: messages go to queues of ours alone.
@@ -136,6 +137,7 @@ end
 local function grant(name, resume)
   local lock = key('lock:', name)
   typed(lock, 'zset')
+  typed(key('held'), 'hash')
   local capacity = tonumber(redis.call('HGET', key('capacities'), name) or 1) or 1
   while redis.call('ZCOUNT', lock, 0, 0) < capacity do
     local first = redis.call('ZRANGEBYSCORE', lock, '(0', '+inf', 'LIMIT', 0, 1)[1]
@@ -148,9 +150,12 @@ local function grant(name, resume)
       wake(first, resume)
       return true
     end)
-    if not woken then redis.call('ZREM', lock, first) end
+    if woken then redis.call('HSET', key('held'), name, stamp(now())) else redis.call('ZREM', lock, first) end
   end
-  if redis.call('EXISTS', lock) == 0 then redis.call('HDEL', key('capacities'), name) end
+  if redis.call('EXISTS', lock) == 0 then
+    redis.call('HDEL', key('capacities'), name)
+    redis.call('HDEL', key('held'), name)
+  end
 end
 
 local function release(id, name, resume)
@@ -281,9 +286,28 @@ local PARKED_ON = {'parked:lock', 'parked:upid', 'parked:template', 'parked:job'
 
 local function text(value) return type(value) == 'string' and value or '' end
 
+-- What a job has reserved ends with it. Of one that did its work it is remembered for a moment more, until whoever chooses
+-- next sees what was done.
+local function unreserve(job, state)
+  local names = redis.call('HGET', key('job:', job), 'reserved')
+  if not names then return end
+  typed(key('reservations'), 'hash')
+  typed(key('reserved:lately'), 'zset')
+  for name in string.gmatch(names, '%S+') do
+    local reservation = redis.call('HGET', key('reservations'), name)
+    redis.call('HDEL', key('reservations'), name)
+    if reservation and state == 'done' then
+      redis.call('ZREMRANGEBYSCORE', key('reserved:lately'), '-inf', stamp(now() - LATELY))
+      redis.call('ZADD', key('reserved:lately'), stamp(now()), reservation)
+      redis.call('EXPIRE', key('reserved:lately'), LATELY)
+    end
+  end
+end
+
 -- The end of a job. Returns how many seconds it took, and those of which its tasks were parked, in the order above.
 local function close(job, state, value, resume)
   redis.call('ZREM', key('open'), job)
+  unreserve(job, state)
   redis.call('HSET', key('job:', job), 'state', state, 'ended', stamp(now()))
   local parked = redis.call('HMGET', key('job:', job), unpack(PARKED_ON))
   local took = now() - (tonumber(redis.call('HGET', key('job:', job), 'created') or '') or now())

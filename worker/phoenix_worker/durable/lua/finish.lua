@@ -2,7 +2,8 @@
 -- ARGV: prefix, clock, id, run, resume queue, ok | failed | cancelled, value (JSON; for a failure, its cause), where its
 -- result is stored ('' if nowhere), the result, seconds to keep it, the result for those who share the job's run.
 -- Answers: done, and if that was the end of the job: the seconds that it took, those of which it was parked by PARKED_ON, the
--- replaced tasks that ended with it, the name of the request, and 1 if others are to be given its end, else 0 | stale.
+-- replaced tasks that ended with it, the name of the request, 1 if others are to be given its end, else 0, and the
+-- requester | stale.
 local id, resume, verdict, value = ARGV[3], ARGV[5], ARGV[6], ARGV[7]
 if not current(id, ARGV[4]) then return answer('stale') end
 local replaced, took, parked = {}
@@ -52,4 +53,5 @@ elseif id == job then
   took, parked = close(job, 'done', cjson.encode({ok = true, value = value}), resume)
 end
 if not took then return answer('done') end
-return answer('done', took, parked, replaced, redis.call('HGET', key('job:', job), 'name') or '', shared and 1 or 0)
+local asked = redis.call('HMGET', key('job:', job), 'name', 'requester')
+return answer('done', took, parked, replaced, asked[1] or '', shared and 1 or 0, asked[2] or '')

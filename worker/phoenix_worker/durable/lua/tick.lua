@@ -9,7 +9,8 @@ local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 
 -- What others wrote in the place of what all requests share says nothing. It is removed: left, it would end every script.
 local KINDS = {due = 'zset', workers = 'zset', watch = 'zset', open = 'zset', jobs = 'zset', aside = 'zset', watched = 'hash',
-  ['watch:looks'] = 'hash', capacities = 'hash', claimed = 'hash', parked = 'hash', events = 'stream'}
+  ['watch:looks'] = 'hash', capacities = 'hash', held = 'hash', claimed = 'hash', parked = 'hash', events = 'stream',
+  reservations = 'hash', ['reserved:lately'] = 'zset', drained = 'hash'}
 
 local function is_whole(text) return #text < 16 and string.match(text, '^%-?%d+$') ~= nil end
 
@@ -29,7 +30,7 @@ local function mend_shared()
     end
   end
   for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do typed(key('lock:', name), 'zset') end
-  for _, name in ipairs({'ticks', 'seq'}) do mend_counter(name, is_whole, string.format('%.0f', now() * 1000)) end
+  for _, name in ipairs({'ticks', 'seq', 'reserved'}) do mend_counter(name, is_whole, string.format('%.0f', now() * 1000)) end
   for _, name in ipairs({'ticked', 'set'}) do mend_counter(name, is_number, name == 'set' and '0' or stamp(now())) end
   for _, queue in ipairs({'phoenix.ensure', 'phoenix.upkeep', resume}) do
     mend_counter('pos:' .. queue, is_whole, redis.call('HGET', key('claimed'), queue) or '0')
@@ -79,6 +80,7 @@ local function move_times(by)
       for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do move_member(id, by) end
     end)
   end
+  move_fields(key('held'), by, redis.call('HKEYS', key('held')))
   for _, event in ipairs(redis.call('HKEYS', key('watched'))) do
     local read, watch = pcall(cjson.decode, redis.call('HGET', key('watched'), event))
     if read and type(watch) == 'table' and tonumber(watch.since) and goes_by_old_clock(tonumber(watch.since), by) then

@@ -1,0 +1,57 @@
+"""Nodes by HTTP: the list, and which take no new containers."""
+
+# No postponed annotations here: FastAPI reads them.
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+
+from phoenix_producer.client.handle import Handle
+from phoenix_producer.client.producer import Producer
+from phoenix_producer.http.changes import Accepted, Key, Serving, Wait
+from phoenix_producer.http.guard import Asking, at_least
+from phoenix_producer.http.looks import Wait as LookWait
+from phoenix_producer.http.requests import as_response
+from phoenix_producer.http.tokens import Role, Token
+from phoenix_producer.nodes import Drained, Node, NodeName
+
+nodes = APIRouter()
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    int(HTTPStatus.OK): {"model": Drained},
+    int(HTTPStatus.ACCEPTED): {"model": Accepted},
+}
+
+
+@nodes.get("/v1/nodes", operation_id="nodes", response_model=list[Node])
+async def all_nodes(service: Serving, token: Asking, wait: LookWait = 30) -> Response:
+    """Show the nodes of the cluster: state, room, what is under way on each."""
+    return as_response(await service.looked(Producer.nodes, token.name, wait), {})
+
+
+def _endpoint(ask: Callable[..., Handle[Drained]]) -> Callable[..., Any]:
+    async def endpoint(
+        service: Serving,
+        token: Annotated[Token, Depends(at_least(Role.OPERATOR))],
+        node: NodeName,
+        wait: Wait = 0,
+        key: Key = None,
+    ) -> Response:
+        sent = await service.send(lambda producer: ask(producer, node, request_id=key), token.name)
+        return await service.accepted(sent, wait)
+
+    return endpoint
+
+
+for _name, _ask in (("drain", Producer.drain), ("undrain", Producer.undrain)):
+    nodes.add_api_route(
+        f"/v1/nodes/{{node}}/{_name}",
+        _endpoint(_ask),
+        methods=["POST"],
+        name=_name,
+        operation_id=_name,
+        summary=(_ask.__doc__ or "").partition("\n")[0],
+        status_code=HTTPStatus.ACCEPTED,
+        responses=_ANSWERS,
+    )

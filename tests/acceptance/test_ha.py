@@ -1,0 +1,119 @@
+"""A container that the catalog declares as an HA resource: made one, kept one, and taken out when it says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.acceptance.scenes import changes_of, done, failure_of, refused
+from tests.acceptance.test_converging import redeclare
+from tests.acceptance.test_power import power_is_watched
+from tests.support.crash import ARMED, KILL_AT
+from tests.support.product import OS_TEMPLATE, container, template
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+SID = "ct:103"
+
+
+def resource(product: Product) -> dict[str, Any] | None:
+    return product.simulator.pve.ha_resources.get(SID)
+
+
+def ha_writes(product: Product) -> list[tuple[str, str]]:
+    return [call for call in product.writes() if call[1].startswith("/cluster/ha/")]
+
+
+def test_it_is_made_kept_shown_changed_and_taken_out(product: Product) -> None:
+    pve = product.simulator.pve
+    product.simulator.set(pve, ha_delay=0.1)
+    declared = container(103, ha={"max_restart": 3})
+    product.declare({900: template(), 103: declared, 104: container(104, None, template=OS_TEMPLATE, ha=True)})
+    product.start_worker()
+    planned = product.producer.plan(103).wait(timeout=60)
+    assert ("ha", None, "max_restart=3,max_relocate=1") in [(one.key, one.old, one.new) for one in planned.actions]
+    made = product.ensure(103)
+    assert ("ha", None, "max_restart=3,max_relocate=1") in changes_of(made)
+    assert resource(product) == {"state": "stopped", "max_restart": 3}, "HA does not start what is not configured"
+    assert [one.kind for one in product.simulator.intervals("hastart")] == ["hastart"]
+    assert product.status(103) == "running"
+    assert done(product.ensure(104))[-1] == ("start", 104)
+    assert product.ensure(103).outcome == "unchanged"
+    assert product.ensure(104).outcome == "unchanged"
+    product.simulator.do(pve.ha_resources[SID].update, {"max_restart": 1, "comment": "Ann's"})
+    (drift,) = product.producer.drift([103]).wait(timeout=60)
+    assert [(one.key, one.old, one.new) for one in drift.actions] == [
+        ("ha", "max_restart=1,max_relocate=1", "max_restart=3,max_relocate=1")
+    ]
+    assert product.producer.status([103]).wait(timeout=60)[0].differs == ("ha",)
+    assert [change.key for change in product.ensure(103).changes] == ["ha"]
+    assert (resource(product) or {})["comment"] == "Ann's"
+    failure = failure_of(product.producer.destroy(103))
+    assert (failure.cause, '"ha": false' in failure.remedy) == ("ha-managed", True)
+    redeclare(product, 103, ha=None)
+    assert product.ensure(103).changes == ()
+    assert resource(product) is not None, "what nobody declares is left alone"
+    redeclare(product, 103, ha=False)
+    assert changes_of(product.ensure(103)) == [("ha", "max_restart=3,max_relocate=1", None)]
+    assert (resource(product), product.status(103)) == (None, "running")
+    assert product.ensure(103).outcome == "unchanged"
+    assert product.producer.destroy(103).wait(timeout=60).outcome == "destroyed"
+
+
+def test_a_group_is_for_proxmox_8_and_what_is_not_allowed_says_so(product: Product) -> None:
+    pve = product.simulator.pve
+    product.declare({900: template(), 103: container(103, state="stopped", ha={"group": "rack1"})})
+    product.simulator.set(pve, version="9.1.2")
+    product.start_worker()
+    for failure in (refused(product, 103), failure_of(product.producer.plan(103))):
+        assert failure.cause == "ha-groups-gone"
+        assert "ha-manager rules add node-affinity" in failure.remedy
+    assert ha_writes(product) == []
+    assert product.status(103) == "absent"
+    product.simulator.set(pve, version="8.4.1", ha_groups={"rack1"})
+    product.ensure(103)
+    assert (resource(product) or {})["group"] == "rack1"
+    product.simulator.set(pve, version="9.1.2", ha_groups=None)
+    assert refused(product, 103).cause == "ha-groups-gone", "the worker still believes that it is 8"
+    redeclare(product, 103, ha={"max_relocate": 2})
+    product.simulator.do(pve.acl.__setitem__, "phoenix@pve!worker", _without_console(product))
+    denied = refused(product, 103)
+    assert (denied.cause, "Sys.Console" in denied.remedy) == ("proxmox-permission", True)
+
+
+def _without_console(product: Product) -> list[tuple[str, set[str]]]:
+    grants = product.simulator.pve.acl["phoenix@pve!worker"]
+    return [(path, set(privileges) - {"Sys.Console"}) for path, privileges, *_ in grants]
+
+
+def test_what_a_cancelled_job_was_making_is_taken_out_of_ha_and_removed(product: Product) -> None:
+    product.simulator.set(product.simulator.pve, ha_delay=600.0)
+    product.declare({900: template(), 103: container(103, ha=True)})
+    product.start_worker()
+    handle = product.producer.ensure(103)
+    wait_for(lambda: power_is_watched(product) or handle.done())
+    assert resource(product) is not None
+    handle.cancel().wait(timeout=60)
+    assert failure_of(handle).cause == "cancelled"
+    wait_for(lambda: product.status(103) == "absent")
+    assert resource(product) is None
+
+
+@pytest.mark.crash
+@pytest.mark.long
+def test_killed_after_it_was_made_one(product: Product, owned_keys: list[str]) -> None:
+    owned_keys += ["points", ARMED]
+    product.simulator.set(product.simulator.pve, ha_delay=0.1)
+    product.declare({900: template(), 103: container(103, ha=True)})
+    product.redis.set(ARMED, 1)
+    doomed = product.start_worker("w1", "tests.support.crashing_worker", **{KILL_AT: "effect-done/configure"})
+    handle = product.producer.ensure(103)
+    wait_for(lambda: not doomed.running() or handle.done(), timeout=60)
+    assert not doomed.running()
+    product.start_worker("w2")
+    result = handle.wait(timeout=60)
+    assert [change.key for change in result.changes].count("ha") == 1
+    assert (product.status(103), ha_writes(product)) == ("running", [("POST", "/cluster/ha/resources")])

@@ -1,0 +1,71 @@
+"""A node that does not answer fails what stands there, after a while and clearly, and delays nothing else."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phoenix_producer import Exists
+from tests.acceptance.scenes import failure_of
+from tests.support.many import spread, stand_like
+from tests.support.product import container
+from tests.support.proxmox import NODE
+
+if TYPE_CHECKING:
+    from phoenix_producer.contract import Failure
+    from tests.support.product import Product
+
+SILENT = "pve2"
+CTIDS = range(100, 140)
+MOVED, ABSENT = 101, 141
+PATIENCE = 4
+HANGS = 30.0
+"""Seconds; a worker gives up after half of that."""
+
+
+@pytest.fixture
+def two_nodes(product: Product) -> Product:
+    """Each second container stands on a node that is about to be silent; of these, one was moved away."""
+    product.declare(spread(CTIDS, (NODE, SILENT)) | {ABSENT: container(ABSENT, node=SILENT)})
+    product.start_worker(PHOENIX_PATIENCE=str(PATIENCE))
+    product.ensure(100)
+    stand_like(product, 100, CTIDS[1:])
+    assert product.simulator.do(product.simulator.pve.move, MOVED, NODE)
+    return product
+
+
+def clearly(failure: Failure, ctid: int) -> None:
+    assert failure.cause == "unreachable"
+    assert failure.message.startswith(f"Unable to look at CT {ctid} on {SILENT}: ")
+    assert f"Still failing after {PATIENCE} s (PHOENIX_PATIENCE)." in failure.message
+
+
+@pytest.mark.long
+def test_a_silent_node_fails_what_stands_there_alone_and_nothing_is_made_for_it(two_nodes: Product) -> None:
+    pve, do, producer = two_nodes.simulator.pve, two_nodes.simulator.do, two_nodes.producer
+    there, here = CTIDS[3::2], CTIDS[:10:2]
+    writes = len(two_nodes.writes())
+    do(pve.cut, SILENT, noticed=False)
+    doomed = producer.ensure_many([*there, ABSENT])
+    began = time.monotonic()
+    results = producer.ensure_many([*here, MOVED]).wait(timeout=60)
+    assert time.monotonic() - began < HANGS / 2 - 1
+    assert {(one.outcome, one.node) for one in results} == {("unchanged", NODE)}
+    do(pve.cut, SILENT, noticed=True)
+    do(pve.let_go)
+    for handle in doomed:
+        clearly(failure_of(handle), handle.ctid or 0)
+    drifts, standings = producer.drift(()).wait(60), producer.status(()).wait(60)
+    for answers in (drifts, standings):
+        unknown = [one for one in answers if one.exists is Exists.UNKNOWN]
+        assert [one.ctid for one in unknown] == [*there, ABSENT]
+        assert all(f"The cluster says that {SILENT} is offline." in one.problem for one in unknown[1:])
+    plans = producer.plan_many([here[0], there[0], MOVED])
+    assert plans[0].wait(60).lines == plans[2].wait(60).lines == ()
+    assert failure_of(plans[1]).cause == "unreachable"
+    assert len(two_nodes.writes()) == writes, "nothing is made, here or there"
+    do(pve.mend, SILENT)
+    do(pve.let_go)
+    assert {one.outcome for one in producer.ensure_many(there).wait(timeout=60)} == {"unchanged"}

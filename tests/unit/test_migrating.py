@@ -1,0 +1,95 @@
+"""What cannot be migrated is refused before Proxmox is asked, with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from phoenix_worker.catalog.declaration import Declaration, Role
+from phoenix_worker.core.allowed.migrating import refuse_target, refuse_unmovable
+from phoenix_worker.core.allowed.ownership import Action, Purpose, judge, may_migrate
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.nodes import NodeSeen
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.model.ports import Storage
+
+DECLARED = Declaration(103, "ct103", Role.CONTAINER, "pve1", clone_from=900)
+LINKED = replace(DECLARED, full_clone=False)
+STORAGES = {
+    "zfs": Storage("zfs", "zfspool"),
+    "thin": Storage("thin", "lvmthin"),
+    "ceph": Storage("ceph", "rbd", shared=True),
+    "here": Storage("here", "dir", nodes=frozenset({"pve1"})),
+}
+NODES = (NodeSeen("pve1", online=True), NodeSeen("pve2", online=True), NodeSeen("pve3", online=False))
+
+
+def seen(rootfs: str = "thin:vm-103-disk-0,size=8G", *, running: bool = False, **config: str) -> Observation:
+    return Observation(103, "pve1", Presence.HERE, {"rootfs": rootfs, **config}, "digest", running)
+
+
+def refused(declared: Declaration, there: Observation, *, restart: bool = False) -> PermanentError:
+    with pytest.raises(PermanentError) as refusal:
+        refuse_unmovable(declared, there, STORAGES, "pve2", restart=restart)
+    assert refusal.value.message.startswith("Unable to migrate CT 103 from pve1 to pve2: ")
+    return refusal.value
+
+
+@pytest.mark.parametrize(
+    ("declared", "there"),
+    [
+        (DECLARED, seen()),
+        (DECLARED, seen(mp0="/srv/models,mp=/models,shared=1", mp1="thin:vm-103-disk-1,mp=/data")),
+        (LINKED, seen("ceph:base-900-disk-0/vm-103-disk-0")),
+        (replace(LINKED, clone_from=None), seen()),
+    ],
+)
+def test_what_proxmox_migrates_is_not_refused(declared: Declaration, there: Observation) -> None:
+    refuse_unmovable(declared, there, STORAGES, "pve2", restart=False)
+
+
+@pytest.mark.parametrize(
+    ("declared", "rootfs", "template"),
+    [
+        (DECLARED, "zfs:basevol-901-disk-0/subvol-103-disk-0,size=8G", "901"),
+        (LINKED, "zfs:basevol-900-disk-0/subvol-103-disk-0", "900"),
+        (LINKED, "thin:vm-103-disk-0,size=8G", "900"),
+    ],
+)
+def test_a_linked_clone_on_local_storage_stays_where_its_template_is(
+    declared: Declaration, rootfs: str, template: str
+) -> None:
+    error = refused(declared, seen(rootfs))
+    assert error.cause == "linked-clone-local"
+    assert f"which the nodes do not share, is made of that of template {template}" in error.message
+
+
+def test_bind_mounts_absent_storages_and_running_containers_are_refused() -> None:
+    assert "mp1 is a bind mount" in refused(DECLARED, seen(mp1="/srv/models,mp=/models")).message
+    absent = refused(DECLARED, seen(mp0="here:vm-103-disk-1,mp=/data"))
+    assert (absent.cause, "the storage here is not on pve2" in absent.message) == ("storage-offline", True)
+    running = refused(DECLARED, seen(running=True))
+    assert (running.cause, "--restart" in running.remedy) == ("is-running", True)
+    refuse_unmovable(DECLARED, seen(running=True), STORAGES, "pve2", restart=True)
+
+
+def test_a_target_must_be_in_the_cluster_and_online() -> None:
+    refuse_target("pve2", NODES, "migrate CT 103 to pve2")
+    for target, cause, remedy in (
+        ("pev2", "no-such-node", "Did you mean 'pve2'?"),
+        ("pve3", "node-offline", "Online are: pve1, pve2."),
+    ):
+        with pytest.raises(PermanentError) as refusal:
+            refuse_target(target, NODES, "migrate CT 103")
+        assert (refusal.value.cause, remedy in refusal.value.remedy) == (cause, True)
+
+
+def test_only_what_carries_our_marker_is_migrated() -> None:
+    notes = "phoenix-lxc: ctid={} id=0123456789 as=template stage=configured hash=0ld"
+    ours = judge(DECLARED, seen(description=notes.format(103)), purpose=Purpose.MIGRATE)
+    assert may_migrate(ours), "whatever it is declared as now"
+    for there in (seen(), seen(description=notes.format(104))):
+        verdict = judge(DECLARED, there, purpose=Purpose.MIGRATE)
+        assert (verdict.action, verdict.cause, may_migrate(verdict)) == (Action.REFUSE, "not-ours", False)
+        assert verdict.message.startswith("Unable to migrate CT 103 on pve1: ")

@@ -1,0 +1,86 @@
+"""Looks at many CTIDs at once: what fails spoils no other, and what passes by itself is looked at again."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from phoenix_worker.answers.side_by_side import side_by_side
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.proxmox.error_table import UNREACHABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+
+CTIDS = range(100, 140)
+
+
+def task(nodes_online: Callable[[], dict[str, bool]] = dict) -> PhoenixTask:
+    """As much of a task as looks need."""
+    noted: list[tuple[Any, int, int]] = []
+    ledger = SimpleNamespace(note_looked=lambda *told: noted.append(told))
+    running = SimpleNamespace(job="j", claimed_at=1.0, created=1.0)
+    facts = {"running": running, "engine": SimpleNamespace(ledger=ledger), "noted": noted}
+    return cast("PhoenixTask", SimpleNamespace(proxmox=SimpleNamespace(nodes_online=nodes_online), **facts))
+
+
+def answers(look: Callable[[int], str], one: PhoenixTask | None = None) -> dict[int, str]:
+    declared = [cast("Declaration", SimpleNamespace(ctid=ctid)) for ctid in CTIDS]
+    told = side_by_side(one or task(), declared, lambda it: look(it.ctid), lambda _, problem: problem)
+    return dict(zip(CTIDS, told, strict=True))
+
+
+def failing(error: Exception) -> Callable[[int], str]:
+    def look(ctid: int) -> str:
+        if ctid == 103:
+            raise error
+        return f"CT {ctid}"
+
+    return look
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PermanentError("Forbidden.", cause="no", remedy="x"), "Forbidden."),
+        (TransientError("Its node is silent.", cause=UNREACHABLE), "Its node is silent."),
+        (KeyError("rootfs"), "Unexpected error: KeyError: 'rootfs'."),
+    ],
+)
+def test_what_fails_is_told_and_spoils_no_other(error: Exception, told: str) -> None:
+    assert answers(failing(error)) == {ctid: told if ctid == 103 else f"CT {ctid}" for ctid in CTIDS}
+
+
+def test_what_passes_by_itself_is_looked_at_again() -> None:
+    troubles: list[Any] = [TransientError("Locked.", cause="locked"), TransientError("Locked.", cause="locked")]
+
+    def look(ctid: int) -> str:
+        if ctid == 103 and troubles:
+            raise troubles.pop()
+        return f"CT {ctid}"
+
+    assert answers(look) == {ctid: f"CT {ctid}" for ctid in CTIDS}
+
+
+def test_a_proxmox_that_is_away_as_a_whole_is_waited_for() -> None:
+    away = TransientError("Nothing answers.", cause=UNREACHABLE)
+
+    def nobody() -> dict[str, bool]:
+        raise away
+
+    with pytest.raises(TransientError) as raised:
+        answers(failing(away), task(nobody))
+    assert raised.value is away
+
+
+def test_how_far_it_is_is_noted() -> None:
+    one = task()
+    answers(lambda ctid: f"CT {ctid}", one)
+    run, looked, total = vars(one)["noted"][0]
+    assert (run.job, total) == ("j", len(CTIDS))
+    assert 1 <= looked <= total

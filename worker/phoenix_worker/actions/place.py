@@ -1,0 +1,190 @@
+"""Choose the node of a CTID that is nowhere, once for its job, and reserve there what it takes until it can be seen."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.planned.candidates import Surroundings, candidates, reservation, to_reserve, wanted
+from phoenix_worker.core.planned.feasibility import Offer, Origin
+from phoenix_worker.core.planned.placement import Placed, place
+
+if TYPE_CHECKING:
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.cluster import ClusterView
+    from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.core.planned.placement import Refused, Reservation, Wanted
+    from phoenix_worker.durable.reservations import Reserved
+
+NO_NODE = "no-node"
+_ONE_AT_A_TIME = threading.Lock()
+"""Threads of one worker would only have each other's choices refused, and think them out again."""
+_OFTEN = 50
+"""How often others may be first before it is tried again later."""
+
+
+class Choice(NamedTuple):
+    """A declaration at its node, and why it is that node; nothing where none was chosen."""
+
+    declaration: Declaration
+    because: str = ""
+
+
+def have_home(task: PhoenixTask, declaration: Declaration, seen: Observation, *, near: str = "") -> Declaration:
+    """Return a declaration at the node where it stands or, while it is nowhere, at the one that this job has chosen.
+
+    All steps of the job find it there. One that declares a single node is returned as it is, and nothing is asked.
+    `near` is taken if it can take it: there it will be cloned from.
+    """
+    if not declaration.nodes or seen.presence not in {Presence.HERE, Presence.ABSENT}:
+        return declaration
+    if seen.presence is Presence.HERE:
+        task.settle(str(declaration.ctid), {"node": seen.node, "because": ""})
+        return declaration.standing_on(seen.node)
+    return declaration.standing_on(_settled(task, declaration, near))
+
+
+def foresee_home(task: PhoenixTask, declaration: Declaration, seen: Observation, *, near: str = "") -> Choice:
+    """Tell where it would be placed just now. Nothing is reserved."""
+    if not declaration.nodes or seen.presence not in {Presence.HERE, Presence.ABSENT}:
+        return Choice(declaration)
+    if seen.presence is Presence.HERE:
+        return Choice(declaration.standing_on(seen.node))
+    view = task.proxmox.cluster()
+    placing = _Placing(task, view, _ask(task, declaration, view), task.reservations.read(), reserves=False)
+    placed = placing.choose(declaration, near)
+    return Choice(declaration.standing_on(placed.node), placed.because)
+
+
+def _settled(task: PhoenixTask, declaration: Declaration, near: str) -> str:
+    """Choose, unless this job has chosen before."""
+    earlier = task.reservations.chosen(task.running.job, str(declaration.ctid))
+    if earlier is not None:
+        return str(earlier["node"])
+    view = task.proxmox.cluster()
+    if not all(node.online for node in view.nodes.values()):
+        task.proxmox.need_quorum(f"place CT {declaration.ctid}")
+    asked = _ask(task, declaration, view)
+    with _ONE_AT_A_TIME:
+        for _ in range(_OFTEN):
+            placing = _Placing(task, view, asked, task.reservations.read(), reserves=True)
+            try:
+                return placing.settle(declaration, near)
+            except _OthersWereFirstError:
+                continue
+    raise TransientError(f"Unable to place CT {declaration.ctid}: others were placed all the time.", cause=NO_NODE)
+
+
+class _Asked(NamedTuple):
+    """What the nodes have that may take a CTID, or a template that is placed before it."""
+
+    offers: dict[str, Offer]
+    machines: dict[str, str]
+    unreachable: dict[str, str]
+    """Why a node did not answer."""
+
+
+def _ask(task: PhoenixTask, declaration: Declaration, view: ClusterView) -> _Asked:
+    """Ask each node, once a minute. Nobody waits for a node that hangs but who may be placed on it."""
+    asked, chain = _Asked({}, {}, {}), (declaration, *task.catalog.current().above(declaration))
+    by_machine = any(key == "arch" for one in chain for key, _ in one.at_creation)
+    for name, state in view.nodes.items():
+        if state.online and not state.maintenance and any(one.may_be_on(name) for one in chain):
+            try:
+                asked.offers[name] = task.offering.on(name)
+                if by_machine:
+                    asked.machines[name] = task.offering.machine(name)
+            except TransientError as error:
+                asked.unreachable[name] = f"it does not answer ({error.message.rstrip('.')})"
+    return asked
+
+
+class _OthersWereFirstError(Exception):
+    """Others have reserved since the reservations were read, or a template was placed first."""
+
+
+class _Placing:
+    """Places by what was seen and reserved at one moment."""
+
+    def __init__(
+        self, task: PhoenixTask, view: ClusterView, asked: _Asked, reserved: Reserved, *, reserves: bool
+    ) -> None:
+        self._task, self._view, self._asked, self._reserved, self._reserves = task, view, asked, reserved, reserves
+        self._catalog = task.catalog.current()
+        live = {name: one for name, value in reserved.live.items() if (one := reservation(value)) is not None}
+        if reserves:
+            task.reservations.end(name for name, one in live.items() if _shows(one, view))
+        lately = (one for value in reserved.lately if (one := reservation(value)) is not None)
+        self._reservations = [one for one in (*live.values(), *lately) if not _shows(one, view)]
+
+    def settle(self, declaration: Declaration, near: str = "") -> str:
+        """Choose a node and reserve it. Raises _OthersWereFirstError when the choice has to be thought out anew."""
+        what = wanted(declaration, self._catalog)
+        placed = self._choose(declaration, what, near)
+        choice = {"node": placed.node, "because": placed.because}
+        settled = self._task.settle(
+            str(declaration.ctid),
+            choice,
+            reserving=to_reserve(what, placed.node, round(time.time(), 3)),
+            made=self._reserved.made,
+        )
+        if settled is None:
+            raise _OthersWereFirstError
+        return str(settled["node"])
+
+    def choose(self, declaration: Declaration, near: str = "") -> Placed:
+        """Choose a node. Raises TransientError when one may be able to take it soon, PermanentError when none may."""
+        return self._choose(declaration, wanted(declaration, self._catalog), near)
+
+    def _choose(self, declaration: Declaration, what: Wanted, near: str) -> Placed:
+        origin = self._origin(declaration)
+        asked, drained = self._asked, self._reserved.drained
+        around = Surroundings(asked.offers, asked.unreachable, drained, asked.machines, lambda _: origin)
+        found = candidates(declaration, what, self._view, self._reservations, around, self._catalog)
+        if near and declaration.may_be_on(near):
+            beside = [one for one in found if one.name == near]
+            placed = place(replace(what, nodes=(near,)), beside, self._reservations)
+            if isinstance(placed, Placed):
+                return placed
+        placed = place(what, found, self._reservations)
+        if isinstance(placed, Placed):
+            return placed
+        raise _refusal(declaration, placed)
+
+    def _origin(self, declaration: Declaration) -> Origin | None:
+        """Say where its template is or will be. One that is nowhere yet is placed before what is cloned from it."""
+        if declaration.clone_from is None:
+            return None
+        template = self._catalog[declaration.clone_from]
+        origin = Origin.declared((template, *self._catalog.above(template)))
+        return replace(origin, node=self._place_of(template.ctid) or template.node or self._place_first(template))
+
+    def _place_of(self, ctid: int) -> str:
+        guest = self._view.guests.get(ctid)
+        if guest is not None:
+            return guest.node
+        return next((one.node for one in self._reservations if one.ctid == ctid), "")
+
+    def _place_first(self, template: Declaration) -> str:
+        if not self._reserves:
+            return self.choose(template).node
+        self.settle(template)
+        raise _OthersWereFirstError
+
+
+def _shows(one: Reservation, view: ClusterView) -> bool:
+    """Return whether Proxmox's figures have what was reserved: it is there, and it uses memory."""
+    guest = view.guests.get(one.ctid)
+    return guest is not None and guest.node == one.node and guest.memory_used > 0
+
+
+def _refusal(declaration: Declaration, refused: Refused) -> TransientError | PermanentError:
+    told = "; ".join(f"{node}: {why}" for node, why in refused.reasons.items()) or "the cluster shows no nodes"
+    message = f"Unable to place CT {declaration.ctid}: no node can take it. {told}."
+    remedy = "Make room on one of them, or name others in `node`."
+    return (TransientError if refused.passing else PermanentError)(message, cause=NO_NODE, remedy=remedy)

@@ -1,0 +1,118 @@
+"""Looks at many CTIDs side by side, for answers that are only shown. Each is as if it were looked at alone."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from typing import TYPE_CHECKING, TypeVar
+
+from redis import RedisError
+
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.proxmox.error_table import UNREACHABLE
+from phoenix_worker.proxmox.shared_reads import shared_since
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = 16
+_PAUSES = (0.2, 0.5, 1.0)
+"""Seconds until a look that failed for a passing reason is made again."""
+_WAITED_FOR = 3.0
+"""Seconds in which a node that does not answer a plan may come back."""
+_TOLD_EVERY = 0.2
+"""Seconds between two notes of how far it is, at least."""
+
+
+@contextmanager
+def shared_looks(task: PhoenixTask) -> Iterator[None]:
+    """Let what the block reads to answer a request be served by any read that began after the request was made."""
+    run = task.running
+    with shared_since(time.monotonic() - max(0.0, run.claimed_at - run.created)):
+        yield
+
+
+def only_shown(task: PhoenixTask, error: TransientError) -> TransientError | PermanentError:
+    """Return the error of an answer that is only shown: a silent node is told long before patience ends.
+
+    Raises TransientError when Proxmox as a whole does not answer.
+    """
+    run = task.running
+    if error.cause != UNREACHABLE or run.since is None or run.claimed_at - run.since < _WAITED_FOR:
+        return error
+    _raise_if_all_is_away(task)
+    return PermanentError(error.message, cause=error.cause, remedy=error.remedy)
+
+
+def side_by_side(
+    task: PhoenixTask,
+    declarations: Sequence[Declaration],
+    look: Callable[[Declaration], T],
+    trouble: Callable[[Declaration, str], T],
+) -> list[T]:
+    """Return what each look gave, in the order of the declarations; `trouble` makes the answer of one that failed.
+
+    Raises TransientError when Proxmox as a whole does not answer: then the request is run again.
+    """
+
+    def look_at(declaration: Declaration) -> T:
+        try:
+            return _patiently(lambda: look(declaration))
+        except PermanentError as error:
+            return trouble(declaration, error.message)
+        except TransientError as error:
+            if error.cause == UNREACHABLE:
+                _raise_if_all_is_away(task)
+            return trouble(declaration, error.message)
+        except Exception as error:
+            logger.exception("Unexpected error while looking at CT %s.", declaration.ctid)
+            return trouble(declaration, f"Unexpected error: {type(error).__name__}: {error}.")
+
+    with shared_looks(task):
+        if len(declarations) <= 1:
+            return [look_at(declaration) for declaration in declarations]
+        with ThreadPoolExecutor(min(_AT_ONCE, len(declarations)), thread_name_prefix="phoenix-look-at") as pool:
+            looks = [pool.submit(copy_context().run, look_at, declaration) for declaration in declarations]
+            try:
+                told = 0.0
+                for count, done in enumerate(as_completed(looks), start=1):
+                    done.result()
+                    if time.monotonic() - told > _TOLD_EVERY:
+                        told = time.monotonic()
+                        _tell_how_far(task, count, len(looks))
+            finally:
+                pool.shutdown(cancel_futures=True)
+    return [done.result() for done in looks]
+
+
+def _patiently(look: Callable[[], T]) -> T:
+    """Look, and for a while again when that fails for a passing reason; not for a node that does not answer."""
+    for pause in _PAUSES:
+        try:
+            return look()
+        except TransientError as error:
+            if error.cause == UNREACHABLE:
+                raise
+            time.sleep(pause)
+    return look()
+
+
+def _raise_if_all_is_away(task: PhoenixTask) -> None:
+    with suppress(PermanentError):
+        task.proxmox.nodes_online()
+
+
+def _tell_how_far(task: PhoenixTask, count: int, total: int) -> None:
+    """Note it for whoever waits, who can do without."""
+    with suppress(RedisError):
+        task.engine.ledger.note_looked(task.running, count, total)

@@ -1,0 +1,59 @@
+"""What is refused about the nodes of entries taken together. Pure functions over parsed entries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.catalog.findings import Refusal, plain
+from phoenix_worker.catalog.nodes import ANY_NODE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.entry import ParsedEntry
+    from phoenix_worker.catalog.resolve import Defaults
+
+
+def refuse_spread(entries: Mapping[int, ParsedEntry], defaults: Defaults) -> Iterator[Refusal]:
+    """Refuse groups that require more nodes than they name. How many there are where `any` stands, `check` looks up."""
+    groups: dict[str, dict[int, tuple[str, ...]]] = {}
+    for ctid, parsed in sorted(entries.items()):
+        nodes = defaults.nodes_of(parsed.entry)
+        if parsed.entry.spread is not None and parsed.entry.spread.require and ANY_NODE not in nodes:
+            groups.setdefault(parsed.entry.spread.group, {})[ctid] = nodes
+    for group, members in groups.items():
+        left = unplaceable(members)
+        if left is not None:
+            named = sorted({node for nodes in members.values() for node in nodes})
+            others = ", ".join(str(ctid) for ctid in members if ctid != left)
+            problem = (
+                f"Its spread {plain(group)} is required, and no node is left for it beside CT {others}: "
+                f"together they name {', '.join(named)}."
+            )
+            yield Refusal(left, problem, 'Name more nodes in node, or leave out "require" of spread.')
+
+
+def spread_groups(declarations: Mapping[int, Declaration]) -> dict[str, frozenset[int]]:
+    """Return the CTIDs of each group."""
+    groups: dict[str, set[int]] = {}
+    for ctid, one in declarations.items():
+        if one.spread is not None:
+            groups.setdefault(one.spread.name, set()).add(ctid)
+    return {name: frozenset(ctids) for name, ctids in groups.items()}
+
+
+def unplaceable(members: Mapping[int, Sequence[str]]) -> int | None:
+    """Return the first that finds no node for itself alone, however those before it are placed; None if all do."""
+    holds: dict[str, int] = {}
+
+    def place(ctid: int, tried: set[str]) -> bool:
+        for node in members[ctid]:
+            if node not in tried:
+                tried.add(node)
+                if node not in holds or place(holds[node], tried):
+                    holds[node] = ctid
+                    return True
+        return False
+
+    return next((ctid for ctid in members if not place(ctid, set())), None)

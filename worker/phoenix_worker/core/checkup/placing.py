@@ -1,0 +1,103 @@
+"""Whether what may be on several nodes finds one of them, by what the cluster has now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.catalog.nodes import ANY_NODE
+from phoenix_worker.catalog.placing_checks import unplaceable
+from phoenix_worker.core.checkup.line import error, fine, guessed, listed, warning
+from phoenix_worker.core.planned.candidates import Surroundings, candidates, wanted
+from phoenix_worker.core.planned.feasibility import Origin
+from phoenix_worker.core.planned.placement import Refused, place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.loading import Catalog
+    from phoenix_worker.core.checkup.line import Line
+    from phoenix_worker.core.model.cluster import ClusterView
+    from phoenix_worker.core.planned.feasibility import Offer
+
+_ROOM = "Make room on one of them, or name others in `node`."
+
+
+def judge_placing(catalog: Catalog, view: ClusterView, offers: Mapping[str, Offer]) -> Iterator[Line]:
+    """Say which names are wrong, what no node can take, and which required groups have too few nodes."""
+    several = {ctid: one for ctid, one in catalog.items() if one.nodes}
+    if not several:
+        return
+    yield from _strange_names(several, view)
+    places = {ctid: _places(one, catalog, view, offers) for ctid, one in several.items()}
+    refused = False
+    for ctid, (able, reasons) in places.items():
+        if not able:
+            refused = True
+            yield error(f"Placement of CT {ctid}", f"no node can take it: {_told(reasons)}", _ROOM)
+    for line in _groups(several, places):
+        refused = True
+        yield line
+    if not refused:
+        yield fine("Placement", f"{len(several)} catalog entries may be on several nodes, and each finds one")
+
+
+def _strange_names(several: Mapping[int, Declaration], view: ClusterView) -> Iterator[Line]:
+    wanting: dict[str, list[int]] = {}
+    for ctid, one in several.items():
+        for node in one.nodes:
+            if node not in view.nodes and node != ANY_NODE:
+                wanting.setdefault(node, []).append(ctid)
+    for node, ctids in sorted(wanting.items()):
+        what = f"the cluster has none of this name; the catalog names it for {listed(ctids)}, among others"
+        there = f"There are: {listed(sorted(view.nodes))}.{guessed(node, view.nodes)}"
+        yield warning(f"Node {node}", what, f"Correct `node` in the catalog, or PHOENIX_NODE. {there}")
+
+
+def _places(
+    declaration: Declaration, catalog: Catalog, view: ClusterView, offers: Mapping[str, Offer]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return where it stands, or every node that can take it; and why the others cannot."""
+    stands = view.guests.get(declaration.ctid)
+    if stands is not None:
+        return (stands.node,), {}
+    what = wanted(declaration, catalog)
+    origin = _origin(declaration, catalog, view)
+    around = Surroundings(offers, {}, frozenset(), {}, lambda _: origin)
+    able, reasons = list[str](), dict[str, str]()
+    for candidate in candidates(declaration, what, view, (), around, catalog):
+        answer = place(what, [candidate], ())
+        if isinstance(answer, Refused):
+            reasons[candidate.name] = answer.reasons[candidate.name]
+        else:
+            able.append(candidate.name)
+    return tuple(able), reasons
+
+
+def _origin(declaration: Declaration, catalog: Catalog, view: ClusterView) -> Origin | None:
+    chain = catalog.above(declaration)
+    if not chain:
+        return None
+    stands, declared = view.guests.get(chain[0].ctid), Origin.declared(chain)
+    return Origin(declared.ctid, stands.node, declared.storages) if stands is not None else declared
+
+
+def _groups(
+    several: Mapping[int, Declaration], places: Mapping[int, tuple[tuple[str, ...], dict[str, str]]]
+) -> Iterator[Line]:
+    groups: dict[str, dict[int, tuple[str, ...]]] = {}
+    for ctid, one in several.items():
+        if one.spread is not None and one.spread.required and places[ctid][0]:
+            groups.setdefault(one.spread.name, {})[ctid] = places[ctid][0]
+    for group, members in groups.items():
+        left = unplaceable(members)
+        if left is not None:
+            nodes = sorted({node for able in members.values() for node in able})
+            lacking = {node: why for ctid in members for node, why in places[ctid][1].items()}
+            more = f"; {_told(lacking)}" if lacking else ""
+            what = f"it is required, and CT {left} finds no node: CT {listed([*members])} have {listed(nodes)}{more}"
+            yield error(f"Spread {group}", what, 'Add nodes, or leave out "require" of spread.')
+
+
+def _told(reasons: Mapping[str, str]) -> str:
+    return "; ".join(f"{node}: {why}" for node, why in sorted(reasons.items())) or "none of those named is there"
