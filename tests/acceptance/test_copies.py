@@ -85,6 +85,23 @@ def test_a_taken_ctid_is_passed_over_and_a_copy_that_stands_is_used(product: Pro
 
 
 @pytest.mark.long
+def test_a_template_that_is_placed_is_copied_to_where_it_was_not(product: Product) -> None:
+    two_nodes(product)
+    there = {103: container(103, node=NODE), 104: container(104, node=OTHER), 105: container(105, node="any")}
+    product.declare({900: template(node="any"), **there})
+    product.start_worker(**COPIES)
+    assert product.ensure(103).templates_built == (900,)
+    assert product.ensure(104).templates_built == (FIRST,)
+    nodes = [product.simulator.pve.ct(ctid).node for ctid in (900, 103, FIRST, 104)]
+    assert nodes == [NODE, NODE, OTHER, OTHER]
+    assert product.ensure(105).node == NODE, "placement goes by the template, not by its copies"
+    product.simulator.do(product.simulator.pve.cts.remove, product.simulator.pve.ct(900))
+    assert product.producer.destroy(900).wait(timeout=60).outcome == "destroyed"
+    assert copies(product) == [], "although its template, which has no node now, is gone"
+    assert not product.redis.exists("phoenix:reservations")
+
+
+@pytest.mark.long
 def test_what_a_template_is_cloned_from_is_copied_too(product: Product) -> None:
     two_nodes(product)
     chain = {900: template(), 901: container(901, 900), 103: container(103, 901, node=OTHER)}

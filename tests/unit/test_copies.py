@@ -69,6 +69,23 @@ def test_a_copy_is_its_template_elsewhere(catalog: Catalog) -> None:
     assert catalog.copy(901, 9105, "pve1").template_node is None
 
 
+def test_a_copy_is_on_one_node_wherever_its_template_may_be(tmp_path: Path) -> None:
+    known = loaded(
+        tmp_path,
+        {
+            900: template(node="any"),
+            901: container(901, 900, node=["pve1", "pve3"]),
+            105: container(105, 901, node="pve2"),
+        },
+    )
+    copy = known.copy(901, 9105, "pve2")
+    assert (copy.node, copy.nodes, copy.template_node) == ("pve2", (), None)
+    assert known.serve(9105, copy.pin) == copy
+    chain = made_from(known[105], known, lambda node: {"pve2": LOCAL}[node])
+    assert [one.ctid for one in chain] == [105, 901, 900], "what is not placed yet is placed first"
+    assert known[105].cloned_by(known[901]).template_node is None
+
+
 def test_a_step_finds_the_copy_that_it_names(catalog: Catalog, tmp_path: Path) -> None:
     copy = catalog.copy(901, 9105, "pve2")
     assert catalog.serve(9105, copy.pin) == copy

@@ -345,14 +345,3 @@ def test_a_password_in_two_places_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert "PHOENIX_REDIS_URL has a password, and PHOENIX_REDIS_PASSWORD is set too" in told
     assert "first-one" not in told
     assert "second-one" not in told
-
-
-@pytest.mark.usefixtures("needed")
-def test_ctids_of_copies_are_no_scratch_ctids(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert defaults_of(load_settings()).copies is None
-    monkeypatch.setenv("PHOENIX_SCRATCH_CTIDS", "9000-9099")
-    monkeypatch.setenv("PHOENIX_COPY_CTIDS", "9100-9199")
-    assert defaults_of(load_settings()).copies == range(9100, 9200)
-    monkeypatch.setenv("PHOENIX_COPY_CTIDS", "9099-9199")
-    with pytest.raises(SettingsError, match=r"PHOENIX_COPY_CTIDS \(9099-9199\) and PHOENIX_SCRATCH_CTIDS .* overlap"):
-        load_settings()

@@ -76,17 +76,21 @@ def sources(task: PhoenixTask, clone: Declaration, *, look: bool = False) -> lis
 def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Source]:
     catalog = task.catalog.current()
     template = task.current_declaration(clone.clone_from)
+    if catalog.copy_ctids is None or not clone.node:
+        return [_Source(template)]
     offer = task.offering.on(clone.node)
-    as_declared = template.lanes == 1 and not look and serving(clone, catalog, offer) is template
-    if catalog.copy_ctids is None or as_declared:
+    if template.lanes == 1 and not look and serving(clone, catalog, offer) is template:
         return [_Source(template)]
     seen = task.proxmox.observe_template(template.node, template.ctid, elsewhere=False)
     home = at_home(template, seen)
+    if not home.node:  # it is placed first
+        return [_Source(home)]
     lies = Origin.seen(seen) if seen.is_template else Origin.declared([home, *catalog.above(template)])
     serves = home.node == clone.node or is_reachable(clone, lies, offer)
     node = home.node if serves else clone.node
     places = task.proxmox.standing(catalog.copy_ctids)
-    seen_there = [one for one in _look_at(task, places) if one.node == node]
+    beside = {ctid: at for ctid, at in places.items() if at == node}  # whatever becomes of the other nodes
+    seen_there = [one for one in _look_at(task, beside) if one.node == node]
     standing = [one for one in seen_there if is_copy(one, template.ctid)]
     found = [_Source(home)] if serves else []
     found += [_Source(catalog.copy(template.ctid, one.ctid, node), ready=one.is_template) for one in standing]

@@ -12,6 +12,7 @@ from phoenix_worker.catalog.nodes import ANY_NODE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from phoenix_worker.catalog.host_parts import BindMount, DeviceNode
     from phoenix_worker.catalog.nodes import SpreadGroup
 
 
@@ -53,28 +54,6 @@ PROTECTION = "protection"
 GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 """What a program needs besides the GPUs themselves. No others: Proxmox refuses a device that the node does not have,
 and `nvidia-modeset` and `nvidia-caps` are there only where a display or MIG is used."""
-
-
-@dataclass(frozen=True, slots=True)
-class BindMount:
-    """A directory of the node, seen in the container. Without an owner an existing directory keeps its own."""
-
-    host_path: str
-    container_path: str
-    owner_uid: int | None = None
-    """As the container sees it, like `owner_gid`."""
-    owner_gid: int | None = None
-    options: tuple[tuple[str, str], ...] = ()
-    """How it is mounted, as Proxmox names and spells it."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceNode:
-    """A device of the node, seen in the container at the same path."""
-
-    path: str
-    options: tuple[tuple[str, str], ...] = ()
-    """Whose it is there and what may be done with it, as Proxmox names and spells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +297,7 @@ class Declaration:
     def cloned_by(self, source: Declaration) -> Declaration:
         """Return the same as a clone of what serves its node: its template, or a copy of that."""
         via = source.ctid if source.copy_of is not None else None
-        return replace(self, via=via, template_node=None if source.node == self.node else source.node)
+        return replace(self, via=via, template_node=None if source.node in {"", self.node} else source.node)
 
     @property
     def cloned_from(self) -> int | None:

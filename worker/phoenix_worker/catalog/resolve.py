@@ -198,10 +198,10 @@ def scratch_of(template: Declaration, ctids: range) -> Declaration:
 def copy_of(template: Declaration, ctid: int, node: str) -> Declaration:
     """Declare the same at another CTID on a node. Its hash does not know the node, as it may be moved."""
     given = json_at(template.script_json, template.ctid, ctid)
-    declaration = replace(template, ctid=ctid, copy_of=template.ctid, script_json=given)
+    declaration = replace(template, ctid=ctid, copy_of=template.ctid, script_json=given, nodes=(), spread=None)
     declaration = replace(declaration, hash=_hash(declaration))
     source = template.template_node or template.node
-    elsewhere = template.clone_from is not None and source != node
+    elsewhere = template.clone_from is not None and source not in {"", node}
     return replace(declaration, node=node, template_node=source if elsewhere else None)
 
 

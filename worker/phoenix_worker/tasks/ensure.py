@@ -17,11 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import (
     CANCEL,
-    DRIFT,
     ENSURE,
     PLAN,
     REFUSE,
-    STATUS,
     Cancelled,
     ContractError,
     EnsureFailed,
@@ -48,9 +46,7 @@ from phoenix_worker.actions.place import have_home
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.answers import result as outcome
-from phoenix_worker.answers.drift import drifts
 from phoenix_worker.answers.forecast import foresee
-from phoenix_worker.answers.status import standings
 from phoenix_worker.base import CORRECT_IT, lane
 from phoenix_worker.core.allowed.forbidden import refuse_snapshots
 from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
@@ -123,11 +119,12 @@ def clone(
     if not there.is_template:
         go_on_if_it_stands(self, declaration, adopted=adopted, accepted=accepted)
         template = have_home(self, template, there, near=declaration.node)
-        refuse_drained(self, template)
         build_alone(self, template)
         template = self.reach(template, accepted=accepted)
         seen, verdict = survey(self, template)
         build = plan(at_home(template, seen), seen, verdict)
+        if is_making(build):
+            refuse_drained(self, template)
         return self.replace(
             chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)
         )
@@ -329,18 +326,6 @@ def cancel(self: PhoenixTask, job: str = "") -> dict[str, str]:
     if verdict == ASIDE:
         verdict = Cancelled.CANCELLED
     return {"job": of_job or job, "verdict": verdict}
-
-
-@task(DRIFT)
-def drift(self: PhoenixTask, ctids: Any = (), accept_not_applied: Any = False) -> list[dict[str, Any]]:  # noqa: FBT002 - as it is sent
-    """Tell how what exists at the CTIDs, at all of the catalog by default, differs from it."""
-    return [one.model_dump(mode="json") for one in drifts(self, ctids, accepted=accept_not_applied)]
-
-
-@task(STATUS)
-def status(self: PhoenixTask, ctids: Any = ()) -> list[dict[str, Any]]:
-    """Tell what stands at the CTIDs, at all of the catalog by default."""
-    return [standing.model_dump(mode="json") for standing in standings(self, ctids)]
 
 
 @task(REFUSE)

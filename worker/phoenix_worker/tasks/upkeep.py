@@ -82,11 +82,13 @@ def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
     gone = clones_among(self, request) if request.dry_run else ()
     for one, seen, verdict in looks:
         may_go(self, at_home(one, seen), seen, verdict, Purpose.DESTROY, gone=gone)
-    declaration = at_home(declaration, looks[-1][1])
+    declaration, seen = at_home(declaration, looks[-1][1]), looks[-1][1]
     if request.dry_run:
         lines = tuple(removal_line(seen) for _, seen, verdict in looks if verdict.action is not Action.NOTHING)
         return outcome.foretold(self, declaration, Outcome.DESTROYED, lines, needed_by(self, request.ctid))
-    return self.replace(chains.chain_removal(self, have_home(self, declaration, looks[-1][1]), copies))
+    if seen.presence is Presence.HERE:
+        declaration = have_home(self, declaration, seen)
+    return self.replace(chains.chain_removal(self, declaration, copies))
 
 
 @task(REBUILD, RebuildRequest)

@@ -61,9 +61,12 @@ def runs_with_a_fixed_address(template: Declaration) -> bool:
 
 
 def made_from(declaration: Declaration, catalog: Catalog, offer: Callable[[str], Offer]) -> list[Declaration]:
-    """Return a declaration and what it is made from, nearest first, each as it serves the node of the one before."""
+    """Return a declaration and what it is made from, nearest first, each as it serves the node of the one before.
+
+    What has no node yet is placed where its template serves it.
+    """
     chain = [declaration]
     while chain[-1].clone_from is not None:
-        source = serving(chain[-1], catalog, offer(chain[-1].node))
-        chain.append(source or catalog[chain[-1].clone_from])
+        last, template = chain[-1], catalog[chain[-1].clone_from]
+        chain.append((last.node and serving(last, catalog, offer(last.node))) or template)
     return chain
