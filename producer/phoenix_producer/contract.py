@@ -28,6 +28,7 @@ CONTAINERS = "phoenix.containers"
 CANCEL = "phoenix.cancel"
 STATUS = "phoenix.status"
 DRIFT = "phoenix.drift"
+TEMPLATES = "phoenix.templates"
 MIGRATE = "phoenix.migrate"
 NODES = "phoenix.nodes"
 DRAIN, UNDRAIN = "phoenix.drain", "phoenix.undrain"
@@ -35,7 +36,7 @@ REFUSE = "phoenix.refuse"
 """What a queue item that is no message is run as: it fails, and says why."""
 UPKEEP = frozenset({DESTROY, REBUILD, ADOPT, MIGRATE, DRAIN, UNDRAIN})
 """What may end, take over or move what exists, and what decides for everybody where containers go."""
-REQUESTS = UPKEEP | {ENSURE, PLAN, CONTAINERS, CANCEL, STATUS, DRIFT, NODES, REFUSE}
+REQUESTS = UPKEEP | {ENSURE, PLAN, CONTAINERS, CANCEL, STATUS, DRIFT, TEMPLATES, NODES, REFUSE}
 """The tasks that requesters publish. All others are the worker's own."""
 
 QUEUE = "phoenix.ensure"

@@ -1,4 +1,4 @@
-"""What exists at a CTID in Proxmox, and how it differs: the answer of `phoenix-lxc status`."""
+"""What exists at a CTID in Proxmox: the answers of `phoenix-lxc status` and `phoenix-lxc templates`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from phoenix_producer.contract import Address, Answer, DesiredState
 
-__all__ = ["Address", "Exists", "Standing"]
+__all__ = ["Address", "Exists", "Lane", "Standing", "Template"]
 
 
 class Exists(StrEnum):
@@ -61,3 +61,33 @@ class Standing(Answer):
     """Why an ensure would be refused or would wait."""
     warnings: tuple[str, ...] = ()
     """What to know besides, as of every answer: that the catalog on the worker's disk is refused, say."""
+
+
+class Lane(Answer):
+    """What clones are made of: a template, or a copy of one."""
+
+    ctid: int
+    node: str
+    """Where it stands, or is declared to stand."""
+    exists: Exists
+    storage: str = ""
+    """Of its root disk; empty where that does not stand."""
+    outdated: tuple[str, ...] = ()
+    """Why it is not what its declaration would build now, and what brings it up to date."""
+    waiting: int = 0
+    """Clones and other work that wait for it."""
+    problem: str = ""
+    """Why it cannot be read, or would not be cloned."""
+
+
+class Template(Lane):
+    """A template of the catalog, with its copies."""
+
+    name: str
+    clone_from: int | None = None
+    """The template that it is made from."""
+    lanes: int = 1
+    """As declared: from how many its clones are made on its node."""
+    copies: tuple[Lane, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """As of every answer: that the catalog on the worker's disk is refused, say."""

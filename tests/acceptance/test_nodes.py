@@ -57,6 +57,21 @@ def test_a_drained_node_takes_nothing_new_and_keeps_what_it_has(product: Product
     assert failure_of(product.producer.undrain("gone")).cause == "no-such-node"
 
 
+@pytest.mark.long
+def test_no_template_is_made_on_a_drained_node_for_a_clone_on_another(product: Product) -> None:
+    cluster(product)
+    store = {"type": "rbd", "active": 1, "content": "rootdir", "shared": 1, "files": set()}
+    product.simulator.do(product.simulator.pve.storages.__setitem__, "ceph", store)
+    product.declare({900: template(node=OTHER, storage_pool="ceph"), 103: container(103, storage_pool="ceph")})
+    product.start_worker()
+    product.producer.drain(OTHER).wait(timeout=60)
+    failure = refused(product, 103)
+    assert failure.cause == failure_of(product.producer.plan(103)).cause == "node-drained"
+    assert product.writes() == []
+    product.producer.undrain(OTHER).wait(timeout=60)
+    assert product.ensure(103).templates_built == (900,)
+
+
 def test_nodes_are_told_with_room_reservations_and_what_is_under_way(product: Product, owned_keys: list[str]) -> None:
     owned_keys += [DRAINED, RESERVATIONS]
     cluster(product)

@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Report], None]] = {
     "hand_over": engine.hand_over,
     "parked": engine.parked,
     "clones": product.clones,
+    "lanes": product.lanes,
     "calls": product.calls,
     "unchanged": product.unchanged,
     "duplicates": product.duplicates,

@@ -44,6 +44,22 @@ def _round(report: Report, bench: Site, name: str, ctids: Sequence[int], seconds
     report.add("clones", name, took / ideal, reach=reach, note=f"{took:.1f} s of {ideal:.1f}; {calls:.1f} calls each")
 
 
+def lanes(report: Report, count: int = 20, seconds: float = 2.0) -> None:
+    """Wall time of 20 clones of a template with two lanes ÷ with one; and while the second is still to be made."""
+    ctids, more = range(100, 100 + count), range(150, 150 + count)
+    one = {900: template()} | {ctid: container(ctid, 900) for ctid in ctids}
+    two = {901: template(901, lanes=2)} | {200 + ctid: container(200 + ctid, 901) for ctid in (*ctids, *more)}
+    with site(one | two, PHOENIX_COPY_CTIDS="9100-9109") as bench:
+        bench.pace(clone=seconds, start=_START, create=0.2)
+        bench.ensure_all([900, 901])
+        alone = bench.ensure_all(list(ctids))
+        making = bench.ensure_all([200 + ctid for ctid in ctids])
+        both = bench.ensure_all([200 + ctid for ctid in more])
+    what = f"{count} clones of {seconds:g} s, two lanes ÷ one"
+    report.add("lanes", what, both / alone, reach="≤ 0.55", note=f"{both:.1f} s of {alone:.1f}")
+    report.add("lanes", f"{what}, the second made meanwhile", making / alone, note=f"{making:.1f} s of {alone:.1f}")
+
+
 def _baselines(report: Report, bench: Site, seconds: float, count: int = 10) -> None:
     ideal = count * seconds + _START
     methods = {"script, one by one": beside.script, "Celery lock and retry": beside.retrying}

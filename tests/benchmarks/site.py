@@ -102,7 +102,7 @@ class Site:
 
 
 @contextmanager
-def site(entries: dict[int, dict[str, Any]], *, workers: int = 1) -> Iterator[Site]:
+def site(entries: dict[int, dict[str, Any]], *, workers: int = 1, **settings: str) -> Iterator[Site]:
     """Start all of it, on a catalog with these entries."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -114,7 +114,7 @@ def site(entries: dict[int, dict[str, Any]], *, workers: int = 1) -> Iterator[Si
         file = directory / "catalog.json"
         product = Product(simulator, redis.url, client.redis, file, producer, None)  # type: ignore[arg-type]  # starts its own
         product.declare(entries)
-        environ = product.environ(PHOENIX_HEARTBEAT_TTL="3")
+        environ = product.environ(PHOENIX_HEARTBEAT_TTL="3", **settings)
         running = [
             stack.enter_context(worker("phoenix_worker", directory, environ, f"w{number}")) for number in range(workers)
         ]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from phoenix_worker.catalog.declaration import BindMount, Declaration, HealthCheck, Script
+from phoenix_worker.catalog.declaration import Declaration, HealthCheck, Script
+from phoenix_worker.catalog.host_parts import BindMount
 from phoenix_worker.check.checkup import _probe
 from phoenix_worker.core.checkup.line import Level
 from phoenix_worker.core.differs.root_only import HostDirectory

@@ -44,6 +44,14 @@ def test_nothing_but_the_name_is_told_of_somebody_elses(simulator: Simulator, do
     assert seen.config.keys() == {"hostname"}
 
 
+def test_the_nodes_of_a_range_of_ids_are_told_in_one_call(simulator: Simulator, door: Proxmox) -> None:
+    add(simulator)
+    simulator.do(simulator.pve.add_vm, 105, "windows", node=NODE)
+    simulator.do(simulator.pve.add_ct, 110, node=NODE)
+    assert door.standing(range(100, 110)) == {103: OTHER, 105: NODE}
+    assert simulator.calls() == [RESOURCES]
+
+
 @pytest.mark.parametrize("ending", ["/pve1/lxc/103/config", "/cluster/resources", "/pve2/lxc/103/config"])
 def test_what_moves_while_it_is_looked_for_is_found(simulator: Simulator, door: Proxmox, ending: str) -> None:
     add(simulator, NODE if "pve1" in ending else OTHER)

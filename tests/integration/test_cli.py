@@ -323,7 +323,7 @@ def test_the_first_help_says_what_to_set_and_what_to_try() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *("ensure", "plan", "drift", "status", "cancel", "locks", "jobs", "jobs show"),
+        *("ensure", "plan", "drift", "status", "templates", "cancel", "locks", "jobs", "jobs show"),
         *("nodes", "move", "drain", "undrain"),
         *("catalog check", "migrate", "demo", "flower", "setup systemd", "setup man"),
     ],
@@ -342,6 +342,7 @@ _COMMANDS = (
     "status",
     "destroy",
     "rebuild",
+    "templates",
     "adopt",
     "nodes",
     "move",

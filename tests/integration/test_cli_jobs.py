@@ -237,6 +237,12 @@ def test_locks_are_listed_with_owners_and_queues(cli: Callable[..., Result], dri
 # --- requests
 
 
+def test_templates_are_shown_with_their_copies(answered: Callable[..., Result]) -> None:
+    assert answered("templates").stdout == "900  base  template on pve\n     9155  copy on pve2\n"
+    (template,) = json.loads(answered("templates", "--json").stdout)
+    assert [copy["ctid"] for copy in template["copies"]] == [9155]
+
+
 def test_status_is_one_line_for_each_ctid(answered: Callable[..., Result]) -> None:
     result = answered("status")
     assert result.exit_code == 0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_worker.durable.ledger import Bell, Ledger
-from phoenix_worker.durable.run import Answer
+from phoenix_worker.durable.run import Answer, Run
 from phoenix_worker.telemetry.ledger_metrics import LedgerCollector
 
 if TYPE_CHECKING:
@@ -35,6 +35,24 @@ def test_a_raised_capacity_is_filled_at_once(driven: DrivenLedger, redis_client:
     assert [driven.hold(run, "node/pve1") for run in runs[:3]] == ["held", "parked", "parked"]
     assert driven.hold(runs[3], "node/pve1", 4) == "held"
     assert [state(redis_client, run.id) for run in runs[1:3]] == ["queued", "queued"]
+
+
+def test_of_several_locks_the_shortest_line_is_taken_and_kept(driven: DrivenLedger, redis_client: Redis) -> None:
+    def shortest(run: Run, *lines: str | int) -> list[str]:
+        return driven.ledger.call("hold_shortest", run.id, run.number, "", RESUME_QUEUE, *lines)[:3:2]
+
+    runs = [driven.taken(ctid) for ctid in range(101, 108)]
+    both = ("ct/900", 0, "ct/9100", 0)
+    assert shortest(runs[0], *both) == ["held", "ct/900"]
+    assert shortest(runs[1], *both) == ["held", "ct/9100"]
+    assert [shortest(run, *both) for run in runs[2:4]] == [["parked", "ct/900"], ["parked", "ct/9100"]]
+    assert shortest(runs[0], *both) == ["held", "ct/900"], "a second run finds it held"
+    assert shortest(runs[4], "ct/900", 2, "ct/9101", 4) == ["parked", "ct/900"], "what is counted besides"
+    assert shortest(runs[5], "ct/900", 2, "ct/9101", 4) == ["held", "ct/9101"]
+    driven.ended(runs[0])
+    assert redis_client.zscore("phoenix:lock:ct/900", runs[2].id) == 0
+    again = driven.claim(runs[2].id)
+    assert shortest(again, "ct/9102", 0, *both) == ["held", "ct/900"], "it stays in the line that it was in"
 
 
 def test_an_older_generation_is_not_claimed(driven: DrivenLedger, redis_client: Redis) -> None:

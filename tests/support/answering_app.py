@@ -24,6 +24,7 @@ from phoenix_producer.contract import (
     PLAN,
     QUEUE,
     STATUS,
+    TEMPLATES,
     UNDRAIN,
     UPKEEP_QUEUE,
     Cancelled,
@@ -34,7 +35,7 @@ from phoenix_producer.contract import (
     Step,
 )
 from phoenix_producer.nodes import Drained, Node, NodeState
-from phoenix_producer.standing import Exists, Standing
+from phoenix_producer.standing import Exists, Lane, Standing, Template
 
 URL = os.environ["ANSWERING_REDIS"]
 REFUSED, BROKEN, SLOW, FORGOTTEN, STOPPED = 404, 500, 408, 410, 499
@@ -145,6 +146,13 @@ def status(self: Answering, /, ctids: tuple[int, ...] = (101, 103)) -> list[dict
         ).model_dump(mode="json")
         for ctid in ctids
     ]
+
+
+@app.task(name=TEMPLATES, base=Answering)
+def templates() -> list[dict[str, Any]]:
+    copy = Lane(ctid=9155, node="pve2", exists=Exists.TEMPLATE)
+    template = Template(ctid=900, name="base", node="pve", exists=Exists.TEMPLATE, copies=(copy,))
+    return [template.model_dump(mode="json")]
 
 
 @app.task(name=NODES, base=Answering)

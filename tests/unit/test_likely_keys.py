@@ -148,11 +148,11 @@ def test_an_unknown_key_is_refused_in_every_section(tmp_path: Path, where: str) 
         "network_config": network(),
         "networks": network(),
         "firewall": {"enabled": True},
+        "ha": {"max_restart": 2},
         "firewall.rules": ACCEPT,
         "health_check": {"command": "true"},
         "mount_points": MOUNT,
         "devices": {"path": "/dev/kvm"},
-        "ha": {"max_restart": 2},
         "spread": {"group": "web"},
     }.get(where, VOLUME)
     value = whole | {"xyzzy": 1}

@@ -73,3 +73,14 @@ def test_what_has_no_root_disk_is_on_no_storage() -> None:
     for nothing in ({}, {"rootfs": "size=8G"}):
         assert not may_be_linked(seen(900, rootfs="local-lvm:base-900-disk-0"), seen(801, **nothing, **ours))
         assert may_be_linked(seen(900), seen(801, **nothing, **ours)), "neither is on any"
+
+
+def test_a_linked_clone_of_a_copy_hangs_on_that_alone() -> None:
+    line = "phoenix-lxc: ctid=801 id=a as=container stage=configured hash=b from=900,linked"
+    of_copy = seen(801, rootfs="local-lvm:vm-801-disk-0", description=f"{line} via=9100")
+    of_template = seen(801, rootfs="local-lvm:vm-801-disk-0", description=line)
+    template, copy = (seen(ctid, rootfs=f"local-lvm:base-{ctid}-disk-0,size=8G") for ctid in (900, 9100))
+    assert may_be_linked(copy, of_copy, 9100)
+    assert may_be_linked(template, of_template)
+    assert not may_be_linked(template, of_copy)
+    assert not may_be_linked(copy, of_template, 9100)

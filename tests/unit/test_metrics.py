@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from phoenix_worker.durable.acts import Act, Kind
 from phoenix_worker.durable.run import End
 from phoenix_worker.proxmox.translate import Request
-from phoenix_worker.tasks import ensure, migrating, nodes, upkeep  # noqa: F401 - tasks name themselves there
+from phoenix_worker.tasks import ensure, looks, migrating, nodes, upkeep  # noqa: F401 - tasks name themselves there
 from phoenix_worker.tasks.registry import TASKS
 from phoenix_worker.telemetry import known_labels
 from phoenix_worker.telemetry.metrics import Meters
@@ -117,6 +117,7 @@ def test_a_call_counts_by_the_kind_of_its_path(meters: Meters, registry: Collect
         ("nodes/pve1/lxc/103/snapshot/before", "nodes/{node}/lxc/{ctid}/snapshot/{snapshot}"),
         ("cluster/resources", "cluster/resources"),
         ("nodes/pve1/lxc", "nodes/{node}/lxc"),
+        ("cluster/ha/resources/ct:103", "cluster/ha/resources/{sid}"),
     ],
 )
 def test_no_ctid_node_or_upid_is_in_a_label(path: str, kind: str) -> None:

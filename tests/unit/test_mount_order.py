@@ -7,7 +7,8 @@ from itertools import permutations
 
 import pytest
 
-from phoenix_worker.catalog.declaration import BindMount, Volume
+from phoenix_worker.catalog.declaration import Volume
+from phoenix_worker.catalog.host_parts import BindMount
 from phoenix_worker.core.differs.diff import creation_config, diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from tests.support.declared import DECLARED, MARKER, seen

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from phoenix_worker.catalog.declaration import BindMount
+from phoenix_worker.catalog.host_parts import BindMount
 from phoenix_worker.core.allowed.versions import needing, too_old
 from phoenix_worker.core.differs.diff import creation_config, diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild

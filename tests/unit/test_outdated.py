@@ -168,3 +168,13 @@ def test_the_build_stays_in_the_line_whatever_else_is_written() -> None:
     marker = read_marker(diff(changed, cloned("b1")).put["description"])
     assert marker is not None
     assert (marker.declaration, marker.build) == ("h2", "b1")
+
+
+def test_a_copy_is_brought_up_to_date_with_its_template() -> None:
+    copy = replace(DECLARED, copy_of=800)
+    assert outdated(copy, sealed(), has_shell=True) == ()
+    (told,) = outdated(copy, sealed("h0"), has_shell=True)
+    assert told == (
+        "Template 900, a copy of 800, is outdated (it has an older declaration). "
+        "To build it again: `phoenix-lxc rebuild 800`."
+    )

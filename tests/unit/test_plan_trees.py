@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.text import Text
 
 from phoenix_producer.cli.terminal import warnings_in
-from phoenix_producer.cli.trees import DriftLines, PlanLines
+from phoenix_producer.cli.trees import DriftLines, PlanLines, TemplateLines
 from phoenix_producer.contract import EnsureResult, Failure, Outcome
 from phoenix_producer.plans import Action, Drift, Part, Plan, Why
-from phoenix_producer.standing import Exists
+from phoenix_producer.standing import Exists, Lane, Template
 
 ROOT = Part(
     ctid=900,
@@ -120,3 +120,21 @@ def test_what_needs_a_rebuild_is_told_once() -> None:
     old = Drift(ctid=900, exists=Exists.TEMPLATE, needs_rebuild=("It is small.",), outdated=("It is small: rebuild.",))
     assert [*DriftLines(console)([other])] == ["101  container", f"     {small}"]
     assert [*DriftLines(console)([old])] == ["900  template", "     It is small: rebuild."]
+
+
+def test_templates_are_drawn_with_their_copies() -> None:
+    old = Lane(ctid=9155, node="pve2", exists=Exists.TEMPLATE, storage="local-lvm", outdated=("It is old.",))
+    half = Lane(ctid=9187, node="pve1", exists=Exists.HALF_MADE, waiting=2)
+    template = {"node": "pve1", "exists": Exists.TEMPLATE, "storage": "local-lvm"}
+    templates = [
+        Template(ctid=900, name="base", waiting=3, lanes=2, copies=(old, half), **template),
+        Template(ctid=901, name="web", clone_from=900, problem="Not seen.", **template | {"exists": Exists.UNKNOWN}),
+    ]
+    assert list(TemplateLines(Console(file=io.StringIO()))(templates)) == [
+        "900  base  template on pve1, local-lvm, 3 waiting, 2 lanes",
+        "     9155  copy on pve2, local-lvm, outdated",
+        "          It is old.",
+        "     9187  copy, half-made on pve1, 2 waiting",
+        "901  web  template of 900, unknown on pve1, local-lvm",
+        "     Not seen.",
+    ]

@@ -10,12 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoenix_worker.catalog.declaration import (
-    GPU_CONTROL_DEVICES,
-    BindMount,
-    Declaration,
-    DeviceNode,
-)
+from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, Declaration
+from phoenix_worker.catalog.host_parts import BindMount, DeviceNode
 from phoenix_worker.catalog.id_maps import UNPRIVILEGED, IdMaps
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.root_only import HostDirectory, applied, root_diff

@@ -15,8 +15,8 @@ from phoenix_worker.settings import (
     defaults_of,
     load_settings,
     password_setting,
-    settings_page,
 )
+from phoenix_worker.settings.page import settings_page
 
 ROOT = Path(__file__).parents[2]
 SECRET = "8a5f2c1e-1111-4000-8000-7a11c0ffee00"

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from phoenix_worker.catalog.declaration import BindMount, Role, Volume
+from phoenix_worker.catalog.declaration import Role, Volume
+from phoenix_worker.catalog.host_parts import BindMount
 from phoenix_worker.core.differs.undeclared import undeclared
 from phoenix_worker.core.model.marker import Stage, write_marker
 from tests.support.declared import DECLARED, FIREWALL, MARKER, NET0, seen

@@ -24,14 +24,14 @@ WHOLE: dict[str, dict[str, Any]] = {
     "network_config": network(),
     "networks": network(),
     "firewall": {"enabled": True},
+    "ha": {"max_restart": 2},
     "firewall.rules": {"type": "in", "action": "ACCEPT"},
     "health_check": {"command": "true"},
     "mount_points": {"host_path": "/srv", "container_path": "/srv"},
     "devices": {"path": "/dev/kvm"},
+    "spread": {"group": "web"},
     "zfs_volumes": {"pool": "tank", "size_gb": 1, "mount_point": "/data"},
     "volumes": {"pool": "tank", "size_gb": 1, "mount_point": "/data"},
-    "ha": {"enabled": True},
-    "spread": {"group": "web"},
 }
 FIELDS = [(where, field) for where, model in SECTIONS.items() for field in model.model_fields]
 MISSPELT: dict[str, Callable[[str], str]] = {

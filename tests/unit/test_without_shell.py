@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from phoenix_worker.catalog.declaration import BindMount, HealthCheck, Script
+from phoenix_worker.catalog.declaration import HealthCheck, Script
+from phoenix_worker.catalog.host_parts import BindMount
 from phoenix_worker.core.allowed.without_shell import within_reach
 from phoenix_worker.core.model.errors import PermanentError
 from tests.support.declared import DECLARED

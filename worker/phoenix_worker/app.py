@@ -21,7 +21,12 @@ from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.offer_cache import Offering
 from phoenix_worker.proxmox.ssh_shell import SshAccess, SshShell
 from phoenix_worker.settings import access_of, defaults_of, password_setting, redis_of
-from phoenix_worker.tasks import migrating, nodes, upkeep  # noqa: F401 - what a worker answers and runs names itself there
+from phoenix_worker.tasks import (  # noqa: F401 - what a worker answers and runs names itself there
+    looks,
+    migrating,
+    nodes,
+    upkeep,
+)
 from phoenix_worker.tasks.ensure import ensure as tasks  # noqa: F401 - what a worker answers and runs names itself there
 from phoenix_worker.tasks.registry import TASKS
 from phoenix_worker.telemetry import (

@@ -20,6 +20,7 @@ class StepName(StrEnum):
     REPLACE = "replace"
     COPY = "copy"
     """A clone from what was built at the scratch CTID; results call it a clone."""
+    REBUILD_COPIES = "rebuild-copies"
     MARK = "mark"
     DROP_SNAPSHOTS = "drop-snapshots"
     REPORT = "report"
@@ -31,7 +32,12 @@ class StepName(StrEnum):
         return f"phoenix.{_TASKS.get(self, self.value)}"
 
 
-_TASKS = {StepName.DESTROY: "remove", StepName.DROP_SNAPSHOTS: "drop_snapshots", StepName.MIGRATE: "move"}
+_TASKS = {
+    StepName.DESTROY: "remove",
+    StepName.DROP_SNAPSHOTS: "drop_snapshots",
+    StepName.REBUILD_COPIES: "rebuild_copies",
+    StepName.MIGRATE: "move",
+}
 
 MAKING = frozenset({StepName.CREATE, StepName.CLONE})
 """Steps after which a CTID exists that did not exist before."""

@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from phoenix_producer.cli import help_texts, job_commands, node_commands, setup_commands, upkeep_commands
+from phoenix_producer.cli import (
+    help_texts,
+    job_commands,
+    node_commands,
+    setup_commands,
+    template_commands,
+    upkeep_commands,
+)
 from phoenix_producer.cli.command_line import command_again, command_beside
 from phoenix_producer.cli.completion import RedisCaFile, RedisUrl, redis_of
 from phoenix_producer.cli.completion import ctids as ctids_offered
@@ -269,6 +276,9 @@ app.command(
     short_help="Build templates again and replace the old ones.",
     rich_help_panel=TEMPLATES,
 )(upkeep_commands.rebuild)
+app.command(epilog=template_commands.EPILOG, short_help="Print templates and their copies.", rich_help_panel=TEMPLATES)(
+    template_commands.templates
+)
 app.command(
     epilog=upkeep_commands.ADOPT_EPILOG,
     short_help="Take over containers that another tool made.",

@@ -13,11 +13,13 @@ from phoenix_producer.cli.terminal import not_applied_lines, outcome_lines
 from phoenix_producer.contract import Failure, Outcome
 from phoenix_producer.plain_text import plain_line
 from phoenix_producer.plans import Why
+from phoenix_producer.standing import Exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from phoenix_producer.plans import Drift, Part, Plan
+    from phoenix_producer.standing import Lane, Template
 
 _INDENT = "     "
 _STYLES = {
@@ -121,6 +123,34 @@ class DriftLines:
         top.branches = list(_own(drift.model_copy(update={"needs_rebuild": ()}) if drift.outdated else drift))
         top.branches += [Branch(line, _PROBLEM) for line in (*drift.outdated, drift.problem) if line]
         return top
+
+
+class TemplateLines:
+    """Draws templates one after the other, each with its copies."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
+
+    def __call__(self, templates: Iterable[Template]) -> Iterator[str]:
+        """Draw them in the order in which they come."""
+        for one in templates:
+            above = f" of {one.clone_from}" if one.clone_from is not None else ""
+            lanes = f", {one.lanes} lanes" if one.lanes > 1 else ""
+            top = Branch(f"{one.ctid}  {one.name}  {_lane(one, f'template{above}')}{lanes}", "bold", _remarks(one))
+            top.branches += [Branch(f"{copy.ctid}  {_lane(copy, 'copy')}", "", _remarks(copy)) for copy in one.copies]
+            yield from top.lines(self._console)
+
+
+def _lane(one: Lane, kind: str) -> str:
+    what = kind if one.exists is Exists.TEMPLATE else f"{kind}, {one.exists}"
+    storage = f", {one.storage}" if one.storage else ""
+    waiting = f", {one.waiting} waiting" if one.waiting else ""
+    outdated = ", outdated" if one.outdated else ""
+    return f"{what} on {one.node}{storage}{outdated}{waiting}"
+
+
+def _remarks(one: Lane) -> list[Branch]:
+    return [Branch(line, _PROBLEM) for line in (*one.outdated, one.problem) if line]
 
 
 def _own(part: Part) -> Iterator[Branch]:

@@ -24,6 +24,7 @@ from phoenix_producer.contract import (
     PLAN,
     REBUILD,
     STATUS,
+    TEMPLATES,
     UNDRAIN,
     AdoptRequest,
     Cancelled,
@@ -38,7 +39,7 @@ from phoenix_producer.contract import (
 )
 from phoenix_producer.nodes import Drained, DrainRequest, MigrateRequest, Node, UndrainRequest
 from phoenix_producer.plans import Drift, Plan
-from phoenix_producer.standing import Standing
+from phoenix_producer.standing import Standing, Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
@@ -50,6 +51,7 @@ _Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequ
 _CTIDS = TypeAdapter(list[int])
 _STANDINGS = TypeAdapter(list[Standing])
 _DRIFTS = TypeAdapter(list[Drift])
+_TEMPLATES = TypeAdapter(list[Template])
 _NODES = TypeAdapter(list[Node])
 
 Answer = TypeVar("Answer")
@@ -253,6 +255,13 @@ class Producer:
         """
         options = {"accept_not_applied": True} if accept_not_applied else {}
         return self._look(DRIFT, "drift", ctids, _DRIFTS.validate_python, **options)
+
+    def templates(self) -> Handle[list[Template]]:
+        """Ask which templates and copies of them there are, on which nodes, and how many wait; nothing is changed.
+
+        Raises Unreachable.
+        """
+        return self._ask(TEMPLATES, {}, _TEMPLATES.validate_python, "the templates")
 
     def nodes(self) -> Handle[list[Node]]:
         """Ask for the nodes of the cluster: state, room, what is under way on each. Raises Unreachable."""

@@ -20,6 +20,7 @@ from phoenix_producer.contract import (
     NODES,
     PLAN,
     STATUS,
+    TEMPLATES,
     UNDRAIN,
     Answer,
     Cancelled,
@@ -34,7 +35,7 @@ from phoenix_producer.ledger.entries import Job, JobState, Wait
 from phoenix_producer.ledger.view import LedgerView
 from phoenix_producer.nodes import Drained, Node
 from phoenix_producer.plans import Drift, Plan
-from phoenix_producer.standing import Standing
+from phoenix_producer.standing import Standing, Template
 
 
 class Cancellation(Answer):
@@ -44,7 +45,17 @@ class Cancellation(Answer):
     verdict: Cancelled
 
 
-Result = EnsureResult | Plan | Cancellation | Drained | list[Standing] | list[Drift] | list[Node] | list[int]
+Result = (
+    EnsureResult
+    | Plan
+    | Cancellation
+    | Drained
+    | list[Standing]
+    | list[Drift]
+    | list[Template]
+    | list[Node]
+    | list[int]
+)
 """What a request is answered with."""
 
 _READERS: dict[str, TypeAdapter[Any]] = {
@@ -52,6 +63,7 @@ _READERS: dict[str, TypeAdapter[Any]] = {
     CANCEL: TypeAdapter(Cancellation),
     STATUS: TypeAdapter(list[Standing]),
     DRIFT: TypeAdapter(list[Drift]),
+    TEMPLATES: TypeAdapter(list[Template]),
     CONTAINERS: TypeAdapter(list[int]),
     NODES: TypeAdapter(list[Node]),
     DRAIN: TypeAdapter(Drained),

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
+from phoenix_worker.actions.copies import as_cloned
 from phoenix_worker.actions.orders import clone_order, create_order
 from phoenix_worker.actions.repair import release
 from phoenix_worker.base import lane
@@ -72,7 +73,9 @@ def others_wait_for(task: PhoenixTask, ctid: int) -> bool:
     Whoever stands in the line for 901 waits for its template 900 too, which this job builds first.
     """
     catalog, ledger = task.catalog.current(), task.engine.ledger
-    lanes = [lane(one) for one in catalog if one == ctid or ctid in catalog.templates_of(one)]
+    lanes = {lane(one) for one in catalog if one == ctid or ctid in catalog.templates_of(one)}
+    if ctid not in catalog or catalog[ctid].is_template:
+        lanes |= {lane(one) for one in catalog.copy_ctids or ()}
     return any(ledger.waiters(name) for name in ledger.locks_of(task.running.job) if name in lanes)
 
 
@@ -98,7 +101,9 @@ def _ordered(task: PhoenixTask, declaration: Declaration) -> dict[str, Any] | No
 def _found(task: PhoenixTask, declaration: Declaration, when: float) -> dict[str, Any] | None:
     if declaration.clone_from is None:
         return recover.find_creation(task.proxmox, create_order(declaration, task.creation), task.creation, when)
-    return recover.find_clone(task.proxmox, clone_order(declaration, task.creation), task.creation, when)
+    return recover.find_clone(
+        task.proxmox, clone_order(as_cloned(task, declaration), task.creation), task.creation, when
+    )
 
 
 def _was_made(task: PhoenixTask, ctid: int) -> bool:

@@ -33,22 +33,25 @@ class Builds:
         return of_older_build(declaration, seen, self._below(declaration, seen))
 
     def _below(self, declaration: Declaration, seen: Observation) -> str:
-        template = self._task.catalog.current().get(declaration.clone_from or 0)
-        if template is None or seen.marker is None or not seen.marker.build:
+        catalog, marker = self._task.catalog.current(), seen.marker
+        template = catalog.get(declaration.clone_from or 0)
+        if template is None or marker is None or not marker.build:
             return ""
-        if template.ctid not in self._known:
-            self._known[template.ctid] = self._look(template)
-        return self._known[template.ctid]
+        source = template if marker.via is None else catalog.copy(template.ctid, marker.via, seen.node)
+        if source.ctid not in self._known:
+            self._known[source.ctid] = self._look(source)
+        return self._known[source.ctid]
 
-    def _look(self, template: Declaration) -> str:
+    def _look(self, source: Declaration) -> str:
         try:
-            return build_of(self._task.proxmox.observe_template(template.node, template.ctid, elsewhere=False))
+            seen = self._task.proxmox.observe_template(source.node, source.ctid, elsewhere=False)
         except PermanentError:  # a template that we may not see is no reason to hide its clones
             return ""
         except TransientError as error:  # nor is one whose node is silent
             if error.cause != UNREACHABLE:
                 raise
             return ""
+        return build_of(seen) if seen.marker is None or seen.marker.copy_of == source.copy_of else ""
 
 
 def build_of(template: Observation) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.actions.copies import look_again, sources
 from phoenix_worker.actions.secrets import see_secrets
 from phoenix_worker.core.allowed import grants
 from phoenix_worker.core.allowed.versions import ha_group_gone, needing, too_old
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.core.planned.feasibility import Origin, cannot_change, cannot_work, needs_of_change
+from phoenix_worker.core.planned.copies import made_from
+from phoenix_worker.core.planned.feasibility import NOT_SHARED, Origin, cannot_change, cannot_work, needs_of_change
 from phoenix_worker.core.planned.notes import too_long
 
 if TYPE_CHECKING:
@@ -26,26 +28,27 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
     templates themselves are looked at, and the offer anew: one that is finished may lie elsewhere than declared. What
     stands on another node, and was not known to, is not to be made: TransientError, so that it is looked at again.
     """
-    catalog = task.catalog.current()
-    chain = [declaration, *(catalog[ctid] for ctid in catalog.templates_of(declaration.ctid))]
-    for one in chain:
-        refuse_too_old(task, one)
+    chain = made_from(declaration, task.catalog.current(), task.offering.on)
+    for each in chain:
+        refuse_too_old(task, each)
     see_secrets(task, chain)
     if not any(_problem(task, chain[place:]) for place in range(len(chain))):
         return
     if task.proxmox.observe_template(declaration.node, declaration.ctid).is_ours:
         raise TransientError(f"CT {declaration.ctid} stands, and was not seen just now.", cause="moved")
     task.offering.forget()
-    for place, one in enumerate(chain):
-        template = chain[place + 1] if one.clone_from is not None else None
+    one: Declaration | None = declaration
+    while one is not None:
+        template = sources(task, one, look=True)[0] if one.clone_from is not None else None
         seen = task.proxmox.observe_template(template.node, template.ctid) if template is not None else None
         finished = seen is not None and seen.is_template
         problem = cannot_work(one, Origin.seen(seen), task.offering.on(one.node)) if seen and finished else None
-        problem = problem if finished else _problem(task, chain[place:])
+        problem = problem if finished else _problem(task, made_from(one, task.catalog.current(), task.offering.on))
         if problem is not None:
             raise problem
         if finished:
             return
+        one = template
 
 
 def refuse_too_old(task: PhoenixTask, declaration: Declaration) -> None:
@@ -72,11 +75,17 @@ def _refuse_ha_group(task: PhoenixTask, declaration: Declaration) -> None:
 
 
 def refuse_unreachable(task: PhoenixTask, clone: Declaration, template: Declaration, there: Observation) -> None:
-    """Raise PermanentError for a clone of a template that stands on another node than declared, and is not shared."""
+    """Raise PermanentError for a clone of a template that stands on another node than declared, and is not shared.
+
+    Where copies are made, the one that serves the clone's node is looked for instead.
+    """
     if there.node == template.node:
         return
-    if (problem := cannot_work(clone, Origin.seen(there), task.offering.on(clone.node))) is not None:
-        raise problem
+    if (problem := cannot_work(clone, Origin.seen(there), task.offering.on(clone.node))) is None:
+        return
+    if problem.cause == NOT_SHARED and task.catalog.current().copy_ctids is not None:
+        look_again(task, template, problem.message)
+    raise problem
 
 
 def refuse_vanishing_grants(task: PhoenixTask, template: Declaration, scratch: Declaration) -> None:
@@ -108,4 +117,5 @@ def _problem(task: PhoenixTask, chain: Sequence[Declaration]) -> PermanentError 
     if not chain[0].node:
         return None
     origin = Origin.declared(chain[1:]) if len(chain) > 1 else None
-    return cannot_work(chain[0], origin, task.offering.on(chain[0].node))
+    first = chain[0].cloned_by(chain[1]) if len(chain) > 1 else chain[0]
+    return cannot_work(first, origin, task.offering.on(chain[0].node))

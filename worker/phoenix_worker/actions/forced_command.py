@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.planned.copies import serving
 from phoenix_worker.core.planned.prediction import inherited, unmade
 from phoenix_worker.proxmox.forced_command import disallowed, refusal
 
@@ -28,7 +29,9 @@ def refuse_disallowed_making(task: PhoenixTask, declaration: Declaration) -> Non
     """
     catalog, one, reasons = task.catalog.current(), declaration, list[str]()
     while task.shell is not None:
-        template = None if one.clone_from is None else catalog[one.clone_from]
+        template = None
+        if one.clone_from is not None:
+            template = serving(one, catalog, task.offering.on(one.node)) or catalog[one.clone_from]
         if disallowed(task.shell, one, unmade(one)):
             expected = _expected(task, one, template, to_be_made=one is declaration)
             if expected is None:

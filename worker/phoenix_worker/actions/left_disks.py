@@ -93,7 +93,7 @@ def _refuse_in_use(
             remedy=f"Find what has this id now: run `phoenix-lxc plan {ctid}`, or look in the Proxmox web interface.",
         )
     tasks = proxmox.recent_tasks(node, ctid)
-    if is_at_work(running_makers(proxmox, ctid, (node, declaration.node), declaration.clone_from), tasks):
+    if is_at_work(running_makers(proxmox, ctid, (node, declaration.node), declaration.cloned_from), tasks):
         raise TransientError(f"{error.message} A Proxmox task may be at work on it.", cause="being-created")
     if why := made_by_others(tasks, death, proxmox.whoami()):
         raise _by_hand(error, disk, node, why)

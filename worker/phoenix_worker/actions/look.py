@@ -211,6 +211,7 @@ def _survey(task: PhoenixTask, declaration: Declaration, adopt: bool, purpose: P
 
 def _maker(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[Creating, str]:
     """Find the task that makes a CTID with `lock: create`. Without our marker a creation is not proved to be ours."""
+    declaration = at_home(declaration, seen)
     for attempt in ("first", "second"):
         makers = makers_of(task, declaration, seen)
         if makers:

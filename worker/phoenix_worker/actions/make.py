@@ -136,10 +136,10 @@ def _post(
     try:
         return recover.posted(order.send())
     except TransientError as error:
-        if error.cause == _LOCKED and declaration.clone_from is not None:
+        if error.cause == _LOCKED and declaration.cloned_from is not None:
             node = declaration.template_node or declaration.node
-            if not free_template(task, node, declaration.clone_from):
-                refuse_dead_lock(task, node, declaration.clone_from)
+            if not free_template(task, node, declaration.cloned_from):
+                refuse_dead_lock(task, node, declaration.cloned_from)
         raise
     except PermanentError as error:
         if error.cause != _ALREADY_EXISTS:
@@ -159,7 +159,7 @@ def _clear_up(task: PhoenixTask, declaration: Declaration, error: TransientError
 
     Raises PermanentError with the commands that do it, where there is no shell access to the node.
     """
-    node, source = declaration.node, declaration.clone_from
+    node, source = declaration.node, declaration.cloned_from
     seen = task.proxmox.observe(node, declaration.ctid)
     if seen.lock != "create":
         return

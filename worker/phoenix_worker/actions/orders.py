@@ -21,11 +21,11 @@ def clone_order(declaration: Declaration, creation: str, build: str = "", *, on:
 
     So does a full one that inherits volumes, where its own is the same: a storage that is named takes all of them.
     """
-    if declaration.clone_from is None:
+    if declaration.cloned_from is None:
         raise ValueError(f"CT {declaration.ctid} is not a clone")
     return CloneOrder(
         node=declaration.node,
-        source=declaration.clone_from,
+        source=declaration.cloned_from,
         ctid=declaration.ctid,
         hostname=declaration.name,
         notes=write_marker(
@@ -46,7 +46,7 @@ def copy_order(template: Declaration, scratch: Observation, creation: str) -> Cl
     built = scratch.marker
     marker = marker_for(template, creation, Stage.MADE)
     if built is not None:
-        marker = replace(marker, scripts=built.scripts, build=built.build)
+        marker = replace(marker, scripts=built.scripts, build=built.build, via=built.via)
     order = clone_order(copied(template, scratch.ctid), creation, on=scratch.node)
     return replace(order, notes=write_marker(marker, template.description or ""))
 

@@ -90,10 +90,11 @@ def linked_clones(task: PhoenixTask, declaration: Declaration, seen: Observation
         return ()
     volumes = [one for storage in storages_of(seen) for one in task.proxmox.volumes(seen.node, storage)]
     found = linked_by_name(seen.ctid, volumes)
+    template, via = declaration.copy_of or declaration.ctid, declaration.ctid if declaration.copy_of else None
     for clone in task.catalog.current().values():
-        if clone.clone_from == declaration.ctid and not clone.full_clone and clone.ctid not in found:
+        if clone.clone_from == template and not clone.full_clone and clone.ctid not in found:
             there = task.proxmox.observe_template(clone.node, clone.ctid)
-            if may_be_linked(seen, there):
+            if may_be_linked(seen, there, via):
                 found.add(clone.ctid)
     return tuple(sorted(found))
 

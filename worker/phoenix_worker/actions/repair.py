@@ -37,8 +37,8 @@ _PAUSE = 0.1
 def makers_of(task: PhoenixTask, declaration: Declaration, seen: Observation) -> list[ProxmoxTask]:
     """List the tasks that may be making a declared CTID now, as which it is `seen`."""
     nodes = (declaration.node, declaration.template_node or declaration.node)
-    origin = None if seen.marker is None else seen.marker.template
-    return running_makers(task.proxmox, declaration.ctid, nodes, declaration.clone_from, origin)
+    origin = None if seen.marker is None else seen.marker.via or seen.marker.template
+    return running_makers(task.proxmox, declaration.ctid, nodes, declaration.cloned_from, origin)
 
 
 def can_clear(task: PhoenixTask, seen: Observation, verdict: Verdict) -> bool:
@@ -61,8 +61,8 @@ def go_on_clearing(task: PhoenixTask, declaration: Declaration) -> None:
     """Finish what a worker of ours began that died: what it had unlocked looks whole, and is not."""
     if f"?{_step(declaration)}" in task.running.journal:
         clear(task, declaration)
-        if declaration.clone_from is not None:
-            free_template(task, declaration.template_node or declaration.node, declaration.clone_from)
+        if declaration.cloned_from is not None:
+            free_template(task, declaration.template_node or declaration.node, declaration.cloned_from)
 
 
 def free_template(task: PhoenixTask, node: str, template: int) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from phoenix_producer.contract import Outcome
 from phoenix_producer.plans import Part, Why
 from phoenix_worker.actions.builds import Builds
+from phoenix_worker.actions.copies import sources
 from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
@@ -120,7 +121,9 @@ class _Looks:
         if is_making(steps) and why is not Why.TEMPLATE:  # which was judged with what is made from it
             refuse_disallowed_making(self._task, declaration)
         if any(step.name is StepName.CLONE for step in steps):
-            template = self._template(self._task.current_declaration(declaration.clone_from), declaration)
+            source = sources(self._task, declaration, look=True)[0]
+            declaration = declaration.cloned_by(source)
+            template = self._template(source, declaration)
             if template.firewall is None:
                 template = with_surroundings(self._task.proxmox, declaration, template, new=True)
             steps = plan(declaration, seen, verdict, template)

@@ -58,13 +58,15 @@ def of_job(
     addresses, more = ((), ()) if found is None else (found.addresses, found.warnings)
     declaration = where_last_seen(task, declaration)
     done = task.steps_done()
-    lasting = [step for step in done if step["ctid"] in task.catalog.current()]
+    lasting = [step for step in done if step["ctid"] in task.catalog.current() or step.get("copy")]
     own = [step for step in done if step["ctid"] == declaration.ctid]
     outcome = _outcome({step["name"] for step in own})
     built = templates_in(lasting)
     if outcome is Outcome.CREATED:
         task.engine.ledger.note_made((declaration.ctid, *built), task.running.job, task.running.claimed_at)
-        built = tuple(ctid for ctid in _made_since(task, declaration) if ctid != declaration.ctid)
+        cloned = [step["source"] for step in done if step.get("source")]
+        made = _made_since(task, declaration, *built, *cloned)
+        built = tuple(ctid for ctid in made if ctid != declaration.ctid)
     return _result(
         task,
         declaration,
@@ -88,11 +90,12 @@ def _placed(task: PhoenixTask, declaration: Declaration) -> str:
     return told(chosen["node"], chosen["because"]) if chosen else ""
 
 
-def _made_since(task: PhoenixTask, declaration: Declaration) -> dict[int, str]:
+def _made_since(task: PhoenixTask, declaration: Declaration, *copies: int) -> dict[int, str]:
     """Return what of a CTID and its templates was made since the request, by which jobs; the first template first."""
     catalog = task.catalog.current()
     templates = reversed(catalog.templates_of(declaration.ctid)) if declaration.ctid in catalog else ()
-    return task.engine.ledger.made_since(task.running.job, (*templates, declaration.ctid))
+    ctids = dict.fromkeys((*templates, *copies, declaration.ctid))
+    return task.engine.ledger.made_since(task.running.job, tuple(ctids))
 
 
 def _outcome(steps: set[str]) -> Outcome:

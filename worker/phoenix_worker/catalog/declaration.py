@@ -12,6 +12,7 @@ from phoenix_worker.catalog.nodes import ANY_NODE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from phoenix_worker.catalog.host_parts import BindMount, DeviceNode
     from phoenix_worker.catalog.nodes import SpreadGroup
 
 
@@ -53,28 +54,6 @@ PROTECTION = "protection"
 GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 """What a program needs besides the GPUs themselves. No others: Proxmox refuses a device that the node does not have,
 and `nvidia-modeset` and `nvidia-caps` are there only where a display or MIG is used."""
-
-
-@dataclass(frozen=True, slots=True)
-class BindMount:
-    """A directory of the node, seen in the container. Without an owner an existing directory keeps its own."""
-
-    host_path: str
-    container_path: str
-    owner_uid: int | None = None
-    """As the container sees it, like `owner_gid`."""
-    owner_gid: int | None = None
-    options: tuple[tuple[str, str], ...] = ()
-    """How it is mounted, as Proxmox names and spells it."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceNode:
-    """A device of the node, seen in the container at the same path."""
-
-    path: str
-    options: tuple[tuple[str, str], ...] = ()
-    """Whose it is there and what may be done with it, as Proxmox names and spells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +269,12 @@ class Declaration:
     """Of everything above that has an effect; changes exactly when the declaration does."""
     moved_from: str = ""
     """The node that is declared, of a container that stands on another: `node` is where it stands, then."""
+    copy_of: int | None = None
+    """The template of the catalog that it is a copy of: the same, at another CTID."""
+    lanes: int = 1
+    """From how many templates on one node it is cloned: itself and its copies there."""
+    via: int | None = None
+    """The copy of its template that it is, or was, cloned from; None where that is the template itself."""
     nodes: tuple[str, ...] = ()
     """Those that it may be placed on, `ANY_NODE` for all. Empty when one node is declared. Not in the hash."""
     spread: SpreadGroup | None = None
@@ -308,6 +293,26 @@ class Declaration:
             moved_from="" if node == declared or self.may_be_on(node) else declared,
             template_node=None if template_node == node else template_node,
         )
+
+    def cloned_by(self, source: Declaration) -> Declaration:
+        """Return the same as a clone of what serves its node: its template, or a copy of that."""
+        via = source.ctid if source.copy_of is not None else None
+        return replace(self, via=via, template_node=None if source.node in {"", self.node} else source.node)
+
+    @property
+    def cloned_from(self) -> int | None:
+        """What Proxmox clones it from: its template, or a copy of that."""
+        return self.via or self.clone_from
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a copy of a template, and not what one is rebuilt as."""
+        return self.copy_of is not None and self.role is Role.TEMPLATE
+
+    @property
+    def pin(self) -> str:
+        """By what the steps of a job name it, besides its CTID; no entry of the catalog has that of a copy."""
+        return self.hash if self.copy_of is None else f"{self.hash}@{self.copy_of}.{self.node}"
 
     def may_be_on(self, node: str) -> bool:
         """Return whether it is to be placed, and may be on this node."""

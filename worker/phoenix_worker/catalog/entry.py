@@ -185,6 +185,10 @@ class Entry(Section):
     """
     clone: Literal["full", "linked"] = "full"
     """A linked clone shares the blocks of its template and stays on its storage. Set only at creation."""
+    lanes: int = Field(default=1, ge=1, le=8)
+    """Of a template: from how many on the same node its clones are made at the same time, itself and copies of it
+    (`PHOENIX_COPY_CTIDS`). A copy is made when several clones wait.
+    """
     is_template: bool = False
     """A template that nothing clones yet. What others are cloned from is one without saying so."""
     state: Literal["running", "stopped"] = "running"

@@ -15,6 +15,7 @@ from phoenix_worker.catalog.advice import (
     advise_templates,
     advise_volumes,
 )
+from phoenix_worker.catalog.copies import advise_lanes, copy_named, refuse_copy_ctids
 from phoenix_worker.catalog.directories import digest_of, read_directory
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.downloads import refuse_downloads
@@ -32,7 +33,7 @@ from phoenix_worker.catalog.refusals import (
     refuse_old_sections,
     refuse_together,
 )
-from phoenix_worker.catalog.resolve import Defaults, declare, scratch_of
+from phoenix_worker.catalog.resolve import Defaults, copy_of, declare, scratch_of
 from phoenix_worker.catalog.root_checks import advise_root_only, refuse_root_only
 from phoenix_worker.catalog.script_checks import missing_scripts, refuse_directories, refuse_script_files
 from phoenix_worker.catalog.scripts import (
@@ -69,6 +70,8 @@ class Catalog(Mapping[int, "Declaration"]):
     """What lies beside it, or should, as it was read for this catalog."""
     for_scripts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """The keys that only scripts get, each with the CTIDs that have it."""
+    copy_ctids: range | None = None
+    """Where copies of templates are made, by the settings."""
     spread: Mapping[str, frozenset[int]] = field(default_factory=dict)
     """The CTIDs of each spread group."""
 
@@ -89,13 +92,23 @@ class Catalog(Mapping[int, "Declaration"]):
         """Return the declaration under which a template is rebuilt; None without CTIDs for that."""
         return None if self.scratch_ctids is None else scratch_of(self[ctid], self.scratch_ctids)
 
+    def scratch_of(self, copy: Declaration) -> Declaration | None:
+        """Return the declaration under which a template's copy is rebuilt; None without CTIDs for that."""
+        return None if self.scratch_ctids is None else scratch_of(copy, self.scratch_ctids)
+
+    def copy(self, ctid: int, at: int, node: str) -> Declaration:
+        """Return the declaration of a template's copy at a CTID on a node."""
+        return copy_of(self[ctid], at, node)
+
     def scratches(self) -> Iterator[Declaration]:
         """Return the declarations under which templates are rebuilt; none without CTIDs for that."""
         found = (self.scratch(ctid) for ctid in self if self[ctid].is_template)
         return (one for one in found if one is not None)
 
     def serve(self, ctid: int, declaration_hash: str) -> Declaration | None:
-        """Return the declaration of a CTID, that of a rebuild included, if it has this hash."""
+        """Return the declaration of a CTID, that of a rebuild or a copy included, if it has this hash, or pin."""
+        if "@" in declaration_hash:
+            return copy_named(self, ctid, declaration_hash, self.scratch_ctids)
         scratch = (self.scratch(one) for one in self if self[one].is_template)
         candidates = (
             (self.get(ctid), *scratch) if self.scratch_ctids and ctid in self.scratch_ctids else (self.get(ctid),)
@@ -144,7 +157,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     refusals += refuse_script_files(entries)
     refusals += refuse_old_sections(document.content, entries)
     refusals += _in_scratch(entries, defaults.scratch)
-    warnings = [*_advice(entries)]
+    refusals += refuse_copy_ctids(entries, defaults.copies)
+    warnings = [*_advice(entries), *advise_lanes(entries, defaults.copies)]
     files = _read_scripts(folder, entries, defaults.scripts)
     directories = {name: read_directory(folder / name) for file in files for name in directories_beside(file)}
     refusals += refuse_directories(entries, directories, defaults.scripts)
@@ -162,10 +176,9 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents, _pushed(directories)))
     beside = {folder / name: one for name, one in (files | directories).items()}
     only = for_scripts(entries)
-    named = short_hash(data)
-    return Catalog(
-        declarations, globals_, tuple(warnings), named, defaults.scratch, beside, only, spread_groups(declarations)
-    )
+    told, named = tuple(warnings), short_hash(data)
+    groups = spread_groups(declarations)
+    return Catalog(declarations, globals_, told, named, defaults.scratch, beside, only, defaults.copies, groups)
 
 
 def _entries(document: Document) -> tuple[dict[int, ParsedEntry], list[Refusal]]:

@@ -41,7 +41,7 @@ _LATER = (
 )
 _WITHOUT_EFFECT = (
     *("not_applied", "needs_shell", "needs_version", "source", "script_json", "archives", "hash"),
-    *("wait_for_address", "moved_from", "nodes", "spread"),
+    *("wait_for_address", "moved_from", "via", "lanes", "nodes", "spread"),
 )
 
 
@@ -57,6 +57,8 @@ class Defaults:
     """For the root disk of what is created from an OS template; None leaves it to Proxmox."""
     scratch: range | None = None
     """CTIDs at which templates are rebuilt."""
+    copies: range | None = None
+    """CTIDs of the copies of templates."""
     scripts: ScriptPlaces = field(default_factory=ScriptPlaces)
 
     def nodes_of(self, entry: Entry) -> tuple[str, ...]:
@@ -163,6 +165,7 @@ def _declare(
         tags=None if entry.tags is None else tuple(sorted(set(entry.tags))),
         description=entry.description,
         pool=entry.pool,
+        lanes=entry.lanes,
         ha=None if entry.ha is None else HaResource(**entry.ha.model_dump()),
         dependencies=tuple(dict.fromkeys(entry.dependencies)),
         not_applied=not_applied(entry),
@@ -190,6 +193,16 @@ def scratch_of(template: Declaration, ctids: range) -> Declaration:
     free = tuple(option for option in template.options if option[0] != PROTECTION)
     declaration = replace(template, ctid=ctid, role=Role.SCRATCH, script_json=given, options=free)
     return replace(declaration, hash=_hash(declaration))
+
+
+def copy_of(template: Declaration, ctid: int, node: str) -> Declaration:
+    """Declare the same at another CTID on a node. Its hash does not know the node, as it may be moved."""
+    given = json_at(template.script_json, template.ctid, ctid)
+    declaration = replace(template, ctid=ctid, copy_of=template.ctid, script_json=given, nodes=(), spread=None)
+    declaration = replace(declaration, hash=_hash(declaration))
+    source = template.template_node or template.node
+    elsewhere = template.clone_from is not None and source not in {"", node}
+    return replace(declaration, node=node, template_node=source if elsewhere else None)
 
 
 def _volume_id(entry: Entry, defaults: Defaults) -> str | None:

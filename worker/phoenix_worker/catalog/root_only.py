@@ -6,8 +6,9 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, BindMount, DeviceNode
+from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES
 from phoenix_worker.catalog.fields import parse_lxc_option
+from phoenix_worker.catalog.host_parts import BindMount, DeviceNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ NAMING_FILES = "features, application_script, health_check or ssh_public_keys"
 """The keys that may name a file beside the catalog."""
 APPLICATION = "application_script"
 """The name of the application script among the scripts."""
-_OF_THE_REQUEST = ("wait_for_address",)
+_OF_THE_REQUEST = ("wait_for_address", "lanes")
 """Keys of an entry that say nothing of the container: no script runs again because of them."""
 FEATURES, APPLICATION_SCRIPTS = "features/{feature}.sh", "{script}"
 """Where scripts lie unless the settings say otherwise."""

@@ -66,6 +66,20 @@ class DurableTask(PublishingTask):
         if verdict[1]:
             self.tell_of(self.running, Kind.HOLDS, on=name, seconds=float(verdict[1]))
 
+    def hold_shortest(self, lines: Mapping[str, int]) -> str:
+        """Own one of several locks, as `hold` does: that with the shortest line, and the same one in every run.
+
+        `lines` has the names of the locks, each with how many are counted to be in its line besides those that are.
+        Returns the name of the lock.
+        """
+        pairs = [part for pair in lines.items() for part in pair]
+        verdict, waited, name = self._say("hold_shortest", RESUME_QUEUE, *pairs)
+        if verdict == "parked":
+            self._park(f"lock {name}", on="lock")
+        if waited:
+            self.tell_of(self.running, Kind.HOLDS, on=name, seconds=float(waited))
+        return str(name)
+
     def release(self, name: str) -> None:
         """Give a lock back before the end."""
         self._say("release", RESUME_QUEUE, name)

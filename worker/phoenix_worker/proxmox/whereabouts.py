@@ -105,6 +105,11 @@ class Whereabouts:
         status = self._unless(known.MISSING, request)
         return None if status is None else status["status"] == "running"
 
+    def standing(self, ctids: range) -> dict[int, str]:
+        """Ask `/cluster/resources`, which knows the place of an id at once."""
+        rows = self._rows("list the guests of the cluster", "VM.Audit on /vms")
+        return {ctid: str(row["node"]) for row in rows if (ctid := int(row.get("vmid") or 0)) in ctids}
+
     def _despite_silence(self, node: str, ctid: int, silence: TransientError) -> Observation | None:
         """Look for what stands elsewhere by now, although its declared node is silent.
 

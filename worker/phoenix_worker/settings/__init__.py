@@ -24,8 +24,9 @@ ENV_FILE = ".env"
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PREFIX = "PHOENIX_"
-_SECRET = ("redis_url", "redis_password", "sentinel_password", "proxmox_token_value", "webhook_secret")
+PREFIX = "PHOENIX_"
+"""What the name of each setting begins with."""
+SECRET = ("redis_url", "redis_password", "sentinel_password", "proxmox_token_value", "webhook_secret")
 """What may be read from files."""
 
 
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
     """What a worker needs to know. Flower and the worker read the same."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     redis_url: Annotated[
@@ -163,6 +164,14 @@ class Settings(BaseSettings):
             "Nothing else may use them. Without them nothing is rebuilt."
         ),
     ] = None
+    copy_ctids: Annotated[
+        str | None,
+        AfterValidator(values.ctids),
+        Field(
+            description="CTIDs of the copies of templates, as `9100-9199`: one for each template on each node that "
+            "needs it and does not share its storage. Nothing else may use them. Without them nothing is copied."
+        ),
+    ] = None
     node_capacity: Annotated[
         int, Field(ge=1, le=64, description="Most creations and clones on one node at the same time.")
     ] = 4
@@ -200,9 +209,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         values.pin_each(self.proxmox_host, self.proxmox_fingerprint)
+        values.apart(f"{PREFIX}COPY_CTIDS", self.copy_ctids, f"{PREFIX}SCRATCH_CTIDS", self.scratch_ctids)
         values.one_node(self.shell, self.node)
         if self.webhook_url is not None and self.webhook_secret is None:
-            raise ValueError(f"{_PREFIX}WEBHOOK_URL needs {_PREFIX}WEBHOOK_SECRET: nothing is sent unsigned.")
+            raise ValueError(f"{PREFIX}WEBHOOK_URL needs {PREFIX}WEBHOOK_SECRET: nothing is sent unsigned.")
         return self
 
     @model_validator(mode="after")
@@ -247,6 +257,7 @@ def defaults_of(settings: Settings) -> Defaults:
         node=settings.node,
         template_storage=settings.template_storage,
         scratch=values.range_of(settings.scratch_ctids) if settings.scratch_ctids else None,
+        copies=values.range_of(settings.copy_ctids) if settings.copy_ctids else None,
         scripts=ScriptPlaces(settings.scripts, settings.application_scripts),
     )
 
@@ -258,7 +269,7 @@ def script_places() -> ScriptPlaces:
 
 
 def _pattern(field: str, default: str, check: Callable[[str], str]) -> str:
-    name = _name((field,))
+    name = variable((field,))
     try:
         return check(_environ().get(name, default))
     except ValueError as error:
@@ -292,14 +303,14 @@ def _environ() -> dict[str, str]:
 
 def _from_files() -> dict[str, Any]:
     environ = _environ()
-    found = {field: secret(environ, _name((field,))) for field in _SECRET}
+    found = {field: secret(environ, variable((field,))) for field in SECRET}
     return {field: value for field, value in found.items() if value is not None}
 
 
 def _told(location: tuple[int | str, ...], kind: str, message: str) -> str:
     if not location:
         return _plain(message)
-    name = _name(location)
+    name = variable(location)
     if kind != "missing":
         return f"{name}: {_plain(message)}"
     is_empty = name in {given.upper() for given in (*os.environ, *dotenv_values(ENV_FILE))}
@@ -310,40 +321,19 @@ def _plain(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _name(location: tuple[int | str, ...]) -> str:
-    return _PREFIX + str(location[0]).upper()
+def variable(location: tuple[int | str, ...]) -> str:
+    """Name the variable of a setting."""
+    return PREFIX + str(location[0]).upper()
 
 
 def _misspelt() -> list[str]:
-    known = [_name((field,)) for field in Settings.model_fields]
-    known += [f"{_name((field,))}_FILE" for field in _SECRET]
-    strange = sorted({name for name in map(str.upper, _environ()) if name.startswith(_PREFIX) and name not in known})
+    known = [variable((field,)) for field in Settings.model_fields]
+    known += [f"{variable((field,))}_FILE" for field in SECRET]
+    strange = sorted({name for name in map(str.upper, _environ()) if name.startswith(PREFIX) and name not in known})
     return [f"{name}: unknown setting.{_guess(name, known)}" for name in strange]
 
 
 def _guess(name: str, known: list[str]) -> str:
-    ends = [one.removeprefix(_PREFIX) for one in known]
-    close = difflib.get_close_matches(name.removeprefix(_PREFIX), ends, n=1, cutoff=0.6)
-    return f" Did you mean {_PREFIX}{close[0]}?" if close else f" Known: {', '.join(known)}."
-
-
-def _shown(default: object) -> object:
-    """Write down a default; one of a secret is none."""
-    return default.get_secret_value() if isinstance(default, SecretStr) else default
-
-
-def settings_page() -> str:
-    """Return the first half of `docs/configuration.md`, made from the settings themselves."""
-    rows = []
-    for name, field in Settings.model_fields.items():
-        optional = "none" if field.default in (None, {}) else f"`{_shown(field.default)}`"
-        default = "**required**" if field.is_required() else optional
-        rows.append(f"| `{_name((name,))}` | {default} | {field.description} |")
-    files = ", ".join(f"`{_name((field,))}_FILE`" for field in _SECRET)
-    head = (
-        "# Settings\n\nEnvironment variables, or the same names in a file `.env` in the working directory; an "
-        "empty one counts as none. This page is made by `python -m phoenix_worker.settings`.\n\n"
-        f"A secret may also stand in a file: {files} name it, as Docker, Kubernetes and systemd hand secrets over. A "
-        "line break at its end does not count.\n\n| name | default | what |\n|---|---|---|\n"
-    )
-    return head + "\n".join(rows) + "\n"
+    ends = [one.removeprefix(PREFIX) for one in known]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), ends, n=1, cutoff=0.6)
+    return f" Did you mean {PREFIX}{close[0]}?" if close else f" Known: {', '.join(known)}."

@@ -185,6 +185,13 @@ def range_of(value: str) -> range | None:
     return found if found and found[0] in _CTIDS and found[-1] in _CTIDS else None
 
 
+def apart(name: str, value: str | None, other: str, others: str | None) -> None:
+    """Refuse two ranges of CTIDs that have some in common."""
+    mine, theirs = range_of(value or ""), range_of(others or "")
+    if mine and theirs and mine[0] <= theirs[-1] and theirs[0] <= mine[-1]:
+        raise ValueError(f"{name} ({value}) and {other} ({others}) overlap. Choose ranges apart from each other.")
+
+
 def listening(value: str | None) -> str | None:
     """Refuse what is no address with a port."""
     if value is not None and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", value):

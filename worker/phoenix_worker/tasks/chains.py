@@ -10,7 +10,7 @@ from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.base import PhoenixTask
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from phoenix_worker.core.planned.adopting import Adoption
     from phoenix_worker.core.planned.plan import PlannedStep
     from phoenix_worker.core.planned.rebuilding import Rebuild
+
+Pin = tuple[int, str]
+"""A copy as a step names it: its CTID and `Declaration.pin`."""
 
 
 def chain_ensure(
@@ -53,7 +56,10 @@ def chain_build(
 ) -> Signature:
     """Chain the steps that a template lacks, and after them the clone that waits for it."""
     links = [_link(task, step.name, template, adopted=False, accepted=accepted) for step in steps]
-    return chain(*links, _link(task, StepName.CLONE, then, adopted=adopted, accepted=accepted))
+    last = _link(task, StepName.CLONE, then, adopted=adopted, accepted=accepted)
+    if template.copy_of is not None:
+        last.kwargs["source"] = [template.ctid, template.node]
+    return chain(*links, last)
 
 
 def chain_steps(
@@ -65,12 +71,13 @@ def chain_steps(
 
 def _link(task: PhoenixTask, name: StepName, declaration: Declaration, *, adopted: bool, accepted: bool) -> Signature:
     options = {"adopted": adopted} | ({"accepted": True} if accepted else {})
-    return task.app.signature(name.task, args=(declaration.ctid, declaration.hash), kwargs=options, immutable=True)
+    return task.app.signature(name.task, args=(declaration.ctid, declaration.pin), kwargs=options, immutable=True)
 
 
-def chain_removal(task: PhoenixTask, declaration: Declaration) -> Signature:
-    """Chain the removal of a CTID and its report."""
-    return chain(_of(task, StepName.DESTROY, declaration, Purpose.DESTROY), _of(task, StepName.REPORT, declaration))
+def chain_removal(task: PhoenixTask, declaration: Declaration, copies: Iterable[Declaration]) -> Signature:
+    """Chain the removal of a CTID, after the copies that it has as a template, and its report."""
+    removals = (_of(task, StepName.DESTROY, one, Purpose.DESTROY) for one in (*copies, declaration))
+    return chain(*removals, _of(task, StepName.REPORT, declaration))
 
 
 def chain_migration(task: PhoenixTask, declaration: Declaration, target: str, *, restart: bool) -> Signature:
@@ -79,16 +86,25 @@ def chain_migration(task: PhoenixTask, declaration: Declaration, target: str, *,
     return chain(move, _of(task, StepName.REPORT, declaration))
 
 
-def chain_rebuild(task: PhoenixTask, rebuild: Rebuild, *, accepted: bool) -> Signature:
-    """Chain what builds a template at the scratch CTID, and then its replacement."""
+def chain_rebuild(task: PhoenixTask, rebuild: Rebuild, *, accepted: bool, rest: Sequence[Pin] = ()) -> Signature:
+    """Chain what builds a template at the scratch CTID, and then its replacement; `rest` are copies to come."""
     clear = [_of(task, StepName.DESTROY, rebuild.scratch, Purpose.SCRATCH)] if rebuild.clear else []
     build = [_link(task, step.name, rebuild.scratch, adopted=False, accepted=accepted) for step in rebuild.build]
-    told = (rebuild.scratch.ctid, rebuild.scratch.hash)
-    return chain(*clear, *build, _of(task, StepName.REPLACE, rebuild.template, *told, accepted=accepted))
+    told = (rebuild.scratch.ctid, rebuild.scratch.pin)
+    more = {"rest": list(rest)} if rest else {}
+    return chain(*clear, *build, _of(task, StepName.REPLACE, rebuild.template, *told, accepted=accepted, **more))
 
 
-def chain_replacement(task: PhoenixTask, template: Declaration, scratch: Declaration, *, accepted: bool) -> Signature:
-    """Chain what puts a template in the place of the old one."""
+def chain_replacement(
+    task: PhoenixTask,
+    template: Declaration,
+    scratch: Declaration,
+    *,
+    accepted: bool,
+    of: Declaration,
+    rest: Sequence[Pin],
+) -> Signature:
+    """Chain what puts a template, or its copy, in the place of the old one; then come the copies of a template."""
     finish = (
         _link(task, name, template, adopted=False, accepted=accepted) for name in (StepName.CONFIGURE, StepName.SEAL)
     )
@@ -97,8 +113,15 @@ def chain_replacement(task: PhoenixTask, template: Declaration, scratch: Declara
         _of(task, StepName.COPY, template, scratch.ctid),
         *finish,
         _of(task, StepName.DESTROY, scratch, Purpose.SCRATCH),
-        _of(task, StepName.REPORT, template),
+        chain_copies(task, of, rest, accepted=accepted),
     )
+
+
+def chain_copies(task: PhoenixTask, template: Declaration, rest: Sequence[Pin], *, accepted: bool) -> Signature:
+    """Return what rebuilds the next of these copies, or the report when there is none left."""
+    if not rest:
+        return _of(task, StepName.REPORT, template)
+    return _of(task, StepName.REBUILD_COPIES, template, list(rest), accepted=accepted)
 
 
 def chain_adoption(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> Signature:
@@ -117,5 +140,5 @@ def chain_adoption(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> S
 
 
 def _of(task: PhoenixTask, step: StepName, declaration: Declaration, *more: Any, **options: Any) -> Signature:
-    args = (declaration.ctid, declaration.hash, *more)
+    args = (declaration.ctid, declaration.pin, *more)
     return task.app.signature(step.task, args=args, kwargs=options, immutable=True)

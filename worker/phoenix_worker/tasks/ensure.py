@@ -17,12 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import (
     CANCEL,
-    CONTAINERS,
-    DRIFT,
     ENSURE,
     PLAN,
     REFUSE,
-    STATUS,
     Cancelled,
     ContractError,
     EnsureFailed,
@@ -38,19 +35,18 @@ from phoenix_worker.actions.addresses import (
     wait_for_addresses,
 )
 from phoenix_worker.actions.configure import after_growth, converge, grow
+from phoenix_worker.actions.copies import build_alone, end_building, hold_source
 from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
-from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey, template_there, where_last_seen
+from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey, where_last_seen
 from phoenix_worker.actions.make import Sending, make
 from phoenix_worker.actions.orders import create_order
 from phoenix_worker.actions.place import have_home
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.answers import result as outcome
-from phoenix_worker.answers.drift import drifts
 from phoenix_worker.answers.forecast import foresee
-from phoenix_worker.answers.status import standings
 from phoenix_worker.base import CORRECT_IT, lane
 from phoenix_worker.core.allowed.forbidden import refuse_snapshots
 from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
@@ -97,6 +93,7 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
         refuse_drained(self, declaration)
         refuse_what_cannot_work(self, declaration)
         refuse_disallowed_making(self, declaration)
+        build_alone(self, declaration)
     else:
         if is_configuring(steps):
             refuse_what_cannot_change(self, declaration, seen)
@@ -107,21 +104,31 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
 
 @task(StepName.CLONE.task)
 def clone(
-    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    *,
+    adopted: bool,
+    accepted: bool = False,
+    source: Sequence[int | str] = (),
 ) -> dict[str, Any]:
-    """Clone a CTID from its template, which is built first if it is none yet."""
+    """Clone a CTID from its template, or the copy that serves its node, which is built first if it is none yet."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
-    template = self.current_declaration(declaration.clone_from)
-    self.hold(lane(template.ctid))
-    there, warnings = template_there(self, template)
+    template, there, warnings = hold_source(self, declaration, source)
+    declaration = declaration.cloned_by(template)
     if not there.is_template:
         go_on_if_it_stands(self, declaration, adopted=adopted, accepted=accepted)
-        template = self.reach(have_home(self, template, there, near=declaration.node), accepted=accepted)
+        template = have_home(self, template, there, near=declaration.node)
+        build_alone(self, template)
+        template = self.reach(template, accepted=accepted)
         seen, verdict = survey(self, template)
         build = plan(at_home(template, seen), seen, verdict)
+        if is_making(build):
+            refuse_drained(self, template)
         return self.replace(
             chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)
         )
+    end_building(self, template)
     refuse_unreachable(self, declaration, template, there)
     posted = make_clone_from(self, declaration, there, adopted=adopted, accepted=accepted)
     told = {"upid": posted["upid"], "source": template.ctid, "warnings": warnings, "node": declaration.node}
@@ -275,7 +282,8 @@ def seal(
     begun = self.once(StepName.SEAL, act, adopt=lambda when: recover.find_conversion(self.proxmox, declaration, when))
     node = begun.get("node", declaration.node)
     self.wait_until_template(declaration.standing_on(node), since=begun["at"])
-    return self.step(StepName.SEAL, ctid, begun["at"], not_applied=declaration.not_applied, node=node)
+    told = {"not_applied": declaration.not_applied, "node": node, "copy": declaration.is_copy}
+    return self.step(StepName.SEAL, ctid, begun["at"], **told)
 
 
 @task(StepName.VERIFY.task)
@@ -320,18 +328,6 @@ def cancel(self: PhoenixTask, job: str = "") -> dict[str, str]:
     return {"job": of_job or job, "verdict": verdict}
 
 
-@task(DRIFT)
-def drift(self: PhoenixTask, ctids: Any = (), accept_not_applied: Any = False) -> list[dict[str, Any]]:  # noqa: FBT002 - as it is sent
-    """Tell how what exists at the CTIDs, at all of the catalog by default, differs from it."""
-    return [one.model_dump(mode="json") for one in drifts(self, ctids, accepted=accept_not_applied)]
-
-
-@task(STATUS)
-def status(self: PhoenixTask, ctids: Any = ()) -> list[dict[str, Any]]:
-    """Tell what stands at the CTIDs, at all of the catalog by default."""
-    return [standing.model_dump(mode="json") for standing in standings(self, ctids)]
-
-
 @task(REFUSE)
 def refuse(self: PhoenixTask, why: str, answer_to: str | None = None) -> None:
     """Fail in the place of a queue item that is no message; answer its sender under an id that is no key of ours."""
@@ -340,9 +336,3 @@ def refuse(self: PhoenixTask, why: str, answer_to: str | None = None) -> None:
         failure = Failure(request_id=answer_to, message=str(error), cause="bad-request", remedy=CORRECT_IT)
         self.backend.mark_as_failure(answer_to, EnsureFailed.of(failure))
     raise error
-
-
-@task(CONTAINERS)
-def containers(self: PhoenixTask) -> list[int]:
-    """Name the containers of the catalog that are not templates."""
-    return list(self.catalog.current().containers())

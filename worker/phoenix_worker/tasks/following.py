@@ -52,7 +52,7 @@ def make_clone_from(
     task: PhoenixTask, declaration: Declaration, template: Observation, *, adopted: bool, accepted: bool
 ) -> dict[str, Any]:
     """Clone a template where it was seen just now; if the CTID is there and of ours, go on with that."""
-    if not task.current_declaration(template.ctid).node and template.node != declaration.node:
+    if not task.current_declaration(declaration.clone_from).node and template.node != declaration.node:
         declaration = replace(declaration, template_node=template.node)
     order = clone_order(declaration, task.creation, build_of(template), on=template.node)
     try:

@@ -1,10 +1,12 @@
 """The tasks for what stands there already. As in `tasks.py`, each looks before it acts.
 
-destroy(103)    destroys of its clones → hold 103 → survey → replace by remove(103), report(103)
+destroy(103)    destroys of its clones → hold 103 and its copies → survey → replace by remove(103), report(103)
 rebuild(900)    rebuilds of its templates → dependencies → hold scratch → survey both → replace by [remove(scratch)] and
                 what builds it there, then replace(900)
 replace(900)    hold 900 → survey → replace by remove(900), copy(900), configure(900), seal(900), remove(scratch), then
-                report(900)
+                report(900), or rebuild_copies(900)
+rebuild_copies(900)  release 900 → first copy: hold its scratch → survey both → replace by what builds it there, then
+                replace(copy); report(900) after the last
 adopt(103)      hold 103 → survey → replace by those of mark, stop, drop_snapshots, seal that it lacks, then report(103)
 mark(n)         look → one PUT: our line in the notes
 drop_snapshots(900)  each once: look → DELETE → wait
@@ -28,6 +30,7 @@ from phoenix_producer.contract import (
     Outcome,
     RebuildRequest,
 )
+from phoenix_worker.actions.copies import build_alone, copies_seen, end_building
 from phoenix_worker.actions.feasibility import refuse_vanishing_grants
 from phoenix_worker.actions.forced_command import refuse_disallowed_making
 from phoenix_worker.actions.look import look, permit, survey
@@ -56,6 +59,8 @@ from phoenix_worker.tasks import chains
 from phoenix_worker.tasks.registry import task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
@@ -68,18 +73,22 @@ def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
     if not request.dry_run:
         have_clones_destroyed(self, request)
         self.hold(lane(request.ctid))
-    seen, verdict = survey(self, declaration, purpose=Purpose.DESTROY)
-    if verdict.action is Action.NOTHING:
+    copies = _copies_of(self, declaration)
+    for copy in () if request.dry_run else copies:
+        self.hold(lane(copy.ctid))
+    looks = [(one, *survey(self, one, purpose=Purpose.DESTROY)) for one in (*copies, declaration)]
+    if all(verdict.action is Action.NOTHING for _, _, verdict in looks):
         return outcome.nothing(self, declaration, dry_run=request.dry_run)
-    declaration = at_home(declaration, seen)
-    may_go(
-        self, declaration, seen, verdict, Purpose.DESTROY, gone=clones_among(self, request) if request.dry_run else ()
-    )
+    gone = clones_among(self, request) if request.dry_run else ()
+    for one, seen, verdict in looks:
+        may_go(self, at_home(one, seen), seen, verdict, Purpose.DESTROY, gone=gone)
+    declaration, seen = at_home(declaration, looks[-1][1]), looks[-1][1]
     if request.dry_run:
-        return outcome.foretold(
-            self, declaration, Outcome.DESTROYED, (removal_line(seen),), needed_by(self, request.ctid)
-        )
-    return self.replace(chains.chain_removal(self, have_home(self, declaration, seen)))
+        lines = tuple(removal_line(seen) for _, seen, verdict in looks if verdict.action is not Action.NOTHING)
+        return outcome.foretold(self, declaration, Outcome.DESTROYED, lines, needed_by(self, request.ctid))
+    if seen.presence is Presence.HERE:
+        declaration = have_home(self, declaration, seen)
+    return self.replace(chains.chain_removal(self, declaration, copies))
 
 
 @task(REBUILD, RebuildRequest)
@@ -105,26 +114,68 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     refuse_vanishing_grants(self, template, scratch)
     refuse_disallowed_making(self, scratch)
-    steps = rebuild(template, old, scratch, new)
+    steps, copies = rebuild(template, old, scratch, new), _copies_of(self, template)
+    for copy in copies:
+        may_go(self, copy, *look(self, copy, purpose=Purpose.REBUILD), Purpose.REBUILD)
     if request.dry_run:
         if steps.build:
             refuse_absent_os_template(self, scratch)
-        return outcome.foretold(self, template, Outcome.REBUILT, tuple(steps.lines()))
+        then = (f"rebuild copy {copy.ctid} of template {template.ctid} on {copy.node} likewise" for copy in copies)
+        return outcome.foretold(self, template, Outcome.REBUILT, (*steps.lines(), *then))
+    build_alone(self, template)
     self.proxmox.need_quorum(f"rebuild CT {template.ctid} on {template.node}")
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted))
 
 
 @task(StepName.REPLACE.task)
-def replace_it(self: PhoenixTask, ctid: int, declaration_hash: str, scratch: int, hash_: str, *, accepted: bool) -> Any:
-    """Take a template's lane, and have it replaced by what was built at the scratch CTID."""
+def replace_it(
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    scratch: int,
+    hash_: str,
+    *,
+    accepted: bool,
+    rest: Sequence[chains.Pin] = (),
+) -> Any:
+    """Take the lane of a template, or of its copy, and have it replaced by what was built at the scratch CTID."""
     template = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     built = self.pinned_declaration(scratch, hash_, accepted=accepted)
+    end_building(self, template)
     self.hold(lane(ctid))
     old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
     may_go(self, template, old, verdict, Purpose.REBUILD)
     refuse_vanishing_grants(self, template, built)
     refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
-    return self.replace(chains.chain_replacement(self, template, built, accepted=accepted))
+    of = template
+    if template.copy_of is None:
+        rest = [(copy.ctid, copy.pin) for copy in _copies_of(self, template)]
+    else:
+        of = self.current_declaration(template.copy_of, to=Purpose.REBUILD)
+    return self.replace(chains.chain_replacement(self, template, built, accepted=accepted, of=of, rest=rest))
+
+
+@task(StepName.REBUILD_COPIES.task)
+def rebuild_copies(
+    self: PhoenixTask, ctid: int, declaration_hash: str, pins: Sequence[chains.Pin], *, accepted: bool
+) -> Any:
+    """Rebuild the first of these copies of a template, which is rebuilt itself: its lane is free again, for clones."""
+    template = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+    for name in self.once("held", lambda: sorted(self.engine.ledger.locks_of(self.running.job))):
+        self.release(name)
+    copy = self.pinned_declaration(*pins[0], accepted=accepted)
+    scratch = refuse_rebuild(copy, self.catalog.current().scratch_of(copy))
+    self.hold(lane(scratch.ctid))
+    old, verdict = survey(self, copied(copy, scratch.ctid), purpose=Purpose.REBUILD)
+    if verdict.action is Action.NOTHING:
+        return self.replace(chains.chain_copies(self, template, pins[1:], accepted=accepted))
+    may_go(self, copy, old, verdict, Purpose.REBUILD)
+    new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
+    may_go(self, scratch, new, verdict, Purpose.SCRATCH)
+    build_alone(self, copy)
+    self.proxmox.need_quorum(f"rebuild CT {copy.ctid} on {copy.node}")
+    steps = rebuild(copy, old, scratch, new)
+    return self.replace(chains.chain_rebuild(self, steps, accepted=accepted, rest=pins[1:]))
 
 
 @task(ADOPT, AdoptRequest)
@@ -198,6 +249,14 @@ def report(self: PhoenixTask, ctid: int, declaration_hash: str) -> dict[str, Any
 
 
 _ADOPTABLE = frozenset({Action.NOTHING, Action.MARK, Action.CONVERGE, Action.REPAIR_SEAL})
+
+
+def _copies_of(self: PhoenixTask, declaration: Declaration) -> list[Declaration]:
+    """Return the copies of a template, wherever they stand; a container has none."""
+    if not declaration.is_template:
+        return []
+    seen = self.read("copies", lambda: [(one.ctid, one.node) for one in copies_seen(self, declaration)])
+    return [self.catalog.current().copy(declaration.ctid, ctid, node) for ctid, node in seen]
 
 
 def _declared_now(self: PhoenixTask, ctid: int) -> dict[str, Any]:

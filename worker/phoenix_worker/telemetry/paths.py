@@ -5,11 +5,11 @@ from __future__ import annotations
 _NAMED = {"nodes": "{node}", "lxc": "{ctid}", "qemu": "{vmid}", "tasks": "{upid}", "storage": "{storage}"}
 _NAMED |= {
     "content": "{volume}",
-    "resources": "{resource}",
     "snapshot": "{snapshot}",
     "rules": "{position}",
     "pools": "{pool}",
     "bridge": "{bridge}",
+    "resources": "{sid}",
 }
 
 

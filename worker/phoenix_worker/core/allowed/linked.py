@@ -38,11 +38,18 @@ def linked_by_name(template: int, volumes: Iterable[Volume]) -> set[int]:
     }
 
 
-def may_be_linked(template: Observation, clone: Observation) -> bool:
-    """Return whether a clone that is declared as linked can be one: it is ours, and on the template's storage."""
-    return clone.is_ours and _root_storage(clone) == _root_storage(template)
+def may_be_linked(template: Observation, clone: Observation, via: int | None = None) -> bool:
+    """Return whether a clone that is declared as linked can be one: it is ours, and on the template's storage.
+
+    `via` is the copy of its template that this one is; a clone keeps to what it was cloned from.
+    """
+    marker = clone.marker
+    if marker is None or not clone.is_ours or marker.via != via:
+        return False
+    return root_storage(clone) == root_storage(template)
 
 
-def _root_storage(seen: Observation) -> str:
+def root_storage(seen: Observation) -> str:
+    """Name the storage of a root disk; nothing where there is none."""
     root = property_string.parse(seen.config.get("rootfs", ""), "volume")
     return root.get("volume", "").partition(":")[0]

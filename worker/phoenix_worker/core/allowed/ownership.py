@@ -81,6 +81,8 @@ def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> _Jud
             "half": case.half_sealed,
             "whole": case.unsealing,
             "unmount": case.unmounting,
+            "of": case.declared.copy_of,
+            "copied": case.marker.copy_of if case.marker is not None else None,
         }
         return Verdict(action, f"{case.subject}: {why.format(**facts)}.", cause, remedy.format(**facts))
 
@@ -113,6 +115,7 @@ def _refuse(cause: str, remedy: str, why: str = "{stands}") -> _Judged:
     return _say(Action.REFUSE, cause, remedy, why)
 
 
+_OTHER_COPIES = "Set PHOENIX_COPY_CTIDS to CTIDs that nothing else uses."
 _ANOTHER_ID = "Choose another CTID in the catalog"
 _OR_ANOTHER_ID = "or choose another CTID in the catalog."
 _OTHER_SCRATCH = "Set PHOENIX_SCRATCH_CTIDS to CTIDs that nothing else uses."
@@ -141,6 +144,15 @@ _TABLE: tuple[tuple[Callable[[Case], bool], _Judged], ...] = (
     (
         lambda c: c.seen.lock == "destroyed",
         _say(Action.WAIT, "being-destroyed", _BY_HAND, "CT {ctid} on {node} is being destroyed"),
+    ),
+    # A copy of a template is that of no other, and a CTID of the catalog is no copy.
+    (
+        lambda c: c.is_other_copy and c.declared.copy_of is not None,
+        _refuse("copy-taken", _OTHER_COPIES, "{stands}, and is no copy of template {of}"),
+    ),
+    (
+        lambda c: c.is_other_copy and c.purpose is not Purpose.DESTROY,
+        _refuse("copy-taken", f"{_ANOTHER_ID}, or destroy this one first.", "{stands}, a copy of template {copied}"),
     ),
     # A lock says that it is being created.
     (lambda c: c.being_made and c.creating is Creating.OURS, _act(Action.ADOPT_TASK)),

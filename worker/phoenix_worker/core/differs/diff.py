@@ -82,7 +82,8 @@ def hot(key: str) -> bool:
 
 def marker_for(declaration: Declaration, creation: str, stage: Stage) -> Marker:
     """Return the marker of a container made, or configured, by this declaration."""
-    return Marker(declaration.ctid, creation, declaration.role, stage, declaration.hash, origin_of(declaration))
+    marker = Marker(declaration.ctid, creation, declaration.role, stage, declaration.hash, origin_of(declaration))
+    return replace(marker, via=declaration.via, copy_of=declaration.copy_of)
 
 
 def creation_marker(declaration: Declaration, creation: str) -> Marker:

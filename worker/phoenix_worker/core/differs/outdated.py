@@ -39,7 +39,8 @@ def outdated(
     if not observation.is_template or marker is None or not observation.is_ours:
         return ()
     told = []
-    if marker.declaration != declaration.hash:
+    older = marker.declaration != declaration.hash
+    if older and declaration.copy_of is None:
         told.append(f"Template {ctid} has an older declaration. To configure it again: `phoenix-lxc ensure {ctid}`.")
     never_run = scripts_never_run(declaration, marker) if has_shell else ()
     fixed = [
@@ -49,8 +50,10 @@ def outdated(
     ]
     if has_older_build(declaration, observation, build):
         fixed.append(_OLDER_BUILD.format(declaration.clone_from))
+    if older and declaration.copy_of is not None:
+        fixed.append("it has an older declaration")
     if fixed:
-        told.append(_template(ctid, fixed, first))
+        told.append(_template(declaration, fixed, first))
     return tuple(told)
 
 
@@ -71,10 +74,12 @@ def of_older_build(declaration: Declaration, observation: Observation, build: st
         return ()
     why = _OLDER_BUILD.format(declaration.clone_from)
     if declaration.is_template:
-        return (_template(declaration.ctid, [why]),)
+        return (_template(declaration, [why]),)
     return (f"CT {declaration.ctid} is outdated: {why}. {anew(declaration)}",)
 
 
-def _template(ctid: int, why: list[str], first: tuple[int, ...] = ()) -> str:
-    named = " ".join(map(str, sorted({*first, ctid})))
-    return f"Template {ctid} is outdated ({'; '.join(why)}). To build it again: `phoenix-lxc rebuild {named}`."
+def _template(declaration: Declaration, why: list[str], first: tuple[int, ...] = ()) -> str:
+    named = " ".join(map(str, sorted({*first, declaration.copy_of or declaration.ctid})))
+    copy = f", a copy of {declaration.copy_of}," if declaration.copy_of is not None else ""
+    what = f"Template {declaration.ctid}{copy} is outdated"
+    return f"{what} ({'; '.join(why)}). To build it again: `phoenix-lxc rebuild {named}`."

@@ -20,7 +20,8 @@ from phoenix_worker.core.model.errors import PermanentError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from phoenix_worker.catalog.declaration import BindMount, Declaration
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.host_parts import BindMount
     from phoenix_worker.core.model.observation import Observation
 
 _HOOKSCRIPT = "hookscript"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from phoenix_worker.catalog.declaration import Role
 from phoenix_worker.core.model.observation import Presence
 
 if TYPE_CHECKING:
@@ -117,6 +118,14 @@ class Case:
     def role_changed(self) -> bool:
         """Whether the marker says something else than the catalog declares."""
         return self.marker is not None and self.marker.role is not self.declared.role
+
+    @property
+    def is_other_copy(self) -> bool:
+        """Whether it is ours as a copy of another template than declared, or only one of the two is a copy."""
+        marker = self.marker
+        if marker is None or Role.SCRATCH in {marker.role, self.declared.role}:
+            return False
+        return marker.copy_of != self.declared.copy_of
 
     @property
     def seal_broken(self) -> bool:

@@ -50,6 +50,10 @@ class Marker:
     """The hash of the declaration with which it was last found well."""
     build: str = ""
     """The creation id of the template that it was cloned from; empty where that had none, and in older markers."""
+    via: int | None = None
+    """The copy of that template that it was cloned from; None for the template itself."""
+    copy_of: int | None = None
+    """The template that it is a copy of."""
 
     @property
     def template(self) -> int | None:
@@ -83,6 +87,8 @@ def _read_line(line: str) -> Marker | None:
             scripts=tuple(_pair(part) for part in fields.get("scripts", "").split(",") if part),
             verified=fields.get("verified", ""),
             build=fields.get("build", ""),
+            via=int(fields["via"]) if "via" in fields else None,
+            copy_of=int(fields["copy"]) if "copy" in fields else None,
         )
     except (KeyError, ValueError):
         return None
@@ -103,6 +109,10 @@ def write_marker(marker: Marker, description: str = "") -> str:
         line += f" from={marker.origin}"
     if marker.build:
         line += f" build={marker.build}"
+    if marker.via is not None:
+        line += f" via={marker.via}"
+    if marker.copy_of is not None:
+        line += f" copy={marker.copy_of}"
     if marker.scripts:
         line += f" scripts={','.join(f'{name}:{ran}' for name, ran in marker.scripts)}"
     if marker.verified:

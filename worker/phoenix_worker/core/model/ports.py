@@ -229,6 +229,9 @@ class Proxmox(Protocol):
     def is_free(self, ctid: int) -> bool:
         """Return whether no guest of the cluster has this id, those included that we may not see."""
 
+    def standing(self, ctids: range) -> dict[int, str]:
+        """Return the node of each guest, container or VM, that has one of these ids."""
+
     def running(self, ctid: int) -> bool | None:
         """Return whether a guest that is not in the catalog runs; None when no guest has this id."""
 

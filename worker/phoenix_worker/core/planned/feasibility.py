@@ -25,6 +25,8 @@ _NO_LINKED_CLONES = frozenset({"cephfs", "cifs", "dir", "glusterfs", "lvm", "nfs
 """Storage types without linked clones of containers. Of a type that is not known here, Proxmox is asked."""
 
 
+NOT_SHARED = "storage-not-shared"
+"""The cause where a template's node and that of a clone do not share its storage."""
 _Problem = tuple[str, str, str]
 """Its cause, as the error table of the API names it where Proxmox would say so itself; why; and the remedy."""
 
@@ -157,6 +159,11 @@ def cannot_change(declaration: Declaration, needs: Needs, offer: Offer) -> Perma
     return _first(declaration, _missing(declaration.node, needs, offer))
 
 
+def is_reachable(clone: Declaration, origin: Origin, offer: Offer) -> bool:
+    """Return whether nothing known is against cloning a template to a clone's node, where that is another one."""
+    return offer.storages is None or not any(_not_shared(clone, origin, offer.storages))
+
+
 def _first(declaration: Declaration, problems: Iterator[_Problem]) -> PermanentError | None:
     for cause, why, remedy in problems:
         what = "build template" if declaration.is_template else "ensure CT"
@@ -232,4 +239,5 @@ def _not_shared(declaration: Declaration, origin: Origin, storages: Mapping[str,
         if shared is not None and not (shared.shared and shared.is_on(origin.node) and shared.is_on(declaration.node)):
             why = f"its template {origin.ctid} lies on {origin.node}, and {name} is not shared by the two nodes"
             remedy = f"set `node` to {origin.node}, or clone from a template on {declaration.node}."
-            yield "storage-not-shared", why, f"Set `storage_pool` to a shared storage, {remedy}"
+            copies = f"Set PHOENIX_COPY_CTIDS of the workers to have template {origin.ctid} copied to each node"
+            yield NOT_SHARED, why, f"{copies}, set `storage_pool` to a shared storage, {remedy}"

@@ -27,6 +27,7 @@ def longest_notes(declaration: Declaration, seen: Observation | None = None) -> 
     longest = marker_for(declaration, _LONGEST_CREATION, Stage.CONFIGURED)
     if marker is not None:
         longest = replace(longest, creation=marker.creation, origin=marker.origin, build=marker.build)
+        longest = replace(longest, via=marker.via)
     elif declaration.clone_from is not None:
         longest = replace(longest, build=_LONGEST_CREATION)
     verified = declaration.hash if must_be_verified(declaration) else ""

@@ -138,8 +138,8 @@ def _step(name: StepName, declaration: Declaration, verb: str, why: str = "") ->
 def _clone(declaration: Declaration) -> PlannedStep:
     where = f"full, to {declaration.storage}" if declaration.storage else "full"
     how = where if declaration.full_clone else "linked"
-    detail = f"clone template {declaration.clone_from} to CT {declaration.ctid} on {declaration.node} ({how})"
-    action = plans.Action(kind=StepName.CLONE, source=str(declaration.clone_from), detail=how)
+    detail = f"clone template {declaration.cloned_from} to CT {declaration.ctid} on {declaration.node} ({how})"
+    action = plans.Action(kind=StepName.CLONE, source=str(declaration.cloned_from), detail=how)
     return PlannedStep(StepName.CLONE, declaration.ctid, detail, (action,))
 
 

@@ -168,6 +168,31 @@ local function release(id, name, resume)
   grant(name, resume)
 end
 
+-- No request may join a run any more that has begun to look.
+local function depart(id)
+  local flight = redis.call('HGET', key('t:', id), 'flight')
+  if flight and redis.call('GET', key('flight:', flight)) == id then redis.call('DEL', key('flight:', flight)) end
+end
+
+-- Take a place in a lock, or in its line. Returns `held` with the seconds that it was waited for ('' if that was told
+-- before), or `parked` with ''. `departing`: once it is held, nobody may join this run any more.
+local function take(id, name, capacity, resume, departing)
+  local lock = key('lock:', name)
+  typed(lock, 'zset')
+  redis.call('HSET', key('capacities'), name, capacity)
+  local joins = not redis.call('ZSCORE', lock, id)
+  if joins then redis.call('ZADD', lock, redis.call('HGET', key('t:', id), 'seq'), id) end
+  grant(name, resume)
+  if redis.call('ZSCORE', lock, id) ~= '0' then
+    park(id, 'lock:' .. name, name)
+    return 'parked', ''
+  end
+  if departing then depart(id) end
+  local waited = redis.call('HGET', key('t:', id), 'waited')
+  if waited then redis.call('HDEL', key('t:', id), 'waited') end
+  return 'held', joins and '0' or waited or ''
+end
+
 local function await(id, event, detail)
   redis.call('SADD', key('ev:', event, ':w'), id)
   park(id, 'ev:' .. event, detail)
@@ -223,12 +248,6 @@ local function unfollow(id, resume)
   redis.call('SREM', key('job:', leader, ':followers'), id)
   local detached = redis.call('HGET', key('job:', leader), 'detached')
   if detached and redis.call('EXISTS', key('job:', leader, ':followers')) == 0 then cancel(leader, detached, resume) end
-end
-
--- No request may join a run any more that has begun to look.
-local function depart(id)
-  local flight = redis.call('HGET', key('t:', id), 'flight')
-  if flight and redis.call('GET', key('flight:', flight)) == id then redis.call('DEL', key('flight:', flight)) end
 end
 
 -- Take a task out of everything that it waits for or holds; what remains is a tombstone that answers duplicates.

@@ -1,0 +1,21 @@
+"""The CTIDs of template copies in the settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from phoenix_worker.settings import SettingsError, defaults_of, load_settings
+from tests.unit.test_settings import folder, needed
+
+__all__ = ["folder", "needed"]
+
+
+@pytest.mark.usefixtures("needed")
+def test_ctids_of_copies_are_no_scratch_ctids(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert defaults_of(load_settings()).copies is None
+    monkeypatch.setenv("PHOENIX_SCRATCH_CTIDS", "9000-9099")
+    monkeypatch.setenv("PHOENIX_COPY_CTIDS", "9100-9199")
+    assert defaults_of(load_settings()).copies == range(9100, 9200)
+    monkeypatch.setenv("PHOENIX_COPY_CTIDS", "9099-9199")
+    with pytest.raises(SettingsError, match=r"PHOENIX_COPY_CTIDS \(9099-9199\) and PHOENIX_SCRATCH_CTIDS .* overlap"):
+        load_settings()

@@ -1,0 +1,167 @@
+"""What a container is cloned from on its node: its template, or a copy of that. Whoever clones owns its lane."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Never
+
+from phoenix_worker.actions.look import TEMPLATE, template_there
+from phoenix_worker.base import lane
+from phoenix_worker.core.model.errors import TransientError
+from phoenix_worker.core.model.home import at_home
+from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.planned.copies import free_numbers, runs_with_a_fixed_address, serving
+from phoenix_worker.core.planned.feasibility import Origin, is_reachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from phoenix_worker.base import PhoenixTask
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
+
+SOURCE = "source"
+"""The journal's name of what a container is cloned from: its CTID and its node."""
+_SOURCES = "sources"
+"""And of what it may be cloned from."""
+_WAITING = 4
+"""How many clones more wait for one lane than for another before a copy is made as one more."""
+_LOOK = "look-for-the-template"
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One lane: a template, or a copy of it."""
+
+    declaration: Declaration
+    ready: bool = True
+    """Whether clones take it as soon as its line is the shortest."""
+
+    @property
+    def named(self) -> tuple[int, str, int]:
+        """Tell it for the journal, with how much its line counts besides."""
+        return self.declaration.ctid, self.declaration.node, 0 if self.ready else _WAITING
+
+
+def hold_source(
+    task: PhoenixTask, clone: Declaration, known: Sequence[int | str] = ()
+) -> tuple[Declaration, Observation, tuple[str, ...]]:
+    """Own the lane of what a container is cloned from, `known` from when it was to be built, and look at it.
+
+    Returns it as it is declared and as it stands there, with what is to be told of it.
+    """
+    catalog = task.catalog.current()
+    look = _LOOK in task.running.journal
+    named = [[*known, 0]] if known and not look else None
+    found = task.read(_SOURCES, lambda: named or [one.named for one in _sources(task, clone, look=look)])
+    held = task.hold_shortest({lane(ctid): more for ctid, _, more in found})
+    ctid, node = task.read(SOURCE, lambda: next([ctid, node] for ctid, node, _ in found if lane(ctid) == held))
+    template = task.current_declaration(clone.clone_from)
+    source = template if ctid == template.ctid else catalog.copy(template.ctid, ctid, node)
+    there, warnings = template_there(task, source)
+    _refuse_taken(task, source, there)
+    return source, there, warnings
+
+
+def sources(task: PhoenixTask, clone: Declaration, *, look: bool = False) -> list[Declaration]:
+    """Return what serves the node of a container that is to be cloned: at least one, which may be still to be made.
+
+    The template alone, without a call, where no copies are made, or where by what is declared it serves the node. It
+    is not trusted to stand where it is declared when it is to be looked for.
+    """
+    return [one.declaration for one in _sources(task, clone, look=look)]
+
+
+def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Source]:
+    catalog = task.catalog.current()
+    template = task.current_declaration(clone.clone_from)
+    if catalog.copy_ctids is None or not clone.node:
+        return [_Source(template)]
+    offer = task.offering.on(clone.node)
+    if template.lanes == 1 and not look and serving(clone, catalog, offer) is template:
+        return [_Source(template)]
+    seen = task.proxmox.observe_template(template.node, template.ctid, elsewhere=False)
+    home = at_home(template, seen)
+    if not home.node:  # it is placed first
+        return [_Source(home)]
+    lies = Origin.seen(seen) if seen.is_template else Origin.declared([home, *catalog.above(template)])
+    serves = home.node == clone.node or is_reachable(clone, lies, offer)
+    node = home.node if serves else clone.node
+    places = task.proxmox.standing(catalog.copy_ctids)
+    beside = {ctid: at for ctid, at in places.items() if at == node}  # whatever becomes of the other nodes
+    seen_there = [one for one in _look_at(task, beside) if one.node == node]
+    standing = [one for one in seen_there if is_copy(one, template.ctid)]
+    found = [_Source(home)] if serves else []
+    found += [_Source(catalog.copy(template.ctid, one.ctid, node), ready=one.is_template) for one in standing]
+    missing = max(template.lanes - len(found), 0)
+    if missing and (unmarked := [one.ctid for one in seen_there if one.lock == "create" and one.marker is None]):
+        raise TransientError(f"CT {unmarked[0]} on {node} is being created, maybe as a copy.", cause="being-created")
+    numbers = free_numbers(template.ctid, node, catalog.copy_ctids, places, missing)
+    found += [_Source(catalog.copy(template.ctid, ctid, node), ready=False) for ctid in numbers]
+    first, *more = found[: template.lanes]
+    return [replace(first, ready=True), *more]
+
+
+def copies_seen(task: PhoenixTask, template: Declaration) -> list[Observation]:
+    """Look at the copies of a template in the whole cluster: a call, and one for each CTID of copies that is taken."""
+    return [one for one in all_copies(task) if is_copy(one, template.ctid)]
+
+
+def all_copies(task: PhoenixTask) -> list[Observation]:
+    """Look at the copies of all templates; as many calls."""
+    ctids = task.catalog.current().copy_ctids
+    seen = [] if ctids is None else _look_at(task, task.proxmox.standing(ctids))
+    return [one for one in seen if one.is_ours and one.marker is not None and one.marker.copy_of is not None]
+
+
+def _look_at(task: PhoenixTask, places: Mapping[int, str]) -> list[Observation]:
+    return [task.proxmox.observe_template(node, ctid, elsewhere=False) for ctid, node in sorted(places.items())]
+
+
+def as_cloned(task: PhoenixTask, clone: Declaration) -> Declaration:
+    """Return a declaration as that of what this task has chosen to clone."""
+    ctid, node = json.loads(task.running.journal.get(SOURCE, "[null, null]"))
+    if clone.clone_from in {None, ctid} or ctid is None:
+        return clone
+    return clone.cloned_by(task.catalog.current().copy(clone.clone_from, ctid, node))
+
+
+def is_copy(seen: Observation, template: int | None) -> bool:
+    """Return whether what stands there is ours, as a copy of this template."""
+    marker = seen.marker
+    return marker is not None and seen.is_ours and marker.copy_of == template
+
+
+def _refuse_taken(task: PhoenixTask, source: Declaration, there: Observation) -> None:
+    """Choose anew what is cloned when a copy's CTID was taken, or the copy moved, before its lane was ours."""
+    if source.copy_of is None or there.presence is Presence.ABSENT:
+        return
+    if there.presence is not Presence.HERE or there.node != source.node or not is_copy(there, source.copy_of):
+        look_again(task, source, f"CT {source.ctid} is no copy of template {source.copy_of} on {source.node}.")
+
+
+def build_alone(task: PhoenixTask, template: Declaration) -> None:
+    """Own the building of a template and of its copies, where two that ran at once would have the same address."""
+    if task.catalog.current().copy_ctids is not None and runs_with_a_fixed_address(template):
+        task.hold(_building(template))
+
+
+def end_building(task: PhoenixTask, template: Declaration) -> None:
+    """Let the next one be built."""
+    if task.catalog.current().copy_ctids is not None and runs_with_a_fixed_address(template):
+        task.release(_building(template))
+
+
+def _building(template: Declaration) -> str:
+    return f"build/{template.copy_of or template.ctid}"
+
+
+def look_again(task: PhoenixTask, source: Declaration, why: str) -> Never:
+    """Give the lane of a source back, and choose anew in the next run, by where the template stands."""
+    task.once(_LOOK, lambda: True)
+    task.forget(TEMPLATE)
+    task.forget(SOURCE)
+    task.forget(_SOURCES)
+    task.release(lane(source.ctid))
+    raise TransientError(why, cause="moved")
