@@ -121,7 +121,8 @@ OFF = {name: replace(one, enabled=name != "zfs") for name, one in STORAGES.items
             Refusal(
                 f"{ENSURE}its template 900 lies on pve2, and zfs is not shared by the two nodes.",
                 "storage-not-shared",
-                "Set `storage_pool` to a shared storage, set `node` to pve2, or clone from a template on pve1.",
+                "Set PHOENIX_COPY_CTIDS of the workers to have template 900 copied to each node, set `storage_pool` "
+                "to a shared storage, set `node` to pve2, or clone from a template on pve1.",
             ),
         ),
     ],
