@@ -38,7 +38,7 @@ class Demo:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [Path(sys.executable).parent / "phoenix-lxc", "demo", *flags],
+                [os.path.relpath(Path(sys.executable).parent / "phoenix-lxc"), "demo", *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -195,7 +195,9 @@ def test_keep_shows_the_page_flower_and_a_whole_product_and_ends_well_with_ctrl_
     assert [line.split(":")[0] for line in errors] == ["error    Shell access"], checked.stdout
     accepted = demo.ask("check", "--accept-not-applied")
     assert (accepted.returncode, accepted.stderr.split(" OK")[0][:22]) == (0, "0 errors, 0 warnings, "), accepted.stdout
-    assert " check --accept-not-applied\n" in demo.output
+    printed = re.search(r"cd \S+ && (\S+) check --accept-not-applied\n", demo.output)
+    assert printed is not None, demo.output
+    assert Path(printed[1]).is_absolute(), "it is run in another directory"
     assert demo.ask("drift", "--accept-not-applied").stdout == "Nothing that exists differs from the catalog.\n"
     assert demo.ask("drift", "--exit-code").returncode == 2, "the scripts of containers never ran"
     assert "outdated" not in demo.ask("status").stdout

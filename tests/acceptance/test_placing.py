@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.scenes import refused
+from tests.acceptance.scenes import failure_of, refused
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.waiting import wait_for
@@ -114,6 +114,8 @@ def test_a_required_group_is_on_different_nodes_or_refused(cluster: Product) -> 
     cluster.start_worker()
     handles = [cluster.producer.ensure(ctid) for ctid in range(101, 104)]
     assert {handle.wait(timeout=60).node for handle in handles} == {"pve1", "pve2", "pve3"}
+    foretold = failure_of(cluster.producer.plan(104))
+    assert (foretold.cause, "Still failing" in foretold.message) == ("no-node", False), "a plan has no such patience"
     cluster.simulator.do(cluster.simulator.pve.nodes.pop, "pve4")
     failure = refused(cluster, 104)
     assert failure.cause == "no-node"

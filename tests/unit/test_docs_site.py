@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from tests.support.worker import ROOT
 
@@ -36,6 +37,20 @@ def test_every_page_is_in_the_navigation() -> None:
     expected = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if path.parent.name != "adr"}
     brought_in = {"index.md", "changelog.md", "security-policy.md", "api.md", "adr/*"}
     assert sorted(listed) == sorted(expected | brought_in)
+
+
+def test_every_page_has_one_title() -> None:
+    """One that a merge has emptied has none, and one that two branches have begun has two."""
+    both = DOCS / "configuration.md"  # settings and catalog, generated
+    pages = [page for page in (*ROOT.glob("*.md"), *DOCS.rglob("*.md")) if page != both]
+    titles = {page: [token.tag for token in MarkdownIt().parse(page.read_text())].count("h1") / 2 for page in pages}
+    assert [page.name for page, count in titles.items() if count != 1] == []
+
+
+def test_no_two_decisions_have_the_same_number() -> None:
+    files = {page: page.name[:4] for page in (DOCS / "adr").glob("0*.md")}
+    assert sorted(files.values()) == sorted(set(files.values()))
+    assert [page.name for page, number in files.items() if not page.read_text().startswith(f"# {int(number)}. ")] == []
 
 
 @pytest.mark.parametrize(

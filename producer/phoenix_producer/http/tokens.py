@@ -35,7 +35,7 @@ class Role(StrEnum):
     REQUESTER = "requester"
     """Ensure, and cancel what it could have asked for; of all CTIDs, or of those that are named."""
     OPERATOR = "operator"
-    """All: destroy, rebuild, adopt, cancel any job."""
+    """All: destroy, rebuild, adopt, migrate, drain, cancel any job."""
 
 
 class Token(BaseModel):

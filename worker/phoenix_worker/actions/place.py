@@ -186,5 +186,5 @@ def _shows(one: Reservation, view: ClusterView) -> bool:
 def _refusal(declaration: Declaration, refused: Refused) -> TransientError | PermanentError:
     told = "; ".join(f"{node}: {why}" for node, why in refused.reasons.items()) or "the cluster shows no nodes"
     message = f"Unable to place CT {declaration.ctid}: no node can take it. {told}."
-    remedy = "Make room on one of them, or name others in `node`."
+    remedy = "Make room on one of them, `phoenix-lxc undrain` one that is drained, or name others in `node`."
     return (TransientError if refused.passing else PermanentError)(message, cause=NO_NODE, remedy=remedy)

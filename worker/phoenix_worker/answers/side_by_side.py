@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from redis import RedisError
 
+from phoenix_worker.actions.place import NO_NODE
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.error_table import UNREACHABLE
 from phoenix_worker.proxmox.shared_reads import shared_since
@@ -29,7 +30,7 @@ _AT_ONCE = 16
 _PAUSES = (0.2, 0.5, 1.0)
 """Seconds until a look that failed for a passing reason is made again."""
 _WAITED_FOR = 3.0
-"""Seconds in which a node that does not answer a plan may come back."""
+"""Seconds in which a node that a plan needs may come back."""
 _TOLD_EVERY = 0.2
 """Seconds between two notes of how far it is, at least."""
 
@@ -43,12 +44,12 @@ def shared_looks(task: PhoenixTask) -> Iterator[None]:
 
 
 def only_shown(task: PhoenixTask, error: TransientError) -> TransientError | PermanentError:
-    """Return the error of an answer that is only shown: a silent node is told long before patience ends.
+    """Return the error of an answer that is only shown: of nodes that fail it, it tells long before patience ends.
 
     Raises TransientError when Proxmox as a whole does not answer.
     """
     run = task.running
-    if error.cause != UNREACHABLE or run.since is None or run.claimed_at - run.since < _WAITED_FOR:
+    if error.cause not in {UNREACHABLE, NO_NODE} or run.since is None or run.claimed_at - run.since < _WAITED_FOR:
         return error
     _raise_if_all_is_away(task)
     return PermanentError(error.message, cause=error.cause, remedy=error.remedy)

@@ -112,11 +112,16 @@ def _watched(handles: Handles[EnsureResult], stage: Stage) -> Iterator[Progress]
         yield progress
 
 
+def _from_anywhere(command: str) -> str:
+    """Return a command so that it is found in any directory; one without a slash is found on PATH anyway."""
+    return str(Path(command).absolute()) if "/" in command else command
+
+
 def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
     """Show what there is to look at, and wait for Ctrl-C."""
     flower_url = started.enter_context(demo_parts.flower(stage.directory, stage.redis_url))
     access = stage.simulator.access
-    command = shlex.quote(sys.argv[0])
+    command, from_there = shlex.quote(sys.argv[0]), shlex.quote(_from_anywhere(sys.argv[0]))
     screen.headline("Everything keeps running. Look around; Ctrl-C ends it.")
     screen.say("Page", stage.page_url)
     screen.say("Flower", f"{flower_url} (no login: it listens on this machine only)")
@@ -129,7 +134,7 @@ def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
         f"  {command} ensure {stage.ctids[0]} --accept-not-applied\n"
         f"  {command} --redis-url {shlex.quote(stage.redis_url)} plan --all --accept-not-applied\n"
         f"\nChange something in {stage.catalog_file} and ensure again.\n"
-        f"What a worker needs: cd {stage.directory} && {command} check --accept-not-applied\n"
+        f"What a worker needs: cd {stage.directory} && {from_there} check --accept-not-applied\n"
         f"One worker more: cd {stage.directory} && {sys.executable} -m celery -A phoenix_worker worker -n second\n"
     )
     worker, restarted = stage.worker, -_TOO_SOON_SECONDS

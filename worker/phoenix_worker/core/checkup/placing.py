@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.core.planned.feasibility import Offer
 
-_ROOM = "Make room on one of them, or name others in `node`."
+_ROOM = "Make room on one of them, `phoenix-lxc undrain` one that is drained, or name others in `node`."
 
 
 def judge_placing(catalog: Catalog, view: ClusterView, offers: Mapping[str, Offer]) -> Iterator[Line]:
