@@ -17,7 +17,8 @@ from fakepve.certs import make_cert
 from fakepve.server import API
 
 from phoenix_worker.proxmox.connection import Access
-from tests.support.strict_pve import SECRET, TOKEN, TOKEN_ID, USER, Interval, SaidIn, StrictPve
+from tests.support.pve_task_lists import Interval
+from tests.support.strict_pve import SECRET, TOKEN, TOKEN_ID, USER, SaidIn, StrictPve
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:

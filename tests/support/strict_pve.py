@@ -8,15 +8,12 @@ import json
 import time
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from fakepve.lxc import FakeCt, parse_mount
+from fakepve.lxc import FakeCt
 from fakepve.model import PveError, TaskError
-from fakepve.server import USER as USER_OF
-from fakepve.server import ok
 from fakepve.shapes import PRIVILEGES
 
 from tests.support.conf_file import digest
@@ -24,9 +21,12 @@ from tests.support.leasing_pve import Leasing
 from tests.support.migrating_pve import Migrating
 from tests.support.pve_access import AccessRights
 from tests.support.pve_backups import Backups
+from tests.support.pve_checkup import Checkup
 from tests.support.pve_corners import Corners
+from tests.support.pve_disks import Disks
 from tests.support.pve_ha import HaResources
 from tests.support.pve_nodes import Nodes
+from tests.support.pve_task_lists import Interval, TaskLists, Work
 from tests.support.silent_pve import Silent
 from tests.support.strict_firewall import StrictFirewall
 
@@ -48,29 +48,20 @@ class SaidIn(Enum):
     MESSAGE = "message"
 
 
-@dataclass
-class Interval:
-    """One task of the node, in seconds of `time.monotonic`. `guest` is the id in the UPID: a clone's *source*."""
-
-    upid: str
-    kind: str
-    guest: str
-    user: str
-    start: float
-    end: float | None = None
-    made: int | None = None
-    """The CTID that a clone or create makes."""
-
-
-class _Work:
-    """A task's body while it runs."""
-
-    def __init__(self) -> None:
-        self.task: asyncio.Task[Any] | None = None
-        self.fate: str | None = None
-
-
-class StrictPve(Silent, Corners, Backups, AccessRights, StrictFirewall, Leasing, Migrating, Nodes, HaResources):
+class StrictPve(
+    Silent,
+    Corners,
+    Backups,
+    AccessRights,
+    StrictFirewall,
+    Leasing,
+    Migrating,
+    Nodes,
+    HaResources,
+    Checkup,
+    TaskLists,
+    Disks,
+):
     """fakepve as a real node answers. What a test may set is public; set it through `Simulator.do`."""
 
     def __init__(self) -> None:
@@ -116,7 +107,7 @@ class StrictPve(Silent, Corners, Backups, AccessRights, StrictFirewall, Leasing,
         self.cloned_from: dict[int, int] = {}
         """The source of each clone that was asked for, by the new CTID."""
         self._hurry = asyncio.Event()
-        self._work: dict[str, _Work] = {}
+        self._work: dict[str, Work] = {}
         self._published: dict[int, dict[str, Any]] = {}
         self.apitokens[TOKEN_ID] = SECRET
         # With any grant the fake checks privileges, and those that a token can never have.
@@ -129,7 +120,7 @@ class StrictPve(Silent, Corners, Backups, AccessRights, StrictFirewall, Leasing,
             "pool": "rpool",
             "files": set(),
         }
-        self._bases: dict[int, dict[str, str]] = {}
+        self.bases: dict[int, dict[str, str]] = {}
         self.storages["local"]["volumes"] = {
             "vztmpl/debian-13-standard_13.1-1_amd64.tar.zst": {"content": "vztmpl", "format": "tzst", "size": 1}
         }
@@ -225,39 +216,6 @@ class StrictPve(Silent, Corners, Backups, AccessRights, StrictFirewall, Leasing,
         await super()._update_config(ct, user, values, deletes, reverts)
         self._write_tags(ct.vmid, values)
 
-    # What `phoenix-lxc check` reads
-
-    def _routes_checkup(self) -> list[tuple[str, str, Any]]:
-        return [
-            ("GET", "/nodes/{node}/network", self._bridges),
-            ("GET", "/nodes/{node}/time", self._time),
-            ("GET", "/nodes/{node}/certificates/info", self._certificates),
-        ]
-
-    async def _bridges(self, _v: dict[str, Any], user: str) -> list[dict[str, Any]]:
-        """As `PVE::API2::Network` lists them: without those that the user may not use."""
-        seen = (one for one in sorted(self.bridges) if self.allowed(user, f"/sdn/zones/localnetwork/{one}", "SDN.Use"))
-        return [{"iface": bridge, "type": "bridge", "active": 1} for bridge in seen]
-
-    async def _time(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
-        now = int(time.time() + self.clock_ahead)
-        return {"time": now, "localtime": now, "timezone": "UTC"}
-
-    async def _certificates(self, _v: dict[str, Any], _user: str) -> list[dict[str, Any]]:
-        days = self.certificate_days
-        ends = {} if days is None else {"notafter": int(time.time()) + days * 86_400}
-        return [{"filename": "pve-ssl.pem", **ends}, {"filename": "pve-root-ca.pem", "notafter": 0}]
-
-    async def _cluster_status(self, request: web.Request) -> web.Response:
-        self.require(request[USER_OF], "/", "Sys.Audit")
-        answer: web.Response = await super()._cluster_status(request)
-        return answer
-
-    async def _permissions(self, v: dict[str, Any], user: str) -> dict[str, dict[str, int]]:
-        """Of one path, what is effective there, inherited or not: PVE::RPCEnvironment::permissions."""
-        path, who = v["path"], v.get("userid") or user
-        return {path: {privilege: 1 for privilege in PRIVILEGES if self.allowed(who, path, privilege)}}
-
     # Creating, cloning, templates, starting
 
     async def _lxc_create(self, user: str, v: dict[str, Any]) -> Any:
@@ -278,8 +236,8 @@ class StrictPve(Silent, Corners, Backups, AccessRights, StrictFirewall, Leasing,
             if not source.template:
                 v["full"] = 1
             elif not source.lock:
-                self._need_linked_clones(source.config["rootfs"])
-                self._bases[int(v["newid"])] = {key: mount["volume"] for key, mount in source.volumes()}
+                self.need_linked_clones(source.config["rootfs"])
+                self.bases[int(v["newid"])] = {key: mount["volume"] for key, mount in source.volumes()}
         upid = await super()._lxc_clone(user, v)
         self._firewalls[int(v["newid"])] = copy.deepcopy(self.firewall_config("ct", vmid=v["vmid"]))
         return upid
@@ -296,32 +254,6 @@ class StrictPve(Silent, Corners, Backups, AccessRights, StrictFirewall, Leasing,
         for who, grants in (self.acl or {}).items():
             self.acl[who] = [grant for grant in grants if grant[0] != f"/vms/{ct.vmid}"]
 
-    def _link(self, clone: Any) -> None:
-        """Name a linked clone's volumes as storages do that know whose clones they are."""
-        for key, base in self._bases.pop(clone.vmid, {}).items():
-            storage, _, name = base.partition(":")
-            if self.storages[storage]["type"] == "zfspool":
-                clone.config[key] = clone.config[key].replace(f"{storage}:", f"{storage}:{name}/", 1)
-
-    def _refuse_used_bases(self, ctid: int) -> None:
-        """Fail as `PVE::Storage::vdisk_free` does. LVM-thin lets a base go that clones were made of."""
-        bases = [mount["volume"] for _, mount in self.ct(ctid).volumes()]
-        volumes = [mount["volume"] for ct in self.cts for _, mount in ct.volumes()]
-        for base in bases:
-            if any(volume.startswith(f"{base}/") for volume in volumes):
-                raise TaskError(f"base volume '{base.partition(':')[2]}' is still in use by linked clones")
-
-    def _refuse_bind_mounts(self, ctid: int) -> None:
-        """Fail as `PVE::LXC::Config::has_feature` does: what is no volume of a storage has no snapshots."""
-        config = self.ct(ctid).config
-        if any(key.startswith("mp") and value.startswith("/") for key, value in config.items()):
-            raise TaskError("snapshot feature is not available")
-
-    def _need_linked_clones(self, rootfs: str) -> None:
-        volume = parse_mount(rootfs)["volume"]
-        if self.storages[volume.partition(":")[0]]["type"] in {"dir", "nfs", "lvm"}:
-            raise PveError(500, f"Linked clone feature for '{volume}' is not available")
-
     async def _lxc_template(self, user: str, v: dict[str, Any]) -> None:
         self._harm_without_quorum(v)
         await super()._lxc_template(user, v)
@@ -337,20 +269,6 @@ class StrictPve(Silent, Corners, Backups, AccessRights, StrictFirewall, Leasing,
             self.harmed.append(int(v["vmid"]))
             raise PveError(500, "unable to open file '/etc/pve/nodes/pve/lxc' - Permission denied")
 
-    def _routes_appliances(self) -> list[tuple[str, str, Any]]:
-        return [("GET", "/nodes/{node}/aplinfo", self._index), ("POST", "/nodes/{node}/aplinfo", self._download)]
-
-    async def _index(self, _v: dict[str, Any], _user: str) -> list[dict[str, str]]:
-        nameless: list[dict[str, str]] = [{}]  # fakepve answers so, and nobody can download it
-        return nameless + [{"template": name, "package": name.partition("_")[0]} for name in self.appliances]
-
-    async def _download(self, v: dict[str, Any], user: str) -> str:
-        async def body() -> None:
-            volumes = self.storages[v["storage"]]["volumes"]
-            volumes[f"vztmpl/{v['template']}"] = {"content": "vztmpl", "format": "tar", "size": 1}
-
-        return await self.task(v["node"], "download", "", user, body)
-
     async def _start_steps(self, ct: Any, user: str, skiplock: bool = False) -> None:  # noqa: FBT002 - fakepve's
         await self.pause(self.start_secs)
         await super()._start_steps(ct, user, skiplock)
@@ -361,12 +279,12 @@ class StrictPve(Silent, Corners, Backups, AccessRights, StrictFirewall, Leasing,
         self, node: str, ttype: str, tid: int | str, user: str, body: Callable[[], Coroutine[Any, Any, Any]], **how: Any
     ) -> str:
         refusals = {
-            "vzdestroy": self._refuse_used_bases,
+            "vzdestroy": self.refuse_used_bases,
             "vzmigrate": self.refuse_migration,
-            "vzsnapshot": self._refuse_bind_mounts,
+            "vzsnapshot": self.refuse_bind_mounts,
         }
-        finish = {"vzclone": self._link, "vzcreate": self._spell_tags}
-        work, made = _Work(), how.get("vm") if ttype in {"vzclone", "vzcreate", "vzrestore"} else None
+        finish = {"vzclone": self.link, "vzcreate": self._spell_tags}
+        work, made = Work(), how.get("vm") if ttype in {"vzclone", "vzcreate", "vzrestore"} else None
         entry = Interval("", ttype, str(tid), user, time.monotonic(), made=made.vmid if made else None)
 
         async def watched() -> Any:
@@ -415,26 +333,6 @@ class StrictPve(Silent, Corners, Backups, AccessRights, StrictFirewall, Leasing,
             self.ct(int(guest)).lock = None
         if made is not None:
             self._drop(made)
-
-    def _task_view(self, task: dict[str, Any], listing: bool = False) -> dict[str, Any]:  # noqa: FBT002 - fakepve's
-        view: dict[str, Any] = super()._task_view(task, listing)
-        view["user"] = view["user"].partition("!")[0]
-        return view
-
-    async def _task_list(self, request: web.Request) -> web.Response:
-        """Newest first also within a second; by default nothing that still runs."""
-        lines = json.loads((await super()._task_list(request)).text)["data"]
-        source = request.query.get("source", "archive")
-        begun = {entry.upid: entry.start for entry in self.intervals}
-        wanted = [line for line in lines if source in {"all", "archive" if "endtime" in line else "active"}]
-        answer: web.Response = ok(sorted(wanted, key=lambda line: -begun.get(line["upid"], 0.0)))
-        return answer
-
-    def _get_task(self, request: web.Request) -> dict[str, Any]:
-        if request.match_info["upid"] not in self.tasks:
-            raise PveError(400, "Parameter verification failed.", {"upid": "no such task"})
-        task: dict[str, Any] = super()._get_task(request)
-        return task
 
 
 def _in_words(value: Any) -> Any:

@@ -1,0 +1,68 @@
+"""What `phoenix-lxc check` reads: bridges, time, certificates, permissions, and the index of OS templates."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from fakepve.server import USER as USER_OF
+from fakepve.server import FakePve
+from fakepve.shapes import PRIVILEGES
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+class Checkup(FakePve):  # type: ignore[misc] # fakepve publishes no types
+    """Base of the strict simulator, which has what a test may set."""
+
+    bridges: set[str]
+    clock_ahead: float
+    certificate_days: int | None
+    appliances: list[str]
+
+    def _routes_checkup(self) -> list[tuple[str, str, Any]]:
+        return [
+            ("GET", "/nodes/{node}/network", self._bridges),
+            ("GET", "/nodes/{node}/time", self._time),
+            ("GET", "/nodes/{node}/certificates/info", self._certificates),
+        ]
+
+    async def _bridges(self, _v: dict[str, Any], user: str) -> list[dict[str, Any]]:
+        """As `PVE::API2::Network` lists them: without those that the user may not use."""
+        seen = (one for one in sorted(self.bridges) if self.allowed(user, f"/sdn/zones/localnetwork/{one}", "SDN.Use"))
+        return [{"iface": bridge, "type": "bridge", "active": 1} for bridge in seen]
+
+    async def _time(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
+        now = int(time.time() + self.clock_ahead)
+        return {"time": now, "localtime": now, "timezone": "UTC"}
+
+    async def _certificates(self, _v: dict[str, Any], _user: str) -> list[dict[str, Any]]:
+        days = self.certificate_days
+        ends = {} if days is None else {"notafter": int(time.time()) + days * 86_400}
+        return [{"filename": "pve-ssl.pem", **ends}, {"filename": "pve-root-ca.pem", "notafter": 0}]
+
+    async def _cluster_status(self, request: web.Request) -> web.Response:
+        self.require(request[USER_OF], "/", "Sys.Audit")
+        answer: web.Response = await super()._cluster_status(request)
+        return answer
+
+    async def _permissions(self, v: dict[str, Any], user: str) -> dict[str, dict[str, int]]:
+        """Of one path, what is effective there, inherited or not: PVE::RPCEnvironment::permissions."""
+        path, who = v["path"], v.get("userid") or user
+        return {path: {privilege: 1 for privilege in PRIVILEGES if self.allowed(who, path, privilege)}}
+
+    def _routes_appliances(self) -> list[tuple[str, str, Any]]:
+        return [("GET", "/nodes/{node}/aplinfo", self._index), ("POST", "/nodes/{node}/aplinfo", self._download)]
+
+    async def _index(self, _v: dict[str, Any], _user: str) -> list[dict[str, str]]:
+        nameless: list[dict[str, str]] = [{}]  # fakepve answers so, and nobody can download it
+        return nameless + [{"template": name, "package": name.partition("_")[0]} for name in self.appliances]
+
+    async def _download(self, v: dict[str, Any], user: str) -> str:
+        async def body() -> None:
+            volumes = self.storages[v["storage"]]["volumes"]
+            volumes[f"vztmpl/{v['template']}"] = {"content": "vztmpl", "format": "tar", "size": 1}
+
+        upid: str = await self.task(v["node"], "download", "", user, body)
+        return upid

@@ -1,0 +1,41 @@
+"""Linked clones and their bases, and what has no snapshots, as Proxmox's storages know them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fakepve.lxc import parse_mount
+from fakepve.model import PveError, TaskError
+from fakepve.server import FakePve
+
+
+class Disks(FakePve):  # type: ignore[misc] # fakepve publishes no types
+    """Base of the strict simulator. `bases` has the volumes of the source of each linked clone under way."""
+
+    bases: dict[int, dict[str, str]]
+
+    def link(self, clone: Any) -> None:
+        """Name a linked clone's volumes as storages do that know whose clones they are."""
+        for key, base in self.bases.pop(clone.vmid, {}).items():
+            storage, _, name = base.partition(":")
+            if self.storages[storage]["type"] == "zfspool":
+                clone.config[key] = clone.config[key].replace(f"{storage}:", f"{storage}:{name}/", 1)
+
+    def refuse_used_bases(self, ctid: int) -> None:
+        """Fail as `PVE::Storage::vdisk_free` does. LVM-thin lets a base go that clones were made of."""
+        bases = [mount["volume"] for _, mount in self.ct(ctid).volumes()]
+        volumes = [mount["volume"] for ct in self.cts for _, mount in ct.volumes()]
+        for base in bases:
+            if any(volume.startswith(f"{base}/") for volume in volumes):
+                raise TaskError(f"base volume '{base.partition(':')[2]}' is still in use by linked clones")
+
+    def refuse_bind_mounts(self, ctid: int) -> None:
+        """Fail as `PVE::LXC::Config::has_feature` does: what is no volume of a storage has no snapshots."""
+        config = self.ct(ctid).config
+        if any(key.startswith("mp") and value.startswith("/") for key, value in config.items()):
+            raise TaskError("snapshot feature is not available")
+
+    def need_linked_clones(self, rootfs: str) -> None:
+        volume = parse_mount(rootfs)["volume"]
+        if self.storages[volume.partition(":")[0]]["type"] in {"dir", "nfs", "lvm"}:
+            raise PveError(500, f"Linked clone feature for '{volume}' is not available")
