@@ -23,10 +23,11 @@ local function answer(...)
   return reply
 end
 
--- Whether a key is there and of its kind. What others wrote in its place is removed.
+-- Whether a key is there and of its kind. What others wrote in its place is removed; where there is nothing, nothing is
+-- written: Redis without memory refuses a script by its first write, and takes all of one that has deleted something.
 local function typed(name, kind)
   local found = redis.call('TYPE', name).ok
-  if found ~= kind then redis.call('DEL', name) end
+  if found ~= kind and found ~= 'none' then redis.call('DEL', name) end
   return found == kind
 end
 
