@@ -120,6 +120,8 @@ def test_what_the_workers_see_is_answered(door: HttpDoor) -> None:
     assert [one["ctid"] for one in door.get("/v1/status").json] == [101, 103]
     assert [one["exists"] for one in door.get("/v1/status?ctid=103").json] == ["absent"]
     assert door.get("/v1/status?ctid=555").problem()["cause"] == "not-declared"
+    (template,) = door.get("/v1/templates").json
+    assert (template["ctid"], [copy["node"] for copy in template["copies"]]) == (900, ["pve2"])
     plans = door.get("/v1/plan").json
     assert [(one["ctid"], one["outcome"]) for one in plans] == [(101, "unchanged"), (103, "created")]
     assert [one.get("cause") for one in door.get("/v1/plan?ctid=103&ctid=404").json] == [None, "not-ours"]

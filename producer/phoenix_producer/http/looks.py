@@ -18,7 +18,7 @@ from phoenix_producer.http.requests import RequestView, as_response
 from phoenix_producer.http.tokens import Role
 from phoenix_producer.ledger.entries import Job, Lock, Wanted
 from phoenix_producer.plans import Drift, Plan
-from phoenix_producer.standing import Standing
+from phoenix_producer.standing import Standing, Template
 
 looks = APIRouter()
 
@@ -102,6 +102,12 @@ def locks(service: Serving, _token: Asking) -> list[Lock]:
 async def status(service: Serving, token: Asking, ctid: Ctids = [], wait: Wait = 30) -> Response:  # noqa: B006 - FastAPI copies it
     """Show what exists at CTIDs of the catalog."""
     return as_response(await service.looked(lambda producer: producer.status(ctid), token.name, wait), {})
+
+
+@looks.get("/v1/templates", operation_id="templates", response_model=list[Template])
+async def templates(service: Serving, token: Asking, wait: Wait = 30) -> Response:
+    """Show the templates with their copies: where each stands, and how many wait for it."""
+    return as_response(await service.looked(lambda producer: producer.templates(), token.name, wait), {})
 
 
 @looks.get("/v1/drift", operation_id="drift", response_model=list[Drift])

@@ -18,8 +18,10 @@ export function templates(me) {
     asksWorkers: true,
     async refresh(signal, news) {
       if (!news) { await pulse(signal); return; }
+      const lanes = ask('templates?wait=120', { signal }).catch(() => []);
       const all = await ask('status?wait=120', { signal });
-      const roots = grown(all);
+      const copies = new Map((await lanes).map((one) => [one.ctid, one.copies]));
+      const roots = grown(all, copies);
       fill(tree, roots, (one) => one.ctid, (one) => drawTemplate(one, me));
       put(warned, warnings(all));
       put(asOf, roots.length ? `As of ${clock(Date.now() / 1000)}` : 'The catalog declares no template.');
@@ -28,8 +30,8 @@ export function templates(me) {
 }
 
 /** Put each template below its own; containers are counted where they are cloned from. */
-export function grown(all) {
-  const made = new Map(all.filter((one) => one.role === 'template').map((one) => [one.ctid, { ...one, below: [], clones: [] }]));
+export function grown(all, copies = new Map()) {
+  const made = new Map(all.filter((one) => one.role === 'template').map((one) => [one.ctid, { ...one, below: [], clones: [], copies: copies.get(one.ctid) ?? [] }]));
   for (const one of all.filter((other) => other.role !== 'template')) {
     made.get(one.source)?.clones.push({ ctid: one.ctid, name: one.name, exists: one.exists, outdated: one.outdated });
   }
@@ -47,6 +49,13 @@ function drawTemplate(one, me) {
     one.clones.length ? h('details', { open: one.clones.length <= 12 }, h('summary', {}, `${there.length} of ${one.clones.length} clones made`),
       h('ul.clones', {}, one.clones.map((clone) => h(`li${clone.exists === 'absent' ? '.absent' : ''}`, {}, ctLink(clone.ctid), ' ', clone.name,
         clone.exists === 'absent' ? ' (not made)' : '', clone.outdated.length ? [' ', mark('outdated', clone.outdated.join(' '))] : '')))) : '',
+    drawCopies(one.copies),
     me?.role === 'operator' && one.exists === 'template' ? rebuildButton(one.ctid) : ''),
   one.below.length ? h('ul.tree', {}, one.below.map((below) => drawTemplate(below, me))) : '');
+}
+
+function drawCopies(copies) {
+  return copies.length ? h('ul.clones', {}, copies.map((copy) => h('li', {}, `copy ${copy.ctid} on ${copy.node}`,
+    copy.storage ? `, ${copy.storage}` : '', copy.waiting ? `, ${copy.waiting} waiting` : '',
+    copy.outdated.length ? [' ', mark('outdated', copy.outdated.join(' '))] : ''))) : '';
 }
