@@ -282,7 +282,8 @@ def seal(
     begun = self.once(StepName.SEAL, act, adopt=lambda when: recover.find_conversion(self.proxmox, declaration, when))
     node = begun.get("node", declaration.node)
     self.wait_until_template(declaration.standing_on(node), since=begun["at"])
-    if not adopted:  # its first clones may end before the job that has built it
+    rebuilt = any(step["name"] == StepName.DESTROY and step["ctid"] == ctid for step in self.steps_done())
+    if not (adopted or rebuilt):  # its first clones may end before the job that has built it
         self.engine.ledger.note_made((ctid,), self.running.job, self.running.claimed_at)
     told = {"not_applied": declaration.not_applied, "node": node, "copy": declaration.is_copy}
     return self.step(StepName.SEAL, ctid, begun["at"], **told)
