@@ -23,7 +23,7 @@ ENSURE = "phoenix.ensure"
 DESTROY = "phoenix.destroy"
 REBUILD = "phoenix.rebuild"
 ADOPT = "phoenix.adopt"
-PLAN = "phoenix.plan"
+PLAN, PLANS = "phoenix.plan", "phoenix.plans"
 CONTAINERS = "phoenix.containers"
 CANCEL = "phoenix.cancel"
 STATUS = "phoenix.status"
@@ -36,7 +36,7 @@ REFUSE = "phoenix.refuse"
 """What a queue item that is no message is run as: it fails, and says why."""
 UPKEEP = frozenset({DESTROY, REBUILD, ADOPT, MIGRATE, DRAIN, UNDRAIN})
 """What may end, take over or move what exists, and what decides for everybody where containers go."""
-REQUESTS = UPKEEP | {ENSURE, PLAN, CONTAINERS, CANCEL, STATUS, DRIFT, TEMPLATES, NODES, REFUSE}
+REQUESTS = UPKEEP | {ENSURE, PLAN, PLANS, CONTAINERS, CANCEL, STATUS, DRIFT, TEMPLATES, NODES, REFUSE}
 """The tasks that requesters publish. All others are the worker's own."""
 
 QUEUE = "phoenix.ensure"

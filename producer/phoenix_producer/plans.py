@@ -1,4 +1,4 @@
-"""What an ensure would do, and what differs: the answers to `phoenix.plan` and `phoenix.drift`.
+"""What an ensure would do, and what differs: `phoenix.plan`, `phoenix.plans` and `phoenix.drift`.
 
 A plan has one part for each CTID that it concerns; drift is about what exists, CTID by CTID.
 """
@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from phoenix_producer.change_words import change_words
-from phoenix_producer.contract import Answer, Outcome
+from phoenix_producer.contract import Answer, Ctid, Message, Outcome
 from phoenix_producer.standing import Exists  # noqa: TC001 - pydantic reads it at run time
+
+
+class PlansRequest(Message):
+    """Ask what an ensure of each would do."""
+
+    ctids: tuple[Ctid, ...] = ()
+    """By default all containers of the catalog."""
+    accept_not_applied: StrictBool = False
+    """As of an ensure."""
 
 
 class Why(StrEnum):

@@ -32,7 +32,7 @@ def size(report: Report, count: int = 1000) -> None:
         ways: dict[str, Callable[[], object]] = {
             "drift": lambda: producer.drift(()).wait(timeout=3600),
             "status": lambda: producer.status(()).wait(timeout=3600),
-            "plan --all": lambda: producer.plan_many(ctids).wait(timeout=3600),
+            "plan --all": lambda: producer.plan_all().wait(timeout=3600),
         }
         for name, look in ways.items():
             _measure(report, bench, name, count, look, seconds="≤ 8", calls="≤ 2.1")

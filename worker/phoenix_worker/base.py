@@ -248,29 +248,30 @@ class PhoenixTask(DurableTask):
             logger.exception("CT %s may be left half-made by a cancelled job.", ctid)
 
     def failure(self, error: Exception) -> EnsureFailed:
-        """Return the error as its requester gets it, with what was done before."""
-        told = _told(error, self.engine.patience)
+        """Return the error as its requester gets it."""
         subject = self.engine.ledger.subject(self.running.job)
-        ctid = int(subject) if subject.isdecimal() else None
+        return EnsureFailed.of(self.failed(error, int(subject) if subject.isdecimal() else None))
+
+    def failed(self, error: Exception, ctid: int | None) -> Failure:
+        """Tell an error about a CTID, with what was done before."""
+        told = _told(error, self.engine.patience)
         steps, declaration = self.steps_done(), self._declared_now(ctid, told["cause"])
         declaration = declaration and self.at_chosen_node(declaration)
         seen_on = next((step["node"] for step in reversed(steps) if step["ctid"] == ctid and step.get("node")), None)
         met = told_in(steps, "needs_rebuild", "warnings")
-        return EnsureFailed.of(
-            Failure(
-                request_id=self.running.job,
-                ctid=ctid,
-                message=told["message"],
-                cause=told["cause"],
-                remedy=told["remedy"],
-                node=told.get("node") or seen_on or (declaration.where if declaration else None),
-                changes=changes_in(steps),
-                steps=steps_in(steps),
-                templates_built=templates_in(steps),
-                not_applied=declaration.not_applied if declaration else (),
-                templates_not_applied=unapplied_in(steps, but=ctid),
-                warnings=self.warnings() + met + self._left_behind(told["cause"], steps),
-            )
+        return Failure(
+            request_id=self.running.job,
+            ctid=ctid,
+            message=told["message"],
+            cause=told["cause"],
+            remedy=told["remedy"],
+            node=told.get("node") or seen_on or (declaration.where if declaration else None),
+            changes=changes_in(steps),
+            steps=steps_in(steps),
+            templates_built=templates_in(steps),
+            not_applied=declaration.not_applied if declaration else (),
+            templates_not_applied=unapplied_in(steps, but=ctid),
+            warnings=self.warnings() + met + self._left_behind(told["cause"], steps),
         )
 
     def _left_behind(self, cause: str, steps: list[dict[str, Any]]) -> tuple[str, ...]:

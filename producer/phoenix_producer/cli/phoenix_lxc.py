@@ -2,8 +2,7 @@
 
 # No postponed annotations here: typer reads them when a command runs.
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
 
@@ -17,7 +16,6 @@ from phoenix_producer.cli import (
     template_commands,
     upkeep_commands,
 )
-from phoenix_producer.cli.command_line import command_again, command_beside
 from phoenix_producer.cli.completion import RedisCaFile, RedisUrl, redis_of
 from phoenix_producer.cli.completion import ctids as ctids_offered
 from phoenix_producer.cli.help_texts import CONTAINERS, JOBS, SET_UP, TEMPLATES, epilog
@@ -25,9 +23,9 @@ from phoenix_producer.cli.plugins import PluggableGroup
 from phoenix_producer.cli.session import (
     DIFFERS,
     FAILED,
-    INTERRUPTED,
     answers_of,
     conclude,
+    going_on_alone,
     looked_at,
     print_json,
     talking,
@@ -76,6 +74,8 @@ LookTimeout = Annotated[
 ]
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 2 instead of 0 if something differs.")]
 AsJson = Annotated[bool, typer.Option("--json", help=help_texts.EVERY_RESULT)]
+
+_NO_CONTAINERS = "The catalog declares no containers."
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -174,7 +174,7 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
         if not wait:
             _print_requests(handles, as_json=as_json)
             return
-        with _going_on_alone(handles, context):
+        with going_on_alone(handles, context):
             answers = answers_of(handles, context, timeout, as_json=as_json)
     conclude(answers, outcome_lines, as_json=as_json)
 
@@ -201,9 +201,10 @@ def plan(
 ) -> None:
     """Print exactly what `ensure` would do, dependencies and templates included; change nothing."""
     with talking(context) as producer:
-        chosen = _chosen(producer, context, ctids, timeout, every=every, as_json=as_json)
-        plans = producer.plan_many(chosen, accept_not_applied=accept_not_applied)
-        answers = answers_of(plans, context, timeout, as_json=as_json, only_looks=True)
+        asked = producer.plan_all(_named(ctids, every=every), accept_not_applied=accept_not_applied)
+        answers = looked_at(context, asked, timeout)
+    if not answers and not as_json:
+        typer.echo(_NO_CONTAINERS)
     differs = exit_code and any(isinstance(answer, Plan) and answer.lines for answer in answers)
     conclude(answers, PlanLines(answers), as_json=as_json, differs=differs)
 
@@ -316,29 +317,20 @@ def _chosen(
     every: bool,
     as_json: bool,
 ) -> Sequence[int]:
-    if bool(ctids) == every:
-        raise typer.BadParameter("Give one or more CTIDs, or --all; not both.", param_hint="CTID")
-    if ctids:
-        return list(dict.fromkeys(ctids))
+    if named := _named(ctids, every=every):
+        return named
     with late_notice(context, timeout=timeout):
         declared = waited(context, producer.containers().wait, timeout)
     if not declared and not as_json:
-        typer.echo("The catalog declares no containers.")
+        typer.echo(_NO_CONTAINERS)
     return declared
 
 
-@contextmanager
-def _going_on_alone(handles: Handles[EnsureResult], context: typer.Context) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        jobs = [handle.id for handle in handles]
-        look = ["jobs", "show", *jobs] if len(jobs) == 1 else ["jobs"]
-        complain("Stopped waiting. The jobs go on.")
-        complain(f"     look again: {command_beside(context, *look)}")
-        complain(f"     wait again: {command_again(context)}")
-        complain(f"     cancel:     {command_beside(context, 'cancel', *jobs)}")
-        raise typer.Exit(INTERRUPTED) from None
+def _named(ctids: Sequence[int] | None, *, every: bool) -> list[int]:
+    """Return the CTIDs of the command line, each once; none for all."""
+    if bool(ctids) == every:
+        raise typer.BadParameter("Give one or more CTIDs, or --all; not both.", param_hint="CTID")
+    return list(dict.fromkeys(ctids or ()))
 
 
 def _print_requests(handles: Handles[EnsureResult], *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 
-from phoenix_producer.cli.command_line import command_again
+from phoenix_producer.cli.command_line import command_again, command_beside
 from phoenix_producer.cli.live_lines import OpenJobs, display_for
 from phoenix_producer.cli.look_bar import LookBar, following_look
 from phoenix_producer.cli.terminal import complain, warnings_in
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from phoenix_producer.cli.terminal import Display
     from phoenix_producer.client.handle import Handle, Handles
+    from phoenix_producer.contract import EnsureResult
 
 FAILED = 1
 BAD_INPUT = 2
@@ -123,6 +124,21 @@ def looked_at(context: typer.Context, handle: Handle[Answer], timeout: float | N
         following_look(context, handle.id, bar, answered),
     ):
         return waited(context, handle.wait, timeout)
+
+
+@contextmanager
+def going_on_alone(handles: Handles[EnsureResult], context: typer.Context) -> Iterator[None]:
+    """End the command by Ctrl-C in the block, with what can be done about the jobs."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        jobs = [handle.id for handle in handles]
+        look = ["jobs", "show", *jobs] if len(jobs) == 1 else ["jobs"]
+        complain("Stopped waiting. The jobs go on.")
+        complain(f"     look again: {command_beside(context, *look)}")
+        complain(f"     wait again: {command_again(context)}")
+        complain(f"     cancel:     {command_beside(context, 'cancel', *jobs)}")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 class Following:

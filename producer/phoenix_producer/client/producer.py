@@ -22,6 +22,7 @@ from phoenix_producer.contract import (
     MIGRATE,
     NODES,
     PLAN,
+    PLANS,
     REBUILD,
     STATUS,
     TEMPLATES,
@@ -33,6 +34,7 @@ from phoenix_producer.contract import (
     DestroyRequest,
     EnsureRequest,
     EnsureResult,
+    Failure,
     RebuildRequest,
     parse_as,
     parse_request,
@@ -51,6 +53,7 @@ _Change: TypeAlias = EnsureRequest | DestroyRequest | RebuildRequest | AdoptRequ
 _CTIDS = TypeAdapter(list[int])
 _STANDINGS = TypeAdapter(list[Standing])
 _DRIFTS = TypeAdapter(list[Drift])
+_PLANS: TypeAdapter[list[Plan | Failure]] = TypeAdapter(list[Plan | Failure])
 _TEMPLATES = TypeAdapter(list[Template])
 _NODES = TypeAdapter(list[Node])
 
@@ -233,8 +236,16 @@ class Producer:
         return self._send(PLAN, _checked_id(request_id), wanted, options, Plan.model_validate)
 
     def plan_many(self, ctids: Iterable[int], *, accept_not_applied: bool = False) -> Handles[Plan]:
-        """Ask what an ensure of each would do. See `plan`."""
+        """Ask what an ensure of each would do, in a request for each. See `plan`, and `plan_all` for many."""
         return Handles(self._link, [self.plan(ctid, accept_not_applied=accept_not_applied) for ctid in ctids])
+
+    def plan_all(self, ctids: Iterable[int] = (), *, accept_not_applied: bool = False) -> Handle[list[Plan | Failure]]:
+        """Ask in one request what an ensure of each would do, by default of all containers of the catalog.
+
+        The answer has for each CTID what its `plan` is answered with: the plan, or why it fails. Raises as `plan`.
+        """
+        options = {"accept_not_applied": True} if accept_not_applied else {}
+        return self._look(PLANS, "plans", ctids, _PLANS.validate_python, **options)
 
     def containers(self) -> Handle[list[int]]:
         """Ask for the CTIDs of all containers in the catalog of the workers, templates left out. Raises Unreachable."""

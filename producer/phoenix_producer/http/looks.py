@@ -3,7 +3,7 @@
 # No postponed annotations here: FastAPI reads them.
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from anyio import to_thread
@@ -136,12 +136,10 @@ async def plan(
     wait: Wait = 30,
 ) -> Response:
     """Show what an ensure of each CTID would do, or why it would fail."""
-    found = ctid or await service.looked(lambda producer: producer.containers(), token.name, wait)
-    if isinstance(found, Failure):
-        return as_response(found, {})
-    return as_response(
-        await service.plans(cast("list[int]", found), token.name, wait, accept_not_applied=accept_not_applied), {}
+    answer = await service.looked(
+        lambda producer: producer.plan_all(ctid, accept_not_applied=accept_not_applied), token.name, wait
     )
+    return as_response(answer, {})
 
 
 def _welcome(http: Request) -> Callable[[], bool]:

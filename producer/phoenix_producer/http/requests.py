@@ -1,7 +1,7 @@
 """A request as HTTP shows it: its job, and what became of it."""
 
 # No postponed annotations here: FastAPI reads them.
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
@@ -19,6 +19,7 @@ from phoenix_producer.contract import (
     DRIFT,
     NODES,
     PLAN,
+    PLANS,
     STATUS,
     TEMPLATES,
     UNDRAIN,
@@ -55,11 +56,13 @@ Result = (
     | list[Template]
     | list[Node]
     | list[int]
+    | list[Plan | Failure]
 )
 """What a request is answered with."""
 
 _READERS: dict[str, TypeAdapter[Any]] = {
     PLAN: TypeAdapter(Plan),
+    PLANS: TypeAdapter(list[Plan | Failure]),
     CANCEL: TypeAdapter(Cancellation),
     STATUS: TypeAdapter(list[Standing]),
     DRIFT: TypeAdapter(list[Drift]),
@@ -156,7 +159,7 @@ def _cast(reader: TypeAdapter[Any]) -> Callable[[Any], Result]:
     return lambda answer: cast("Result", reader.validate_python(answer))
 
 
-def as_response(answer: Result | Sequence[Plan | Failure] | Failure, headers: dict[str, str]) -> Response:
+def as_response(answer: Result | Failure, headers: dict[str, str]) -> Response:
     """Answer with a result, or with the problem that a failure is."""
     if isinstance(answer, Failure):
         response = problems.of_failure(answer)

@@ -6,7 +6,7 @@ import threading
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
@@ -22,14 +22,13 @@ from phoenix_producer.ledger.view import LedgerView
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable
 
     from fastapi import Response
 
     from phoenix_producer.client.handle import Handle
     from phoenix_producer.contract import Failure
     from phoenix_producer.http.requests import Result
-    from phoenix_producer.plans import Plan
 
 _A_LOOK = 0.2
 """Seconds in which an answer that is there is seen."""
@@ -90,20 +89,6 @@ class Service:
             late = f"The workers have not answered in {seconds:g} s. The answer will be at {self.url_of(request_id)}."
             raise Refused(HTTPStatus.GATEWAY_TIMEOUT, late)
         return answer
-
-    async def plans(
-        self, ctids: Iterable[int], requester: str, seconds: float, *, accept_not_applied: bool
-    ) -> list[Plan | Failure]:
-        """Ask what an ensure of each would do, or why it would fail. Raises Refused if one is not answered in time."""
-        deadline = anyio.current_time() + seconds
-        ids = [
-            await self.send(partial(Producer.plan, ctid=ctid, accept_not_applied=accept_not_applied), requester)
-            for ctid in ctids
-        ]
-        answers = [await self.answer(one, max(_A_LOOK, deadline - anyio.current_time())) for one in ids]
-        if None in answers:
-            raise Refused(HTTPStatus.GATEWAY_TIMEOUT, f"The workers have not answered in {seconds:g} s.")
-        return cast("list[Plan | Failure]", answers)
 
     def url_of(self, request_id: str) -> str:
         """Return the path of a request, as a client has to ask for it."""

@@ -13,6 +13,8 @@ from redis import RedisError
 
 from phoenix_worker.actions.place import NO_NODE
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.durable.patience import PASSING_TROUBLE
+from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.proxmox.error_table import UNREACHABLE
 from phoenix_worker.proxmox.shared_reads import shared_since
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
 
 T = TypeVar("T")
+W = TypeVar("W")
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +52,12 @@ def only_shown(task: PhoenixTask, error: TransientError) -> TransientError | Per
     Raises TransientError when Proxmox as a whole does not answer.
     """
     run = task.running
-    if error.cause not in {UNREACHABLE, NO_NODE} or run.since is None or run.claimed_at - run.since < _WAITED_FOR:
+    return shown_after(task, error, 0.0 if run.since is None else run.claimed_at - run.since)
+
+
+def shown_after(task: PhoenixTask, error: TransientError, waited: float) -> TransientError | PermanentError:
+    """Return it as `only_shown`, after so many seconds in which it was waited for."""
+    if error.cause not in {UNREACHABLE, NO_NODE} or waited < _WAITED_FOR:
         return error
     _raise_if_all_is_away(task)
     return PermanentError(error.message, cause=error.cause, remedy=error.remedy)
@@ -66,31 +74,51 @@ def side_by_side(
     Raises TransientError when Proxmox as a whole does not answer: then the request is run again.
     """
 
-    def look_at(declaration: Declaration) -> T:
-        try:
-            return _patiently(lambda: look(declaration))
-        except PermanentError as error:
-            return trouble(declaration, error.message)
-        except TransientError as error:
-            if error.cause == UNREACHABLE:
-                _raise_if_all_is_away(task)
-            return trouble(declaration, error.message)
-        except Exception as error:
-            logger.exception("Unexpected error while looking at CT %s.", declaration.ctid)
+    def told(declaration: Declaration, error: Exception) -> T:
+        if not isinstance(error, PermanentError | TransientError):
+            logger.error("Unexpected error while looking at CT %s.", declaration.ctid, exc_info=error)
             return trouble(declaration, f"Unexpected error: {type(error).__name__}: {error}.")
+        return trouble(declaration, error.message)
+
+    return each(task, declarations, lambda declaration: _patiently(lambda: look(declaration)), told)
+
+
+def each(
+    task: PhoenixTask,
+    wanted: Sequence[W],
+    look: Callable[[W], T],
+    trouble: Callable[[W, Exception], T],
+    *,
+    done_before: int = 0,
+) -> list[T]:
+    """Return what each look gave, in order; `trouble` makes the answer of one that failed.
+
+    `done_before` are counted with them where it is noted how far it is. Raises TransientError when Proxmox as a whole
+    does not answer, and GivenUpError when the request was cancelled meanwhile.
+    """
+
+    def look_at(one: W) -> T:
+        try:
+            return look(one)
+        except PASSING_TROUBLE:
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever asks tells it
+            if isinstance(error, TransientError) and error.cause == UNREACHABLE:
+                _raise_if_all_is_away(task)
+            return trouble(one, error)
 
     with shared_looks(task):
-        if len(declarations) <= 1:
-            return [look_at(declaration) for declaration in declarations]
-        with ThreadPoolExecutor(min(_AT_ONCE, len(declarations)), thread_name_prefix="phoenix-look-at") as pool:
-            looks = [pool.submit(copy_context().run, look_at, declaration) for declaration in declarations]
+        if len(wanted) <= 1:
+            return [look_at(one) for one in wanted]
+        with ThreadPoolExecutor(min(_AT_ONCE, len(wanted)), thread_name_prefix="phoenix-look-at") as pool:
+            looks = [pool.submit(copy_context().run, look_at, one) for one in wanted]
             try:
                 told = 0.0
-                for count, done in enumerate(as_completed(looks), start=1):
+                for count, done in enumerate(as_completed(looks), start=1 + done_before):
                     done.result()
                     if time.monotonic() - told > _TOLD_EVERY:
                         told = time.monotonic()
-                        _tell_how_far(task, count, len(looks))
+                        _tell_how_far(task, count, len(looks) + done_before)
             finally:
                 pool.shutdown(cancel_futures=True)
     return [done.result() for done in looks]
@@ -114,6 +142,9 @@ def _raise_if_all_is_away(task: PhoenixTask) -> None:
 
 
 def _tell_how_far(task: PhoenixTask, count: int, total: int) -> None:
-    """Note it for whoever waits, who can do without."""
+    """Note it for whoever waits, who can do without. Raises GivenUpError when nobody does."""
+    why = None
     with suppress(RedisError):
-        task.engine.ledger.note_looked(task.running, count, total)
+        why = task.engine.ledger.note_looked(task.running, count, total)
+    if why is not None:
+        raise GivenUpError(why)

@@ -198,9 +198,13 @@ class Ledger:
         """Return what the links of a job did so far, in their order."""
         return [json.loads(entry) for entry in self.client.lrange(self.key("job:", job, ":steps"), 0, -1)]
 
-    def note_looked(self, run: Run, looked: int, total: int) -> None:
-        """Note how far a run is that looks at much, for whoever waits for it. Raises RedisError."""
-        self.attempt("looked", run.id, run.number, f"{looked}/{total}")
+    def note_looked(self, run: Run, looked: int, total: int) -> str | None:
+        """Note how far a run is that looks at much, for whoever waits for it. Raises RedisError.
+
+        Returns why nobody waits any more, in JSON; None as long as somebody may.
+        """
+        verdict, *why = self.attempt("looked", run.id, run.number, f"{looked}/{total}")
+        return str(why[0]) if verdict == "condemned" else None
 
     def subject(self, job: str) -> str:
         """Return the first argument of the request that a job began with; '' if it had none."""

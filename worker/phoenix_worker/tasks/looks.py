@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from phoenix_producer.contract import CONTAINERS, DRIFT, STATUS, TEMPLATES
+from phoenix_producer.contract import CONTAINERS, DRIFT, PLANS, STATUS, TEMPLATES
+from phoenix_producer.plans import PlansRequest
 from phoenix_worker.answers import templates as answers
 from phoenix_worker.answers.drift import drifts
+from phoenix_worker.answers.plans import plans as plans_of
 from phoenix_worker.answers.status import standings
 from phoenix_worker.tasks.registry import task
 
@@ -30,6 +32,12 @@ def templates(self: PhoenixTask) -> list[dict[str, Any]]:
 def drift(self: PhoenixTask, ctids: Any = (), accept_not_applied: Any = False) -> list[dict[str, Any]]:  # noqa: FBT002 - as it is sent
     """Tell how what exists at the CTIDs, at all of the catalog by default, differs from it."""
     return [one.model_dump(mode="json") for one in drifts(self, ctids, accepted=accept_not_applied)]
+
+
+@task(PLANS, PlansRequest)
+def plans(self: PhoenixTask, request: PlansRequest) -> list[dict[str, Any]]:
+    """Tell what an ensure of each of the CTIDs, of all containers of the catalog by default, would do."""
+    return plans_of(self, request)
 
 
 @task(STATUS)

@@ -58,7 +58,7 @@ export function mark(word, title) {
 export const jobLink = (id, text) => h('a', { href: `#/jobs/${encodeURIComponent(id)}` }, text);
 export const ctLink = (ctid, text = `${ctid}`) => h('a', { href: `#/containers/${Number(ctid)}` }, text);
 
-const LOOKS = new Set(['status', 'drift', 'plan', 'containers', 'templates', 'nodes']);
+const LOOKS = new Set(['status', 'drift', 'plan', 'plans', 'containers', 'templates', 'nodes']);
 /** Whether a job only looks and changes nothing: this page asks for such things itself. */
 export const isLook = (what) => LOOKS.has(what.replace('phoenix.', '').split(' ')[0]);
 
