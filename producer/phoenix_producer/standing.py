@@ -72,6 +72,10 @@ class Lane(Answer):
     exists: Exists
     storage: str = ""
     """Of its root disk; empty where that does not stand."""
+    hash: str = ""
+    """Of the declaration by which it was built or last configured. That of a copy is another: its CTID counts too.
+
+    `unknown` for what was adopted; empty for what is not ours."""
     outdated: tuple[str, ...] = ()
     """Why it is not what its declaration would build now, and what brings it up to date."""
     waiting: int = 0

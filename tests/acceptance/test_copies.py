@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,9 +46,11 @@ def rebuild(product: Product, ctid: int, **options: Any) -> EnsureResult:
 
 def test_a_template_is_copied_once_to_the_node_that_needs_it(product: Product) -> None:
     two_nodes(product)
-    there = {ctid: container(ctid, node=OTHER) for ctid in (103, 104)}
+    there = {103: container(103, node=OTHER), 104: container(104, node=[OTHER, "pve9"])}
     product.declare({900: template(), 105: container(105), **there})
     worker = product.start_worker()
+    placed = refused(product, 104)
+    assert (placed.cause, "pve2: its template 900 lies on" in placed.message) == ("no-node", True)
     failure = refused(product, 103)
     assert (failure.cause, "PHOENIX_COPY_CTIDS" in failure.remedy) == ("storage-not-shared", True)
     assert product.writes() == []
@@ -67,6 +70,7 @@ def test_a_template_is_copied_once_to_the_node_that_needs_it(product: Product) -
     (shown,) = product.producer.templates().wait(timeout=60)
     lanes = [(one.ctid, one.node, one.exists, one.storage, one.outdated) for one in (shown, *shown.copies)]
     assert lanes == [(900, NODE, "template", "local-lvm", ()), (FIRST, OTHER, "template", "local-lvm", ())]
+    assert all(f"hash={one.hash} " in product.config(one.ctid)["description"] for one in (shown, *shown.copies))
     product.declare({900: template(memory_mb=768), 105: container(105), **there})
     (shown,) = product.producer.templates().wait(timeout=60)
     assert "`phoenix-lxc rebuild 900`" in shown.copies[0].outdated[0]
@@ -85,6 +89,21 @@ def test_a_taken_ctid_is_passed_over_and_a_copy_that_stands_is_used(product: Pro
 
 
 @pytest.mark.long
+def test_containers_are_placed_where_their_template_can_be_copied(product: Product) -> None:
+    for node in (OTHER, "pve3"):
+        product.simulator.do(product.simulator.pve.nodes.setdefault, node, {"online": True})
+    ctids = range(101, 107)
+    product.declare(
+        {900: template(), 901: container(901, 900), **{ctid: container(ctid, 901, node="any") for ctid in ctids}}
+    )
+    product.start_worker(**COPIES)
+    results = product.producer.ensure_many(list(ctids)).wait(timeout=60)
+    assert Counter(one.node for one in results) == {NODE: 2, OTHER: 2, "pve3": 2}
+    assert (len(copies(product, 900)), len(copies(product, 901))) == (2, 2)
+    assert not product.redis.exists("phoenix:reservations")
+
+
+@pytest.mark.long
 def test_a_template_that_is_placed_is_copied_to_where_it_was_not(product: Product) -> None:
     two_nodes(product)
     there = {103: container(103, node=NODE), 104: container(104, node=OTHER), 105: container(105, node="any")}
@@ -94,7 +113,8 @@ def test_a_template_that_is_placed_is_copied_to_where_it_was_not(product: Produc
     assert product.ensure(104).templates_built == (FIRST,)
     nodes = [product.simulator.pve.ct(ctid).node for ctid in (900, 103, FIRST, 104)]
     assert nodes == [NODE, NODE, OTHER, OTHER]
-    assert product.ensure(105).node == NODE, "placement goes by the template, not by its copies"
+    placed = product.ensure(105)
+    assert (placed.outcome, placed.templates_built) == ("created", ()), "one is on each of the two nodes"
     product.simulator.do(product.simulator.pve.cts.remove, product.simulator.pve.ct(900))
     assert product.producer.destroy(900).wait(timeout=60).outcome == "destroyed"
     assert copies(product) == [], "although its template, which has no node now, is gone"

@@ -51,9 +51,10 @@ def test_the_tree_of_templates_is_shown_and_one_is_rebuilt(browser: Browser, sto
 
 def test_copies_of_a_template_are_shown_with_those_who_wait(browser: Browser, stocked: Product, door: HttpDoor) -> None:
     copy = {"ctid": 9155, "node": "pve2", "exists": "template", "storage": "local-lvm", "outdated": [], "waiting": 2}
+    copy["hash"] = "0a1b"
     browser.call("answer", "/v1/templates*", [{"ctid": 900, "copies": [copy]}])
     browser.open(door, "templates")
-    browser.sees("copy 9155 on pve2, local-lvm, 2 waiting")
+    browser.sees("copy 9155 on pve2, local-lvm, hash 0a1b, 2 waiting")
     assert stocked.config(900), "the template itself is told by the workers"
 
 

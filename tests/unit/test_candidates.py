@@ -10,6 +10,7 @@ from phoenix_worker.core.model.ports import Storage
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, reservation, to_reserve, wanted
 from phoenix_worker.core.planned.feasibility import Offer, Origin
 from phoenix_worker.core.planned.placement import Candidate, Reservation
+from phoenix_worker.core.planned.sources import Source
 from tests.unit.catalog_files import DEFAULTS, clone, loaded, template
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def seen(
         "unreachable": {},
         "drained": frozenset(),
         "machines": {},
-        "origin_for": lambda _: Origin(900, "", ("ceph",)),
+        "source_on": lambda _: Source(Origin(900, "", ("ceph",))),
     }
     what = wanted(known[103], known)
     found = candidates(known[103], what, look, reservations, Surroundings(**told | around), known)
@@ -108,7 +109,7 @@ def test_what_speaks_against_a_node(tmp_path: Path) -> None:
     assert seen(known, view(), machines={"pve1": "s390x"})["pve1"].objection == "", "what is not known is not judged"
     away = seen(known, view(), unreachable={"pve1": "it does not answer"}, offers={"pve2": OFFER})
     assert (away["pve1"].silent, away["pve1"].objection) == ("it does not answer", "")
-    local = seen(known, view(), origin_for=lambda _: Origin(900, "pve1", ("local-lvm",)))
+    local = seen(known, view(), source_on=lambda _: Source(Origin(900, "pve1", ("local-lvm",))))
     assert local["pve1"].objection == ""
     assert "local-lvm is not shared by the two nodes" in local["pve2"].objection
     nowhere = seen(known, view(), offers={name: Offer({}, frozenset()) for name in ("pve1", "pve2")})

@@ -79,7 +79,7 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Sour
     if catalog.copy_ctids is None or not clone.node:
         return [_Source(template)]
     offer = task.offering.on(clone.node)
-    if template.lanes == 1 and not look and serving(clone, catalog, offer) is template:
+    if template.node and template.lanes == 1 and not look and serving(clone, catalog, offer) is template:
         return [_Source(template)]
     seen = task.proxmox.observe_template(template.node, template.ctid, elsewhere=False)
     home = at_home(template, seen)
@@ -87,6 +87,8 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Sour
         return [_Source(home)]
     lies = Origin.seen(seen) if seen.is_template else Origin.declared([home, *catalog.above(template)])
     serves = home.node == clone.node or is_reachable(clone, lies, offer)
+    if serves and template.lanes == 1:
+        return [_Source(home)]
     node = home.node if serves else clone.node
     places = task.proxmox.standing(catalog.copy_ctids)
     beside = {ctid: at for ctid, at in places.items() if at == node}  # whatever becomes of the other nodes

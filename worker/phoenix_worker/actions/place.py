@@ -7,17 +7,21 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from phoenix_worker.actions.prerequisites import NO_OS_TEMPLATE, refuse_absent_os_template
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, reservation, to_reserve, wanted
-from phoenix_worker.core.planned.feasibility import Offer, Origin
 from phoenix_worker.core.planned.placement import Placed, place
+from phoenix_worker.core.planned.sources import Sources
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.core.planned.feasibility import Offer
     from phoenix_worker.core.planned.placement import Refused, Reservation, Wanted
     from phoenix_worker.durable.reservations import Reserved
 
@@ -87,21 +91,42 @@ class _Asked(NamedTuple):
     machines: dict[str, str]
     unreachable: dict[str, str]
     """Why a node did not answer."""
+    no_os_template: dict[str, str]
+    """Why a node cannot have the OS template of a copy that would be made there."""
 
 
 def _ask(task: PhoenixTask, declaration: Declaration, view: ClusterView) -> _Asked:
     """Ask each node, once a minute. Nobody waits for a node that hangs but who may be placed on it."""
-    asked, chain = _Asked({}, {}, {}), (declaration, *task.catalog.current().above(declaration))
+    asked, chain = _Asked({}, {}, {}, {}), (declaration, *task.catalog.current().above(declaration))
     by_machine = any(key == "arch" for one in chain for key, _ in one.at_creation)
+    sources = Sources(task.catalog.current(), view.guests, asked.offers, lambda one: _home(one, view))
     for name, state in view.nodes.items():
         if state.online and not state.maintenance and any(one.may_be_on(name) for one in chain):
             try:
                 asked.offers[name] = task.offering.on(name)
                 if by_machine:
                     asked.machines[name] = task.offering.machine(name)
+                if why := _no_os_template(task, sources.on(declaration, name).copied):
+                    asked.no_os_template[name] = why
             except TransientError as error:
                 asked.unreachable[name] = f"it does not answer ({error.message.rstrip('.')})"
     return asked
+
+
+def _no_os_template(task: PhoenixTask, copies: Sequence[Declaration]) -> str:
+    """Say why one of these copies cannot be created for want of its OS template; nothing where nobody may look."""
+    for copy in copies:
+        try:
+            refuse_absent_os_template(task, copy)
+        except PermanentError as error:
+            if error.cause == NO_OS_TEMPLATE:
+                return f"{copy.os_template} is not on its storage and not in Proxmox's appliance index"
+    return ""
+
+
+def _home(template: Declaration, view: ClusterView) -> str:
+    guest = view.guests.get(template.ctid)
+    return template.node if guest is None else guest.node
 
 
 class _OthersWereFirstError(Exception):
@@ -142,9 +167,10 @@ class _Placing:
         return self._choose(declaration, wanted(declaration, self._catalog), near)
 
     def _choose(self, declaration: Declaration, what: Wanted, near: str) -> Placed:
-        origin = self._origin(declaration)
-        asked, drained = self._asked, self._reserved.drained
-        around = Surroundings(asked.offers, asked.unreachable, drained, asked.machines, lambda _: origin)
+        asked, drained, sources = self._asked, self._reserved.drained, self._sources(declaration)
+        around = Surroundings(
+            asked.offers, asked.unreachable, drained, asked.machines, lambda node: sources.on(declaration, node)
+        )
         found = candidates(declaration, what, self._view, self._reservations, around, self._catalog)
         if near and declaration.may_be_on(near):
             beside = [one for one in found if one.name == near]
@@ -156,13 +182,21 @@ class _Placing:
             return placed
         raise _refusal(declaration, placed)
 
-    def _origin(self, declaration: Declaration) -> Origin | None:
-        """Say where its template is or will be. One that is nowhere yet is placed before what is cloned from it."""
-        if declaration.clone_from is None:
-            return None
-        template = self._catalog[declaration.clone_from]
-        origin = Origin.declared((template, *self._catalog.above(template)))
-        return replace(origin, node=self._place_of(template.ctid) or template.node or self._place_first(template))
+    def _sources(self, declaration: Declaration) -> Sources:
+        """Say from what it is cloned on each node. A template that is nowhere yet is placed before its first clone."""
+        template = self._catalog.get(declaration.clone_from or 0)
+        homes = {} if template is None else {template.ctid: self._home_of(template) or self._place_first(template)}
+        sources = Sources(
+            self._catalog,
+            self._view.guests,
+            self._asked.offers,
+            lambda one: homes.get(one.ctid) or self._home_of(one),
+            self._asked.no_os_template,
+        )
+        return sources.promising((one.ctid, one.node) for one in self._reservations if one.ctid != declaration.ctid)
+
+    def _home_of(self, template: Declaration) -> str:
+        return self._place_of(template.ctid) or template.node
 
     def _place_of(self, ctid: int) -> str:
         guest = self._view.guests.get(ctid)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration, Download
     from phoenix_worker.core.model.ports import CreateOrder
 
+NO_OS_TEMPLATE = "no-os-template"
+"""The cause where an OS template is nowhere to be had from."""
+
 
 def dependencies_of(task: PhoenixTask, ctid: int) -> list[int]:
     """List what a CTID, or a template that it needs, depends on, in the order in which it is waited for."""
@@ -161,7 +164,7 @@ def _need_in_index(task: PhoenixTask, node: str, ctid: int, volume: str) -> None
     there = available(file_name(volume), task.proxmox.os_templates(node, volume.partition(":")[0]), index)
     raise PermanentError(
         f"Unable to create CT {ctid} on {node}: {volume} is not on its storage and not in Proxmox's appliance index.",
-        cause="no-os-template",
+        cause=NO_OS_TEMPLATE,
         remedy=f"Upload it, or name another in `template`. {there}",
     )
 

@@ -69,6 +69,7 @@ def _lane(task: PhoenixTask, declaration: Declaration, seen: Observation, builds
         "node": seen.node or declaration.where,
         "exists": exists(declaration, seen, verdict),
         "storage": root_storage(seen),
+        "hash": seen.marker.declaration if seen.marker is not None and seen.is_ours else "",
         "outdated": builds.outdated(declaration, seen),
         "waiting": task.engine.ledger.waiters(lane(declaration.ctid)),
         "problem": verdict.message,

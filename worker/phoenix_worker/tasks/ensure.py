@@ -123,7 +123,7 @@ def clone(
         template = self.reach(template, accepted=accepted)
         seen, verdict = survey(self, template)
         build = plan(at_home(template, seen), seen, verdict)
-        if is_making(build):
+        if is_making(build) and not declaration.nodes:  # a copy is made for what was placed there
             refuse_drained(self, template)
         return self.replace(
             chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)

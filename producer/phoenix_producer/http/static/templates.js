@@ -56,6 +56,6 @@ function drawTemplate(one, me) {
 
 function drawCopies(copies) {
   return copies.length ? h('ul.clones', {}, copies.map((copy) => h('li', {}, `copy ${copy.ctid} on ${copy.node}`,
-    copy.storage ? `, ${copy.storage}` : '', copy.waiting ? `, ${copy.waiting} waiting` : '',
+    copy.storage ? `, ${copy.storage}` : '', copy.hash ? `, hash ${copy.hash}` : '', copy.waiting ? `, ${copy.waiting} waiting` : '',
     copy.outdated.length ? [' ', mark('outdated', copy.outdated.join(' '))] : ''))) : '';
 }

@@ -8,8 +8,8 @@ from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.catalog.placing_checks import unplaceable
 from phoenix_worker.core.checkup.line import error, fine, guessed, listed, warning
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, wanted
-from phoenix_worker.core.planned.feasibility import Origin
 from phoenix_worker.core.planned.placement import Refused, place
+from phoenix_worker.core.planned.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,8 +62,8 @@ def _places(
     if stands is not None:
         return (stands.node,), {}
     what = wanted(declaration, catalog)
-    origin = _origin(declaration, catalog, view)
-    around = Surroundings(offers, {}, frozenset(), {}, lambda _: origin)
+    sources = Sources(catalog, view.guests, offers, lambda template: _home_of(template, view))
+    around = Surroundings(offers, {}, frozenset(), {}, lambda node: sources.on(declaration, node))
     able, reasons = list[str](), dict[str, str]()
     for candidate in candidates(declaration, what, view, (), around, catalog):
         answer = place(what, [candidate], ())
@@ -74,12 +74,9 @@ def _places(
     return tuple(able), reasons
 
 
-def _origin(declaration: Declaration, catalog: Catalog, view: ClusterView) -> Origin | None:
-    chain = catalog.above(declaration)
-    if not chain:
-        return None
-    stands, declared = view.guests.get(chain[0].ctid), Origin.declared(chain)
-    return Origin(declared.ctid, stands.node, declared.storages) if stands is not None else declared
+def _home_of(template: Declaration, view: ClusterView) -> str:
+    stands = view.guests.get(template.ctid)
+    return template.node if stands is None else stands.node
 
 
 def _groups(

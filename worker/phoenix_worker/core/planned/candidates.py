@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.planned.feasibility import objection
 from phoenix_worker.core.planned.placement import Candidate, Reservation, Wanted
+from phoenix_worker.core.planned.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.loading import Catalog
     from phoenix_worker.core.model.cluster import ClusterView
-    from phoenix_worker.core.planned.feasibility import Offer, Origin
+    from phoenix_worker.core.planned.feasibility import Offer
 
 _MIB, _GIB = 1 << 20, 1 << 30
 _RUNS = {"x86_64": {"amd64", "i386"}, "aarch64": {"arm64", "armhf"}, "riscv64": {"riscv32", "riscv64"}}
@@ -34,8 +35,8 @@ class Surroundings:
     drained: frozenset[str]
     machines: Mapping[str, str]
     """What the CPUs of a node are, where that matters and is known."""
-    origin_for: Callable[[str], Origin | None]
-    """The template that a clone on a node would be made from: where it is, or will be."""
+    source_on: Callable[[str], Source]
+    """What it would be cloned from on a node."""
 
 
 def wanted(declaration: Declaration, catalog: Catalog) -> Wanted:
@@ -91,27 +92,43 @@ def candidates(
     mates: dict[str, set[int]] = {}
     for ctid in what.mates & view.guests.keys():
         mates.setdefault(view.guests[ctid].node, set()).add(ctid)
-    return [
-        Candidate(
+    found = []
+    for name, state in view.nodes.items():
+        if not declaration.may_be_on(name):
+            continue
+        source = around.source_on(name) if name in around.offers else Source()
+        candidate = Candidate(
             state,
             promised=promised.get(name, 0),
             count=counts.get(name, 0),
             mates=frozenset(mates.get(name, ())),
             drained=name in around.drained,
             silent=around.unreachable.get(name, ""),
-            objection=_objection(declaration, what, name, view, around),
+            objection=_objection(declaration, what, name, view, around, source),
             shared=_shared(around.offers.get(name)),
+            copied=len(source.copied),
+            copies=_copies(source, catalog),
         )
-        for name, state in view.nodes.items()
-        if declaration.may_be_on(name)
-    ]
+        found.append(candidate)
+    return found
 
 
-def _objection(declaration: Declaration, what: Wanted, node: str, view: ClusterView, around: Surroundings) -> str:
+def _copies(source: Source, catalog: Catalog) -> dict[str, int]:
+    """Return what the copies that are made first put on each storage."""
+    disks: dict[str, int] = {}
+    for copy in source.copied:
+        for storage, size in _disks(copy, catalog.above(copy)).items():
+            disks[storage] = disks.get(storage, 0) + size
+    return disks
+
+
+def _objection(
+    declaration: Declaration, what: Wanted, node: str, view: ClusterView, around: Surroundings, source: Source
+) -> str:
     offer = around.offers.get(node)
     if offer is None:
         return ""
-    if why := objection(declaration.standing_on(node), around.origin_for(node), offer):
+    if why := objection(declaration.standing_on(node), source.origin, offer) or source.objection:
         return why
     machine, arch = around.machines.get(node, ""), what.arch
     if machine in _RUNS and arch and arch not in _RUNS[machine]:

@@ -60,6 +60,10 @@ class Candidate:
     """Why its storages, its bridges or the place of the template speak against it."""
     shared: frozenset[str] = frozenset()
     """Its storages that other nodes write to as well."""
+    copied: int = 0
+    """How many copies of templates have to be made there first."""
+    copies: Mapping[str, int] = field(default_factory=dict)
+    """Bytes that these take of each storage."""
 
     @property
     def name(self) -> str:
@@ -111,6 +115,7 @@ class _Rank(NamedTuple):
     cpu: int
     mates: int
     guests: int
+    copied: int
     name: str
 
 
@@ -158,8 +163,9 @@ def _objections(
     if wanted.apart and (mates := sorted(_mates(wanted, candidate, there))):
         yield _No(f"CT {mates[0]} of its spread group {wanted.group} is there")
     yield from _no_memory(wanted, state, there)
-    for storage, size in sorted(wanted.disks.items()):
+    for storage in sorted({*wanted.disks, *candidate.copies}):
         users = everywhere if storage in candidate.shared else there
+        size = wanted.disks.get(storage, 0) + candidate.copies.get(storage, 0)
         yield from _no_disk(size, storage, state, users)
 
 
@@ -200,6 +206,7 @@ def _best(wanted: Wanted, able: Sequence[_Able], against: Mapping[str, _No]) -> 
             _steps_behind(idle, candidate.name, _CPU_STEPS),
             len(_mates(wanted, candidate, there)),
             candidate.count + len(there),
+            candidate.copied,
             candidate.name,
         )
         for candidate, there in able
@@ -237,10 +244,11 @@ def _why(wanted: Wanted, ranks: Sequence[_Rank], shares: Mapping[str, float | No
     best, next_best, others = ranks[0], ranks[1], len(ranks)
     if best.memory != next_best.memory:
         return f"the most memory left of {others} nodes, {100 * (shares[best.name] or 0.0):.0f} %"
-    if best.cpu != next_best.cpu:
-        return f"about as much memory left as any of {others} nodes, and the most CPU"
-    if best.mates != next_best.mates:
-        return f"about as much room as any of {others} nodes, and the fewest of its spread group {wanted.group}"
-    if best.guests != next_best.guests:
-        return f"about as much room as any of {others} nodes, and the fewest guests"
-    return f"the first of nodes with equal room, of {others}"
+    room = f"about as much room as any of {others} nodes, and "
+    reasons = (
+        (best.cpu != next_best.cpu, f"about as much memory left as any of {others} nodes, and the most CPU"),
+        (best.mates != next_best.mates, f"{room}the fewest of its spread group {wanted.group}"),
+        (best.guests != next_best.guests, f"{room}the fewest guests"),
+        (best.copied != next_best.copied, f"{room}the fewest copies of templates to be made first"),
+    )
+    return next((told for counts, told in reasons if counts), f"the first of nodes with equal room, of {others}")

@@ -1,0 +1,145 @@
+"""From what a container would be cloned on each node, and on which nodes a template can be copied for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoenix_worker.core.checkup.placing import judge_placing
+from phoenix_worker.core.model.cluster import GuestPlace, NodeState, view_of
+from phoenix_worker.core.model.ports import Storage
+from phoenix_worker.core.planned.candidates import Surroundings, candidates, wanted
+from phoenix_worker.core.planned.feasibility import Offer
+from phoenix_worker.core.planned.placement import Placed, Refused, place
+from phoenix_worker.core.planned.sources import Sources
+from tests.unit.catalog_files import DEFAULTS, clone, loaded, template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from phoenix_worker.catalog.loading import Catalog
+    from phoenix_worker.core.model.cluster import ClusterView
+
+GIB = 1 << 30
+NODES = ("pve1", "pve2", "pve3")
+CTIDS = range(9100, 9104)
+LOCAL = Storage("local-lvm", "lvmthin", frozenset({"rootdir"}))
+OFFERS = dict.fromkeys(NODES, Offer({"local-lvm": LOCAL}, frozenset({"vmbr0"})))
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    return catalog(tmp_path_factory.mktemp("catalog"))
+
+
+def catalog(folder: Path, copies: range | None = CTIDS) -> Catalog:
+    entries = {
+        "900": template(node="pve1", name="base", storage_size_gb=4),
+        "901": clone("900", node="pve1", name="web-base", is_template=True),
+        "103": clone("901", node="any"),
+        "104": clone("900", node="any"),
+    }
+    return loaded(folder, entries, replace(DEFAULTS, copies=copies))
+
+
+def view(guests: Iterable[GuestPlace] = (), free: int = 50 * GIB) -> ClusterView:
+    nodes = {name: NodeState(name, memory=8 * GIB, storages={"local-lvm": free}) for name in NODES}
+    return view_of(nodes, {one.ctid: one for one in guests})
+
+
+def sources(known: Catalog, look: ClusterView, **more: Any) -> Sources:
+    return Sources(known, look.guests, OFFERS, lambda one: one.node, **more)
+
+
+def placed(known: Catalog, look: ClusterView, found: Sources, ctid: int = 103) -> Placed | Refused:
+    around = Surroundings(OFFERS, {}, frozenset(), {}, lambda node: found.on(known[ctid], node))
+    what = wanted(known[ctid], known)
+    return place(what, candidates(known[ctid], what, look, (), around, known), ())
+
+
+def able(known: Catalog, look: ClusterView, found: Sources, ctid: int = 103) -> set[str]:
+    """The nodes that can take it, each asked alone."""
+    answers = {node: placed(known, replace(look, nodes={node: look.nodes[node]}), found, ctid) for node in NODES}
+    return {node for node, answer in answers.items() if isinstance(answer, Placed)}
+
+
+def test_a_node_where_a_copy_can_be_made_takes_a_clone(known: Catalog) -> None:
+    found = sources(known, view())
+    assert able(known, view(), found) == set(NODES)
+    assert [one.copy_of for one in found.on(known[103], "pve2").copied] == [900, 901], "what it is made from first"
+    assert found.on(known[103], "pve1").copied == ()
+    origin = found.on(known[103], "pve2").origin
+    assert origin is not None
+    assert (origin.node, origin.storages) == ("pve2", ("local-lvm",))
+
+
+def test_without_ctids_for_copies_the_templates_node_alone_takes_it_and_each_other_is_told(tmp_path: Path) -> None:
+    alone = catalog(tmp_path, None)
+    assert able(alone, view(), sources(alone, view())) == {"pve1"}
+    others = view_of({name: view().nodes[name] for name in NODES[1:]}, {})
+    refused = placed(alone, others, sources(alone, others))
+    assert isinstance(refused, Refused)
+    assert list(refused.reasons) == ["pve2", "pve3"]
+    assert all("template 901 lies on pve1, and local-lvm is not shared" in why for why in refused.reasons.values())
+
+
+def test_the_node_with_the_template_or_its_copy_is_taken_among_equals(known: Catalog) -> None:
+    look = view([GuestPlace(700, "pve1"), GuestPlace(9101, "pve3", name="base"), GuestPlace(701, "pve2")])
+    answer = placed(known, look, sources(known, look), 104)
+    assert isinstance(answer, Placed)
+    assert (answer.node, "first of nodes" in answer.because) == ("pve1", True)
+    look = view([*look.guests.values(), GuestPlace(702, "pve1")])
+    answer = placed(known, look, sources(known, look), 104)
+    assert isinstance(answer, Placed)
+    assert answer.node == "pve3"
+    assert "the fewest copies of templates to be made first" in answer.because
+
+
+@pytest.mark.parametrize(("name", "stands"), [("base", True), ("", True), ("web-base", False)])
+def test_a_node_with_a_copy_needs_no_ctid(known: Catalog, name: str, *, stands: bool) -> None:
+    taken = [GuestPlace(ctid, "pve3", name="x") for ctid in CTIDS[1:]]
+    full = view([GuestPlace(CTIDS[0], "pve2", name=name), *taken])
+    found = sources(known, full)
+    assert able(known, full, found, 104) == ({"pve1", "pve2"} if stands else {"pve1"})
+    why = found.on(known[104], "pve3").objection
+    assert why == "no copy of template 900 can be made there: no CTID of PHOENIX_COPY_CTIDS (9100-9103) is left"
+
+
+def test_a_vm_is_no_copy(known: Catalog) -> None:
+    look = view(GuestPlace(ctid, "pve2", is_vm=True, name="base") for ctid in CTIDS)
+    assert able(known, look, sources(known, look), 104) == {"pve1"}
+
+
+def test_what_a_copy_needs_speaks_against_a_node(known: Catalog) -> None:
+    lacking = sources(known, view(), no_os_template={"pve2": "debian.tar.zst is not there"})
+    assert able(known, view(), lacking) == {"pve1", "pve3"}
+    why = "no copy of template 900 can be made there: debian.tar.zst is not there"
+    assert lacking.on(known[103], "pve2").objection == why
+    small = view(free=10 * GIB)
+    assert able(known, small, sources(known, small)) == {"pve1"}, "there is room for one disk of 4 GiB, not for three"
+
+
+@given(taken=st.sets(st.sampled_from(CTIDS)), others=st.lists(st.tuples(st.just(104), st.sampled_from(NODES))))
+def test_there_is_a_ctid_for_each_copy_that_is_promised(
+    known: Catalog, taken: set[int], others: list[tuple[int, str]]
+) -> None:
+    look = view(GuestPlace(ctid, "pve3", name="x") for ctid in taken)
+    found = sources(known, look).promising(others)
+    promised = {(900, node) for _, node in others if node != "pve1"}
+    assert found.promised == promised
+    for node in NODES[1:]:
+        enough = len(CTIDS) - len(taken) >= len(promised | {(900, node)})
+        assert (found.on(known[104], node).objection == "") is enough
+
+
+def test_check_says_that_no_copy_can_be_made(tmp_path: Path) -> None:
+    only = loaded(tmp_path, {"900": template(node="pve1"), "103": clone("900", node=["pve2", "pve3"])})
+    (line,) = judge_placing(only, view(), OFFERS)
+    assert "template 900 lies on pve1" in line.text
+    copied = replace(only, copy_ctids=CTIDS)
+    assert [one.about for one in judge_placing(copied, view(), OFFERS)] == ["Placement"]
