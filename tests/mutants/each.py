@@ -7,6 +7,7 @@ function of Python has mutants made by a module of ours, named by MUTANTS_OF.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -23,7 +24,7 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
-from tests.mutants.grounds import EVERY, FOUND, KILLED, MUTANTS_OF, NAMES, NOT_REACHED, SURVIVED
+from tests.mutants.grounds import EVERY, FOUND, KILLED, KNOWN, MUTANTS_OF, NAMES, NOT_REACHED, SURVIVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,9 +56,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     imported = frozenset(state()._stats)
     state()._stats.clear()
     items, reached = _learn(session.items)
+    gc.freeze()  # or each child copies all that there is as soon as it collects
     running[_fork(Mutant(_CONTROL, lambda: None, items[:20], []))] = _CONTROL
     mutants = list(_mutants(session.config.args, items, reached, imported))
+    known = set(json.loads(Path(KNOWN).read_text()))
     for mutant in mutants[:: int(os.environ[EVERY])]:
+        if mutant.name in known:
+            found[mutant.name] = KILLED
+            continue
         if not mutant.items and not mutant.anew:
             found[mutant.name] = NOT_REACHED
             continue
