@@ -33,8 +33,8 @@ _CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["src"]
 [tool.pytest.ini_options]
-addopts = ["-n0", "-q", "--tb=native", "--assert=plain", "-p=no:fakepve", "-p=no:valkey", "-p=no:randomly",
-  "-p=no:cacheprovider", "-p=no:terminal"]
+addopts = ["-n0", "-q", "--tb=native", "--assert=plain", "-pno:fakepve", "-pno:valkey", "-pno:randomly",
+  "-pno:cacheprovider", "-pno:terminal"]
 filterwarnings = ["error"]
 markers = ["browser", "crash", "long"]
 """
