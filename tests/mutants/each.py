@@ -7,6 +7,7 @@ function of Python has mutants made by a module of ours, named by MUTANTS_OF.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -18,17 +19,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import pytest
 from _pytest.runner import runtestprotocol
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
-from tests.mutants.grounds import EVERY, FOUND, KILLED, MUTANTS_OF, NAMES, NOT_REACHED, SURVIVED
+from tests.mutants.grounds import EVERY, FOUND, KILLED, KNOWN, MUTANTS_OF, NAMES, NOT_REACHED, SURVIVED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import pytest
+    from collections.abc import Callable, Generator, Iterator
 
 _CONTROL = "nothing"
 _CPU_SECONDS, _MEMORY = 60, 4 * 2**30
@@ -36,6 +36,8 @@ _PROCESSES = os.cpu_count() or 2
 
 # What builds a table while it is imported is reached then.
 set_mutant_under_test("stats")
+_AT_IMPORT: dict[str, set[str]] = defaultdict(set)
+"""Functions that are called while modules are imported, and the test files to be run in a new interpreter for each."""
 
 
 class Mutant(NamedTuple):
@@ -48,16 +50,43 @@ class Mutant(NamedTuple):
     """What to run in a new interpreter besides, because the change counts while modules are imported."""
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """Import what has mutants before any test does: what it calls meanwhile counts for all tests."""
+    for module in {name.rpartition(".")[0] for name in json.loads(Path(NAMES).read_text())}:
+        import_module(module)
+    _note_import(session.config.args)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Note what a test file calls while it is imported."""
+    report = yield
+    _note_import([str(collector.path)])
+    return report
+
+
+def _note_import(files: list[str]) -> None:
+    for function in state()._stats:
+        _AT_IMPORT[function].update(files)
+    state()._stats.clear()
+
+
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Run all tests once as they are, then those of each mutant."""
     running: dict[int, str] = {}
     found: dict[str, str] = {}
-    imported = frozenset(state()._stats)
     state()._stats.clear()
     items, reached = _learn(session.items)
+    gc.freeze()  # or each child copies all that there is as soon as it collects
     running[_fork(Mutant(_CONTROL, lambda: None, items[:20], []))] = _CONTROL
-    mutants = list(_mutants(session.config.args, items, reached, imported))
+    mutants = list(_mutants(items, reached))
+    known = set(json.loads(Path(KNOWN).read_text()))
     for mutant in mutants[:: int(os.environ[EVERY])]:
+        if mutant.name in known:
+            found[mutant.name] = KILLED
+            continue
         if not mutant.items and not mutant.anew:
             found[mutant.name] = NOT_REACHED
             continue
@@ -72,9 +101,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     return True
 
 
-def _mutants(
-    arguments: list[str], items: list[pytest.Item], reached: dict[str, list[pytest.Item]], imported: frozenset[str]
-) -> Iterator[Mutant]:
+def _mutants(items: list[pytest.Item], reached: dict[str, list[pytest.Item]]) -> Iterator[Mutant]:
     if source := os.environ.get(MUTANTS_OF):
         changes: dict[str, Callable[[], None]] = import_module(source).mutants()
         for name, change in changes.items():
@@ -82,7 +109,7 @@ def _mutants(
         return
     for name in json.loads(Path(NAMES).read_text()):
         function = mangled_name_from_mutant_name(name)
-        anew = arguments if function in imported else []
+        anew = sorted(_AT_IMPORT.get(function, ()))
         yield Mutant(name, partial(set_mutant_under_test, name), reached.get(function, []), anew)
 
 

@@ -12,7 +12,7 @@ from difflib import unified_diff
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tests.mutants.grounds import EVERY, FOUND, MUTANTS_OF, NAMES
+from tests.mutants.grounds import EVERY, FOUND, KILLED, KNOWN, MUTANTS_OF, NAMES
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
@@ -28,32 +28,62 @@ _LAID_OUT = {
     "scripts": "src/scripts",
     **{name: name for name in ("tests", "docs", "examples")},
 }
+# Nobody reads why a test failed, and to say it takes ten times as long as the test.
 _CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["src"]
 [tool.pytest.ini_options]
-addopts = "-n0 -q -p no:fakepve -p no:valkey -p no:randomly -p no:cacheprovider -p no:terminal"
+addopts = ["-n0", "-q", "--tb=native", "--assert=plain", "-pno:fakepve", "-pno:valkey", "-pno:randomly",
+  "-pno:cacheprovider", "-pno:terminal"]
 filterwarnings = ["error"]
 markers = ["browser", "crash", "long"]
 """
 
 
-def mutate(ground: Ground, every: int) -> dict[str, str]:
-    """Run the tests nearest to each mutant, or to one of so many; how each ended, by its name."""
+def mutate(ground: Ground, every: int, *, rest: bool) -> dict[str, str]:
+    """Run the tests nearest to each mutant, or to one of so many; how each ended, by its name.
+
+    `rest`: what was killed last time is not tried again, unless its module has changed since.
+    """
+    killed, was = _killed(ground) if rest else set(), _mutated(ground)
     place = _stage(ground)
-    written = [_write_mutants(place / "src", file) for pattern in ground.modules for file in _files(place, pattern)]
-    (place / NAMES).write_text(json.dumps([name for names in written for name in names]))
+    written = {
+        file: _write_mutants(place / "src", file) for pattern in ground.modules for file in _files(place, pattern)
+    }
+    now = _mutated(ground)
+    killed -= {name for file, names in written.items() if now[file] != was.get(file) for name in names}
+    (place / NAMES).write_text(json.dumps([name for names in written.values() for name in names]))
+    (place / KNOWN).write_text(json.dumps(sorted(killed)))
     command = [sys.executable, "-m", "pytest", "-p", "tests.mutants.each", "--hypothesis-profile=mutants"]
     environ = os.environ | {EVERY: str(every)} | {"PYTHONPATH": f"{place / 'src'}:{place}", "PHOENIX_NO_SHRINK": "1"}
     if ground.made_by:
         environ[MUTANTS_OF] = ground.made_by
     subprocess.run([*command, *ground.tests], cwd=place, check=True, env=environ)
-    found: dict[str, str] = json.loads((place / FOUND).read_text())
+    return _found(ground)
+
+
+def _place(ground: Ground) -> Path:
+    return PLACE / ground.name.replace("/", "-")
+
+
+def _found(ground: Ground) -> dict[str, str]:
+    found: dict[str, str] = json.loads((_place(ground) / FOUND).read_text())
     return found
 
 
+def _killed(ground: Ground) -> set[str]:
+    if not (_place(ground) / FOUND).exists():
+        return set()
+    return {name for name, ended in _found(ground).items() if ended == KILLED}
+
+
+def _mutated(ground: Ground) -> dict[Path, str]:
+    place = _place(ground)
+    return {file: file.read_text() for pattern in ground.modules for file in _files(place, pattern)}
+
+
 def _stage(ground: Ground) -> Path:
-    place = PLACE / ground.name.replace("/", "-")
+    place = _place(ground)
     shutil.rmtree(place, ignore_errors=True)
     for source, target in _LAID_OUT.items():
         shutil.copytree(ROOT / source, place / target, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
@@ -83,7 +113,7 @@ def difference(ground: Ground, mutant: str) -> str:
     from mutmut.mutation.diff_apply import read_mutant_function, read_original_function  # noqa: PLC0415
 
     name = mutant.rpartition(".")[0].replace(".", "/")
-    module = _parsed(PLACE / ground.name.replace("/", "-") / "src" / f"{name}.py")
+    module = _parsed(_place(ground) / "src" / f"{name}.py")
     was, is_now = (
         module.code_for_node(read(module, mutant)).strip().splitlines()
         for read in (read_original_function, read_mutant_function)

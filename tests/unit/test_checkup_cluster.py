@@ -143,6 +143,16 @@ LINKED = replace(MINIMAL, ctid=104, clone_from=103, full_clone=False)
             Line("Storage zfs on pve1", WARNING, "has 100 GiB free, and a disk of 100 GiB is declared on it", OTHER),
         ),
         (
+            replace(NODE, storages={"zfs": replace(ZFS, free_gib=16.0)}),
+            [ON_ZFS],
+            Line("Storage zfs on pve1", OK, "zfspool: linked clones and snapshots; 16 GiB free"),
+        ),
+        (
+            replace(NODE, storages={"zfs": replace(ZFS, free_gib=0.4)}),
+            [replace(ON_ZFS, disk_gb=None)],
+            Line("Storage zfs on pve1", OK, "zfspool: linked clones and snapshots; 0 GiB free"),
+        ),
+        (
             NODE,
             [replace(ON_ZFS, storage="dir", disk_gb=500, volumes=(Volume("zfs", 200, "/srv"), Volume("zfs", 1, "/x")))],
             Line("Storage zfs on pve1", WARNING, "has 100 GiB free, and a disk of 200 GiB is declared on it", OTHER),
@@ -215,6 +225,11 @@ def test_what_the_token_may_not_see_is_not_told() -> None:
     hidden = frozenset({"/storage/nvme", "/sdn/zones/localnetwork/vmbr9", "/storage/unseen"})
     declared = replace(MINIMAL, storage="nvme", network=Network("vmbr9"), os_template="unseen:vztmpl/x.tar.zst")
     assert said(NODE, declared, unseen=hidden) == []
+    more = replace(ON_ZFS, ctid=104, os_template="zfs:vztmpl/y.tar.zst")
+    assert [line.about for line in said(NODE, declared, more, unseen=hidden)] == [
+        "Storage zfs on pve1",
+        "OS template zfs:vztmpl/y.tar.zst on pve1",
+    ]
 
 
 def test_a_disk_is_where_that_of_its_template_is() -> None:

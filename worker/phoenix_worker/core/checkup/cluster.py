@@ -215,7 +215,7 @@ def _abilities(
         )
         return
     volumes = (volume for one in those for volume in one.volumes if volume.storage == storage.name)
-    largest = max([*(one.disk_gb or 0 for one in rooted), *(volume.size_gb for volume in volumes)], default=0)
+    largest = max([*(one.disk_gb or 0 for one in rooted), *(volume.size_gb for volume in volumes)])
     if storage.free_gib < largest:
         yield warning(
             about,
@@ -271,7 +271,7 @@ def _os_templates(node: NodeFacts, declared: Mapping[int, Declaration], unseen: 
         elif "vztmpl" not in place.content:
             allow = ",".join(sorted({*place.content, "vztmpl"}))
             yield error(about, f"{storage} takes no OS templates", f"pvesm set {storage} --content {allow}")
-        elif place_of := next((one.download for one in declared.values() if one.os_template == volume), None):
+        elif place_of := next(one.download for one in declared.values() if one.os_template == volume):
             yield fine(about, f"not there yet: it is fetched from {place_of.url or place_of.image} when it is needed")
         elif name in node.appliances:
             yield fine(about, "not there yet: it is downloaded from Proxmox's index when it is needed")
