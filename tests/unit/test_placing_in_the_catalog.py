@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.catalog.nodes import ANY_NODE, SpreadGroup
+from phoenix_worker.catalog.placing_checks import unplaceable
 from phoenix_worker.core.checkup.placing import judge_placing
 from phoenix_worker.core.model.cluster import GuestPlace, NodeState, view_of
 from phoenix_worker.core.model.ports import Storage
@@ -116,6 +117,13 @@ def said(folder: Path, configs: dict[str, Any], **changes: NodeState) -> list[tu
     offers = {name: Offer({"local-lvm": store}, frozenset({"vmbr0"})) for name in view.nodes}
     lines = judge_placing(loaded(folder, configs), view, offers)
     return [(line.level, line.about, line.text, line.remedy) for line in lines]
+
+
+def test_a_group_of_thousands_that_move_for_each_other_is_judged() -> None:
+    """The last of a group takes the node of the first, who moves on to that of the second, and so on."""
+    members = {ctid: (f"n{ctid}", f"n{ctid + 1}") for ctid in range(3000)} | {3000: ("n0",)}
+    assert unplaceable(members) is None
+    assert unplaceable(members | {3001: ("n0",)}) == 3001
 
 
 def test_the_check_finds_names_groups_and_nodes_that_will_not_do(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Where a container may be made: its nodes and its spread group, as they are written in the file."""
 
 # No postponed annotations here: pydantic needs the types when the classes are made.
+from collections import Counter
 from typing import Annotated, Any
 
 from pydantic import (
@@ -33,9 +34,9 @@ def _nodes(value: Any) -> tuple[str, ...]:
         if not _is_name(one):
             which = "" if isinstance(value, str) else f"has {shown(one)}, which "
             raise refused(f"{which}is not the name of a node", "Use letters, digits and hyphens.")
-    twice = [one for place, one in enumerate(several) if one in several[:place]]
-    if twice:
-        raise refused(f"names {twice[0]} twice", "Name each node once.")
+    if len(set(several)) < len(several):
+        twice, _ = Counter(several).most_common(1)[0]
+        raise refused(f"names {twice} twice", "Name each node once.")
     if ANY_NODE in several and len(several) > 1:
         raise refused(f'has "{ANY_NODE}" beside names', f'Write "{ANY_NODE}" alone, or only the names.')
     return tuple(several)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.findings import Refusal, plain
@@ -46,14 +47,29 @@ def spread_groups(declarations: Mapping[int, Declaration]) -> dict[str, frozense
 def unplaceable(members: Mapping[int, Sequence[str]]) -> int | None:
     """Return the first that finds no node for itself alone, however those before it are placed; None if all do."""
     holds: dict[str, int] = {}
+    stands: dict[int, str] = {}
 
-    def place(ctid: int, tried: set[str]) -> bool:
-        for node in members[ctid]:
-            if node not in tried:
-                tried.add(node)
-                if node not in holds or place(holds[node], tried):
-                    holds[node] = ctid
+    def place(ctid: int) -> bool:
+        """Find the shortest way to a free node, on which each moves to where the next one stood."""
+        wants: dict[str, int] = {}
+        waiting = deque([ctid])
+        while waiting:
+            mover = waiting.popleft()
+            for node in members[mover]:
+                if node in wants:
+                    continue
+                wants[node] = mover
+                if node not in holds:
+                    move(node, wants)
                     return True
+                waiting.append(holds[node])
         return False
 
-    return next((ctid for ctid in members if not place(ctid, set())), None)
+    def move(node: str | None, wants: Mapping[str, int]) -> None:
+        while node is not None:
+            mover = wants[node]
+            holds[node] = mover
+            left, stands[mover] = stands.get(mover), node
+            node = left
+
+    return next((ctid for ctid in members if not place(ctid)), None)
