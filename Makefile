@@ -71,7 +71,7 @@ audit: $(INSTALLED)
 check: $(INSTALLED)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/package.py scripts/audit.py scripts/node_door.py scripts/links.py scripts/release.py scripts/metadata.py scripts/docs_site.py
+	.venv/bin/mypy producer/phoenix_producer worker/phoenix_worker tests scripts/install.py scripts/uv_command.py scripts/package.py scripts/audit.py scripts/node_door.py scripts/links.py scripts/release.py scripts/metadata.py scripts/docs_site.py
 	.venv/bin/lint-imports
 	.venv/bin/codespell
 	.venv/bin/python scripts/links.py
@@ -81,7 +81,7 @@ clean:
 	find producer worker tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED_DEMO): EXTRAS := monitor,http,demo
-$(INSTALLED) $(INSTALLED_DEMO): pyproject.toml constraints.txt scripts/install.py
+$(INSTALLED) $(INSTALLED_DEMO): pyproject.toml constraints.txt scripts/install.py scripts/uv_command.py
 	@for python in python3 python3.11 python3.12 python3.13 python3.14; do \
 	  "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 	  exec "$$python" scripts/install.py "$@" "$(EXTRAS)"; \

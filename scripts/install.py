@@ -1,4 +1,4 @@
-"""Bring .venv up to date: `python install.py MARK EXTRAS`, for the Makefile. Whatever was interrupted is begun anew.
+"""Bring .venv up to date: `python install.py MARK EXTRAS`, for the Makefile. Whatever was interrupted is begun again.
 
 MARK is the file that says that these extras are installed; the demo has one of its own, for fewer packages.
 
@@ -18,10 +18,12 @@ import venv
 from pathlib import Path
 from typing import IO
 
+import uv_command
+
 VENV = Path(".venv")
 MARKS = (VENV / ".installed", VENV / ".installed-demo")
 LOG = VENV / "install.log"
-SOURCES = (Path("pyproject.toml"), Path("constraints.txt"), Path(__file__))
+SOURCES = (Path("pyproject.toml"), Path("constraints.txt"), Path(__file__), Path(uv_command.__file__))
 PIP = (
     "-m",
     "pip",
@@ -29,8 +31,6 @@ PIP = (
     "--no-input",
     "--progress-bar=off",
     "--disable-pip-version-check",
-    "-c",
-    "constraints.txt",
 )
 
 
@@ -67,8 +67,8 @@ def install(mark: Path, extras: str, lock: IO[str]) -> int:
     for one in before:
         one.unlink()
     say(f"Installing phoenix-lxc[{extras}] into .venv")
-    code = run_pip([str(VENV / "bin" / "python"), *PIP, "-e", f".[{extras}]"], lock)
-    # The others stay as they were: a refusal of pip changes nothing, and without the network nothing would replace it.
+    code = run_installer(["-c", "constraints.txt", "-e", f".[{extras}]"], lock, compiled="test" in extras.split(","))
+    # The others stay as they were: a refusal changes nothing, and without the network nothing would replace it.
     for one, content in before.items():
         one.write_text(content)
         os.utime(one, (0, 0))
@@ -79,23 +79,39 @@ def install(mark: Path, extras: str, lock: IO[str]) -> int:
     return 0
 
 
-def run_pip(command: list[str], lock: IO[str]) -> int:
-    """Run pip, its output in the log, and show how far it is; on a terminal in one line that is written over."""
+def run_installer(what: list[str], lock: IO[str], *, compiled: bool) -> int:
+    """Install with uv; with pip where uv is not to be had or fails. The log is that of the last one that ran.
+
+    Tests start many processes, so everything is `compiled` for them; for one demo it takes longer than it saves.
+    """
+    python = VENV / "bin" / "python"
+    if found := uv_command.uv_install(python):
+        command, variables = found
+        compiling = ["--compile-bytecode"] if compiled else []
+        if run([*command, *compiling, *what], lock, {**variables, **os.environ}) == 0:
+            return 0
+        say("uv could not install it; trying with pip")
+    return run([str(python), *PIP, *what], lock, dict(os.environ))
+
+
+def run(command: list[str], lock: IO[str], environ: dict[str, str]) -> int:
+    """Run it, its output in the log, and show how far it is; on a terminal in one line that is written over."""
     over = "\r\033[K" if sys.stderr.isatty() else ""
     seen = 0
     with LOG.open("w") as log:
-        pip = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=[lock.fileno()]
+        installer = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ, pass_fds=[lock.fileno()]
         )
-        for line in pip.stdout or ():
+        for line in installer.stdout or ():
             log.write(line)
-            if found := re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line):
+            if found := re.match(r"(?:Collecting|Requirement already satisfied:|Downloading) ([\w-][\w.-]*)", line):
                 seen += 1
                 show(f"{over}  {seen} packages found, {found[1]}" if over else "")
-            elif line.startswith("Installing collected packages:"):
-                show(f"{over}  {len(line.split()) - 3} packages are being installed{'' if over else chr(10)}")
+            elif found := re.match(r"Resolved (\d+) packages|Installing collected packages: (.*)", line):
+                count = found[1] or len(found[2].split())
+                show(f"{over}  {count} packages are being installed{'' if over else chr(10)}")
     show(over)
-    return pip.wait()
+    return installer.wait()
 
 
 def show(text: str) -> None:
@@ -114,7 +130,7 @@ def main(mark: str, extras: str) -> int:
             Path(mark).write_text(extras)
             return 0
     except KeyboardInterrupt:
-        say("Interrupted. Run make again: it begins anew.")
+        say("Interrupted. Run make again: it begins again.")
         return 130
 
 

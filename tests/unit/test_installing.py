@@ -1,4 +1,4 @@
-"""What `make` installs into .venv, and when again: scripts/install.py with a stand-in for the pip of .venv."""
+"""What `make` installs into .venv, with what, and when again: scripts/install.py with stand-ins for pip and uv."""
 
 from __future__ import annotations
 
@@ -16,10 +16,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PIP = """#!/bin/sh
+case "$*" in
+  "-m pip config list") cat settings; exit 0;;
+  *" uv") echo "$@" >>fetched; exit 1;;
+esac
 echo "$@" >>asked
 echo "Collecting celery"
 echo "Installing collected packages: celery kombu vine"
 exit $(cat code)
+"""
+UV = """#!/bin/sh
+echo "$SSL_CERT_FILE $@" >>asked_of_uv
+echo "Resolved 3 packages in 1ms"
+exit $(cat code_of_uv)
 """
 DEMO, ALL = ".venv/.installed-demo", ".venv/.installed"
 
@@ -31,8 +40,9 @@ def folder(tmp_path: Path) -> Path:
     python = tmp_path / ".venv" / "bin" / "python"
     python.write_text(PIP)
     python.chmod(0o755)
-    for name in ("pyproject.toml", "constraints.txt", "asked"):
+    for name in ("pyproject.toml", "constraints.txt", "asked", "settings"):
         (tmp_path / name).write_text("")
+    (tmp_path / "code_of_uv").write_text("0")
     (tmp_path / "code").write_text("0")
     (tmp_path / DEMO).write_text("old")
     os.utime(tmp_path / DEMO, (0, 0))
@@ -43,9 +53,19 @@ def folder(tmp_path: Path) -> Path:
 def install(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     def install(mark: str, extras: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "scripts" / "install.py"), mark, extras]
-        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=folder)
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=folder, env=environ)
 
+    environ = {"PATH": f"{folder / 'path'}:/usr/bin:/bin", "HOME": str(folder)}
     return install
+
+
+def put_uv_on_path(folder: Path) -> Path:
+    """Return where it says what it was asked for."""
+    (folder / "path").mkdir()
+    uv = folder / "path" / "uv"
+    uv.write_text(UV)
+    uv.chmod(0o755)
+    return folder / "asked_of_uv"
 
 
 def asked(folder: Path) -> int:
@@ -92,3 +112,67 @@ def test_what_pip_refuses_is_shown_and_tried_again(
     (folder / "code").write_text("0")
     assert install(DEMO, "monitor,demo").returncode == 0
     assert asked(folder) == 2
+
+
+def test_uv_is_fetched_with_one_try_and_then_pip_does_it(
+    folder: Path, install: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    assert install(DEMO, "demo").returncode == 0
+    assert "--retries=0" in (folder / "fetched").read_text()
+    assert asked(folder) == 1
+
+
+def test_uv_installs_what_pip_would_with_the_settings_of_pip(
+    folder: Path, install: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (folder / "settings").write_text(
+        "global.index-url='https://old.example/simple'\n"
+        "global.extra-index-url='\\nfile:///one\\nfile:///two'\n"
+        ":env:.index-url='https://mirror.example/simple'\n"
+        ":env:.cert='/etc/ssl/ca.pem'\n"
+        "global.disable-pip-version-check='1'\n"
+        "download.no-binary=':all:'\n"
+    )
+    of_uv = put_uv_on_path(folder)
+    done = install(DEMO, "monitor,demo")
+    assert done.stderr.splitlines()[-1] == "  3 packages are being installed"
+    (line,) = of_uv.read_text().splitlines()
+    variable, *words = line.split()
+    assert variable == "/etc/ssl/ca.pem"
+    assert words == [
+        *["pip", "install", "--python", ".venv/bin/python", "--no-progress"],
+        *[
+            "--index-url",
+            "https://mirror.example/simple",
+            "--extra-index-url",
+            "file:///one",
+            "--extra-index-url",
+            "file:///two",
+        ],
+        *["--index-strategy", "unsafe-best-match", "-c", "constraints.txt", "-e", ".[monitor,demo]"],
+    ]
+    assert asked(folder) == 0
+    install(ALL, "demo,test")
+    assert "--compile-bytecode" in of_uv.read_text().splitlines()[1]
+
+
+def test_pip_installs_where_it_has_a_setting_that_uv_cannot_be_told(
+    folder: Path, install: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (folder / "settings").write_text("install.no-binary=':all:'\n")
+    of_uv = put_uv_on_path(folder)
+    assert install(DEMO, "demo").returncode == 0
+    assert not of_uv.exists()
+    assert asked(folder) == 1
+
+
+def test_what_uv_fails_at_is_done_by_pip(
+    folder: Path, install: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    put_uv_on_path(folder)
+    (folder / "code_of_uv").write_text("2")
+    done = install(DEMO, "demo")
+    assert done.returncode == 0
+    assert "uv could not install it; trying with pip" in done.stderr
+    assert asked(folder) == 1
+    assert (folder / DEMO).exists()
