@@ -9,19 +9,19 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, fields
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from phoenix_worker.commands.demo.embedded import private_redis
 from tests.chaos.crew import CONCURRENCY
+from tests.chaos.numbers import Numbers
 from tests.chaos.redis_faults import Failovers, OneServer, Store
-from tests.chaos.round import CONTAINERS, Numbers, Round
+from tests.chaos.round import TROUBLES, Round
 from tests.support.proxmox import Simulator
 from tests.support.sentinels import Sentinels
 
 ROUND_SECONDS = 60.0
-_OF_ONE_TASK = {"longest_recovery", "slowest"}
 
 
 def one_round(
@@ -29,13 +29,15 @@ def one_round(
     seconds: float,
     pool: str,
     *,
-    jobs: int = len(CONTAINERS),
-    ttl: float = 1.0,
     sentinels: bool = False,
     verbose: bool = False,
     keep: Path | None = None,
+    **more: Any,
 ) -> Numbers:
-    """Run one round on a Redis and a Proxmox of its own. Raises AssertionError when something was lost or doubled."""
+    """Run one round on a Redis and a Proxmox of its own. Raises AssertionError when something was lost or doubled.
+
+    `more` are fields of Round.
+    """
     began = time.monotonic()
     # They have a traceback for each connection that a fault breaks.
     for name in ("aiohttp.server", "fakepve"):
@@ -50,7 +52,8 @@ def one_round(
         directory.mkdir(parents=True, exist_ok=True)
         store = _store(stack, directory / "redis", sentinels=sentinels)
         simulator = stack.enter_context(Simulator())
-        return Round(Random(seed), seconds, pool, directory, simulator, store, tell, jobs, ttl=ttl).run()  # noqa: S311 - to replay
+        rng = Random(seed)  # noqa: S311 - to replay
+        return Round(rng, seconds, pool, directory, simulator, store, tell, **more).run()
 
 
 def _store(stack: ExitStack, directory: Path, *, sentinels: bool) -> Store:
@@ -66,6 +69,8 @@ def main() -> int:
     parser.add_argument("--seed", default=secrets.token_hex(3), help="what happens and when; printed")
     parser.add_argument("--pool", choices=sorted(CONCURRENCY), default="threads")
     parser.add_argument("--redis", choices=["server", "sentinels", "both"], default="both", help="both: in turn")
+    nodes = "failing: they cease to answer; moving: an administrator migrates what stands there; steady: neither"
+    parser.add_argument("--nodes", choices=sorted(TROUBLES), default="both", help=nodes)
     parser.add_argument("--ttl", type=float, default=1.0, help="seconds of the heartbeats; workers have 3 by default")
     parser.add_argument("--keep", type=Path, help="directory for the workers' logs and Redis's data")
     parser.add_argument("--verbose", action="store_true", help="a line for each event")
@@ -75,28 +80,15 @@ def main() -> int:
     while not rounds or time.monotonic() - began < options.seconds:
         seconds = min(ROUND_SECONDS, options.seconds)
         keep = options.keep / str(rounds) if options.keep else None
-        told = {"ttl": options.ttl, "verbose": options.verbose, "keep": keep}
+        told = {"ttl": options.ttl, "nodes": options.nodes, "verbose": options.verbose, "keep": keep}
         sentinels = options.redis == "sentinels" or (options.redis == "both" and rounds % 2 == 1)
         numbers = one_round(f"{options.seed}/{rounds}", seconds, options.pool, sentinels=sentinels, **told)
         rounds += 1
-        _add(total, numbers)
-        print(f"round {rounds}: {_told(numbers)}", flush=True)  # noqa: T201 - this is its output
-    print(f"all {rounds}: {_told(total)}; nothing lost, nothing twice")  # noqa: T201 - this is its output
+        total.add(numbers)
+        print(f"round {rounds}: {numbers}", flush=True)  # noqa: T201 - this is its output
+    print(f"all {rounds}: {total}; nothing lost, nothing twice")  # noqa: T201 - this is its output
     print(f"longest recovery: {total.slowest}")  # noqa: T201 - this is its output
     return 0
-
-
-def _add(total: Numbers, numbers: Numbers) -> None:
-    if numbers.longest_recovery > total.longest_recovery:
-        total.longest_recovery, total.slowest = numbers.longest_recovery, numbers.slowest
-    for one in fields(Numbers):
-        if one.name not in _OF_ONE_TASK:
-            setattr(total, one.name, getattr(total, one.name) + getattr(numbers, one.name))
-
-
-def _told(numbers: Numbers) -> str:
-    counted = [(name, value) for name, value in asdict(numbers).items() if name != "slowest"]
-    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in counted)
 
 
 if __name__ == "__main__":

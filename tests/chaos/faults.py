@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _READS = ("/config", "/status", "/status/current", "/tasks", "/log")
 _ORDERS = ("/clone", "/template", "/status/start", "/resize")
 _LOCK = "can't lock file '/run/lock/lxc/pve-config.lock' - got timeout"
-_MAKING = ("vzclone", "vzcreate")
+MAKING = ("vzclone", "vzcreate")
+"""Tasks whose workers die; what they leave needs an administrator."""
 _TO_DEATH = 0.1
 """Seconds from the begin of a clone or create to its worker's death; it is under way by then."""
 TASKS_THAT_FAIL = ("vzclone", "vzcreate", "vzstart", "resize")
@@ -98,19 +99,21 @@ def make_workers_mortal(simulator: Simulator) -> None:
     pve = simulator.pve
     begin = pve.task
 
-    def die(upid: str) -> None:
-        if pve.tasks[upid]["status"] == "running":
-            pve.kill_worker(upid)
-            pve.died += 1
-
     async def beginning(node: str, kind: str, *rest: Any, **how: Any) -> str:
         upid: str = await begin(node, kind, *rest, **how)
-        if pve.deaths and kind in _MAKING:
+        if pve.deaths and kind in MAKING:
             pve.deaths -= 1
-            asyncio.get_running_loop().call_later(_TO_DEATH, die, upid)
+            asyncio.get_running_loop().call_later(_TO_DEATH, kill_maker, pve, upid)
         return upid
 
     simulator.set(pve, deaths=0, died=0, task=beginning)
+
+
+def kill_maker(pve: Any, upid: str) -> None:
+    """Kill the worker of a task that is under way."""
+    if pve.tasks[upid]["status"] == "running" and pve.has_begun(upid):
+        pve.kill_worker(upid)
+        pve.died += 1
 
 
 def end_faults(pve: Any) -> None:

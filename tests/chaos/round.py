@@ -1,4 +1,4 @@
-"""One round: sixty jobs over three templates in a chain, and trouble while they run."""
+"""One round: sixty jobs on a cluster of five nodes, over templates and their copies, and trouble while they run."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from redis import RedisError
 
-from phoenix_producer import EnsureFailed, Producer, Unreachable
+from phoenix_producer import Producer, Unreachable
 from phoenix_producer.client.connection import redis_client
-from tests.chaos import clock, faults, verdict
-from tests.chaos.administrator import NEEDED_FOR, Administrator
+from tests.chaos import clock, cluster, faults, verdict
+from tests.chaos.administrator import Administrator
 from tests.chaos.crew import Crew
+from tests.chaos.nodes import CAUSES, Nodes
+from tests.chaos.numbers import Numbers
 from tests.chaos.recovery import Recovery, Watched
-from tests.support.product import Product, add_os_template, container, template
+from tests.chaos.requests import Requests
+from tests.support.product import Product, add_os_template
 from tests.support.proxmox import NODE, Simulator
 from tests.support.waiting import wait_for
 
@@ -26,38 +29,30 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-    from phoenix_producer import EnsureResult, Failure, Handle
+    from phoenix_producer import Failure
     from tests.chaos.redis_faults import Store
 
-TEMPLATES = (900, 901, 902)
+    Happening = tuple[float, Callable[[], None]]
+
 CONTAINERS = range(101, 161)
 FOREIGN = 666
-LONGEST_END = 240.0
-"""Seconds that the jobs may take once all trouble is over; a machine may be busy."""
+FAILING, MOVING = "failing", "moving"
+TROUBLES = {"steady": frozenset[str](), FAILING: {FAILING}, MOVING: {MOVING}, "both": {FAILING, MOVING}}
+"""What happens to nodes, by the words of `--nodes`."""
 _BEAT = 0.05
 _STEPS = (-3600.0, -60.0, 60.0, 3600.0)
 """Seconds by which the clock of Redis is set."""
 _PATIENCE_FOR_WORK = 1.0
 """Seconds that a kill waits for a moment at which something runs."""
-
-
-@dataclass
-class Numbers:
-    """What a round counted."""
-
-    jobs: int = 0
-    failed_and_asked_again: int = 0
-    worker_kills: int = 0
-    redis_kills: int = 0
-    redis_lost_writes: int = 0
-    clock_steps: int = 0
-    requests_lost_with_them: int = 0
-    faults: int = 0
-    proxmox_worker_deaths: int = 0
-    seconds: float = 0.0
-    longest_recovery: float = 0.0
-    slowest: str = ""
-    """What took the longest recovery, and what it waited for."""
+_PATIENCE = (10.0, 30.0)
+"""Least and most seconds of the workers' patience; half of a round's where that lies between."""
+_UNNOTICED = 1.5
+"""Seconds until the cluster notices that a node is away; 6.5 on a real one."""
+_AWAY = (2.0, 12.0)
+"""Seconds for which a node is down; one stays down beyond the workers' patience."""
+_MOVES_A_BEAT = 0.2
+_LAST_MOVES = 5
+"""Migrations after the trouble, when there is most to migrate."""
 
 
 @dataclass
@@ -74,10 +69,11 @@ class Round:
     jobs: int = len(CONTAINERS)
     ttl: float = 1.0
     """Of the workers' heartbeats; the quicker, the more happens in a round."""
-    handles: list[Handle[EnsureResult]] = field(default_factory=list)
+    nodes: str = "both"
+    """What happens to nodes: see TROUBLES."""
     numbers: Numbers = field(default_factory=Numbers)
-    heard: set[str] = field(default_factory=set)
-    """The requests whose ends the administrator knows."""
+    _moves: int = 0
+    """Migrations that are still to come while the last jobs are waited for."""
     _ahead: float = 0.0
     """Seconds by which the clock of Redis was set in all."""
 
@@ -89,19 +85,24 @@ class Round:
             redis_client(self.store.url) as redis,
             Producer(self.store.url, requester="chaos") as producer,
         ):
-            self.redis, self.producer = redis, producer
+            self.redis = redis
             self.recovery = Recovery(redis, self.tell)
-            foreign = self._prepare()
+            administrator = Administrator(self.simulator, self.tell)
+            self.requests = Requests(producer, redis, administrator, self.numbers, self.tell, self._breathe)
+            foreign = self._prepare(producer)
             try:
                 self._make_trouble()
                 self._calm_down()
                 self._wait_for_all()
-                verdict.check(self.simulator, redis, self.ctids, TEMPLATES, foreign)
+                self._call_the_roll()
+                copies = verdict.check(self.simulator, redis, self.everything, cluster.TEMPLATES, foreign)
             finally:
                 self.crew.dismiss()
         self.numbers.seconds = time.monotonic() - began
         self.numbers.worker_kills = self.crew.kills
         self.numbers.proxmox_worker_deaths = self.simulator.pve.died
+        self.numbers.node_failures, self.numbers.migrations = self.cluster.failures, self.cluster.migrations
+        self.numbers.copies = copies
         self.numbers.longest_recovery, self.numbers.slowest = self.recovery.longest, self.recovery.slowest
         return self.numbers
 
@@ -110,39 +111,61 @@ class Round:
         """The containers of this round."""
         return list(CONTAINERS)[: self.jobs]
 
-    def _prepare(self) -> Any:
+    @property
+    def everything(self) -> list[int]:
+        """Its templates too, each of which is asked for once."""
+        return [*cluster.TEMPLATES, *self.ctids]
+
+    def _prepare(self, producer: Producer) -> Any:
         simulator, pve = self.simulator, self.simulator.pve
         faults.make_answers_losable(simulator)
         faults.make_workers_mortal(simulator)
-        self.administrator = Administrator(simulator, self.tell)
         simulator.set(pve, ct_secs={**pve.ct_secs, "create": 1.0, "clone": 0.4, "template": 0.1}, start_secs=0.1)
         add_os_template(simulator)
+        cluster.stand_up(simulator)
         theirs = {"hostname": "theirs", "rootfs": f"local-lvm:vm-{FOREIGN}-disk-0,size=8G"}
         simulator.do(pve.add_ct, FOREIGN, node=NODE, status="running", config=theirs)
-        entries = {900: template(), 901: container(901, 900), 902: container(902, 901)}
-        entries |= {ctid: container(ctid, self.rng.choice(TEMPLATES)) for ctid in self.ctids}
-        for below in TEMPLATES:  # nobody may have drawn one of them
-            entries[self.ctids[below - TEMPLATES[0]]] |= {"clone_from_ctid": str(below)}
+        entries = cluster.declared(self.rng, self.ctids)
         catalog = self.directory / "catalog.json"
         catalog.write_text(json.dumps({"lxc_configs": {str(ctid): entry for ctid, entry in entries.items()}}))
-        product = Product(simulator, self.store.url, self.redis, catalog, self.producer, None)  # type: ignore[arg-type]
-        environ = product.environ(PHOENIX_PATIENCE="60", PHOENIX_HEARTBEAT_TTL=str(self.ttl))
+        product = Product(simulator, self.store.url, self.redis, catalog, producer, None)  # type: ignore[arg-type]
+        self.cluster = Nodes(self.rng, simulator, self.tell)
+        environ = product.environ(
+            PHOENIX_PROXMOX_HOST=self.cluster.open(),
+            PHOENIX_PATIENCE=str(min(max(self.seconds / 2, _PATIENCE[0]), _PATIENCE[1])),
+            PHOENIX_HEARTBEAT_TTL=str(self.ttl),
+            PHOENIX_COPY_CTIDS=f"{cluster.COPIES[0]}-{cluster.COPIES[-1]}",
+        )
         self.crew = Crew(self.rng, self.pool, self.directory, environ, self.tell)
         return verdict.foreigners(simulator, entries)
 
-    def _plan(self) -> list[tuple[float, Callable[[], None]]]:
+    def _plan(self) -> list[Happening]:
         """What happens when, in seconds from the begin."""
         rng, end = self.rng, self.seconds
-        happens: list[tuple[float, Callable[[], None]]] = [
-            (rng.uniform(0, end * 0.7), partial(self._ask, ctid)) for ctid in self.ctids
-        ]
+        happens: list[Happening] = [(rng.uniform(0, end * 0.7), partial(self._ask, ctid)) for ctid in self.everything]
         happens += [(rng.uniform(0, end * 0.8), self._kill_a_worker) for _ in range(max(3, int(end / 4)))]
         happens += [(rng.uniform(0, end), self._spoil) for _ in range(max(4, int(end / 2)))]
         happens += [(rng.uniform(0, end), self._behave) for _ in range(max(2, int(end / 4)))]
         happens += [(end * rng.uniform(low, low + 0.25), self._kill_redis) for low in (0.2, 0.6)]
         happens += [(end * rng.uniform(low, low + 0.2), self._lose_writes) for low in (0.4, 0.8)]
         happens += [(rng.uniform(0, end), self._step_clock) for _ in range(3)]
+        if FAILING in TROUBLES[self.nodes]:
+            happens += self._failures_of_nodes()
+        if MOVING in TROUBLES[self.nodes]:
+            happens += [(rng.uniform(end * 0.2, end), self._move_one) for _ in range(int(end / 3))]
         return sorted(happens, key=lambda one: one[0])
+
+    def _failures_of_nodes(self) -> list[Happening]:
+        """One node or two at a time, some of which are the API's own; the last one stays down."""
+        rng, end, nodes = self.rng, self.seconds, self.cluster
+        happens: list[Happening] = []
+        for turn in range(max(3, int(end / 8))):
+            names = [rng.choice(list(cluster.DOORS))] if turn == 0 else rng.sample(cluster.NODES, rng.randint(1, 2))
+            at = rng.uniform(0.1, 0.7) * end
+            happens += [(at, partial(nodes.fall, names)), (at + _UNNOTICED, nodes.notice)]
+            happens += [(at + rng.uniform(*_AWAY), partial(nodes.rise, names))]
+        self.last_down = rng.choice(cluster.NODES)
+        return [*happens, (end * rng.uniform(0.75, 0.9), partial(nodes.stay_down, self.last_down))]
 
     def _make_trouble(self) -> None:
         plan = self._plan()
@@ -159,7 +182,9 @@ class Round:
         self.crew.fill()
         self.store.look()
         self._reach(self.recovery.look)
-        self._reach(self._help)
+        self._reach(self.requests.help)
+        if self._moves and self.rng.random() < _MOVES_A_BEAT:
+            self._move_one()
 
     def _reach(self, act: Callable[[], object]) -> bool:
         try:
@@ -169,16 +194,8 @@ class Round:
             return False
         return True
 
-    def _ask(self, ctid: int, request_id: str | None = None) -> None:
-        request_id = request_id or str(UUID(int=self.rng.getrandbits(128), version=4))
-        while True:
-            try:
-                self.handles.append(self.producer.ensure(ctid, request_id=request_id))
-            except Unreachable as error:
-                self.tell(f"asks again for {ctid}: {error}")
-            else:
-                self.numbers.jobs += 1
-                return
+    def _ask(self, ctid: int) -> None:
+        self.requests.ask(ctid, str(UUID(int=self.rng.getrandbits(128), version=4)))
 
     def _kill_a_worker(self) -> None:
         work = self._work()
@@ -204,7 +221,7 @@ class Round:
         work = self._work()
         self.tell(f"{hit(self.rng)}, while {len(work)} tasks were under way")
         self._set_clock()
-        self._ask_what_was_lost()
+        self.requests.ask_what_was_lost()
         self.recovery.begin(work, worker=False)
 
     def _step_clock(self) -> None:
@@ -216,14 +233,6 @@ class Round:
     def _set_clock(self) -> None:
         wait_for(lambda: self._reach(lambda: self.redis.set(clock.KEY, self._ahead)))
 
-    def _ask_what_was_lost(self) -> None:
-        """As who had no answer does: under the same id, which costs nothing where it is known."""
-        for handle in self.handles:
-            if not self.redis.exists(f"phoenix:job:{handle.id}"):
-                self.numbers.requests_lost_with_them += 1
-                self.tell(f"asks again what Redis has lost: {handle.ctid}")
-                self.producer.ensure(handle.ctid or 0, request_id=handle.id)
-
     def _spoil(self) -> None:
         fault = self.rng.choice(faults.FAULTS)
         self.simulator.do(fault.begin, self.simulator.pve, self.rng)
@@ -234,52 +243,37 @@ class Round:
         self.simulator.do(faults.end_faults, self.simulator.pve)
         self.tell("Proxmox behaves")
 
+    def _move_one(self) -> None:
+        self._moves = max(0, self._moves - self.cluster.migrate(self.ctids))
+
     def _calm_down(self) -> None:
+        """All but the node that stays down, and the administrator who migrates."""
         self._behave()
+        self.cluster.notice()
+        self.cluster.rise()
         self.crew.relieve()
-
-    def _help(self) -> None:
-        """Let the administrator clear what stands in the way of requests that have failed, and repeat them."""
-        for handle in [one for one in self.handles if one.id not in self.heard and one.done()]:
-            self.heard.add(handle.id)
-            failure = self._failure(handle)
-            if failure is not None and failure.cause in NEEDED_FOR:
-                self.administrator.heed(failure)
-                self._ask_again(failure)
-
-    def _failure(self, handle: Handle[EnsureResult]) -> Failure | None:
-        try:
-            handle.wait(timeout=10)
-        except EnsureFailed as error:
-            return error.failure
-        return None
-
-    def _ask_again(self, failure: Failure) -> None:
-        """Not by the seed, since nobody knows what fails."""
-        self.tell(f"failed, and is asked again: {failure.cause}: {failure.message}")
-        self.numbers.failed_and_asked_again += 1
-        self._ask(failure.ctid or 0, str(uuid4()))
+        self._moves = _LAST_MOVES if MOVING in TROUBLES[self.nodes] else 0
 
     def _wait_for_all(self) -> None:
-        deadline, asked_in_trouble = time.monotonic() + LONGEST_END, len(self.handles)
-        for number, handle in enumerate(self.handles):  # which grows
-            while not handle.done() or handle.id not in self.heard:
-                self._breathe()
-                assert time.monotonic() < deadline, f"{handle} has no result; {self._open()}"
-            failure = self._failure(handle)
-            if failure is not None:
-                allowed = faults.CAUSES if number < asked_in_trouble else NEEDED_FOR
-                assert failure.cause in allowed, failure
-                if failure.cause not in NEEDED_FOR:
-                    self._ask_again(failure)
+        """Nobody waits for ever for the node that is down; what failed for it is asked for again when it is back."""
+        in_trouble, hear = self.requests.ended(), self.requests.hear
+        asked = len(self.requests.handles)
 
-    def _open(self) -> dict[str, Any]:
-        """What has not ended, and why: for whoever reads the report."""
-        keys = [str(key) for key in self.redis.scan_iter("phoenix:t:*")]
-        records = {key: self.redis.hgetall(key) for key in keys}
-        told = ("name", "subject", "state", "on", "run", "idle", "tries", "queue", "holds")
-        return {
-            key: {name: record.get(name) for name in told}
-            for key, record in records.items()
-            if record.get("state") != "done"
-        }
+        def is_explained(failure: Failure) -> bool:
+            if failure.request_id in in_trouble or failure.cause not in CAUSES:
+                return failure.cause in faults.CAUSES | CAUSES
+            return self.cluster.explains(failure)
+
+        failed = [*hear(is_explained, until=asked), *hear(self.cluster.explains, since=asked)]
+        self.numbers.failed_while_a_node_was_down = sum(map(self.cluster.explains, failed))
+        self.cluster.revive()
+        asked = len(self.requests.handles)
+        for failure in failed:
+            self.requests.ask_again(failure)
+        hear(lambda _: False, since=asked)
+
+    def _call_the_roll(self) -> None:
+        """Whatever happened, all stand as declared, and are known where they stand."""
+        for result in self.requests.call_the_roll(self.everything):
+            stands = self.simulator.pve.ct(result.ctid).node
+            assert (result.outcome, result.node) == ("unchanged", stands), result

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["NODE", "SECRET", "TOKEN_ID", "Interval", "SaidIn", "Simulator", "StrictPve", "simulator"]
 
 NODE = "pve1"
+MORE_HOSTS = ("127.0.0.2", "127.0.0.3")
+"""Addresses that the certificate is for too."""
 _START_TIMEOUT = 30
 _LAST_CALLBACKS = 0.01
 """Seconds for connections that were just aborted to be let go by the loop."""
@@ -42,12 +44,12 @@ class Simulator:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxmox", daemon=True)
         self._files = tempfile.TemporaryDirectory(prefix="proxmox-")
-        self.ca_file = ""
+        self.ca_file = self.key_file = ""
 
     def __enter__(self) -> Self:
-        self.ca_file, key, _ = make_cert(self._files.name, hosts=(self.pve.host,))
+        self.ca_file, self.key_file, _ = make_cert(self._files.name, hosts=(self.pve.host, *MORE_HOSTS))
         self._thread.start()
-        self.do(self.pve.start, self.ca_file, key)
+        self.do(self.pve.start, self.ca_file, self.key_file)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -42,7 +42,7 @@ class Silent(FakePve):  # type: ignore[misc] # fakepve publishes no types
         self.nodes.setdefault(node, {})["online"] = True
 
     def let_go(self) -> None:
-        """Answer those at once that hang: there is no route to the node."""
+        """Answer those at once that hang: there is no route to the node, or what was asked of it is done after all."""
         self._let_go.set()
         self._let_go = asyncio.Event()
 
@@ -54,7 +54,8 @@ class Silent(FakePve):  # type: ignore[misc] # fakepve publishes no types
         await asyncio.sleep(self.answer_secs)
         if path_node in self.hanging:
             await self._held_up()
-            return _unreachable("No route to host")
+            if path_node in self.hanging:
+                return _unreachable("No route to host")
         if path_node in self.refusing:
             return _unreachable("Connection refused")
         answer: web.Response = await super()._answer(request, handler, generic, path_node)

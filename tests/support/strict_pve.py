@@ -135,6 +135,10 @@ class StrictPve(
         """Kill the Proxmox worker of a task: it ends `unexpected status`, and its locks stay for ever."""
         self._end(upid, _KILLED)
 
+    def has_begun(self, upid: str) -> bool:
+        """Whether a task is past the moment in which it waits for its turn on the loop."""
+        return self._work[upid].task is not None
+
     def abort(self, upid: str) -> None:
         """Stop a clone or create as an administrator does: its container and all locks are gone."""
         self._end(upid, f"{self.tasks[upid]['type'].removeprefix('vz')} failed: interrupted by signal")

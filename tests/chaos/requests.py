@@ -1,0 +1,116 @@
+"""The requests of a round: asked, asked again when Redis has lost them or they failed, and heard to their ends."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from phoenix_producer import EnsureFailed, Unreachable
+from tests.chaos.administrator import NEEDED_FOR, Administrator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from redis import Redis
+
+    from phoenix_producer import EnsureResult, Failure, Handle, Producer
+    from tests.chaos.numbers import Numbers
+
+LONGEST_END = 240.0
+"""Seconds that the jobs may take once all trouble is over; a machine may be busy."""
+
+
+@dataclass
+class Requests:
+    """Whoever asks, and the administrator whom some of the failures need."""
+
+    producer: Producer
+    redis: Redis
+    administrator: Administrator
+    numbers: Numbers
+    tell: Callable[[str], None]
+    breathe: Callable[[], None]
+    handles: list[Handle[EnsureResult]] = field(default_factory=list)
+    heard: set[str] = field(default_factory=set)
+    """Those whose ends the administrator knows."""
+
+    def ask(self, ctid: int, request_id: str) -> None:
+        """Ask until Redis has taken it."""
+        while True:
+            try:
+                self.handles.append(self.producer.ensure(ctid, request_id=request_id))
+            except Unreachable as error:
+                self.tell(f"asks again for {ctid}: {error}")
+            else:
+                self.numbers.jobs += 1
+                return
+
+    def ask_what_was_lost(self) -> None:
+        """As who had no answer does: under the same id, which costs nothing where it is known."""
+        for handle in self.handles:
+            if not self.redis.exists(f"phoenix:job:{handle.id}"):
+                self.numbers.requests_lost_with_them += 1
+                self.tell(f"asks again what Redis has lost: {handle.ctid}")
+                self.producer.ensure(handle.ctid or 0, request_id=handle.id)
+
+    def help(self) -> None:
+        """Let the administrator clear what stands in the way of requests that have failed, and repeat them."""
+        for handle in [one for one in self.handles if one.id not in self.heard and one.done()]:
+            self.heard.add(handle.id)
+            failure = self._failure(handle)
+            if failure is not None and failure.cause in NEEDED_FOR:
+                self.administrator.heed(failure)
+                self.ask_again(failure)
+
+    def ask_again(self, failure: Failure) -> None:
+        """Not by the seed, since nobody knows what fails."""
+        self.tell(f"failed, and is asked again: {failure.cause}: {failure.message}")
+        self.numbers.failed_and_asked_again += 1
+        self.ask(failure.ctid or 0, str(uuid4()))
+
+    def hear(self, is_explained: Callable[[Failure], bool], *, since: int = 0, until: float = inf) -> list[Failure]:
+        """Wait for the ends of requests, of those too that are added meanwhile unless `until` says which is the last.
+
+        Returns the failures after which nobody has asked again.
+        """
+        deadline, failed, place = time.monotonic() + LONGEST_END, [], since
+        while place < until and place < len(self.handles):
+            handle = self.handles[place]
+            while not handle.done() or handle.id not in self.heard:
+                self.breathe()
+                assert time.monotonic() < deadline, f"{handle} has no result; {self._open()}"
+            failure = self._failure(handle)
+            if failure is not None and failure.cause not in NEEDED_FOR:
+                assert is_explained(failure), failure
+                failed.append(failure)
+            place += 1
+        return failed
+
+    def ended(self) -> set[str]:
+        """Those that have ended by now."""
+        return {one.id for one in self.handles if one.done()}
+
+    def call_the_roll(self, ctids: Iterable[int]) -> list[EnsureResult]:
+        """Ask for all once more, now that nothing is in the way."""
+        return self.producer.ensure_many(list(ctids)).wait(timeout=LONGEST_END)
+
+    def _failure(self, handle: Handle[EnsureResult]) -> Failure | None:
+        try:
+            handle.wait(timeout=10)
+        except EnsureFailed as error:
+            return error.failure
+        return None
+
+    def _open(self) -> dict[str, Any]:
+        """What has not ended, and why: for whoever reads the report."""
+        keys = [str(key) for key in self.redis.scan_iter("phoenix:t:*")]
+        records = {key: self.redis.hgetall(key) for key in keys}
+        told = ("name", "subject", "state", "on", "run", "idle", "tries", "queue", "holds")
+        return {
+            key: {name: record.get(name) for name in told}
+            for key, record in records.items()
+            if record.get("state") != "done"
+        }
