@@ -16,7 +16,8 @@ demo: $(INSTALLED_DEMO)
 test: $(INSTALLED)
 	@.venv/bin/pytest $(ARGS)
 
-# What takes longest: outages of half a minute, failovers, a short chaos, a conformance run. Run it before a release.
+# What takes longest: outages of half a minute, failovers, a short chaos, a conformance run, the set-up page as typed (asks
+# PyPI). Run it before a release.
 test-long: $(INSTALLED)
 	@.venv/bin/pytest -m long $(ARGS)
 

@@ -77,7 +77,7 @@ def test_a_cluster_in_order_has_nothing_to_say_but_its_worker(prepared: Product)
 
 
 def test_no_worker_is_a_warning(prepared: Product) -> None:  # noqa: ARG001 - its environment
-    assert found("warning", "Workers", 0) == ("none runs: requests wait in Redis", "celery -A phoenix_worker worker")
+    assert found("warning", "Workers", 0) == ("none runs: requests wait in Redis", "phoenix-lxc worker")
 
 
 def grant(*privileges: str) -> Callable[[StrictPve], None]:

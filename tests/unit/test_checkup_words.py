@@ -34,7 +34,7 @@ OLDER = replace(W1, version="0.9")
             0,
             [W1],
             "aaaa",
-            [Line("Workers", WARNING, "none runs: requests wait in Redis", "celery -A phoenix_worker worker")],
+            [Line("Workers", WARNING, "none runs: requests wait in Redis", "phoenix-lxc worker")],
         ),
         (
             2,

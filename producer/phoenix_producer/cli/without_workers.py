@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import typer
 
-NOBODY_TOOK_IT = "No worker answers. Is one running? celery -A phoenix_worker worker"
+NOBODY_TOOK_IT = "No worker answers. Is one running? `phoenix-lxc worker` starts one."
 LOOK_SECONDS = 30.0
 """Without a terminal, it is looked so often whether a worker lives; when none does twice in a row, the command ends."""
 _ENDS = "Without one, this command ends with exit code 1 after {seconds:g} s; what it asked for waits in Redis."

@@ -30,7 +30,7 @@ def judge_workers(alive: int, said: Sequence[WorkerFacts], *, version: str, cata
     An empty `catalog` is one that is refused here.
     """
     if not alive:
-        yield warning("Workers", "none runs: requests wait in Redis", "celery -A phoenix_worker worker")
+        yield warning("Workers", "none runs: requests wait in Redis", "phoenix-lxc worker")
         return
     if len(said) < alive:
         yield warning(
