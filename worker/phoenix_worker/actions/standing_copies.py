@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from phoenix_worker.actions.builds import Builds
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.proxmox.error_table import UNREACHABLE
 from phoenix_worker.proxmox.silence import SILENT_REMEDY
@@ -70,6 +71,19 @@ def copies_of(task: PhoenixTask, template: Declaration) -> Copies:
     found = all_copies(task)
     own = (one for one in found.seen if is_copy(one, template.ctid))
     return Copies(tuple(own), tuple(one for one in found.unseen if one.may_be_of(template)))
+
+
+def about_copies(task: PhoenixTask, template: Declaration) -> tuple[str, ...]:
+    """Tell which copies of a template are outdated, and what may be one and cannot be looked at."""
+    found, builds, catalog = copies_of(task, template), Builds(task), task.catalog.current()
+    told = [
+        line for one in found.seen for line in builds.outdated(catalog.copy(template.ctid, one.ctid, one.node), one)
+    ]
+    unseen = (
+        f"CT {one.ctid} on {one.node}, maybe a copy of template {template.ctid}, cannot be looked at: {one.why}."
+        for one in found.unseen
+    )
+    return (*told, *unseen)
 
 
 def refuse_unseen(template: Declaration, unseen: Iterable[Unseen], doing: str) -> None:
