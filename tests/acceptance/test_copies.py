@@ -74,6 +74,9 @@ def test_a_template_is_copied_once_to_the_node_that_needs_it(product: Product) -
     product.declare({900: template(memory_mb=768), 105: container(105), **there})
     (shown,) = product.producer.templates().wait(timeout=60)
     assert "`phoenix-lxc rebuild 900`" in shown.copies[0].outdated[0]
+    planned, results = product.producer.plan(900).wait(timeout=60), [product.ensure(900), product.ensure(900)]
+    told = [planned.warnings, *(one.warnings for one in results)]
+    assert all(shown.copies[0].outdated[0] in lines for lines in told), "an ensure tells what it leaves"
 
 
 @pytest.mark.long
@@ -273,3 +276,24 @@ def test_killed_while_a_copy_is_rebuilt(product: Product, owned_keys: list[str],
     assert handle.wait(timeout=60).templates_built == (900, FIRST)
     assert copies(product) == [FIRST]
     assert len(product.simulator.intervals("vzdestroy")) == 4, "two templates and what each was built as"
+
+
+@pytest.mark.crash
+@pytest.mark.long
+@pytest.mark.parametrize("where", [f"{point}/destroy:2" for point in AROUND] + ["replace-recorded"])
+def test_killed_while_a_template_is_destroyed_with_its_copy(
+    product: Product, owned_keys: list[str], where: str
+) -> None:
+    owned_keys += ["points", ARMED]
+    two_nodes(product)
+    product.declare({900: template(), 103: container(103, node=OTHER)})
+    doomed = product.start_worker("w1", "tests.support.crashing_worker", **COPIES, **{KILL_AT: where})
+    product.producer.ensure_many([900, 103]).wait(timeout=60)
+    product.redis.set(ARMED, 1)
+    handle = product.producer.destroy(900)
+    wait_for(lambda: not doomed.running() or handle.done(), timeout=60)
+    assert not doomed.running(), f"{where} was not reached"
+    product.start_worker("w2", **COPIES)
+    assert handle.wait(timeout=60).outcome == "destroyed"
+    assert (copies(product), product.status(900)) == ([], "absent")
+    assert len(product.simulator.intervals("vzdestroy")) == 2, "each is destroyed once"

@@ -57,6 +57,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "observe_template": [lambda door, _: door.observe_template(NODE, 900)],
     "interfaces": [lambda door, _: door.interfaces(NODE, 102)],
     "cluster": [lambda door, _: door.cluster()],
+    "glance": [lambda door, _: door.glance(NODE, 103)],
     "standing": [lambda door, _: door.standing(range(100, 110))],
     "machine": [lambda door, _: door.machine(NODE)],
     "clone": [lambda door, _: door.clone(CloneOrder(NODE, 900, 104, "b", "", full=True, storage="local-lvm"))],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Never
 
 from phoenix_worker.actions.look import TEMPLATE, template_there
+from phoenix_worker.actions.standing_copies import is_copy
 from phoenix_worker.base import lane
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.home import at_home
@@ -105,18 +106,6 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Sour
     return [replace(first, ready=True), *more]
 
 
-def copies_seen(task: PhoenixTask, template: Declaration) -> list[Observation]:
-    """Look at the copies of a template in the whole cluster: a call, and one for each CTID of copies that is taken."""
-    return [one for one in all_copies(task) if is_copy(one, template.ctid)]
-
-
-def all_copies(task: PhoenixTask) -> list[Observation]:
-    """Look at the copies of all templates; as many calls."""
-    ctids = task.catalog.current().copy_ctids
-    seen = [] if ctids is None else _look_at(task, task.proxmox.standing(ctids))
-    return [one for one in seen if one.is_ours and one.marker is not None and one.marker.copy_of is not None]
-
-
 def _look_at(task: PhoenixTask, places: Mapping[int, str]) -> list[Observation]:
     return [task.proxmox.observe_template(node, ctid, elsewhere=False) for ctid, node in sorted(places.items())]
 
@@ -127,12 +116,6 @@ def as_cloned(task: PhoenixTask, clone: Declaration) -> Declaration:
     if clone.clone_from in {None, ctid} or ctid is None:
         return clone
     return clone.cloned_by(task.catalog.current().copy(clone.clone_from, ctid, node))
-
-
-def is_copy(seen: Observation, template: int | None) -> bool:
-    """Return whether what stands there is ours, as a copy of this template."""
-    marker = seen.marker
-    return marker is not None and seen.is_ours and marker.copy_of == template
 
 
 def _refuse_taken(task: PhoenixTask, source: Declaration, there: Observation) -> None:

@@ -22,6 +22,7 @@ from phoenix_worker.actions.prerequisites import (
     refuse_absent_os_template,
     refuse_unless_running,
 )
+from phoenix_worker.actions.standing_copies import about_copies
 from phoenix_worker.answers.side_by_side import only_shown, shared_looks
 from phoenix_worker.answers.status import pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
@@ -77,6 +78,7 @@ def _foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     forecast = Forecast(declaration)
     looks = _Looks(task, forecast, accepted=accepted)
     looks.dependencies(request.ctid)
+    forecast.warnings += about_copies(task, declaration)
     before = len(forecast.lines)
     looks.container(declaration, Why.ASKED, adopt=request.adopt)
     if 0 < before < len(forecast.lines):

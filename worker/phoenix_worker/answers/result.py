@@ -26,7 +26,9 @@ _AS_IT_IS = frozenset({Outcome.DESTROYED, Outcome.ADOPTED, Outcome.MIGRATED})
 """What says nothing of how far a declaration is applied."""
 
 
-def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation, found: Found) -> dict[str, Any]:
+def unchanged(
+    task: PhoenixTask, declaration: Declaration, seen: Observation, found: Found, warnings: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Answer that everything was as declared; what was made meanwhile, for whoever requested it, is told as made."""
     made = _made_since(task, declaration)
     made_by = made.pop(declaration.ctid, None)
@@ -39,7 +41,7 @@ def unchanged(task: PhoenixTask, declaration: Declaration, seen: Observation, fo
         pending_restart=seen.pending,
         needs_rebuild=needs_rebuild(task, declaration, seen),
         addresses=found.addresses,
-        warnings=found.warnings,
+        warnings=found.warnings + warnings,
     )
 
 

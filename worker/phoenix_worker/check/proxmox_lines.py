@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.check.troubles import or_trouble
 from phoenix_worker.core.allowed.versions import read_version
-from phoenix_worker.core.checkup import cluster, placing, privileges
+from phoenix_worker.core.checkup import cluster, ha_privileges, placing, privileges
 from phoenix_worker.core.checkup.line import fine, warning
 from phoenix_worker.core.checkup.versions import judge_keys
 from phoenix_worker.core.model.errors import PermanentError
@@ -80,6 +80,14 @@ def _nodes(settings: Settings, inspection: Inspection, catalog: Catalog) -> Iter
             yield from or_trouble(f"Node {node}", look)
     if held:
         yield from _privileges(settings, catalog, absent, held)
+    if ctids := ha_privileges.declaring_ha(catalog):
+        yield from or_trouble("Proxmox privileges for HA", partial(_ha, settings, inspection, ctids))
+
+
+def _ha(settings: Settings, inspection: Inspection, ctids: list[int]) -> Iterator[Line]:
+    user = settings.proxmox_user
+    token = f"{user}!{settings.proxmox_token_name}"
+    yield from ha_privileges.judge_ha(ctids, inspection.privileges("/"), user, token)
 
 
 def _placing(api: ProxmoxApi, catalog: Catalog) -> Iterator[Line]:

@@ -91,6 +91,10 @@ class Whereabouts:
             return self._elsewhere(node, ctid)
         return Observation(ctid, node, Presence.ABSENT)
 
+    def glance(self, node: str, ctid: int) -> Observation | None:
+        """Ask `GET …/config` once, with no more time than such answers take."""
+        return self._standing(node, ctid, patient=False)
+
     def running(self, ctid: int) -> bool | None:
         """Return whether a guest runs, in two calls: where it is (`/cluster/resources`), its live status (its node)."""
         row = self._row(ctid)

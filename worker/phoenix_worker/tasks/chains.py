@@ -86,12 +86,17 @@ def chain_migration(task: PhoenixTask, declaration: Declaration, target: str, *,
     return chain(move, _of(task, StepName.REPORT, declaration))
 
 
-def chain_rebuild(task: PhoenixTask, rebuild: Rebuild, *, accepted: bool, rest: Sequence[Pin] = ()) -> Signature:
-    """Chain what builds a template at the scratch CTID, and then its replacement; `rest` are copies to come."""
+def chain_rebuild(
+    task: PhoenixTask, rebuild: Rebuild, *, accepted: bool, rest: Sequence[Pin] = (), left: Sequence[str] = ()
+) -> Signature:
+    """Chain what builds a template at the scratch CTID, and then its replacement.
+
+    `rest` are the copies to come; `left` tells of those that are left as they are.
+    """
     clear = [_of(task, StepName.DESTROY, rebuild.scratch, Purpose.SCRATCH)] if rebuild.clear else []
     build = [_link(task, step.name, rebuild.scratch, adopted=False, accepted=accepted) for step in rebuild.build]
     told = (rebuild.scratch.ctid, rebuild.scratch.pin)
-    more = {"rest": list(rest)} if rest else {}
+    more = {name: list(value) for name, value in (("rest", rest), ("left", left)) if value}
     return chain(*clear, *build, _of(task, StepName.REPLACE, rebuild.template, *told, accepted=accepted, **more))
 
 
@@ -101,8 +106,7 @@ def chain_replacement(
     scratch: Declaration,
     *,
     accepted: bool,
-    of: Declaration,
-    rest: Sequence[Pin],
+    then: Signature,
 ) -> Signature:
     """Chain what puts a template, or its copy, in the place of the old one; then come the copies of a template."""
     finish = (
@@ -113,15 +117,18 @@ def chain_replacement(
         _of(task, StepName.COPY, template, scratch.ctid),
         *finish,
         _of(task, StepName.DESTROY, scratch, Purpose.SCRATCH),
-        chain_copies(task, of, rest, accepted=accepted),
+        then,
     )
 
 
-def chain_copies(task: PhoenixTask, template: Declaration, rest: Sequence[Pin], *, accepted: bool) -> Signature:
-    """Return what rebuilds the next of these copies, or the report when there is none left."""
+def chain_copies(
+    task: PhoenixTask, template: Declaration, rest: Sequence[Pin], *, accepted: bool, left: Sequence[str] = ()
+) -> Signature:
+    """Return what rebuilds the next of these copies, or the report when there is none to come."""
+    more = {"left": list(left)} if left else {}
     if not rest:
-        return _of(task, StepName.REPORT, template)
-    return _of(task, StepName.REBUILD_COPIES, template, list(rest), accepted=accepted)
+        return _of(task, StepName.REPORT, template, **more)
+    return _of(task, StepName.REBUILD_COPIES, template, list(rest), accepted=accepted, **more)
 
 
 def chain_adoption(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> Signature:

@@ -45,6 +45,7 @@ from phoenix_worker.actions.orders import create_order
 from phoenix_worker.actions.place import have_home
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
+from phoenix_worker.actions.standing_copies import about_copies
 from phoenix_worker.answers import result as outcome
 from phoenix_worker.answers.forecast import foresee
 from phoenix_worker.base import CORRECT_IT, lane
@@ -88,7 +89,8 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     if not steps:
         seconds = wait_after(declaration, seen, steps)
         waited = wait_for_addresses(self, declaration, seen.config, seconds)
-        return outcome.unchanged(self, declaration, seen, waited or addresses_of(self, declaration, seen))
+        found = waited or addresses_of(self, declaration, seen)
+        return outcome.unchanged(self, declaration, seen, found, about_copies(self, declaration))
     if is_making(steps):
         refuse_drained(self, declaration)
         refuse_what_cannot_work(self, declaration)
@@ -306,7 +308,8 @@ def verify(
     waited = wait_after_steps(self, declaration, wait_for_address)
     told = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else {}
     found = waited or addresses_after_steps(self, declaration, told.get("networks"))
-    return outcome.of_job(self, declaration, told.get("warnings", ()), found)
+    of_copies = tuple(self.read("copies", lambda: about_copies(self, declaration)))
+    return outcome.of_job(self, declaration, (*told.get("warnings", ()), *of_copies), found)
 
 
 @task(PLAN, EnsureRequest)

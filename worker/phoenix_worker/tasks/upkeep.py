@@ -30,7 +30,7 @@ from phoenix_producer.contract import (
     Outcome,
     RebuildRequest,
 )
-from phoenix_worker.actions.copies import build_alone, copies_seen, end_building
+from phoenix_worker.actions.copies import build_alone, end_building
 from phoenix_worker.actions.feasibility import refuse_vanishing_grants
 from phoenix_worker.actions.forced_command import refuse_disallowed_making
 from phoenix_worker.actions.look import look, permit, survey
@@ -45,6 +45,7 @@ from phoenix_worker.actions.prerequisites import (
     refuse_absent_os_template,
 )
 from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
+from phoenix_worker.actions.standing_copies import Unseen, copies_of, offline, refuse_unseen
 from phoenix_worker.answers import result as outcome
 from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import Action, Purpose
@@ -73,7 +74,8 @@ def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
     if not request.dry_run:
         have_clones_destroyed(self, request)
         self.hold(lane(request.ctid))
-    copies = _copies_of(self, declaration)
+    copies, unseen = _copies_of(self, declaration)
+    refuse_unseen(declaration, unseen, Purpose.DESTROY)
     for copy in () if request.dry_run else copies:
         self.hold(lane(copy.ctid))
     looks = [(one, *survey(self, one, purpose=Purpose.DESTROY)) for one in (*copies, declaration)]
@@ -114,14 +116,14 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     refuse_vanishing_grants(self, template, scratch)
     refuse_disallowed_making(self, scratch)
-    steps, copies = rebuild(template, old, scratch, new), _copies_of(self, template)
+    steps, (copies, left) = rebuild(template, old, scratch, new), _copies_in_reach(self, template)
     for copy in copies:
         may_go(self, copy, *look(self, copy, purpose=Purpose.REBUILD), Purpose.REBUILD)
     if request.dry_run:
         if steps.build:
             refuse_absent_os_template(self, scratch)
         then = (f"rebuild copy {copy.ctid} of template {template.ctid} on {copy.node} likewise" for copy in copies)
-        return outcome.foretold(self, template, Outcome.REBUILT, (*steps.lines(), *then))
+        return outcome.foretold(self, template, Outcome.REBUILT, (*steps.lines(), *then), left)
     build_alone(self, template)
     self.proxmox.need_quorum(f"rebuild CT {template.ctid} on {template.node}")
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted))
@@ -137,6 +139,7 @@ def replace_it(
     *,
     accepted: bool,
     rest: Sequence[chains.Pin] = (),
+    left: Sequence[str] = (),
 ) -> Any:
     """Take the lane of a template, or of its copy, and have it replaced by what was built at the scratch CTID."""
     template = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
@@ -149,33 +152,47 @@ def replace_it(
     refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
     of = template
     if template.copy_of is None:
-        rest = [(copy.ctid, copy.pin) for copy in _copies_of(self, template)]
+        copies, left = _copies_in_reach(self, template)
+        rest = [(copy.ctid, copy.pin) for copy in copies]
     else:
         of = self.current_declaration(template.copy_of, to=Purpose.REBUILD)
-    return self.replace(chains.chain_replacement(self, template, built, accepted=accepted, of=of, rest=rest))
+    then = chains.chain_copies(self, of, rest, accepted=accepted, left=left)
+    return self.replace(chains.chain_replacement(self, template, built, accepted=accepted, then=then))
 
 
 @task(StepName.REBUILD_COPIES.task)
 def rebuild_copies(
-    self: PhoenixTask, ctid: int, declaration_hash: str, pins: Sequence[chains.Pin], *, accepted: bool
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    pins: Sequence[chains.Pin],
+    *,
+    accepted: bool,
+    left: Sequence[str] = (),
 ) -> Any:
-    """Rebuild the first of these copies of a template, which is rebuilt itself: its lane is free again, for clones."""
+    """Rebuild the first of these copies of a template, which is rebuilt itself: its lane is free again, for clones.
+
+    One whose node has gone offline by now is left as it is, and told.
+    """
     template = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     for name in self.once("held", lambda: sorted(self.engine.ledger.locks_of(self.running.job))):
         self.release(name)
     copy = self.pinned_declaration(*pins[0], accepted=accepted)
+    gone = self.read("offline", lambda: [one.left(template) for one in offline(self, copy)])
+    if gone:
+        return self.replace(chains.chain_copies(self, template, pins[1:], accepted=accepted, left=[*left, *gone]))
     scratch = refuse_rebuild(copy, self.catalog.current().scratch_of(copy))
     self.hold(lane(scratch.ctid))
     old, verdict = survey(self, copied(copy, scratch.ctid), purpose=Purpose.REBUILD)
     if verdict.action is Action.NOTHING:
-        return self.replace(chains.chain_copies(self, template, pins[1:], accepted=accepted))
+        return self.replace(chains.chain_copies(self, template, pins[1:], accepted=accepted, left=left))
     may_go(self, copy, old, verdict, Purpose.REBUILD)
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     build_alone(self, copy)
     self.proxmox.need_quorum(f"rebuild CT {copy.ctid} on {copy.node}")
     steps = rebuild(copy, old, scratch, new)
-    return self.replace(chains.chain_rebuild(self, steps, accepted=accepted, rest=pins[1:]))
+    return self.replace(chains.chain_rebuild(self, steps, accepted=accepted, rest=pins[1:], left=left))
 
 
 @task(ADOPT, AdoptRequest)
@@ -243,20 +260,36 @@ def remove_it(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str)
 
 
 @task(StepName.REPORT.task)
-def report(self: PhoenixTask, ctid: int, declaration_hash: str) -> dict[str, Any]:
-    """Tell what the job did."""
-    return outcome.of_job(self, self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False))
+def report(self: PhoenixTask, ctid: int, declaration_hash: str, left: Sequence[str] = ()) -> dict[str, Any]:
+    """Tell what the job did, and what it had to leave."""
+    declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
+    return outcome.of_job(self, declaration, tuple(left))
 
 
 _ADOPTABLE = frozenset({Action.NOTHING, Action.MARK, Action.CONVERGE, Action.REPAIR_SEAL})
 
 
-def _copies_of(self: PhoenixTask, declaration: Declaration) -> list[Declaration]:
-    """Return the copies of a template, wherever they stand; a container has none."""
-    if not declaration.is_template:
-        return []
-    seen = self.read("copies", lambda: [(one.ctid, one.node) for one in copies_seen(self, declaration)])
-    return [self.catalog.current().copy(declaration.ctid, ctid, node) for ctid, node in seen]
+def _copies_of(self: PhoenixTask, declaration: Declaration) -> tuple[list[Declaration], tuple[Unseen, ...]]:
+    """Return the copies of a template, wherever they stand, and what may be one and cannot be looked at."""
+
+    def look_at_them() -> dict[str, Any]:
+        found = copies_of(self, declaration)
+        return {"seen": [(one.ctid, one.node) for one in found.seen], "unseen": found.unseen}
+
+    found = self.read("copies-there", look_at_them)
+    catalog = self.catalog.current()
+    copies = [catalog.copy(declaration.ctid, ctid, node) for ctid, node in found["seen"]]
+    return copies, tuple(Unseen(*one) for one in found["unseen"])
+
+
+def _copies_in_reach(self: PhoenixTask, template: Declaration) -> tuple[list[Declaration], tuple[str, ...]]:
+    """Return the copies that can be rebuilt, and what is told of those that cannot: their nodes are offline.
+
+    Raises TransientError while a node that is online does not answer: nothing is destroyed before.
+    """
+    copies, unseen = _copies_of(self, template)
+    refuse_unseen(template, (one for one in unseen if not one.offline), Purpose.REBUILD)
+    return copies, tuple(one.left(template) for one in unseen)
 
 
 def _declared_now(self: PhoenixTask, ctid: int) -> dict[str, Any]:

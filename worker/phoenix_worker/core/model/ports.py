@@ -138,6 +138,12 @@ class Proxmox(Protocol):
     def observe_template(self, node: str, ctid: int, *, elsewhere: bool = True) -> Observation:
         """Look at a template: its configuration only, in one call when it is there. `running` is not looked up."""
 
+    def glance(self, node: str, ctid: int) -> Observation | None:
+        """Look once at what the cluster places on a node: its configuration only; None when it is not there any more.
+
+        Nobody waits for a node that does not answer: TransientError.
+        """
+
     def cluster(self, *, fresh: bool = False) -> ClusterView:
         """Look at the whole cluster, as of the last second; when `fresh`, as of now."""
 
