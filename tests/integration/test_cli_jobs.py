@@ -265,6 +265,16 @@ def test_a_cancel_that_stops_nothing_says_so(answered: Callable[..., Result]) ->
     assert (result.exit_code, result.stderr) == (1, f"{job_id}  has already ended; nothing was changed\n")
 
 
+def test_several_are_cancelled_only_if_each_is(answered: Callable[..., Result], answering_client: Redis) -> None:
+    open_job = NOBODYS_ID.replace("0", "1")
+    answering_client.hset(f"phoenix:job:{open_job}", "state", "open")
+    result = answered("cancel", NOBODYS_ID, open_job)
+    told = f"{open_job}  cancelled; its requester gets a failure with the cause cancelled\n"
+    assert (result.exit_code, result.stdout) == (1, told)
+    assert result.stderr.startswith(f"{NOBODYS_ID}  is unknown")
+    assert answered("cancel", open_job).exit_code == 0
+
+
 def test_a_cancel_waits_for_a_worker_no_longer_than_asked(cli: Callable[..., Result], driven: DrivenLedger) -> None:
     result = cli("cancel", driven.asked(103), "--timeout", "0.1")
     assert (result.exit_code, result.stdout) == (1, "")

@@ -8,6 +8,7 @@ from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_worker.durable.ledger import Bell, Ledger
 from phoenix_worker.durable.run import Answer, Run
 from phoenix_worker.telemetry.ledger_metrics import LedgerCollector
+from tests.integration.test_clock import keeper
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -28,6 +29,14 @@ def test_what_a_worker_runs_as_it_ends_is_due_at_once(driven: DrivenLedger, redi
     Ledger(redis_client, bells.extend).call("tick", "w2", 60.0, RESUME_QUEUE, 5, "", 6.0)
     assert [bell.id for bell in bells] == [run.id], "nobody waits for its heartbeat to run out"
     assert redis_client.zscore("phoenix:workers", "w1") is None
+
+
+def test_a_worker_says_farewell_as_it_ends(driven: DrivenLedger, redis_client: Redis) -> None:
+    run = driven.taken(101)
+    one = keeper(driven.ledger, "w1", {run.id})
+    one.start()
+    one.stop()
+    assert (state(redis_client, run.id), redis_client.zcard("phoenix:workers")) == ("parked", 0)
 
 
 def test_a_raised_capacity_is_filled_at_once(driven: DrivenLedger, redis_client: Redis) -> None:

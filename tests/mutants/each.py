@@ -54,6 +54,8 @@ def pytest_collection(session: pytest.Session) -> None:
     """Import what has mutants before any test does: what it calls meanwhile counts for all tests."""
     for module in {name.rpartition(".")[0] for name in json.loads(Path(NAMES).read_text())}:
         import_module(module)
+    if source := os.environ.get(MUTANTS_OF):
+        import_module(source)
     _note_import(session.config.args)
 
 
@@ -105,7 +107,7 @@ def _mutants(items: list[pytest.Item], reached: dict[str, list[pytest.Item]]) ->
     if source := os.environ.get(MUTANTS_OF):
         changes: dict[str, Callable[[], None]] = import_module(source).mutants()
         for name, change in changes.items():
-            yield Mutant(name, change, items, [])
+            yield Mutant(name, change, reached.get(name.partition(":")[0], items), [])
         return
     for name in json.loads(Path(NAMES).read_text()):
         function = mangled_name_from_mutant_name(name)

@@ -60,7 +60,10 @@ GROUNDS = (
         (),
         tuple(
             f"tests/integration/test_{name}.py"
-            for name in ("ledger_ends", "ledger_promises", "ledger_view", "ledger_machine", "clock", "set_aside")
+            for name in (
+                *("ledger_ends", "ledger_promises", "ledger_words", "ledger_view", "clock", "set_aside"),
+                *("reservations", "shared_keys", "late_or_lost"),
+            )
         ),
         "tests.mutants.scripts",
     ),

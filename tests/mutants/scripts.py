@@ -6,7 +6,9 @@ import re
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from mutmut.state import state
 
 from phoenix_worker.durable import ledger
 
@@ -36,6 +38,20 @@ _INSTEAD = (
 _COMMENT = re.compile(r"^\s*--|^\s*$")
 # What may be left out by itself: a call, or a return from the middle.
 _STATEMENT = re.compile(r"^\s*(redis\.p?call\(|[a-z_]+\([^=]*\)$|[a-z]+\[[^=]+\] = |if [^\n]* then [^\n]* end$)")
+
+
+def note_calls() -> None:
+    """Have each call of a script noted under the name of its file, as mutmut notes those of functions."""
+    attempt = ledger.Ledger.attempt
+
+    def noted(of: ledger.Ledger, script: str, *args: str | float) -> list[Any]:
+        state()._stats.add(f"{script}.lua")
+        return attempt(of, script, *args)
+
+    ledger.Ledger.attempt = noted  # type: ignore[method-assign, assignment]  # here alone
+
+
+note_calls()
 
 
 def mutants() -> dict[str, Callable[[], None]]:

@@ -133,7 +133,8 @@ def containers() -> list[int]:
 @app.task(name=CANCEL, base=Answering)
 def cancel(job: str) -> dict[str, str]:
     over = client.exists(f"celery-task-meta-{job}")
-    return {"job": job, "verdict": Cancelled.OVER if over else Cancelled.UNKNOWN}
+    here = Cancelled.CANCELLED if client.exists(f"phoenix:job:{job}") else Cancelled.UNKNOWN
+    return {"job": job, "verdict": Cancelled.OVER if over else here}
 
 
 @app.task(name=STATUS, base=Answering, bind=True)

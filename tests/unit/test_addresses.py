@@ -6,7 +6,15 @@ import pytest
 
 from phoenix_producer.contract import Address, EnsureResult
 from phoenix_producer.standing import Standing
-from phoenix_worker.core.model.addresses import configured, lacking, may_get_more, reachable
+from phoenix_worker.core.model.addresses import (
+    Interface,
+    configured,
+    interfaces,
+    lacking,
+    may_get_more,
+    networks,
+    reachable,
+)
 from phoenix_worker.core.model.ports import SeenInterface
 
 MAC = "BC:24:11:00:00:01"
@@ -104,3 +112,18 @@ def test_one_address_is_enough_where_the_container_sees_to_them_itself() -> None
 @pytest.mark.parametrize(("net0", "more"), [(FIXED, False), (SERVED, True), (f"{SERVED},link_down=1", False)])
 def test_only_what_is_served_is_asked(net0: str, *, more: bool) -> None:
     assert may_get_more({"net0": net0, "hostname": "net1"}) is more
+
+
+def test_an_interface_is_read_with_its_bridge() -> None:
+    config = {"net1": "name=eth1,bridge=vmbr1,ip=dhcp", "net0": "bridge=vmbr0,ip=10.0.0.5/24", "hostname": "net2"}
+    fixed = (Address(interface="", address="10.0.0.5", prefix=24),)
+    assert interfaces(config) == (
+        Interface("", "vmbr0", fixed, dynamic=False),
+        Interface("eth1", "vmbr1", (), dynamic=True),
+    )
+    assert interfaces({"net0": "name=eth0"}) == (Interface("eth0", "", (), dynamic=False),)
+    assert networks(config) == {"net1": config["net1"], "net0": config["net0"]}
+
+
+def test_a_mac_is_read_in_small_letters_too() -> None:
+    assert found(SeenInterface("eth0", MAC.lower(), ("fd00::1234:5678/64", BY_MAC))) == [BY_MAC]

@@ -62,10 +62,13 @@ def test_what_it_takes_is_declared_or_its_templates(tmp_path: Path) -> None:
     volume = {"pool": "ceph", "size_gb": 2, "mount_point": "/srv", "name": "data"}
     own = wanted((known := catalog(tmp_path, memory_mb=64, storage_pool="ceph", volumes=[volume]))[103], known)
     assert (own.memory, own.disks) == (64 * MIB, {"ceph": 6 * GIB})
+    beside = wanted((known := catalog(tmp_path, volumes=[volume]))[103], known)
+    assert beside.disks == {"local-lvm": 4 * GIB, "ceph": 2 * GIB}
     linked = wanted((known := catalog(tmp_path, clone="linked"))[103], known)
     assert linked.disks == {}
     alone = loaded(tmp_path, {"103": template(node="any")})
     assert wanted(alone[103], alone).memory == 512 * MIB, "Proxmox's default"
+    assert (wanted(alone[103], alone).arch, wanted(alone[103], alone).group) == ("", "")
 
 
 def test_a_reservation_reads_as_it_was_written(tmp_path: Path) -> None:

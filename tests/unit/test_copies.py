@@ -53,11 +53,22 @@ def loaded(tmp_path: Path, entries: dict[int, dict[str, Any]], copies: range | N
 def test_the_ctids_of_a_template_on_a_node_are_always_the_same(template: int, node: str, count: int) -> None:
     order = list(numbers(template, node, CTIDS))
     assert sorted(order) == list(CTIDS)
+    begins = CTIDS.index(order[0])
+    assert order == [*CTIDS[begins:], *CTIDS[:begins]], "a copy that was made is found again at once"
     taken = set(order[: len(CTIDS) - count])
     assert free_numbers(template, node, CTIDS, taken, count) == tuple(order[len(CTIDS) - count :])
     with pytest.raises(PermanentError, match="PHOENIX_COPY_CTIDS") as refused:
         free_numbers(template, node, CTIDS, taken, count + 1)
     assert refused.value.cause == "no-copy-ctid"
+    assert refused.value.message == (
+        f"Unable to copy template {template} to {node}: all CTIDs of PHOENIX_COPY_CTIDS "
+        f"({CTIDS[0]}-{CTIDS[-1]}) are taken."
+    )
+    assert refused.value.remedy == "Set PHOENIX_COPY_CTIDS of the workers to more CTIDs that nothing else uses."
+
+
+def test_another_version_begins_at_the_same_ctid() -> None:
+    assert [next(numbers(900, node, range(9100, 9150))) for node in ("pve1", "pve2")] == [9144, 9105]
 
 
 def test_a_copy_is_its_template_elsewhere(catalog: Catalog) -> None:

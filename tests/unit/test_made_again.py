@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from phoenix_worker.catalog.declaration import Declaration, Role, Volume
-from phoenix_worker.core.differs.unchangeable import anew
+from phoenix_worker.core.differs.unchangeable import anew, unchangeable
+from phoenix_worker.core.model.marker import write_marker
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.planned.again import Way, remedy, way
 from phoenix_worker.core.planned.prediction import inherited
-from tests.support.declared import DECLARED, seen
+from tests.support.declared import DECLARED, MARKER, seen
 
 ROOT = Declaration(
     900, "base", Role.TEMPLATE, "pve1", os_template="local:vztmpl/x.tar.zst", storage="local-lvm", disk_gb=16
@@ -36,6 +37,30 @@ def test_the_order_of_commands_is_one_that_works() -> None:
     middle = replace(CLONE, role=Role.TEMPLATE)
     assert "`phoenix-lxc rebuild 103 900`" in remedy(middle, STANDS, Way((900,), ()))
     assert remedy(CLONE, STANDS, Way((), ())) == anew(CLONE)
+
+
+def test_the_commands_are_told_in_whole_sentences() -> None:
+    end = (
+        "have the same, then `phoenix-lxc destroy 103`, which deletes its disks, "
+        "then `phoenix-lxc ensure 103` creates it again."
+    )
+    several = f"`phoenix-lxc rebuild 900 901`, since its templates 900, 901 {end}"
+    assert remedy(CLONE, STANDS, Way((901, 900), ())) == several
+    one = f"`phoenix-lxc rebuild 900`, since its template 900 {end.replace('have', 'has')}"
+    assert remedy(CLONE, STANDS, Way((900,), ())) == one
+    told = unchangeable(replace(CLONE, disk_gb=4), STANDS)
+    left = "Made again, it would be so again, by what the catalog declares: a; b."
+    assert remedy(CLONE, STANDS, Way((900,), tuple("ab"))) == left
+    privileged = replace(STANDS, config=STANDS.config | {"unprivileged": "0"})
+    assert len(told) < len(unchangeable(CLONE, privileged)) == 2
+    assert remedy(CLONE, privileged, Way((900,), ("a",))) == f"{one} {left.replace('a; b', 'a')}"
+
+
+def test_the_order_is_that_of_how_it_was_made_not_of_how_it_is_declared() -> None:
+    made_linked = replace(
+        STANDS, config=STANDS.config | {"description": write_marker(replace(MARKER, origin="900,linked"))}
+    )
+    assert remedy(CLONE, made_linked, Way((900,), ())).startswith("`phoenix-lxc destroy 103`")
 
 
 def test_what_would_be_so_again_has_no_command() -> None:

@@ -54,6 +54,11 @@ def test_it_says_what_it_was_made_from_and_is_whole_without() -> None:
     assert [replace(MARKER, origin=origin).template for origin in made_from] == [900, 901, None, None]
 
 
+def test_the_name_of_a_script_may_hold_a_colon() -> None:
+    odd = replace(MARKER, scripts=(("x:y.sh", "01234567"),))
+    assert read_marker(write_marker(odd)) == odd
+
+
 def test_the_line_is_found_wherever_people_moved_it() -> None:
     moved = f"{LINE}\nAsk Ann first.\n"
     assert read_marker(moved) == MARKER

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shlex
+import subprocess
 import sys
 import syslog
 from typing import TYPE_CHECKING
@@ -76,8 +77,17 @@ def test_what_is_refused_is_told_twice(
 
 def test_what_would_be_refused_is_answered(knock: Knock, capsys: pytest.CaptureFixture[str]) -> None:
     for line in ("phoenix-node-door --foresee", "sudo -n -- phoenix-node-door --foresee"):
-        assert knock(line, b'[{"argv": ["id"]}]') == 0
-        assert capsys.readouterr() == ('["id"]\n', "")
+        assert knock(line, b'[{"argv": ["id"]}, {"argv": ["pct", "unlock", "200"]}]') == 0
+        assert capsys.readouterr() == ('["id", "CTID 200 (--ctids)"]\n', "")
+
+
+def test_who_asks_for_nothing_gets_nothing(
+    knock: Knock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_ORIGINAL_COMMAND", raising=False)
+    assert node_door.main() == 126
+    assert capsys.readouterr().err == "phoenix-node-door: not allowed: \n"
+    assert [line for _, line in knock.logged] == ["phoenix-node-door refused '': "]
 
 
 def test_a_program_that_is_not_there_ends_as_in_a_shell(knock: Knock, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,11 +97,14 @@ def test_a_program_that_is_not_there_ends_as_in_a_shell(knock: Knock, capsys: py
 
 def test_what_replaces_a_configuration_is_given_what_was_judged(knock: Knock, tmp_path: Path) -> None:
     for name, does in (
-        ("cat", f'[ "$*" = {CONF} ] && printf %s {shlex.quote(PRESENT)}'),
+        ("cat", f'[ "$*" = {CONF} ] && [ -e {tmp_path}/conf ] && exec /bin/cat {tmp_path}/conf'),
         ("flock", f'printf "%s|" "$@" >{tmp_path}/a; /bin/cat >{tmp_path}/in; exit 76'),
     ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
+    with pytest.raises(subprocess.CalledProcessError):  # what is not there is compared with nothing
+        knock(shlex.join(REPLACING), PRESENT.encode())
+    (tmp_path / "conf").write_bytes(PRESENT.replace("keep: a", "keep: \udcfe").encode("utf-8", "surrogateescape"))
     content = PRESENT.replace("keep: a", "keep: \udcff").encode("utf-8", "surrogateescape")
     assert knock(shlex.join(REPLACING), content) == 76
     assert (tmp_path / "in").read_bytes() == content

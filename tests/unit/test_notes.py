@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_producer.contract import DesiredState
-from phoenix_worker.catalog.declaration import Declaration, Role, Script
+from phoenix_worker.catalog.declaration import Declaration, HealthCheck, Role, Script
 from phoenix_worker.core.allowed.ownership import Action, judge
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.scripts import changed_scripts, mark_of, scripts_to_run
@@ -108,6 +108,28 @@ def test_hashes_of_scripts_are_short_and_those_of_earlier_versions_are_known() -
     assert len(write_marker(earlier)) == len(write_marker(ran)) - 8 * len(SCRIPTS)
     changed = replace(SCRIPTED, scripts=(replace(SCRIPTS[0], hash="f" * 16), *SCRIPTS[1:]))
     assert [script.name for script in scripts_to_run(changed, earlier)] == changed_scripts(changed, earlier)
+
+
+def test_it_is_what_will_be_written_last() -> None:
+    undescribed = replace(DECLARED, description=None, clone_from=None)
+    begun = "phoenix-lxc: ctid=103 id=xxxxxxxxxxxx as=container stage=configured hash=h1"
+    assert longest_notes(undescribed) == begun
+    assert longest_notes(undescribed, Observation(103, "pve1", Presence.HERE, {})) == begun
+    cloned = replace(undescribed, clone_from=900)
+    assert longest_notes(cloned) == f"{begun} from=900 build=xxxxxxxxxxxx"
+    ours = replace(MARKER, creation="c1c1", origin="901,linked", build="b1", via=9155)
+    there = Observation(103, "pve1", Presence.HERE, {"description": write_marker(ours, "Ann's.")})
+    line = "phoenix-lxc: ctid=103 id=c1c1 as=container stage=configured hash=h1 from=901,linked build=b1 via=9155"
+    assert longest_notes(cloned, there) == f"Ann's.\n\n{line}"
+    others = Observation(103, "pve1", Presence.HERE, {"description": write_marker(replace(ours, ctid=104))})
+    assert longest_notes(cloned, others).endswith(
+        "id=xxxxxxxxxxxx as=container stage=configured hash=h1 from=900 build=xxxxxxxxxxxx"
+    )
+    scripted = replace(undescribed, scripts=SCRIPTS[:1], access=(SCRIPTS[0], SCRIPTS[1]))
+    marks = "scripts=feature_2:00000000,feature_1:00000000"
+    assert longest_notes(scripted) == f"{begun} {marks}"
+    healthy = replace(scripted, state=DesiredState.RUNNING, health_check=HealthCheck("true"))
+    assert longest_notes(healthy) == f"{begun} {marks} verified=h1"
 
 
 def described(length: int) -> Declaration:

@@ -32,5 +32,7 @@ def test_a_second_look_at_the_configuration_loses_nothing_that_was_seen_beside_i
     assert (first.pool, first.tags_keep_case) == ("theirs", True)
     again = replace(seen(tags="web;phoenix"), digest="other").beside(first)
     assert again == replace(first, digest="other")
+    walled = replace(first, firewall=FirewallState(enabled=True))
+    assert replace(first, firewall=None).beside(walled) == walled
     changes = diff(declared, again)
     assert (changes.pool, changes.put["tags"]) == ("ours", "gpu;phoenix;Web")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_worker.core.model.cluster import NodeState
-from phoenix_worker.core.planned.placement import Candidate, Placed, Refused, Reservation, Wanted, place
+from phoenix_worker.core.planned.placement import Candidate, Placed, Refused, Reservation, Wanted, place, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,14 +156,44 @@ def test_the_reason_names_what_decided() -> None:
     assert placed(any_one, mate, equal("pve2")).because.endswith("and the fewest of its spread group web")
     assert placed(any_one, equal("pve1", count=1), equal("pve2")).because.endswith("and the fewest guests")
     assert placed(any_one, equal("pve1"), equal("pve2")).node == "pve1"
-    told = placed(any_one, equal("pve1", drained=True), equal("pve2"))
-    assert told == Placed("pve2", "the only node that can take it; not pve1: it is drained")
+    alone = placed(any_one, equal("pve1", drained=True), equal("pve2"))
+    assert alone == Placed("pve2", "the only node that can take it; not pve1: it is drained")
 
 
 def test_a_little_more_memory_does_not_outweigh_the_spread() -> None:
     a_little_fuller = equal("pve2", promised=3 * GIB)
     mate = equal("pve1", mates=frozenset({200}))
     assert placed(Wanted(103, memory=GIB, group="web", mates=frozenset({200})), mate, a_little_fuller).node == "pve2"
+
+
+def test_it_is_told_where_it_is_placed_and_why() -> None:
+    assert (told("pve1", "the most memory left"), told("pve1", "")) == ("pve1: the most memory left", "")
+
+
+def test_room_that_is_just_enough_is_enough() -> None:
+    disks = {"ceph": 10 * GIB, "local": 5 * GIB}
+    state = NodeState("pve1", memory=64 * GIB, memory_used=2 * GIB, storages={"ceph": 12 * GIB, "local": 7 * GIB})
+    node = Candidate(state, shared=frozenset({"ceph"}))
+    elsewhere = [Reservation(104, "pve2", 9 * GIB, {"ceph": 2 * GIB, "local": 9 * GIB})]
+    here = [Reservation(105, "pve1", 4 * GIB, {"local": 2 * GIB}), Reservation(106, "pve1")]
+    wanted = Wanted(103, memory=58 * GIB, disks=disks)
+    assert isinstance(place(wanted, [node], [*elsewhere, *here]), Placed)
+    for disk, why in (
+        ("ceph", "storage ceph has 12.0 GiB left, of which 2.0 GiB are reserved, and it needs 10.5 GiB"),
+        ("local", "storage local has 7.0 GiB left, of which 2.0 GiB are reserved, and it needs 5.5 GiB"),
+    ):
+        more = replace(wanted, disks=disks | {disk: disks[disk] + GIB // 2})
+        assert place(more, [node], [*elsewhere, *here]) == Refused({"pve1": why}, passing=True)
+    exactly = Refused(
+        {"pve1": "memory has 62.0 GiB left, of which 4.0 GiB are reserved, and it needs 62.0 GiB"}, passing=True
+    )
+    assert place(replace(wanted, memory=62 * GIB), [node], here) == exactly
+
+
+def test_each_node_that_is_left_out_is_told_with_its_reason() -> None:
+    others = (equal("pve1", drained=True), equal("pve2", objection="there is no bridge vmbr7"))
+    because = "the only node that can take it; not pve1: it is drained; not pve2: there is no bridge vmbr7"
+    assert placed(Wanted(103), *others, equal("pve3")) == Placed("pve3", because)
 
 
 def test_a_refusal_may_pass_where_a_node_is_away_or_only_reserved() -> None:

@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from phoenix_worker.catalog.declaration import Declaration, Network, Role, Volume
+from phoenix_worker.catalog.declaration import Declaration, HaResource, Network, Role, Volume
 from phoenix_worker.core.allowed.ownership import judge
 from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.firewall import declared_rule
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.model.firewall import FirewallState
+from phoenix_worker.core.model.ha import HaState
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.planned.plan import plan
 from phoenix_worker.core.planned.prediction import applied, created, foretold, inherited
-from tests.support.declared import DECLARED, MINIMAL, seen
+from tests.support.declared import DECLARED, FIREWALL, HTTPS, MINIMAL, PING, seen
 
 ROOT = Declaration(
     900,
@@ -39,6 +42,7 @@ SEALED = Observation(
         "unprivileged": "1",
     },
 )
+IN, OUT = ({"type": "in", "action": "DROP"},), ({"type": "out", "action": "DROP"},)
 ABSENT = Observation(103, "pve1", Presence.ABSENT)
 
 
@@ -98,3 +102,49 @@ def test_a_linked_clone_stays_where_its_template_is() -> None:
     linked = replace(DECLARED, full_clone=False, storage="other")
     assert inherited(linked, SEALED).config["rootfs"].startswith("local-lvm:")
     assert inherited(replace(linked, full_clone=True), SEALED).config["rootfs"].startswith("other:")
+
+
+def test_all_that_is_known_of_a_clone_and_of_what_is_created() -> None:
+    notes = "phoenix-lxc: ctid=103 id= as=container stage=made hash=h1 from=900"
+    clone = replace(
+        SEALED,
+        firewall=FirewallState(enabled=True, rules=IN, policies={"policy_in": "DROP"}),
+    )
+    config = SEALED.config | {
+        "hostname": "Step-CA",
+        "net0": "name=eth0,bridge=vmbr0,gw=10.0.0.1,ip=10.0.0.200/24,type=veth",
+        "rootfs": "local-lvm:vm-103-disk-0,size=8G",
+        "description": notes,
+    }
+    del config["template"]
+    firewall = FirewallState(enabled=None, rules=IN, policies={"policy_in": "DROP"})
+    undescribed = replace(DECLARED, description=None)
+    known = Observation(103, "pve1", Presence.HERE, config, firewall=firewall, ha=HaState())
+    assert inherited(undescribed, clone) == known
+    described = inherited(DECLARED, clone)
+    assert described == replace(known, config=config | {"description": f"The CA.\n\n{notes}"})
+    bare = replace(SEALED, config={"hostname": "base"})
+    assert inherited(undescribed, bare).config == {"hostname": "Step-CA", "description": notes}
+    made = created(ROOT)
+    told = "phoenix-lxc: ctid=900 id= as=template stage=configured hash= from=debian.tar.zst"
+    assert (made.config["description"], made.config["rootfs"]) == (told, "local-lvm:vm-900-disk-0,size=8G")
+    assert replace(made, config={}) == Observation(
+        900, "pve1", Presence.HERE, firewall=FirewallState(enabled=None), ha=HaState()
+    )
+
+
+def test_what_is_around_it_is_applied_too() -> None:
+    there = replace(
+        seen(),
+        firewall=FirewallState(enabled=None, rules=OUT),
+        pool="theirs",
+        ha=HaState(),
+    )
+    walled = replace(DECLARED, firewall=FIREWALL, pool="ours")
+    rules = tuple(map(declared_rule, (HTTPS, PING)))
+    then = applied(walled, there)
+    assert (then.firewall, then.pool) == (FirewallState(enabled=True, rules=rules), "ours")
+    kept = applied(replace(walled, firewall=replace(FIREWALL, rules=None), pool=None), there)
+    assert kept.firewall == FirewallState(enabled=True, rules=OUT)
+    assert (kept.pool, kept.ha) == ("theirs", HaState())
+    assert applied(replace(DECLARED, ha=HaResource(group="g")), there).ha == HaState(managed=True, group="g")

@@ -25,6 +25,10 @@ def test_sizes(text: str, gib: float | None) -> None:
     assert property_string.size_gib(text) == gib
 
 
+def test_a_part_without_a_name_has_none() -> None:
+    assert property_string.parse("local:vm,size=8G") == {"": "local:vm", "size": "8G"}
+
+
 def test_a_property_string_is_printed_as_proxmox_does() -> None:
     parts = property_string.parse("local:vm, size=8G,acl=1,", "volume")
     assert parts == {"volume": "local:vm", "size": "8G", "acl": "1"}

@@ -107,7 +107,7 @@ def _lasting(seen: SeenInterface) -> Iterator[Address]:
 def _made_of(mac: str, interface: IPv4Interface | IPv6Interface) -> IPv6Address | None:
     """Return the address that a MAC gives in a network (EUI-64); None where SLAAC makes none."""
     octets = bytes.fromhex(mac.replace(":", "")) if re.fullmatch(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", mac) else b""
-    if not octets or interface.version == 4 or interface.network.prefixlen != _SLAAC_PREFIX:  # noqa: PLR2004 - reads as itself
+    if not octets or interface.network.prefixlen != _SLAAC_PREFIX:  # which no network of IPv4 has
         return None
     name = bytes((octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]))
     return IPv6Address(interface.network.network_address.packed[:8] + name)
