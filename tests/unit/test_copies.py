@@ -93,6 +93,8 @@ def test_a_step_finds_the_copy_that_it_names(catalog: Catalog, tmp_path: Path) -
     assert catalog.serve(rebuilt.ctid, rebuilt.pin) == rebuilt
     for ctid, pin in ((9106, copy.pin), (9105, copy.hash), (9105, "x@901.pve2"), (9105, f"{copy.hash}@77.pve2")):
         assert catalog.serve(ctid, pin) is None
+    foreign = catalog.copy(901, 555, "pve2")
+    assert catalog.serve(555, foreign.pin) is None, "only the CTIDs of the settings are ever those of copies"
     other = loaded(tmp_path, {900: template(), 901: container(901, 900, memory_mb=99)})
     assert other.serve(9105, copy.pin) is None, "what was declared has changed"
 
