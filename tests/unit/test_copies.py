@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phoenix_worker.base import ctid_of, lane
 from phoenix_worker.catalog.declaration import Declaration, Role
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Catalog, Defaults
@@ -58,6 +59,10 @@ def test_the_ctids_of_a_template_on_a_node_are_always_the_same(template: int, no
     with pytest.raises(PermanentError, match="PHOENIX_COPY_CTIDS") as refused:
         free_numbers(template, node, CTIDS, taken, count + 1)
     assert refused.value.cause == "no-copy-ctid"
+
+
+def test_a_lock_tells_whose_it_is() -> None:
+    assert [ctid_of(name) for name in (lane(9105), "node/pve1", "build/900", "ct/x", "ct/")] == [9105, *[None] * 4]
 
 
 def test_a_copy_is_its_template_elsewhere(catalog: Catalog) -> None:
