@@ -83,7 +83,10 @@ def test_nodes_are_told_with_room_reservations_and_what_is_under_way(product: Pr
     placed = {"ctid": 120, "node": OTHER, "memory": 3 << 30, "disk": 8 << 30, "at": 5.0}
     product.redis.hset(RESERVATIONS, "one", json.dumps(placed))
     product.redis.hset(RESERVATIONS, "two", json.dumps(placed | {"ctid": 119}))
-    product.redis.hset(RESERVATIONS, "damaged", "{")
+    strange = ["{", "[" * 20_000, "{}", json.dumps({"node": OTHER})]
+    figures = ("x", -1, True, None, 1e300, float("inf"), 10**40)
+    strange += [json.dumps(placed | {key: one}) for key in ("ctid", "memory", "disk") for one in figures]
+    product.redis.hset(RESERVATIONS, mapping={f"damaged{place}": text for place, text in enumerate(strange)})
     product.simulator.add_template(900)
     product.simulator.do(pve.refresh_resources)
     product.simulator.set(pve, ct_secs=pve.ct_secs | {"clone": 600.0})
@@ -97,6 +100,9 @@ def test_nodes_are_told_with_room_reservations_and_what_is_under_way(product: Pr
     assert (second.state, second.reserved, second.reserved_memory) == ("maintenance", (119, 120), 6 << 30)
     assert (second.reserved_disk, second.in_flight) == (16 << 30, 0)
     assert (third.state, third.drained_by, third.drained_at, third.memory) == ("offline", "ops", 5.0, None)
+    product.redis.hset(DRAINED, NODE, json.dumps({"by": ["ops"], "at": float("inf")}))
+    assert [one.drained_at for one in product.producer.nodes().wait(timeout=60)] == [None, None, 5.0]
+    assert not product.producer.drain(NODE).wait(timeout=60).changed
     assert product.producer.undrain("gone").wait(timeout=60).changed, "it has left the cluster"
     handle.wait(timeout=60)
 

@@ -26,6 +26,46 @@ if TYPE_CHECKING:
 OS_TEMPLATE = "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
 
 
+@pytest.mark.parametrize(
+    "upid",
+    [
+        "UPID:pve1:0:0:0:vzstart:103:phoenix@pve!worker:/../../lxc/555",
+        "UPID:pve1/../pve1:0:0:0:vzstart:103:phoenix@pve!worker:",
+        "UPID:pve1:0:0:x:vzstart:103:phoenix@pve!worker:",
+        "UPID:pve1:0:0:0:vzstart:103:phoenix@pve/../../lxc/555?:",
+    ],
+)
+def test_a_task_id_that_leads_elsewhere_is_none(simulator: Simulator, door: Proxmox, upid: str) -> None:
+    """It is kept in Redis until its task is stopped: DELETE …/tasks/UPID would delete what it leads to."""
+    simulator.do(simulator.pve.add_ct, 555, node=NODE)
+    for ask in (door.abort, door.task_end):
+        with pytest.raises(PermanentError, match="it is not a UPID") as refused:
+            ask(upid)
+        assert refused.value.cause == "bad-upid"
+    assert simulator.calls() == []
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "pve1/qemu/105/status/stop?x=",
+        "pve1/lxc/555/../..",
+        "..",
+        "",
+        "pve1#",
+        "pve1%2f..",
+        "pve1\\x",
+        "pve1\n",
+    ],
+)
+def test_a_node_that_leads_elsewhere_is_not_asked(simulator: Simulator, door: Proxmox, node: str) -> None:
+    """The node that a job has chosen is kept in Redis."""
+    with pytest.raises(PermanentError, match="is not the path of one thing") as refused:
+        door.start(node, 103)
+    assert refused.value.cause == "bad-parameter"
+    assert simulator.calls() == []
+
+
 def test_running_tasks_are_listed_newest_first_with_the_name_of_the_token(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.add_ct, 103)
     simulator.set(simulator.pve, start_secs=600)

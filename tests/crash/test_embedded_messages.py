@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_producer.client.record import JOB_HEADER
-from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP, UPKEEP_QUEUE
 from phoenix_worker.durable.message_form import message
 from tests.support.waiting import wait_for
 
@@ -41,8 +41,16 @@ def signature(task: str = READ, *args: Any, **options: Any) -> dict[str, Any]:
     return {"task": task, "args": list(args), "kwargs": {}, "options": options, "immutable": True}
 
 
+def with_keyword(task: str, name: str) -> dict[str, Any]:
+    """A message with a keyword that Python's own calls have too."""
+    queue = UPKEEP_QUEUE if task in UPKEEP else QUEUE
+    item = message(task, queue, str(uuid4()))
+    item["body"] = base64.b64encode(json.dumps([[], {name: 1}, {}]).encode()).decode()
+    return item
+
+
 def push(client: redis.Redis, item: dict[str, Any]) -> str:
-    client.lpush(QUEUE, json.dumps(item))
+    client.lpush(item["properties"]["delivery_info"]["routing_key"], json.dumps(item))
     return str(item["headers"]["id"])
 
 
@@ -94,9 +102,16 @@ def test_what_is_embedded_is_held_to_what_may_be_pushed(product: Product, redis_
     again = pushed()
     again["headers"]["retries"] = 1
     assert "the workers' own" in why(redis_client, again)
+    for task in (READ, "phoenix.ensure", "phoenix.nodes", "phoenix.drain", "phoenix.cancel"):
+        for name in ("self", "task", "function", "model"):
+            assert "Not a valid" in why(redis_client, with_keyword(task, name))
+    no_ids: list[Any] = [None, 7, [], {}, True]
+    for job in no_ids:
+        assert "the id of a job is a text" in why(redis_client, pushed("phoenix.cancel", job))
     wait_for(lambda: is_quiet(redis_client))
     assert product.calls() == []
     assert worker.running()
+    assert "Traceback" not in worker.log()
 
 
 @pytest.mark.parametrize("task_id", ["5B0E2F0A-9A3E-4D6B-8A69-0D0C54A3C002", "V:log", "my own"])

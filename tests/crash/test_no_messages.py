@@ -62,6 +62,12 @@ def test_items_that_are_no_messages_are_answered_and_end_no_worker(product: Prod
     late["headers"]["eta"] = "2030-01-01T00:00:00"
     for raw in ("!!!", "", "[]", "null", TYPED, json.dumps(late), b"\xff\xfe"):
         redis_client.lpush(QUEUE, raw)
+    cut = good(str(uuid4()), 103)
+    redis_client.lpush(QUEUE, json.dumps(cut)[:-20])
+    told["cut"] = cut["headers"]["id"]
+    wait_for(lambda: answer(redis_client, told["cut"])["status"] == "FAILURE")
+    (failure,) = answer(redis_client, told.pop("cut"))["result"]["exc_message"]
+    assert failure["message"].startswith("Not a message that can be run: it is not JSON")
     for task_id in (*told.values(), late["headers"]["id"]):
         end = answer(redis_client, task_id)
         assert end["status"] == "FAILURE"
@@ -73,7 +79,7 @@ def test_items_that_are_no_messages_are_answered_and_end_no_worker(product: Prod
     assert product.ensure(900).outcome == "created"
     assert worker.running()
     assert "Traceback" not in worker.log()
-    assert worker.log().count(" is refused: ") == 15
+    assert worker.log().count(" is refused: ") == 16
 
 
 def test_no_field_of_a_message_can_end_a_worker(product: Product, redis_client: redis.Redis) -> None:

@@ -93,7 +93,8 @@ def test_what_is_reserved_for_no_open_job_or_cannot_be_read_counts_for_nothing(
     run = driven.taken(101)
     assert settle(driven, run, "101", "pve1", "0") == "settled"
     redis_client.hset("phoenix:reservations", mapping={"nobody": "{}", f"{run.id}/102": "x", f"{run.id}/103": "[1]"})
-    redis_client.zadd("phoenix:reserved:lately", {"x": 1})
+    redis_client.hset("phoenix:reservations", f"{run.id}/104", "[" * 20_000)
+    redis_client.zadd("phoenix:reserved:lately", {"x": 1, '{"ctid": 1}': "inf", '{"ctid": 2}': 9e12, '{"ctid": 3}': 1})
     seen = Reservations(driven.ledger).read()
     assert ({*seen.live}, seen.lately) == ({run.id}, ())
     assert not redis_client.hexists("phoenix:reservations", "nobody")

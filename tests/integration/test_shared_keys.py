@@ -54,6 +54,7 @@ def spoilers() -> Iterator[tuple[str, Callable[[Redis], object]]]:
         for value in (*NO_NUMBERS, "1.5"):
             yield key, partial(with_fields, key, dict.fromkeys(fields, value))
     yield "watch:turn", partial(with_value, "watch:turn", "x")
+    yield "watch:turn", lambda client: client.set("phoenix:watch:turn", "x", ex=3600)
     for value in (*NO_NUMBERS, "-1"):
         yield "learned:remote", partial(a_list, "learned:remote", of=value)
 

@@ -88,8 +88,11 @@ def test_a_reservation_reads_as_it_was_written(tmp_path: Path) -> None:
         written | {"disks": 7},
         written | {"memory": "x"},
         written | {"disks": {"a": None}},
+        written | {"memory": float("inf")},
+        written | {"memory": -GIB},
+        written | {"disks": {"a": -GIB}},
     ]
-    assert [reservation(one) for one in strange] == [None] * 4, "somebody else wrote it"
+    assert [reservation(one) for one in strange] == [None] * 7, "somebody else wrote it"
 
 
 def test_what_stands_there_counts_once_whether_it_is_reserved_or_has_no_figures(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phoenix_worker.base import ctid_of, lane
 from phoenix_worker.catalog.declaration import Declaration, Role
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Catalog, Defaults
@@ -71,6 +72,10 @@ def test_another_version_begins_at_the_same_ctid() -> None:
     assert [next(numbers(900, node, range(9100, 9150))) for node in ("pve1", "pve2")] == [9144, 9105]
 
 
+def test_a_lock_tells_whose_it_is() -> None:
+    assert [ctid_of(name) for name in (lane(9105), "node/pve1", "build/900", "ct/x", "ct/")] == [9105, *[None] * 4]
+
+
 def test_a_copy_is_its_template_elsewhere(catalog: Catalog) -> None:
     copy = catalog.copy(901, 9105, "pve2")
     assert (copy.ctid, copy.node, copy.copy_of, copy.role) == (9105, "pve2", 901, Role.TEMPLATE)
@@ -104,6 +109,8 @@ def test_a_step_finds_the_copy_that_it_names(catalog: Catalog, tmp_path: Path) -
     assert catalog.serve(rebuilt.ctid, rebuilt.pin) == rebuilt
     for ctid, pin in ((9106, copy.pin), (9105, copy.hash), (9105, "x@901.pve2"), (9105, f"{copy.hash}@77.pve2")):
         assert catalog.serve(ctid, pin) is None
+    foreign = catalog.copy(901, 555, "pve2")
+    assert catalog.serve(555, foreign.pin) is None, "only the CTIDs of the settings are ever those of copies"
     other = loaded(tmp_path, {900: template(), 901: container(901, 900, memory_mb=99)})
     assert other.serve(9105, copy.pin) is None, "what was declared has changed"
 

@@ -54,6 +54,12 @@ def lane(ctid: int) -> str:
     return f"ct/{ctid}"
 
 
+def ctid_of(lock: str) -> int | None:
+    """Return the CTID that a lock is that of; None for other locks."""
+    kind, _, ctid = lock.partition("/")
+    return int(ctid) if kind == "ct" and ctid.isdecimal() else None
+
+
 CORRECT_IT = "Correct the request and send it again."
 """The remedy of a request that breaks the contract."""
 

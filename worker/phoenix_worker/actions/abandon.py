@@ -11,7 +11,7 @@ from phoenix_worker.actions import recover
 from phoenix_worker.actions.copies import as_cloned
 from phoenix_worker.actions.orders import clone_order, create_order
 from phoenix_worker.actions.repair import release
-from phoenix_worker.base import lane
+from phoenix_worker.base import ctid_of, lane
 from phoenix_worker.core.allowed.ownership import may_destroy
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.proxmox import scripts
@@ -74,9 +74,10 @@ def others_wait_for(task: PhoenixTask, ctid: int) -> bool:
     """
     catalog, ledger = task.catalog.current(), task.engine.ledger
     lanes = {lane(one) for one in catalog if one == ctid or ctid in catalog.templates_of(one)}
-    if ctid not in catalog or catalog[ctid].is_template:
-        lanes |= {lane(one) for one in catalog.copy_ctids or ()}
-    return any(ledger.waiters(name) for name in ledger.locks_of(task.running.job) if name in lanes)
+    with_copies = ctid not in catalog or catalog[ctid].is_template
+    copies = catalog.copy_ctids if with_copies and catalog.copy_ctids is not None else range(0)
+    held = ledger.locks_of(task.running.job)
+    return any(ledger.waiters(name) for name in held if name in lanes or ctid_of(name) in copies)
 
 
 def _is_whole(task: PhoenixTask) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.durable.tables import Table
@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 
 DRAINED = "drained"
 """The table of the ledger: node → who drained it, and when."""
+_LONGEST = 200
+_LAST = 253402300799.0
+"""The last second that a date can have."""
+
+
+def who_and_when(entry: dict[str, Any]) -> tuple[str, float | None]:
+    """Read who drained a node, and when; what others wrote in the place of a time says nothing."""
+    by, at = entry.get("by"), entry.get("at")
+    told = by[:_LONGEST] if isinstance(by, str) else ""
+    is_time = isinstance(at, int | float) and not isinstance(at, bool) and 0 <= at <= _LAST
+    return told, float(at) if is_time and at is not None else None
 
 
 def refuse_drained(task: PhoenixTask, declaration: Declaration) -> None:
@@ -25,7 +36,8 @@ def refuse_drained(task: PhoenixTask, declaration: Declaration) -> None:
     node, ctid = declaration.node, declaration.ctid
     entry = Table(task.engine.ledger, DRAINED).entries().get(node)
     if entry is not None:
-        by = f" by {entry['by']}" if entry.get("by") else ""
+        who, _ = who_and_when(entry)
+        by = f" by {who}" if who else ""
         raise PermanentError(
             f"Unable to make CT {ctid} on {node}: the node was drained{by}, and takes no new containers.",
             cause="node-drained",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.nodes import Node, NodeState
-from phoenix_worker.actions.drained import DRAINED
+from phoenix_worker.actions.drained import DRAINED, who_and_when
 from phoenix_worker.durable.tables import Places, Table, places
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 RESERVATIONS = "reservations"
 """The table of the ledger: task → what it has placed where."""
+_TOO_MUCH = 1 << 53
 
 
 def nodes(task: PhoenixTask) -> list[Node]:
@@ -25,7 +26,7 @@ def nodes(task: PhoenixTask) -> list[Node]:
         _node(
             one,
             drained.get(one.name),
-            [entry for entry in reserved.values() if entry.get("node") == one.name],
+            [entry for entry in reserved.values() if _is_reservation(entry) and entry["node"] == one.name],
             locks[f"node/{one.name}"],
             task.node_capacity,
         )
@@ -36,23 +37,30 @@ def nodes(task: PhoenixTask) -> list[Node]:
 def _node(
     seen: NodeSeen, drained: dict[str, Any] | None, reserved: list[dict[str, Any]], used: Places, capacity: int
 ) -> Node:
-    told = drained or {}
+    by, at = who_and_when(drained or {})
     return Node(
         name=seen.name,
         state=_state(seen, drained=drained is not None),
-        drained_by=str(told.get("by") or ""),
-        drained_at=told.get("at"),
+        drained_by=by,
+        drained_at=at,
         cpus=seen.cpus,
         cpu_used=seen.cpu_used,
         memory=seen.memory,
         memory_free=seen.memory_free,
-        reserved=tuple(sorted(int(entry["ctid"]) for entry in reserved)),
-        reserved_memory=sum(int(entry["memory"]) for entry in reserved),
-        reserved_disk=sum(int(entry["disk"]) for entry in reserved),
+        reserved=tuple(sorted(entry["ctid"] for entry in reserved)),
+        reserved_memory=sum(entry["memory"] for entry in reserved),
+        reserved_disk=sum(entry["disk"] for entry in reserved),
         in_flight=used.taken,
         places=capacity,
         waiting=used.waiting,
         templates=seen.templates,
+    )
+
+
+def _is_reservation(entry: dict[str, Any]) -> bool:
+    """Tell one from what others wrote there."""
+    return isinstance(entry.get("node"), str) and all(
+        type(entry.get(figure)) is int and 0 <= entry[figure] < _TOO_MUCH for figure in ("ctid", "memory", "disk")
     )
 
 

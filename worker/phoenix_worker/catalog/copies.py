@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 def copy_named(
-    declarations: Mapping[int, Declaration], ctid: int, pin: str, scratch: range | None = None
+    declarations: Mapping[int, Declaration], ctid: int, pin: str, copies: range | None, scratch: range | None
 ) -> Declaration | None:
     """Return the copy that a step names by its CTID and `Declaration.pin`, or what one is rebuilt as; None if another.
 
-    An entry of the catalog is named by its hash alone.
+    An entry of the catalog is named by its hash alone. Steps are kept in Redis, so whatever one names is held to the
+    CTIDs of the settings.
     """
     hash_, _, place = pin.partition("@")
     of, _, node = place.partition(".")
@@ -28,8 +29,9 @@ def copy_named(
     if template is None:
         return None
     copy = copy_of(template, ctid, node)
-    rebuilt = [] if scratch is None or ctid not in scratch else [scratch_of(copy, range(ctid, ctid + 1))]
-    return next((one for one in (copy, *rebuilt) if one.hash == hash_), None)
+    stands = [copy] if copies is not None and ctid in copies else []
+    rebuilt = [scratch_of(copy, range(ctid, ctid + 1))] if scratch is not None and ctid in scratch else []
+    return next((one for one in (*stands, *rebuilt) if one.hash == hash_), None)
 
 
 def refuse_copy_ctids(ctids: Iterable[int], copies: range | None) -> Iterator[Refusal]:

@@ -108,7 +108,7 @@ class Catalog(Mapping[int, "Declaration"]):
     def serve(self, ctid: int, declaration_hash: str) -> Declaration | None:
         """Return the declaration of a CTID, that of a rebuild or a copy included, if it has this hash, or pin."""
         if "@" in declaration_hash:
-            return copy_named(self, ctid, declaration_hash, self.scratch_ctids)
+            return copy_named(self, ctid, declaration_hash, self.copy_ctids, self.scratch_ctids)
         scratch = (self.scratch(one) for one in self if self[one].is_template)
         candidates = (
             (self.get(ctid), *scratch) if self.scratch_ctids and ctid in self.scratch_ctids else (self.get(ctid),)

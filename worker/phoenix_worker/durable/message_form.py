@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from typing import Any
 
@@ -13,6 +14,7 @@ from phoenix_worker.durable.signatures import LISTS, is_signature
 
 _ID_LENGTH = 155
 """As much as Celery's own result tables keep of an id."""
+_ID = re.compile(r'"(?:id|correlation_id)"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 _EMBEDDED = frozenset({*LISTS, "chord"})
 _TEXTS = ("lang", "shadow", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin")
 _HEADERS = frozenset({
@@ -53,7 +55,13 @@ def _objection_to_properties(properties: dict[str, Any]) -> str | None:
 
 
 def id_of(item: Any) -> str | None:
-    """Return the task id under which a sender may look for an answer, wherever it stands."""
+    """Return the task id under which a sender may look for an answer, wherever it stands.
+
+    In text that is no JSON, such as a message that was cut off, it is the only one that is named there as an id is.
+    """
+    if isinstance(item, str):
+        named = set(_ID.findall(item))
+        return named.pop() if len(named) == 1 else None
     for *path, last in (("headers", "id"), ("properties", "correlation_id"), ("id",)):
         place = item
         for key in path:

@@ -61,6 +61,6 @@ def _value(text: str) -> Any:
     """Read a reservation; None for what is none."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -205,7 +205,7 @@ class DurableTask(PublishingTask):
         name_callbacks(self.request)
         self.tell_of(claimed, Kind.RUNS_AGAIN if int(claimed.number) > 1 else Kind.BEGINS)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the task's function. A Redis that went away where nobody waited for it costs only this run."""
         try:
             return self._run_and_judge(*args, **kwargs)
@@ -216,7 +216,7 @@ class DurableTask(PublishingTask):
             self.engine.ledger.requeue(self.running)
             raise Parked(f"continues when Redis is back: {error}") from error
 
-    def _run_and_judge(self, *args: Any, **kwargs: Any) -> Any:
+    def _run_and_judge(self, /, *args: Any, **kwargs: Any) -> Any:
         """Sort what the function raises into the two kinds of failure."""
         run = self.running
         if run.landed:
@@ -239,7 +239,7 @@ class DurableTask(PublishingTask):
             raise self.failure(GivenUpError(run.detached))
         return run.value
 
-    def _run_unless_given_up(self, *args: Any, **kwargs: Any) -> Any:
+    def _run_unless_given_up(self, /, *args: Any, **kwargs: Any) -> Any:
         if self.running.fail:
             raise GivenUpError(self.running.fail)
         return self.run(*args, **kwargs)

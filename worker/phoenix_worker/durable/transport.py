@@ -5,6 +5,7 @@ kombu has no hook between Redis and the parsing of an item, and an exception the
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,11 @@ _QUEUES = (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)
 _SHOWN = 200
 _PARSING = (ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
 """What kombu's parser raises for text that is no JSON, or that pretends to be one of its own types."""
+
+
+def _text_in(error: Exception) -> str | None:
+    """Return what could not be parsed, as far as the error has it."""
+    return error.doc if isinstance(error, json.JSONDecodeError) else None
 
 
 _channels: WeakSet[_Refusing] = WeakSet()
@@ -55,7 +61,7 @@ class _Refusing:
         except _PARSING as error:
             if self.connection.delivering:
                 raise
-            self.connection.refuse(None, f"it is not JSON ({error})", QUEUE)
+            self.connection.refuse(_text_in(error), f"it is not JSON ({error})", QUEUE)
             return True
 
 

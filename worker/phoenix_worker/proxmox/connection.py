@@ -28,6 +28,7 @@ from phoenix_worker.proxmox.translate import (
     Request,
     error_of_answer,
     error_of_exception,
+    is_plain,
     never_sent,
 )
 
@@ -112,6 +113,12 @@ class Connection:
         The parameters of a GET or DELETE go into the query, others into a form. A call that is passed on to a silent
         node is not made, but for one at a time: NoAnswerError.
         """
+        if not is_plain(request.path):
+            raise PermanentError(
+                f"Unable to {request.doing}: {request.path!r} is not the path of one thing.",
+                cause="bad-parameter",
+                remedy="Look for who has written to Redis: names of nodes and of tasks are kept there.",
+            )
         node = node_of(request)
         if node is None:
             return self._ask(request, params, self._access.read_seconds)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from phoenix_worker.proxmox.error_table import Row
 
 _LOG_LINES = 5
+_LEADS_ELSEWHERE = re.compile(r"[?#%\\\s\x00-\x1f\x7f]")
 _BROKEN_HANDSHAKE = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out", re.IGNORECASE)
 _LOOK_AGAIN = "Send the request again: the worker first checks whether it was done."
 NOT_PROXMOX = (
@@ -81,6 +82,11 @@ class Request:
     def changes_something(self) -> bool:
         """Whether it may have been done although no answer came."""
         return self.method != "GET"
+
+
+def is_plain(path: str) -> bool:
+    """Return whether a path leads where its parts say: what steps up, ends it early or is escaped leads elsewhere."""
+    return all(part not in {"", ".", ".."} and not _LEADS_ELSEWHERE.search(part) for part in path.split("/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
 from phoenix_worker.core.model.errors import PermanentError
 
-_PARTS = 9
+_FORM = re.compile(
+    r"UPID:(?P<node>[A-Za-z0-9-]+):[0-9A-Fa-f]+:[0-9A-Fa-f]+:(?P<started>[0-9A-Fa-f]{1,16}):(?P<kind>[^:/\s]+)"
+    r":(?P<guest>[^:/\s]*):(?P<user>[^:/\s]+):"
+)
+"""No part has a slash: they stand in the path of calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +29,11 @@ class Upid:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a UPID. Raises PermanentError for anything else."""
-        parts = text.split(":")
-        if len(parts) != _PARTS or parts[0] != "UPID":
+        found = _FORM.fullmatch(text)
+        if found is None:
             raise PermanentError(
                 f"Unable to read the Proxmox task id {text!r}: it is not a UPID.",
                 cause="bad-upid",
                 remedy="Check that the address in PHOENIX_PROXMOX_HOST is that of Proxmox itself.",
             )
-        _, node, _, _, started, kind, guest, user, _ = parts
-        return cls(text, node, int(started, 16), kind, guest, user)
+        return cls(text, found["node"], int(found["started"], 16), found["kind"], found["guest"], found["user"])

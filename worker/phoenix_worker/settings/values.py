@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 _ADDRESS = re.compile(r"(?P<node>[\w.-]+)=(?:\[(?P<ip6>[\da-fA-F:.]+)\]|(?P<host>[\w.-]+))(?::(?P<port>\d{1,5}))?")
+_HOST = re.compile(
+    r"(?:\[(?P<bracketed>[\da-fA-F:.]+(?:%[\w.-]+)?)\]|(?P<name>\w(?:[\w-]*\w)?(?:\.\w(?:[\w-]*\w)?)*\.?))(?::(?P<port>\d{1,5}))?"
+    r"|(?P<ip6>[\da-fA-F]*:[\da-fA-F]*:[\da-fA-F:.]*(?:%[\w.-]+)?)"
+)
+_LAST_PORT = 65535
 _CTIDS = range(100, 1_000_000_000)
 
 
@@ -31,6 +37,10 @@ def hosts(value: str) -> str:
     if "/" in value:
         raise ValueError("must be a name or address without https:// and path, with or without a port.")
     several = [filled(one.strip()) for one in value.split(",")]
+    for one in several:
+        found = _HOST.fullmatch(one)
+        if found is None or not 0 < int(found["port"] or 1) <= _LAST_PORT:
+            raise ValueError("is not a name or address, with or without a port, such as pve1.example:8006.")
     if len(set(several)) < len(several):
         raise ValueError("names the same address twice.")
     return ",".join(several)
@@ -152,7 +162,8 @@ def readable(value: Path | None) -> Path | None:
     """Refuse a file that cannot be read."""
     try:
         if value is not None:
-            value.read_bytes()
+            with value.open("rb") as file:
+                file.read(1)
     except OSError as error:
         raise ValueError(f"cannot be read ({value}: {error.strerror}).") from error
     return value
@@ -164,7 +175,8 @@ def addresses(value: Any) -> Any:
         return value
     found = (_ADDRESS.fullmatch(part.strip()) for part in value.split(",") if part.strip())
     read = {one["node"]: (one["ip6"] or one["host"], int(one["port"] or 22)) for one in found if one}
-    if len(read) < sum(bool(part.strip()) for part in value.split(",")):
+    wrong = any(not 0 < port <= _LAST_PORT for _, port in read.values())
+    if wrong or len(read) < sum(bool(part.strip()) for part in value.split(",")):
         raise ValueError("is not a list such as pve1=10.0.0.11,pve2=[fd00::12]:2222, each node once.")
     return read
 
@@ -194,16 +206,25 @@ def apart(name: str, value: str | None, other: str, others: str | None) -> None:
 
 def listening(value: str | None) -> str | None:
     """Refuse what is no address with a port."""
-    if value is not None and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", value):
+    found = re.fullmatch(r"(?:\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})", value or "")
+    if value is not None and (found is None or int(found[1]) > _LAST_PORT):
         raise ValueError("must be an address to listen on, with its port, such as 127.0.0.1:9464.")
     return value
 
 
 def webhook_url(value: str | None) -> str | None:
     """Refuse what no webhook can be sent to."""
-    if value is not None and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
+    if value is not None and not (re.fullmatch(r"https?://[^/\s]+(/\S*)?", value) and _can_be_split(value)):
         raise ValueError("is not a URL such as https://hooks.example/phoenix.")
     return value
+
+
+def _can_be_split(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def filled(value: str) -> str:

@@ -321,6 +321,8 @@ def foretell(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
 @task(CANCEL)
 def cancel(self: PhoenixTask, job: str = "") -> dict[str, str]:
     """Stop a job for its requester, who is told at once."""
+    if not isinstance(job, str):
+        raise ContractError("Not a valid cancel request: the id of a job is a text.")
     why = {
         "message": f"Job {job} was cancelled.",
         "cause": CANCELLED,

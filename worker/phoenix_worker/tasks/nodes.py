@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import DRAIN, NODES, UNDRAIN
 from phoenix_producer.nodes import Drained, DrainRequest, UndrainRequest
-from phoenix_worker.actions.drained import DRAINED
+from phoenix_worker.actions.drained import DRAINED, who_and_when
 from phoenix_worker.answers import nodes as answer
 from phoenix_worker.core.model.nodes import refuse_unknown_node
 from phoenix_worker.durable.tables import Table
@@ -58,5 +58,5 @@ def _again(_when: float) -> None:
 
 
 def _told(node: str, entry: dict[str, Any] | None, *, changed: bool) -> dict[str, Any]:
-    since = {} if entry is None else {"by": str(entry.get("by") or ""), "at": entry.get("at")}
-    return Drained(node=node, drained=entry is not None, changed=changed, **since).model_dump(mode="json")
+    by, at = who_and_when(entry or {})
+    return Drained(node=node, drained=entry is not None, changed=changed, by=by, at=at).model_dump(mode="json")

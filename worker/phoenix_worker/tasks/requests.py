@@ -21,7 +21,7 @@ def parsing(model: type[Request], function: Callable[..., Any]) -> Callable[...,
     """Have a task take its message as one request. The caller gets ContractError for arguments that do not fit."""
 
     @functools.wraps(function)
-    def call(task: PhoenixTask, *given: Any, **options: Any) -> Any:
+    def call(task: PhoenixTask, /, *given: Any, **options: Any) -> Any:
         return function(task, _request(model, task, given, options))
 
     return call
@@ -32,7 +32,7 @@ def binding(function: Callable[..., Any]) -> Callable[..., Any]:
     wanted = inspect.signature(function)
 
     @functools.wraps(function)
-    def call(task: PhoenixTask, *args: Any, **kwargs: Any) -> Any:
+    def call(task: PhoenixTask, /, *args: Any, **kwargs: Any) -> Any:
         try:
             wanted.bind(task, *args, **kwargs)
         except TypeError as error:

@@ -147,9 +147,10 @@ def reservation(value: Mapping[str, Any]) -> Reservation | None:
     """Read a reservation as the ledger has it; None for what others wrote there."""
     try:
         disks = {str(storage): int(size) for storage, size in dict(value["disks"]).items()}
-        return Reservation(int(value["ctid"]), str(value["node"]), int(value["memory"]), disks)
-    except (LookupError, TypeError, ValueError):
+        read = Reservation(int(value["ctid"]), str(value["node"]), int(value["memory"]), disks)
+    except (LookupError, TypeError, ValueError, ArithmeticError):
         return None
+    return read if min(read.memory, *disks.values(), 0) == 0 else None
 
 
 def to_reserve(what: Wanted, node: str, at: float) -> dict[str, Any]:

@@ -20,5 +20,8 @@ for _, name in ipairs(redis.call('HKEYS', key('reservations'))) do
     redis.call('HDEL', key('reservations'), name)
   end
 end
-return answer('reserved', redis.call('GET', key('reserved')) or '0', live, redis.call('ZRANGE', key('reserved:lately'), 0, -1),
+-- Of what ended after now, others have written when, or the clock was set since.
+redis.call('ZREMRANGEBYSCORE', key('reserved:lately'), '(' .. stamp(now() + 1), '+inf')
+local lately = redis.call('ZRANGEBYSCORE', key('reserved:lately'), stamp(now() - LATELY), '+inf')
+return answer('reserved', redis.call('GET', key('reserved')) or '0', live, lately,
   redis.call('HKEYS', key('drained')))

@@ -12,6 +12,8 @@ local KINDS = {due = 'zset', workers = 'zset', watch = 'zset', open = 'zset', jo
   ['watch:looks'] = 'hash', capacities = 'hash', held = 'hash', claimed = 'hash', parked = 'hash', events = 'stream',
   reservations = 'hash', ['reserved:lately'] = 'zset', drained = 'hash'}
 
+local LONGEST_TURN = 60000 -- milliseconds
+
 local function is_whole(text) return #text < 16 and string.match(text, '^%-?%d+$') ~= nil end
 
 local function is_number(text) return #text < 24 and string.match(text, '^%-?%d+%.?%d*$') ~= nil end
@@ -36,7 +38,8 @@ local function mend_shared()
     mend_counter('pos:' .. queue, is_whole, redis.call('HGET', key('claimed'), queue) or '0')
   end
   -- The turn of a worker lasts seconds.
-  if typed(key('watch:turn'), 'string') and redis.call('PTTL', key('watch:turn')) == -1 then redis.call('DEL', key('watch:turn')) end
+  local left = typed(key('watch:turn'), 'string') and redis.call('PTTL', key('watch:turn')) or 0
+  if left == -1 or left > LONGEST_TURN then redis.call('DEL', key('watch:turn')) end
 end
 mend_shared()
 
