@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from hashlib import sha256
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HEADER = "traceparent"
 _FORM = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]*)?", re.ASCII)
@@ -41,14 +46,29 @@ def parse(value: object) -> TraceContext | None:
     return TraceContext(trace, span, bool(int(flags, 16) & _SAMPLED))
 
 
+_given: ContextVar[TraceContext | None] = ContextVar("phoenix_trace_given", default=None)
+
+
+@contextmanager
+def passed_on(header: object) -> Iterator[None]:
+    """Put what is sent in the block into the trace that somebody names in a header; what is none names none."""
+    token = _given.set(parse(header))
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
 def of_caller() -> dict[str, str]:
-    """Return the header of the span that the caller is in; nothing where nobody has loaded OpenTelemetry."""
+    """Return the header of the span that the caller is in, or else of the place in a trace that was passed on."""
+    given = _given.get()
+    passed = {} if given is None else {HEADER: given.header()}
     api = sys.modules.get("opentelemetry.trace")
     if api is None:
-        return {}
+        return passed
     context = api.get_current_span().get_span_context()
     if not context.is_valid:
-        return {}
+        return passed
     sampled = bool(context.trace_flags & _SAMPLED)
     return {HEADER: TraceContext(f"{context.trace_id:032x}", f"{context.span_id:016x}", sampled).header()}
 

@@ -1,12 +1,10 @@
 """What stands before the endpoints: limits of a request, headers of a response, and who it is that asks."""
 
 # No postponed annotations here: FastAPI reads them.
-import asyncio
 from collections.abc import Callable, Container
+from contextlib import ExitStack
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
@@ -14,15 +12,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from phoenix_producer.client.trace_context import HEADER, passed_on
 from phoenix_producer.contract import ContractError
+from phoenix_producer.http.bodies import body_of, replayed
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.problems import response as problem
 from phoenix_producer.http.rates import Rates
+from phoenix_producer.http.this_machine import insist_on_this_machine
 from phoenix_producer.http.tokens import Role, Token, TokenFile
 
-LARGEST_BODY = 64 * 1024
-"""As of a message to the workers."""
-BODY_SECONDS = 5.0
 NOBODY = Token(name="http", role=Role.OPERATOR)
 """Who asks on this machine while there are no tokens."""
 
@@ -34,17 +32,8 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _NO_TOKENS = "The tokens cannot be read: phoenix-lxc token list says why."
 _bearer = HTTPBearer(auto_error=False, description="A token of `phoenix-lxc token add`.")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host to bind or a `Host` header names this machine alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Door:
@@ -97,45 +86,20 @@ class Guard:
         if self._root_path and scope["path"] == self._root_path:
             await RedirectResponse(f"{self._root_path}/")(scope, receive, send_with_headers)
             return
-        try:
-            if scope["path"] not in self._public:
-                scope["phoenix_token"] = token = _who_asks(Headers(scope=scope), self._door)
-                await self._rates.count(token)
-            body = await _body(receive)
-        except Refused as error:
-            refusal = problem(error.status, error.detail, {**error.headers, "Connection": "close"})
-            await refusal(scope, receive, send_with_headers)
-            return
-        await self._app(scope, _replayed(body, receive), send_with_headers)
-
-
-async def _body(receive: Receive) -> bytes:
-    """Read a body. Raises Refused for one that is too large or too slow."""
-    body, more = b"", True
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while more:
-                message = await receive()
-                body += bytes(message.get("body", b""))
-                more = message.get("more_body", False)
-                if len(body) > LARGEST_BODY:
-                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has {LARGEST_BODY} bytes at most.")
-    except TimeoutError:
-        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.") from None
-    return body
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    told = False
-
-    async def replay() -> Message:
-        nonlocal told
-        if told:
-            return await receive()
-        told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
+        headers = Headers(scope=scope)
+        with ExitStack() as until_answered:
+            try:
+                if scope["path"] not in self._public:
+                    scope["phoenix_token"] = token = _who_asks(headers, self._door)
+                    await self._rates.count(token)
+                    until_answered.enter_context(self._rates.open(token))
+                body = await body_of(headers, receive)
+            except Refused as error:
+                refusal = problem(error.status, error.detail, {**error.headers, "Connection": "close"})
+                await refusal(scope, receive, send_with_headers)
+                return
+            until_answered.enter_context(passed_on(headers.get(HEADER)))
+            await self._app(scope, replayed(body, receive), send_with_headers)
 
 
 def secret_in(headers: Headers) -> str | None:
@@ -159,18 +123,8 @@ def _who_asks(headers: Headers, door: Door) -> Token:
     if token is None:
         raise Refused(HTTPStatus.UNAUTHORIZED, "A valid token is required.", **{"WWW-Authenticate": "Bearer"})
     if door.is_open:
-        _insist_on_this_machine(headers)
+        insist_on_this_machine(headers)
     return token
-
-
-def _insist_on_this_machine(headers: Headers) -> None:
-    """Refuse, while there are no tokens, what a browser's page or a proxy sends on behalf of others."""
-    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-    origin = headers.get("origin")
-    if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != headers.get("host")):
-        raise Refused(HTTPStatus.FORBIDDEN, "Without tokens only this machine may ask. Make one: phoenix-lxc token add")
-    if any(name in headers for name in _OF_PROXIES):
-        raise Refused(HTTPStatus.FORBIDDEN, "Behind a proxy, tokens are required. Make one: phoenix-lxc token add")
 
 
 Asking = Annotated[Token, Depends(asking)]

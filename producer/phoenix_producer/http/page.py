@@ -22,6 +22,7 @@ _TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
+_READING = ["GET", "HEAD"]
 _INDEX = "index.html"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -50,13 +51,13 @@ def paths(root_path: str) -> frozenset[str]:
     return frozenset({*own, *(root_path + path for path in own)})
 
 
-@page.get("/")
+@page.api_route("/", methods=_READING)
 def index(request: Request) -> Response:
     """Answer with the page."""
     return _answer(request, _files()[_INDEX])
 
 
-@page.get("/static/{name}")
+@page.api_route("/static/{name}", methods=_READING)
 def static(request: Request, name: str) -> Response:
     """Answer with a file that the page consists of."""
     if name not in _files():

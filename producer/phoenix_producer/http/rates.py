@@ -1,9 +1,11 @@
-"""How often a token may ask. It is counted in this process: a second server counts for itself."""
+"""How often a token may ask, and how much at a time. Each process counts for itself."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections import Counter
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,9 +16,13 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from phoenix_producer.http.problems import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from phoenix_producer.http.tokens import Token
 
 PER_SECOND = 100
+AT_A_TIME = 400
+"""Requests of a token that are not answered in full, event streams above all: others have the rest of what there is."""
 
 
 class Rates:
@@ -25,6 +31,7 @@ class Rates:
     def __init__(self, per_second: int = PER_SECOND) -> None:
         self._most = RateLimitItemPerSecond(per_second)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._open: Counter[str] = Counter()
 
     async def count(self, token: Token) -> None:
         """Count a request. Raises Refused, with when to come again, for one too many; that one does not count."""
@@ -37,3 +44,17 @@ class Rates:
             f"The token {token.name} may ask {self._most.amount} times in a second.",
             **{"Retry-After": str(seconds)},
         )
+
+    @contextmanager
+    def open(self, token: Token) -> Iterator[None]:
+        """Count a request until the block ends. Raises Refused for one too many at a time."""
+        if self._open[token.name] >= AT_A_TIME:
+            refusal = f"The token {token.name} may have {AT_A_TIME} requests open at a time, event streams among them."
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, refusal, **{"Retry-After": "5"})
+        self._open[token.name] += 1
+        try:
+            yield
+        finally:
+            self._open[token.name] -= 1
+            if not self._open[token.name]:
+                del self._open[token.name]

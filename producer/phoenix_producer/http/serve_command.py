@@ -11,10 +11,11 @@ from phoenix_producer.cli.help_texts import epilog
 from phoenix_producer.cli.session import BAD_INPUT, FAILED
 from phoenix_producer.cli.terminal import complain
 from phoenix_producer.contract import ContractError
-from phoenix_producer.http.guard import Door, is_loopback
+from phoenix_producer.http.guard import Door
 from phoenix_producer.http.rates import PER_SECOND, Rates
 from phoenix_producer.http.server import application
 from phoenix_producer.http.server import serve as serve_http
+from phoenix_producer.http.this_machine import is_loopback
 from phoenix_producer.http.token_command import TokensPath
 from phoenix_producer.http.tokens import TokenFile, default_path
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 HEAD_SECONDS = 5.0
 """Until the first line and the headers of a request must be there."""
+READ_SECONDS = 30.0
+"""In which a client must take what waits for it; without that, one that never reads would keep its place for ever."""
 _HEAD_BYTES = 16 * 1024
 _LINGER_SECONDS = 2
 
@@ -61,9 +63,13 @@ def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP as uvicorn speaks it; what is no HTTP is a problem document too, and a head that never ends is closed."""
+    """HTTP as uvicorn speaks it; what is no HTTP is a problem document too.
+
+    Who never ends a head, or never reads an answer, is disconnected.
+    """
 
     _head: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Give the first head its time."""
@@ -73,7 +79,20 @@ class PatientProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._expect_nothing()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Give the client its time to read."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: it has read."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Give each further head its time from its first byte on."""

@@ -1,0 +1,81 @@
+"""Clients that take the server's time: one that never reads is disconnected, others are not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+import uvicorn
+from starlette.responses import StreamingResponse
+
+from phoenix_producer.http import server
+from phoenix_producer.http.server import PatientProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from starlette.types import Receive, Scope, Send
+
+    Client: TypeAlias = Callable[[asyncio.StreamReader, asyncio.Event], Awaitable[None]]
+
+from typing import TypeAlias
+
+SECONDS = 60
+
+
+async def visited(client: Client) -> None:
+    """Serve more than anything between the two can hold; the event is set once the server has given up."""
+    over = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b" " * 65_536
+        finally:
+            over.set()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(endless())(scope, receive, send)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = uvicorn.Server(
+        uvicorn.Config(app, http=PatientProtocol, loop="asyncio", ws="none", lifespan="off", log_level="critical")
+    )
+    serving = asyncio.create_task(running.serve(sockets=[listener]))
+    try:
+        async with asyncio.timeout(SECONDS):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await client(reader, over)
+            writer.close()
+    finally:
+        running.should_exit = running.force_exit = True
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+        listener.close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "READ_SECONDS", 0.5)
+
+
+def test_who_never_reads_is_disconnected() -> None:
+    async def silent(_: asyncio.StreamReader, over: asyncio.Event) -> None:
+        await over.wait()
+
+    asyncio.run(visited(silent))
+
+
+def test_who_reads_slowly_is_served_on() -> None:
+    async def slow(reader: asyncio.StreamReader, over: asyncio.Event) -> None:
+        for _ in range(12):
+            await asyncio.sleep(0.1)
+            await reader.readexactly(1_000_000)
+        assert not over.is_set()
+
+    asyncio.run(visited(slow))
