@@ -292,7 +292,10 @@ class PhoenixTask(DurableTask):
             return None
         if declared is None or self.shell is not None or cause == NO_SHELL:
             return declared
-        return within_reach(declared, has_shell=False, accepted=True)
+        try:
+            return within_reach(declared, has_shell=False, accepted=True)
+        except PermanentError:  # what is missing is told of as the failure, or will be
+            return declared
 
 
 def _not_declared(ctid: int | None, to: Purpose, catalog: Iterable[int], refusal: Refusal | None) -> PermanentError:
