@@ -75,7 +75,7 @@ def prepare(product: Product, catalog: dict[str, Any]) -> None:
         product.simulator.do(partial(pve.add_vm, int(guest), name="outside", node=NODE, status="running"))
     for storage in named(catalog, "storage_pool", "pool") - pve.pools.keys() - pve.storages.keys():
         product.simulator.do(pve.storages.__setitem__, storage, pve.storages["local-lvm"] | {"files": set()})
-    product.simulator.set(pve, bridges=named(catalog, "bridge"), tags_case_sensitive=True)
+    product.simulator.set(pve, bridges=named(catalog, "bridge"), tags_case_sensitive=True, version="9.1.2")
 
 
 @pytest.mark.parametrize("file", CATALOGS, ids=[file.stem for file in CATALOGS])

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
+from phoenix_worker.catalog.sections import Firewall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,8 +66,18 @@ def firewall(entry: Mapping[str, Any]) -> dict[str, Any] | None:
         return {"firewall": {"enabled": value}}
     if isinstance(value, dict) and isinstance(value.get("rules"), dict):
         return {"firewall": value | {"rules": [value["rules"]]}}
+    if isinstance(value, dict) and isinstance(value.get("rules"), list):
+        written = value | {"rules": [_of_group(rule) for rule in value["rules"]]}
+        return {"firewall": written} if written != value and fits(Firewall, written) else None
     rules = isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
     return {"firewall": {"enabled": True, "rules": value}} if rules else None
+
+
+def _of_group(rule: Any) -> Any:
+    """Name a security group as we do: in Proxmox it is the action of a rule of that type."""
+    if not isinstance(rule, dict) or rule.get("type") != "group":
+        return rule
+    return {"group": rule.get("action"), **{key: one for key, one in rule.items() if key not in {"type", "action"}}}
 
 
 def health_check(entry: Mapping[str, Any]) -> dict[str, Any] | None:
