@@ -111,3 +111,15 @@ def test_a_secret_that_is_not_there_is_told_before_anything_is_made(product: Pro
     (product.catalog.parent / "roots").write_text(f"{SECRET}\n")
     assert product.ensure(103).outcome == "created"
     assert (ssh_node.root(103) / "chpasswd").read_text() == f"root:{SECRET}"
+
+
+def test_a_file_of_keys_that_is_not_there_is_told_to_who_asks_and_to_who_depends_on_it(product: Product) -> None:
+    entry = container(103, None, template=OS_TEMPLATE, ssh_public_keys="staff.pub")
+    needing = container(104, None, template=OS_TEMPLATE, dependencies=[103])
+    product.declare({103: entry, 104: needing})
+    product.start_worker()
+    failure = refused(product, 103, accept_not_applied=True)
+    assert (failure.cause, failure.ctid) == ("script-missing", 103)
+    assert "staff.pub not found beside the worker's catalog" in failure.message
+    failure = refused(product, 104, accept_not_applied=True)
+    assert (failure.cause, "staff.pub not found" in failure.message) == ("dependency", True)

@@ -46,16 +46,20 @@ def named(value: Any, *keys: str) -> set[str]:
     return here | {name for one in value.values() for name in named(one, *keys)}
 
 
-def prepare(product: Product, catalog: dict[str, Any]) -> None:
-    """Put there what it names beside itself, and on the one node that there is."""
+def read(file: Path) -> dict[str, Any]:
+    """A catalog with what a test's node has: one node, directories below one place, and a health check that can run."""
+    catalog: dict[str, Any] = json.loads(file.read_text())
     for entry in catalog["lxc_configs"].values():
         entry.pop("node", None)
         if entry.get("health_check"):  # what it calls is not in a stand-in container
             entry["health_check"]["command"] = "true"
         for mount in entry.get("mount_points") or ():
             mount["host_path"] = "/tank" + mount["host_path"].removeprefix("/tank")
-    product.catalog.write_text(json.dumps(catalog))
-    folder, pve = product.catalog.parent, product.simulator.pve
+    return catalog
+
+
+def put_beside(folder: Path, catalog: dict[str, Any]) -> None:
+    """Write the scripts, keys and the password that it names into its directory."""
     (folder / "root_password").write_text("hunter2-hunter2\n")
     (folder / "staff.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKey staff@example\n")
     for entry in catalog["lxc_configs"].values():
@@ -63,6 +67,14 @@ def prepare(product: Product, catalog: dict[str, Any]) -> None:
         for name in [*(f"features/{name}.sh" for name in entry.get("features") or ()), *application]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text("#!/bin/sh\necho done\n")
+
+
+def prepare(product: Product, catalog: dict[str, Any]) -> None:
+    """Put there what it names beside itself, and on the one node that there is."""
+    product.catalog.write_text(json.dumps(catalog))
+    put_beside(product.catalog.parent, catalog)
+    pve = product.simulator.pve
+    for entry in catalog["lxc_configs"].values():
         file = str(entry.get("template") or "").rpartition("/")[2]
         if file:
             there = pve.storages["local"]["volumes"]
@@ -75,20 +87,17 @@ def prepare(product: Product, catalog: dict[str, Any]) -> None:
         product.simulator.do(partial(pve.add_vm, int(guest), name="outside", node=NODE, status="running"))
     for storage in named(catalog, "storage_pool", "pool") - pve.pools.keys() - pve.storages.keys():
         product.simulator.do(pve.storages.__setitem__, storage, pve.storages["local-lvm"] | {"files": set()})
-    product.simulator.set(pve, bridges=named(catalog, "bridge"), tags_case_sensitive=True)
+    product.simulator.set(pve, bridges=named(catalog, "bridge"), tags_case_sensitive=True, version="9.1.2")
 
 
-@pytest.mark.parametrize("file", CATALOGS, ids=[file.stem for file in CATALOGS])
-def test_it_runs_whole(product: Product, node: RootNode, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    catalog = json.loads(file.read_text())
-    prepare(product, catalog)
-    environ = product.environ() | node.environ()
+def run_whole(product: Product, catalog: dict[str, Any], environ: dict[str, str], patch: pytest.MonkeyPatch) -> None:
+    """`check`, `plan`, `ensure`, once more, and `drift`."""
     for name in [*os.environ]:
         if name.upper().startswith("PHOENIX_"):
-            monkeypatch.delenv(name)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    product.start_worker(**node.environ())
+            patch.delenv(name)
+    for name, value in (product.environ() | environ).items():
+        patch.setenv(name, value)
+    product.start_worker(**environ)
 
     checked = invoke("check", "--json")
     wrong = [line for line in json.loads(checked.stdout)["lines"] if line["level"] == "error"]
@@ -109,3 +118,10 @@ def test_it_runs_whole(product: Product, node: RootNode, file: Path, monkeypatch
     drifted = invoke("drift", "--json", "--exit-code")
     assert drifted.exit_code == 0, drifted.output
     assert sorted(one["ctid"] for one in json.loads(drifted.stdout)) == sorted(ctids)
+
+
+@pytest.mark.parametrize("file", CATALOGS, ids=[file.stem for file in CATALOGS])
+def test_it_runs_whole(product: Product, node: RootNode, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = read(file)
+    prepare(product, catalog)
+    run_whole(product, catalog, node.environ(), monkeypatch)

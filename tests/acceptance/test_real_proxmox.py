@@ -69,11 +69,22 @@ def test_warnings_are_success_and_privileges_are_always_stated_and_stale_lists_b
         {"id": "lxc/103", "type": "lxc", "node": NODE, "vmid": 103, "name": "gone", "status": "running"}
     )
     product.start_worker()
-    assert [product.ensure(ctid).outcome for ctid in (102, 103)] == ["created", "created"]
+    made = [product.ensure(ctid) for ctid in (102, 103)]
+    assert [result.outcome for result in made] == ["created", "created"]
+    odd = "something is odd about this"
+    assert made[1].warnings == (
+        f"Proxmox warned, told to create CT 900 on {NODE} from {OS_TEMPLATE}: {odd} vzcreate",
+        f"Proxmox warned, told to clone template 900 to CT 103 on {NODE}: {odd} vzclone",
+        f"Proxmox warned, told to start CT 103 on {NODE}: {odd} vzstart",
+    )
     assert {int(order["vmid"]): int(order["unprivileged"]) for order in pve.creates} == {102: 0, 900: 1}
     product.simulator.do(pve.refresh_resources)
-    product.ensure(103, state="stopped")
+    pve.warnings |= {"vzshutdown", "vzdestroy"}
+    stopped = product.ensure(103, state="stopped")
+    assert stopped.warnings == (f"Proxmox warned, told to stop CT 103 on {NODE}: {odd} vzshutdown",)
     assert done(product.ensure(103)) == [("start", 103)], "the list still says that it runs"
+    destroyed = product.producer.destroy(103).wait(timeout=60)
+    assert [line.rpartition(" ")[2] for line in destroyed.warnings] == ["vzshutdown", "vzdestroy"]
 
 
 @pytest.mark.parametrize("said_in", [SaidIn.REASON, SaidIn.MESSAGE])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.support.product import Product
 
 BLANK = "vztmpl/my image.tar"
-RULES = [{"type": "in", "action": "ACCEPT", **rule} for rule in TAKEN]
+RULES: list[dict[str, object]] = [{"type": "in", "action": "ACCEPT", **rule} for rule in TAKEN]
 
 
 def test_every_value_that_proxmox_takes_is_made_once(product: Product) -> None:
@@ -22,6 +22,7 @@ def test_every_value_that_proxmox_takes_is_made_once(product: Product) -> None:
     do(datacenter["aliases"].update, {name: {"name": name, "cidr": "fd00::9"} for name in ALIASES})
     routed = {"bridge": "vmbr0", "ip": "203.0.113.7/32", "gw": "198.51.100.1"}
     walled = {"enabled": True, "policy_in": "REJECT", "policy_out": "DROP", "rules": RULES}
+    walled |= {"log_level_out": "info", "dhcp": True, "ndp": False, "ipfilter": False, "macfilter": True}
     trunk = {"bridge": "vmbr0", "trunks": [20, 3], "mtu": 9000, "rate": 12.5, "firewall": False, "link_down": True}
     lan = {"bridge": "vmbr0", "name": "lan", "ip": "dhcp", "vlan": 7, "mac_address": "52:54:00:aa:00:01"}
     declared = {"network_config": routed, "networks": [trunk, lan], "firewall": walled, "state": "stopped"}
@@ -35,7 +36,16 @@ def test_every_value_that_proxmox_takes_is_made_once(product: Product) -> None:
     assert {"name=lan", "firewall=1", "tag=7", "hwaddr=52:54:00:AA:00:01"} <= set(
         product.config(103)["net2"].split(",")
     )
-    assert pve.firewall_config("ct", vmid=103)["options"] == {"enable": 1, "policy_in": "REJECT", "policy_out": "DROP"}
+    assert pve.firewall_config("ct", vmid=103)["options"] == {
+        "enable": 1,
+        "policy_in": "REJECT",
+        "policy_out": "DROP",
+        "log_level_out": "info",
+        "dhcp": 1,
+        "ndp": 0,
+        "ipfilter": 0,
+        "macfilter": 1,
+    }
     assert len(pve.firewall_config("ct", vmid=103)["rules"]) == len(RULES)
     written = len(product.writes())
     assert product.ensure(103).outcome == "unchanged"

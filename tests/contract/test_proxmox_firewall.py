@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from phoenix_worker.actions.firewall_and_pool import change_surroundings
-from phoenix_worker.catalog.declaration import Firewall, FirewallRule
+from phoenix_worker.catalog.declaration import Firewall
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.firewall import declared_rule, rule_writes
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.firewall import Act, FirewallState, Rule, RuleWrite
 from phoenix_worker.core.model.ports import CloneOrder
 from tests.support.declared import DECLARED, HTTPS, PING, seen
-from tests.support.firewall_rules import ALIASES, IP_SETS, TAKEN
+from tests.support.firewall_rules import ALIASES, IP_SETS, TAKEN, unchecked
 from tests.support.proxmox import NODE
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def test_whatever_may_be_declared_comes_back_as_it_was_sent(simulator: Simulator
     simulator.do(datacenter["ipset"].update, {name: [] for name in IP_SETS})
     simulator.do(datacenter["aliases"].update, {name: {"name": name, "cidr": "fd00::9"} for name in ALIASES})
     simulator.do(simulator.pve.add_ct, 103)
-    said: list[dict[str, Any]] = [{key: str(value) for key, value in rule.items()} for rule in TAKEN]
-    rules = tuple(declared_rule(FirewallRule("in", "DROP", **rule)) for rule in said)
+    rules = tuple(declared_rule(unchecked(rule)) for rule in TAKEN)
     for rule in reversed(rules):
         door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=rule))
     assert door.firewall(NODE, 103).rules == rules

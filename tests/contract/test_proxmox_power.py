@@ -56,6 +56,7 @@ def test_warnings_are_a_success(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.warnings.add, "vzstart")
     end = simulator.end_of(door, door.start(NODE, 103))
     assert (end.exit_status, end.succeeded) == ("WARNINGS: 1", True)
+    assert end.warned == ("something is odd about this vzstart",)
     assert door.observe(NODE, 103).running
 
 

@@ -116,6 +116,26 @@ def test_a_clone_of_ours_that_runs_is_found_although_another_template_is_declare
     assert [task.upid for task in running_makers(door, 103, (NODE,), None, 700)] == [upid]
 
 
+def test_what_a_success_warned_of_is_read_wherever_its_log_has_it(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    simulator.do(simulator.pve.warnings.add, "vzstart")
+    upid = door.start(NODE, 103)
+    assert upid is not None
+    early = ["WARN: Systemd 257 detected. You may need to enable nesting.", "WARNING: a line of LVM's own"]
+    simulator.do(
+        lambda: simulator.pve.tasks[upid]["log"].__setitem__(slice(0, 0), early + [f"line {n}" for n in range(9_000)])
+    )
+    end = simulator.end_of(door, upid)
+    assert end.warned == (
+        "Systemd 257 detected. You may need to enable nesting.",
+        "something is odd about this vzstart",
+    )
+    simulator.do(simulator.pve.tasks[upid]["log"].clear)
+    ended = door.task_end(upid)
+    assert ended is not None
+    assert ended.warned == (f"see the log of {upid}",)
+
+
 def test_the_tail_of_a_long_log_is_kept(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.add_ct, 103)
     simulator.do(simulator.pve.task_failures["vzstart"].append, "boom")

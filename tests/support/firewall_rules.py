@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from phoenix_worker.catalog.declaration import FirewallRule
+
 IP_SETS = ("office",)
 ALIASES = ("router", "gate-way_6")
 """Those of the datacenter that rules here name."""
@@ -54,6 +56,8 @@ TAKEN: tuple[dict[str, Any], ...] = (
     {"proto": "udp", "port": 67, "source_port": 68},
     *({"proto": "icmp", "icmp_type": kind} for kind in ("echo-request", "any", "TOS-host-redirect")),
     *({"proto": proto, "icmp_type": "no-route"} for proto in ("icmpv6", "ipv6-icmp")),
+    {"group": "web-servers", "type": None, "action": None},
+    {"group": "Base_1", "type": None, "action": None, "iface": "net0", "comment": "of all"},
 )
 
 REFUSED: tuple[dict[str, Any], ...] = (
@@ -144,5 +148,14 @@ REFUSED: tuple[dict[str, Any], ...] = (
     {"proto": "icmp", "icmp_type": "no-route"},
     {"proto": "icmpv6", "icmp_type": "any"},
     {"proto": "icmp", "port": "8", "icmp_type": "echo-request"},
+    *({"group": group, "type": None, "action": None} for group in ("g", "9to5", "web servers", "web.servers")),
     *({"proto": proto} for proto in ("nosuch", "tcp/udp", "tcp,udp", "256", "06", "-1", "icmpv4", "all")),
 )
+
+
+def unchecked(rule: dict[str, Any]) -> FirewallRule:
+    """A rule as it would be declared, whether or not loading takes it."""
+    parts: dict[str, Any] = {"type": "in", "action": "ACCEPT"} | {key: str(value) for key, value in rule.items()}
+    if group := parts.pop("group", None):
+        parts |= {"type": "group", "action": group}
+    return FirewallRule(**parts)

@@ -6,10 +6,31 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 
 T, P = TransientError, PermanentError
 
+LOCKS = (
+    "cfs-lock 'storage-nfs' error: 'storage-nfs'-locked command timed out - aborting",
+    "Failed to obtain guest migration lock - replication running?",
+)
+PASSING = (
+    "cfs-lock 'domain-ha' error: pve cluster filesystem not online.",
+    "pve configuration filesystem (pmxcfs) not mounted",
+    "fork failed: Cannot allocate memory",
+    "unable to open file '/etc/pve/nodes/pve/lxc/103.conf.tmp.1' - Software caused connection abort",
+    "unable to open file '/etc/pve/nodes/pve/lxc/103.conf.tmp.1' - Input/output error",
+    "zfs error: cannot destroy 'rpool/data/subvol-103-disk-0': dataset is busy",
+    "lvremove 'pve/vm-103-disk-0' error: Logical volume pve/vm-103-disk-0 in use.",
+    "lvremove 'pve/vm-103-disk-0' error: Logical volume pve/vm-103-disk-0 contains a filesystem in use.",
+    "lvremove 'pve/vm-103-disk-0' error: Logical volume pve/vm-103-disk-0 is used by another device.",
+    "rbd error: error: image still has watchers - not removing",
+    "umount: /var/lib/lxc/103/rootfs: target is busy.",
+    "timeout: no zvol device link for 'vm-103-disk-0' found after 10 sec.",
+)
+
 SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
     # (status, what Proxmox says, kind, cause, in the remedy)
     (500, "CT is locked (disk)", T, "locked", "pct unlock"),
     (500, "CT is locked (create)", T, "locked", "pct unlock"),
+    *((500, said, T, "lock-timeout", "") for said in LOCKS),
+    *((500, said, T, "passing-trouble", "") for said in PASSING),
     (500, "can't lock file '/run/lock/lxc/pve-config-133.lock' - got timeout", T, "lock-timeout", ""),
     (500, "cluster not ready - no quorum?", T, "no-quorum", "nodes"),
     (500, "detected modified configuration - file changed by other user? Try again.", T, "stale-digest", ""),

@@ -37,6 +37,17 @@ class Corners(Images):
     done_all_the_same: Mapping[str, str] = MappingProxyType({})
     """By kind: how tasks end although they have done their work."""
 
+    warnings: set[str]
+    """Kinds of tasks that end `WARNINGS: 1`, such as `vzstart`."""
+
+    def _warned(self, kind: str, guest: str) -> str:
+        """Write a warning into the log of a task, and return how it ends then; nothing where it warns of nothing."""
+        if kind not in self.warnings:
+            return ""
+        running = (one for one in reversed(self.tasklog) if (one["type"], one["id"]) == (kind, guest))
+        next(running)["log"].append(f"WARN: something is odd about this {kind}")
+        return "WARNINGS: 1"
+
     def visible(self, ctid: int) -> list[str]:
         """The mounts that can be seen in a container: each is mounted over what is there, `mp0` first."""
         numbers = sorted(int(key[2:]) for key in self.ct(ctid).config if key.startswith("mp"))

@@ -79,8 +79,7 @@ class StrictPve(
         self.resources_lag = True
         """`/cluster/resources` shows name, status, lock and template flag as of the last `refresh_resources`."""
         self.stale_rows: list[dict[str, Any]] = []
-        self.warnings: set[str] = set()
-        """Kinds of tasks that end `WARNINGS: 1`, such as `vzstart`."""
+        self.warnings = set()
         self.task_failures: dict[str, list[str]] = defaultdict(list)
         """By kind: how the next tasks end instead of doing their work."""
         self.creates: list[dict[str, Any]] = []
@@ -313,7 +312,7 @@ class StrictPve(
                 raise TaskError(work.fate) from None
             finally:
                 entry.end = time.monotonic()
-            if end := self.done_all_the_same.get(ttype, "WARNINGS: 1" if ttype in self.warnings else ""):
+            if end := self.done_all_the_same.get(ttype, self._warned(ttype, str(tid))):
                 raise TaskError(end)
             return note
 

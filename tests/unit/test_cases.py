@@ -28,7 +28,11 @@ REFUSED = {
     "p2-firewall-widened": 'firewall.rules[1].dport "1900" is not known here',
     "size_fraction": "storage_size_gb 8.5 is not a whole number",
 }
-ACCEPTED = ("fw_icmp_zero", "gateway_outside", "template_name_blank", "template_plain_tar")
+ACCEPTED = (
+    *("fw_icmp_zero", "gateway_outside", "template_name_blank", "template_plain_tar"),
+    *("notes_leading_blank", "tags_keep_case", "p1-shell-app-script", "p2-oci-tar"),
+    *("p3-getting-started", "p3-homelab"),
+)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -41,6 +45,15 @@ def test_a_case_that_would_fail_later_is_refused_at_once(tmp_path: Path, name: s
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_a_case_that_works_is_loaded(name: str) -> None:
     assert load(CASES / f"{name}.json", DEFAULTS)
+
+
+def test_what_such_a_case_says_is_declared() -> None:
+    assert load(CASES / "tags_keep_case.json", DEFAULTS)[5002].tags == ("Prod", "Web")
+    assert load(CASES / "notes_leading_blank.json", DEFAULTS)[5002].description == "  phoenix-lxc: a=b\nrest"
+    assert load(CASES / "p2-oci-tar.json", DEFAULTS)[130].os_template == "local:vztmpl/nginx_latest.tar"
+    application = load(CASES / "p1-shell-app-script.json", DEFAULTS)[104].scripts[-1]
+    assert (application.file, application.on_node) == ("in_container_app.sh", False)
+    assert not load(CASES / "p3-homelab.json", DEFAULTS).for_scripts
 
 
 SEVERAL = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakepve.firewall import empty_conf
@@ -12,13 +12,16 @@ from fakepve.model import PveError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoenix_worker.catalog.declaration import FirewallRule
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import load_bytes
-from phoenix_worker.core.differs.firewall import declared_rule
-from tests.support.firewall_rules import ALIASES, IP_SETS, REFUSED, TAKEN
+from phoenix_worker.core.differs.firewall import declared_rule, policy_writes, wording
+from phoenix_worker.core.model.firewall import FirewallState
+from tests.support.firewall_rules import ALIASES, IP_SETS, REFUSED, TAKEN, unchecked
 from tests.support.strict_firewall import judge
-from tests.unit.catalog_files import DEFAULTS, refusals, template
+from tests.unit.catalog_files import DEFAULTS, loaded, refusals, template
+
+if TYPE_CHECKING:
+    from phoenix_worker.catalog.declaration import FirewallRule
 
 FRAME = {"type": "in", "action": "ACCEPT"}
 
@@ -49,11 +52,6 @@ def proxmox_takes(rule: FirewallRule) -> bool:
     return True
 
 
-def sent_anyway(rule: dict[str, Any]) -> FirewallRule:
-    parts: dict[str, Any] = FRAME | {key: str(value) for key, value in rule.items()}
-    return FirewallRule(**parts)
-
-
 @pytest.mark.parametrize("rule", TAKEN, ids=str)
 def test_what_proxmox_takes_is_declared_and_kept_as_it_was_sent(rule: dict[str, Any]) -> None:
     declared = said(rule)
@@ -64,7 +62,7 @@ def test_what_proxmox_takes_is_declared_and_kept_as_it_was_sent(rule: dict[str, 
 @pytest.mark.parametrize("rule", REFUSED, ids=str)
 def test_what_proxmox_refuses_is_refused_before_anything_is_made(rule: dict[str, Any]) -> None:
     assert said(rule) is None
-    assert not proxmox_takes(sent_anyway(rule))
+    assert not proxmox_takes(unchecked(rule))
 
 
 _ADDRESSES = """
@@ -92,7 +90,7 @@ PARTS = {
 )
 def test_loading_and_proxmox_are_of_one_mind(rule: dict[str, str]) -> None:
     declared = said(rule)
-    assert (declared is not None) == proxmox_takes(declared or sent_anyway(rule))
+    assert (declared is not None) == proxmox_takes(declared or unchecked(rule))
 
 
 @pytest.mark.parametrize(
@@ -118,6 +116,9 @@ def test_loading_and_proxmox_are_of_one_mind(rule: dict[str, str]) -> None:
         ({"proto": "icmp", "icmp_type": "echo-reqest"}, "Write it like echo-request."),
         ({"proto": "icmp", "icmp_type": "redirect", "port": 8}, "Remove port."),
         ({"enable": 1}, "Write true or false without quotes."),
+        ({"group": "web"}, "Remove type and action, or group."),
+        ({"type": None}, "Declare firewall.rules[0].type."),
+        ({"group": "a-name-that-is-too-long"}, "at most 18 letters"),
     ],
 )
 def test_the_remedy_is_in_the_rules_own_words(tmp_path: Path, rule: dict[str, Any], words: str) -> None:
@@ -143,3 +144,34 @@ def test_a_macro_is_written_as_proxmox_writes_it() -> None:
     declared = said({"macro": "ssh", "source": "+dc/office", "enable": False})
     assert declared is not None
     assert declared_rule(declared) == {**FRAME, "enable": "0", "macro": "SSH", "source": "+dc/office"}
+
+
+def test_a_group_as_proxmox_writes_it_is_refused_with_how_we_do(tmp_path: Path) -> None:
+    rules = {"rules": [{"type": "group", "action": "web", "iface": "net0"}]}
+    told = {one.remedy for one in refusals(tmp_path, {"lxc_configs": {"103": template(firewall=rules)}})}
+    assert told == {'Write "firewall": {"rules": [{"group": "web", "iface": "net0"}]}.'}
+
+
+def test_a_security_group_is_written_as_proxmox_has_it() -> None:
+    declared = said({"group": "web", "type": None, "action": None, "iface": "net0", "enable": False})
+    assert declared is not None
+    rule = declared_rule(declared)
+    assert rule == {"type": "group", "action": "web", "enable": "0", "iface": "net0"}
+    assert wording(rule) == "|GROUP web -i net0"
+
+
+def test_the_options_of_a_firewall_reach_it_by_proxmoxs_names(tmp_path: Path) -> None:
+    options = {"log_level_in": "info", "dhcp": True, "ndp": False, "radv": False, "macfilter": True, "ipfilter": True}
+    declared = loaded(tmp_path, {"103": template(firewall={"enabled": True, "policy_in": "ACCEPT", **options})})[103]
+    assert declared.firewall is not None
+    flags = {"dhcp": "1", "ndp": "0", "radv": "0", "macfilter": "1", "ipfilter": "1"}
+    assert declared.firewall.policies == {"policy_in": "ACCEPT", "log_level_in": "info", **flags}
+    as_new = FirewallState(enabled=True)
+    assert policy_writes(declared.firewall, as_new) == {
+        "policy_in": "ACCEPT",
+        "log_level_in": "info",
+        "dhcp": "1",
+        "ndp": "0",
+        "ipfilter": "1",
+    }
+    assert policy_writes(declared.firewall, FirewallState(True, policies=declared.firewall.policies)) == {}  # noqa: FBT003

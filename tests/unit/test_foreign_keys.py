@@ -31,6 +31,17 @@ RENAMED: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ),
     (
         {"startup": "5"},
+        'Write "boot_order": 5 in its place.',
+        {"boot_order": 5},
+    ),
+    ({"startup": "3,up=30"}, '"boot_order": 3, "boot_delay": 30 in', {"boot_order": 3, "boot_delay": 30}),
+    (
+        {"startup": {"order": 3, "up_delay": 60}},
+        'Write "boot_order": 3, "boot_delay": 60 in its place.',
+        {"boot_order": 3, "boot_delay": 60},
+    ),
+    (
+        {"startup": "order=first"},
         "Write boot_order, boot_delay and boot_down_delay in its place.",
         {"boot_order": 5, "boot_delay": 0, "boot_down_delay": 0},
     ),
@@ -56,6 +67,23 @@ RENAMED: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
         {"storage_pool": "local-lvm", "storage_size_gb": 8},
     ),
     (
+        {"rootfs": "local-lvm:vm-103-disk-0,acl=1,size=16G"},
+        'Write "storage_pool": "local-lvm", "storage_size_gb": 16 in its place.',
+        {"storage_pool": "local-lvm", "storage_size_gb": 16},
+    ),
+    (
+        {"rootfs": {"storage": "tank", "size": "8G"}},
+        'Write "storage_pool": "tank", "storage_size_gb": 8 in its place.',
+        {"storage_pool": "tank", "storage_size_gb": 8},
+    ),
+    ({"rootfs": "local-lvm:0.5"}, "Write storage_pool and storage_size_gb in its place.", {"storage_size_gb": 1}),
+    ({"storage": "tank"}, 'Write "storage_pool": "tank" in its place.', {"storage_pool": "tank"}),
+    ({"start": 1}, 'Write "state": "running" in its place.', {"state": "running"}),
+    ({"start": False}, 'Write "state": "stopped" in its place.', {"state": "stopped"}),
+    ({"ha-managed": 1}, 'Write "ha": true in its place.', {"ha": True}),
+    ({"force": True}, "Remove it: nothing is overwritten, and no backup restored.", {}),
+    ({"bwlimit": 1024}, "Remove it: it is for one order, and nothing of it is kept.", {}),
+    (
         {"nameserver": "9.9.9.9"},
         "Write nameservers in network_config",
         {"network_config": network(nameservers="9.9.9.9")},
@@ -64,6 +92,31 @@ RENAMED: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ({"net1": {"bridge": "vmbr1"}}, "Write it in networks, and remove it.", {"networks": [{"bridge": "vmbr1"}]}),
     ({"mp0": "tank:8,mp=/x"}, "Write it in volumes or in mount_points, and remove it.", {}),
     ({"dev0": "/dev/net/tun"}, "Write it in devices,", {"devices": [{"path": "/dev/net/tun"}]}),
+    (
+        {"net0": "name=eth0,bridge=vmbr1,hwaddr=BC:24:11:00:00:01,ip=manual,type=veth"},
+        '"network_config": {"name": "eth0", "bridge": "vmbr1", "ip": "manual"}, "mac_address": "BC:24:11:00:00:01".',
+        {"network_config": {"name": "eth0", "bridge": "vmbr1", "ip": "manual"}, "mac_address": "BC:24:11:00:00:01"},
+    ),
+    (
+        {"net2": "name=eth2,bridge=vmbr1,tag=7"},
+        'There it is {"name": "eth2", "bridge": "vmbr1", "vlan": 7}, an item of networks.',
+        {"networks": [{"name": "eth2", "bridge": "vmbr1", "vlan": 7}]},
+    ),
+    (
+        {"mp1": "/srv/a,mp=/srv,ro=1"},
+        '{"host_path": "/srv/a", "container_path": "/srv", "read_only": true}, an item of mount_points.',
+        {"mount_points": [{"host_path": "/srv/a", "container_path": "/srv", "read_only": True}]},
+    ),
+    (
+        {"mp0": "tank:8,mp=/x"},
+        'There it is {"pool": "tank", "size_gb": 8, "mount_point": "/x"}, an item of volumes.',
+        {"volumes": [{"pool": "tank", "size_gb": 8, "mount_point": "/x"}]},
+    ),
+    (
+        {"dev1": {"path": "/dev/net/tun", "mode": "0666"}},
+        'There it is {"path": "/dev/net/tun", "mode": "0666"}, an item of devices.',
+        {"devices": [{"path": "/dev/net/tun", "mode": "0666"}]},
+    ),
     ({"lxc.cap.keep": "x"}, "Write its lines in lxc_options, and remove it.", {"lxc_options": ["lxc.cap.keep=x"]}),
     ({"debug": True}, "Remove it. On the node: pct set 103 --debug …", {}),
     (
@@ -89,8 +142,10 @@ def test_a_name_of_proxmox_is_refused_and_its_remedy_loads(
 
 OPTIONS = """
 cpulimit cpuunits debug dev0 env hostname lock lxc memory mp255 nameserver net31 onboot ostype parent rootfs
-searchdomain snaptime startup swap unused0
+searchdomain snaptime startup swap unused0 bwlimit force ha-managed ignore-unpack-errors ostemplate restore
+ssh-public-keys start storage unique vmid
 """
+"""Of `PVE/LXC/Config.pm`, and of the order that makes a container (`PVE/API2/LXC.pm`)."""
 
 
 @pytest.mark.parametrize("key", OPTIONS.split())
@@ -111,6 +166,29 @@ def test_what_only_looks_like_one_is_for_scripts(tmp_path: Path, key: str) -> No
 def test_an_option_that_is_a_key_of_ours_by_the_same_name_is_none_of_them(key: str) -> None:
     assert key in Entry.model_fields
     assert not is_proxmox_own(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "ours"),
+    [
+        ("hwaddr", "mac_address"),
+        ("ip", "network_config"),
+        ("host-managed", "network_config"),
+        ("nesting", "pct_options"),
+        ("network_interface", "network_config"),
+        ("mountPoint", "mount_points or volumes"),
+        ("device_passthrough", "devices"),
+        ("started", "state"),
+        ("pubkey", "ssh_public_keys"),
+        ("netif", "network_config, with networks for further interfaces,"),
+    ],
+)
+def test_the_name_of_another_tool_is_warned_of_with_ours(tmp_path: Path, key: str, ours: str) -> None:
+    catalog = loaded(tmp_path, {"103": template(**{key: "x"})})
+    assert [(advice.problem, advice.remedy) for advice in catalog.warnings] == [
+        (f'"{key}" has no effect.', f"{ours} was probably meant.")
+    ]
+    assert catalog.for_scripts == {key: (103,)}
 
 
 def test_what_catalogs_in_use_have_for_their_scripts_is_applied_too() -> None:

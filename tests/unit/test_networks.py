@@ -137,7 +137,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"rate": 0}, "networks[0].rate 0 is below 0.001."),
     ({"vlan": 4095}, "networks[0].vlan 4095 is above 4094."),
     ({"trunks": [5, 0]}, "networks[0].trunks[1] 0 is below 1."),
-    ({"trunks": "5;6"}, 'networks[0].trunks "5;6" is not a list. Write it in [ ].'),
+    ({"trunks": "5;6"}, 'networks[0].trunks "5;6" is not a list. Write [5, 6].'),
     ({"firewall": 1}, "networks[0].firewall 1 is neither true nor false."),
     ({"link_down": "no"}, 'networks[0].link_down "no" is neither true nor false.'),
     ({"mac_address": "01:00:00:00:00:01"}, 'networks[0].mac_address "01:00:00:00:00:01" is a multicast MAC address.'),

@@ -64,6 +64,11 @@ def planned(declared: Declaration, seen: Observation) -> tuple[PlannedStep, ...]
             ],
         ),
         (
+            replace(CONTAINER, devices=()),
+            here(dev0="/dev/nvidia0"),
+            [[Action(kind="change", key="dev0", old="/dev/nvidia0", new=None)], []],
+        ),
+        (
             replace(CONTAINER, hash="h2"),
             here(),
             [[Action(kind="record", detail="the marker in the notes, and nothing else")], []],

@@ -152,7 +152,7 @@ class PhoenixTask(DurableTask):
         return end
 
     def wait_until_done(self, step: StepName | str, posted: dict[str, Any], doing: str, *, kind: str) -> list[str]:
-        """Wait for what a step posted; return what was read of its log.
+        """Wait for what a step posted; return what was read of its log. What it warned of is noted for the requester.
 
         Raises PermanentError, in Proxmox's words, unless it succeeded.
 
@@ -162,6 +162,7 @@ class PhoenixTask(DurableTask):
             return []
         end = self.wait_for_task(posted["upid"], doing, kind=kind)
         self._succeeded(step, end, doing)
+        self.running.notes += tuple(f"Proxmox warned, told to {doing}: {line}" for line in end.get("warned", ()))
         return list(end["log"])
 
     def wait_for_power_task(
@@ -227,8 +228,9 @@ class PhoenixTask(DurableTask):
         self.forget(step)
 
     def step(self, name: StepName, ctid: int, began: float, **more: Any) -> dict[str, Any]:
-        """Return what this link did, for the result of its job."""
+        """Return what this link did, and was warned of, for the result of its job."""
         seconds = round(time.time() - began, 3)
+        more["warnings"] = [*more.get("warnings", ()), *self.running.notes]
         return {"name": name, "ctid": ctid, "started": round(began, 3), "seconds": seconds, **more}
 
     def steps_done(self) -> list[dict[str, Any]]:
@@ -264,7 +266,7 @@ class PhoenixTask(DurableTask):
         steps, declaration = self.steps_done(), self._declared_now(ctid, told["cause"])
         declaration = declaration and self.at_chosen_node(declaration)
         seen_on = next((step["node"] for step in reversed(steps) if step["ctid"] == ctid and step.get("node")), None)
-        met = told_in(steps, "needs_rebuild", "warnings")
+        met = told_in(steps, "needs_rebuild", "warnings") + self.running.notes
         return Failure(
             request_id=self.running.job,
             ctid=ctid,
@@ -283,7 +285,7 @@ class PhoenixTask(DurableTask):
     def _left_behind(self, cause: str, steps: list[dict[str, Any]]) -> tuple[str, ...]:
         """Return what becomes of what this job had begun to make."""
         if cause == CANCELLED:
-            return self.running.notes
+            return ()  # noted by `clean_up`
         last = {step["ctid"]: step["name"] for step in steps if step["name"] in _FATES}
         finished = templates_in(steps)
         return tuple(_FATES[name].format(ctid) for ctid, name in last.items() if ctid not in finished)
@@ -296,7 +298,10 @@ class PhoenixTask(DurableTask):
             return None
         if declared is None or self.shell is not None or cause == NO_SHELL:
             return declared
-        return within_reach(declared, has_shell=False, accepted=True)
+        try:
+            return within_reach(declared, has_shell=False, accepted=True)
+        except PermanentError:  # what is missing is told of as the failure, or will be
+            return declared
 
 
 def _not_declared(ctid: int | None, to: Purpose, catalog: Iterable[int], refusal: Refusal | None) -> PermanentError:

@@ -79,7 +79,7 @@ class Probe:
         end = self._proxmox.task_end(upid)
         if end is None:
             return None
-        return {"done": end.succeeded, "exit": end.exit_status, "log": list(end.log_tail)}
+        return {"done": end.succeeded, "exit": end.exit_status, "log": list(end.log_tail), "warned": list(end.warned)}
 
     def _power(self, node: str, ctid: int, wanted: str, elapsed: float) -> dict[str, Any] | None:
         """Look at the state itself: a task may end well that only asked somebody else, such as HA, for it."""

@@ -82,7 +82,7 @@ def of_job(
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
         needs_rebuild=told_in(done, "needs_rebuild"),
         addresses=addresses,
-        warnings=told_in(done, "warnings") + warnings + more,
+        warnings=told_in(done, "warnings") + warnings + task.running.notes + more,
     )
 
 

@@ -67,7 +67,8 @@ def advise_firewalls(entries: Mapping[int, ParsedEntry]) -> Iterator[Advice]:
         firewall = parsed.entry.firewall
         if firewall is None:
             continue
-        accepts = any((rule.type, rule.action, rule.enable) == ("in", "ACCEPT", True) for rule in firewall.rules or ())
+        rules = [rule for rule in firewall.rules or () if rule.enable]
+        accepts = any(rule.group or (rule.type, rule.action) == ("in", "ACCEPT") for rule in rules)
         if firewall.enabled and not accepts and firewall.policy_in != "ACCEPT":
             problem = "firewall is enabled and no rule accepts incoming traffic, so Proxmox drops all of it."
             yield Advice(ctid, problem, 'Add rules such as {"type": "in", "action": "ACCEPT", "proto": "icmp"}.')

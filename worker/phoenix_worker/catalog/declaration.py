@@ -72,7 +72,7 @@ class FirewallRule:
     """One rule of a container's firewall. Parts that are None do not restrict it."""
 
     type: str
-    action: str
+    action: str  # of the type `group` its name
     proto: str | None = None
     source: str | None = None
     dest: str | None = None
@@ -95,12 +95,13 @@ class Firewall:
     rules: tuple[FirewallRule, ...] | None = None
     policy_in: str | None = None
     policy_out: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
 
     @property
     def policies(self) -> dict[str, str]:
-        """What is declared for traffic that no rule is for, by Proxmox's names."""
+        """What is declared besides the rules: for traffic that no rule is for, and the options; by Proxmox's names."""
         both = {"policy_in": self.policy_in, "policy_out": self.policy_out}
-        return {name: policy for name, policy in both.items() if policy is not None}
+        return {name: policy for name, policy in both.items() if policy is not None} | dict(self.options)
 
 
 @dataclass(frozen=True, slots=True)

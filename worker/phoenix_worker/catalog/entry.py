@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from phoenix_producer.contract import LONGEST_WAIT_FOR_ADDRESS
-from phoenix_worker.catalog import likely_keys, old_forms
+from phoenix_worker.catalog import likely_keys, likely_values, old_forms
 from phoenix_worker.catalog.access_sections import NAME_A_PLACE, Password, SshKeys
 from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.fields import (
@@ -300,7 +300,8 @@ def _refusal(ctid: int, detail: ErrorDetails, raw: Mapping[str, Any]) -> Refusal
     value = detail["input"]
     subject = key if isinstance(value, dict | list) or detail["type"] == "missing" else f"{key} {shown(value)}"
     as_told = old_forms.remedy(detail["loc"], raw) if detail["loc"][0] in raw else None
-    return Refusal(ctid, f"{subject} {predicate.format(**words)}.", as_told or remedy.format(**words))
+    meant = likely_values.remedy(detail["loc"], value) if as_told is None and not isinstance(value, dict) else as_told
+    return Refusal(ctid, f"{subject} {predicate.format(**words)}.", meant or remedy.format(**words))
 
 
 def _unknown(ctid: int, location: tuple[int | str, ...], raw: Mapping[str, Any]) -> Refusal:

@@ -13,10 +13,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _CTID = re.compile(r"[1-9][0-9]{2,8}")
+_INTERFACE = r"[A-Za-z][A-Za-z0-9_]{1,20}([:.][0-9]+)?"
+"""The name of an interface behind a `%` (`pve_verify_iface`)."""
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _MARKER = re.compile(r"\s*phoenix-lxc:.*\bctid=")
 _MULTICAST = 1
 _POINT_TO_POINT = 31
+_SHORTEST_PREFIX = 8
+"""Proxmox refuses shorter ones (`pve_verify_cidrv4`, `pve_verify_cidrv6`)."""
+_MANUAL = "manual"
 
 
 def refused(predicate: str, remedy: str) -> PydanticCustomError:
@@ -77,6 +82,9 @@ def _address(value: str, family: type[ipaddress.IPv4Interface | ipaddress.IPv6In
     if not value.partition("/")[2].isdecimal():
         raise refused("has no prefix length", f"Write it like {example}.")
     _refuse_zone(value)
+    if interface.network.prefixlen < _SHORTEST_PREFIX:
+        problem = f"has a prefix shorter than /{_SHORTEST_PREFIX}, which Proxmox refuses"
+        raise refused(problem, f"Write that of its network, as in {example}.")
     _refuse_network_itself(interface)
     return str(interface)
 
@@ -90,11 +98,12 @@ def _refuse_network_itself(interface: ipaddress.IPv4Interface | ipaddress.IPv6In
 
 
 def _ip(value: str) -> str:
-    return value if value == "dhcp" else _address(value, ipaddress.IPv4Interface, "10.0.0.5/24, or dhcp")
+    return value if value in ("dhcp", _MANUAL) else _address(value, ipaddress.IPv4Interface, "10.0.0.5/24, or dhcp")
 
 
 def _ip6(value: str) -> str:
-    return value if value in ("dhcp", "auto") else _address(value, ipaddress.IPv6Interface, "fd00::5/64, dhcp or auto")
+    named = value in ("dhcp", "auto", _MANUAL)
+    return value if named else _address(value, ipaddress.IPv6Interface, "fd00::5/64, dhcp or auto")
 
 
 def _host(value: str) -> str:
@@ -106,9 +115,16 @@ def _host(value: str) -> str:
     return str(found)
 
 
+def _name_server(value: str) -> str:
+    """Check one, which alone may have a zone: an interface of the container, where it is link-local."""
+    host, zone, interface = value.partition("%")
+    of_link = zone and re.fullmatch(r"[Ff][Ee]80:.*", host) and re.fullmatch(_INTERFACE, interface, re.ASCII)
+    return f"{_host(host)}%{interface}" if of_link else _host(value)
+
+
 def split(value: Any) -> Any:
-    """Split one string with commas or blanks into a list."""
-    return re.split(r"[,\s]+", value.strip(", \t\n")) if isinstance(value, str) else value
+    """Split one string with commas, semicolons or blanks into a list, as Proxmox does."""
+    return re.split(r"[,;\s]+", value.strip(",; \t\n")) if isinstance(value, str) else value
 
 
 def os_template(value: str) -> str:
@@ -211,14 +227,16 @@ Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]
 Ip6 = Annotated[str, AfterValidator(_ip6)]
 Host = Annotated[str, AfterValidator(_host)]
-Hosts = Annotated[
-    list[Host], BeforeValidator(split), WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
+NameServers = Annotated[
+    list[Annotated[str, AfterValidator(_name_server)]],
+    BeforeValidator(split),
+    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
 ]
 Gpus = Annotated[str, AfterValidator(_gpus)]
 PctOption = Annotated[
     str,
     Matching(
-        r"(nesting|keyctl|fuse|mknod|force_rw_sys)=[01]|mount=[\w;]+",
+        r"(nesting|keyctl|fuse|mknod|force_rw_sys)=[01]|mount=[\w; ]+",
         "a feature of Proxmox",
         "Write nesting=1, keyctl=1, fuse=1, mknod=1, force_rw_sys=1 or mount=TYPES.",
     ),

@@ -6,7 +6,7 @@ As `firewall_grammar`, it follows pve-firewall's `verify_rule`.
 from __future__ import annotations
 
 import difflib
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
@@ -14,7 +14,11 @@ from phoenix_worker.catalog.fields import Matching, refused
 from phoenix_worker.catalog.firewall_grammar import ICMP, PORTS_SCHEMA, WITH_PORTS, numbered_ports
 from phoenix_worker.catalog.firewall_names import ICMP_TYPES, ICMPV6_TYPES, MACROS
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _ALIKE = 0.6
+_BESIDE_A_GROUP = frozenset({"group", "iface", "enable", "comment"})
 _BY_LOWER_CASE = {name.lower(): name for name in MACROS}
 _TYPES = {4: ICMP_TYPES, 6: ICMPV6_TYPES}
 
@@ -33,6 +37,13 @@ def _icmp_type(value: str) -> str:
         likely = difflib.get_close_matches(value, sorted(ICMP_TYPES | ICMPV6_TYPES), 1, _ALIKE)
         raise refused("is not an ICMP type by name", f"Write it like {likely[0] if likely else 'echo-request'}.")
     return value
+
+
+def check_group(group: str | None, rule: Mapping[str, Any]) -> None:
+    """Refuse what Proxmox would leave out beside a security group. Raises PydanticCustomError."""
+    beside = " and ".join(key for key in rule if key not in _BESIDE_A_GROUP) if group is not None else ""
+    if beside:
+        raise refused(f"has the group {group}, which has rules of its own, and {beside}", f"Remove {beside}, or group.")
 
 
 def check_parts(
@@ -68,5 +79,14 @@ FirewallInterface = Annotated[
     str,
     Matching(r"net([0-9]|[12][0-9]|3[01])", "the key of an interface", "Write net0, net1 and so on, as Proxmox does."),
 ]
+SecurityGroup = Annotated[
+    str,
+    Matching(
+        r"[A-Za-z][A-Za-z0-9_-]{1,17}",
+        "the name of a security group",
+        "Write that of one of the datacenter, at most 18 letters, digits, hyphens and underscores.",
+    ),
+]
+LogLevel = Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "nolog"]
 SourcePorts = Annotated[str, BeforeValidator(numbered_ports), WithJsonSchema(PORTS_SCHEMA)]
 IcmpType = Annotated[str, AfterValidator(_icmp_type)]

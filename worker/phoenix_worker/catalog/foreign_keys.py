@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog import second_interface
+from phoenix_worker.catalog import old_forms, other_tools, proxmox_forms, second_interface
 from phoenix_worker.catalog.access_sections import is_public_key
 from phoenix_worker.catalog.entry import DATA_KEYS, OLD_KEYS, Entry
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
@@ -56,17 +56,26 @@ def _environment(value: Any) -> dict[str, Any] | None:
     return {"": dict(pair.split("=", 1) for pair in pairs)}
 
 
+def _power(value: Any) -> dict[str, Any] | None:
+    read = _flag(value)
+    return None if read is None else {"": "running" if read[""] else "stopped"}
+
+
 def _startup(value: Any) -> dict[str, Any] | None:
     names = {"order": "boot_order", "up": "boot_delay", "down": "boot_down_delay"}
-    pairs = re.findall(r"(order|up|down)=([0-9]{1,9})(?=,|$)", value) if isinstance(value, str) else []
-    return {names[name]: int(number) for name, number in pairs} or None
+    if isinstance(value, dict):
+        value = ",".join(f"{str(name).removesuffix('_delay')}={one}" for name, one in value.items())
+    pairs = [re.fullmatch(r"(?:(order|up|down)=)?([0-9]{1,9})", pair.strip()) for pair in str(value).split(",")]
+    return {names[pair[1] or "order"]: int(pair[2]) for pair in pairs if pair} if all(pairs) else None
 
 
 def _rootfs(value: Any) -> dict[str, Any] | None:
-    found = (
-        re.match(r"([A-Za-z][\w.-]*[A-Za-z0-9]):([1-9][0-9]{0,6})(?=,|$)", value) if isinstance(value, str) else None
-    )
-    return {"storage_pool": found[1], "storage_size_gb": int(found[2])} if found else None
+    """Read `STORE:8`, `STORE:VOLUME,size=8G`, or an object with a storage and a size."""
+    if isinstance(value, dict):
+        value = f"{value.get('storage')}:x,size={value.get('size')}"
+    made = r"([1-9][0-9]{0,6})(?=,|$)|[^,]+(?:,.*)?,size=([1-9][0-9]{0,6})G?(?=,|$)"
+    found = re.match(rf"([A-Za-z][\w.-]*[A-Za-z0-9]):(?:{made})", value) if isinstance(value, str) else None
+    return {"storage_pool": found[1], "storage_size_gb": int(found[2] or found[3])} if found else None
 
 
 _RENAMED: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | None]]] = {
@@ -82,6 +91,9 @@ _RENAMED: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | N
     "ssh_public_keys": (("ssh_public_keys",), _keys),
     "ostemplate": (("template",), _same),
     "rootfs": (("storage_pool", "storage_size_gb"), _rootfs),
+    "storage": (("storage_pool",), _same),
+    "start": (("state",), _power),
+    "ha_managed": (("ha",), _flag),
 }
 """Options of Proxmox that are keys of ours by other names, and how their values are written then."""
 
@@ -94,6 +106,8 @@ _ELSEWHERE = {
     "net0": "Write network_config, and remove it.",
     "lxc": "Write its lines in lxc_options, and remove it.",
     **dict.fromkeys(("lock", "parent", "snaptime", "digest", "vmid"), "Remove it: Proxmox decides it."),
+    **dict.fromkeys(("force", "restore", "unique"), "Remove it: nothing is overwritten, and no backup restored."),
+    **dict.fromkeys(("bwlimit", "ignore_unpack_errors"), "Remove it: it is for one order, and nothing of it is kept."),
 }
 _ON_NODE = ("debug", "env")
 _OURS = frozenset({*Entry.model_fields, *OLD_KEYS, second_interface.KEY})
@@ -124,9 +138,14 @@ def advise_foreign_keys(entries: Entries) -> Iterator[Advice]:
     """Warn of keys that are nearly known."""
     for ctid, parsed in entries.items():
         for key in parsed.raw:
-            likely = difflib.get_close_matches(key, (*_OURS, *DATA_KEYS), 1, _LIKENESS) if _is_unknown(key) else []
-            if likely:
-                yield Advice(ctid, f"{shown(key)} has no effect.", f"{likely[0]} was probably meant.")
+            likely = _likely(key) if _is_unknown(key) and parsed.declares(key) else None
+            if likely is not None:
+                yield Advice(ctid, f"{shown(key)} has no effect.", f"{likely} was probably meant.")
+
+
+def _likely(key: str) -> str | None:
+    close = difflib.get_close_matches(key, (*_OURS, *DATA_KEYS), 1, _LIKENESS)
+    return other_tools.meant(key) or next(iter(close), None)
 
 
 def _is_unknown(key: str) -> bool:
@@ -167,7 +186,27 @@ def _remedy(ctid: int, key: str, parsed: ParsedEntry, *, image: bool) -> str:
     if name.startswith("lxc."):
         name = "lxc"
     said = _ELSEWHERE.get(name) or _NUMBERED.get(_kind(name)) or "Remove it. On the node: pct set {ctid} --{key} …"
-    return said.format(ctid=ctid, key=plain(key.replace("_", "-")))
+    return said.format(ctid=ctid, key=plain(key.replace("_", "-"))) + _there(name, parsed.raw[key])
+
+
+_READ: Mapping[str, Mapping[str, Callable[[Any], dict[str, Any] | None]]] = {
+    "net": {"networks": proxmox_forms.networks},
+    "mp": {"mount_points": proxmox_forms.mount_points, "volumes": proxmox_forms.volumes},
+    "dev": {"devices": old_forms.devices},
+}
+
+
+def _there(name: str, value: Any) -> str:
+    """Write what a value of Proxmox's is in the place where it belongs, as far as it can be read."""
+    if isinstance(value, dict):
+        value = ",".join(f"{option}={one}" for option, one in value.items())
+    if name == "net0":
+        whole = proxmox_forms.network_config({"network_config": value})
+        return f" There it is {json.dumps(whole)[1:-1]}." if whole else ""
+    for key, read in _READ.get(_kind(name), {}).items():
+        if found := read({key: value}):
+            return f" There it is {json.dumps(found[key])[1:-1]}, an item of {key}."
+    return ""
 
 
 def _renamed(

@@ -67,6 +67,7 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         "input_policy": "policy_in",
         "output_policy": "policy_out",
         "firewall_rules": "rules",
+        "router_advertisement": "radv",
     },
     FirewallRule: {
         **dict.fromkeys(
@@ -78,6 +79,7 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("enabled", "active"), "enable"),
         **dict.fromkeys(("interface", "nic"), "iface"),
         "service": "macro",
+        "security_group": "group",
         **dict.fromkeys(("protocol", "ip_protocol"), "proto"),
         **dict.fromkeys(("src", "from", "source_address", "saddr", "cidr", *_ips("source", "src", "remote")), "source"),
         **dict.fromkeys(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from phoenix_worker.catalog.fields import Host, Hosts, InterfaceName, Ip, Ip6, Mac, refused
+from phoenix_worker.catalog.fields import Host, InterfaceName, Ip, Ip6, Mac, NameServers, refused
 from phoenix_worker.catalog.sections import Section
 
 _LEAST_RATE = 0.001
@@ -33,11 +33,11 @@ class Interface(Section):
     name: InterfaceName | None = None
     """Name of the interface inside; by default that of its number, `eth1` for `net1`."""
     ip: Ip | None = None
-    """IPv4 address in CIDR form, such as `10.0.0.5/24`, or `dhcp`."""
+    """IPv4 address in CIDR form, such as `10.0.0.5/24`, or `dhcp`; `manual` where the container has its own way."""
     gw: Host | None = None
     """IPv4 gateway, in the network of `ip`; anywhere for a `/32`."""
     ip6: Ip6 | None = None
-    """IPv6 address in CIDR form, `dhcp` or `auto`."""
+    """IPv6 address in CIDR form, `dhcp`, `auto` or `manual`."""
     gw6: Host | None = None
     """IPv6 gateway, in the network of `ip6`; anywhere for a `/128`."""
     vlan: int | None = Field(default=None, ge=1, le=4094)
@@ -65,8 +65,8 @@ class NetworkConfig(Interface):
 
     name: InterfaceName = "eth0"
     """Name of the interface inside."""
-    nameservers: Hosts = Field(default_factory=list)
-    """Name servers: a list, or one string with commas or spaces."""
+    nameservers: NameServers = Field(default_factory=list)
+    """Name servers: a list, or one string with commas or spaces. A link-local one may have an interface behind `%`."""
 
 
 class FurtherNetwork(Interface):

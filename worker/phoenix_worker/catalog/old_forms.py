@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from phoenix_worker.catalog import proxmox_forms
+from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.network_sections import NetworkConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _SWITCHES = ("nesting", "keyctl", "fuse", "mknod", "force_rw_sys")
-_PCT_OPTION = re.compile(rf"({'|'.join(_SWITCHES)})=[01]|mount=[\w;]+", re.ASCII)
+_PCT_OPTION = re.compile(rf"({'|'.join(_SWITCHES)})=[01]|mount=[\w; ]+", re.ASCII)
 _SCRIPT = re.compile(r"[\w+-][\w.+-]*", re.ASCII)
 _BRIDGE = "vmbr0"
 _UNPRIVILEGED, _IDS = 100_000, 65_536
@@ -47,8 +48,21 @@ def _features(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _pct_options(entry: Mapping[str, Any]) -> dict[str, Any] | None:
-    words = [f"{word}=1" if word in _SWITCHES else word for word in _words(_listed(entry["pct_options"]))]
+    value = entry["pct_options"]
+    words = [_switch(word) for item in (value if isinstance(value, list) else [value]) for word in _options_in(item)]
     return {"pct_options": words} if words and all(map(_PCT_OPTION.fullmatch, words)) else None
+
+
+def _options_in(item: Any) -> list[str]:
+    """Read one option, or several as one string or object."""
+    return [item] if isinstance(item, str) and _PCT_OPTION.fullmatch(item) else _words(_listed(item))
+
+
+def _switch(word: str) -> str:
+    name, _, value = word.partition("=")
+    flags = {"": "1", "true": "1", "yes": "1", "on": "1", "false": "0", "no": "0", "off": "0"}
+    read = f"{name.lower()}={flags.get(value.lower(), value)}"
+    return read if name.lower() in _SWITCHES else word
 
 
 def _listed(value: Any) -> Any:
@@ -131,17 +145,26 @@ def _gpus(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"gpu_assignment": ",".join(one[1] for one in found if one)} if found and all(found) else None
 
 
-def _devices(entry: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Write paths, or Proxmox's `PATH,gid=44,mode=0660`, as objects."""
+def devices(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Write paths, or Proxmox's `PATH,gid=44,mode=0660`, as objects, with numbers and modes as they are read here."""
     value = entry["devices"]
     written = [value] if isinstance(value, str) else value
     if not isinstance(written, list) or not all(isinstance(one, dict | str) for one in written):
         return None
-    return {"devices": [_device(one) if isinstance(one, str) else one for one in written]}
+    read = [_device(one) if isinstance(one, str) else _spelled(one) for one in written]
+    return {"devices": read} if read != value and all(proxmox_forms.fits(Device, one) for one in read) else None
+
+
+def _spelled(device: Mapping[str, Any]) -> dict[str, Any]:
+    numbers = {
+        name: int(device[name]) for name in ("uid", "gid") if re.fullmatch(r"[0-9]{1,10}", str(device.get(name, "")))
+    }
+    mode = re.fullmatch(r"(?:0o|0{0,2})([0-7]{3})", str(device.get("mode", "")))
+    return {**device, **numbers, **({"mode": f"0{mode[1]}"} if mode else {})}
 
 
 def _device(text: str) -> dict[str, Any]:
-    path, *options = text.split(",")
+    path, *options = text.removeprefix("path=").split(",")
     found = [re.fullmatch(r"(uid|gid|mode|deny-write)=([0-9]{1,10})", option) for option in options]
     pairs = {one[1]: one[2] for one in found if one}
     numbers = {name: int(pairs[name]) for name in ("uid", "gid") if name in pairs}
@@ -155,7 +178,7 @@ _KNOWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
     "network_config": lambda entry: _network(entry) or proxmox_forms.network_config(entry),
     "id_maps": _id_maps,
     "gpu_assignment": _gpus,
-    "devices": _devices,
+    "devices": devices,
     "networks": proxmox_forms.networks,
     "mount_points": proxmox_forms.mount_points,
     "volumes": proxmox_forms.volumes,

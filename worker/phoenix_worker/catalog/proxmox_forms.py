@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from phoenix_worker.catalog.mount_sections import MountPoint, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
+from phoenix_worker.catalog.sections import Firewall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ def network_config(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read `name=eth0,bridge=vmbr0,…`; its MAC goes beside it."""
     found = _interface(entry["network_config"])
     mac = {} if found is None or "mac_address" not in found else {"mac_address": found.pop("mac_address")}
-    return {"network_config": found} | mac if found is not None and _fits(NetworkConfig, found) else None
+    return {"network_config": found} | mac if found is not None and fits(NetworkConfig, found) else None
 
 
 def networks(entry: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -65,8 +66,18 @@ def firewall(entry: Mapping[str, Any]) -> dict[str, Any] | None:
         return {"firewall": {"enabled": value}}
     if isinstance(value, dict) and isinstance(value.get("rules"), dict):
         return {"firewall": value | {"rules": [value["rules"]]}}
+    if isinstance(value, dict) and isinstance(value.get("rules"), list):
+        written = value | {"rules": [_of_group(rule) for rule in value["rules"]]}
+        return {"firewall": written} if written != value and fits(Firewall, written) else None
     rules = isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
     return {"firewall": {"enabled": True, "rules": value}} if rules else None
+
+
+def _of_group(rule: Any) -> Any:
+    """Name a security group as we do: in Proxmox it is the action of a rule of that type."""
+    if not isinstance(rule, dict) or rule.get("type") != "group":
+        return rule
+    return {"group": rule.get("action"), **{key: one for key, one in rule.items() if key not in {"type", "action"}}}
 
 
 def health_check(entry: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -81,7 +92,7 @@ def tags(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read Proxmox's `one;another`."""
     value = entry["tags"]
     words = [word for word in re.split(r"[;,\s]+", value) if word] if isinstance(value, str) else []
-    return {"tags": words} if len(words) > 1 else None
+    return {"tags": words} if words else None
 
 
 def _each(
@@ -90,7 +101,7 @@ def _each(
     value = entry[key]
     given = value if isinstance(value, list) else [value]
     items = [one if isinstance(one, dict) else read(one) for one in given]
-    whole = [one for one in items if one is not None and _fits(model, one)]
+    whole = [one for one in items if one is not None and fits(model, one)]
     return {key: whole} if whole and len(whole) == len(items) and whole != value else None
 
 
@@ -102,7 +113,7 @@ def _interface(value: Any) -> dict[str, Any] | None:
 
 
 def _bind(value: Any) -> dict[str, Any] | None:
-    first, *rest = value.split(",") if isinstance(value, str) else [""]
+    first, *rest = value.removeprefix("volume=").split(",") if isinstance(value, str) else [""]
     parts = first.split(":")
     if rest:
         told = _options([one for one in rest if not one.startswith("mp=")], _MOUNT)
@@ -154,7 +165,8 @@ def _decimal(text: str) -> float | None:
     return float(text) if re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,6}", text) else None
 
 
-def _fits(model: type[Section], value: Mapping[str, Any]) -> bool:
+def fits(model: type[Section], value: Mapping[str, Any]) -> bool:
+    """Return whether a section may be so."""
     try:
         model.model_validate(value)
     except ValidationError:

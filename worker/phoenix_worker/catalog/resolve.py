@@ -214,8 +214,13 @@ def _volume_id(entry: Entry, defaults: Defaults) -> str | None:
 
 
 def _firewall(declared: sections.Firewall) -> Firewall:
-    rules = None if declared.rules is None else tuple(FirewallRule(**rule.model_dump()) for rule in declared.rules)
-    return Firewall(declared.enabled, rules, declared.policy_in, declared.policy_out)
+    rules = None if declared.rules is None else tuple(map(_rule, declared.rules))
+    return Firewall(declared.enabled, rules, declared.policy_in, declared.policy_out, declared.options)
+
+
+def _rule(declared: sections.FirewallRule) -> FirewallRule:
+    parts = declared.model_dump(exclude={"group"})
+    return FirewallRule(**parts | ({"type": "group", "action": declared.group} if declared.group else {}))
 
 
 def _hash(declaration: Declaration) -> str:

@@ -3,14 +3,27 @@
 # No postponed annotations here: pydantic needs the types when the classes are made.
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic.config import JsonDict
+from pydantic_core import PydanticKnownError
 
 from phoenix_worker.catalog.fields import (
     PathText,
     refused,
 )
 from phoenix_worker.catalog.firewall_grammar import Comment, FirewallAddresses, FirewallPorts, Protocol, check_rule
-from phoenix_worker.catalog.firewall_parts import FirewallInterface, IcmpType, Macro, SourcePorts, check_parts
+from phoenix_worker.catalog.firewall_parts import (
+    FirewallInterface,
+    IcmpType,
+    LogLevel,
+    Macro,
+    SecurityGroup,
+    SourcePorts,
+    check_group,
+    check_parts,
+)
+
+_WHOLE_RULES: JsonDict = {"anyOf": [{"required": ["type", "action"]}, {"required": ["group"]}]}
 
 
 class Section(BaseModel):
@@ -29,9 +42,13 @@ class Section(BaseModel):
 class FirewallRule(Section):
     """One rule of the container's firewall."""
 
-    type: Literal["in", "out"]
+    model_config = ConfigDict(json_schema_extra=_WHOLE_RULES)
+
+    group: SecurityGroup | None = None
+    """A security group of the datacenter, whose rules stand here; in the place of all but iface, enable and comment."""
+    type: Literal["in", "out"] | None = Field(default=None, validate_default=True)
     """Direction."""
-    action: Literal["ACCEPT", "DROP", "REJECT"]
+    action: Literal["ACCEPT", "DROP", "REJECT"] | None = Field(default=None, validate_default=True)
     """What is done."""
     proto: Protocol | None = None
     """Protocol by name or number, such as `tcp`, `udp` or `icmp`."""
@@ -53,13 +70,21 @@ class FirewallRule(Section):
     """Interface that it is for, by its key, such as `net1`; every one by default."""
     enable: bool = True
     """Whether it is in force."""
-    log: Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "nolog"] | None = None
+    log: LogLevel | None = None
     """Level at which it is logged; not at all by default."""
     comment: Comment | None = None
     """One line for people."""
 
+    @field_validator("type", "action")
+    @classmethod
+    def _is_there_without_a_group(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("group", ...) is None:
+            raise PydanticKnownError("missing")
+        return value
+
     @model_validator(mode="after")
     def _is_what_proxmox_takes(self) -> Self:
+        check_group(self.group, self.model_dump(exclude_defaults=True))
         check_rule(self.proto, self.source, self.dest, self.port)
         check_parts(self.macro, self.proto, self.port, self.source_port, self.icmp_type)
         return self
@@ -74,8 +99,29 @@ class Firewall(Section):
     """What is done with incoming traffic that no rule is for; Proxmox drops it by default."""
     policy_out: Literal["ACCEPT", "DROP", "REJECT"] | None = None
     """What is done with outgoing traffic that no rule is for; Proxmox accepts it by default."""
+    log_level_in: LogLevel | None = None
+    """Level at which incoming traffic is logged that no rule is for; `nolog` by default."""
+    log_level_out: LogLevel | None = None
+    """The same of outgoing traffic."""
+    dhcp: bool | None = None
+    """Whether DHCP is let through; off by default."""
+    ndp: bool | None = None
+    """Whether IPv6 neighbor discovery is let through; on by default."""
+    radv: bool | None = None
+    """Whether it may send router advertisements; off by default."""
+    macfilter: bool | None = None
+    """Whether only frames of its own MAC address leave it; on by default."""
+    ipfilter: bool | None = None
+    """Whether only packets of its own addresses leave it; off by default."""
     rules: list[FirewallRule] | None = None
     """Exactly these rules, in this order. Without it they stay as they are."""
+
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """Give the declared ones of Proxmox's options for a firewall, as it names and spells them; but its policies."""
+        names = ("log_level_in", "log_level_out", "dhcp", "ndp", "radv", "macfilter", "ipfilter")
+        values = ((name, getattr(self, name)) for name in names)
+        return tuple((name, str(int(one)) if isinstance(one, bool) else one) for name, one in values if one is not None)
 
 
 class HealthCheck(Section):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _LOG_PAGE = 5000
 _LOG_PAGES = 20
 _LOG_TAIL = 20
+_WARNS = "WARN: "
+"""How a line of a log begins that counts as a warning (`log_warn` in pve-common)."""
 _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, VM.Config.Options"
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
@@ -172,7 +174,7 @@ class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, NodeL
         return str(self.call(request))
 
     def task_end(self, upid: str) -> TaskEnd | None:
-        """Ask `GET …/tasks/UPID/status`; of a failure and of a resize the log is read, page by page; its tail is kept.
+        """Ask `GET …/tasks/UPID/status`; unless that is `OK` the log is read, page by page; its tail is kept.
 
         A resize ends `OK` although the file system did not grow, which shows in its log alone.
         """
@@ -183,11 +185,10 @@ class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, NodeL
         if status["status"] != "stopped":
             return None
         end = TaskEnd(status.get("exitstatus", "unexpected status"))
-        return (
-            end
-            if end.succeeded and task.kind != "resize"
-            else TaskEnd(end.exit_status, self._log_tail(base, upid, needs))
-        )
+        if end.exit_status == "OK" and task.kind != "resize":
+            return end
+        tail, warned = self._log(base, upid, needs)
+        return TaskEnd(end.exit_status, tail, (warned or (f"see the log of {upid}",)) if end.warns else ())
 
     def abort(self, upid: str) -> None:
         """Stop a task by `DELETE …/tasks/UPID`. An aborted clone or create takes its container and locks with it."""
@@ -244,19 +245,21 @@ class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, NodeL
         upid: str | None = self._unless(so_already, request, **params)
         return upid
 
-    def _log_tail(self, base: str, upid: str, needs: str) -> tuple[str, ...]:
-        """Read the last lines. An unreadable log must not hide how the task ended."""
+    def _log(self, base: str, upid: str, needs: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Read the last lines, and what any line warns of. An unreadable log must not hide how the task ended."""
         request = Request("GET", f"{base}/log", f"read the log of {upid}", needs)
         tail: deque[str] = deque(maxlen=_LOG_TAIL)
+        warned: dict[str, None] = {}
         try:
             for page in range(_LOG_PAGES):
-                lines = self.call(request, start=page * _LOG_PAGE, limit=_LOG_PAGE)
-                tail.extend(line["t"] for line in lines)
+                lines = [line["t"] for line in self.call(request, start=page * _LOG_PAGE, limit=_LOG_PAGE)]
+                tail.extend(lines)
+                warned |= dict.fromkeys(line.removeprefix(_WARNS).strip() for line in lines if line.startswith(_WARNS))
                 if len(lines) < _LOG_PAGE:
                     break
         except (TransientError, PermanentError) as error:
             tail.append(error.message)
-        return tuple(tail)
+        return tuple(tail), tuple(warned)
 
 
 def _ct(node: str, ctid: int) -> str:

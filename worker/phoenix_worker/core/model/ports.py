@@ -74,11 +74,18 @@ class TaskEnd:
 
     exit_status: str
     log_tail: Sequence[str] = ()
+    warned: Sequence[str] = ()
+    """What a success with warnings has them say."""
 
     @property
     def succeeded(self) -> bool:
         """Whether Proxmox counts the task as done."""
-        return self.exit_status == "OK" or self.exit_status.startswith("WARNINGS")
+        return self.exit_status == "OK" or self.warns
+
+    @property
+    def warns(self) -> bool:
+        """Whether Proxmox has warned of something on the way."""
+        return self.exit_status.startswith("WARNINGS")
 
 
 @dataclass(frozen=True, slots=True)

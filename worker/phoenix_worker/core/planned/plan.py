@@ -187,7 +187,7 @@ def _firewall(declared: Firewall) -> str:
 def _actions(changes: Changes) -> Iterator[plans.Action]:
     for change in changes.changes:
         grown = f"{changes.grow[change.key]}G" if change.key in changes.grow else None
-        kind = "grow" if change.new == grown and change.old is not None else "change"
+        kind = "grow" if grown is not None and change.new == grown and change.old is not None else "change"
         yield plans.Action(kind=kind, key=change.key, old=change.old, new=change.new)
 
 

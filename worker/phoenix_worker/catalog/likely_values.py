@@ -1,0 +1,163 @@
+"""What was meant by a value that other tools read: written so that it loads.
+
+Each function reads one value; None where it does not know better than the words of the field itself.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(?:([KMGT])i?B?)?", re.IGNORECASE | re.ASCII)
+_IN_MIB = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
+_MIB_IN_GIB = 1024
+_MOST_VLANS = 64
+"""As many are written out of a range."""
+
+
+def remedy(location: tuple[int | str, ...], value: Any) -> str | None:
+    """Say what to write in the place of a value; None where it is not known what was meant."""
+    key = next((step for step in reversed(location) if isinstance(step, str)), "")
+    of_item = isinstance(location[-1], int)
+    known = (_OF_ITEMS if of_item else _OF_VALUES).get(key)
+    return None if known is None or isinstance(value, bool) else known(value)
+
+
+def _write(value: Any) -> str:
+    return f"Write {json.dumps(value)}."
+
+
+def _mib(value: Any) -> float | None:
+    found = _SIZE.fullmatch(str(value).strip())
+    mib = float(found[1]) * _IN_MIB[(found[2] or "G").upper()] if found else 0
+    return mib or None
+
+
+def _size(value: Any) -> str | None:
+    mib = _mib(value)
+    return None if mib is None or mib % 1 else _write(_with_unit(int(mib)))
+
+
+def _with_unit(mib: int) -> str:
+    short = mib >= _MIB_IN_GIB and mib * 10 % _MIB_IN_GIB == 0
+    return f"{mib / _MIB_IN_GIB:.12g}G" if short else f"{mib}M"
+
+
+def _size_gb(value: Any) -> str | None:
+    mib = _mib(value)
+    if mib is None or mib % 1:
+        return None
+    whole = mib % _MIB_IN_GIB == 0
+    return _write(int(mib) // _MIB_IN_GIB) if whole else f'Write "size": "{_with_unit(int(mib))}" in its place.'
+
+
+def _root_gb(value: Any) -> str | None:
+    mib = _mib(value)
+    return None if mib is None else _write(math.ceil(mib / _MIB_IN_GIB))
+
+
+def _vlans(value: Any) -> str | None:
+    words = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else [str(value)]
+    numbers = [number for word in words for number in _range(word)]
+    return _write(numbers) if 0 < len(numbers) <= _MOST_VLANS and all(map(_range, words)) else None
+
+
+def _vlan_items(value: Any) -> str | None:
+    numbers = _range(value) if isinstance(value, str) else range(0)
+    return f"Write {', '.join(map(str, numbers))}." if 0 < len(numbers) <= _MOST_VLANS else None
+
+
+def _range(text: str) -> range:
+    found = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", text)
+    return range(int(found[1]), int(found[2] or found[1]) + 1) if found else range(0)
+
+
+_MOUNT_OPTIONS = frozenset({"discard", "lazytime", "noatime", "nodev", "noexec", "nosuid"})
+
+
+def _mount_options(value: Any) -> str | None:
+    words = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else []
+    return _write(words) if words and _MOUNT_OPTIONS.issuperset(words) else None
+
+
+def _mount_option(value: Any) -> str | None:
+    if value in {"ro", "rw"}:
+        return f'Write "read_only": {json.dumps(value == "ro")} beside mount_options, and remove it here.'
+    words = re.split(r"[\s,;]+", value) if isinstance(value, str) else []
+    return f"Write {json.dumps(words)[1:-1]}." if words and _MOUNT_OPTIONS.issuperset(words) else None
+
+
+def _mac(value: Any) -> str | None:
+    digits = re.sub(r"[-:. ]", "", str(value)).upper()
+    if re.fullmatch(r"[0-9A-F][02468ACE][0-9A-F]{10}", digits) is None:
+        return None
+    return _write(":".join(digits[place : place + 2] for place in range(0, 12, 2)))
+
+
+def _mode(value: Any) -> str | None:
+    found = re.fullmatch(r"(?:0o|0{0,2})([0-7]{3})", str(value))
+    return _write(f"0{found[1]}") if found else None
+
+
+def _address(value: Any) -> str | None:
+    text = str(value).strip()
+    if text.lower() in {"dhcp", "manual"}:
+        return _write(text.lower())
+    if re.search(r"/[0-9.]{7,15}$", text) is None:
+        return None
+    try:
+        return _write(str(ipaddress.IPv4Interface(text)))
+    except ValueError:
+        return None
+
+
+def _address6(value: Any) -> str | None:
+    known = {"dhcp": "dhcp", "dhcp6": "dhcp", "dhcpv6": "dhcp", "slaac": "auto", "auto": "auto", "manual": "manual"}
+    word = known.get(str(value).strip().lower())
+    return None if word is None else _write(word)
+
+
+def _gateway(value: Any) -> str | None:
+    try:
+        return _write(str(ipaddress.ip_interface(str(value).strip()).ip))
+    except ValueError:
+        return None
+
+
+def _time_zone(value: Any) -> str | None:
+    text = str(value)
+    if text.lower() == "host":
+        return _write("host")
+    return _write("UTC") if text.upper().removeprefix("ETC/") in {"UTC", "UCT", "GMT", "Z", "ZULU"} else None
+
+
+def _snippet(value: Any) -> str | None:
+    found = re.fullmatch(r"/var/lib/vz/snippets/([\w.+-]+)", str(value), re.ASCII)
+    return _write(f"local:snippets/{found[1]}") if found else None
+
+
+_OF_VALUES: Mapping[str, Callable[[Any], str | None]] = {
+    "gw": _gateway,
+    "gw6": _gateway,
+    "hookscript": _snippet,
+    "ip": _address,
+    "ip6": _address6,
+    "mac_address": _mac,
+    "mode": _mode,
+    "mount_options": _mount_options,
+    "size": _size,
+    "size_gb": _size_gb,
+    "storage_size_gb": _root_gb,
+    "timezone": _time_zone,
+    "trunks": _vlans,
+}
+_OF_ITEMS: Mapping[str, Callable[[Any], str | None]] = {
+    "mount_options": _mount_option,
+    "trunks": _vlan_items,
+}
