@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from phoenix_producer.contract import Address, Answer, DesiredState
 
 __all__ = ["Address", "Exists", "Lane", "Standing", "Template"]
@@ -72,6 +74,8 @@ class Lane(Answer):
     exists: Exists
     storage: str = ""
     """Of its root disk; empty where that does not stand."""
+    disks: dict[str, float] = Field(default_factory=dict)
+    """GiB of each disk, by its key in Proxmox's configuration, such as `rootfs`; one without a limit is left out."""
     hash: str = ""
     """Of the declaration by which it was built or last configured. That of a copy is another: its CTID counts too.
 

@@ -70,6 +70,7 @@ def test_a_template_is_copied_once_to_the_node_that_needs_it(product: Product) -
     (shown,) = product.producer.templates().wait(timeout=60)
     lanes = [(one.ctid, one.node, one.exists, one.storage, one.outdated) for one in (shown, *shown.copies)]
     assert lanes == [(900, NODE, "template", "local-lvm", ()), (FIRST, OTHER, "template", "local-lvm", ())]
+    assert [one.disks for one in (shown, *shown.copies)] == [{"rootfs": 8.0}] * 2
     assert all(f"hash={one.hash} " in product.config(one.ctid)["description"] for one in (shown, *shown.copies))
     product.declare({900: template(memory_mb=768), 105: container(105), **there})
     (shown,) = product.producer.templates().wait(timeout=60)

@@ -36,7 +36,7 @@ def stocked(product: Product) -> Product:
 
 def test_the_tree_of_templates_is_shown_and_one_is_rebuilt(browser: Browser, stocked: Product, door: HttpDoor) -> None:
     browser.open(door, "templates")
-    browser.sees("1 of 2 clones made", "801 ct801", "104 ct104 (not made)")
+    browser.sees("on pve1, local-lvm, 8 GiB", "1 of 2 clones made", "801 ct801", "104 ct104 (not made)")
     assert browser.texts(".tree > li > article h2") == ["900 ct900 template", "901 ct901 template"]
     assert browser.texts(".tree .tree > li > article h2") == ["901 ct901 template"]
     browser.click("article:has-text('ct900') >> text=Rebuild…")
@@ -51,10 +51,10 @@ def test_the_tree_of_templates_is_shown_and_one_is_rebuilt(browser: Browser, sto
 
 def test_copies_of_a_template_are_shown_with_those_who_wait(browser: Browser, stocked: Product, door: HttpDoor) -> None:
     copy = {"ctid": 9155, "node": "pve2", "exists": "template", "storage": "local-lvm", "outdated": [], "waiting": 2}
-    copy["hash"] = "0a1b"
+    copy |= {"hash": "0a1b", "disks": {"rootfs": 8, "mp0": 0.5}}
     browser.call("answer", "/v1/templates*", [{"ctid": 900, "copies": [copy]}])
     browser.open(door, "templates")
-    browser.sees("copy 9155 on pve2, local-lvm, hash 0a1b, 2 waiting")
+    browser.sees("copy 9155 on pve2, local-lvm, 8 + 0.5 GiB, hash 0a1b, 2 waiting")
     assert stocked.config(900), "the template itself is told by the workers"
 
 

@@ -124,7 +124,13 @@ def test_what_needs_a_rebuild_is_told_once() -> None:
 
 def test_templates_are_drawn_with_their_copies() -> None:
     old = Lane(
-        ctid=9155, node="pve2", exists=Exists.TEMPLATE, storage="local-lvm", hash="0a1b2c3d", outdated=("It is old.",)
+        ctid=9155,
+        node="pve2",
+        exists=Exists.TEMPLATE,
+        storage="local-lvm",
+        disks={"rootfs": 8, "mp0": 0.5},
+        hash="0a1b2c3d",
+        outdated=("It is old.",),
     )
     half = Lane(ctid=9187, node="pve1", exists=Exists.HALF_MADE, waiting=2)
     template = {"node": "pve1", "exists": Exists.TEMPLATE, "storage": "local-lvm"}
@@ -134,7 +140,7 @@ def test_templates_are_drawn_with_their_copies() -> None:
     ]
     assert list(TemplateLines(Console(file=io.StringIO()))(templates)) == [
         "900  base  template on pve1, local-lvm, 3 waiting, 2 lanes",
-        "     9155  copy on pve2, local-lvm, hash 0a1b2c3d, outdated",
+        "     9155  copy on pve2, local-lvm, 8 + 0.5 GiB, hash 0a1b2c3d, outdated",
         "          It is old.",
         "     9187  copy, half-made on pve1, 2 waiting",
         "901  web  template of 900, unknown on pve1, local-lvm",

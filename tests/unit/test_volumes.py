@@ -8,6 +8,7 @@ from phoenix_producer.contract import Change
 from phoenix_worker.catalog.declaration import Role, Volume
 from phoenix_worker.core.differs.diff import creation_config, diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
+from phoenix_worker.core.differs.volumes import disk_sizes
 from phoenix_worker.core.model.marker import write_marker
 from tests.support.declared import DECLARED, MARKER, seen
 
@@ -142,3 +143,16 @@ def test_a_size_in_another_unit_is_ordered_and_recognized(size: float, order: st
     assert diff(holding, seen()).put == {"mp0": f"{order},mp=/srv/data"}
     assert not diff(holding, seen(mp0=MP_DATA.replace("8G", shown)))
     assert diff(holding, seen(mp0=MP_DATA.replace("8G", "256M"))).grow == {"mp0": size}
+
+
+def test_each_disk_has_its_size_and_what_is_no_disk_has_none() -> None:
+    found = seen(
+        rootfs="tank:base-900-disk-0,size=512M",
+        mp10=MP_LOGS,
+        mp2=MP_DATA,
+        mp3="/srv,mp=/srv",
+        mp4="tank:subvol-900-disk-4,mp=/x,size=0T",
+        unused0="tank:vm-900-disk-9",
+        net0="name=eth0,size=8G",
+    )
+    assert list(disk_sizes(found.config).items()) == [("rootfs", 0.5), ("mp2", 8), ("mp10", 1)]

@@ -25,7 +25,7 @@ def templates(
     timeout: Annotated[float | None, typer.Option(min=0, metavar=SECONDS, help=WAIT_FOR_ANSWER)] = None,
     as_json: Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)] = False,
 ) -> None:
-    """Print each template with its copies: node, storage, hash, whether it is outdated, how many clones wait for it."""
+    """Print each template with its copies: node, storage, size, hash, whether it is outdated, how many clones wait."""
     with talking(context) as producer, late_notice(context, timeout=timeout):
         found = waited(context, producer.templates().wait, timeout)
     if as_json:

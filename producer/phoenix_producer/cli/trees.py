@@ -144,10 +144,11 @@ class TemplateLines:
 def _lane(one: Lane, kind: str) -> str:
     what = kind if one.exists is Exists.TEMPLATE else f"{kind}, {one.exists}"
     storage = f", {one.storage}" if one.storage else ""
+    size = f", {' + '.join(f'{one:g}' for one in one.disks.values())} GiB" if one.disks else ""
     hash_ = f", hash {one.hash}" if one.hash else ""
     waiting = f", {one.waiting} waiting" if one.waiting else ""
     outdated = ", outdated" if one.outdated else ""
-    return f"{what} on {one.node}{storage}{hash_}{outdated}{waiting}"
+    return f"{what} on {one.node}{storage}{size}{hash_}{outdated}{waiting}"
 
 
 def _remarks(one: Lane) -> list[Branch]:

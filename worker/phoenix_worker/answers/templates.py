@@ -12,6 +12,7 @@ from phoenix_worker.answers.status import exists
 from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.linked import root_storage
 from phoenix_worker.core.allowed.ownership import judge
+from phoenix_worker.core.differs.volumes import disk_sizes
 from phoenix_worker.core.model.home import at_home, strangers_apart
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _lane(task: PhoenixTask, declaration: Declaration, seen: Observation, builds
         "node": seen.node or declaration.where,
         "exists": exists(declaration, seen, verdict),
         "storage": root_storage(seen),
+        "disks": disk_sizes(seen.config),
         "hash": seen.marker.declaration if seen.marker is not None and seen.is_ours else "",
         "outdated": builds.outdated(declaration, seen),
         "waiting": task.engine.ledger.waiters(lane(declaration.ctid)),

@@ -20,8 +20,7 @@ export function templates(me) {
       if (!news) { await pulse(signal); return; }
       const lanes = ask('templates?wait=120', { signal }).catch(() => []);
       const all = await ask('status?wait=120', { signal });
-      const copies = new Map((await lanes).map((one) => [one.ctid, one.copies]));
-      const roots = grown(all, copies);
+      const roots = grown(all, await lanes);
       fill(tree, roots, (one) => one.ctid, (one) => drawTemplate(one, me));
       put(warned, warnings(all));
       put(asOf, roots.length ? `As of ${clock(Date.now() / 1000)}` : 'The catalog declares no template.');
@@ -30,8 +29,10 @@ export function templates(me) {
 }
 
 /** Put each template below its own; containers are counted where they are cloned from. */
-export function grown(all, copies = new Map()) {
-  const made = new Map(all.filter((one) => one.role === 'template').map((one) => [one.ctid, { ...one, below: [], clones: [], copies: copies.get(one.ctid) ?? [] }]));
+export function grown(all, lanes = []) {
+  const known = new Map(lanes.map((one) => [one.ctid, one]));
+  const made = new Map(all.filter((one) => one.role === 'template').map((one) => [one.ctid, { ...one, below: [], clones: [],
+    copies: known.get(one.ctid)?.copies ?? [], disk: diskOf(known.get(one.ctid) ?? {}) }]));
   for (const one of all.filter((other) => other.role !== 'template')) {
     made.get(one.source)?.clones.push({ ctid: one.ctid, name: one.name, exists: one.exists, outdated: one.outdated });
   }
@@ -43,7 +44,7 @@ function drawTemplate(one, me) {
   const there = one.clones.filter((clone) => clone.exists !== 'absent');
   return h('li', {}, h('article.card', {},
     h('h2', {}, ctLink(one.ctid), ' ', one.name, ' ', mark(stateOf(one)), one.outdated.length ? [' ', mark('outdated')] : ''),
-    h('p.quiet', {}, `on ${one.node}`, one.source ? [', cloned from ', ctLink(one.source)] : ''),
+    h('p.quiet', {}, `on ${one.node}${one.disk}`, one.source ? [', cloned from ', ctLink(one.source)] : ''),
     one.problem ? h('p.wrong', {}, one.problem) : '',
     one.outdated.length ? h('ul', {}, one.outdated.map((line) => h('li', {}, line))) : '',
     one.clones.length ? h('details', { open: one.clones.length <= 12 }, h('summary', {}, `${there.length} of ${one.clones.length} clones made`),
@@ -54,8 +55,14 @@ function drawTemplate(one, me) {
   one.below.length ? h('ul.tree', {}, one.below.map((below) => drawTemplate(below, me))) : '');
 }
 
+/** Where its root disk is, and how large each disk is. */
+function diskOf({ storage, disks }) {
+  const sizes = Object.values(disks ?? {});
+  return `${storage ? `, ${storage}` : ''}${sizes.length ? `, ${sizes.join(' + ')} GiB` : ''}`;
+}
+
 function drawCopies(copies) {
   return copies.length ? h('ul.clones', {}, copies.map((copy) => h('li', {}, `copy ${copy.ctid} on ${copy.node}`,
-    copy.storage ? `, ${copy.storage}` : '', copy.hash ? `, hash ${copy.hash}` : '', copy.waiting ? `, ${copy.waiting} waiting` : '',
+    diskOf(copy), copy.hash ? `, hash ${copy.hash}` : '', copy.waiting ? `, ${copy.waiting} waiting` : '',
     copy.outdated.length ? [' ', mark('outdated', copy.outdated.join(' '))] : ''))) : '';
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,6 +42,18 @@ def mounted(config: Mapping[str, str]) -> dict[str, Mounted]:
         )
         for key, mount in parts.items()
     }
+
+
+def disk_sizes(config: Mapping[str, str]) -> dict[str, float]:
+    """Return the size of each disk in GiB, by its key, the root disk first; a bind mount has none."""
+    keys = (key for key in sorted(config, key=lambda key: (key != "rootfs", len(key), key)) if _is_disk(key))
+    parts = {key: property_string.parse(config[key], "volume") for key in keys}
+    found = {key: property_string.size_gib(one.get("size", "")) for key, one in parts.items()}
+    return {key: size for key, size in found.items() if size is not None and math.isfinite(size)}
+
+
+def _is_disk(key: str) -> bool:
+    return key == "rootfs" or _KEY.fullmatch(key) is not None
 
 
 def storage_of(volume: str) -> str:
