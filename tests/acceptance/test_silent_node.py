@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -73,6 +73,7 @@ def test_a_silent_node_fails_what_stands_there_alone_and_nothing_is_made_for_it(
     assert {one.outcome for one in producer.ensure_many(there).wait(timeout=60)} == {"unchanged"}
 
 
+@pytest.mark.long
 def test_clones_of_a_template_on_a_silent_node_lose_their_patience_side_by_side(product: Product) -> None:
     """None waits in the line of its lane for those before it to give up; when the node is back, one follows another."""
     pve, do, ctids = product.simulator.pve, product.simulator.do, range(101, 105)
@@ -87,7 +88,8 @@ def test_clones_of_a_template_on_a_silent_node_lose_their_patience_side_by_side(
     handles = product.producer.ensure_many(ctids)
 
     def tries(job: str) -> int:
-        return sum(entry["kind"] == "retrying" for _, entry in product.redis.xrange(f"phoenix:job:{job}:log"))
+        history: Any = product.redis.xrange(f"phoenix:job:{job}:log")
+        return sum(entry["kind"] == "retrying" for _, entry in history)
 
     wait_for(lambda: all(tries(handle.id) > 1 for handle in handles))
     do(pve.mend, SILENT)
