@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from phoenix_producer import Exists
 from tests.acceptance.scenes import failure_of
 from tests.support.many import spread, stand_like
-from tests.support.product import container
+from tests.support.product import container, template
 from tests.support.proxmox import NODE
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from phoenix_producer.contract import Failure
@@ -69,3 +71,28 @@ def test_a_silent_node_fails_what_stands_there_alone_and_nothing_is_made_for_it(
     do(pve.mend, SILENT)
     do(pve.let_go)
     assert {one.outcome for one in producer.ensure_many(there).wait(timeout=60)} == {"unchanged"}
+
+
+@pytest.mark.long
+def test_clones_of_a_template_on_a_silent_node_lose_their_patience_side_by_side(product: Product) -> None:
+    """None waits in the line of its lane for those before it to give up; when the node is back, one follows another."""
+    pve, do, ctids = product.simulator.pve, product.simulator.do, range(101, 105)
+    shared = {"type": "rbd", "active": 1, "content": "images,rootdir", "pool": "p", "shared": 1, "files": set()}
+    do(pve.storages.__setitem__, "ceph", shared)
+    do(pve.mend, SILENT)
+    clones = {ctid: container(ctid, storage_pool="ceph") for ctid in ctids}
+    product.declare({900: template(node=SILENT, storage_pool="ceph"), **clones})
+    product.start_worker(PHOENIX_PATIENCE="600")
+    product.ensure(900)
+    do(pve.refusing.add, SILENT)
+    handles = product.producer.ensure_many(ctids)
+
+    def tries(job: str) -> int:
+        history: Any = product.redis.xrange(f"phoenix:job:{job}:log")
+        return sum(entry["kind"] == "retrying" for _, entry in history)
+
+    wait_for(lambda: all(tries(handle.id) > 1 for handle in handles))
+    do(pve.mend, SILENT)
+    assert [result.outcome for result in handles.wait(timeout=60)] == ["created"] * len(ctids)
+    done = sorted(product.simulator.intervals("vzclone"), key=lambda one: one.start)
+    assert all((before.end or 0) <= after.start for before, after in pairwise(done))

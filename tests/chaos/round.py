@@ -276,4 +276,6 @@ class Round:
         """Whatever happened, all stand as declared, and are known where they stand."""
         for result in self.requests.call_the_roll(self.everything):
             stands = self.simulator.pve.ct(result.ctid).node
-            assert (result.outcome, result.node) == ("unchanged", stands), result
+            # By a clock that was set back, another may have made it since it was asked for: then that is told.
+            assert result.outcome == "unchanged" or result.made_by, result
+            assert (result.steps, result.changes, result.node) == ((), (), stands), result

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_worker.durable.ledger import Bell, Ledger
 from phoenix_worker.durable.run import Answer, Run
@@ -62,6 +64,23 @@ def test_of_several_locks_the_shortest_line_is_taken_and_kept(driven: DrivenLedg
     assert redis_client.zscore("phoenix:lock:ct/900", runs[2].id) == 0
     again = driven.claim(runs[2].id)
     assert shortest(again, "ct/9102", 0, *both) == ["held", "ct/900"], "it stays in the line that it was in"
+
+
+def test_the_wait_for_a_lock_takes_none_of_the_patience_with_trouble(driven: DrivenLedger, redis_client: Redis) -> None:
+    builder, clone = driven.taken(900), driven.taken(101)
+    assert driven.hold(clone, "ct/900") == "held"
+    assert driven.say("release", clone, "", RESUME_QUEUE, "ct/900") == "released"
+    assert driven.say("retry", clone, "", 0.0, "its node is silent") == "parked"
+    assert driven.hold(builder, "ct/900") == "held"
+    driven.ledger.call("tick", "w1", 60.0, RESUME_QUEUE, 5, "", 6.0)
+    again = driven.claim(clone.id)
+    assert again.since is not None
+    assert driven.hold(again, "ct/900") == "parked"
+    hour = 3600.0
+    parked = float(redis_client.hget(f"phoenix:t:{clone.id}", "parked") or 0)
+    redis_client.hset(f"phoenix:t:{clone.id}", "parked", parked - hour)
+    assert driven.say("release", builder, "", RESUME_QUEUE, "ct/900") == "released"
+    assert (driven.claim(clone.id).since or 0) - again.since == pytest.approx(hour, abs=60)
 
 
 def test_an_older_generation_is_not_claimed(driven: DrivenLedger, redis_client: Redis) -> None:

@@ -60,7 +60,12 @@ def hold_source(
     ctid, node = task.read(SOURCE, lambda: next([ctid, node] for ctid, node, _ in found if lane(ctid) == held))
     template = task.current_declaration(clone.clone_from)
     source = template if ctid == template.ctid else catalog.copy(template.ctid, ctid, node)
-    there, warnings = template_there(task, source)
+    try:
+        there, warnings = template_there(task, source)
+    except TransientError:
+        # Whoever waits in this line would else wait for the patience of all before it, one after another.
+        task.give_back(held)
+        raise
     _refuse_taken(task, source, there)
     return source, there, warnings
 

@@ -25,6 +25,9 @@ Locks.                  A sorted set per lock: score 0 owns, any other score is 
                         task ids, not processes: a lock stays through parking, replacement and deaths. It passes to the
                         first waiter in the script that ends its owner. Links inherit the sequence of their request.
                         Of several, `hold_shortest` joins the shortest line in one script, and a task stays in its line.
+                        Who did nothing with a lock, and meets trouble, can `give_back` it: those who wait for it run
+                        into the trouble beside it, not each after the patience of the one before. A turn in a line
+                        is no part of the patience with trouble.
 Choices.                `settle` makes a choice for a job once, and reserves what it takes in the same script, unless
                         others have reserved since it was thought out: then it is thought out anew. Every later run
                         of the job gets the same choice. A reservation ends with its job.

@@ -113,6 +113,12 @@ class Run:
     trace: TraceContext | None = None
     """The trace that its requester is in, or that begins with its job."""
 
+    def unread(self) -> None:
+        """Forget what was read since the last word: it is read again, and is no progress."""
+        for step in self.reads:
+            self.journal.pop(step, None)
+        self.reads.clear()
+
 
 current_run: ContextVar[Run | None] = ContextVar("phoenix_run", default=None)
 """The run that this thread is in."""

@@ -84,6 +84,11 @@ class DurableTask(PublishingTask):
         """Give a lock back before the end."""
         self._say("release", RESUME_QUEUE, name)
 
+    def give_back(self, name: str) -> None:
+        """Give back a lock that nothing was done with, before the run backs off: what it has read does not count."""
+        self.running.unread()
+        self.release(name)
+
     def wait(self, event: str, detail: str = "", *, watch: Mapping[str, str] | None = None) -> Any:
         """Return the value of an event, as soon as it is known. `watch` is what the watcher needs to find it out."""
         first_look = self.engine.watcher.first_look(watch) if watch else 0.0
@@ -294,7 +299,7 @@ class DurableTask(PublishingTask):
         What this run has read since its last word is read again: the trouble may be what it read.
         """
         run = self.running
-        run.reads.clear()
+        run.unread()
         if run.since is not None and run.claimed_at - run.since > self.engine.patience:
             return
         seconds = backoff(run.tries)

@@ -146,8 +146,11 @@ local function grant(name, resume)
     redis.call('ZADD', lock, 0, first)
     local woken = attempt(first, function()
       local t = key('t:', first)
-      local r = redis.call('HMGET', t, 'holds', 'parked')
-      redis.call('HSET', t, 'holds', (r[1] or '') .. name .. ' ', 'waited', stamp(now() - (tonumber(r[2] or '') or now())))
+      local r = redis.call('HMGET', t, 'holds', 'parked', 'since')
+      local waited = now() - (tonumber(r[2] or '') or now())
+      redis.call('HSET', t, 'holds', (r[1] or '') .. name .. ' ', 'waited', stamp(waited))
+      -- Patience is for trouble; a turn in a line is waited for as long as it takes.
+      if tonumber(r[3] or '') then redis.call('HSET', t, 'since', stamp(tonumber(r[3]) + waited)) end
       wake(first, resume)
       return true
     end)
