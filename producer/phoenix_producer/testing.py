@@ -25,6 +25,7 @@ from phoenix_producer.contract import (
     ENSURE,
     NODES,
     PLAN,
+    PLANS,
     STATUS,
     UNDRAIN,
     Cancelled,
@@ -210,8 +211,20 @@ class _Memory:
     def _answer(self, request: Request) -> None:
         if request.name == CANCEL:
             self._end(request, _success({"job": request.arguments[0], "verdict": self._cancel(request.arguments[0])}))
+        elif request.name == PLANS:
+            self._answer_all(request)
         elif (answer := self._answers.get((request.name, request.arguments))) is not None:
             self._end(request, answer(request))
+
+    def _answer_all(self, request: Request) -> None:
+        """Answer with the plan of each, or the failure in its place, once all of them are set."""
+        declared = self._answers.get((CONTAINERS, ()))
+        ctids = request.options.get("ctids") or (declared and declared(request)["result"])
+        answers = [self._answers.get((PLAN, (ctid,))) for ctid in ctids or ()]
+        if ctids is not None and None not in answers:
+            ends = [answer(request) for answer in answers if answer is not None]
+            told = [one["result"] for one in ends]
+            self._end(request, _success([one.get("exc_message", [one])[0] for one in told]))
 
     def _cancel(self, request_id: str) -> Cancelled:
         request = self._request(request_id)

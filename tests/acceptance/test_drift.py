@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from phoenix_producer import Exists
+from phoenix_producer import EnsureFailed, Exists
 from tests.acceptance.scenes import done, stand
 from tests.acceptance.test_converging import redeclare
 from tests.acceptance.test_inspect import cli
 from tests.support.product import container, template
 
 if TYPE_CHECKING:
-    from phoenix_producer import Drift
+    from phoenix_producer import Drift, Failure, Plan
     from tests.support.product import Product
 
 
@@ -26,6 +26,17 @@ def drift(product: Product, *ctids: int) -> dict[int, Drift]:
 
 def keys(one: Drift) -> list[tuple[str, str | None, str | None]]:
     return [(action.key or action.kind, action.old, action.new) for action in one.actions]
+
+
+def planned_together_and_alone(product: Product, *ctids: int) -> None:
+    """Each plan of one request for all is the one that a request of its own is answered with."""
+    together = product.producer.plan_all(ctids).wait(timeout=60)
+    for ctid, answer in zip(ctids, together, strict=True):
+        try:
+            alone: Plan | Failure = product.producer.plan(ctid).wait(timeout=60)
+        except EnsureFailed as error:
+            alone = error.failure.model_copy(update={"request_id": getattr(answer, "request_id", "")})
+        assert answer == alone
 
 
 def test_drift_is_what_an_ensure_would_put_right(product: Product) -> None:
@@ -45,6 +56,7 @@ def test_drift_is_what_an_ensure_would_put_right(product: Product) -> None:
     assert (found[105].exists, found[105].actions, found[105].differs) == (Exists.NOT_OURS, (), False)
     assert "without a marker of phoenix-lxc" in found[105].problem
     assert (found[106].exists, found[106].differs) == (Exists.ABSENT, False)
+    planned_together_and_alone(product, 103, 104, 105, 106, 900, 555)
     told = cli(product, "drift", "103", "--json", "--exit-code")
     assert (told.exit_code, json.loads(told.stdout)[0]["actions"][0]["new"]) == (2, "512")
     assert (cli(product, "drift").exit_code, cli(product, "drift", "555").exit_code) == (1, 2)

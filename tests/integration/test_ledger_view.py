@@ -61,8 +61,10 @@ def test_how_far_a_job_is_that_looks_at_much(view: LedgerView, driven: DrivenLed
     asked = driven.asked(103)
     run = driven.claim(asked)
     assert (view.looked(asked), view.looked("nobody")) == (None, None)
-    driven.ledger.note_looked(run, 3, 40)
+    assert driven.ledger.note_looked(run, 3, 40) is None
     assert view.looked(asked) == (3, 40)
+    driven.ledger.cancel(asked, {"cause": "cancelled"})
+    assert driven.ledger.note_looked(run, 3, 40) == '{"cause": "cancelled"}'
     driven.ledger.finish(run, "ok", None)
     driven.ledger.note_looked(run, 40, 40)
     assert view.looked(asked) == (3, 40), "a run that is over says nothing more"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from phoenix_worker.answers.side_by_side import side_by_side
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.proxmox.error_table import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -20,10 +23,15 @@ if TYPE_CHECKING:
 CTIDS = range(100, 140)
 
 
-def task(nodes_online: Callable[[], dict[str, bool]] = dict) -> PhoenixTask:
+def task(nodes_online: Callable[[], dict[str, bool]] = dict, *, cancelled: str | None = None) -> PhoenixTask:
     """As much of a task as looks need."""
     noted: list[tuple[Any, int, int]] = []
-    ledger = SimpleNamespace(note_looked=lambda *told: noted.append(told))
+
+    def note(*told: Any) -> str | None:
+        noted.append(told)
+        return cancelled
+
+    ledger = SimpleNamespace(note_looked=note)
     running = SimpleNamespace(job="j", claimed_at=1.0, created=1.0)
     facts = {"running": running, "engine": SimpleNamespace(ledger=ledger), "noted": noted}
     return cast("PhoenixTask", SimpleNamespace(proxmox=SimpleNamespace(nodes_online=nodes_online), **facts))
@@ -76,6 +84,24 @@ def test_a_proxmox_that_is_away_as_a_whole_is_waited_for() -> None:
     with pytest.raises(TransientError) as raised:
         answers(failing(away), task(nobody))
     assert raised.value is away
+
+
+def test_who_cancels_is_not_kept_waiting_for_the_rest() -> None:
+    looked: list[int] = []
+
+    def look(ctid: int) -> str:
+        looked.append(ctid)
+        time.sleep(0.02)
+        return ""
+
+    with pytest.raises(GivenUpError, match="nobody"):
+        answers(look, task(cancelled='"nobody wants it"'))
+    assert len(looked) < len(CTIDS)
+
+
+def test_a_redis_that_is_away_is_no_answer() -> None:
+    with pytest.raises(RedisConnectionError):
+        answers(failing(RedisConnectionError("gone")))
 
 
 def test_how_far_it_is_is_noted() -> None:

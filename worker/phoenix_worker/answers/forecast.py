@@ -67,23 +67,24 @@ def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     """Work out what an ensure would do. Raises what it would raise before it writes anything."""
     try:
         with shared_looks(task):
-            return _foresee(task, request)
+            return forecast(task, request)
     except TransientError as error:
         raise only_shown(task, error) from error
 
 
-def _foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
+def forecast(task: PhoenixTask, request: EnsureRequest) -> Forecast:
+    """Work it out by looks of now, without patience. Raises as `foresee`."""
     accepted = request.accept_not_applied
     declaration = as_requested(task.reach(task.current_declaration(request.ctid), accepted=accepted), request)
-    forecast = Forecast(declaration)
-    looks = _Looks(task, forecast, accepted=accepted)
+    found = Forecast(declaration)
+    looks = _Looks(task, found, accepted=accepted)
     looks.dependencies(request.ctid)
-    forecast.warnings += about_copies(task, declaration)
-    before = len(forecast.lines)
+    found.warnings += about_copies(task, declaration)
+    before = len(found.lines)
     looks.container(declaration, Why.ASKED, adopt=request.adopt)
-    if 0 < before < len(forecast.lines):
-        forecast.lines.insert(before, f"ensure CT {request.ctid} itself:")
-    return forecast
+    if 0 < before < len(found.lines):
+        found.lines.insert(before, f"ensure CT {request.ctid} itself:")
+    return found
 
 
 class _Looks:

@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import EnsureRequest
-from phoenix_worker.answers.forecast import foresee
+from phoenix_worker.answers.forecast import forecast
 from phoenix_worker.answers.result import planned
 from phoenix_worker.answers.side_by_side import each, shown_after
 from phoenix_worker.core.model.errors import TransientError
@@ -49,7 +49,7 @@ def _look(
 
     def look(ctid: int) -> dict[str, Any]:
         of_it = EnsureRequest(ctid=ctid, accept_not_applied=request.accept_not_applied)
-        return planned(task, foresee(task, of_it))
+        return planned(task, forecast(task, of_it))
 
     def trouble(ctid: int, error: Exception) -> dict[str, Any] | None:
         if isinstance(error, TransientError):

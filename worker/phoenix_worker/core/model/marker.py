@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from phoenix_worker.catalog.declaration import Role
 
@@ -71,6 +72,7 @@ def read_marker(notes: str, ctid: int | None = None) -> Marker | None:
     return next((marker for marker in reversed(found) if marker.ctid == ctid), found[0] if found else None)
 
 
+@lru_cache(maxsize=128)  # each look reads its line several times
 def _read_line(line: str) -> Marker | None:
     found = _LINE.fullmatch(line.strip())
     if found is None:

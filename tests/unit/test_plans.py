@@ -1,0 +1,135 @@
+"""Plans of many CTIDs in one answer: each is told as a request of its own would be, also in what it waits for."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from phoenix_producer import Failure
+from phoenix_producer.plans import PlansRequest
+from phoenix_worker.answers import plans as answers
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.durable.run import Parked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phoenix_producer.contract import EnsureRequest
+    from phoenix_worker.base import PhoenixTask
+
+PATIENCE = 60.0
+CREATED = TransientError("CT 103 is being created.", cause="being-created")
+SILENT = TransientError("pve2 does not answer.", cause="unreachable")
+
+
+class Task:
+    """As much of a task as plans need. It is run again when it has slept, and keeps what it has read, as a real one."""
+
+    def __init__(self) -> None:
+        self.running = SimpleNamespace(job="j", claimed_at=100.0, created=100.0, since=None)
+        self.engine = SimpleNamespace(patience=PATIENCE, ledger=SimpleNamespace(note_looked=lambda *_: None))
+        self.catalog = SimpleNamespace(current=lambda: SimpleNamespace(containers=lambda: (101, 103, 105)))
+        self.proxmox = SimpleNamespace(nodes_online=dict)
+        self.journal: dict[str, Any] = {}
+        self.slept = 0.0
+        self.sleeps = 0
+        self.rung = 0
+
+    def read(self, step: str, look: Callable[[], Any]) -> Any:
+        if step not in self.journal:
+            self.journal[step] = look()
+        return self.journal[step]
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps += 1
+        if self.sleeps > self.rung:
+            self.rung, self.slept = self.sleeps, self.slept + seconds
+            raise Parked
+
+    def failed(self, error: Any, ctid: int) -> Failure:
+        return Failure(request_id="j", ctid=ctid, message=error.message, cause=error.cause, remedy=type(error).__name__)
+
+    def runs(self, request: PlansRequest) -> list[dict[str, Any]]:
+        while True:
+            self.sleeps = 0
+            self.running.claimed_at = 100.0 + self.slept
+            try:
+                return answers.plans(cast("PhoenixTask", self), request)
+            except Parked:
+                continue
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[Exception | None]]:
+    """By CTID, what each look at it comes to, one after the other and then the last again: an error, or a plan."""
+    comes_to: dict[int, list[Exception | None]] = {}
+
+    def forecast(_: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
+        ends = comes_to.get(request.ctid, [None])
+        end = ends.pop(0) if len(ends) > 1 else ends[0]
+        if end is not None:
+            raise end
+        return {"ctid": request.ctid, "accepted": request.accept_not_applied}
+
+    monkeypatch.setattr(answers, "forecast", forecast)
+    monkeypatch.setattr(answers, "planned", lambda _, forecast: forecast)
+    return comes_to
+
+
+def plan(ctid: int, *, accepted: bool = False) -> dict[str, Any]:
+    return {"ctid": ctid, "accepted": accepted}
+
+
+@pytest.mark.usefixtures("looked")
+def test_all_containers_are_meant_when_none_is_named_and_each_as_often_as_it_is() -> None:
+    assert Task().runs(PlansRequest(accept_not_applied=True)) == [plan(it, accepted=True) for it in (101, 103, 105)]
+    assert Task().runs(PlansRequest(ctids=(105, 101, 105))) == [plan(105), plan(101), plan(105)]
+
+
+def test_what_would_be_refused_has_its_failure_at_once(looked: dict[int, list[Exception | None]]) -> None:
+    task = Task()
+    looked[103] = [PermanentError("It is not ours.", cause="not-ours", remedy="x")]
+    before, refused, after = task.runs(PlansRequest())
+    assert (before, after, task.slept) == (plan(101), plan(105), 0.0)
+    assert (refused["ctid"], refused["cause"], refused["message"]) == (103, "not-ours", "It is not ours.")
+
+
+def test_what_passes_is_looked_at_again_and_it_alone(looked: dict[int, list[Exception | None]]) -> None:
+    task = Task()
+    looked[103] = [CREATED, CREATED, None]
+    looked[105] = [None, AssertionError("it has been told")]
+    assert task.runs(PlansRequest()) == [plan(101), plan(103), plan(105)]
+    assert 1.0 < task.slept < 2.0
+
+
+@pytest.mark.parametrize(
+    ("error", "least", "most", "told_as"),
+    [(CREATED, PATIENCE, 130, "TransientError"), (SILENT, 3, 8, "PermanentError")],
+)
+def test_what_does_not_pass_is_told_when_its_patience_is_over(
+    error: TransientError,
+    least: float,
+    most: float,
+    told_as: str,
+    looked: dict[int, list[Exception | None]],
+) -> None:
+    task = Task()
+    looked[103] = [error]
+    before, late, after = task.runs(PlansRequest())
+    assert (before, after) == (plan(101), plan(105))
+    assert (late["cause"], late["remedy"]) == (error.cause, told_as)
+    assert least <= task.slept < most
+
+
+def test_a_proxmox_that_is_away_as_a_whole_is_waited_for(looked: dict[int, list[Exception | None]]) -> None:
+    task = Task()
+    looked.update({ctid: [SILENT] for ctid in (101, 103, 105)})
+
+    def nobody() -> dict[str, bool]:
+        raise SILENT
+
+    task.proxmox = SimpleNamespace(nodes_online=nobody)
+    with pytest.raises(TransientError):
+        task.runs(PlansRequest())
