@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_producer import Exists
-from tests.acceptance.scenes import stand
+from phoenix_producer import Cancelled, Exists, Failure, Plan
+from phoenix_producer.client.link import Link
+from phoenix_producer.ledger.view import LedgerView
+from tests.acceptance.scenes import failure_of, stand
 from tests.support.many import TEMPLATE, spread, stand_like
-from tests.support.product import container
+from tests.support.product import container, template
 from tests.support.proxmox import NODE
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.support.product import Product
@@ -45,3 +48,27 @@ def test_each_answer_is_the_one_that_it_has_alone_and_what_fails_spoils_no_other
     } == alone
     assert {one.ctid for one in drifts if one.exists is Exists.UNKNOWN} == {106, 107}
     assert {one.ctid for one in drifts if one.differs} == {103, 104, 105}
+
+
+@pytest.mark.long
+def test_one_that_is_being_made_by_hand_is_waited_for_and_the_others_are_not_looked_at_again(product: Product) -> None:
+    product.declare({ctid: container(ctid) for ctid in (101, 103)} | {TEMPLATE: template(TEMPLATE)})
+    product.start_worker()
+    pve = product.simulator.pve
+    stand(product, 101)
+    product.simulator.do(pve.ct(101).config.update, {"lock": "create"})
+    handle = product.producer.plan_all()
+    wait_for(lambda: any(job.waits_for for job in LedgerView(Link(product.redis_url).look).jobs()))
+    before = len(product.calls())
+    product.simulator.do(pve.ct(101).config.pop, "lock")
+    theirs, planned = handle.wait(timeout=60)
+    assert isinstance(theirs, Failure)
+    assert (theirs.ctid, theirs.cause) == (101, "not-ours")
+    assert isinstance(planned, Plan)
+    assert (planned.ctid, planned.outcome) == (103, "created")
+    assert not [path for _, path in product.calls()[before:] if "/lxc/103/" in path]
+    product.simulator.do(pve.ct(101).config.update, {"lock": "create"})
+    doomed = product.producer.plan_all()
+    wait_for(lambda: any(job.waits_for for job in LedgerView(Link(product.redis_url).look).jobs()))
+    assert doomed.cancel().wait(timeout=60) is Cancelled.CANCELLED
+    assert failure_of(doomed).cause == "cancelled"
