@@ -112,6 +112,31 @@ def goes_through(driven: DrivenLedger, redis_client: Redis) -> None:
     assert view(redis_client).jobs() == []
 
 
+@pytest.mark.parametrize("capacity", [*NO_NUMBERS, "0", "-1", "0.5"])
+def test_a_capacity_without_sense_blocks_nobody_and_lets_nobody_in(
+    capacity: str, driven: DrivenLedger, redis_client: Redis
+) -> None:
+    first, second, third = (driven.taken(ctid) for ctid in (101, 102, 103))
+    assert [driven.hold(one, "lane") for one in (first, second, third)] == ["held", "parked", "parked"]
+    redis_client.hset("phoenix:capacities", "lane", capacity)
+    driven.ended(first)
+    assert [len(lock.owners) for lock in view(redis_client).locks()] == [1]
+    assert driven.hold(driven.claim(second.id), "lane") == "held"
+
+
+@pytest.mark.parametrize("capacity", [*NO_NUMBERS, "0", "-1"])
+def test_the_next_tick_serves_those_whom_a_capacity_has_blocked(
+    capacity: str, driven: DrivenLedger, redis_client: Redis
+) -> None:
+    first, second = driven.taken(101), driven.taken(102)
+    assert [driven.hold(one, "lane") for one in (first, second)] == ["held", "parked"]
+    redis_client.hset("phoenix:capacities", "lane", capacity)
+    redis_client.zrem("phoenix:lock:lane", first.id)
+    tick(redis_client, 0.0)
+    assert redis_client.hget("phoenix:capacities", "lane") is None
+    assert driven.hold(driven.claim(second.id), "lane") == "held"
+
+
 @pytest.mark.parametrize("key", SHARED)
 def test_what_is_spoiled_ends_neither_a_scrape_nor_a_list(key: str, driven: DrivenLedger, redis_client: Redis) -> None:
     registry = CollectorRegistry()

@@ -120,6 +120,21 @@ def test_what_cannot_be_read_ends_with_2(root: typer.Typer, tmp_path: Path, comm
         assert "cannot be read" in result.output
 
 
+def test_one_error_is_told_in_the_singular(root: typer.Typer, tmp_path: Path) -> None:
+    for wrong, told in ((1, "1 error."), (2, "2 errors.")):
+        entries = {str(ctid): template(name="no name") for ctid in range(103, 103 + wrong)}
+        result = run(root, "catalog", "check", write(tmp_path, {"lxc_configs": entries}))
+        assert result.stderr.endswith(f"catalog.json: {told}\n")
+
+
+@pytest.mark.parametrize("content", ["{}", '{"lxc_configs": {}}'])
+def test_the_name_of_the_file_is_told_without_its_escapes(root: typer.Typer, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "\x1b[31mred\nline\udce9.json"
+    file.write_text(content)
+    result = run(root, "catalog", "check", file)
+    assert "red line\ufffd.json" in result.output
+
+
 def test_text_of_the_file_is_no_markup(root: typer.Typer, tmp_path: Path) -> None:
     file = write(tmp_path, {"lxc_configs": {"[red]": {}, "103": template(name="[bold]x[/]"), "\ud800\u0007": {}}})
     result = run(root, "catalog", "check", file)

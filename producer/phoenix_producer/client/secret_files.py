@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, place_of, usable
 from phoenix_producer.contract import ContractError
+from phoenix_producer.plain_text import plain_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +29,9 @@ def secret(environ: Mapping[str, str | None], name: str) -> str | None:
         raise ContractError(f"{name} and {name}_FILE are both set: unset one of them.")
     try:
         return Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # not UTF-8, or no name of a file
         why = getattr(error, "strerror", None) or "it is not text"
-        raise ContractError(f"{name}_FILE: {path} cannot be read ({why}).") from None
+        raise ContractError(f"{name}_FILE: {plain_line(path)} cannot be read ({why}).") from None
 
 
 def redis_url_of(environ: Mapping[str, str | None]) -> str:

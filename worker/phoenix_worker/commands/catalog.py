@@ -12,7 +12,7 @@ from phoenix_producer.cli.help_texts import epilog
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
 from phoenix_worker.catalog.schema import catalog_schema
-from phoenix_worker.commands.printing import err, out, print_findings
+from phoenix_worker.commands.printing import counted, out, print_findings, say
 from phoenix_worker.settings import SettingsError, script_places
 
 BAD_INPUT = 2
@@ -43,7 +43,7 @@ def check(
     try:
         places = script_places()
     except SettingsError as error:
-        err().print(str(error), markup=False)
+        say(str(error))
         raise typer.Exit(BAD_INPUT) from None
     # Which node and storage a worker's settings fill in makes no difference to what is refused.
     defaults = Defaults(node="localhost", scripts=places)
@@ -90,9 +90,9 @@ def _print(file: Path, loaded: Catalog | None, refusals: tuple[Refusal, ...], wa
     print_findings(out(), "warning", "yellow", warnings)
     print_findings(out(), "refused", "bold red", refusals)
     if loaded is None:
-        err().print(f"{file}: {len(refusals)} errors.", markup=False)
+        say(f"{file}: {counted(len(refusals), 'error')}.")
         return
     if loaded.for_scripts:
-        out().print(f"Handed to scripts only: {', '.join(map(plain, loaded.for_scripts))}.", markup=False)
+        say(f"Handed to scripts only: {', '.join(map(plain, loaded.for_scripts))}.", out())
     containers = len(loaded.containers())
-    out().print(f"{file} is valid. Containers: {containers}, templates: {len(loaded) - containers}.", markup=False)
+    say(f"{file} is valid. Containers: {containers}, templates: {len(loaded) - containers}.", out())

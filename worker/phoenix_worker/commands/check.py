@@ -13,7 +13,7 @@ from rich.text import Text
 from phoenix_producer.cli.help_texts import ACCEPT_NOT_APPLIED, epilog
 from phoenix_producer.plain_text import plain_block
 from phoenix_worker.check.checkup import check_all
-from phoenix_worker.commands.printing import err, out
+from phoenix_worker.commands.printing import counted, out, say
 from phoenix_worker.core.checkup.line import Level, Line, error
 from phoenix_worker.settings import SettingsError, load_settings
 
@@ -58,8 +58,8 @@ def check(
     if as_json:
         typer.echo(json.dumps({"ok": not failed, "lines": [asdict(line) for line in lines]}, indent=2))
     else:
-        told = f"{levels[Level.ERROR]} errors, {levels[Level.WARNING]} warnings, {levels[Level.OK]} OK."
-        err().print(told, markup=False)
+        told = [counted(levels[Level.ERROR], "error"), counted(levels[Level.WARNING], "warning")]
+        say(f"{', '.join(told)}, {levels[Level.OK]} OK.")
     raise typer.Exit(FAILED if failed else 0)
 
 

@@ -17,7 +17,7 @@ from phoenix_worker.catalog.document import decode, read
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.migration import migrate as migrated
 from phoenix_worker.catalog.migration import remarks
-from phoenix_worker.commands.printing import err, out, print_findings
+from phoenix_worker.commands.printing import err, out, print_findings, say
 
 NOT_WRITTEN = 1
 BAD_INPUT = 2
@@ -67,14 +67,14 @@ def migrate(
         print_findings(err(), "refused", "bold red", error.refusals)
         raise typer.Exit(BAD_INPUT) from None
     if after == text:
-        err().print(f"{file} needs no migration.", markup=False)
+        say(f"{file} needs no migration.")
         return
     _print_diff(file, text, after)
     print_findings(err(), "warning", "yellow", remarks(after))
     if write:
         _write(file, before, after.encode())
     else:
-        err().print(f"{file} was not changed; add --write to overwrite it.", markup=False)
+        say(f"{file} was not changed; add --write to overwrite it.")
 
 
 def _print_diff(file: Path, before: str, after: str) -> None:
@@ -87,13 +87,13 @@ def _print_diff(file: Path, before: str, after: str) -> None:
 def _write(file: Path, before: bytes, after: bytes) -> None:
     try:
         if file.read_bytes() != before:
-            err().print(f"{file} was changed meanwhile and is left alone. Run the migration again.", markup=False)
+            say(f"{file} was changed meanwhile and is left alone. Run the migration again.")
             raise typer.Exit(NOT_WRITTEN)
         _replace(file.resolve(), after)
     except OSError as error:
-        err().print(f"{file} could not be written: {error.strerror}. It was not changed.", markup=False)
+        say(f"{file} could not be written: {error.strerror}. It was not changed.")
         raise typer.Exit(NOT_WRITTEN) from None
-    err().print(f"{file} is migrated. Look at it with: phoenix-lxc catalog check {file}", markup=False)
+    say(f"{file} is migrated. Look at it with: phoenix-lxc catalog check {file}")
 
 
 def _replace(file: Path, content: bytes) -> None:

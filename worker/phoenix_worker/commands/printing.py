@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from phoenix_producer.plain_text import plain_block
+from phoenix_producer.plain_text import plain_block, plain_line
 from phoenix_worker.catalog.findings import merged
 
 if TYPE_CHECKING:
@@ -24,6 +24,16 @@ def out() -> Console:
 def err() -> Console:
     """Write errors and remarks, which are no result."""
     return Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def say(text: str, console: Console | None = None) -> None:
+    """Write one line, to stderr where nothing else is said. Names of files may have anything in them."""
+    (console or err()).print(plain_line(text), markup=False)
+
+
+def counted(number: int, noun: str) -> str:
+    """Write how many there are of something."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def print_findings(console: Console, label: str, style: str, findings: Iterable[Finding]) -> None:

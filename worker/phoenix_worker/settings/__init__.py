@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, place_of, verified
 from phoenix_producer.client.secret_files import password_variable, secret, with_passwords
 from phoenix_producer.contract import ContractError
+from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.resolve import Defaults
 from phoenix_worker.catalog.scripts import APPLICATION_SCRIPTS, FEATURES, ScriptPlaces
 from phoenix_worker.proxmox.connection import Access
@@ -286,7 +287,8 @@ def load_settings() -> Settings:
     except ContractError as error:
         problems.append(str(error))
     if problems:
-        raise SettingsError("\n".join(["The settings are not usable:", *(f"  {problem}" for problem in problems)]))
+        lines = [f"  {plain_line(problem)}" for problem in problems]
+        raise SettingsError("\n".join(["The settings are not usable:", *lines]))
     return settings
 
 

@@ -134,12 +134,18 @@ local function held(id)
   return list
 end
 
+-- How many places a lock has; nothing where others have written what is no such number.
+local function capacity_of(name)
+  local text = redis.call('HGET', key('capacities'), name) or '1'
+  return #text < 16 and string.match(text, '^0*[1-9]%d*$') and tonumber(text) or nil
+end
+
 -- A lock is a sorted set: score 0 is an owner, any other score the publish sequence of a waiter.
 local function grant(name, resume)
   local lock = key('lock:', name)
   typed(lock, 'zset')
   typed(key('held'), 'hash')
-  local capacity = tonumber(redis.call('HGET', key('capacities'), name) or 1) or 1
+  local capacity = capacity_of(name) or 1
   while redis.call('ZCOUNT', lock, 0, 0) < capacity do
     local first = redis.call('ZRANGEBYSCORE', lock, '(0', '+inf', 'LIMIT', 0, 1)[1]
     if not first then break end

@@ -26,12 +26,18 @@ end
 
 local function mend_shared()
   for name, kind in pairs(KINDS) do typed(key(name), kind) end
-  for _, name in ipairs({'capacities', 'claimed', 'parked'}) do
+  for _, name in ipairs({'claimed', 'parked'}) do
     for _, field in ipairs(redis.call('HKEYS', key(name))) do
       if not is_whole(redis.call('HGET', key(name), field)) then redis.call('HDEL', key(name), field) end
     end
   end
-  for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do typed(key('lock:', name), 'zset') end
+  for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do
+    typed(key('lock:', name), 'zset')
+    if not capacity_of(name) then
+      redis.call('HDEL', key('capacities'), name)
+      grant(name, resume)
+    end
+  end
   for _, name in ipairs({'ticks', 'seq', 'reserved'}) do mend_counter(name, is_whole, string.format('%.0f', now() * 1000)) end
   for _, name in ipairs({'ticked', 'set'}) do mend_counter(name, is_number, name == 'set' and '0' or stamp(now())) end
   for _, queue in ipairs({'phoenix.ensure', 'phoenix.upkeep', resume}) do
