@@ -102,11 +102,13 @@ def test_what_lines_lack_is_not_known() -> None:
             {"type": "storage", "node": "pve1", "storage": "local", "status": "available"},
             {"type": "storage", "node": "pve1", "storage": "gone", "status": "unknown", "maxdisk": 1},
             {"type": "lxc", "node": "pve1", "vmid": 103},
+            {"type": "lxc", "node": "pve1", "vmid": 900, "template": 1, "maxmem": GIB},
             {"type": "sdn", "node": "pve1", "sdn": "localnetwork"},
         ]
     )
     assert view.nodes == {"pve1": NodeState("pve1", maintenance=True, storages={"local": None})}
-    assert [one.ctid for one in view.without_figures] == [103]
+    assert [one.ctid for one in view.without_figures] == [103, 900]
+    assert [(one.is_template, one.memory) for one in view.guests.values()] == [(False, 0), (True, 0)]
 
 
 def test_who_comes_while_a_look_is_under_way_shares_it() -> None:

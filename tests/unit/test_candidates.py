@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog.declaration import Script
 from phoenix_worker.core.model.cluster import ClusterView, GuestPlace, NodeState, view_of
 from phoenix_worker.core.model.ports import Storage
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, reservation, to_reserve, wanted
@@ -69,6 +70,13 @@ def test_what_it_takes_is_declared_or_its_templates(tmp_path: Path) -> None:
     alone = loaded(tmp_path, {"103": template(node="any")})
     assert wanted(alone[103], alone).memory == 512 * MIB, "Proxmox's default"
     assert (wanted(alone[103], alone).arch, wanted(alone[103], alone).group) == ("", "")
+
+
+def test_a_template_takes_memory_only_while_it_runs_for_its_scripts(tmp_path: Path) -> None:
+    known = loaded(tmp_path, {"900": template(node="any", memory_mb=256, storage_size_gb=4), "103": clone("900")})
+    idle = wanted(known[900], known)
+    runs = wanted(replace(known[900], scripts=(Script("base", "base.sh", "00aa"),)), known)
+    assert (idle.memory, runs.memory, idle.disks) == (0, 256 * MIB, runs.disks)
 
 
 def test_a_reservation_reads_as_it_was_written(tmp_path: Path) -> None:

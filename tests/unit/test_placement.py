@@ -190,6 +190,11 @@ def test_room_that_is_just_enough_is_enough() -> None:
     assert place(replace(wanted, memory=62 * GIB), [node], here) == exactly
 
 
+def test_a_node_without_memory_takes_what_never_runs() -> None:
+    node = Candidate(NodeState("pve1", memory=GIB, memory_used=GIB))
+    assert isinstance(place(Wanted(900), [node], [Reservation(104, "pve1", GIB)]), Placed)
+
+
 def test_each_node_that_is_left_out_is_told_with_its_reason() -> None:
     others = (equal("pve1", drained=True), equal("pve2", objection="there is no bridge vmbr7"))
     because = "the only node that can take it; not pve1: it is drained; not pve2: there is no bridge vmbr7"

@@ -212,9 +212,9 @@ class _Placing:
 
 
 def _shows(one: Reservation, view: ClusterView) -> bool:
-    """Return whether Proxmox's figures have what was reserved: it is there, and it uses memory."""
+    """Return whether Proxmox's figures have what was reserved: it is there and uses memory, or is a template."""
     guest = view.guests.get(one.ctid)
-    return guest is not None and guest.node == one.node and guest.memory_used > 0
+    return guest is not None and guest.node == one.node and (guest.is_template or guest.memory_used > 0)
 
 
 def _refusal(declaration: Declaration, refused: Refused) -> TransientError | PermanentError:

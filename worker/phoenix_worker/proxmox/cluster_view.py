@@ -51,8 +51,9 @@ def read_view(rows: Iterable[dict[str, Any]]) -> ClusterView:
             storages.setdefault(node, {})[str(row["storage"])] = _free(row)
         elif kind in {"lxc", "qemu"}:
             ctid, name = int(row["vmid"]), str(row.get("name") or "")
-            used, most = int(row.get("mem") or 0), 0 if row.get("template") else int(row.get("maxmem") or 0)
-            guests[ctid] = GuestPlace(ctid, node, kind == "qemu", name, most, used)
+            used, sealed = int(row.get("mem") or 0), bool(row.get("template"))
+            most = 0 if sealed else int(row.get("maxmem") or 0)
+            guests[ctid] = GuestPlace(ctid, node, kind == "qemu", name, most, used, sealed)
     return view_of({name: _node(name, row, storages.get(name, {})) for name, row in sorted(nodes.items())}, guests)
 
 

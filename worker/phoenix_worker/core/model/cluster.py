@@ -36,6 +36,7 @@ class GuestPlace(NamedTuple):
     memory: int = 0
     """Bytes that it may use; 0 while Proxmox has no figures of it yet."""
     memory_used: int = 0
+    is_template: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,12 +40,13 @@ class Surroundings:
 
 
 def wanted(declaration: Declaration, catalog: Catalog) -> Wanted:
-    """Say what a container takes."""
+    """Say what a container takes. A template takes memory only while it runs for its scripts."""
     group, chain = declaration.spread, catalog.above(declaration)
+    never_runs = declaration.is_template and not declaration.scripts
     return Wanted(
         ctid=declaration.ctid,
         nodes=declaration.nodes,
-        memory=memory_of((declaration, *chain)),
+        memory=0 if never_runs else memory_of((declaration, *chain)),
         disks=_disks(declaration, chain),
         group=group.name if group else "",
         mates=catalog.mates(declaration),

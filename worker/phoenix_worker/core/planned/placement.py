@@ -170,7 +170,7 @@ def _objections(
 
 
 def _no_memory(wanted: Wanted, state: NodeState, there: Sequence[Reservation]) -> Iterator[_No]:
-    if state.memory is None:
+    if state.memory is None or not wanted.memory:
         return
     left = state.memory - state.memory_used
     if left - sum(one.memory for one in there) < wanted.memory:
