@@ -31,14 +31,14 @@ async def visited(client: Client) -> None:
     over = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
-        try:
-            while True:
-                yield b" " * 65_536
-        finally:
-            over.set()
+        while True:
+            yield b" " * 65_536
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await StreamingResponse(endless())(scope, receive, send)
+        try:
+            await StreamingResponse(endless())(scope, receive, send)
+        finally:
+            over.set()
 
     listener = socket.create_server(("127.0.0.1", 0))
     running = uvicorn.Server(
