@@ -33,6 +33,7 @@ async def visited(client: Client) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b" " * 65_536
+            await asyncio.sleep(0)  # an endless answer leaves the others their turn
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
