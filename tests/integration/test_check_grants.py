@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.scenes import failure_of
+from tests.acceptance.test_scripts import write_scripts
 from tests.integration.test_check import EVERYTHING, GRANT, found, grant, lines, prepared
 from tests.support.product import container, template
-from tests.support.proxmox import TOKEN_ID
+from tests.support.proxmox import NODE, TOKEN_ID
+from tests.support.ssh_node import SshNode, ssh_node
 
 if TYPE_CHECKING:
     from tests.support.product import Product
 
-__all__ = ["prepared"]
+__all__ = ["prepared", "ssh_node"]
 
 UBUNTU = "ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
 
@@ -72,6 +74,43 @@ def test_the_scratch_ctid_of_a_template_is_among_what_is_needed(
     assert "VM.Allocate" in line["text"]
     assert line["text"].endswith("on /vms/9000")
     assert f"pveum acl modify /vms {GRANT}" in line["remedy"]
+
+
+def test_the_ctids_of_copies_are_among_what_is_needed(prepared: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the nodes that need one, with what each is rebuilt as; nothing where storage is shared, or without CTIDs."""
+    prepared.simulator.do(prepared.simulator.pve.nodes.setdefault, "pve2", {"online": True})
+    prepared.declare({900: template(900), 103: container(103, node=[NODE, "pve2"])})
+    prepared.simulator.set(prepared.simulator.pve, acl=on("/vms/900", "/vms/103"))
+    assert [line for line in lines(0) if line["about"] == "Proxmox privileges"] == []
+    monkeypatch.setenv("PHOENIX_COPY_CTIDS", "9100-9100")
+    (line,) = [line for line in lines(1) if line["about"] == "Proxmox privileges"]
+    assert "VM.Allocate" in line["text"]
+    assert "VM.Clone" in line["text"]
+    assert line["text"].endswith("on /vms/9100")
+    assert f"pveum acl modify /vms {GRANT}" in line["remedy"]
+    monkeypatch.setenv("PHOENIX_SCRATCH_CTIDS", "9000-9000")
+    (line,) = [line for line in lines(1) if line["about"] == "Proxmox privileges"]
+    assert line["text"].endswith("on /vms/9000, /vms/9100")
+
+
+def test_the_ctids_of_copies_are_among_those_that_a_key_must_be_let_into(
+    prepared: Product, monkeypatch: pytest.MonkeyPatch, ssh_node: SshNode
+) -> None:
+    prepared.simulator.do(prepared.simulator.pve.nodes.setdefault, "pve2", {"online": True})
+    write_scripts(prepared, setup="#!/bin/sh\n")
+    entries = {900: template(features=["setup"]), 103: container(103, node="pve2")}
+    prepared.declare(entries)
+    ssh_node.door = ["--ctids", "103,900"]
+    addresses = ",".join(f"{node}=127.0.0.1:{ssh_node.port}" for node in (NODE, "pve2"))
+    copies = {"PHOENIX_COPY_CTIDS": "9100-9100", "PHOENIX_SCRATCH_CTIDS": "9000-9000"}
+    for name, value in {**copies, **ssh_node.environ(PHOENIX_SHELL_ADDRESSES=addresses)}.items():
+        monkeypatch.setenv(name, value)
+    refused = {line["about"]: line["text"] for line in lines(1) if line["level"] == "error"}
+    assert [*refused] == [f"Forced command on {NODE}", "Forced command on pve2"]
+    assert all("CTID 9000 (--ctids)" in text for text in refused.values())
+    assert ["CTID 9100 (--ctids)" in text for text in refused.values()] == [False, True]
+    ssh_node.door = ["--ctids", "103,900,9000,9100"]
+    assert [line for line in lines(0) if line["level"] == "error"] == []
 
 
 def test_a_grant_on_the_pool_is_enough_but_for_what_is_created(prepared: Product) -> None:

@@ -20,7 +20,14 @@ from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.marker import Stage, read_marker, write_marker
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import Storage
-from phoenix_worker.core.planned.copies import free_numbers, made_from, numbers, runs_with_a_fixed_address, serving
+from phoenix_worker.core.planned.copies import (
+    foreseen,
+    free_numbers,
+    made_from,
+    numbers,
+    runs_with_a_fixed_address,
+    serving,
+)
 from phoenix_worker.core.planned.feasibility import Offer
 from tests.support.product import container, template
 from tests.unit import catalog_files
@@ -128,6 +135,25 @@ def test_what_serves_a_node(catalog: Catalog, tmp_path: Path) -> None:
     unknown = serving(catalog[103], catalog, Offer())
     assert unknown is not None
     assert unknown.ctid == 901, "where the storages are not known, Proxmox itself answers"
+
+
+def test_which_copies_are_foreseen(tmp_path: Path) -> None:
+    def foretold(
+        entries: dict[int, dict[str, Any]], copies: range | None = CTIDS, offer: Offer = LOCAL
+    ) -> list[tuple[int | None, str]]:
+        known = loaded(tmp_path, entries, copies)
+        found = foreseen(known, ["pve1", "pve2", "pve3"], lambda _: offer)
+        assert [one.ctid for one in found] == [ctid for ctid in CTIDS for one in found if one.ctid == ctid]
+        return sorted((one.copy_of, one.node) for one in found)
+
+    chain = {900: template(), 901: container(901, 900), 103: container(103, 901, node=["pve2", "pve4"])}
+    assert foretold(chain) == [(900, "pve2"), (901, "pve2")]
+    assert foretold(chain, None) == []
+    assert foretold(chain, offer=Offer()) == [], "where storages are not seen, nothing is known"
+    assert foretold({900: template(), 103: container(103, node="any")}) == [(900, "pve2"), (900, "pve3")]
+    lanes = {900: template(lanes=2), 103: container(103), 104: container(104, node="pve2")}
+    assert foretold(lanes) == [(900, "pve1"), (900, "pve2"), (900, "pve2")]
+    assert foretold({900: template(lanes=2)}) == [], "nothing is cloned"
 
 
 def test_the_catalog_has_no_ctid_of_a_copy(tmp_path: Path) -> None:

@@ -78,6 +78,14 @@ def test_what_is_asked_about_are_the_paths_and_those_above() -> None:
     assert paths(wanted) == ("/pool/web", BRIDGES, f"{BRIDGES}/vmbr0/5", "/vms", "/vms/103")
 
 
+def test_a_copy_needs_what_its_template_needs_and_is_cloned() -> None:
+    template = replace(MINIMAL, ctid=900, clone_from=None, pool="lab", storage="fast")
+    copy = replace(template, ctid=9100, node="pve2", copy_of=900)
+    found = needs({900: template}, copies=[copy]) - needs({900: template})
+    node, clone = Need("/nodes/pve2", "Sys.Audit"), Need("/vms/9100", "VM.Clone", or_on="/pool/lab")
+    assert found == {*on_guest(copy), node, clone}
+
+
 def test_a_storage_or_bridge_is_seen_by_any_privilege_that_shows_it() -> None:
     bridge = f"{BRIDGES}/vmbr0"
     wanted = [

@@ -93,7 +93,7 @@ class Catalog(Mapping[int, "Declaration"]):
         return None if self.scratch_ctids is None else scratch_of(self[ctid], self.scratch_ctids)
 
     def scratch_of(self, copy: Declaration) -> Declaration | None:
-        """Return the declaration under which a template's copy is rebuilt; None without CTIDs for that."""
+        """Return the declaration under which a template, or its copy, is rebuilt; None without CTIDs for that."""
         return None if self.scratch_ctids is None else scratch_of(copy, self.scratch_ctids)
 
     def copy(self, ctid: int, at: int, node: str) -> Declaration:

@@ -34,7 +34,7 @@ from phoenix_worker.settings.values import named_nodes
 from phoenix_worker.telemetry import about
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.findings import Finding, Refusal
@@ -54,8 +54,9 @@ def check_all(settings: Settings, *, accepted: bool = False) -> Iterator[Line]:
     catalog, lines = _catalog(settings)
     yield from lines
     yield from or_trouble("Redis", partial(_redis, settings, catalog), _NO_REDIS)
-    yield from or_trouble("Proxmox", partial(proxmox_lines, settings, catalog or Catalog({})))
-    yield from _shell(settings, catalog or Catalog({}), accepted=accepted)
+    copies: list[Declaration] = []
+    yield from or_trouble("Proxmox", partial(proxmox_lines, settings, catalog or Catalog({}), copies))
+    yield from _shell(settings, catalog or Catalog({}), copies, accepted=accepted)
 
 
 def _settings() -> Line:
@@ -135,21 +136,23 @@ def _ask_workers(url: str, alive: int) -> list[workers.WorkerFacts]:
         return about.ask(app, connection, at_most=alive, seconds=_PATIENCE_S)
 
 
-def _shell(settings: Settings, catalog: Catalog, *, accepted: bool) -> Iterator[Line]:
+def _shell(settings: Settings, catalog: Catalog, copies: Sequence[Declaration], *, accepted: bool) -> Iterator[Line]:
     access = node_shell(settings)
     if access is None:
         yield from shell.judge_need(catalog, accepted=accepted)
         return
     nodes = {node for one in catalog.values() for node in (one.node, *one.nodes)} or {*named_nodes(settings.node)}
+    rebuilt = (catalog.scratch_of(copy) for copy in copies)
+    besides = [*catalog.scratches(), *copies, *(one for one in rebuilt if one is not None)]
     for node in sorted(nodes - {"", ANY_NODE}):
-        yield from or_trouble(f"Shell access to {node}", partial(_probe, access, node, catalog, [*catalog.scratches()]))
+        yield from or_trouble(f"Shell access to {node}", partial(_probe, access, node, catalog, besides))
 
 
 def _probe(
-    access: NodeShell, node: str, catalog: Mapping[int, Declaration], scratches: Iterable[Declaration]
+    access: NodeShell, node: str, catalog: Mapping[int, Declaration], besides: Iterable[Declaration]
 ) -> Iterator[Line]:
     yield shell.judge_probe(node, access.run(node, shell.PROBE))
-    every = (*catalog.values(), *scratches)
+    every = (*catalog.values(), *besides)
     declared = [one.standing_on(node) for one in every if one.node == node or one.may_be_on(node)]
     commands = [command for one in declared for command in commands_for(one, unmade(one))]
     if commands:

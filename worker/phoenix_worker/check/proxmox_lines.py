@@ -11,6 +11,7 @@ from phoenix_worker.core.checkup import cluster, ha_privileges, placing, privile
 from phoenix_worker.core.checkup.line import fine, warning
 from phoenix_worker.core.checkup.versions import judge_keys
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.planned.copies import foreseen
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.inspection import Inspection
@@ -19,7 +20,7 @@ from phoenix_worker.settings import access_of
 from phoenix_worker.settings.values import named_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.loading import Catalog
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from phoenix_worker.settings import Settings
 
 
-def proxmox_lines(settings: Settings, catalog: Catalog) -> Iterator[Line]:
-    """Say first whether it answers: without that, nothing else is asked."""
+def proxmox_lines(settings: Settings, catalog: Catalog, copies: list[Declaration]) -> Iterator[Line]:
+    """Say first whether it answers: without that, nothing else is asked. Fill in the `copies` that will be made."""
     access = access_of(settings)
     api = ProxmoxApi(access)
     inspection = Inspection(api)
@@ -41,7 +42,9 @@ def proxmox_lines(settings: Settings, catalog: Catalog) -> Iterator[Line]:
     yield judged
     yield from judge_keys(catalog, read_version(told), has_shell=settings.shell is not None)
     yield from or_trouble("Proxmox quorum", partial(_quorum, inspection))
-    yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog))
+    if catalog.copy_ctids is not None:
+        yield from or_trouble("Template copies", partial(_foresee, inspection, Offering(api), catalog, copies))
+    yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog, copies))
     if any(declaration.nodes for declaration in catalog.values()):
         yield from or_trouble("Placement", partial(_placing, api, catalog))
 
@@ -62,14 +65,22 @@ def _quorum(inspection: Inspection) -> Iterator[Line]:
         yield warning("Proxmox quorum", what, refused.remedy)
 
 
-def _nodes(settings: Settings, inspection: Inspection, catalog: Catalog) -> Iterator[Line]:
+def _foresee(inspection: Inspection, offering: Offering, catalog: Catalog, copies: list[Declaration]) -> Iterator[Line]:
+    online = sorted(node for node, is_online in inspection.nodes().items() if is_online)
+    copies += foreseen(catalog, online, offering.on)
+    yield from ()
+
+
+def _nodes(
+    settings: Settings, inspection: Inspection, catalog: Catalog, copies: Sequence[Declaration]
+) -> Iterator[Line]:
     by_node: dict[str, dict[int, Declaration]] = {} if catalog else {node: {} for node in named_nodes(settings.node)}
     for ctid, declaration in catalog.items():
         if declaration.node:
             by_node.setdefault(declaration.node, {})[ctid] = declaration
     online = inspection.nodes()
     yield from cluster.judge_nodes({node: list(ctids) for node, ctids in by_node.items()}, online)
-    wanted = privileges.needs(catalog, rebuilt=_rebuilt(catalog))
+    wanted = privileges.needs(catalog, rebuilt=_rebuilt(catalog, copies), copies=copies)
     held: dict[str, frozenset[str]] = {}
     yield from or_trouble("Proxmox privileges", partial(_ask, inspection, wanted, held))
     unseen = privileges.unseen(wanted, held) if held else frozenset[str]()
@@ -79,7 +90,8 @@ def _nodes(settings: Settings, inspection: Inspection, catalog: Catalog) -> Iter
             look = partial(_node, inspection, node, by_node[node], catalog, absent, unseen)
             yield from or_trouble(f"Node {node}", look)
     if held:
-        yield from _privileges(settings, catalog, absent, held)
+        wanted = privileges.needs(catalog, absent, _rebuilt(catalog, copies), copies)
+        yield from _privileges(settings, wanted, held)
     if ctids := ha_privileges.declaring_ha(catalog):
         yield from or_trouble("Proxmox privileges for HA", partial(_ha, settings, inspection, ctids))
 
@@ -116,17 +128,15 @@ def _node(
     yield from cluster.judge_node(facts, declared, catalog, unseen)
 
 
-def _privileges(
-    settings: Settings, catalog: Catalog, absent: set[str], held: Mapping[str, frozenset[str]]
-) -> Iterator[Line]:
+def _privileges(settings: Settings, wanted: frozenset[Need], held: Mapping[str, frozenset[str]]) -> Iterator[Line]:
     user = settings.proxmox_user
     token = f"{user}!{settings.proxmox_token_name}"
-    wanted = privileges.needs(catalog, absent, _rebuilt(catalog))
     yield from privileges.judge_privileges(wanted, held, user, token)
     yield from privileges.judge_lasting(wanted, held, user, token)
 
 
-def _rebuilt(catalog: Catalog) -> list[tuple[Declaration, Declaration]]:
-    """Pair each template with what it is rebuilt as; none without scratch CTIDs."""
-    pairs = ((one, catalog.scratch(one.ctid)) for one in catalog.values() if one.is_template)
+def _rebuilt(catalog: Catalog, copies: Sequence[Declaration]) -> list[tuple[Declaration, Declaration]]:
+    """Pair each template, and each copy, with what it is rebuilt as; none without scratch CTIDs."""
+    templates = (*(one for one in catalog.values() if one.is_template), *copies)
+    pairs = ((one, catalog.scratch_of(one)) for one in templates)
     return [(template, scratch) for template, scratch in pairs if scratch is not None]

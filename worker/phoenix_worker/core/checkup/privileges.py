@@ -35,12 +35,15 @@ def needs(
     catalog: Mapping[int, Declaration],
     absent_os_templates: Iterable[str] = (),
     rebuilt: Iterable[tuple[Declaration, Declaration]] = (),
+    copies: Iterable[Declaration] = (),
 ) -> frozenset[Need]:
     """Tell all that this catalog needs. OS templates that are absent have to be downloaded.
 
-    `rebuilt` are the templates, each with what it is built as at its scratch CTID.
+    `rebuilt` are the templates and `copies` of them, each with what it is built as at its scratch CTID.
     """
-    found = {need for one in catalog.values() for need in _of_one(one, catalog)}
+    copied = list(copies)
+    found = {need for one in (*catalog.values(), *copied) for need in _of_one(one, catalog)}
+    found |= {Need(guest(one.ctid), "VM.Clone", or_on=pool_path(one)) for one in copied}
     found |= {need for template, scratch in rebuilt for need in of_rebuild(template, scratch)}
     absent = frozenset(absent_os_templates)
     storages = {volume.partition(":")[0] for volume in absent}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.feasibility import Origin, is_reachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.loading import Catalog
@@ -70,3 +71,26 @@ def made_from(declaration: Declaration, catalog: Catalog, offer: Callable[[str],
         last, template = chain[-1], catalog[chain[-1].clone_from]
         chain.append((last.node and serving(last, catalog, offer(last.node))) or template)
     return chain
+
+
+def foreseen(catalog: Catalog, nodes: Iterable[str], offer: Callable[[str], Offer]) -> list[Declaration]:
+    """Return the copies that clones on these nodes will be made from, by what is declared and the nodes have."""
+    found: dict[tuple[int, int, str], Declaration] = {}
+    for clone, node in _clones(catalog, nodes):
+        for source in made_from(clone.standing_on(node), catalog, offer)[1:]:
+            template = catalog[source.copy_of or source.ctid]
+            for ctid in _lanes(template, source, catalog.copy_ctids or range(0)):
+                found[ctid, template.ctid, source.node] = catalog.copy(template.ctid, ctid, source.node)
+    return [found[key] for key in sorted(found)]
+
+
+def _clones(catalog: Catalog, nodes: Iterable[str]) -> Iterator[tuple[Declaration, str]]:
+    clones = [one for one in catalog.values() if one.clone_from is not None]
+    return ((one, node) for node in nodes for one in clones if one.node == node or one.may_be_on(node))
+
+
+def _lanes(template: Declaration, source: Declaration, ctids: range) -> Iterator[int]:
+    """Name the CTIDs of all copies beside which a source is cloned, itself included where it is one."""
+    if not ctids or not source.node:
+        return iter(())
+    return islice(numbers(template.ctid, source.node, ctids), template.lanes - (source.copy_of is None))
