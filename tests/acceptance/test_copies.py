@@ -10,9 +10,11 @@ import pytest
 from phoenix_worker.core.planned.copies import numbers
 from tests.acceptance.scenes import failure_of, refused, stand
 from tests.acceptance.test_scripts import write_scripts
+from tests.integration.test_check import EVERYTHING
+from tests.integration.test_check_grants import ELSEWHERE
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
-from tests.support.proxmox import NODE
+from tests.support.proxmox import NODE, TOKEN_ID
 from tests.support.ssh_node import SshNode, ssh_node
 from tests.support.waiting import wait_for
 
@@ -90,6 +92,18 @@ def test_a_taken_ctid_is_passed_over_and_a_copy_that_stands_is_used(product: Pro
     product.simulator.do(product.simulator.pve.cts.remove, product.simulator.pve.ct(FIRST))
     assert product.ensure(104).templates_built == ()
     assert copies(product) == [SECOND]
+
+
+@pytest.mark.long
+def test_a_guest_out_of_sight_is_passed_over(product: Product) -> None:
+    two_nodes(product)
+    stand(product, FIRST, node=OTHER)
+    product.declare({900: template(), 103: container(103, node=OTHER)})
+    seen = [(f"/vms/{ctid}", set(EVERYTHING)) for ctid in (900, 103, *CTIDS) if ctid != FIRST]
+    product.simulator.set(product.simulator.pve, acl={TOKEN_ID: ELSEWHERE + seen})
+    product.start_worker(**COPIES)
+    assert [part.ctid for part in product.producer.plan(103).wait(timeout=60).first] == [SECOND]
+    assert product.ensure(103).templates_built == (SECOND,)
 
 
 @pytest.mark.long

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_worker.actions.standing_copies import Unseen, everything_there, refuse_unseen
-from phoenix_worker.core.model.errors import TransientError
+from phoenix_worker.actions.standing_copies import Unseen, everything_there, free_ctids, refuse_unseen
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.planned.copies import numbers
 from phoenix_worker.proxmox.error_table import UNREACHABLE
-from tests.support.proxmox import NODE
+from tests.support.proxmox import NODE, TOKEN_ID
 from tests.unit.catalog_files import loaded, template
 
 if TYPE_CHECKING:
@@ -55,6 +56,32 @@ def test_nobody_waits_for_a_node_that_does_not_answer(standing: Simulator, door:
     assert list(found.unseen) == told
     on_silent = sum(path.startswith(f"/nodes/{SILENT}/") for _, path in standing.calls())
     assert on_silent == (0 if how == "offline" else 1), "it is asked once"
+
+
+def test_a_ctid_that_a_vm_or_a_guest_out_of_sight_has_is_passed_over(simulator: Simulator, door: Proxmox) -> None:
+    pve, (first, second, third, *_) = simulator.pve, numbers(900, NODE, CTIDS)
+    assert free_ctids(door, 900, NODE, CTIDS, {}, 1) == (first,)
+    simulator.do(pve.add_ct, first, node=NODE)
+    simulator.do(pve.add_vm, second, name="windows", node=NODE)
+    simulator.set(pve, acl={TOKEN_ID: [(f"/vms/{second}", {"VM.Audit"})]})
+    simulator.do(pve.refresh_resources)
+    places = door.standing(CTIDS)
+    assert [*places] == [second], "the other one is out of sight"
+    assert free_ctids(door, 900, NODE, CTIDS, places, 1) == (third,)
+    full = range(first, first + 1)
+    with pytest.raises(PermanentError, match=f"taken. Guests that the API token may not see have {first}.") as refused:
+        free_ctids(door, 900, NODE, full, {}, 1)
+    assert refused.value.cause == "no-copy-ctid"
+
+
+def test_a_ctid_that_was_taken_since_the_cluster_was_asked_is_chosen_anew(simulator: Simulator, door: Proxmox) -> None:
+    """It may be the very copy, which another job has begun to make: a second one would be made beside it."""
+    first = next(numbers(900, NODE, CTIDS))
+    simulator.do(simulator.pve.add_ct, first, node=NODE)
+    simulator.do(simulator.pve.refresh_resources)
+    with pytest.raises(TransientError, match=f"CT {first} has just been made") as delayed:
+        free_ctids(door, 900, NODE, CTIDS, {}, 1)
+    assert delayed.value.cause == "being-created"
 
 
 def test_what_may_be_a_copy_is_told_as_one(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Never
 
 from phoenix_worker.actions.look import TEMPLATE, template_there
-from phoenix_worker.actions.standing_copies import is_copy
+from phoenix_worker.actions.standing_copies import free_ctids, is_copy
 from phoenix_worker.base import lane
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Presence
-from phoenix_worker.core.planned.copies import free_numbers, runs_with_a_fixed_address, serving
+from phoenix_worker.core.planned.copies import runs_with_a_fixed_address, serving
 from phoenix_worker.core.planned.feasibility import Origin, is_reachable
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Sour
     missing = max(template.lanes - len(found), 0)
     if missing and (unmarked := [one.ctid for one in seen_there if one.lock == "create" and one.marker is None]):
         raise TransientError(f"CT {unmarked[0]} on {node} is being created, maybe as a copy.", cause="being-created")
-    numbers = free_numbers(template.ctid, node, catalog.copy_ctids, places, missing)
+    numbers = free_ctids(task.proxmox, template.ctid, node, catalog.copy_ctids, places, missing)
     found += [_Source(catalog.copy(template.ctid, ctid, node), ready=False) for ctid in numbers]
     first, *more = found[: template.lanes]
     return [replace(first, ready=True), *more]

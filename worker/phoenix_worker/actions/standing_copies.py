@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.core.model.errors import TransientError
+from phoenix_worker.core.planned.copies import free_numbers
 from phoenix_worker.proxmox.error_table import UNREACHABLE
 from phoenix_worker.proxmox.silence import SILENT_REMEDY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
@@ -84,6 +85,26 @@ def about_copies(task: PhoenixTask, template: Declaration) -> tuple[str, ...]:
         for one in found.unseen
     )
     return (*told, *unseen)
+
+
+def free_ctids(
+    proxmox: Proxmox, template: int, node: str, ctids: range, places: Collection[int], count: int
+) -> tuple[int, ...]:
+    """Choose CTIDs for copies that are to be made, where `places` are taken as the cluster lists them.
+
+    What the token may not see is in no list: Proxmox is asked for each that is chosen, one call, and one that is taken
+    is passed over. Raises PermanentError where there are none left, and TransientError where one was made just now: it
+    may be the very copy.
+    """
+    unseen: set[int] = set()
+    while True:
+        chosen = free_numbers(template, node, ctids, {*places, *unseen}, count, unseen)
+        taken = {ctid for ctid in chosen if not proxmox.is_free(ctid)}
+        if not taken:
+            return chosen
+        if made := sorted(taken & proxmox.standing(ctids).keys()):
+            raise TransientError(f"CT {made[0]} has just been made, maybe as a copy.", cause="being-created")
+        unseen |= taken
 
 
 def refuse_unseen(template: Declaration, unseen: Iterable[Unseen], doing: str) -> None:

@@ -26,13 +26,20 @@ def numbers(template: int, node: str, ctids: range) -> Iterator[int]:
     return (ctids[(first + step) % len(ctids)] for step in range(len(ctids)))
 
 
-def free_numbers(template: int, node: str, ctids: range, taken: Collection[int], count: int) -> tuple[int, ...]:
-    """Choose CTIDs for copies that are to be made. Raises PermanentError where there are none left."""
+def free_numbers(
+    template: int, node: str, ctids: range, taken: Collection[int], count: int, unseen: Collection[int] = ()
+) -> tuple[int, ...]:
+    """Choose CTIDs for copies that are to be made. Raises PermanentError where there are none left.
+
+    `unseen` are those taken by what the token may not see.
+    """
     found = tuple(ctid for ctid in numbers(template, node, ctids) if ctid not in taken)[:count]
     if len(found) < count:
+        hidden = ", ".join(map(str, sorted(unseen)))
+        told = f" Guests that the API token may not see have {hidden}." if hidden else ""
         raise PermanentError(
             f"Unable to copy template {template} to {node}: all CTIDs of PHOENIX_COPY_CTIDS "
-            f"({ctids[0]}-{ctids[-1]}) are taken.",
+            f"({ctids[0]}-{ctids[-1]}) are taken.{told}",
             cause="no-copy-ctid",
             remedy="Set PHOENIX_COPY_CTIDS of the workers to more CTIDs that nothing else uses.",
         )
