@@ -11,7 +11,7 @@ from phoenix_worker.proxmox.error_table import UNREACHABLE
 from phoenix_worker.proxmox.silence import SILENT_REMEDY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
@@ -80,11 +80,16 @@ def about_copies(task: PhoenixTask, template: Declaration) -> tuple[str, ...]:
     told = [
         line for one in found.seen for line in builds.outdated(catalog.copy(template.ctid, one.ctid, one.node), one)
     ]
-    unseen = (
+    return (*told, *not_looked_at(template, found.unseen))
+
+
+def not_looked_at(template: Declaration, unseen: Iterable[Unseen]) -> Iterator[str]:
+    """Tell what may be a copy of a template and cannot be looked at."""
+    return (
         f"CT {one.ctid} on {one.node}, maybe a copy of template {template.ctid}, cannot be looked at: {one.why}."
-        for one in found.unseen
+        for one in unseen
+        if one.may_be_of(template)
     )
-    return (*told, *unseen)
 
 
 def free_ctids(

@@ -62,7 +62,8 @@ def of_job(
     done = task.steps_done()
     lasting = [step for step in done if step["ctid"] in task.catalog.current() or step.get("copy")]
     own = [step for step in done if step["ctid"] == declaration.ctid]
-    outcome = _outcome({step["name"] for step in own})
+    adopted = [step for step in done if step["name"] == StepName.MARK]  # a template's copies, although it is ours
+    outcome = _outcome({step["name"] for step in (*own, *adopted)})
     built = templates_in(lasting)
     if outcome is Outcome.CREATED:
         task.engine.ledger.note_made((declaration.ctid, *built), task.running.job, task.running.claimed_at)

@@ -131,8 +131,10 @@ def chain_copies(
     return _of(task, StepName.REBUILD_COPIES, template, list(rest), accepted=accepted, **more)
 
 
-def chain_adoption(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> Signature:
-    """Chain what makes a container ours, and a template if it is declared as one."""
+def chain_adoption(
+    task: PhoenixTask, adoption: Adoption, purpose: Purpose, copies: Iterable[Declaration], left: Sequence[str]
+) -> Signature:
+    """Chain what makes a container ours, and a template if it is declared as one; then these copies of it."""
     declaration, snapshots = adoption.declaration, list(adoption.snapshots)
     stop = _link(task, StepName.STOP, declaration, adopted=False, accepted=True)
     if snapshots:
@@ -143,7 +145,9 @@ def chain_adoption(task: PhoenixTask, adoption: Adoption, purpose: Purpose) -> S
         (bool(snapshots), _of(task, StepName.DROP_SNAPSHOTS, declaration, snapshots)),
         (adoption.seal, _link(task, StepName.SEAL, declaration, adopted=False, accepted=True)),
     )
-    return chain(*(link for wanted, link in links if wanted), _of(task, StepName.REPORT, declaration))
+    marks = (_of(task, StepName.MARK, copy, Purpose.ADOPT) for copy in copies)
+    more = {"left": list(left)} if left else {}
+    return chain(*(link for wanted, link in links if wanted), *marks, _of(task, StepName.REPORT, declaration, **more))
 
 
 def _of(task: PhoenixTask, step: StepName, declaration: Declaration, *more: Any, **options: Any) -> Signature:

@@ -7,7 +7,8 @@ replace(900)    hold 900 → survey → replace by remove(900), copy(900), confi
                 report(900), or rebuild_copies(900)
 rebuild_copies(900)  release 900 → first copy: hold its scratch → survey both → replace by what builds it there, then
                 replace(copy); report(900) after the last
-adopt(103)      hold 103 → survey → replace by those of mark, stop, drop_snapshots, seal that it lacks, then report(103)
+adopt(103)      hold 103 → survey → hold copies without a marker → replace by those of mark, stop, drop_snapshots, seal
+                that it lacks, mark(copy) for each, then report(103)
 mark(n)         look → one PUT: our line in the notes
 drop_snapshots(900)  each once: look → DELETE → wait
 remove(n)       once: look → stop → wait → once: look, marker and linked clones → DELETE → wait
@@ -34,6 +35,7 @@ from phoenix_worker.actions.copies import build_alone, end_building
 from phoenix_worker.actions.feasibility import refuse_vanishing_grants
 from phoenix_worker.actions.forced_command import refuse_disallowed_making
 from phoenix_worker.actions.look import look, permit, survey
+from phoenix_worker.actions.lost_copies import copies_to_adopt, refuse_other
 from phoenix_worker.actions.make import make_clone
 from phoenix_worker.actions.orders import copy_order
 from phoenix_worker.actions.place import foresee_home, have_home
@@ -206,16 +208,19 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     permit(verdict.action in _ADOPTABLE, verdict, f"{purpose.words} CT {request.ctid}")
     declaration, there = at_home(declaration, seen), seen.presence is Presence.HERE
     snapshots = self.once("snapshots", lambda: self.proxmox.snapshots(seen.node, seen.ctid)) if there else ()
-    steps = adoption(declaration, seen, verdict, snapshots)
-    if not steps:
-        told = () if there else (f"There is no CT {seen.ctid} on {seen.node}.",)
+    steps, (lost, lines, told) = adoption(declaration, seen, verdict, snapshots), copies_to_adopt(self, declaration)
+    if not steps and not lost:
+        told = told if there else (f"There is no CT {seen.ctid} on {seen.node}.", *told)
         return outcome.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
     if steps.mark and (problem := too_long(replace(declaration, description=None), seen)) is not None:
         raise problem
     if request.dry_run:
-        return outcome.foretold(self, declaration, Outcome.ADOPTED, tuple(steps.lines()))
-    have_home(self, declaration, seen)
-    return self.replace(chains.chain_adoption(self, steps, purpose))
+        return outcome.foretold(self, declaration, Outcome.ADOPTED, (*steps.lines(), *lines), told)
+    for copy in lost:
+        self.hold(lane(copy.ctid))
+    if steps:
+        have_home(self, declaration, seen)
+    return self.replace(chains.chain_adoption(self, steps, purpose, lost, told))
 
 
 @task(StepName.MARK.task)
@@ -224,6 +229,8 @@ def mark(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> d
     declaration, began = self.pinned_declaration(ctid, declaration_hash, accepted=True), time.time()
     seen, verdict = look(self, declaration, purpose=Purpose(purpose))
     permit(verdict.action in _ADOPTABLE, verdict, f"{Purpose(purpose).words} CT {ctid}")
+    if declaration.is_copy:
+        refuse_other(declaration, seen)
     if verdict.action is Action.MARK:
         notes = {"description": adopted_notes(declaration, seen)}
         self.proxmox.configure(seen.node, ctid, changes=notes, delete=(), digest=seen.digest)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from phoenix_worker.core.allowed.ownership import Action
 from phoenix_worker.core.differs.diff import marker_for
 from phoenix_worker.core.differs.scripts import mark_of
 from phoenix_worker.core.model.marker import ADOPTED, Stage, without_marker, write_marker
+from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.planned.notes import too_long
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.catalog.loading import Catalog
     from phoenix_worker.core.allowed.ownership import Verdict
     from phoenix_worker.core.model.observation import Observation
 
@@ -70,3 +73,54 @@ def adopted_notes(declaration: Declaration, seen: Observation) -> str:
     if seen.marker is not None and seen.is_ours:
         marker = replace(seen.marker, role=declaration.role, stage=Stage.CONFIGURED)
     return write_marker(marker, without_marker(seen.config.get("description", "")))
+
+
+class LostCopies(NamedTuple):
+    """What stands at CTIDs of copies under a template's name, and has no marker of ours."""
+
+    fitting: tuple[tuple[Declaration, Observation], ...] = ()
+    """Those that may be marked as copies, each as it would be declared."""
+    told: tuple[str, ...] = ()
+    """Why others are left as they are."""
+
+    def lines(self) -> Iterator[str]:
+        """Tell what is to be done, for people."""
+        for copy, seen in self.fitting:
+            yield (
+                f"add the marker of phoenix-lxc (role: {copy.role}, copy of {copy.copy_of}) to the notes of "
+                f"CT {seen.ctid} on {seen.node}"
+            )
+
+
+def lost_copies(template: Declaration, seen: Iterable[Observation], catalog: Catalog) -> LostCopies:
+    """Work out which of what stands at the CTIDs of copies are to be taken over with their template."""
+    same = next((one.ctid for one in catalog.values() if one.is_template and _alike(one, template)), None)
+    fitting: list[tuple[Declaration, Observation]] = []
+    told: list[str] = []
+    for one in seen:
+        if one.is_ours or one.config.get("hostname") != template.name:
+            continue
+        copy = catalog.copy(template.ctid, one.ctid, one.node)
+        why = not_adopted(copy, one) or ("" if same is None else f"template {same} has it too")
+        if why:
+            told.append(
+                f"CT {one.ctid} on {one.node} has the name of template {template.ctid} and {why}: it is not adopted."
+            )
+        else:
+            fitting.append((copy, one))
+    return LostCopies(tuple(fitting), tuple(told))
+
+
+def not_adopted(copy: Declaration, seen: Observation) -> str:
+    """Say why what stands there is not taken for a copy; nothing for a finished template without a marker of ours."""
+    if seen.presence is not Presence.HERE or seen.is_ours or seen.config.get("hostname") != copy.name:
+        return "is another one now"
+    if seen.lock is not None:
+        return f"is locked ({seen.lock})"
+    if not seen.is_template:
+        return "is no finished template"
+    return "has no room for the marker in its notes" if too_long(replace(copy, description=None), seen) else ""
+
+
+def _alike(one: Declaration, template: Declaration) -> bool:
+    return one.name == template.name and one.ctid != template.ctid
