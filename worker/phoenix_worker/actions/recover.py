@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions.makers import running_makers
@@ -11,8 +12,10 @@ from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.observation import Presence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from phoenix_worker.catalog.declaration import Declaration
-    from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
+    from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox, ProxmoxTask
 
 _CLOCK_SKEW = 5.0
 """Seconds that the node's clock and that of Redis may differ."""
@@ -89,12 +92,17 @@ def find_migration(proxmox: Proxmox, home: str, ctid: int, target: str, when: fl
 def find_conversion(proxmox: Proxmox, declaration: Declaration, when: float) -> dict[str, Any] | None:
     """Find a conversion that was asked for at `when`."""
     node = proxmox.observe_template(declaration.node, declaration.ctid).node
-    begun = [
-        task
-        for task in proxmox.recent_tasks(node, declaration.ctid)
-        if task.kind == "vztemplate" and task.started >= when - _CLOCK_SKEW
-    ]
-    return {"at": when, "node": node} if begun else None
+    begun = conversion(proxmox.recent_tasks(node, declaration.ctid), when)
+    return None if begun is None else {"at": when, "node": node}
+
+
+def conversion(tasks: Iterable[ProxmoxTask], since: float) -> ProxmoxTask | None:
+    """Return the last conversion, of these tasks from the last to the first, if it was asked for `since` then.
+
+    That of a template which was destroyed afterwards is none: a rebuild converts its CTID again soon after.
+    """
+    own = takewhile(lambda task: task.kind != "vzdestroy", tasks)
+    return next((task for task in own if task.kind == "vztemplate" and task.started >= since - _CLOCK_SKEW), None)
 
 
 def _made(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.actions.recover import conversion
 from phoenix_worker.actions.watch_addresses import addresses_seen
 from phoenix_worker.actions.watch_migrations import arrival_seen
 from phoenix_worker.actions.watch_scripts import script_seen
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from phoenix_worker.core.model.ports import NodeShell, Proxmox
 
-_CLOCK_SKEW = 5.0
 _POWER_LIMIT = 180.0
 """Seconds after which a container that did not start or stop never will; HA takes about 18 s."""
 _CONVERSION_LIMIT = 60.0
@@ -98,13 +98,11 @@ class Probe:
     def _conversion(self, node: str, ctid: int, after: float, elapsed: float) -> dict[str, Any] | None:
         if self._proxmox.observe_template(node, ctid).is_template:
             return {"done": True, "exit": "OK", "log": []}
-        tasks = self._proxmox.recent_tasks(node, ctid)
-        latest = next(
-            (task for task in tasks if task.kind == "vztemplate" and task.started >= after - _CLOCK_SKEW), None
-        )
+        latest = conversion(self._proxmox.recent_tasks(node, ctid), after)
         if latest is not None and not latest.running:
             end = self._task(latest.upid)
-            return None if end is None or end["done"] else end
+            if end is not None and not end["done"]:
+                return end
         if elapsed > _CONVERSION_LIMIT:
             return {"done": False, "exit": "Proxmox does not list it as a template", "log": []}
         return None

@@ -9,7 +9,7 @@ from typing import Self
 from phoenix_worker.core.model.errors import PermanentError
 
 _FORM = re.compile(
-    r"UPID:(?P<node>[A-Za-z0-9-]+):[0-9A-Fa-f]+:[0-9A-Fa-f]+:(?P<started>[0-9A-Fa-f]{1,16}):(?P<kind>[^:/\s]+)"
+    r"UPID:(?P<node>[A-Za-z0-9-]+):[0-9A-Fa-f]+:(?P<pstart>[0-9A-Fa-f]+):(?P<started>[0-9A-Fa-f]{1,16}):(?P<kind>[^:/\s]+)"
     r":(?P<guest>[^:/\s]*):(?P<user>[^:/\s]+):"
 )
 """No part has a slash: they stand in the path of calls."""
@@ -25,6 +25,8 @@ class Upid:
     kind: str
     guest: str
     user: str
+    pstart: int = 0
+    """When its process began, in ticks since the node started: it tells those of one second apart."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -36,4 +38,5 @@ class Upid:
                 cause="bad-upid",
                 remedy="Check that the address in PHOENIX_PROXMOX_HOST is that of Proxmox itself.",
             )
-        return cls(text, found["node"], int(found["started"], 16), found["kind"], found["guest"], found["user"])
+        started, pstart = int(found["started"], 16), int(found["pstart"], 16)
+        return cls(text, found["node"], started, found["kind"], found["guest"], found["user"], pstart)
