@@ -41,6 +41,19 @@ def locked(answering_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield door
 
 
+@pytest.mark.parametrize(
+    "request_", [b"\x00\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"]
+)
+def test_who_has_no_token_fills_no_log(answering_url: str, tmp_path: Path, request_: bytes) -> None:
+    with serving(answering_url, tmp_path) as door:
+        for _ in range(20):
+            with socket.create_connection(door.address, timeout=10) as connection:
+                connection.sendall(request_)
+                assert connection.recv(1000)
+        told = (tmp_path / "serve.log").read_text().splitlines()
+        assert 1 <= len(told) <= 2, told
+
+
 def jobs(client: Redis) -> int:
     return len(client.keys("phoenix:job:*"))
 

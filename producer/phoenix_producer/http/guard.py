@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phoenix_producer.client.trace_context import HEADER, passed_on
@@ -95,11 +95,35 @@ class Guard:
                     until_answered.enter_context(self._rates.open(token))
                 body = await body_of(headers, receive)
             except Refused as error:
-                refusal = problem(error.status, error.detail, {**error.headers, "Connection": "close"})
-                await refusal(scope, receive, send_with_headers)
+                await _refusal(error)(scope, receive, send_with_headers)
                 return
             until_answered.enter_context(passed_on(headers.get(HEADER)))
-            await self._app(scope, replayed(body, receive), send_with_headers)
+            answer: Send = send_with_headers
+            if scope["path"] not in self._public:
+                answer = _while_welcome(lambda: _who_asks(headers, self._door), scope, receive, send_with_headers)
+            await self._app(scope, replayed(body, receive), answer)
+
+
+def _refusal(error: Refused) -> Response:
+    return problem(error.status, error.detail, {**error.headers, "Connection": "close"})
+
+
+def _while_welcome(ask: Callable[[], Token], scope: Scope, receive: Receive, send: Send) -> Send:
+    """Send an answer only to who may ask still when it is there: a token may be revoked while a request waits."""
+    is_refused = False
+
+    async def checked(message: Message) -> None:
+        nonlocal is_refused
+        if message["type"] == "http.response.start":
+            try:
+                ask()
+            except Refused as error:
+                is_refused = True
+                await _refusal(error)(scope, receive, send)
+        if not is_refused:
+            await send(message)
+
+    return checked
 
 
 def secret_in(headers: Headers) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from phoenix_producer.http.changes import router
 from phoenix_producer.http.guard import Door, Guard
 from phoenix_producer.http.looks import looks
 from phoenix_producer.http.nodes import nodes
+from phoenix_producer.http.seldom import Seldom
 from phoenix_producer.http.service import Service
 
 if TYPE_CHECKING:
@@ -137,4 +139,5 @@ def serve(listener: socket.socket, app: FastAPI, rates: Rates) -> None:
         timeout_graceful_shutdown=_LINGER_SECONDS,
         h11_max_incomplete_event_size=_HEAD_BYTES,
     )
+    logging.getLogger("uvicorn.error").addFilter(Seldom())
     uvicorn.Server(config).run(sockets=[listener])
