@@ -22,6 +22,7 @@ from phoenix_producer.contract import (
     ENSURE,
     NODES,
     PLAN,
+    PLANS,
     QUEUE,
     STATUS,
     TEMPLATES,
@@ -115,6 +116,20 @@ def ensure(self: Answering, /, ctid: int, **options: Any) -> dict[str, Any]:
 def plan(self: Answering, /, ctid: int) -> dict[str, Any]:
     self.tell("step-started")
     refuse(self, ctid)
+    return _plan_of(ctid)
+
+
+@app.task(name=PLANS, base=Answering, bind=True)
+def plans(self: Answering, /, ctids: tuple[int, ...] = (101, 103)) -> list[dict[str, Any]]:
+    return [
+        Failure(request_id=self.request.id, ctid=ctid, **REFUSALS[ctid]).model_dump(mode="json")
+        if ctid in REFUSALS
+        else _plan_of(ctid)
+        for ctid in ctids
+    ]
+
+
+def _plan_of(ctid: int) -> dict[str, Any]:
     if ctid != 103:
         return {"ctid": ctid, "lines": [], "not_applied": [], "warnings": _warnings(ctid)}
     clone = {"kind": "clone", "source": "900", "detail": "full"}
