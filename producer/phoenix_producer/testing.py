@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from threading import Condition
 from typing import TYPE_CHECKING, Any
 
-from phoenix_producer.client.channel import Entry, used_before
+from phoenix_producer.client.channel import Entry, OtherOptions, used_before
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import (
     CANCEL,
@@ -167,6 +167,8 @@ class _Memory:
             if known is not None:
                 if (known.name, known.arguments) != (request.name, request.arguments):
                     raise used_before(known.id, " ".join(map(str, (known.name, *known.arguments))))
+                if known.options != request.options:
+                    raise OtherOptions(known.id, " ".join(map(str, (known.name, *known.arguments))))
                 return
             self.requests.append(request)
             self._tell(request, ProgressKind.REQUESTED)

@@ -78,6 +78,15 @@ def test_the_key_is_the_id_and_begins_nothing_twice(door: HttpDoor) -> None:
     assert "already used" in door.post("/v1/containers/103/plan", Idempotency_Key=key).problem()["detail"]
 
 
+def test_a_key_with_another_body_is_refused(door: HttpDoor) -> None:
+    """As the draft of the IETF for the header says: what a dry run found is no answer to an ensure."""
+    key, path = str(uuid4()), "/v1/containers/103/ensure?wait=30"
+    tried = door.post(path, {"dry_run": True}, Idempotency_Key=key)
+    assert door.post(path, {"dry_run": True, "adopt": False}, Idempotency_Key=key).json == tried.json
+    refused = door.post(path, Idempotency_Key=key).problem()
+    assert (refused["status"], "with other options" in refused["detail"]) == (422, True)
+
+
 @pytest.mark.parametrize("kind", ["ensure", "plan", "destroy", "rebuild", "adopt", "migrate"])
 def test_each_kind_of_request_is_sent_as_itself_with_its_key(
     door: HttpDoor, answering_client: Redis, kind: str
