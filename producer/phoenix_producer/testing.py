@@ -25,6 +25,7 @@ from phoenix_producer.contract import (
     ENSURE,
     NODES,
     PLAN,
+    PLANS,
     STATUS,
     UNDRAIN,
     Cancelled,
@@ -115,7 +116,7 @@ class RecordingProducer(Producer):
         self._memory.answer_to(of, (ctid,), failure)
 
     def plans(self, ctid: int, *lines: str, **fields: Any) -> None:
-        """Let a plan for a CTID have these lines. `fields` are those of `Plan`."""
+        """Let a plan for a CTID have these lines, asked for alone or among others. `fields` are those of `Plan`."""
         plan = Plan(ctid=ctid, lines=lines, **fields).model_dump(mode="json")
         self._memory.answer_to(PLAN, (ctid,), lambda _: _success(plan))
 
@@ -212,8 +213,19 @@ class _Memory:
     def _answer(self, request: Request) -> None:
         if request.name == CANCEL:
             self._end(request, _success({"job": request.arguments[0], "verdict": self._cancel(request.arguments[0])}))
+        elif request.name == PLANS:
+            self._answer_plans(request)
         elif (answer := self._answers.get((request.name, request.arguments))) is not None:
             self._end(request, answer(request))
+
+    def _answer_plans(self, request: Request) -> None:
+        """Answer with what a plan of each is answered with, once all have an answer."""
+        declared = self._answers.get((CONTAINERS, ()))
+        wanted = request.options.get("ctids") or (declared(request)["result"] if declared else [None])
+        answers = [self._answers.get((PLAN, (ctid,))) for ctid in wanted]
+        told = [_told(answer(request)) for answer in answers if answer is not None]
+        if len(told) == len(answers):
+            self._end(request, _success(told))
 
     def _cancel(self, request_id: str) -> Cancelled:
         request = self._request(request_id)
@@ -255,3 +267,8 @@ def _success(value: Any) -> dict[str, Any]:
 def _failure(failure: Failure) -> dict[str, Any]:
     told = {"exc_type": EnsureFailed.__name__, "exc_message": [failure.model_dump(mode="json")]}
     return {"status": "FAILURE", "result": told}
+
+
+def _told(end: dict[str, Any]) -> Any:
+    """Return what a plan or a failure is among others."""
+    return end["result"] if end["status"] == "SUCCESS" else end["result"]["exc_message"][0]

@@ -17,6 +17,8 @@ from phoenix_producer import (
     ProgressKind,
     Standing,
 )
+from phoenix_producer.contract import PLAN, Failure
+from phoenix_producer.plans import Plan
 from phoenix_producer.testing import RecordingProducer
 
 if TYPE_CHECKING:
@@ -35,7 +37,9 @@ def recording() -> RecordingProducer:
     producer = RecordingProducer(requester="the tests")
     producer.succeeds(103)
     producer.fails(REFUSED, "CTID 404 is not ours.", cause="not-ours", remedy="Use --adopt.")
+    producer.fails(REFUSED, "CTID 404 is not ours.", cause="not-ours", remedy="Use --adopt.", of=PLAN)
     producer.plans(103, "clone 103 from 900")
+    producer.plans(101)
     producer.declares(101, 103)
     producer.stands(standing(101), standing(103))
     return producer
@@ -89,6 +93,12 @@ def test_one_id_is_one_request(producer: Producer) -> None:
 
 def test_what_else_is_asked(producer: Producer) -> None:
     assert producer.plan(103).wait(timeout=60).lines == ("clone 103 from 900",)
+    assert [one.ctid for one in producer.plan_all().wait(timeout=60)] == [101, 103]
+    planned, refused = producer.plan_all([103, REFUSED]).wait(timeout=60)
+    assert isinstance(planned, Plan)
+    assert planned.lines == ("clone 103 from 900",)
+    assert isinstance(refused, Failure)
+    assert (refused.ctid, refused.cause) == (REFUSED, "not-ours")
     assert producer.containers().wait(timeout=60) == [101, 103]
     assert producer.status().wait(timeout=60) == [standing(101), standing(103)]
     assert producer.status([103]).wait(timeout=60) == [standing(103)]
