@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from threading import Condition
 from typing import TYPE_CHECKING, Any
 
-from phoenix_producer.client.channel import Entry, used_before
+from phoenix_producer.client.channel import Entry, OtherOptions, used_before
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import (
     CANCEL,
@@ -116,7 +116,7 @@ class RecordingProducer(Producer):
         self._memory.answer_to(of, (ctid,), failure)
 
     def plans(self, ctid: int, *lines: str, **fields: Any) -> None:
-        """Let a plan for a CTID have these lines. `fields` are those of `Plan`."""
+        """Let a plan for a CTID have these lines, asked for alone or among others. `fields` are those of `Plan`."""
         plan = Plan(ctid=ctid, lines=lines, **fields).model_dump(mode="json")
         self._memory.answer_to(PLAN, (ctid,), lambda _: _success(plan))
 
@@ -168,6 +168,8 @@ class _Memory:
             if known is not None:
                 if (known.name, known.arguments) != (request.name, request.arguments):
                     raise used_before(known.id, " ".join(map(str, (known.name, *known.arguments))))
+                if known.options != request.options:
+                    raise OtherOptions(known.id, " ".join(map(str, (known.name, *known.arguments))))
                 return
             self.requests.append(request)
             self._tell(request, ProgressKind.REQUESTED)
@@ -222,9 +224,7 @@ class _Memory:
         ctids = request.options.get("ctids") or (declared and declared(request)["result"])
         answers = [self._answers.get((PLAN, (ctid,))) for ctid in ctids or ()]
         if ctids is not None and None not in answers:
-            ends = [answer(request) for answer in answers if answer is not None]
-            told = [one["result"] for one in ends]
-            self._end(request, _success([one.get("exc_message", [one])[0] for one in told]))
+            self._end(request, _success([_told(answer(request)) for answer in answers if answer is not None]))
 
     def _cancel(self, request_id: str) -> Cancelled:
         request = self._request(request_id)
@@ -266,3 +266,8 @@ def _success(value: Any) -> dict[str, Any]:
 def _failure(failure: Failure) -> dict[str, Any]:
     told = {"exc_type": EnsureFailed.__name__, "exc_message": [failure.model_dump(mode="json")]}
     return {"status": "FAILURE", "result": told}
+
+
+def _told(end: dict[str, Any]) -> Any:
+    """Return what a plan or a failure is among others."""
+    return end["result"] if end["status"] == "SUCCESS" else end["result"]["exc_message"][0]

@@ -8,6 +8,8 @@ import pytest
 
 from phoenix_producer.http.tokens import Role
 from tests.acceptance.scenes import failure_of
+from tests.acceptance.test_copies import COPIES, FIRST, OTHER, two_nodes
+from tests.acceptance.test_volumes import volume
 from tests.support.http_door import HttpDoor, serving
 from tests.support.product import container, template
 from tests.support.waiting import wait_for
@@ -49,13 +51,43 @@ def test_the_tree_of_templates_is_shown_and_one_is_rebuilt(browser: Browser, sto
     assert stocked.config(900) != before
 
 
-def test_copies_of_a_template_are_shown_with_those_who_wait(browser: Browser, stocked: Product, door: HttpDoor) -> None:
-    copy = {"ctid": 9155, "node": "pve2", "exists": "template", "storage": "local-lvm", "outdated": [], "waiting": 2}
-    copy |= {"hash": "0a1b", "disks": {"rootfs": 8, "mp0": 0.5}}
-    browser.call("answer", "/v1/templates*", [{"ctid": 900, "copies": [copy]}])
+def test_copies_of_a_template_are_shown_with_those_who_wait(browser: Browser, product: Product, door: HttpDoor) -> None:
+    two_nodes(product)
+    waiting = {ctid: container(ctid, node=OTHER) for ctid in (104, 105, 106)}
+    product.declare(
+        {900: template(volumes=[volume("/srv/data", 1, "local-lvm")]), 103: container(103, node=OTHER), **waiting}
+    )
+    product.start_worker(**COPIES)
+    product.ensure(103)
+    product.simulator.pve.ct_secs["clone"] = 600
+    handles = [product.producer.ensure(ctid) for ctid in waiting]
+    (shown,) = wait_for(lambda: [
+        one for one in product.producer.templates().wait(timeout=60) if [copy.waiting for copy in one.copies] == [2]
+    ])  # fmt: skip
     browser.open(door, "templates")
-    browser.sees("copy 9155 on pve2, local-lvm, 8 + 0.5 GiB, hash 0a1b, 2 waiting")
-    assert stocked.config(900), "the template itself is told by the workers"
+    browser.sees(f"copy {FIRST} on {OTHER}, local-lvm, 8 + 1 GiB, hash {shown.copies[0].hash}, 2 waiting")
+    product.simulator.pve.ct_secs["clone"] = 0.0
+    product.simulator.do(product.simulator.pve.hurry)
+    for handle in handles:
+        handle.wait(timeout=60)
+    browser.call("waitForSelector", "text=waiting", {"state": "detached"})
+
+
+def test_views_share_what_the_workers_saw_a_moment_ago(browser: Browser, stocked: Product, door: HttpDoor) -> None:
+    def looks() -> int:
+        return [job["what"] for job in door.get("/v1/jobs?all=true").json].count("status")
+
+    browser.open(door, "templates")
+    browser.sees("As of ")
+    for _ in range(2):
+        browser.click("#views >> text=Containers")
+        browser.sees("as of ")
+        browser.click("#views >> text=Templates")
+        browser.sees("As of ")
+    assert looks() == 1
+    stocked.ensure(104)
+    browser.sees("2 of 2 clones made")
+    assert looks() > 1, "what has ended since is seen"
 
 
 def test_an_outdated_template_is_marked_and_a_refused_catalog_is_told(

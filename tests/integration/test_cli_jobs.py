@@ -90,6 +90,23 @@ def test_ended_jobs_are_listed_with_all(cli: Callable[..., Result], driven: Driv
     assert "ensure 103  done" in cli("jobs", "--all").stdout
 
 
+def test_ended_jobs_that_only_looked_are_listed_when_asked_for(
+    cli: Callable[..., Result], driven: DrivenLedger, redis_client: Redis
+) -> None:
+    def listed(*options: str) -> list[str]:
+        return [one["what"] for one in json.loads(cli("jobs", *options, "--json").stdout)]
+
+    ended, failed, under_way, made = (driven.taken(ctid) for ctid in (103, 104, 105, 106))
+    for run in (ended, failed, under_way):
+        redis_client.hset(f"phoenix:job:{run.id}", "name", "phoenix.plan")
+    driven.ended(ended)
+    driven.ledger.finish(failed, "failed", {"cause": "not-ours", "message": ""})
+    driven.ended(made)
+    assert listed("--all") == ["plan 105", "ensure 106"]
+    assert listed("--all", "--looks") == ["plan 103", "plan 104", "plan 105", "ensure 106"]
+    assert listed("--cause", "not-ours") == ["plan 104"], "one that is asked for by its end is there"
+
+
 def test_ended_jobs_are_listed_with_their_outcome_and_cause(cli: Callable[..., Result], driven: DrivenLedger) -> None:
     made, failed, _open = driven.taken(103), driven.taken(104), driven.taken(105)
     driven.ledger.finish(made, "ok", {"outcome": "created"})

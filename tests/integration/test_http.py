@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from phoenix_producer import EnsureFailed
 from tests.support.http_door import HttpDoor, serving
 from tests.support.waiting import wait_for
 
@@ -76,6 +77,27 @@ def test_the_key_is_the_id_and_begins_nothing_twice(door: HttpDoor) -> None:
     assert kinds.count("done") == 1
     assert door.post("/v1/containers/104/ensure", Idempotency_Key=key).status == 409
     assert "already used" in door.post("/v1/containers/103/plan", Idempotency_Key=key).problem()["detail"]
+
+
+def test_a_remedy_tells_the_way_by_http_too(door: HttpDoor, answered: Producer) -> None:
+    way = 'Use --adopt. By HTTP: `--adopt` is `"adopt": true` in the body.'
+    said = door.post(f"/v1/containers/{REFUSED}/ensure?wait=30")
+    assert said.problem()["remedy"] == way
+    assert door.get(said.headers["location"]).json["failure"]["remedy"] == way
+    assert [one["remedy"] for one in door.get(f"/v1/plan?ctid={REFUSED}").json] == [way]
+    assert [*door.events(f"{said.headers['location']}/events")][-1]["data"]["detail"].endswith(way)
+    with pytest.raises(EnsureFailed) as failed:
+        answered.ensure(REFUSED).wait(30)
+    assert failed.value.failure.remedy == "Use --adopt."
+
+
+def test_a_key_with_another_body_is_refused(door: HttpDoor) -> None:
+    """As the draft of the IETF for the header says: what a dry run found is no answer to an ensure."""
+    key, path = str(uuid4()), "/v1/containers/103/ensure?wait=30"
+    tried = door.post(path, {"dry_run": True}, Idempotency_Key=key)
+    assert door.post(path, {"dry_run": True, "adopt": False}, Idempotency_Key=key).json == tried.json
+    refused = door.post(path, Idempotency_Key=key).problem()
+    assert (refused["status"], "with other options" in refused["detail"]) == (422, True)
 
 
 @pytest.mark.parametrize("kind", ["ensure", "plan", "destroy", "rebuild", "adopt", "migrate"])

@@ -74,6 +74,17 @@ def test_an_id_of_another_request_is_refused(producer: Producer) -> None:
         producer.ensure(104, request_id=SOME_ID)
 
 
+def test_an_id_of_the_same_request_with_other_options_is_refused(
+    producer: Producer, redis_server: RedisServer, redis_client: redis.Redis
+) -> None:
+    producer.ensure(103, dry_run=True, request_id=SOME_ID)
+    with pytest.raises(ContractError, match=rf"{SOME_ID} was already used for phoenix\.ensure 103 with other options"):
+        producer.ensure(103, request_id=SOME_ID)
+    with Producer(redis_server.url, requester="another") as other:
+        other.ensure(103, dry_run=True, adopt=False, request_id=SOME_ID)
+    assert len(queued(redis_client)) == 1
+
+
 def test_an_id_that_is_no_uuid_is_refused(producer: Producer) -> None:
     with pytest.raises(ContractError, match="Not a valid request id: 'deploy-7'"):
         producer.ensure(103, request_id="deploy-7")

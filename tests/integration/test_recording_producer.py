@@ -88,6 +88,8 @@ def test_one_id_is_one_request(producer: Producer) -> None:
     assert producer.ensure(103, request_id=SOME_ID).id == producer.ensure(103, request_id=SOME_ID).id
     with pytest.raises(ContractError, match=rf"{SOME_ID} was already used for phoenix\.ensure 103"):
         producer.ensure(101, request_id=SOME_ID)
+    with pytest.raises(ContractError, match=rf"{SOME_ID} was already used for phoenix\.ensure 103 with other options"):
+        producer.ensure(103, dry_run=True, request_id=SOME_ID)
 
 
 def test_what_else_is_asked(producer: Producer) -> None:

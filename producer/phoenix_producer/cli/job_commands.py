@@ -63,7 +63,7 @@ jobs_group = typer.Typer(
 
 
 @jobs_group.callback()
-def jobs(
+def jobs(  # noqa: PLR0913 - each is an option of the command
     context: typer.Context,
     *,
     every: Annotated[bool, typer.Option("--all", help="List also those that ended in the last week.")] = False,
@@ -73,12 +73,16 @@ def jobs(
     ] = None,
     requester: Annotated[str | None, typer.Option(help="List only those whose requester's name has this text.")] = None,
     cause: Annotated[str | None, typer.Option(help="List only those that failed with this cause.")] = None,
+    looks: Annotated[
+        bool, typer.Option("--looks", help="With --all, list also those that only looked, such as status and plan.")
+    ] = False,
     watched: Annotated[bool, typer.Option("--watch", "-w", help="Keep the list up to date until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List jobs: the state of each, what it waits for and since when; of those that ended, how and when.
 
-    A state that only ended jobs have, and a cause, look for these too.
+    A state that only ended jobs have, and a cause, look for these too. Of those that ended, --all leaves out the ones
+    that only looked and changed nothing (status, drift, plan, templates, nodes): see --looks.
     """
     if context.invoked_subcommand is not None:
         return
@@ -87,7 +91,8 @@ def jobs(
         view = LedgerView(link.look)
 
         def look() -> list[Job]:
-            return [job for job in view.jobs(ended=every or wanted.are_ended) if wanted.has(job)]
+            found = [job for job in view.jobs(ended=every or wanted.are_ended) if wanted.has(job)]
+            return found if looks or wanted.are_ended else [job for job in found if not job.is_past_look]
 
         if watched:
             watch(look, _terminal(as_json=as_json))

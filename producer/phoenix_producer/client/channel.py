@@ -30,6 +30,13 @@ def used_before(request_id: str, what: str) -> ContractError:
     return ContractError(f"Request id {request_id} was already used for {what}. Use a new one.")
 
 
+class OtherOptions(ContractError):  # noqa: N818 - as above
+    """A request id is that of the same request with other options."""
+
+    def __init__(self, request_id: str, what: str) -> None:
+        super().__init__(f"Request id {request_id} was already used for {what} with other options. Use a new one.")
+
+
 class Entry(NamedTuple):
     """One line of the history of a job."""
 
@@ -64,7 +71,7 @@ class Channel(Protocol):
     def send(self, name: str, request_id: UUID, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         """Send a request; one that is known already is not sent again.
 
-        Raises ContractError if the id is that of another request.
+        Raises ContractError if the id is that of another request, or of the same with other options.
         """
 
     def answer(self, request_id: str) -> dict[str, Any] | None:

@@ -81,7 +81,7 @@ local function record(id, gen, m)
   expect(id, m.queue)
   if m.job == id and not known then
     redis.call('HSET', key('job:', id), 'v', SCHEMA, 'state', 'open', 'name', m.name, 'subject', m.subject,
-      'requester', m.requester or '', 'created', stamp(now()))
+      'requester', m.requester or '', 'options', m.options or '', 'created', stamp(now()))
     redis.call('ZADD', key('jobs'), stamp(now()), id)
     redis.call('ZADD', key('open'), stamp(now()), id)
     redis.call('ZREMRANGEBYSCORE', key('jobs'), '-inf', stamp(now() - KEEP))

@@ -26,7 +26,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.retry import Retry
 
-from phoenix_producer.client.channel import Entry, LoginRefused, NoSuchDatabase, Unreachable, used_before
+from phoenix_producer.client.channel import Entry, LoginRefused, NoSuchDatabase, OtherOptions, Unreachable, used_before
 from phoenix_producer.client.connection import celery_urls, redis_client, with_settings
 from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
 from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE, place_of
@@ -215,9 +215,12 @@ class Link:
             ) from error
 
     def _insist_on_same(self, outgoing: Outgoing) -> None:
-        before = [str(part) for part in self._client.hmget(f"{PREFIX}job:{outgoing.id}", "name", "subject")]
+        kept = self._client.hmget(f"{PREFIX}job:{outgoing.id}", "name", "subject", "options")
+        *before, options = (str(part or "") for part in kept)
         if before != [outgoing.name, outgoing.subject]:
             raise used_before(outgoing.id, " ".join(before))
+        if options and options != outgoing.options:  # a worker that recorded it, or an older producer, kept none
+            raise OtherOptions(outgoing.id, " ".join(before))
 
 
 def _login_of(place: RedisPlace, why: str) -> str:

@@ -7,6 +7,7 @@ publishes with its own Celery app is never touched.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -70,7 +71,13 @@ class Outgoing:
         args = self.body[0]
         return str(args[0])[:_SUBJECT] if args else ""
 
-    def entry(self, job: str, *, seq: str = "", requester: str = "") -> str:
+    @property
+    def options(self) -> str:
+        """Tell its options from others, whoever asks: what has the same is the same request."""
+        options = {name: value for name, value in self.body[1].items() if name != "requester"}
+        return hashlib.sha256(dumps(options, sort_keys=True).encode()).hexdigest()
+
+    def entry(self, job: str, *, seq: str = "", requester: str = "", options: str = "") -> str:
         """Return the record for the ledger, as JSON: enough to publish the very same message again."""
         self.headers[JOB_HEADER] = job
         if job != self.id:  # so that Flower finds all of a job by its id
@@ -87,6 +94,7 @@ class Outgoing:
                 "queue": self.queue,
                 "chord": bool(self.body[2].get("chord")),
                 "requester": requester,
+                "options": options,
             }
         )
 
@@ -133,7 +141,7 @@ class Recorder:
         Raises what redis-py raises. Celery only logs that when it calls this as a signal's receiver: the message is
         sent then, without the job's header, and the workers take it for one of a sender that knows no ledger.
         """
-        entry = outgoing.entry(outgoing.id, requester=self._requester)
+        entry = outgoing.entry(outgoing.id, requester=self._requester, options=outgoing.options)
         try:
             return bool(self._record([PREFIX, "", outgoing.id, outgoing.generation, entry]))
         except Exception:

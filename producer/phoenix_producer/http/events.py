@@ -14,6 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from phoenix_producer.client.channel import Entry, Unreachable
 from phoenix_producer.client.record import PREFIX
 from phoenix_producer.contract import ContractError, ProgressKind
+from phoenix_producer.http.by_http import with_ways
 from phoenix_producer.http.feeds import Line, Reader, order
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.plain_text import plain
@@ -140,13 +141,21 @@ def _written(lines: Sequence[Line], place: str, job: str | None) -> tuple[bytes,
     return b"".join(told), place, False
 
 
+def _with_ways(fields: dict[str, str]) -> dict[str, str]:
+    """Have a failure, whose words end with the remedy, tell the ways by HTTP too."""
+    if fields.get("kind") != ProgressKind.FAILED:
+        return fields
+    return fields | {name: with_ways(fields[name]) for name in ("detail", "message") if fields.get(name)}
+
+
 def _event(line: Line, job: str | None) -> bytes:
     """Write an event; its data is JSON on one line."""
+    fields = _with_ways(line.fields)
     if job is None:
-        told = {name: plain(value) for name, value in line.fields.items() if value}
+        told = {name: plain(value) for name, value in fields.items() if value}
         kind, data = told.get("kind", ""), json.dumps(told)
     else:
-        entry = Entry(job, line.place, line.fields)
+        entry = Entry(job, line.place, fields)
         if not entry.is_known:
             return f"id: {line.place}\n\n".encode()
         progress = entry.progress()

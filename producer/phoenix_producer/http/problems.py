@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from phoenix_producer.client.channel import Unreachable
+from phoenix_producer.client.channel import OtherOptions, Unreachable
 from phoenix_producer.contract import ContractError, Failure
 from phoenix_producer.plain_text import plain_line
 
@@ -100,6 +100,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ContractError)
     async def conflicting(_: Request, error: ContractError) -> Response:
         return response(HTTPStatus.CONFLICT, plain_line(str(error)))
+
+    @app.exception_handler(OtherOptions)
+    async def of_another_body(_: Request, error: OtherOptions) -> Response:
+        return response(HTTPStatus.UNPROCESSABLE_ENTITY, plain_line(str(error)))
 
     @app.exception_handler(Unreachable)
     async def away(_: Request, error: Unreachable) -> Response:

@@ -31,6 +31,7 @@ from phoenix_producer.contract import (
     Step,
 )
 from phoenix_producer.http import problems
+from phoenix_producer.http.by_http import told
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.ledger.entries import Job, JobState, Wait
 from phoenix_producer.ledger.view import LedgerView
@@ -137,15 +138,15 @@ class Requests:
         return view.model_copy(update=over)
 
     def answer(self, request_id: str, known: Known) -> Result | Failure | None:
-        """Read the answer to a request; None if there is none yet."""
+        """Read the answer to a request, with the ways by HTTP in it; None if there is none yet."""
         if self._link.answer(request_id) is None:
             return None
         reader = _READERS.get(known.name, _OF_A_CHANGE)
         handle: Handle[Result] = Handle(self._link, request_id, known.ctid, _cast(reader))
         try:
-            return handle.wait(0)
+            return told(handle.wait(0))
         except EnsureFailed as error:
-            return error.failure
+            return told(error.failure)
 
 
 def _of_job(job: Job | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from phoenix_producer.contract import DRAIN, UNDRAIN
+from phoenix_producer.contract import CONTAINERS, DRAIN, DRIFT, NODES, PLAN, PLANS, STATUS, TEMPLATES, UNDRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ Fields = dict[str, str]
 TASK_FIELDS = ("name", "subject", "job", "state", "on", "parked", "begun", "landed")
 _SHORT = 8
 _OF_NODES = (DRAIN, UNDRAIN)
+_LOOKS = frozenset(name.removeprefix("phoenix.") for name in (STATUS, DRIFT, PLAN, PLANS, CONTAINERS, TEMPLATES, NODES))
 
 
 class JobState(StrEnum):
@@ -98,6 +99,11 @@ class Job:
     """What an ensure ended with, such as `created`."""
     cause: str = ""
     """Of its failure."""
+
+    @property
+    def is_past_look(self) -> bool:
+        """Whether it has ended and only looked, as a status does; it has changed nothing."""
+        return self.state in ENDED and self.what.partition(" ")[0] in _LOOKS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import { isLook } from './words.js';
 import { container, containers } from './containers.js';
 import { job } from './job.js';
 import { now } from './now.js';
+import { forget } from './recent.js';
 import { templates } from './templates.js';
 
 const AGAIN = 2000; // milliseconds until what failed is tried again
@@ -135,6 +136,7 @@ let following = new AbortController();
 async function begin(entered) {
   following.abort();
   following = new AbortController();
+  forget();
   const { signal } = following;
   while (!signal.aborted) {
     try {
@@ -156,7 +158,11 @@ async function begin(entered) {
     h('button', { onclick: leave }, 'Leave')]);
   // What a view shows first is asked for once events are heard, so that none is missed between the two.
   const heard = new Promise((resolve) => {
-    follow('events', (event) => current.wake(event), signal, () => { resolve(); current.wake({}); });
+    const told = (event) => {
+      if (!isLook(event.request ?? '') && event.kind !== 'requested') forget();
+      current.wake(event);
+    };
+    follow('events', told, signal, () => { resolve(); told({}); });
   });
   await Promise.race([heard, pause(GATHER, signal)]);
   if (!signal.aborted) route(entered);

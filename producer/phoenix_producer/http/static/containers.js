@@ -3,6 +3,7 @@ import { ask, askIfThere } from './api.js';
 import { rebuildButton } from './actions.js';
 import { facts, fill, h, put, section, table } from './dom.js';
 import { notes } from './job.js';
+import { recent } from './recent.js';
 import { clock, duration, isLook, jobLink, mark } from './words.js';
 
 const PULSE = 5000;
@@ -51,8 +52,8 @@ export function containers() {
     asksWorkers: true,
     async refresh(signal, news) {
       if (!news) { await pulse(signal); return; }
-      const standings = await ask('status?wait=120', { signal });
-      found = Object.assign(standings.filter((one) => one.role === 'container'), { at: Date.now() / 1000 });
+      const { answer: standings, at } = await recent('status?wait=120', signal);
+      found = Object.assign(standings.filter((one) => one.role === 'container'), { at });
       if (!found.length) put(asOf, 'The catalog declares no container.');
       put(warned, warnings(standings));
       show();

@@ -1,8 +1,8 @@
 // Templates as a tree: each below the one that it is cloned from, with what has been cloned from it.
-import { ask } from './api.js';
 import { rebuildButton } from './actions.js';
 import { pulse, stateOf, warnings } from './containers.js';
 import { fill, h, put } from './dom.js';
+import { recent } from './recent.js';
 import { clock, ctLink, mark } from './words.js';
 
 const PULSE = 5000;
@@ -18,12 +18,12 @@ export function templates(me) {
     asksWorkers: true,
     async refresh(signal, news) {
       if (!news) { await pulse(signal); return; }
-      const lanes = ask('templates?wait=120', { signal }).catch(() => []);
-      const all = await ask('status?wait=120', { signal });
-      const roots = grown(all, await lanes);
+      const lanes = recent('templates?wait=120', signal).catch(() => ({ answer: [] }));
+      const { answer: all, at } = await recent('status?wait=120', signal);
+      const roots = grown(all, (await lanes).answer);
       fill(tree, roots, (one) => one.ctid, (one) => drawTemplate(one, me));
       put(warned, warnings(all));
-      put(asOf, roots.length ? `As of ${clock(Date.now() / 1000)}` : 'The catalog declares no template.');
+      put(asOf, roots.length ? `As of ${clock(at)}` : 'The catalog declares no template.');
     },
   };
 }
