@@ -101,6 +101,12 @@ def test_scripts_are_run_again_on_request() -> None:
         run_again(ROOT, ["base"])
 
 
+def test_a_rerun_where_no_scripts_are_run_has_a_remedy() -> None:
+    with pytest.raises(PermanentError) as refused:
+        run_again(replace(DECLARED, scripts=()), ["app"])
+    assert refused.value.remedy.startswith("Leave it out: the workers run no scripts for CT 103.")
+
+
 def test_verified_is_what_was_verified_as_it_is_declared_now() -> None:
     assert is_verified(DECLARED, None)
     assert not is_verified(CHECKED, replace(MARKER, verified="0ld"))

@@ -7,7 +7,7 @@ CONTAINERS, TEMPLATES, NODES, JOBS, SET_UP = "Containers", "Templates", "Nodes",
 
 ACCEPT_NOT_APPLIED = "If the workers have no shell access to the nodes, skip the keys that need it."
 DRY_RUN = "Change nothing; print what would be done."
-EVERY_RESULT = "Print one JSON array on stdout: a result or failure per CTID."
+EVERY_RESULT = "Print one JSON array on stdout: an answer or failure per CTID."
 ONE_DOCUMENT = "Print one JSON document on stdout."
 WAIT_FOR_JOBS = "Stop waiting after this many seconds; the jobs go on."
 WAIT_FOR_ANSWER = "Stop waiting after this many seconds."

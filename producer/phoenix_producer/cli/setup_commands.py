@@ -30,7 +30,7 @@ PLACES = {
 }
 """Where each belongs."""
 
-setup_group = typer.Typer(no_args_is_help=True)
+setup_group = typer.Typer(help="Print systemd units, or the man page.", no_args_is_help=True)
 
 
 @setup_group.command(

@@ -64,7 +64,7 @@ def check(
 @app.command(
     epilog=epilog(
         "phoenix-lxc catalog schema > phoenix_lxc_configs.schema.json",
-        codes="0; 2 wrong usage.",
+        codes="0 success; 2 wrong usage.",
     )
 )
 def schema() -> None:

@@ -97,7 +97,10 @@ def run_again(declaration: Declaration, names: Collection[str]) -> Declaration:
         raise PermanentError(
             f"Unable to run {', '.join(strange)} again for CT {declaration.ctid}: it has no such script.",
             cause="no-such-script",
-            remedy=f"Its scripts are: {', '.join(known)}." if known else "It has none.",
+            remedy=f"Its scripts are: {', '.join(known)}."
+            if known
+            else f"Leave it out: the workers run no scripts for CT {declaration.ctid}. "
+            "None are declared, or they need shell access that the workers do not have.",
         )
     if names and declaration.is_template:
         raise PermanentError(
