@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 KEY = bytes(range(32))
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
 SOON = (0.05, 0.05, 0.05)
+LATE = (600.0, 600.0)
+"""Longer than a post may take, however busy the machine: no other worker takes one for dead that posts."""
+_AN_HOUR = 3_600_000
+"""In milliseconds."""
 
 
 @contextmanager
@@ -68,7 +72,8 @@ def test_what_a_dead_worker_had_taken_is_posted_by_another(redis_client: Redis, 
         assert remembers is not None
         event = happen(redis_client)
         redis_client.xreadgroup(remembers["name"], "dead", {EVENTS: ">"})
-        with posting(receiver.url, redis_url), posting(receiver.url, redis_url):
+        redis_client.xclaim(EVENTS, remembers["name"], "dead", 0, [event], idle=_AN_HOUR, justid=True)
+        with posting(receiver.url, redis_url, LATE), posting(receiver.url, redis_url, LATE):
             wait_for(lambda: receiver.received)
             later = happen(redis_client, "failed", cause="not-ours")
             wait_for(lambda: len(receiver.received) == 2)
