@@ -12,7 +12,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, reservation, to_reserve, wanted
 from phoenix_worker.core.planned.placement import Placed, place
-from phoenix_worker.core.planned.sources import Sources
+from phoenix_worker.core.planned.sources import Sources, listed_home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ def _ask(task: PhoenixTask, declaration: Declaration, view: ClusterView) -> _Ask
     """Ask each node, once a minute. Nobody waits for a node that hangs but who may be placed on it."""
     asked, chain = _Asked({}, {}, {}, {}), (declaration, *task.catalog.current().above(declaration))
     by_machine = any(key == "arch" for one in chain for key, _ in one.at_creation)
-    sources = Sources(task.catalog.current(), view.guests, asked.offers, lambda one: _home(one, view))
+    sources = Sources(task.catalog.current(), view.guests, asked.offers, lambda one: listed_home(one, view))
     for name, state in view.nodes.items():
         if state.online and not state.maintenance and any(one.may_be_on(name) for one in chain):
             try:
@@ -122,11 +122,6 @@ def _no_os_template(task: PhoenixTask, copies: Sequence[Declaration]) -> str:
             if error.cause == NO_OS_TEMPLATE:
                 return f"{copy.os_template} is not on its storage and not in Proxmox's appliance index"
     return ""
-
-
-def _home(template: Declaration, view: ClusterView) -> str:
-    guest = view.guests.get(template.ctid)
-    return template.node if guest is None else guest.node
 
 
 class _OthersWereFirstError(Exception):

@@ -130,7 +130,7 @@ def everything_there(proxmox: Proxmox, ctids: range | None) -> Copies:
     silent = {name: (f"{name} is offline", True) for name, node in view.nodes.items() if not node.online}
     seen: list[Observation] = []
     unseen: list[Unseen] = []
-    for guest in (view.guests[ctid] for ctid in ctids if ctid in view.guests):
+    for guest in (view.guests[ctid] for ctid in sorted(view.guests) if ctid in ctids):
         if guest.is_vm:
             continue
         if guest.node not in silent:

@@ -9,7 +9,7 @@ from phoenix_worker.catalog.placing_checks import unplaceable
 from phoenix_worker.core.checkup.line import error, fine, guessed, listed, warning
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, wanted
 from phoenix_worker.core.planned.placement import Refused, place
-from phoenix_worker.core.planned.sources import Sources
+from phoenix_worker.core.planned.sources import Sources, listed_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ def _places(
     if stands is not None:
         return (stands.node,), {}
     what = wanted(declaration, catalog)
-    sources = Sources(catalog, view.guests, offers, lambda template: _home_of(template, view))
+    sources = Sources(catalog, view.guests, offers, lambda template: listed_home(template, view))
     around = Surroundings(offers, {}, frozenset(), {}, lambda node: sources.on(declaration, node))
     able, reasons = list[str](), dict[str, str]()
     for candidate in candidates(declaration, what, view, (), around, catalog):
@@ -72,11 +72,6 @@ def _places(
         else:
             able.append(candidate.name)
     return tuple(able), reasons
-
-
-def _home_of(template: Declaration, view: ClusterView) -> str:
-    stands = view.guests.get(template.ctid)
-    return template.node if stands is None else stands.node
 
 
 def _groups(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from phoenix_worker.core.planned.copies import numbers
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.loading import Catalog
-    from phoenix_worker.core.model.cluster import GuestPlace
+    from phoenix_worker.core.model.cluster import ClusterView, GuestPlace
 
 _UNKNOWN = Offer()
 
@@ -29,7 +30,13 @@ class Source(NamedTuple):
     """The copies that are made there first."""
 
 
-@dataclass(frozen=True, slots=True)
+def listed_home(template: Declaration, view: ClusterView) -> str:
+    """Return the node on which the cluster lists a template, or else the declared one."""
+    stands = view.guests.get(template.ctid)
+    return template.node if stands is None else stands.node
+
+
+@dataclass(frozen=True)
 class Sources:
     """Tells what serves a node, by the catalog and one look at the cluster.
 
@@ -55,7 +62,7 @@ class Sources:
             return found
         made = {(one.copy_of or 0, node) for one in found.copied}
         ctids = self.catalog.copy_ctids or range(0)
-        free = sum(ctid not in self.guests for ctid in ctids) - len(self.promised - made)
+        free = len(ctids) - len(self._taken) - len(self.promised - made)
         if len(made) <= free:
             return found
         of = found.copied[-1].copy_of
@@ -87,7 +94,7 @@ class Sources:
             return Source(lies)
         copy = self.catalog.copy(template.ctid, next(numbers(template.ctid, node, ctids)), node)
         there = replace(lies, ctid=copy.ctid, node=node)
-        if self._stands(template, node, ctids):
+        if self._stands(template, node):
             return Source(there)
         below = self._source(copy, node)
         if copy.clone_from is not None and below.objection:
@@ -96,9 +103,12 @@ class Sources:
         told = f"no copy of template {template.ctid} can be made there: {why}" if why else ""
         return Source(there, told, (*below.copied, copy))
 
-    def _stands(self, template: Declaration, node: str, ctids: range) -> bool:
+    def _stands(self, template: Declaration, node: str) -> bool:
         """Return whether something there may be a copy; what was just made has no name in the list yet."""
-        there = (self.guests.get(ctid) for ctid in ctids)
-        return any(
-            one is not None and one.node == node and not one.is_vm and one.name in {"", template.name} for one in there
-        )
+        return any(one.node == node and not one.is_vm and one.name in {"", template.name} for one in self._taken)
+
+    @cached_property
+    def _taken(self) -> list[GuestPlace]:
+        """What stands at the CTIDs of copies, in one pass: their range may be larger than the cluster."""
+        ctids = self.catalog.copy_ctids or range(0)
+        return [one for ctid, one in self.guests.items() if ctid in ctids]
