@@ -37,7 +37,7 @@ def test_it_reads_results_problems_and_lists(answering_url: str, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["outcome"], told["state"], told["cause"]) == ("created", "done", "not-ours")
-    assert told["remedy"] == "Use --adopt."
+    assert told["remedy"] == 'Use --adopt. By HTTP: `--adopt` is `"adopt": true` in the body.'
     assert told["url"].startswith("/v1/requests/")
     assert 103 in told["standing"]
     assert told["jobs"] >= 3
