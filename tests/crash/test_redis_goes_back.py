@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis import Redis
 
+from tests.support.past import Past
 from tests.support.product import container, template
 from tests.support.waiting import wait_for
 from tests.support.worker import QUICK_START
@@ -19,30 +19,8 @@ if TYPE_CHECKING:
     from tests.support.worker import StartWorker
 
 LONG = 600.0
-_DUMP = """
-local all = {}
-for _, key in ipairs(redis.call('KEYS', '*')) do
-  all[#all + 1] = {key, redis.call('PTTL', key), redis.call('DUMP', key)}
-end
-return all"""
 
 pytestmark = pytest.mark.crash
-
-
-class Past:
-    """All of Redis as it was at one moment, to go back to in one step."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        with Redis.from_url(url) as raw:
-            self._keys = cast("list[tuple[bytes, int, bytes]]", raw.eval(_DUMP, 0))
-
-    def comes_back(self) -> None:
-        with Redis.from_url(self._url) as raw, raw.pipeline(transaction=True) as pipe:
-            pipe.flushdb()
-            for key, ttl, value in self._keys:
-                pipe.restore(key, max(0, ttl), value)
-            pipe.execute()
 
 
 class Held:

@@ -15,6 +15,7 @@ from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.allowed.without_shell import NO_SHELL, within_reach
 from phoenix_worker.core.differs.scripts import with_contents
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.marker import TASK_DIGITS
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
@@ -85,8 +86,8 @@ class PhoenixTask(DurableTask):
 
     @property
     def creation(self) -> str:
-        """The creation id that this task gives to what it makes: the same in every run."""
-        return f"{str(self.request.id)[:8]}{self.request.get('replaced_task_nesting') or 0:x}"
+        """The creation id that this task gives to what it makes: the same in every run, until it is replaced."""
+        return f"{str(self.request.id)[:TASK_DIGITS]}{self.request.get('replaced_task_nesting') or 0:x}"
 
     def shown_arguments(self, told: str) -> str:
         """Return what Flower shows of a message's arguments: `103 Step-CA`."""

@@ -155,15 +155,14 @@ def not_made_by_us(template: int, what: str) -> str:
 
 
 def what_took_it(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> tuple[Observation, Verdict] | None:
-    """Look for a CTID that is to be made in the whole cluster: ours on another node, or None when nothing has it.
+    """Look for a CTID that is to be made in the whole cluster: ours, or None when nothing has it.
 
-    Raises PermanentError when it is somebody else's, or came to where it is to be made.
+    Raises PermanentError when it is somebody else's.
     """
     seen, verdict = look(task, declaration, adopt=adopted)
     if verdict.action is Action.CREATE:
         return None
-    ours = seen.is_ours and seen.node != declaration.node and may_write(verdict)
-    permit(ours, verdict, f"clone to CT {declaration.ctid} on {declaration.node}")
+    permit(seen.is_ours and may_write(verdict), verdict, f"clone to CT {declaration.ctid} on {declaration.node}")
     return seen, verdict
 
 

@@ -42,11 +42,12 @@ class Sending:
     """Finds what was ordered at a time (seconds since the epoch), journalled as `recover.posted`; None if nothing."""
 
 
-class StandsElsewhere(Exception):  # noqa: N818 - nothing is wrong
-    """What was to be made is there, ours, on another node: it is converged, not made."""
+class StandsThere(Exception):  # noqa: N818 - nothing is wrong
+    """What was to be made is there, and ours, wherever it stands: it is converged, not made."""
 
-    def __init__(self, seen: Observation, verdict: Verdict) -> None:
+    def __init__(self, declaration: Declaration, seen: Observation, verdict: Verdict) -> None:
         super().__init__(f"CT {seen.ctid} stands on {seen.node}.")
+        self.declaration = declaration
         self.seen = seen
         self.verdict = verdict
 
@@ -131,7 +132,8 @@ def _post(
 ) -> dict[str, Any]:
     """Send the order. When somebody took the id since this job looked, tell who: that is no success of ours.
 
-    Unless it was this very step: an earlier order without an answer may be carried out after it was looked for.
+    Unless it was this very step: an earlier order without an answer may be carried out after it was looked for, and
+    Redis may have lost that it was sent. What another job of ours made, after Redis lost whose turn it is, will do.
     """
     try:
         return recover.posted(order.send())
@@ -148,8 +150,8 @@ def _post(
         if made is not None:
             return made
         seen, verdict = look(task, declaration)
-        if seen.is_ours and seen.node != declaration.node and may_write(verdict):
-            raise StandsElsewhere(seen, verdict) from error
+        if seen.is_ours and may_write(verdict):
+            raise StandsThere(declaration, seen, verdict) from error
         permit(False, verdict, doing)  # noqa: FBT003 - nothing that stands there is what was ordered
         raise
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.core.model.case import unmount
 from phoenix_worker.core.model.errors import TransientError
+from phoenix_worker.core.model.marker import are_of_one_task
 from phoenix_worker.core.model.observation import Presence
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def _made(
 ) -> dict[str, Any] | None:
     seen = proxmox.observe_template(node, ctid)
     marker = seen.marker
-    ours = marker is not None and marker.ctid == ctid and marker.creation == creation_id
+    # Redis may have lost that this task was replaced, by what it needed first: what is there is of it all the same.
+    ours = marker is not None and marker.ctid == ctid and are_of_one_task(marker.creation, creation_id)
     if ours and seen.lock != "create":
         return {"upid": "", "at": when}
     if seen.lock != "create" or (marker is not None and not ours):

@@ -132,7 +132,7 @@ def clone(
         )
     end_building(self, template)
     refuse_unreachable(self, declaration, template, there)
-    posted = make_clone_from(self, declaration, there, adopted=adopted, accepted=accepted)
+    posted = make_clone_from(self, declaration, there)
     told = {"upid": posted["upid"], "source": template.ctid, "warnings": warnings, "node": declaration.node}
     return self.step(StepName.CLONE, ctid, posted["at"], **told)
 
@@ -197,6 +197,8 @@ def start(
             seen, verdict = look(self, declaration, adopt=adopted, power=False)
             permit(may_start(verdict), verdict, f"start CT {ctid}")
             known, node = networks(seen.config), seen.node
+            if seen.is_template:  # it was to be made, and stood there, finished
+                return recover.posted(None) | {"networks": known, "node": node}
         return recover.posted(self.proxmox.start(node, ctid)) | {"networks": known, "node": node}
 
     posted = self.once(

@@ -1,4 +1,4 @@
-"""How a step follows a container that was moved after the step, or the job, has looked."""
+"""How a step follows a container that was moved, or made, after the step, or the job, has looked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 from phoenix_worker.actions.builds import build_of
 from phoenix_worker.actions.look import TEMPLATE, what_took_it
-from phoenix_worker.actions.make import StandsElsewhere, make_clone
+from phoenix_worker.actions.make import StandsThere, make_clone
 from phoenix_worker.actions.orders import clone_order
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.home import at_home
@@ -27,12 +27,18 @@ if TYPE_CHECKING:
 
 
 def following(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a step run again that was told that its CTID is not there, while it stands somewhere: it looks anew."""
+    """Have a step run again that was told that its CTID is not there, while it stands somewhere: it looks anew.
+
+    One that was to make what is there, and ours, goes on with that.
+    """
 
     @functools.wraps(function)
     def call(task: PhoenixTask, ctid: int, *args: Any, **options: Any) -> Any:
         try:
             return function(task, ctid, *args, **options)
+        except StandsThere as found:
+            consent = {name: bool(options.get(name)) for name in ("adopted", "accepted")}
+            _go_on(task, found.declaration, found.seen, found.verdict, **consent)
         except PermanentError as error:
             if error.cause != MISSING or task.proxmox.running(ctid) is None:
                 raise
@@ -48,17 +54,13 @@ def go_on_if_it_stands(task: PhoenixTask, declaration: Declaration, *, adopted: 
         _go_on(task, declaration, *taken, adopted=adopted, accepted=accepted)
 
 
-def make_clone_from(
-    task: PhoenixTask, declaration: Declaration, template: Observation, *, adopted: bool, accepted: bool
-) -> dict[str, Any]:
-    """Clone a template where it was seen just now; if the CTID is there and of ours, go on with that."""
+def make_clone_from(task: PhoenixTask, declaration: Declaration, template: Observation) -> dict[str, Any]:
+    """Clone a template where it was seen just now."""
     if not task.current_declaration(declaration.clone_from).node and template.node != declaration.node:
         declaration = replace(declaration, template_node=template.node)
     order = clone_order(declaration, task.creation, build_of(template), on=template.node)
     try:
         return make_clone(task, declaration, order)
-    except StandsElsewhere as found:
-        _go_on(task, declaration, found.seen, found.verdict, adopted=adopted, accepted=accepted)
     except PermanentError as error:
         if error.cause != MISSING:
             raise
@@ -74,7 +76,7 @@ def _moved(error: PermanentError) -> TransientError:
 def _go_on(
     task: PhoenixTask, declaration: Declaration, seen: Observation, verdict: Verdict, *, adopted: bool, accepted: bool
 ) -> Never:
-    """Go on with a container that was to be made, and of ours stands on another node.
+    """Go on with a container that was to be made, and of ours stands there already.
 
     What follows in the chain is for a new one, and comes after what this one needs.
     """

@@ -17,6 +17,8 @@ _LINE = re.compile(r"phoenix-lxc:(?P<fields>(\s+\w+=[\w.:,+~-]*)+)")
 
 ADOPTED = "adopted"
 """The creation id of a container that we did not make: of every one."""
+TASK_DIGITS = 8
+"""Characters of a creation id that name the task; those that follow count how often it had been replaced."""
 LINKED = "linked"
 LONGEST_NOTES = 8192
 """Characters that Proxmox takes as notes."""
@@ -61,6 +63,11 @@ class Marker:
         """The CTID of what it was cloned from; None for what was not cloned."""
         cloned = self.origin.partition(",")[0]
         return int(cloned) if cloned.isdecimal() else None
+
+
+def are_of_one_task(creation: str, other: str) -> bool:
+    """Return whether one task gave two creation ids, however often it was replaced by steps that end in itself."""
+    return creation[:TASK_DIGITS] == other[:TASK_DIGITS]
 
 
 def read_marker(notes: str, ctid: int | None = None) -> Marker | None:
