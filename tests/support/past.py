@@ -54,11 +54,11 @@ class Past:
 
 
 def keep_pasts(url: str, directory: Path) -> None:
-    """Keep the past at each of the points that the environment names, until a file `enough` is there."""
+    """Keep the past at each of the points that the environment names, while a file `keep` is there."""
     wanted = os.environ[KEEP_AT].split()
 
     def on_point(point: str, step: str) -> None:
-        if point in wanted and not (directory / "enough").exists():
+        if point in wanted and (directory / "keep").exists():
             number = len(list(directory.glob("*.json")))
             Past(url).keep(directory / f"{number:03d} {point} {step}.json")
 

@@ -14,6 +14,7 @@ from phoenix_worker.actions.repair import can_clear, clear, free_template, go_on
 from phoenix_worker.core.allowed.left_disks import LEFT_DISK
 from phoenix_worker.core.allowed.ownership import Creating, Verdict, judge, may_write
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
@@ -144,11 +145,13 @@ def _post(
                 refuse_dead_lock(task, node, declaration.cloned_from)
         raise
     except PermanentError as error:
-        if error.cause != _ALREADY_EXISTS:
+        if error.cause not in {_ALREADY_EXISTS, MISSING}:
             raise
         made = order.find_earlier(float(task.running.journal.get(f"?{step}", time.time())))
         if made is not None:
             return made
+        if error.cause == MISSING:
+            raise
         seen, verdict = look(task, declaration)
         if seen.is_ours and may_write(verdict):
             raise StandsThere(declaration, seen, verdict) from error

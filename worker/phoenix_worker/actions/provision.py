@@ -58,7 +58,12 @@ def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, r
     for script in wanted.scripts:
         if script.name in todo["names"]:
             place = Place(declaration.node, declaration.ctid, on_node=script.on_node, creation=todo.get("creation", ""))
-            ran = _run(task, declaration, script, place)
+            try:
+                ran = _run(task, declaration, script, place)
+            except (PermanentError, TransientError):
+                if not _has_run(task, declaration, script):
+                    raise
+                continue
             declaration = _record(task, declaration, replace(script, hash=ran), adopted=adopted)
     return {"warnings": warnings, "networks": todo.get("networks"), "node": declaration.node}
 
@@ -81,6 +86,15 @@ def _run(task: PhoenixTask, declaration: Declaration, script: Script, place: Pla
     if not end["done"]:
         raise _failure(place, script, end, script.timeout or task.script_timeout)
     return str(begun.get("hash", script.hash))
+
+
+def _has_run(task: PhoenixTask, declaration: Declaration, script: Script) -> bool:
+    """Return whether the marker says that a script ran: Redis may have lost that, and the steps after it.
+
+    Its container may be stopped by then, a finished template even, and how it ended is found there no more.
+    """
+    seen = task.proxmox.observe_template(declaration.node, declaration.ctid)
+    return seen.is_ours and not scripts_to_run(replace(declaration, scripts=(script,)), seen.marker)
 
 
 def _start_where_it_is(

@@ -11,6 +11,7 @@ from phoenix_worker.core.allowed.forbidden import refuse_forbidden
 from phoenix_worker.core.allowed.linked import linked_by_name, may_be_linked, storages_of
 from phoenix_worker.core.allowed.ownership import Action, Purpose, may_destroy, may_drop_snapshots, refuse_linked
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.marker import are_of_one_task
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.proxmox import scripts
 from phoenix_worker.step_names import StepName
@@ -29,12 +30,15 @@ logger = logging.getLogger(__name__)
 _IS_GONE = frozenset({"missing", "task-forgotten"})
 
 
-def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
-    """Stop and delete a CTID, and wait until Proxmox has done it. Nothing is done to one that is absent."""
+def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: str = "") -> dict[str, Any]:
+    """Stop and delete a CTID, and wait until Proxmox has done it. Nothing is done to one that is absent.
+
+    Nor to what the task `then`, which comes after this one, has made in its place: Redis has lost that.
+    """
     node, ctid = declaration.node, declaration.ctid
     stopped = task.once(
         StepName.STOP,
-        lambda: _stop(task, declaration, purpose),
+        lambda: _stop(task, declaration, purpose, then),
         adopt=lambda when: recover.find_power_task(task.proxmox, declaration, "vzshutdown", when),
         upid=recover.upid_of,
     )
@@ -43,7 +47,7 @@ def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dic
     task.wait_for_power(declaration.standing_on(node), stopped, running=False)
     posted: dict[str, Any] = task.once(
         StepName.DESTROY,
-        lambda: _delete(task, declaration, purpose),
+        lambda: _delete(task, declaration, purpose, then),
         adopt=lambda when: recover.find_removal(task.proxmox, node, ctid, when),
         upid=recover.upid_of,
     )
@@ -107,17 +111,17 @@ def removal_line(seen: Observation) -> str:
     return f"{verb} CT {seen.ctid} on {seen.node}: {kind} '{name}', with its disks"
 
 
-def _stop(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
+def _stop(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: str) -> dict[str, Any]:
     seen = _look(task, declaration, purpose)
-    if not seen.running:
+    if not seen.running or was_made_by(then, seen):
         return recover.posted(None)
     task.proxmox.need_quorum(f"{purpose} CT {declaration.ctid} on {seen.node}")
     return recover.posted(task.proxmox.stop(seen.node, declaration.ctid)) | {"node": seen.node}
 
 
-def _delete(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> dict[str, Any]:
+def _delete(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: str) -> dict[str, Any]:
     seen = _look(task, declaration, purpose)
-    if not may_destroy(seen):
+    if not may_destroy(seen) or was_made_by(then, seen):
         return recover.posted(None)
     try:
         return recover.posted(task.proxmox.destroy(seen.node, declaration.ctid)) | {"node": seen.node}
@@ -126,6 +130,11 @@ def _delete(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> di
         if not gone or gone.presence is not Presence.ABSENT:
             raise
         return recover.posted(None)
+
+
+def was_made_by(task_id: str, seen: Observation) -> bool:
+    """Return whether what stands there was made by a task of ours."""
+    return bool(task_id) and seen.marker is not None and are_of_one_task(seen.marker.creation, task_id)
 
 
 def _look(task: PhoenixTask, declaration: Declaration, purpose: Purpose) -> Observation:

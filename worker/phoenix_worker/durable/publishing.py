@@ -53,16 +53,18 @@ class PublishingTask(Task[Any, Any]):
     def replace(self, sig: Signature) -> Never:
         """Celery's own `replace`, by a task or a chain, with derived ids, so that doing it twice is doing it once."""
         links: list[Signature] = list(getattr(sig, "tasks", [sig]))
-        generation = int(self.request.get("replaced_task_nesting") or 0)
         for link in links:
             link.set(queue=RESUME_QUEUE)  # what is under way overtakes what is new
         for position, link in enumerate(links[:-1]):
-            derived = str(uuid5(UUID(self.request.id), f"{generation}/{position}"))
-            link.options.update(task_id=derived, ignore_result=True)  # its value is in the job's steps
+            link.options.update(task_id=self.link_id(position), ignore_result=True)  # its value is in the job's steps
         links[-1].options["ignore_result"] = self.request.ignore_result
         links[-1].set(shadow=self.request.shadow or self.name)  # in Flower it is what it ends, and has its id
         super().replace(sig)
         raise AssertionError("Task.replace always raises Ignore in a worker")
+
+    def link_id(self, position: int) -> str:
+        """Return the id of a link, but the last, of what replaces this task: the same in every run."""
+        return str(uuid5(UUID(self.request.id), f"{int(self.request.get('replaced_task_nesting') or 0)}/{position}"))
 
     def ask(
         self, request: str, args: tuple[Any, ...], options: Mapping[str, Any], name: str, *, request_id: str = ""

@@ -46,7 +46,7 @@ from phoenix_worker.actions.prerequisites import (
     have_templates_rebuilt,
     refuse_absent_os_template,
 )
-from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
+from phoenix_worker.actions.remove import drop, may_go, removal_line, remove, was_made_by
 from phoenix_worker.actions.standing_copies import Unseen, copies_of, offline, refuse_unseen
 from phoenix_worker.answers import result as outcome
 from phoenix_worker.base import lane
@@ -151,7 +151,8 @@ def replace_it(
     old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
     may_go(self, template, old, verdict, Purpose.REBUILD)
     refuse_vanishing_grants(self, template, built)
-    refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
+    if not was_made_by(self.link_id(chains.COPYING), old):  # by this very job, when Redis has lost that
+        refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
     of = template
     if template.copy_of is None:
         copies, left = _copies_in_reach(self, template)
@@ -262,7 +263,7 @@ def remove_it(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str)
     """Stop and delete a CTID."""
     began = self.once("began", time.time)
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
-    posted = remove(self, declaration, Purpose(purpose))
+    posted = remove(self, declaration, Purpose(purpose), _copy_that_follows(self))
     return self.step(StepName.DESTROY, ctid, began, upid=posted["upid"], node=posted["node"])
 
 
@@ -271,6 +272,12 @@ def report(self: PhoenixTask, ctid: int, declaration_hash: str, left: Sequence[s
     """Tell what the job did, and what it had to leave."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
     return outcome.of_job(self, declaration, tuple(left))
+
+
+def _copy_that_follows(self: PhoenixTask) -> str:
+    """Return the id of the next step if that makes a CTID anew in the place of what is removed; else nothing."""
+    links: Sequence[Any] = self.request.chain or ()
+    return str(links[-1]["options"]["task_id"]) if links and links[-1]["task"] == StepName.COPY.task else ""
 
 
 _ADOPTABLE = frozenset({Action.NOTHING, Action.MARK, Action.CONVERGE, Action.REPAIR_SEAL})
