@@ -10,9 +10,10 @@ from phoenix_worker.commands.demo.embedded import private_redis
 from tests.support.cli import environ, release, run, started
 from tests.support.driven_ledger import driven
 from tests.support.publishing import other_app
+from tests.support.still_ledger import still
 from tests.support.worker import WorkerProcess
 
-__all__ = ["answering_url", "driven", "environ", "release", "run", "started"]
+__all__ = ["answering_url", "driven", "environ", "release", "run", "started", "still"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

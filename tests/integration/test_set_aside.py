@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from tests.support.driven_ledger import DrivenLedger
+    from tests.support.still_ledger import StillLedger
 
 WHY = {"message": "It was cancelled.", "cause": "cancelled", "remedy": ""}
 
@@ -83,3 +84,12 @@ def test_a_dead_worker_s_bad_run_hinders_none_of_its_others(driven: DrivenLedger
     assert [bell.id for bell in bells] == [good.id]
     assert redis_client.zrange("phoenix:aside", 0, -1) == [bad.id]
     assert not redis_client.exists("phoenix:runs:w1")
+
+
+def test_what_is_set_aside_is_given_no_lock(still: StillLedger) -> None:
+    """Those behind it are not kept waiting until somebody cancels it."""
+    owner, bad, good = (still.taken(name) for name in ("owner", "bad", "good"))
+    assert [still.hold(run, "lane") for run in (owner, bad, good)] == ["held", "parked", "parked"]
+    still.call("set_aside", "bad", "why")
+    still.finish(owner, "ok", None)
+    assert (still.rung, still.field("bad", "state"), still.field("bad", "holds")) == (["good"], "aside", None)

@@ -53,6 +53,8 @@ def test_versions_and_quorum() -> None:
 
 def test_nodes_that_the_catalog_names() -> None:
     online = {"pve2": False, "pve1": True}
+    (far,) = judge_nodes({"atlas": [101]}, online)
+    assert far.remedy == "Correct `node` in the catalog, or PHOENIX_NODE. There are: pve1, pve2."
     assert list(judge_nodes({"pve9": [101], "pve1": [102, 103], "pve2": [104, 105]}, online)) == [
         Line("Node pve1", OK, "online; used by 2 catalog entries"),
         Line("Node pve2", ERROR, "is not online, and the catalog wants 104, 105 there", "Start the node."),

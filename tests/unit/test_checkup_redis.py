@@ -151,6 +151,15 @@ REDIS: list[tuple[dict[str, Any], Line]] = [
             "Use rediss:// in PHOENIX_REDIS_URL (docs/security.md), unless the network is yours alone.",
         ),
     ),
+    (
+        {"local": False, "encrypted": True},
+        Line(
+            "Redis password",
+            WARNING,
+            "PHOENIX_REDIS_URL has none: anyone who reaches Redis can have containers created",
+            "Set requirepass, or a user of its own (docs/security.md).",
+        ),
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_worker.core.checkup.ha_privileges import declaring_ha, judge_ha
-from phoenix_worker.core.checkup.line import Level
+from phoenix_worker.core.checkup.line import Level, Line
 from tests.unit.catalog_files import clone, loaded, template
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ def test_entries_with_the_key_need_it(tmp_path: Path) -> None:
 
 
 def test_a_token_that_has_both_is_fine() -> None:
-    (line,) = judge_ha([103], {"Sys.Audit", "Sys.Console"}, USER, TOKEN)
-    assert line.level is Level.OK
+    assert list(judge_ha([103], {"Sys.Audit", "Sys.Console"}, USER, TOKEN)) == [
+        Line("Proxmox privileges for HA", Level.OK, f"{TOKEN} has Sys.Audit and Sys.Console on /")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_a_token_that_has_both_is_fine() -> None:
 )
 def test_what_is_lacking_is_told_with_the_role_that_grants_it(held: set[str], lacking: str) -> None:
     (line,) = judge_ha([103, 104], held, USER, TOKEN)
-    assert line.level is Level.ERROR
+    assert (line.about, line.level) == ("Proxmox privileges for HA", Level.ERROR)
     assert line.text == f"{TOKEN} lacks {lacking} on /, and the catalog has `ha` for 103, 104"
     assert line.remedy == (
         "pveum role add PhoenixHA --privs 'Sys.Audit Sys.Console'; "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from phoenix_worker.catalog.declaration import Declaration, Download, Network
 from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.core.allowed.grants import Need, of_rebuild, on_guest
@@ -200,3 +202,34 @@ def test_grants_on_guests_go_with_them() -> None:
     ]
     assert list(judge_lasting(WANTED, holding(vms="VM.Allocate VM.Audit", vms_99="VM.Audit"), USER, TOKEN)) == []
     assert list(judge_lasting(WANTED, holding(storage_a="Datastore.Audit"), USER, TOKEN)) == []
+
+
+POOLED = frozenset(
+    {
+        *(Need(f"/vms/{ctid}", "VM.Audit", or_on=f"/pool/{pool}") for ctid, pool in ((103, "web"), (104, "lab"))),
+        Need("/storage/a", "Datastore.Audit"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("held", "places"),
+    [
+        ({}, ("/storage/a", "/pool/lab", "/pool/web")),
+        ({"/vms": "X", "/vms/103": "X", "/vms/104": "X"}, ("/storage/a", "/pool/lab", "/pool/web")),
+        ({"/vms": "X", "/vms/103": "Y", "/vms/104": "X"}, ("/storage/a", "/pool/lab", "/pool/web", "/vms/103")),
+        ({"/vms": "X", "/pool/web": "Y", "/vms/103": "X Y", "/vms/104": "X"}, ("/storage/a", "/pool/lab", "/pool/web")),
+        ({"/vms": "X", "/vms/104": "X VM.Audit", "/storage/a": "Datastore.Audit"}, ("/pool/web", "/vms/103")),
+    ],
+)
+def test_what_guests_of_pools_lack_is_granted_on_their_pools(held: dict[str, str], places: tuple[str, ...]) -> None:
+    """And on a guest itself, where something else is granted: nothing from above holds there."""
+    found = {path: frozenset(held.get(path, "").split()) for path in paths(POOLED)}
+    (line,) = judge_privileges(POOLED, found, USER, TOKEN)
+    assert line.remedy.endswith(f"; {grant(*places)}")
+
+
+def test_guests_are_told_in_the_order_of_their_numbers() -> None:
+    wanted = frozenset(Need(f"/vms/{ctid}", "VM.Audit") for ctid in (1000, 99, 103))
+    (line,) = judge_privileges(wanted, {"/vms": frozenset(), "/x": frozenset({"y"})}, USER, TOKEN)
+    assert line.text == f"{TOKEN} lacks VM.Audit on /vms/99, /vms/103, /vms/1000"

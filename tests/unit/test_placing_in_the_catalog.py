@@ -128,13 +128,18 @@ def test_a_group_of_thousands_that_move_for_each_other_is_judged() -> None:
 
 def test_the_check_finds_names_groups_and_nodes_that_will_not_do(tmp_path: Path) -> None:
     assert said(tmp_path, {"103": template()}) == []
-    ((level, about, _, _),) = said(tmp_path, {"103": template(node="any"), "105": template(node="any")})
-    assert (level, about) == ("ok", "Placement")
+    (fine,) = said(tmp_path, {"103": template(node="any"), "105": template(node="any", memory_mb=9000)})
+    assert fine == ("ok", "Placement", "2 catalog entries may be on several nodes, and each finds one", "")
     (wrong, *_) = said(tmp_path, {"103": template(node=["pve1", "pve22"])})
-    assert wrong[:2] == ("warning", "Node pve22")
-    assert wrong[3].endswith("There are: pve1, pve2. Did you mean pve2?")
+    assert wrong == (
+        "warning",
+        "Node pve22",
+        "the cluster has none of this name; the catalog names it for 103, among others",
+        "Correct `node` in the catalog, or PHOENIX_NODE. There are: pve1, pve2. Did you mean pve2?",
+    )
     (_, none) = said(tmp_path, {"103": template(node=["pve8", "pve9"])})[-2:]
-    assert none[:3] == ("error", "Placement of CT 103", "no node can take it: none of those named is there")
+    room = "Make room on one of them, `phoenix-lxc undrain` one that is drained, or name others in `node`."
+    assert none == ("error", "Placement of CT 103", "no node can take it: none of those named is there", room)
     (full,) = said(tmp_path, {"103": template(node="any", memory_mb=9000)})
     assert "pve1: memory has 8.0 GiB left, and it needs 8.8 GiB; pve2: memory has" in full[2]
     (away,) = said(
@@ -148,8 +153,8 @@ def test_the_check_finds_names_groups_and_nodes_that_will_not_do(tmp_path: Path)
 def test_the_check_finds_a_required_group_with_too_few_nodes(tmp_path: Path) -> None:
     group = {ctid: template(**REQUIRED, node="any") for ctid in ("103", "104")}
     assert said(tmp_path, group)[0][0] == "ok"
-    ((level, about, text, _),) = said(tmp_path, group, pve2=NodeState("pve2", maintenance=True))
-    assert (level, about) == ("error", "Spread web")
+    ((level, about, text, remedy),) = said(tmp_path, group, pve2=NodeState("pve2", maintenance=True))
+    assert (level, about, remedy) == ("error", "Spread web", 'Add nodes, or leave out "require" of spread.')
     assert text == "it is required, and CT 104 finds no node: CT 103, 104 have pve1; pve2: it is in maintenance"
     ((_, _, text, _),) = said(tmp_path, group | {"105": template(**REQUIRED, node="any")})
     assert "pve1: CT 105 of its spread group web is there" in text, "one of them stands already"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from phoenix_worker.core.allowed.versions import too_old
+from dataclasses import replace
+
+import pytest
+
+from phoenix_worker.core.allowed.versions import read_version, too_old
+from phoenix_worker.core.checkup.line import Level, Line
+from phoenix_worker.core.checkup.versions import judge_keys
 from tests.support.declared import MINIMAL
 from tests.support.refusing import Refusal, told
 
@@ -16,3 +22,34 @@ def test_each_key_is_told_with_what_it_needs() -> None:
         "Upgrade Proxmox VE, or remove devices and environment from the catalog.",
     )
     assert too_old(MINIMAL, needed, (9, 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "version"),
+    [("9.1.4", (9, 1)), ("8.2-1", (8, 2)), ("10", (10, 0)), ("", (0, 0)), ("pve-manager/9.2", (9, 2))],
+)
+def test_a_version_is_read_from_what_proxmox_tells(told: str, version: tuple[int, int]) -> None:
+    assert read_version(told) == version
+
+
+def test_a_check_names_each_key_with_who_declares_it() -> None:
+    devices = replace(MINIMAL, needs_version=(("devices", (8, 2)), ("tty", (8, 1))), needs_shell=("devices",))
+    newer = replace(MINIMAL, ctid=90, needs_version=(("environment", (9, 1)), ("devices", (8, 2))))
+    catalog = {103: devices, 90: newer, 104: MINIMAL}
+    assert list(judge_keys(catalog, (8, 1), has_shell=True)) == [
+        Line(
+            "Proxmox version",
+            Level.ERROR,
+            "devices of CT 90, 103 needs Proxmox VE 8.2, and this is 8.1",
+            "Upgrade Proxmox VE, or remove devices from the catalog.",
+        ),
+        Line(
+            "Proxmox version",
+            Level.ERROR,
+            "environment of CT 90 needs Proxmox VE 9.1, and this is 8.1",
+            "Upgrade Proxmox VE, or remove environment from the catalog.",
+        ),
+    ]
+    without = list(judge_keys(catalog, (8, 1), has_shell=False))
+    assert without[0].text == "devices of CT 90 needs Proxmox VE 8.2, and this is 8.1", "103's are not applied anyhow"
+    assert list(judge_keys(catalog, (9, 1), has_shell=True)) == []

@@ -81,12 +81,27 @@ local function park(id, on, detail)
   log(redis.call('HGET', t, 'job'), 'waiting', id, detail or on)
 end
 
+-- Out of the line for a lock or an event; what it holds it keeps.
+local function step_out(id)
+  local on = redis.call('HGET', key('t:', id), 'on') or ''
+  local kind, what = string.match(on, '^(%l+):(.*)$')
+  if kind == 'lock' then redis.call('ZREM', key('lock:', what), id) end
+  if kind == 'ev' then
+    redis.call('SREM', key('ev:', what, ':w'), id)
+    if redis.call('EXISTS', key('ev:', what, ':w')) == 0 then
+      redis.call('ZREM', key('watch'), what)
+      redis.call('HDEL', key('watched'), what)
+    end
+  end
+end
+
 -- What no script can handle ends and delays nobody else: it is due no more and stays, for people to see and to cancel.
 local function set_aside(id, why)
   local t = key('t:', id)
   redis.call('ZREM', key('due'), id)
   if redis.call('TYPE', t).ok == 'hash' then
     pcall(unpark, id)
+    pcall(step_out, id)
     redis.call('HSET', t, 'state', 'aside', 'aside', why)
   end
   redis.call('ZADD', key('aside'), stamp(now()), id)
@@ -226,20 +241,6 @@ local function resolve(event, value, resume)
   redis.call('DEL', key('ev:', event, ':w'))
 end
 
--- Out of the line for a lock or an event; what it holds it keeps.
-local function step_out(id)
-  local on = redis.call('HGET', key('t:', id), 'on') or ''
-  local kind, what = string.match(on, '^(%l+):(.*)$')
-  if kind == 'lock' then redis.call('ZREM', key('lock:', what), id) end
-  if kind == 'ev' then
-    redis.call('SREM', key('ev:', what, ':w'), id)
-    if redis.call('EXISTS', key('ev:', what, ':w')) == 0 then
-      redis.call('ZREM', key('watch'), what)
-      redis.call('HDEL', key('watched'), what)
-    end
-  end
-end
-
 -- The work of a job stops: whoever of it is parked is woken to hear so, whoever runs hears it at its next word.
 local function cancel(job, why, resume)
   redis.call('HSETNX', key('job:', job), 'cancel', why)
@@ -252,9 +253,7 @@ local function cancel(job, why, resume)
 end
 
 -- A request that shared another one's run does so no more; a run that nobody wants any more stops.
-local function unfollow(id, resume)
-  local leader = redis.call('HGET', key('t:', id), 'follows')
-  if not leader then return end
+local function unfollow(id, leader, resume)
   redis.call('SREM', key('job:', leader, ':followers'), id)
   local detached = redis.call('HGET', key('job:', leader), 'detached')
   if detached and redis.call('EXISTS', key('job:', leader, ':followers')) == 0 then cancel(leader, detached, resume) end
@@ -263,21 +262,17 @@ end
 -- Take a task out of everything that it waits for or holds; what remains is a tombstone that answers duplicates.
 local function bury(id, resume)
   local t = key('t:', id)
-  local r = redis.call('HMGET', t, 'state', 'by', 'flight', 'follows', 'holds', 'job')
-  if r[1] == 'parked' then
-    unpark(id)
-    step_out(id)
-  end
-  if r[2] then redis.call('SREM', key('runs:', r[2]), id) end
-  if r[3] then depart(id) end
-  if r[4] then unfollow(id, resume) end
-  if r[5] then
-    for _, name in ipairs(held(id)) do release(id, name, resume) end
-  end
+  local r = redis.call('HMGET', t, 'by', 'follows', 'job')
+  unpark(id)
+  step_out(id)
+  if r[1] then redis.call('SREM', key('runs:', r[1]), id) end
+  depart(id)
+  if r[2] then unfollow(id, r[2], resume) end
+  for _, name in ipairs(held(id)) do release(id, name, resume) end
   redis.call('ZREM', key('due'), id)
   redis.call('ZREM', key('aside'), id)
   redis.call('DEL', key('j:', id))
-  redis.call('SREM', key('job:', r[6], ':members'), id)
+  redis.call('SREM', key('job:', r[3], ':members'), id)
   redis.call('HDEL', t, 'body', 'headers', 'reply', 'holds', 'by', 'nonce', 'landed', 'fail', 'pos', 'queue', 'on', 'since', 'begun', 'parked',
     'follows', 'flight', 'plain', 'waited', 'unwinds')
   redis.call('HSET', t, 'state', 'done')
