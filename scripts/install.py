@@ -21,17 +21,11 @@ from typing import IO
 import uv_command
 
 VENV = Path(".venv")
+PYTHON = VENV / "bin" / "python"
 MARKS = (VENV / ".installed", VENV / ".installed-demo")
 LOG = VENV / "install.log"
 SOURCES = (Path("pyproject.toml"), Path("constraints.txt"), Path(__file__), Path(uv_command.__file__))
-PIP = (
-    "-m",
-    "pip",
-    "install",
-    "--no-input",
-    "--progress-bar=off",
-    "--disable-pip-version-check",
-)
+WITH_PIP = ("install", "--no-input", "--progress-bar=off", "--disable-pip-version-check")
 
 
 def say(text: str) -> None:
@@ -63,11 +57,14 @@ def install(mark: Path, extras: str, lock: IO[str]) -> int:
     before = {one: one.read_text() for one in MARKS if one.exists()}
     if not before:
         say(f"Creating .venv with Python {platform.python_version()}")
-        venv.create(VENV, clear=True, symlinks=True, with_pip=True)
+        venv.create(VENV, clear=True, symlinks=True, with_pip=False)
     for one in before:
         one.unlink()
     say(f"Installing phoenix-lxc[{extras}] into .venv")
-    code = run_installer(["-c", "constraints.txt", "-e", f".[{extras}]"], lock, compiled="test" in extras.split(","))
+    testing = "test" in extras.split(",")
+    if testing:
+        uv_command.give_pip(PYTHON)
+    code = run_installer(["-c", "constraints.txt", "-e", f".[{extras}]"], lock, compiled=testing)
     # The others stay as they were: a refusal changes nothing, and without the network nothing would replace it.
     for one, content in before.items():
         one.write_text(content)
@@ -84,14 +81,13 @@ def run_installer(what: list[str], lock: IO[str], *, compiled: bool) -> int:
 
     Tests start many processes, so everything is `compiled` for them; for one demo it takes longer than it saves.
     """
-    python = VENV / "bin" / "python"
-    if found := uv_command.uv_install(python):
+    if found := uv_command.uv_install(PYTHON):
         command, variables = found
         compiling = ["--compile-bytecode"] if compiled else []
         if run([*command, *compiling, *what], lock, {**variables, **os.environ}) == 0:
             return 0
         say("uv could not install it; trying with pip")
-    return run([str(python), *PIP, *what], lock, dict(os.environ))
+    return run([*uv_command.pip(PYTHON), *WITH_PIP, *what], lock, dict(os.environ))
 
 
 def run(command: list[str], lock: IO[str], environ: dict[str, str]) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PIP = """#!/bin/sh
 case "$*" in
-  "-m pip config list") cat settings; exit 0;;
+  *"config list") cat settings; exit 0;;
   *" uv") echo "$@" >>fetched; exit 1;;
 esac
 echo "$@" >>asked
@@ -30,6 +30,7 @@ echo "$SSL_CERT_FILE $@" >>asked_of_uv
 echo "Resolved 3 packages in 1ms"
 exit $(cat code_of_uv)
 """
+PIP_OF_VENV = ".venv/lib/python3.11/site-packages/pip"
 DEMO, ALL = ".venv/.installed-demo", ".venv/.installed"
 
 
@@ -37,6 +38,7 @@ DEMO, ALL = ".venv/.installed-demo", ".venv/.installed"
 def folder(tmp_path: Path) -> Path:
     """A checkout whose .venv has had something installed, of before the last change."""
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / PIP_OF_VENV).mkdir(parents=True)
     python = tmp_path / ".venv" / "bin" / "python"
     python.write_text(PIP)
     python.chmod(0o755)
@@ -176,3 +178,24 @@ def test_what_uv_fails_at_is_done_by_pip(
     assert "uv could not install it; trying with pip" in done.stderr
     assert asked(folder) == 1
     assert (folder / DEMO).exists()
+
+
+def test_a_demo_needs_no_pip_in_its_venv_and_tests_get_one(
+    folder: Path, install: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (folder / PIP_OF_VENV).rmdir()
+    put_uv_on_path(folder)
+    assert install(DEMO, "monitor,demo").returncode == 0
+    assert asked(folder) == 0
+    assert install(ALL, "demo,test").returncode == 0
+    assert (folder / "asked").read_text() == "-m ensurepip --upgrade --default-pip\n"
+
+
+def test_without_uv_a_venv_without_pip_is_served_by_that_of_the_python_that_runs_this(
+    folder: Path, install: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (folder / PIP_OF_VENV).rmdir()
+    assert install(DEMO, "monitor,demo").returncode == 0
+    (line,) = (folder / "asked").read_text().splitlines()
+    assert "ensurepip" not in line
+    assert "--python .venv/bin/python install" in line

@@ -52,7 +52,7 @@ def demo(
     clone_seconds: Annotated[
         float,
         typer.Option(min=0.01, max=30, help="Let a clone take this many seconds; creations and starts in proportion."),
-    ] = 2.0,
+    ] = 1.0,
 ) -> None:
     """Watch it work: an embedded Redis, a simulated Proxmox, a real worker, and the example catalog.
 
