@@ -34,7 +34,7 @@ def may_move(
             remedy=f"Make it first: `phoenix-lxc ensure {declaration.ctid}`.",
         )
     permit(may_migrate(verdict), verdict, doing)
-    refuse_target(target, task.proxmox.nodes(), doing)
+    refuse_target(target, task.proxmox.cluster(fresh=True).nodes, doing)
     if seen.node == target:
         return
     refuse_unmovable(declaration, seen, task.proxmox.storages(), target, restart=restart)
