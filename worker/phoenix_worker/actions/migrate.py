@@ -63,7 +63,9 @@ def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart
     posted: dict[str, Any] = task.once(
         StepName.MIGRATE,
         act,
-        adopt=lambda when: recover.find_migration(task.proxmox, home["node"], ctid, target, when),
+        adopt=lambda when: recover.find_migration(
+            task.proxmox, home["node"], ctid, target, earlier=home["earlier"], when=when
+        ),
         upid=recover.upid_of,
     )
     source = posted["from"]
@@ -77,6 +79,7 @@ def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart
 
 
 def _home(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
-    """Look where it is, for whoever goes on after a death in between."""
+    """Look where it is, and how it came there, for whoever goes on after a death in between."""
     seen = task.proxmox.observe(declaration.node, declaration.ctid)
-    return {"node": seen.node, "running": seen.running}
+    earlier = recover.own_migrations(task.proxmox, seen.node, declaration.ctid) if seen.node else []
+    return {"node": seen.node, "running": seen.running, "earlier": earlier}
