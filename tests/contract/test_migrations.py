@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from phoenix_worker.actions.recover import find_migration, own_migrations
 from phoenix_worker.actions.watch_migrations import arrival_seen
+from phoenix_worker.actions.watch_tasks import Probe
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
 
@@ -68,3 +71,30 @@ def test_an_attempt_of_ha_before_it_was_asked_is_not_the_one_that_it_makes(simul
     simulator.do(simulator.pve.hurry)
     ended(simulator, 4)
     assert arrival_seen(door, watch, 1.0) == {"done": True, "exit": "OK", "log": []}
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["moved-on", "destroyed"])
+def test_what_came_and_is_not_there_any_more_is_not_waited_for(simulator: Simulator, door: Proxmox, gone: bool) -> None:
+    add(simulator, ha_state="started")
+    asked = door.migrate(NODE, 103, target=OTHER, restart=True)
+    ended(simulator, 2)
+    pve = simulator.pve
+    if gone:
+        simulator.do(pve._drop, pve.ct(103))
+    else:
+        simulator.do(pve.move, 103, "pve3")
+    seen = arrival_seen(door, {"home": OTHER, "source": NODE, "ctid": "103", "asked": asked}, 1.0)
+    assert seen is not None
+    assert seen["done"]
+
+
+def test_the_start_of_what_was_destroyed_is_not_waited_for(simulator: Simulator, door: Proxmox) -> None:
+    add(simulator)
+    probe = Probe(door, None, 60.0)
+    watch = {"power": "running", "node": NODE, "ctid": "103"}
+    assert probe(watch, 1.0).end is None
+    simulator.do(simulator.pve._drop, simulator.pve.ct(103))
+    end = probe(watch, 1.0).end
+    assert end is not None
+    assert end["error"]["cause"] == "changed-meanwhile"
+    assert probe(watch | {"power": "stopped"}, 1.0).end == {"done": True, "exit": "OK", "log": []}

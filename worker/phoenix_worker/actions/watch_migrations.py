@@ -25,8 +25,10 @@ def arrival_seen(proxmox: Proxmox, watch: Mapping[str, str], elapsed: float) -> 
     begun = _begun(proxmox.recent_tasks(source, ctid), Upid.parse(watch["asked"]))
     if begun is not None:
         end = None if begun.running else proxmox.task_end(begun.upid)
-        failed = end is not None and not end.succeeded
-        return {"done": False, "exit": end.exit_status, "log": list(end.log_tail)} if end and failed else None
+        if end is None:
+            return None
+        # One that came, and is not there, was moved on or destroyed since.
+        return {"done": end.succeeded, "exit": end.exit_status, "log": list(end.log_tail)}
     if elapsed <= _BEGIN_LIMIT:
         return None
     error = PermanentError(
