@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_worker.core.model.cluster import ClusterView, NodeState
+from phoenix_worker.core.model.cluster import NodeState
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
-from phoenix_worker.proxmox.cluster_view import SharedView, read_view
+from phoenix_worker.proxmox.cluster_view import read_view
 from tests.acceptance.scenes import notes
 from tests.support.proxmox import NODE, TOKEN_ID
 
@@ -109,29 +108,3 @@ def test_what_lines_lack_is_not_known() -> None:
     assert view.nodes == {"pve1": NodeState("pve1", maintenance=True, storages={"local": None})}
     assert [one.ctid for one in view.without_figures] == [103, 900]
     assert [(one.is_template, one.memory) for one in view.guests.values()] == [(False, 0), (True, 0)]
-
-
-def test_who_comes_while_a_look_is_under_way_shares_it() -> None:
-    now, looks, entered, go_on = [0.0], list[ClusterView](), threading.Event(), threading.Event()
-
-    def look() -> ClusterView:
-        entered.set()
-        assert go_on.wait(10)
-        looks.append(ClusterView())
-        return looks[-1]
-
-    shared = SharedView(look, clock=lambda: now[0])
-    found = list[ClusterView]()
-    threads = [threading.Thread(target=lambda: found.append(shared.get())) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    assert entered.wait(10)
-    go_on.set()
-    for thread in threads:
-        thread.join()
-    assert (len(looks), len(found)) == (1, 3)
-    now[0] = 0.9
-    assert shared.get() is looks[0]
-    assert shared.get(fresh=True) is looks[1]
-    now[0] = 2.0
-    assert shared.get() is looks[2]

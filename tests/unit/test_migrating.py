@@ -9,8 +9,8 @@ import pytest
 from phoenix_worker.catalog.declaration import Declaration, Role
 from phoenix_worker.core.allowed.migrating import refuse_target, refuse_unmovable
 from phoenix_worker.core.allowed.ownership import Action, Purpose, judge, may_migrate
+from phoenix_worker.core.model.cluster import NodeState
 from phoenix_worker.core.model.errors import PermanentError
-from phoenix_worker.core.model.nodes import NodeSeen
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import Storage
 
@@ -22,7 +22,7 @@ STORAGES = {
     "ceph": Storage("ceph", "rbd", shared=True),
     "here": Storage("here", "dir", nodes=frozenset({"pve1"})),
 }
-NODES = (NodeSeen("pve1", online=True), NodeSeen("pve2", online=True), NodeSeen("pve3", online=False))
+NODES = {name: NodeState(name, online=name != "pve3") for name in ("pve1", "pve2", "pve3")}
 
 
 def seen(rootfs: str = "thin:vm-103-disk-0,size=8G", *, running: bool = False, **config: str) -> Observation:

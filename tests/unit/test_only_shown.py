@@ -14,7 +14,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 def task(failing_for: float | None) -> Any:
     since = None if failing_for is None else 100.0 - failing_for
     running = SimpleNamespace(claimed_at=100.0, since=since)
-    return cast("Any", SimpleNamespace(running=running, proxmox=SimpleNamespace(nodes_online=dict)))
+    return cast("Any", SimpleNamespace(running=running, proxmox=SimpleNamespace(cluster=dict)))
 
 
 @pytest.mark.parametrize(

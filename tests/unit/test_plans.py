@@ -31,7 +31,7 @@ class Task:
         self.running = SimpleNamespace(job="j", claimed_at=100.0, created=100.0, since=None)
         self.engine = SimpleNamespace(patience=PATIENCE, ledger=SimpleNamespace(note_looked=lambda *_: None))
         self.catalog = SimpleNamespace(current=lambda: SimpleNamespace(containers=lambda: (101, 103, 105)))
-        self.proxmox = SimpleNamespace(nodes_online=dict)
+        self.proxmox = SimpleNamespace(cluster=dict)
         self.journal: dict[str, Any] = {}
         self.slept = 0.0
         self.sleeps = 0
@@ -127,9 +127,9 @@ def test_a_proxmox_that_is_away_as_a_whole_is_waited_for(looked: dict[int, list[
     task = Task()
     looked.update({ctid: [SILENT] for ctid in (101, 103, 105)})
 
-    def nobody() -> dict[str, bool]:
+    def nobody() -> None:
         raise SILENT
 
-    task.proxmox = SimpleNamespace(nodes_online=nobody)
+    task.proxmox = SimpleNamespace(cluster=nobody)
     with pytest.raises(TransientError):
         task.runs(PlansRequest())

@@ -105,3 +105,41 @@ def test_a_read_that_hangs_holds_nobody_up_for_long() -> None:
         assert shared.get("a", lambda: 2) == 2
     over.set()
     slow.join(30)
+
+
+def test_who_says_of_what_age_a_read_may_be_is_served_outside_too() -> None:
+    clock, read = Clock(), counting()
+    shared = SharedReads(clock)
+    assert shared.get("a", read, within=1.0) == 1
+    clock.now = 100.9
+    assert shared.get("a", read, within=1.0) == 1
+    with shared_since(0.0):
+        assert shared.get("a", read, within=0.0) == 2, "nothing that began before it was asked for"
+    clock.now = 101.5
+    with shared_since(101.5):
+        assert shared.get("a", read, within=1.0) == 2, "it says so itself"
+        assert shared.get("a", read) == 3
+    clock.now = 101.6
+    assert shared.get("a", read, within=1.0) == 3, "whoever made it"
+    clock.now = 102.6
+    assert shared.get("a", read, within=1.0) == 4
+
+
+def test_who_comes_while_a_read_is_under_way_shares_it() -> None:
+    clock, entered, go_on = Clock(), threading.Event(), threading.Event()
+    shared, read = SharedReads(clock), counting()
+
+    def slowly() -> int:
+        entered.set()
+        assert go_on.wait(10)
+        return read()
+
+    found = list[int]()
+    threads = [threading.Thread(target=lambda: found.append(shared.get("a", slowly, within=1.0))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert entered.wait(10)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert found == [1, 1, 1]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CTIDS = range(100, 140)
 
 
-def task(nodes_online: Callable[[], dict[str, bool]] = dict, *, cancelled: str | None = None) -> PhoenixTask:
+def task(cluster: Callable[..., Any] = dict, *, cancelled: str | None = None) -> PhoenixTask:
     """As much of a task as looks need."""
     noted: list[tuple[Any, int, int]] = []
 
@@ -34,7 +34,7 @@ def task(nodes_online: Callable[[], dict[str, bool]] = dict, *, cancelled: str |
     ledger = SimpleNamespace(note_looked=note)
     running = SimpleNamespace(job="j", claimed_at=1.0, created=1.0)
     facts = {"running": running, "engine": SimpleNamespace(ledger=ledger), "noted": noted}
-    return cast("PhoenixTask", SimpleNamespace(proxmox=SimpleNamespace(nodes_online=nodes_online), **facts))
+    return cast("PhoenixTask", SimpleNamespace(proxmox=SimpleNamespace(cluster=cluster), **facts))
 
 
 def answers(look: Callable[[int], str], one: PhoenixTask | None = None) -> dict[int, str]:
@@ -78,7 +78,7 @@ def test_what_passes_by_itself_is_looked_at_again() -> None:
 def test_a_proxmox_that_is_away_as_a_whole_is_waited_for() -> None:
     away = TransientError("Nothing answers.", cause=UNREACHABLE)
 
-    def nobody() -> dict[str, bool]:
+    def nobody() -> None:
         raise away
 
     with pytest.raises(TransientError) as raised:

@@ -193,9 +193,9 @@ class PhoenixTask(DurableTask):
 
     def wait_for_arrival(self, declaration: Declaration, posted: dict[str, Any], *, source: str, target: str) -> None:
         """Wait until a container stands on a node, to which HA was asked to migrate it."""
-        ctid, since = declaration.ctid, str(posted["at"])
-        watch = {"home": target, "source": source, "ctid": str(ctid), "after": since, "class": f"arrival {target}"}
-        end = self.wait(f"arrival/{posted['upid']}", f"Proxmox: CT {ctid} stands on {target}", watch=watch)
+        ctid, asked = declaration.ctid, posted["upid"]
+        watch = {"home": target, "source": source, "ctid": str(ctid), "asked": asked, "class": f"arrival {target}"}
+        end = self.wait(f"arrival/{asked}", f"Proxmox: CT {ctid} stands on {target}", watch=watch)
         self._succeeded(StepName.MIGRATE, end, f"migrate CT {ctid} from {source} to {target}")
 
     def wait_until_template(self, declaration: Declaration, *, since: float) -> None:

@@ -34,7 +34,7 @@ def may_move(
             remedy=f"Make it first: `phoenix-lxc ensure {declaration.ctid}`.",
         )
     permit(may_migrate(verdict), verdict, doing)
-    refuse_target(target, task.proxmox.nodes(), doing)
+    refuse_target(target, task.proxmox.cluster(fresh=True).nodes, doing)
     if seen.node == target:
         return
     refuse_unmovable(declaration, seen, task.proxmox.storages(), target, restart=restart)
@@ -63,7 +63,9 @@ def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart
     posted: dict[str, Any] = task.once(
         StepName.MIGRATE,
         act,
-        adopt=lambda when: recover.find_migration(task.proxmox, home["node"], ctid, target, when),
+        adopt=lambda when: recover.find_migration(
+            task.proxmox, home["node"], ctid, target, earlier=home["earlier"], when=when
+        ),
         upid=recover.upid_of,
     )
     source = posted["from"]
@@ -77,6 +79,7 @@ def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart
 
 
 def _home(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
-    """Look where it is, for whoever goes on after a death in between."""
+    """Look where it is, and how it came there, for whoever goes on after a death in between."""
     seen = task.proxmox.observe(declaration.node, declaration.ctid)
-    return {"node": seen.node, "running": seen.running}
+    earlier = recover.own_migrations(task.proxmox, seen.node, declaration.ctid) if seen.node else []
+    return {"node": seen.node, "running": seen.running, "earlier": earlier}

@@ -13,7 +13,7 @@ from phoenix_worker.core.model.marker import are_of_one_task
 from phoenix_worker.core.model.observation import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox, ProxmoxTask
@@ -80,12 +80,23 @@ def find_deletion(proxmox: Proxmox, node: str, ctid: int, snapshot: str, when: f
     return _running_task(proxmox, node, ctid, "vzdelsnapshot", when)
 
 
-def find_migration(proxmox: Proxmox, home: str, ctid: int, target: str, when: float) -> dict[str, Any] | None:
-    """Find a migration that was asked for at `when`, whether it still runs or has ended in whatever way."""
+def own_migrations(proxmox: Proxmox, home: str, ctid: int) -> list[str]:
+    """List the migrations of a CTID that were asked for with our token, newest first."""
     me = proxmox.whoami()
-    for task in proxmox.recent_tasks(home, ctid):
-        if task.kind in _MIGRATIONS and task.user == me and task.started >= when - _CLOCK_SKEW:
-            return {"upid": task.upid, "at": when, "from": home}
+    return [task.upid for task in proxmox.recent_tasks(home, ctid) if task.kind in _MIGRATIONS and task.user == me]
+
+
+def find_migration(
+    proxmox: Proxmox, home: str, ctid: int, target: str, *, earlier: Collection[str], when: float
+) -> dict[str, Any] | None:
+    """Find a migration that was asked for at `when`, whether it still runs or has ended in whatever way.
+
+    It is none of the `earlier` ones: one that ended a second before, by another request, says nothing of this one, and
+    no clock tells the two apart.
+    """
+    for upid in own_migrations(proxmox, home, ctid):
+        if upid not in earlier:
+            return {"upid": upid, "at": when, "from": home}
     there = proxmox.observe_template(home, ctid).node == target
     return posted(None) | {"from": home} if there else None
 

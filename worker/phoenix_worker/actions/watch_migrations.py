@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.proxmox.upid import Upid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from phoenix_worker.core.model.ports import Proxmox, ProxmoxTask
 
-_CLOCK_SKEW = 5.0
 _BEGIN_LIMIT = 300.0
 """Seconds after which HA, which shuts a running container down before it migrates it, never will; usual are 20."""
 
@@ -22,11 +22,13 @@ def arrival_seen(proxmox: Proxmox, watch: Mapping[str, str], elapsed: float) -> 
     seen = proxmox.observe_template(source, ctid)
     if seen.node == target and seen.lock != "migrate":
         return {"done": True, "exit": "OK", "log": []}
-    begun = _begun(proxmox.recent_tasks(source, ctid), float(watch["after"]))
+    begun = _begun(proxmox.recent_tasks(source, ctid), Upid.parse(watch["asked"]))
     if begun is not None:
         end = None if begun.running else proxmox.task_end(begun.upid)
-        failed = end is not None and not end.succeeded
-        return {"done": False, "exit": end.exit_status, "log": list(end.log_tail)} if end and failed else None
+        if end is None:
+            return None
+        # One that came, and is not there, was moved on or destroyed since.
+        return {"done": end.succeeded, "exit": end.exit_status, "log": list(end.log_tail)}
     if elapsed <= _BEGIN_LIMIT:
         return None
     error = PermanentError(
@@ -37,5 +39,6 @@ def arrival_seen(proxmox: Proxmox, watch: Mapping[str, str], elapsed: float) -> 
     return {"done": False, "error": {"message": error.message, "cause": error.cause, "remedy": error.remedy}}
 
 
-def _begun(tasks: list[ProxmoxTask], after: float) -> ProxmoxTask | None:
-    return next((one for one in tasks if one.kind == "vzmigrate" and one.started >= after - _CLOCK_SKEW), None)
+def _begun(tasks: list[ProxmoxTask], asked: Upid) -> ProxmoxTask | None:
+    """Return the migration that followed the task which asked HA for it. Both are of the node that it leaves."""
+    return next((one for one in tasks if one.kind == "vzmigrate" and Upid.parse(one.upid).began >= asked.began), None)

@@ -10,6 +10,7 @@ from phoenix_worker.actions.watch_addresses import addresses_seen
 from phoenix_worker.actions.watch_migrations import arrival_seen
 from phoenix_worker.actions.watch_scripts import script_seen
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.durable.watcher import Look, UnusableWatchError
 from phoenix_worker.proxmox.translate import NOT_PROXMOX
 
@@ -83,9 +84,15 @@ class Probe:
 
     def _power(self, node: str, ctid: int, wanted: str, elapsed: float) -> dict[str, Any] | None:
         """Look at the state itself: a task may end well that only asked somebody else, such as HA, for it."""
-        running = self._proxmox.observe(node, ctid).running
-        if running is (wanted == "running"):
+        seen = self._proxmox.observe(node, ctid)
+        if seen.running is (wanted == "running"):
             return {"done": True, "exit": "OK", "log": []}
+        if seen.presence is Presence.ABSENT:
+            raise PermanentError(
+                f"CT {ctid} is no longer there: somebody has destroyed it while its start was waited for.",
+                cause="changed-meanwhile",
+                remedy="Send the request again to have it made anew.",
+            )
         if elapsed <= _POWER_LIMIT:
             return None
         error = PermanentError(

@@ -10,7 +10,8 @@ from phoenix_worker.durable.tables import Places, Table, places
 
 if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
-    from phoenix_worker.core.model.nodes import NodeSeen
+    from phoenix_worker.core.model.cluster import ClusterView
+    from phoenix_worker.core.model.cluster import NodeState as Seen
 
 RESERVATIONS = "reservations"
 """The table of the ledger: task → what it has placed where."""
@@ -19,23 +20,29 @@ _TOO_MUCH = 1 << 53
 
 def nodes(task: PhoenixTask) -> list[Node]:
     """Look at all nodes, in one call to Proxmox."""
-    seen, ledger = task.proxmox.nodes(), task.engine.ledger
+    view, ledger = task.proxmox.cluster(fresh=True), task.engine.ledger
     drained, reserved = Table(ledger, DRAINED).entries(), Table(ledger, RESERVATIONS).entries()
-    locks = places(ledger, [f"node/{one.name}" for one in seen])
+    locks = places(ledger, [f"node/{name}" for name in view.nodes])
     return [
         _node(
             one,
-            drained.get(one.name),
-            [entry for entry in reserved.values() if _is_reservation(entry) and entry["node"] == one.name],
-            locks[f"node/{one.name}"],
+            _templates(view, name),
+            drained.get(name),
+            [entry for entry in reserved.values() if _is_reservation(entry) and entry["node"] == name],
+            locks[f"node/{name}"],
             task.node_capacity,
         )
-        for one in seen
+        for name, one in view.nodes.items()
     ]
 
 
 def _node(
-    seen: NodeSeen, drained: dict[str, Any] | None, reserved: list[dict[str, Any]], used: Places, capacity: int
+    seen: Seen,
+    templates: tuple[int, ...],
+    drained: dict[str, Any] | None,
+    reserved: list[dict[str, Any]],
+    used: Places,
+    capacity: int,
 ) -> Node:
     by, at = who_and_when(drained or {})
     return Node(
@@ -44,7 +51,7 @@ def _node(
         drained_by=by,
         drained_at=at,
         cpus=seen.cpus,
-        cpu_used=seen.cpu_used,
+        cpu_used=seen.cpu_load,
         memory=seen.memory,
         memory_free=seen.memory_free,
         reserved=tuple(sorted(entry["ctid"] for entry in reserved)),
@@ -53,7 +60,14 @@ def _node(
         in_flight=used.taken,
         places=capacity,
         waiting=used.waiting,
-        templates=seen.templates,
+        templates=templates,
+    )
+
+
+def _templates(view: ClusterView, node: str) -> tuple[int, ...]:
+    """Name the LXC templates that stand on a node."""
+    return tuple(
+        sorted(one.ctid for one in view.guests.values() if one.is_template and not one.is_vm and one.node == node)
     )
 
 
@@ -64,7 +78,7 @@ def _is_reservation(entry: dict[str, Any]) -> bool:
     )
 
 
-def _state(seen: NodeSeen, *, drained: bool) -> NodeState:
+def _state(seen: Seen, *, drained: bool) -> NodeState:
     if not seen.online:
         return NodeState.OFFLINE
     if seen.maintenance:

@@ -138,7 +138,7 @@ def _patiently(look: Callable[[], T]) -> T:
 
 def _raise_if_all_is_away(task: PhoenixTask) -> None:
     with suppress(PermanentError):
-        task.proxmox.nodes_online()
+        task.proxmox.cluster()
 
 
 def _tell_how_far(task: PhoenixTask, count: int, total: int) -> None:

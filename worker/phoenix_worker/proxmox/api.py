@@ -14,7 +14,6 @@ from phoenix_worker.proxmox.cluster_resources import Offers
 from phoenix_worker.proxmox.connection import Access, Connection
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.ha_resources import HaResources
-from phoenix_worker.proxmox.node_list import NodeList
 from phoenix_worker.proxmox.task_lists import TaskLists
 from phoenix_worker.proxmox.translate import Request, error_of_task
 from phoenix_worker.proxmox.upid import Upid
@@ -34,7 +33,7 @@ _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, V
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, NodeList, HaResources):
+class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, HaResources):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(
@@ -139,6 +138,12 @@ class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, NodeL
         )
         return str(self.call(request, snapname=name, description="Taken by phoenix-lxc."))
 
+    def migrate(self, node: str, ctid: int, *, target: str, restart: bool) -> str:
+        """Start a migration by `POST …/migrate`. With `restart` one that runs is shut down before and started after."""
+        doing = f"migrate CT {ctid} from {node} to {target}"
+        request = Request("POST", f"{_ct(node, ctid)}/migrate", doing, f"VM.Migrate on /vms/{ctid}")
+        return str(self.call(request, target=target, **({"restart": 1} if restart else {})))
+
     def convert_to_template(self, node: str, ctid: int) -> None:
         """Ask for quorum; begin the conversion by `POST …/template`, which answers `null`. A template stays one."""
         request = Request(
@@ -207,8 +212,8 @@ class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, NodeL
         """
         if ctid in self._shared.get(f"pool {expected}", lambda: self._members(ctid, expected)):
             return expected
-        row = self._row(ctid)
-        return "" if row is None else str(row.get("pool") or "")
+        guest = self._live().guests.get(ctid)
+        return "" if guest is None else guest.pool
 
     def _members(self, ctid: int, pool: str) -> set[int]:
         doing = f"look whether {ctid} is in the pool '{pool}'"

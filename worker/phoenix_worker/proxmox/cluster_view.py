@@ -1,41 +1,53 @@
-"""One look at the whole cluster for all threads of a worker, at most once a second."""
+"""The part of the API that looks at the whole cluster: one read of `GET /cluster/resources` tells all that is asked.
+
+With its nodes, their storages and every guest in one answer, whoever asks for any of them serves all others.
+"""
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.model.cluster import GuestPlace, NodeState, view_of
+from phoenix_worker.proxmox.shared_reads import SharedReads
+from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from phoenix_worker.core.model.cluster import ClusterView
+    from phoenix_worker.proxmox.connection import Connection
 
+_CLUSTER = "cluster"
 _HOLDS_S = 1.0
+_RESOURCES = Request("GET", "cluster/resources", "look at the cluster", "VM.Audit on /vms, Sys.Audit on /nodes")
 
 
-class SharedView:
-    """Remembers the last look. Who comes while one is under way waits for it and shares it."""
+class ClusterLooks:
+    """Base of the API."""
 
-    def __init__(self, look: Callable[[], ClusterView], clock: Callable[[], float] = time.monotonic) -> None:
-        self._look = look
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._view: ClusterView | None = None
-        self._began = float("-inf")
+    _connection: Connection
 
-    def get(self, *, fresh: bool = False) -> ClusterView:
-        """Return what was seen within the last second; when `fresh`, what was asked for after this call."""
-        asked = self._clock()
-        with self._lock:
-            oldest = asked if fresh else self._clock() - _HOLDS_S
-            if self._view is None or self._began < oldest:
-                began = self._clock()
-                self._view = self._look()
-                self._began = began
-            return self._view
+    def __init__(self) -> None:
+        self._shared = SharedReads()
+
+    def cluster(self, *, fresh: bool = False) -> ClusterView:
+        """Look at the whole cluster by one `GET /cluster/resources`, which all share that ask within a second.
+
+        When `fresh`, what is told was read after this call. Which nodes are online is 6.5 s late of one that died;
+        name, status, lock and template flag of a guest lag by up to ten seconds; its place is known at once.
+        """
+        return self._shared.get(_CLUSTER, self._look_at_cluster, within=0.0 if fresh else _HOLDS_S)
+
+    def standing(self, ctids: range) -> dict[int, str]:
+        """Ask `/cluster/resources`, which knows the place of an id at once."""
+        return {ctid: guest.node for ctid, guest in self.cluster(fresh=True).guests.items() if ctid in ctids}
+
+    def _live(self) -> ClusterView:
+        """Look at it now; for answers that are only shown, whoever looked since they were asked for serves them."""
+        return self._shared.get(_CLUSTER, self._look_at_cluster)
+
+    def _look_at_cluster(self) -> ClusterView:
+        return read_view(self._connection.call(_RESOURCES))
 
 
 def read_view(rows: Iterable[dict[str, Any]]) -> ClusterView:
@@ -50,10 +62,10 @@ def read_view(rows: Iterable[dict[str, Any]]) -> ClusterView:
         elif kind == "storage" and row.get("status") == "available":
             storages.setdefault(node, {})[str(row["storage"])] = _free(row)
         elif kind in {"lxc", "qemu"}:
-            ctid, name = int(row["vmid"]), str(row.get("name") or "")
-            used, sealed = int(row.get("mem") or 0), bool(row.get("template"))
+            ctid, name, pool = int(row["vmid"]), str(row.get("name") or ""), str(row.get("pool") or "")
+            used, sealed = int(row.get("mem") or 0), bool(int(row.get("template") or 0))
             most = 0 if sealed else int(row.get("maxmem") or 0)
-            guests[ctid] = GuestPlace(ctid, node, kind == "qemu", name, most, used, sealed)
+            guests[ctid] = GuestPlace(ctid, node, kind == "qemu", name, most, used, sealed, pool)
     return view_of({name: _node(name, row, storages.get(name, {})) for name, row in sorted(nodes.items())}, guests)
 
 
@@ -64,6 +76,7 @@ def _node(name: str, row: dict[str, Any], storages: dict[str, int | None]) -> No
         maintenance=row.get("hastate") == "maintenance",
         memory=int(row["maxmem"]) if row.get("maxmem") else None,
         memory_used=int(row.get("mem") or 0),
+        cpus=int(row["maxcpu"]) if row.get("maxcpu") else None,
         cpu_load=float(row["cpu"]) if row.get("maxcpu") and row.get("cpu") is not None else None,
         storages=storages,
     )

@@ -1,7 +1,8 @@
-"""Reads that many looks at once have in common: the list of a node's containers, a template that all are cloned from.
+"""Reads that many have in common: the cluster, the list of a node's containers, a template that all are cloned from.
 
 A look whose answer is only shown may be served by a read that another look made, as long as that read began after its
-own request was made: what the requester did before is seen. What decides a write is never served so.
+own request was made: what the requester did before is seen. What decides a write is served so only where it says of
+what age a read may be.
 """
 
 from __future__ import annotations
@@ -38,16 +39,6 @@ def shared_since(moment: float) -> Iterator[None]:
         _since.reset(token)
 
 
-@contextmanager
-def shared_lately() -> Iterator[None]:
-    """Let the block be served by any read of the last seconds; what is looked at for an answer, as before."""
-    if _since.get() is not None:
-        yield
-        return
-    with shared_since(float("-inf")):
-        yield
-
-
 class _Entry:
     """The last read of one thing."""
 
@@ -79,9 +70,12 @@ class SharedReads:
             asked.append(now)
         return crowded
 
-    def get(self, what: str, read: Callable[[], T]) -> T:
-        """Return what a read gave that serves this look; make it where there is none. What it raises is not shared."""
-        since = _since.get()
+    def get(self, what: str, read: Callable[[], T], *, within: float | None = None) -> T:
+        """Return what a read gave that serves this look; make it where there is none. What it raises is not shared.
+
+        `within` is for how many seconds before this moment a read may have begun, whoever asks.
+        """
+        since = _since.get() if within is None else self._clock() - within
         if since is None:
             return read()
         entry = self._entry(what)

@@ -36,5 +36,5 @@ class TaskLists:
         lines = self._connection.call(request, **params)
         # Proxmox takes the token's name out of `user`; the UPID has it.
         tasks = [(Upid.parse(line["upid"]), "endtime" not in line) for line in lines]
-        tasks.sort(key=lambda task: (task[0].started, task[0].pstart), reverse=True)
+        tasks.sort(key=lambda task: task[0].began, reverse=True)
         return [ProxmoxTask(task.text, task.kind, task.user, runs, task.started, task.guest) for task, runs in tasks]

@@ -28,6 +28,11 @@ class Upid:
     pstart: int = 0
     """When its process began, in ticks since the node started: it tells those of one second apart."""
 
+    @property
+    def began(self) -> tuple[int, int]:
+        """What puts the tasks of one node in order, by its own clock."""
+        return self.started, self.pstart
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a UPID. Raises PermanentError for anything else."""

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.proxmox import error_table as known
-from phoenix_worker.proxmox.cluster_view import SharedView, read_view
-from phoenix_worker.proxmox.shared_reads import SharedReads, shared_lately
+from phoenix_worker.proxmox.cluster_view import ClusterLooks
 from phoenix_worker.proxmox.sightings import Sightings
 from phoenix_worker.proxmox.silence import SILENT_REMEDY, NoAnswerError
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
-    from phoenix_worker.core.model.cluster import ClusterView
-    from phoenix_worker.proxmox.connection import Connection
+    from phoenix_worker.core.model.cluster import GuestPlace
 
 _MOVES = 4
 """How often a CTID is looked for again that is not where the cluster has just said."""
@@ -26,19 +24,12 @@ _LAG = 0.2
 """Seconds after which the cluster's list knows of a migration; about 0.1 on a real one."""
 
 
-class Whereabouts:
+class Whereabouts(ClusterLooks):
     """Base of the API."""
 
-    _connection: Connection
-
     def __init__(self) -> None:
+        super().__init__()
         self._sightings = Sightings()
-        self._shared = SharedReads()
-        self._view = SharedView(self._look_at_cluster)
-
-    def cluster(self, *, fresh: bool = False) -> ClusterView:
-        """Look at the whole cluster by one `GET /cluster/resources`, which all share that ask within a second."""
-        return self._view.get(fresh=fresh)
 
     def observe(self, node: str, ctid: int, *, pending: bool = False, elsewhere: bool = True) -> Observation:
         """Look at one CTID in two calls: `…/config`, then `…/status/current`, or `/cluster/resources` when absent.
@@ -87,7 +78,7 @@ class Whereabouts:
             seen = self._despite_silence(node, ctid, error)
         if seen is not None:
             return seen
-        if elsewhere or self._sightings.may_stand(ctid, self._ids):
+        if elsewhere or self._sightings.may_stand(ctid, lambda: self._live().guests):
             return self._elsewhere(node, ctid)
         return Observation(ctid, node, Presence.ABSENT)
 
@@ -97,22 +88,18 @@ class Whereabouts:
 
     def running(self, ctid: int) -> bool | None:
         """Return whether a guest runs, in two calls: where it is (`/cluster/resources`), its live status (its node)."""
-        row = self._row(ctid)
-        if row is None:
+        guest = self._live().guests.get(ctid)
+        if guest is None:
             return None
+        kind = "qemu" if guest.is_vm else "lxc"
         request = Request(
             "GET",
-            f"nodes/{row['node']}/{row['type']}/{ctid}/status/current",
+            f"nodes/{guest.node}/{kind}/{ctid}/status/current",
             f"look whether guest {ctid} runs",
             f"VM.Audit on /vms/{ctid}",
         )
         status = self._unless(known.MISSING, request)
         return None if status is None else status["status"] == "running"
-
-    def standing(self, ctids: range) -> dict[int, str]:
-        """Ask `/cluster/resources`, which knows the place of an id at once."""
-        rows = self._rows("list the guests of the cluster", "VM.Audit on /vms")
-        return {ctid: str(row["node"]) for row in rows if (ctid := int(row.get("vmid") or 0)) in ctids}
 
     def _despite_silence(self, node: str, ctid: int, silence: TransientError) -> Observation | None:
         """Look for what stands elsewhere by now, although its declared node is silent.
@@ -122,30 +109,21 @@ class Whereabouts:
         if isinstance(silence.__cause__, OSError) and not isinstance(silence, NoAnswerError):
             raise silence  # nothing answers, the node or another
         try:
-            with (
-                shared_lately()
-            ):  # it tells only where to ask: one list for all who ask the silent node again and again
-                row = self._row(ctid)
-            is_online = self.nodes_online().get(node, True)
+            view = self._live()
         except (TransientError, PermanentError) as error:
             raise silence from error
-        if row is not None and row["node"] != node:
+        guest, state = view.guests.get(ctid), view.nodes.get(node)
+        if guest is not None and guest.node != node:
             seen = self._elsewhere(node, ctid)
             if seen.presence is Presence.ABSENT:
                 raise silence
             return seen
-        if not is_online:
+        if state is not None and not state.online:
             why = f"{silence.message} The cluster says that {node} is offline."
             raise TransientError(why, cause=known.UNREACHABLE, remedy=SILENT_REMEDY) from silence
         if not isinstance(silence, NoAnswerError):
             raise silence
         return self._standing(node, ctid)
-
-    def nodes_online(self) -> dict[str, bool]:
-        """Ask `GET /cluster/resources`, which any node answers for all, 6.5 s late of one that died."""
-        request = Request("GET", "cluster/resources", "list the nodes of the cluster")
-        rows = self._shared.get("nodes", lambda: self._connection.call(request, type="node"))
-        return {str(row["node"]): row.get("status") == "online" for row in rows}
 
     def _standing(self, node: str, ctid: int, *, patient: bool = True) -> Observation | None:
         """Read the configuration on one node; None when the node has none."""
@@ -185,7 +163,7 @@ class Whereabouts:
                 if attempt > 0:
                     raise _unseen(ctid)
             elif guest.is_vm:
-                return Observation(ctid, guest.node, Presence.VM, {"hostname": guest.name} if guest.name else {})
+                return Observation(ctid, guest.node, Presence.VM, _name(guest))
             elif (seen := self._standing(guest.node, ctid)) is not None:
                 return seen
         raise _moving(ctid)
@@ -197,22 +175,21 @@ class Whereabouts:
         """
         without, stale = node, False
         for turn in range(_MOVES):
-            row = self._row(ctid, anew=turn > 0)
-            is_here = row is not None and (row["type"], row["node"]) == ("lxc", without)
-            if row is None or (is_here and stale):
+            guest = (self._live() if turn == 0 else self.cluster(fresh=True)).guests.get(ctid)
+            is_here = guest is not None and (guest.is_vm, guest.node) == (False, without)
+            if guest is None or (is_here and stale):
                 self._sightings.forget(ctid)
                 return Observation(ctid, node, Presence.ABSENT)
             if is_here:
                 stale = True
                 time.sleep(_LAG)
                 continue
-            config = {"hostname": str(row["name"])} if row.get("name") else {}
-            if row["type"] == "qemu":
-                return Observation(ctid, row["node"], Presence.VM, config)
-            seen = self._standing(row["node"], ctid)
+            if guest.is_vm:
+                return Observation(ctid, guest.node, Presence.VM, _name(guest))
+            seen = self._standing(guest.node, ctid)
             if seen is not None:
-                return seen if seen.is_ours else Observation(ctid, row["node"], Presence.OTHER_NODE, config)
-            without, stale = row["node"], False
+                return seen if seen.is_ours else Observation(ctid, guest.node, Presence.OTHER_NODE, _name(guest))
+            without, stale = guest.node, False
         raise _moving(ctid)
 
     def _is_free(self, ctid: int) -> bool:
@@ -223,27 +200,6 @@ class Whereabouts:
         request = Request("GET", "cluster/nextid", f"look whether guest {ctid} exists", "")
         return self._unless(known.ALREADY_EXISTS, request, vmid=ctid) is not None
 
-    def _row(self, ctid: int, *, anew: bool = False) -> dict[str, Any] | None:
-        """Return the line of a guest in the cluster's list; `anew`, of a list that nobody else has read."""
-
-        def read() -> dict[int, dict[str, Any]]:
-            rows = self._rows(f"look for guest {ctid} in the cluster", f"VM.Audit on /vms/{ctid}")
-            return {int(row.get("vmid") or 0): row for row in reversed(rows)}
-
-        return (read() if anew else self._shared.get("guests", read)).get(ctid)
-
-    def _ids(self) -> list[int]:
-        return [int(row.get("vmid") or 0) for row in self._rows("list the guests of the cluster", "VM.Audit on /vms")]
-
-    def _look_at_cluster(self) -> ClusterView:
-        return read_view(
-            self._connection.call(Request("GET", "cluster/resources", "look at the cluster", "VM.Audit on /vms"))
-        )
-
-    def _rows(self, doing: str, needs: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._connection.call(Request("GET", "cluster/resources", doing, needs), type="vm")
-        return rows
-
     def _unless(self, cause: str, request: Request, **params: str | int) -> Any:
         """Make a call; None when Proxmox says that it is so already, or that there is no such thing."""
         try:
@@ -252,6 +208,11 @@ class Whereabouts:
             if error.cause != cause:
                 raise
             return None
+
+
+def _name(guest: GuestPlace) -> dict[str, str]:
+    """Tell nothing else of what is not ours."""
+    return {"hostname": guest.name} if guest.name else {}
 
 
 def _moving(ctid: int) -> TransientError:

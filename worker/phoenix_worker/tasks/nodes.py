@@ -31,8 +31,7 @@ def nodes(self: PhoenixTask) -> list[dict[str, Any]]:
 def drain(self: PhoenixTask, request: DrainRequest) -> dict[str, Any]:
     """Have a node take no new containers. Who drained it first is kept."""
     node, drained = request.node, Table(self.engine.ledger, DRAINED)
-    known = [one.name for one in self.proxmox.nodes()]
-    refuse_unknown_node(node, known, f"drain node {node}")
+    refuse_unknown_node(node, self.proxmox.cluster(fresh=True).nodes, f"drain node {node}")
     before = self.read("before", lambda: drained.entries().get(node))
     entry = {"by": request.requester or "", "at": self.read("at", lambda: self.running.claimed_at)}
     if before is None:
@@ -46,8 +45,7 @@ def undrain(self: PhoenixTask, request: UndrainRequest) -> dict[str, Any]:
     node, drained = request.node, Table(self.engine.ledger, DRAINED)
     before = self.read("before", lambda: drained.entries().get(node))
     if before is None:
-        known = [one.name for one in self.proxmox.nodes()]
-        refuse_unknown_node(node, known, f"undrain node {node}")
+        refuse_unknown_node(node, self.proxmox.cluster(fresh=True).nodes, f"undrain node {node}")
     else:
         self.once("undrain", lambda: drained.drop(node), adopt=_again)
     return _told(node, None, changed=before is not None)

@@ -13,10 +13,10 @@ from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.nodes import refuse_unknown_node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from phoenix_worker.catalog.declaration import Declaration
-    from phoenix_worker.core.model.nodes import NodeSeen
+    from phoenix_worker.core.model.cluster import NodeState
     from phoenix_worker.core.model.observation import Observation
     from phoenix_worker.core.model.ports import Storage
 
@@ -25,10 +25,10 @@ _OF_A_BASE = re.compile(r"(?:^|/)base(?:vol)?-(\d+)-[^/]*/")
 """A volume's name that says of which template's volume it is made: `basevol-900-disk-0/subvol-103-disk-0`."""
 
 
-def refuse_target(target: str, nodes: Sequence[NodeSeen], doing: str) -> None:
+def refuse_target(target: str, nodes: Mapping[str, NodeState], doing: str) -> None:
     """Raise PermanentError for a node that is not in the cluster, or not online; `doing` completes "Unable to …"."""
-    refuse_unknown_node(target, (node.name for node in nodes), doing)
-    online = [node.name for node in nodes if node.online]
+    refuse_unknown_node(target, nodes, doing)
+    online = [name for name, node in nodes.items() if node.online]
     if target not in online:
         raise PermanentError(
             f"Unable to {doing}: node {target} is not online.",

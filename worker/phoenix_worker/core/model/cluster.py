@@ -20,10 +20,16 @@ class NodeState:
     memory: int | None = None
     """All that it has, in bytes."""
     memory_used: int = 0
+    cpus: int | None = None
     cpu_load: float | None = None
     """Share of its CPUs that is in use."""
     storages: Mapping[str, int | None] = field(default_factory=dict)
     """Bytes that are free on each storage that is available there; None where that is not known."""
+
+    @property
+    def memory_free(self) -> int | None:
+        """Bytes that nobody uses."""
+        return None if self.memory is None else max(0, self.memory - self.memory_used)
 
 
 class GuestPlace(NamedTuple):
@@ -37,6 +43,7 @@ class GuestPlace(NamedTuple):
     """Bytes that it may use; 0 while Proxmox has no figures of it yet."""
     memory_used: int = 0
     is_template: bool = False
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.errors import PermanentError, TransientError
     from phoenix_worker.core.model.firewall import FirewallState, RuleWrite
     from phoenix_worker.core.model.ha import HaState, HaWrite
-    from phoenix_worker.core.model.nodes import NodeSeen
     from phoenix_worker.core.model.observation import Observation
 
 
@@ -209,14 +208,8 @@ class Proxmox(Protocol):
     def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
         """Delete a snapshot; returns the UPID."""
 
-    def nodes_online(self) -> dict[str, bool]:
-        """Return the nodes of the cluster, and which of them it takes for online."""
-
     def version(self) -> tuple[int, int]:
         """Return the version of Proxmox VE, such as (9, 1)."""
-
-    def nodes(self) -> tuple[NodeSeen, ...]:
-        """Return all nodes of the cluster, by name, with the templates on each."""
 
     def storages(self) -> dict[str, Storage]:
         """Return all storages that we may see, by name."""
