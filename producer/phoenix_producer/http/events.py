@@ -37,8 +37,8 @@ _ENDS = {ProgressKind.DONE, ProgressKind.FAILED, ProgressKind.CANCELLED}
 class Events:
     """Answers with streams. `is_welcome` is asked again now and then: a token may be revoked meanwhile."""
 
-    def __init__(self, link: Link, reader: Reader) -> None:
-        self._link, self._reader = link, reader
+    def __init__(self, link: Link, reader: Reader, root_path: str) -> None:
+        self._link, self._reader, self._root_path = link, reader, root_path
 
     async def of_all(self, last_id: str | None, is_welcome: Callable[[], bool]) -> Response:
         """Tell what becomes of all jobs, from now on or after `last_id`."""
@@ -63,7 +63,7 @@ class Events:
             ended = job is not None and await self._has_ended(job)
             while True:
                 lines = await self._after(stream, place)
-                told, place, over = _written(lines, place, job)
+                told, place, over = _written(lines, place, job, self._root_path)
                 if told:
                     yield told
                 if over:
@@ -78,7 +78,7 @@ class Events:
                     ended = job is not None and await self._has_ended(job)
                     yield b": \n\n"
                     continue
-                told, place, over = _written(found, place, job)
+                told, place, over = _written(found, place, job, self._root_path)
                 if told:
                     yield told
                 if over:
@@ -127,30 +127,30 @@ def _is_end(line: Line) -> bool:
     return line.fields.get("kind") in _ENDS
 
 
-def _written(lines: Sequence[Line], place: str, job: str | None) -> tuple[bytes, str, bool]:
+def _written(lines: Sequence[Line], place: str, job: str | None, root_path: str) -> tuple[bytes, str, bool]:
     """Write the lines after a place; returns the last place then, and whether the history of the job ends there."""
     told: list[bytes] = []
     for line in lines:
         if order(line.place) <= order(place):
             continue
         place = line.place
-        line.written = line.written or _event(line, job)
+        line.written = line.written or _event(line, job, root_path)
         told.append(line.written)
         if job and _is_end(line):
             return b"".join(told), place, True
     return b"".join(told), place, False
 
 
-def _with_ways(fields: dict[str, str]) -> dict[str, str]:
+def _with_ways(fields: dict[str, str], root_path: str) -> dict[str, str]:
     """Have a failure, whose words end with the remedy, tell the ways by HTTP too."""
     if fields.get("kind") != ProgressKind.FAILED:
         return fields
-    return fields | {name: with_ways(fields[name]) for name in ("detail", "message") if fields.get(name)}
+    return fields | {name: with_ways(fields[name], root_path) for name in ("detail", "message") if fields.get(name)}
 
 
-def _event(line: Line, job: str | None) -> bytes:
+def _event(line: Line, job: str | None, root_path: str) -> bytes:
     """Write an event; its data is JSON on one line."""
-    fields = _with_ways(line.fields)
+    fields = _with_ways(line.fields, root_path)
     if job is None:
         told = {name: plain(value) for name, value in fields.items() if value}
         kind, data = told.get("kind", ""), json.dumps(told)

@@ -44,8 +44,8 @@ class Service:
         self._lock = threading.Lock()
         self._reader = Reader(self._link.look, loop)
         self.ledger = LedgerView(self._link.look)
-        self.requests = Requests(self._link)
-        self.events = Events(self._link, self._reader)
+        self.requests = Requests(self._link, root_path)
+        self.events = Events(self._link, self._reader, root_path)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
