@@ -1,7 +1,7 @@
 """What stands before the endpoints: limits of a request, headers of a response, and who it is that asks."""
 
 # No postponed annotations here: FastAPI reads them.
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Annotated
@@ -144,7 +144,7 @@ def secret_in(headers: Headers) -> str | None:
     return secret.strip() if scheme.lower() == "bearer" else None
 
 
-def asking(request: Request, _shown: Annotated[object, Security(_bearer)]) -> Token:
+async def asking(request: Request, _shown: Annotated[object, Security(_bearer)]) -> Token:
     """Return whose request it is, as the guard has found out; the bearer is there for the description alone."""
     token: Token = request.scope["phoenix_token"]
     return token
@@ -153,10 +153,10 @@ def asking(request: Request, _shown: Annotated[object, Security(_bearer)]) -> To
 Asking = Annotated[Token, Depends(asking)]
 
 
-def at_least(role: Role) -> Callable[[Token], Token]:
-    """Return a dependency that wants a role."""
+def at_least(role: Role) -> Callable[[Token], Awaitable[Token]]:
+    """Return a dependency that wants a role. Like all of them a coroutine: others cost a thread each time."""
 
-    def check(token: Asking) -> Token:
+    async def check(token: Asking) -> Token:
         if _ROLES.index(token.role) < _ROLES.index(role):
             raise Refused(HTTPStatus.FORBIDDEN, f"This needs the role {role}; the token has {token.role}.")
         return token

@@ -34,7 +34,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])", re.IGNORECASE)
 
 
-def _acceptable(http: Request) -> Acceptable:
+async def _acceptable(http: Request) -> Acceptable:
     """Read from a request which answers of others it accepts."""
     found = _MAX_AGE.search(http.headers.get("cache-control", ""))
     given = sorted(item for item in http.query_params.multi_items() if item[0] != "wait")
@@ -56,7 +56,7 @@ class Me(BaseModel):
 
 
 @looks.get("/v1/me", operation_id="me")
-def me(http: Request, token: Asking) -> Me:
+async def me(http: Request, token: Asking) -> Me:
     """Say who asks, and what he may do."""
     door: Door = http.app.state.door
     return Me(name=token.name, role=token.role, ctids=token.ctids, open=door.is_open)
