@@ -39,14 +39,20 @@ from phoenix_producer.nodes import Drained, Node, NodeState
 from phoenix_producer.standing import Exists, Lane, Standing, Template
 
 URL = os.environ["ANSWERING_REDIS"]
-REFUSED, BROKEN, SLOW, FORGOTTEN, STOPPED = 404, 500, 408, 410, 499
-"""The CTIDs that fail, break the worker's code, wait for a push on `release`, lose their history, are cancelled."""
+REFUSED, BROKEN, SLOW, FORGOTTEN, STOPPED, OUTDATED = 404, 500, 408, 410, 499, 417
+"""The CTIDs that fail, break the worker's code, wait for a push on `release`, lose their history, are cancelled, and
+have commands in their remedy."""
 UNDECLARED = (555, 556)
 WARNED = (420, 421)
 UPID = "UPID:pve:00001A2B:0004C3D2:68A1B2C3:vzclone:103:phoenix@pve!worker:"
 
 REFUSALS = {
     REFUSED: {"message": "CTID 404 is not ours.", "cause": "not-ours", "remedy": "Use --adopt."},
+    OUTDATED: {
+        "message": "Template 900 is outdated.",
+        "cause": "outdated",
+        "remedy": "Build it again: `phoenix-lxc rebuild 900`. `phoenix-lxc plan --all` names what is outdated.",
+    },
     STOPPED: {
         "message": "Job 1 was cancelled.",
         "cause": "cancelled",

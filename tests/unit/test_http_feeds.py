@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from phoenix_producer.http.feeds import MOST_WAITING, Feed, Line, Reader, order
+from phoenix_producer.http.feeds import MOST_WAITING, Batch, Feed, Line, Reader, order
 from phoenix_producer.http.problems import Refused
 
 
@@ -30,11 +30,11 @@ def test_who_does_not_keep_up_is_cut_off_and_has_all_until_then() -> None:
     async def fed() -> list[str]:
         feed = Feed("stream")
         for number in range(5000):
-            feed.put([Line(f"{number}-0", {})])
+            feed.put(Batch([Line(f"{number}-0", {})]))
         assert feed.is_cut
         told = []
-        while lines := await feed.next(0.001):
-            told += [line.place for line in lines]
+        while batches := await feed.next(0.001):
+            told += [line.place for batch in batches for line in batch.lines]
         return told
 
     told = asyncio.run(fed())

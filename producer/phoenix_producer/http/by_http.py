@@ -68,34 +68,39 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _PLAIN = re.compile(r"[\w.-]{1,64}")
 
 
-def told(answer: Told) -> Told:
-    """Add the ways by HTTP to whatever in an answer says what to do."""
+def told(answer: Told, root_path: str = "") -> Told:
+    """Add the ways by HTTP to whatever in an answer says what to do; their paths begin with that of a proxy."""
     changed: Any = answer
     if isinstance(answer, (list, tuple)):
-        changed = type(answer)(told(one) for one in answer)
+        changed = type(answer)(told(one, root_path) for one in answer)
     elif isinstance(answer, BaseModel):
         fields = {name: getattr(answer, name) for name in type(answer).model_fields}
         changed = answer.model_copy(
-            update={name: _worded(value) if name in _FIELDS else told(value) for name, value in fields.items()}
+            update={
+                name: _worded(value, root_path) if name in _FIELDS else told(value, root_path)
+                for name, value in fields.items()
+            }
         )
     return changed  # type: ignore[no-any-return]  # it is what it was
 
 
-def with_ways(text: str) -> str:
+def with_ways(text: str, root_path: str = "") -> str:
     """Add the ways by HTTP to a text; one that names no command and no option stays as it is."""
     named = list(_COMMAND.finditer(text))
     rest = _OF_OTHERS.sub("", _COMMAND.sub("", text))
-    ways = [_of_command(one["quoted"] or one["bare"]) for one in named]
+    ways = [_of_command(one["quoted"] or one["bare"], root_path) for one in named]
     ways += [_of_option(one) for one in _OPTION.findall(rest)]
     distinct = [way for way in dict.fromkeys(ways) if way]
     return f"{text}{'' if text.endswith('.') else '.'} By HTTP: {'; '.join(distinct)}." if distinct else text
 
 
-def _worded(value: Any) -> Any:
-    return with_ways(value) if isinstance(value, str) else tuple(map(with_ways, value))
+def _worded(value: Any, root_path: str) -> Any:
+    if isinstance(value, str):
+        return with_ways(value, root_path)
+    return tuple(with_ways(one, root_path) for one in value)
 
 
-def _of_command(command: str) -> str:
+def _of_command(command: str, root_path: str) -> str:
     name, *words = command.split()
     if name not in COMMANDS:
         return ""
@@ -106,7 +111,8 @@ def _of_command(command: str) -> str:
     if way is None:
         return f"`phoenix-lxc {name}` is on the command line alone"
     several = arguments if way.placeholder and arguments else [way.placeholder]
-    paths = [f"`{way.path.replace(way.placeholder, one) if way.placeholder else way.path}`" for one in several]
+    path = way.path.replace(" /", f" {root_path}/", 1)
+    paths = [f"`{path.replace(way.placeholder, one) if way.placeholder else path}`" for one in several]
     with_body = f" with `{{{', '.join(body)}}}`" if body else ""
     return f"`phoenix-lxc {command}` is {' and '.join(paths)}{with_body}{way.order if len(several) > 1 else ''}"
 

@@ -76,7 +76,7 @@ _CHANGES = (
 )
 
 
-def serving(request: Request) -> Service:
+async def serving(request: Request) -> Service:
     """Find what an endpoint works with."""
     service: Service = request.app.state.service
     return service

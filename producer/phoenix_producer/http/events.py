@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,12 @@ from phoenix_producer.client.channel import Entry, Unreachable
 from phoenix_producer.client.record import PREFIX
 from phoenix_producer.contract import ContractError, ProgressKind
 from phoenix_producer.http.by_http import with_ways
-from phoenix_producer.http.feeds import Line, Reader, order
+from phoenix_producer.http.feeds import Batch, Line, Reader, order
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.plain_text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable
 
     from phoenix_producer.client.link import Link
 
@@ -29,6 +30,8 @@ _BEGIN = "0-0"
 _PLACE = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
 _AT_ONCE = 500
 _IDLE_SECONDS = 5.0
+_WELCOME_SECONDS = 1.0
+"""Between two looks whether a token is good still."""
 _LAST_LOOK_SECONDS = 0.2
 """The history ends this much after the result at the latest: a worker stores the result first."""
 _ENDS = {ProgressKind.DONE, ProgressKind.FAILED, ProgressKind.CANCELLED}
@@ -37,8 +40,8 @@ _ENDS = {ProgressKind.DONE, ProgressKind.FAILED, ProgressKind.CANCELLED}
 class Events:
     """Answers with streams. `is_welcome` is asked again now and then: a token may be revoked meanwhile."""
 
-    def __init__(self, link: Link, reader: Reader) -> None:
-        self._link, self._reader = link, reader
+    def __init__(self, link: Link, reader: Reader, root_path: str) -> None:
+        self._link, self._reader, self._root_path = link, reader, root_path
 
     async def of_all(self, last_id: str | None, is_welcome: Callable[[], bool]) -> Response:
         """Tell what becomes of all jobs, from now on or after `last_id`."""
@@ -58,39 +61,51 @@ class Events:
         self, stream: str, place: str, newest: str, is_welcome: Callable[[], bool], job: str | None
     ) -> AsyncGenerator[bytes, None]:
         """Write what is there already, then what is added."""
+        at, still_welcome = order(place), _now_and_then(is_welcome)
         with self._reader.following(stream, newest) as feed:
             yield b"retry: 2000\n\n"
             ended = job is not None and await self._has_ended(job)
-            while True:
-                lines = await self._after(stream, place)
-                told, place, over = _written(lines, place, job)
-                if told:
-                    yield told
-                if over:
+            while (past := await self._after(stream, at)).lines:
+                yield self._written(past, job)
+                at = past.lines[-1].at
+                if past.is_end:
                     return
-                if len(lines) < _AT_ONCE:
+                if len(past.lines) < _AT_ONCE:
                     break
-            while is_welcome() and not feed.is_cut:
+            while not feed.is_cut and still_welcome():
                 found = await feed.next(_LAST_LOOK_SECONDS if ended else _IDLE_SECONDS)
                 if not found:
                     if ended:  # its history is gone, or was never kept
                         return
                     ended = job is not None and await self._has_ended(job)
                     yield b": \n\n"
-                    continue
-                told, place, over = _written(found, place, job)
-                if told:
-                    yield told
-                if over:
-                    return
+                for batch in [one.after(at) for one in found]:
+                    if not batch.lines:
+                        continue
+                    yield self._written(batch, job)
+                    at = batch.lines[-1].at
+                    if batch.is_end:
+                        return
+
+    def _written(self, batch: Batch, job: str | None) -> bytes:
+        """Write a batch, up to the end of the job whose history it is."""
+        if batch.written is None:
+            told: list[bytes] = []
+            for line in batch.lines:
+                told.append(_event(line, job, self._root_path))
+                if job and line.fields.get("kind") in _ENDS:
+                    batch.is_end = True
+                    break
+            batch.written = b"".join(told)
+        return batch.written
 
     async def _newest(self, stream: str) -> str:
         (found,) = await self._asked(lambda pipe: pipe.xrevrange(stream, count=1))
         return str(found[0][0]) if found else _BEGIN
 
-    async def _after(self, stream: str, place: str) -> list[Line]:
-        (found,) = await self._asked(lambda pipe: pipe.xrange(stream, min=f"({place}", count=_AT_ONCE))
-        return [Line(*entry) for entry in found]
+    async def _after(self, stream: str, at: tuple[int, int]) -> Batch:
+        (found,) = await self._asked(lambda pipe: pipe.xrange(stream, min="({}-{}".format(*at), count=_AT_ONCE))
+        return Batch([Line(*entry) for entry in found])
 
     async def _asked(self, question: Callable[[Any], object]) -> list[Any]:
         return await to_thread.run_sync(self._link.look, question)
@@ -123,34 +138,29 @@ def _checked(last_id: str | None) -> str | None:
     return last_id
 
 
-def _is_end(line: Line) -> bool:
-    return line.fields.get("kind") in _ENDS
+def _now_and_then(ask: Callable[[], bool]) -> Callable[[], bool]:
+    """Return what asks a question at most once in a while, and meanwhile gives the last answer."""
+    answer, due = True, 0.0
+
+    def asked() -> bool:
+        nonlocal answer, due
+        if time.monotonic() >= due:
+            answer, due = ask(), time.monotonic() + _WELCOME_SECONDS
+        return answer
+
+    return asked
 
 
-def _written(lines: Sequence[Line], place: str, job: str | None) -> tuple[bytes, str, bool]:
-    """Write the lines after a place; returns the last place then, and whether the history of the job ends there."""
-    told: list[bytes] = []
-    for line in lines:
-        if order(line.place) <= order(place):
-            continue
-        place = line.place
-        line.written = line.written or _event(line, job)
-        told.append(line.written)
-        if job and _is_end(line):
-            return b"".join(told), place, True
-    return b"".join(told), place, False
-
-
-def _with_ways(fields: dict[str, str]) -> dict[str, str]:
+def _with_ways(fields: dict[str, str], root_path: str) -> dict[str, str]:
     """Have a failure, whose words end with the remedy, tell the ways by HTTP too."""
     if fields.get("kind") != ProgressKind.FAILED:
         return fields
-    return fields | {name: with_ways(fields[name]) for name in ("detail", "message") if fields.get(name)}
+    return fields | {name: with_ways(fields[name], root_path) for name in ("detail", "message") if fields.get(name)}
 
 
-def _event(line: Line, job: str | None) -> bytes:
+def _event(line: Line, job: str | None, root_path: str) -> bytes:
     """Write an event; its data is JSON on one line."""
-    fields = _with_ways(line.fields)
+    fields = _with_ways(line.fields, root_path)
     if job is None:
         told = {name: plain(value) for name, value in fields.items() if value}
         kind, data = told.get("kind", ""), json.dumps(told)

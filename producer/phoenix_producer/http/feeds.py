@@ -11,7 +11,6 @@ import logging
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -39,20 +38,37 @@ _SECONDS_A_CLIENT = 0.0005
 _AWAY_SECONDS = 1.0
 
 
-@dataclass(slots=True, eq=False)
-class Line:
-    """One entry of a stream."""
-
-    place: str
-    fields: dict[str, str]
-    written: bytes | None = None
-    """As it is sent. All clients of a stream are sent the same, so it is written once."""
-
-
 def order(place: str) -> tuple[int, int]:
     """Return what the id of an entry is sorted by."""
     time, _, number = place.partition("-")
     return int(time), int(number or 0)
+
+
+class Line:
+    """One entry of a stream."""
+
+    __slots__ = ("at", "fields", "place")
+
+    def __init__(self, place: str, fields: dict[str, str]) -> None:
+        self.place, self.fields = place, fields
+        self.at = order(place)
+
+
+class Batch:
+    """Entries that came together. All clients of a stream are sent the same, so it is written once."""
+
+    __slots__ = ("is_end", "lines", "written")
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.lines = lines
+        self.written: bytes | None = None
+        self.is_end = False
+
+    def after(self, at: tuple[int, int]) -> Batch:
+        """Return what of it is after a place: all of it, but for who has just come."""
+        if not self.lines or self.lines[0].at > at:
+            return self
+        return Batch([line for line in self.lines if line.at > at])
 
 
 class Feed:
@@ -61,28 +77,36 @@ class Feed:
     def __init__(self, stream: str) -> None:
         self.stream = stream
         self.is_cut = False
-        self._lines: list[Line] = []
-        self._there = asyncio.Event()
+        self._batches: list[Batch] = []
+        self._behind = 0
+        self._waiter: asyncio.Future[None] | None = None
 
-    def put(self, lines: Sequence[Line]) -> None:
-        """Feed lines, in the event loop; a client that does not keep up is cut off."""
+    def put(self, batch: Batch) -> None:
+        """Feed entries, in the event loop; a client that does not keep up is cut off."""
         if self.is_cut:
             return
-        self.is_cut = len(self._lines) + len(lines) > _BACKLOG
+        self._behind += len(batch.lines)
+        self.is_cut = self._behind > _BACKLOG
         if not self.is_cut:
-            self._lines += lines
-        self._there.set()
+            self._batches.append(batch)
+        self._wake()
 
-    async def next(self, seconds: float) -> list[Line]:
-        """Wait for lines and take all that are there; none if none comes in so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._there.wait()
-        except TimeoutError:
-            return []
-        self._there.clear()
-        lines, self._lines = self._lines, []
-        return lines
+    async def next(self, seconds: float) -> list[Batch]:
+        """Wait for entries and take all that are there; none if none comes in so many seconds."""
+        if not self._batches and not self.is_cut:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(seconds, self._wake)
+            try:
+                await self._waiter
+            finally:
+                timer.cancel()
+        batches, self._batches, self._behind = self._batches, [], 0
+        return batches
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class Reader(threading.Thread):
@@ -176,18 +200,18 @@ class Reader(threading.Thread):
                 return
         told = iter(self._look(partial(_ask, places, requests)))
         for stream, entries in (next(told) or []) if places else []:
-            lines = [Line(*entry) for entry in entries]
-            self._loop.call_soon_threadsafe(self._feed, stream, lines)
+            batch = Batch([Line(*entry) for entry in entries])
+            self._loop.call_soon_threadsafe(self._feed, stream, batch)
             with self._lock:
                 if stream in self._places:
-                    self._places[stream] = max(self._places[stream], lines[-1].place, key=order)
+                    self._places[stream] = max(self._places[stream], batch.lines[-1].place, key=order)
         for request, answer in zip(requests, told, strict=True):
             if answer is not None:
                 self._loop.call_soon_threadsafe(self._answer, request)
 
-    def _feed(self, stream: str, lines: list[Line]) -> None:
+    def _feed(self, stream: str, batch: Batch) -> None:
         for feed in list(self._feeds.get(stream, ())):
-            feed.put(lines)
+            feed.put(batch)
 
     def _answer(self, request: str) -> None:
         for future in self._waiting.get(request, ()):

@@ -1,7 +1,7 @@
 """What stands before the endpoints: limits of a request, headers of a response, and who it is that asks."""
 
 # No postponed annotations here: FastAPI reads them.
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Annotated
@@ -90,7 +90,7 @@ class Guard:
         with ExitStack() as until_answered:
             try:
                 if scope["path"] not in self._public:
-                    scope["phoenix_token"] = token = _who_asks(headers, self._door)
+                    scope["phoenix_token"] = token = self._who_asks(headers)
                     await self._rates.count(token)
                     until_answered.enter_context(self._rates.open(token))
                 body = await body_of(headers, receive)
@@ -100,8 +100,20 @@ class Guard:
             until_answered.enter_context(passed_on(headers.get(HEADER)))
             answer: Send = send_with_headers
             if scope["path"] not in self._public:
-                answer = _while_welcome(lambda: _who_asks(headers, self._door), scope, receive, send_with_headers)
+                answer = _while_welcome(lambda: self._who_asks(headers), scope, receive, send_with_headers)
             await self._app(scope, replayed(body, receive), answer)
+
+    def _who_asks(self, headers: Headers) -> Token:
+        """Find out who asks. Raises Refused for nobody."""
+        try:
+            token = self._door.allowed(secret_in(headers))
+        except ContractError as error:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _NO_TOKENS) from error
+        if token is None:
+            raise Refused(HTTPStatus.UNAUTHORIZED, "A valid token is required.", **{"WWW-Authenticate": "Bearer"})
+        if self._door.is_open:
+            insist_on_this_machine(headers, behind_proxy=bool(self._root_path))
+        return token
 
 
 def _refusal(error: Refused) -> Response:
@@ -132,32 +144,19 @@ def secret_in(headers: Headers) -> str | None:
     return secret.strip() if scheme.lower() == "bearer" else None
 
 
-def asking(request: Request, _shown: Annotated[object, Security(_bearer)]) -> Token:
+async def asking(request: Request, _shown: Annotated[object, Security(_bearer)]) -> Token:
     """Return whose request it is, as the guard has found out; the bearer is there for the description alone."""
     token: Token = request.scope["phoenix_token"]
-    return token
-
-
-def _who_asks(headers: Headers, door: Door) -> Token:
-    """Find out who asks. Raises Refused for nobody."""
-    try:
-        token = door.allowed(secret_in(headers))
-    except ContractError as error:
-        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _NO_TOKENS) from error
-    if token is None:
-        raise Refused(HTTPStatus.UNAUTHORIZED, "A valid token is required.", **{"WWW-Authenticate": "Bearer"})
-    if door.is_open:
-        insist_on_this_machine(headers)
     return token
 
 
 Asking = Annotated[Token, Depends(asking)]
 
 
-def at_least(role: Role) -> Callable[[Token], Token]:
-    """Return a dependency that wants a role."""
+def at_least(role: Role) -> Callable[[Token], Awaitable[Token]]:
+    """Return a dependency that wants a role. Like all of them a coroutine: others cost a thread each time."""
 
-    def check(token: Asking) -> Token:
+    async def check(token: Asking) -> Token:
         if _ROLES.index(token.role) < _ROLES.index(role):
             raise Refused(HTTPStatus.FORBIDDEN, f"This needs the role {role}; the token has {token.role}.")
         return token

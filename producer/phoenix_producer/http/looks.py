@@ -1,20 +1,22 @@
 """`GET` of what there is: requests and their events, jobs and locks, and what the workers see."""
 
 # No postponed annotations here: FastAPI reads them.
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 from pydantic.json_schema import SkipJsonSchema
 
 from phoenix_producer.contract import Ctid, Failure
 from phoenix_producer.http.changes import LONGEST_WAIT, Serving
 from phoenix_producer.http.guard import Asking, Door, secret_in
-from phoenix_producer.http.requests import RequestView, as_response
+from phoenix_producer.http.requests import RequestView
+from phoenix_producer.http.shared_looks import Acceptable
 from phoenix_producer.http.tokens import Role
 from phoenix_producer.ledger.entries import Job, Lock, Wanted
 from phoenix_producer.plans import Drift, Plan
@@ -29,6 +31,17 @@ LastId = Annotated[str | SkipJsonSchema[None], Header(alias="Last-Event-ID", des
 _EVENTS: dict[int | str, dict[str, Any]] = {
     int(HTTPStatus.OK): {"content": {"text/event-stream": {}}, "description": "Server-sent events, until the end."}
 }
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])", re.IGNORECASE)
+
+
+async def _acceptable(http: Request) -> Acceptable:
+    """Read from a request which answers of others it accepts."""
+    found = _MAX_AGE.search(http.headers.get("cache-control", ""))
+    given = sorted(item for item in http.query_params.multi_items() if item[0] != "wait")
+    return Acceptable((http.scope["route"].path, *given), float(found[1]) if found else None)
+
+
+Wanting = Annotated[Acceptable, Depends(_acceptable)]
 
 
 class Me(BaseModel):
@@ -43,7 +56,7 @@ class Me(BaseModel):
 
 
 @looks.get("/v1/me", operation_id="me")
-def me(http: Request, token: Asking) -> Me:
+async def me(http: Request, token: Asking) -> Me:
     """Say who asks, and what he may do."""
     door: Door = http.app.state.door
     return Me(name=token.name, role=token.role, ctids=token.ctids, open=door.is_open)
@@ -99,47 +112,53 @@ def locks(service: Serving, _token: Asking) -> list[Lock]:
 
 
 @looks.get("/v1/status", operation_id="status", response_model=list[Standing])
-async def status(service: Serving, token: Asking, ctid: Ctids = [], wait: Wait = 30) -> Response:  # noqa: B006 - FastAPI copies it
+async def status(
+    service: Serving,
+    token: Asking,
+    wanted: Wanting,
+    ctid: Ctids = [],  # noqa: B006 - FastAPI copies it
+    wait: Wait = 30,
+) -> Response:
     """Show what exists at CTIDs of the catalog."""
-    return as_response(await service.looked(lambda producer: producer.status(ctid), token.name, wait), {})
+    return await service.looked(lambda producer: producer.status(ctid), token.name, wait, wanted)
 
 
 @looks.get("/v1/templates", operation_id="templates", response_model=list[Template])
-async def templates(service: Serving, token: Asking, wait: Wait = 30) -> Response:
+async def templates(service: Serving, token: Asking, wanted: Wanting, wait: Wait = 30) -> Response:
     """Show the templates with their copies: where each stands, and how many wait for it."""
-    return as_response(await service.looked(lambda producer: producer.templates(), token.name, wait), {})
+    return await service.looked(lambda producer: producer.templates(), token.name, wait, wanted)
 
 
 @looks.get("/v1/drift", operation_id="drift", response_model=list[Drift])
 async def drift(
     service: Serving,
     token: Asking,
+    wanted: Wanting,
     ctid: Ctids = [],  # noqa: B006 - FastAPI copies it
     *,
     accept_not_applied: bool = False,
     wait: Wait = 30,
 ) -> Response:
     """Show how what exists differs from the catalog."""
-    answer = await service.looked(
-        lambda producer: producer.drift(ctid, accept_not_applied=accept_not_applied), token.name, wait
+    return await service.looked(
+        lambda producer: producer.drift(ctid, accept_not_applied=accept_not_applied), token.name, wait, wanted
     )
-    return as_response(answer, {})
 
 
 @looks.get("/v1/plan", operation_id="plans", response_model=list[Plan | Failure])
 async def plan(
     service: Serving,
     token: Asking,
+    wanted: Wanting,
     ctid: Ctids = [],  # noqa: B006 - FastAPI copies it
     *,
     accept_not_applied: bool = False,
     wait: Wait = 30,
 ) -> Response:
     """Show what an ensure of each CTID would do, or why it would fail."""
-    answer = await service.looked(
-        lambda producer: producer.plan_all(ctid, accept_not_applied=accept_not_applied), token.name, wait
+    return await service.looked(
+        lambda producer: producer.plan_all(ctid, accept_not_applied=accept_not_applied), token.name, wait, wanted
     )
-    return as_response(answer, {})
 
 
 def _welcome(http: Request) -> Callable[[], bool]:

@@ -12,7 +12,7 @@ from phoenix_producer.client.producer import Producer
 from phoenix_producer.http.changes import Accepted, Key, Serving, Wait
 from phoenix_producer.http.guard import Asking, at_least
 from phoenix_producer.http.looks import Wait as LookWait
-from phoenix_producer.http.requests import as_response
+from phoenix_producer.http.looks import Wanting
 from phoenix_producer.http.tokens import Role, Token
 from phoenix_producer.nodes import Drained, Node, NodeName
 
@@ -25,9 +25,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 @nodes.get("/v1/nodes", operation_id="nodes", response_model=list[Node])
-async def all_nodes(service: Serving, token: Asking, wait: LookWait = 30) -> Response:
+async def all_nodes(service: Serving, token: Asking, wanted: Wanting, wait: LookWait = 30) -> Response:
     """Show the nodes of the cluster: state, room, what is under way on each."""
-    return as_response(await service.looked(Producer.nodes, token.name, wait), {})
+    return await service.looked(Producer.nodes, token.name, wait, wanted)
 
 
 def _endpoint(ask: Callable[..., Handle[Drained]]) -> Callable[..., Any]:

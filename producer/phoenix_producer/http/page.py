@@ -52,13 +52,13 @@ def paths(root_path: str) -> frozenset[str]:
 
 
 @page.api_route("/", methods=_READING)
-def index(request: Request) -> Response:
+async def index(request: Request) -> Response:
     """Answer with the page."""
     return _answer(request, _files()[_INDEX])
 
 
 @page.api_route("/static/{name}", methods=_READING)
-def static(request: Request, name: str) -> Response:
+async def static(request: Request, name: str) -> Response:
     """Answer with a file that the page consists of."""
     if name not in _files():
         raise Refused(HTTPStatus.NOT_FOUND, "The page has no such file.")

@@ -107,8 +107,8 @@ class Known:
 class Requests:
     """Reads requests and their answers. Every method blocks, and may raise Unreachable."""
 
-    def __init__(self, link: Link) -> None:
-        self._link, self._ledger = link, LedgerView(link.look)
+    def __init__(self, link: Link, root_path: str) -> None:
+        self._link, self._ledger, self._root_path = link, LedgerView(link.look), root_path
 
     def known(self, request_id: str) -> Known:
         """Say what a request is. Raises Refused for one that is unknown, or not known any more."""
@@ -144,9 +144,9 @@ class Requests:
         reader = _READERS.get(known.name, _OF_A_CHANGE)
         handle: Handle[Result] = Handle(self._link, request_id, known.ctid, _cast(reader))
         try:
-            return told(handle.wait(0))
+            return told(handle.wait(0), self._root_path)
         except EnsureFailed as error:
-            return told(error.failure)
+            return told(error.failure, self._root_path)
 
 
 def _of_job(job: Job | None) -> dict[str, Any]:

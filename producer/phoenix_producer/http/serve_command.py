@@ -21,6 +21,7 @@ from phoenix_producer.http.tokens import TokenFile, default_path
 
 PORT = 8420
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_OWN = ("/v1/", "/static/")
 
 app = typer.Typer(
     invoke_without_command=True, subcommand_metavar="", short_help="Serve HTTP for programs, and a page for people."
@@ -50,6 +51,10 @@ def serve(
     """
     if not _ROOT_PATH.fullmatch(root_path):
         raise typer.BadParameter("It is a path without a slash at its end, such as /phoenix.", param_hint="--root-path")
+    if f"{root_path}/".startswith(
+        _OWN
+    ):  # a path that the proxy has stripped could not be told from one that it has left
+        raise typer.BadParameter("The server begins paths of its own so. Take another path.", param_hint="--root-path")
     try:
         redis_url = context.obj()
         door = Door(TokenFile(tokens or default_path()))

@@ -14,10 +14,12 @@ from fastapi.responses import JSONResponse
 
 from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer
+from phoenix_producer.contract import Failure
 from phoenix_producer.http.events import Events
 from phoenix_producer.http.feeds import Reader
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.requests import Requests, as_response
+from phoenix_producer.http.shared_looks import SharedLooks
 from phoenix_producer.ledger.view import LedgerView
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from fastapi import Response
 
     from phoenix_producer.client.handle import Handle
-    from phoenix_producer.contract import Failure
     from phoenix_producer.http.requests import Result
+    from phoenix_producer.http.shared_looks import Acceptable
 
 _A_LOOK = 0.2
 """Seconds in which an answer that is there is seen."""
@@ -43,9 +45,10 @@ class Service:
         self._producers: dict[str, Producer] = {}
         self._lock = threading.Lock()
         self._reader = Reader(self._link.look, loop)
+        self._looks = SharedLooks(self._link, self._reader)
         self.ledger = LedgerView(self._link.look)
-        self.requests = Requests(self._link)
-        self.events = Events(self._link, self._reader)
+        self.requests = Requests(self._link, root_path)
+        self.events = Events(self._link, self._reader, root_path)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -81,14 +84,21 @@ class Service:
             return as_response(answer, {"Location": url})
         return JSONResponse({"id": request_id, "url": url}, HTTPStatus.ACCEPTED, {"Location": url})
 
-    async def looked(self, ask: Callable[[Producer], Handle[Any]], requester: str, seconds: float) -> Result | Failure:
-        """Ask workers for what they see. Raises Refused if none answers in time."""
-        request_id = await self.send(ask, requester)
+    async def looked(
+        self, ask: Callable[[Producer], Handle[Any]], requester: str, seconds: float, wanted: Acceptable
+    ) -> Response:
+        """Answer with what workers see; `Age` says since when they do. Raises Refused if none answers in time."""
+        if wanted.age is None:
+            request_id, look = await self.send(ask, requester), None
+        else:
+            request_id, look = await self._looks.share(wanted, lambda: self.send(ask, requester))
         answer = await self.answer(request_id, seconds)
         if answer is None:
             late = f"The workers have not answered in {seconds:g} s. The answer will be at {self.url_of(request_id)}."
             raise Refused(HTTPStatus.GATEWAY_TIMEOUT, late)
-        return answer
+        if isinstance(answer, Failure):
+            self._looks.forget(wanted)
+        return as_response(answer, {"Age": str(int(look.age if look else 0))})
 
     def url_of(self, request_id: str) -> str:
         """Return the path of a request, as a client has to ask for it."""

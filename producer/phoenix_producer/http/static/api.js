@@ -45,15 +45,11 @@ export async function send(path, { method = 'GET', body, headers = {}, signal } 
 /** Ask for something; returns what the answer's JSON says. Raises Problem. */
 export const ask = async (path, options) => (await send(path, options)).json();
 
-/** The same; null where the server has no such path. */
-export async function askIfThere(path, options) {
-  try {
-    return await ask(path, options);
-  } catch (problem) {
-    if (problem.status === 404) return null;
-    throw problem;
-  }
-}
+/** What was asked for; null where the server has no such thing. */
+export const ifThere = (asked) => asked.catch((problem) => {
+  if (problem.status === 404) return null;
+  throw problem;
+});
 
 /** Make the id of a request; `crypto.randomUUID` is not there without TLS. */
 export function uuid() {

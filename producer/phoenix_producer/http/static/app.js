@@ -6,7 +6,6 @@ import { isLook } from './words.js';
 import { container, containers } from './containers.js';
 import { job } from './job.js';
 import { now } from './now.js';
-import { forget } from './recent.js';
 import { templates } from './templates.js';
 
 const AGAIN = 2000; // milliseconds until what failed is tried again
@@ -136,7 +135,6 @@ let following = new AbortController();
 async function begin(entered) {
   following.abort();
   following = new AbortController();
-  forget();
   const { signal } = following;
   while (!signal.aborted) {
     try {
@@ -158,11 +156,7 @@ async function begin(entered) {
     h('button', { onclick: leave }, 'Leave')]);
   // What a view shows first is asked for once events are heard, so that none is missed between the two.
   const heard = new Promise((resolve) => {
-    const told = (event) => {
-      if (!isLook(event.request ?? '') && event.kind !== 'requested') forget();
-      current.wake(event);
-    };
-    follow('events', told, signal, () => { resolve(); told({}); });
+    follow('events', (event) => current.wake(event), signal, () => { resolve(); current.wake({}); });
   });
   await Promise.race([heard, pause(GATHER, signal)]);
   if (!signal.aborted) route(entered);

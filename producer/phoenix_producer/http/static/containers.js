@@ -1,5 +1,5 @@
 // What the catalog declares beside what exists. Workers look at Proxmox for it, so it is asked for when something ended.
-import { ask, askIfThere } from './api.js';
+import { ask, ifThere } from './api.js';
 import { rebuildButton } from './actions.js';
 import { facts, fill, h, put, section, table } from './dom.js';
 import { notes } from './job.js';
@@ -86,10 +86,10 @@ export function container(id, me) {
       past.fill(shown);
       past.element.hidden = shown.length === 0;
       put(none, shown.length ? '' : 'Nobody has asked for it in the last week.');
-      const [one] = await ask(`status?ctid=${ctid}`, { signal });
-      fill(standing, [one], (it) => it.ctid, (it) => drawStanding(it, me));
-      const differs = await askIfThere(`drift?ctid=${ctid}`, { signal });
-      fill(drift, differs ?? [], (it) => it.ctid, drawDrift);
+      const { answer: standings } = await recent(`status?ctid=${ctid}`, signal);
+      fill(standing, standings, (it) => it.ctid, (it) => drawStanding(it, me));
+      const differs = await ifThere(recent(`drift?ctid=${ctid}`, signal));
+      fill(drift, differs?.answer ?? [], (it) => it.ctid, drawDrift);
     },
   };
 }

@@ -1,7 +1,8 @@
 // Nodes: what room each has, what is placed and made on it. Workers look at Proxmox for it, so it is asked now and then.
-import { askIfThere } from './api.js';
+import { ifThere } from './api.js';
 import { drainButton } from './actions.js';
 import { facts, fill, h, put, section } from './dom.js';
+import { recent } from './recent.js';
 import { clock, ctLink, mark } from './words.js';
 
 const OFTEN = 10_000; // milliseconds between looks while something happens
@@ -21,10 +22,10 @@ export function nodes(me) {
   const look = async (signal) => {
     looking = true;
     try {
-      const found = await askIfThere('nodes', { signal });
+      const found = await ifThere(recent('nodes', signal));
       element.hidden = found === null;
       if (found === null) due = Infinity;
-      fill(list, found ?? [], (node) => node.name, drawn);
+      fill(list, found?.answer ?? [], (node) => node.name, drawn);
       put(trouble);
     } catch (problem) {
       if (!signal.aborted) put(trouble, problem.message);
