@@ -6,9 +6,11 @@ Each name is imported when it is first used: the command line must heed Ctrl-C b
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in typing, whose import takes longer than all that comes before `main`
 if TYPE_CHECKING:
+    from typing import Any
+
     from phoenix_producer.client.channel import Unreachable
     from phoenix_producer.client.handle import Handle, Handles
     from phoenix_producer.client.producer import Producer

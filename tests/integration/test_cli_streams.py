@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from phoenix_producer.client.secret_files import secret
 from tests.support.cli import COMMAND
+
+if TYPE_CHECKING:
+    from phoenix_producer import Producer
 
 _INTERRUPTED_WHILE = """
 import os, signal, sys
@@ -80,9 +83,62 @@ def test_secret_files_are_read_as_utf_8_whatever_the_locale(locale: dict[str, st
     assert "127.0.0.1:1/0 cannot be used" in done.stderr
 
 
-def test_a_reader_of_stdout_that_goes_away_is_no_trouble(environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["catalog", "schema"], ["jobs"], ["setup", "man"]])
+def test_a_reader_of_stdout_that_goes_away_is_no_trouble(arguments: list[str], environ: dict[str, str]) -> None:
     read, write = os.pipe()
     os.close(read)
-    done = command("--help", environ=environ, stdout=write)
+    done = command(*arguments, environ=environ, stdout=write)
     os.close(write)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_failure_is_one_though_the_reader_has_gone(environ: dict[str, str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = command("ensure", "5", environ=environ, stdout=write)
+    os.close(write)
+    assert done.returncode == 2
+    assert "Invalid value" in done.stderr
+
+
+def closed(streams: str, *arguments: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """The command without streams that others have open."""
+    words = ["sh", "-c", f'exec "$@" {streams}', "sh", str(COMMAND), *arguments]
+    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=60, env=environ)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["jobs"]])
+@pytest.mark.parametrize("streams", [">&-", "<&- >&-"])
+def test_a_stdout_that_is_closed_is_one_line_and_a_failure(
+    arguments: list[str], streams: str, environ: dict[str, str]
+) -> None:
+    done = closed(streams, *arguments, environ=environ)
+    assert (done.returncode, done.stderr) == (1, "phoenix-lxc cannot write its output: Bad file descriptor.\n")
+
+
+@pytest.mark.parametrize("arguments", [["destroy", "103"], ["ensure", "5"]])
+def test_a_full_disk_under_stderr_puts_nothing_else_on_stdout(arguments: list[str], environ: dict[str, str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = command(*arguments, environ={**environ, "PYTHONUNBUFFERED": ""}, stderr=full)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("streams", "arguments", "code", "said"),
+    [
+        ("<&-", ["destroy", "103"], 2, "there is no terminal"),
+        ("<&-", ["--version"], 0, "phoenix-lxc"),
+        ("2>&-", ["ensure", "5"], 2, ""),
+        ("2>&-", ["--version"], 0, "phoenix-lxc"),
+        ("<&- 2>&-", ["jobs"], 0, "JOB"),
+        ("<&- >&- 2>&-", ["ensure", "5"], 2, ""),
+    ],
+)
+def test_other_streams_may_be_closed(
+    streams: str, arguments: list[str], code: int, said: str, environ: dict[str, str], answered: Producer
+) -> None:
+    if arguments == ["jobs"]:
+        answered.ensure(103).wait(30)
+    done = closed(streams, *arguments, environ=environ)
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr

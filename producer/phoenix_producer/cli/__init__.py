@@ -1,8 +1,8 @@
 """The command `phoenix-lxc`; `phoenix_lxc` has its commands."""
 
+# Nothing is imported here that the interpreter has not imported itself: a Ctrl-C before `main` is a traceback.
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import sys
@@ -11,29 +11,43 @@ _LIBRARIES = {"typer", "rich"}
 _FAILED = 1
 _BAD_INPUT = 2
 _INTERRUPTED = 130
+_READER_GONE = 141
+"""As a shell has it for a process that ended by SIGPIPE."""
 
 
 def main() -> None:
     """Run the command line; the entry point.
 
-    Exit with 130 on Ctrl-C, with 1 if stdout takes no more, and with 2 if the libraries of the command are not
-    installed; each with one line on stderr at most.
+    Exit with 130 on Ctrl-C, 143 on SIGTERM, 129 on SIGHUP and 141 if who reads stdout has gone, without a word; with 1
+    if stdout takes no more, and with 2 if the libraries of the command are not installed, each with one line on stderr.
     """
     try:
+        from phoenix_producer.cli.process import complete_streams, ending_in_order  # noqa: PLC0415 - see above
+
+        complete_streams()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
-        try:
-            _run()
-        finally:
-            sys.stdout.flush()
+        with ending_in_order():
+            try:
+                _run()
+            finally:
+                sys.stdout.flush()
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
+    except SystemExit as end:
+        # What typer and rich make of it, each on its own, is a failure.
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        raise SystemExit(_READER_GONE) from None
     except OSError as error:
+        if _stderr_is_lost():
+            raise SystemExit(_FAILED) from None
         if not _stdout_is_lost():
             raise
-        if not isinstance(error, BrokenPipeError):
-            sys.stderr.write(f"phoenix-lxc cannot write its output: {error.strerror}.\n")
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(_READER_GONE) from None
+        sys.stderr.write(f"phoenix-lxc cannot write its output: {error.strerror}.\n")
         raise SystemExit(_FAILED) from None
 
 
@@ -48,13 +62,27 @@ def _run() -> None:
     app()
 
 
+def _stderr_is_lost() -> bool:
+    """Tell whether stderr still refuses what it was given: then there is nowhere to say anything."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _lead_nowhere(sys.stderr.fileno())
+        return True
+    return False
+
+
 def _stdout_is_lost() -> bool:
-    """Tell whether stdout refuses what it was given; if so, let the interpreter's last flush go nowhere."""
+    """Tell whether stdout refuses what it was given."""
     try:
         sys.stdout.write("\n")
         sys.stdout.flush()
     except OSError:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _lead_nowhere(sys.stdout.fileno())
         return True
     return False
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    """Let the interpreter's last flush succeed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

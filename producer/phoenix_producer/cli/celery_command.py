@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from phoenix_producer.cli import celery_process
 from phoenix_producer.cli.completion import REDIS_CA_FILE, REDIS_URL
 from phoenix_producer.client.redis_url import REDIS_CA_FILE_VARIABLE, REDIS_URL_VARIABLE
 
@@ -35,4 +36,5 @@ def become_celery(context: typer.Context, app: str, *words: str) -> NoReturn:
             os.environ[variable] = top.params[option]
     sys.stdout.flush()
     # -P: no module is imported from the working directory.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "celery", "-A", app, *words])  # noqa: S606 - no shell
+    program = [sys.executable, "-P", "-m", celery_process.__name__, "-A", app, *words]
+    os.execv(sys.executable, program)  # noqa: S606 - no shell

@@ -160,10 +160,10 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
 
     Safe to repeat: what is already as declared is not changed.
     """
+    named = _named(ctids, every=every)
     with talking(context) as producer:
-        chosen = _chosen(producer, context, ctids, timeout, every=every, as_json=as_json)
         handles = producer.ensure_many(
-            chosen,
+            named or _declared(producer, context, timeout, as_json=as_json),
             adopt=adopt,
             accept_not_applied=accept_not_applied,
             dry_run=dry_run,
@@ -200,8 +200,9 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Print exactly what `ensure` would do, dependencies and templates included; change nothing."""
+    named = _named(ctids, every=every)
     with talking(context) as producer:
-        asked = producer.plan_all(_named(ctids, every=every), accept_not_applied=accept_not_applied)
+        asked = producer.plan_all(named, accept_not_applied=accept_not_applied)
         answers = looked_at(context, asked, timeout)
     if not answers and not as_json:
         typer.echo(_NO_CONTAINERS)
@@ -308,17 +309,7 @@ app.add_typer(
 )
 
 
-def _chosen(
-    producer: Producer,
-    context: typer.Context,
-    ctids: Sequence[int] | None,
-    timeout: float | None,
-    *,
-    every: bool,
-    as_json: bool,
-) -> Sequence[int]:
-    if named := _named(ctids, every=every):
-        return named
+def _declared(producer: Producer, context: typer.Context, timeout: float | None, *, as_json: bool) -> Sequence[int]:
     with late_notice(context, timeout=timeout):
         declared = waited(context, producer.containers().wait, timeout)
     if not declared and not as_json:

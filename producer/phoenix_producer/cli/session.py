@@ -20,6 +20,7 @@ from phoenix_producer.cli.without_workers import late_notice, somebody_works, wa
 from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer
+from phoenix_producer.client.reaching import greet
 from phoenix_producer.contract import ContractError, EnsureFailed, Failure, ProgressKind
 from phoenix_producer.ledger.view import LedgerView
 
@@ -46,14 +47,17 @@ Answer = TypeVar("Answer")
 def talking(context: typer.Context) -> Iterator[Producer]:
     """Give the block of a command a producer."""
     requester = f"{getpass.getuser()}@{socket.gethostname()}"
-    with _explaining(context), Producer(context.obj(), requester=requester) as producer:
-        yield producer
+    with _explaining(context):
+        greet(context.obj())
+        with Producer(context.obj(), requester=requester) as producer:
+            yield producer
 
 
 @contextmanager
 def reading(context: typer.Context) -> Iterator[Link]:
     """Give the block of a command a connection to read the ledger with."""
     with _explaining(context):
+        greet(context.obj())
         link = Link(context.obj())
         try:
             yield link

@@ -15,7 +15,6 @@ import json
 import logging
 import os
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import Celery
@@ -23,42 +22,38 @@ from celery.states import READY_STATES
 from kombu.exceptions import OperationalError
 from redis import RedisError
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
-from phoenix_producer.client.channel import Entry, LoginRefused, NoSuchDatabase, OtherOptions, Unreachable, used_before
+from phoenix_producer.client.channel import Entry, OtherOptions, Unreachable, used_before
 from phoenix_producer.client.connection import celery_urls, redis_client, with_settings
+from phoenix_producer.client.reaching import ANSWER_SECONDS, CONNECT_SECONDS, reaching
 from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
-from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE, place_of
-from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE, password_variable
+from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.client.trace_context import of_caller
 from phoenix_producer.contract import queue_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from uuid import UUID
 
     from kombu.connection import ConnectionPool
     from redis import Redis
     from redis.client import Pipeline
 
-    from phoenix_producer.client.redis_url import RedisPlace
-
 logger = logging.getLogger(__name__)
 
-_CONNECT_SECONDS = 1.5
-_ANSWER_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 5.0
 """How late an answer is noticed at most whose announcement was lost with a connection."""
-_NO_SUCH_DATABASE = "DB index"
 _SETTINGS = {
     "task_serializer": "json",
     "result_serializer": "json",
     "accept_content": ["json"],
     "task_publish_retry_policy": {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2},
     "broker_transport_options": {
-        "socket_connect_timeout": _CONNECT_SECONDS,
-        "socket_timeout": _ANSWER_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
         "max_retries": 2,
         "interval_start": 0.1,
         "interval_step": 0.2,
@@ -190,29 +185,15 @@ class Link:
         client = redis_client(
             self._url,
             protocol=2,
-            socket_connect_timeout=_CONNECT_SECONDS,
-            socket_timeout=_ANSWER_SECONDS,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
             retry=Retry(ExponentialBackoff(cap=0.5, base=0.1), 3),
         )
         broker = self._app.connection_for_write(celery_urls(self._url)["broker_url"])
         return _Wires(os.getpid(), client, broker.Pool(limit=10))
 
-    @contextmanager
-    def _reaching(self) -> Iterator[None]:
-        try:
-            yield
-        except AuthenticationError as error:
-            raise LoginRefused(f"Redis at {self._place.shown()} {_login_of(self._place, str(error))}") from error
-        except RedisError as error:
-            if _NO_SUCH_DATABASE in str(error):
-                raise NoSuchDatabase(
-                    f"Redis at {self._place.shown()} has no database with that number. Use the "
-                    "workers' PHOENIX_REDIS_URL."
-                ) from error
-            raise Unreachable(
-                f"Redis at {self._place.shown()} cannot be used: {str(error).rstrip('.')}. Check that Redis runs "
-                "there; the address comes from PHOENIX_REDIS_URL."
-            ) from error
+    def _reaching(self) -> AbstractContextManager[None]:
+        return reaching(self._place)
 
     def _insist_on_same(self, outgoing: Outgoing) -> None:
         kept = self._client.hmget(f"{PREFIX}job:{outgoing.id}", "name", "subject", "options")
@@ -221,20 +202,6 @@ class Link:
             raise used_before(outgoing.id, " ".join(before))
         if options and options != outgoing.options:  # a worker that recorded it, or an older producer, kept none
             raise OtherOptions(outgoing.id, " ".join(before))
-
-
-def _login_of(place: RedisPlace, why: str) -> str:
-    """Say what is wrong with a login, and where it is to be corrected."""
-    source = password_variable(os.environ, place.password)
-    form = "redis://:PASSWORD@HOST:PORT/0, with special characters of the password percent-encoded"
-    in_url = f"It reads {form}."
-    if place.password is None:
-        remedy = f"{in_url} Or set {REDIS_PASSWORD_VARIABLE}."
-        return f"wants a password, and PHOENIX_REDIS_URL has none. {remedy}"
-    if "any password configured" in why:
-        return f"has no password, and {source} gives one."
-    remedy = in_url if source == REDIS_URL_VARIABLE else "Correct it there; it is taken as it is, without encoding."
-    return f"refuses the password in {source}. {remedy}"
 
 
 def _answer_key(request_id: str) -> str:

@@ -49,6 +49,10 @@ def serve(
     Without tokens (phoenix-lxc token add) it listens on this machine only.
     It speaks plain HTTP: put a proxy with TLS before it on a network.
     """
+    if not host.strip():
+        raise typer.BadParameter(
+            "It is empty. Name an address of this machine, such as 127.0.0.1.", param_hint="--host"
+        )
     if not _ROOT_PATH.fullmatch(root_path):
         raise typer.BadParameter("It is a path without a slash at its end, such as /phoenix.", param_hint="--root-path")
     if f"{root_path}/".startswith(

@@ -13,6 +13,7 @@ from phoenix_producer.cli.session import BAD_INPUT, print_json
 from phoenix_producer.cli.terminal import complain
 from phoenix_producer.contract import ContractError
 from phoenix_producer.http.tokens import TOKENS_VARIABLE, Role, TokenFile, default_path
+from phoenix_producer.plain_text import plain_line
 
 TokensPath = Annotated[
     Path | None,
@@ -54,11 +55,14 @@ def list_tokens(
     *, as_json: Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)] = False, tokens: TokensPath = None
 ) -> None:
     """List the tokens: name, role, CTIDs, time of making."""
+    path = tokens or default_path()
     with _explaining():
-        known = TokenFile(tokens or default_path()).tokens()
+        known = TokenFile(path).tokens()
     if as_json:
         print_json([one.model_dump(mode="json", exclude={"sha256"}) for one in known])
         return
+    if not known:
+        typer.echo(plain_line(f"There are no tokens in {path}."))
     for one in known:
         named = ", ".join(map(str, one.ctids))
         typer.echo(f"{one.name}  {one.role}{f' of {named}' if named else ''}  {one.created}")

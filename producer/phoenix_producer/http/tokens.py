@@ -8,15 +8,20 @@ import os
 import re
 import secrets
 import stat
-import tempfile
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from phoenix_producer.contract import ContractError, Ctid
+from phoenix_producer.http.rewriting import rewriting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 TOKENS_VARIABLE = "PHOENIX_HTTP_TOKENS"
 
@@ -105,33 +110,37 @@ class TokenFile:
             raise ContractError("The name of a token has letters, digits, '.', '_' and '-': 64 of them at most.")
         if ctids and role is not Role.REQUESTER:
             raise ContractError(f"A token of a {role} is for all CTIDs; only one of a requester may name some.")
-        known = self.tokens()
-        if any(one.name == name for one in known):
-            raise ContractError(f"There is a token {name} already. Revoke it first, or choose another name.")
         secret = _PREFIX + secrets.token_urlsafe(_BYTES)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        self._write((*known, Token(name=name, role=role, ctids=ctids, sha256=_digest(secret), created=created)))
+        made = Token(name=name, role=role, ctids=ctids, sha256=_digest(secret), created=created)
+        with self._rewriting() as write:
+            known = self.tokens()
+            if any(one.name == name for one in known):
+                raise ContractError(f"There is a token {name} already. Revoke it first, or choose another name.")
+            write((*known, made))
         return secret
 
     def revoke(self, name: str) -> None:
         """Remove a token. Raises ContractError if there is none of that name."""
-        known = self.tokens()
-        left = tuple(one for one in known if one.name != name)
-        if left == known:
-            raise ContractError(f"There is no token {name} in {self.path}.")
-        self._write(left)
+        with self._rewriting() as write:
+            known = self.tokens()
+            left = tuple(one for one in known if one.name != name)
+            if left == known:
+                raise ContractError(f"There is no token {name} in {self.path}.")
+            write(left)
 
-    def _write(self, tokens: tuple[Token, ...]) -> None:
-        """Replace the file in one step, readable by its owner alone from its first byte on."""
-        text = json.dumps(_File(tokens=tokens).model_dump(mode="json"), indent=2)
+    @contextmanager
+    def _rewriting(self) -> Iterator[Callable[[tuple[Token, ...]], None]]:
+        """Give the block, while no other command is in one, what writes tokens, for their owner alone."""
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, made = tempfile.mkstemp(prefix=".tokens-", dir=self.path.parent)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(f"{text}\n")
-            Path(made).replace(self.path)
+            with rewriting(self.path) as replace:
+                yield lambda tokens: replace(f"{_text(tokens)}\n")
         except OSError as error:
             raise ContractError(f"The tokens in {self.path} cannot be written ({error.strerror}).") from None
+
+
+def _text(tokens: tuple[Token, ...]) -> str:
+    return json.dumps(_File(tokens=tokens).model_dump(mode="json"), indent=2)
 
 
 def _digest(secret: str) -> str:

@@ -16,6 +16,7 @@ from redis.retry import Retry
 from phoenix_producer.client.connection import redis_client, with_settings
 from phoenix_producer.client.record import PREFIX
 from phoenix_producer.client.redis_url import place_of
+from phoenix_producer.client.redis_words import words_of
 from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE
 from phoenix_worker.app import node_shell
 from phoenix_worker.catalog.findings import CatalogError
@@ -112,8 +113,8 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
             yield error("Redis", f"refuses the login ({refused})", _login_remedy(settings, url))
             return
         except RedisError as trouble:
-            what = f"{place_of(url).shown()} cannot be used: {str(trouble).rstrip('.')}"
-            yield error("Redis", what, redis.remedy_of(str(trouble)))
+            why = words_of(str(trouble))
+            yield error("Redis", f"{place_of(url).shown()} cannot be used: {why}", redis.remedy_of(why))
             return
     yield fine("Redis", f"{place_of(url).shown()} answers")
     yield from redis.judge(facts)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from phoenix_producer.client import redis_words
 from phoenix_worker.core.checkup.line import error, fine, warning
 from phoenix_worker.core.model.tls_trouble import TlsTrouble, tls_trouble
 
@@ -62,9 +63,7 @@ def remedy_of(trouble: str) -> str:
     """Say what to do about a connection that there is none of, from the client's words."""
     if re.search(r"\bssl\b|certificate|record layer", trouble, re.IGNORECASE):
         return _TLS[tls_trouble(trouble)]
-    if re.search(r"closed by server|reset by peer", trouble, re.IGNORECASE):
-        return "Is it a Redis? If it expects TLS there, let PHOENIX_REDIS_URL begin with rediss://."
-    return "Check that Redis runs there; the address comes from PHOENIX_REDIS_URL."
+    return redis_words.remedy_of(trouble)
 
 
 def judge(facts: RedisFacts) -> Iterator[Line]:

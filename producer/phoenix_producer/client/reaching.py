@@ -1,0 +1,73 @@
+"""Redis's troubles: each is told with where Redis is, why it cannot be used, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from redis import RedisError
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
+from phoenix_producer.client.connection import redis_client
+from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE, place_of
+from phoenix_producer.client.redis_words import remedy_of, words_of
+from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE, password_variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phoenix_producer.client.redis_url import RedisPlace
+
+CONNECT_SECONDS = 1.5
+ANSWER_SECONDS = 5.0
+_NO_SUCH_DATABASE = "DB index"
+
+
+@contextmanager
+def reaching(place: RedisPlace) -> Iterator[None]:
+    """Turn what redis-py raises in the block into Unreachable, which names the place without its password."""
+    try:
+        yield
+    except AuthenticationError as error:
+        raise LoginRefused(f"Redis at {place.shown()} {_login_of(place, str(error))}") from error
+    except RedisError as error:
+        if _NO_SUCH_DATABASE in str(error):
+            raise NoSuchDatabase(
+                f"Redis at {place.shown()} has no database with that number. Use the workers' PHOENIX_REDIS_URL."
+            ) from error
+        why = words_of(str(error))
+        raise Unreachable(f"Redis at {place.shown()} cannot be used: {why}. {remedy_of(why)}") from error
+
+
+def greet(url: str) -> None:
+    """Have Redis answer once, for who does not want to wait for a silent one as often as a service does.
+
+    Raises Unreachable, and ContractError for a URL that is not one.
+    """
+    retry = Retry(ExponentialBackoff(cap=0.5, base=0.1), 3, (RedisConnectionError,))
+    times = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": ANSWER_SECONDS}
+    with (
+        reaching(place_of(url)),
+        redis_client(url, protocol=2, retry=retry, **times) as client,
+        suppress(NoPermissionError),  # it has answered
+    ):
+        client.ping()
+
+
+def _login_of(place: RedisPlace, why: str) -> str:
+    """Say what is wrong with a login, and where it is to be corrected."""
+    source = password_variable(os.environ, place.password)
+    form = "redis://:PASSWORD@HOST:PORT/0, with special characters of the password percent-encoded"
+    in_url = f"It reads {form}."
+    if place.password is None:
+        remedy = f"{in_url} Or set {REDIS_PASSWORD_VARIABLE}."
+        return f"wants a password, and PHOENIX_REDIS_URL has none. {remedy}"
+    if "any password configured" in why:
+        return f"has no password, and {source} gives one."
+    remedy = in_url if source == REDIS_URL_VARIABLE else "Correct it there; it is taken as it is, without encoding."
+    return f"refuses the password in {source}. {remedy}"
