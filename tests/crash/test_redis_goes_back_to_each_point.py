@@ -66,7 +66,7 @@ class Remembering:
                 wrong.append((file.stem, f"done again: {again}"))
             if self._stands() != stands:
                 wrong.append((file.stem, f"{stands} became {self._stands()}"))
-        assert not wrong, "\n".join(f"{where}: {what}" for where, what in wrong)
+        assert not wrong, "\n".join(f"{where}: {what!r}" for where, what in wrong)
         assert len(points) > len(POINTS)
 
     def _state(self, handle: Handle[EnsureResult]) -> str:
