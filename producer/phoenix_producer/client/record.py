@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from celery.signals import before_task_publish
 from kombu.utils.json import dumps
+from redis.exceptions import NoScriptError
+
+from phoenix_producer.client.lua_script import LuaScript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from redis import Redis
+    from redis.client import Pipeline
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +135,7 @@ class Recorder:
 
     def __init__(self, client: Redis, requester: str = "", *, replicated: bool = False) -> None:
         self._client = client
-        self._script = client.register_script(LEDGER_LUA + _RECORD_LUA)
+        self._script = LuaScript(client, LEDGER_LUA + _RECORD_LUA)
         self._requester = requester
         self._replicated = replicated
 
@@ -151,11 +155,10 @@ class Recorder:
     def _record(self, args: list[Any]) -> Any:
         """Run the script; with Sentinels, wait until a replica has its writes: it may be the master soon."""
         if not self._replicated:
-            return self._script(args=args)
-        with self._client.pipeline(transaction=False) as pipe:
-            self._script(args=args, client=pipe)
-            pipe.wait(1, _REPLICATION_MS)
-            made, replicas = pipe.execute(raise_on_error=False)
+            return self._script(*args)
+        made, replicas = self._replicate(lambda pipe: pipe.evalsha(self._script.digest, 0, *args))
+        if isinstance(made, NoScriptError):
+            made, replicas = self._replicate(lambda pipe: pipe.eval(self._script.text, 0, *args))
         if isinstance(made, Exception):
             raise made
         if isinstance(replicas, Exception) or not replicas:
@@ -163,3 +166,9 @@ class Recorder:
                 "No replica of Redis has the request yet: it is lost if the master fails in this moment (%s).", replicas
             )
         return made
+
+    def _replicate(self, run: Callable[[Pipeline], Any]) -> list[Any]:
+        with self._client.pipeline(transaction=False) as pipe:
+            run(pipe)
+            pipe.wait(1, _REPLICATION_MS)
+            return pipe.execute(raise_on_error=False)

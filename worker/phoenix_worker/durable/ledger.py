@@ -8,6 +8,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from phoenix_producer.client.lua_script import LuaScript
 from phoenix_producer.client.record import LEDGER_LUA, PREFIX, number
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.patience import patience
@@ -76,8 +77,8 @@ class Ledger:
         self.clock = clock
         self._ring = ring
         self._scripts = {
-            file.name.removesuffix(".lua"): client.register_script(
-                LEDGER_LUA + _ENGINE_LUA + file.read_text(encoding="utf-8")
+            file.name.removesuffix(".lua"): LuaScript(
+                client, LEDGER_LUA + _ENGINE_LUA + file.read_text(encoding="utf-8")
             )
             for file in _LUA.iterdir()
             if file.name != "engine.lua"
@@ -93,7 +94,7 @@ class Ledger:
 
     def attempt(self, script: str, *args: str | float) -> list[Any]:
         """Run a script now or not at all."""
-        bells, *reply = self._scripts[script](args=[self.prefix, self.clock, *args])
+        bells, *reply = self._scripts[script](self.prefix, self.clock, *args)
         unsendable = self._ring([Bell(*bell) for bell in bells]) if bells else None
         for task_id, why in (unsendable or {}).items():
             self.attempt("set_aside", task_id, why)
