@@ -148,6 +148,20 @@ def test_a_message_that_got_lost_is_sent_again_within_seconds(
     assert [bell.id for bell in ledger.rung] == [asked]
 
 
+def test_a_request_by_a_clock_that_was_set_back_before_any_tick_is_not_late(
+    driven: DrivenLedger, ledger: SetClock, redis_client: Redis
+) -> None:
+    """No tick saw that clock, so none can tell by how much it was set; its message got lost."""
+    one = keeper(ledger, "w1", set())
+    one._tick()
+    asked = driven.asked(101)
+    redis_client.delete(QUEUE)
+    redis_client.zincrby("phoenix:due", HOUR, asked)
+    assert one._tick() < TTL
+    assert [bell.id for bell in ledger.rung] == [asked]
+    assert float(redis_client.get("phoenix:set") or 0) == 0
+
+
 def test_a_worker_that_stood_still_sets_nobody_s_clock(
     driven: DrivenLedger, ledger: SetClock, redis_client: Redis
 ) -> None:

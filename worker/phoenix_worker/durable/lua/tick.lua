@@ -174,6 +174,14 @@ if deaths[1] then
   end
 end
 
+-- A queued message that is due later than it ever may be was recorded by a clock that was set back before any tick saw it.
+local LONGEST_PAUSE = 60
+for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', key('due'), '+inf', stamp(now() + 2 * LONGEST_PAUSE), 'LIMIT', 0, 200)) do
+  attempt(id, function()
+    if redis.call('HGET', key('t:', id), 'state') == 'queued' then redis.call('ZADD', key('due'), stamp(now()), id) end
+  end)
+end
+
 local given = {}
 local function serve(id)
   local t = key('t:', id)
@@ -192,7 +200,7 @@ local function serve(id)
       -- The proof may come any moment: a short queue is looked at often, each message of a long one seldom.
       pause = GRACE / 4 + redis.call('LLEN', redis.call('HGET', t, 'queue')) / 50
     end
-    redis.call('ZADD', key('due'), stamp(now() + math.min(pause, 60)), id)
+    redis.call('ZADD', key('due'), stamp(now() + math.min(pause, LONGEST_PAUSE)), id)
   else
     redis.call('ZREM', key('due'), id)
   end
