@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 def test_what_root_changes_is_told_with_what_was(wanted: Declaration, there: Observation) -> None:
     found = root_diff(wanted, there)
     lines = raw_lines.by_key(raw_lines.present(there.config))
-    was_and_will = [(key, there.config.get(key), value) for key, value in found.put.items()]
+    was_and_will: list[tuple[str, str | None, str | None]] = []
+    was_and_will += [(key, there.config.get(key), value) for key, value in found.put.items()]
     was_and_will += [(key, there.config[key], None) for key in found.delete]
     was_and_will += [(key, " | ".join(lines.get(key, ())) or None, " | ".join(raw)) for key, raw in found.raw.items()]
     assert [(one.key, one.old, one.new) for one in found.changes] == was_and_will
