@@ -67,6 +67,7 @@ def child_of(run: Run) -> str:
 
 DOES: dict[str, Callable[[StillLedger, Run], object]] = {
     "runs": lambda still, run: still.say("journal", run, "", "step", "1", ""),
+    "reserves": lambda still, run: still.say("settle", run, "", "101", '"pve1"', "{}", 0),
     "holds locks": lambda still, run: (still.hold(run, "lane"), still.hold(run, "node", 2)),
     "waits for a lock": waits_for_a_lock,
     "waits for an event": lambda still, run: still.wait(run, "template/900"),
