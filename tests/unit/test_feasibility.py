@@ -136,6 +136,8 @@ def test_what_is_as_declared_needs_nothing() -> None:
 
 def test_what_is_declared_otherwise_is_needed() -> None:
     assert needing(network=Network("vmbr9")) == Needs(bridges={"vmbr9": "network_config"})
+    assert needing(network=Network("vmbr9"))
+    assert needing(storage="nvme")
     assert needing(storage="nvme") == Needs((Need("nvme", "`storage_pool`", takes=False),))
     assert needing(volume="nvme") == Needs((Need("nvme", "`pool` for its volume /data", takes=False),))
     new = replace(FULL, volumes=(Volume("zfs", 1, "/new"), Volume("gone", 4, "/unmade")))
