@@ -70,7 +70,8 @@ GROUNDS = (
             for name in (
                 *("ledger_ends", "ledger_promises", "ledger_words", "ledger_view", "clock", "set_aside"),
                 *("reservations", "shared_keys", "late_or_lost"),
-                *("ledger_leaves_nothing", "ledger_refusals", "ledger_sharing", "ledger_ticks", "ledger_to_the_second"),
+                *("ledger_leaves_nothing", "ledger_refusals", "ledger_sharing", "ledger_steps"),
+                *("ledger_ticks", "ledger_to_the_second"),
             )
         )
         + _SLOW_ABOUT_LUA,
