@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_worker.durable.run import Answer
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -74,3 +77,20 @@ def test_who_waits_is_woken_to_hear_that_its_job_was_cancelled(still: StillLedge
     )
     assert still.note_looked(running, 2, 2) is not None
     assert redis_client.hget("phoenix:job:request", "looked") == "2/2"
+
+
+@pytest.mark.parametrize("place", ["somebody's", "phoenix:t:leader", "celery-task-meta-other", "phoenix:x-leader"])
+def test_an_answer_is_given_in_the_place_of_its_own_request_alone(
+    place: str, still: StillLedger, redis_client: Redis
+) -> None:
+    """Whatever somebody wrote into the record: another key is not touched, and the request is set aside."""
+    leader, second = still.taken("leader"), still.taken("second")
+    share(still, leader, second)
+    leader.answer = Answer("celery-task-meta-leader", "{}", 60)
+    still.finish(leader, "ok", {"outcome": "created"})
+    redis_client.hset("phoenix:job:leader:answer", "place", place)
+    before = {key: redis_client.type(key) for key in redis_client.scan_iter("*")}
+    assert still.tick()[3] == []
+    assert still.field("second", "state") == "aside"
+    written = {key for key in redis_client.scan_iter("*") if redis_client.type(key) != before.get(key)}
+    assert written == {"phoenix:aside", "phoenix:ticked", "phoenix:ticks"}

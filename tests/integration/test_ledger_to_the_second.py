@@ -224,6 +224,16 @@ def test_locks_of_another_kind_are_made_anew(still: StillLedger, redis_client: R
     assert redis_client.hget("phoenix:held", "lane") == f"{AT:.6f}"
 
 
+def test_what_is_spoiled_as_a_job_ends_does_not_keep_it_from_ending(still: StillLedger, redis_client: Redis) -> None:
+    run = still.taken("request")
+    assert still.say("settle", run, "", "101", '"pve1"', "{}", 0) == "settled"
+    redis_client.hset("phoenix:reserved:lately", "x", "x")
+    redis_client.delete("phoenix:reservations")
+    redis_client.set("phoenix:reservations", "x")
+    assert still.finish(run, "ok", None) is not None
+    assert not redis_client.exists("phoenix:reservations", "phoenix:reserved:lately")
+
+
 def test_a_record_of_a_newer_version_comes_again_between_two_and_four_seconds_later(
     still: StillLedger, redis_client: Redis
 ) -> None:

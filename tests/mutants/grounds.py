@@ -23,6 +23,7 @@ class Ground:
     modules: tuple[str, ...]
     """Whose functions mutmut changes."""
     tests: tuple[str, ...]
+    """And what pytest is told besides."""
     made_by: str = ""
     """Which module of ours makes the changes, where they are not in functions."""
 
@@ -37,6 +38,12 @@ def _of_core(name: str, *more: str) -> Ground:
     tests = sorted(nearest | {f"test_{one}" for one in more})
     return Ground(f"core/{name}", (f"{_PACKAGE}/{name}/*.py",), tuple(f"tests/unit/{one}.py" for one in tests))
 
+
+# Each takes as long as all the others, and starts a worker or counts round trips.
+_SLOW_ABOUT_LUA = (
+    "--deselect=tests/integration/test_ledger_view.py::test_thousands_of_jobs_are_read_in_a_few_round_trips",
+    "--deselect=tests/integration/test_shared_keys.py::test_workers_go_on_when_all_of_it_is_spoiled_at_once",
+)
 
 GROUNDS = (
     _of_core("allowed", "marker"),
@@ -63,9 +70,11 @@ GROUNDS = (
             for name in (
                 *("ledger_ends", "ledger_promises", "ledger_words", "ledger_view", "clock", "set_aside"),
                 *("reservations", "shared_keys", "late_or_lost"),
-                *("ledger_leaves_nothing", "ledger_sharing", "ledger_ticks", "ledger_to_the_second"),
+                *("ledger_leaves_nothing", "ledger_refusals", "ledger_sharing", "ledger_steps"),
+                *("ledger_ticks", "ledger_to_the_second"),
             )
-        ),
+        )
+        + _SLOW_ABOUT_LUA,
         "tests.mutants.scripts",
     ),
 )

@@ -85,21 +85,28 @@ class StillLedger(Ledger):
 
     def places(self, task_id: str) -> set[str]:
         """The keys in which a task is named, but for its record and for what is told of it."""
-        found = {str(key).removeprefix(self.prefix) for key in self.client.scan_iter(f"{self.prefix}*")}
-        return {key for key in found if not key.startswith("t:") and task_id in self._names(self.key(key))}
+        named = {key: {one for pair in value for one in pair} for key, value in self.everything().items()}
+        return {key for key, names in named.items() if not key.startswith("t:") and task_id in names}
 
-    def _names(self, key: str) -> set[str]:
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that Redis has of the ledger: pairs of a hash or sorted set, members, a text."""
+        keys = [str(key) for key in self.client.scan_iter(f"{self.prefix}*")]
+        return {key.removeprefix(self.prefix): self._content(key) for key in keys}
+
+    def _content(self, key: str) -> list[tuple[Any, ...]]:
         client: Any = self.client
         match client.type(key):
             case "zset":
-                return set(client.zrange(key, 0, -1))
+                return list(client.zrange(key, 0, -1, withscores=True))
             case "set":
-                return set(client.smembers(key))
+                return [(one,) for one in sorted(client.smembers(key))]
             case "hash":
-                return {*client.hkeys(key), *client.hvals(key)}
+                return sorted(client.hgetall(key).items())
             case "string":
-                return {client.get(key)}
-        return set()
+                return [(client.get(key),)]
+            case "list":
+                return [(one,) for one in client.lrange(key, 0, -1)]
+        return [(client.xlen(key),)]
 
     def lasting(self) -> set[str]:
         """The keys that stay until somebody deletes them."""

@@ -9,7 +9,7 @@ import pytest
 from phoenix_worker.catalog.declaration import Role
 from phoenix_worker.core.model.marker import Marker, Stage, read_marker, write_marker
 from phoenix_worker.core.model.observation import Observation, Presence
-from phoenix_worker.core.planned.adopting import adopted_notes, lost_copies
+from phoenix_worker.core.planned.adopting import adopted_notes, lost_copies, not_adopted
 from tests.support.product import container, template
 from tests.unit.test_copies import CTIDS, loaded
 
@@ -54,13 +54,16 @@ def test_a_finished_template_of_its_name_without_a_marker_is_one(catalog: Catalo
         (stands(template=None, rootfs="local-lvm:vm-9100-disk-0,size=8G"), "is no finished template"),
         (stands(rootfs="local-lvm:vm-9100-disk-0,size=8G"), "is no finished template"),
         (stands(lock="disk"), "is locked (disk)"),
-        (stands(description="x" * 8192), "its notes"),
+        (stands(description="x" * 8192), "has no room for the marker in its notes"),
     ],
 )
 def test_what_else_stands_there_is_left(catalog: Catalog, seen: Observation, why: str) -> None:
     found = lost_copies(catalog[900], [seen], catalog)
     assert found.fitting == ()
-    assert [why in line and "CT 9100" in line for line in found.told] == [True] * bool(why)
+    whole = f"CT 9100 on pve2 has the name of template 900 and {why}: it is not adopted."
+    assert found.told == ((whole,) if why else ())
+    (copy, _), *_ = lost_copies(catalog[900], [stands()], catalog).fitting
+    assert not_adopted(copy, seen) == (why or "is another one now"), "between the look and the adoption"
 
 
 def test_what_may_be_a_copy_of_two_templates_is_adopted_by_neither(tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def test_the_ctids_of_a_template_on_a_node_are_always_the_same(template: int, no
         f"Unable to copy template {template} to {node}: all CTIDs of PHOENIX_COPY_CTIDS "
         f"({CTIDS[0]}-{CTIDS[-1]}) are taken."
     )
+    with pytest.raises(PermanentError, match=r"Guests that the API token may not see have 9100, 9101\."):
+        free_numbers(template, node, CTIDS, taken, count + 1, {9101, 9100})
     assert refused.value.remedy == "Set PHOENIX_COPY_CTIDS of the workers to more CTIDs that nothing else uses."
 
 
@@ -225,3 +227,5 @@ def test_a_copy_is_that_of_no_other_template(
     known = {"copy": copy, "other": catalog.copy(900, 9105, "pve2"), "template": replace(copy, copy_of=None)}
     verdict = judge(known[declared], seen(known[there]), purpose=purpose)
     assert (verdict.action, verdict.cause) == (action, "copy-taken" if action is Action.REFUSE else "")
+    said = "and is no copy of template 901." if declared == "copy" else "a copy of template 901."
+    assert verdict.message.endswith(f", {said}") is (action is Action.REFUSE)

@@ -16,6 +16,7 @@ from phoenix_worker.core.planned.feasibility import (
     cannot_change,
     cannot_work,
     needs_of_change,
+    objection,
 )
 
 CONTENT = frozenset({"rootdir"})
@@ -94,6 +95,33 @@ def test_what_cannot_work_is_told_with_a_remedy(
     assert (why in error.message, remedy in error.remedy) == (True, True), str(error)
 
 
+NEAR = Storage("near", "zfspool", CONTENT, nodes=frozenset({"pve1"}))
+BOTH = Storage("both", "rbd", CONTENT, shared=True, nodes=frozenset({"pve1", "pve2"}))
+
+
+def test_a_storage_of_some_nodes_will_do_where_its_node_is_one_of_them() -> None:
+    offer = Offer({"near": NEAR, "both": BOTH}, frozenset({"vmbr0"}))
+    assert offer.storages_on("pve1") == "pve1 has: both, near."
+    assert offer.storages_on("pve2") == "pve2 has: both."
+    assert cannot_work(replace(FULL, storage="near"), HERE, offer) is None
+    assert cannot_work(replace(FULL, storage="both"), THERE, offer) is None
+    assert objection(replace(FULL, storage="both"), THERE, offer) == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "keys"),
+    [
+        ({}, ["network_config", "networks"]),
+        ({"networks": [{}, {}]}, ["networks", "networks"]),
+        ({"network_config": {}, "networks": [{}, {}]}, ["networks", "networks"]),
+        ({"network_config": {"bridge": "x"}, "networks": [{}]}, ["network_config", "networks"]),
+    ],
+)
+def test_a_bridge_is_told_with_the_key_that_names_it(source: dict[str, Any], keys: list[str]) -> None:
+    wanted = replace(FULL, network=Network("a"), more_networks=(Network("b"),), source=source)
+    assert list(needs_of_change(wanted, replace(STANDS, config={})).bridges.values()) == keys
+
+
 def needing(volume: str = "zfs", **changes: Any) -> Needs:
     return needs_of_change(replace(FULL, volumes=(Volume(volume, 4, "/data"),), **changes), STANDS)
 
@@ -108,6 +136,8 @@ def test_what_is_as_declared_needs_nothing() -> None:
 
 def test_what_is_declared_otherwise_is_needed() -> None:
     assert needing(network=Network("vmbr9")) == Needs(bridges={"vmbr9": "network_config"})
+    assert needing(network=Network("vmbr9"))
+    assert needing(storage="nvme")
     assert needing(storage="nvme") == Needs((Need("nvme", "`storage_pool`", takes=False),))
     assert needing(volume="nvme") == Needs((Need("nvme", "`pool` for its volume /data", takes=False),))
     new = replace(FULL, volumes=(Volume("zfs", 1, "/new"), Volume("gone", 4, "/unmade")))

@@ -16,6 +16,7 @@ from phoenix_worker.core.model.marker import Marker, Stage, read_marker, write_m
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.planned.plan import plan
 from tests.support.declared import AS_DECLARED, DECLARED, MARKER, MINIMAL
+from tests.support.refusing import Refusal, refusal_of
 
 BASE, APP = Script("base", "features/base.sh", "b1", "x"), Script("app", "app.sh", "a1", "x")
 SCRIPTED = replace(DECLARED, scripts=(BASE, APP))
@@ -95,16 +96,43 @@ def test_scripts_are_run_again_on_request() -> None:
     again = run_again(SCRIPTED, ["app"])
     assert [script.name for script in scripts_to_run(again, RAN)] == ["app"]
     assert run_again(SCRIPTED, []) == SCRIPTED
-    with pytest.raises(PermanentError, match="Unable to run nothing again"):
-        run_again(SCRIPTED, ["nothing"])
-    with pytest.raises(PermanentError, match="a template is never started again"):
-        run_again(ROOT, ["base"])
 
 
-def test_a_rerun_where_no_scripts_are_run_has_a_remedy() -> None:
-    with pytest.raises(PermanentError) as refused:
-        run_again(replace(DECLARED, scripts=()), ["app"])
-    assert refused.value.remedy.startswith("Leave it out: the workers run no scripts for CT 103.")
+@pytest.mark.parametrize(
+    ("declared", "names", "refusal"),
+    [
+        (
+            SCRIPTED,
+            ["x", "app", "y"],
+            Refusal(
+                "Unable to run x, y again for CT 103: it has no such script.",
+                "no-such-script",
+                "Its scripts are: base, app.",
+            ),
+        ),
+        (
+            DECLARED,
+            ["app"],
+            Refusal(
+                "Unable to run app again for CT 103: it has no such script.",
+                "no-such-script",
+                "Leave it out: the workers run no scripts for CT 103. None are declared, or they need shell access "
+                "that the workers do not have.",
+            ),
+        ),
+        (
+            ROOT,
+            ["base"],
+            Refusal(
+                "Unable to run scripts again in CT 900: a template is never started again.",
+                "template-rerun",
+                "Build it again, or run them in the containers that are cloned from it.",
+            ),
+        ),
+    ],
+)
+def test_a_rerun_that_cannot_be_is_refused(declared: Declaration, names: list[str], refusal: Refusal) -> None:
+    assert refusal_of(lambda: run_again(declared, names)) == refusal
 
 
 def test_verified_is_what_was_verified_as_it_is_declared_now() -> None:

@@ -13,6 +13,7 @@ from phoenix_worker.core.model.cluster import NodeState
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import Storage
+from tests.support.refusing import Refusal, told
 
 DECLARED = Declaration(103, "ct103", Role.CONTAINER, "pve1", clone_from=900)
 LINKED = replace(DECLARED, full_clone=False)
@@ -65,23 +66,61 @@ def test_a_linked_clone_on_local_storage_stays_where_its_template_is(
     assert f"which the nodes do not share, is made of that of template {template}" in error.message
 
 
-def test_bind_mounts_absent_storages_and_running_containers_are_refused() -> None:
-    assert "mp1 is a bind mount" in refused(DECLARED, seen(mp1="/srv/models,mp=/models")).message
-    absent = refused(DECLARED, seen(mp0="here:vm-103-disk-1,mp=/data"))
-    assert (absent.cause, "the storage here is not on pve2" in absent.message) == ("storage-offline", True)
-    running = refused(DECLARED, seen(running=True))
-    assert (running.cause, "--restart" in running.remedy) == ("is-running", True)
+@pytest.mark.parametrize(
+    ("there", "why", "cause", "remedy"),
+    [
+        (
+            seen(mp1="/srv/models,mp=/models", mp2="/srv/more,mp=/more"),
+            "mp1, mp2 is a bind mount, which stays on the node that it is on.",
+            "bind-mount",
+            'If the directory is on every node, declare the mount `"shared": true` and ensure; else remove it.',
+        ),
+        (
+            seen(mp0="here:vm-103-disk-1,mp=/data", mp1="unknown:vm-103-disk-2,mp=/x"),
+            "the storage here is not on pve2.",
+            "storage-offline",
+            "Allow it there: `pvesm set here --nodes …,pve2`, or choose a node that has it.",
+        ),
+        (
+            seen(mp0="ceph:vm-103-disk-0", mp1="zfs:basevol-900-disk-0/subvol-103-disk-0,mp=/x"),
+            (
+                "it is a linked clone. Its disk on zfs, which the nodes do not share, is made of that of template 900, "
+                "and stays where that is."
+            ),
+            "linked-clone-local",
+            'Declare `"clone": "full"`, and make it again: `phoenix-lxc destroy 103`, then an ensure.',
+        ),
+        (
+            seen(running=True),
+            "it is running, and Proxmox migrates no running container without stopping it.",
+            "is-running",
+            "Send it with `restart` (`--restart`): it is stopped, migrated and started again. Or stop it first.",
+        ),
+    ],
+)
+def test_what_proxmox_would_not_migrate_is_refused(there: Observation, why: str, cause: str, remedy: str) -> None:
+    error = refused(DECLARED, there)
+    assert told(error) == Refusal(f"Unable to migrate CT 103 from pve1 to pve2: {why}", cause, remedy)
+
+
+def test_what_may_be_stopped_is_migrated_though_it_runs() -> None:
     refuse_unmovable(DECLARED, seen(running=True), STORAGES, "pve2", restart=True)
+
+
+def test_a_storage_of_the_target_alone_will_do() -> None:
+    there = {"far": Storage("far", "dir", nodes=frozenset({"pve2"}))}
+    refuse_unmovable(DECLARED, seen("far:vm-103-disk-0"), there, "pve2", restart=False)
 
 
 def test_a_target_must_be_in_the_cluster_and_online() -> None:
     refuse_target("pve2", NODES, "migrate CT 103 to pve2")
-    for target, cause, remedy in (
-        ("pev2", "no-such-node", "Did you mean 'pve2'?"),
-        ("pve3", "node-offline", "Online are: pve1, pve2."),
+    for target, why, cause, remedy in (
+        ("pev2", "the cluster has no node 'pev2'.", "no-such-node", "Did you mean 'pve2'?"),
+        ("pve3", "node pve3 is not online.", "node-offline", "Start it, or choose another. Online are: pve1, pve2."),
     ):
         with pytest.raises(PermanentError) as refusal:
             refuse_target(target, NODES, "migrate CT 103")
+        assert refusal.value.message.startswith(f"Unable to migrate CT 103: {why}")
         assert (refusal.value.cause, remedy in refusal.value.remedy) == (cause, True)
 
 

@@ -151,7 +151,10 @@ def test_the_reason_names_what_decided() -> None:
     fuller, busy = equal("pve1", promised=32 * GIB), equal("pve1")
     assert placed(any_one, fuller, equal("pve2")) == Placed("pve2", "the most memory left of 2 nodes, 95 %")
     busy = replace(busy, state=replace(busy.state, cpu_load=0.7))
-    assert placed(any_one, busy, equal("pve2")).because.endswith("and the most CPU")
+    least = "about as much memory left as any of 2 nodes, and the most CPU"
+    assert placed(any_one, busy, equal("pve2")) == Placed("pve2", least)
+    not_told = replace(busy, state=replace(busy.state, cpu_load=None))
+    assert placed(any_one, not_told, equal("pve2")).node == "pve1", "of one it is not known, and counts for none"
     mate = equal("pve1", mates=frozenset({200}))
     assert placed(any_one, mate, equal("pve2")).because.endswith("and the fewest of its spread group web")
     assert placed(any_one, equal("pve1", count=1), equal("pve2")).because.endswith("and the fewest guests")

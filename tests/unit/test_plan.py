@@ -110,6 +110,10 @@ def lines(declared: Declaration, seen: Observation, creating: Creating = Creatin
     return [step.detail for step in plan(declared, seen, judge(declared, seen, creating=creating))]
 
 
+def test_the_line_of_one_that_is_only_started() -> None:
+    assert lines(CONTAINER, here(running=False))[0] == "start CT 103 on pve1"
+
+
 def test_the_lines_of_a_new_clone() -> None:
     assert lines(CONTAINER, ABSENT) == [
         "clone template 900 to CT 103 on pve1 (full, to local-lvm)",

@@ -72,7 +72,7 @@ def _act(action: Action) -> _Judged:
     return lambda _: Verdict(action)
 
 
-def _say(action: Action, cause: str, remedy: str, why: str = "{stands}") -> _Judged:
+def _say(action: Action, cause: str, remedy: str, why: str) -> _Judged:
     def verdict(case: Case) -> Verdict:
         facts = {"stands": case.what_stands_there, "ctid": case.seen.ctid, "node": case.seen.node}
         facts |= {
