@@ -28,6 +28,7 @@ LANGUAGES = {
     "json",
     "ini",
     "js",
+    "nginx",  # integration/test_http_behind_proxy.py
     "yaml",
 }
 _NODE = "needs a Proxmox node; integration/test_check.py shows that the role is enough"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -17,7 +16,7 @@ import pytest
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_worker.commands.demo.child import ChildProcess
 from tests.support.waiting import wait_for
-from tests.support.worker import QUICK_START
+from tests.support.worker import QUICK_START, WorkerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,31 +32,29 @@ def environ_of(settings: Mapping[str, str]) -> dict[str, str]:
     return {name: os.environ[name] for name in _INHERITED if name in os.environ} | dict(settings)
 
 
-def started(arguments: list[str], settings: Mapping[str, str], directory: Path) -> tuple[int, str]:
-    """Run a Celery command that ends by itself; returns its exit code and all that it said."""
-    command = [sys.executable, "-m", "celery", "-A", "phoenix_worker", *arguments]
-    run = subprocess.run(
-        command, env=environ_of(settings), cwd=directory, capture_output=True, text=True, timeout=60, check=False
-    )
-    return run.returncode, run.stdout + run.stderr
+def refused(settings: Mapping[str, str], directory: Path, name: str) -> str:
+    """Start a worker that ends by itself, as one that is refused does; returns all that it said."""
+    worker = WorkerProcess("phoenix_worker", directory=directory, environ=settings, name=name, forked=True)
+    try:
+        assert (worker.wait(60), "Traceback" in worker.log()) == (2, False), worker.log()
+    finally:
+        worker.kill()
+    return worker.log()
 
 
 def test_settings_and_catalogs_that_are_wrong_stop_the_start(product: Product, tmp_path: Path) -> None:
     good = product.environ()
     misspelt = {**good, "PHOENIX_PROXMOX_HOTS": good["PHOENIX_PROXMOX_HOST"]}
     del misspelt["PHOENIX_PROXMOX_HOST"]
-    code, said = started(["worker"], misspelt, tmp_path)
-    assert (code, "Traceback" in said) == (2, False), said
+    said = refused(misspelt, tmp_path, "misspelt")
     assert "PHOENIX_PROXMOX_HOTS: unknown setting. Did you mean PHOENIX_PROXMOX_HOST?" in said
     assert "PHOENIX_PROXMOX_HOST: is not set." in said
 
-    code, said = started(["worker"], {**good, "PHOENIX_PROXMOX_CA_FILE": "/nowhere/ca.pem"}, tmp_path)
-    assert (code, "Traceback" in said) == (2, False), said
+    said = refused({**good, "PHOENIX_PROXMOX_CA_FILE": "/nowhere/ca.pem"}, tmp_path, "nowhere")
     assert "PHOENIX_PROXMOX_CA_FILE: cannot be read (/nowhere/ca.pem: No such file or directory)." in said
 
     product.catalog.write_bytes(EVERY_REFUSAL.read_bytes())
-    code, said = started(["worker"], good, tmp_path)
-    assert (code, "Traceback" in said) == (2, False), said
+    said = refused(good, tmp_path, "catalog")
     for ctid in ("99", "web", "900", *map(str, (101, 102, *range(105, 109), *range(110, 116), 117))):
         assert f"CT {ctid}: " in said
     assert said.count("CT 107: ") == 1, "everything is said, and once"

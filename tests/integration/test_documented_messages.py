@@ -6,11 +6,21 @@ import base64
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
 
 from phoenix_producer import EnsureResult
+from phoenix_worker.commands.demo.child import ChildProcess
+from phoenix_worker.commands.demo.embedded import free_port
+from phoenix_worker.telemetry.webhooks import signed
+from tests.integration.test_webhooks import SECRET, group, happen, posting
 from tests.support.waiting import wait_for
 from tests.support.worker import ROOT
 
@@ -62,3 +72,30 @@ def test_the_documented_python_runs(answering_url: str, tmp_path: Path) -> None:
         script = documented("python", name).replace("redis://127.0.0.1:6379/0", answering_url)
         environ = {**os.environ, "PHOENIX_REDIS_URL": answering_url}
         subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=environ, timeout=60)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_documented_receiver_takes_what_is_signed_just_now_and_nothing_else(
+    redis_client: redis.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    port, log = free_port(), tmp_path / "log"
+    script = documented("python", "HTTPServer").replace("8080", str(port))
+    url = f"http://127.0.0.1:{port}/hook"
+    environ = {**os.environ, "WEBHOOK_SECRET": SECRET, "PYTHONUNBUFFERED": "1"}
+    with ChildProcess([sys.executable, "-c", script], log=log, environ=environ), posting(url, redis_url):
+        wait_for(lambda: listens(port))
+        wait_for(lambda: group(redis_client))
+        event = happen(redis_client, outcome="created")
+        wait_for(lambda: f"{event} phoenix.job.done 103\n" in log.read_text())
+        now, body = int(time.time()), b'{"type": "forged", "data": {}}'
+        for headers in ({}, signed(SECRET[:-4], "1-0", now, body), signed(SECRET, "1-0", now - 3600, body)):
+            with pytest.raises(HTTPError) as refused:
+                urlopen(Request(url, body, headers), timeout=10)
+            assert refused.value.code == 401
+            refused.value.close()
+        urlopen(Request(url, body, signed(SECRET, "1-0", now, body)), timeout=10).close()
+    assert log.read_text().count("forged") == 1
