@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.check.troubles import or_trouble
 from phoenix_worker.core.allowed.versions import read_version
 from phoenix_worker.core.checkup import cluster, ha_privileges, placing, privileges
+from phoenix_worker.core.checkup.copies import judge_copy_ctids
 from phoenix_worker.core.checkup.line import fine, warning
 from phoenix_worker.core.checkup.versions import judge_keys
 from phoenix_worker.core.model.errors import PermanentError, TransientError
@@ -45,7 +46,7 @@ def proxmox_lines(settings: Settings, catalog: Catalog, copies: list[Declaration
     yield from or_trouble("Proxmox quorum", partial(_quorum, inspection))
     sure: list[Declaration] = []
     if catalog.copy_ctids is not None:
-        yield from or_trouble("Template copies", partial(_foresee, inspection, Offering(api), catalog, copies, sure))
+        yield from or_trouble("Template copies", partial(_foresee, api, inspection, catalog, copies, sure))
     yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog, copies, sure))
     if any(declaration.nodes for declaration in catalog.values()):
         yield from or_trouble("Placement", partial(_placing, api, catalog))
@@ -68,17 +69,17 @@ def _quorum(inspection: Inspection) -> Iterator[Line]:
 
 
 def _foresee(
+    api: ProxmoxApi,
     inspection: Inspection,
-    offering: Offering,
     catalog: Catalog,
     copies: list[Declaration],
     sure: list[Declaration],
 ) -> Iterator[Line]:
-    """Fill in the copies that may be made, and those of them that will be: a clone is declared on their node."""
-    online = sorted(node for node, is_online in inspection.nodes().items() if is_online)
+    """Fill in the copies that may be made, and those that will be. Say whether there are CTIDs for them."""
+    offering, online = Offering(api), sorted(node for node, is_online in inspection.nodes().items() if is_online)
     copies += foreseen(catalog, online, offering.on)
     sure += foreseen(catalog, online, offering.on, declared_there=True)
-    yield from ()
+    yield from judge_copy_ctids(catalog, sure, api.cluster())
 
 
 def _nodes(
