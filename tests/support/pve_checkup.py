@@ -21,6 +21,13 @@ class Checkup(FakePve):  # type: ignore[misc] # fakepve publishes no types
     certificate_days: int | None
     appliances: list[str]
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.bridges_of: dict[str, set[str]] = {}
+        """Of a node that has others."""
+        self.without_content: set[str] = set()
+        """Nodes on whose storages is nothing."""
+
     def _routes_checkup(self) -> list[tuple[str, str, Any]]:
         return [
             ("GET", "/nodes/{node}/network", self._bridges),
@@ -28,9 +35,14 @@ class Checkup(FakePve):  # type: ignore[misc] # fakepve publishes no types
             ("GET", "/nodes/{node}/certificates/info", self._certificates),
         ]
 
-    async def _bridges(self, _v: dict[str, Any], user: str) -> list[dict[str, Any]]:
+    async def _content_list(self, v: dict[str, Any], user: str) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = await super()._content_list(v, user)
+        return [] if v["node"] in self.without_content else listed
+
+    async def _bridges(self, v: dict[str, Any], user: str) -> list[dict[str, Any]]:
         """As `PVE::API2::Network` lists them: without those that the user may not use."""
-        seen = (one for one in sorted(self.bridges) if self.allowed(user, f"/sdn/zones/localnetwork/{one}", "SDN.Use"))
+        there = self.bridges_of.get(v["node"], self.bridges)
+        seen = (one for one in sorted(there) if self.allowed(user, f"/sdn/zones/localnetwork/{one}", "SDN.Use"))
         return [{"iface": bridge, "type": "bridge", "active": 1} for bridge in seen]
 
     async def _time(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:

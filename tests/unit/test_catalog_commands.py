@@ -239,3 +239,23 @@ def test_the_schema_is_printed(root: typer.Typer) -> None:
     result = run(root, "catalog", "schema")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == catalog_schema()
+
+
+def test_settings_that_decide_what_is_refused_are_those_of_the_workers(
+    root: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group of two that must be apart fits on any two nodes, and CTIDs of copies are for nothing else."""
+    apart = {"spread": {"group": "web", "require": True}}
+    file = tmp_path / "catalog.json"
+    file.write_text(json.dumps({"lxc_configs": {ctid: template(**apart) for ctid in ("103", "104")}}))
+    assert run(root, "catalog", "check", file).exit_code == 0
+    for name, value, said in (
+        ("PHOENIX_NODE", "pve1", "CT 104: Its spread web is required, and no node is left for it"),
+        ("PHOENIX_COPY_CTIDS", "104-109", "CT 104: 104 is one of the CTIDs of template copies (104-109)."),
+        ("PHOENIX_SCRATCH_CTIDS", "103-103", "CT 103: 103 is one of the CTIDs at which templates are rebuilt"),
+        ("PHOENIX_COPY_CTIDS", "109-104", "PHOENIX_COPY_CTIDS: is not a range of CTIDs"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            refused = run(root, "catalog", "check", file)
+        assert (refused.exit_code, said in refused.output) == (2, True), refused.output

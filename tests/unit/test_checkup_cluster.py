@@ -314,4 +314,6 @@ def test_os_templates_that_cannot_be_seen_are_neither_there_nor_absent() -> None
     blind = replace(NODE, os_templates=None)
     assert said(blind, MADE) == []
     assert absent_os_templates(blind, {103: MADE}) == {}
-    assert absent_os_templates(NODE, {103: MADE, 104: replace(MADE, ctid=104), 105: MINIMAL}) == {VOLUME: [103, 104]}
+    assert absent_os_templates(NODE, {103: MADE, 104: replace(MADE, ctid=104), 105: MINIMAL}) == {
+        VOLUME: ["103", "104"]
+    }

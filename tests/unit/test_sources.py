@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phoenix_worker.core.checkup.copies import judge_copy_ctids
 from phoenix_worker.core.checkup.placing import judge_placing
 from phoenix_worker.core.model.cluster import GuestPlace, NodeState, view_of
 from phoenix_worker.core.model.ports import Storage
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, wanted
+from phoenix_worker.core.planned.copies import foreseen
 from phoenix_worker.core.planned.feasibility import Offer
 from phoenix_worker.core.planned.placement import Placed, Refused, place
 from phoenix_worker.core.planned.sources import Sources
@@ -116,7 +118,8 @@ def test_a_vm_is_no_copy(known: Catalog) -> None:
 
 
 def test_what_a_copy_needs_speaks_against_a_node(known: Catalog) -> None:
-    lacking = sources(known, view(), no_os_template={"pve2": "debian.tar.zst is not there"})
+    volume = str(known[900].os_template)
+    lacking = sources(known, view(), no_os_template={("pve2", volume): "debian.tar.zst is not there"})
     assert able(known, view(), lacking) == {"pve1", "pve3"}
     why = "no copy of template 900 can be made there: debian.tar.zst is not there"
     assert lacking.on(known[103], "pve2").objection == why
@@ -143,3 +146,51 @@ def test_check_says_that_no_copy_can_be_made(tmp_path: Path) -> None:
     assert "template 900 lies on pve1" in line.text
     copied = replace(only, copy_ctids=CTIDS)
     assert [one.about for one in judge_placing(copied, view(), OFFERS)] == ["Placement"]
+
+
+def test_check_says_on_which_of_several_nodes_nothing_can_be_placed(known: Catalog) -> None:
+    volume = str(known[900].os_template)
+    lines = list(judge_placing(known, view(), OFFERS, {("pve2", volume): "debian.tar.zst is not there"}))
+    (line, fine) = ((one.level, one.about, one.text, one.remedy) for one in lines)
+    assert line == (
+        "warning",
+        "Placement on pve2",
+        "CT 103, 104 cannot be placed there: no copy of template 900 can be made there: debian.tar.zst is not there",
+        "Provide it there, or name the other nodes in `node`.",
+    )
+    assert fine[0] == "ok"
+    stands = view([GuestPlace(103, "pve1"), GuestPlace(104, "pve1")])
+    lines = list(judge_placing(known, stands, OFFERS, {("pve2", volume): "debian.tar.zst is not there"}))
+    assert [one.about for one in lines] == ["Placement"], "nothing is placed"
+
+
+@pytest.mark.parametrize(
+    ("guests", "level", "text"),
+    [
+        ([], "ok", "1 are to be made at CTIDs of PHOENIX_COPY_CTIDS (9100-9101)"),
+        ([GuestPlace(9100, "pve2", name="base"), GuestPlace(9101, "pve3")], "ok", "1 are to be made"),
+        ([GuestPlace(9100, "pve2", name="mail")], "warning", "9100 of PHOENIX_COPY_CTIDS (9100-9101) are other guests"),
+        (
+            [GuestPlace(9100, "pve2", name="mail"), GuestPlace(9101, "pve1", is_vm=True, name="base")],
+            "error",
+            "1 are to be made, and there are CTIDs for 0: 9100, 9101 of PHOENIX_COPY_CTIDS (9100-9101) are other",
+        ),
+    ],
+)
+def test_check_says_what_else_has_the_ctids_of_copies(
+    tmp_path: Path, guests: list[GuestPlace], level: str, text: str
+) -> None:
+    entries = {"900": template(node="pve1", name="base"), "103": clone("900", node="pve2")}
+    known = loaded(tmp_path, entries, replace(DEFAULTS, copies=range(9100, 9102)))
+    sure = foreseen(known, NODES, lambda _: OFFERS["pve2"], declared_there=True)
+    (line,) = judge_copy_ctids(known, sure, view(guests))
+    assert (line.level, text in line.text) == (level, True), line
+    assert (line.remedy == "") is (level == "ok")
+    assert list(judge_copy_ctids(replace(known, copy_ctids=None), sure, view(guests))) == []
+
+
+def test_what_is_created_is_not_placed_where_its_os_template_is_not_to_be_had(tmp_path: Path) -> None:
+    created = loaded(tmp_path, {"103": template(node="any")})
+    volume = str(created[103].os_template)
+    lacking = sources(created, view(), no_os_template={("pve1", volume): "debian.tar.zst is not there"})
+    assert able(created, view(), lacking) == {"pve2", "pve3"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from phoenix_worker.actions.prerequisites import NO_OS_TEMPLATE, refuse_absent_os_template
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.model.os_templates import not_to_be_had
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, reservation, to_reserve, wanted
 from phoenix_worker.core.planned.placement import Placed, place
 from phoenix_worker.core.planned.sources import Sources, listed_home
@@ -91,8 +92,8 @@ class _Asked(NamedTuple):
     machines: dict[str, str]
     unreachable: dict[str, str]
     """Why a node did not answer."""
-    no_os_template: dict[str, str]
-    """Why a node cannot have the OS template of a copy that would be made there."""
+    no_os_template: dict[tuple[str, str], str]
+    """Why a node cannot have an OS template that something would be created from there, by both."""
 
 
 def _ask(task: PhoenixTask, declaration: Declaration, view: ClusterView) -> _Asked:
@@ -106,22 +107,24 @@ def _ask(task: PhoenixTask, declaration: Declaration, view: ClusterView) -> _Ask
                 asked.offers[name] = task.offering.on(name)
                 if by_machine:
                     asked.machines[name] = task.offering.machine(name)
-                if why := _no_os_template(task, sources.on(declaration, name).copied):
-                    asked.no_os_template[name] = why
+                root = chain[-1].standing_on(name)
+                placed = (root,) if chain[-1].may_be_on(name) and root.ctid not in view.guests else ()
+                asked.no_os_template.update(_no_os_template(task, (*sources.on(declaration, name).copied, *placed)))
             except TransientError as error:
                 asked.unreachable[name] = f"it does not answer ({error.message.rstrip('.')})"
     return asked
 
 
-def _no_os_template(task: PhoenixTask, copies: Sequence[Declaration]) -> str:
-    """Say why one of these copies cannot be created for want of its OS template; nothing where nobody may look."""
-    for copy in copies:
+def _no_os_template(task: PhoenixTask, made: Sequence[Declaration]) -> dict[tuple[str, str], str]:
+    """Say which of these cannot be created for want of its OS template; nothing where nobody may look."""
+    lacking = {}
+    for one in made:
         try:
-            refuse_absent_os_template(task, copy)
+            refuse_absent_os_template(task, one)
         except PermanentError as error:
             if error.cause == NO_OS_TEMPLATE:
-                return f"{copy.os_template} is not on its storage and not in Proxmox's appliance index"
-    return ""
+                lacking[one.node, one.os_template or ""] = not_to_be_had(one.os_template)
+    return lacking
 
 
 class _OthersWereFirstError(Exception):

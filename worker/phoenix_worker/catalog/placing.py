@@ -1,6 +1,8 @@
 """Where a container may be made: its nodes and its spread group, as they are written in the file."""
 
 # No postponed annotations here: pydantic needs the types when the classes are made.
+import json
+import re
 from collections import Counter
 from typing import Annotated, Any
 
@@ -33,13 +35,23 @@ def _nodes(value: Any) -> tuple[str, ...]:
     for one in several:
         if not _is_name(one):
             which = "" if isinstance(value, str) else f"has {shown(one)}, which "
-            raise refused(f"{which}is not the name of a node", "Use letters, digits and hyphens.")
+            raise refused(f"{which}is not the name of a node", _remedy(one))
     if len(set(several)) < len(several):
         twice, _ = Counter(several).most_common(1)[0]
         raise refused(f"names {twice} twice", "Name each node once.")
     if ANY_NODE in several and len(several) > 1:
         raise refused(f'has "{ANY_NODE}" beside names', f'Write "{ANY_NODE}" alone, or only the names.')
     return tuple(several)
+
+
+def _remedy(value: Any) -> str:
+    """Say what was meant by several names in one text, as the settings have them, or by a sign for all nodes."""
+    parts = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else []
+    if len(parts) > 1 and all(map(_is_name, parts)):
+        return f"Write a list: {json.dumps(parts)}."
+    if value == "*":
+        return f'Write "{ANY_NODE}" for every node.'
+    return "Use letters, digits and, between them, hyphens; at most 63 characters."
 
 
 def _is_name(value: Any) -> bool:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from phoenix_worker.check.troubles import or_trouble
 from phoenix_worker.core.allowed.versions import read_version
 from phoenix_worker.core.checkup import cluster, ha_privileges, placing, privileges
+from phoenix_worker.core.checkup.copies import judge_copy_ctids
 from phoenix_worker.core.checkup.line import fine, warning
 from phoenix_worker.core.checkup.versions import judge_keys
-from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.os_templates import file_name, not_to_be_had
 from phoenix_worker.core.planned.copies import foreseen
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.error_table import PERMISSION
@@ -42,9 +44,10 @@ def proxmox_lines(settings: Settings, catalog: Catalog, copies: list[Declaration
     yield judged
     yield from judge_keys(catalog, read_version(told), has_shell=settings.shell is not None)
     yield from or_trouble("Proxmox quorum", partial(_quorum, inspection))
+    sure: list[Declaration] = []
     if catalog.copy_ctids is not None:
-        yield from or_trouble("Template copies", partial(_foresee, inspection, Offering(api), catalog, copies))
-    yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog, copies))
+        yield from or_trouble("Template copies", partial(_foresee, api, inspection, catalog, copies, sure))
+    yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog, copies, sure))
     if any(declaration.nodes for declaration in catalog.values()):
         yield from or_trouble("Placement", partial(_placing, api, catalog))
 
@@ -65,14 +68,26 @@ def _quorum(inspection: Inspection) -> Iterator[Line]:
         yield warning("Proxmox quorum", what, refused.remedy)
 
 
-def _foresee(inspection: Inspection, offering: Offering, catalog: Catalog, copies: list[Declaration]) -> Iterator[Line]:
-    online = sorted(node for node, is_online in inspection.nodes().items() if is_online)
+def _foresee(
+    api: ProxmoxApi,
+    inspection: Inspection,
+    catalog: Catalog,
+    copies: list[Declaration],
+    sure: list[Declaration],
+) -> Iterator[Line]:
+    """Fill in the copies that may be made, and those that will be. Say whether there are CTIDs for them."""
+    offering, online = Offering(api), sorted(node for node, is_online in inspection.nodes().items() if is_online)
     copies += foreseen(catalog, online, offering.on)
-    yield from ()
+    sure += foreseen(catalog, online, offering.on, declared_there=True)
+    yield from judge_copy_ctids(catalog, sure, api.cluster())
 
 
 def _nodes(
-    settings: Settings, inspection: Inspection, catalog: Catalog, copies: Sequence[Declaration]
+    settings: Settings,
+    inspection: Inspection,
+    catalog: Catalog,
+    copies: Sequence[Declaration],
+    sure: Sequence[Declaration],
 ) -> Iterator[Line]:
     by_node: dict[str, dict[int, Declaration]] = {} if catalog else {node: {} for node in named_nodes(settings.node)}
     for ctid, declaration in catalog.items():
@@ -87,7 +102,8 @@ def _nodes(
     absent: set[str] = set()
     for node in sorted(by_node):
         if online.get(node):
-            look = partial(_node, inspection, node, by_node[node], catalog, absent, unseen)
+            made = by_node[node] | {one.ctid: one for one in sure if one.node == node}
+            look = partial(_node, inspection, node, made, catalog, absent, unseen)
             yield from or_trouble(f"Node {node}", look)
     if held:
         wanted = privileges.needs(catalog, absent, _rebuilt(catalog, copies), copies)
@@ -104,8 +120,31 @@ def _ha(settings: Settings, inspection: Inspection, ctids: list[int]) -> Iterato
 
 def _placing(api: ProxmoxApi, catalog: Catalog) -> Iterator[Line]:
     view, offering = api.cluster(), Offering(api)
-    offers = {name: offering.on(name) for name, state in view.nodes.items() if state.online}
-    yield from placing.judge_placing(catalog, view, offers)
+    online = [name for name, state in view.nodes.items() if state.online]
+    offers = {name: offering.on(name) for name in online}
+    created = {one.os_template for one in _created_from_here(catalog)}
+    lacking = {
+        (node, volume): not_to_be_had(volume)
+        for node in online
+        for volume in sorted(filter(None, created))
+        if _is_nowhere(api, offering, node, volume)
+    }
+    yield from placing.judge_placing(catalog, view, offers, lacking)
+
+
+def _created_from_here(catalog: Catalog) -> Iterator[Declaration]:
+    """Name what is created for what may be on several nodes, from OS templates that are not fetched from elsewhere."""
+    several = [one for one in catalog.values() if one.nodes]
+    roots = {[one, *catalog.above(one)][-1].ctid for one in several}
+    return (catalog[ctid] for ctid in sorted(roots) if catalog[ctid].download is None)
+
+
+def _is_nowhere(api: ProxmoxApi, offering: Offering, node: str, volume: str) -> bool:
+    """Return whether a node is known to have an OS template neither on its storage nor in Proxmox's index."""
+    try:
+        return not offering.has_os_template(node, volume) and file_name(volume) not in api.appliances(node)
+    except (PermanentError, TransientError):
+        return False  # another line has that trouble
 
 
 def _ask(inspection: Inspection, wanted: frozenset[Need], held: dict[str, frozenset[str]]) -> Iterator[Line]:

@@ -10,10 +10,10 @@ import typer
 
 from phoenix_producer.cli.help_texts import epilog
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain
-from phoenix_worker.catalog.loading import Catalog, Defaults, load
+from phoenix_worker.catalog.loading import Catalog, load
 from phoenix_worker.catalog.schema import catalog_schema
 from phoenix_worker.commands.printing import counted, out, print_findings, say
-from phoenix_worker.settings import SettingsError, script_places
+from phoenix_worker.settings import SettingsError, catalog_defaults
 
 BAD_INPUT = 2
 
@@ -38,15 +38,13 @@ def check(
 ) -> None:
     """Check a catalog and list everything that is wrong with it.
 
-    Where scripts lie is read from PHOENIX_SCRIPTS, as the workers do.
+    Of the settings, PHOENIX_SCRIPTS, _NODE, _COPY_CTIDS and _SCRATCH_CTIDS are read where they are set, as by workers.
     """
     try:
-        places = script_places()
+        defaults = catalog_defaults()
     except SettingsError as error:
         say(str(error))
         raise typer.Exit(BAD_INPUT) from None
-    # Which node and storage a worker's settings fill in makes no difference to what is refused.
-    defaults = Defaults(node="localhost", scripts=places)
     loaded: Catalog | None = None
     refusals: tuple[Refusal, ...] = ()
     try:

@@ -16,6 +16,7 @@ from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, place_of, verif
 from phoenix_producer.client.secret_files import password_variable, secret, with_passwords
 from phoenix_producer.contract import ContractError
 from phoenix_producer.plain_text import plain_line
+from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.catalog.resolve import Defaults
 from phoenix_worker.catalog.scripts import APPLICATION_SCRIPTS, FEATURES, ScriptPlaces
 from phoenix_worker.proxmox.connection import Access
@@ -257,22 +258,28 @@ def defaults_of(settings: Settings) -> Defaults:
     return Defaults(
         node=settings.node,
         template_storage=settings.template_storage,
-        scratch=values.range_of(settings.scratch_ctids) if settings.scratch_ctids else None,
-        copies=values.range_of(settings.copy_ctids) if settings.copy_ctids else None,
+        scratch=values.ctids_of(settings.scratch_ctids),
+        copies=values.ctids_of(settings.copy_ctids),
         scripts=ScriptPlaces(settings.scripts, settings.application_scripts),
     )
 
 
-def script_places() -> ScriptPlaces:
-    """Say where scripts are, for who needs no other setting. Raises SettingsError for a wrong one."""
-    features = _pattern("scripts", FEATURES, values.script_pattern)
-    return ScriptPlaces(features, _pattern("application_scripts", APPLICATION_SCRIPTS, values.application_pattern))
+def catalog_defaults() -> Defaults:
+    """Say what a catalog is judged by alone; without PHOENIX_NODE, any node. Raises SettingsError for a wrong one."""
+    features = _alone("scripts", values.script_pattern) or FEATURES
+    applications = _alone("application_scripts", values.application_pattern) or APPLICATION_SCRIPTS
+    return Defaults(
+        node=_alone("node", values.nodes) or ANY_NODE,
+        scratch=_alone("scratch_ctids", values.ctids_of),
+        copies=_alone("copy_ctids", values.ctids_of),
+        scripts=ScriptPlaces(features, applications),
+    )
 
 
-def _pattern(field: str, default: str, check: Callable[[str], str]) -> str:
-    name = variable((field,))
+def _alone(field: str, read: Callable[[str], Any]) -> Any:
+    written = _environ().get(name := variable((field,)))
     try:
-        return check(_environ().get(name, default))
+        return None if written is None else read(written)
     except ValueError as error:
         raise SettingsError(f"{name}: {error}") from error
 

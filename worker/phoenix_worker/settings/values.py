@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
@@ -110,8 +111,9 @@ def nodes(value: str) -> str:
     several = [one.strip() for one in value.split(",")]
     if not all(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", one) for one in several):
         raise ValueError("is not the name of a node: letters, digits and hyphens; several are separated by commas.")
-    if len(set(several)) < len(several):
-        raise ValueError("names the same node twice.")
+    twice, times = Counter(several).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"names the same node twice: {twice}.")
     if ANY_NODE in several and len(several) > 1:
         raise ValueError(f"has {ANY_NODE} beside names: it stands for every node.")
     return ",".join(several)
@@ -183,23 +185,24 @@ def addresses(value: Any) -> Any:
 
 def ctids(value: str | None) -> str | None:
     """Refuse what is no range of CTIDs."""
-    if value is not None and range_of(value) is None:
-        raise ValueError(f"is not a range of CTIDs from {_CTIDS[0]} to {_CTIDS[-1]}, such as 9000-9099.")
+    ctids_of(value)
     return value
 
 
-def range_of(value: str) -> range | None:
-    """Read `first-last`; None for anything else."""
-    first, dash, last = value.partition("-")
-    if not (dash and first.isdecimal() and last.isdecimal()):
+def ctids_of(value: str | None) -> range | None:
+    """Read `first-last`; None where nothing is set. Raises ValueError for anything else."""
+    if value is None:
         return None
-    found = range(int(first), int(last) + 1)
-    return found if found and found[0] in _CTIDS and found[-1] in _CTIDS else None
+    found = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", value)
+    first, last = map(int, found.groups()) if found else (0, 0)
+    if first not in _CTIDS or last not in _CTIDS or last < first:
+        raise ValueError(f"is not a range of CTIDs from {_CTIDS[0]} to {_CTIDS[-1]}, such as 9000-9099.")
+    return range(first, last + 1)
 
 
 def apart(name: str, value: str | None, other: str, others: str | None) -> None:
     """Refuse two ranges of CTIDs that have some in common."""
-    mine, theirs = range_of(value or ""), range_of(others or "")
+    mine, theirs = ctids_of(value), ctids_of(others)
     if mine and theirs and mine[0] <= theirs[-1] and theirs[0] <= mine[-1]:
         raise ValueError(f"{name} ({value}) and {other} ({others}) overlap. Choose ranges apart from each other.")
 

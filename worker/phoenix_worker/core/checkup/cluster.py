@@ -173,7 +173,7 @@ def _storages(
             users.setdefault(place, []).append(declaration)
     for name, those in sorted(users.items()):
         about, storage = f"Storage {name} on {node.name}", node.storages.get(name)
-        wanted = listed(declaration.ctid for declaration in those)
+        wanted = listed(map(_named, those))
         if (trouble := _out_of_use(node, name, unseen)) is not None:
             yield error(about, f"{trouble[0]}, and the catalog puts {wanted} on it", trouble[1])
         elif storage is None:
@@ -228,28 +228,35 @@ def _abilities(
 
 
 def _bridges(node: NodeFacts, declared: Mapping[int, Declaration], unseen: frozenset[str]) -> Iterator[Line]:
-    users: dict[str, list[int]] = {}
+    users: dict[str, list[Declaration]] = {}
     for declaration in declared.values():
         for bridge in {network.bridge for network in declaration.networks}:
-            users.setdefault(bridge, []).append(declaration.ctid)
-    for bridge, ctids in sorted(users.items()):
+            users.setdefault(bridge, []).append(declaration)
+    for bridge, those in sorted(users.items()):
         about = f"Bridge {bridge} on {node.name}"
         if bridge in node.bridges:
-            yield fine(about, f"exists; used by {len(ctids)} catalog entries")
+            entries = [one for one in those if one.copy_of is None]
+            yield fine(about, f"exists; used by {len(entries)} catalog entries")
         elif f"/sdn/zones/localnetwork/{bridge}" not in unseen:
             there = f"The token sees: {listed(sorted(node.bridges)) or 'none'}."
+            wanted = listed(map(_named, those))
             remedy = f"Correct `bridge` in the catalog, or make it on the node. {there}"
-            yield error(about, f"is not there, and the catalog connects {listed(ctids)} to it", remedy)
+            yield error(about, f"is not there, and the catalog connects {wanted} to it", remedy)
 
 
-def absent_os_templates(node: NodeFacts, declared: Mapping[int, Declaration]) -> dict[str, list[int]]:
+def _named(declaration: Declaration) -> str:
+    """Name an entry of the catalog, or what is copied because of one."""
+    return f"{declaration.ctid}" if declaration.copy_of is None else f"the copy of {declaration.copy_of}"
+
+
+def absent_os_templates(node: NodeFacts, declared: Mapping[int, Declaration]) -> dict[str, list[str]]:
     """Find OS templates that containers are created from and that are not on their storage yet."""
-    absent: dict[str, list[int]] = {}
+    absent: dict[str, list[str]] = {}
     if node.os_templates is None:
         return absent
     for declaration in declared.values():
         if declaration.os_template is not None and declaration.os_template not in node.os_templates:
-            absent.setdefault(declaration.os_template, []).append(declaration.ctid)
+            absent.setdefault(declaration.os_template, []).append(_named(declaration))
     return absent
 
 
@@ -260,7 +267,7 @@ def _os_templates(node: NodeFacts, declared: Mapping[int, Declaration], unseen: 
     used = {one.os_template for one in declared.values() if one.os_template is not None}
     for volume in sorted(used - absent.keys()):
         yield fine(f"OS template {volume} on {node.name}", "there")
-    for volume, ctids in sorted(absent.items()):
+    for volume, those in sorted(absent.items()):
         about, (storage, _, path) = f"OS template {volume} on {node.name}", volume.partition(":")
         name, place = path.rpartition("/")[2], node.storages.get(storage)
         trouble = _out_of_use(node, storage, unseen)
@@ -278,6 +285,6 @@ def _os_templates(node: NodeFacts, declared: Mapping[int, Declaration], unseen: 
         else:
             yield error(
                 about,
-                f"is not there, Proxmox's index does not have it, and {listed(ctids)} are created from it",
+                f"is not there, Proxmox's index does not have it, and {listed(those)} are created from it",
                 f"Upload it to {storage}, or correct `template`. What the index has: pveam update && pveam available",
             )

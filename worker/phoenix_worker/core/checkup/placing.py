@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.catalog.placing_checks import unplaceable
@@ -20,21 +21,39 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.core.planned.feasibility import Offer
 
+_ELSEWHERE = "Provide it there, or name the other nodes in `node`."
 _ROOM = "Make room on one of them, `phoenix-lxc undrain` one that is drained, or name others in `node`."
 
 
-def judge_placing(catalog: Catalog, view: ClusterView, offers: Mapping[str, Offer]) -> Iterator[Line]:
-    """Say which names are wrong, what no node can take, and which required groups have too few nodes."""
+class _Found(NamedTuple):
+    """Where one stands, or every node that can take it."""
+
+    able: tuple[str, ...]
+    reasons: Mapping[str, str]
+    """Why the others cannot."""
+    lacking: Mapping[str, str]
+    """What those lack that will not have it by itself."""
+
+
+def judge_placing(
+    catalog: Catalog,
+    view: ClusterView,
+    offers: Mapping[str, Offer],
+    no_os_template: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> Iterator[Line]:
+    """Say which names are wrong, what no node can take, what some cannot, and which required groups have too few."""
     several = {ctid: one for ctid, one in catalog.items() if one.nodes}
     if not several:
         return
     yield from _strange_names(several, view)
-    places = {ctid: _places(one, catalog, view, offers) for ctid, one in several.items()}
+    sources = Sources(catalog, view.guests, offers, lambda one: listed_home(one, view), no_os_template)
+    places = {ctid: _places(one, catalog, view, sources) for ctid, one in several.items()}
     refused = False
-    for ctid, (able, reasons) in places.items():
-        if not able:
+    for ctid, found in places.items():
+        if not found.able:
             refused = True
-            yield error(f"Placement of CT {ctid}", f"no node can take it: {_told(reasons)}", _ROOM)
+            yield error(f"Placement of CT {ctid}", f"no node can take it: {_told(found.reasons)}", _ROOM)
+    yield from _unsuitable(places)
     for line in _groups(several, places):
         refused = True
         yield line
@@ -54,38 +73,44 @@ def _strange_names(several: Mapping[int, Declaration], view: ClusterView) -> Ite
         yield warning(f"Node {node}", what, f"Correct `node` in the catalog, or PHOENIX_NODE. {there}")
 
 
-def _places(
-    declaration: Declaration, catalog: Catalog, view: ClusterView, offers: Mapping[str, Offer]
-) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Return where it stands, or every node that can take it; and why the others cannot."""
+def _places(declaration: Declaration, catalog: Catalog, view: ClusterView, sources: Sources) -> _Found:
     stands = view.guests.get(declaration.ctid)
     if stands is not None:
-        return (stands.node,), {}
+        return _Found((stands.node,), {}, {})
     what = wanted(declaration, catalog)
-    sources = Sources(catalog, view.guests, offers, lambda template: listed_home(template, view))
-    around = Surroundings(offers, {}, frozenset(), {}, lambda node: sources.on(declaration, node))
-    able, reasons = list[str](), dict[str, str]()
+    around = Surroundings(sources.offers, {}, frozenset(), {}, lambda node: sources.on(declaration, node))
+    able, reasons, lacking = list[str](), dict[str, str](), dict[str, str]()
     for candidate in candidates(declaration, what, view, (), around, catalog):
         answer = place(what, [candidate], ())
         if isinstance(answer, Refused):
             reasons[candidate.name] = answer.reasons[candidate.name]
         else:
             able.append(candidate.name)
-    return tuple(able), reasons
+        if candidate.objection and candidate.state.online and not candidate.state.maintenance:
+            lacking[candidate.name] = candidate.objection
+    return _Found(tuple(able), reasons, lacking)
 
 
-def _groups(
-    several: Mapping[int, Declaration], places: Mapping[int, tuple[tuple[str, ...], dict[str, str]]]
-) -> Iterator[Line]:
+def _unsuitable(places: Mapping[int, _Found]) -> Iterator[Line]:
+    """Say on which of their nodes nothing will ever be placed as these are now, where others can take it."""
+    lacking: dict[tuple[str, str], list[int]] = {}
+    for ctid, found in places.items():
+        for node, why in found.lacking.items() if found.able else ():
+            lacking.setdefault((node, why), []).append(ctid)
+    for (node, why), ctids in sorted(lacking.items()):
+        yield warning(f"Placement on {node}", f"CT {listed(ctids)} cannot be placed there: {why}", _ELSEWHERE)
+
+
+def _groups(several: Mapping[int, Declaration], places: Mapping[int, _Found]) -> Iterator[Line]:
     groups: dict[str, dict[int, tuple[str, ...]]] = {}
     for ctid, one in several.items():
-        if one.spread is not None and one.spread.required and places[ctid][0]:
-            groups.setdefault(one.spread.name, {})[ctid] = places[ctid][0]
+        if one.spread is not None and one.spread.required and places[ctid].able:
+            groups.setdefault(one.spread.name, {})[ctid] = places[ctid].able
     for group, members in groups.items():
         left = unplaceable(members)
         if left is not None:
             nodes = sorted({node for able in members.values() for node in able})
-            lacking = {node: why for ctid in members for node, why in places[ctid][1].items()}
+            lacking = {node: why for ctid in members for node, why in places[ctid].reasons.items()}
             more = f"; {_told(lacking)}" if lacking else ""
             what = f"it is required, and CT {left} finds no node: CT {listed([*members])} have {listed(nodes)}{more}"
             yield error(f"Spread {group}", what, 'Add nodes, or leave out "require" of spread.')

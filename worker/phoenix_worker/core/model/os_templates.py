@@ -16,6 +16,11 @@ def file_name(volume: str) -> str:
     return volume.rpartition("/")[2]
 
 
+def not_to_be_had(volume: str | None) -> str:
+    """Say why nothing can be created from an OS template on a node."""
+    return f"{volume} is not on its storage and not in Proxmox's appliance index"
+
+
 def likeliest(wanted: str, available: Iterable[str]) -> list[str]:
     """Return up to five file names, the most alike first; those of the same distribution before all others."""
     family = wanted.partition("-")[0].lower()

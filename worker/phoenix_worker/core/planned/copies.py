@@ -80,10 +80,15 @@ def made_from(declaration: Declaration, catalog: Catalog, offer: Callable[[str],
     return chain
 
 
-def foreseen(catalog: Catalog, nodes: Iterable[str], offer: Callable[[str], Offer]) -> list[Declaration]:
-    """Return the copies that clones on these nodes will be made from, by what is declared and the nodes have."""
+def foreseen(
+    catalog: Catalog, nodes: Iterable[str], offer: Callable[[str], Offer], *, declared_there: bool = False
+) -> list[Declaration]:
+    """Return the copies that clones on these nodes will be made from, by what is declared and the nodes have.
+
+    Those that are `declared_there` will surely be made on that node; others may be placed on it.
+    """
     found: dict[tuple[int, int, str], Declaration] = {}
-    for clone, node in _clones(catalog, nodes):
+    for clone, node in _clones(catalog, nodes, declared_there=declared_there):
         for source in made_from(clone.standing_on(node), catalog, offer)[1:]:
             template = catalog[source.copy_of or source.ctid]
             for ctid in _lanes(template, source, catalog.copy_ctids or range(0)):
@@ -91,8 +96,8 @@ def foreseen(catalog: Catalog, nodes: Iterable[str], offer: Callable[[str], Offe
     return [found[key] for key in sorted(found)]
 
 
-def _clones(catalog: Catalog, nodes: Iterable[str]) -> Iterator[tuple[Declaration, str]]:
-    clones = [one for one in catalog.values() if one.clone_from is not None]
+def _clones(catalog: Catalog, nodes: Iterable[str], *, declared_there: bool) -> Iterator[tuple[Declaration, str]]:
+    clones = [one for one in catalog.values() if one.clone_from is not None and (one.node or not declared_there)]
     return ((one, node) for node in nodes for one in clones if one.node == node or one.may_be_on(node))
 
 

@@ -25,7 +25,7 @@ class Source(NamedTuple):
     origin: Origin | None = None
     """None for what is not cloned."""
     objection: str = ""
-    """Why its template cannot be copied there."""
+    """Why its template cannot be copied there, or its OS template is not to be had."""
     copied: tuple[Declaration, ...] = ()
     """The copies that are made there first."""
 
@@ -50,8 +50,8 @@ class Sources:
     """By node; nothing is known of one that was not asked."""
     home_of: Callable[[Declaration], str]
     """Where a template is or will be; nothing while that is to be chosen."""
-    no_os_template: Mapping[str, str] = field(default_factory=dict)
-    """Why a node cannot have the OS template that a copy is created from."""
+    no_os_template: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Why a node cannot have an OS template that something would be created from there, by both."""
     promised: frozenset[tuple[int, str]] = frozenset()
     """The copies that others will make, each by its template and its node."""
 
@@ -84,8 +84,7 @@ class Sources:
 
     def _source(self, clone: Declaration, node: str) -> Source:
         if clone.clone_from is None:
-            why = self.no_os_template.get(node, "") if clone.is_copy else ""
-            return Source(objection=why)
+            return Source(objection=self.no_os_template.get((node, clone.os_template or ""), ""))
         template, offer = self.catalog[clone.clone_from], self.offers.get(node, _UNKNOWN)
         chain = (template, *self.catalog.above(template))
         lies = replace(Origin.declared(chain), node=self.home_of(template))

@@ -1,0 +1,84 @@
+"""`phoenix-lxc check` of a cluster: what lacks where a copy of a template is made, and where things are placed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.acceptance.scenes import failure_of
+from tests.integration.test_check import alter, found, lines, prepared
+from tests.support.product import container, template
+from tests.support.proxmox import NODE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.product import Product
+    from tests.support.strict_pve import StrictPve
+
+__all__ = ["prepared"]
+OTHER = "pve2"
+UBUNTU = "local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
+
+
+def without_bridge(pve: StrictPve) -> None:
+    pve.bridges_of[OTHER] = {"vmbr7"}
+
+
+def without_os_template(pve: StrictPve) -> None:
+    pve.without_content.add(OTHER)
+
+
+FAULTS: list[tuple[Callable[[StrictPve], None], str, str]] = [
+    (alter("local-lvm", nodes=NODE), f"Storage local-lvm on {OTHER}", "storage-missing"),
+    (without_bridge, f"Bridge vmbr0 on {OTHER}", "bridge-missing"),
+    (without_os_template, f"OS template {UBUNTU} on {OTHER}", "no-os-template"),
+]
+NAMES = ["storage", "bridge", "os-template"]
+ELSEWHERE: dict[int, dict[str, Any]] = {900: template(900), 103: container(103, node=OTHER)}
+
+
+@pytest.fixture
+def two_nodes(prepared: Product, monkeypatch: pytest.MonkeyPatch) -> Product:
+    prepared.simulator.set(prepared.simulator.pve, nodes={NODE: {"online": True}, OTHER: {"online": True}})
+    monkeypatch.setenv("PHOENIX_COPY_CTIDS", "9100-9109")
+    return prepared
+
+
+@pytest.mark.parametrize(("fault", "about", "cause"), FAULTS, ids=NAMES)
+def test_what_a_copy_lacks_where_it_will_be_made_is_found(
+    two_nodes: Product, fault: Callable[[StrictPve], None], about: str, cause: str
+) -> None:
+    two_nodes.declare(ELSEWHERE)
+    assert [line["about"] for line in lines(0)] == ["Workers"]
+    two_nodes.simulator.do(fault, two_nodes.simulator.pve)
+    text, _ = found("error", about)
+    assert "the copy of 900" in text, cause
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("fault", "about", "cause"), FAULTS, ids=NAMES)
+def test_without_it_the_first_ensure_that_needs_the_copy_fails(
+    two_nodes: Product, fault: Callable[[StrictPve], None], about: str, cause: str
+) -> None:
+    two_nodes.declare(ELSEWHERE)
+    two_nodes.simulator.do(fault, two_nodes.simulator.pve)
+    two_nodes.start_worker(PHOENIX_COPY_CTIDS="9100-9109")
+    assert failure_of(two_nodes.producer.ensure(103)).cause == cause, about
+
+
+@pytest.mark.parametrize("fault", [fault for fault, *_ in FAULTS], ids=NAMES)
+@pytest.mark.parametrize(("created", "nodes"), [(False, "any"), (True, [NODE, OTHER])], ids=["cloned", "created"])
+def test_a_node_on_which_nothing_can_be_placed_is_found(
+    two_nodes: Product, fault: Callable[[StrictPve], None], nodes: Any, *, created: bool
+) -> None:
+    placed = container(103, None, template=UBUNTU, node=nodes) if created else container(103, node=nodes)
+    two_nodes.declare({103: placed} if created else {900: template(900), 103: placed})
+    assert [line["about"] for line in lines(0)] == ["Workers"]
+    two_nodes.simulator.do(fault, two_nodes.simulator.pve)
+    text, remedy = found("warning", f"Placement on {OTHER}", 0)
+    assert text.startswith("CT 103 cannot be placed there: ")
+    assert remedy == "Provide it there, or name the other nodes in `node`."
+    two_nodes.declare({900: template(900), 103: {**placed, "node": NODE}})
+    assert [line["about"] for line in lines(0)] == ["Workers"], "as the remedy says"
