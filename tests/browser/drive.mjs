@@ -15,14 +15,34 @@ const browser = await chromium.launch({
 });
 const said = []; // what the browser complains of: errors of code, refusals of the policy, requests to elsewhere
 let page;
+let tabs = [];
+
+/** Have the clock of a page go ahead of the machine's. */
+function shift(milliseconds) {
+  const Real = Date;
+  globalThis.Date = class extends Real {
+    constructor(...given) { super(...(given.length ? given : [Real.now() + milliseconds])); }
+
+    static now() { return Real.now() + milliseconds; }
+  };
+}
 
 const own = {
-  /** Begin a new page, as a new tab in another browser. */
-  async begin(options) {
+  /** Begin a new page, as a new tab in another browser; `ahead` is by how many seconds its clock is wrong. */
+  async begin({ ahead = 0, ...options }) {
     await page?.context().close();
     const context = await browser.newContext(options);
     await context.addInitScript({ path: AXE });
+    if (ahead) await context.addInitScript(shift, 1000 * ahead);
+    page = undefined;
+    tabs = [];
+    await own.tab(0, context);
+  },
+  /** Go to a tab of the same browser, a new one if there are not so many. */
+  async tab(number, context = page.context()) {
+    if (tabs[number]) { page = tabs[number]; return; }
     page = await context.newPage();
+    tabs.push(page);
     page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => said.push(`error: ${error.message}`));
     page.on('console', (message) => /Security Policy|Trusted/i.test(message.text()) && said.push(message.text()));

@@ -35,9 +35,9 @@ class Browser:
         assert "error" not in answer, f"{name}{given}: {answer['error']}"
         return answer["value"]
 
-    def begin(self, *, width: int = 1280, height: int = 900, scheme: str = "light") -> None:
-        """Forget everything, and have a new page of this size."""
-        self.call("begin", {"viewport": {"width": width, "height": height}, "colorScheme": scheme})
+    def begin(self, *, width: int = 1280, height: int = 900, scheme: str = "light", **more: Any) -> None:
+        """Forget everything, and have a new page of this size; `more` is for `drive.mjs` and Playwright."""
+        self.call("begin", {"viewport": {"width": width, "height": height}, "colorScheme": scheme, **more})
 
     def open(self, door: HttpDoor, view: str = "", prefix: str = "") -> None:
         """Open a view, with the token of the door if it has one, and wait until it shows what there is."""

@@ -19,12 +19,16 @@ LARGEST_BODY = 64 * 1024
 BODY_SECONDS = 5.0
 
 _JSON = "application/json"
+_PLAIN = "identity"
 
 
 async def body_of(headers: Headers, receive: Receive) -> bytes:
     """Read a body. Raises Refused for one that is too large, too slow, or may be read in two ways."""
     if "content-length" in headers and "transfer-encoding" in headers:
         raise Refused(HTTPStatus.BAD_REQUEST, "A body has a Content-Length or is chunked, not both.")
+    if headers.get("content-encoding", _PLAIN).strip().lower() != _PLAIN:
+        refusal = "A body is sent as it is, without Content-Encoding."
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, refusal, **{"Accept-Encoding": _PLAIN})
     body = await _read(receive)
     if not body:
         return body

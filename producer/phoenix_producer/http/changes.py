@@ -17,13 +17,13 @@ from phoenix_producer.contract import (
     ENSURE,
     PLAN,
     AdoptRequest,
-    Ctid,
     DestroyRequest,
     EnsureRequest,
     EnsureResult,
     Message,
     RebuildRequest,
 )
+from phoenix_producer.http.described import UrlCtid
 from phoenix_producer.http.guard import at_least
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.requests import Cancellation
@@ -153,7 +153,7 @@ def _endpoint(change: _Change) -> Callable[..., Any]:
     endpoint.__annotations__ = {
         "service": Serving,
         "token": Annotated[Token, Depends(at_least(change.role))],
-        "ctid": Ctid,
+        "ctid": UrlCtid,
         "options": options if is_needed else options | Absent,
         "wait": Wait,
         "key": Key,

@@ -46,13 +46,13 @@ class Events:
     async def of_all(self, last_id: str | None, is_welcome: Callable[[], bool]) -> Response:
         """Tell what becomes of all jobs, from now on or after `last_id`."""
         newest = await self._newest(ALL)
-        place = _checked(last_id) or newest
+        place = checked(last_id) or newest
         return await _started(self._follow(ALL, place, newest, is_welcome, None))
 
     async def of_job(self, job: str, last_id: str | None, is_welcome: Callable[[], bool]) -> Response:
         """Tell the history of a job, until it ends. One whose end was told is answered with 204: do not come again."""
         stream = f"{PREFIX}job:{job}:log"
-        place, newest = _checked(last_id) or _BEGIN, await self._newest(stream)
+        place, newest = checked(last_id) or _BEGIN, await self._newest(stream)
         if order(place) >= order(newest) and last_id is not None and await self._has_ended(job):
             return Response(status_code=HTTPStatus.NO_CONTENT)
         return await _started(self._follow(stream, place, newest, is_welcome, job))
@@ -132,7 +132,8 @@ async def _started(events: AsyncGenerator[bytes, None]) -> Response:
     return StreamingResponse(all_of_it(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-def _checked(last_id: str | None) -> str | None:
+def checked(last_id: str | None) -> str | None:
+    """Return the id of an event. Raises Refused for one that is none."""
     if last_id is not None and not _PLACE.fullmatch(last_id):
         raise Refused(HTTPStatus.BAD_REQUEST, "Last-Event-ID is not the id of an event: digits, a hyphen, digits.")
     return last_id

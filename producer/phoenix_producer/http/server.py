@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import h11
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from phoenix_producer.http import description, page, problems
 from phoenix_producer.http.changes import router
+from phoenix_producer.http.described import insist_on_the_described, operations_in
 from phoenix_producer.http.guard import Door, Guard
 from phoenix_producer.http.looks import looks
 from phoenix_producer.http.nodes import nodes
@@ -44,6 +45,7 @@ def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
         service = Service(redis_url, asyncio.get_running_loop(), root_path)
         async with service.running():
             app.state.service = service
+            app.state.operations = operations_in(app.openapi())
             yield
 
     app = FastAPI(
@@ -57,9 +59,8 @@ def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
     app.openapi = cache(partial(description.describe, app))  # type: ignore[method-assign]  # FastAPI's own way
     app.state.door = door
     problems.install(app)
-    app.include_router(router())
-    app.include_router(looks)
-    app.include_router(nodes)
+    for part in (router(), looks, nodes):
+        app.include_router(part, dependencies=[Depends(insist_on_the_described)])
     app.include_router(page.page)
     return app
 
@@ -124,8 +125,8 @@ class PatientProtocol(H11Protocol):
             self._head = None
 
 
-def serve(listener: socket.socket, app: FastAPI, rates: Rates) -> None:
-    """Serve until a signal ends the process."""
+def server_of(app: FastAPI, rates: Rates) -> uvicorn.Server:
+    """Make the server, which serves until its process gets a signal, or its `should_exit` is set."""
     config = uvicorn.Config(
         Guard(app, app.state.door, rates, page.paths(app.root_path), app.root_path),
         http=PatientProtocol,
@@ -139,5 +140,11 @@ def serve(listener: socket.socket, app: FastAPI, rates: Rates) -> None:
         timeout_graceful_shutdown=_LINGER_SECONDS,
         h11_max_incomplete_event_size=_HEAD_BYTES,
     )
+    return uvicorn.Server(config)
+
+
+def serve(listener: socket.socket, app: FastAPI, rates: Rates) -> None:
+    """Serve until a signal ends the process."""
+    server = server_of(app, rates)
     logging.getLogger("uvicorn.error").addFilter(Seldom())
-    uvicorn.Server(config).run(sockets=[listener])
+    server.run(sockets=[listener])

@@ -2,6 +2,21 @@
 import { ask, uuid } from './api.js';
 import { h, put } from './dom.js';
 
+const itemOf = (element) => element.closest('[data-key]')?.dataset.key;
+
+/** Give the focus back to what had it; the button may have been drawn again meanwhile, or be gone. */
+function refocus(before) {
+  if (document.activeElement === before) return;
+  const same = (one) => one.textContent === before.textContent && itemOf(one) === itemOf(before);
+  const again = before.isConnected ? before : [...document.querySelectorAll('main button')].find(same);
+  (again ?? document.querySelector('main h1'))?.focus({ preventScroll: true });
+}
+
+/** Close what is asked: another view is shown, or another reader looks. */
+export function closeQuestions() {
+  for (const dialog of document.querySelectorAll('dialog')) dialog.close();
+}
+
 /** Show a question in a dialog; `prepare` fills it, and returns what to do once it is confirmed (null: nothing). */
 function question(title, confirm, prepare) {
   const body = h('div', {}, h('p', {}, 'The workers are asked what would happen…'));
@@ -9,10 +24,14 @@ function question(title, confirm, prepare) {
   const no = h('button', { type: 'button' }, 'Close');
   const errors = h('p.wrong', { role: 'alert' });
   const dialog = h('dialog', { 'aria-labelledby': 'question' }, h('h2', { id: 'question' }, title), body, errors, h('p.buttons', {}, no, yes));
+  const before = document.activeElement;
   let act = null;
   const fail = (problem) => put(errors, [problem.message, problem.remedy].filter(Boolean).join(' '));
   no.addEventListener('click', () => dialog.close());
-  dialog.addEventListener('close', () => dialog.remove());
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    refocus(before);
+  });
   yes.addEventListener('click', async () => {
     yes.disabled = true;
     put(errors);

@@ -1,9 +1,10 @@
 // Which view is shown, and who looks at it. A view has a title, an element, and `refresh`, which is called again and again.
 import { ask, door, token } from './api.js';
+import { closeQuestions } from './actions.js';
 import { h, put } from './dom.js';
 import { follow, pause, visible } from './events.js';
 import { isLook } from './words.js';
-import { container, containers } from './containers.js';
+import { PULSE, container, containers, pulse } from './containers.js';
 import { job } from './job.js';
 import { now } from './now.js';
 import { templates } from './templates.js';
@@ -23,6 +24,7 @@ let me = null;
 
 /** Show what the address says. */
 function route(moved) {
+  closeQuestions();
   const [name, id] = location.hash.replace(/^#\//, '').split('/').map(plain);
   const [, , list] = VIEWS.find(([one]) => one === name) ?? VIEWS[0];
   const view = id && ONES[name] ? ONES[name](id, me) : list(me);
@@ -35,6 +37,7 @@ function route(moved) {
   const title = h('h1', { tabindex: '-1' }, view.title);
   put($('main'), title, view.element);
   if (moved) {
+    say('');
     scrollTo(0, 0);
     title.focus();
   }
@@ -66,7 +69,7 @@ function run(view) {
       const all = news;
       try {
         news = false;
-        await view.refresh(signal, all);
+        await (view.asksWorkers ? whileThere((either) => view.refresh(either, all), signal) : view.refresh(signal, all));
         if (all) settle = Math.min(LONGEST, 2 * (performance.now() - began));
         say('');
       } catch (problem) {
@@ -93,6 +96,27 @@ function run(view) {
   };
 }
 
+/** Wait for what workers see, for as long as Redis is there: without it they cannot answer. */
+async function whileThere(refresh, signal) {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const beat = async () => {
+    for (;;) {
+      await pause(PULSE, either);
+      either.throwIfAborted();
+      await pulse(either);
+      say('');
+    }
+  };
+  const beating = beat();
+  beating.catch(() => {}); // told below, or too late to be
+  try {
+    await Promise.race([refresh(either), beating]);
+  } finally {
+    over.abort();
+  }
+}
+
 function trouble(problem) {
   if (problem.status === 0) return 'The server does not answer. What is shown may be old; this page asks again by itself.';
   if (problem.status === 503) return `${problem.message} What is shown may be old; this page asks again by itself.`;
@@ -106,6 +130,7 @@ function say(text) {
 
 /** Ask for a token; what it is good for, the server says. */
 function welcome(refused) {
+  closeQuestions();
   current.stop();
   say('');
   const field = h('input', { id: 'token', type: 'password', autocomplete: 'off', required: true, spellcheck: 'false' });

@@ -6,7 +6,8 @@ import { notes } from './job.js';
 import { recent } from './recent.js';
 import { clock, duration, isLook, jobLink, mark } from './words.js';
 
-const PULSE = 5000;
+/** Milliseconds between two looks whether Redis is there. */
+export const PULSE = 5000;
 
 /** Ask only for what tells whether Redis is there. */
 export const pulse = (signal) => ask('locks', { signal });

@@ -62,17 +62,27 @@ function focusIn(parent) {
   };
 }
 
-/** A table whose rows are cards where there is no room for columns. `draw` returns the cells of an item. */
+const MOST = 1000;
+
+/** A table whose rows are cards where there is no room for columns. `draw` returns the cells of an item.
+ *  So many rows at most: more would be slow to show, and nobody reads them. */
 export function table(caption, columns, keyOf, draw) {
   const body = h('tbody', { role: 'rowgroup' });
+  const more = h('span', {});
   const element = h('table', { role: 'table' },
-    h('caption.quiet', {}, caption),
+    h('caption.quiet', {}, caption, more),
     h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' },
       columns.map((name) => h('th', { role: 'columnheader', scope: 'col' }, name)))),
     body);
   const row = (item) => h('tr', { role: 'row' }, draw(item).map((cell, place) => h('td', { role: 'cell' },
     h('span.label', { 'aria-hidden': 'true' }, columns[place]), h('div.value', {}, cell))));
-  return { element, fill: (items) => fill(body, items, keyOf, row) };
+  return {
+    element,
+    fill(items) {
+      fill(body, items.slice(0, MOST), keyOf, row);
+      put(more, items.length > MOST ? `: the first ${MOST} of ${items.length}` : '');
+    },
+  };
 }
 
 /** A part of a view, with its heading. */

@@ -1,11 +1,9 @@
 // Templates as a tree: each below the one that it is cloned from, with what has been cloned from it.
 import { rebuildButton } from './actions.js';
-import { pulse, stateOf, warnings } from './containers.js';
+import { PULSE, pulse, stateOf, warnings } from './containers.js';
 import { fill, h, put } from './dom.js';
 import { recent } from './recent.js';
 import { clock, ctLink, mark } from './words.js';
-
-const PULSE = 5000;
 
 export function templates(me) {
   const asOf = h('p.quiet', {}, 'The workers look at Proxmox…');

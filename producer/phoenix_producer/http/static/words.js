@@ -29,7 +29,7 @@ export function duration(seconds) {
 export function clock(at) {
   const then = new Date(at * 1000);
   const time = then.toLocaleTimeString('en-GB');
-  if (then.toDateString() === new Date().toDateString()) return time;
+  if (then.toDateString() === new Date(now() * 1000).toDateString()) return time;
   const two = (number) => String(number).padStart(2, '0');
   return `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())} ${time}`;
 }

@@ -1,0 +1,78 @@
+"""A request asks what the description has, and says each thing once.
+
+Anything else would be passed over in silence: `destroy?dry_run=true` would destroy, as `dry_run` belongs into the body.
+"""
+
+# No postponed annotations here: FastAPI reads them.
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import Request
+from pydantic import BeforeValidator
+
+from phoenix_producer.contract import Ctid
+from phoenix_producer.http.problems import Refused
+from phoenix_producer.plain_text import plain_line
+
+_ONCE = ("idempotency-key", "last-event-id", "content-type")
+_SHOWN = 50
+_DIGITS = re.compile(r"[1-9][0-9]*")
+
+
+class Operation(NamedTuple):
+    """What one may be asked with."""
+
+    query: Mapping[str, bool]
+    """Each parameter, and whether it may be there several times."""
+    has_body: bool
+
+
+def operations_in(description: Mapping[str, Any]) -> dict[tuple[str, str], Operation]:
+    """Read each operation of an OpenAPI description, by method and path."""
+    return {
+        (method.upper(), path): Operation(
+            {
+                one["name"]: one["schema"].get("type") == "array"
+                for one in operation.get("parameters", ())
+                if one["in"] == "query"
+            },
+            "requestBody" in operation,
+        )
+        for path, operations in description["paths"].items()
+        for method, operation in operations.items()
+    }
+
+
+async def insist_on_the_described(request: Request) -> None:
+    """Raise Refused for parameters, headers or a body that would be passed over."""
+    operation: Operation = request.app.state.operations[request.method, request.scope["route"].path]
+    for name, given in ((name, request.query_params.getlist(name)) for name in request.query_params):
+        if name not in operation.query:
+            known = f"It has {', '.join(operation.query)}." if operation.query else "It has none."
+            raise _refused(f"There is no parameter {plain_line(name)[:_SHOWN]} here. {known}")
+        if len(given) > 1 and not operation.query[name]:
+            raise _refused(f"The parameter {name} is there twice; it may be there once.")
+    for name in _ONCE:
+        if len(request.headers.getlist(name)) > 1:
+            raise _refused(f"The header {name} is there twice; it may be there once.")
+    body = (await request.body()).strip()
+    if body == b"null":
+        raise _refused("A body is an object; leave it out for no options.")
+    if body and not operation.has_body and "".join(body.decode("utf-8", "replace").split()) != "{}":
+        raise _refused("Nothing is read from a body here. Leave it out.")
+
+
+def _refused(detail: str) -> Refused:
+    return Refused(HTTPStatus.BAD_REQUEST, detail)
+
+
+def _in_digits(given: Any) -> Any:
+    if isinstance(given, str) and not _DIGITS.fullmatch(given):
+        raise ValueError("a CTID is written in digits alone")
+    return given
+
+
+UrlCtid = Annotated[Ctid, BeforeValidator(_in_digits)]
+"""A CTID in a URL: `103`, and not `+103`, `1_03` or `103.0`, which pydantic takes too."""
