@@ -251,6 +251,8 @@ def parse_entry(ctid: int, raw: Any) -> tuple[ParsedEntry | None, list[Refusal]]
 
 _BY_ITEM = ("dependencies", "devices", "mount_points", "volumes", "zfs_volumes")
 """Lists whose right items are looked at without the wrong ones."""
+_TOGETHER = ("gw", "gw6", "host_managed")
+"""Parts of a network's configuration that may not go with others of it; without them it is right."""
 _STAND_IN = {"name": "ct", "bridge": "vmbr0"}
 """Taken for what has to be there, so that the rest can be looked at. Nothing is made of it."""
 
@@ -261,7 +263,7 @@ def _leave_out(entry: dict[str, Any], key: str, inner: int | str | None = None) 
     if key in _BY_ITEM and isinstance(value, list) and isinstance(inner, int):
         del value[inner]
     elif key == "network_config" and isinstance(value, dict):
-        for part in ("gw", "gw6") if inner is None else (inner,):
+        for part in _TOGETHER if inner is None else (inner,):
             value.pop(part, None)
         if inner in _STAND_IN:
             value[inner] = _STAND_IN[inner]

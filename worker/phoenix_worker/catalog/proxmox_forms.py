@@ -25,13 +25,14 @@ _INTERFACE = {
     "tag": "vlan",
     "hwaddr": "mac_address",
     "trunks": "trunks",
+    "host-managed": "host_managed",
 }
 _MOUNT = {
     "ro": "read_only",
-    **{name: name for name in ("backup", "shared", "quota", "acl", "replicate")},
+    **{name: name for name in ("backup", "shared", "quota", "acl", "replicate", "keepattrs", "idmap")},
     "mountoptions": "mount_options",
 }
-_FLAGS = frozenset({"firewall", "link_down", "ro", *_MOUNT} - {"mountoptions"})
+_FLAGS = frozenset({"firewall", "link_down", "host-managed", *_MOUNT} - {"mountoptions", "idmap"})
 _NUMBERS = frozenset({"tag", "mtu", "rate"})
 _LISTS = frozenset({"trunks", "mountoptions"})
 _WITHOUT_EFFECT = frozenset({"type", "size"})
