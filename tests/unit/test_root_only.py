@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phoenix_worker.catalog.declaration import Declaration
-
     from phoenix_worker.core.model.observation import Observation
 
 SRV = BindMount("/tank/media", "/srv/media")
