@@ -47,6 +47,7 @@ PARTS: dict[str, st.SearchStrategy[Any]] = {
     "rate": st.sampled_from([5, 12.5, 0.25]),
     "firewall": st.booleans(),
     "link_down": st.booleans(),
+    "host_managed": st.booleans(),
 }
 
 
@@ -100,6 +101,8 @@ MOUNT_OPTIONS = {
     "acl": st.booleans(),
     "replicate": st.booleans(),
     "mount_options": st.sampled_from([[], ["noatime"], ["nodev", "noatime"]]),
+    "keepattrs": st.booleans(),
+    "idmap": st.sampled_from(["passthrough", "u:0:7:1;g:0:7:1"]),
 }
 SIZED = st.one_of(
     st.fixed_dictionaries({"size_gb": st.integers(1, 3)}),
@@ -166,6 +169,7 @@ NET0 = st.fixed_dictionaries(
         "tag": st.sampled_from(["1", "2"]),
         "firewall": st.sampled_from("01"),
         "link_down": st.sampled_from("01"),
+        "host-managed": st.sampled_from("01"),
         "trunks": st.sampled_from(["10;2", "2;10"]),
         "rate": st.sampled_from(["5", "5.0", "12.50"]),
         "mtu": st.just("1400"),
@@ -173,7 +177,17 @@ NET0 = st.fixed_dictionaries(
     },
 ).map(lambda parts: ",".join(f"{name}={value}" for name, value in parts.items()))
 SIZES = st.sampled_from(["1G", "512M", "2048M", "3G", "8G", "1T"])
-OPTIONS = st.sampled_from(["", "ro=1,", "ro=0,", "backup=1,ro=1,", "mountoptions=noatime;nodev,", "acl=1,replicate=0,"])
+OPTIONS = st.sampled_from(
+    [
+        "",
+        "ro=1,",
+        "ro=0,",
+        "backup=1,ro=1,",
+        "mountoptions=noatime;nodev,",
+        "acl=1,replicate=0,",
+        "idmap=g:0:7:1;u:0:7:1,keepattrs=1,",
+    ]
+)
 MOUNTS = st.tuples(STORAGES, PATHS, SIZES, OPTIONS).map(
     lambda one: f"{one[0]}:vm-103-disk-9,{one[3]}mp={one[1]},size={one[2]}"
 )
@@ -279,6 +293,8 @@ def is_possible(entry: dict[str, Any]) -> bool:
     """Whether the catalog takes the entry: a clone that inherits no size, an address that fits its gateway."""
     network = entry.get("network_config", {})
     if "mac_address" in entry and not network and entry.get("networks"):
+        return False
+    if any(one.get("host_managed") and one.get("ip6") == "auto" for one in (network, *entry.get("networks", ()))):
         return False
     return network.get("gw") is None or "/" in network.get("ip", "")
 

@@ -277,7 +277,7 @@ def test_what_is_right_of_a_wrong_key_is_looked_at_in_the_same_round(tmp_path: P
     ]
 
 
-@pytest.mark.parametrize("value", ["1", 0.5, 2048.5, True])
+@pytest.mark.parametrize("value", ["one", "1.5", 0.5, 2048.5, True, "9" * 400])
 def test_what_is_no_whole_number_is_told_in_words_that_fit(tmp_path: Path, value: Any) -> None:
     (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(memory_mb=value)}})
     assert refusal.remedy == "Write one without quotes or a fraction, such as 4."

@@ -39,7 +39,7 @@ def test_what_is_not_declared_stays_as_it_is(seen: Observation) -> None:
     }
     assert (after.firewall and after.firewall.rules) == (seen.firewall and seen.firewall.rules)
     assert after.pool == seen.pool
-    kept = {"firewall", "mtu", "tag", "bridge", "name", "hwaddr", "trunks", "rate", "link_down"}
+    kept = {"firewall", "mtu", "tag", "bridge", "name", "hwaddr", "trunks", "rate", "link_down", "host-managed"}
     for net in {"net0", "net1", "net10"} & seen.config.keys():
         parts = [dict(part.split("=", 1) for part in one.config[net].split(",")) for one in (seen, after)]
         assert {key: parts[0].get(key) for key in kept} == {key: parts[1].get(key) for key in kept}

@@ -114,7 +114,13 @@ SAID: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
         "Remove it: pool",
         {"volumes": [VOLUME]},
     ),
-    (rest("volumes", VOLUME | {"keepattrs": [1]}), "volumes[0].keepattrs is", "Remove it.", rest("volumes", VOLUME)),
+    (rest("volumes", VOLUME | {"dedup": [1]}), "volumes[0].dedup is", "Remove it.", rest("volumes", VOLUME)),
+    (
+        {"network_config": network() | {"host-managed": True}},
+        "network_config.host-managed true",
+        "host_managed was probably meant: write that.",
+        {"network_config": network(host_managed=True)},
+    ),
     (
         rest("devices", {"path": "/dev/kvm", "deny-write": True}),
         "devices[0].deny-write true",

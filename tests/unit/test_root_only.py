@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES, Declaration
-from phoenix_worker.catalog.host_parts import BindMount, DeviceNode
+from phoenix_worker.catalog.host_parts import GPU_CONTROL_DEVICES, BindMount, DeviceNode
 from phoenix_worker.catalog.id_maps import UNPRIVILEGED, IdMaps
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.root_only import HostDirectory, applied, root_diff
@@ -23,6 +22,7 @@ from tests.unit.catalog_files import loaded, refusals, template, warnings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
 
 SRV = BindMount("/tank/media", "/srv/media")

@@ -45,15 +45,13 @@ class Network:
     firewall: bool | None = None
     """None: as the container's firewall."""
     link_down: bool | None = None
+    host_managed: bool | None = None
     mac: str | None = None
     """Upper case, colons. That of `net0` is in the declaration."""
 
 
 PROTECTION = "protection"
 """The option of Proxmox that forbids to destroy a container and to change its disks."""
-GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
-"""What a program needs besides the GPUs themselves. No others: Proxmox refuses a device that the node does not have,
-and `nvidia-modeset` and `nvidia-caps` are there only where a display or MIG is used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from phoenix_producer.contract import LONGEST_WAIT_FOR_ADDRESS
-from phoenix_worker.catalog import likely_keys, likely_values, old_forms
+from phoenix_worker.catalog import likely_keys, likely_types, likely_values, old_forms
 from phoenix_worker.catalog.access_sections import NAME_A_PLACE, Password, SshKeys
 from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.fields import (
@@ -251,6 +251,8 @@ def parse_entry(ctid: int, raw: Any) -> tuple[ParsedEntry | None, list[Refusal]]
 
 _BY_ITEM = ("dependencies", "devices", "mount_points", "volumes", "zfs_volumes")
 """Lists whose right items are looked at without the wrong ones."""
+_TOGETHER = ("gw", "gw6", "host_managed")
+"""Parts of a network's configuration that may not go with others of it; without them it is right."""
 _STAND_IN = {"name": "ct", "bridge": "vmbr0"}
 """Taken for what has to be there, so that the rest can be looked at. Nothing is made of it."""
 
@@ -261,7 +263,7 @@ def _leave_out(entry: dict[str, Any], key: str, inner: int | str | None = None) 
     if key in _BY_ITEM and isinstance(value, list) and isinstance(inner, int):
         del value[inner]
     elif key == "network_config" and isinstance(value, dict):
-        for part in ("gw", "gw6") if inner is None else (inner,):
+        for part in _TOGETHER if inner is None else (inner,):
             value.pop(part, None)
         if inner in _STAND_IN:
             value[inner] = _STAND_IN[inner]
@@ -274,6 +276,8 @@ def _leave_out(entry: dict[str, Any], key: str, inner: int | str | None = None) 
 _STANDARD = {
     "missing": ("is missing", "Declare {key}."),
     "int_type": ("is not a whole number", "Write one without quotes or a fraction, such as 4."),
+    "float_type": ("is not a number", "Write one without quotes, such as 1.5."),
+    "dict_type": ("is not an object", "Write it in {{ }}."),
     "bool_type": ("is neither true nor false", "Write true or false without quotes."),
     "string_type": ("is not a string", "Write it in quotes."),
     "list_type": ("is not a list", "Write it in [ ]."),
@@ -297,10 +301,13 @@ def _refusal(ctid: int, detail: ErrorDetails, raw: Mapping[str, Any]) -> Refusal
         return _unknown(ctid, detail["loc"], raw)
     predicate, remedy = _STANDARD.get(detail["type"], _OTHERWISE)
     words = {"key": key, "message": detail["msg"], **detail.get("ctx", {})}
+    words["expected"] = str(words.get("expected")).replace("'", '"')
     value = detail["input"]
     subject = key if isinstance(value, dict | list) or detail["type"] == "missing" else f"{key} {shown(value)}"
     as_told = old_forms.remedy(detail["loc"], raw) if detail["loc"][0] in raw else None
     meant = likely_values.remedy(detail["loc"], value) if as_told is None and not isinstance(value, dict) else as_told
+    meant = None if meant == f"Write {shown(value)}." else meant  # its type and spelling are right
+    meant = meant or likely_types.remedy(detail, raw)
     return Refusal(ctid, f"{subject} {predicate.format(**words)}.", meant or remedy.format(**words))
 
 

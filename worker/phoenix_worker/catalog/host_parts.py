@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GPU_CONTROL_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
+"""What a program needs besides the GPUs themselves. No others: Proxmox refuses a device that the node does not have,
+and `nvidia-modeset` and `nvidia-caps` are there only where a display or MIG is used."""
+
 
 @dataclass(frozen=True, slots=True)
 class BindMount:

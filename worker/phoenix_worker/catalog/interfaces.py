@@ -55,5 +55,6 @@ def _network(number: int, config: Interface) -> Network:
         rate=config.rate,
         firewall=config.firewall,
         link_down=config.link_down,
+        host_managed=config.host_managed,
         mac=config.mac_address if isinstance(config, FurtherNetwork) else None,
     )

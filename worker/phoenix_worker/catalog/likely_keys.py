@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -117,12 +118,13 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
     },
     SpreadGroup: {"name": "group", "required": "require", "strict": "require"},
     Volume: {
-        **dict.fromkeys(("storage", "storage_pool", "datastore", "datastore_id"), "pool"),
+        **dict.fromkeys(("volume", "storage", "storage_pool", "datastore", "datastore_id"), "pool"),
         **dict.fromkeys(("size_in_gb", "size_gib", "gb"), "size_gb"),
         **_MOUNTED,
         **dict.fromkeys(("mp", "path", "container_path", "target", "mountpoint"), "mount_point"),
     },
 }
+_PREFIXES = ("netmask", "subnet_mask", "prefix", "prefix_length")
 _OF_THE_ADDRESS = {
     "dhcp": ('Write "ip": "dhcp" in its place.', "Remove it."),
     **dict.fromkeys(("netmask", "subnet_mask", "prefix"), ("Write it behind the address: ip is 10.0.0.5/24.",) * 2),
@@ -156,6 +158,8 @@ def remedy(where: str, key: str, section: Mapping[str, Any], entry: Mapping[str,
     """Say what to write in the place of a key that the section at `where` does not have; followed, it is loaded."""
     model, value, name = SECTIONS[where], section[key], _spelled(key)
     meant = _OF_ITS_MEANING.get(model, {}).get(name)
+    if (of_others := _other_kind(model, name, value) or _with_prefix(name, section.get("ip"), value)) is not None:
+        return of_others
     if model is NetworkConfig and name in _MAC and entry.get("mac_address") not in (None, ""):
         return "Remove it: mac_address is there, beside network_config."
     if meant is not None:
@@ -167,6 +171,29 @@ def remedy(where: str, key: str, section: Mapping[str, Any], entry: Mapping[str,
     if section.get(likely) not in (None, ""):
         return f"Remove it: {likely} is there and was probably meant."
     return f"{likely} was probably meant: write that."
+
+
+def _other_kind(model: type[Section], name: str, value: Any) -> str | None:
+    """Tell a volume among bind mounts, and a bind mount among volumes, where one key names either of them."""
+    if name not in ("volume", "source", "src") or not isinstance(value, str):
+        return None
+    of_node = value.startswith("/")
+    if model is MountPoint and not of_node:
+        return "Write it in volumes, with pool, size and mount_point: it is no directory of the node."
+    if model is Volume and of_node:
+        return "Write it in mount_points, with host_path and container_path: it is a directory of the node."
+    return None
+
+
+def _with_prefix(name: str, address: Any, mask: Any) -> str | None:
+    """Put a netmask or a prefix length behind its address."""
+    if name not in _PREFIXES:
+        return None
+    try:
+        whole = ipaddress.IPv4Interface(f"{address}/{str(mask).removeprefix('/')}")
+    except ValueError:
+        return None
+    return f'Write "ip": "{whole}", and remove it.'
 
 
 def _spelled(key: str) -> str:

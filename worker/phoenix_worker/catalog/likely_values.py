@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(?:([KMGT])i?B?)?", re.IGNORECASE | re.ASCII)
 _IN_MIB = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 _MIB_IN_GIB = 1024
+_LONGEST = 300
 _MOST_VLANS = 64
 """As many are written out of a range."""
 
@@ -29,8 +30,10 @@ def remedy(location: tuple[int | str, ...], value: Any) -> str | None:
     return None if known is None or isinstance(value, bool) else known(value)
 
 
-def _write(value: Any) -> str:
-    return f"Write {json.dumps(value)}."
+def write(value: Any) -> str | None:
+    """Say what to write, unless it is too long for a line."""
+    text = json.dumps(value)
+    return f"Write {text}." if len(text) <= _LONGEST else None
 
 
 def _mib(value: Any) -> float | None:
@@ -41,7 +44,7 @@ def _mib(value: Any) -> float | None:
 
 def _size(value: Any) -> str | None:
     mib = _mib(value)
-    return None if mib is None or mib % 1 else _write(_with_unit(int(mib)))
+    return None if mib is None or mib % 1 else write(_with_unit(int(mib)))
 
 
 def _with_unit(mib: int) -> str:
@@ -54,18 +57,18 @@ def _size_gb(value: Any) -> str | None:
     if mib is None or mib % 1:
         return None
     whole = mib % _MIB_IN_GIB == 0
-    return _write(int(mib) // _MIB_IN_GIB) if whole else f'Write "size": "{_with_unit(int(mib))}" in its place.'
+    return write(int(mib) // _MIB_IN_GIB) if whole else f'Write "size": "{_with_unit(int(mib))}" in its place.'
 
 
 def _root_gb(value: Any) -> str | None:
     mib = _mib(value)
-    return None if mib is None else _write(math.ceil(mib / _MIB_IN_GIB))
+    return None if mib is None else write(math.ceil(mib / _MIB_IN_GIB))
 
 
 def _vlans(value: Any) -> str | None:
     words = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else [str(value)]
     numbers = [number for word in words for number in _range(word)]
-    return _write(numbers) if 0 < len(numbers) <= _MOST_VLANS and all(map(_range, words)) else None
+    return write(numbers) if 0 < len(numbers) <= _MOST_VLANS and all(map(_range, words)) else None
 
 
 def _vlan_items(value: Any) -> str | None:
@@ -83,7 +86,7 @@ _MOUNT_OPTIONS = frozenset({"discard", "lazytime", "noatime", "nodev", "noexec",
 
 def _mount_options(value: Any) -> str | None:
     words = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else []
-    return _write(words) if words and _MOUNT_OPTIONS.issuperset(words) else None
+    return write(words) if words and _MOUNT_OPTIONS.issuperset(words) else None
 
 
 def _mount_option(value: Any) -> str | None:
@@ -97,22 +100,22 @@ def _mac(value: Any) -> str | None:
     digits = re.sub(r"[-:. ]", "", str(value)).upper()
     if re.fullmatch(r"[0-9A-F][02468ACE][0-9A-F]{10}", digits) is None:
         return None
-    return _write(":".join(digits[place : place + 2] for place in range(0, 12, 2)))
+    return write(":".join(digits[place : place + 2] for place in range(0, 12, 2)))
 
 
 def _mode(value: Any) -> str | None:
     found = re.fullmatch(r"(?:0o|0{0,2})([0-7]{3})", str(value))
-    return _write(f"0{found[1]}") if found else None
+    return write(f"0{found[1]}") if found else None
 
 
 def _address(value: Any) -> str | None:
     text = str(value).strip()
     if text.lower() in {"dhcp", "manual"}:
-        return _write(text.lower())
+        return write(text.lower())
     if re.search(r"/[0-9.]{7,15}$", text) is None:
         return None
     try:
-        return _write(str(ipaddress.IPv4Interface(text)))
+        return write(str(ipaddress.IPv4Interface(text)))
     except ValueError:
         return None
 
@@ -120,44 +123,86 @@ def _address(value: Any) -> str | None:
 def _address6(value: Any) -> str | None:
     known = {"dhcp": "dhcp", "dhcp6": "dhcp", "dhcpv6": "dhcp", "slaac": "auto", "auto": "auto", "manual": "manual"}
     word = known.get(str(value).strip().lower())
-    return None if word is None else _write(word)
+    return None if word is None else write(word)
 
 
 def _gateway(value: Any) -> str | None:
     try:
-        return _write(str(ipaddress.ip_interface(str(value).strip()).ip))
+        return write(str(ipaddress.ip_interface(str(value).strip()).ip))
     except ValueError:
         return None
+
+
+def _rate(value: Any) -> str | None:
+    text = str(value).strip()
+    return write(float(text)) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", text) else None
+
+
+def _disk_ids(value: Any) -> str | None:
+    """Read maps as `id_maps` has them, or several in a list."""
+    words = [str(one) for one in value] if isinstance(value, list) else re.split(r"[;,]", str(value))
+    maps = [re.sub(r"[\s:]+", ":", word.strip()) for word in words if word.strip()]
+    return write(";".join(maps)) if maps and all(re.fullmatch(r"[ug](:[0-9]{1,10}){3}", one) for one in maps) else None
+
+
+def _ports(value: Any) -> str | None:
+    text = (
+        ",".join(map(str, value)) if isinstance(value, list) else re.sub(r"(?<=[0-9])\s*-\s*(?=[0-9])", ":", str(value))
+    )
+    return write(text) if re.fullmatch(r"[\w-]+([,:][\w-]+)*", text) else None
+
+
+def _id_map(value: Any) -> str | None:
+    text = re.sub(r"[\s:,]+", " ", str(value).removeprefix("lxc.idmap").strip(" =:"))
+    return write(text) if re.fullmatch(r"[ug]( [0-9]{1,10}){3}", text) else None
+
+
+def _nodes(value: Any) -> str | None:
+    names = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else []
+    return write(names) if len(names) > 1 and all(re.fullmatch(r"[A-Za-z0-9-]+", name) for name in names) else None
+
+
+def _template(value: Any) -> str | None:
+    """Read a reference to an OCI image of a registry, with its tag."""
+    found = re.fullmatch(r"(?:docker://)?([\w-]+(?:\.[\w-]+)+(?::[0-9]+)?(?:/[\w.-]+)+:[\w.-]+)", str(value), re.ASCII)
+    return write(f"oci://{found[1]}") if found else None
 
 
 def _time_zone(value: Any) -> str | None:
     text = str(value)
     if text.lower() == "host":
-        return _write("host")
-    return _write("UTC") if text.upper().removeprefix("ETC/") in {"UTC", "UCT", "GMT", "Z", "ZULU"} else None
+        return write("host")
+    return write("UTC") if text.upper().removeprefix("ETC/") in {"UTC", "UCT", "GMT", "Z", "ZULU"} else None
 
 
 def _snippet(value: Any) -> str | None:
     found = re.fullmatch(r"/var/lib/vz/snippets/([\w.+-]+)", str(value), re.ASCII)
-    return _write(f"local:snippets/{found[1]}") if found else None
+    return write(f"local:snippets/{found[1]}") if found else None
 
 
 _OF_VALUES: Mapping[str, Callable[[Any], str | None]] = {
     "gw": _gateway,
     "gw6": _gateway,
     "hookscript": _snippet,
+    "idmap": _disk_ids,
     "ip": _address,
     "ip6": _address6,
     "mac_address": _mac,
     "mode": _mode,
     "mount_options": _mount_options,
+    "node": _nodes,
+    "port": _ports,
+    "rate": _rate,
     "size": _size,
+    "source_port": _ports,
+    "template": _template,
     "size_gb": _size_gb,
     "storage_size_gb": _root_gb,
     "timezone": _time_zone,
     "trunks": _vlans,
 }
 _OF_ITEMS: Mapping[str, Callable[[Any], str | None]] = {
+    "id_maps": _id_map,
     "mount_options": _mount_option,
     "trunks": _vlan_items,
 }

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticKnownError
 
+from phoenix_worker.catalog.disk_ids import DiskIds
 from phoenix_worker.catalog.fields import HostPath, Matching, MountPath, StorageId, refused
 from phoenix_worker.catalog.sections import Section
 
@@ -18,6 +19,7 @@ _NAMES = {
     "quota": "quota",
     "acl": "acl",
     "replicate": "replicate",
+    "keepattrs": "keepattrs",
 }
 
 
@@ -57,6 +59,13 @@ class MountOptions(Section):
     """Whether Proxmox's storage replication has it."""
     mount_options: list[Literal["discard", "lazytime", "noatime", "nodev", "noexec", "nosuid"]] | None = None
     """How it is mounted, exactly; `[]` for none of these."""
+    keepattrs: bool | None = None
+    """Whether its top has the owner and mode of the directory that it is mounted on. Proxmox 9.2 or newer."""
+    idmap: DiskIds | None = None
+    """Which ids on the disk those inside are, in the place of `id_maps`: `passthrough` for the same ones; or maps such
+    as `u:1000:1005:1;g:100:50:5`, each with kind, first id inside, first on the disk and how many. Not in a privileged
+    container. Proxmox 9.2 or newer.
+    """
 
     @property
     def in_proxmox(self) -> tuple[tuple[str, str], ...]:
@@ -65,6 +74,8 @@ class MountOptions(Section):
         told = [(name, str(int(flag))) for name, flag in flags if flag is not None]
         if self.mount_options is not None:
             told.append(("mountoptions", ";".join(sorted(set(self.mount_options)))))
+        if self.idmap is not None:
+            told.append(("idmap", self.idmap))
         return tuple(told)
 
 

@@ -52,11 +52,22 @@ class Interface(Section):
     """Whether the firewall filters it; by default as `enabled` of the container's `firewall`."""
     link_down: bool | None = None
     """Whether it is unplugged."""
+    host_managed: bool | None = None
+    """Whether the node gives it its addresses, for a container that has no network setup of its own. Proxmox does so
+    for what begins with an OCI image, unless this is `false`. Proxmox 9.1 or newer.
+    """
 
     @model_validator(mode="after")
     def _gateways_are_reachable(self) -> Self:
         _check_gateway(self.ip, self.gw, 4)
         _check_gateway(self.ip6, self.gw6, 6)
+        return self
+
+    @model_validator(mode="after")
+    def _has_an_address_that_a_node_can_give(self) -> Self:
+        if self.host_managed and self.ip6 == "auto" and not self.link_down:
+            problem = "has host_managed and the ip6 auto, which only the container itself can find out"
+            raise refused(problem, "Write dhcp or an address in ip6, or remove host_managed.")
         return self
 
 

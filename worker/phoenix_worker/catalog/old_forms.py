@@ -20,6 +20,7 @@ _SWITCHES = ("nesting", "keyctl", "fuse", "mknod", "force_rw_sys")
 _PCT_OPTION = re.compile(rf"({'|'.join(_SWITCHES)})=[01]|mount=[\w; ]+", re.ASCII)
 _SCRIPT = re.compile(r"[\w+-][\w.+-]*", re.ASCII)
 _BRIDGE = "vmbr0"
+_LONGEST = 1500
 _UNPRIVILEGED, _IDS = 100_000, 65_536
 """Where Proxmox maps the ids of an unprivileged container to, and how many of them there are."""
 
@@ -32,6 +33,8 @@ def remedy(location: tuple[int | str, ...], entry: Mapping[str, Any]) -> str | N
     if not written:
         return None
     pairs = ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in written.items())
+    if len(pairs) > _LONGEST:
+        return None
     return f"Write {pairs}{'' if key in written else f', and remove {key}'}."
 
 

@@ -36,7 +36,7 @@ _ANSIBLE = {
     **dict.fromkeys(("pubkey", "ssh_keys", "authorized_keys"), "ssh_public_keys"),
     **dict.fromkeys(("disk", "disk_size"), "storage_size_gb"),
     **dict.fromkeys(("nameservers", "dns_servers"), "nameservers in network_config"),
-    "clone_type": "clone",
+    **dict.fromkeys(("clone_type", "full", "full_clone"), "clone"),
     "cpus": "cores",
     "ip_address": "network_config",
     "netif": "network_config, with networks for further interfaces,",

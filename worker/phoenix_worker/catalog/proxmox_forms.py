@@ -25,13 +25,14 @@ _INTERFACE = {
     "tag": "vlan",
     "hwaddr": "mac_address",
     "trunks": "trunks",
+    "host-managed": "host_managed",
 }
 _MOUNT = {
     "ro": "read_only",
-    **{name: name for name in ("backup", "shared", "quota", "acl", "replicate")},
+    **{name: name for name in ("backup", "shared", "quota", "acl", "replicate", "keepattrs", "idmap")},
     "mountoptions": "mount_options",
 }
-_FLAGS = frozenset({"firewall", "link_down", "ro", *_MOUNT} - {"mountoptions"})
+_FLAGS = frozenset({"firewall", "link_down", "host-managed", *_MOUNT} - {"mountoptions", "idmap"})
 _NUMBERS = frozenset({"tag", "mtu", "rate"})
 _LISTS = frozenset({"trunks", "mountoptions"})
 _WITHOUT_EFFECT = frozenset({"type", "size"})
@@ -99,10 +100,16 @@ def _each(
     key: str, entry: Mapping[str, Any], read: Callable[[Any], dict[str, Any] | None], model: type[Section]
 ) -> dict[str, Any] | None:
     value = entry[key]
-    given = value if isinstance(value, list) else [value]
+    given = value if isinstance(value, list) else _by_number(value)
     items = [one if isinstance(one, dict) else read(one) for one in given]
     whole = [one for one in items if one is not None and fits(model, one)]
     return {key: whole} if whole and len(whole) == len(items) and whole != value else None
+
+
+def _by_number(value: Any) -> list[Any]:
+    """List what stands under `net1`, `net2` and so on, as Proxmox and Ansible have it; or the one that it is."""
+    keyed = isinstance(value, dict) and value and all(re.fullmatch(r"(net|mp)[0-9]{1,3}", key) for key in value)
+    return [value[key] for key in sorted(value, key=lambda key: (len(key), key))] if keyed else [value]
 
 
 def _interface(value: Any) -> dict[str, Any] | None:

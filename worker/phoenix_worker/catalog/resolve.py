@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _LATER = (
     *(("log", None), ("sha256", ""), ("directories", ()), ("script", None)),
     *(("trunks", ()), ("mtu", None), ("rate", None), ("firewall", None), ("link_down", None), ("mac", None)),
+    ("host_managed", None),
     *(("macro", None), ("source_port", None), ("icmp_type", None), ("iface", None), ("enable", True)),
     *(("policy_in", None), ("policy_out", None), ("options", ()), ("given", None), ("secret", None)),
 )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
 from phoenix_worker.catalog.id_maps import IdMaps
-from phoenix_worker.catalog.root_only import PROFILE, known, plain_path, raw_lines
+from phoenix_worker.catalog.refusals import unprivileged
+from phoenix_worker.catalog.root_only import ID_MAP, PROFILE, known, plain_path, raw_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ def refuse_root_only(entries: Entries) -> Iterator[Refusal]:
         yield from _two_profiles(ctid, parsed.entry)
         yield from _one_place_twice(ctid, parsed.entry)
         yield from _owners_without_id(ctid, parsed.entry)
+        if not unprivileged(entries, ctid):
+            yield from _disk_ids_without_effect(ctid, parsed.entry)
         paths = [device.path for device in parsed.entry.devices]
         for path in dict.fromkeys(path for path in paths if paths.count(path) > 1):
             yield Refusal(ctid, f"The device {shown(path)} is declared twice.", "Remove one of them.")
@@ -55,6 +58,17 @@ def _owners_without_id(ctid: int, entry: Entry) -> Iterator[Refusal]:
         for key, kind, inside in (("owner_uid", "u", mount.owner_uid), ("owner_gid", "g", mount.owner_gid)):
             if entry.id_maps and inside is not None and maps.on_node(kind, inside) is None:
                 yield Refusal(ctid, f"id_maps does not cover {key} {inside}.", "Map it, or choose another owner.")
+
+
+def _disk_ids_without_effect(ctid: int, entry: Entry) -> Iterator[Refusal]:
+    """Refuse what Proxmox passes over: ids of a mount in a container whose own ids are those of the node."""
+    if any(key == ID_MAP for _, (key, _) in raw_lines(entry)):
+        return
+    for key in ("mount_points", "zfs_volumes", "volumes"):
+        for index, mount in enumerate(getattr(entry, key)):
+            if mount.idmap is not None:
+                problem = f"{key}[{index}].idmap has no effect in a privileged container."
+                yield Refusal(ctid, problem, "Remove it, or declare id_maps of the container.")
 
 
 def _nested_directories(entries: Entries) -> Iterator[Advice]:

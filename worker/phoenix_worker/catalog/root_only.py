@@ -6,9 +6,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES
 from phoenix_worker.catalog.fields import parse_lxc_option
-from phoenix_worker.catalog.host_parts import BindMount, DeviceNode
+from phoenix_worker.catalog.host_parts import GPU_CONTROL_DEVICES, BindMount, DeviceNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.mount_sections import MountPoint
 
 PROFILE = "lxc.apparmor.profile"
+ID_MAP = "lxc.idmap"
+USER_OF_INIT = frozenset({"lxc.init.uid", "lxc.init.gid", "lxc.init.groups"})
 _LISTS = frozenset({"lxc.cap.keep", "lxc.cap.drop"})
 """Keys whose values are written with commas in the catalog; LXC takes one a line."""
 _KNOWN = re.compile(
@@ -24,7 +25,7 @@ _KNOWN = re.compile(
     r"(cgroup2?|prlimit|net|limit|network)\..+"
     r"|apparmor\.(profile|allow_incomplete|allow_nesting|raw)|aa_profile|aa_allow_incomplete"
     r"|selinux\.context|se_context|include|arch|uts\.name|utsname"
-    r"|signal\.(halt|reboot|stop)|haltsignal|rebootsignal|stopsignal|init\.(cmd|cwd)|init_cmd"
+    r"|signal\.(halt|reboot|stop)|haltsignal|rebootsignal|stopsignal|init\.(cmd|cwd|uid|gid|groups)|init_cmd"
     r"|pty\.max|pts|console\.(logfile|path)|console|tty\.max|tty|devtty\.dir|devttydir|autodev|kmsg"
     r"|mount\.(fstab|entry|auto)|mount|rootfs\.mount|cap\.(drop|keep)"
     r"|seccomp\.profile|seccomp\.notify\.(proxy|cookie)|seccomp|idmap|id_map"
@@ -81,7 +82,7 @@ def raw_lines(entry: Entry) -> Iterator[tuple[str, tuple[str, str]]]:
     if entry.apparmor_manages_nesting:
         yield "apparmor_manages_nesting", ("lxc.apparmor.allow_nesting", "1")
     for id_map in entry.id_maps:
-        yield "id_maps", ("lxc.idmap", id_map)
+        yield "id_maps", (ID_MAP, id_map)
 
 
 def known(key: str) -> bool:

@@ -9,7 +9,7 @@ import re
 from itertools import count
 from typing import TYPE_CHECKING
 
-from phoenix_worker.catalog.declaration import GPU_CONTROL_DEVICES
+from phoenix_worker.catalog.host_parts import GPU_CONTROL_DEVICES
 from phoenix_worker.core.model import property_string
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from phoenix_worker.core.model import property_string
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_DEFAULTS = {"ro": "0", "backup": "0", "shared": "0", "quota": "0", "replicate": "1"}
+_DEFAULTS = {"ro": "0", "backup": "0", "shared": "0", "quota": "0", "replicate": "1", "keepattrs": "0"}
 """What is so where a mount does not say it (`$mp_desc` in pve-container); ACLs are as the file system has them."""
 _LIST = "mountoptions"
+_WITHOUT_ORDER = (_LIST, "idmap")
 
 
 def differ(declared: Sequence[tuple[str, str]], present: Mapping[str, str]) -> bool:
@@ -31,6 +32,6 @@ def rendered(volume: str, parts: Mapping[str, str]) -> str:
 
 
 def _plain(name: str, value: str | None) -> str | None:
-    if name == _LIST:
+    if name in _WITHOUT_ORDER:
         return ";".join(sorted((value or "").split(";")))
     return _DEFAULTS.get(name) if value is None else value

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 KEY = re.compile(r"net(\d{1,2})")
 _ADDRESS_AND_GATEWAY = (("ip", "gw"), ("ip6", "gw6"))
 _NOT_STATIC = frozenset({"dhcp", "auto", "manual"})
-_FLAGS = ("firewall", "link_down")
+_HOST_MANAGED = "host-managed"
+_FLAGS = ("firewall", "link_down", _HOST_MANAGED)
 _PLUGS_ANEW = frozenset({"bridge", "tag", "firewall", "link_down", "name", "hwaddr"})
 """What a running container's interface is plugged in again for, with its trunks (pve-container, `update_net`)."""
 
@@ -49,12 +50,14 @@ def same(wanted: str, present: str) -> bool:
 def at_next_start(put: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:
     """Name the interfaces that a running container takes not all of at once, although Proxmox shows nothing pending.
 
-    The largest packet is set when the container starts; trunks when its interface is plugged in.
+    The largest packet is set when the container starts, and so are the addresses that its node gives it from now on;
+    trunks when its interface is plugged in.
     """
     for key in keys(put):
         old, new = _canonical(present.get(key, "")), _canonical(put[key])
         changed = {part for part in old | new if old.get(part) != new.get(part)}
-        if "mtu" in changed or ("trunks" in changed and not changed & _PLUGS_ANEW):
+        set_at_start = {"mtu", _HOST_MANAGED} if old else {"mtu"}
+        if changed & set_at_start or ("trunks" in changed and not changed & _PLUGS_ANEW):
             yield key
 
 
@@ -93,17 +96,21 @@ def _parts(network: Network) -> dict[str, str]:
         "rate": None if network.rate is None else f"{network.rate:.3f}".rstrip("0").rstrip("."),
         "firewall": None if network.firewall is None else int(network.firewall),
         "link_down": None if network.link_down is None else int(network.link_down),
+        _HOST_MANAGED: None if network.host_managed is None else int(network.host_managed),
     }
     return {part: str(value) for part, value in parts.items() if value is not None}
 
 
 def _interface(declared: dict[str, str], present: str, *, fresh: bool) -> str:
-    """Return the property string; empty when there is no interface to speak of. A flag off is as good as none."""
+    """Return the property string; empty when there is no interface to speak of. A flag off is as good as none.
+
+    But for a new one whose addresses the node shall not give: without a word Proxmox gives them to OCI images.
+    """
     old = property_string.parse(present)
     declared = {
         part: value
         for part, value in declared.items()
-        if part not in _FLAGS or value != "0" or old.get(part, "0") != "0"
+        if part not in _FLAGS or value != "0" or old.get(part, "0") != "0" or (part == _HOST_MANAGED and not old)
     }
     if not (declared.keys() | old.keys()) >= {"name", "bridge"}:
         return ""

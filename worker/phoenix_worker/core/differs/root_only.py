@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
+from phoenix_worker.catalog.disk_ids import on_disk
 from phoenix_worker.catalog.id_maps import UNPRIVILEGED, IdMaps
 from phoenix_worker.core.differs import devices, mount_options, mount_order, raw_lines
 from phoenix_worker.core.model import property_string
@@ -162,9 +163,18 @@ def _directories(declaration: Declaration, observation: Observation) -> Iterator
     maps = _id_maps(declaration, observation)
     for mount in declaration.bind_mounts:
         owned = mount.owner_uid is not None or mount.owner_gid is not None
-        uid = _on_node(declaration, mount, maps, "u", mount.owner_uid or 0)
-        gid = _on_node(declaration, mount, maps, "g", mount.owner_gid or 0)
+        own = _disk_ids(mount, observation.config) if maps.lines else ""
+        uid, gid = (
+            _on_node(declaration, mount, maps, kind, inside) if (found := on_disk(own, kind, inside)) is None else found
+            for kind, inside in (("u", mount.owner_uid or 0), ("g", mount.owner_gid or 0))
+        )
         yield HostDirectory(mount.host_path, uid, gid, owned)
+
+
+def _disk_ids(mount: BindMount, config: Mapping[str, str]) -> str:
+    """Return its own maps; those that it has already stay where none are declared."""
+    there = {mount_order.normal_path(parts.get("mp", "")): parts for parts in _mount_points(config).values()}
+    return dict(mount.options).get("idmap") or there.get(mount.container_path, {}).get("idmap", "")
 
 
 def _id_maps(declaration: Declaration, observation: Observation) -> IdMaps:
