@@ -142,3 +142,10 @@ def test_other_streams_may_be_closed(
     done = closed(streams, *arguments, environ=environ)
     assert done.returncode == code
     assert said in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("columns", ["0", "-1", "9" * 12, "wide"])
+def test_a_size_that_no_terminal_has_is_not_heeded(columns: str, environ: dict[str, str]) -> None:
+    done = command("jobs", "--help", environ={**environ, "COLUMNS": columns, "LINES": columns})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "phoenix-lxc jobs" in done.stdout

@@ -22,13 +22,14 @@ def main() -> None:
     if stdout takes no more, and with 2 if the libraries of the command are not installed, each with one line on stderr.
     """
     try:
-        from phoenix_producer.cli.process import complete_streams, ending_in_order  # noqa: PLC0415 - see above
+        from phoenix_producer.cli import process  # noqa: PLC0415 - see above
 
-        complete_streams()
+        process.complete_streams()
+        process.forget_impossible_sizes()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
-        with ending_in_order():
+        with process.ending_in_order():
             try:
                 _run()
             finally:

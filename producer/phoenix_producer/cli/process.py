@@ -1,8 +1,9 @@
-"""What the command's process needs of its surroundings: three open streams, and signals that end it in order."""
+"""What the command's process needs of its surroundings: open streams, a size, signals that end it in order."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SIZE = re.compile(r"[1-9][0-9]{0,3}")
 _FLAGS = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
 """Of what takes the place of a stream that was closed: what is written to such a stdout is lost, and refused."""
 
@@ -25,6 +27,16 @@ def complete_streams() -> None:
             # In their order, each is given the lowest number that is free: its own.
             opened = os.open(os.devnull, flags)
             setattr(sys, name, os.fdopen(opened, "r" if name == "stdin" else "w", encoding="utf-8", closefd=False))
+
+
+def forget_impossible_sizes() -> None:
+    """Leave it to the terminal how large it is where the environment names a size that none has.
+
+    At `COLUMNS=0` nothing at all would be shown.
+    """
+    for name in ("COLUMNS", "LINES"):
+        if name in os.environ and not _SIZE.fullmatch(os.environ[name]):
+            del os.environ[name]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, REDIS_URL_VARIABLE, place_of, usable
+from phoenix_producer.client.regular_files import read_regular
 from phoenix_producer.contract import ContractError
 from phoenix_producer.plain_text import plain_line
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 REDIS_PASSWORD_VARIABLE = "PHOENIX_REDIS_PASSWORD"  # noqa: S105 - a name
 SENTINEL_PASSWORD_VARIABLE = "PHOENIX_SENTINEL_PASSWORD"  # noqa: S105 - a name
+_MOST_BYTES = 1024 * 1024
 
 
 def secret(environ: Mapping[str, str | None], name: str) -> str | None:
@@ -28,7 +30,7 @@ def secret(environ: Mapping[str, str | None], name: str) -> str | None:
     if environ.get(name):
         raise ContractError(f"{name} and {name}_FILE are both set: unset one of them.")
     try:
-        return Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        return read_regular(Path(path), _MOST_BYTES).decode("utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, ValueError) as error:  # not UTF-8, or no name of a file
         why = getattr(error, "strerror", None) or "it is not text"
         raise ContractError(f"{name}_FILE: {plain_line(path)} cannot be read ({why}).") from None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from phoenix_producer.client.regular_files import read_regular
 from phoenix_producer.contract import ContractError, Ctid
 from phoenix_producer.http.rewriting import rewriting
 
@@ -28,6 +29,7 @@ TOKENS_VARIABLE = "PHOENIX_HTTP_TOKENS"
 _PREFIX = "phx_"
 _BYTES = 32
 """So many that their hash can be fast: nobody tries them all."""
+_MOST_BYTES = 16 * 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -151,7 +153,7 @@ def _read(path: Path, mode: int) -> tuple[Token, ...]:
     if mode & _OTHERS:
         raise ContractError(f"Others than its owner may read or write {path}. Run: chmod 600 {path}")
     try:
-        return _File.model_validate_json(path.read_bytes()).tokens
+        return _File.model_validate_json(read_regular(path, _MOST_BYTES)).tokens
     except ValidationError:
         raise ContractError(f"{path} is not a file of tokens. Move it away, and make them anew.") from None
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from phoenix_worker.catalog.files import read_regular
+from phoenix_producer.client.regular_files import read_regular
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.telemetry import logs
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from phoenix_producer.client.regular_files import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 FileStat = tuple[int, int, int, int]
 """Times of content and of inode in ns, size, and number of the inode."""
 _SEEN_AT_MOST = 2000
-_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,3 @@ def read_file(path: Path) -> FileRead:
         return FileRead(seen, read_regular(path))
     except (OSError, ValueError):
         return FileRead(seen, None)
-
-
-def read_regular(path: Path, most_bytes: int = -1) -> bytes:
-    """Return the content of a regular file, which has no more bytes than that.
-
-    Raises OSError when it is of another kind, cannot be read or has more, and ValueError for a name that no file has.
-    """
-    with open(os.open(path, _OPEN), "rb") as file:  # noqa: PTH123 - a file that is open
-        kind = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(kind):
-            raise OSError(errno.EINVAL, "it is a directory" if stat.S_ISDIR(kind) else "it is a pipe or a device")
-        content = file.read(most_bytes + 1 if most_bytes >= 0 else -1)
-    if len(content) > most_bytes >= 0:
-        raise OSError(errno.EFBIG, f"it has more than {most_bytes // 1024**2} MiB")
-    return content

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, place_of, verified
 from phoenix_producer.client.secret_files import password_variable, secret, with_passwords
 from phoenix_producer.contract import ContractError
+from phoenix_producer.http.tokens import TOKENS_VARIABLE
 from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.catalog.resolve import Defaults
@@ -60,10 +61,14 @@ class Settings(BaseSettings):
         ),
     ] = None
     redis_password: Annotated[
-        SecretStr | None, Field(description="Redis password, if the URL has none; any characters.")
+        SecretStr | None,
+        AfterValidator(values.encodable),
+        Field(description="Redis password, if the URL has none; any characters."),
     ] = None
     sentinel_password: Annotated[
-        SecretStr | None, Field(description="The password of the Sentinels themselves, where they want one.")
+        SecretStr | None,
+        AfterValidator(values.encodable),
+        Field(description="The password of the Sentinels themselves, where they want one."),
     ] = None
     catalog: Annotated[Path, Field(description="The catalog of containers. Read again when its content changes.")] = (
         Path("phoenix_lxc_configs.json")
@@ -205,7 +210,9 @@ class Settings(BaseSettings):
         Field(description="URL to which events of jobs are posted, signed."),
     ] = None
     webhook_secret: Annotated[
-        SecretStr | None, Field(description="Key of the signature (HMAC-SHA256): `whsec_…`, or any text.")
+        SecretStr | None,
+        AfterValidator(values.encodable),
+        Field(description="Key of the signature (HMAC-SHA256): `whsec_…`, or any text."),
     ] = None
 
     @model_validator(mode="after")
@@ -337,7 +344,7 @@ def variable(location: tuple[int | str, ...]) -> str:
 
 def _misspelt() -> list[str]:
     known = [variable((field,)) for field in Settings.model_fields]
-    known += [f"{variable((field,))}_FILE" for field in SECRET]
+    known += [*(f"{variable((field,))}_FILE" for field in SECRET), TOKENS_VARIABLE]  # the last one is for `serve`
     strange = sorted({name for name in map(str.upper, _environ()) if name.startswith(PREFIX) and name not in known})
     return [f"{name}: unknown setting.{_guess(name, known)}" for name in strange]
 

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from phoenix_producer.client.redis_url import usable
+from phoenix_producer.client.regular_files import read_regular
+from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.nodes import ANY_NODE
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ _HOST = re.compile(
     r"|(?P<ip6>[\da-fA-F]*:[\da-fA-F]*:[\da-fA-F:.]*(?:%[\w.-]+)?)"
 )
 _LAST_PORT = 65535
+_MOST_BYTES = 16 * 1024 * 1024
+_SHOWN = 200
 _CTIDS = range(100, 1_000_000_000)
 
 
@@ -58,7 +62,7 @@ def user(value: str) -> str:
 
 def secret(value: SecretStr) -> SecretStr:
     """Refuse what cannot be sent in a header."""
-    text = filled(value.get_secret_value())
+    text = _given(value.get_secret_value())
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("has characters that a secret cannot have, such as a space or a line break.")
     return value
@@ -95,14 +99,13 @@ def redis_ca_file(value: Path | None) -> Path | None:
 def _certificate(value: Path, remedy: str) -> Path:
     """Read it, as each connection would: whatever is wrong is found before a request fails of it."""
     remedy = f"{remedy}, or leave it unset if the machine's own CAs will do."
+    _read(value, remedy)
     try:
         found = ssl.create_default_context(cafile=value).cert_store_stats()["x509"]
     except ssl.SSLError:
         found = 0
-    except OSError as error:
-        raise ValueError(f"cannot be read ({value}: {error.strerror}). {remedy}") from error
     if not found:
-        raise ValueError(f"holds no PEM certificate ({value}). {remedy}")
+        raise ValueError(f"holds no PEM certificate ({_named(value)}). {remedy}")
     return value
 
 
@@ -162,13 +165,23 @@ def application_pattern(value: str) -> str:
 
 def readable(value: Path | None) -> Path | None:
     """Refuse a file that cannot be read."""
-    try:
-        if value is not None:
-            with value.open("rb") as file:
-                file.read(1)
-    except OSError as error:
-        raise ValueError(f"cannot be read ({value}: {error.strerror}).") from error
+    if value is not None:
+        _read(value)
     return value
+
+
+def _read(path: Path, remedy: str = "") -> None:
+    try:
+        read_regular(path, _MOST_BYTES)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"cannot be read ({_named(path)}: {why}). {remedy}".rstrip()) from error
+
+
+def _named(path: Path) -> str:
+    """Return what can be shown of a path; pydantic takes no message with half a character in it."""
+    shown = plain_line(str(path))
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
 
 
 def addresses(value: Any) -> Any:
@@ -231,7 +244,23 @@ def _can_be_split(url: str) -> bool:
 
 
 def filled(value: str) -> str:
-    """Refuse nothing at all."""
+    """Refuse nothing at all, and what nobody types."""
+    if not _given(value).strip().isprintable():
+        raise ValueError("has characters that cannot be shown, such as a line break or a byte that is not UTF-8.")
+    return value
+
+
+def _given(value: str) -> str:
     if not value.strip():
         raise ValueError("is empty.")
+    return value
+
+
+def encodable(value: SecretStr | None) -> SecretStr | None:
+    """Refuse a password that cannot be sent; any other may have any characters."""
+    try:
+        if value is not None:
+            value.get_secret_value().encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("has bytes that are not UTF-8.") from None
     return value
