@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.acceptance.scenes import failure_of
 from tests.acceptance.test_scripts import write_scripts
 from tests.integration.test_check import EVERYTHING, GRANT, found, grant, lines, prepared
+from tests.support.cli import invoke
 from tests.support.product import container, template
 from tests.support.proxmox import NODE, TOKEN_ID
 from tests.support.ssh_node import SshNode, ssh_node
@@ -111,6 +113,9 @@ def test_the_ctids_of_copies_are_among_those_that_a_key_must_be_let_into(
     assert ["CTID 9100 (--ctids)" in text for text in refused.values()] == [False, True]
     ssh_node.door = ["--ctids", "103,900,9000,9100"]
     assert [line for line in lines(0) if line["level"] == "error"] == []
+    report = json.loads(invoke("check", "--json").stdout)
+    (way,) = [line["text"] for line in report["lines"] if line["about"] == "Template copies"]
+    assert way == "a copy of template 900 on pve2 is cloned from it and migrated there, where the storages allow it"
 
 
 def test_a_grant_on_the_pool_is_enough_but_for_what_is_created(prepared: Product) -> None:

@@ -33,6 +33,7 @@ class Migrating(FakePve):  # type: ignore[misc] # fakepve publishes no types
         self.ha_migrations_fail = ""
         """How the migrations end that HA makes, instead of doing their work."""
         self._later: set[asyncio.Task[None]] = set()
+        self._targets: dict[int, str] = {}
 
     def move(self, ctid: int, target: str) -> bool:
         """Have a container stand on another node, as after a migration; not while a task has it locked."""
@@ -53,6 +54,7 @@ class Migrating(FakePve):  # type: ignore[misc] # fakepve publishes no types
         """As `PVE::API2::LXC::migrate_vm`: of an HA resource the task only asks HA, which migrates a while later."""
         if user != "root@pam":
             self.require(user, f"/vms/{v['vmid']}", "VM.Migrate")
+        self._targets[int(v["vmid"])] = v["target"]
         container = self.ct(int(v["vmid"]))
         if container is None or not container.ha_managed or container.node != v["node"] or user == "root@pam":
             return await super()._lxc_migrate(user, v)
@@ -95,7 +97,10 @@ class Migrating(FakePve):  # type: ignore[misc] # fakepve publishes no types
             volume = parse_mount(value)["volume"]
             if volume.startswith("/") and "shared=1" not in value:
                 raise TaskError(f"cannot migrate local bind mount point '{key}'")
-            storage = self.storages.get(volume.partition(":")[0], {})
+            name = volume.partition(":")[0]
+            storage, target = self.storages.get(name, {}), self._targets.get(ctid, "")
+            if target and storage.get("nodes") and target not in storage["nodes"].split(","):
+                raise TaskError(f"storage '{name}' is not available on node '{target}'")
             base = re.search(r":(base[^/]*)/", volume)
             if base and not storage.get("shared"):
                 raise TaskError(f"can't migrate local volume '{volume}': clone of '{base[1]}'")

@@ -112,6 +112,18 @@ def test_a_node_with_a_copy_needs_no_ctid(known: Catalog, name: str, *, stands: 
     assert why == "no copy of template 900 can be made there: no CTID of PHOENIX_COPY_CTIDS (9100-9103) is left"
 
 
+@pytest.mark.parametrize(("name", "node", "is_template"), [("base", "pve1", True), ("x", "pve1", False)])
+def test_a_copy_that_may_be_on_its_way_needs_no_ctid(
+    known: Catalog, name: str, node: str, *, is_template: bool
+) -> None:
+    taken = [GuestPlace(ctid, "pve3", name="x") for ctid in CTIDS[1:]]
+    coming = view([GuestPlace(CTIDS[0], "pve1", name="base"), *taken])
+    assert able(known, coming, sources(known, coming), 104) == {"pve1", "pve2", "pve3"}, "nobody knows which it is for"
+    assert "pve2" in able(known, coming, sources(known, coming).promising([(104, "pve2"), (104, "pve3")]), 104)
+    other = view([GuestPlace(CTIDS[0], node, name=name, is_template=is_template), *taken])
+    assert able(known, other, sources(known, other), 104) == {"pve1"}
+
+
 def test_a_vm_is_no_copy(known: Catalog) -> None:
     look = view(GuestPlace(ctid, "pve2", is_vm=True, name="base") for ctid in CTIDS)
     assert able(known, look, sources(known, look), 104) == {"pve1"}

@@ -20,7 +20,7 @@ from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
 from phoenix_worker.core.planned.prediction import unmade
-from phoenix_worker.core.planned.rebuilding import copied
+from phoenix_worker.core.planned.rebuilding import cloned_at, copied
 from phoenix_worker.durable.run import GivenUpError, Parked, Stale
 from phoenix_worker.durable.task import CANCELLED, DurableTask
 from phoenix_worker.proxmox.error_table import MISSING
@@ -247,6 +247,8 @@ class PhoenixTask(DurableTask):
             declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
             if self.name == StepName.COPY.task:
                 declaration = copied(declaration, more[0])
+            elif self.name == StepName.COPY_TEMPLATE.task:
+                declaration = cloned_at(declaration, more[0])
             self.running.notes = self.abandon(declaration)
         except (Parked, Stale):
             raise

@@ -20,6 +20,10 @@ class StepName(StrEnum):
     REPLACE = "replace"
     COPY = "copy"
     """A clone from what was built at the scratch CTID; results call it a clone."""
+    COPY_TEMPLATE = "copy-template"
+    """A clone of a template that becomes its copy on another node; results call it a clone."""
+    MOVE_COPY = "move-copy"
+    """Its migration to that node; results call it one."""
     REBUILD_COPIES = "rebuild-copies"
     MARK = "mark"
     DROP_SNAPSHOTS = "drop-snapshots"
@@ -37,6 +41,8 @@ _TASKS = {
     StepName.DROP_SNAPSHOTS: "drop_snapshots",
     StepName.REBUILD_COPIES: "rebuild_copies",
     StepName.MIGRATE: "move",
+    StepName.COPY_TEMPLATE: "copy_template",
+    StepName.MOVE_COPY: "move_copy",
 }
 
 MAKING = frozenset({StepName.CREATE, StepName.CLONE})

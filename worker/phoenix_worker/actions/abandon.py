@@ -38,9 +38,10 @@ def abandon(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
 
     Returns what became of it, in words for the requester.
     """
-    if task.name == StepName.MIGRATE.task:
+    if task.name in {StepName.MIGRATE.task, StepName.MOVE_COPY.task}:
         begun = {StepName.MIGRATE, f"?{StepName.MIGRATE}"} & task.running.journal.keys()
-        return (f"What Proxmox has begun of the migration of CT {declaration.ctid} goes on.",) if begun else ()
+        if begun or task.name == StepName.MIGRATE.task:
+            return (f"What Proxmox has begun of the migration of CT {declaration.ctid} goes on.",) if begun else ()
     if _is_whole(task):
         return ()
     if _ORDERED not in task.running.journal and others_wait_for(task, declaration.ctid):

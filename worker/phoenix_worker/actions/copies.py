@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Never
 
 from phoenix_worker.actions.look import TEMPLATE, template_there
-from phoenix_worker.actions.standing_copies import free_ctids, is_copy
+from phoenix_worker.actions.standing_copies import arrived, everything_there, free_ctids, is_copy, on_its_way
 from phoenix_worker.base import lane
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.planned.copies import runs_with_a_fixed_address, serving
 from phoenix_worker.core.planned.feasibility import Origin, is_reachable
+from phoenix_worker.core.planned.moved_copies import takes_long
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,12 +100,19 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Sour
     places = task.proxmox.standing(catalog.copy_ctids)
     beside = {ctid: at for ctid, at in places.items() if at == node}  # whatever becomes of the other nodes
     seen_there = [one for one in _look_at(task, beside) if one.node == node]
-    standing = [one for one in seen_there if is_copy(one, template.ctid)]
+    standing = [one for one in seen_there if is_copy(one, template.ctid) and not on_its_way(one)]
     found = [_Source(home)] if serves else []
     found += [_Source(catalog.copy(template.ctid, one.ctid, node), ready=one.is_template) for one in standing]
+    if len(found) < template.lanes and node != home.node:
+        away = [one for one in everything_there(task.proxmox, catalog.copy_ctids).seen if one.ctid not in beside]
+        coming = [one for one in away if is_copy(one, template.ctid) and arrived(one).node == node]
+        found += [_Source(catalog.copy(template.ctid, one.ctid, node), ready=one.is_template) for one in coming]
+        if takes_long(template):  # a clone that is to be migrated has no marker in its first moment
+            seen_there += [one for one in away if one.node == home.node]
     missing = max(template.lanes - len(found), 0)
-    if missing and (unmarked := [one.ctid for one in seen_there if one.lock == "create" and one.marker is None]):
-        raise TransientError(f"CT {unmarked[0]} on {node} is being created, maybe as a copy.", cause="being-created")
+    if missing and (new := [one for one in seen_there if one.lock == "create" and one.marker is None]):
+        told = f"CT {new[0].ctid} on {new[0].node} is being created, maybe as a copy."
+        raise TransientError(told, cause="being-created")
     numbers = free_ctids(task.proxmox, template.ctid, node, catalog.copy_ctids, places, missing)
     found += [_Source(catalog.copy(template.ctid, ctid, node), ready=False) for ctid in numbers]
     first, *more = found[: template.lanes]
@@ -127,7 +135,7 @@ def _refuse_taken(task: PhoenixTask, source: Declaration, there: Observation) ->
     """Choose anew what is cloned when a copy's CTID was taken, or the copy moved, before its lane was ours."""
     if source.copy_of is None or there.presence is Presence.ABSENT:
         return
-    if there.presence is not Presence.HERE or there.node != source.node or not is_copy(there, source.copy_of):
+    if not is_copy(there, source.copy_of) or source.node != arrived(there).node:
         look_again(task, source, f"CT {source.ctid} is no copy of template {source.copy_of} on {source.node}.")
 
 

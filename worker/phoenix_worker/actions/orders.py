@@ -38,13 +38,14 @@ def clone_order(declaration: Declaration, creation: str, build: str = "", *, on:
     )
 
 
-def copy_order(template: Declaration, scratch: Observation, creation: str) -> CloneOrder:
+def copy_order(template: Declaration, scratch: Observation, creation: str, bound_for: str = "") -> CloneOrder:
     """Order a template in the place of the old one. Its marker tells of what was built: its origin, and what ran.
 
-    So it does of the build of the template that this was cloned from.
+    So it does of the build of the template that this was cloned from. A copy that is `bound_for` another node is
+    ordered likewise, from the template itself.
     """
     built = scratch.marker
-    marker = marker_for(template, creation, Stage.MADE)
+    marker = replace(marker_for(template, creation, Stage.MADE), bound_for=bound_for)
     if built is not None:
         marker = replace(marker, scripts=built.scripts, build=built.build, via=built.via)
     order = clone_order(copied(template, scratch.ctid), creation, on=scratch.node)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.core.model.errors import TransientError
+from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.planned.copies import free_numbers
 from phoenix_worker.proxmox.error_table import UNREACHABLE
 from phoenix_worker.proxmox.silence import SILENT_REMEDY
@@ -53,6 +55,19 @@ def is_copy(seen: Observation, template: int | None) -> bool:
     """Return whether what stands there is ours, as a copy of this template."""
     marker = seen.marker
     return marker is not None and seen.is_ours and marker.copy_of == template
+
+
+def on_its_way(seen: Observation) -> str:
+    """Return the node that a copy is still to be migrated to, so that it serves none yet; nothing of any other."""
+    marker = seen.marker
+    if marker is None or not seen.is_ours or seen.is_template or marker.bound_for == seen.node:
+        return ""
+    return marker.bound_for
+
+
+def arrived(seen: Observation) -> Observation:
+    """Return a copy as it is once it stands on its node, and anything else as it is seen."""
+    return replace(seen, node=on_its_way(seen) or seen.node)
 
 
 def all_copies(task: PhoenixTask) -> Copies:
@@ -135,13 +150,15 @@ def everything_there(proxmox: Proxmox, ctids: range | None) -> Copies:
             continue
         if guest.node not in silent:
             try:
-                if (there := proxmox.glance(guest.node, guest.ctid)) is not None:
-                    seen.append(there)
-                continue
+                there = proxmox.glance(guest.node, guest.ctid)
             except TransientError as error:
                 if error.cause != UNREACHABLE:
                     raise
                 silent[guest.node] = (f"{guest.node} does not answer", False)
+            else:
+                there = there or proxmox.observe_template(guest.node, guest.ctid)  # gone since it was listed, or moved
+                seen += [there] if there.presence is Presence.HERE else []
+                continue
         why, offline = silent[guest.node]
         unseen.append(Unseen(guest.ctid, guest.node, guest.name, why, offline))
     return Copies(tuple(seen), tuple(unseen))

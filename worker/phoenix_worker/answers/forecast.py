@@ -15,6 +15,7 @@ from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import about_template, assess, what_stays
 from phoenix_worker.actions.made_again import needs_rebuild
+from phoenix_worker.actions.moved_copies import Way, way_of
 from phoenix_worker.actions.place import Choice, foresee_home
 from phoenix_worker.actions.prerequisites import (
     because_of,
@@ -22,13 +23,16 @@ from phoenix_worker.actions.prerequisites import (
     refuse_absent_os_template,
     refuse_unless_running,
 )
-from phoenix_worker.actions.standing_copies import about_copies
+from phoenix_worker.actions.remove import removal_line
+from phoenix_worker.actions.standing_copies import about_copies, arrived, on_its_way
 from phoenix_worker.answers.side_by_side import only_shown, shared_looks
 from phoenix_worker.answers.status import pending_restart
-from phoenix_worker.core.allowed.ownership import may_write
+from phoenix_worker.core.allowed.ownership import judge, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.home import at_home
+from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.planned import moved_copies
 from phoenix_worker.core.planned.feasibility import Origin, cannot_work
 from phoenix_worker.core.planned.placement import told
 from phoenix_worker.core.planned.plan import PlannedStep, is_configuring, is_making, plan
@@ -42,7 +46,7 @@ if TYPE_CHECKING:
     from phoenix_producer.contract import EnsureRequest
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
-    from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.core.allowed.ownership import Verdict
 
 
 @dataclass(slots=True)
@@ -117,13 +121,16 @@ class _Looks:
     ) -> Observation:
         """Tell what would be done to one CTID, its template first where it is cloned; predict what it is then."""
         seen, verdict = assess(self._task, declaration, adopt=adopt)
-        declaration, because = self._home(at_home(declaration, seen), seen, near)
+        home = at_home(declaration, seen)
+        declaration, because = self._home(home.standing_on(on_its_way(seen) or home.node), seen, near)
         if why is Why.ASKED:
             self._forecast.declaration = declaration
-        steps, template = plan(declaration, seen, verdict), None
+        way = way_of(self._task, declaration, seen)
+        seen, verdict, steps = self._copying(declaration, seen, verdict, way)
+        template = None
         if is_making(steps) and why is not Why.TEMPLATE:  # which was judged with what is made from it
             refuse_disallowed_making(self._task, declaration)
-        if any(step.name is StepName.CLONE for step in steps):
+        if not way.source and any(step.name is StepName.CLONE for step in steps):
             source = sources(self._task, declaration, look=True)[0]
             declaration = declaration.cloned_by(source)
             template = self._template(source, declaration)
@@ -131,7 +138,7 @@ class _Looks:
                 template = with_surroundings(self._task.proxmox, declaration, template, new=True)
             steps = plan(declaration, seen, verdict, template)
         if is_making(steps):
-            self._refuse_making(declaration, template)
+            self._refuse_making(declaration, template, built=not way.source)
         elif steps:
             if is_configuring(steps):
                 refuse_what_cannot_change(self._task, declaration, seen)
@@ -159,7 +166,7 @@ class _Looks:
                 needs_rebuild=needs_rebuild(self._task, declaration, seen),
             )
         )
-        return foretold(declaration, seen, template)
+        return foretold(declaration, arrived(seen), template)
 
     def _dependency(self, ctid: int, dependency: Declaration) -> None:
         lines = self._forecast.lines
@@ -172,8 +179,24 @@ class _Looks:
         if len(lines) > began:
             lines.insert(began, f"ensure CT {dependency.ctid} first, on which CT {ctid} depends:")
 
-    def _refuse_making(self, declaration: Declaration, template: Observation | None) -> None:
+    def _copying(
+        self, declaration: Declaration, seen: Observation, verdict: Verdict, way: Way
+    ) -> tuple[Observation, Verdict, tuple[PlannedStep, ...]]:
+        """Tell how a copy comes to its node; return what it is made of, and the steps that are taken for anything."""
+        self._forecast.lines.extend(way.told(declaration))
+        coming = on_its_way(seen)
+        if way.source:
+            return seen, verdict, moved_copies.moved(declaration, way.source, cloned=bool(coming))
+        if coming:
+            self._forecast.lines.append(removal_line(seen))
+            seen = Observation(declaration.ctid, declaration.node, Presence.ABSENT)
+            verdict = judge(declaration, seen)
+        return seen, verdict, plan(declaration, seen, verdict)
+
+    def _refuse_making(self, declaration: Declaration, template: Observation | None, *, built: bool) -> None:
         refuse_drained(self._task, declaration)
+        if not built:
+            return
         refuse_too_old(self._task, declaration)
         origin = Origin.seen(template) if template is not None else None
         if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:

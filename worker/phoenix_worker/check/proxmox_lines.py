@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.check.troubles import or_trouble
 from phoenix_worker.core.allowed.versions import read_version
 from phoenix_worker.core.checkup import cluster, ha_privileges, placing, privileges
-from phoenix_worker.core.checkup.copies import judge_copy_ctids
+from phoenix_worker.core.checkup.copies import copying_paths, judge_copy_ctids, judge_ways, to_bring
 from phoenix_worker.core.checkup.line import fine, warning
 from phoenix_worker.core.checkup.versions import judge_keys
 from phoenix_worker.core.model.errors import PermanentError, TransientError
@@ -108,8 +108,14 @@ def _nodes(
     if held:
         wanted = privileges.needs(catalog, absent, _rebuilt(catalog, copies), copies)
         yield from _privileges(settings, wanted, held)
+    if brought := to_bring(copies, catalog):
+        yield from or_trouble("Template copies", partial(_ways, inspection, brought))
     if ctids := ha_privileges.declaring_ha(catalog):
         yield from or_trouble("Proxmox privileges for HA", partial(_ha, settings, inspection, ctids))
+
+
+def _ways(inspection: Inspection, copies: Sequence[Declaration]) -> Iterator[Line]:
+    yield from judge_ways(copies, {path: inspection.privileges(path) for path in copying_paths(copies)})
 
 
 def _ha(settings: Settings, inspection: Inspection, ctids: list[int]) -> Iterator[Line]:

@@ -55,13 +55,42 @@ def chain_build(
     then: Declaration,
     adopted: bool,
     accepted: bool,
+    clear: bool = False,
+    told: Sequence[str] = (),
 ) -> Signature:
-    """Chain the steps that a template lacks, and after them the clone that waits for it."""
-    links = [_link(task, step.name, template, adopted=False, accepted=accepted) for step in steps]
+    """Chain the steps that a template lacks, and after them the clone that waits for it.
+
+    With `clear`, something of ours is in the way. What is `told` is told with the clone.
+    """
+    links = [_of(task, StepName.DESTROY, template, Purpose.DESTROY)] if clear else []
+    links += [_link(task, step.name, template, adopted=False, accepted=accepted) for step in steps]
     last = _link(task, StepName.CLONE, then, adopted=adopted, accepted=accepted)
     if template.copy_of is not None:
         last.kwargs["source"] = [template.ctid, template.node]
+    if told:
+        last.kwargs["told"] = list(told)
     return chain(*links, last)
+
+
+def chain_moved(
+    task: PhoenixTask, copy: Declaration, source: str, *, then: Declaration, cloned: bool, adopted: bool, accepted: bool
+) -> Signature:
+    """Chain what has a template, `cloned` already or not, stand as its copy on another node, and the clone after it."""
+    clone = [] if cloned else [_of(task, StepName.COPY_TEMPLATE, copy, source, accepted=accepted)]
+    links = [_link(task, name, copy, adopted=False, accepted=accepted) for name in (StepName.CONFIGURE, StepName.SEAL)]
+    last = _link(task, StepName.CLONE, then, adopted=adopted, accepted=accepted)
+    last.kwargs["source"] = [copy.ctid, copy.node]
+    return chain(*clone, _of(task, StepName.MOVE_COPY, copy, accepted=accepted), *links, last)
+
+
+def chain_built_after_all(
+    task: PhoenixTask, copy: Declaration, steps: Iterable[PlannedStep], *, accepted: bool, told: str
+) -> Signature:
+    """Chain the steps that build a copy where it was to be migrated, after the removal of what was cloned for that."""
+    gone = _of(task, StepName.DESTROY, copy, Purpose.DESTROY)
+    links = [_link(task, step.name, copy, adopted=False, accepted=accepted) for step in steps]
+    links[-1].kwargs["told"] = [told]
+    return chain(gone, *links)
 
 
 def chain_steps(

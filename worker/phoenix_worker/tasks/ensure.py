@@ -2,6 +2,7 @@
 
 ensure(103)     dependencies → hold 103 → survey → replace by the steps that differ, then verify(103)
 clone(103)      hold 900 → not a template? replace by the steps of 900, then clone(103) → once: POST → wait
+                or, for a copy, by copy_template(9105), move_copy(9105), …: see `copying.py`
 create(900)     OS template there → once: POST → wait
 configure(n)    once: diff → one PUT → resize → wait
 start(n)        once: look → POST → wait; stop(n) likewise
@@ -59,6 +60,7 @@ from phoenix_worker.durable.ledger import ASIDE
 from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
+from phoenix_worker.tasks.copying import build_first
 from phoenix_worker.tasks.following import go_on_if_it_stands, make_clone_from
 from phoenix_worker.tasks.registry import task
 from phoenix_worker.tasks.requests import declaration_for, shared_by
@@ -113,6 +115,7 @@ def clone(
     adopted: bool,
     accepted: bool = False,
     source: Sequence[int | str] = (),
+    told: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Clone a CTID from its template, or the copy that serves its node, which is built first if it is none yet."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
@@ -121,20 +124,12 @@ def clone(
     if not there.is_template:
         go_on_if_it_stands(self, declaration, adopted=adopted, accepted=accepted)
         template = have_home(self, template, there, near=declaration.node)
-        build_alone(self, template)
-        template = self.reach(template, accepted=accepted)
-        seen, verdict = survey(self, template)
-        build = plan(at_home(template, seen), seen, verdict)
-        if is_making(build) and not declaration.nodes:  # a copy is made for what was placed there
-            refuse_drained(self, template)
-        return self.replace(
-            chains.chain_build(self, template, build, then=declaration, adopted=adopted, accepted=accepted)
-        )
+        build_first(self, declaration, template, adopted=adopted, accepted=accepted)
     end_building(self, template)
     refuse_unreachable(self, declaration, template, there)
     posted = make_clone_from(self, declaration, there)
-    told = {"upid": posted["upid"], "source": template.ctid, "warnings": warnings, "node": declaration.node}
-    return self.step(StepName.CLONE, ctid, posted["at"], **told)
+    more = {"upid": posted["upid"], "source": template.ctid, "warnings": (*told, *warnings), "node": declaration.node}
+    return self.step(StepName.CLONE, ctid, posted["at"], **more)
 
 
 @task(StepName.CREATE.task)
@@ -271,9 +266,15 @@ def stop(
 
 @task(StepName.SEAL.task)
 def seal(
-    self: PhoenixTask, ctid: int, declaration_hash: str, *, adopted: bool, accepted: bool = False
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    *,
+    adopted: bool,
+    accepted: bool = False,
+    told: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Convert a stopped container to a template, and see that it is one."""
+    """Convert a stopped container to a template, and see that it is one. What is `told` is told with the step."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
 
     def act() -> dict[str, Any]:
@@ -289,8 +290,8 @@ def seal(
     rebuilt = any(step["name"] == StepName.DESTROY and step["ctid"] == ctid for step in self.steps_done())
     if not (adopted or rebuilt):  # its first clones may end before the job that has built it
         self.engine.ledger.note_made((ctid,), self.running.job, self.running.claimed_at)
-    told = {"not_applied": declaration.not_applied, "node": node, "copy": declaration.is_copy}
-    return self.step(StepName.SEAL, ctid, begun["at"], **told)
+    more = {"not_applied": declaration.not_applied, "node": node, "copy": declaration.is_copy, "warnings": told}
+    return self.step(StepName.SEAL, ctid, begun["at"], **more)
 
 
 @task(StepName.VERIFY.task)

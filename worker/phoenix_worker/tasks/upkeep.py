@@ -1,13 +1,13 @@
 """The tasks for what stands there already. As in `tasks.py`, each looks before it acts.
 
-destroy(103)    destroys of its clones → hold 103 and its copies → survey → replace by remove(103), report(103)
+destroy(103)    destroys of its clones → hold its copies and 103 → survey → replace by remove(103), report(103)
 rebuild(900)    rebuilds of its templates → dependencies → hold scratch → survey both → replace by [remove(scratch)] and
                 what builds it there, then replace(900)
 replace(900)    hold 900 → survey → replace by remove(900), copy(900), configure(900), seal(900), remove(scratch), then
                 report(900), or rebuild_copies(900)
 rebuild_copies(900)  release 900 → first copy: hold its scratch → survey both → replace by what builds it there, then
                 replace(copy); report(900) after the last
-adopt(103)      hold 103 → survey → hold copies without a marker → replace by those of mark, stop, drop_snapshots, seal
+adopt(103)      hold copies without a marker and 103 → survey → replace by those of mark, stop, drop_snapshots, seal
                 that it lacks, mark(copy) for each, then report(103)
 mark(n)         look → one PUT: our line in the notes
 drop_snapshots(900)  each once: look → DELETE → wait
@@ -47,7 +47,8 @@ from phoenix_worker.actions.prerequisites import (
     refuse_absent_os_template,
 )
 from phoenix_worker.actions.remove import drop, may_go, removal_line, remove, was_made_by
-from phoenix_worker.actions.standing_copies import Unseen, copies_of, offline, refuse_unseen
+from phoenix_worker.actions.standing_copies import offline, refuse_unseen
+from phoenix_worker.actions.with_copies import copies_in_reach, copies_there, hold_with, hold_with_all
 from phoenix_worker.answers import result as outcome
 from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import Action, Purpose
@@ -75,11 +76,10 @@ def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
     declaration = self.current_declaration(request.ctid, to=Purpose.DESTROY)
     if not request.dry_run:
         have_clones_destroyed(self, request)
-        self.hold(lane(request.ctid))
-    copies, unseen = _copies_of(self, declaration)
+    copies, unseen = copies_there(self, declaration)
     refuse_unseen(declaration, unseen, Purpose.DESTROY)
-    for copy in () if request.dry_run else copies:
-        self.hold(lane(copy.ctid))
+    if not request.dry_run:
+        hold_with_all(self, declaration, copies)
     looks = [(one, *survey(self, one, purpose=Purpose.DESTROY)) for one in (*copies, declaration)]
     if all(verdict.action is Action.NOTHING for _, _, verdict in looks):
         return outcome.nothing(self, declaration, dry_run=request.dry_run)
@@ -118,7 +118,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     refuse_vanishing_grants(self, template, scratch)
     refuse_disallowed_making(self, scratch)
-    steps, (copies, left) = rebuild(template, old, scratch, new), _copies_in_reach(self, template)
+    steps, (copies, left) = rebuild(template, old, scratch, new), copies_in_reach(self, template)
     for copy in copies:
         may_go(self, copy, *look(self, copy, purpose=Purpose.REBUILD), Purpose.REBUILD)
     if request.dry_run:
@@ -155,7 +155,7 @@ def replace_it(
         refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
     of = template
     if template.copy_of is None:
-        copies, left = _copies_in_reach(self, template)
+        copies, left = copies_in_reach(self, template)
         rest = [(copy.ctid, copy.pin) for copy in copies]
     else:
         of = self.current_declaration(template.copy_of, to=Purpose.REBUILD)
@@ -203,13 +203,14 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     """Take over what an earlier tool made."""
     purpose = Purpose.SEAL if request.seal else Purpose.ADOPT
     declaration = self.current_declaration(request.ctid, to=purpose)
+    lost, lines, told = copies_to_adopt(self, declaration)
     if not request.dry_run:
-        self.hold(lane(request.ctid))
+        hold_with(self, declaration, lost)
     seen, verdict = survey(self, declaration, purpose=purpose)
     permit(verdict.action in _ADOPTABLE, verdict, f"{purpose.words} CT {request.ctid}")
     declaration, there = at_home(declaration, seen), seen.presence is Presence.HERE
     snapshots = self.once("snapshots", lambda: self.proxmox.snapshots(seen.node, seen.ctid)) if there else ()
-    steps, (lost, lines, told) = adoption(declaration, seen, verdict, snapshots), copies_to_adopt(self, declaration)
+    steps = adoption(declaration, seen, verdict, snapshots)
     if not steps and not lost:
         told = told if there else (f"There is no CT {seen.ctid} on {seen.node}.", *told)
         return outcome.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
@@ -217,8 +218,6 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
         raise problem
     if request.dry_run:
         return outcome.foretold(self, declaration, Outcome.ADOPTED, (*steps.lines(), *lines), told)
-    for copy in lost:
-        self.hold(lane(copy.ctid))
     if steps:
         have_home(self, declaration, seen)
     return self.replace(chains.chain_adoption(self, steps, purpose, lost, told))
@@ -281,29 +280,6 @@ def _copy_that_follows(self: PhoenixTask) -> str:
 
 
 _ADOPTABLE = frozenset({Action.NOTHING, Action.MARK, Action.CONVERGE, Action.REPAIR_SEAL})
-
-
-def _copies_of(self: PhoenixTask, declaration: Declaration) -> tuple[list[Declaration], tuple[Unseen, ...]]:
-    """Return the copies of a template, wherever they stand, and what may be one and cannot be looked at."""
-
-    def look_at_them() -> dict[str, Any]:
-        found = copies_of(self, declaration)
-        return {"seen": [(one.ctid, one.node) for one in found.seen], "unseen": found.unseen}
-
-    found = self.read("copies-there", look_at_them)
-    catalog = self.catalog.current()
-    copies = [catalog.copy(declaration.ctid, ctid, node) for ctid, node in found["seen"]]
-    return copies, tuple(Unseen(*one) for one in found["unseen"])
-
-
-def _copies_in_reach(self: PhoenixTask, template: Declaration) -> tuple[list[Declaration], tuple[str, ...]]:
-    """Return the copies that can be rebuilt, and what is told of those that cannot: their nodes are offline.
-
-    Raises TransientError while a node that is online does not answer: nothing is destroyed before.
-    """
-    copies, unseen = _copies_of(self, template)
-    refuse_unseen(template, (one for one in unseen if not one.offline), Purpose.REBUILD)
-    return copies, tuple(one.left(template) for one in unseen)
 
 
 def _declared_now(self: PhoenixTask, ctid: int) -> dict[str, Any]:

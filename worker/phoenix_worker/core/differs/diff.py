@@ -236,6 +236,7 @@ def _notes(declaration: Declaration, observation: Observation) -> str | None:
     marker = observation.marker
     if marker is not None and marker.ctid == observation.ctid:
         wanted = replace(marker, role=declaration.role, stage=Stage.CONFIGURED, declaration=declaration.hash)
+        wanted = replace(wanted, bound_for="")
     else:
         wanted = replace(marker_for(declaration, ADOPTED, Stage.CONFIGURED), origin="")
     owners = without_marker(old if declaration.description is None else declaration.description)

@@ -57,6 +57,8 @@ class Marker:
     """The copy of that template that it was cloned from; None for the template itself."""
     copy_of: int | None = None
     """The template that it is a copy of."""
+    bound_for: str = ""
+    """The node that it is to be migrated to before it is converted, of a copy that is cloned from its template."""
 
     @property
     def template(self) -> int | None:
@@ -98,6 +100,7 @@ def _read_line(line: str) -> Marker | None:
             build=fields.get("build", ""),
             via=int(fields["via"]) if "via" in fields else None,
             copy_of=int(fields["copy"]) if "copy" in fields else None,
+            bound_for=fields.get("to", ""),
         )
     except (KeyError, ValueError):
         return None
@@ -122,6 +125,8 @@ def write_marker(marker: Marker, description: str = "") -> str:
         line += f" via={marker.via}"
     if marker.copy_of is not None:
         line += f" copy={marker.copy_of}"
+    if marker.bound_for:
+        line += f" to={marker.bound_for}"
     if marker.scripts:
         line += f" scripts={','.join(f'{name}:{ran}' for name, ran in marker.scripts)}"
     if marker.verified:

@@ -61,6 +61,11 @@ def copied(template: Declaration, scratch: int) -> Declaration:
     return replace(template, clone_from=scratch, full_clone=True, template_node=None, storage=None)
 
 
+def cloned_at(copy: Declaration, node: str) -> Declaration:
+    """Declare a copy as the full clone of its template on that one's node, from which it is migrated to its own."""
+    return copied(replace(copy, node=node), copy.copy_of or copy.ctid)
+
+
 def is_built(scratch: Declaration, seen: Observation) -> bool:
     """Return whether what stands at the scratch CTID is a finished template, of ours and of this very declaration."""
     marker = seen.marker

@@ -60,10 +60,11 @@ class Sources:
         found = self._source(clone, node)
         if found.objection or not found.copied:
             return found
-        made = {(one.copy_of or 0, node) for one in found.copied}
+        needed = {(one.copy_of or 0, node) for one in found.copied}
+        missing = sum(not self._may_come(one) for one in found.copied)
         ctids = self.catalog.copy_ctids or range(0)
-        free = len(ctids) - len(self._taken) - len(self.promised - made)
-        if len(made) <= free:
+        free = len(ctids) - len(self._taken) - len(self.promised - needed)
+        if missing <= max(free, 0):
             return found
         of = found.copied[-1].copy_of
         return found._replace(
@@ -105,6 +106,12 @@ class Sources:
     def _stands(self, template: Declaration, node: str) -> bool:
         """Return whether something there may be a copy; what was just made has no name in the list yet."""
         return any(one.node == node and not one.is_vm and one.name in {"", template.name} for one in self._taken)
+
+    def _may_come(self, copy: Declaration) -> bool:
+        """Return whether this very copy may stand beside its template, from where it is migrated: it has its CTID."""
+        home = self.home_of(self.catalog[copy.copy_of or copy.ctid])
+        beside = (one for one in self._taken if one.node == home and not (one.is_vm or one.is_template))
+        return any(one.name in {"", copy.name} for one in beside)
 
     @cached_property
     def _taken(self) -> list[GuestPlace]:
