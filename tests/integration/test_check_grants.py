@@ -114,7 +114,8 @@ def test_the_ctids_of_copies_are_among_those_that_a_key_must_be_let_into(
     ssh_node.door = ["--ctids", "103,900,9000,9100"]
     assert [line for line in lines(0) if line["level"] == "error"] == []
     report = json.loads(invoke("check", "--json").stdout)
-    (way,) = [line["text"] for line in report["lines"] if line["about"] == "Template copies"]
+    room, way = (line["text"] for line in report["lines"] if line["about"] == "Template copies")
+    assert room.startswith("1 are to be made at CTIDs of PHOENIX_COPY_CTIDS (9100-9100)")
     assert way == "a copy of template 900 on pve2 is cloned from it and migrated there, where the storages allow it"
 
 
