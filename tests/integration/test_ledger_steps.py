@@ -120,7 +120,7 @@ def test_a_task_that_takes_its_process_with_it_is_given_up(still: StillLedger) -
     assert still.field("request", "state") == "running", "it is none of that worker's"
     for idle, fail in ((1, None), (2, '"given up"')):
         still.call("lose", "request", "w1", 2, '"given up"', 6, 3)
-        assert still.due_in("request") == 3.0 * idle
+        assert (still.due_in("request"), still.places("request") & {"runs:w1"}) == (3.0 * idle, set())
         assert (still.field("request", "idle"), still.field("request", "fail")) == (str(idle), fail)
         still.at(3.0 * idle)
         still.tick()
@@ -169,3 +169,10 @@ def test_reservations_of_another_kind_are_none(name: str, still: StillLedger, re
     redis_client.delete("phoenix:reservations")
     redis_client.lpush("phoenix:reservations", "x")
     assert still.call("unreserve", "request") == ["unreserved"]
+
+
+def test_a_message_is_recorded_once_a_generation(still: StillLedger) -> None:
+    entry = json.dumps({**TASK, "job": "request"})
+    answers = [still.call("record", "request", generation, entry) for generation in (1, 1, 0, 2)]
+    assert answers == [["recorded"], ["known"], ["known"], ["recorded"]]
+    assert (still.field("request", "gen"), still.field("request", "state")) == ("2", "queued")

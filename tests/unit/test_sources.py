@@ -14,10 +14,10 @@ from phoenix_worker.core.checkup.placing import judge_placing
 from phoenix_worker.core.model.cluster import GuestPlace, NodeState, view_of
 from phoenix_worker.core.model.ports import Storage
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, wanted
-from phoenix_worker.core.planned.copies import foreseen
-from phoenix_worker.core.planned.feasibility import Offer
+from phoenix_worker.core.planned.copies import foreseen, numbers
+from phoenix_worker.core.planned.feasibility import Offer, Origin
 from phoenix_worker.core.planned.placement import Placed, Refused, place
-from phoenix_worker.core.planned.sources import Sources
+from phoenix_worker.core.planned.sources import Source, Sources, listed_home
 from tests.unit.catalog_files import DEFAULTS, clone, loaded, template
 
 if TYPE_CHECKING:
@@ -77,7 +77,19 @@ def test_a_node_where_a_copy_can_be_made_takes_a_clone(known: Catalog) -> None:
     assert found.on(known[103], "pve1").copied == ()
     origin = found.on(known[103], "pve2").origin
     assert origin is not None
-    assert (origin.node, origin.storages) == ("pve2", ("local-lvm",))
+    assert (origin.ctid in CTIDS, origin.node, origin.storages) == (True, "pve2", ("local-lvm",))
+    copies = [one.ctid for one in found.on(known[103], "pve2").copied]
+    assert copies == [next(numbers(of, "pve2", CTIDS)) for of in (900, 901)]
+    stands = sources(known, view([GuestPlace(origin.ctid, "pve2", name="web-base")])).on(known[103], "pve2")
+    assert stands == Source(origin), "it may be that copy"
+
+
+def test_a_template_is_where_the_cluster_lists_it(known: Catalog) -> None:
+    assert listed_home(known[900], view()) == "pve1"
+    assert listed_home(known[900], view([GuestPlace(900, "pve3")])) == "pve3"
+    moved = Sources(known, {}, OFFERS, lambda _: "pve3")
+    assert moved.on(known[104], "pve3") == Source(Origin(900, "pve3", ("local-lvm",)))
+    assert [one.copy_of for one in moved.on(known[104], "pve1").copied] == [900]
 
 
 def test_without_ctids_for_copies_the_templates_node_alone_takes_it_and_each_other_is_told(tmp_path: Path) -> None:
