@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from collections import defaultdict
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
 _CONTROL = "nothing"
-_CPU_SECONDS, _MEMORY = 60, 4 * 2**30
+_CPU_SECONDS, _SECONDS, _MEMORY = 60, 600, 4 * 2**30
 _PROCESSES = os.cpu_count() or 2
 
 # What builds a table while it is imported is reached then.
@@ -144,6 +145,7 @@ def _fork(mutant: Mutant) -> int:
     try:
         resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        signal.alarm(_SECONDS)  # a script without an end takes Redis with it, which is waited for without using time
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
         mutant.change()
