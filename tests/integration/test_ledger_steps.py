@@ -176,3 +176,24 @@ def test_a_message_is_recorded_once_a_generation(still: StillLedger) -> None:
     answers = [still.call("record", "request", generation, entry) for generation in (1, 1, 0, 2)]
     assert answers == [["recorded"], ["known"], ["known"], ["recorded"]]
     assert (still.field("request", "gen"), still.field("request", "state")) == ("2", "queued")
+
+
+def test_what_cannot_be_watched_is_watched_no_more_whoever_waits_for_it(
+    still: StillLedger, redis_client: Redis
+) -> None:
+    still.wait(still.taken("request"), "upid/x", '{"class":"c"}', 3)
+    redis_client.delete("phoenix:t:request")
+    redis_client.set("phoenix:t:request", "x")
+    redis_client.hset("phoenix:watch:looks", "upid/x", "1")
+    still.call("unwatch", "upid/x", "nobody can look")
+    assert not redis_client.exists("phoenix:watch", "phoenix:watched", "phoenix:watch:looks", "phoenix:ev:upid/x:w")
+    assert still.score("aside", "request") == 0.0
+
+
+def test_what_runs_or_has_ended_is_due_no_more(still: StillLedger, redis_client: Redis) -> None:
+    running, ended = still.taken("running"), still.taken("ended")
+    still.finish(ended, "ok", None)
+    redis_client.zadd("phoenix:due", {running.id: AT, ended.id: AT, "nobody": AT})
+    still.tick()
+    assert not redis_client.exists("phoenix:due")
+    assert (still.rung, still.field("running", "state")) == ([], "running")
