@@ -110,6 +110,11 @@ def lines(declared: Declaration, seen: Observation, creating: Creating = Creatin
     return [step.detail for step in plan(declared, seen, judge(declared, seen, creating=creating))]
 
 
+@pytest.mark.parametrize("declared", [CONTAINER, ROOT, TEMPLATE, STOPPED])
+def test_every_step_is_of_its_container(declared: Declaration) -> None:
+    assert {step.ctid for step in plan(declared, ABSENT, judge(declared, ABSENT))} == {103}
+
+
 def test_the_line_of_one_that_is_only_started() -> None:
     assert lines(CONTAINER, here(running=False))[0] == "start CT 103 on pve1"
 
