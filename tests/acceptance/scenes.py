@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,9 @@ def before(product: Product, method: str, suffix: str, act: Callable[[], Any], *
 
     async def answering(request: Any, *rest: Any) -> Any:
         if waiting and request.method == method and request.path.endswith(suffix):
-            waiting.pop()()
+            begun = waiting.pop()()
+            if inspect.isawaitable(begun):
+                await begun
         return await answer(request, *rest)
 
     product.simulator.set(pve, _answer=answering)

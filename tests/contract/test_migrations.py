@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phoenix_worker.actions.configure import grow
 from phoenix_worker.actions.recover import find_migration, own_migrations
+from phoenix_worker.actions.shut_down import shut_down
 from phoenix_worker.actions.watch_migrations import arrival_seen
 from phoenix_worker.actions.watch_tasks import Probe
+from phoenix_worker.catalog.declaration import Declaration, Role
+from phoenix_worker.core.model.errors import TransientError
+from tests.acceptance.scenes import notes
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
 
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 OTHER = "pve2"
 
 
-def add(simulator: Simulator, **state: str) -> None:
+def add(simulator: Simulator, **state: Any) -> None:
     pve = simulator.pve
     for node in (NODE, OTHER):
         simulator.do(pve.nodes.setdefault, node, {"online": True})
@@ -98,3 +104,29 @@ def test_the_start_of_what_was_destroyed_is_not_waited_for(simulator: Simulator,
     assert end is not None
     assert end["error"]["cause"] == "changed-meanwhile"
     assert probe(watch | {"power": "stopped"}, 1.0).end == {"done": True, "exit": "OK", "log": []}
+
+
+@pytest.mark.parametrize(("status", "lock"), [("stopped", "migrate"), ("stopped", None), ("running", None)])
+def test_what_a_migration_has_shut_down_is_not_taken_for_stopped(
+    simulator: Simulator, door: Proxmox, status: str, lock: str | None
+) -> None:
+    """It is started again on the other node."""
+    add(simulator, status="running")
+    seen = door.observe(NODE, 103)
+    simulator.set(simulator.pve.ct(103), status=status, lock=lock)
+    if lock is not None:
+        with pytest.raises(TransientError, match="somebody else has stopped it for the moment"):
+            shut_down(door, seen)
+        return
+    assert (shut_down(door, seen) is None) is (status == "stopped")
+
+
+def test_what_moved_before_its_disk_was_grown_is_told_where_it_is(simulator: Simulator, door: Proxmox) -> None:
+    add(simulator, config={"rootfs": "local-lvm:vm-103-disk-0,size=8G", "description": notes(103)})
+    simulator.do(simulator.pve.move, 103, OTHER)
+    task: Any = SimpleNamespace(
+        proxmox=door, once=lambda _step, act, **_: act(), wait_until_done=lambda *_args, **_more: []
+    )
+    declaration = Declaration(103, "ct103", Role.CONTAINER, NODE, clone_from=900)
+    there, warnings = grow(task, declaration, {"rootfs": 12})
+    assert (there.node, there.elsewhere, warnings) == (OTHER, f"CT 103 stands on {OTHER}; the catalog says {NODE}.", ())

@@ -19,7 +19,7 @@ from phoenix_worker.core.model.home import at_home
 from phoenix_worker.step_names import MAKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
@@ -99,16 +99,32 @@ def _taken_over(verdict: Verdict, seen: Observation) -> Iterator[str]:
         )
 
 
-def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: float) -> tuple[str, ...]:
-    """Grow a disk, `rootfs` or `mpN`, and wait for it. Warns of a file system that did not grow with it."""
-    node, ctid = declaration.node, declaration.ctid
+def grow(
+    task: PhoenixTask, declaration: Declaration, disks: Mapping[str, float]
+) -> tuple[Declaration, tuple[str, ...]]:
+    """Grow disks, `rootfs` or `mpN`, one after another. Returns the declaration on the node where that was.
+
+    Warns of file systems that did not grow with them.
+    """
+    warnings: tuple[str, ...] = ()
+    for disk, size_gb in disks.items():
+        declaration, told = _grow(task, declaration, disk, size_gb)
+        warnings += told
+    return declaration, warnings
+
+
+def _grow(
+    task: PhoenixTask, declaration: Declaration, disk: str, size_gb: float
+) -> tuple[Declaration, tuple[str, ...]]:
+    ctid = declaration.ctid
 
     def grown(_: float) -> dict[str, Any] | None:
-        seen = task.proxmox.observe_template(node, ctid)
-        return recover.posted(None) if disk not in diff(declaration, seen).grow else None
+        seen = task.proxmox.observe_template(declaration.node, ctid)
+        there = recover.posted(None) | {"node": seen.node}
+        return there if disk not in diff(declaration, seen).grow else None
 
     def resize(where: str) -> dict[str, Any]:
-        return recover.posted(task.proxmox.resize(where, ctid, disk=disk, size_gb=size_gb))
+        return recover.posted(task.proxmox.resize(where, ctid, disk=disk, size_gb=size_gb)) | {"node": where}
 
     posted = task.once(
         f"resize-{disk}",
@@ -116,11 +132,13 @@ def grow(task: PhoenixTask, declaration: Declaration, disk: str, size_gb: float)
         adopt=grown,
         upid=recover.upid_of,
     )
+    node = posted.get("node", declaration.node)
     what = "the root disk" if disk == "rootfs" else disk
     log = task.wait_until_done(
         f"resize-{disk}", posted, f"grow {what} of CT {ctid} on {node} to {size_gb} GiB", kind=f"resize {node}"
     )
+    there = declaration.standing_on(node)
     if not (why := not_grown(log)):
-        return ()
+        return there, ()
     told = f"Disk {disk} of CT {ctid} on {node} has {size_gb} GiB now, but its file system did not grow: {why}"
-    return (f"{told} Stop it, then run `resize2fs` (ext4) or `xfs_growfs` on its volume on {node}.",)
+    return there, (f"{told} Stop it, then run `resize2fs` (ext4) or `xfs_growfs` on its volume on {node}.",)

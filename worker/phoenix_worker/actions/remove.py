@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.look import look, permit
+from phoenix_worker.actions.shut_down import shut_down
 from phoenix_worker.core.allowed.forbidden import refuse_forbidden
 from phoenix_worker.core.allowed.linked import linked_by_name, may_be_linked, storages_of
 from phoenix_worker.core.allowed.ownership import Action, Purpose, may_destroy, may_drop_snapshots, refuse_linked
@@ -116,7 +117,7 @@ def _stop(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: s
     if not seen.running or was_made_by(then, seen):
         return recover.posted(None)
     task.proxmox.need_quorum(f"{purpose} CT {declaration.ctid} on {seen.node}")
-    return recover.posted(task.proxmox.stop(seen.node, declaration.ctid)) | {"node": seen.node}
+    return recover.posted(shut_down(task.proxmox, seen)) | {"node": seen.node}
 
 
 def _delete(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: str) -> dict[str, Any]:

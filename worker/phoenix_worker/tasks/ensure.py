@@ -46,6 +46,7 @@ from phoenix_worker.actions.orders import create_order
 from phoenix_worker.actions.place import have_home
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
+from phoenix_worker.actions.shut_down import shut_down
 from phoenix_worker.actions.standing_copies import about_copies
 from phoenix_worker.answers import result as outcome
 from phoenix_worker.answers.forecast import foresee
@@ -169,13 +170,11 @@ def configure(
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     done = self.once(StepName.CONFIGURE, lambda: converge(self, declaration, adopted=adopted))
     declaration = declaration.standing_on(done.get("node", declaration.node))
-    warnings = list(done["warnings"])
-    for disk, size_gb in done["grow"].items():
-        warnings += grow(self, declaration, disk, size_gb)
+    declaration, of_growth = grow(self, declaration, done["grow"])
     if done.get("after_growth"):
         self.once("after-growth", lambda: after_growth(self, declaration, adopted=adopted))
     told = {kind: done[kind] for kind in ("changes", "pending", "needs_rebuild")}
-    told |= {"warnings": warnings, "networks": done.get("networks"), "node": declaration.node}
+    told |= {"warnings": [*done["warnings"], *of_growth], "networks": done.get("networks"), "node": declaration.node}
     return self.step(StepName.CONFIGURE, ctid, done["at"], **told)
 
 
@@ -249,7 +248,7 @@ def stop(
             refuse_snapshots(declaration, [name for name in snapshots if name not in dropping])
             self.proxmox.need_quorum(f"convert CT {ctid} on {seen.node} to a template")
         known = {"networks": networks(seen.config), "node": seen.node}
-        return recover.posted(self.proxmox.stop(seen.node, ctid)) | known
+        return recover.posted(shut_down(self.proxmox, seen)) | known
 
     posted = self.once(
         StepName.STOP,

@@ -1,0 +1,27 @@
+"""Have Proxmox shut a container down that was seen to run just now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.model.errors import TransientError
+
+if TYPE_CHECKING:
+    from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.core.model.ports import Proxmox
+
+
+def shut_down(proxmox: Proxmox, seen: Observation) -> str | None:
+    """Return the UPID; None for what stands still by now.
+
+    Raises TransientError for what somebody's migration has shut down just now, which starts it again on the other node.
+    """
+    upid = proxmox.stop(seen.node, seen.ctid)
+    if upid is None and seen.running:
+        now = proxmox.observe(seen.node, seen.ctid)
+        if now.lock or now.running:
+            raise TransientError(
+                f"Unable to stop CT {seen.ctid} on {seen.node}: somebody else has stopped it for the moment.",
+                cause="locked",
+            )
+    return upid
