@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.long
 DATA = Path(__file__).parents[1] / "data"
+ALLOWED = ("--raw-keys", "lxc.*", "--devices", "/dev/nvidia*,/dev/dri/*,/dev/net/tun")
 CATALOGS = [EXAMPLE, DATA / "a_users_file.json", *sorted((DATA / "declarations").iterdir())]
 
 
 @pytest.fixture
 def node(product: Product, tmp_path: Path) -> Iterator[RootNode]:
     with RootNode(tmp_path / "node", product.simulator) as node:
-        node.door = [*(node.door or ()), "--raw-keys", "lxc.*"]
+        node.door = [*(node.door or ()), *ALLOWED]
         yield node
 
 
@@ -87,7 +88,7 @@ def prepare(product: Product, catalog: dict[str, Any]) -> None:
         product.simulator.do(partial(pve.add_vm, int(guest), name="outside", node=NODE, status="running"))
     for storage in named(catalog, "storage_pool", "pool") - pve.pools.keys() - pve.storages.keys():
         product.simulator.do(pve.storages.__setitem__, storage, pve.storages["local-lvm"] | {"files": set()})
-    product.simulator.set(pve, bridges=named(catalog, "bridge"), tags_case_sensitive=True, version="9.1.2")
+    product.simulator.set(pve, bridges=named(catalog, "bridge"), tags_case_sensitive=True, version="9.2.11")
 
 
 def run_whole(product: Product, catalog: dict[str, Any], environ: dict[str, str], patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_worker.commands.demo.surroundings import surroundings_of
-from tests.acceptance.test_declarations import CATALOGS, put_beside, read, run_whole
+from tests.acceptance.test_declarations import ALLOWED, CATALOGS, put_beside, read, run_whole
 from tests.acceptance.test_demo import QUICK, Demo, demo
 from tests.support.demo_pve import DemoSimulator
 from tests.support.root_node import RootNode
@@ -49,6 +49,6 @@ def test_it_runs_whole_on_the_simulator_of_the_demo_with_a_shell(
         DemoSimulator(surroundings_of(product.catalog)) as simulator,
         RootNode(tmp_path / "node", simulator) as node,
     ):
-        node.door = [*(node.door or ()), "--raw-keys", "lxc.*"]
+        node.door = [*(node.door or ()), *ALLOWED]
         shown = replace(product, simulator=simulator)
         run_whole(shown, catalog, node.environ() | simulator.environ(), monkeypatch)

@@ -73,7 +73,7 @@ def _rootfs(value: Any) -> dict[str, Any] | None:
     """Read `STORE:8`, `STORE:VOLUME,size=8G`, or an object with a storage and a size."""
     if isinstance(value, dict):
         value = f"{value.get('storage')}:x,size={value.get('size')}"
-    made = r"([1-9][0-9]{0,6})(?=,|$)|[^,]+(?:,.*)?,size=([1-9][0-9]{0,6})G?(?=,|$)"
+    made = r"([1-9][0-9]{0,6})G?(?=,|$)|[^,]+(?:,.*)?,size=([1-9][0-9]{0,6})G?(?=,|$)"
     found = re.match(rf"([A-Za-z][\w.-]*[A-Za-z0-9]):(?:{made})", value) if isinstance(value, str) else None
     return {"storage_pool": found[1], "storage_size_gb": int(found[2] or found[3])} if found else None
 

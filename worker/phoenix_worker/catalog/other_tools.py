@@ -32,7 +32,8 @@ _TERRAFORM = {
     "wait_for_ip": "wait_for_address",
 }
 _ANSIBLE = {
-    **dict.fromkeys(("mounts", "mount_volumes", "disk_volume"), "volumes"),
+    "mounts": "mount_points or volumes",
+    **dict.fromkeys(("mount_volumes", "disk_volume"), "volumes"),
     **dict.fromkeys(("pubkey", "ssh_keys", "authorized_keys"), "ssh_public_keys"),
     **dict.fromkeys(("disk", "disk_size"), "storage_size_gb"),
     **dict.fromkeys(("nameservers", "dns_servers"), "nameservers in network_config"),

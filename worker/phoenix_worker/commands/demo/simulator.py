@@ -40,12 +40,18 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
     def __init__(self, *, host: str, port: int, start_seconds: float) -> None:
         super().__init__(password=secrets.token_urlsafe(), host=host, port=port)
         self.time_scale = 1.0
-        self.version, self.release_version = "9.1.2", "9.1"
+        self.version, self.release_version = "9.2.11", "9.2"
         self.bridges = [BRIDGE]
         """Of every node."""
         self.certificate_ends = 0
         """Seconds since the epoch, of the certificate that is served."""
         self._start_seconds = start_seconds
+        self._named: dict[str, dict[str, Any]] = {}
+        """By CTID: what a create names itself, which fakepve finds out by the template all the same."""
+
+    async def _lxc_create(self, user: str, v: dict[str, Any]) -> Any:
+        self._named[str(v["vmid"])] = {key: v[key] for key in ("ostype", "arch") if v.get(key)}
+        return await super()._lxc_create(user, v)
 
     async def task(self, node: str, ttype: str, tid: object, user: str, body: Any, **options: Any) -> str | None:
         """Start a task. A conversion to a template gives no UPID away, as on a real node."""
@@ -53,7 +59,13 @@ class PacedPve(FakePve):  # type: ignore[misc]  # fakepve publishes no types
         if container is not None:
             container.start_secs = self._start_seconds
             container.stop_secs = container.shutdown_secs = _STOP_SECONDS
-        upid: str = await super().task(node, ttype, tid, user, body, **options)
+
+        async def named() -> Any:
+            done = await body()
+            self.ct(int(str(tid))).config.update(self._named.pop(str(tid), {}))
+            return done
+
+        upid: str = await super().task(node, ttype, tid, user, named if ttype == "vzcreate" else body, **options)
         return None if ttype == "vztemplate" else upid
 
     async def _permissions(self, v: dict[str, Any], user: str) -> dict[str, dict[str, int]]:
