@@ -22,6 +22,8 @@ from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.catalog.sections import Section
 
 _NAME = TypeAdapter(NodeName)
+_MOST_WRITTEN = 25
+"""As many names are written out as a list."""
 _NODE = {key: value for key, value in _NAME.json_schema().items() if key in {"type", "pattern"}}
 
 
@@ -47,7 +49,7 @@ def _nodes(value: Any) -> tuple[str, ...]:
 def _remedy(value: Any) -> str:
     """Say what was meant by several names in one text, as the settings have them, or by a sign for all nodes."""
     parts = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else []
-    if len(parts) > 1 and all(map(_is_name, parts)):
+    if 1 < len(parts) <= _MOST_WRITTEN and all(map(_is_name, parts)):
         return f"Write a list: {json.dumps(parts)}."
     if value == "*":
         return f'Write "{ANY_NODE}" for every node.'
