@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from phoenix_worker.settings import SettingsError, defaults_of, load_settings
+from phoenix_worker.settings import SettingsError, load_settings
+from phoenix_worker.settings.defaults import defaults_of
 from tests.unit.test_settings import folder, needed
 
 __all__ = ["folder", "needed"]

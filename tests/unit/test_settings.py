@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 
 from phoenix_worker.catalog.reference import catalog_page
-from phoenix_worker.settings import (
-    Settings,
-    SettingsError,
-    access_of,
-    defaults_of,
-    load_settings,
-    password_setting,
-)
+from phoenix_worker.settings import Settings, SettingsError, access_of, load_settings, password_setting
+from phoenix_worker.settings.defaults import defaults_of
 from phoenix_worker.settings.page import settings_page
 
 ROOT = Path(__file__).parents[2]

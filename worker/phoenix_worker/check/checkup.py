@@ -30,7 +30,8 @@ from phoenix_worker.core.checkup.line import Line, error, fine, listed, warning
 from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.proxmox.forced_command import commands_for, foreseen
-from phoenix_worker.settings import ENV_FILE, defaults_of, password_setting, redis_of
+from phoenix_worker.settings import ENV_FILE, password_setting, redis_of
+from phoenix_worker.settings.defaults import defaults_of
 from phoenix_worker.settings.values import named_nodes
 from phoenix_worker.telemetry import about
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from dotenv import dotenv_values
@@ -17,16 +17,11 @@ from phoenix_producer.client.secret_files import password_variable, secret, with
 from phoenix_producer.contract import ContractError
 from phoenix_producer.http.tokens import TOKENS_VARIABLE
 from phoenix_producer.plain_text import plain_line
-from phoenix_worker.catalog.nodes import ANY_NODE
-from phoenix_worker.catalog.resolve import Defaults
-from phoenix_worker.catalog.scripts import APPLICATION_SCRIPTS, FEATURES, ScriptPlaces
+from phoenix_worker.catalog.scripts import APPLICATION_SCRIPTS, FEATURES
 from phoenix_worker.proxmox.connection import Access
 from phoenix_worker.settings import values
 
 ENV_FILE = ".env"
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 PREFIX = "PHOENIX_"
 """What the name of each setting begins with."""
 SECRET = ("redis_url", "redis_password", "sentinel_password", "proxmox_token_value", "webhook_secret")
@@ -260,37 +255,6 @@ def access_of(settings: Settings) -> Access:
     )
 
 
-def defaults_of(settings: Settings) -> Defaults:
-    """Say what holds where the catalog says nothing."""
-    return Defaults(
-        node=settings.node,
-        template_storage=settings.template_storage,
-        scratch=values.ctids_of(settings.scratch_ctids),
-        copies=values.ctids_of(settings.copy_ctids),
-        scripts=ScriptPlaces(settings.scripts, settings.application_scripts),
-    )
-
-
-def catalog_defaults() -> Defaults:
-    """Say what a catalog is judged by alone; without PHOENIX_NODE, any node. Raises SettingsError for a wrong one."""
-    features = _alone("scripts", values.script_pattern) or FEATURES
-    applications = _alone("application_scripts", values.application_pattern) or APPLICATION_SCRIPTS
-    return Defaults(
-        node=_alone("node", values.nodes) or ANY_NODE,
-        scratch=_alone("scratch_ctids", values.ctids_of),
-        copies=_alone("copy_ctids", values.ctids_of),
-        scripts=ScriptPlaces(features, applications),
-    )
-
-
-def _alone(field: str, read: Callable[[str], Any]) -> Any:
-    written = _environ().get(name := variable((field,)))
-    try:
-        return None if written is None else read(written)
-    except ValueError as error:
-        raise SettingsError(f"{name}: {error}") from error
-
-
 def load_settings() -> Settings:
     """Read the settings. Raises SettingsError with a line for each that is missing, wrong or misspelt."""
     problems = _misspelt()
@@ -308,18 +272,18 @@ def load_settings() -> Settings:
 
 def password_setting(settings: Settings) -> str:
     """Name the setting that the password of Redis is from, for whoever has to correct it."""
-    return password_variable(_environ(), place_of(settings.redis_url.get_secret_value()).password)
+    return password_variable(environ(), place_of(settings.redis_url.get_secret_value()).password)
 
 
-def _environ() -> dict[str, str]:
+def environ() -> dict[str, str]:
     """Return what is set: an empty variable is as good as none, and the environment comes before the file."""
     sources = (dotenv_values(ENV_FILE), os.environ)
     return {name: value for source in sources for name, value in source.items() if value}
 
 
 def _from_files() -> dict[str, Any]:
-    environ = _environ()
-    found = {field: secret(environ, variable((field,))) for field in SECRET}
+    given = environ()
+    found = {field: secret(given, variable((field,))) for field in SECRET}
     return {field: value for field, value in found.items() if value is not None}
 
 
@@ -345,7 +309,7 @@ def variable(location: tuple[int | str, ...]) -> str:
 def _misspelt() -> list[str]:
     known = [variable((field,)) for field in Settings.model_fields]
     known += [*(f"{variable((field,))}_FILE" for field in SECRET), TOKENS_VARIABLE]  # the last one is for `serve`
-    strange = sorted({name for name in map(str.upper, _environ()) if name.startswith(PREFIX) and name not in known})
+    strange = sorted({name for name in map(str.upper, environ()) if name.startswith(PREFIX) and name not in known})
     return [f"{name}: unknown setting.{_guess(name, known)}" for name in strange]
 
 
