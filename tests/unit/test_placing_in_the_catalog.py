@@ -68,7 +68,7 @@ def test_a_spread_group_is_preferred_or_required(tmp_path: Path) -> None:
         ({"node": ["pve1", "any"]}, 'node has "any" beside names.', 'Write "any" alone'),
         ({"node": ["pve1", "pve_2"]}, 'node has "pve_2", which is not the name of a node.', "Use letters"),
         ({"node": ["pve1", 2]}, "node has 2, which is not the name of a node.", "Use letters"),
-        ({"node": "pve1, pve2"}, 'node "pve1, pve2" is not the name of a node.', 'Write a list: ["pve1", "pve2"].'),
+        ({"node": "pve1, pve2"}, 'node "pve1, pve2" is not the name of a node.', 'Write ["pve1", "pve2"].'),
         ({"node": "*"}, 'node "*" is not the name of a node.', 'Write "any" for every node.'),
         ({"node": ["pve1", []]}, "node has [], which is not the name of a node.", "Use letters"),
         ({"node": "pve_2"}, 'node "pve_2" is not the name of a node.', "Use letters"),

@@ -50,7 +50,7 @@ def _remedy(value: Any) -> str:
     """Say what was meant by several names in one text, as the settings have them, or by a sign for all nodes."""
     parts = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else []
     if 1 < len(parts) <= _MOST_WRITTEN and all(map(_is_name, parts)):
-        return f"Write a list: {json.dumps(parts)}."
+        return f"Write {json.dumps(parts)}."
     if value == "*":
         return f'Write "{ANY_NODE}" for every node.'
     return "Use letters, digits and, between them, hyphens; at most 63 characters."
