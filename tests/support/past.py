@@ -31,12 +31,14 @@ class Past:
         with Redis.from_url(url) as raw:
             self._keys = cast("list[tuple[bytes, int, bytes]]", raw.eval(_DUMP, 0)) if keys is None else keys
 
-    def comes_back(self) -> None:
-        """Let Redis be as it was."""
+    def comes_back(self, *, breaking: bool = False) -> None:
+        """Let Redis be as it was; `breaking` all its connections, as a Redis that is restarted or replaced does."""
         with Redis.from_url(self._url) as raw, raw.pipeline(transaction=True) as pipe:
             pipe.flushdb()
             for key, ttl, value in self._keys:
                 pipe.restore(key, max(0, ttl), value)
+            if breaking:
+                pipe.client_kill_filter(_type="normal", skipme=True)
             pipe.execute()
 
     def keep(self, file: Path) -> None:

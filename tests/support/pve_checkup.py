@@ -73,8 +73,9 @@ class Checkup(FakePve):  # type: ignore[misc] # fakepve publishes no types
 
     async def _download(self, v: dict[str, Any], user: str) -> str:
         async def body() -> None:
+            await self.pause(self.ct_secs["download"])
             volumes = self.storages[v["storage"]]["volumes"]
             volumes[f"vztmpl/{v['template']}"] = {"content": "vztmpl", "format": "tar", "size": 1}
 
-        upid: str = await self.task(v["node"], "download", "", user, body)
+        upid: str = await self.task(v["node"], "download", v["template"], user, body)
         return upid

@@ -45,10 +45,11 @@ class Images(FakePve):  # type: ignore[misc] # fakepve publishes no types
         self.fetched.append(dict(v))
 
         async def body() -> None:
+            await self.pause(self.ct_secs["download"])
             volumes = self.storages[v["storage"]]["volumes"]
             volumes[f"vztmpl/{name}"] = {"content": "vztmpl", "format": "tar", "size": 1}
 
-        return str(await self.task(v["node"], kind, "", user, body))
+        return str(await self.task(v["node"], kind, name, user, body))
 
     def _decide(self, created: Any, order: dict[str, Any]) -> None:
         """Let an image decide what it does."""

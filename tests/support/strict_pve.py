@@ -67,7 +67,7 @@ class StrictPve(
     def __init__(self) -> None:
         super().__init__(user="root@pam", password="unused", host="127.0.0.1", port=0)
         self.time_scale = 1.0
-        self.ct_secs["template"] = 0.035
+        self.ct_secs |= {"template": 0.035, "download": 0.0}
         self.start_secs = 0.0
         """Seconds that the start of any container takes."""
         self.said_in = SaidIn.BOTH

@@ -118,10 +118,11 @@ def _grow(
 ) -> tuple[Declaration, tuple[str, ...]]:
     ctid = declaration.ctid
 
-    def grown(_: float) -> dict[str, Any] | None:
+    def grown(when: float) -> dict[str, Any] | None:
         seen = task.proxmox.observe_template(declaration.node, ctid)
-        there = recover.posted(None) | {"node": seen.node}
-        return there if disk not in diff(declaration, seen).grow else None
+        is_smaller = disk in diff(declaration, seen).grow
+        done = recover.find_growth(task.proxmox, seen.node, ctid, when) if is_smaller else recover.posted(None)
+        return None if done is None else done | {"node": seen.node}
 
     def resize(where: str) -> dict[str, Any]:
         return recover.posted(task.proxmox.resize(where, ctid, disk=disk, size_gb=size_gb)) | {"node": where}

@@ -10,7 +10,7 @@ from phoenix_worker.actions.look import look, permit
 from phoenix_worker.actions.remove import linked_clones
 from phoenix_worker.core.allowed.migrating import refuse_target, refuse_unmovable
 from phoenix_worker.core.allowed.ownership import Purpose, may_migrate, refuse_linked
-from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.durable.tables import Table
 from phoenix_worker.step_names import StepName
@@ -71,6 +71,9 @@ def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart
     source = posted["from"]
     kind, doing = f"vzmigrate {source} {target}", f"migrate CT {ctid} from {source} to {target}"
     task.wait_until_done(StepName.MIGRATE, posted, doing, kind=kind)
+    if posted.get("unsure") and task.proxmox.observe_template(source, ctid).node != target:
+        task.once_more(StepName.MIGRATE)
+        raise TransientError(f"Unable to {doing}: another migration of it went elsewhere.", cause="moved")
     if recover.asked_ha(posted):
         task.wait_for_arrival(declaration, posted, source=source, target=target)
         if home["running"]:

@@ -181,7 +181,12 @@ def have_os_template(task: PhoenixTask, declaration: Declaration, order: CreateO
         _need_in_index(task, node, order.ctid, volume)
         return recover.posted(task.proxmox.download_os_template(node, volume))
 
-    posted = task.once("download", download, upid=recover.upid_of)
+    posted = task.once(
+        "download",
+        download,
+        adopt=lambda when: recover.find_download(task.proxmox, node, volume, when),
+        upid=recover.upid_of,
+    )
     task.wait_until_done("download", posted, f"download {volume} to {node}", kind=f"download {node} {volume}")
 
 

@@ -1,4 +1,11 @@
-"""Find out what an earlier run did whose worker died before it could tell: look, never repeat."""
+"""Find out what an earlier run did whose worker died before it could tell: look, never repeat.
+
+Likewise where Redis may have forgotten that there was an earlier run: `when` is `FORGOTTEN` then. A task of ours that
+runs is followed whenever it began: the lane of its CTID is ours. Proxmox answers a second POST as the first, with its
+own task, which fails at the lock of the first one, after 10 s at most, or does the same again. Only a removal is
+refused at once (`lock: destroyed`). A conversion sets no `lock:` at all: what keeps a second one out is the lock on the
+file of its configuration, which the worker of the first one inherits from its POST, and that is promised nowhere.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +18,8 @@ from phoenix_worker.core.model.case import unmount
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.marker import are_of_one_task
 from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.model.os_templates import file_name
+from phoenix_worker.durable.run import FORGOTTEN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
 _CLOCK_SKEW = 5.0
 """Seconds that the node's clock and that of Redis may differ."""
 _MIGRATIONS = frozenset({"vzmigrate", "hamigrate"})
+_DOWNLOADS = frozenset({"download", "ociregistrypull"})
 
 
 def posted(upid: str | None) -> dict[str, Any]:
@@ -58,10 +68,24 @@ def find_creation(proxmox: Proxmox, order: CreateOrder, creation_id: str, when: 
 
 
 def find_power_task(proxmox: Proxmox, declaration: Declaration, kind: str, when: float) -> dict[str, Any] | None:
-    """Find a start or a shutdown that was asked for at `when`."""
+    """Find a start, a shutdown or a snapshot that was asked for at `when`."""
     node = proxmox.observe_template(declaration.node, declaration.ctid).node
     found = _running_task(proxmox, node, declaration.ctid, kind, when)
     return None if found is None else found | {"node": node}
+
+
+def find_growth(proxmox: Proxmox, node: str, ctid: int, when: float) -> dict[str, Any] | None:
+    """Find the growth of a disk that was asked for at `when`. A task does not tell which: they grow one by one."""
+    return _running_task(proxmox, node, ctid, "resize", when)
+
+
+def find_download(proxmox: Proxmox, node: str, volume: str, when: float) -> dict[str, Any] | None:
+    """Find the download of an OS template that was asked for at `when`. Its UPID has the name of the file."""
+    if volume in proxmox.os_templates(node, volume.partition(":")[0]):
+        return posted(None)
+    me, name = proxmox.whoami(), file_name(volume)
+    own = (task for task in proxmox.running_tasks(node) if task.user == me and task.guest == name)
+    return next((_ordered(task, when) for task in own if task.kind in _DOWNLOADS), None)
 
 
 def find_removal(proxmox: Proxmox, node: str, ctid: int, when: float) -> dict[str, Any] | None:
@@ -82,8 +106,7 @@ def find_deletion(proxmox: Proxmox, node: str, ctid: int, snapshot: str, when: f
 
 def own_migrations(proxmox: Proxmox, home: str, ctid: int) -> list[str]:
     """List the migrations of a CTID that were asked for with our token, newest first."""
-    me = proxmox.whoami()
-    return [task.upid for task in proxmox.recent_tasks(home, ctid) if task.kind in _MIGRATIONS and task.user == me]
+    return [task.upid for task in _own_migrations(proxmox, home, ctid)]
 
 
 def find_migration(
@@ -92,20 +115,30 @@ def find_migration(
     """Find a migration that was asked for at `when`, whether it still runs or has ended in whatever way.
 
     It is none of the `earlier` ones: one that ended a second before, by another request, says nothing of this one, and
-    no clock tells the two apart.
+    no clock tells the two apart. Of one that Redis may have forgotten no UPID tells where it goes: `unsure`.
     """
-    for upid in own_migrations(proxmox, home, ctid):
-        if upid not in earlier:
-            return {"upid": upid, "at": when, "from": home}
+    for task in _own_migrations(proxmox, home, ctid):
+        if task.upid not in earlier:
+            return _ordered(task, when) | {"from": home}
+        if task.running and when == FORGOTTEN:
+            return _ordered(task, when) | {"from": home, "unsure": True}
     there = proxmox.observe_template(home, ctid).node == target
     return posted(None) | {"from": home} if there else None
 
 
 def find_conversion(proxmox: Proxmox, declaration: Declaration, when: float) -> dict[str, Any] | None:
-    """Find a conversion that was asked for at `when`."""
+    """Find a conversion that was asked for at `when`. One that may be forgotten is looked for before each anyway."""
+    if when == FORGOTTEN:
+        return None
     node = proxmox.observe_template(declaration.node, declaration.ctid).node
     begun = conversion(proxmox.recent_tasks(node, declaration.ctid), when)
     return None if begun is None else {"at": when, "node": node}
+
+
+def running_conversion(proxmox: Proxmox, node: str, ctid: int) -> dict[str, Any] | None:
+    """Find a conversion that is under way, whoever asked for it: a second one would rename the same disks beside it."""
+    tasks = (task for task in proxmox.recent_tasks(node, ctid) if task.kind == "vztemplate" and task.running)
+    return next(({"at": float(task.started), "node": node} for task in tasks), None)
 
 
 def conversion(tasks: Iterable[ProxmoxTask], since: float) -> ProxmoxTask | None:
@@ -125,10 +158,10 @@ def _made(
     # Redis may have lost that this task was replaced, by what it needed first: what is there is of it all the same.
     ours = marker is not None and marker.ctid == ctid and are_of_one_task(marker.creation, creation_id)
     if ours and seen.lock != "create":
-        return {"upid": "", "at": when}
+        return {"upid": "", "at": when or time.time()}
     if seen.lock != "create" or (marker is not None and not ours):
         return None
-    found = _running_task(proxmox, node, tasks_of, kind, when)
+    found = _running_task(proxmox, node, tasks_of, kind, when, since=when - _CLOCK_SKEW)
     between = f"{unmount(ctid)}, " if tasks_of == ctid else ""
     source = None if tasks_of == ctid else tasks_of
     if found is None and ours and running_makers(proxmox, ctid, (node,), source):
@@ -143,9 +176,20 @@ def _made(
     return found
 
 
-def _running_task(proxmox: Proxmox, node: str, ctid: int, kind: str, when: float) -> dict[str, Any] | None:
+def _own_migrations(proxmox: Proxmox, home: str, ctid: int) -> list[ProxmoxTask]:
+    me = proxmox.whoami()
+    return [task for task in proxmox.recent_tasks(home, ctid) if task.kind in _MIGRATIONS and task.user == me]
+
+
+def _running_task(
+    proxmox: Proxmox, node: str, ctid: int, kind: str, when: float, *, since: float = 0.0
+) -> dict[str, Any] | None:
     me = proxmox.whoami()
     for task in proxmox.recent_tasks(node, ctid):
-        if task.kind == kind and task.user == me and task.running and task.started >= when - _CLOCK_SKEW:
-            return {"upid": task.upid, "at": when}
+        if task.kind == kind and task.user == me and task.running and task.started >= since:
+            return _ordered(task, when)
     return None
+
+
+def _ordered(task: ProxmoxTask, when: float) -> dict[str, Any]:
+    return {"upid": task.upid, "at": float(task.started) if when == FORGOTTEN else when}

@@ -42,6 +42,9 @@ Hearts.                 Each worker incarnation beats in `workers`. What one ran
 Going back.             A Redis that crashed, or whose replica took over, may have lost its last writes: `ticks` is then
                         behind what workers saw. Each worker compares what the ledger says that it runs with what it
                         has, in every tick, and gives the rest back (`disown`); so does who has the turn with its looks.
+                        What it forgot may be run again before any tick. A process whose connection was cut off, which
+                        is how each such end of a Redis shows (`reconnects`), has `once` look for a while for what was
+                        done, also where the journal has no intent.
 Clock.                  Workers compare the clock of Redis with their own. When it was set, `tick` moves open times
                         by as much, before it takes anybody for dead; a worker's first tick takes nobody for dead.
                         When it was set back while none lived, `ticked` is still to come, which tells the next one; what

@@ -26,6 +26,7 @@ from phoenix_worker.durable.events import Events
 from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import Ledger
 from phoenix_worker.durable.patience import patience, tell_once
+from phoenix_worker.durable.reconnects import Reconnects
 from phoenix_worker.durable.redis_check import objections
 from phoenix_worker.durable.results import store_patiently
 from phoenix_worker.durable.watcher import Prober, Watcher
@@ -63,13 +64,14 @@ _NO_VERDICT = json.dumps(
 )
 
 
-def ledger_client(url: str) -> Redis:
+def ledger_client(url: str, on_connect: Reconnects) -> Redis:
     """Return a client that opens closed connections again, and sees dead ones in seconds. What waits is `patience`."""
     client = redis_client(
         url,
         socket_timeout=SILENCE,
         socket_connect_timeout=SILENCE,
         socket_keepalive=True,
+        redis_connect_func=on_connect,
         # Not after a timeout: it would be said after as many of them as there are attempts, to connect and to ask.
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
@@ -123,7 +125,8 @@ class Engine:
         self.password_setting = password_setting
         self.patience = patience
         self.events = Events(app)
-        self.ledger = Ledger(ledger_client(url), Doorbell(app))
+        self.reconnects = Reconnects()
+        self.ledger = Ledger(ledger_client(url, self.reconnects), Doorbell(app))
         self.keeper = Keeper(
             self.ledger,
             self.incarnation,

@@ -120,5 +120,8 @@ class Run:
         self.reads.clear()
 
 
+FORGOTTEN = 0.0
+"""The time of an order that Redis may have forgotten, if it was ever sent: nobody knows when."""
+
 current_run: ContextVar[Run | None] = ContextVar("phoenix_run", default=None)
 """The run that this thread is in."""

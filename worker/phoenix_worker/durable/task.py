@@ -25,7 +25,7 @@ from phoenix_worker.durable.keeper import LostRun
 from phoenix_worker.durable.messages import body_of, entry_of_unknown, name_callbacks
 from phoenix_worker.durable.patience import PASSING_TROUBLE, backoff
 from phoenix_worker.durable.publishing import PublishingTask
-from phoenix_worker.durable.run import Dropped, GivenUpError, Parked, Run, Stale, current_run
+from phoenix_worker.durable.run import FORGOTTEN, Dropped, GivenUpError, Parked, Run, Stale, current_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,6 +131,7 @@ class DurableTask(PublishingTask):
 
         When an earlier run meant to do it and did not tell the end, `adopt(when)` looks for what was done (`when` in
         seconds since the epoch) and returns its result, or None to do it now. Without `adopt` it may be done again.
+        For a while after Redis may have gone back it looks where no run is known to have meant to, too: `FORGOTTEN`.
         """
         run = self.running
         if step in run.journal:
@@ -141,6 +142,8 @@ class DurableTask(PublishingTask):
             reached("intent-recorded", step)
             if verdict[0] == "intended":
                 value = adopt(float(verdict[1]))
+            elif self.engine.reconnects.lately():
+                value = adopt(FORGOTTEN)
         if value is None:
             value = act()
         reached("effect-done", step)

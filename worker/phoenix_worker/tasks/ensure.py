@@ -280,6 +280,8 @@ def seal(
         seen, verdict = look(self, declaration, adopt=adopted)
         if not seen.is_template:
             permit(may_seal(verdict, seen), verdict, f"convert CT {ctid} to a template")
+            if (begun := recover.running_conversion(self.proxmox, seen.node, ctid)) is not None:
+                return begun
             self.proxmox.convert_to_template(seen.node, ctid)
         return {"at": time.time(), "node": seen.node}
 

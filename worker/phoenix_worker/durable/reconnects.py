@@ -1,0 +1,33 @@
+"""When this process last lost a connection to Redis: whoever answers since may have forgotten what was written before.
+
+Redis goes back to an earlier state only while it is started anew, or while a replica takes over: both end every
+connection. A process sees that as it asks for the first time after it, before any tick can tell that writes were lost.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from weakref import WeakSet
+
+_LATELY = 300.0
+"""Seconds for which something forgotten may come to be run again: by then its place in a queue has come, mostly."""
+
+
+class Reconnects:
+    """Notices each connection of a client that is made a second time. Given to redis-py as `redis_connect_func`."""
+
+    def __init__(self) -> None:
+        self._known: WeakSet[Any] = WeakSet()
+        self._last = float("-inf")
+
+    def __call__(self, connection: Any) -> None:
+        """Log in, as redis-py itself does for a new connection; what was connected before was cut off meanwhile."""
+        if connection in self._known:
+            self._last = time.monotonic()
+        self._known.add(connection)
+        connection.on_connect()
+
+    def lately(self) -> bool:
+        """Return whether a connection was lost a short while ago."""
+        return time.monotonic() - self._last <= _LATELY
