@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_worker.proxmox.api import ProxmoxApi
 from tests.acceptance.scenes import stand
 from tests.acceptance.test_migrating import OTHER, cluster
 from tests.support.past import Past
 from tests.support.product import container, template
+from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -91,3 +93,23 @@ def test_what_proxmox_still_does_is_followed(product: Product) -> None:
         assert handle.wait(timeout=60)
     sent = Counter(f"{one.kind} {one.guest}" for one in product.simulator.intervals()[made:])
     assert {order: times for order, times in sent.items() if times > 1} == {}
+
+
+def test_a_migration_that_went_elsewhere_was_not_what_is_asked_for(product: Product) -> None:
+    """That of a request which was cancelled goes on. No UPID tells where to, so it is waited for first."""
+    cluster(product)
+    pve = product.simulator.pve
+    product.simulator.do(pve.nodes.__setitem__, "pve3", {"online": True})
+    product.declare({902: template(902), 103: container(103, 902, state="stopped")})
+    product.simulator.add_template(902)
+    product.start_worker()
+    assert product.ensure(103).outcome == "created"
+    product.simulator.set(pve, ct_secs=pve.ct_secs | {"migrate": LONG})
+    upid = ProxmoxApi(product.simulator.access).migrate(NODE, 103, target="pve3", restart=False)
+    product.redis.client_kill_filter(_type="normal", skipme=True)
+    handle = product.producer.migrate(103, to=OTHER)
+    wait_for(lambda: product.redis.zscore("phoenix:watch", f"upid/{upid}"), timeout=10)
+    product.simulator.set(pve, ct_secs=pve.ct_secs | {"migrate": 0.0})
+    product.simulator.do(pve.hurry)
+    assert handle.wait(timeout=60).node == OTHER
+    assert (pve.ct(103).node, len(product.simulator.intervals("vzmigrate"))) == (OTHER, 2)

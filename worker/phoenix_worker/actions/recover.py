@@ -115,12 +115,13 @@ def find_migration(
     """Find a migration that was asked for at `when`, whether it still runs or has ended in whatever way.
 
     It is none of the `earlier` ones: one that ended a second before, by another request, says nothing of this one, and
-    no clock tells the two apart. Of one that Redis may have forgotten no UPID tells where it goes: `unsure`.
+    no clock tells the two apart. Of one that Redis may have forgotten no UPID tells where it goes: `unsure`. HA is
+    asked again: to be told the same twice changes nothing.
     """
     for task in _own_migrations(proxmox, home, ctid):
         if task.upid not in earlier:
             return _ordered(task, when) | {"from": home}
-        if task.running and when == FORGOTTEN:
+        if when == FORGOTTEN and task.running and task.kind == "vzmigrate":
             return _ordered(task, when) | {"from": home, "unsure": True}
     there = proxmox.observe_template(home, ctid).node == target
     return posted(None) | {"from": home} if there else None
