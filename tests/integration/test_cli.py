@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_producer import Action, Drift, Exists
-from phoenix_producer.cli import plugins, session
+from phoenix_producer.cli import plugins
 from phoenix_producer.cli.terminal import outcome_lines
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.standing import Standing
 from phoenix_producer.testing import RecordingProducer
 from tests.support.cli import invoke
+from tests.support.recorded_commands import have_commands_use
 
 if TYPE_CHECKING:
     import subprocess
@@ -86,7 +87,7 @@ def test_all_is_what_the_worker_says(run: Callable[..., subprocess.CompletedProc
 def test_all_of_an_empty_catalog_is_told(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     producer = RecordingProducer()
     producer.declares()
-    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    have_commands_use(producer, monkeypatch)
     told = invoke(*command)
     assert (told.exit_code, told.stdout, told.stderr) == (0, "The catalog declares no containers.\n", "")
     told = invoke(*command, "--json")
@@ -96,7 +97,7 @@ def test_all_of_an_empty_catalog_is_told(command: list[str], monkeypatch: pytest
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_a_status_that_cannot_be_told_of_one_is_a_failure(form: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     producer = RecordingProducer()
-    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    have_commands_use(producer, monkeypatch)
     known = {"name": "ct", "role": "container", "state": "running", "node": "pve"}
     producer.stands(Standing(ctid=103, exists=Exists.CONTAINER, **known))
     assert invoke("status", *form).exit_code == 0
@@ -111,7 +112,7 @@ def test_a_status_that_cannot_be_told_of_one_is_a_failure(form: list[str], monke
 def test_the_status_of_an_empty_catalog_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     producer = RecordingProducer()
     producer.stands()
-    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    have_commands_use(producer, monkeypatch)
     assert invoke("status").stdout == "The catalog is empty.\n"
     assert json.loads(invoke("status", "--json").stdout) == []
 
@@ -129,7 +130,7 @@ def test_plan_prints_what_would_be_done_and_says_so_by_its_exit_code(
 
 def test_drift_tells_differences_only_and_says_so_by_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     producer = RecordingProducer()
-    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    have_commands_use(producer, monkeypatch)
     same = Drift(ctid=101, exists=Exists.CONTAINER)
     absent = Drift(ctid=102, exists=Exists.ABSENT)
     change = Action(kind="change", key="memory", old="512", new="1024")

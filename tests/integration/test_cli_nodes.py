@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from phoenix_producer import Node, NodeState
-from phoenix_producer.cli import session
 from phoenix_producer.cli.phoenix_lxc import app
 from phoenix_producer.cli.terminal import time_of_day
 from phoenix_producer.contract import MIGRATE, Outcome
 from phoenix_producer.testing import RecordingProducer
+from tests.support.recorded_commands import have_commands_use
 
 GIB = 1 << 30
 
@@ -26,7 +26,7 @@ def invoke(*arguments: str) -> Result:
 @pytest.fixture
 def producer(monkeypatch: pytest.MonkeyPatch) -> RecordingProducer:
     producer = RecordingProducer()
-    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    have_commands_use(producer, monkeypatch)
     return producer
 
 

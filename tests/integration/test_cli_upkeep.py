@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from phoenix_producer.cli import session, upkeep_commands
+from phoenix_producer.cli import upkeep_commands
 from phoenix_producer.cli.phoenix_lxc import app
 from phoenix_producer.contract import ADOPT, DESTROY, REBUILD, Outcome
 from phoenix_producer.standing import Exists, Standing
 from phoenix_producer.testing import RecordingProducer
+from tests.support.recorded_commands import have_commands_use
 
 LINE = "destroy CT {ctid} on pve: container 'ct{ctid}', with its disks"
 
@@ -20,7 +21,7 @@ LINE = "destroy CT {ctid} on pve: container 'ct{ctid}', with its disks"
 @pytest.fixture
 def producer(monkeypatch: pytest.MonkeyPatch) -> RecordingProducer:
     producer = RecordingProducer()
-    monkeypatch.setattr(session, "Producer", lambda *_, **__: producer)
+    have_commands_use(producer, monkeypatch)
     for ctid in (103, 104):
         producer.succeeds(ctid, Outcome.DESTROYED, of=DESTROY, plan=(LINE.format(ctid=ctid),), warnings=("Mind it.",))
     producer.succeeds(105, Outcome.UNCHANGED, of=DESTROY)
