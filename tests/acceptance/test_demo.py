@@ -166,6 +166,7 @@ def test_the_first_catalog_of_a_new_user_runs(demo: Demo, tmp_path: Path) -> Non
     assert demo.left() == []
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the process in /proc")
 def test_a_part_that_ends_by_itself_ends_the_demo(demo: Demo) -> None:
     demo.start("--clone-seconds=30")
@@ -179,6 +180,7 @@ def test_a_part_that_ends_by_itself_ends_the_demo(demo: Demo) -> None:
     assert demo.left() == []
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the worker in /proc")
 def test_keep_shows_the_page_flower_and_a_whole_product_and_ends_well_with_ctrl_c(demo: Demo) -> None:
     demo.start(QUICK, "--keep")

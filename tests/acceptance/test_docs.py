@@ -10,6 +10,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.cli import COMMAND
 from tests.support.product import OS_TEMPLATE
 from tests.support.worker import ROOT
@@ -112,6 +114,7 @@ def test_what_is_not_run_is_still_documented() -> None:
     assert not stale
 
 
+@pytest.mark.long
 def test_each_command_that_can_run_here_does(product: Product, tmp_path: Path) -> None:
     """In the order of the pages, against the example catalog, with the worker that they start."""
     assert len(RUN) >= 8

@@ -235,6 +235,7 @@ KILLS = ["effect-done/create", "replace-recorded", "effect-done/destroy", "effec
 
 
 @pytest.mark.crash
+@pytest.mark.long
 def test_killed_at_each_stage_it_goes_on_where_it_was(product: Product, owned_keys: list[str]) -> None:
     owned_keys += ["points", ARMED]
     product.declare({900: template(), 103: container(103)})

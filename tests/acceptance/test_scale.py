@@ -10,6 +10,8 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.product import container, template
 from tests.support.waiting import wait_for
 
@@ -23,6 +25,7 @@ ROOT, LEVELS = 900, {901: 900, 902: 901, 903: 901, **{904 + leaf: 902 + leaf % 2
 """900 ← 901 ← 902, 903 ← the leaves, which the containers are cloned from."""
 
 
+@pytest.mark.long
 def test_all_of_a_catalog_is_made_as_fast_as_its_lanes_allow(product: Product) -> None:
     """The first clone of each leaf is held until all lanes are at work, so that slow workers are no reason to fail."""
     clones = {ctid: container(ctid, 904 + ctid % LEAVES) for ctid in range(1000, 1000 + COUNT)}

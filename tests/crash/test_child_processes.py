@@ -28,14 +28,15 @@ def client(redis_url: str) -> Iterator[Asking]:
         yield client
 
 
+LATER_POINTS = ("effect-done", "replace-recorded", "successor-published", "before-finish")
+
+
 def prefork(start_worker: StartWorker, redis_url: str, **environ: str) -> WorkerProcess:
     environ |= {"DURABLE_REDIS": redis_url, "DURABLE_TTL": "1"}
     return start_worker(APP, environ, concurrency=2, flags=(*QUICK_START, "--pool", "processes"))
 
 
-@pytest.mark.parametrize(
-    "point", ["claimed", "effect-done", "replace-recorded", "successor-published", "before-finish"]
-)
+@pytest.mark.parametrize("point", ["claimed", *(pytest.param(point, marks=pytest.mark.long) for point in LATER_POINTS)])
 def test_a_killed_childs_task_goes_on(point: str, client: Asking, redis_url: str, start_worker: StartWorker) -> None:
     worker = prefork(start_worker, redis_url, **{KILL_AT: f"{point}:3"})
     client.redis.mset({ARMED: 1, "remote:a": '"ended"'})

@@ -47,7 +47,9 @@ def ask_for_a_chord(client: Asking) -> AsyncResult[int]:
         return chord(members)(client.app.signature("t.body", queue=QUEUE))
 
 
-@pytest.mark.parametrize("point", CHORD_POINTS)
+@pytest.mark.parametrize(
+    "point", [CHORD_POINTS[0], *(pytest.param(one, marks=pytest.mark.long) for one in CHORD_POINTS[1:])]
+)
 def test_killed_there_the_body_runs_once(
     point: str, client: Asking, redis_url: str, owned_keys: list[str], start_worker: StartWorker
 ) -> None:

@@ -134,13 +134,14 @@ class LedgerMachine(LedgerWorld):
 
 
 @pytest.mark.timeout(600)
-def test_the_ledger_keeps_its_promises_in_any_order(redis_client: Redis) -> None:
+@pytest.mark.parametrize("examples", [30, pytest.param(120, marks=pytest.mark.long)])
+def test_the_ledger_keeps_its_promises_in_any_order(redis_client: Redis, examples: int) -> None:
     LedgerMachine.client = redis_client
     deep, often = bool(os.environ.get("PHOENIX_DEEP")), bool(os.environ.get("PHOENIX_NO_SHRINK"))
     run_state_machine_as_test(
         LedgerMachine,
         settings=settings(
-            max_examples=2000 if deep else 15 if often else 60,
+            max_examples=2000 if deep else 15 if often else examples,
             stateful_step_count=60 if deep else 40,
             deadline=None,
             phases=[Phase.generate] if often else list(Phase),
