@@ -54,7 +54,7 @@ def test_many_who_look_cost_one_look_until_something_has_ended(
     assert ({one.status for one in answers}, len({one.text for one in answers}), looks()) == ({200}, 1, 1)
     for name, kind in (("status", "done"), ("drift", "failed"), ("ensure", "requested")):
         answering_client.xadd("phoenix:events", {"kind": kind, "request": f"phoenix.{name}"})
-    assert at_once(door, *PATHS)[0].headers["age"].isdecimal()
+    assert int(at_once(door, *PATHS)[0].headers["age"]) > 0, "it was given before"
     assert looks() == 0, "looks change nothing, and what was only asked for has changed nothing yet"
     for name, kind in (("ensure", "done"), ("destroy", "failed"), ("drain", "cancelled")):
         answering_client.xadd("phoenix:events", {"kind": kind, "request": f"phoenix.{name}"})

@@ -121,10 +121,10 @@ class Requests:
     def view(self, request_id: str) -> RequestView:
         """Read a request. Raises Refused as `known`."""
         known = self.known(request_id)
-        answer = self.answer(request_id, known)
         job = self._ledger.job(request_id)
         what = job.what if job else known.name.removeprefix("phoenix.")
         steps = tuple(self._ledger.steps(request_id))
+        answer = self.answer(request_id, known)  # last: it is stored before the job ends, so that no end is without it
         view = RequestView(id=request_id, what=what, steps=steps, **_of_job(job))
         if answer is None:
             return view

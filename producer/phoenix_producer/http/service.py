@@ -6,6 +6,7 @@ import threading
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -92,13 +93,14 @@ class Service:
             request_id, look = await self.send(ask, requester), None
         else:
             request_id, look = await self._looks.share(wanted, lambda: self.send(ask, requester))
+        given_before = look is not None and look.answered is not None
         answer = await self.answer(request_id, seconds)
         if answer is None:
             late = f"The workers have not answered in {seconds:g} s. The answer will be at {self.url_of(request_id)}."
             raise Refused(HTTPStatus.GATEWAY_TIMEOUT, late)
         if isinstance(answer, Failure):
             self._looks.forget(wanted)
-        return as_response(answer, {"Age": str(int(look.age if look else 0))})
+        return as_response(answer, {"Age": str(ceil(look.age) if look and given_before else 0)})
 
     def url_of(self, request_id: str) -> str:
         """Return the path of a request, as a client has to ask for it."""

@@ -1,4 +1,5 @@
-// Which view is shown, and who looks at it. A view has a title, an element, and `refresh`, which is called again and again.
+// Which view is shown, and who looks at it. A view has a title, an element, and `refresh`, which is called again and again;
+// what it returns is in how many seconds it wants to ask anew, if what it was told was not new.
 import { ask, door, token } from './api.js';
 import { closeQuestions } from './actions.js';
 import { h, put } from './dom.js';
@@ -69,7 +70,8 @@ function run(view) {
       const all = news;
       try {
         news = false;
-        await (view.asksWorkers ? whileThere((either) => view.refresh(either, all), signal) : view.refresh(signal, all));
+        const again = await (view.asksWorkers ? whileThere((either) => view.refresh(either, all), signal) : view.refresh(signal, all));
+        if (again) setTimeout(() => { news = true; wake(); }, again * 1000);
         if (all) settle = Math.min(LONGEST, 2 * (performance.now() - began));
         say('');
       } catch (problem) {
@@ -111,7 +113,7 @@ async function whileThere(refresh, signal) {
   const beating = beat();
   beating.catch(() => {}); // told below, or too late to be
   try {
-    await Promise.race([refresh(either), beating]);
+    return await Promise.race([refresh(either), beating]);
   } finally {
     over.abort();
   }

@@ -52,12 +52,13 @@ export function containers() {
     every: PULSE,
     asksWorkers: true,
     async refresh(signal, news) {
-      if (!news) { await pulse(signal); return; }
-      const { answer: standings, at } = await recent('status?wait=120', signal);
+      if (!news) { await pulse(signal); return null; }
+      const { answer: standings, at, again } = await recent('status?wait=120', signal);
       found = Object.assign(standings.filter((one) => one.role === 'container'), { at });
       if (!found.length) put(asOf, 'The catalog declares no container.');
       put(warned, warnings(standings));
       show();
+      return again;
     },
   };
 }
@@ -81,16 +82,17 @@ export function container(id, me) {
     every: PULSE,
     asksWorkers: true,
     async refresh(signal, news) {
-      if (!news) { await pulse(signal); return; }
+      if (!news) { await pulse(signal); return null; }
       const jobs = await ask(`jobs?all=true&ctid=${ctid}&newest=100`, { signal });
       const shown = jobs.filter((job) => !isLook(job.what)).reverse();
       past.fill(shown);
       past.element.hidden = shown.length === 0;
       put(none, shown.length ? '' : 'Nobody has asked for it in the last week.');
-      const { answer: standings } = await recent(`status?ctid=${ctid}`, signal);
+      const { answer: standings, again } = await recent(`status?ctid=${ctid}`, signal);
       fill(standing, standings, (it) => it.ctid, (it) => drawStanding(it, me));
       const differs = await ifThere(recent(`drift?ctid=${ctid}`, signal));
       fill(drift, differs?.answer ?? [], (it) => it.ctid, drawDrift);
+      return again;
     },
   };
 }

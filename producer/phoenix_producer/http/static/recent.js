@@ -4,8 +4,10 @@ import { now } from './words.js';
 
 const SECONDS = 5;
 
-/** Ask for what workers see; returns what they say, and since when. Raises Problem. */
+/** Ask for what workers see; returns what they say, and since when. What others were given before is to be asked for
+ *  `again` in so many seconds: what has changed since, by nobody's request, is not in it. Raises Problem. */
 export async function recent(path, signal) {
   const response = await send(path, { headers: { 'Cache-Control': `max-age=${SECONDS}` }, signal });
-  return { answer: await response.json(), at: now() - Number(response.headers.get('Age')) };
+  const age = Number(response.headers.get('Age'));
+  return { answer: await response.json(), at: now() - age, again: age ? Math.max(SECONDS - age, 1) : null };
 }

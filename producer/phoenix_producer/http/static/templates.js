@@ -15,13 +15,14 @@ export function templates(me) {
     every: PULSE,
     asksWorkers: true,
     async refresh(signal, news) {
-      if (!news) { await pulse(signal); return; }
+      if (!news) { await pulse(signal); return null; }
       const lanes = recent('templates?wait=120', signal).catch(() => ({ answer: [] }));
-      const { answer: all, at } = await recent('status?wait=120', signal);
+      const { answer: all, at, again } = await recent('status?wait=120', signal);
       const roots = grown(all, (await lanes).answer);
       fill(tree, roots, (one) => one.ctid, (one) => drawTemplate(one, me));
       put(warned, warnings(all));
       put(asOf, roots.length ? `As of ${clock(at)}` : 'The catalog declares no template.');
+      return again;
     },
   };
 }
