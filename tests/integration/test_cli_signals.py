@@ -11,22 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.interrupted_import import CTRL_C_AT_IMPORT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LOADED = "import sys; before = set(sys.modules); import phoenix_producer.cli; print(*(set(sys.modules) - before))"
 _SLOW_TO_IMPORT = {"typing", "re", "enum", "contextlib", "collections", "signal", "typer", "celery"}
-_CELERY = """
-import os, runpy, signal, sys
-
-class CtrlC:
-    def find_spec(self, name, path=None, target=None):
-        if name == {module!r}:
-            sys.meta_path.remove(self)
-            os.kill(os.getpid(), signal.SIGINT)
-
-sys.meta_path.insert(0, CtrlC())
-sys.argv = ["celery", "-A", {app!r}, {command!r}]
+_CELERY = f"""{CTRL_C_AT_IMPORT}import runpy
+sys.argv = ["celery", "-A", {{app!r}}, {{command!r}}]
 runpy.run_module("phoenix_producer.cli.celery_process", run_name="__main__", alter_sys=True)
 """
 _AFTERWARDS = """

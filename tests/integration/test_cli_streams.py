@@ -12,23 +12,12 @@ import pytest
 
 from phoenix_producer.client.secret_files import secret
 from tests.support.cli import COMMAND
+from tests.support.interrupted_import import CTRL_C_AT_IMPORT
 
 if TYPE_CHECKING:
     from phoenix_producer import Producer
 
-_INTERRUPTED_WHILE = """
-import os, signal, sys
-
-class CtrlC:
-    def find_spec(self, name, path=None, target=None):
-        if name == {module!r}:
-            sys.meta_path.remove(self)
-            os.kill(os.getpid(), signal.SIGINT)
-
-sys.meta_path.insert(0, CtrlC())
-from phoenix_producer.cli import main
-main()
-"""
+_INTERRUPTED_WHILE = f"{CTRL_C_AT_IMPORT}from phoenix_producer.cli import main\nmain()\n"
 _ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 

@@ -55,9 +55,8 @@ def serve(
         )
     if not _ROOT_PATH.fullmatch(root_path):
         raise typer.BadParameter("It is a path without a slash at its end, such as /phoenix.", param_hint="--root-path")
-    if f"{root_path}/".startswith(
-        _OWN
-    ):  # a path that the proxy has stripped could not be told from one that it has left
+    # A path that the proxy has stripped could not be told from one that it has left.
+    if f"{root_path}/".startswith(_OWN):
         raise typer.BadParameter("The server begins paths of its own so. Take another path.", param_hint="--root-path")
     try:
         redis_url = context.obj()
