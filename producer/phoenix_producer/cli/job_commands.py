@@ -81,8 +81,9 @@ def jobs(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """List jobs: the state of each, what it waits for and since when; of those that ended, how and when.
 
-    A state that only ended jobs have, and a cause, look for these too. Of those that ended, --all leaves out the ones
-    that only looked and changed nothing (status, drift, plan, templates, nodes): see --looks.
+    A state that only ended jobs have, or a cause, lists these without --all.
+    --all leaves out the jobs that ended and only looked (status, drift, plan,
+    templates, nodes): see --looks.
     """
     if context.invoked_subcommand is not None:
         return

@@ -57,7 +57,7 @@ Ctids = Annotated[
         min=100,
         max=999_999_999,
         show_default=False,
-        help="CTIDs of the catalog.",
+        help=help_texts.CTIDS,
         autocompletion=ctids_offered,
     ),
 ]
