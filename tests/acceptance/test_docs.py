@@ -183,6 +183,13 @@ def test_the_rooms_of_the_architecture_page_have_the_modules_that_are_there() ->
         assert named[room] == {file.stem for file in files}, room
 
 
+def test_every_decision_is_listed_with_its_title() -> None:
+    folder = ROOT / "docs" / "adr"
+    listed = re.findall(r"^\| (\d+) \| \[(.+)\]\((.+)\) \|$", (folder / "README.md").read_text(), re.MULTILINE)
+    titles = {file.name: file.read_text().partition("\n")[0] for file in sorted(folder.glob("0*.md"))}
+    assert {file: f"# {number}. {title}" for number, title, file in listed} == titles
+
+
 def test_files_that_are_named_are_there() -> None:
     """In pages, docstrings and comments; of a path, its end."""
     git = ["git", "ls-files"]
