@@ -306,6 +306,7 @@ class Progress(Answer):
     step: str = ""
     ctid: int | None = None
     detail: str = ""
+    """What is waited for, what a script says, or why it failed and what to do. The other kinds have none."""
     upid: str | None = None
 
 
