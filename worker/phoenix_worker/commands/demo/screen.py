@@ -42,7 +42,7 @@ class Screen:
 
     def headline(self, text: str) -> None:
         """Begin a part of the output."""
-        self.console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=True)
+        self.console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=not self.console.is_terminal)
 
     def sentence(self, text: str) -> None:
         """Print a line to be read: on a terminal it is wrapped between words."""
