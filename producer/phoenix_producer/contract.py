@@ -1,7 +1,7 @@
 """What requesters and workers agree on: task and queue names, messages, results, errors.
 
 Everything on the wire is JSON. A client in any language may publish `phoenix.ensure` with the CTID as its only
-argument and the options as keyword arguments; see `docs/architecture.md`, *Messages*.
+argument and the options as keyword arguments: `docs/messages.md`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from phoenix_producer.change_words import change_words
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONTRACT_VERSION = 1
 
 ENSURE = "phoenix.ensure"
 DESTROY = "phoenix.destroy"
@@ -307,6 +306,7 @@ class Progress(Answer):
     step: str = ""
     ctid: int | None = None
     detail: str = ""
+    """What is waited for, what a script says, or why it failed and what to do. The other kinds have none."""
     upid: str | None = None
 
 

@@ -173,6 +173,37 @@ def test_the_layers_of_the_architecture_page_are_those_that_are_held() -> None:
     assert shown in (ROOT / ".importlinter").read_text()
 
 
+def test_the_rooms_of_the_architecture_page_have_the_modules_that_are_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)/` \| [^|]+ \| (.*) \|$", page, re.MULTILINE)
+    named = {room: set(re.findall(r"`([a-z_]+)`", modules)) for room, modules in rows if "…" not in modules}
+    assert named.keys() >= {"commands", "check", "tasks", "answers", "actions", "telemetry"}
+    for room in (room for room, modules in named.items() if modules):
+        files = (ROOT / "worker" / "phoenix_worker" / room).glob("[!_]*.py")
+        assert named[room] == {file.stem for file in files}, room
+
+
+def test_every_decision_is_listed_with_its_title() -> None:
+    folder = ROOT / "docs" / "adr"
+    listed = re.findall(r"^\| (\d+) \| \[(.+)\]\((.+)\) \|$", (folder / "README.md").read_text(), re.MULTILINE)
+    titles = {file.name: file.read_text().partition("\n")[0] for file in sorted(folder.glob("0*.md"))}
+    assert {file: f"# {number}. {title}" for number, title, file in listed} == titles
+
+
+def test_files_that_are_named_are_there() -> None:
+    """In pages, docstrings and comments; of a path, its end."""
+    git = ["git", "ls-files"]
+    files = subprocess.run(git, check=True, capture_output=True, text=True, cwd=ROOT, timeout=60).stdout.splitlines()
+    texts = [file for file in files if file.endswith((".py", ".lua", ".md")) and file != "CHANGELOG.md"]
+    named = {
+        (text, name)
+        for text in texts
+        for name in re.findall(r"`([\w/]+\.(?:py|lua|mjs))`", (ROOT / text).read_text(encoding="utf-8"))
+    }
+    ends = {"/".join(file.split("/")[-parts:]) for file in files for parts in range(1, file.count("/") + 2)}
+    assert {(text, name) for text, name in named if name not in ends} == set()
+
+
 def test_the_smallest_catalog_is_one(product: Product) -> None:
     """That of getting-started.md, with the OS template that the test's node has."""
     (content,) = [

@@ -47,7 +47,7 @@ def test_jobs_at_work_are_shown_and_one_is_cancelled_by_the_beginning_of_its_id(
     assert told[waiting.id]["waits_for"]["owners"] == [{"job": building.id, "what": "ensure 103"}]
     lines = cli(product, "jobs").stdout
     assert f"Proxmox: create CT 900 on {NODE} from {OS_TEMPLATE} {create.upid}" in lines
-    assert "its turn at CT 900 (next): held by ensure 103" in lines
+    assert "its turn at template 900 (next): held by ensure 103" in lines
     locks = {lock["name"]: lock for lock in json.loads(cli(product, "locks", "--json").stdout)}
     assert {name: len(lock["queue"]) for name, lock in locks.items()} == {
         "ct/103": 0, "ct/104": 0, "ct/900": 1, f"node/{NODE}": 0,

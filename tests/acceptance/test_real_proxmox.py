@@ -73,15 +73,15 @@ def test_warnings_are_success_and_privileges_are_always_stated_and_stale_lists_b
     assert [result.outcome for result in made] == ["created", "created"]
     odd = "something is odd about this"
     assert made[1].warnings == (
-        f"Proxmox warned, told to create CT 900 on {NODE} from {OS_TEMPLATE}: {odd} vzcreate",
-        f"Proxmox warned, told to clone template 900 to CT 103 on {NODE}: {odd} vzclone",
-        f"Proxmox warned, told to start CT 103 on {NODE}: {odd} vzstart",
+        f"Proxmox warned when asked to create CT 900 on {NODE} from {OS_TEMPLATE}: {odd} vzcreate",
+        f"Proxmox warned when asked to clone template 900 to CT 103 on {NODE}: {odd} vzclone",
+        f"Proxmox warned when asked to start CT 103 on {NODE}: {odd} vzstart",
     )
     assert {int(order["vmid"]): int(order["unprivileged"]) for order in pve.creates} == {102: 0, 900: 1}
     product.simulator.do(pve.refresh_resources)
     pve.warnings |= {"vzshutdown", "vzdestroy"}
     stopped = product.ensure(103, state="stopped")
-    assert stopped.warnings == (f"Proxmox warned, told to stop CT 103 on {NODE}: {odd} vzshutdown",)
+    assert stopped.warnings == (f"Proxmox warned when asked to stop CT 103 on {NODE}: {odd} vzshutdown",)
     assert done(product.ensure(103)) == [("start", 103)], "the list still says that it runs"
     destroyed = product.producer.destroy(103).wait(timeout=60)
     assert [line.rpartition(" ")[2] for line in destroyed.warnings] == ["vzshutdown", "vzdestroy"]

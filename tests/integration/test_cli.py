@@ -3,12 +3,16 @@ from __future__ import annotations
 import json
 import re
 from importlib.metadata import EntryPoint, EntryPoints, version
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
 from phoenix_producer import Action, Drift, Exists
 from phoenix_producer.cli import plugins
+from phoenix_producer.cli.man_page import commands_below
+from phoenix_producer.cli.phoenix_lxc import app
 from phoenix_producer.cli.terminal import outcome_lines
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.standing import Standing
@@ -245,15 +249,29 @@ _COMMANDS = (
 )
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["", *_COMMANDS, "jobs show", "catalog check", "catalog schema", "setup systemd", "setup man", "token add"],
-)
+_BELOW = ("jobs show", "catalog check", "catalog schema", "setup systemd", "setup man")
+_TOKENS = ("token add", "token list", "token revoke")
+
+
+@pytest.mark.parametrize("command", ["", *_COMMANDS, *_BELOW, *_TOKENS])
 def test_no_option_is_cut_off_at_80_columns(command: str) -> None:
     shown = invoke(*command.split(), "--help", COLUMNS="80")
     assert shown.exit_code == 0
     assert "…" not in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+def test_help_keeps_the_lines_that_are_set_in_it_at_80_columns() -> None:
+    """Paragraphs after the first, and examples, which are copied; and it says what each argument is."""
+    top = typer.main.get_command(app)
+    contexts = [*commands_below(typer.Context(top, info_name="phoenix-lxc"), "phoenix-lxc")]
+    assert {context.info_name for context in contexts} >= {f"phoenix-lxc {name}" for name in (*_COMMANDS, *_BELOW)}
+    for context in contexts:
+        for text in (context.command.help or "").partition("\n\n")[2], context.command.epilog or "":
+            broken = [line for line, after in pairwise([*text.splitlines(), ""]) if after or line.startswith("    ")]
+            assert [line for line in broken if len(line) > 78] == [], context.info_name
+        arguments = [one for one in context.command.params if one.param_type_name == "argument" and not one.hidden]
+        assert [one.metavar for one in arguments if not (one.metavar or "").isupper() or not one.help] == []
 
 
 def test_the_commands_are_listed_in_groups_a_line_each() -> None:

@@ -6,6 +6,7 @@ live as long as the tests: it has no heart.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from typing import Any
@@ -88,7 +89,8 @@ class Answering(Task):  # type: ignore[type-arg]  # generic in the stubs only
             client.delete(f"phoenix:job:{task_id}:log")
         else:
             ended = "cancelled" if STOPPED in args else "failed"
-            self.tell("done" if status == "SUCCESS" else ended, "" if status == "SUCCESS" else str(retval))
+            kind, why = ("done", "") if status == "SUCCESS" else (ended, json.dumps(retval.args[0]))
+            self.tell(kind, why)
 
 
 def refuse(task: Answering, ctid: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from phoenix_producer.client.channel import Entry
 from phoenix_producer.contract import (
     ContractError,
     DesiredState,
@@ -88,3 +89,20 @@ def test_a_failure_is_carried_as_json_and_read_as_a_message() -> None:
 
 def test_progress_of_a_newer_worker_is_readable() -> None:
     assert Progress(at=1.0, kind=ProgressKind.DONE, job="a", color="red").job == "a"
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored", "shown"),
+    [
+        ("failed", FAILURE.model_dump_json(), "CTID 103 is not ours. Use --adopt."),
+        ("cancelled", FAILURE.model_dump_json(), "CTID 103 is not ours. Use --adopt."),
+        ("failed", '"the words of an exception"', "the words of an exception"),
+        ("failed", "not JSON", "not JSON"),
+        ("failed", "[" * 100_000, "[" * 100_000),
+        ("output", FAILURE.model_dump_json(), FAILURE.model_dump_json()),
+    ],
+)
+def test_the_history_of_a_job_says_for_people_why_it_failed(kind: str, stored: str, shown: str) -> None:
+    """The ledger has the failure as JSON; what a script prints is nobody's to read."""
+    entry = Entry("5b0e2f0a", "1-0", {"at": "1", "kind": kind, "detail": stored})
+    assert entry.progress().detail == shown

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from phoenix_producer.cli.live_lines import LiveLines
-from phoenix_producer.cli.live_screen import JobLine, Rank, cell, screen_of
-from phoenix_producer.cli.watched_jobs import watched_lines
+from phoenix_producer.cli.live_screen import JobLine, Rank, cell, count_of, screen_of
+from phoenix_producer.cli.tables import job_lines
+from phoenix_producer.cli.watched_jobs import Watched, watched_lines
 from phoenix_producer.contract import Progress, ProgressKind
-from phoenix_producer.ledger.entries import Job, JobState, Wait, WaitsFor
+from phoenix_producer.ledger.entries import Job, JobState, Reference, Wait, WaitsFor
 
 WIDTH, HEIGHT = 80, 24
 
@@ -103,20 +105,59 @@ def test_it_is_never_taller_than_the_screen(lines: list[JobLine], height: int) -
     assert len(drawn(screen_of(lines, height))) <= height
 
 
-def test_watched_jobs_that_nobody_requested_stand_below_who_waits_for_them() -> None:
-    def job(job_id: str, what: str, requester: str, waits_for: str = "") -> Job:
-        wait = Wait(WaitsFor.JOB, waits_for, "it needs it") if waits_for else None
-        state = JobState.WAITING if wait else JobState.RUNNING
-        return Job(job_id, what, state, requester, 1.0, None, step=what, since=1.0, waits_for=wait)
+def job(job_id: str, what: str, requester: str = "me", waits_for: Wait | None = None, outcome: str = "") -> Job:
+    state = JobState.DONE if outcome else JobState.WAITING if waits_for else JobState.RUNNING
+    ended = 3.0 if outcome else None
+    return Job(job_id, what, state, requester, 1.0, ended, step=what, since=1.0, waits_for=waits_for, outcome=outcome)
 
+
+def test_watched_jobs_that_nobody_requested_stand_below_who_waits_for_them() -> None:
     jobs = [
-        job("a", "ensure 101", "me", "b"),
-        job("b", "ensure 500", "", "c"),
+        job("a", "ensure 101", "me", Wait(WaitsFor.JOB, "b", "it needs it")),
+        job("b", "ensure 500", "", Wait(WaitsFor.JOB, "c", "it needs it")),
         job("c", "ensure 501", ""),
-        job("d", "ensure 101", "you", "a"),
-        job("e", "ensure 102", "me", "b"),
+        job("d", "ensure 101", "you", Wait(WaitsFor.JOB, "a", "it needs it")),
+        job("e", "ensure 102", "me", Wait(WaitsFor.JOB, "b", "it needs it")),
     ]
     lines = watched_lines(jobs)
     assert [line.cells[0].plain for line in lines] == ["a", "d", "e"]
     assert [[row[0].plain for row in line.below] for line in lines] == [["└ b", "  └ c"], [], []]
     assert len(drawn(screen_of(lines, HEIGHT))) == len(jobs)
+
+
+def test_watched_jobs_that_end_stay_but_for_those_below_others() -> None:
+    done = {one.id: one for one in (job("a", "ensure 101", outcome="created"), job("c", "ensure 500", ""))}
+    watched = Watched(done.get)
+    waiting = job("a", "ensure 101", waits_for=Wait(WaitsFor.JOB, "c", "it needs it"))
+    assert [one.id for one in watched.with_ended([waiting, job("b", "status"), job("c", "ensure 500", "")])] == [*"abc"]
+    assert [one.id for one in watched.with_ended([waiting, job("b", "status")])] == [*"ab"]
+    for _ in range(2):
+        assert [(one.id, one.outcome) for one in watched.with_ended([job("d", "ensure 1")])] == [
+            ("d", ""),
+            ("a", "created"),
+        ]
+    assert count_of(watched_lines(watched.with_ended([]))) == "1 of 1 done"
+    assert [one.id for one in watched.with_ended([job("a", "ensure 101", outcome="created")])] == ["a"], "with --all"
+
+
+LANE = Wait(WaitsFor.LOCK, "ct/900", owners=(Reference("b", "ensure 102"),))
+
+
+def test_columns_that_a_terminal_has_no_room_for_go_below() -> None:
+    jobs = [job("aaaaaaaa", "ensure 900", "somebody@a-machine", LANE), job("bbbbbbbb", "ensure 102", "me", LANE)]
+    assert [*job_lines(jobs, 200)] == [*job_lines(jobs)]
+    head, *lines = job_lines(jobs, 60)
+    assert head.split() == ["JOB", "WHAT", "STATE", "STEP", "SINCE"]
+    assert [line for line in lines if line.startswith(" ")] == [
+        "          requester somebody@a-machine; waits for its turn",
+        "          at CT 900 (next): held by ensure 102",
+        "          requester me; waits for its turn at template 900",
+        "          (next): held by ensure 102",
+    ]
+
+
+@given(st.text("ab -é", max_size=90), st.text("ab -é", max_size=90), st.integers(min_value=1, max_value=120))
+def test_no_word_is_lost_below(who: str, why: str, width: int) -> None:
+    lines = [job("aaaaaaaa", "ensure 900", who, Wait(WaitsFor.OTHER, detail=why))]
+    words = Counter([*job_lines(lines)][1].split())
+    assert words <= Counter(" ".join([*job_lines(lines, width)][1:]).replace(";", " ").split())

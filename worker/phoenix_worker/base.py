@@ -163,7 +163,7 @@ class PhoenixTask(DurableTask):
             return []
         end = self.wait_for_task(posted["upid"], doing, kind=kind)
         self._succeeded(step, end, doing)
-        self.running.notes += tuple(f"Proxmox warned, told to {doing}: {line}" for line in end.get("warned", ()))
+        self.running.notes += tuple(f"Proxmox warned when asked to {doing}: {line}" for line in end.get("warned", ()))
         return list(end["log"])
 
     def wait_for_power_task(

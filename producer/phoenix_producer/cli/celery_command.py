@@ -19,7 +19,7 @@ PASSED_ON: dict[str, Any] = {
 }
 """The context settings of such a command."""
 
-Options = Annotated[list[str] | None, typer.Argument(metavar="OPTION", show_default=False)]
+Options = Annotated[list[str] | None, typer.Argument(metavar="OPTION", show_default=False, help="Passed on to Celery.")]
 
 
 def become_celery(context: typer.Context, app: str, *words: str) -> NoReturn:

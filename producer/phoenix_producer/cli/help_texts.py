@@ -9,6 +9,7 @@ ACCEPT_NOT_APPLIED = "If the workers have no shell access to the nodes, skip the
 DRY_RUN = "Change nothing; print what would be done."
 EVERY_RESULT = "Print one JSON array on stdout: an answer or failure per CTID."
 ONE_DOCUMENT = "Print one JSON document on stdout."
+CTIDS = "CTIDs of the catalog."
 WAIT_FOR_JOBS = "Stop waiting after this many seconds; the jobs go on."
 WAIT_FOR_ANSWER = "Stop waiting after this many seconds."
 SECONDS = "SECONDS"

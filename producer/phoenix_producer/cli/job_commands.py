@@ -12,14 +12,14 @@ from rich.console import Console
 from phoenix_producer.cli.help_texts import ONE_DOCUMENT, SECONDS, WAIT_FOR_ANSWER, epilog
 from phoenix_producer.cli.session import FAILED, Following, print_json, reading, talking
 from phoenix_producer.cli.tables import job_lines, lock_lines, story_lines
-from phoenix_producer.cli.terminal import Lines, Nothing, complain, outcome_lines, warnings_in
+from phoenix_producer.cli.terminal import Lines, Nothing, complain, outcome_lines, terminal_width, warnings_in
 from phoenix_producer.cli.timeline import timeline
 from phoenix_producer.cli.watched_jobs import watch
 from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handle, Handles
 from phoenix_producer.client.link import Link
 from phoenix_producer.contract import Cancelled, EnsureFailed, EnsureResult, Failure, Progress, Step
-from phoenix_producer.ledger.entries import Job, JobState, Wanted
+from phoenix_producer.ledger.entries import ENDED, Job, JobState, Wanted
 from phoenix_producer.ledger.view import LedgerView
 
 AsJson = Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)]
@@ -81,8 +81,9 @@ def jobs(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """List jobs: the state of each, what it waits for and since when; of those that ended, how and when.
 
-    A state that only ended jobs have, and a cause, look for these too. Of those that ended, --all leaves out the ones
-    that only looked and changed nothing (status, drift, plan, templates, nodes): see --looks.
+    A state that only ended jobs have, or a cause, lists these without --all.
+    --all leaves out the jobs that ended and only looked (status, drift, plan,
+    templates, nodes): see --looks.
     """
     if context.invoked_subcommand is not None:
         return
@@ -94,13 +95,18 @@ def jobs(  # noqa: PLR0913 - each is an option of the command
             found = [job for job in view.jobs(ended=every or wanted.are_ended) if wanted.has(job)]
             return found if looks or wanted.are_ended else [job for job in found if not job.is_past_look]
 
+        def ended(job_id: str) -> Job | None:
+            job = view.job(job_id)
+            stays = job is not None and job.state in ENDED and wanted.has(job) and (looks or not job.is_past_look)
+            return job if stays else None
+
         if watched:
-            watch(look, _terminal(as_json=as_json))
+            watch(look, ended, _terminal(as_json=as_json))
         found = look()
     if as_json:
         print_json([asdict(job) for job in found])
     else:
-        typer.echo("\n".join(job_lines(found)) if found else "There are no jobs.")
+        typer.echo("\n".join(job_lines(found, terminal_width())) if found else "There are no jobs.")
 
 
 def _terminal(*, as_json: bool) -> Console:
@@ -175,7 +181,7 @@ def locks(context: typer.Context, *, as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(lock) for lock in found])
     else:
-        typer.echo("\n".join(lock_lines(found)) if found else "No locks are held.")
+        typer.echo("\n".join(lock_lines(found, terminal_width())) if found else "No locks are held.")
 
 
 def cancel(

@@ -25,19 +25,20 @@ def man_page(top: Any) -> str:
         *_options(top),
         ".SH COMMANDS",
     ]
-    for context in _below(top, "phoenix-lxc"):
+    for context in commands_below(top, "phoenix-lxc"):
         lines += _command(context)
     lines += [".SH EXIT STATUS", *_paragraphs(top.command.epilog)]
     return "\n".join(lines) + "\n"
 
 
-def _below(parent: Any, path: str) -> Iterator[Any]:
+def commands_below(parent: Any, path: str) -> Iterator[Any]:
+    """Yield the context of each command below that of `parent`, whose name is `path`; groups before their own."""
     for name in parent.command.list_commands(parent):
         command = parent.command.get_command(parent, name)
         context = type(parent)(command, info_name=f"{path} {name}", resilient_parsing=True)
         yield context
         if hasattr(command, "list_commands"):
-            yield from _below(context, context.info_name)
+            yield from commands_below(context, context.info_name)
 
 
 def _command(context: Any) -> Iterator[str]:

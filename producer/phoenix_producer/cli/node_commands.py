@@ -9,7 +9,7 @@ import typer
 from phoenix_producer.cli.help_texts import NODES, ONE_DOCUMENT, SECONDS, WAIT_FOR_ANSWER, epilog
 from phoenix_producer.cli.session import print_json, talking
 from phoenix_producer.cli.tables import node_lines
-from phoenix_producer.cli.terminal import time_of_day
+from phoenix_producer.cli.terminal import terminal_width, time_of_day
 from phoenix_producer.cli.upkeep_commands import MOVE_EPILOG, move
 from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handle
@@ -63,7 +63,7 @@ def nodes(context: typer.Context, *, timeout: Timeout = None, as_json: AsJson = 
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
     else:
-        typer.echo("\n".join(node_lines(found)))
+        typer.echo("\n".join(node_lines(found, terminal_width())))
 
 
 def drain(context: typer.Context, node: NodeArgument, *, timeout: Timeout = None, as_json: AsJson = False) -> None:

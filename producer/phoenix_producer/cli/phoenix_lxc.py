@@ -31,7 +31,7 @@ from phoenix_producer.cli.session import (
     talking,
 )
 from phoenix_producer.cli.tables import standing_lines
-from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
+from phoenix_producer.cli.terminal import complain, outcome_lines, terminal_width, warnings_in
 from phoenix_producer.cli.trees import DriftLines, PlanLines
 from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handles
@@ -57,7 +57,7 @@ Ctids = Annotated[
         min=100,
         max=999_999_999,
         show_default=False,
-        help="CTIDs of the catalog.",
+        help=help_texts.CTIDS,
         autocompletion=ctids_offered,
     ),
 ]
@@ -262,7 +262,7 @@ def status(
     if as_json:
         print_json([standing.model_dump(mode="json") for standing in standings])
     else:
-        typer.echo("\n".join(standing_lines(standings)) if standings else "The catalog is empty.")
+        typer.echo("\n".join(standing_lines(standings, terminal_width())) if standings else "The catalog is empty.")
         for warning in warnings_in(standings):
             complain(warning)
     raise typer.Exit(FAILED if any(one.exists is Exists.UNKNOWN for one in standings) else 0)

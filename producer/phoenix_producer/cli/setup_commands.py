@@ -36,7 +36,7 @@ setup_group = typer.Typer(help="Print systemd units, or the man page.", no_args_
 @setup_group.command(
     epilog=epilog(
         "phoenix-lxc setup systemd --print",
-        f"phoenix-lxc setup systemd --print worker >{PLACES[Unit.WORKER]}",
+        "phoenix-lxc setup systemd --print worker >phoenix-worker.service",
         codes="0 success; 2 wrong usage.",
     ),
     short_help="Print systemd units for a worker and for Flower.",

@@ -1,13 +1,17 @@
-"""Jobs, locks and what stands at CTIDs, as lines of text. Pure."""
+"""Jobs, locks and what stands at CTIDs, as lines of text. Pure.
+
+`width` is that of the terminal that shows them, in columns; without it a line is as long as it gets.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.cli.harmless import harmless
 from phoenix_producer.cli.terminal import time_of_day, told, turn_at
 from phoenix_producer.contract import DesiredState
-from phoenix_producer.ledger.entries import Wait, WaitsFor
+from phoenix_producer.ledger.entries import WaitsFor
 from phoenix_producer.nodes import NodeState
 from phoenix_producer.plain_text import plain_line
 from phoenix_producer.standing import Exists
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 _SHORT = 8
 _GIB = 1 << 30
+_WHOLE: Any = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def short_ids(ids: Iterable[str]) -> dict[str, str]:
@@ -33,7 +38,7 @@ def short_ids(ids: Iterable[str]) -> dict[str, str]:
     return {one: one[:length] for one in ordered}
 
 
-def job_lines(jobs: Sequence[Job]) -> Iterator[str]:
+def job_lines(jobs: Sequence[Job], width: int | None = None) -> Iterator[str]:
     """List jobs, one line for each."""
     short = short_ids(job.id for job in jobs)
     ended = any(job.ended for job in jobs)
@@ -46,24 +51,26 @@ def job_lines(jobs: Sequence[Job]) -> Iterator[str]:
             job.step.removeprefix(job.what),
             time_of_day(job.ended or job.since or job.created),
             job.requester,
-            wait_words(job.waits_for) if job.waits_for else "",
+            wait_words(job),
         )
         for job in jobs
     ]
     ends = ("OUTCOME", "TOOK") if ended else ()
-    yield from _columns(("JOB", "WHAT", "STATE", *ends, "STEP", "SINCE", "REQUESTER", "WAITS FOR"), rows)
+    yield from _columns(("JOB", "WHAT", "STATE", *ends, "STEP", "SINCE", "REQUESTER", "WAITS FOR"), rows, width)
 
 
 def _took(job: Job) -> str:
     return "" if job.ended is None else f"{job.ended - job.created:.1f} s"
 
 
-def wait_words(wait: Wait) -> str:
-    """Say what a job waits for."""
+def wait_words(job: Job) -> str:
+    """Say what a job waits for; '' if for nothing."""
+    if (wait := job.waits_for) is None:
+        return ""
     until = f" at {time_of_day(wait.until)}" if wait.until is not None else ""
     if wait.kind is WaitsFor.LOCK:
         turn = f"{len(wait.before)} before it" if wait.before else "next"
-        return f"{turn_at(wait.what)} ({turn}): held by {_names(wait.owners)}"
+        return f"{turn_at(wait.what, job.ctid)} ({turn}): held by {_names(wait.owners)}"
     if wait.kind is WaitsFor.PROXMOX:
         return " ".join(filter(None, (wait.detail, wait.what)))
     if wait.kind is WaitsFor.JOB:
@@ -80,7 +87,7 @@ def story_lines(job: Job, history: Sequence[Progress], steps: Sequence[Step]) ->
     yield f"     requested {time_of_day(job.created)}" + (f" by {job.requester}" if job.requester else "")
     yield f"     {job.state} since {time_of_day(job.ended or job.since or job.created)}"
     if job.waits_for:
-        yield f"     {job.step} waits for: {wait_words(job.waits_for)}"
+        yield f"     {job.step} waits for: {wait_words(job)}"
     subject = history[0].ctid if history else None
     for progress in history:
         yield f"{progress.at - job.created:+10.3f} s  {told(progress, subject)}"
@@ -88,15 +95,15 @@ def story_lines(job: Job, history: Sequence[Progress], steps: Sequence[Step]) ->
         yield f"     {step.name} {step.ctid} took {step.seconds:.3f} s" + (f"  {step.upid}" if step.upid else "")
 
 
-def lock_lines(locks: Sequence[Lock]) -> Iterator[str]:
+def lock_lines(locks: Sequence[Lock], width: int | None = None) -> Iterator[str]:
     """List locks: how many hold each, who, and who is next."""
     rows = [
         (lock.name, f"{len(lock.owners)} of {lock.capacity}", _held(lock.owners), _held(lock.queue)) for lock in locks
     ]
-    yield from _columns(("LOCK", "TAKEN", "OWNERS", "QUEUE"), rows)
+    yield from _columns(("LOCK", "TAKEN", "OWNERS", "QUEUE"), rows, width)
 
 
-def standing_lines(standings: Sequence[Standing]) -> Iterator[str]:
+def standing_lines(standings: Sequence[Standing], width: int | None = None) -> Iterator[str]:
     """List what stands at CTIDs. Addresses have a column when there are any."""
     reachable = any(one.addresses for one in standings)
     rows = [
@@ -112,7 +119,7 @@ def standing_lines(standings: Sequence[Standing]) -> Iterator[str]:
         for one in standings
     ]
     addresses = ("ADDRESSES",) if reachable else ()
-    yield from _columns(("CTID", "NAME", "DECLARED", "NODE", *addresses, "EXISTS", ""), rows)
+    yield from _columns(("CTID", "NAME", "DECLARED", "NODE", *addresses, "EXISTS", ""), rows, width)
 
 
 def _addresses(one: Standing) -> str:
@@ -138,7 +145,7 @@ def _difference(one: Standing) -> str:
     return f"differs: {', '.join(one.differs)}" if one.differs else ""
 
 
-def node_lines(nodes: Sequence[Node]) -> Iterator[str]:
+def node_lines(nodes: Sequence[Node], width: int | None = None) -> Iterator[str]:
     """List nodes: state, room, what is reserved and under way, templates."""
     rows = [
         (
@@ -152,7 +159,7 @@ def node_lines(nodes: Sequence[Node]) -> Iterator[str]:
         )
         for one in nodes
     ]
-    yield from _columns(("NODE", "STATE", "CPU", "MEMORY FREE", "RESERVED", "IN FLIGHT", "TEMPLATES"), rows)
+    yield from _columns(("NODE", "STATE", "CPU", "MEMORY FREE", "RESERVED", "IN FLIGHT", "TEMPLATES"), rows, width)
 
 
 def _drained(one: Node) -> str:
@@ -175,8 +182,16 @@ def _names(references: Sequence[Reference]) -> str:
     return ", ".join(one.what or one.job[:_SHORT] for one in references) or "nobody"
 
 
-def _columns(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+def _columns(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], width: int | None) -> Iterator[str]:
+    """Align the columns. The last ones go below each line, where all of them are wider than the terminal."""
     shown = [head, *(tuple(map(plain_line, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    beside = len(head)
+    while width is not None and beside > 1 and sum(widths[:beside]) + 2 * (beside - 1) > width:
+        beside -= 1
     for row in shown:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield "  ".join(cell.ljust(size) for cell, size in zip(row[:beside], widths, strict=False)).rstrip()
+        below = zip(head[beside:], row[beside:], strict=True) if row is not head else ()
+        words = "; ".join(f"{name.lower()} {cell}".strip() for name, cell in below if cell)
+        indent = " " * (widths[0] + 2)
+        yield from wrap(words, width or 0, initial_indent=indent, subsequent_indent=indent, **_WHOLE) if words else ()

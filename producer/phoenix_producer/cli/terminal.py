@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -191,6 +193,11 @@ def event_of(progress: Progress) -> tuple[str, str]:
     if progress.kind is ProgressKind.WAITING and not progress.upid:
         detail = turn_at(detail, progress.ctid)
     return _WORDS[progress.kind], "" if progress.kind is ProgressKind.REQUESTED else detail
+
+
+def terminal_width() -> int | None:
+    """Return how many columns the terminal has that stdout is; None if it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def turn_at(lock: str, ctid: int | None = None) -> str:

@@ -4,14 +4,22 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import BaseModel
 
 from phoenix_producer.cli.completion import ctids as ctids_offered
 from phoenix_producer.cli.completion import template_ctids
-from phoenix_producer.cli.help_texts import ACCEPT_NOT_APPLIED, DRY_RUN, EVERY_RESULT, SECONDS, WAIT_FOR_JOBS, epilog
+from phoenix_producer.cli.help_texts import (
+    ACCEPT_NOT_APPLIED,
+    CTIDS,
+    DRY_RUN,
+    EVERY_RESULT,
+    SECONDS,
+    WAIT_FOR_JOBS,
+    epilog,
+)
 from phoenix_producer.cli.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, talking
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
 from phoenix_producer.cli.without_workers import late_notice, waited
@@ -20,14 +28,9 @@ from phoenix_producer.contract import EnsureResult, Failure, Outcome
 from phoenix_producer.standing import Exists
 
 AsJson = Annotated[bool, typer.Option("--json", help=EVERY_RESULT)]
-Ctids = Annotated[
-    list[int],
-    typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=ctids_offered),
-]
-Templates = Annotated[
-    list[int],
-    typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=template_ctids),
-]
+_CTID: dict[str, Any] = {"metavar": "CTID", "min": 100, "max": 999_999_999, "show_default": False}
+Ctids = Annotated[list[int], typer.Argument(help=CTIDS, autocompletion=ctids_offered, **_CTID)]
+Templates = Annotated[list[int], typer.Argument(help="CTIDs of templates.", autocompletion=template_ctids, **_CTID)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help=DRY_RUN)]
 Timeout = Annotated[float | None, typer.Option(min=0, metavar=SECONDS, help=WAIT_FOR_JOBS)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; required without a terminal.")]
@@ -148,10 +151,7 @@ def move(
 
 def adopt(
     context: typer.Context,
-    ctids: Annotated[
-        list[int] | None,
-        typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=ctids_offered),
-    ] = None,
+    ctids: Annotated[list[int] | None, typer.Argument(help=CTIDS, autocompletion=ctids_offered, **_CTID)] = None,
     *,
     every: Annotated[
         bool, typer.Option("--all", help="Take every CTID of the catalog at which something exists.")

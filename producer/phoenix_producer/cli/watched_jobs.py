@@ -1,4 +1,7 @@
-"""`phoenix-lxc jobs --watch`: the open jobs, kept up to date, each with what is done on its behalf below it."""
+"""`phoenix-lxc jobs --watch`: the open jobs, kept up to date, each with what is done on its behalf below it.
+
+Those that end meanwhile stay, and become a count where there is no room for them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from rich.live import Live
 from phoenix_producer.cli.live_screen import JobLine, Rank, cell, screen_of
 from phoenix_producer.cli.tables import short_ids, wait_words
 from phoenix_producer.cli.terminal import time_of_day, turn_at
-from phoenix_producer.ledger.entries import Job, JobState, WaitsFor
+from phoenix_producer.ledger.entries import ENDED, Job, JobState, WaitsFor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,18 +22,44 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _LOOK_SECONDS = 1.0
+_KEPT = 1000
 _RANKS = {JobState.FAILED: Rank.FAILED, JobState.CANCELLED: Rank.FAILED, JobState.DONE: Rank.DONE}
 
 
-def watch(look: Callable[[], Sequence[Job]], console: Console) -> None:
-    """Show them until Ctrl-C. `look` may raise Unreachable."""
+def watch(look: Callable[[], Sequence[Job]], ended: Callable[[str], Job | None], console: Console) -> None:
+    """Show them until Ctrl-C. `ended` finds one that has ended, if it shall stay. Both may raise Unreachable."""
+    watched = Watched(ended)
     with Live(console=console, auto_refresh=False, screen=False) as live:
         while True:
-            lines = watched_lines(look())
+            lines = watched_lines(watched.with_ended(look()))
             height = console.size.height - 1
             shown = screen_of(lines, height) if lines else cell(f"There are no open jobs. {time_of_day(time.time())}")
             live.update(shown, refresh=True)
             time.sleep(_LOOK_SECONDS)
+
+
+class Watched:
+    """Remembers the jobs that were open, so that their ends are seen; the newest thousand of those that have ended."""
+
+    def __init__(self, ended: Callable[[str], Job | None]) -> None:
+        self._find = ended
+        self._open: set[str] = set()
+        self._for_others: set[str] = set()
+        self._ended: dict[str, Job] = {}
+
+    def with_ended(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs of a look, and those that were in an earlier one and have ended since.
+
+        What was done on behalf of another job was a line of that one, and goes with it.
+        """
+        by_id = {job.id: job for job in jobs}
+        self._for_others |= {other.id for job in jobs if (other := _made_for(job, by_id)) is not None}
+        for gone in sorted(self._open - by_id.keys() - self._for_others):
+            if (job := self._find(gone)) is not None:
+                self._ended[gone] = job
+        self._open = {job.id for job in jobs if job.state not in ENDED}
+        self._ended = dict([*self._ended.items()][-_KEPT:])
+        return [*jobs, *(job for job in self._ended.values() if job.id not in by_id)]
 
 
 def watched_lines(jobs: Sequence[Job]) -> list[JobLine]:
@@ -67,8 +96,8 @@ def _rows(
         cell(job.what, "bold"),
         cell(str(job.state)),
         cell(job.step.removeprefix(job.what)),
-        cell(time_of_day(job.since or job.created)),
-        cell(wait_words(job.waits_for) if job.waits_for else "", "dim"),
+        cell(time_of_day(job.ended or job.since or job.created)),
+        cell(wait_words(job) or job.outcome or job.cause, "dim"),
     )
     below = made_for.get(job.id, ())
     return [own, *(row for child in below for row in _rows(child, made_for, short, depth + 1))]
@@ -78,4 +107,4 @@ def _reason(job: Job) -> str:
     wait = job.waits_for
     if wait is None:
         return ""
-    return turn_at(wait.what).removeprefix("its turn at ") if wait.kind is WaitsFor.LOCK else str(wait.kind)
+    return turn_at(wait.what, job.ctid).removeprefix("its turn at ") if wait.kind is WaitsFor.LOCK else str(wait.kind)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from phoenix_producer.contract import ContractError, Progress, ProgressKind
+from phoenix_producer.contract import ContractError, EnsureFailed, Progress, ProgressKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
 _KINDS = frozenset(ProgressKind)
+_FAILED = (ProgressKind.FAILED, ProgressKind.CANCELLED)
 
 
 class Unreachable(Exception):  # noqa: N818 - reads as what Redis is
@@ -53,16 +55,24 @@ class Entry(NamedTuple):
     def progress(self) -> Progress:
         """Read it."""
         fields = self.fields
-        subject = fields.get("subject", "")
+        kind, subject, detail = ProgressKind(fields["kind"]), fields.get("subject", ""), fields.get("detail", "")
         return Progress(
             at=float(fields["at"]),
-            kind=ProgressKind(fields["kind"]),
+            kind=kind,
             job=self.job,
             step=fields.get("step", ""),
             ctid=int(subject) if subject.isdecimal() else None,
-            detail=fields.get("detail", ""),
+            detail=_why(detail) if kind in _FAILED else detail,
             upid=fields.get("upid") or None,
         )
+
+
+def _why(failure: str) -> str:
+    """Say for people what the ledger has as JSON: a failure, or the words of an exception."""
+    try:
+        return str(EnsureFailed(json.loads(failure)))
+    except (ValueError, RecursionError):
+        return failure
 
 
 class Channel(Protocol):

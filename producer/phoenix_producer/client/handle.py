@@ -61,6 +61,7 @@ class Handle(Generic[Answer]):
 
         Raises EnsureFailed if the request failed, TimeoutError if there is no answer in time (the job goes on), and
         Unreachable if Redis is away for longer than a few seconds (the job goes on; wait again).
+        Raises ContractError for an answer of a newer worker that this version cannot read.
         """
         answer = self._link.answer(self.id) or self._link.wait_for_answer(self.id, timeout)
         if answer is None:

@@ -152,23 +152,20 @@ def _now_and_then(ask: Callable[[], bool]) -> Callable[[], bool]:
     return asked
 
 
-def _with_ways(fields: dict[str, str], root_path: str) -> dict[str, str]:
-    """Have a failure, whose words end with the remedy, tell the ways by HTTP too."""
-    if fields.get("kind") != ProgressKind.FAILED:
-        return fields
-    return fields | {name: with_ways(fields[name], root_path) for name in ("detail", "message") if fields.get(name)}
-
-
 def _event(line: Line, job: str | None, root_path: str) -> bytes:
     """Write an event; its data is JSON on one line."""
-    fields = _with_ways(line.fields, root_path)
     if job is None:
-        told = {name: plain(value) for name, value in fields.items() if value}
-        kind, data = told.get("kind", ""), json.dumps(told)
+        told = {name: plain(value) for name, value in line.fields.items() if value}
+        kind = told.get("kind", "")
+        if kind == ProgressKind.FAILED and "message" in told:
+            told["message"] = with_ways(told["message"], root_path)
+        data = json.dumps(told)
     else:
-        entry = Entry(job, line.place, fields)
+        entry = Entry(job, line.place, line.fields)
         if not entry.is_known:
             return f"id: {line.place}\n\n".encode()
         progress = entry.progress()
+        if progress.kind is ProgressKind.FAILED:
+            progress = progress.model_copy(update={"detail": with_ways(progress.detail, root_path)})
         kind, data = progress.kind, progress.model_dump_json()
     return f"id: {line.place}\nevent: {kind.splitlines()[0] if kind else 'message'}\ndata: {data}\n\n".encode()

@@ -41,7 +41,9 @@ def serve(
     host: Annotated[str, typer.Option(help="Listen at this address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Listen at this port; 0 takes a free one.")] = PORT,
     root_path: Annotated[str, typer.Option(help="Say under which path a proxy offers it, such as /phoenix.")] = "",
-    rate: Annotated[int, typer.Option(min=1, help="Let a token make so many requests in a second.")] = PER_SECOND,
+    rate: Annotated[
+        int, typer.Option(min=1, help="Let a token make at most this many requests a second.")
+    ] = PER_SECOND,
     tokens: TokensPath = None,
 ) -> None:
     """Serve requests, results and events over HTTP, and a page that shows them, without secrets of Proxmox.

@@ -35,12 +35,16 @@ app = typer.Typer(
 
 @app.command(epilog=epilog("phoenix-lxc token add billing --role requester --ctid 103 --ctid 104", codes=_CODES))
 def add(
-    name: Annotated[str, typer.Argument(help="Whose it is; the job list shows it.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Whose it is; the job list shows it.", show_default=False)
+    ],
     *,
     role: Annotated[Role, typer.Option(help="What it may do.")] = Role.VIEWER,
     ctid: Annotated[
         list[int] | None,
-        typer.Option(min=100, max=999_999_999, help="Let a requester ask for this one and no other; may be repeated."),
+        typer.Option(
+            min=100, max=999_999_999, help="Let a requester ask for this CTID alone. Can be given several times."
+        ),
     ] = None,
     tokens: TokensPath = None,
 ) -> None:
@@ -54,7 +58,7 @@ def add(
 def list_tokens(
     *, as_json: Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)] = False, tokens: TokensPath = None
 ) -> None:
-    """List the tokens: name, role, CTIDs, time of making."""
+    """List the tokens: name, role, CTIDs, and when each was made."""
     path = tokens or default_path()
     with _explaining():
         known = TokenFile(path).tokens()
@@ -70,7 +74,9 @@ def list_tokens(
 
 @app.command(epilog=epilog("phoenix-lxc token revoke billing", codes=_CODES))
 def revoke(
-    name: Annotated[str, typer.Argument(help="As it was given.", show_default=False)], *, tokens: TokensPath = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name that it was made with.", show_default=False)],
+    *,
+    tokens: TokensPath = None,
 ) -> None:
     """Remove a token: from now on it is refused, event streams included."""
     with _explaining():

@@ -155,6 +155,6 @@ def _read(path: Path, mode: int) -> tuple[Token, ...]:
     try:
         return _File.model_validate_json(read_regular(path, _MOST_BYTES)).tokens
     except ValidationError:
-        raise ContractError(f"{path} is not a file of tokens. Move it away, and make them anew.") from None
+        raise ContractError(f"{path} is not a file of tokens. Move it away, and make the tokens again.") from None
     except OSError as error:
         raise ContractError(f"The tokens in {path} cannot be read ({error.strerror}).") from None

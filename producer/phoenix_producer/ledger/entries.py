@@ -101,6 +101,12 @@ class Job:
     """Of its failure."""
 
     @property
+    def ctid(self) -> int | None:
+        """The CTID that the task is about that it is at; None if it is about none."""
+        subject = (self.step or self.what).rpartition(" ")[2]
+        return int(subject) if subject.isdecimal() else None
+
+    @property
     def is_past_look(self) -> bool:
         """Whether it has ended and only looked, as a status does; it has changed nothing."""
         return self.state in ENDED and self.what.partition(" ")[0] in _LOOKS

@@ -91,7 +91,7 @@ class Probe:
             raise PermanentError(
                 f"CT {ctid} is no longer there: somebody has destroyed it while its start was waited for.",
                 cause="changed-meanwhile",
-                remedy="Send the request again to have it made anew.",
+                remedy="Send the request again: it is made again.",
             )
         if elapsed <= _POWER_LIMIT:
             return None

@@ -90,7 +90,7 @@ class Entry(Section):
     """`net0` and the name servers."""
     networks: list[FurtherNetwork] = Field(default_factory=list)
     """More interfaces: `net1`, `net2` and so on; without `network_config` they begin with `net0`. One that is taken out
-    of the list stays, and is told of.
+    of the list stays, and is named in a warning.
     """
     mac_address: Mac | None = None
     """MAC address of `net0`. Without it Proxmox chooses one, and it is kept."""

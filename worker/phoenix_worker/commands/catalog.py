@@ -33,13 +33,14 @@ def catalog() -> None:
     )
 )
 def check(
-    file: Annotated[Path, typer.Argument(help="The catalog, such as phoenix_lxc_configs.json.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The catalog, such as phoenix_lxc_configs.json.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check a catalog and list everything that is wrong with it.
 
-    Of the settings, PHOENIX_SCRIPTS, _NODE, _COPY_CTIDS and _SCRATCH_CTIDS are read where they are set, as by workers.
+    Of the settings, PHOENIX_SCRIPTS, _NODE, _COPY_CTIDS and _SCRATCH_CTIDS are
+    read where they are set, as by workers.
     """
     try:
         defaults = catalog_defaults()

@@ -41,7 +41,7 @@ app = typer.Typer(
 
 @app.callback()
 def migrate(
-    file: Annotated[Path, typer.Argument(help="The catalog to migrate.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The catalog to migrate.")],
     *,
     write: Annotated[bool, typer.Option("--write", help="Overwrite the file with the result.")] = False,
     seal: Annotated[

@@ -1,4 +1,4 @@
-"""The Celery task class with the five words: `hold`, `wait`, `once`, `sleep`, `replace`.
+"""The Celery task class with the words that tasks are written in, such as `hold`, `wait` and `once`.
 
 A word either returns at once or raises: the run ends, its slot is free, and the stored message is published again when
 what the task waits for has happened. The task then runs from its top. So a task is straight-line code that looks

@@ -1,6 +1,6 @@
 """What root does on a node for us, as argument lists: each command the product runs there but for scripts is made here.
 
-`docs/security.md` has a list of what the node may allow; a test holds it against the commands of this module.
+`docs/proxmox-access.md` has a list of what the node may allow; a test holds it against the commands of this module.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         str | None,
         AfterValidator(values.fingerprints),
         Field(
-            description="SHA-256 fingerprint of the node's certificate, as `pvenode cert info` tells it: no other is "
+            description="SHA-256 fingerprint of the node's certificate, as `pvenode cert info` prints it: no other is "
             "accepted. Without a CA file it is the only check; with one, both must match. One for each node."
         ),
     ] = None

@@ -1,4 +1,4 @@
-"""The tasks for what stands there already. As in `tasks.py`, each looks before it acts.
+"""The tasks for what stands there already. As in `ensure.py`, each looks before it acts.
 
 destroy(103)    destroys of its clones → hold its copies and 103 → survey → replace by remove(103), report(103)
 rebuild(900)    rebuilds of its templates → dependencies → hold scratch → survey both → replace by [remove(scratch)] and

@@ -56,8 +56,9 @@ def demo(
 ) -> None:
     """Watch it work: an embedded Redis, a simulated Proxmox, a real worker, and the example catalog.
 
-    From an empty node it ensures 103, 101 and 801; their templates are built on the way. Then it ensures them again.
-    With REDIS_URL set, that server is used, in a database that must be empty. Nothing is left behind.
+    From an empty node it ensures 103, 101 and 801; their templates are built
+    on the way. Then it ensures them again. With REDIS_URL set, that server is
+    used, in a database that must be empty. Nothing is left behind.
     """
     for module, what, extra in (("flower", "Flower", "monitor"), ("fastapi", "the HTTP server", "http")):
         if keep and find_spec(module) is None:

@@ -42,7 +42,11 @@ class Screen:
 
     def headline(self, text: str) -> None:
         """Begin a part of the output."""
-        self.console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=True)
+        self.console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=not self.console.is_terminal)
+
+    def sentence(self, text: str) -> None:
+        """Print a line to be read: on a terminal it is wrapped between words."""
+        self.console.print(text, markup=False, soft_wrap=not self.console.is_terminal)
 
     def plain(self, text: str) -> None:
         """Print text to be copied: as it is, not wrapped."""
@@ -78,6 +82,6 @@ class Screen:
         for source, clones in lanes(steps).items():
             if len(clones) > 1:
                 order = ", then ".join(str(clone.ctid) for clone in clones)
-                self.console.print(f"Clones of {source}, one at a time: {order}.", soft_wrap=True)
+                self.sentence(f"Clones of {source}, one at a time: {order}.")
         work = sum(step.seconds for step in steps)
-        self.console.print(f"Everything else ran in parallel: {work:.1f} s of work in {total:.1f} s.", soft_wrap=True)
+        self.sentence(f"Everything else ran in parallel: {work:.1f} s of work in {total:.1f} s.")

@@ -57,14 +57,14 @@ def _show(screen: Screen, stage: Stage, producer: Producer) -> None:
     screen.headline(f"What Proxmox holds now on {', '.join(stage.nodes)}")
     screen.standing(found)
     if unused := left_out(first):
-        screen.plain(f"Declared but not applied, because the simulated node has no shell: {unused}.")
+        screen.sentence(f"Declared but not applied, because the simulated node has no shell: {unused}.")
     screen.headline("When what was done")
     screen.timeline(steps)
     screen.headline(f"Ensure {asked} again")
     began = time.monotonic()
     again = _ensured(stage, producer, quietly=True)
     seconds = time.monotonic() - began
-    screen.plain(f"{', '.join(f'{result.ctid} {result.outcome}' for result in again)}: all in {seconds:.2f} s.")
+    screen.sentence(f"{', '.join(f'{result.ctid} {result.outcome}' for result in again)}: all in {seconds:.2f} s.")
     broken = list(broken_promises(stage.catalog, stage.ctids, found, steps, again))
     if broken:
         raise DemoFailed("\n  ".join(["It is not as promised:", *broken]), stage.worker.log)
@@ -133,9 +133,12 @@ def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
         f"\n  export PHOENIX_REDIS_URL={shlex.quote(stage.redis_url)}\n"
         f"  {command} ensure {stage.ctids[0]} --accept-not-applied\n"
         f"  {command} --redis-url {shlex.quote(stage.redis_url)} plan --all --accept-not-applied\n"
-        f"\nChange something in {stage.catalog_file} and ensure again.\n"
-        f"What a worker needs: cd {stage.directory} && {from_there} check --accept-not-applied\n"
-        f"One worker more: cd {stage.directory} && {sys.executable} -m celery -A phoenix_worker worker -n second\n"
+        f"\nThe catalog, to change something in it and ensure again:\n"
+        f"  {stage.catalog_file}\n"
+        f"What a worker needs, and one worker more:\n"
+        f"  cd {stage.directory}\n"
+        f"  {from_there} check --accept-not-applied\n"
+        f"  {from_there} worker --hostname second@%h\n"
     )
     worker, restarted = stage.worker, -_TOO_SOON_SECONDS
     try:
