@@ -8,10 +8,10 @@ Of a job that ended somewhere in a long pause between two looks, the earlier loo
 looked at from there on in short steps, which finds its length.
 
 A job that fails is not as long as others: before the learned time it is looked at early, so that its end is noticed
-after at most a tenth of the time that it ran, or 2 s. Those who wait for its lock wait for that look, and it costs a call
-of milliseconds: 11 more for a job of 22 s, 46 for one of ten minutes, and from then on less than one a minute. None is
-made where the learned time comes soon enough by itself, as for all jobs of less than 2 s. These looks are no part of what
-is learned of a job that goes on to its usual end.
+after at most a tenth of the time that it ran, or 2 s. Those who wait for its lock wait for that look, and it costs a
+call of milliseconds: 11 more for a job of 22 s, 46 for one of ten minutes, from then on less than one a minute. None is
+made where the learned time comes soon enough by itself, as for all jobs of less than 2 s. These looks are no part of
+what is learned of a job that goes on to its usual end.
 """
 
 from __future__ import annotations
