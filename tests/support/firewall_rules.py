@@ -29,6 +29,14 @@ TAKEN: tuple[dict[str, Any], ...] = (
             "::/0",
             "fd00::1-fd00::9",
             "fd00::1,fe80::/10",
+            "10/8",
+            "172.16/12,10.0.0.1",
+            "10.0.0.0/08",
+            "10.0.0.0/255.255.255.0",
+            "0.0.0.0/0.0.0.0",
+            "1:2:3:4:5:6:7:0",
+            "1::3:4:5:6:7:8",
+            "::ffff:10.0.0.1",
             "+office",
             "+dc/office",
             "+guest/office",
@@ -48,7 +56,7 @@ TAKEN: tuple[dict[str, Any], ...] = (
     *({"proto": "icmp", "port": port} for port in ("0", "8,0", 8, "8:9", "echo-request", "TOS-host-redirect", "any")),
     *({"proto": "icmpv6", "port": port} for port in ("128", "echo-request", "neighbour-solicitation", "no-route")),
     {"proto": "ipv6-icmp", "port": "echo-reply,echo-request"},
-    {"comment": "with # and -p tcp"},
+    *({"comment": comment} for comment in ("with # and -p tcp", "a\tb", "00", "--", "ü ✓")),
     *({"macro": macro, "source": "10.0.0.1"} for macro in ("SSH", "Ping", "SPICEproxy")),
     {"macro": "NeighborDiscovery"},
     *({"iface": iface} for iface in ("net0", "net9", "net31")),
@@ -71,7 +79,6 @@ REFUSED: tuple[dict[str, Any], ...] = (
             "10.0.0.9-10.0.0.1",
             "fd00::9-fd00::1",
             "10.0.0.1-fd00::1",
-            "10.0.0.0/25-10.0.0.128/25",
             "10.0.0.1-10.0.0.5-10.0.0.9",
             "10.0.0.1-10.0.0.9,10.1.0.0/16",
             "10.1.0.1,10.0.0.1-10.0.0.9",
@@ -81,9 +88,11 @@ REFUSED: tuple[dict[str, Any], ...] = (
             "10.0.0.1,,10.0.0.2",
             "10.0.0.1, 10.0.0.2",
             "10.0.0.256",
-            "10.0.0",
             "10.0.0.0/",
-            "10.0.0.0/255.255.255.0",
+            "1:2:3:4:5:6:7::",
+            "::2:3:4:5:6:7:8",
+            "1:2:3:4:5:6:7::/112",
+            "fd00::1,::2:3:4:5:6:7:8",
             "fe80::5%eth0",
             "+office,10.0.0.1",
             "10.0.0.1,+office",
@@ -151,6 +160,14 @@ REFUSED: tuple[dict[str, Any], ...] = (
     *({"group": group, "type": None, "action": None} for group in ("g", "9to5", "web servers", "web.servers")),
     *({"proto": proto} for proto in ("nosuch", "tcp/udp", "tcp,udp", "256", "06", "-1", "icmpv4", "all")),
 )
+
+READ_OTHERWISE: tuple[dict[str, Any], ...] = (
+    *({"source": source} for source in ("10.0.0", "10", "010.0.0.1", "10.0.0.5/255.255.255.0", "10.0.0.0/24.5")),
+    *({"source": source} for source in ("10.0.0.1-11", "10.0.0.0/25-10.0.1.0/25", "fd00::/08", "0")),
+    *({"comment": comment} for comment in ("0", "-")),
+    *({"macro": "SSH", "proto": "tcp", **more} for more in ({}, {"port": "22"}, {"source_port": "1024:65535"})),
+)
+"""What Proxmox takes and reads otherwise than it looks, or writes down without: it is refused here all the same."""
 
 
 def unchecked(rule: dict[str, Any]) -> FirewallRule:

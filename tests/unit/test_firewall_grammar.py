@@ -16,7 +16,7 @@ from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import load_bytes
 from phoenix_worker.core.differs.firewall import declared_rule, policy_writes, wording
 from phoenix_worker.core.model.firewall import FirewallState
-from tests.support.firewall_rules import ALIASES, IP_SETS, REFUSED, TAKEN, unchecked
+from tests.support.firewall_rules import ALIASES, IP_SETS, READ_OTHERWISE, REFUSED, TAKEN, unchecked
 from tests.support.strict_firewall import judge
 from tests.unit.catalog_files import DEFAULTS, loaded, refusals, template
 
@@ -38,7 +38,7 @@ def said(rule: dict[str, Any]) -> FirewallRule | None:
     return firewall.rules[0]
 
 
-def proxmox_takes(rule: FirewallRule) -> bool:
+def proxmox_takes(rule: FirewallRule, *, as_sent: bool = True) -> bool:
     datacenter = empty_conf()
     datacenter["ipset"] = {name: [] for name in IP_SETS}
     datacenter["aliases"] = {name: {"ipversion": None} for name in ALIASES}
@@ -48,7 +48,7 @@ def proxmox_takes(rule: FirewallRule) -> bool:
     except PveError:
         return False
     kept.pop("ipversion", None)
-    assert kept == sent, "Proxmox keeps it as it was sent, or it would be changed for ever"
+    assert kept == sent or not as_sent, "Proxmox keeps it as it was sent, or it would be changed for ever"
     return True
 
 
@@ -65,7 +65,29 @@ def test_what_proxmox_refuses_is_refused_before_anything_is_made(rule: dict[str,
     assert not proxmox_takes(unchecked(rule))
 
 
+@pytest.mark.parametrize("rule", READ_OTHERWISE, ids=str)
+def test_what_proxmox_reads_otherwise_than_it_looks_is_refused(rule: dict[str, Any]) -> None:
+    assert said(rule) is None
+    assert proxmox_takes(unchecked(rule), as_sent=False)
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("10/8", "10.0.0.0/8"),
+        ("192.168/16,10.1.2.3", "192.168.0.0/16,10.1.2.3"),
+        ("10.0.0.0/255.255.255.0", "10.0.0.0/24"),
+        ("0.0.0.0/0.0.0.0", "0.0.0.0/0"),
+    ],
+)
+def test_a_short_network_is_sent_in_full(written: str, sent: str) -> None:
+    declared = said({"source": written})
+    assert declared is not None
+    assert declared_rule(declared)["source"] == sent
+
+
 _ADDRESSES = """
+10/8 1:2:3:4:5:6:7::
 10.0.0.1 10.0.0.0/24 10.0.0.3/24 10.0.0.2-10.0.0.9 10.0.0.9-10.0.0.2 fd00::1 fd00::/8 fe80::1%x 10.0.0.1-fd00::1 +office
 router
 """
@@ -100,6 +122,8 @@ def test_loading_and_proxmox_are_of_one_mind(rule: dict[str, str]) -> None:
         ({"source": "10.0.0.9-10.0.0.1"}, "Write 10.0.0.1-10.0.0.9."),
         ({"source": "10.0.0.1,+office"}, "Write a rule of its own for +office."),
         ({"source": "fe80::5%eth0"}, "Write fe80::5."),
+        ({"source": "fd00:0:0:0:0:0:1::"}, "Write fd00:0000:0000:0000:0000:0000:0001:0000."),
+        ({"comment": "-"}, "Write it in words, or none."),
         ({"proto": "tcp", "port": "8010:8000"}, "Write 8000:8010."),
         ({"proto": "1", "port": "8"}, 'Declare "proto": "icmp", whose port is a type.'),
         ({"proto": "58", "port": "128"}, 'Declare "proto": "icmpv6", whose port is a type.'),

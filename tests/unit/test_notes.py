@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -30,7 +32,24 @@ FOREIGN = (
     f"see {write_marker(MARKER)}",
 )
 OTHERS = write_marker(replace(MARKER, ctid=104))
-BLANKS = st.text(" \t\u00a0", max_size=4)
+BLANKS = st.text(" \t\u00a0\ufeff\u200b", max_size=4)
+AROUND = st.sampled_from(
+    [
+        *(("", ""), ("> ", ""), (">> - ", ""), ("* ", "  "), ("12. ", "\\"), ("### ", ""), ("`", "`"), ("**", "**")),
+        *(("", "<br>"), ("<p>", "</p>"), ("<!-- ", " -->"), ("| ", " |"), ("+ ", ";")),
+        ("<div align='center'><code>", "</code></div>"),
+    ]
+)
+FULL = replace(
+    MARKER,
+    creation="0b5c17e10",
+    declaration="0123456789abcdef",
+    origin="901,linked",
+    build="a5b5c17e1",
+    via=9155,
+    scripts=(("feature_1", "01234567"), ("x:y.sh", "89abcdef")),
+    verified="0123456789abcdef",
+)
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20).filter(
     lambda text: "phoenix-lxc:" not in text
 )
@@ -40,7 +59,8 @@ LINES = st.lists(st.one_of(TEXTS, st.sampled_from((*FOREIGN, OTHERS, ""))), max_
 @st.composite
 def edited(draw: st.DrawFn) -> str:
     """Notes after any edit that keeps our line."""
-    ours = draw(BLANKS) + write_marker(MARKER) + draw(BLANKS)
+    before, after = draw(AROUND)
+    ours = draw(BLANKS) + before + write_marker(MARKER) + after + draw(BLANKS)
     newline = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     return newline.join([*draw(LINES), ours, *draw(LINES)]) + draw(st.sampled_from(["", newline]))
 
@@ -59,6 +79,38 @@ def test_what_people_do_to_the_notes_does_not_make_it_theirs(notes: str) -> None
     again = diff(undescribed, seen).put["description"]
     assert read_marker(again, 103) == replace(MARKER, declaration="h2")
     assert foreign(again) == foreign(notes), "what is bob's stays"
+
+
+@given(st.integers(20, 120), LINES, LINES)
+def test_a_line_that_an_editor_wrapped_is_whole(width: int, above: list[str], below: list[str]) -> None:
+    wrapped = textwrap.fill(write_marker(FULL), width, break_long_words=False, break_on_hyphens=False)
+    notes = "\n".join([*above, wrapped, *below])
+    assert read_marker(notes, 103) == FULL
+    assert foreign(without_marker(notes)) == foreign("\n".join([*above, *below]))
+
+
+@pytest.mark.parametrize(
+    "theirs", ["from=Ann", "to=bob", "verified=yes", "id=5", "as=root", "hash=none", "ctid=", "owner=bob"]
+)
+def test_a_line_of_theirs_below_ours_is_no_part_of_it(theirs: str) -> None:
+    notes = f"{write_marker(MARKER)}\n{theirs}"
+    assert read_marker(notes, 103) == MARKER
+    assert without_marker(notes) == theirs
+
+
+def test_notes_that_were_encoded_twice_are_read_as_they_were_written() -> None:
+    encoded = quote(write_marker(FULL, "Für die 50% CA."), safe=" =,")
+    for notes in (encoded, encoded.replace("%3A", "%3a"), f"{encoded}\n"):
+        assert read_marker(notes, 103) == FULL
+        assert without_marker(notes) == "Für die 50% CA."
+    assert without_marker("50%25 of a%3A") == "50%25 of a%3A"
+
+
+@pytest.mark.parametrize("line", ["~~{}~~", "was {}", "{} (old)", "//{}", "x{}"])
+def test_a_line_that_is_struck_or_told_of_is_not_ours(line: str) -> None:
+    notes = line.format(write_marker(MARKER))
+    assert read_marker(notes, 103) is None
+    assert without_marker(notes) == notes
 
 
 @given(edited())

@@ -14,11 +14,15 @@ from phoenix_worker.core.model import property_string
         ("512M", 0.5),
         ("1T", 1024),
         ("1073741824", 1),
+        ("1.5GiB", 1.5),
+        ("1GB", None),
+        ("iB", None),
         ("", None),
         ("8g", None),
         ("0T", math.inf),
         ("0", math.inf),
         ("0.0G", math.inf),
+        ("0KiB", math.inf),
     ],
 )
 def test_sizes(text: str, gib: float | None) -> None:

@@ -16,7 +16,7 @@ _CTID = re.compile(r"[1-9][0-9]{2,8}")
 _INTERFACE = r"[A-Za-z][A-Za-z0-9_]{1,20}([:.][0-9]+)?"
 """The name of an interface behind a `%` (`pve_verify_iface`)."""
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_MARKER = re.compile(r"\s*phoenix-lxc:.*\bctid=")
+_MARKER = re.compile(r"(\W|\d|<[^<>]*>)*phoenix-lxc(:|%3a).*\bctid=", re.IGNORECASE)
 _MULTICAST = 1
 _POINT_TO_POINT = 31
 _SHORTEST_PREFIX = 8

@@ -19,7 +19,11 @@ from phoenix_worker.catalog.firewall_names import ICMP_TYPES, ICMPV6_TYPES, PROT
 _NAME = r"[A-Za-z][A-Za-z0-9_-]+"
 _IP_SET = re.compile(rf"\+(dc/|guest/|sdn/)?{_NAME}")
 _ALIAS = re.compile(rf"(dc/|guest/)?{_NAME}")
+_SHORT_NETWORK = re.compile(
+    r"(?P<address>[0-9]{1,3}(\.[0-9]{1,3}){0,3})/(?P<length>[0-9]{1,2}|0\.0\.0\.0|(128|192|2[0-9]{2})(\.[0-9]{1,3}){3})"
+)
 _LONGEST_NAME = 64
+_MOST_COLONS = 7
 _PORTS = 65535
 _MOST_PORTS = 15
 WITH_PORTS = frozenset({"tcp", "udp", "udplite", "sctp", "dccp", "6", "17", "136", "132", "33"})
@@ -28,8 +32,21 @@ ICMP = {"icmp": 4, "icmpv6": 6, "ipv6-icmp": 6}
 
 
 def _addresses(value: str) -> str:
-    family(value)
-    return value
+    written = ",".join(_in_full(part) for part in value.split(","))
+    family(written)
+    return written
+
+
+def _in_full(part: str) -> str:
+    """Write a network of IPv4 in full that is written short or with a netmask, which to Proxmox is the same."""
+    if (short := _SHORT_NETWORK.fullmatch(part)) is None:
+        return part
+    quads = [*short["address"].split("."), "0", "0", "0"][:4]
+    address, length = ".".join(quads), short["length"]
+    try:
+        return f"{address}/{ipaddress.ip_network(f'{address}/{length}', strict=False).prefixlen}"
+    except ValueError:
+        return part
 
 
 def family(text: str) -> int | None:
@@ -80,7 +97,14 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
         raise _no_address() from error
     if "%" in text:
         raise refused("has a zone, which Proxmox refuses", f"Write {text.partition('%')[0]}.")
+    _no_single_zero(text, found.exploded)
     return found
+
+
+def _no_single_zero(text: str, in_full: str) -> None:
+    """Refuse `::` in the place of the first or the last group alone: Net::IP, which Proxmox asks, counts the colons."""
+    if text.count(":") > _MOST_COLONS:
+        raise refused("has :: in the place of one group, which Proxmox refuses there", f"Write {in_full}.")
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -93,6 +117,7 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     if ipaddress.ip_address(text.partition("/")[0]) != network.network_address:
         remedy = f"Write {network} for the network, or the address alone for one host."
         raise refused("has host bits, which Proxmox refuses in a network", remedy)
+    _no_single_zero(text, network.exploded)
     return network
 
 
@@ -200,6 +225,19 @@ FirewallPorts = Annotated[
 Protocol = Annotated[
     str, Matching(r"[A-Za-z0-9.-]+", "a protocol", "Write it like tcp, udp or icmp."), AfterValidator(_protocol)
 ]
+_NO_COMMENT = frozenset({"0", "-"})
+
+
+def _kept(comment: str) -> str:
+    # Proxmox would take it and write the rule without it, which would be changed for ever.
+    if comment in _NO_COMMENT:
+        raise refused(f"is {comment}, which is no comment to Proxmox", "Write it in words, or none.")
+    return comment
+
+
 Comment = Annotated[
-    str, AfterValidator(str.strip), Matching(r"[^\x00-\x1f]*", "a comment of one line", "Write it on one line.")
+    str,
+    AfterValidator(str.strip),
+    Matching(r"[^\x00-\x08\x0a-\x1f]*", "a comment of one line", "Write it on one line."),
+    AfterValidator(_kept),
 ]

@@ -24,7 +24,9 @@ _NAMES = {
 
 
 def _whole_mib(value: str) -> str:
-    if in_gib(value) * _MIB_IN_GIB % 1 or not in_gib(value):
+    if not in_gib(value):
+        raise refused("is what Proxmox shows of a volume without a limit", "Write its size, such as 512M or 1.5G.")
+    if in_gib(value) * _MIB_IN_GIB % 1:
         raise refused("is not a whole number of MiB", "Proxmox makes volumes of whole MiB: write such as 512M or 1.5G.")
     return value
 

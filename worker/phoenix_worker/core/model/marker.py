@@ -10,10 +10,26 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from phoenix_worker.catalog.declaration import Role
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _LINE = re.compile(r"phoenix-lxc:(?P<fields>(\s+\w+=[\w.:,+~-]*)+)")
+_MARKUP = r"</?[a-z][^<>]*>|<!--|-->"
+_BEFORE = re.compile(rf"([\s>*+#`|\ufeff\u200b-\u200f\u2060-]|[0-9]+[.)]\s|{_MARKUP})*", re.IGNORECASE)
+_AFTER = re.compile(rf"([\s*`|\\;\ufeff\u200b-\u200f\u2060]|{_MARKUP})*$", re.IGNORECASE)
+"""What editors put around a line: quotes, lists, code, tags, marks that nobody sees."""
+_HEX = "[0-9a-f]{8,}"
+_GOES_ON = re.compile(
+    rf"\s*((ctid=[0-9]+|(id|build)=({_HEX}|adopted)|as=(container|template|scratch)|stage=(made|configured)|hash={_HEX}|"
+    rf"from=([0-9]+(,linked)?|[\w.+~-]+\.tar[\w.]*)|(via|copy)=[0-9]+|scripts=[\w.:,+~-]+:{_HEX}|verified={_HEX})(\s+|$))+"
+)
+"""A line that holds nothing but fields of ours: an editor has wrapped our line there."""
+_ENCODED = re.compile(r"phoenix-lxc%3a", re.IGNORECASE)
 
 ADOPTED = "adopted"
 """The creation id of a container that we did not make: of every one."""
@@ -77,13 +93,34 @@ def read_marker(notes: str, ctid: int | None = None) -> Marker | None:
 
     Of several the last one that names `ctid` counts: the others are what people copied from elsewhere.
     """
-    found = [marker for line in notes.splitlines() if (marker := _read_line(line)) is not None]
+    found = [marker for _, marker in _lines(notes) if marker is not None]
     return next((marker for marker in reversed(found) if marker.ctid == ctid), found[0] if found else None)
+
+
+def _lines(notes: str) -> Iterator[tuple[str, Marker | None]]:
+    """Give the lines of the notes, each with the marker in it; what an editor has wrapped is one line.
+
+    Notes that were encoded for a URL twice, as some clients do, are read as they were written.
+    """
+    ours, lines = "", (unquote(notes) if _ENCODED.search(notes) else notes).splitlines(keepends=True)
+    for line in lines:
+        if ours and _GOES_ON.fullmatch(line):
+            ours += line
+            continue
+        if ours:
+            yield ours, _read_line(ours)
+            ours = ""
+        if _BEFORE.sub("", line, count=1).startswith("phoenix-lxc:"):
+            ours = line
+        else:
+            yield line, None
+    if ours:
+        yield ours, _read_line(ours)
 
 
 @lru_cache(maxsize=128)  # each look reads its line several times
 def _read_line(line: str) -> Marker | None:
-    found = _LINE.fullmatch(line.strip())
+    found = _LINE.fullmatch(_AFTER.sub("", _BEFORE.sub("", line, count=1)))
     if found is None:
         return None
     fields = dict(part.split("=", 1) for part in found["fields"].split())
@@ -141,5 +178,5 @@ def _pair(text: str) -> tuple[str, str]:
 
 def without_marker(notes: str) -> str:
     """Return the notes as their owner wrote them; lines that only look like ours are the owner's."""
-    kept = (line for line in notes.splitlines(keepends=True) if _read_line(line) is None)
+    kept = (line for line, marker in _lines(notes) if marker is None)
     return re.sub(r"\r+\n", "\n", "".join(kept)).strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[KMGT]?)")
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)((?P<unit>[KMGT])(iB)?)?")
 _IN_BYTES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _GIB = _IN_BYTES["G"]
 
@@ -23,12 +23,12 @@ def render(parts: dict[str, str], first: str) -> str:
 
 
 def size_gib(text: str) -> float | None:
-    """Read a size such as `512M` or `8G`, in GiB; None when it is not one.
+    """Read a size such as `512M`, `8G` or `8GiB`, in GiB; None when it is not one (pve-common, `parse_size`).
 
     `0T` is that of a volume without a limit, which is larger than any size.
     """
     found = _SIZE.fullmatch(text)
-    size = float(found["number"]) * _IN_BYTES[found["unit"]] / _GIB if found else None
+    size = float(found["number"]) * _IN_BYTES[found["unit"] or ""] / _GIB if found else None
     return math.inf if size == 0 else size
 
 
