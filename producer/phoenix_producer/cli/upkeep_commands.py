@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from phoenix_producer.cli.completion import ctids as ctids_offered
 from phoenix_producer.cli.completion import template_ctids
+from phoenix_producer.cli.ctid_argument import ctid as read_ctid
 from phoenix_producer.cli.help_texts import ACCEPT_NOT_APPLIED, DRY_RUN, EVERY_RESULT, SECONDS, WAIT_FOR_JOBS, epilog
 from phoenix_producer.cli.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, talking
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
@@ -22,11 +23,11 @@ from phoenix_producer.standing import Exists
 AsJson = Annotated[bool, typer.Option("--json", help=EVERY_RESULT)]
 Ctids = Annotated[
     list[int],
-    typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=ctids_offered),
+    typer.Argument(metavar="CTID", parser=read_ctid, show_default=False, autocompletion=ctids_offered),
 ]
 Templates = Annotated[
     list[int],
-    typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=template_ctids),
+    typer.Argument(metavar="CTID", parser=read_ctid, show_default=False, autocompletion=template_ctids),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help=DRY_RUN)]
 Timeout = Annotated[float | None, typer.Option(min=0, metavar=SECONDS, help=WAIT_FOR_JOBS)]
@@ -150,7 +151,7 @@ def adopt(
     context: typer.Context,
     ctids: Annotated[
         list[int] | None,
-        typer.Argument(metavar="CTID", min=100, max=999_999_999, show_default=False, autocompletion=ctids_offered),
+        typer.Argument(metavar="CTID", parser=read_ctid, show_default=False, autocompletion=ctids_offered),
     ] = None,
     *,
     every: Annotated[
@@ -160,6 +161,7 @@ def adopt(
         list[int] | None,
         typer.Option(
             metavar="CTID",
+            parser=read_ctid,
             autocompletion=template_ctids,
             help="Convert this one to a template although it looks like a running service.",
         ),
