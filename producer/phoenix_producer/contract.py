@@ -7,12 +7,13 @@ argument and the options as keyword arguments: `docs/messages.md`.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID  # noqa: TC003 - pydantic reads it at run time
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from phoenix_producer.change_words import change_words
+from phoenix_producer.ctids import Ctid  # noqa: TC001 - pydantic reads it at run time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +49,6 @@ RESUME_QUEUE = "phoenix.resume"
 _SHOWN = 40
 """How much of what does not fit is shown."""
 
-Ctid = Annotated[int, Field(ge=100, le=999_999_999, description="Proxmox VMID of a container")]
 LONGEST_WAIT_FOR_ADDRESS = 3600
 """Seconds."""
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
-from phoenix_producer.contract import Answer, Ctid, Message
+from phoenix_producer.contract import Answer, Message
+from phoenix_producer.ctids import Ctid  # noqa: TC001 - pydantic reads it at run time
 
 NodeName = Annotated[
     str,

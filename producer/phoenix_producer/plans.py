@@ -10,7 +10,8 @@ from enum import StrEnum
 from pydantic import Field, StrictBool
 
 from phoenix_producer.change_words import change_words
-from phoenix_producer.contract import Answer, Ctid, Message, Outcome
+from phoenix_producer.contract import Answer, Message, Outcome
+from phoenix_producer.ctids import Ctid  # noqa: TC001 - pydantic reads it at run time
 from phoenix_producer.standing import Exists  # noqa: TC001 - pydantic reads it at run time
 
 

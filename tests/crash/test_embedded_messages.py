@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from phoenix_producer.client.record import JOB_HEADER
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP, UPKEEP_QUEUE
 from phoenix_worker.durable.message_form import message
+from tests.crash.test_no_messages import TYPED_VALUES
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -90,8 +91,15 @@ def test_what_is_embedded_is_held_to_what_may_be_pushed(product: Product, redis_
             told = why(redis_client, pushed(READ, **embed))
             assert f"`{place}` names {name}, which is not a public task" in told
     assert "`chord` names phoenix.start" in why(redis_client, pushed(chord=signature("phoenix.start", 103, HASH)))
+    private = signature("phoenix.copy", 103, HASH, 555)
     nested = signature(link=[signature("phoenix.start", 103, HASH)])
     assert "has `link` of its own" in why(redis_client, pushed(callbacks=[nested]))
+    kinds = {"group": {"tasks": [private]}, "chord": {"header": [private], "body": private}, "xmap": {"task": private}}
+    for kind, keywords in kinds.items():
+        disguised = signature() | {"subtask_type": kind, "kwargs": keywords}
+        for place in ("callbacks", "errbacks", "chain"):
+            embedded: dict[str, Any] = {place: [disguised]}
+            assert f"`{place}` is a '{kind}'" in why(redis_client, pushed(READ, **embedded))
     assert "not a UUID" in why(redis_client, pushed(callbacks=[signature(task_id="V:log")]))
     assert "not a public task" in why(redis_client, pushed("celery.map"))
     assert "`body` may have" in why(redis_client, pushed("phoenix.plan", "x" * 1_300_000))
@@ -105,6 +113,8 @@ def test_what_is_embedded_is_held_to_what_may_be_pushed(product: Product, redis_
     for task in (READ, "phoenix.ensure", "phoenix.nodes", "phoenix.drain", "phoenix.cancel"):
         for name in ("self", "task", "function", "model"):
             assert "Not a valid" in why(redis_client, with_keyword(task, name))
+    for value in TYPED_VALUES:
+        assert "a CTID is a number" in why(redis_client, pushed("phoenix.ensure", value))
     no_ids: list[Any] = [None, 7, [], {}, True]
     for job in no_ids:
         assert "the id of a job is a text" in why(redis_client, pushed("phoenix.cancel", job))
@@ -177,7 +187,11 @@ SIGNATURES = st.fixed_dictionaries(
         "kwargs": st.dictionaries(st.text(max_size=4), ANY, max_size=2),
         "options": OPTIONS,
     },
-    optional={"immutable": ANY, "subtask_type": ANY, "chord_size": ANY},
+    optional={
+        "immutable": ANY,
+        "subtask_type": ANY | st.sampled_from(["group", "chain", "chord", "xmap", "chunks"]),
+        "chord_size": ANY,
+    },
 )
 EMBEDS = st.fixed_dictionaries(
     {},

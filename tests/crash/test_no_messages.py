@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.crash
 
 GARBAGE = [None, 0, -1, 1.5, True, "", "²", "x" * 300, [], [[103]], {}, {"ctid": 103}, [103, {}, {}]]
+TYPED_VALUES: list[Any] = [
+    {"__type__": "uuid", "__value__": {"hex": str(uuid4())}},
+    {"__type__": "bytes", "__value__": 5},
+    {"__type__": [], "__value__": 5},
+]
+"""What kombu makes objects of, or fails of in any way."""
+DEEP = json.loads("[" * 500 + "]" * 500)
 OPTIONAL = ["eta", "expires", "timelimit", "retries", "group", "chord", "stamps", "parent_id", "shadow", "origin"]
 TYPED = '{"__type__": "uuid", "__value__": {"hex": "no uuid"}}'
 
@@ -87,7 +94,7 @@ def test_no_field_of_a_message_can_end_a_worker(product: Product, redis_client: 
     worker = product.start_worker()
     asked = 0
     for number, (_, key) in enumerate(parts(good("", 99))):
-        for garbage in (..., *GARBAGE):
+        for garbage in (..., *GARBAGE, TYPED_VALUES[1], DEEP):
             item = good(str(uuid4()), 99)
             place = parts(item)[number][0]
             if garbage is ...:
@@ -96,23 +103,14 @@ def test_no_field_of_a_message_can_end_a_worker(product: Product, redis_client: 
                 place[key] = garbage
             redis_client.lpush(QUEUE, json.dumps(item))
             asked += 1
-    for field in (
-        "eta",
-        "expires",
-        "timelimit",
-        "retries",
-        "group",
-        "chord",
-        "stamps",
-        "parent_id",
-        "shadow",
-        "origin",
-    ):
-        for garbage in GARBAGE:
-            item = good(str(uuid4()), 99)
-            item["headers"][field] = garbage
-            redis_client.lpush(QUEUE, json.dumps(item))
-            asked += 1
+    fields = [(field, garbage) for field in OPTIONAL for garbage in GARBAGE]
+    for field, garbage in (*fields, *(("x-other", one) for one in (*TYPED_VALUES, DEEP))):
+        item = good(str(uuid4()), 99)
+        item["headers"][field] = garbage
+        redis_client.lpush(QUEUE, json.dumps(item))
+        asked += 1
+    for depth in range(930, 980, 10):  # some of it can be read, and not be written again
+        redis_client.lpush(QUEUE, json.dumps(good("@")).replace('"@"', "[" * depth + "]" * depth))
     assert asked > 300
     wait_for(lambda: redis_client.llen(QUEUE) == 0)
     assert product.ensure(900).outcome == "created"

@@ -54,6 +54,14 @@ def test_a_full_disk_under_stdout_is_one_line_and_a_failure(
     assert done.stderr == "phoenix-lxc cannot write its output: No space left on device.\n"
 
 
+def test_a_token_that_nobody_could_read_is_not_made(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.json"
+    with Path("/dev/full").open("w") as full:
+        done = command("token", "add", "billing", "--tokens", str(tokens), stdout=full)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "billing" not in tokens.read_text()
+
+
 @pytest.mark.parametrize("locale", [{"PYTHONIOENCODING": "latin-1"}, _ASCII])
 def test_a_terminal_that_cannot_show_a_character_gets_another(locale: dict[str, str], tmp_path: Path) -> None:
     catalog = tmp_path / "none→.json"

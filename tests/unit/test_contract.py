@@ -33,7 +33,11 @@ def test_options_are_read_from_json() -> None:
     assert (request.adopt, request.dry_run, request.state) == (True, False, DesiredState.STOPPED)
 
 
-@pytest.mark.parametrize("ctid", [99, 1_000_000_000, -1, 0, True, None, "x", 103.5, [103]])
+_NO_CTIDS = [99, 1_000_000_000, -1, 0, True, None, "x", 103.5, [103]]
+_OTHERWISE_WRITTEN = ["+103", "0103", " 103", "103\n", "1_03", "103.0", 103.0, "1e3", "\u0661\u0660\u0663", ""]
+
+
+@pytest.mark.parametrize("ctid", [*_NO_CTIDS, *_OTHERWISE_WRITTEN])
 def test_what_is_no_ctid_is_refused_by_name(ctid: Any) -> None:
     with pytest.raises(ContractError, match=r"Not a valid ensure request: ctid: "):
         parse_request({"ctid": ctid})

@@ -23,3 +23,11 @@ def test_no_control_character_of_any_text_reaches_the_log(log_format: Literal["t
         assert not set(line) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
     write()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("line_break", ["\n", "\r", "\r\n", "\x85", "\u2028", "\x0b"])
+def test_no_text_begins_a_line_of_its_own(log_format: Literal["text", "json"], line_break: str) -> None:
+    forged = f"x{line_break}2026-01-01T00:00:00Z [info     ] job done"
+    record = logging.LogRecord("a", logging.INFO, __file__, 1, "%s is no task", (forged,), None)
+    assert "\n2026" not in _Formatter(log_format, ()).format(record)

@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
+from phoenix_producer.cli.ctid_argument import ctid as read_ctid
 from phoenix_producer.cli.help_texts import ONE_DOCUMENT, SECONDS, WAIT_FOR_ANSWER, epilog
 from phoenix_producer.cli.session import FAILED, Following, print_json, reading, talking
 from phoenix_producer.cli.tables import job_lines, lock_lines, story_lines
@@ -67,7 +68,9 @@ def jobs(  # noqa: PLR0913 - each is an option of the command
     context: typer.Context,
     *,
     every: Annotated[bool, typer.Option("--all", help="List also those that ended in the last week.")] = False,
-    ctid: Annotated[int | None, typer.Option(help="List only those of this CTID.")] = None,
+    ctid: Annotated[
+        int | None, typer.Option(parser=read_ctid, metavar="CTID", help="List only those of this CTID.")
+    ] = None,
     state: Annotated[
         JobState | None, typer.Option(metavar="STATE", help=f"List only those in this state: {', '.join(JobState)}.")
     ] = None,

@@ -18,6 +18,7 @@ from phoenix_producer.cli import (
 )
 from phoenix_producer.cli.completion import RedisCaFile, RedisUrl, redis_of
 from phoenix_producer.cli.completion import ctids as ctids_offered
+from phoenix_producer.cli.ctid_argument import ctid as read_ctid
 from phoenix_producer.cli.help_texts import CONTAINERS, JOBS, SET_UP, TEMPLATES, epilog
 from phoenix_producer.cli.plugins import PluggableGroup
 from phoenix_producer.cli.session import (
@@ -54,8 +55,7 @@ Ctids = Annotated[
     list[int] | None,
     typer.Argument(
         metavar="CTID",
-        min=100,
-        max=999_999_999,
+        parser=read_ctid,
         show_default=False,
         help=help_texts.CTIDS,
         autocompletion=ctids_offered,

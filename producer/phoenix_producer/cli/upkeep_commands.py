@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from phoenix_producer.cli.completion import ctids as ctids_offered
 from phoenix_producer.cli.completion import template_ctids
+from phoenix_producer.cli.ctid_argument import ctid as read_ctid
 from phoenix_producer.cli.help_texts import (
     ACCEPT_NOT_APPLIED,
     CTIDS,
@@ -28,7 +29,7 @@ from phoenix_producer.contract import EnsureResult, Failure, Outcome
 from phoenix_producer.standing import Exists
 
 AsJson = Annotated[bool, typer.Option("--json", help=EVERY_RESULT)]
-_CTID: dict[str, Any] = {"metavar": "CTID", "min": 100, "max": 999_999_999, "show_default": False}
+_CTID: dict[str, Any] = {"metavar": "CTID", "parser": read_ctid, "show_default": False}
 Ctids = Annotated[list[int], typer.Argument(help=CTIDS, autocompletion=ctids_offered, **_CTID)]
 Templates = Annotated[list[int], typer.Argument(help="CTIDs of templates.", autocompletion=template_ctids, **_CTID)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help=DRY_RUN)]
@@ -160,6 +161,7 @@ def adopt(
         list[int] | None,
         typer.Option(
             metavar="CTID",
+            parser=read_ctid,
             autocompletion=template_ctids,
             help="Convert this one to a template although it looks like a running service.",
         ),

@@ -23,7 +23,7 @@ from phoenix_producer.contract import (
     Message,
     RebuildRequest,
 )
-from phoenix_producer.http.described import UrlCtid
+from phoenix_producer.ctids import Ctid
 from phoenix_producer.http.guard import at_least
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.requests import Cancellation
@@ -153,7 +153,7 @@ def _endpoint(change: _Change) -> Callable[..., Any]:
     endpoint.__annotations__ = {
         "service": Serving,
         "token": Annotated[Token, Depends(at_least(change.role))],
-        "ctid": UrlCtid,
+        "ctid": Ctid,
         "options": options if is_needed else options | Absent,
         "wait": Wait,
         "key": Key,

@@ -4,21 +4,17 @@ Anything else would be passed over in silence: `destroy?dry_run=true` would dest
 """
 
 # No postponed annotations here: FastAPI reads them.
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import Request
-from pydantic import BeforeValidator
 
-from phoenix_producer.contract import Ctid
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.plain_text import plain_line
 
 _ONCE = ("idempotency-key", "last-event-id", "content-type")
 _SHOWN = 50
-_DIGITS = re.compile(r"[1-9][0-9]*")
 
 
 class Operation(NamedTuple):
@@ -66,13 +62,3 @@ async def insist_on_the_described(request: Request) -> None:
 
 def _refused(detail: str) -> Refused:
     return Refused(HTTPStatus.BAD_REQUEST, detail)
-
-
-def _in_digits(given: Any) -> Any:
-    if isinstance(given, str) and not _DIGITS.fullmatch(given):
-        raise ValueError("a CTID is written in digits alone")
-    return given
-
-
-UrlCtid = Annotated[Ctid, BeforeValidator(_in_digits)]
-"""A CTID in a URL: `103`, and not `+103`, `1_03` or `103.0`, which pydantic takes too."""

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import SkipJsonSchema
 
 from phoenix_producer.contract import Failure
+from phoenix_producer.ctids import Ctid
 from phoenix_producer.http.changes import LONGEST_WAIT, Serving
-from phoenix_producer.http.described import UrlCtid
 from phoenix_producer.http.events import checked
 from phoenix_producer.http.guard import Asking, Door, secret_in
 from phoenix_producer.http.requests import RequestView
@@ -27,7 +27,7 @@ from phoenix_producer.standing import Standing, Template
 looks = APIRouter()
 
 _MANY = 1000
-Ctids = Annotated[list[UrlCtid], Query(alias="ctid", max_length=_MANY, description="By default all of the catalog.")]
+Ctids = Annotated[list[Ctid], Query(alias="ctid", max_length=_MANY, description="By default all of the catalog.")]
 Wait = Annotated[float, Query(gt=0, le=LONGEST_WAIT, description="Seconds until workers must have answered.")]
 LastId = Annotated[str | SkipJsonSchema[None], Header(alias="Last-Event-ID", description="Go on after this event.")]
 _EVENTS: dict[int | str, dict[str, Any]] = {
@@ -96,7 +96,7 @@ def jobs(
     _token: Asking,
     *,
     ended: Annotated[bool, Query(alias="all", description="List also those that ended in the last week.")] = False,
-    ctid: Annotated[UrlCtid | SkipJsonSchema[None], Query(description="Only those of this CTID.")] = None,
+    ctid: Annotated[Ctid | SkipJsonSchema[None], Query(description="Only those of this CTID.")] = None,
     newest: Annotated[
         int | SkipJsonSchema[None], Query(ge=1, le=_MANY, description="Only so many, those that came last.")
     ] = None,

@@ -1,6 +1,7 @@
 """`phoenix-lxc token`: who may ask `phoenix-lxc serve`."""
 
 # No postponed annotations here: typer reads them when a command runs.
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from phoenix_producer.cli.ctid_argument import ctid as read_ctid
 from phoenix_producer.cli.help_texts import ONE_DOCUMENT, epilog
 from phoenix_producer.cli.session import BAD_INPUT, print_json
 from phoenix_producer.cli.terminal import complain
@@ -43,15 +45,23 @@ def add(
     ctid: Annotated[
         list[int] | None,
         typer.Option(
-            min=100, max=999_999_999, help="Let a requester ask for this CTID alone. Can be given several times."
+            parser=read_ctid,
+            metavar="CTID",
+            help="Let a requester ask for this CTID alone. Can be given several times.",
         ),
     ] = None,
     tokens: TokensPath = None,
 ) -> None:
     """Make a token and print it, once: it cannot be shown again."""
+    file = TokenFile(tokens or default_path())
     with _explaining():
-        secret = TokenFile(tokens or default_path()).add(name, role, tuple(dict.fromkeys(ctid or ())))
-    typer.echo(secret)
+        secret = file.add(name, role, tuple(dict.fromkeys(ctid or ())))
+        try:
+            typer.echo(secret)
+            sys.stdout.flush()
+        except OSError:
+            file.revoke(name)  # nobody has seen it
+            raise
 
 
 @app.command("list", epilog=epilog("phoenix-lxc token list", codes=_CODES))

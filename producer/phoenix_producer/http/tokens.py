@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from phoenix_producer.client.regular_files import read_regular
-from phoenix_producer.contract import ContractError, Ctid
+from phoenix_producer.contract import ContractError
+from phoenix_producer.ctids import Ctid  # noqa: TC001 - pydantic reads it at run time
 from phoenix_producer.http.rewriting import rewriting
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from phoenix_producer.contract import ContractError, Ctid
+from phoenix_producer.contract import ContractError
+from phoenix_producer.ctids import Ctid
 from phoenix_producer.standing import Exists, Standing
 from phoenix_worker.actions.addresses import Found, addresses_of
 from phoenix_worker.actions.builds import Builds

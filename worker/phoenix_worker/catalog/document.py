@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from phoenix_producer.client.regular_files import read_regular
-from phoenix_worker.catalog.fields import parse_ctid
+from phoenix_producer.ctids import parse_ctid
 from phoenix_worker.catalog.findings import CatalogError, Refusal, plain, shown
 
 if TYPE_CHECKING:

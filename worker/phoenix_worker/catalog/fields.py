@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-_CTID = re.compile(r"[1-9][0-9]{2,8}")
+from phoenix_producer.ctids import parse_ctid
+
 _INTERFACE = r"[A-Za-z][A-Za-z0-9_]{1,20}([:.][0-9]+)?"
 """The name of an interface behind a `%` (`pve_verify_iface`)."""
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -27,11 +28,6 @@ _MANUAL = "manual"
 def refused(predicate: str, remedy: str) -> PydanticCustomError:
     """Make the error for a value: what it is not, and what to do."""
     return PydanticCustomError("catalog", "{predicate}", {"predicate": predicate, "remedy": remedy})
-
-
-def parse_ctid(text: str) -> int | None:
-    """Read a CTID from a string; None when it is not a number from 100 to 999999999."""
-    return int(text) if _CTID.fullmatch(text) else None
 
 
 def _ctid(value: Any) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from phoenix_producer.ctids import parse_ctid
 from phoenix_worker.catalog.access import key_file, refuse_access
 from phoenix_worker.catalog.advice import (
     advise_firewalled_interfaces,
@@ -20,7 +21,6 @@ from phoenix_worker.catalog.directories import digest_of, read_directory
 from phoenix_worker.catalog.document import Document, parse, read
 from phoenix_worker.catalog.downloads import refuse_downloads
 from phoenix_worker.catalog.entry import ParsedEntry, parse_entry
-from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.files import read_file
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.foreign_keys import advise_foreign_keys, for_scripts, refuse_foreign_keys

@@ -14,9 +14,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from phoenix_producer.ctids import parse_ctid
 from phoenix_worker.catalog import second_interface
 from phoenix_worker.catalog.document import parse
-from phoenix_worker.catalog.fields import parse_ctid
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain, shown
 from phoenix_worker.catalog.json_text import Edit, Member, apply, members, removals
 

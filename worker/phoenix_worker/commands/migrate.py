@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from phoenix_producer.cli.ctid_argument import ctid as read_ctid
 from phoenix_producer.cli.help_texts import epilog
 from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.document import decode, read
@@ -46,7 +47,11 @@ def migrate(
     write: Annotated[bool, typer.Option("--write", help="Overwrite the file with the result.")] = False,
     seal: Annotated[
         list[int] | None,
-        typer.Option(metavar="CTID", help="Declare this one a template although it looks like a running service."),
+        typer.Option(
+            parser=read_ctid,
+            metavar="CTID",
+            help="Declare this one a template although it looks like a running service.",
+        ),
     ] = None,
 ) -> None:
     """Print what a migration from lxc_templates and template_file to clone_from_ctid changes in a catalog.

@@ -14,6 +14,8 @@ from phoenix_worker.durable.signatures import LISTS, is_signature
 
 _ID_LENGTH = 155
 """As much as Celery's own result tables keep of an id."""
+_DEEPEST = 64
+"""Brackets within each other. A request has ten; each program that a message passes has a limit of its own."""
 _ID = re.compile(r'"(?:id|correlation_id)"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 _EMBEDDED = frozenset({*LISTS, "chord"})
 _TEXTS = ("lang", "shadow", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin")
@@ -39,9 +41,23 @@ def objection(item: Any) -> str | None:
     if wrong := _objection_to_properties(properties):
         return wrong
     body = body_of(item)
+    if _is_deep([item, body]):
+        return f"more than {_DEEPEST} lists and objects are within each other"
     if coding := _objection_to_coding(item, headers):
         return coding
     return _objection_to_task(headers, body) if "task" in headers else _objection_to_protocol_1(body)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(one, dict | list) for one in level)
 
 
 def _objection_to_properties(properties: dict[str, Any]) -> str | None:

@@ -2,7 +2,8 @@
 
 A worker publishes what is embedded, so it is held to what its sender may push: a public task that the sender's queue
 takes, under a canonical id. Of its options nothing but the id is taken; a signature with links of its own is refused,
-since dropping them would drop work without a word.
+since dropping them would drop work without a word. So is one with a `subtask_type`: whatever task it names, Celery
+makes a group, a chain or a chord of it, and publishes the tasks among its keywords.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 LISTS = ("callbacks", "errbacks", "chain")
 _NESTED = ("link", "link_error", "chord", "chain")
+_KEPT = frozenset({"task", "args", "kwargs", "options", "immutable", "chord_size"})
+_SHOWN = 40
 
 
 def is_signature(value: Any) -> bool:
@@ -49,6 +52,8 @@ def objection_to_embedded(embed: dict[str, Any], public: Collection[str], queue:
             return f"`{place}` names {signature['task']}, which is not a public task; public are {listed(public)}"
         if elsewhere := objection_to_queue(signature["task"], signature["kwargs"], queue):
             return f"`{place}`: {elsewhere}"
+        if kind := signature.get("subtask_type"):
+            return f"a signature in `{place}` is a {str(kind)[:_SHOWN]!r} (`subtask_type`): embed tasks alone"
         options = signature["options"]
         if nested := [name for name in _NESTED if options.get(name)]:
             return f"a signature in `{place}` has `{nested[0]}` of its own: send it when the first has answered"
@@ -58,10 +63,15 @@ def objection_to_embedded(embed: dict[str, Any], public: Collection[str], queue:
 
 
 def restrict(task_id: str, embed: dict[str, Any]) -> None:
-    """Reduce the options of embedded signatures to an id and our queue. Derived ids make a second run's duplicates."""
+    """Reduce embedded signatures to what is taken, their options to an id and our queue.
+
+    Derived ids make a second run's duplicates.
+    """
     for place, position, signature in _signatures(embed):
         derived = str(uuid5(NAMESPACE_OID, f"{task_id}/{place}/{position}"))
         queue = queue_of(signature["task"], signature["kwargs"])
+        for name in signature.keys() - _KEPT:
+            del signature[name]
         signature["options"] = {"task_id": signature["options"].get("task_id") or derived, "queue": queue}
 
 

@@ -11,7 +11,9 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from kombu.serialization import register
 from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.utils.json import dumps
 
 from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.admission import is_recorded, objection_to_request
@@ -33,6 +35,13 @@ _PARSING = (ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
 def _text_in(error: Exception) -> str | None:
     """Return what could not be parsed, as far as the error has it."""
     return error.doc if isinstance(error, json.JSONDecodeError) else None
+
+
+def _shown(item: Any) -> str:
+    try:
+        return repr(item)[:_SHOWN]
+    except RecursionError:
+        return "nested too deeply to be shown"
 
 
 _channels: WeakSet[_Refusing] = WeakSet()
@@ -85,7 +94,7 @@ class _Answering:
 
         An id that is not canonical is no key of the ledger: its sender is answered under it, by a task of another id.
         """
-        logger.warning("An item of the queue %s is refused: %s. It was %.*r", queue, why, _SHOWN, item)
+        logger.warning("An item of the queue %s is refused: %s. It was %s", queue, why, _shown(item))
         given = id_of(item)
         if given is None or is_canonical(given):
             refusal = message(REFUSE, queue, given or str(uuid.uuid4()), why)
@@ -103,10 +112,14 @@ class _Answering:
             self.refuse(message, why, queue)
 
     def _objection(self, message: Any, queue: str) -> str | None:
-        why = objection(message)
-        if why is not None or self.public is None or is_recorded(message):
-            return why
-        return objection_to_request(message, self.public, queue)
+        try:
+            why = objection(message)
+            if why is not None or self.public is None or is_recorded(message):
+                return why
+            return objection_to_request(message, self.public, queue)
+        except Exception as error:  # what is raised here ends the worker
+            logger.exception("An item of the queue %s cannot be judged.", queue)
+            return f"it cannot be read ({type(error).__name__})"
 
 
 class Transport(_Answering, redis.Transport):
@@ -133,6 +146,10 @@ def use(public: Collection[str] | None) -> None:
     With `public`, what others push may name only these tasks, and embed no others.
     """
     _Answering.public = public
+    # kombu makes objects of what calls itself one of its types, in an item and in a body. No message of ours has such,
+    # and with a wrong value it raises anything: the message is lost without an answer, or the worker ends.
+    redis.loads = json.loads  # type: ignore[attr-defined]  # not in the stubs
+    register("json", dumps, json.loads, "application/json", "utf-8")
     # By its name in `broker_transport` it would take the place of redis:// in Celery's banner and before Flower, which
     # shows no queues of a broker that it does not know.
     patience.renew.append(renew)

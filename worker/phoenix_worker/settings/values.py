@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from phoenix_producer.client.redis_url import usable
 from phoenix_producer.client.regular_files import read_regular
+from phoenix_producer.ctids import FIRST_CTID, LAST_CTID
 from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.nodes import ANY_NODE
 
@@ -28,7 +29,6 @@ _HOST = re.compile(
 _LAST_PORT = 65535
 _MOST_BYTES = 16 * 1024 * 1024
 _SHOWN = 200
-_CTIDS = range(100, 1_000_000_000)
 
 
 def redis_url(value: SecretStr) -> SecretStr:
@@ -206,10 +206,10 @@ def ctids_of(value: str | None) -> range | None:
     """Read `first-last`; None where nothing is set. Raises ValueError for anything else."""
     if value is None:
         return None
-    found = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", value)
-    first, last = map(int, found.groups()) if found else (0, 0)
-    if first not in _CTIDS or last not in _CTIDS or last < first:
-        raise ValueError(f"is not a range of CTIDs from {_CTIDS[0]} to {_CTIDS[-1]}, such as 9000-9099.")
+    found = re.fullmatch(r"([1-9][0-9]{2,8})-([1-9][0-9]{2,8})", value)
+    first, last = map(int, found.groups()) if found else (1, 0)
+    if last < first:
+        raise ValueError(f"is not a range of CTIDs from {FIRST_CTID} to {LAST_CTID}, such as 9000-9099.")
     return range(first, last + 1)
 
 

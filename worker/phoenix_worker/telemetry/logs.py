@@ -16,7 +16,7 @@ from celery import signals
 from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
 from structlog.stdlib import ProcessorFormatter
 
-from phoenix_producer.plain_text import plain
+from phoenix_producer.plain_text import plain_block
 from phoenix_worker.durable.acts import Act, Kind, listeners
 
 if TYPE_CHECKING:
@@ -156,11 +156,14 @@ class _Formatter(ProcessorFormatter):
         self._secrets = sorted(long_enough | escaped, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render a record, take known secrets out of it, and make text of others harmless to a terminal."""
+        """Render a record, take known secrets out of it, and make text of others harmless to a terminal.
+
+        Further lines are indented: none that somebody has put into a name passes for one of ours.
+        """
         text = super().format(record)
         for secret in (*self._secrets, *sorted(_found_later, key=len, reverse=True)):
             text = text.replace(secret, "***")
-        return plain(text)
+        return plain_block(text)
 
 
 def _in_order(_: Any, __: str, line: Any) -> Any:
