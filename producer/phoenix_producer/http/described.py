@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, NamedTuple
+from uuid import UUID
 
 from fastapi import Request
 from pydantic import BeforeValidator
@@ -19,6 +20,7 @@ from phoenix_producer.plain_text import plain_line
 _ONCE = ("idempotency-key", "last-event-id", "content-type")
 _SHOWN = 50
 _DIGITS = re.compile(r"[1-9][0-9]*")
+_GROUPS = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Operation(NamedTuple):
@@ -74,5 +76,14 @@ def _in_digits(given: Any) -> Any:
     return given
 
 
+def _in_groups(given: Any) -> Any:
+    if isinstance(given, str) and not _GROUPS.fullmatch(given):
+        raise ValueError("an id is a UUID, written as 5b0e2f0a-3f5e-4a8e-9d5b-2f6d1c7e8a90")
+    return given
+
+
 UrlCtid = Annotated[Ctid, BeforeValidator(_in_digits)]
 """A CTID in a URL: `103`, and not `+103`, `1_03` or `103.0`, which pydantic takes too."""
+
+UrlId = Annotated[UUID, BeforeValidator(_in_groups)]
+"""The id of a request in a URL or header; not in braces, after `urn:uuid:` or without hyphens, which pydantic takes."""
