@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -220,6 +221,17 @@ def test_without_a_last_id_events_are_told_from_now_on(door: HttpDoor, answering
         assert '"after"' in next(line for line in lines if line.startswith("data"))
 
 
+def test_who_is_ahead_of_a_redis_that_has_lost_its_last_writes_misses_nothing(
+    door: HttpDoor, answering_client: Redis
+) -> None:
+    for ahead in ("999999999999999", f"{10**14}-5"):
+        with door.open("GET", "/v1/events", Last_Event_ID=ahead) as stream:
+            assert stream.readline() == b"retry: 2000\n"
+            answering_client.xadd("phoenix:events", {"kind": "done", "job": f"after {ahead}"})
+            lines = (line.decode() for line in stream)
+            assert f"after {ahead}" in next(line for line in lines if line.startswith("data"))
+
+
 def test_events_go_on_when_redis_is_back(redis_server: RedisServer, tmp_path: Path) -> None:
     def announce(job: str) -> None:
         with Redis.from_url(redis_server.url) as client:
@@ -230,10 +242,13 @@ def test_events_go_on_when_redis_is_back(redis_server: RedisServer, tmp_path: Pa
         told = door.events("/v1/events", Last_Event_ID="0-0")
         assert next(told)["data"]["job"] == "before"
         redis_server.kill()
-        assert door.get("/v1/jobs").status == 503
+        problem = door.post("/v1/containers/103/ensure").problem()
+        assert (problem["status"], problem["cause"]) == (503, "redis-away")
+        (key,) = re.findall(r"Idempotency-Key: (\S+)", problem["remedy"])
         redis_server.start()
+        assert {door.post("/v1/containers/103/ensure", Idempotency_Key=key).json["id"] for _ in range(2)} == {key}
         announce("after")
-        assert next(told)["data"]["job"] == "after"
+        assert {next(told)["data"]["job"] for _ in range(2)} == {key, "after"}
 
 
 def test_the_description_has_the_models_of_the_contract(door: HttpDoor) -> None:

@@ -88,8 +88,15 @@ def test_a_server_for_a_proxy_lets_nobody_in_without_tokens(answering_url: str, 
         assert server.as_a(Role.VIEWER).get(f"{PREFIX}/v1/jobs").status == 200
 
 
-@pytest.mark.parametrize("path", ["/v1", "/static", "/v1/containers"])
-def test_a_path_that_is_one_of_the_servers_own_is_refused(path: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [(path, "begins paths of its own so") for path in ("/v1", "/static", "/v1/containers")]
+    + [
+        (path, "It is a path") for path in ("/", "//", "phoenix", "/a/", "/..", "/.", "/a/../b", "/a b", "/%2e", "/a\n")
+    ],
+)
+def test_a_path_that_cannot_be_is_refused(path: str, why: str, tmp_path: Path) -> None:
+    """One of the server's own, or one that browsers ask for under another name."""
     done = invoke("serve", "--port", "0", "--root-path", path, "--tokens", str(tmp_path / "none.json"))
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "begins paths of its own so" in " ".join(done.stderr.split())
+    assert why in " ".join(done.stderr.split())

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from redis import Redis
 
+from phoenix_producer.http import rates
 from phoenix_producer.http.rates import AT_A_TIME
-from phoenix_producer.http.tokens import Role
+from phoenix_producer.http.tokens import Role, TokenFile
 from tests.integration.test_http_limits import raw
+from tests.support.cli import COMMAND
 from tests.support.http_door import HttpDoor, serving
+from tests.support.http_inside import served_inside
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from redis import Redis
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -129,6 +131,24 @@ def test_the_page_answers_those_who_only_ask_whether_it_is_there(unlocked: HttpD
         assert int(said.headers["content-length"]) > 0
 
 
+def test_who_has_gone_keeps_no_place_among_those_who_wait(
+    redis_url: str, redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without workers all would wait for five minutes."""
+    monkeypatch.setattr(rates, "AT_A_TIME", 3)
+    secret = TokenFile(tmp_path / "tokens.json").add("impatient", Role.OPERATOR)
+    with served_inside(redis_url, tmp_path / "tokens.json", secret) as server:
+        for path in ("/v1/containers/103/ensure?wait=300", "/v1/status?wait=300", "/v1/events") * 3:
+            with socket.create_connection(server.address, timeout=60) as connection:
+                method = "POST" if "ensure" in path else "GET"
+                head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\r\n"
+                connection.sendall(head.encode())
+                assert "events" in path or wait_for(lambda: jobs(redis_client))
+            wait_for(lambda: server.ask("GET", "/v1/me").status == 200)
+        asked = [one["what"] for one in json.loads(server.ask("GET", "/v1/jobs").body)]
+        assert set(asked) == {"ensure 103", "status"}, "what they have asked for goes on"
+
+
 def test_a_token_takes_no_more_than_its_share_of_open_requests(locked: HttpDoor) -> None:
     greedy, other = locked.as_a(Role.VIEWER, name="greedy"), locked.as_a(Role.VIEWER, name="modest")
     request = f"GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {greedy.token}\r\n\r\n".encode()
@@ -167,3 +187,22 @@ def test_the_trace_of_who_asks_goes_on_in_the_message(redis_url: str, redis_clie
         one["headers"]["id"]: one["headers"] for one in map(json.loads, redis_client.lrange("phoenix.ensure", 0, -1))
     }
     assert [sent[one].get("traceparent") for one in asked] == [*TRACES.values(), None]
+
+
+def test_one_connection_too_many_is_refused_and_those_that_are_there_go_on(answering_url: str, tmp_path: Path) -> None:
+    """As a service manager limits the files of a process: a server without any left would answer nobody."""
+    limited = f"ulimit -n 80; exec {COMMAND} serve --port 0"
+    with serving(answering_url, tmp_path, command=["bash", "-c", limited]) as door, ExitStack() as others:
+        stream = others.enter_context(door.open("GET", "/v1/events"))
+        assert stream.readline()
+        said = []
+        for _ in range(100):
+            one = others.enter_context(socket.create_connection(door.address, timeout=60))
+            one.settimeout(0.01)
+            with suppress(TimeoutError):
+                said.append(one.recv(4096))
+        assert len(said) >= 50
+        assert {one.split(b"\r\n")[0] for one in said} == {b"HTTP/1.1 503 Service Unavailable"}
+        Redis.from_url(answering_url).xadd("phoenix:events", {"kind": "done", "job": "x"})
+        assert b"event: done\n" in stream
+    assert "Traceback" not in (tmp_path / "serve.log").read_text()

@@ -163,6 +163,7 @@ def test_every_answer_has_headers_that_browsers_heed_and_no_cookie(unlocked: Htt
         {"Host": "evil.example"},
         {"X_Forwarded_For": "10.0.0.1"},
         {"Forwarded": "for=10.0.0.1"},
+        {"X_Forwarded_Proto": "https"},
     ],
 )
 def test_without_tokens_no_page_and_no_proxy_may_ask_for_others(unlocked: HttpDoor, headers: dict[str, str]) -> None:
@@ -206,6 +207,14 @@ def test_a_requester_of_named_ctids_has_no_others(locked: HttpDoor) -> None:
     assert locked.as_a(Role.VIEWER).post(f"/v1/requests/{request}/cancel").status == 403
 
 
+def test_of_two_tokens_none_is_taken(locked: HttpDoor) -> None:
+    """A proxy may have checked the other one."""
+    good = f"Authorization: Bearer {locked.as_a(Role.OPERATOR).token}\r\n"
+    for lines in (good * 2, good + "Authorization: Bearer phx_\r\n", "Authorization: Basic x\r\n" + good):
+        request = f"GET /v1/jobs HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{lines}\r\n"
+        assert raw(locked, request.encode()).startswith(b"HTTP/1.1 401 "), lines
+
+
 @pytest.mark.parametrize("given", [None, "", "phx_", "Bearer", "phx_" + "a" * 43])
 def test_nobody_else_is_let_in(locked: HttpDoor, given: str | None) -> None:
     for path in ("/v1/jobs", "/v1/events", f"/v1/requests/{ID}", "/v1/status"):
@@ -223,13 +232,19 @@ def test_a_proxy_may_offer_it_under_a_path(locked: HttpDoor) -> None:
         assert door.get(said.headers["location"]).status == 200
 
 
-def test_a_revoked_token_ends_at_once_even_a_stream(locked: HttpDoor) -> None:
-    door = locked.as_a(Role.VIEWER, name="leaver")
-    with door.open("GET", "/v1/events") as stream:
+def test_a_token_that_is_revoked_or_changed_ends_at_once_even_a_stream(locked: HttpDoor) -> None:
+    door, lowered = locked.as_a(Role.VIEWER, name="leaver"), locked.as_a(Role.OPERATOR, name="lowered")
+    with door.open("GET", "/v1/events") as stream, lowered.open("GET", "/v1/events") as other:
         assert stream.readline()
+        assert other.readline()
         locked.file.revoke("leaver")
         assert door.get("/v1/jobs").status == 401
-        assert b"data" not in stream.read()  # and the stream has ended
+        kept = json.loads(locked.file.path.read_text())
+        next(one for one in kept["tokens"] if one["name"] == "lowered")["role"] = "viewer"
+        locked.file.path.write_text(json.dumps(kept))  # in place, by hand
+        assert lowered.post("/v1/containers/103/destroy").status == 403
+        for one in (stream, other):
+            assert b"data" not in one.read()  # and the stream has ended: whoever comes again is asked who he is
 
 
 def test_without_any_token_left_nobody_is_let_in(answering_url: str, tmp_path: Path) -> None:
@@ -244,7 +259,9 @@ def test_without_any_token_left_nobody_is_let_in(answering_url: str, tmp_path: P
 def test_a_redis_that_is_away_is_said_without_where_it_is(tmp_path: Path) -> None:
     with serving("redis://:hunter2@127.0.0.1:1/0", tmp_path) as door:
         for said in (door.post("/v1/containers/103/ensure"), door.get("/v1/events")):
-            assert said.problem()["status"] == 503
+            assert (said.problem()["status"], said.json["cause"]) == (503, "redis-away")
+            assert said.headers["retry-after"] == "5"
+            assert "Ask again" in said.json["remedy"]
             assert not [word for word in ("127.0.0.1", "hunter2") if word in said.text]
     assert "hunter2" not in (tmp_path / "serve.log").read_text()
 

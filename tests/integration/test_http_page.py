@@ -50,7 +50,8 @@ def test_each_file_is_served_to_everybody_with_its_type_and_what_browsers_heed(l
             assert {"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"} <= set(
                 policy.split("; ")
             )
-        assert locked.get(path, If_None_Match=said.headers["etag"]).status == 304
+        for known in (said.headers["etag"], f"W/{said.headers['etag']}", f'"another", {said.headers["etag"]}'):
+            assert locked.get(path, If_None_Match=known).status == 304
         assert locked.get(path, If_None_Match='"another"').status == 200
 
 
@@ -67,6 +68,12 @@ def test_no_file_refers_to_the_internet_or_has_code_inline(name: str) -> None:
 def test_the_page_is_at_the_root_and_at_the_root_of_a_prefix(locked: HttpDoor) -> None:
     for path in ("/", "/phoenix/", "/phoenix"):  # the last one is redirected
         assert locked.get(path).text == (STATIC / "index.html").read_text()
+
+
+def test_all_code_is_asked_for_with_the_page(locked: HttpDoor) -> None:
+    """And not file after file, as each names the next: over a slow line that is most of the time until it is shown."""
+    named = set(re.findall(r'"static/([^"]+[.]js)"', locked.get("/").text))
+    assert named == {name for name in NAMES if name.endswith(".js")}
 
 
 def test_nothing_else_is_served_without_a_token(locked: HttpDoor) -> None:

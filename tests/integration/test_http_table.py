@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 ID = "5b0e2f0a-3f5e-4a8e-9d5b-2f6d1c7e8a90"
+OTHER_SPELLINGS = (ID.replace("-", ""), f"{{{ID}}}", f"urn:uuid:{ID}")
 JSON = "Content-Type: application/json"
 DEEP = b"[" * 30_000 + b"]" * 30_000
 MANY = "&".join(f"p{number}=1" for number in range(100))
@@ -43,8 +44,10 @@ class Operation(NamedTuple):
         return self.parameters.get(name, {}).get("in") == place
 
 
+DESCRIPTION = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
+
+
 def described() -> list[Operation]:
-    document = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
     return [
         Operation(
             one["operationId"],
@@ -53,7 +56,7 @@ def described() -> list[Operation]:
             {parameter["name"]: parameter for parameter in one.get("parameters", ())},
             "requestBody" in one,
         )
-        for path, operations in document["paths"].items()
+        for path, operations in DESCRIPTION["paths"].items()
         for method, one in operations.items()
     ]
 
@@ -97,7 +100,8 @@ def wrong_ways(one: Operation) -> Iterator[Wrong]:
         for value in ("-1", "1e9", "nan", "inf", "-0.0.1", "", "1&wait=2"):
             yield Wrong(one.method, f"{url}?wait={value}")
     if one.takes("path", "request_id"):
-        yield Wrong(one.method, one.url(request_id="103"))
+        for value in ("103", *OTHER_SPELLINGS):
+            yield Wrong(one.method, one.url(request_id=value))
     if one.takes("path", "node"):
         yield Wrong(one.method, one.url(node="a%20b"))
 
@@ -112,7 +116,7 @@ def wrong_ctids(one: Operation) -> Iterator[Wrong]:
 
 def wrong_headers(one: Operation) -> Iterator[Wrong]:
     known = {
-        "Idempotency-Key": ("", "103", f"{ID}0", f"{ID}\r\nIdempotency-Key: {ID[:-1]}1"),
+        "Idempotency-Key": ("", "103", f"{ID}0", *OTHER_SPELLINGS, f"{ID}\r\nIdempotency-Key: {ID[:-1]}1"),
         "Last-Event-ID": ("$", "1-", "9" * 40, "é", "1-1\r\nLast-Event-ID: 1-1"),
     }
     for name, values in known.items():

@@ -92,6 +92,16 @@ def test_whoever_waits_for_a_lane_sees_who_is_before_it(view: LedgerView, driven
     assert third.since > third.created
 
 
+def test_a_long_queue_is_told_once_and_not_by_each_who_waits_in_it(view: LedgerView, driven: DrivenLedger) -> None:
+    runs = [driven.taken(ctid) for ctid in range(101, 126)]
+    for run in runs:
+        driven.hold(run, "ct/900")
+    waits = [job.waits_for for job in view.jobs() if job.waits_for]
+    assert [(len(wait.before), wait.ahead) for wait in waits] == [(min(ahead, 10), ahead) for ahead in range(24)]
+    assert [one.what for one in waits[-1].before] == [f"ensure {ctid}" for ctid in range(102, 112)], "in their order"
+    assert [len(lock.queue) for lock in view.locks()] == [24]
+
+
 def test_a_proxmox_task_is_named_with_what_it_does(view: LedgerView, driven: DrivenLedger) -> None:
     driven.wait(driven.taken(103), f"upid/{UPID}", "Proxmox: clone template 900")
     wait = only(view).waits_for

@@ -16,7 +16,7 @@ from phoenix_producer.http.tokens import Role, TokenFile
 from tests.support.cli import COMMAND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 SECONDS = 60
@@ -113,12 +113,12 @@ def events_in(stream: Any) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def serving(redis_url: str, folder: Path, *arguments: str) -> Iterator[HttpDoor]:
-    """Run the command until the block ends; its log must show no token."""
+def serving(redis_url: str, folder: Path, *arguments: str, command: Sequence[str] = ()) -> Iterator[HttpDoor]:
+    """Run the command, or another that does, until the block ends; its log must show no token."""
     tokens = folder / "tokens.json"
     log = folder / "serve.log"
     environ = {**os.environ, "PHOENIX_REDIS_URL": redis_url, "PHOENIX_HTTP_TOKENS": str(tokens)}
-    command = [str(COMMAND), "serve", *(() if "--port" in arguments else ("--port", "0")), *arguments]
+    command = command or [str(COMMAND), "serve", *(() if "--port" in arguments else ("--port", "0")), *arguments]
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ)
     try:

@@ -11,8 +11,8 @@ import pytest
 import uvicorn
 from starlette.responses import StreamingResponse
 
-from phoenix_producer.http import server
-from phoenix_producer.http.server import PatientProtocol
+from phoenix_producer.http import protocol
+from phoenix_producer.http.protocol import PatientProtocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -62,7 +62,7 @@ async def visited(client: Client) -> None:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(protocol, "READ_SECONDS", 0.5)
 
 
 def test_who_never_reads_is_disconnected() -> None:

@@ -69,7 +69,7 @@ def wait_words(job: Job) -> str:
         return ""
     until = f" at {time_of_day(wait.until)}" if wait.until is not None else ""
     if wait.kind is WaitsFor.LOCK:
-        turn = f"{len(wait.before)} before it" if wait.before else "next"
+        turn = f"{wait.ahead} before it" if wait.ahead else "next"
         return f"{turn_at(wait.what, job.ctid)} ({turn}): held by {_names(wait.owners)}"
     if wait.kind is WaitsFor.PROXMOX:
         return " ".join(filter(None, (wait.detail, wait.what)))

@@ -24,6 +24,7 @@ from phoenix_producer.contract import (
     RebuildRequest,
 )
 from phoenix_producer.ctids import Ctid
+from phoenix_producer.http.described import UrlId
 from phoenix_producer.http.guard import at_least
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.requests import Cancellation
@@ -39,7 +40,7 @@ Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Answer with th
 Absent: Any = SkipJsonSchema[None]  # type: ignore[misc]  # to mypy it is no class
 """Not given. The description does not offer null: it would be the word `null` in a header."""
 Key = Annotated[
-    UUID | Absent,
+    UrlId | Absent,
     WithJsonSchema({"type": "string", "minLength": 36, "maxLength": 36}),  # generated clients send text alone
     Header(alias="Idempotency-Key", description="A UUID, which becomes the id of the request."),
 ]
@@ -97,7 +98,7 @@ def router() -> APIRouter:
             operation_id=change.name,
             summary=(change.ask.__doc__ or "").partition("\n")[0],
             status_code=HTTPStatus.ACCEPTED,
-            responses=_answers(change.result),
+            responses=answers(change.result),
         )
     made.add_api_route(
         "/v1/requests/{request_id}/cancel",
@@ -105,7 +106,7 @@ def router() -> APIRouter:
         methods=["POST"],
         operation_id="cancel",
         status_code=HTTPStatus.ACCEPTED,
-        responses=_answers(Cancellation),
+        responses=answers(Cancellation),
     )
     return made
 
@@ -113,7 +114,7 @@ def router() -> APIRouter:
 async def cancel(
     service: Serving,
     token: Annotated[Token, Depends(at_least(Role.REQUESTER))],
-    request_id: UUID,
+    request_id: UrlId,
     wait: Wait = 0,
     key: Key = None,
 ) -> Response:
@@ -121,12 +122,17 @@ async def cancel(
     known = await to_thread.run_sync(service.requests.known, str(request_id))
     if token.role is not Role.OPERATOR and not (known.name in _OF_REQUESTERS and token.may_ask_for(known.ctid)):
         raise Refused(HTTPStatus.FORBIDDEN, "The token may not cancel this request.")
-    sent = await service.send(lambda producer: producer.cancel(request_id, own_id=key), token.name)
+    sent = await service.change(lambda producer, own_id: producer.cancel(request_id, own_id=own_id), token.name, key)
     return await service.accepted(sent, wait)
 
 
-def _answers(result: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    return {int(HTTPStatus.OK): {"model": result}, int(HTTPStatus.ACCEPTED): {"model": Accepted}}
+def answers(result: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe what a change is answered with: its result if it was there in time, or where it will be."""
+    place = {"Location": {"description": "Where the request can be read.", "schema": {"type": "string"}}}
+    return {
+        int(HTTPStatus.OK): {"model": result, "headers": place},
+        int(HTTPStatus.ACCEPTED): {"model": Accepted, "headers": place},
+    }
 
 
 def _options_of(change: _Change) -> type[BaseModel]:
@@ -144,7 +150,9 @@ def _endpoint(change: _Change) -> Callable[..., Any]:
     ) -> Response:
         given = options.model_dump(exclude_unset=True) if options is not None else {}
         _insist_on_right(token, change, ctid, given)
-        sent = await service.send(lambda producer: change.ask(producer, ctid, request_id=key, **given), token.name)
+        sent = await service.change(
+            lambda producer, own_id: change.ask(producer, ctid, request_id=own_id, **given), token.name, key
+        )
         return await service.accepted(sent, wait)
 
     options = _options_of(change)

@@ -4,17 +4,21 @@ Anything else would be passed over in silence: `destroy?dry_run=true` would dest
 """
 
 # No postponed annotations here: FastAPI reads them.
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
 
 from fastapi import Request
+from pydantic import BeforeValidator
 
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.plain_text import plain_line
 
 _ONCE = ("idempotency-key", "last-event-id", "content-type")
 _SHOWN = 50
+_GROUPS = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Operation(NamedTuple):
@@ -62,3 +66,13 @@ async def insist_on_the_described(request: Request) -> None:
 
 def _refused(detail: str) -> Refused:
     return Refused(HTTPStatus.BAD_REQUEST, detail)
+
+
+def _in_groups(given: Any) -> Any:
+    if isinstance(given, str) and not _GROUPS.fullmatch(given):
+        raise ValueError("an id is a UUID, written as 5b0e2f0a-3f5e-4a8e-9d5b-2f6d1c7e8a90")
+    return given
+
+
+UrlId = Annotated[UUID, BeforeValidator(_in_groups)]
+"""The id of a request in a URL or header; not in braces, after `urn:uuid:` or without hyphens, which pydantic takes."""

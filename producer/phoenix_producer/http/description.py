@@ -16,6 +16,11 @@ PATH = "/v1/openapi.json"
 _REF = "#/components/schemas/"
 _PROBLEM = {
     "description": "A problem (RFC 9457)",
+    "headers": {
+        "Location": {"description": "Where the request that failed can be read.", "schema": {"type": "string"}},
+        "Retry-After": {"description": "Seconds until it can be asked again.", "schema": {"type": "integer"}},
+        "Age": {"description": "As of an answer that has not failed.", "schema": {"type": "integer"}},
+    },
     "content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}{Problem.__name__}"}}},
 }
 _OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")

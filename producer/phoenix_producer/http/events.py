@@ -46,7 +46,7 @@ class Events:
     async def of_all(self, last_id: str | None, is_welcome: Callable[[], bool]) -> Response:
         """Tell what becomes of all jobs, from now on or after `last_id`."""
         newest = await self._newest(ALL)
-        place = checked(last_id) or newest
+        place = _not_beyond(checked(last_id) or newest, newest)
         return await _started(self._follow(ALL, place, newest, is_welcome, None))
 
     async def of_job(self, job: str, last_id: str | None, is_welcome: Callable[[], bool]) -> Response:
@@ -55,7 +55,7 @@ class Events:
         place, newest = checked(last_id) or _BEGIN, await self._newest(stream)
         if order(place) >= order(newest) and last_id is not None and await self._has_ended(job):
             return Response(status_code=HTTPStatus.NO_CONTENT)
-        return await _started(self._follow(stream, place, newest, is_welcome, job))
+        return await _started(self._follow(stream, _not_beyond(place, newest), newest, is_welcome, job))
 
     async def _follow(
         self, stream: str, place: str, newest: str, is_welcome: Callable[[], bool], job: str | None
@@ -137,6 +137,11 @@ def checked(last_id: str | None) -> str | None:
     if last_id is not None and not _PLACE.fullmatch(last_id):
         raise Refused(HTTPStatus.BAD_REQUEST, "Last-Event-ID is not the id of an event: digits, a hyphen, digits.")
     return last_id
+
+
+def _not_beyond(place: str, newest: str) -> str:
+    """Return where to go on: not after what a Redis that lost its last writes has still to come to."""
+    return min(place, newest, key=order)
 
 
 def _now_and_then(ask: Callable[[], bool]) -> Callable[[], bool]:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from phoenix_producer.client.trace_context import HEADER, passed_on
 from phoenix_producer.contract import ContractError
 from phoenix_producer.http.bodies import body_of, replayed
+from phoenix_producer.http.gone import while_there
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.problems import response as problem
 from phoenix_producer.http.rates import Rates
@@ -51,10 +52,10 @@ class Door:
             return NOBODY
         return self._file.find(secret) if secret else None
 
-    def admits(self, secret: str | None) -> bool:
-        """Tell whether somebody is let in still."""
+    def admits(self, secret: str | None, token: Token) -> bool:
+        """Tell whether somebody is let in still as who he was: the role of a token may have been changed meanwhile."""
         try:
-            return self.allowed(secret) is not None
+            return self.allowed(secret) == token
         except ContractError:
             return False
 
@@ -76,11 +77,16 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        is_over = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal is_over
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+            else:
+                is_over = not message.get("more_body", False)
             await send(message)
 
         if self._root_path and scope["path"] == self._root_path:
@@ -101,7 +107,7 @@ class Guard:
             answer: Send = send_with_headers
             if scope["path"] not in self._public:
                 answer = _while_welcome(lambda: self._who_asks(headers), scope, receive, send_with_headers)
-            await self._app(scope, replayed(body, receive), answer)
+            await while_there(self._app(scope, replayed(body, receive), answer), receive, lambda: is_over)
 
     def _who_asks(self, headers: Headers) -> Token:
         """Find out who asks. Raises Refused for nobody."""
@@ -139,8 +145,9 @@ def _while_welcome(ask: Callable[[], Token], scope: Scope, receive: Receive, sen
 
 
 def secret_in(headers: Headers) -> str | None:
-    """Return the token in a request's headers."""
-    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    """Return the token in a request's headers; none of two, of which a proxy may have checked the other one."""
+    given = headers.getlist("authorization")
+    scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     return secret.strip() if scheme.lower() == "bearer" else None
 
 

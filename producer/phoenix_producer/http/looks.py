@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
-from uuid import UUID
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -15,11 +14,12 @@ from pydantic.json_schema import SkipJsonSchema
 from phoenix_producer.contract import Failure
 from phoenix_producer.ctids import Ctid
 from phoenix_producer.http.changes import LONGEST_WAIT, Serving
+from phoenix_producer.http.described import UrlId
 from phoenix_producer.http.events import checked
 from phoenix_producer.http.guard import Asking, Door, secret_in
 from phoenix_producer.http.requests import RequestView
 from phoenix_producer.http.shared_looks import Acceptable
-from phoenix_producer.http.tokens import Role
+from phoenix_producer.http.tokens import Role, Token
 from phoenix_producer.ledger.entries import Job, Lock, Wanted
 from phoenix_producer.plans import Drift, Plan
 from phoenix_producer.standing import Standing, Template
@@ -32,6 +32,12 @@ Wait = Annotated[float, Query(gt=0, le=LONGEST_WAIT, description="Seconds until 
 LastId = Annotated[str | SkipJsonSchema[None], Header(alias="Last-Event-ID", description="Go on after this event.")]
 _EVENTS: dict[int | str, dict[str, Any]] = {
     int(HTTPStatus.OK): {"content": {"text/event-stream": {}}, "description": "Server-sent events, until the end."}
+}
+_EVENTS_OF_ONE = _EVENTS | {int(HTTPStatus.NO_CONTENT): {"description": "Its end was told already: do not come again."}}
+AGED: dict[int | str, dict[str, Any]] = {
+    int(HTTPStatus.OK): {
+        "headers": {"Age": {"description": "Seconds since the workers have seen it.", "schema": {"type": "integer"}}}
+    }
 }
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])", re.IGNORECASE)
 
@@ -65,29 +71,29 @@ async def me(http: Request, token: Asking) -> Me:
 
 
 @looks.get("/v1/requests/{request_id}", operation_id="request")
-def request(service: Serving, _token: Asking, request_id: UUID) -> RequestView:
+def request(service: Serving, _token: Asking, request_id: UrlId) -> RequestView:
     """Show a request: its state, its steps, its result or failure."""
     return service.requests.view(str(request_id))
 
 
-@looks.get("/v1/requests/{request_id}/events", operation_id="request_events", responses=_EVENTS)
+@looks.get("/v1/requests/{request_id}/events", operation_id="request_events", responses=_EVENTS_OF_ONE)
 async def request_events(
     http: Request,
     service: Serving,
-    _token: Asking,
-    request_id: UUID,
+    token: Asking,
+    request_id: UrlId,
     last_id: LastId = None,
 ) -> Response:
     """Tell the history of a request as it happens, from its beginning to its end."""
     checked(last_id)
     await to_thread.run_sync(service.requests.known, str(request_id))
-    return await service.events.of_job(str(request_id), last_id, _welcome(http))
+    return await service.events.of_job(str(request_id), last_id, _welcome(http, token))
 
 
 @looks.get("/v1/events", operation_id="events", responses=_EVENTS)
-async def events(http: Request, service: Serving, _token: Asking, last_id: LastId = None) -> Response:
+async def events(http: Request, service: Serving, token: Asking, last_id: LastId = None) -> Response:
     """Tell what becomes of all requests, from now on."""
-    return await service.events.of_all(last_id, _welcome(http))
+    return await service.events.of_all(last_id, _welcome(http, token))
 
 
 @looks.get("/v1/jobs", operation_id="jobs")
@@ -114,7 +120,7 @@ def locks(service: Serving, _token: Asking) -> list[Lock]:
     return service.ledger.locks()
 
 
-@looks.get("/v1/status", operation_id="status", response_model=list[Standing])
+@looks.get("/v1/status", operation_id="status", response_model=list[Standing], responses=AGED)
 async def status(
     service: Serving,
     token: Asking,
@@ -126,13 +132,13 @@ async def status(
     return await service.looked(lambda producer: producer.status(ctid), token.name, wait, wanted)
 
 
-@looks.get("/v1/templates", operation_id="templates", response_model=list[Template])
+@looks.get("/v1/templates", operation_id="templates", response_model=list[Template], responses=AGED)
 async def templates(service: Serving, token: Asking, wanted: Wanting, wait: Wait = 30) -> Response:
     """Show the templates with their copies: where each stands, and how many wait for it."""
     return await service.looked(lambda producer: producer.templates(), token.name, wait, wanted)
 
 
-@looks.get("/v1/drift", operation_id="drift", response_model=list[Drift])
+@looks.get("/v1/drift", operation_id="drift", response_model=list[Drift], responses=AGED)
 async def drift(
     service: Serving,
     token: Asking,
@@ -148,7 +154,7 @@ async def drift(
     )
 
 
-@looks.get("/v1/plan", operation_id="plans", response_model=list[Plan | Failure])
+@looks.get("/v1/plan", operation_id="plans", response_model=list[Plan | Failure], responses=AGED)
 async def plan(
     service: Serving,
     token: Asking,
@@ -164,7 +170,7 @@ async def plan(
     )
 
 
-def _welcome(http: Request) -> Callable[[], bool]:
+def _welcome(http: Request, token: Token) -> Callable[[], bool]:
     door: Door = http.app.state.door
     secret = secret_in(http.headers)
-    return lambda: door.admits(secret)
+    return lambda: door.admits(secret, token)

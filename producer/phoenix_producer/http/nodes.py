@@ -9,22 +9,17 @@ from fastapi import APIRouter, Depends, Response
 
 from phoenix_producer.client.handle import Handle
 from phoenix_producer.client.producer import Producer
-from phoenix_producer.http.changes import Accepted, Key, Serving, Wait
+from phoenix_producer.http.changes import Key, Serving, Wait, answers
 from phoenix_producer.http.guard import Asking, at_least
+from phoenix_producer.http.looks import AGED, Wanting
 from phoenix_producer.http.looks import Wait as LookWait
-from phoenix_producer.http.looks import Wanting
 from phoenix_producer.http.tokens import Role, Token
 from phoenix_producer.nodes import Drained, Node, NodeName
 
 nodes = APIRouter()
 
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    int(HTTPStatus.OK): {"model": Drained},
-    int(HTTPStatus.ACCEPTED): {"model": Accepted},
-}
 
-
-@nodes.get("/v1/nodes", operation_id="nodes", response_model=list[Node])
+@nodes.get("/v1/nodes", operation_id="nodes", response_model=list[Node], responses=AGED)
 async def all_nodes(service: Serving, token: Asking, wanted: Wanting, wait: LookWait = 30) -> Response:
     """Show the nodes of the cluster: state, room, what is under way on each."""
     return await service.looked(Producer.nodes, token.name, wait, wanted)
@@ -38,7 +33,7 @@ def _endpoint(ask: Callable[..., Handle[Drained]]) -> Callable[..., Any]:
         wait: Wait = 0,
         key: Key = None,
     ) -> Response:
-        sent = await service.send(lambda producer: ask(producer, node, request_id=key), token.name)
+        sent = await service.change(lambda producer, own_id: ask(producer, node, request_id=own_id), token.name, key)
         return await service.accepted(sent, wait)
 
     return endpoint
@@ -53,5 +48,5 @@ for _name, _ask in (("drain", Producer.drain), ("undrain", Producer.undrain)):
         operation_id=_name,
         summary=(_ask.__doc__ or "").partition("\n")[0],
         status_code=HTTPStatus.ACCEPTED,
-        responses=_ANSWERS,
+        responses=answers(Drained),
     )

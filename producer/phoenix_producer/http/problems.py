@@ -5,6 +5,7 @@ import json
 import logging
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -21,7 +22,8 @@ logger = logging.getLogger(__name__)
 _NOWHERE = frozenset({"not-declared", "no-such-node"})
 _SHOWN = 300
 _FIELDS = 20
-_REDIS_AWAY = "Redis cannot be used just now. What was accepted is not lost; ask again later."
+_REDIS_AWAY = "Redis cannot be used just now. What was accepted is not lost."
+_COME_AGAIN = "Ask again in a few seconds. The log of the server says what is wrong with Redis."
 
 
 class Problem(BaseModel):
@@ -33,10 +35,18 @@ class Problem(BaseModel):
     status: int
     detail: str
     cause: str | None = None
-    """Of a job's failure: a short word to branch on."""
+    """Of a job's failure, or `redis-away`: a short word to branch on."""
     remedy: str | None = None
     errors: tuple[str, ...] | None = None
     """What is wrong with which field."""
+
+
+class Uncertain(Unreachable):
+    """Redis went away while it was given a request, and may have it: the same again, by its id, makes sure of it."""
+
+    def __init__(self, request_id: UUID, error: Unreachable) -> None:
+        super().__init__(str(error))
+        self.request_id = request_id
 
 
 class Refused(Exception):  # noqa: N818 - reads as what it is
@@ -108,7 +118,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Unreachable)
     async def away(_: Request, error: Unreachable) -> Response:
         logger.warning("%s", error)
-        return response(HTTPStatus.SERVICE_UNAVAILABLE, _REDIS_AWAY, {"Retry-After": "5"})
+        remedy = _COME_AGAIN
+        if isinstance(error, Uncertain):
+            remedy = f"{_COME_AGAIN} With the header Idempotency-Key: {error.request_id} nothing is done twice."
+        more = {"cause": "redis-away", "remedy": remedy}
+        return response(HTTPStatus.SERVICE_UNAVAILABLE, _REDIS_AWAY, {"Retry-After": "5"}, **more)
 
     @app.exception_handler(Exception)
     async def broken(_: Request, __: Exception) -> Response:  # the server logs it

@@ -20,7 +20,7 @@ from phoenix_producer.http.token_command import TokensPath
 from phoenix_producer.http.tokens import TokenFile, default_path
 
 PORT = 8420
-_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 _OWN = ("/v1/", "/static/")
 
 app = typer.Typer(

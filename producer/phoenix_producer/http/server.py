@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 from contextlib import asynccontextmanager
 from functools import cache, partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import h11
 import uvicorn
 from fastapi import Depends, FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from phoenix_producer.http import description, page, problems
 from phoenix_producer.http.changes import router
@@ -20,6 +18,7 @@ from phoenix_producer.http.described import insist_on_the_described, operations_
 from phoenix_producer.http.guard import Door, Guard
 from phoenix_producer.http.looks import looks
 from phoenix_producer.http.nodes import nodes
+from phoenix_producer.http.protocol import PatientProtocol
 from phoenix_producer.http.seldom import Seldom
 from phoenix_producer.http.service import Service
 
@@ -29,12 +28,10 @@ if TYPE_CHECKING:
 
     from phoenix_producer.http.rates import Rates
 
-HEAD_SECONDS = 5.0
-"""Until the first line and the headers of a request must be there."""
-READ_SECONDS = 30.0
-"""In which a client must take what waits for it; without that, one that never reads would keep its place for ever."""
 _HEAD_BYTES = 16 * 1024
 _LINGER_SECONDS = 2
+_FILES = 8192
+"""Open at a time, half of them connections: each token has its own to Redis."""
 
 
 def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
@@ -65,67 +62,7 @@ def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
     return app
 
 
-class PatientProtocol(H11Protocol):
-    """HTTP as uvicorn speaks it; what is no HTTP is a problem document too.
-
-    Who never ends a head, or never reads an answer, is disconnected.
-    """
-
-    _head: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Give the first head its time."""
-        super().connection_made(transport)
-        self._expect_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
-        self._expect_nothing()
-        self.resume_writing()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Give the client its time to read."""
-        super().pause_writing()
-        self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """Go on: it has read."""
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
-        super().resume_writing()
-
-    def data_received(self, data: bytes) -> None:
-        """Give each further head its time from its first byte on."""
-        super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._expect_nothing()
-        elif self._head is None:
-            self._expect_head()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what cannot be read."""
-        body = problems.body_of(HTTPStatus.BAD_REQUEST, msg)
-        headers = [("content-type", problems.MEDIA_TYPE), ("content-length", str(len(body))), ("connection", "close")]
-        try:
-            for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event) or b"")
-        except h11.LocalProtocolError:  # an answer has begun already
-            pass
-        self.transport.close()
-
-    def _expect_head(self) -> None:
-        self._head = self.loop.call_later(HEAD_SECONDS, self.transport.close)
-
-    def _expect_nothing(self) -> None:
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
-
-
-def server_of(app: FastAPI, rates: Rates) -> uvicorn.Server:
+def server_of(app: FastAPI, rates: Rates, most_connections: int | None = None) -> uvicorn.Server:
     """Make the server, which serves until its process gets a signal, or its `should_exit` is set."""
     config = uvicorn.Config(
         Guard(app, app.state.door, rates, page.paths(app.root_path), app.root_path),
@@ -139,12 +76,22 @@ def server_of(app: FastAPI, rates: Rates) -> uvicorn.Server:
         log_level="warning",
         timeout_graceful_shutdown=_LINGER_SECONDS,
         h11_max_incomplete_event_size=_HEAD_BYTES,
+        limit_concurrency=most_connections,
     )
     return uvicorn.Server(config)
 
 
 def serve(listener: socket.socket, app: FastAPI, rates: Rates) -> None:
     """Serve until a signal ends the process."""
-    server = server_of(app, rates)
+    server = server_of(app, rates, _open_files() // 2)
     logging.getLogger("uvicorn.error").addFilter(Seldom())
     server.run(sockets=[listener])
+
+
+def _open_files() -> int:
+    """Return how many files the process may have open, more than those 1,024 that systemd begins with if it can be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted

@@ -8,17 +8,19 @@ from functools import partial
 from http import HTTPStatus
 from math import ceil
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import anyio
 from anyio import to_thread
 from fastapi.responses import JSONResponse
 
+from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import Failure
 from phoenix_producer.http.events import Events
 from phoenix_producer.http.feeds import Reader
-from phoenix_producer.http.problems import Refused
+from phoenix_producer.http.problems import Refused, Uncertain
 from phoenix_producer.http.requests import Requests, as_response
 from phoenix_producer.http.shared_looks import SharedLooks
 from phoenix_producer.ledger.view import LedgerView
@@ -26,6 +28,7 @@ from phoenix_producer.ledger.view import LedgerView
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Callable
+    from uuid import UUID
 
     from fastapi import Response
 
@@ -69,6 +72,16 @@ class Service:
         """Publish a request; return its id. Raises ContractError and Unreachable."""
         handle = await to_thread.run_sync(lambda: ask(self._producer(requester)))
         return handle.id
+
+    async def change(
+        self, ask: Callable[[Producer, UUID], Handle[Any]], requester: str, request_id: UUID | None
+    ) -> str:
+        """Publish a request that may change something, as `send`. Raises Uncertain in place of Unreachable."""
+        own_id = request_id or uuid4()
+        try:
+            return await self.send(lambda producer: ask(producer, own_id), requester)
+        except Unreachable as error:
+            raise Uncertain(own_id, error) from error
 
     async def answer(self, request_id: str, seconds: float) -> Result | Failure | None:
         """Wait for the answer to a request; None if there is none in time. It holds no thread meanwhile."""

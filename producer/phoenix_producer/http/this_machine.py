@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]{1,5})?")
-_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_OF_PROXIES = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.*")
 _OWN = {"same-origin", "none"}
 """What a browser says of a request (`Sec-Fetch-Site`) that our own page makes, or its reader by typing the address."""
 
@@ -34,7 +34,7 @@ def insist_on_this_machine(headers: Headers, *, behind_proxy: bool) -> None:
     """
     if not (_names_this_machine(headers.get("host", "")) and _is_of_our_page(headers)):
         raise Refused(HTTPStatus.FORBIDDEN, "Without tokens only this machine may ask. Make one: phoenix-lxc token add")
-    if behind_proxy or any(name in headers for name in _OF_PROXIES):
+    if behind_proxy or any(map(_OF_PROXIES.fullmatch, headers)):
         raise Refused(HTTPStatus.FORBIDDEN, "Behind a proxy, tokens are required. Make one: phoenix-lxc token add")
 
 

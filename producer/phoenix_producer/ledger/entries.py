@@ -77,7 +77,9 @@ class Wait:
     owners: tuple[Reference, ...] = ()
     """Who has the lock."""
     before: tuple[Reference, ...] = ()
-    """Whose turn comes first."""
+    """Whose turn comes first: the next ten. If each named all, a queue of thousands would name millions."""
+    ahead: int = 0
+    """How many turns come first; the queue of the lock names all of them."""
 
 
 @dataclass(frozen=True, slots=True)

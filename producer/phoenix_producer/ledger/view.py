@@ -46,6 +46,11 @@ class _Line(NamedTuple):
     queue: tuple[str, ...]
 
     @property
+    def places(self) -> dict[str, int]:
+        """How many are before each in the queue."""
+        return {one: place for place, one in enumerate(self.queue)}
+
+    @property
     def everybody(self) -> tuple[str, ...]:
         return (*self.owners, *self.queue)
 
@@ -181,7 +186,8 @@ class LedgerView:
         """Find what the parked task of each job waits for."""
         on = {job: waits_on(task) for job, (_, task) in parked.items()}
         lines = self._lines(name for kind, name in on.values() if kind is WaitsFor.LOCK)
-        others = (one for line in lines.values() for one in line.everybody)
+        places = {name: line.places for name, line in lines.items()}
+        others = (one for line in lines.values() for one in (*line.owners, *line.queue[:_SHOWN]))
         tasks, jobs = self._named((*others, *(name for kind, name in on.values() if kind is WaitsFor.JOB)))
         due = self._each(lambda pipe, one: pipe.zscore(f"{PREFIX}due", one), (one for one, _ in parked.values()))
         last = self._each(lambda pipe, job: pipe.xrevrange(f"{PREFIX}job:{job}:log", count=_LAST_LINES), parked)
@@ -190,14 +196,15 @@ class LedgerView:
             (kind, name), own_id = on[job], parked[job][0]
             line = lines.get(name, _Line((), ())) if kind is WaitsFor.LOCK else _Line((), ())
             owners = (name,) if kind is WaitsFor.JOB else line.owners
-            before = line.queue[: line.queue.index(own_id)] if own_id in line.queue else ()
+            ahead = places.get(name, {}).get(own_id, 0)
             return Wait(
                 kind,
                 name,
                 _last_words(kind, last[job]),
                 due[own_id],
                 tuple(reference(one, tasks, jobs) for one in owners),
-                tuple(reference(one, tasks, jobs) for one in before),
+                tuple(reference(one, tasks, jobs) for one in line.queue[: min(ahead, _SHOWN)]),
+                ahead,
             )
 
         return {job: wait(job) for job in parked}

@@ -15,6 +15,7 @@ const HOPELESS = 20_000; // or what is refused as it was asked
 const REFUSED = new Set([400, 403, 404, 409]);
 const LONGEST = 60_000;
 const GATHER = 250; // and in which what happens at once is looked at once
+const REST = 500; // between two looks, however much happens
 
 const VIEWS = [['now', 'Now', now], ['templates', 'Templates', templates], ['containers', 'Containers', containers]];
 const ONES = { containers: container, jobs: job };
@@ -60,7 +61,13 @@ function run(view) {
   const ended = new AbortController();
   const { signal } = ended;
   let wake = () => {};
-  let news = true;
+  let waking = 0;
+  let due = false; // something has happened since it was asked
+  let news = true; // something that changes what the view shows besides
+  const soon = () => {
+    due = true;
+    waking ||= setTimeout(() => { waking = 0; wake(); }, GATHER);
+  };
   (async () => {
     while (!signal.aborted) {
       await visible(signal);
@@ -69,10 +76,10 @@ function run(view) {
       const began = performance.now();
       const all = news;
       try {
-        news = false;
+        [news, due] = [false, false];
         const again = await (view.asksWorkers ? whileThere((either) => view.refresh(either, all), signal) : view.refresh(signal, all));
         if (again) setTimeout(() => { news = true; wake(); }, again * 1000);
-        if (all) settle = Math.min(LONGEST, 2 * (performance.now() - began));
+        settle = Math.min(LONGEST, 2 * (performance.now() - began));
         say('');
       } catch (problem) {
         if (signal.aborted) return;
@@ -81,19 +88,20 @@ function run(view) {
         say(trouble(problem));
       }
       view.element.dataset.shown = 'yes';
-      await pause(settle, signal); // what takes long is not asked for at once again
-      if (settle && news) continue;
-      await Promise.race([pause(rest, signal), new Promise((resolve) => { wake = resolve; })]);
+      const least = Math.max(REST, settle); // what takes long is not asked for at once again
+      await pause(least, signal);
+      if (settle && (news || due)) continue;
+      await Promise.race([pause(Math.max(0, rest - least), signal), new Promise((resolve) => { wake = resolve; })]);
     }
   })();
-  view.follow?.(signal, () => wake());
+  view.follow?.(signal, soon);
   return {
     stop: () => ended.abort(),
     wake: (event) => {
       if (isLook(event.request ?? '') && !view.isOfLooks) return;
       if (event.kind === 'requested' && view.asksWorkers) return; // nothing has changed yet
       news = true;
-      setTimeout(() => wake(), GATHER);
+      soon();
     },
   };
 }
@@ -179,14 +187,33 @@ async function begin(entered) {
   }
   if (signal.aborted) return;
   put($('views'), VIEWS.map(([name, title]) => h('li', {}, h('a', { href: `#/${name}` }, title))));
-  put($('who'), me.open ? 'no tokens: whoever is on this machine' : [`${me.name}, ${me.role} `,
-    h('button', { onclick: leave }, 'Leave')]);
+  greet();
   // What a view shows first is asked for once events are heard, so that none is missed between the two.
   const heard = new Promise((resolve) => {
-    follow('events', (event) => current.wake(event), signal, () => { resolve(); current.wake({}); });
+    let begun = false;
+    follow('events', (event) => current.wake(event), signal, () => {
+      resolve();
+      current.wake({});
+      if (begun) recognize(signal);
+      begun = true;
+    });
   });
   await Promise.race([heard, pause(GATHER, signal)]);
   if (!signal.aborted) route(entered);
+}
+
+function greet() {
+  put($('who'), me.open ? 'no tokens: whoever is on this machine' : [`${me.name}, ${me.role} `,
+    h('button', { onclick: leave }, 'Leave')]);
+}
+
+/** Learn whether the reader may do other things now: the server ends the stream of whose token was changed. */
+async function recognize(signal) {
+  const known = await ask('me', { signal }).catch(() => null); // asked again when the stream is next
+  if (!known || !me || signal.aborted || JSON.stringify(known) === JSON.stringify(me)) return;
+  me = known;
+  greet();
+  route(true);
 }
 
 door.addEventListener('unwelcome', () => {

@@ -1,16 +1,18 @@
 // What the catalog declares beside what exists. Workers look at Proxmox for it, so it is asked for when something ended.
 import { ask, ifThere } from './api.js';
 import { rebuildButton } from './actions.js';
-import { facts, fill, h, put, section, table } from './dom.js';
+import { facts, h, put, section } from './dom.js';
 import { notes } from './job.js';
+import { fill, some, table } from './lists.js';
 import { recent } from './recent.js';
 import { clock, duration, isLook, jobLink, mark } from './words.js';
 
 /** Milliseconds between two looks whether Redis is there. */
 export const PULSE = 5000;
+const KEYS = 12;
 
 /** Ask only for what tells whether Redis is there. */
-export const pulse = (signal) => ask('locks', { signal });
+export const pulse = (signal) => ask('jobs?newest=1', { signal });
 
 /** The state of what stands at a CTID, in one word. */
 export const stateOf = (one) => (one.exists === 'container' ? (one.running ? 'runs' : 'stopped') : one.exists);
@@ -19,13 +21,14 @@ export const addressesOf = (one) => one.addresses.map((address) => `${address.ad
 
 /** The keys that are otherwise than declared, each in a box. */
 export function differences(one) {
-  return [one.differs.map((key) => [mark('differs'), ' ', h('code', {}, key), ' ']), one.elsewhere ? mark('elsewhere', one.elsewhere) : '',
+  return [some(`differences of ${one.ctid}`, one.differs, KEYS, (key) => [mark('differs'), ' ', h('code', {}, key), ' ']), one.elsewhere ? mark('elsewhere', one.elsewhere) : '',
     one.pending_restart.length ? h('span.quiet', {}, `at the next start: ${one.pending_restart.join(', ')}`) : '',
     one.outdated.length ? mark('outdated', one.outdated.join(' ')) : '', one.problem ? h('span.wrong', {}, one.problem) : ''];
 }
 
 /** What the workers warn of, whatever the CTID: each once. */
-export const warnings = (standings) => [...new Set(standings.flatMap((one) => one.warnings))].map((line) => h('p.wrong', {}, line));
+export const warnings = (standings) => some('warnings', [...new Set(standings.flatMap((one) => one.warnings))], KEYS, (line) => h('p.wrong', {}, line),
+  (button) => h('p', {}, button));
 
 export function containers() {
   const warned = h('div', {});
@@ -111,7 +114,7 @@ function drawStanding(one, me) {
     ['Lock', one.lock],
     ['At the next start', one.pending_restart.join(', ')],
   ]), one.problem ? h('p.wrong', {}, one.problem) : '',
-  one.outdated.length ? [h('h3', {}, 'Outdated'), h('ul', {}, one.outdated.map((line) => h('li', {}, line)))] : '', notes(one));
+  one.outdated.length ? [h('h3', {}, 'Outdated'), h('ul', {}, some(`why ${one.ctid}`, one.outdated, KEYS, (line) => h('li', {}, line), (button) => h('li', {}, button)))] : '', notes(one, one.ctid));
 }
 
 function drawDrift(drift) {
@@ -123,5 +126,5 @@ function drawDrift(drift) {
   const nothing = !drift.actions.length && !drift.needs_rebuild.length;
   return section('Difference', nothing ? h('p.quiet', {}, drift.problem || 'None: it is as the catalog declares.') : '',
     changed.length ? keys.element : '',
-    others.length ? h('p', {}, `An ensure would also: ${others.join(', ')}.`) : '', notes({ needs_rebuild: drift.needs_rebuild }));
+    others.length ? h('p', {}, `An ensure would also: ${others.join(', ')}.`) : '', notes({ needs_rebuild: drift.needs_rebuild }, `drift ${drift.ctid}`));
 }

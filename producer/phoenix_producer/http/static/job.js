@@ -1,14 +1,16 @@
 // One job: what it is at, its timeline, what its scripts say, what became of it.
 import { ask } from './api.js';
 import { cancelButton } from './actions.js';
-import { facts, fill, h, put, section, table } from './dom.js';
+import { facts, h, put, section } from './dom.js';
 import { follow } from './events.js';
 import { gantt } from './gantt.js';
+import { fill, some, table } from './lists.js';
 import { isEnd } from './timeline.js';
 import { clock, ctLink, ctidOf, duration, jobLink, mark, now, since, waitWords } from './words.js';
 
 const OPEN = new Set(['queued', 'running', 'waiting', 'cancelling', 'set-aside']);
-const LINES = 2000;
+const LINES = 2000; // of a history and of what scripts say: as many as the server keeps
+const PARTS = 100;
 
 export function job(id, me) {
   const events = [];
@@ -27,19 +29,24 @@ export function job(id, me) {
   let view = null;
 
   let drawing = 0;
+  const unwritten = [];
   const redraw = () => {
     cancelAnimationFrame(drawing);
     drawing = requestAnimationFrame(() => {
+      note(unwritten.splice(0));
       picture.draw(events, view && !OPEN.has(view.state) ? (view.ended ?? events.at(-1)?.at) : now());
     });
   };
+  const note = (news) => {
+    addTo(history, news.map((event) => h('li', {}, h('time', {}, clock(event.at)), ' ', told(event))));
+    const lines = news.filter((event) => event.kind === 'output').map((event) => `${event.detail}\n`);
+    if (!lines.length) return;
+    said.hidden = false;
+    addTo(output, lines);
+  };
   const tell = (event) => {
-    events.push(event);
-    history.append(h('li', {}, h('time', {}, clock(event.at)), ' ', told(event)));
-    if (event.kind === 'output') {
-      said.hidden = false;
-      addLines(output, event.detail);
-    }
+    if (!goesOn(events.at(-1), event)) events.push(event);
+    unwritten.push(event);
     redraw();
   };
   const ticking = setInterval(() => (view && OPEN.has(view.state) ? redraw() : undefined), 1000);
@@ -85,11 +92,13 @@ function drawHead(view, me) {
 
 function drawFailure(failure) {
   return h('section.failure', {}, h('h2', {}, failure.cause === 'cancelled' ? 'Canceled' : `Failed: ${failure.cause}`),
-    h('p', {}, failure.message), h('p.remedy', {}, h('strong', {}, 'What to do: '), failure.remedy), notes(failure));
+    h('p', {}, failure.message), h('p.remedy', {}, h('strong', {}, 'What to do: '), failure.remedy), notes(failure, 'failure'));
 }
 
 function drawResult(result) {
-  if (Array.isArray(result)) return section('Result', h('pre', { tabindex: '0' }, JSON.stringify(result, null, 2)));
+  if (Array.isArray(result)) {
+    return section('Result', some('result', result, PARTS, (one) => h('pre', { tabindex: '0' }, JSON.stringify(one, null, 2))));
+  }
   const changes = table('Changed', ['Key', 'Before', 'Now'], (one) => one.key, (one) => [h('code.short', {}, one.key), one.old ?? '', one.new ?? '']);
   changes.fill(result.changes ?? []);
   return section('Result', facts([
@@ -100,17 +109,19 @@ function drawResult(result) {
     ['Addresses', result.addresses?.map((one) => `${one.interface} ${one.address}/${one.prefix}`).join(', ')],
     ['Templates built', result.templates_built?.join(', ')],
     ['At the next start', result.pending_restart?.join(', ')],
-  ]), result.changes?.length ? changes.element : '', lines('Plan', result.plan ?? result.lines), notes(result));
+  ]), result.changes?.length ? changes.element : '', lines('Plan', result.plan ?? result.lines, 'result'), notes(result, 'result'));
 }
 
-/** What is said besides. */
-export function notes(answer) {
-  return [lines('Warnings', answer.warnings), lines('Needs a rebuild', answer.needs_rebuild), lines('Not applied', answer.not_applied),
-    Object.entries(answer.templates_not_applied ?? {}).map(([ctid, some]) => lines(`Not applied to template ${ctid}`, some))];
+/** What is said besides; `name` tells the lists of one answer from those of others. */
+export function notes(answer, name) {
+  return [lines('Warnings', answer.warnings, name), lines('Needs a rebuild', answer.needs_rebuild, name),
+    lines('Not applied', answer.not_applied, name),
+    Object.entries(answer.templates_not_applied ?? {}).map(([ctid, all]) => lines(`Not applied to template ${ctid}`, all, name))];
 }
 
-function lines(title, some) {
-  return some?.length ? [h('h3', {}, title), h('ul', {}, some.map((line) => h('li', {}, line)))] : '';
+function lines(title, all, name) {
+  const item = (one) => h('li', {}, one);
+  return all?.length ? [h('h3', {}, title), h('ul', {}, some(`${title} of ${name}`, all, PARTS, item, item))] : '';
 }
 
 function told(event) {
@@ -118,10 +129,13 @@ function told(event) {
   return [h('strong', {}, event.kind), ' ', step, event.detail ? ` · ${event.detail}` : '', event.upid ? [' ', h('code', {}, event.upid)] : ''];
 }
 
-/** Add to what scripts have said; who reads the end keeps seeing it. */
-function addLines(output, text) {
-  const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < 8;
-  output.append(`${text}\n`);
-  while (output.childNodes.length > LINES) output.firstChild.remove();
-  if (atEnd) output.scrollTop = output.scrollHeight;
+/** Whether a line of output follows another of the same step: the timeline is the same without it. */
+const goesOn = (last, event) => event.kind === 'output' && last?.kind === 'output' && last.step === event.step && last.ctid === event.ctid;
+
+/** Add to a list that scrolls; who reads its end keeps seeing it. */
+function addTo(list, news) {
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 8;
+  list.append(...news);
+  while (list.childNodes.length > LINES) list.firstChild.remove();
+  if (atEnd) list.scrollTop = list.scrollHeight;
 }

@@ -1,10 +1,13 @@
 // What runs and what waits, for what, since when and behind whom; the lanes; the nodes; what has ended lately.
 import { ask } from './api.js';
-import { fill, h, put, section, table } from './dom.js';
+import { h, put, section } from './dom.js';
+import { fill, growing, some, table } from './lists.js';
 import { nodes } from './nodes.js';
 import { clock, ctidOf, duration, isLook, jobLink, lockName, mark, since, waitWords } from './words.js';
 
 const LATELY = 20;
+const LANES = 50;
+const QUEUE = 30;
 
 export function now(me) {
   const count = h('p.count', {});
@@ -12,6 +15,7 @@ export function now(me) {
     (job) => job.id, (job) => [jobLink(job.id, job.what), mark(job.state), job.step, since(job.since ?? job.created),
       waitWords(job), job.requester]);
   const lanes = h('ul.lanes', {});
+  const crowds = growing(LANES, (part) => fill(lanes, part, (lock) => lock.name, drawLane));
   const noLane = h('p.quiet', {});
   const ended = table(`The last ${LATELY} that ended`, ['Job', 'How', 'When', 'Took', 'Asked by'], (job) => job.id,
     (job) => [jobLink(job.id, job.what), mark(job.outcome || job.state, job.cause), clock(job.ended),
@@ -19,7 +23,7 @@ export function now(me) {
   const room = nodes(me);
   const element = h('div.now', {},
     section('Jobs', count, running.element),
-    section('Lanes', h('p.quiet', {}, 'Proxmox makes one clone of a template at a time. First come, first served.'), lanes, noLane),
+    section('Lanes', h('p.quiet', {}, 'Proxmox makes one clone of a template at a time. First come, first served.'), lanes, crowds.element, noLane),
     room.element,
     section('Ended', ended.element));
 
@@ -34,7 +38,7 @@ export function now(me) {
       running.element.hidden = shown.length === 0;
       running.fill(shown);
       const crowded = locks.filter(isLane);
-      fill(lanes, crowded, (lock) => lock.name, drawLane);
+      crowds.fill(crowded);
       put(noLane, crowded.length ? '' : 'Nobody waits for another.');
       room.refresh(signal, news);
       if (!news) return;
@@ -61,5 +65,6 @@ function drawLane(lock) {
   const one = (kind, words) => (job) => h(`li.${kind}`, {}, h('span.hidden', {}, words), jobLink(job.job, job.what || job.job.slice(0, 8)));
   const places = lock.capacity > 1 ? ` (${lock.owners.length} of ${lock.capacity})` : '';
   return h('li.lane', {}, h('h3', {}, lockName(lock.name, others), places), h('ol', {},
-    lock.owners.map(one('owner', 'has it: ')), lock.queue.map(one('waiter', 'waits: '))));
+    some(`owners of ${lock.name}`, lock.owners, QUEUE, one('owner', 'has it: '), (button) => h('li', {}, button)),
+    some(`queue of ${lock.name}`, lock.queue, QUEUE, one('waiter', 'waits: '), (button) => h('li', {}, button))));
 }

@@ -72,7 +72,14 @@ export function lockName(lock, others) {
   return kind === 'ct' ? `${others ? 'template' : 'CT'} ${name}` : lock;
 }
 
-const links = (jobs) => jobs.flatMap((one, place) => [place ? ', ' : '', jobLink(one.job, one.what || one.job.slice(0, 8))]);
+const FEW = 3;
+
+/** The first of some jobs, and how many more there are: the lanes of Now have all of them. */
+function links(jobs, count = jobs.length) {
+  const few = jobs.slice(0, FEW);
+  return [few.map((one, place) => [place ? ', ' : '', jobLink(one.job, one.what || one.job.slice(0, 8))]),
+    count > few.length ? [' and ', h('a', { href: '#/now' }, `${count - few.length} more`)] : ''];
+}
 
 /** What a job waits for, and behind whom. */
 export function waitWords(job) {
@@ -81,7 +88,7 @@ export function waitWords(job) {
   if (wait.kind === 'lock') {
     const others = wait.what !== `ct/${ctidOf(job.what)}`;
     return [`its turn at ${lockName(wait.what, others)}`, wait.owners.length ? [': ', links(wait.owners), ' has it'] : '',
-      wait.before.length ? [', before it ', links(wait.before)] : ''];
+      wait.before.length ? [', before it ', links(wait.before, wait.ahead)] : ''];
   }
   if (wait.kind === 'job') return [wait.detail || 'another job', wait.owners.length ? [': ', links(wait.owners)] : ''];
   const until = wait.until ? `, until ${clock(wait.until)}` : '';

@@ -1,0 +1,87 @@
+"""How bytes become requests: what is no HTTP, too slow, or one connection too many."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from phoenix_producer.http import problems
+
+if TYPE_CHECKING:
+    import asyncio
+
+HEAD_SECONDS = 5.0
+"""Until the first line and the headers of a request must be there."""
+READ_SECONDS = 30.0
+"""In which a client must take what waits for it; without that, one that never reads would keep its place for ever."""
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP as uvicorn speaks it; what is no HTTP is a problem document too.
+
+    Who never ends a head, or never reads an answer, is disconnected. One connection more than the server has files for
+    is refused: without a file left it could neither answer anybody nor ask Redis.
+    """
+
+    _head: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Give the first head its time."""
+        super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server has as many connections as it can have.")
+        else:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._expect_nothing()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Give the client its time to read."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: it has read."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        """Give each further head its time from its first byte on."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._expect_nothing()
+        elif self._head is None:
+            self._expect_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be read."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def _refuse(self, status: HTTPStatus, why: str) -> None:
+        body = problems.body_of(status, why)
+        headers = [("content-type", problems.MEDIA_TYPE), ("content-length", str(len(body))), ("connection", "close")]
+        try:
+            head = h11.Response(status_code=status, headers=headers, reason=status.phrase)
+            for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        except h11.LocalProtocolError:  # an answer has begun already
+            pass
+        self.transport.close()
+
+    def _expect_head(self) -> None:
+        self._head = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _expect_nothing(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
