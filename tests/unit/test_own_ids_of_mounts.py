@@ -156,20 +156,25 @@ def test_an_address_that_only_the_container_finds_out_is_refused(tmp_path: Path)
 def test_a_proxmox_without_them_is_too_old(tmp_path: Path) -> None:
     keys: dict[str, Any] = {
         "network_config": network(host_managed=False),
-        "volumes": [VOLUME | {"keepattrs": True}],
-        "mount_points": [MOUNT | {"idmap": "passthrough"}],
-        "lxc_options": ["lxc.init.uid=1000"],
+        "volumes": [VOLUME | {"keepattrs": True, "mount_options": ["discard"]}],
+        "mount_points": [MOUNT | {"idmap": "passthrough", "mount_options": ["noatime"]}],
+        "lxc_options": ["lxc.init.uid=1000", "lxc.init.cwd=/srv", "lxc.environment.hooks=A=1", "lxc.kmsg=0"],
     }
     wanted = loaded(tmp_path, {"103": template(**keys)})[103]
     needed = {
         "host_managed": (9, 1),
-        "volumes.keepattrs": (9, 2),
-        "mount_points.idmap": (9, 2),
-        "lxc_options.lxc.init.uid": (9, 2),
+        "volumes.keepattrs": (9, 1, 6),
+        "volumes.mount_options discard": (8, 2, 9),
+        "mount_points.idmap": (9, 1, 11),
+        "lxc_options.lxc.init.uid": (9, 1, 6),
+        "lxc_options.lxc.init.cwd": (9, 0),
+        "lxc_options.lxc.environment.hooks": (9, 1),
     }
     assert dict(needing(wanted, has_shell=True)) == needed
-    assert [key for key, _ in needing(wanted, has_shell=False)] == ["host_managed", "volumes.keepattrs"]
-    problem = too_old(wanted, needing(wanted, has_shell=True), (9, 1))
+    without = ["host_managed", "volumes.keepattrs", "volumes.mount_options discard"]
+    assert [key for key, _ in needing(wanted, has_shell=False)] == without
+    problem = too_old(wanted, needing(wanted, has_shell=True), (9, 1, 5))
     assert problem is not None
-    assert problem.message.endswith("volumes.keepattrs needs Proxmox VE 9.2, and this is 9.1.")
+    assert problem.message.endswith("volumes.keepattrs needs Proxmox VE 9.1.6, and this is 9.1.5.")
+    assert too_old(wanted, needing(wanted, has_shell=True), (9, 1, 11)) is None
     assert "host_managed" not in f"{problem.message}{problem.remedy}"

@@ -256,7 +256,7 @@ class Declaration:
     """`key: why` of each declared key whose effect this version does not have."""
     needs_shell: tuple[str, ...] = ()
     """The declared keys whose effect needs shell access to the node."""
-    needs_version: tuple[tuple[str, tuple[int, int]], ...] = ()
+    needs_version: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """The declared keys that an older Proxmox does not have, each with the version that does."""
     source: Mapping[str, Any] = field(default_factory=dict)
     """The entry as it stands in the file."""

@@ -141,7 +141,7 @@ class Entry(Section):
     gpu_assignment: Gpus = "none"
     """NVIDIA GPUs that are passed through: `none`, `0` or `0,1`. They need shell access."""
     devices: list[Device] = Field(default_factory=list)
-    """Devices of the node, besides those of `gpu_assignment`. They need shell access; Proxmox 8.2 or newer."""
+    """Devices of the node, besides those of `gpu_assignment`. They need shell access; Proxmox 8.1 or newer."""
     mount_points: list[MountPoint] = Field(default_factory=list)
     """Bind mounts of directories of the node. They need shell access; not on templates."""
     zfs_volumes: list[Volume] = Field(default_factory=list)

@@ -58,13 +58,13 @@ class MountOptions(Section):
     replicate: bool | None = None
     """Whether Proxmox's storage replication has it."""
     mount_options: list[Literal["discard", "lazytime", "noatime", "nodev", "noexec", "nosuid"]] | None = None
-    """How it is mounted, exactly; `[]` for none of these."""
+    """How it is mounted, exactly; `[]` for none of these. `discard` takes Proxmox 8.2.9 or newer."""
     keepattrs: bool | None = None
-    """Whether its top has the owner and mode of the directory that it is mounted on. Proxmox 9.2 or newer."""
+    """Whether its top has the owner and mode of the directory that it is mounted on. Proxmox 9.1.6 or newer."""
     idmap: DiskIds | None = None
     """Which ids on the disk those inside are, in the place of `id_maps`: `passthrough` for the same ones; or maps such
     as `u:1000:1005:1;g:100:50:5`, each with kind, first id inside, first on the disk and how many. Not in a privileged
-    container. Proxmox 9.2 or newer.
+    container. Proxmox 9.1.11 or newer.
     """
 
     @property
