@@ -232,6 +232,8 @@ class Declaration:
     hookscript: str | None = None
     devices: tuple[str, ...] | None = None
     """Paths of the GPUs and their control devices; empty when it is declared that there are none."""
+    root_options: tuple[tuple[str, str], ...] = ()
+    """How its root disk is mounted, in Proxmox's spelling."""
     device_nodes: tuple[DeviceNode, ...] = ()
     """The other devices."""
     bind_mounts: tuple[BindMount, ...] = ()

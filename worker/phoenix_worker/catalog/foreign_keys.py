@@ -70,12 +70,22 @@ def _startup(value: Any) -> dict[str, Any] | None:
 
 
 def _rootfs(value: Any) -> dict[str, Any] | None:
-    """Read `STORE:8`, `STORE:VOLUME,size=8G`, or an object with a storage and a size."""
+    """Read `STORE:8`, `STORE:VOLUME,size=8G`, or an object with a storage and a size, each with how it is mounted."""
     if isinstance(value, dict):
-        value = f"{value.get('storage')}:x,size={value.get('size')}"
-    made = r"([1-9][0-9]{0,6})G?(?=,|$)|[^,]+(?:,.*)?,size=([1-9][0-9]{0,6})G?(?=,|$)"
-    found = re.match(rf"([A-Za-z][\w.-]*[A-Za-z0-9]):(?:{made})", value) if isinstance(value, str) else None
-    return {"storage_pool": found[1], "storage_size_gb": int(found[2] or found[3])} if found else None
+        more = (f"{name}={_part(one)}" for name, one in value.items() if name not in {"storage", "size"})
+        value = ",".join((f"{value.get('storage')}:x,size={value.get('size')}", *more))
+    volume, *parts = value.split(",") if isinstance(value, str) else [""]
+    sizes = [part.removeprefix("size=") for part in parts if part.startswith("size=")]
+    found = re.fullmatch(r"(?:volume=)?([A-Za-z][\w.-]*[A-Za-z0-9]):(.+)", volume)
+    size = re.fullmatch(r"([1-9][0-9]{0,6})G?", (sizes or [found[2]])[0]) if found else None
+    how = proxmox_forms.root_disk([part for part in parts if not part.startswith("size=")])
+    if found is None or size is None or how is None:
+        return None
+    return {"storage_pool": found[1], "storage_size_gb": int(size[1])} | ({"root_disk": how} if how else {})
+
+
+def _part(value: Any) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 _RENAMED: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | None]]] = {
@@ -90,7 +100,7 @@ _RENAMED: Mapping[str, tuple[tuple[str, ...], Callable[[Any], dict[str, Any] | N
     "ostype": (("os_type",), _same),
     "ssh_public_keys": (("ssh_public_keys",), _keys),
     "ostemplate": (("template",), _same),
-    "rootfs": (("storage_pool", "storage_size_gb"), _rootfs),
+    "rootfs": (("storage_pool", "storage_size_gb", "root_disk"), _rootfs),
     "storage": (("storage_pool",), _same),
     "start": (("state",), _power),
     "ha_managed": (("ha",), _flag),
@@ -213,12 +223,13 @@ def _renamed(
     ours: tuple[str, ...], read: Callable[[Any], dict[str, Any] | None], parsed: ParsedEntry, value: Any
 ) -> str:
     there = [key for key in ours if parsed.declares(key)]
-    if there:
+    values = {key or ours[0]: one for key, one in (read(value) or {}).items()}
+    lacking = {key: one for key, one in values.items() if key not in there}
+    if there and not lacking:
         return f"Remove it: {_listed(there)} {'is' if len(there) == 1 else 'are'} there."
-    values = read(value)
-    if values is None:
+    if not lacking:
         return f"Write {_listed(ours)} in its place."
-    pairs = ", ".join(f'"{key or ours[0]}": {json.dumps(one)}' for key, one in values.items())
+    pairs = ", ".join(f'"{key}": {json.dumps(one)}' for key, one in lacking.items())
     return f"Write {pairs} in its place."
 
 

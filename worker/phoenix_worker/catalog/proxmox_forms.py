@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from phoenix_worker.catalog.mount_sections import MountPoint, Volume
+from phoenix_worker.catalog.mount_sections import MountPoint, RootDisk, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
 from phoenix_worker.catalog.sections import Firewall
 
@@ -58,6 +58,12 @@ def mount_points(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 def volumes(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read `STORAGE:GIB,mp=/path,…`."""
     return _each("volumes", entry, _volume, Volume)
+
+
+def root_disk(parts: list[str]) -> dict[str, Any] | None:
+    """Read how a root disk is mounted, `acl=1` and so on."""
+    told = _options(parts, _MOUNT)
+    return told if told is not None and fits(RootDisk, told) else None
 
 
 def firewall(entry: Mapping[str, Any]) -> dict[str, Any] | None:

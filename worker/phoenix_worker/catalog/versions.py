@@ -13,9 +13,10 @@ from phoenix_worker.catalog.root_only import raw_lines
 from phoenix_worker.catalog.template_fields import HTTP, OCI, name_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from phoenix_worker.catalog.entry import Entry
+    from phoenix_worker.catalog.mount_sections import DiskOptions
 
 _OCI_IMAGES = (9, 1)
 _DEVICES = (8, 1)
@@ -62,11 +63,20 @@ def _of_lists(entry: Entry) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Give those of raw lines and mounts."""
     for key in dict.fromkeys(key for _, (key, _) in raw_lines(entry) if key in _RAW_LINES):
         yield f"lxc_options.{key}", _RAW_LINES[key]
-    for where in ("mount_points", "volumes", "zfs_volumes"):
-        mounts = getattr(entry, where)
+    for where, mounts in _mounts(entry).items():
         if any(mount.idmap is not None for mount in mounts):
             yield f"{where}.idmap", _IDS_OF_MOUNTS
-        if any(mount.keepattrs is not None for mount in mounts):
+        if any(getattr(mount, "keepattrs", None) is not None for mount in mounts):
             yield f"{where}.keepattrs", _OWNERS_OF_MOUNTS
         if any("discard" in (mount.mount_options or ()) for mount in mounts):
             yield f"{where}.mount_options discard", _DISCARD
+
+
+def _mounts(entry: Entry) -> dict[str, Sequence[DiskOptions]]:
+    root = () if entry.root_disk is None else (entry.root_disk,)
+    return {
+        "root_disk": root,
+        "mount_points": entry.mount_points,
+        "volumes": entry.volumes,
+        "zfs_volumes": entry.zfs_volumes,
+    }
