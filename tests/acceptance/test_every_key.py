@@ -16,6 +16,7 @@ FIRST: dict[str, Any] = {
     "name": "web.example.lan",
     "memory_mb": 1024,
     "swap_mb": 0,
+    "root_disk": {"acl": True, "mount_options": ["noatime"]},
     "cores": 2,
     "network_config": {
         "bridge": "vmbr0",
@@ -49,6 +50,7 @@ THEN: dict[str, Any] = {
     "name": "www",
     "memory_mb": 2048,
     "swap_mb": 256,
+    "root_disk": {"acl": False, "mount_options": []},
     "cores": 1,
     "network_config": {"bridge": "vmbr1", "ip": "dhcp", "ip6": "auto", "vlan": 40, "nameservers": ["1.1.1.1"]},
     "mac_address": "52:54:00:67:89:B4",
@@ -71,6 +73,7 @@ THEN: dict[str, Any] = {
     "state": "running",
 }
 SHOWN_FIRST = {
+    "rootfs": "acl=1,mountoptions=noatime",
     "hostname": "web.example.lan",
     "memory": "1024",
     "swap": "0",
@@ -93,6 +96,7 @@ SHOWN_FIRST = {
     "description": "The site.\nAsk Ann.",
 }
 SHOWN_THEN = {
+    "rootfs": "acl=0",
     "hostname": "www",
     "memory": "2048",
     "swap": "256",
@@ -118,6 +122,7 @@ SHOWN_THEN = {
 def shown(product: Product, ctid: int) -> dict[str, str]:
     config = product.config(ctid)
     config["description"] = config["description"].partition("\n\nphoenix-lxc:")[0]
+    config["rootfs"] = config["rootfs"].partition(",")[2].rpartition(",")[0]  # without the volume and its size
     return {key: config[key] for key in SHOWN_FIRST}
 
 

@@ -36,7 +36,7 @@ def test_an_image_is_pulled_and_what_it_decides_is_declared_over_it(product: Pro
     product.start_worker()
     for failure in (refused(product, 103), failure_of(product.producer.plan(103))):
         assert failure.cause == "proxmox-too-old"
-        assert failure.message.endswith("environment needs Proxmox VE 9.1, and this is 9.0.")
+        assert failure.message.endswith("environment needs Proxmox VE 9.1, and this is 9.0.10.")
         assert "template oci:// needs Proxmox VE 9.1" in failure.message
     product.simulator.set(pve, version="9.1.2")
     assert refused(product, 103).cause == "skopeo-missing"

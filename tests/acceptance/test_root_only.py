@@ -184,14 +184,14 @@ def test_a_proxmox_that_is_too_old_for_a_key_is_refused_and_one_that_was_upgrade
     product: Product, node: RootNode
 ) -> None:
     pve = product.simulator.pve
-    product.simulator.set(pve, version="8.1.4")
+    product.simulator.set(pve, version="8.0.9")
     product.declare({900: template(), 103: container(103, devices=EVERYTHING["devices"]), 104: container(104)})
     product.start_worker(**node.environ())
     for failure in (failure_of(product.producer.ensure(103)), failure_of(product.producer.plan(103))):
         assert failure.cause == "proxmox-too-old"
-        assert failure.message.endswith("devices needs Proxmox VE 8.2, and this is 8.1.")
+        assert failure.message.endswith("devices needs Proxmox VE 8.1, and this is 8.0.9.")
     assert product.writes() == []
-    product.simulator.set(pve, version="8.2.0")
+    product.simulator.set(pve, version="8.1.0")
     assert product.ensure(103).outcome == "created"
     asked = _times_asked(product)
     assert asked > 1, "anew before it was refused"

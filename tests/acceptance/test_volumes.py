@@ -153,11 +153,13 @@ def test_how_it_is_mounted_is_changed_where_it_stands_also_as_it_grows(product: 
     assert product.config(103)["mp1"].partition(",")[2] == "mp=/srv/small,size=512M"
     assert product.ensure(103).outcome == "unchanged"
 
-    redeclare(product, 103, volumes=[volume("/srv/data", 2, "local-lvm", read_only=False), small | {"size": "768M"}])
+    larger = volume("/srv/data", 2, "local-lvm", read_only=False)
+    redeclare(product, 103, volumes=[larger, small | {"size": "768M"}], root_disk={"mount_options": ["noatime"]})
     result = product.ensure(103)
-    assert result.pending_restart == ("mp0",)
-    assert [change.key for change in result.changes] == ["mp0", "mp0", "mp1"], "its way and its size"
+    assert result.pending_restart == ("mp0", "rootfs")
+    assert [change.key for change in result.changes] == ["mp0", "rootfs", "mp0", "mp1"], "its way and its size"
     pve = product.simulator.pve
+    assert pve.ct(103).pending["rootfs"].partition(",")[2] == "mountoptions=noatime,size=8G"
     assert pve.ct(103).pending["mp0"].endswith("backup=1,mountoptions=noatime,ro=0,size=2G"), "not its old size"
     assert product.ensure(103).outcome == "unchanged"
     assert mounts(product, 103) == {"/srv/data": "local-lvm 2G", "/srv/small": "local-lvm 768M"}

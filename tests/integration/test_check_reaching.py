@@ -149,7 +149,7 @@ def test_keys_that_this_proxmox_is_too_old_for_are_found(prepared: Product) -> N
     prepared.simulator.set(prepared.simulator.pve, version="8.1.4")
     said = [line for line in lines(1) if line["about"] == "Proxmox version"]
     assert [line["text"] for line in said] == [
-        f"{key} of CT 103, 104 needs Proxmox VE 9.1, and this is 8.1" for key in ("entrypoint", "template oci://")
+        f"{key} of CT 103, 104 needs Proxmox VE 9.1, and this is 8.1.4" for key in ("entrypoint", "template oci://")
     ]
     assert said[0]["remedy"] == "Upgrade Proxmox VE, or remove entrypoint from the catalog."
     prepared.simulator.set(prepared.simulator.pve, version="9.1.0")

@@ -142,6 +142,9 @@ ENTRIES = some(
     environment=st.dictionaries(st.sampled_from("ABC"), st.sampled_from(["", "1", "x=y z"])),
     pct_options=st.sampled_from([[], ["nesting=1"], ["nesting=0"], ["nesting=1", "keyctl=1"], ["fuse=1", "nesting=0"]]),
     volumes=VOLUMES,
+    root_disk=st.fixed_dictionaries(
+        {}, optional={name: one for name, one in MOUNT_OPTIONS.items() if name not in {"backup", "keepattrs"}}
+    ),
     ha=st.booleans() | some(max_restart=st.integers(0, 2), max_relocate=st.integers(0, 2)),
     firewall=st.fixed_dictionaries(
         {},

@@ -29,6 +29,7 @@ _PLACES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "MountPoint": lambda part: {"mount_points": [{"host_path": "/srv", "container_path": "/srv", **part}]},
     "NetworkConfig": lambda part: {"network_config": {**_NET, **part}},
     "Password": lambda part: {"password": part},
+    "RootDisk": lambda part: {"root_disk": part},
     "SpreadGroup": lambda part: {"spread": {"group": "web", **part}},
     "Volume": lambda part: {
         "volumes": [{"pool": "fast", "mount_point": "/data", **({} if "size" in part else {"size_gb": 8}), **part}]

@@ -126,7 +126,7 @@ def test_it_is_part_of_the_difference_and_of_the_journal() -> None:
 
 
 @pytest.mark.parametrize(("version", "refused"), [((8, 4), False), ((9, 0), True), ((9, 2), True)])
-def test_a_group_is_refused_where_rules_have_taken_its_place(version: tuple[int, int], *, refused: bool) -> None:
+def test_a_group_is_refused_where_rules_have_taken_its_place(version: tuple[int, ...], *, refused: bool) -> None:
     declared = Declaration(103, "ct103", Role.CONTAINER, "pve1", clone_from=900, ha=FULL)
     problem = ha_group_gone(declared, version)
     assert (problem is not None) is refused

@@ -158,6 +158,7 @@ def test_an_unknown_key_is_refused_in_every_section(tmp_path: Path, where: str) 
         "firewall.rules": ACCEPT,
         "health_check": {"command": "true"},
         "mount_points": MOUNT,
+        "root_disk": {"acl": True},
         "devices": {"path": "/dev/kvm"},
         "spread": {"group": "web"},
     }.get(where, VOLUME)

@@ -132,15 +132,16 @@ RENDER = {"path": "/dev/dri/renderD128", "deny_write": True}
 @pytest.mark.parametrize(
     ("devices", "version", "lacking"),
     [
-        ([], (8, 0), None),
-        ([{"path": "/dev/kvm"}], (8, 2), None),
-        ([{"path": "/dev/kvm"}], (9, 0), None),
-        ([{"path": "/dev/kvm"}], (8, 1), "devices needs Proxmox VE 8.2, and this is 8.1."),
-        ([RENDER], (8, 2), "devices.deny_write needs Proxmox VE 8.3, and this is 8.2."),
+        ([], (8, 0, 4), None),
+        ([{"path": "/dev/kvm"}], (8, 1, 0), None),
+        ([{"path": "/dev/kvm"}], (9, 0, 3), None),
+        ([{"path": "/dev/kvm"}], (8, 0, 9), "devices needs Proxmox VE 8.1, and this is 8.0.9."),
+        ([RENDER], (8, 2, 5), None),
+        ([RENDER], (8, 2, 4), "devices.deny_write needs Proxmox VE 8.2.5, and this is 8.2.4."),
     ],
 )
 def test_a_proxmox_that_is_too_old_for_a_key_is_told_with_the_version_that_is_needed(
-    tmp_path: Path, devices: list[dict[str, Any]], version: tuple[int, int], lacking: str | None
+    tmp_path: Path, devices: list[dict[str, Any]], version: tuple[int, ...], lacking: str | None
 ) -> None:
     wanted = loaded(tmp_path, {"103": template(devices=devices)})[103]
     problem = too_old(wanted, needing(wanted, has_shell=True), version)

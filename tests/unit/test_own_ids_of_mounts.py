@@ -73,9 +73,13 @@ def test_an_id_with_two_maps_is_refused(tmp_path: Path, ids: str, side: str) -> 
 
 
 def test_in_a_privileged_container_they_would_have_no_effect_and_are_refused(tmp_path: Path) -> None:
-    own = {"mount_points": [MOUNT | {"idmap": IDS}], "volumes": [VOLUME, VOLUME | {"mount_point": "/b", "idmap": IDS}]}
+    own: dict[str, Any] = {
+        "mount_points": [MOUNT | {"idmap": IDS}],
+        "volumes": [VOLUME, VOLUME | {"mount_point": "/b", "idmap": IDS}],
+        "root_disk": {"idmap": IDS},
+    }
     why = "has no effect in a privileged container. Remove it, or declare id_maps of the container."
-    told = [f"CT 103: {where}.idmap {why}" for where in ("mount_points[0]", "volumes[1]")]
+    told = [f"CT 103: {where}.idmap {why}" for where in ("root_disk", "mount_points[0]", "volumes[1]")]
     assert problems(tmp_path, unprivileged=False, **own) == told
     maps = ["u 0 100000 65536", "g 0 100000 65536"]
     assert loaded(tmp_path, {"103": template(unprivileged=False, id_maps=maps, **own)})
@@ -156,20 +160,29 @@ def test_an_address_that_only_the_container_finds_out_is_refused(tmp_path: Path)
 def test_a_proxmox_without_them_is_too_old(tmp_path: Path) -> None:
     keys: dict[str, Any] = {
         "network_config": network(host_managed=False),
-        "volumes": [VOLUME | {"keepattrs": True}],
-        "mount_points": [MOUNT | {"idmap": "passthrough"}],
-        "lxc_options": ["lxc.init.uid=1000"],
+        "volumes": [VOLUME | {"keepattrs": True, "mount_options": ["discard"]}],
+        "mount_points": [MOUNT | {"idmap": "passthrough", "mount_options": ["noatime"]}],
+        "root_disk": {"mount_options": ["discard"], "idmap": "passthrough"},
+        "lxc_options": ["lxc.init.uid=1000", "lxc.init.cwd=/srv", "lxc.environment.hooks=A=1", "lxc.kmsg=0"],
     }
     wanted = loaded(tmp_path, {"103": template(**keys)})[103]
     needed = {
         "host_managed": (9, 1),
-        "volumes.keepattrs": (9, 2),
-        "mount_points.idmap": (9, 2),
-        "lxc_options.lxc.init.uid": (9, 2),
+        "root_disk.idmap": (9, 1, 11),
+        "root_disk.mount_options discard": (8, 2, 9),
+        "volumes.keepattrs": (9, 1, 6),
+        "volumes.mount_options discard": (8, 2, 9),
+        "mount_points.idmap": (9, 1, 11),
+        "lxc_options.lxc.init.uid": (9, 1, 6),
+        "lxc_options.lxc.init.cwd": (9, 0),
+        "lxc_options.lxc.environment.hooks": (9, 1),
     }
     assert dict(needing(wanted, has_shell=True)) == needed
-    assert [key for key, _ in needing(wanted, has_shell=False)] == ["host_managed", "volumes.keepattrs"]
-    problem = too_old(wanted, needing(wanted, has_shell=True), (9, 1))
+    root = ["root_disk.idmap", "root_disk.mount_options discard"]
+    without = ["host_managed", *root, "volumes.keepattrs", "volumes.mount_options discard"]
+    assert [key for key, _ in needing(wanted, has_shell=False)] == without
+    problem = too_old(wanted, needing(wanted, has_shell=True), (9, 1, 5))
     assert problem is not None
-    assert problem.message.endswith("volumes.keepattrs needs Proxmox VE 9.2, and this is 9.1.")
+    assert problem.message.endswith("volumes.keepattrs needs Proxmox VE 9.1.6, and this is 9.1.5.")
+    assert too_old(wanted, needing(wanted, has_shell=True), (9, 1, 11)) is None
     assert "host_managed" not in f"{problem.message}{problem.remedy}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,10 @@ from phoenix_worker.core.checkup.line import Level, Line
 from phoenix_worker.core.checkup.versions import judge_keys
 from tests.support.declared import MINIMAL
 from tests.support.refusing import Refusal, told
+from tests.unit.catalog_files import clone, loaded, template
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_each_key_is_told_with_what_it_needs() -> None:
@@ -26,10 +31,29 @@ def test_each_key_is_told_with_what_it_needs() -> None:
 
 @pytest.mark.parametrize(
     ("told", "version"),
-    [("9.1.4", (9, 1)), ("8.2-1", (8, 2)), ("10", (10, 0)), ("", (0, 0)), ("pve-manager/9.2", (9, 2))],
+    [("9.1.14", (9, 1, 14)), ("8.2-1", (8, 2, 1)), ("10", (10, 0, 0)), ("", (0, 0, 0)), ("pve-manager/9.2", (9, 2, 0))],
 )
-def test_a_version_is_read_from_what_proxmox_tells(told: str, version: tuple[int, int]) -> None:
+def test_a_version_is_read_from_what_proxmox_tells(told: str, version: tuple[int, ...]) -> None:
     assert read_version(told) == version
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("local:vztmpl/app.tar", {"template .tar": (9, 1)}),
+        ("https://example.org/app.TAR?x=1", {"template .tar": (9, 1)}),
+        ("local:vztmpl/app.tar.bz2", {"template .tar.bz2": (8, 2, 9)}),
+        ("local:vztmpl/app.tar.zst", {}),
+        ("oci://docker.io/library/x.tar:1", {"template oci://": (9, 1)}),
+    ],
+)
+def test_an_archive_that_older_storages_do_not_list_is_one_of_them(
+    tmp_path: Path, name: str, needed: dict[str, tuple[int, ...]]
+) -> None:
+    entries = {"900": template(template=name, is_template=True), "103": clone(template=name)}
+    catalog = loaded(tmp_path, entries)
+    assert dict(catalog[900].needs_version) == needed
+    assert catalog[103].needs_version == (), "the clone has it already"
 
 
 def test_a_check_names_each_key_with_who_declares_it() -> None:

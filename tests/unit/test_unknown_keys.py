@@ -28,6 +28,7 @@ WHOLE: dict[str, dict[str, Any]] = {
     "firewall.rules": {"type": "in", "action": "ACCEPT"},
     "health_check": {"command": "true"},
     "mount_points": {"host_path": "/srv", "container_path": "/srv"},
+    "root_disk": {"acl": True},
     "devices": {"path": "/dev/kvm"},
     "spread": {"group": "web"},
     "zfs_volumes": {"pool": "tank", "size_gb": 1, "mount_point": "/data"},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from phoenix_worker.core.differs.diff import creation_config, diff
 from phoenix_worker.core.differs.unchangeable import needs_rebuild
 from phoenix_worker.core.differs.volumes import disk_sizes
 from phoenix_worker.core.model.marker import write_marker
+from phoenix_worker.core.planned.prediction import created
 from tests.support.declared import DECLARED, MARKER, seen
 
 DATA, LOGS = Volume("tank", 8, "/srv/data"), Volume("fast", 1, "/var/log")
@@ -119,6 +121,36 @@ def test_another_way_to_mount_one_keeps_the_rest_of_it_and_waits_for_a_restart()
     none = replace(DATA, options=(("ro", "0"), ("mountoptions", "")))
     put = diff(replace(DECLARED, volumes=(none,)), seen(mp3=new)).put["mp3"]
     assert put == "tank:subvol-103-disk-1,mp=/srv/data,acl=1,backup=1,ro=0,size=8G"
+
+
+def test_the_root_disk_is_mounted_as_declared_and_the_rest_of_it_stays() -> None:
+    rooted = replace(DECLARED, root_options=(("acl", "1"), ("mountoptions", "noatime;nodev")))
+    old = "local-lvm:vm-103-disk-0,mountoptions=discard,quota=1,size=16G"
+    new = "local-lvm:vm-103-disk-0,acl=1,mountoptions=noatime;nodev,quota=1,size=16G"
+    changes = diff(rooted, seen(rootfs=old))
+    assert changes.put == {"rootfs": new}
+    assert changes.changes == (Change(key="rootfs", old=old, new=new),)
+    assert changes.pending_when_running == ("rootfs",)
+    assert not diff(rooted, seen(rootfs=new))
+    assert not diff(DECLARED, seen(rootfs=new)), "what is not declared stays"
+    assert diff(rooted, seen(rootfs=old.replace("16G", "8G"))).put_before_growth == {}
+    none = replace(DECLARED, root_options=(("mountoptions", ""),))
+    assert diff(none, seen(rootfs=old)).put == {"rootfs": "local-lvm:vm-103-disk-0,quota=1,size=16G"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "rootfs"),
+    [
+        ({}, "local-lvm:16,acl=1"),
+        ({"disk_gb": None, "storage": None}, "local:4,acl=1"),
+        ({"root_options": (("mountoptions", ""),)}, "local-lvm:16"),
+    ],
+)
+def test_a_creation_orders_its_root_disk_so(fields: dict[str, Any], rootfs: str) -> None:
+    made = replace(DECLARED, clone_from=None, os_template="local:vztmpl/x.tar.zst", root_options=(("acl", "1"),))
+    wanted = replace(made, **fields)
+    assert creation_config(wanted, MARKER)["rootfs"] == rootfs
+    assert not diff(wanted, created(wanted)).put
 
 
 @pytest.mark.parametrize(("name", "default"), [("ro", "0"), ("backup", "0"), ("shared", "0"), ("replicate", "1")])

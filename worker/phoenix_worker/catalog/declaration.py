@@ -232,6 +232,8 @@ class Declaration:
     hookscript: str | None = None
     devices: tuple[str, ...] | None = None
     """Paths of the GPUs and their control devices; empty when it is declared that there are none."""
+    root_options: tuple[tuple[str, str], ...] = ()
+    """How its root disk is mounted, in Proxmox's spelling."""
     device_nodes: tuple[DeviceNode, ...] = ()
     """The other devices."""
     bind_mounts: tuple[BindMount, ...] = ()
@@ -256,7 +258,7 @@ class Declaration:
     """`key: why` of each declared key whose effect this version does not have."""
     needs_shell: tuple[str, ...] = ()
     """The declared keys whose effect needs shell access to the node."""
-    needs_version: tuple[tuple[str, tuple[int, int]], ...] = ()
+    needs_version: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """The declared keys that an older Proxmox does not have, each with the version that does."""
     source: Mapping[str, Any] = field(default_factory=dict)
     """The entry as it stands in the file."""

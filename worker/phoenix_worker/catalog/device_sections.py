@@ -32,7 +32,7 @@ class Device(Section):
     mode: Mode | None = None
     """Who may do what with it there, such as `0660`; by default as on the node."""
     deny_write: bool | None = None
-    """Whether nobody in the container may write to it. Proxmox 8.3 or newer."""
+    """Whether nobody in the container may write to it. Proxmox 8.2.5 or newer."""
 
     @property
     def in_proxmox(self) -> tuple[tuple[str, str], ...]:

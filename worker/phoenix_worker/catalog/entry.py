@@ -31,7 +31,7 @@ from phoenix_worker.catalog.fields import (
 )
 from phoenix_worker.catalog.findings import Refusal, plain, shown
 from phoenix_worker.catalog.ha_section import HaKey
-from phoenix_worker.catalog.mount_sections import MountPoint, Volume
+from phoenix_worker.catalog.mount_sections import MountPoint, RootDisk, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
 from phoenix_worker.catalog.option_fields import Arch, CpuLimit, Domains, Entrypoint, HookScript, OsType, TimeZone
 from phoenix_worker.catalog.placing import Nodes, Spread
@@ -76,6 +76,8 @@ class Entry(Section):
     """Storage of the root disk."""
     storage_size_gb: int | None = Field(default=None, ge=1)
     """Size of the root disk in GiB. A clone is grown to it; at least its template's."""
+    root_disk: RootDisk | None = None
+    """How the root disk is mounted."""
     memory_mb: int | None = Field(default=None, ge=16)
     """Memory in MiB."""
     swap_mb: int | None = Field(default=None, ge=0)
@@ -141,7 +143,7 @@ class Entry(Section):
     gpu_assignment: Gpus = "none"
     """NVIDIA GPUs that are passed through: `none`, `0` or `0,1`. They need shell access."""
     devices: list[Device] = Field(default_factory=list)
-    """Devices of the node, besides those of `gpu_assignment`. They need shell access; Proxmox 8.2 or newer."""
+    """Devices of the node, besides those of `gpu_assignment`. They need shell access; Proxmox 8.1 or newer."""
     mount_points: list[MountPoint] = Field(default_factory=list)
     """Bind mounts of directories of the node. They need shell access; not on templates."""
     zfs_volumes: list[Volume] = Field(default_factory=list)

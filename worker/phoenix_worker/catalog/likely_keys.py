@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.ha_section import Ha
-from phoenix_worker.catalog.mount_sections import MountPoint, Volume
+from phoenix_worker.catalog.mount_sections import MountPoint, RootDisk, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
 from phoenix_worker.catalog.placing import SpreadGroup
 from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck
@@ -29,6 +29,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "health_check": HealthCheck,
     "devices": Device,
     "mount_points": MountPoint,
+    "root_disk": RootDisk,
     "spread": SpreadGroup,
     "zfs_volumes": Volume,
     "volumes": Volume,
@@ -51,6 +52,9 @@ _MOUNTED = {
     **dict.fromkeys(("ro", "readonly"), "read_only"),
     **dict.fromkeys(("mountoptions", "options", "mount_opts"), "mount_options"),
 }
+
+_STORAGES = ("storage", "storage_pool", "datastore", "datastore_id")
+_SIZES = ("size_in_gb", "size_gib", "gb")
 
 
 def _ips(*names: str) -> tuple[str, ...]:
@@ -116,10 +120,11 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("gid", "group"), "owner_gid"),
         **_MOUNTED,
     },
+    RootDisk: _MOUNTED,
     SpreadGroup: {"name": "group", "required": "require", "strict": "require"},
     Volume: {
-        **dict.fromkeys(("volume", "storage", "storage_pool", "datastore", "datastore_id"), "pool"),
-        **dict.fromkeys(("size_in_gb", "size_gib", "gb"), "size_gb"),
+        **dict.fromkeys(("volume", *_STORAGES), "pool"),
+        **dict.fromkeys(_SIZES, "size_gb"),
         **_MOUNTED,
         **dict.fromkeys(("mp", "path", "container_path", "target", "mountpoint"), "mount_point"),
     },
@@ -145,6 +150,12 @@ _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
     },
     Volume: {
         **dict.fromkeys(("size_mb", "size_mib", "mb"), ('Write "size": "{value}M" in its place.',) * 2),
+        "discard": ('Write "mount_options": ["discard"] in its place.', "Remove it."),
+    },
+    RootDisk: {
+        **dict.fromkeys(_STORAGES, ("Write storage_pool beside root_disk, and remove it here.",) * 2),
+        **dict.fromkeys(("size", *_SIZES), ("Write storage_size_gb beside root_disk, and remove it here.",) * 2),
+        "backup": ("Remove it: Proxmox's backups always have the root disk.",) * 2,
         "discard": ('Write "mount_options": ["discard"] in its place.', "Remove it."),
     },
     MountPoint: {"create": ("Remove it: the directory is made unless it is there.",) * 2},

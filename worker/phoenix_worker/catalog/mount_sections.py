@@ -44,41 +44,50 @@ def in_gib(size: str) -> float:
     return int(gib) if gib.is_integer() else gib
 
 
-class MountOptions(Section):
-    """What bind mounts and volumes have in common. What is not declared stays as it is."""
+class DiskOptions(Section):
+    """What the root disk, bind mounts and volumes have in common. What is not declared stays as it is."""
 
     read_only: bool | None = None
     """Whether nothing can be written to it."""
-    backup: bool | None = None
-    """Whether Proxmox's backups have it; of a volume only."""
     shared: bool | None = None
     """Whether it is there on every node, so that it does not stand in the way of a migration."""
     quota: bool | None = None
-    """Whether users inside have quotas; of a volume only, and not in an unprivileged container."""
+    """Whether users inside have quotas; not of a bind mount, and not in an unprivileged container."""
     acl: bool | None = None
     """Whether it has POSIX ACLs; otherwise as its file system has it."""
     replicate: bool | None = None
     """Whether Proxmox's storage replication has it."""
     mount_options: list[Literal["discard", "lazytime", "noatime", "nodev", "noexec", "nosuid"]] | None = None
-    """How it is mounted, exactly; `[]` for none of these."""
-    keepattrs: bool | None = None
-    """Whether its top has the owner and mode of the directory that it is mounted on. Proxmox 9.2 or newer."""
+    """How it is mounted, exactly; `[]` for none of these. `discard` takes Proxmox 8.2.9 or newer."""
     idmap: DiskIds | None = None
     """Which ids on the disk those inside are, in the place of `id_maps`: `passthrough` for the same ones; or maps such
     as `u:1000:1005:1;g:100:50:5`, each with kind, first id inside, first on the disk and how many. Not in a privileged
-    container. Proxmox 9.2 or newer.
+    container. Proxmox 9.1.11 or newer.
     """
 
     @property
     def in_proxmox(self) -> tuple[tuple[str, str], ...]:
         """Give those that are declared, as Proxmox names and spells them."""
-        flags = ((name, getattr(self, key)) for key, name in _NAMES.items())
+        flags = ((name, getattr(self, key, None)) for key, name in _NAMES.items())
         told = [(name, str(int(flag))) for name, flag in flags if flag is not None]
         if self.mount_options is not None:
             told.append(("mountoptions", ";".join(sorted(set(self.mount_options)))))
         if self.idmap is not None:
             told.append(("idmap", self.idmap))
         return tuple(told)
+
+
+class RootDisk(DiskOptions):
+    """How the root disk is mounted. What is not declared stays as it is."""
+
+
+class MountOptions(DiskOptions):
+    """What bind mounts and volumes have in common."""
+
+    backup: bool | None = None
+    """Whether Proxmox's backups have it; of a volume only."""
+    keepattrs: bool | None = None
+    """Whether its top has the owner and mode of the directory that it is mounted on. Proxmox 9.1.6 or newer."""
 
 
 class MountPoint(MountOptions):

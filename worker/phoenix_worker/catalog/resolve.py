@@ -146,6 +146,7 @@ def _declare(
         full_clone=not cloned or entry.clone == "full",
         storage=entry.storage_pool if cloned else entry.storage_pool or defaults.storage,
         disk_gb=entry.storage_size_gb,
+        root_options=() if entry.root_disk is None else entry.root_disk.in_proxmox,
         stays_with_volumes=stays_with_volumes,
         volumes=tuple(Volume(one.pool, one.gib, one.mount_point, one.in_proxmox) for one in entry.all_volumes),
         memory_mb=entry.memory_mb,

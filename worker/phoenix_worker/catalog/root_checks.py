@@ -64,11 +64,13 @@ def _disk_ids_without_effect(ctid: int, entry: Entry) -> Iterator[Refusal]:
     """Refuse what Proxmox passes over: ids of a mount in a container whose own ids are those of the node."""
     if any(key == ID_MAP for _, (key, _) in raw_lines(entry)):
         return
-    for key in ("mount_points", "zfs_volumes", "volumes"):
-        for index, mount in enumerate(getattr(entry, key)):
-            if mount.idmap is not None:
-                problem = f"{key}[{index}].idmap has no effect in a privileged container."
-                yield Refusal(ctid, problem, "Remove it, or declare id_maps of the container.")
+    keys = ("mount_points", "zfs_volumes", "volumes")
+    mounts = [(f"{key}[{index}]", one.idmap) for key in keys for index, one in enumerate(getattr(entry, key))]
+    root = [] if entry.root_disk is None else [("root_disk", entry.root_disk.idmap)]
+    for where, idmap in (*root, *mounts):
+        if idmap is not None:
+            problem = f"{where}.idmap has no effect in a privileged container."
+            yield Refusal(ctid, problem, "Remove it, or declare id_maps of the container.")
 
 
 def _nested_directories(entries: Entries) -> Iterator[Advice]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 PROFILE = "lxc.apparmor.profile"
 ID_MAP = "lxc.idmap"
-USER_OF_INIT = frozenset({"lxc.init.uid", "lxc.init.gid", "lxc.init.groups"})
 _LISTS = frozenset({"lxc.cap.keep", "lxc.cap.drop"})
 """Keys whose values are written with commas in the catalog; LXC takes one a line."""
 _KNOWN = re.compile(

@@ -19,7 +19,7 @@ class Offers:
 
     _connection: Connection
 
-    def version(self) -> tuple[int, int]:
+    def version(self) -> tuple[int, ...]:
         """Ask `GET /version`, which everybody may."""
         told = self._connection.call(Request("GET", "version", "ask Proxmox for its version"))["version"]
         return read_version(str(told))

@@ -27,7 +27,7 @@ class Offering:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Any]] = {}
-        self._version: tuple[int, int] | None = None
+        self._version: tuple[int, ...] | None = None
 
     def on(self, node: str) -> Offer:
         """Tell what a node has. What the token may not ask is not known."""
@@ -40,7 +40,7 @@ class Offering:
         """Tell what a node's CPUs are; nothing where the token may not ask."""
         return self._ask(f"machine {node}", lambda: self._proxmox.machine(node)) or ""
 
-    def version(self) -> tuple[int, int]:
+    def version(self) -> tuple[int, ...]:
         """Tell the version of Proxmox, which is asked for once."""
         with self._lock:
             known = self._version

@@ -21,7 +21,7 @@ HA_GROUPS_GONE = (
 )
 
 
-def ha_group_gone(declaration: Declaration, version: tuple[int, int]) -> PermanentError | None:
+def ha_group_gone(declaration: Declaration, version: tuple[int, ...]) -> PermanentError | None:
     """Say that this Proxmox has no HA groups any more; None if none is declared, or it has them."""
     if declaration.ha is None or declaration.ha.group is None or version < HA_RULES:
         return None
@@ -33,14 +33,14 @@ def ha_group_gone(declaration: Declaration, version: tuple[int, int]) -> Permane
     )
 
 
-def needing(declaration: Declaration, *, has_shell: bool) -> tuple[tuple[str, tuple[int, int]], ...]:
+def needing(declaration: Declaration, *, has_shell: bool) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """Return the keys that not every Proxmox has, but for those that are not applied without shell access anyhow."""
     out_of_reach = () if has_shell else declaration.needs_shell
     return tuple(one for one in declaration.needs_version if one[0].partition(".")[0] not in out_of_reach)
 
 
 def too_old(
-    declaration: Declaration, needed_by: Iterable[tuple[str, tuple[int, int]]], version: tuple[int, int]
+    declaration: Declaration, needed_by: Iterable[tuple[str, tuple[int, ...]]], version: tuple[int, ...]
 ) -> PermanentError | None:
     """Say which of the keys this Proxmox does not have yet, and which version it takes; None if it has all."""
     lacking = [(key, needed) for key, needed in needed_by if version < needed]
@@ -55,12 +55,12 @@ def too_old(
     )
 
 
-def read_version(told: str) -> tuple[int, int]:
-    """Read what Proxmox tells, such as `9.1.4` or `8.2-1`."""
-    major, minor, *_ = (*re.findall(r"[0-9]+", told), "0", "0")
-    return int(major), int(minor)
+def read_version(told: str) -> tuple[int, ...]:
+    """Read what Proxmox tells, such as `9.1.4` or `8.2-1`, as three numbers."""
+    major, minor, patch, *_ = (*re.findall(r"[0-9]+", told), "0", "0", "0")
+    return int(major), int(minor), int(patch)
 
 
-def written(version: tuple[int, int]) -> str:
+def written(version: tuple[int, ...]) -> str:
     """Write a version as people do."""
     return ".".join(map(str, version))

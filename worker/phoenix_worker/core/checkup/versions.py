@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from phoenix_worker.core.checkup.line import Line
 
 
-def judge_keys(catalog: Mapping[int, Declaration], version: tuple[int, int], *, has_shell: bool) -> Iterator[Line]:
+def judge_keys(catalog: Mapping[int, Declaration], version: tuple[int, ...], *, has_shell: bool) -> Iterator[Line]:
     """Name each key that takes a newer Proxmox VE, with the CTIDs that declare it."""
-    lacking: dict[tuple[str, tuple[int, int]], list[int]] = {}
+    lacking: dict[tuple[str, tuple[int, ...]], list[int]] = {}
     for ctid, declaration in sorted(catalog.items()):
         for one in needing(declaration, has_shell=has_shell):
             if version < one[1]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
-from phoenix_worker.core.differs import firewall, networks, options, volumes
+from phoenix_worker.core.differs import firewall, mount_options, networks, options, volumes
 from phoenix_worker.core.differs.ha import ha_told, ha_write
 from phoenix_worker.core.differs.root_only import RootChanges, applied, root_diff
 from phoenix_worker.core.differs.tags import tag_change, wanted_tags
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 PENDING_KEYS = frozenset({"features", "nameserver"}) | options.PENDING
 """What a running container takes only at its next start, of the keys we write. From pve-container's
 `vmconfig_hotplug_pending`, which skips every key that it does not name."""
-_DEFAULT_ROOT_GB = 4
+_DEFAULT_STORAGE, _DEFAULT_ROOT_GB = "local", 4
+"""Those of Proxmox, for the root disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +112,18 @@ def creation_config(declaration: Declaration, marker: Marker) -> dict[str, str]:
     config = {key: value for key, value in config.items() if key not in options.of_image(declaration)}
     config |= options.only_at_creation(declaration)
     extra = volumes.new_volumes(declaration, {})
-    # With volumes Proxmox wants the root disk's size too; this is its own default.
-    size_gb = _DEFAULT_ROOT_GB if extra and declaration.disk_gb is None else declaration.disk_gb
-    return config | _new_disk(declaration.storage, size_gb) | extra
+    return config | _new_disk(declaration, with_volumes=bool(extra)) | extra
 
 
-def _new_disk(storage: str | None, size_gb: int | None) -> dict[str, str]:
-    """Name the storage and the size of a new root disk, as far as they are declared; Proxmox has defaults for both."""
-    if size_gb is None:
+def _new_disk(declaration: Declaration, *, with_volumes: bool) -> dict[str, str]:
+    """Name what is declared of a new root disk. Proxmox has a default storage and size, and none beside volumes."""
+    storage, size_gb, how = declaration.storage, declaration.disk_gb, declaration.root_options
+    if how:
+        volume = f"{storage or _DEFAULT_STORAGE}:{size_gb or _DEFAULT_ROOT_GB}"
+        return {"rootfs": mount_options.rendered(volume, mount_options.with_options(how, {}))}
+    if size_gb is None and not with_volumes:
         return {} if storage is None else {"storage": storage}
+    size_gb = size_gb or _DEFAULT_ROOT_GB
     return {"rootfs": str(size_gb) if storage is None else f"{storage}:{size_gb}"}
 
 
@@ -135,6 +139,7 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     put |= tag_change(declaration.tags, present.get("tags", ""), case_sensitive=observation.tags_keep_case)
     put |= volumes.new_volumes(declaration, present)
     remounted = volumes.remounted(declaration.volumes, present)
+    remounted |= volumes.root_remounted(declaration.root_options, present)
     put |= remounted
     notes = _notes(declaration, observation)
     seal_put, seal_delete = _seal_repair(declaration, observation)

@@ -28,7 +28,7 @@ def with_options(declared: Sequence[tuple[str, str]], present: Mapping[str, str]
 def rendered(volume: str, parts: Mapping[str, str]) -> str:
     """Write a mount as Proxmox does: the volume or directory, then the rest by name."""
     rest = {name: value for name, value in parts.items() if name != "volume"}
-    return f"{volume},{property_string.render(rest, 'mp')}"
+    return ",".join((volume, property_string.render(rest, "mp"))) if rest else volume
 
 
 def _plain(name: str, value: str | None) -> str | None:

@@ -11,7 +11,7 @@ from phoenix_worker.core.differs import mount_options, mount_order
 from phoenix_worker.core.model import property_string
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration, Volume
 
@@ -90,6 +90,14 @@ def remounted(declared: Iterable[Volume], config: Mapping[str, str]) -> dict[str
                 new = mount_options.with_options(volume.options, parts)
                 changed[present.key] = mount_options.rendered(parts["volume"], new)
     return changed
+
+
+def root_remounted(options: Sequence[tuple[str, str]], config: Mapping[str, str]) -> dict[str, str]:
+    """Return the configuration of a root disk that is to be mounted in another way."""
+    parts = property_string.parse(config.get("rootfs", ""), "volume")
+    if not parts or not mount_options.differ(options, parts):
+        return {}
+    return {"rootfs": mount_options.rendered(parts["volume"], mount_options.with_options(options, parts))}
 
 
 def growing(declared: Iterable[Volume], config: Mapping[str, str]) -> dict[str, float]:

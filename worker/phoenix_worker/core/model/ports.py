@@ -208,7 +208,7 @@ class Proxmox(Protocol):
     def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
         """Delete a snapshot; returns the UPID."""
 
-    def version(self) -> tuple[int, int]:
+    def version(self) -> tuple[int, ...]:
         """Return the version of Proxmox VE, such as (9, 1)."""
 
     def storages(self) -> dict[str, Storage]:

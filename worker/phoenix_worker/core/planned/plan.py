@@ -165,6 +165,7 @@ def _configure_clone(declaration: Declaration, template: Observation | None) -> 
     told = [f"{key} {value}" for key, value in config.items() if key not in {"description", "rootfs", "storage"}]
     if declaration.disk_gb:
         told.append(f"rootfs at least {declaration.disk_gb}G")
+    told += [f"rootfs {name}={value}" for name, value in declaration.root_options]
     told += _no_order_holds(declaration)
     return _step(StepName.CONFIGURE, declaration, "configure", ", ".join(told))
 

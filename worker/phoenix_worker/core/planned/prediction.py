@@ -67,8 +67,10 @@ def created(declaration: Declaration) -> Observation:
     config = creation_config(declaration, creation_marker(declaration, ""))
     config.pop("storage", None)
     if "rootfs" in config:
-        storage, _, size_gb = config["rootfs"].rpartition(":")
-        config["rootfs"] = f"{storage}:vm-{declaration.ctid}-disk-0,size={size_gb}G"
+        parts = property_string.parse(config["rootfs"], "volume")
+        storage, _, size_gb = parts["volume"].rpartition(":")
+        made = {"volume": f"{storage}:vm-{declaration.ctid}-disk-0", "size": f"{size_gb}G"}
+        config["rootfs"] = _disk(parts | made)
     config |= _made(declaration, config)
     config["unprivileged"] = str(int(declaration.unprivileged))
     return Observation(
