@@ -19,6 +19,8 @@ HOST, SHELL, METRICS, WEBHOOK = (
     [
         *((HOST, one) for one in ("pve1:abc", "pve1:99999", "pve1:0", "me@pve1", "pve1?x", "pve1#x", "pve1\\x")),
         *((HOST, one) for one in ("[::1", "\x1b[31mpve1", "pve1..example", "*", "pve1,pve2:abc", "pve 1", "-")),
+        *((HOST, one) for one in ("pve1,", ",", "pve1,,pve2", "pve1 pve2", "pve1;pve2", "pve1,pve2,pve1")),
+        *((HOST, one) for one in ("pve1,PVE1.", "pve1,pve1:8006", "::1,[::1]:8006", "[fd00::11]:1,[FD00::11]:1")),
         (SHELL, "pve1=10.0.0.1:99999"),
         (SHELL, "pve1=10.0.0.1:0"),
         (METRICS, "127.0.0.1:99999"),
@@ -49,6 +51,7 @@ def test_what_is_no_address_is_told_with_its_name(monkeypatch: pytest.MonkeyPatc
         "fe80::1%eth0",
         "pve_1.",
         "pve1:1, b",
+        "pve1:1,pve1:2, [fd00::11]:8006, fd00::12",
     ],
 )
 def test_an_address_of_any_form_is_taken(monkeypatch: pytest.MonkeyPatch, host: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, SSLError
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of an answer. The longest of Proxmox, lists of thousands of volumes, have a few."""
@@ -26,6 +27,10 @@ MOST_BYTES = 32 * 1024 * 1024
 
 class TooMuch(OSError):  # noqa: N818 - reads as what the answer is
     """An answer is larger than any that is expected."""
+
+
+class NoHandshakeError(SSLError):
+    """There is no TLS connection: nothing was sent. The cause is in its arguments."""
 
 
 class _BoundedReads(socket.SocketIO):
@@ -119,6 +124,15 @@ class _HttpConnection(_BoundedLookup):
 
 class _HttpsConnection(_BoundedLookup, HTTPSConnection):
     response_class = _BoundedResponse
+
+    def connect(self) -> None:
+        """Connect, and tell what fails here from a connection that breaks once something was sent."""
+        try:
+            super().connect()
+        except (ssl.SSLError, SSLError) as error:
+            raise NoHandshakeError(error) from error
+        except OSError as error:
+            raise NewConnectionError(self, f"no TLS connection: {error}") from error
 
 
 class _HttpPool(HTTPConnectionPool):

@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 
 from phoenix_worker.bounded_network import bounded
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.proxmox.api_hosts import ApiHosts
+from phoenix_worker.proxmox.api_hosts import PORT, ApiHosts, is_of_address
 from phoenix_worker.proxmox.silence import FIRST_SECONDS, NoAnswerError, Silence, node_of
 from phoenix_worker.proxmox.translate import (
     NOT_PROXMOX,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     import requests
 
-_PORT = 8006
 _OK, _NO_ANSWER = "200", "none"
 _WORDS, _NAME = 2000, 100
 """Characters that are kept of what an error says, and of a parameter's name."""
@@ -104,7 +103,7 @@ class Connection:
         self._on_call = on_call
         self._on_answer = on_answer
         self._local = threading.local()
-        self._hosts = ApiHosts(len(access.hosts))
+        self._hosts = ApiHosts([host for host, _ in access.hosts])
         self._silence = Silence(access.read_seconds)
 
     def call(self, request: Request, **params: str | int) -> Any:
@@ -147,32 +146,31 @@ class Connection:
             return answer
 
     def _ask(self, request: Request, params: dict[str, str | int], seconds: float) -> Any:
-        """Ask the address that is asked just now; if there is no connection to it, the others."""
-        for _ in self._access.hosts[1:]:
+        """Ask the address that is asked just now; where that cannot be asked, the others, each once."""
+        failed: list[tuple[int, TransientError | PermanentError]] = []
+        for place in self._hosts.in_order():
             try:
-                return self._ask_one(request, params, seconds)
-            except _NeverSentError:
-                continue
-        try:
-            return self._ask_one(request, params, seconds)
-        except _NeverSentError as error:
-            raise error_of_exception(request, error.why) from error.why
+                return self._ask_one(place, request, params, seconds)
+            except _AddressError as error:
+                self._hosts.leave(place, error.failure.message)
+                failed.append((place, error.failure))
+        raise self._hosts.failure(request, failed)
 
-    def _ask_one(self, request: Request, params: dict[str, str | int], seconds: float) -> Any:
+    def _ask_one(self, place: int, request: Request, params: dict[str, str | int], seconds: float) -> Any:
         if self._on_call is not None:
             self._on_call(request)
-        place = self._hosts.current()
         status, began = _NO_ANSWER, time.monotonic()
         try:
             answer = self._send(place, request, params, seconds)
             status = _OK
         except ResourceException as error:
             status = str(error.status_code)
-            raise error_of_answer(request, self._answer(error)) from error
+            failure = error_of_answer(request, self._answer(error))
+            _raise(failure, error, elsewhere=is_of_address(request, error.status_code))
         except OSError as error:
             self._no_answer(place, request, error, seconds if time.monotonic() - began >= seconds else None)
         except _NotProxmoxError as error:
-            raise _no_api(request, error) from error
+            _raise(_no_api(request, error), error, elsewhere=not request.changes_something)
         finally:
             if self._on_answer is not None:
                 self._on_answer(request, status, time.monotonic() - began)
@@ -188,10 +186,11 @@ class Connection:
         behind = node_of(request) is not None and hung is not None and not never_sent(error)
         if behind and (len(self._access.hosts) == 1 or self._answers(place)):
             raise _HungError(error) from error
-        self._hosts.leave(place)
-        if never_sent(error) or (behind and not request.changes_something):
-            raise _NeverSentError(error) from error
-        raise error_of_exception(request, error) from error
+        failure = error_of_exception(request, error)
+        elsewhere = never_sent(error) or not request.changes_something
+        if not elsewhere:  # it may have been done here
+            self._hosts.leave(place, failure.message)
+        _raise(failure, error, elsewhere=elsewhere)
 
     def _answers(self, place: int) -> bool:
         """Ask for the version, which is passed on to no node."""
@@ -236,7 +235,7 @@ class Connection:
         access = self._access
         backend = Backend(
             host,
-            port=_PORT,
+            port=PORT,
             user=access.user,
             token_name=access.token_name,
             token_value=access.token_value,
@@ -265,12 +264,12 @@ class _Bounded(HTTPAdapter):
         bounded(self.poolmanager)
 
 
-class _NeverSentError(Exception):
-    """There was no connection: another address may be asked, whatever the request."""
+class _AddressError(Exception):
+    """An address is at fault, and did nothing: another may be asked."""
 
-    def __init__(self, why: OSError) -> None:
-        super().__init__(str(why))
-        self.why = why
+    def __init__(self, failure: TransientError | PermanentError) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 class _HungError(Exception):
@@ -306,6 +305,14 @@ def _body(response: requests.Response) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _raise(failure: TransientError | PermanentError, why: Exception, *, elsewhere: bool) -> Never:
+    """Raise it, or have the next address asked."""
+    failure.__cause__ = why
+    if elsewhere:
+        raise _AddressError(failure)
+    raise failure
 
 
 def _no_api(request: Request, error: _NotProxmoxError) -> TransientError | PermanentError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import requests
 from urllib3.exceptions import NewConnectionError
 
+from phoenix_worker.bounded_network import NoHandshakeError
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.tls_trouble import TlsTrouble, tls_trouble
 from phoenix_worker.proxmox.error_row import TASK, Kind
@@ -152,7 +153,7 @@ def error_of_exception(request: Request, error: OSError) -> TransientError | Per
 def never_sent(error: OSError) -> bool:
     """Tell whether there was no connection yet. A TLS connection that breaks may break while the answer is read."""
     return isinstance(error, requests.ConnectTimeout) or any(
-        isinstance(getattr(cause, "reason", None), NewConnectionError) for cause in error.args
+        isinstance(getattr(cause, "reason", None), NewConnectionError | NoHandshakeError) for cause in error.args
     )
 
 

@@ -72,7 +72,8 @@ class Settings(BaseSettings):
         str,
         AfterValidator(values.hosts),
         Field(
-            description="A Proxmox node, `host` or `host:port`. Of several with commas, silent ones are passed over."
+            description="A Proxmox node, `host` or `host:port`. Of several of one cluster, with commas, those that "
+            "cannot be asked are passed over for a minute."
         ),
     ]
     proxmox_user: Annotated[

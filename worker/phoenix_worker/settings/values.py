@@ -15,6 +15,7 @@ from phoenix_producer.client.regular_files import read_regular
 from phoenix_producer.ctids import FIRST_CTID, LAST_CTID
 from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.nodes import ANY_NODE
+from phoenix_worker.proxmox.api_hosts import PORT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,13 +42,20 @@ def hosts(value: str) -> str:
     """Refuse an address with scheme or path, among several with commas too, and the same one twice."""
     if "/" in value:
         raise ValueError("must be a name or address without https:// and path, with or without a port.")
-    several = [filled(one.strip()) for one in value.split(",")]
+    several = [one.strip() for one in filled(value).split(",")]
+    asked = []
     for one in several:
-        found = _HOST.fullmatch(one)
+        found = _HOST.fullmatch(filled(one) if one else one)
         if found is None or not 0 < int(found["port"] or 1) <= _LAST_PORT:
-            raise ValueError("is not a name or address, with or without a port, such as pve1.example:8006.")
-    if len(set(several)) < len(several):
-        raise ValueError("names the same address twice.")
+            raise ValueError(
+                "is not a name or address, with or without a port, such as pve1.example:8006; "
+                "several are separated by single commas."
+            )
+        host = found["bracketed"] or found["name"] or found["ip6"]
+        asked.append((host.lower().rstrip("."), int(found["port"] or PORT)))
+    twice, times = Counter(asked).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"names the same address twice: {several[asked.index(twice)]}.")
     return ",".join(several)
 
 
