@@ -15,8 +15,9 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.firewall import Act, FirewallState, Rule, RuleWrite
 from phoenix_worker.core.model.ports import CloneOrder
 from tests.support.declared import DECLARED, HTTPS, PING, seen
-from tests.support.firewall_rules import ALIASES, IP_SETS, TAKEN, unchecked
+from tests.support.firewall_rules import ALIASES, IP_SETS, TAKEN
 from tests.support.proxmox import NODE
+from tests.unit.test_firewall_grammar import said
 
 if TYPE_CHECKING:
     from phoenix_worker.core.model.ports import Proxmox
@@ -75,7 +76,8 @@ def test_whatever_may_be_declared_comes_back_as_it_was_sent(simulator: Simulator
     simulator.do(datacenter["ipset"].update, {name: [] for name in IP_SETS})
     simulator.do(datacenter["aliases"].update, {name: {"name": name, "cidr": "fd00::9"} for name in ALIASES})
     simulator.do(simulator.pve.add_ct, 103)
-    rules = tuple(declared_rule(unchecked(rule)) for rule in TAKEN)
+    rules = tuple(declared_rule(rule) for rule in map(said, TAKEN) if rule is not None)
+    assert len(rules) == len(TAKEN)
     for rule in reversed(rules):
         door.write_rule(NODE, 103, RuleWrite(Act.INSERT, rule=rule))
     assert door.firewall(NODE, 103).rules == rules

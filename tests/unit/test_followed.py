@@ -153,7 +153,7 @@ def test_no_printed_replacement_is_refused_again_as_it_is_printed(tmp_path: Path
         ({"template": True}, 'Write "is_template": true in its place, and in template what it is created from.'),
         ({"clone": 900}, 'Write "clone_from_ctid": 900 in its place.'),
         ({"clone": "900", "clone_from_ctid": 103}, "Remove it: clone_from_ctid is there."),
-        ({"state": "absent"}, 'Write "running" or "stopped".'),
+        ({"state": "absent"}, "Remove it. What deletes a container and its disks is: phoenix-lxc destroy CTID"),
         (volume(size="8G"), "Remove one of them."),
         (
             volume(volume="/srv"),
