@@ -46,12 +46,14 @@ COMMAND = (
 COMMAND_ALONE = (
     Use(("phoenix-lxc", "demo"), _REFUSED, "pip install '.[demo]'"),
     Use(("phoenix-lxc", "check"), _REFUSED, "pip install '.[worker]'"),
+    Use(("phoenix-lxc", "serve"), _REFUSED, "pip install '.[http]'"),
     Use(("python", "-c", "from importlib.util import find_spec; exit(find_spec('proxmoxer') is not None)"), 0, ""),
 )
 WITH_EXTRAS = (
     Use(("phoenix-lxc", "check"), 1, "PHOENIX_PROXMOX_HOST"),
     Use(("celery", "-A", "phoenix_worker", "worker"), _REFUSED, "PHOENIX_PROXMOX_HOST"),
     Use(("celery", "--help"), 0, "flower"),
+    Use(("phoenix-lxc", "serve", "--host", "192.0.2.1"), _REFUSED, "this machine only"),
     Use(("phoenix-lxc", "demo"), 0, "nothing is left behind"),
 )
 
@@ -135,7 +137,7 @@ def verify(version: str, python: Path, wheel: Path, sdist: Path) -> None:
     for what, uses in (
         (str(wheel), (*BASE, *ALONE)),
         (f"{wheel}[cli]", (*BASE, *COMMAND, *COMMAND_ALONE)),
-        (f"{wheel}[worker,monitor,demo]", (*BASE, *COMMAND, *WITH_EXTRAS)),
+        (f"{wheel}[worker,monitor,http,otel,demo]", (*BASE, *COMMAND, *WITH_EXTRAS)),
         (str(sdist), (*BASE, *ALONE)),
     ):
         began = time.monotonic()

@@ -19,7 +19,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-EXTRAS = ("", "worker", "monitor", "cli")
+EXTRAS = ("", "worker", "monitor", "cli", "http", "otel")
 """What is meant to run in production; the demo's and the tests' packages are left out."""
 
 

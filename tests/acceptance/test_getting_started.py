@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "getting-started.md"
 NOBODY = 65534
 OF_THE_INDEX = re.compile(r"PIP_.*|SSL_CERT_.*|(https?|all|no)_proxy", re.IGNORECASE)
-WRITTEN_DOWN = ("pveum", "systemctl", "systemd-sysusers")
+WRITTEN_DOWN = ("pveum", "systemctl", "systemd-sysusers", "runuser")
 SHIM = '#!/bin/sh\necho "$(basename "$0") $*" >>"$HOME/written_down"\n'
 FLOWER_ANSWERS = """
 import base64, sys, time, urllib.error, urllib.request

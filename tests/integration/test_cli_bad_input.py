@@ -39,6 +39,9 @@ NOBODY = "redis://:s3cret@127.0.0.1:1/0"
         ["plan", "103", "--all"],
         ["drift", "5"],
         ["ensure", "103", "--state", "on"],
+        ["ensure", "103", "--wait-for-address", "0"],
+        ["ensure", "103", "--wait-for-address", "3601"],
+        ["adopt", "103", "--seal", "104", "--yes"],
     ],
 )
 def test_bad_input_has_its_exit_code_and_nothing_on_stdout(arguments: list[str]) -> None:

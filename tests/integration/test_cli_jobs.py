@@ -74,7 +74,7 @@ def test_each_open_job_is_one_line(cli: Callable[..., Result], driven: DrivenLed
     waits = [line.partition("the tests")[2].strip() for line in lines]
     assert waits[:3] == [
         "",
-        "its turn at CT 900 (next): held by ensure 101",
+        "its turn at template 900 (next): held by ensure 101",
         f"Proxmox: clone template 900 to CT 103 on pve1 {UPID}",
     ]
     assert waits[3].startswith("resumes at ")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOWHERE = "redis://127.0.0.1:1/0"
-SERVICES = (Unit.WORKER, Unit.FLOWER)
+SERVICES = (Unit.WORKER, Unit.FLOWER, Unit.SERVE)
 
 
 def ran(*words: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:

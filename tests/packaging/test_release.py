@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 VERSION = PROJECT["version"]
 REPOSITORY = "https://forge.example/owner/phoenix-lxc"
+FOR_TESTS = {"demo", "test", "bench", "mutants", "docs"}
+"""The extras that nobody runs in production."""
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
@@ -35,7 +37,10 @@ def test_the_sbom_has_what_production_needs_and_nothing_of_the_tests() -> None:
     bom = json.loads(released("--sbom").stdout)
     assert (bom["bomFormat"], bom["metadata"]["component"]["purl"]) == ("CycloneDX", f"pkg:pypi/phoenix-lxc@{VERSION}")
     names = {one["name"] for one in bom["components"]}
-    assert {"celery", "redis", "kombu", "typer", "proxmoxer", "paramiko", "cryptography", "flower", "tornado"} <= names
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *(one for extra in extras if extra not in FOR_TESTS for one in extras[extra])]
+    assert {re.split(r"[\[<>=]", one)[0] for one in wanted} - {"phoenix-lxc"} <= names
+    assert {"kombu", "cryptography", "tornado"} <= names, "what these need"
     assert not names & {"pytest", "mypy", "hypothesis", "fakepve", "phoenix-lxc"}
     assert all(one["purl"] == f"pkg:pypi/{one['name']}@{one['version']}" for one in bom["components"])
 

@@ -56,7 +56,8 @@ def screen_of(lines: Sequence[JobLine], height: int) -> Group:
             break
         rows += (line.cells, *line.below)
         shown += 1
-    return Group(_table(rows[: height - 1]), cell(count_of(lines, len(unfinished) - shown)))
+    table = [_table(rows[: height - 1])] if rows else []
+    return Group(*table, cell(count_of(lines, len(unfinished) - shown)))
 
 
 def count_of(lines: Sequence[JobLine], not_shown: int = 0) -> str:

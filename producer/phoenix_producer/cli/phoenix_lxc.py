@@ -146,6 +146,8 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     wait_for_address: Annotated[
         int | None,
         typer.Option(
+            min=1,
+            max=3600,
             metavar=help_texts.SECONDS,
             help="Wait for an address from DHCP or SLAAC, and fail if there is none after this many seconds.",
         ),

@@ -21,12 +21,14 @@ class Unit(StrEnum):
     USER = "user"
     WORKER = "worker"
     FLOWER = "flower"
+    SERVE = "serve"
 
 
 PLACES = {
     Unit.USER: "/etc/sysusers.d/phoenix-lxc.conf",
     Unit.WORKER: "/etc/systemd/system/phoenix-worker.service",
     Unit.FLOWER: "/etc/systemd/system/phoenix-flower.service",
+    Unit.SERVE: "/etc/systemd/system/phoenix-serve.service",
 }
 """Where each belongs."""
 
@@ -39,17 +41,17 @@ setup_group = typer.Typer(help="Print systemd units, or the man page.", no_args_
         "phoenix-lxc setup systemd --print worker >phoenix-worker.service",
         codes="0 success; 2 wrong usage.",
     ),
-    short_help="Print systemd units for a worker and for Flower.",
+    short_help="Print systemd units for a worker, Flower and the HTTP server.",
 )
 def systemd(
     unit: Annotated[
         Unit | None,
-        typer.Argument(metavar="UNIT", show_default=False, help="Print this one alone: user, worker or flower."),
+        typer.Argument(metavar="UNIT", show_default=False, help="Print this one alone."),
     ] = None,
     *,
     printed: Annotated[bool, typer.Option("--print", help="Print them. Nothing is installed.")] = False,
 ) -> None:
-    """Print the systemd units of a worker and of Flower, and the user that both run as.
+    """Print the systemd units of a worker, of Flower and of the HTTP server, and the user that they run as.
 
     They start the phoenix-lxc that printed them. The first line of each says
     where it belongs. docs/getting-started.md has the commands.

@@ -180,11 +180,12 @@ def adopt(
     """
     if bool(ctids) == every:
         raise typer.BadParameter("Give one or more CTIDs, or --all; not both.", param_hint="CTID")
+    if ctids:
+        _need_among(ctids, seal)
     _need_a_terminal(asked=not (yes or dry_run))
     with talking(context) as producer:
         chosen = list(dict.fromkeys(ctids or _standing(producer, context, timeout)))
-        if stray := set(seal or ()).difference(chosen):
-            raise typer.BadParameter(f"{min(stray)} must also be one of the CTIDs to adopt.", param_hint="--seal")
+        _need_among(chosen, seal)
         looks = producer.adopt_many(chosen, seal=seal or (), dry_run=True)
         foretold = answers_of(looks, context, timeout, as_json=as_json, only_looks=True)
         wanted = [one.ctid for one in foretold if isinstance(one, EnsureResult) and one.plan]
@@ -196,6 +197,11 @@ def adopt(
             _confirm(foretold, f"Adopt {', '.join(map(str, wanted))}?")
         done = answers_of(producer.adopt_many(wanted, seal=seal or ()), context, timeout, as_json=as_json)
     conclude([*(_as_done(one) for one in foretold if not _plan(one)), *done], outcome_lines, as_json=as_json)
+
+
+def _need_among(chosen: Sequence[int], seal: Sequence[int] | None) -> None:
+    if stray := set(seal or ()).difference(chosen):
+        raise typer.BadParameter(f"{min(stray)} must also be one of the CTIDs to adopt.", param_hint="--seal")
 
 
 def _standing(producer: Producer, context: typer.Context, timeout: float | None) -> list[int]:

@@ -65,9 +65,7 @@ class Handle(Generic[Answer]):
         """
         answer = self._link.answer(self.id) or self._link.wait_for_answer(self.id, timeout)
         if answer is None:
-            raise TimeoutError(
-                f"Request {self.id} for {self._subject} has not ended in {timeout:g} s; it is not cancelled."
-            )
+            raise TimeoutError(f"Request {self.id} for {self._subject} has not ended in time; it goes on.")
         if answer["status"] != "SUCCESS":
             raise self._failed(answer["status"], answer["result"])
         try:
@@ -178,7 +176,7 @@ def follow(link: Channel, jobs: Iterable[str], timeout: float | None) -> Iterato
     while places:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"{len(places)} requests have not ended in {timeout:g} s; they are not cancelled.")
+            raise TimeoutError(f"{len(places)} requests have not ended in time; they go on.")
         news = link.history(places, min(left, _LAST_LOOK_SECONDS if answered else _IDLE_SECONDS))
         for entry in news:
             places[entry.job] = entry.place

@@ -39,7 +39,7 @@ _REMEDIES = {
     "timeout (reading|connecting)": "Is it a Redis, and does it answer others? With rediss:// in PHOENIX_REDIS_URL it "
     "must speak TLS at that port, with redis:// it must not.",
 }
-_NOBODY = "Check that Redis runs there; the address comes from PHOENIX_REDIS_URL."
+_NOBODY = "Check that Redis runs there, or correct the address: PHOENIX_REDIS_URL, or --redis-url."
 
 
 def words_of(trouble: str) -> str:
