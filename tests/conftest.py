@@ -6,6 +6,7 @@ import signal
 from hypothesis import Phase, settings
 
 pytest_plugins = [
+    "tests.support.collecting",
     "pytester",
     "tests.support.redis",
     "tests.support.worker",

@@ -134,7 +134,7 @@ class LedgerMachine(LedgerWorld):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("examples", [30, pytest.param(120, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [60, pytest.param(120, marks=pytest.mark.long)])
 def test_the_ledger_keeps_its_promises_in_any_order(redis_client: Redis, examples: int) -> None:
     LedgerMachine.client = redis_client
     deep, often = bool(os.environ.get("PHOENIX_DEEP")), bool(os.environ.get("PHOENIX_NO_SHRINK"))

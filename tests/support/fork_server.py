@@ -8,6 +8,7 @@ any other: a group of its own, its own files, nothing but the given environment.
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -19,11 +20,14 @@ from contextlib import suppress
 from typing import Any
 
 _IMPORTED = (
+    "celery.app.control",
     "celery.apps.worker",
     "celery.backends.redis",
     "celery.bin.celery",
     "celery.concurrency.prefork",
     "celery.concurrency.thread",
+    "celery.worker.consumer",
+    "celery.worker.pidbox",
     "celery.worker.worker",
     "kombu.transport.redis",
     "phoenix_producer.client.producer",
@@ -36,6 +40,7 @@ def main(address: str) -> int:
     """Serve until killed; in a forked process, the exit code of its `celery`."""
     for name in _IMPORTED:
         importlib.import_module(name)
+    gc.freeze()  # or each forked process copies all that there is as soon as it collects
     with socket.socket(socket.AF_UNIX) as listening, selectors.DefaultSelector() as selector:
         listening.bind(address)
         listening.listen()
