@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.makers import ORDERED
-from phoenix_worker.actions.repair import can_clear, clear, makers_of
+from phoenix_worker.actions.repair import can_clear, clear, is_clearing, makers_of
+from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Verdict, judge, may_write
 from phoenix_worker.core.differs.options import PENDING
 from phoenix_worker.core.differs.undeclared import undeclared
@@ -61,6 +62,19 @@ def survey(
         if "error" in end and end["error"]["cause"] != "task-forgotten":
             raise TransientError(**end["error"])
     raise AssertionError("it is looked at again until it can be judged")
+
+
+def survey_first(task: PhoenixTask, declaration: Declaration, *, adopt: bool) -> tuple[Observation, Verdict]:
+    """Survey a CTID whose lock this task has for nothing else yet, and gives back when it meets trouble.
+
+    Clones that wait for a template would else wait for the patience of who ensures it.
+    """
+    try:
+        return survey(task, declaration, adopt=adopt)
+    except TransientError:
+        if not is_clearing(task, declaration):
+            task.give_back(lane(declaration.ctid))
+        raise
 
 
 def wherever(task: PhoenixTask, declaration: Declaration, act: Callable[[str], T]) -> T:

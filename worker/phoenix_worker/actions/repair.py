@@ -61,10 +61,15 @@ def clear(task: PhoenixTask, declaration: Declaration) -> None:
 
 def go_on_clearing(task: PhoenixTask, declaration: Declaration) -> None:
     """Finish what a worker of ours began that died: what it had unlocked looks whole, and is not."""
-    if f"?{_step(declaration)}" in task.running.journal:
+    if is_clearing(task, declaration):
         clear(task, declaration)
         if declaration.cloned_from is not None:
             free_template(task, declaration.template_node or declaration.node, declaration.cloned_from)
+
+
+def is_clearing(task: PhoenixTask, declaration: Declaration) -> bool:
+    """Return whether this task has begun to clear what was half-made, which may look whole by now."""
+    return f"?{_step(declaration)}" in task.running.journal
 
 
 def free_template(task: PhoenixTask, node: str, template: int) -> bool:
