@@ -170,6 +170,31 @@ def test_what_a_dead_worker_had_ordered_is_found_and_aborted(
     assert product.status(ctid) == "absent"
 
 
+@pytest.mark.crash
+@pytest.mark.long
+def test_a_removal_that_a_dead_worker_had_ordered_is_waited_for(product: Product, owned_keys: list[str]) -> None:
+    owned_keys += ["points", ARMED]
+    pve = product.simulator.pve
+    product.redis.set(ARMED, 1)
+    doomed = product.start_worker("w1", "tests.support.crashing_worker", **{KILL_AT: "effect-done/removal"})
+    product.ensure(900)
+    pve.start_secs = FOR_EVER
+    handle = product.producer.ensure(103)
+    starting = waits_for_task(product, "vzstart")
+    pve.ct_secs["destroy"] = FOR_EVER
+    assert cancel(handle) is Cancelled.CANCELLED
+    product.simulator.do(pve.abort, starting.upid)
+    wait_for(lambda: not doomed.running())
+    (removal,) = product.simulator.intervals("vzdestroy")
+    asked = len(product.calls())
+    product.start_worker("w2")
+    wait_for(lambda: any(removal.upid in path for _, path in product.calls()[asked:]))
+    product.simulator.do(pve.hurry)
+    is_told(handle, "CT 103 on pve1, which was half-made, was removed.")
+    assert product.simulator.intervals("vzdestroy") == [removal]
+    assert product.status(103) == "absent"
+
+
 def test_a_conversion_ends_by_itself_and_the_template_stays(product: Product) -> None:
     product.simulator.pve.ct_secs["template"] = FOR_EVER
     product.start_worker()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_producer import ContractError
+from phoenix_worker.proxmox.api import ProxmoxApi
 from tests.acceptance import scenes
 from tests.acceptance.scenes import before, done, failure_of, notes, stand, told, waits_for_task, writes_to
 from tests.support.crash import ARMED, KILL_AT
@@ -177,6 +178,39 @@ def test_killed_around_its_requests_to_proxmox_it_is_destroyed_once(
     kinds = [interval.kind for interval in product.simulator.intervals()]
     assert kinds == ["vzshutdown", "vzdestroy"]
     assert product.status(103) == "absent"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("ask", "shows", "outcome"),
+    [
+        ("destroy", "nothing", "destroyed"),
+        ("destroy", "its lock", "unchanged"),
+        ("ensure", "its lock", "created"),
+    ],
+)
+def test_a_removal_that_goes_on_is_followed_for_as_long_as_it_takes(
+    product: Product, ask: str, shows: str, outcome: str
+) -> None:
+    """Redis has lost that it was ordered, or its job was cancelled. The disks are removed first: nothing shows that."""
+    product.declare({900: template(), 103: container(103)})
+    product.simulator.add_template(900)
+    stand(product, 103, description=notes(103))
+    pve = product.simulator.pve
+    if shows == "nothing":
+        pve.ct_secs["destroy"] = 600.0
+    else:
+        product.simulator.set(pve, purge_secs=600.0)
+    upid = ProxmoxApi(product.simulator.access).destroy(NODE, 103)
+    if shows == "its lock":
+        wait_for(lambda: pve.ct(103).lock == "destroyed")
+    product.start_worker(PHOENIX_PATIENCE="1")
+    handle = product.producer.destroy(103) if ask == "destroy" else product.producer.ensure(103)
+    wait_for(lambda: product.redis.zscore("phoenix:watch", f"upid/{upid}"))
+    product.simulator.set(pve, purge_secs=0.0)
+    product.simulator.do(pve.hurry)
+    assert handle.wait(timeout=60).outcome == outcome
+    assert [one.upid for one in product.simulator.intervals("vzdestroy")] == [upid]
 
 
 def test_what_forbids_it_is_seen_before_it_is_stopped(product: Product) -> None:

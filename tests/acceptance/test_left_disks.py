@@ -17,6 +17,7 @@ from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.support.product import Product
+    from tests.support.worker import WorkerProcess
 
 LONG = 600.0
 LEFT = "local-btrfs:103/vm-103-disk-0.raw"
@@ -26,14 +27,18 @@ MADE = [("clone", 103), ("configure", 103), ("start", 103)]
 
 
 @pytest.fixture
-def left(product: Product) -> Product:
+def worker(product: Product) -> WorkerProcess:
+    return product.start_worker(PHOENIX_PATIENCE="20")
+
+
+@pytest.fixture
+def left(product: Product, worker: WorkerProcess) -> Product:  # noqa: ARG001 - it runs
     """A clone of ours whose Proxmox worker was killed; an administrator has unlocked the template since."""
     pve, do = product.simulator.pve, product.simulator.do
     do(pve.storages.__setitem__, "local-btrfs", {**BTRFS, "files": set()})
     product.declare({900: template(), 103: container(103, storage_pool="local-btrfs")})
     product.simulator.add_template(900, description=notes(900, "template"))
     pve.ct_secs["clone"] = LONG
-    product.start_worker(PHOENIX_PATIENCE="20")
     handle = product.producer.ensure(103)
     do(pve.cut_off, upid_making(product, 103))
     assert failure_of(handle).cause == "locked"
@@ -64,6 +69,23 @@ def test_the_disk_that_a_dead_worker_of_ours_left_is_freed_if_nobody_has_its_id(
     do(pve.left_disks.__setitem__, 103, PATH)
     failure = failure_of(left.producer.ensure(103))
     assert (failure.cause, FREE in failure.remedy) == ("left-disk", True), "since then it was made, and well"
+    assert pve.freed == [LEFT]
+
+
+@pytest.mark.crash
+@pytest.mark.long
+def test_a_disk_that_a_dead_worker_had_freed_is_not_freed_again_meanwhile(left: Product, worker: WorkerProcess) -> None:
+    """It died before it was answered, and Proxmox still frees it."""
+    pve, do = left.simulator.pve, left.simulator.do
+    left.simulator.set(pve, free_secs=LONG)
+    before(left, "DELETE", LEFT, worker.kill)
+    handle = left.producer.ensure(103)
+    (freeing,) = wait_for(lambda: left.simulator.intervals("imgdel"))
+    wait_for(lambda: not worker.running())
+    left.start_worker("w2", PHOENIX_PATIENCE="20")
+    wait_for(lambda: left.redis.zscore("phoenix:watch", f"upid/{freeing.upid}"))
+    do(pve.hurry)
+    assert done(handle.wait(timeout=60)) == MADE
     assert pve.freed == [LEFT]
 
 

@@ -145,6 +145,26 @@ def test_what_is_being_restored_or_cloned_by_hand_is_waited_for(product: Product
     assert (unlocked(node), pve.destroyed) == ([], [])
 
 
+@pytest.mark.long
+def test_what_is_removed_for_long_is_waited_for_without_a_slot(product: Product, node: RootNode) -> None:
+    """Its disks are large. Until they are gone, its configuration looks whole."""
+    product.declare({900: template(), 103: container(103)})
+    product.simulator.add_template(900, description=notes(900, "template"))
+    pve, do = product.simulator.pve, product.simulator.do
+    pve.ct_secs |= {"clone": LONG, "destroy": LONG}
+    product.start_worker(**node.environ())
+    handle = product.producer.ensure(103)
+    do(pve.kill_worker, upid_making(product, 103))
+    (removal,) = wait_for(lambda: product.simulator.intervals("vzdestroy"))
+    wait_for(lambda: product.redis.zscore("phoenix:watch", f"upid/{removal.upid}"))
+    pve.ct_secs |= {"clone": 0.05, "destroy": 0.05}
+    do(pve.hurry)
+    assert done(handle.wait(timeout=60)) == MADE
+    orders = [path.rpartition("/")[2] for method, path in product.writes() if method != "DELETE"]
+    assert orders == ["clone", "clone", "config", "start"]
+    assert product.simulator.intervals("vzdestroy") == [removal]
+
+
 @pytest.mark.crash
 def test_a_worker_that_dies_between_unlocking_and_removing_is_carried_on(product: Product, node: RootNode) -> None:
     """What is unlocked looks whole by then: it is neither configured nor started."""

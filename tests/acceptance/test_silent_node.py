@@ -74,18 +74,29 @@ def test_a_silent_node_fails_what_stands_there_alone_and_nothing_is_made_for_it(
 
 
 @pytest.mark.long
-def test_clones_of_a_template_on_a_silent_node_lose_their_patience_side_by_side(product: Product) -> None:
-    """None waits in the line of its lane for those before it to give up; when the node is back, one follows another."""
-    pve, do, ctids = product.simulator.pve, product.simulator.do, range(101, 105)
+@pytest.mark.parametrize(("node", "how"), [(SILENT, "refuses"), ([SILENT, NODE], "hangs")])
+def test_clones_of_a_template_on_a_silent_node_lose_their_patience_side_by_side(
+    product: Product, node: Any, how: str
+) -> None:
+    """None waits in the line of its lane for those before it to give up; when the node is back, one follows another.
+
+    Nor for an ensure of the template itself.
+    """
+    pve, do, ctids = product.simulator.pve, product.simulator.do, range(101, 125)
     shared = {"type": "rbd", "active": 1, "content": "images,rootdir", "pool": "p", "shared": 1, "files": set()}
     do(pve.storages.__setitem__, "ceph", shared)
     do(pve.mend, SILENT)
     clones = {ctid: container(ctid, storage_pool="ceph") for ctid in ctids}
-    product.declare({900: template(node=SILENT, storage_pool="ceph"), **clones})
+    product.declare({900: template(node=node, storage_pool="ceph"), **clones})
     product.start_worker(PHOENIX_PATIENCE="600")
     product.ensure(900)
-    do(pve.refusing.add, SILENT)
-    handles = product.producer.ensure_many(ctids)
+    assert do(pve.move, 900, SILENT)
+    if how == "refuses":
+        do(pve.refusing.add, SILENT)
+    else:
+        product.simulator.set(pve, hang_secs=HANGS / 10)
+        do(pve.cut, SILENT)
+    handles = product.producer.ensure_many([900, *ctids])
 
     def tries(job: str) -> int:
         history: Any = product.redis.xrange(f"phoenix:job:{job}:log")
@@ -93,6 +104,6 @@ def test_clones_of_a_template_on_a_silent_node_lose_their_patience_side_by_side(
 
     wait_for(lambda: all(tries(handle.id) > 1 for handle in handles))
     do(pve.mend, SILENT)
-    assert [result.outcome for result in handles.wait(timeout=60)] == ["created"] * len(ctids)
+    assert [result.outcome for result in handles.wait(timeout=60)] == ["unchanged", *["created"] * len(ctids)]
     done = sorted(product.simulator.intervals("vzclone"), key=lambda one: one.start)
     assert all((before.end or 0) <= after.start for before, after in pairwise(done))

@@ -61,6 +61,10 @@ class Crew:
         for worker in self._workers:
             worker.kill()
 
+    def is_ready(self) -> bool:
+        """Return whether one of them consumes."""
+        return any(worker.running() and worker.is_ready() for worker in self._workers)
+
     def wait_until_ready(self) -> None:
         """Until all consume, or have died."""
         for worker in self._workers:

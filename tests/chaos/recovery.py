@@ -1,4 +1,8 @@
-"""How long it takes until what was under way at the moment of a kill has moved on, and what it waited for."""
+"""How long it takes until what was under way at the moment of a kill has moved on, and what it waited for.
+
+Seconds in which no worker was ready do not count: on a busy machine a worker needs ten to start, and many are killed
+before they have.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +46,15 @@ class Recovery:
 
     redis: Redis
     tell: Callable[[str], None]
+    is_staffed: Callable[[], bool]
+    """Whether a worker is ready."""
     longest: float = 0.0
     slowest: str = ""
     """The task that took longest, and its way."""
     _watched: dict[str, Watched] = field(default_factory=dict)
     _since: float = 0.0
+    _looked: float = 0.0
+    _unstaffed: float = 0.0
     _killed_at: float | None = None
 
     def under_way(self) -> dict[str, Watched]:
@@ -61,13 +69,17 @@ class Recovery:
 
     def begin(self, watched: dict[str, Watched], *, worker: bool) -> None:
         """Something was killed while these were under way: a worker, or Redis."""
-        self._watched, self._since = watched, time.monotonic()
+        self._watched, self._unstaffed = watched, 0.0
+        self._since = self._looked = time.monotonic()
         self._killed_at = clock.now(self.redis) if worker else None
 
     def look(self) -> None:
         """See what has moved on since."""
+        now = time.monotonic()
+        self._unstaffed += 0.0 if self.is_staffed() else now - self._looked
+        self._looked = now
         for task_id, watched in list(self._watched.items()):
-            seconds = time.monotonic() - self._since
+            seconds = time.monotonic() - self._since - self._unstaffed
             if self._is_elsewhere(watched):
                 del self._watched[task_id]
             elif waits := self._waits(task_id, watched):

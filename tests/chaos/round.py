@@ -86,10 +86,10 @@ class Round:
             Producer(self.store.url, requester="chaos") as producer,
         ):
             self.redis = redis
-            self.recovery = Recovery(redis, self.tell)
             administrator = Administrator(self.simulator, self.tell)
             self.requests = Requests(producer, redis, administrator, self.numbers, self.tell, self._breathe)
             foreign = self._prepare(producer)
+            self.recovery = Recovery(redis, self.tell, self.crew.is_ready)
             try:
                 self._make_trouble()
                 self._calm_down()

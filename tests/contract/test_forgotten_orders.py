@@ -27,6 +27,7 @@ CT = replace(MINIMAL, ctid=103, node=NODE)
 CLONE = CloneOrder(NODE, 900, 104, "ct104", "", full=True)
 CREATION = CreateOrder(NODE, 105, OS_TEMPLATE, unprivileged=True, config={"rootfs": "local-lvm:8"})
 ALPINE, FETCHED, PULLED = (f"local:vztmpl/{name}" for name in ("alpine.tar.xz", "mine.tar.xz", "app.tar"))
+LEFT = "local-dir:107/vm-107-disk-0.raw"
 ORDERS: dict[str, tuple[Order, Finder]] = {
     "clone": (
         lambda door: door.clone(CLONE),
@@ -66,6 +67,10 @@ ORDERS: dict[str, tuple[Order, Finder]] = {
         lambda door: door.destroy(NODE, 103),
         lambda door: recover.find_removal(door, NODE, 103, FORGOTTEN),
     ),
+    "free": (
+        lambda door: door.free_volume(NODE, LEFT),
+        lambda door: recover.find_freeing(door, NODE, 107, LEFT, FORGOTTEN),
+    ),
     "download": (
         lambda door: door.download_os_template(NODE, ALPINE),
         lambda door: recover.find_download(door, NODE, ALPINE, FORGOTTEN),
@@ -93,7 +98,9 @@ MORE: dict[str, dict[str, Any]] = {
 def begin(simulator: Simulator) -> None:
     pve = simulator.pve
     simulator.do(pve.nodes.__setitem__, OTHER, {"online": True})
-    simulator.set(pve, start_secs=LONG, ct_secs=dict.fromkeys(pve.ct_secs, LONG), appliances=["alpine.tar.xz"])
+    simulator.set(
+        pve, start_secs=LONG, free_secs=LONG, ct_secs=dict.fromkeys(pve.ct_secs, LONG), appliances=["alpine.tar.xz"]
+    )
     add_os_template(simulator)
 
 

@@ -16,6 +16,7 @@ from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
+    from phoenix_worker.commands.demo.embedded import RedisServer
     from tests.support.product import Product
     from tests.support.proxmox import Interval
 
@@ -23,8 +24,18 @@ LONG = 600.0
 SLOW = ("template", "resize", "snapshot", "delsnapshot", "destroy", "migrate", "download", "clone")
 ALPINE = "local:vztmpl/alpine-3.22-default_20250617_amd64.tar.xz"
 STANDING = range(103, 109)
-FOLLOWED = {"vzclone", "vzstart", "vzshutdown", "resize", "vzsnapshot", "vzmigrate", "download", "vzdelsnapshot"}
-"""A conversion has no UPID, and nobody looks for more at what is being destroyed."""
+FOLLOWED = {
+    "vzclone",
+    "vzstart",
+    "vzshutdown",
+    "resize",
+    "vzsnapshot",
+    "vzmigrate",
+    "download",
+    "vzdelsnapshot",
+    "vzdestroy",
+}
+"""A conversion has no UPID."""
 ORDERS = {
     "vztemplate 901",
     "vzclone 902",
@@ -41,7 +52,8 @@ ORDERS = {
 pytestmark = [pytest.mark.crash, pytest.mark.long]
 
 
-def test_what_proxmox_still_does_is_followed(product: Product) -> None:
+@pytest.mark.parametrize("by", ["who lives on", "who starts then"])
+def test_what_proxmox_still_does_is_followed(product: Product, shared_redis: RedisServer, by: str) -> None:
     """Every kind of order is under way at once."""
     cluster(product)
     pve = product.simulator.pve
@@ -83,7 +95,14 @@ def test_what_proxmox_still_does_is_followed(product: Product) -> None:
         return [one for one in product.simulator.intervals()[made:] if one.end is None]
 
     wait_for(lambda: {f"{one.kind} {one.guest}" for one in begun()} >= ORDERS, timeout=10)
-    past.comes_back(breaking=True)
+    if by == "who lives on":
+        past.comes_back(breaking=True)
+    else:
+        worker.kill()
+        past.comes_back()
+        shared_redis.kill()
+        shared_redis.start()
+        product.start_worker("w2")
     followed = {f"upid/{one.upid}" for one in begun() if one.kind in FOLLOWED}
     wait_for(lambda: {*product.redis.zrange("phoenix:watch", 0, -1)} >= followed, timeout=10)
     wait_for(lambda: [*product.redis.scan_iter("phoenix:ev:template/*")], timeout=10)

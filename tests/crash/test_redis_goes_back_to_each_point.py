@@ -45,8 +45,8 @@ class Remembering:
         more: dict[str, Any] = {KEEP_IN: str(self.pasts), KEEP_AT: " ".join(POINTS)}
         product.start_worker("w1", "tests.support.remembering_worker", **more, **environ)
 
-    def goes_back(self, ask: Callable[[], Handle[EnsureResult]], *, after: str = "") -> None:
-        """Have a job done; then go back to each point of it, or `after` one, and let it run again; last first."""
+    def goes_back(self, ask: Callable[[], Handle[EnsureResult]]) -> None:
+        """Have a job done; then go back to each point of it, and let it run again; last first."""
         keep = self.pasts / "keep"
         keep.touch()
         handle = ask()
@@ -54,8 +54,6 @@ class Remembering:
         wait_for(lambda: self._state(handle) == "done")
         keep.unlink()
         wrong, points = [], sorted(self.pasts.glob("*.json"))
-        if after:
-            points = points[1 + next(at for at, file in enumerate(points) if file.stem.endswith(after)) :]
         for file in reversed(points):
             orders, stands = self._orders(), self._stands()
             Past.kept(self.product.redis_url, file).comes_back()
@@ -124,7 +122,7 @@ def test_a_template_is_rebuilt(product: Product, tmp_path: Path) -> None:
     product.declare({900: template(), 103: container(103)})
     worker = Remembering(product, tmp_path, **SCRATCH)
     product.ensure(900)
-    worker.goes_back(lambda: product.producer.rebuild(900), after="effect-journalled seal")
+    worker.goes_back(lambda: product.producer.rebuild(900))
     assert done(product.producer.rebuild(900).wait(timeout=60)) == BUILT + REPLACED
 
 

@@ -29,7 +29,7 @@ def journal(client: Redis, task_id: str = "request") -> dict[Any, Any]:
 
 def test_a_step_is_intended_once_and_its_result_is_kept(still: StillLedger, redis_client: Redis) -> None:
     run = still.taken("request")
-    assert still.call("intend", "request", run.number, "", "clone") == ["fresh"]
+    assert still.call("intend", "request", run.number, "", "clone") == ["fresh", 0]
     still.at(5)
     assert still.call("intend", "request", run.number, "", "clone") == ["intended", f"{AT:.6f}"]
     assert still.say("journal", run, "", "clone", '"made"', "UPID:pve1:x") == "journalled"
@@ -40,6 +40,21 @@ def test_a_step_is_intended_once_and_its_result_is_kept(still: StillLedger, redi
     assert redis_client.xlen("phoenix:job:request:log") == 3, "it was no task of Proxmox"
     assert still.say("forget", run, "", "clone") == "forgotten"
     assert journal(redis_client) == {"start": "1"}
+
+
+def test_who_meets_another_server_has_each_intent_looked_for(still: StillLedger, redis_client: Redis) -> None:
+    """Also where workers of an earlier version have left no word on the server that they met."""
+    run = still.taken("request")
+    met = [("a", 0), ("a", 0), ("b", 1), ("b", 1), ("b", 0), (None, 0), ("b", 1)]
+    for step, (server, looks) in enumerate(met):
+        if not looks:
+            redis_client.delete("phoenix:replaced")
+        if server is None:
+            redis_client.delete("phoenix:server")
+            redis_client.set("phoenix:ticks", 1)
+        else:
+            still.call("meet", server, 300)
+        assert still.call("intend", "request", run.number, "", f"step-{step}") == ["fresh", looks]
 
 
 @pytest.mark.parametrize(

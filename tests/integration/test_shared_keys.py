@@ -36,7 +36,17 @@ NUMBERS = (
 )
 COUNTED = {"parked": ("upid", "lock"), "capacities": ("lane",), "held": ("lane",), "claimed": (QUEUE, RESUME_QUEUE)}
 SETS = ("due", "workers", "watch", "aside", "jobs", "open", "runs:w1", "lock:lane", "reserved:lately")
-OTHERS = ("watched", "watch:turn", "watch:looks", "events", "flight:phoenix.ensure 101", "learned:remote", "written")
+OTHERS = (
+    "watched",
+    "watch:turn",
+    "watch:looks",
+    "events",
+    "flight:phoenix.ensure 101",
+    "learned:remote",
+    "written",
+    "server",
+    "replaced",
+)
 PLACING = ("reservations", "drained")
 NO_NUMBERS = ("x", "nan", "inf", "", "9" * 30)
 SHARED = (*NUMBERS, *COUNTED, *SETS, *OTHERS, *PLACING)

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 from fakepve.lxc import parse_mount
 from fakepve.model import PveError, TaskError
 from fakepve.server import FakePve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+WITHOUT_DISKS: ContextVar[bool] = ContextVar("without_disks", default=False)
+"""Whether this task has removed the disks of the container that it destroys."""
 
 
 class Disks(FakePve):  # type: ignore[misc] # fakepve publishes no types
     """Base of the strict simulator. `bases` has the volumes of the source of each linked clone under way."""
 
     bases: dict[int, dict[str, str]]
+    purge_secs = 0.0
+    """Seconds for which what is destroyed shows `lock: destroyed`, while what names it is cleaned up."""
+
+    free_secs = 0.0
+    """Seconds that the deletion of a volume takes."""
+
+    async def task(self, node: str, ttype: str, tid: Any, user: str, body: Any, **how: Any) -> str:
+        async def slowly() -> Any:
+            await self.pause(self.free_secs)
+            return await body()
+
+        upid: str = await super().task(node, ttype, tid, user, slowly if ttype == "imgdel" else body, **how)
+        return upid
+
+    async def _ct_task(self, ct: Any, ttype: str, user: str, body: Any, **how: Any) -> Any:
+        work = self._disks_first(body) if ttype == "vzdestroy" else body
+        return await super()._ct_task(ct, ttype, user, work, **how)
+
+    def _disks_first(self, body: Callable[[], Coroutine[Any, Any, Any]]) -> Callable[[], Coroutine[Any, Any, Any]]:
+        """As `PVE::LXC::destroy_lxc_container`: until all disks are gone, the configuration is whole and unlocked."""
+
+        async def destroy() -> Any:
+            await self.pause(self.ct_secs["destroy"])
+            WITHOUT_DISKS.set(True)
+            return await body()
+
+        return destroy
 
     def link(self, clone: Any) -> None:
         """Name a linked clone's volumes as storages do that know whose clones they are."""

@@ -20,6 +20,7 @@ LASTING_KEYS = [
     "phoenix:ticks",
     "phoenix:set",
     "phoenix:ticked",
+    "phoenix:server",
     "phoenix:reserved",
     "phoenix:claimed",
     "phoenix:pos:*",

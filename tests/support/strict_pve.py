@@ -23,7 +23,7 @@ from tests.support.pve_access import AccessRights
 from tests.support.pve_backups import Backups
 from tests.support.pve_checkup import Checkup
 from tests.support.pve_corners import Corners
-from tests.support.pve_disks import Disks
+from tests.support.pve_disks import WITHOUT_DISKS, Disks
 from tests.support.pve_ha import HaResources
 from tests.support.pve_nodes import Nodes
 from tests.support.pve_task_lists import Interval, TaskLists, Work
@@ -148,6 +148,7 @@ class StrictPve(
         self._hurry = asyncio.Event()
 
     async def pause(self, secs: float) -> None:
+        secs = self.purge_secs if WITHOUT_DISKS.get() else secs
         if secs and self.time_scale:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), secs * self.time_scale)

@@ -68,7 +68,7 @@ class WorkerProcess:
 
     def wait_until_ready(self, timeout: float = 60.0) -> None:
         """Until it consumes: Celery says so in its log after the first successful subscription."""
-        wait_for(lambda: not self._child.running() or self._says_ready(), timeout)
+        wait_for(lambda: not self._child.running() or self.is_ready(), timeout)
         assert self._child.running(), f"Worker {self.name} ended before it was ready:\n{self.log()}"
 
     def running(self) -> bool:
@@ -108,7 +108,8 @@ class WorkerProcess:
         told = subprocess.run(["ps", "-o", "state=", "-p", str(self.pid)], check=False, capture_output=True, text=True)
         return told.stdout[:1]
 
-    def _says_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether it has said that it consumes."""
         return f"{self.name}@test ready." in self.log()[self._logged_before :]
 
 

@@ -87,7 +87,7 @@ class PhoenixTask(DurableTask):
     @property
     def creation(self) -> str:
         """The creation id that this task gives to what it makes: the same in every run, until it is replaced."""
-        return f"{str(self.request.id)[:TASK_DIGITS]}{self.request.get('replaced_task_nesting') or 0:x}"
+        return f"{str(self.request.id)[:TASK_DIGITS]}{self.generation:x}"
 
     def shown_arguments(self, told: str) -> str:
         """Return what Flower shows of a message's arguments: `103 Step-CA`."""

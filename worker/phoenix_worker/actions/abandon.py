@@ -123,17 +123,30 @@ def _await_end(task: PhoenixTask, upid: str) -> None:
 
 def _remove(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
     node, ctid = declaration.node, declaration.ctid
-    if _REMOVAL not in task.running.journal:
-        seen = task.proxmox.observe(node, ctid)
-        node = seen.node
-        if seen.presence is Presence.ABSENT:
-            return (f"Nothing is left of CT {ctid} on {node}.",)
-        if not _half_made(seen):
-            return (f"CT {ctid} stays on {node} as it is; the next request continues from there.",)
-        logger.info("CT %d on %s was half-made when its job was cancelled; it is being removed.", ctid, node)
-        release(task.proxmox, seen)
-    _await_end(task, task.once(_REMOVAL, lambda: task.proxmox.destroy(node, ctid)))
-    return (f"CT {ctid} on {node}, which was half-made, was removed.",)
+    removal = task.once(
+        _REMOVAL,
+        lambda: _removed(task, node, ctid),
+        adopt=lambda when: recover.find_removal(task.proxmox, node, ctid, when),
+        upid=recover.upid_of,
+    )
+    if not removal["upid"]:
+        return (removal.get("told", f"Nothing is left of CT {ctid} on {node}."),)
+    _await_end(task, removal["upid"])
+    return (f"CT {ctid} on {removal.get('node', node)}, which was half-made, was removed.",)
+
+
+def _removed(task: PhoenixTask, node: str, ctid: int) -> dict[str, Any]:
+    """Have what is half-made removed, unless it is not ours to remove."""
+    seen = task.proxmox.observe(node, ctid)
+    node = seen.node or node
+    if seen.presence is Presence.ABSENT:
+        return recover.posted(None) | {"told": f"Nothing is left of CT {ctid} on {node}."}
+    if not _half_made(seen):
+        stays = f"CT {ctid} stays on {node} as it is; the next request continues from there."
+        return recover.posted(None) | {"told": stays}
+    logger.info("CT %d on %s was half-made when its job was cancelled; it is being removed.", ctid, node)
+    release(task.proxmox, seen)
+    return recover.posted(task.proxmox.destroy(node, ctid)) | {"node": node}
 
 
 def _half_made(seen: Observation) -> bool:

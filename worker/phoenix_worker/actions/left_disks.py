@@ -65,7 +65,12 @@ def free_left_disk(task: PhoenixTask, step: StepName, declaration: Declaration, 
         return recover.posted(task.proxmox.free_volume(node, disk.volume))
 
     try:
-        posted = task.once(freeing, act, upid=recover.upid_of)
+        posted = task.once(
+            freeing,
+            act,
+            adopt=lambda when: recover.find_freeing(task.proxmox, node, disk.ctid, disk.volume, when),
+            upid=recover.upid_of,
+        )
     except PermanentError as refusal:
         if refusal.cause != PERMISSION:
             raise

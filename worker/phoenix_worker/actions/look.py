@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.makers import ORDERED
-from phoenix_worker.actions.repair import can_clear, clear, makers_of
+from phoenix_worker.actions.repair import can_clear, clear, is_clearing, makers_of
+from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Verdict, judge, may_write
 from phoenix_worker.core.differs.options import PENDING
 from phoenix_worker.core.differs.undeclared import undeclared
@@ -39,7 +40,7 @@ _BETWEEN_LOOKS = 2.0
 def survey(
     task: PhoenixTask, declaration: Declaration, *, adopt: bool = False, purpose: Purpose = Purpose.ENSURE
 ) -> tuple[Observation, Verdict]:
-    """Look once for this task, under the CTID's lock, and judge. Whoever makes it just now is waited for first.
+    """Look once for this task, under the CTID's lock, and judge. Whoever makes or removes it is waited for first.
 
     What a dead Proxmox worker left of it is removed first, if this worker can.
 
@@ -55,10 +56,25 @@ def survey(
                 return seen, verdict
             clear(task, there)
             continue
-        end = task.wait_for_task(entry["upid"], f"make CT {declaration.ctid} on {declaration.where}", kind="adopted")
+        verb = "destroy" if ":vzdestroy:" in entry["upid"] else "make"
+        doing = f"{verb} CT {declaration.ctid} on {declaration.where}"
+        end = task.wait_for_task(entry["upid"], doing, kind="adopted")
         if "error" in end and end["error"]["cause"] != "task-forgotten":
             raise TransientError(**end["error"])
     raise AssertionError("it is looked at again until it can be judged")
+
+
+def survey_first(task: PhoenixTask, declaration: Declaration, *, adopt: bool) -> tuple[Observation, Verdict]:
+    """Survey a CTID whose lock this task has for nothing else yet, and gives back when it meets trouble.
+
+    Clones that wait for a template would else wait for the patience of who ensures it.
+    """
+    try:
+        return survey(task, declaration, adopt=adopt)
+    except TransientError:
+        if not is_clearing(task, declaration):
+            task.give_back(lane(declaration.ctid))
+        raise
 
 
 def wherever(task: PhoenixTask, declaration: Declaration, act: Callable[[str], T]) -> T:
@@ -202,10 +218,18 @@ def _survey(task: PhoenixTask, declaration: Declaration, adopt: bool, purpose: P
     seen = observe_declared(task, declaration, elsewhere=elsewhere)
     there = at_home(declaration, seen)
     creating, upid = _maker(task, there, seen) if seen.lock == "create" else (Creating.NOT_LOOKED, "")
+    if seen.lock == "destroyed":
+        upid = _remover(task, seen)
     verdict = judge(there, seen, adopt=adopt, creating=creating, purpose=purpose)
     if verdict.action is Action.WAIT and not upid:
         raise verdict.delay()
     return {"seen": to_json(seen), "creating": creating, "upid": upid}
+
+
+def _remover(task: PhoenixTask, seen: Observation) -> str:
+    """Find the task that removes a CTID with `lock: destroyed`, whoever asked for it."""
+    tasks = task.proxmox.recent_tasks(seen.node, seen.ctid)
+    return next((one.upid for one in tasks if one.running and one.kind == "vzdestroy"), "")
 
 
 def _maker(task: PhoenixTask, declaration: Declaration, seen: Observation) -> tuple[Creating, str]:

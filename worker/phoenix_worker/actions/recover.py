@@ -2,9 +2,10 @@
 
 Likewise where Redis may have forgotten that there was an earlier run: `when` is `FORGOTTEN` then. A task of ours that
 runs is followed whenever it began: the lane of its CTID is ours. Proxmox answers a second POST as the first, with its
-own task, which fails at the lock of the first one, after 10 s at most, or does the same again. Only a removal is
-refused at once (`lock: destroyed`). A conversion sets no `lock:` at all: what keeps a second one out is the lock on the
-file of its configuration, which the worker of the first one inherits from its POST, and that is promised nowhere.
+own task, which fails at the lock of the first one, after 10 s at most, or does the same again. A removal shows only
+when the disks are gone (`lock: destroyed`), so one that runs is looked for before each. A conversion sets no `lock:` at
+all: what keeps a second one out is the lock on the file of its configuration, which the worker of the first one
+inherits from its POST, and that is promised nowhere.
 """
 
 from __future__ import annotations
@@ -83,9 +84,7 @@ def find_download(proxmox: Proxmox, node: str, volume: str, when: float) -> dict
     """Find the download of an OS template that was asked for at `when`. Its UPID has the name of the file."""
     if volume in proxmox.os_templates(node, volume.partition(":")[0]):
         return posted(None)
-    me, name = proxmox.whoami(), file_name(volume)
-    own = (task for task in proxmox.running_tasks(node) if task.user == me and task.guest == name)
-    return next((_ordered(task, when) for task in own if task.kind in _DOWNLOADS), None)
+    return _running(proxmox, node, _DOWNLOADS, file_name(volume), when)
 
 
 def find_removal(proxmox: Proxmox, node: str, ctid: int, when: float) -> dict[str, Any] | None:
@@ -93,7 +92,20 @@ def find_removal(proxmox: Proxmox, node: str, ctid: int, when: float) -> dict[st
     seen = proxmox.observe_template(node, ctid)
     if seen.presence is Presence.ABSENT:
         return posted(None)
-    return _running_task(proxmox, seen.node, ctid, "vzdestroy", when)
+    return running_removal(proxmox, seen.node, ctid, when)
+
+
+def running_removal(proxmox: Proxmox, node: str, ctid: int, when: float = FORGOTTEN) -> dict[str, Any] | None:
+    """Find a removal of ours that is under way. Until its disks are gone, a container looks as if nothing was."""
+    return _running_task(proxmox, node, ctid, "vzdestroy", when)
+
+
+def find_freeing(proxmox: Proxmox, node: str, ctid: int, volume: str, when: float) -> dict[str, Any] | None:
+    """Find the deletion of a CTID's volume that was asked for at `when`. Its UPID names the CTID and the storage.
+
+    One that has ended is not found, and done again: what is gone by then is no trouble.
+    """
+    return _running(proxmox, node, {"imgdel"}, f"{ctid}@{volume.partition(':')[0]}", when)
 
 
 def find_deletion(proxmox: Proxmox, node: str, ctid: int, snapshot: str, when: float) -> dict[str, Any] | None:
@@ -190,6 +202,12 @@ def _running_task(
         if task.kind == kind and task.user == me and task.running and task.started >= since:
             return _ordered(task, when)
     return None
+
+
+def _running(proxmox: Proxmox, node: str, kinds: Collection[str], of: str, when: float) -> dict[str, Any] | None:
+    me = proxmox.whoami()
+    own = (task for task in proxmox.running_tasks(node) if task.user == me and task.guest == of)
+    return next((_ordered(task, when) for task in own if task.kind in kinds), None)
 
 
 def _ordered(task: ProxmoxTask, when: float) -> dict[str, Any]:

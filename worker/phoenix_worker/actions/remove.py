@@ -6,14 +6,22 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
+from phoenix_worker.actions.gone import is_gone, wait_until_gone
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.actions.shut_down import shut_down
 from phoenix_worker.core.allowed.forbidden import refuse_forbidden
 from phoenix_worker.core.allowed.linked import linked_by_name, may_be_linked, storages_of
-from phoenix_worker.core.allowed.ownership import Action, Purpose, may_destroy, may_drop_snapshots, refuse_linked
+from phoenix_worker.core.allowed.ownership import (
+    BEING_DESTROYED,
+    Action,
+    Purpose,
+    may_destroy,
+    may_drop_snapshots,
+    refuse_linked,
+)
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import are_of_one_task
-from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.durable.run import FORGOTTEN
 from phoenix_worker.proxmox import scripts
 from phoenix_worker.step_names import StepName
 
@@ -27,8 +35,6 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.ports import NodeShell
 
 logger = logging.getLogger(__name__)
-
-_IS_GONE = frozenset({"missing", "task-forgotten"})
 
 
 def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: str = "") -> dict[str, Any]:
@@ -53,11 +59,7 @@ def remove(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: 
         upid=recover.upid_of,
     )
     node = posted.get("node", node)
-    try:
-        task.wait_until_done(StepName.DESTROY, posted, f"destroy CT {ctid} on {node}", kind=f"vzdestroy {node}")
-    except PermanentError as error:
-        if error.cause not in _IS_GONE or task.proxmox.observe_template(node, ctid).presence is not Presence.ABSENT:
-            raise
+    wait_until_gone(task, StepName.DESTROY, posted, node, ctid)
     shell = task.shell
     if shell is not None and any(script.on_node for script in declaration.scripts):
         task.once("clear", lambda: _clear(shell, declaration.standing_on(node)))
@@ -113,7 +115,12 @@ def removal_line(seen: Observation) -> str:
 
 
 def _stop(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: str) -> dict[str, Any]:
-    seen = _look(task, declaration, purpose)
+    try:
+        seen = _look(task, declaration, purpose)
+    except TransientError as error:
+        if _begun(task, declaration, error) is None:
+            raise
+        return recover.posted(None)
     if not seen.running or was_made_by(then, seen):
         return recover.posted(None)
     task.proxmox.need_quorum(f"{purpose} CT {declaration.ctid} on {seen.node}")
@@ -121,16 +128,29 @@ def _stop(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: s
 
 
 def _delete(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: str) -> dict[str, Any]:
-    seen = _look(task, declaration, purpose)
+    try:
+        seen = _look(task, declaration, purpose)
+    except TransientError as error:
+        if (begun := _begun(task, declaration, error)) is None:
+            raise
+        return begun
     if not may_destroy(seen) or was_made_by(then, seen):
         return recover.posted(None)
+    if (begun := recover.running_removal(task.proxmox, seen.node, declaration.ctid)) is not None:
+        return begun | {"node": seen.node}
     try:
         return recover.posted(task.proxmox.destroy(seen.node, declaration.ctid)) | {"node": seen.node}
     except PermanentError as error:
-        gone = error.cause in _IS_GONE and task.proxmox.observe_template(seen.node, declaration.ctid)
-        if not gone or gone.presence is not Presence.ABSENT:
+        if not is_gone(task.proxmox, seen.node, declaration.ctid, error):
             raise
         return recover.posted(None)
+
+
+def _begun(task: PhoenixTask, declaration: Declaration, error: TransientError) -> dict[str, Any] | None:
+    """Find the removal of ours that a look ran into: Redis may have lost that it was ordered."""
+    if error.cause != BEING_DESTROYED:
+        return None
+    return recover.find_removal(task.proxmox, declaration.node, declaration.ctid, FORGOTTEN)
 
 
 def was_made_by(task_id: str, seen: Observation) -> bool:

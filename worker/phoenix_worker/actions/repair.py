@@ -7,9 +7,10 @@ off: `pct unlock` on the node does. Both are looked at once more just before, wi
 from __future__ import annotations
 
 import logging
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.actions import recover
+from phoenix_worker.actions.gone import wait_until_gone
 from phoenix_worker.actions.left_disks import note_death
 from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.catalog.declaration import PROTECTION
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DIED = "unexpected status"
-_DESTROY_SECONDS = 15.0
-_PAUSE = 0.1
 
 
 def makers_of(task: PhoenixTask, declaration: Declaration, seen: Observation) -> list[ProxmoxTask]:
@@ -47,7 +46,10 @@ def can_clear(task: PhoenixTask, seen: Observation, verdict: Verdict) -> bool:
 
 
 def clear(task: PhoenixTask, declaration: Declaration) -> None:
-    """Unlock and destroy what is half-made, with every disk of its id. A worker that dies on the way is carried on."""
+    """Unlock and destroy what is half-made, with every disk of its id. A worker that dies on the way is carried on.
+
+    From the unlocking until it is gone the journal has the intent: meanwhile it looks whole.
+    """
     step = _step(declaration)
     task.once(
         step,
@@ -59,10 +61,15 @@ def clear(task: PhoenixTask, declaration: Declaration) -> None:
 
 def go_on_clearing(task: PhoenixTask, declaration: Declaration) -> None:
     """Finish what a worker of ours began that died: what it had unlocked looks whole, and is not."""
-    if f"?{_step(declaration)}" in task.running.journal:
+    if is_clearing(task, declaration):
         clear(task, declaration)
         if declaration.cloned_from is not None:
             free_template(task, declaration.template_node or declaration.node, declaration.cloned_from)
+
+
+def is_clearing(task: PhoenixTask, declaration: Declaration) -> bool:
+    """Return whether this task has begun to clear what was half-made, which may look whole by now."""
+    return f"?{_step(declaration)}" in task.running.journal
 
 
 def free_template(task: PhoenixTask, node: str, template: int) -> bool:
@@ -107,12 +114,25 @@ def _step(declaration: Declaration) -> str:
     return f"clear-{declaration.ctid}"
 
 
-def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> float:
+def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> bool:
+    step, node, ctid = f"{_step(declaration)}-removal", declaration.node, declaration.ctid
+    posted = task.once(
+        step,
+        lambda: _remove(task, declaration, unlocked=unlocked),
+        adopt=lambda when: recover.find_removal(task.proxmox, node, ctid, when),
+        upid=recover.upid_of,
+    )
+    wait_until_gone(task, step, posted, posted.get("node", node), ctid)
+    task.forget(step)
+    return True
+
+
+def _remove(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> dict[str, Any]:
     """Look once more, then act. `unlocked` says that an earlier run may have taken the lock off already."""
     node, ctid = declaration.node, declaration.ctid
     seen = task.proxmox.observe_template(node, ctid)
     if seen.presence is Presence.ABSENT:
-        return time.time()
+        return recover.posted(None)
     declaration, node = at_home(declaration, seen), seen.node
     if makers_of(task, declaration, seen):
         why = "a Proxmox task may still be creating it"
@@ -127,8 +147,7 @@ def _clear(task: PhoenixTask, declaration: Declaration, *, unlocked: bool) -> fl
     if seen.lock and task.shell is not None:
         RootCommands(task.shell, node).unlock(ctid)
     release(task.proxmox, seen)
-    _await_end(task, declaration, task.proxmox.destroy(node, ctid))
-    return time.time()
+    return recover.posted(task.proxmox.destroy(node, ctid)) | {"node": node}
 
 
 def release(proxmox: Proxmox, seen: Observation) -> None:
@@ -145,12 +164,3 @@ def _changed(seen: Observation) -> PermanentError:
         cause="changed-meanwhile",
         remedy="Look at it in Proxmox, then send the request again.",
     )
-
-
-def _await_end(task: PhoenixTask, declaration: Declaration, upid: str) -> None:
-    """Wait a moment; a removal that takes longer is seen by its lock, and waited for without a slot."""
-    deadline = time.monotonic() + _DESTROY_SECONDS
-    while (end := task.proxmox.task_end(upid)) is None and time.monotonic() < deadline:
-        time.sleep(_PAUSE)
-    if end is not None and not end.succeeded:
-        raise task.proxmox.task_failure(f"destroy CT {declaration.ctid} on {declaration.node}", end)

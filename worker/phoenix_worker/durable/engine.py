@@ -26,7 +26,7 @@ from phoenix_worker.durable.events import Events
 from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import Ledger
 from phoenix_worker.durable.patience import patience, tell_once
-from phoenix_worker.durable.reconnects import Reconnects
+from phoenix_worker.durable.reconnects import LATELY, Reconnects, process_of
 from phoenix_worker.durable.redis_check import objections
 from phoenix_worker.durable.results import store_patiently
 from phoenix_worker.durable.watcher import Prober, Watcher
@@ -157,6 +157,7 @@ class Engine:
                 if problems := objections(client, state.maybe_shutdown, password_setting=setting):
                     logger.critical("This Redis cannot be used: %s", " ".join(problems))
                     raise SystemExit(2)
+                engine.meet()
                 engine.keeper.start()
                 engine.watcher.start()
 
@@ -193,6 +194,11 @@ class Engine:
 
         app.steps["worker"].add(EngineStep)
         app.steps["consumer"].add(ReturnStep)
+
+    def meet(self) -> None:
+        """Have the ledger know which server answers: whether it is the one that the workers before this one met."""
+        process = patience.until_answered(lambda: process_of(self.ledger.client), meanwhile=state.maybe_shutdown)
+        self.ledger.call("meet", process, LATELY)
 
     def put_back(self, run: Run) -> None:
         """Run a task again that ended without a verdict: its result could not be stored, say. Not for ever."""

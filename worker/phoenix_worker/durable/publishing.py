@@ -39,6 +39,11 @@ def _ours(options: dict[str, Any]) -> dict[str, Any]:
     return kept | {"queue": queue if queue in (RESUME_QUEUE, UPKEEP_QUEUE) else QUEUE}
 
 
+def link_id(task_id: str, generation: int, position: int) -> str:
+    """Return the id of a link, but the last, of what replaces a task of a generation."""
+    return str(uuid5(UUID(task_id), f"{generation}/{position}"))
+
+
 class PublishingTask(Task[Any, Any]):
     """A task whose messages are recorded before they are sent, and have ids that a second run gives them again."""
 
@@ -64,7 +69,12 @@ class PublishingTask(Task[Any, Any]):
 
     def link_id(self, position: int) -> str:
         """Return the id of a link, but the last, of what replaces this task: the same in every run."""
-        return str(uuid5(UUID(self.request.id), f"{int(self.request.get('replaced_task_nesting') or 0)}/{position}"))
+        return link_id(str(self.request.id), self.generation, position)
+
+    @property
+    def generation(self) -> int:
+        """How often this task was replaced by what ends in itself."""
+        return int(self.request.get("replaced_task_nesting") or 0)
 
     def ask(
         self, request: str, args: tuple[Any, ...], options: Mapping[str, Any], name: str, *, request_id: str = ""

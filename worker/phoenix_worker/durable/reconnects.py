@@ -2,15 +2,22 @@
 
 Redis goes back to an earlier state only while it is started anew, or while a replica takes over: both end every
 connection. A process sees that as it asks for the first time after it, before any tick can tell that writes were lost.
+One that begins later has lost no connection: the ledger has which server the workers before it have met (`meet`).
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
+import uuid
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-_LATELY = 300.0
+from redis.exceptions import ResponseError
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+LATELY = 300
 """Seconds for which something forgotten may come to be run again: by then its place in a queue has come, mostly."""
 
 
@@ -30,4 +37,12 @@ class Reconnects:
 
     def lately(self) -> bool:
         """Return whether a connection was lost a short while ago."""
-        return time.monotonic() - self._last <= _LATELY
+        return time.monotonic() - self._last <= LATELY
+
+
+def process_of(client: Redis) -> str:
+    """Return the id of the process that answers, by `INFO`; another one each time where that says none."""
+    try:
+        return str(client.info("server")["run_id"])
+    except (ResponseError, KeyError):
+        return uuid.uuid4().hex

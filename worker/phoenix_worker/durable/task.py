@@ -142,7 +142,7 @@ class DurableTask(PublishingTask):
             reached("intent-recorded", step)
             if verdict[0] == "intended":
                 value = adopt(float(verdict[1]))
-            elif self.engine.reconnects.lately():
+            elif verdict[1] or self.engine.reconnects.lately():
                 value = adopt(FORGOTTEN)
         if value is None:
             value = act()

@@ -119,8 +119,7 @@ class Whereabouts(ClusterLooks):
                 raise silence
             return seen
         if state is not None and not state.online:
-            why = f"{silence.message} The cluster says that {node} is offline."
-            raise TransientError(why, cause=known.UNREACHABLE, remedy=SILENT_REMEDY) from silence
+            raise _offline(node, silence) from silence
         if not isinstance(silence, NoAnswerError):
             raise silence
         return self._standing(node, ctid)
@@ -164,9 +163,19 @@ class Whereabouts(ClusterLooks):
                     raise _unseen(ctid)
             elif guest.is_vm:
                 return Observation(ctid, guest.node, Presence.VM, _name(guest))
-            elif (seen := self._standing(guest.node, ctid)) is not None:
+            elif (seen := self._glance_or_wait(guest.node, ctid)) is not None:
                 return seen
         raise _moving(ctid)
+
+    def _glance_or_wait(self, node: str, ctid: int) -> Observation | None:
+        """Look where the cluster places an id. A silent node is waited for, unless the cluster takes it for offline."""
+        try:
+            return self._standing(node, ctid, patient=False)
+        except NoAnswerError as silence:
+            state = self._live().nodes.get(node)
+            if state is not None and not state.online:
+                raise _offline(node, silence) from silence
+        return self._standing(node, ctid)
 
     def _elsewhere(self, node: str, ctid: int) -> Observation:
         """Look for an id that a node does not have: ours on another node, somebody else's, a VM's, or nobody's.
@@ -213,6 +222,11 @@ class Whereabouts(ClusterLooks):
 def _name(guest: GuestPlace) -> dict[str, str]:
     """Tell nothing else of what is not ours."""
     return {"hostname": guest.name} if guest.name else {}
+
+
+def _offline(node: str, silence: TransientError) -> TransientError:
+    why = f"{silence.message} The cluster says that {node} is offline."
+    return TransientError(why, cause=known.UNREACHABLE, remedy=SILENT_REMEDY)
 
 
 def _moving(ctid: int) -> TransientError:

@@ -40,7 +40,7 @@ from phoenix_worker.actions.copies import build_alone, end_building, hold_source
 from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
-from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey, where_last_seen
+from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey_first, where_last_seen
 from phoenix_worker.actions.make import Sending, make
 from phoenix_worker.actions.orders import create_order
 from phoenix_worker.actions.place import have_home
@@ -84,7 +84,7 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     have_dependencies(self, request)
     self.hold(lane(request.ctid), departing=True)
     declaration = declaration_for(self, request)
-    seen, verdict = survey(self, declaration, adopt=request.adopt)
+    seen, verdict = survey_first(self, declaration, adopt=request.adopt)
     declaration = at_home(declaration, seen)
     if declaration.nodes:
         declaration = self.reach(have_home(self, declaration, seen), accepted=request.accept_not_applied)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_producer.contract import REQUESTS
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks.following import following
+from phoenix_worker.tasks.rebuilt import unless_rebuilt
 from phoenix_worker.tasks.requests import binding, parsing
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ def task(name: str, request: type[Request] | None = None) -> Callable[[Callable[
         if request is not None:
             TASKS[name] = parsing(request, function)
         else:
-            TASKS[name] = binding(function) if name in REQUESTS else following(function) if name in _STEPS else function
+            TASKS[name] = binding(function) if name in REQUESTS else _step(function) if name in _STEPS else function
         return function
 
     return register
+
+
+def _step(function: Callable[..., Any]) -> Callable[..., Any]:
+    return following(unless_rebuilt(function))

@@ -46,7 +46,7 @@ from phoenix_worker.actions.prerequisites import (
     have_templates_rebuilt,
     refuse_absent_os_template,
 )
-from phoenix_worker.actions.remove import drop, may_go, removal_line, remove, was_made_by
+from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
 from phoenix_worker.actions.standing_copies import offline, refuse_unseen
 from phoenix_worker.actions.with_copies import copies_in_reach, copies_there, hold_with, hold_with_all
 from phoenix_worker.answers import result as outcome
@@ -60,6 +60,7 @@ from phoenix_worker.core.planned.notes import too_long
 from phoenix_worker.core.planned.rebuilding import copied, rebuild, refuse_rebuild, refuse_unbuilt
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
+from phoenix_worker.tasks.rebuilt import is_rebuilt_by
 from phoenix_worker.tasks.registry import task
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     refuse_vanishing_grants(self, template, scratch)
     refuse_disallowed_making(self, scratch)
-    steps, (copies, left) = rebuild(template, old, scratch, new), copies_in_reach(self, template)
+    done = is_rebuilt_by(str(self.request.id), self.generation + 1, old)  # by this very job, when Redis has lost that
+    steps, (copies, left) = rebuild(template, old, scratch, new, done=done), copies_in_reach(self, template)
     for copy in copies:
         may_go(self, copy, *look(self, copy, purpose=Purpose.REBUILD), Purpose.REBUILD)
     if request.dry_run:
@@ -151,7 +153,7 @@ def replace_it(
     old, verdict = survey(self, copied(template, scratch), purpose=Purpose.REBUILD)
     may_go(self, template, old, verdict, Purpose.REBUILD)
     refuse_vanishing_grants(self, template, built)
-    if not was_made_by(self.link_id(chains.COPYING), old):  # by this very job, when Redis has lost that
+    if not is_rebuilt_by(str(self.request.id), self.generation, old):
         refuse_unbuilt(template, built, self.proxmox.observe_template(built.node, scratch))
     of = template
     if template.copy_of is None:
@@ -194,7 +196,7 @@ def rebuild_copies(
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     build_alone(self, copy)
     self.proxmox.need_quorum(f"rebuild CT {copy.ctid} on {copy.node}")
-    steps = rebuild(copy, old, scratch, new)
+    steps = rebuild(copy, old, scratch, new, done=is_rebuilt_by(str(self.request.id), self.generation + 1, old))
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted, rest=pins[1:], left=left))
 
 

@@ -115,6 +115,8 @@ def _refuse(cause: str, remedy: str, why: str = "{stands}") -> _Judged:
     return _say(Action.REFUSE, cause, remedy, why)
 
 
+BEING_DESTROYED = "being-destroyed"
+"""The cause of waiting for a removal."""
 _OTHER_COPIES = "Set PHOENIX_COPY_CTIDS to CTIDs that nothing else uses."
 _ANOTHER_ID = "Choose another CTID in the catalog"
 _OR_ANOTHER_ID = "or choose another CTID in the catalog."
@@ -143,7 +145,7 @@ _TABLE: tuple[tuple[Callable[[Case], bool], _Judged], ...] = (
     (lambda c: c.seen.presence is Presence.ABSENT, _act(Action.CREATE)),
     (
         lambda c: c.seen.lock == "destroyed",
-        _say(Action.WAIT, "being-destroyed", _BY_HAND, "CT {ctid} on {node} is being destroyed"),
+        _say(Action.WAIT, BEING_DESTROYED, _BY_HAND, "CT {ctid} on {node} is being destroyed"),
     ),
     # A copy of a template is that of no other, and a CTID of the catalog is no copy.
     (

@@ -43,13 +43,15 @@ class Rebuild:
         yield f"destroy CT {scratch} on {node}, with its disks"
 
 
-def rebuild(template: Declaration, old: Observation, scratch: Declaration, new: Observation) -> Rebuild:
+def rebuild(
+    template: Declaration, old: Observation, scratch: Declaration, new: Observation, *, done: bool = False
+) -> Rebuild:
     """Work out what is left of a rebuild.
 
-    A rebuild that was cut off while it replaced the template, which is no finished one any more, is gone on with;
-    anything else that stands at the scratch CTID is made anew.
+    A rebuild that was cut off while it replaced the template, which is no finished one any more, is gone on with, and
+    so is one that has `done` so; anything else that stands at the scratch CTID is made anew.
     """
-    if is_built(scratch, new) and not old.is_template:
+    if done or (is_built(scratch, new) and not old.is_template):
         return Rebuild(template, scratch, old, clear=False, build=())
     absent = Observation(scratch.ctid, scratch.node, Presence.ABSENT)
     build = plan(scratch, absent, judge(scratch, absent))
