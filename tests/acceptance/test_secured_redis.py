@@ -106,8 +106,25 @@ def test_worker_producer_and_sender_get_along_over_tls(product: Product, front: 
     said = {line["about"]: line["level"] for line in json.loads(checked.stdout)["lines"]}
     assert (said["Redis user"], said["Redis settings" if "Redis settings" in said else "Workers"]) == ("ok", "ok")
     assert send_plainly(front) == "unchanged"
+    assert send_chord(users) == "SUCCESS"
     assert refused(users) == []
     assert "PASSWORD" not in running.log()
+
+
+def send_chord(client: redis.Redis) -> str:
+    """Send a chord as Celery's clients do; return how its body ended."""
+    group, size = str(uuid.uuid4()), 2
+    body = {"task": "phoenix.nodes", "args": [], "kwargs": {}, "immutable": True, "chord_size": size}
+    chord = body | {"options": {"task_id": str(uuid.uuid4())}}
+    client.set(f"celery-taskset-meta-{group}.s", size, ex=60)
+    for number in range(size):
+        item = message("phoenix.containers", "phoenix.ensure", str(uuid.uuid4()))
+        item["headers"] |= {"group": group, "group_index": number}
+        item["body"] = base64.b64encode(json.dumps([[], {}, {"chord": chord}]).encode()).decode()
+        client.lpush("phoenix.ensure", json.dumps(item))
+    key = f"celery-task-meta-{chord['options']['task_id']}"  # type: ignore[index]  # it has options
+    wait_for(lambda: client.exists(key))
+    return str(json.loads(str(client.get(key)))["status"])
 
 
 def send_plainly(front: Front) -> str:
@@ -149,12 +166,18 @@ BEYOND_ALL = [
     ("SUBSCRIBE", "other"),
 ]
 WRITES = [("SET", "phoenix:x", "1"), ("HSET", "phoenix:job:x", "state", "done"), ("EVAL", "return 1", "0")]
+BINDINGS = [
+    ("SADD", "_kombu.binding.reply.celery.pidbox", "x"),
+    ("DEL", "_kombu.binding.phoenix.ensure"),
+    ("HSET", "_kombu.binding_permanent.phoenix.resume", "a", "b"),
+]
+"""What answers to Flower go by, and without what no worker begins to consume."""
 BEYOND = {
-    "phoenix-producer": BEYOND_ALL,
+    "phoenix-producer": [*BEYOND_ALL, *BINDINGS],
     "phoenix-sender": [*BEYOND_ALL, ("HGETALL", "phoenix:job:x"), ("SET", "phoenix:x", "1"), ("EVAL", "return 1", "0")],
     "phoenix-viewer": [*BEYOND_ALL, *WRITES, ("LPUSH", "phoenix.ensure", "{}"), ("LPUSH", "phoenix.upkeep", "{}")],
-    "phoenix-requester": [*BEYOND_ALL, *WRITES, ("LPUSH", "phoenix.upkeep", "{}")],
-    "phoenix-operator": [*BEYOND_ALL, *WRITES],
+    "phoenix-requester": [*BEYOND_ALL, *WRITES, *BINDINGS, ("LPUSH", "phoenix.upkeep", "{}")],
+    "phoenix-operator": [*BEYOND_ALL, *WRITES, *BINDINGS],
     "phoenix-worker": [("CONFIG", "SET", "appendonly", "no"), ("FLUSHALL",), ("ACL", "LIST"), ("GET", "session:x")],
 }
 

@@ -47,6 +47,12 @@ OTHERS = (
     "server",
     "replaced",
 )
+QUEUES = tuple(
+    f"{queue}{end}" for queue in (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE) for end in ("", "\x06\x163", "\x06\x169")
+)
+BINDINGS = tuple(
+    f"_kombu.{kind}.{queue}" for queue in (QUEUE, RESUME_QUEUE) for kind in ("binding", "binding_permanent")
+)
 PLACING = ("reservations", "drained")
 NO_NUMBERS = ("x", "nan", "inf", "", "9" * 30)
 SHARED = (*NUMBERS, *COUNTED, *SETS, *OTHERS, *PLACING)
@@ -167,7 +173,11 @@ def test_workers_go_on_when_all_of_it_is_spoiled_at_once(client: Asking) -> None
         for key, spoil in spoilers():
             at_once.delete(f"phoenix:{key}")
             spoil(at_once)
+        for key in (*QUEUES, *BINDINGS):
+            at_once.delete(key)
+            at_once.hset(key, "x", "x")
         at_once.execute()
     wait_for(lambda: int(str(client.redis.get("phoenix:seq"))) < int("9" * 30))
+    assert "hash" not in {client.redis.type(key) for key in (*QUEUES, *BINDINGS)}
     assert client.ask("t.locked", 1, "lane", "job").get(timeout=30) == 1
     assert client.ask("t.nap", 0.1, 1).get(timeout=30) == 1

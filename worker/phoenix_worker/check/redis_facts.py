@@ -86,6 +86,7 @@ def _forbidden(client: Redis) -> tuple[str, ...]:
         f"take from the queue {UPKEEP_QUEUE}": lambda: client.lrem(UPKEEP_QUEUE, 0, key),
         "read _kombu.*": lambda: client.sismember(f"_kombu.binding.{QUEUE}", key),
         "store results in celery-task-meta-*": lambda: client.set(channel, 1, px=1000),
+        "count chords in celery-taskset-meta-*": lambda: client.set(f"celery-taskset-meta-{uuid.uuid4()}", 1, px=1000),
         "publish results": lambda: client.publish(channel, ""),
     }
     return tuple(what for what, attempt in tries.items() if not _allowed(attempt))

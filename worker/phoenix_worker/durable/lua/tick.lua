@@ -14,6 +14,8 @@ local KINDS = {due = 'zset', workers = 'zset', watch = 'zset', open = 'zset', jo
 
 local LONGEST_TURN = 60000 -- milliseconds
 
+local PRIORITIES = {'', '\6\0223', '\6\0226', '\6\0229'} -- kombu keeps a list for each; these are their names' ends
+
 local function is_whole(text) return #text < 16 and string.match(text, '^%-?%d+$') ~= nil end
 
 local function is_number(text) return #text < 24 and string.match(text, '^%-?%d+%.?%d*$') ~= nil end
@@ -42,6 +44,9 @@ local function mend_shared()
   for _, name in ipairs({'ticked', 'set'}) do mend_counter(name, is_number, name == 'set' and '0' or stamp(now())) end
   for _, queue in ipairs({'phoenix.ensure', 'phoenix.upkeep', resume}) do
     mend_counter('pos:' .. queue, is_whole, redis.call('HGET', key('claimed'), queue) or '0')
+    -- No worker could begin to consume, and nobody ask for anything.
+    for _, bindings in ipairs({'_kombu.binding.', '_kombu.binding_permanent.'}) do typed(bindings .. queue, 'set') end
+    for _, priority in ipairs(PRIORITIES) do typed(queue .. priority, 'list') end
   end
   -- The turn of a worker lasts seconds.
   local left = typed(key('watch:turn'), 'string') and redis.call('PTTL', key('watch:turn')) or 0
