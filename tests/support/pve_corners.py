@@ -24,6 +24,15 @@ class Corners(Images):
     tags_case_sensitive = False
     """The datacenter's `tag-style`: whether the case of tags is kept, or all are written small."""
 
+    registered_tags = frozenset[str]()
+    """Those that it takes Sys.Modify on `/` to set or to take away (`registered-tags`, `user-tag-access`)."""
+
+    grown_by_hand: dict[int, int]
+    """By CTID: the GiB that its root disk has, which its configuration does not show (`lvextend` on the node)."""
+
+    replicated: frozenset[int] = frozenset()
+    """The CTIDs that have a replication job, `CTID-0`."""
+
     left_disks: dict[int, str]
     """By CTID: the disk of btrfs that a worker left which was killed between the subvolume and its `disk.raw`.
 
@@ -86,7 +95,17 @@ class Corners(Images):
         return await super()._ct_task(ct, ttype, user, body, log=[*log, *more], **how)
 
     def _routes_options(self) -> list[tuple[str, str, Any]]:
-        return [("GET", "/cluster/options", self._options)]
+        return [("GET", "/cluster/options", self._options), ("GET", "/cluster/replication", self._replication)]
+
+    async def _replication(self, _v: dict[str, Any], user: str) -> list[dict[str, Any]]:
+        shown = [ctid for ctid in sorted(self.replicated) if self.allowed(user, f"/vms/{ctid}", "VM.Audit")]
+        return [{"id": f"{ctid}-0", "guest": ctid, "jobnum": 0, "target": "pve2", "type": "local"} for ctid in shown]
+
+    async def _lxc_destroy(self, user: str, v: dict[str, Any]) -> Any:
+        if int(v["vmid"]) in self.replicated and not v.get("purge"):
+            job = f"There is a replication job '{v['vmid']}-0' for guest '{v['vmid']}'"
+            raise PveError(500, f"{job} - Please remove that first.")
+        return await super()._lxc_destroy(user, v)
 
     async def _options(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
         style = {"case-sensitive": 1, "shape": "full"} if self.tags_case_sensitive else {"shape": "full"}
@@ -98,6 +117,15 @@ class Corners(Images):
         if tags and self.tags_case_sensitive:
             self.ct(ctid).config["tags"] = ";".join(sorted({tag for tag in re.split(r"[;, ]+", str(tags)) if tag}))
 
+    def _refuse_tags(self, ctid: int, values: dict[str, Any]) -> None:
+        """`assert_tag_permissions`: each tag that is set or taken away counts, in its own case."""
+        if "tags" in values:
+            old, new = (
+                set(re.split(r"[;, ]+", str(text))) for text in (self.ct(ctid).config.get("tags", ""), values["tags"])
+            )
+            for tag in sorted((old ^ new) & self.registered_tags):
+                raise PveError(403, f"Permission check failed (/, Sys.Modify for modifying tag '{tag}')")
+
     def _spell_tags(self, created: Any) -> None:
         orders = {int(order["vmid"]): order for order in self.creates}
         self._write_tags(created.vmid, orders[created.vmid])
@@ -106,8 +134,17 @@ class Corners(Images):
         created.config.update({key: value for key, value in named.items() if value})
         self._decide(created, orders[created.vmid])
 
+    def rescan(self, ctid: int) -> None:
+        """`pct rescan --vmid CTID`: show the size that the root disk has."""
+        container = self.ct(ctid)
+        size = self.grown_by_hand.pop(ctid)
+        container.config["rootfs"] = re.sub(r"size=\w+", f"size={size}G", container.config["rootfs"])
+
     async def _lxc_resize(self, user: str, v: dict[str, Any]) -> Any:
-        disk = parse_mount(self.ct(int(v["vmid"])).config[v["disk"]])
+        disk, size = parse_mount(self.ct(int(v["vmid"])).config[v["disk"]]), self.grown_by_hand.get(int(v["vmid"]))
+        if size is not None and v["disk"] == "rootfs" and float(v["size"].removesuffix("G")) <= size:
+            same = f"{size}G" == v["size"]
+            raise PveError(500, "disk is already at specified size" if same else "unable to shrink disk size")
         if disk.get("size") == "0T":
             raise PveError(500, "unable to resize a volume without a limit")
         return await super()._lxc_resize(user, v)

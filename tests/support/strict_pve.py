@@ -88,7 +88,7 @@ class StrictPve(
         """CTIDs whose disks were destroyed or renamed while the cluster had no quorum."""
         self.destroyed: list[dict[str, Any]] = []
         """The parameters of every destroy."""
-        self.left_disks = {}
+        self.left_disks, self.grown_by_hand = {}, {}
         self.freed = []
         self.aborted: list[str] = []
         """The UPIDs that a client asked to stop."""
@@ -217,6 +217,7 @@ class StrictPve(
         if volumes and ct.status == "running" and self.hotplug_refused:
             wrong = {key: f"unable to hotplug {key}: {self.hotplug_refused}" for key in volumes}
             raise PveError(400, "Parameter verification failed.", wrong)
+        self._refuse_tags(ct.vmid, values)
         await super()._update_config(ct, user, values, deletes, reverts)
         self._write_tags(ct.vmid, values)
 

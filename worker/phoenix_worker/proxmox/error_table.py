@@ -52,6 +52,13 @@ _ACCESS = (
         "Create the pool '{pool}' in Proxmox, or correct `pool` in the catalog.",
     ),
     Row(
+        r"for modifying tag '(?P<tag>[^']+)'",
+        _PERMANENT,
+        "tag-not-allowed",
+        "Allow everybody the tag '{tag}' in the datacenter's options: `user-allow-list` of `user-tag-access` has it, "
+        "and `registered-tags` does not. Or give the API token Sys.Modify on /.",
+    ),
+    Row(
         r"Permission check failed \((?P<path>/[^,()]*), (?P<privilege>[^()]+)\)",
         _PERMANENT,
         PERMISSION,
@@ -175,7 +182,13 @@ _STORAGE_AND_PLACE = (
         "Upload or download {volume}, or correct `template`.",
     ),
     _NO_SPACE,
-    Row(r"unable to shrink disk size", _PERMANENT, "shrink", "Raise `storage_size_gb`: a disk never shrinks."),
+    Row(
+        r"unable to shrink disk size",
+        _PERMANENT,
+        "shrink",
+        "Raise the size in the catalog: a disk never shrinks. If Proxmox shows it smaller than that, somebody has "
+        "grown the disk itself: run `pct rescan --vmid {ctid}` on the node, then send the request again.",
+    ),
     Row(
         r"bridge '(?P<bridge>[^']+)'(\.?$| does not exist| is not active| is neither)",
         _PERMANENT,
@@ -204,6 +217,12 @@ _STORAGE_AND_PLACE = (
     ),
     Row(r"no such resource 'ct:", _PERMANENT, NO_HA_RESOURCE, "Send the request again: it was taken out of HA."),
     Row(r"ha groups have been migrated to rules", _PERMANENT, "ha-groups-gone", HA_GROUPS_GONE),
+    Row(
+        r"There is a replication job '(?P<job>[^']+)'",
+        _PERMANENT,
+        "replicated",
+        "Remove the replication job first: `pvesr delete {job}` on the node.",
+    ),
     Row(
         r"used in HA resources",
         _PERMANENT,
