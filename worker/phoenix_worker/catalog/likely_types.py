@@ -31,12 +31,24 @@ _SAME = {
     "action": {"allow": "ACCEPT", "permit": "ACCEPT", "deny": "DROP", "block": "DROP"},
     "arch": {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "i686": "i386", "x86": "i386", "armv7l": "armhf"},
     "log": {"warn": "warning", "error": "err", "critical": "crit", "none": "nolog", "true": "info", "false": "nolog"},
-    "state": {**dict.fromkeys(("started", "on", "up", "true", "1"), "running"), "off": "stopped", "down": "stopped"},
+    "state": {
+        **dict.fromkeys(("started", "restarted", "on", "up", "true", "1"), "running"),
+        "off": "stopped",
+        "down": "stopped",
+    },
     "type": {"ingress": "in", "input": "in", "incoming": "in", "egress": "out", "output": "out", "outgoing": "out"},
 }
 _SAME |= {"policy_in": _SAME["action"], "policy_out": _SAME["action"]}
 _SAME |= {"log_level_in": _SAME["log"], "log_level_out": _SAME["log"]}
 _SAME["state"] |= {"false": "stopped", "0": "stopped"}
+
+
+_STATES = {
+    "absent": "Remove it. What deletes a container and its disks is: phoenix-lxc destroy CTID",
+    "present": 'Remove it, or write "stopped": the container is left running without it.',
+    "template": 'Write "is_template": true in its place.',
+}
+"""Those of Ansible that are no power states."""
 
 
 def remedy(detail: ErrorDetails, entry: Mapping[str, Any]) -> str | None:
@@ -47,6 +59,8 @@ def remedy(detail: ErrorDetails, entry: Mapping[str, Any]) -> str | None:
         return _source(detail["input"], entry)
     if key == "template" and _word(detail["input"]) in _FLAGS:
         return 'Write "is_template": true in its place, and in template what it is created from.'
+    if key == "state" and (of_ansible := _STATES.get(_word(detail["input"]))) is not None:
+        return of_ansible
     return None if read is None else read(key, detail["input"], detail)
 
 

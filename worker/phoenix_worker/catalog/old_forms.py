@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from phoenix_worker.catalog import proxmox_forms
 from phoenix_worker.catalog.device_sections import Device
+from phoenix_worker.catalog.mount_blocks import block, renamed
 from phoenix_worker.catalog.network_sections import NetworkConfig
 
 if TYPE_CHECKING:
@@ -70,9 +71,16 @@ def _switch(word: str) -> str:
 
 def _listed(value: Any) -> Any:
     """Write an object of switches, `{"nesting": true}`, as a list."""
-    if not isinstance(value, dict):
+    switches = block(value)
+    if switches is None:
         return value
-    return [f"{name}={int(one) if isinstance(one, bool) else one}" for name, one in value.items()]
+    return [f"{name}={_one(one)}" for name, one in switches.items() if one not in (None, [])]
+
+
+def _one(value: Any) -> str:
+    return (
+        ";".join(map(str, value)) if isinstance(value, list) else str(int(value) if isinstance(value, bool) else value)
+    )
 
 
 def _words(value: Any) -> list[str]:
@@ -97,7 +105,22 @@ def _network(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"network_config": told}
 
 
-def _id_maps(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+def _clone(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read Terraform's block: from what, how, and where to."""
+    names = {"vm_id": "clone_from_ctid", "full": "clone", "datastore_id": "storage_pool"}
+    told = renamed(entry["clone"], names, without=("node_name",))
+    if told is not None and "clone" in told:
+        told["clone"] = "full" if told["clone"] else "linked"
+    there = ("clone_from_ctid", "storage_pool")
+    return told and {name: one for name, one in told.items() if name not in there or entry.get(name) in (None, "")}
+
+
+def _console(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read Terraform's block."""
+    return renamed(entry["console"], {"enabled": "console", "tty_count": "tty", "type": "cmode"})
+
+
+def id_maps(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Write objects, `{"type": "gid", "host_id": 33, "container_id": 33, "size": 1}`, with all ids around them."""
     value = entry["id_maps"]
     maps = [_id_map(one) for one in (value if isinstance(value, list) else [value])]
@@ -176,10 +199,12 @@ def _device(text: str) -> dict[str, Any]:
 
 
 _KNOWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
+    "clone": _clone,
+    "console": _console,
     "features": _features,
     "pct_options": _pct_options,
     "network_config": lambda entry: _network(entry) or proxmox_forms.network_config(entry),
-    "id_maps": _id_maps,
+    "id_maps": id_maps,
     "gpu_assignment": _gpus,
     "devices": devices,
     "networks": proxmox_forms.networks,

@@ -5,48 +5,79 @@ They are from Terraform's two providers, Ansible's module, and the parts of Prox
 
 from __future__ import annotations
 
-import re
+from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog import tool_blocks
+from phoenix_worker.catalog.foreign_values import OF_OTHER_TOOLS
+from phoenix_worker.catalog.mount_blocks import block, spelled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SWITCHES = ("nesting", "keyctl", "fuse", "mknod", "force_rw_sys")
 _PARTS = {
-    **dict.fromkeys(("nesting", "keyctl", "fuse", "mknod", "force_rw_sys"), "pct_options"),
-    **dict.fromkeys(("hwaddr", "macaddr"), "mac_address"),
+    **dict.fromkeys(_SWITCHES, "pct_options"),
     **dict.fromkeys(
         ("bridge", "ip", "gw", "ip6", "gw6", "vlan", "vlan_tag", "mtu", "trunks", "link_down", "host_managed"),
         "network_config",
     ),
     "mountoptions": "mount_options of a volume or of mount_points",
 }
+_ROOT = "storage_pool, with storage_size_gb,"
 _TERRAFORM = {
-    **dict.fromkeys(("network", "network_interface", "initialization", "ip_config"), "network_config"),
-    **dict.fromkeys(("mountpoint", "mount_point"), "mount_points or volumes"),
-    **dict.fromkeys(("target_node", "node_name"), "node"),
-    **dict.fromkeys(("start_on_boot", "on_boot"), "start_at_boot"),
-    **dict.fromkeys(("hook_script", "hook_script_file_id"), "hookscript"),
+    **dict.fromkeys(
+        ("network", "network_interface", "network_interfaces", "ip_config", "ip_configs"), "network_config"
+    ),
+    **dict.fromkeys(("mountpoint", "mount_point", "mounts", "bind_mounts", "binds"), "mount_points or volumes"),
     **dict.fromkeys(("hagroup", "hastate"), "ha"),
-    "datastore_id": "storage_pool",
-    "device_passthrough": "devices",
-    "environment_variables": "environment",
+    **dict.fromkeys(("device_passthrough", "device_passthroughs"), "devices"),
+    **dict.fromkeys(("idmap", "idmaps", "id_map"), "id_maps"),
+    **dict.fromkeys(("firewall_enabled", "firewall_rules"), "firewall"),
+    "cpu": "cores",
+    "disk": _ROOT,
+    "environment_variables": "environment, of a container that begins with an image,",
+    "initialization": "name, with network_config, search_domain and ssh_public_keys,",
     "operating_system": "template, with os_type,",
-    "pool_id": "pool",
-    "started": "state",
+    "user_account": "ssh_public_keys, with password,",
     "wait_for_ip": "wait_for_address",
 }
 _ANSIBLE = {
-    "mounts": "mount_points or volumes",
-    **dict.fromkeys(("mount_volumes", "disk_volume"), "volumes"),
-    **dict.fromkeys(("pubkey", "ssh_keys", "authorized_keys"), "ssh_public_keys"),
-    **dict.fromkeys(("disk", "disk_size"), "storage_size_gb"),
-    **dict.fromkeys(("nameservers", "dns_servers"), "nameservers in network_config"),
-    **dict.fromkeys(("clone_type", "full", "full_clone"), "clone"),
-    "cpus": "cores",
-    "ip_address": "network_config",
+    "mount_volumes": "volumes or mount_points",
+    "disk_volume": _ROOT,
+    **dict.fromkeys(("nameservers", "dns", "dns_server", "dns_servers"), "nameservers in network_config"),
+    **dict.fromkeys(("ip_address", "gateway"), "network_config"),
+    **dict.fromkeys(("root_password", "ct_password", "passwd"), "password"),
     "netif": "network_config, with networks for further interfaces,",
-    "ram": "memory_mb",
-    "ram_mb": "memory_mb",
+    "privileged": "unprivileged, which is its opposite,",
 }
-_OURS = _PARTS | _TERRAFORM | _ANSIBLE
+_OURS = {name: ours for name, (ours, _) in OF_OTHER_TOOLS.items()} | _PARTS | _TERRAFORM | _ANSIBLE
 
 
 def meant(key: str) -> str | None:
     """Name the key of ours that a key of another tool is; None where it is none."""
-    return _OURS.get(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]+", "_", key).lower())
+    return _OURS.get(spelled(key))
+
+
+def is_ctid(key: str) -> bool:
+    """Return whether a key of another tool names a container by its CTID."""
+    return spelled(key) in {"vm_id", "ct_id"}
+
+
+def written(key: str, value: Any, entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Write what a key of another tool says, in keys of ours; None where it cannot be read."""
+    name = spelled(key)
+    if name in _SWITCHES and str(value).lower() in {"1", "true"} and not entry.get("pct_options"):
+        return {"pct_options": [f"{name}=1"]}
+    if name in OF_OTHER_TOOLS:
+        ours, read = OF_OTHER_TOOLS[name]
+        found = read(value)
+        return found and {one or ours: part for one, part in found.items()}
+    reads = tool_blocks.BLOCKS.get(name)
+    return None if reads is None else reads(value, entry)
+
+
+def besides(key: str, value: Any) -> str:
+    """Say what a block has that is never written out."""
+    inner = block(value) or {}
+    account = inner if spelled(key) == "user_account" else block(inner.get("user_account")) or {}
+    return ' Name its password: "password": {"env": NAME}.' if account.get("password") else ""

@@ -40,14 +40,14 @@ _WITHOUT_EFFECT = frozenset({"type", "size"})
 
 def network_config(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read `name=eth0,bridge=vmbr0,…`; its MAC goes beside it."""
-    found = _interface(entry["network_config"])
+    found = interface(entry["network_config"])
     mac = {} if found is None or "mac_address" not in found else {"mac_address": found.pop("mac_address")}
     return {"network_config": found} | mac if found is not None and fits(NetworkConfig, found) else None
 
 
 def networks(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read one or more interfaces, as Proxmox writes them or by their bridges alone."""
-    return _each("networks", entry, _interface, FurtherNetwork)
+    return _each("networks", entry, interface, FurtherNetwork)
 
 
 def mount_points(entry: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -118,7 +118,8 @@ def _by_number(value: Any) -> list[Any]:
     return [value[key] for key in sorted(value, key=lambda key: (len(key), key))] if keyed else [value]
 
 
-def _interface(value: Any) -> dict[str, Any] | None:
+def interface(value: Any) -> dict[str, Any] | None:
+    """Read one interface, as Proxmox writes it or by its bridge alone."""
     if not isinstance(value, str):
         return None
     bridge = re.fullmatch(r"[A-Za-z][\w.-]*", value)
