@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.catalog.loading import CatalogError
-from tests.unit import test_foreign_keys, test_likely_keys, test_likely_values, test_old_forms
+from tests.unit import test_foreign_keys, test_likely_keys, test_likely_values, test_old_forms, test_tool_blocks
 from tests.unit.catalog_files import loaded, network, template
 from tests.unit.following import followed
 
@@ -133,6 +133,7 @@ OTHERS = [
     *(keys for keys, *_ in test_old_forms.FORMS),
     *test_old_forms.OF_OTHER_TOOLS,
     *test_likely_values.WHOLE_KEYS,
+    *(keys for keys, _ in test_tool_blocks.OWN),
     *({key: value} for place, value, _ in test_likely_values.MEANT if (key := place) and "." not in place),
     *(keys for keys, remedy, _ in test_foreign_keys.RENAMED if remedy.startswith(('Write "', "Remove it: "))),
 ]
@@ -153,6 +154,7 @@ def test_no_printed_replacement_is_refused_again_as_it_is_printed(tmp_path: Path
         ({"template": True}, 'Write "is_template": true in its place, and in template what it is created from.'),
         ({"clone": 900}, 'Write "clone_from_ctid": 900 in its place.'),
         ({"clone": "900", "clone_from_ctid": 103}, "Remove it: clone_from_ctid is there."),
+        ({"state": "paused"}, 'Write "running" or "stopped".'),
         ({"state": "absent"}, "Remove it. What deletes a container and its disks is: phoenix-lxc destroy CTID"),
         (volume(size="8G"), "Remove one of them."),
         (

@@ -21,6 +21,7 @@ from phoenix_worker.core.allowed.ownership import (
 )
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import are_of_one_task
+from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.durable.run import FORGOTTEN
 from phoenix_worker.proxmox import scripts
 from phoenix_worker.step_names import StepName
