@@ -72,6 +72,7 @@ def are_of_one_task(creation: str, other: str) -> bool:
     return creation[:TASK_DIGITS] == other[:TASK_DIGITS]
 
 
+@lru_cache(maxsize=128)  # each look reads its notes a dozen times
 def read_marker(notes: str, ctid: int | None = None) -> Marker | None:
     """Read the marker from a container's notes, wherever it stands; None when there is none that is whole.
 
@@ -81,7 +82,6 @@ def read_marker(notes: str, ctid: int | None = None) -> Marker | None:
     return next((marker for marker in reversed(found) if marker.ctid == ctid), found[0] if found else None)
 
 
-@lru_cache(maxsize=128)  # each look reads its line several times
 def _read_line(line: str) -> Marker | None:
     found = _LINE.fullmatch(line.strip())
     if found is None:
