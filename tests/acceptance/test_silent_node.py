@@ -14,10 +14,12 @@ from tests.support.many import spread, stand_like
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
+from tests.support.worker import QUICK_START
 
 if TYPE_CHECKING:
     from phoenix_producer.contract import Failure
     from tests.support.product import Product
+    from tests.support.worker import StartWorker
 
 SILENT = "pve2"
 CTIDS = range(100, 140)
@@ -107,3 +109,23 @@ def test_clones_of_a_template_on_a_silent_node_lose_their_patience_side_by_side(
     assert [result.outcome for result in handles.wait(timeout=60)] == ["unchanged", *["created"] * len(ctids)]
     done = sorted(product.simulator.intervals("vzclone"), key=lambda one: one.start)
     assert all((before.end or 0) <= after.start for before, after in pairwise(done))
+
+
+@pytest.mark.long
+def test_child_processes_do_not_all_wait_for_a_silent_node(product: Product, start_worker: StartWorker) -> None:
+    """One finds out whether it answers again, which lasts as long as the test; another serves the other node."""
+    pve, do, producer = product.simulator.pve, product.simulator.do, product.producer
+    product.declare(spread(CTIDS, (NODE, SILENT)))
+    settings = product.environ(PHOENIX_PATIENCE="600", PHOENIX_PROXMOX_TIMEOUT="300")
+    start_worker("phoenix_worker", settings, concurrency=2, flags=(*QUICK_START, "--pool", "processes"))
+    product.ensure(CTIDS[0])
+    stand_like(product, CTIDS[0], CTIDS[1:])
+    product.simulator.set(pve, hang_secs=600.0)
+    do(pve.cut, SILENT, noticed=False)
+    doomed = producer.ensure_many(CTIDS[1::2])
+    wait_for(lambda: sum(f"/nodes/{SILENT}/" in path for _, path in product.calls()) >= 2 + 1)
+    results = producer.ensure_many(CTIDS[::2]).wait(timeout=60)
+    assert {(one.outcome, one.node) for one in results} == {("unchanged", NODE)}
+    do(pve.mend, SILENT)
+    do(pve.let_go)
+    assert {one.outcome for one in doomed.wait(timeout=60)} == {"unchanged"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -91,6 +93,28 @@ def test_one_call_that_hangs_makes_no_node_silent_that_answers_others(nodes: Nod
         nodes.now += 0.5
         hangs.unanswered()
     assert nodes.ask(READ, 0.02) == FIRST_SECONDS
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_of_all_processes_one_finds_out(nodes: Nodes) -> None:
+    nodes.ask(READ, 1.0, answers=False)
+    child = os.fork()
+    if child == 0:  # silent to it as well
+        with nodes.silence.asking("pve2", READ):
+            signal.pause()
+    try:
+
+        def is_refused() -> bool:
+            with suppress(NoAnswerError):
+                nodes.ask(READ, 1.0, answers=False)
+                return False
+            return True
+
+        wait_for(is_refused)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert nodes.ask(READ, 0.02) == ALL, "who dies is at it no longer"
 
 
 def test_only_so_many_read_at_the_same_time_and_orders_do_not_count() -> None:

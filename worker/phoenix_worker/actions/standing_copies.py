@@ -67,7 +67,8 @@ def on_its_way(seen: Observation) -> str:
 
 def arrived(seen: Observation) -> Observation:
     """Return a copy as it is once it stands on its node, and anything else as it is seen."""
-    return replace(seen, node=on_its_way(seen) or seen.node)
+    there = on_its_way(seen)
+    return replace(seen, node=there) if there else seen
 
 
 def all_copies(task: PhoenixTask) -> Copies:

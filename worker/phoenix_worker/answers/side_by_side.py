@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
@@ -35,7 +35,7 @@ _PAUSES = (0.2, 0.5, 1.0)
 _WAITED_FOR = 3.0
 """Seconds in which a node that a plan needs may come back."""
 _TOLD_EVERY = 0.2
-"""Seconds between two notes of how far it is, at least."""
+"""Seconds between two notes of how far it is."""
 
 
 @contextmanager
@@ -113,12 +113,12 @@ def each(
         with ThreadPoolExecutor(min(_AT_ONCE, len(wanted)), thread_name_prefix="phoenix-look-at") as pool:
             looks = [pool.submit(copy_context().run, look_at, one) for one in wanted]
             try:
-                told = 0.0
-                for count, done in enumerate(as_completed(looks), start=1 + done_before):
-                    done.result()
-                    if time.monotonic() - told > _TOLD_EVERY:
-                        told = time.monotonic()
-                        _tell_how_far(task, count, len(looks) + done_before)
+                pause = 0.0
+                while (state := wait(looks, pause, FIRST_EXCEPTION)).not_done:
+                    for done in state.done:
+                        done.result()
+                    _tell_how_far(task, len(state.done) + done_before, len(looks) + done_before)
+                    pause = _TOLD_EVERY
             finally:
                 pool.shutdown(cancel_futures=True)
     return [done.result() for done in looks]

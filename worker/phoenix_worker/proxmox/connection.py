@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, Never
 
 from proxmoxer.backends.https import Backend, JsonSerializer
 from proxmoxer.core import ProxmoxResource, ResourceException
-from requests.adapters import HTTPAdapter
 
-from phoenix_worker.bounded_network import bounded
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.api_hosts import PORT, ApiHosts, is_of_address
+from phoenix_worker.proxmox.sessions import Sender
 from phoenix_worker.proxmox.silence import FIRST_SECONDS, NoAnswerError, Silence, node_of
 from phoenix_worker.proxmox.translate import (
     NOT_PROXMOX,
@@ -177,8 +176,8 @@ class Connection:
         return answer
 
     def _send(self, place: int, request: Request, params: dict[str, str | int], seconds: float) -> Any:
-        root, session = self._root(place)
-        session.auth.timeout = (self._access.connect_seconds, seconds)
+        root, sender = self._root(place)
+        sender.timeout = (self._access.connect_seconds, seconds)
         return getattr(root(request.path), request.method.lower())(**params)
 
     def _no_answer(self, place: int, request: Request, error: OSError, hung: float | None) -> Never:
@@ -220,48 +219,31 @@ class Connection:
         """Cut what an answer says, and take our own secret out of it: it goes into results and logs."""
         return str(words).replace(self._access.token_value, "***")[:_WORDS]
 
-    def _root(self, place: int) -> tuple[ProxmoxResource, Any]:
+    def _root(self, place: int) -> tuple[ProxmoxResource, Sender]:
         """Return the session of this thread. A forked process makes its own: two must not share a TLS connection."""
         local = self._local
         if getattr(local, "process", None) != os.getpid():
             local.process, local.roots = os.getpid(), {}
-        roots: dict[int, tuple[ProxmoxResource, Any]] = local.roots
+        roots: dict[int, tuple[ProxmoxResource, Sender]] = local.roots
         if place not in roots:
             roots[place] = self._connect(*self._access.hosts[place])
         return roots[place]
 
-    def _connect(self, host: str, fingerprint: str | None) -> tuple[ProxmoxResource, Any]:
+    def _connect(self, host: str, fingerprint: str | None) -> tuple[ProxmoxResource, Sender]:
         """Build what `proxmoxer.ProxmoxAPI` builds, which offers no way to its session and its serializer."""
         access = self._access
+        verify = access.ca_file or fingerprint is None
         backend = Backend(
             host,
             port=PORT,
             user=access.user,
             token_name=access.token_name,
             token_value=access.token_value,
-            verify_ssl=access.ca_file or fingerprint is None,
-            timeout=(access.connect_seconds, access.read_seconds),
+            verify_ssl=verify,
         )
-        session: requests.Session = backend.get_session()
-        session.trust_env = False
-        # Proxmox redirects nobody, and a token is not for whoever does.
-        session.max_redirects = 0
-        # What is packed has no size that is known before it is unpacked.
-        session.headers["Accept-Encoding"] = "identity"
-        session.mount("https://", _Bounded(fingerprint))
-        return ProxmoxResource(base_url=backend.get_base_url(), session=session, serializer=_Serializer()), session
-
-
-class _Bounded(HTTPAdapter):
-    """Bounds answers, and has urllib3 compare the certificate's fingerprint in each handshake, before it sends."""
-
-    def __init__(self, fingerprint: str | None) -> None:
-        self._pin: dict[str, Any] = {} if fingerprint is None else {"assert_fingerprint": fingerprint}
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options | self._pin)
-        bounded(self.poolmanager)
+        url = backend.get_base_url()
+        sender = Sender(backend.get_session(), url, verify=verify, fingerprint=fingerprint)
+        return ProxmoxResource(base_url=url, session=sender, serializer=_Serializer()), sender
 
 
 class _AddressError(Exception):

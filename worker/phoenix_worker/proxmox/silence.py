@@ -3,8 +3,9 @@
 Any node of a cluster passes calls on to the node in their path. When that node's cable is out, its callers hang for
 30 s. So only a few may read from one node at the same time, and each read is given a second, or more where the node has
 lately been slow. One that ends without an answer, while the node gave no other, makes the node *silent*: from then on
-one call at a time finds out whether it answers again, with all the time there is unless who asks has another way, and
-the others fail at once. A refusal is an answer: a node whose pveproxy is away says so at once.
+one call at a time, of all that the worker's processes make, finds out whether it answers again, with all the time there
+is unless who asks has another way, and the others fail at once. A refusal is an answer: a node whose pveproxy is away
+says so at once.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.proxmox.error_table import UNREACHABLE
+from phoenix_worker.proxmox.one_probe import OneProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,6 +111,7 @@ class Silence:
         self._seconds = seconds
         self._now = now
         self._changed = threading.Condition()
+        self._one_probe = OneProbe()
         self._nodes: dict[str, _Node] = {}
 
     @contextmanager
@@ -126,6 +129,7 @@ class Silence:
                 node.reads -= turn.is_counted
                 if turn.is_probe:
                     node.is_probed, node.probed = False, self._now()
+                    self._one_probe.end(name)
                 self._changed.notify_all()
 
     def _turn(self, name: str, request: Request, *, longer: bool) -> Turn:
@@ -136,7 +140,7 @@ class Silence:
                 self._changed.wait(FIRST_SECONDS)
             began = self._now()
             probed = node.is_probed or (not request.patient and began - node.probed < _PAUSE)
-            if node.silent_since is not None and probed:
+            if node.silent_since is not None and (probed or not self._one_probe.begin(name)):
                 why = f"{name} has not answered for {began - node.silent_since:.0f} s"
                 raise NoAnswerError(request, why, within=self._seconds)
             is_probe = node.silent_since is not None

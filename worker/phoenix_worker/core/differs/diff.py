@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import Change
@@ -129,6 +130,28 @@ def _new_disk(declaration: Declaration, *, with_volumes: bool) -> dict[str, str]
 
 def diff(declaration: Declaration, observation: Observation) -> Changes:
     """Compare: what has to change for a container, or a sealed template but for its disk, to be as declared."""
+    return _compared(_Both(declaration, observation))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Both:
+    """Who compares them for a plan, a prediction and what waits for a restart has the very same two each time."""
+
+    declaration: Declaration
+    observation: Observation
+
+    def __hash__(self) -> int:
+        return hash((id(self.declaration), id(self.observation)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Both):
+            return False
+        return self.declaration is other.declaration and self.observation is other.observation
+
+
+@lru_cache(maxsize=64)
+def _compared(both: _Both) -> Changes:
+    declaration, observation = both.declaration, both.observation
     root = root_diff(declaration, observation)
     observation = applied(observation, root)
     present = observation.config

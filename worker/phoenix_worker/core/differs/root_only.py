@@ -85,6 +85,8 @@ def root_diff(declaration: Declaration, observation: Observation) -> RootChanges
 
 def applied(observation: Observation, changes: RootChanges) -> Observation:
     """Return what Proxmox shows when the changes are made."""
+    if not changes:
+        return observation
     config = {key: value for key, value in observation.config.items() if key not in changes.delete} | changes.put
     if changes.raw:
         config["lxc"] = json.dumps(raw_lines.replaced(raw_lines.present(config), changes.raw))

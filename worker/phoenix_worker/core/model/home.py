@@ -29,4 +29,5 @@ def at_home(declaration: Declaration, seen: Observation) -> Declaration:
         return declaration
     marker = seen.marker
     via = marker.via if marker is not None and seen.is_ours else declaration.via
-    return replace(declaration.standing_on(seen.node), via=via)
+    there = declaration.standing_on(seen.node)
+    return there if there.via == via else replace(there, via=via)

@@ -88,6 +88,7 @@ def are_of_one_task(creation: str, other: str) -> bool:
     return creation[:TASK_DIGITS] == other[:TASK_DIGITS]
 
 
+@lru_cache(maxsize=128)  # each look reads its notes a dozen times
 def read_marker(notes: str, ctid: int | None = None) -> Marker | None:
     """Read the marker from a container's notes, wherever it stands; None when there is none that is whole.
 
@@ -118,7 +119,6 @@ def _lines(notes: str) -> Iterator[tuple[str, Marker | None]]:
         yield ours, _read_line(ours)
 
 
-@lru_cache(maxsize=128)  # each look reads its line several times
 def _read_line(line: str) -> Marker | None:
     found = _LINE.fullmatch(_AFTER.sub("", _BEFORE.sub("", line, count=1)))
     if found is None:
