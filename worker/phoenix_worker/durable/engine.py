@@ -138,7 +138,7 @@ class Engine:
             running=tasks_here,
             events=self.events,
         )
-        self.watcher = Watcher(self.ledger, self.incarnation, prober)
+        self.watcher = Watcher(self.ledger, self.incarnation, prober, expected=self.keeper.expected)
 
     def attach(self, app: Celery) -> None:
         """Make workers of this app start and stop the engine."""
