@@ -26,6 +26,7 @@ from phoenix_worker.durable.events import Events
 from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import Ledger
 from phoenix_worker.durable.patience import patience, tell_once
+from phoenix_worker.durable.pool_results import read_whole
 from phoenix_worker.durable.reconnects import LATELY, Reconnects, process_of
 from phoenix_worker.durable.redis_check import objections
 from phoenix_worker.durable.results import store_patiently
@@ -145,6 +146,7 @@ class Engine:
         engine = self
         store_patiently(app)
         tell_once()
+        read_whole()
         transport.use(self._public)
 
         class EngineStep(bootsteps.StartStopStep):
