@@ -34,8 +34,10 @@ Choices.                `settle` makes a choice for a job once, and reserves wha
 Replace.                `replace` marks the parent replaced and records its first child in one script. Child ids derive
                         from the parent's id, generation and position, so that doing it twice is doing it once. The
                         last link inherits the parent's id, and with it the locks, but in a new generation.
-Succession.             `land` records a link's successor and marks the link landed in one script. A run of a landed
-                        link returns the same value again and never acts. Callbacks and errbacks get derived ids too.
+Succession.             `land` records a link's successor and marks the link landed in one script, which ends it too
+                        unless its result is wanted. Of such a link `finish` is refused where Redis has lost that it
+                        landed, and it is run again. A run of a landed link returns the same value and never acts.
+                        Callbacks and errbacks get derived ids too.
 Hearts.                 Each worker incarnation beats in `workers`. What one ran whose last beat is older than the TTL
                         is due at once, as is what a child process dies with; members of chords when Celery's lease of
                         the body is over (`chord`). A task that takes a worker with it in each of N runs is given up.
