@@ -11,13 +11,18 @@ import pytest
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import Bell, Ledger
+from phoenix_worker.durable.run import Run
+from phoenix_worker.durable.watcher import Look, Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from redis import Redis
 
     from tests.support.driven_ledger import DrivenLedger
 
 TTL, HOUR = 5.0, 3600.0
+LONGEST_PAUSE, LEASE = 2.0, 900.0
 
 
 class SetClock(Ledger):
@@ -93,6 +98,63 @@ def test_what_is_due_is_due_as_long_from_now_as_before(
     assert float(redis_client.hget(f"phoenix:job:{run.job}", "created") or 0) == pytest.approx(
         time.time() + step, abs=TTL
     )
+
+
+class SetWatcher(Watcher):
+    """By the clock of its ledger."""
+
+    def _now(self) -> float:
+        return float(self._ledger.clock)
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("learned", [[], ["0.4"]])
+@pytest.mark.parametrize("step", [HOUR, -HOUR])
+def test_what_is_looked_at_is_as_old_as_it_was_and_is_looked_at_soon(
+    driven: DrivenLedger, ledger: SetClock, redis_client: Redis, step: float, learned: list[str], when: str
+) -> None:
+    """The clock is set a moment before the look, which no tick has seen yet, or during it."""
+    one, ages = keeper(ledger, "w1", set()), list[float]()
+    one._tick()
+    driven.ledger.call("wait", driven.taken(101).id, "1", "", "upid/x", "x", json.dumps({"class": "c"}), 0)
+    for length in learned:
+        redis_client.lpush("phoenix:learned:c", length)
+
+    def probe(watch: Mapping[str, str], elapsed: float) -> Look:  # noqa: ARG001 - a prober's
+        ages.append(elapsed)
+        ledger.ahead = step
+        one._tick()
+        return Look()
+
+    if when == "before":
+        ledger.ahead = step
+    SetWatcher(ledger, "w1", probe, expected=one.expected)._look_now("upid/x")
+    assert ages == [pytest.approx(0, abs=TTL)]
+    due = redis_client.zscore("phoenix:watch", "upid/x") or 0.0
+    assert due - float(ledger.clock) <= LONGEST_PAUSE
+
+
+@pytest.mark.parametrize("step", [HOUR, -HOUR])
+def test_nobody_loses_patience_by_a_clock_that_no_tick_has_seen_to_be_set(
+    driven: DrivenLedger, ledger: SetClock, step: float
+) -> None:
+    run = driven.taken(101)
+    one = keeper(ledger, "w1", set())
+    driven.say("retry", run, "", 1, "busy")
+    ledger.ahead = 1.5
+    one._tick()
+    ledger.ahead += step
+    again = ledger.claim(run.id, 0, "w1", lambda: "")
+    assert isinstance(again, Run)
+    assert again.claimed_at - (again.since or 0.0) < 2 * TTL
+
+
+def test_no_look_is_put_off_for_longer_than_any_takes(ledger: SetClock, redis_client: Redis) -> None:
+    looks = {"upid/x": HOUR, "upid/y": LEASE}
+    redis_client.zadd("phoenix:watch", {event: float(ledger.clock) + later for event, later in looks.items()})
+    keeper(ledger, "w1", set())._tick()
+    due = {event: (redis_client.zscore("phoenix:watch", event) or 0.0) - float(ledger.clock) for event in looks}
+    assert due == {"upid/x": pytest.approx(0, abs=TTL), "upid/y": pytest.approx(LEASE, abs=TTL)}
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR, 60.0, -60.0])

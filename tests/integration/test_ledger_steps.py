@@ -212,3 +212,16 @@ def test_what_runs_or_has_ended_is_due_no_more(still: StillLedger, redis_client:
     still.tick()
     assert not redis_client.exists("phoenix:due")
     assert (still.rung, still.field("running", "state")) == ([], "running")
+
+
+def test_a_link_whose_successor_redis_has_lost_does_not_end(still: StillLedger, redis_client: Redis) -> None:
+    """A replica took over between the two: ended now, nothing would ever follow it."""
+    still.hold(run := still.taken("request"), "lane")
+    assert still.say("land", run, "next", 0, NEXT, '"landed"', "") == "landed"
+    run.landed_now = True
+    redis_client.hdel("phoenix:t:request", "landed")
+    redis_client.delete("phoenix:t:next")
+    redis_client.zrem("phoenix:due", "next")
+    assert still.finish(run, "ok", "landed") is None
+    assert (still.field("request", "state"), still.due_in("request")) == ("parked", 1.0)
+    assert redis_client.zscore("phoenix:lock:lane", "request") == 0

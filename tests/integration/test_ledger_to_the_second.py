@@ -195,6 +195,10 @@ def test_what_is_told_of_a_remote_job_is_told_once(still: StillLedger, redis_cli
     told = [detail for kind, detail in still.told("request") if kind == "output"]
     assert told == ["a line", "a further line"]
     assert redis_client.hget("phoenix:watched", "upid/x") == "three"
+    redis_client.hset("phoenix:watched", "upid/x", '{"since":"2.5"}')
+    for _ in range(2):
+        still.call("report", "upid/x", "nobody", '{"since": "1.5", "read": "7"}', "by the clock before it was set")
+    assert redis_client.hget("phoenix:watched", "upid/x") == '{"since": "2.5", "read": "7"}'
     still.call("unwatch", "upid/x", "nobody can look")
     assert (still.field("request", "state"), still.field("request", "aside")) == ("aside", "nobody can look")
     assert not redis_client.exists("phoenix:watched", "phoenix:watch", "phoenix:ev:upid/x:w")

@@ -34,8 +34,10 @@ Choices.                `settle` makes a choice for a job once, and reserves wha
 Replace.                `replace` marks the parent replaced and records its first child in one script. Child ids derive
                         from the parent's id, generation and position, so that doing it twice is doing it once. The
                         last link inherits the parent's id, and with it the locks, but in a new generation.
-Succession.             `land` records a link's successor and marks the link landed in one script. A run of a landed
-                        link returns the same value again and never acts. Callbacks and errbacks get derived ids too.
+Succession.             `land` records a link's successor and marks the link landed in one script, which ends it too
+                        unless its result is wanted. Of such a link `finish` is refused where Redis has lost that it
+                        landed, and it is run again. A run of a landed link returns the same value and never acts.
+                        Callbacks and errbacks get derived ids too.
 Hearts.                 Each worker incarnation beats in `workers`. What one ran whose last beat is older than the TTL
                         is due at once, as is what a child process dies with; members of chords when Celery's lease of
                         the body is over (`chord`). A task that takes a worker with it in each of N runs is given up.
@@ -50,6 +52,7 @@ Clock.                  Workers compare the clock of Redis with their own. When 
                         by as much, before it takes anybody for dead; a worker's first tick takes nobody for dead.
                         When it was set back while none lived, `ticked` is still to come, which tells the next one; what
                         was only recorded meanwhile is due later than any message may be, and is looked at in that tick.
+                        Until a tick has noticed, patience and the age of what is watched go by the earlier of the two.
 Due.                    Time is a score in `due`, never an ETA message. `tick`, which every worker runs, returns what
                         is overdue; a queued message only if its queue is empty or a later one of that queue was
                         claimed or is next in it: late is not lost. A death has all that is queued looked at.

@@ -26,6 +26,7 @@ from phoenix_worker.durable.events import Events
 from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import Ledger
 from phoenix_worker.durable.patience import patience, tell_once
+from phoenix_worker.durable.pool_results import read_whole
 from phoenix_worker.durable.reconnects import LATELY, Reconnects, process_of
 from phoenix_worker.durable.redis_check import objections
 from phoenix_worker.durable.results import store_patiently
@@ -138,13 +139,14 @@ class Engine:
             running=tasks_here,
             events=self.events,
         )
-        self.watcher = Watcher(self.ledger, self.incarnation, prober)
+        self.watcher = Watcher(self.ledger, self.incarnation, prober, expected=self.keeper.expected)
 
     def attach(self, app: Celery) -> None:
         """Make workers of this app start and stop the engine."""
         engine = self
         store_patiently(app)
         tell_once()
+        read_whole()
         transport.use(self._public)
 
         class EngineStep(bootsteps.StartStopStep):

@@ -122,6 +122,11 @@ class Keeper(threading.Thread):
         longest = self._ttl / TICKS_PER_TTL
         return min(longest, max(0.0, float(until_due))) if until_due else longest
 
+    def expected(self) -> float:
+        """Return the time by the clock of Redis as of the last tick, gone on by this worker's own; inf before any."""
+        last = self._last
+        return float("inf") if last is None else float(last.at) + time.clock_gettime(_UPTIME) - last.uptime
+
     def _ask(self) -> list[Any]:
         """Tick once. What is known of the clock is as of this attempt, however long Redis was away before it."""
         patience_args = (self._max_idle_runs, self._give_up, self._chord_lease)

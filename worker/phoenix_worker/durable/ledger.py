@@ -139,13 +139,15 @@ class Ledger:
         """End a task (`ok`, `failed` or `cancelled`) and store its answer: its locks pass on.
 
         Its last link, or a failure, ends the job; who shares its run is given the answer `shared`, by default its own.
-        None if the run had been declared dead.
+        None if the run had been declared dead, or Redis has lost that it landed: then it is run again.
         """
         run.over = True
         answer = run.answer or NO_ANSWER
-        told = (answer.key, answer.text, answer.seconds, (shared or answer).text)
+        told = (answer.key, answer.text, answer.seconds, (shared or answer).text, "1" if run.landed_now else "")
         said, *end = self.call("finish", run.id, run.number, RESUME_QUEUE, verdict, json.dumps(value), *told)
-        if said == "stale":
+        if said == "unlanded":
+            self.requeue(run)
+        if said in {"stale", "unlanded"}:
             return None
         return End.of_job(*end) if end else End()
 

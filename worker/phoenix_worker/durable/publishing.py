@@ -173,7 +173,8 @@ class PublishingTask(Task[Any, Any]):
             reached("replace-recorded")
             self.tell_of(run, Kind.IN_STEPS)
         else:
-            run.over = bool(self.request.ignore_result)
+            run.over = bool(current_task.request.ignore_result)  # `self` is the successor
+            run.landed_now = True
             ledger.call("land", *follows, json.dumps(run.value), RESUME_QUEUE if run.over else "")
             reached("successor-recorded")
             if run.over:

@@ -101,6 +101,8 @@ class Run:
     """What of it is told to the ledger with the next word."""
     sleeps: int = 0
     replacing: bool = False
+    landed_now: bool = False
+    """Its successor was recorded in this run."""
     over: bool = False
     """Parked, replaced or finished: nothing more may be said in this run's name."""
     value: Any = None

@@ -23,7 +23,7 @@ from phoenix_worker.durable.learned import Learned
 from phoenix_worker.durable.patience import patience
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from redis import Redis
 
@@ -36,6 +36,8 @@ _IDLE_PAUSE = 0.5
 _LOOKS_AT_ONCE = 4
 _LEASE = 900
 """Seconds after which a look that was begun and not ended is made again, whatever became of it: longer than any."""
+_CLOCK_SET = 5.0
+"""Seconds by which a clock is out that was set."""
 _COMPARE_SECONDS = 5.0
 """How often the looks under way are compared with those of the ledger, which may have lost its last writes."""
 
@@ -81,8 +83,12 @@ class _StoppedError(Exception):
 class Watcher(threading.Thread):
     """Looks at what is in `watch`, when it is due."""
 
-    def __init__(self, ledger: Ledger, incarnation: str, prober: Prober) -> None:
+    def __init__(
+        self, ledger: Ledger, incarnation: str, prober: Prober, *, expected: Callable[[], float] = lambda: float("inf")
+    ) -> None:
+        """`expected` is the time by the clock of Redis, had it not been set since the last tick."""
         super().__init__(name="phoenix-watcher", daemon=True)
+        self._expected = expected
         self._ledger = ledger
         self._incarnation = incarnation
         self._prober = prober
@@ -159,7 +165,7 @@ class Watcher(threading.Thread):
 
     def _look_again_at(self, events: set[str]) -> None:
         for event in events:
-            self._redis.zadd(self._ledger.key("watch"), {event: self._now()}, xx=True)
+            self._ledger.attempt("look_later", event, 0)
             self._unmeasured.add(event)
             self._redis.hdel(self._under_way, event)
 
@@ -182,7 +188,7 @@ class Watcher(threading.Thread):
             self._looking.add(event)
             self._redis.hset(self._under_way, event, self._incarnation)
             self._redis.expire(self._under_way, _LEASE)
-            self._redis.zadd(jobs, {event: now + _LEASE}, xx=True)
+            self._ledger.attempt("look_later", event, _LEASE)
             looks.submit(self._look, event)
         return 0.0 if next_jobs else _IDLE_PAUSE
 
@@ -214,7 +220,7 @@ class Watcher(threading.Thread):
             return
         watch = json.loads(told)
         lengths = self._learned.lengths(watch)
-        elapsed = self._now() - float(watch["since"])
+        began, elapsed = time.monotonic(), self._elapsed(event, float(watch["since"]))
         try:
             seen = self._prober(_Watch(watch), elapsed)
         except UnusableWatchError:
@@ -235,8 +241,8 @@ class Watcher(threading.Thread):
         if end is None:
             if not early:
                 self._looks[event] = self._looks.get(event, 0) + 1
-            pause = max(seen.pause, self._pause(lengths, self._now() - float(watch["since"])))
-            self._redis.zadd(self._ledger.key("watch"), {event: self._now() + pause}, xx=True)
+            pause = self._pause(lengths, elapsed + time.monotonic() - began)
+            self._ledger.attempt("look_later", event, max(seen.pause, pause))
             self._redis.hdel(self._under_way, event)
             self._redis.publish(self._ledger.key("watch"), event)
             return
@@ -251,6 +257,17 @@ class Watcher(threading.Thread):
         before = self._in_a_row.get(watch["class"], 0)
         self._in_a_row[watch["class"]] = before + 1 if looks == 1 else 0
         self._learned.add(watch, polling.length(elapsed, looks=looks, pause=pause, in_a_row=before))
+
+    def _elapsed(self, event: str, since: float) -> float:
+        """Return the seconds since then.
+
+        When the clock was set a moment ago, nobody knows whether that goes by the old one or already by the new one.
+        By the one that is behind, a job may seem younger than it is for that moment, and never too old to end well.
+        """
+        now, expected = self._now(), self._expected()
+        if now - expected > _CLOCK_SET or expected - now > _CLOCK_SET:
+            self._unmeasured.add(event)
+        return max(0.0, min(now, expected) - since)
 
     @staticmethod
     def _pause(lengths: list[float], elapsed: float) -> float:

@@ -1,6 +1,7 @@
 -- Before a run. ARGV: prefix, clock, id, generation, worker, nonce, message of an unknown sender ('' if not at hand), the
 -- task's name and the SHA-1 of the message's body, as the ledger has them.
 -- Answers: run | drop (parked, replaced, running elsewhere, done, of another generation, another message) | unknown.
+local SLIGHT = 5 -- seconds between two ticks, or by which a clock is out that was not set
 local id, gen, worker, nonce, foreign = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local t = key('t:', id)
 if redis.call('EXISTS', t) == 0 then
@@ -37,5 +38,8 @@ if r[2] == 'queued' then
 end
 local s = redis.call('HMGET', t, 'run', 'seq', 'job', 'landed', 'fail', 'tries', 'since', 'begun')
 local j = redis.call('HMGET', key('job:', s[3]), 'cancel', 'detached', 'created')
-return answer('run', s[1], s[2], s[3], s[4] or '', s[5] or j[1] or '', s[6], s[7] or '', s[8], stamp(now()),
+-- Patience goes by it: a clock that was set forward since the last tick does not use it up.
+local ticked = typed(key('ticked'), 'string') and tonumber(redis.call('GET', key('ticked'))) or now()
+local at = math.min(now(), ticked + SLIGHT)
+return answer('run', s[1], s[2], s[3], s[4] or '', s[5] or j[1] or '', s[6], s[7] or '', s[8], stamp(at),
   j[2] or '', j[3] or s[8], redis.call('HGETALL', key('j:', id)))

@@ -1,11 +1,14 @@
 -- The end of a task, of its locks and, for the last link or a failure, of its job.
 -- ARGV: prefix, clock, id, run, resume queue, ok | failed | cancelled, value (JSON; for a failure, its cause), where its
--- result is stored ('' if nowhere), the result, seconds to keep it, the result for those who share the job's run.
+-- result is stored ('' if nowhere), the result, seconds to keep it, the result for those who share the job's run, '1' if the
+-- run has recorded its successor.
 -- Answers: done, and if that was the end of the job: the seconds that it took, those of which it was parked by PARKED_ON, the
 -- replaced tasks that ended with it, the name of the request, 1 if others are to be given its end, else 0, and the
--- requester | stale.
+-- requester | unlanded | stale.
 local id, resume, verdict, value = ARGV[3], ARGV[5], ARGV[6], ARGV[7]
 if not current(id, ARGV[4]) then return answer('stale') end
+-- Redis went back to before the successor was recorded: ended now, the link would have none.
+if verdict == 'ok' and ARGV[12] == '1' and redis.call('HEXISTS', key('t:', id), 'landed') == 0 then return answer('unlanded') end
 local replaced, took, parked = {}
 local job = redis.call('HGET', key('t:', id), 'job')
 if verdict ~= 'ok' then

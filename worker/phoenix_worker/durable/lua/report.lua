@@ -2,8 +2,13 @@
 -- ARGV: prefix, clock, event, task that waits, what to watch from now on, what it said.
 local event, id = ARGV[3], ARGV[4]
 local told = redis.call('HGET', key('watched'), event)
-if not told or told == ARGV[5] then return answer() end
-redis.call('HSET', key('watched'), event, ARGV[5])
+local watch = ARGV[5]
+if not told then return answer() end
+-- A clock that was set during the look has moved since when it is watched.
+local since, new = string.match(told, '"since": ?("[^"]*")'), string.match(watch, '"since": ?("[^"]*")')
+if since and new and since ~= new then watch = swap(watch, new, since) end
+if told == watch then return answer() end
+redis.call('HSET', key('watched'), event, watch)
 local job = redis.call('HGET', key('t:', id), 'job')
 if job then log(job, 'output', id, ARGV[6]) end
 return answer()

@@ -187,6 +187,12 @@ for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', key('due'), '+inf', stamp(now
   end)
 end
 
+-- So is what is to be looked at later than any look may be: its look began by a clock that was set back since.
+local LONGEST_LOOK = 900
+for _, event in ipairs(redis.call('ZREVRANGEBYSCORE', key('watch'), '+inf', stamp(now() + 2 * LONGEST_LOOK), 'LIMIT', 0, 200)) do
+  redis.call('ZADD', key('watch'), stamp(now()), event)
+end
+
 local given = {}
 local function serve(id)
   local t = key('t:', id)
