@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from phoenix_producer.client.connection import redis_client
 from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE
-from phoenix_worker.durable import transport
+from phoenix_worker.durable import control, transport
 from phoenix_worker.durable.celery_settings import SILENCE
 from phoenix_worker.durable.chord import chord_lease
 from phoenix_worker.durable.doorbell import Doorbell
@@ -146,6 +146,7 @@ class Engine:
         store_patiently(app)
         tell_once()
         transport.use(self._public)
+        control.refuse()
 
         class EngineStep(bootsteps.StartStopStep):
             """Starts before the pool takes tasks and stops after it has ended them."""
@@ -192,7 +193,7 @@ class Engine:
                     self.returned = time.monotonic()
 
         app.steps["worker"].add(EngineStep)
-        app.steps["consumer"].add(ReturnStep)
+        app.steps["consumer"].update((ReturnStep, control.ShownBroker))
 
     def put_back(self, run: Run) -> None:
         """Run a task again that ended without a verdict: its result could not be stored, say. Not for ever."""
