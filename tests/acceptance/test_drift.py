@@ -30,7 +30,7 @@ def keys(one: Drift) -> list[tuple[str, str | None, str | None]]:
 
 def planned_together_and_alone(product: Product, *ctids: int) -> None:
     """Each plan of one request for all is the one that a request of its own is answered with."""
-    together = product.producer.plan_all(ctids).wait(timeout=60)
+    together = product.producer.plan_all([*ctids, *ctids]).wait(timeout=60)
     for ctid, answer in zip(ctids, together, strict=True):
         try:
             alone: Plan | Failure = product.producer.plan(ctid).wait(timeout=60)
@@ -93,6 +93,6 @@ def test_an_outdated_template_is_told_and_cloned_all_the_same(product: Product) 
     assert result.warnings == tuple(f"The template was cloned as it is. {why}" for why in (old, small))
     assert done(product.ensure(900)) == [("configure", 900)]
     assert drift(product, 900)[900].outdated == (small,), "no ensure grows the disk of a template"
-    (standing,) = product.producer.status([900]).wait(timeout=60)
+    (standing,) = product.producer.status([900, 900]).wait(timeout=60)
     assert standing.outdated == (small,)
     assert small in cli(product, "status", "900").stdout

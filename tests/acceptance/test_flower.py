@@ -92,6 +92,18 @@ def test_what_flower_sends_of_itself_is_served_too_and_nobody_unknown_is(product
     failed = flower.get(f"task/result/{failing}")
     assert failed["result"]["cause"] == "not-declared"
     assert failed["result"]["remedy"] == "Declare 555 in the catalog."
+    for command, more, why in (
+        ("task/rate-limit/phoenix.ensure", {"ratelimit": "1/h"}, "would keep this worker from all tasks"),
+        ("task/timeout/phoenix.ensure", {"hard": "1"}, "has no time limit"),
+        ("worker/queue/add-consumer/w1@test", {"queue": "celery"}, "alone"),
+        ("worker/pool/shrink/w1@test", {"n": "50"}, "must stay"),
+        ("worker/queue/cancel-consumer/w1@test", {"queue": "phoenix.resume"}, "goes on by phoenix.resume"),
+    ):
+        said = flower.session.post(f"{flower.url}/api/{command}", params={"workername": "w1@test", **more}, timeout=30)
+        assert (said.status_code, why in said.text) == (403, True), said.text
+    for command in ("cancel-consumer", "add-consumer"):
+        path = f"{flower.url}/api/worker/queue/{command}/w1@test"
+        assert flower.session.post(path, params={"queue": "phoenix.upkeep"}, timeout=30).status_code == 200
     refused = flower.session.post(f"{apply}/phoenix.clone", json={"args": [105]}, timeout=30)
     assert refused.status_code == 404, "only what is a request may be asked for"
 

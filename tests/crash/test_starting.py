@@ -7,7 +7,9 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
+from phoenix_worker.commands.demo.embedded import RedisServer, find_server
 from phoenix_worker.durable.redis_check import objections
 from tests.crash.outages import operator
 from tests.support.waiting import wait_for
@@ -15,8 +17,6 @@ from tests.support.worker import WorkerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from phoenix_worker.commands.demo.embedded import RedisServer
 
 
 def test_a_redis_that_evicts_and_forgets_is_refused(redis_server: RedisServer, tmp_path: Path) -> None:
@@ -51,6 +51,30 @@ def test_a_refused_password_is_blamed_on_the_setting_that_gave_it(redis_server: 
     with operator(redis_server) as client:
         (problem,) = objections(client, lambda: None, password_setting="PHOENIX_REDIS_PASSWORD")
     assert problem.startswith("It refuses the password in PHOENIX_REDIS_PASSWORD, or wants one (")
+
+
+def test_a_database_that_is_not_there_is_told(redis_server: RedisServer) -> None:
+    with redis.Redis.from_url(redis_server.url.replace("/0", "/99"), decode_responses=True) as client:
+        (problem,) = objections(client, lambda: None)
+    assert problem.startswith("It has no such database (")
+
+
+class ClusterNode(RedisServer):
+    """A node of a cluster of one."""
+
+    def _command(self, port: int) -> list[str]:
+        return [*super()._command(port), "--cluster-enabled", "yes"]
+
+
+def test_a_node_of_a_cluster_is_refused(tmp_path: Path) -> None:
+    server = ClusterNode(find_server(), tmp_path / "redis")
+    server.start()
+    try:
+        with redis.Redis.from_url(server.url, decode_responses=True) as client:
+            (problem,) = objections(client, lambda: None)
+    finally:
+        server.kill()
+    assert problem == "It is a node of a Redis Cluster. Use a single server, or Sentinel."
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 1)])

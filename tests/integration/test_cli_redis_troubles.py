@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from contextlib import contextmanager
@@ -12,12 +13,14 @@ import redis
 
 from phoenix_producer.client import reaching
 from phoenix_producer.client.redis_words import remedy_of, words_of
+from phoenix_producer.http import serve_command
 from phoenix_worker.commands.demo.embedded import private_redis
 from tests.support.cli import invoke
 from tests.support.subcommands import Subcommand, subcommands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from phoenix_worker.commands.demo.embedded import RedisServer
 
@@ -118,6 +121,20 @@ def test_a_user_who_may_do_nothing(command: Subcommand, own_redis: RedisServer) 
         client.execute_command("ACL", "SETUSER", "joe", "reset", "on", ">s3cret", "~*", "&*", "-@all")
     url = own_redis.url.replace("redis://", "redis://joe:s3cret@")
     one_line(command, url, "docs/security.md lists what each role may do.")
+
+
+@pytest.mark.parametrize("words", [["serve", "--port", "0"], ["flower", "--port=0"]])
+@pytest.mark.parametrize("wrong", ["redis://:s3cret@", "/99"])
+def test_what_serves_does_not_start_with_a_login_that_redis_refuses(
+    words: list[str], wrong: str, own_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "execv")  # it would take the place of the tests
+    monkeypatch.setattr(serve_command, "serve_http", None)
+    url = own_redis.url.replace("/0", wrong) if wrong == "/99" else own_redis.url.replace("redis://", wrong)
+    done = invoke("--redis-url", url, *words, PHOENIX_HTTP_TOKENS=str(tmp_path / "tokens.json"))
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.output
+    assert done.stderr.startswith("Redis at redis")
+    assert "s3cret" not in done.stderr
 
 
 @pytest.mark.parametrize("command", SENDING, ids=str)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 import redis
@@ -21,6 +24,7 @@ from phoenix_producer import (
     Unreachable,
 )
 from phoenix_producer.client.handle import Handle, Handles
+from phoenix_producer.client.link import Link
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -153,6 +157,15 @@ def test_a_worker_whose_code_breaks_is_a_failure_too(answered: Producer) -> None
     with pytest.raises(EnsureFailed, match=r"RuntimeError.*the worker's own fault") as failed:
         answered.ensure(BROKEN).wait(30)
     assert failed.value.failure.cause == "unexpected"
+
+
+def test_a_request_that_older_workers_do_not_know_says_so(redis_client: redis.Redis, redis_url: str) -> None:
+    told = {"exc_type": "NotRegistered", "exc_message": ["phoenix.future"], "exc_module": "celery.exceptions"}
+    with closing(Link(redis_url)) as link:
+        handle = Handle(link, str(uuid4()), 103, str)
+        redis_client.set(f"celery-task-meta-{handle.id}", json.dumps({"status": "FAILURE", "result": told}))
+        with pytest.raises(EnsureFailed, match="they are older than what asked"):
+            handle.wait(0)
 
 
 def test_many_are_waited_for_and_failures_come_together(answered: Producer) -> None:

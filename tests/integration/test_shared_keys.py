@@ -181,3 +181,20 @@ def test_workers_go_on_when_all_of_it_is_spoiled_at_once(client: Asking) -> None
     assert "hash" not in {client.redis.type(key) for key in (*QUEUES, *BINDINGS)}
     assert client.ask("t.locked", 1, "lane", "job").get(timeout=30) == 1
     assert client.ask("t.nap", 0.1, 1).get(timeout=30) == 1
+
+
+NO_NOTES = ["{", "[]", "1", '"x"', '{"job": "a"}', '{"at": "x"}', '{"at": 1e400}', "[" * 2000]
+
+
+def test_notes_that_others_wrote_are_none(driven: DrivenLedger, redis_client: Redis) -> None:
+    """Who made a CTID is asked by each ensure that finds nothing to do."""
+    job, ledger = driven.asked(101), driven.ledger
+    ledger.note_made([101, 102], "maker", float("9" * 12))
+    for note in NO_NOTES:
+        redis_client.set("phoenix:note:made/101", note)
+        assert ledger.made_since(job, [101, 102]) == {102: "maker"}
+    redis_client.delete("phoenix:note:made/101")
+    redis_client.hset("phoenix:note:made/101", "x", "x")
+    assert ledger.made_since(job, [101, 102]) == {102: "maker"}
+    assert ledger.noted("made/101") is None
+    assert ledger.noted("made/102") == {"job": "maker", "at": float("9" * 12)}

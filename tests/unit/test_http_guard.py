@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -70,3 +72,15 @@ def test_tokens_that_cannot_be_read_any_more_are_said(file: TokenFile) -> None:
     secret = file.add("stays", Role.VIEWER)
     status, body = asked(file, secret, lambda: file.path.write_text("{"))
     assert (status, ANSWER in body) == (HTTPStatus.SERVICE_UNAVAILABLE, False)
+
+
+def test_a_token_that_was_taken_out_of_the_file_is_refused_whatever_time_the_file_has(file: TokenFile) -> None:
+    """As `rsync --inplace --times` does it, or a clock of the file system that ticks slowly."""
+    secret = file.add("only", Role.VIEWER)
+    assert file.find(secret) is not None
+    before, known = file.path.stat(), file.path.read_text()
+    digest = json.loads(known)["tokens"][0]["sha256"]
+    with file.path.open("r+") as same:
+        same.write(known.replace(digest, "0" * len(digest)))
+    os.utime(file.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.find(secret) is None

@@ -11,6 +11,8 @@ from phoenix_producer.cli.celery_command import PASSED_ON, Options, become_celer
 from phoenix_producer.cli.help_texts import epilog
 from phoenix_producer.cli.session import BAD_INPUT
 from phoenix_producer.cli.terminal import complain
+from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase
+from phoenix_producer.client.reaching import insist_on_login
 from phoenix_producer.client.secret_files import secret
 from phoenix_producer.contract import ContractError
 
@@ -50,7 +52,8 @@ def flower(context: typer.Context, options: Options = None) -> None:
     """
     try:
         login = secret(os.environ, LOGIN_VARIABLE)
-    except ContractError as error:
+        insist_on_login(context.obj())
+    except (ContractError, LoginRefused, NoSuchDatabase) as error:
         _refuse(error)
     if login is not None:
         if ":" not in login:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+_OLDER_WORKERS = "The workers do not know this request: they are older than what asked. Upgrade them first."
 _IDLE_SECONDS = 1.0
 _LAST_LOOK_SECONDS = 0.1
 """The history ends this much after the result at the latest: a worker stores the result first."""
@@ -108,7 +109,7 @@ class Handle(Generic[Answer]):
                     ctid=self.ctid,
                     message=f"The request for {self._subject} ended as {status}: {kind}: {arguments}.",
                     cause="revoked" if status == "REVOKED" else "unexpected",
-                    remedy="See the log of the worker.",
+                    remedy=_OLDER_WORKERS if kind == "NotRegistered" else "See the log of the worker.",
                 )
             )
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from redis import RedisError
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
@@ -61,6 +61,22 @@ def greet(url: str) -> None:
         suppress(NoPermissionError),  # it has answered
     ):
         client.ping()
+
+
+def insist_on_login(url: str) -> None:
+    """Ask Redis once whether it knows who asks, for who starts and then waits for a Redis that is away.
+
+    Raises LoginRefused and NoSuchDatabase, of which nothing cures but another setting, and ContractError for a URL that
+    is not one.
+    """
+    times = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": CONNECT_SECONDS}
+    try:
+        with reaching(place_of(url)), redis_client(url, protocol=2, retry=Retry(NoBackoff(), 0), **times) as client:
+            client.ping()
+    except (LoginRefused, NoSuchDatabase):
+        raise
+    except Unreachable:
+        return
 
 
 def _login_of(place: RedisPlace, why: str) -> str:

@@ -10,6 +10,8 @@ import typer
 from phoenix_producer.cli.help_texts import epilog
 from phoenix_producer.cli.session import BAD_INPUT, FAILED
 from phoenix_producer.cli.terminal import complain
+from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase
+from phoenix_producer.client.reaching import insist_on_login
 from phoenix_producer.contract import ContractError
 from phoenix_producer.http.guard import Door
 from phoenix_producer.http.rates import PER_SECOND, Rates
@@ -32,7 +34,8 @@ app = typer.Typer(
     epilog=epilog(
         "phoenix-lxc serve",
         "phoenix-lxc serve --host 10.0.0.5 --root-path /phoenix",
-        codes="1 the address cannot be used; 2 wrong usage, or no tokens and an address that others reach; 130 Ctrl-C.",
+        codes="1 the address cannot be used; 2 wrong usage, a login that Redis refuses, or no tokens and an "
+        "address that others reach; 130 Ctrl-C.",
     )
 )
 def serve(
@@ -63,7 +66,8 @@ def serve(
     try:
         redis_url = context.obj()
         door = Door(TokenFile(tokens or default_path()))
-    except ContractError as error:
+        insist_on_login(redis_url)
+    except (ContractError, LoginRefused, NoSuchDatabase) as error:
         complain(error)
         raise typer.Exit(BAD_INPUT) from None
     with _listener(host, port, only_here=door.is_open) as listener:

@@ -96,7 +96,8 @@ class TokenFile:
                 return ()
             except OSError as error:
                 raise ContractError(f"The tokens in {self.path} cannot be read ({error.strerror}).") from None
-            version = (found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_mode)
+            # Copies keep the time of the last change; nobody can set that of the last change of any kind.
+            version = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode)
             if version != self._seen:
                 self._tokens = _read(self.path, found.st_mode)
                 self._seen = version

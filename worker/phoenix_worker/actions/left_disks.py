@@ -37,6 +37,14 @@ def note_death(task: PhoenixTask, declaration: Declaration) -> None:
     task.engine.ledger.note(_death(declaration), {"node": _node(declaration), "at": time.time()})
 
 
+def _read(noted: dict[str, Any] | None) -> Death | None:
+    """Read what the ledger has of a death; None where there is none, or something else in its place."""
+    try:
+        return None if noted is None else Death(str(noted["node"]), float(noted["at"]))
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
 def forget_death(task: PhoenixTask, declaration: Declaration) -> None:
     """Forget that: it was made, and what lies there from now on may be anybody's."""
     task.engine.ledger.forget_note(_death(declaration))
@@ -52,7 +60,7 @@ def free_left_disk(task: PhoenixTask, step: StepName, declaration: Declaration, 
     if disk is None:
         raise error
     noted = task.engine.ledger.noted(_death(declaration))
-    death = None if noted is None else Death(**noted)
+    death = _read(noted)
     why = why_not_ours(disk, declaration.ctid, node, death)
     if why or death is None:
         raise _by_hand(error, disk, node, why)

@@ -24,16 +24,16 @@ _Answers = dict[str, dict[str, Any]]
 
 
 def plans(task: PhoenixTask, request: PlansRequest) -> list[dict[str, Any]]:
-    """Look at each CTID, or at all containers of the catalog when none is named.
+    """Look at each CTID once, or at all containers of the catalog when none is named.
 
     What fails for a passing reason is looked at again, after ever longer sleeps, for as long as a request of its own.
     Raises TransientError when Proxmox as a whole does not answer.
     """
-    wanted = task.read("wanted", lambda: list(request.ctids or task.catalog.current().containers()))
+    wanted = task.read("wanted", lambda: list(dict.fromkeys(request.ctids) or task.catalog.current().containers()))
     began = task.read("began", lambda: task.running.claimed_at)
     told: _Answers = {}
     for turn in count():
-        left = [ctid for ctid in dict.fromkeys(wanted) if str(ctid) not in told]
+        left = [ctid for ctid in wanted if str(ctid) not in told]
         told |= task.read(f"told-{turn}", partial(_look, task, request, left, done_before=len(told), began=began))
         if all(str(ctid) in told for ctid in left):
             return [told[str(ctid)] for ctid in wanted]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
 
 _CTIDS = TypeAdapter(list[Ctid])
+_SHOWN = 200
 _ROLE_CHANGED = "role-changed"
 
 
@@ -43,12 +44,12 @@ def standings(task: PhoenixTask, ctids: Any) -> list[Standing]:
 
 
 def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaration]:
-    """Read which CTIDs a request is about, all of the catalog when it names none; raises as `standings`."""
+    """Read which CTIDs a request is about, each once, all of the catalog when it names none; raises as `standings`."""
     try:
         wanted = _CTIDS.validate_python(ctids)
     except ValidationError as error:
-        raise ContractError(f"Not a valid {kind} request: {ctids!r} is not a list of CTIDs.") from error
-    return [task.current_declaration(ctid) for ctid in wanted or task.catalog.current()]
+        raise ContractError(f"Not a valid {kind} request: {ctids!r:.{_SHOWN}} is not a list of CTIDs.") from error
+    return [task.current_declaration(ctid) for ctid in dict.fromkeys(wanted) or task.catalog.current()]
 
 
 def _standing(task: PhoenixTask, declaration: Declaration, builds: Builds) -> Standing:

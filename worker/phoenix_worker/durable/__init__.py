@@ -68,7 +68,7 @@ Ends.                   `finish` ends a task, stores its result, passes its lock
 Set aside.              No record ends or delays a loop that serves all: `tick` handles each by itself, and one that
                         raises is set aside (`state` aside, why in `aside`), out of `due` and of every line.
                         `cancel` ends its job. So is what is woken for a lock or an event, and what no message can
-                        be made of (`doorbell`).
+                        be made of, or none that workers would take (`doorbell`).
                         What all requests share (`due`, `parked`, a lock …) is looked at by each tick: a key of
                         another kind, or a counter that is no number, is removed or begins anew.
                         A remote job that cannot be looked at sets aside those who wait for it (`unwatch`).

@@ -9,7 +9,9 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from phoenix_producer.client.record import JOB_HEADER
 from phoenix_worker.durable.crash_points import reached
+from phoenix_worker.durable.message_form import CONTENT_TYPE, ENCODING, objection
 from phoenix_worker.durable.patience import SENDING_TROUBLE
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class Doorbell:
         with self._app.producer_pool.acquire(block=True) as producer:
             for bell in bells:
                 try:
-                    headers = _headers_of(bell)
+                    headers = self._headers_of(bell)
                 except (ValueError, TypeError, AttributeError, RecursionError) as error:
                     unsendable[bell.id] = f"its message cannot be sent: {error}"
                     continue
@@ -58,8 +60,8 @@ class Doorbell:
                     bell.body,
                     exchange="",
                     routing_key=bell.queue,
-                    content_type="application/json",
-                    content_encoding="utf-8",
+                    content_type=CONTENT_TYPE,
+                    content_encoding=ENCODING,
                     headers=headers,
                     correlation_id=bell.id,
                     reply_to=bell.reply,
@@ -67,12 +69,19 @@ class Doorbell:
                 )
         return unsendable
 
+    def _headers_of(self, bell: Bell) -> dict[str, Any]:
+        """Read the headers of a recorded message. Raises for what workers would refuse, each time that it is sent.
 
-def _headers_of(bell: Bell) -> dict[str, Any]:
-    """Read the headers of a recorded message. Raises for what is none: others than we may write records."""
-    for part in (bell.body, bell.headers, bell.reply):
-        part.encode()
-    headers, body = json.loads(bell.headers), json.loads(bell.body)
-    if not isinstance(headers, dict) or not isinstance(body, list):
-        raise TypeError("its headers are no object, or its body is no list")
-    return headers
+        Others than we may write records. A step that this worker does not know is one of a newer worker, which takes
+        it; of a request that it does not know Celery has told the sender that it failed.
+        """
+        for part in (bell.body, bell.headers, bell.reply):
+            part.encode()
+        headers: dict[str, Any] = json.loads(bell.headers)
+        coding = {"content-type": CONTENT_TYPE, "content-encoding": ENCODING}
+        item = {"headers": headers, "body": bell.body, "properties": {"delivery_tag": ""}, **coding}
+        if why := objection(item):
+            raise ValueError(why)
+        if headers.get(JOB_HEADER) == bell.id and headers["task"] not in self._app.tasks:
+            raise ValueError(f"workers do not know {headers['task']}")
+        return headers

@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from phoenix_producer.client.connection import redis_client
 from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE
-from phoenix_worker.durable import transport
+from phoenix_worker.durable import control, transport
 from phoenix_worker.durable.celery_settings import SILENCE
 from phoenix_worker.durable.chord import chord_lease
 from phoenix_worker.durable.doorbell import Doorbell
@@ -148,6 +148,7 @@ class Engine:
         tell_once()
         read_whole()
         transport.use(self._public)
+        control.refuse()
 
         class EngineStep(bootsteps.StartStopStep):
             """Starts before the pool takes tasks and stops after it has ended them."""
@@ -195,7 +196,7 @@ class Engine:
                     self.returned = time.monotonic()
 
         app.steps["worker"].add(EngineStep)
-        app.steps["consumer"].add(ReturnStep)
+        app.steps["consumer"].update((ReturnStep, control.ShownBroker))
 
     def meet(self) -> None:
         """Have the ledger know which server answers: whether it is the one that the workers before this one met."""

@@ -8,6 +8,8 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from redis import RedisError
+
 from phoenix_producer.client.lua_script import LuaScript
 from phoenix_producer.client.record import LEDGER_LUA, PREFIX, number
 from phoenix_producer.contract import RESUME_QUEUE
@@ -171,9 +173,9 @@ class Ledger:
         patience.until_answered(lambda: self.client.set(self.key("note:", name), text, ex=_NOTE_SECONDS))
 
     def noted(self, name: str) -> Any:
-        """Return a fact that an earlier job has kept; None if there is none."""
-        text = patience.until_answered(lambda: self.client.get(self.key("note:", name)))
-        return None if text is None else json.loads(text)
+        """Return a fact that an earlier job has kept; None if there is none that can be read."""
+        (text,) = patience.until_answered(lambda: self._notes([name])[1:])
+        return _fact(text)
 
     def forget_note(self, name: str) -> None:
         """Keep a fact no longer."""
@@ -186,16 +188,21 @@ class Ledger:
 
     def made_since(self, job: str, subjects: Sequence[int]) -> dict[int, str]:
         """Return which of these were made since a job was requested, each with the job that made it."""
-        created, *notes = patience.until_answered(lambda: self._notes_of(job, subjects))
-        found = {subject: json.loads(text) for subject, text in zip(subjects, notes, strict=True) if text}
-        return {subject: str(note["job"]) for subject, note in found.items() if note["at"] >= float(created or 0)}
+        names = [f"made/{subject}" for subject in subjects]
+        created, *notes = patience.until_answered(lambda: self._notes(names, job))
+        since, found = number(created, 0.0), zip(subjects, map(_fact, notes), strict=True)
+        return {subject: str(note.get("job")) for subject, note in found if note and _time_in(note) >= since}
 
-    def _notes_of(self, job: str, subjects: Sequence[int]) -> list[Any]:
+    def _notes(self, names: Sequence[str], job: str = "") -> list[Any]:
+        """Read the time at which a job was requested, then notes. What others wrote in their places is an error."""
         with self.client.pipeline(transaction=False) as pipe:
             pipe.hget(self.key("job:", job), "created")
-            for subject in subjects:
-                pipe.get(self.key(f"note:made/{subject}"))
-            return pipe.execute()
+            for name in names:
+                pipe.get(self.key("note:", name))
+            told = pipe.execute(raise_on_error=False)
+        for error in (one for one in told if isinstance(one, RedisError) and not str(one).startswith("WRONGTYPE")):
+            raise error
+        return told
 
     def steps(self, job: str) -> list[dict[str, Any]]:
         """Return what the links of a job did so far, in their order."""
@@ -254,3 +261,15 @@ class Ledger:
     def key(self, *parts: str) -> str:
         """Return a key of the ledger."""
         return self.prefix + "".join(parts)
+
+
+def _fact(text: Any) -> dict[str, Any] | None:
+    try:
+        fact = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return fact if isinstance(fact, dict) else None
+
+
+def _time_in(note: Mapping[str, Any]) -> float:
+    return number(str(note.get("at")), 0.0)

@@ -12,6 +12,7 @@ from celery.app.task import Context
 
 from phoenix_worker.durable.signatures import LISTS, is_signature
 
+CONTENT_TYPE, ENCODING = "application/json", "utf-8"
 _ID_LENGTH = 155
 """As much as Celery's own result tables keep of an id."""
 _DEEPEST = 64
@@ -108,8 +109,8 @@ def message(task: str, queue: str, task_id: str, *args: Any) -> dict[str, Any]:
     body = json.dumps([args, {}, {}]).encode()
     return {
         "body": base64.b64encode(body).decode(),
-        "content-type": "application/json",
-        "content-encoding": "utf-8",
+        "content-type": CONTENT_TYPE,
+        "content-encoding": ENCODING,
         "headers": {"lang": "py", "task": task, "id": task_id, "root_id": task_id, "argsrepr": repr(args)},
         "properties": {
             "correlation_id": task_id,
@@ -121,7 +122,7 @@ def message(task: str, queue: str, task_id: str, *args: Any) -> dict[str, Any]:
 
 
 def _objection_to_coding(item: dict[str, Any], headers: dict[str, Any]) -> str | None:
-    if item.get("content-type") != "application/json" or str(item.get("content-encoding")).lower() != "utf-8":
+    if item.get("content-type") != CONTENT_TYPE or str(item.get("content-encoding")).lower() != ENCODING:
         return "`content-type` must be application/json and `content-encoding` utf-8"
     if headers.get("compression") is not None:
         return "`headers.compression` is not supported: send it uncompressed"

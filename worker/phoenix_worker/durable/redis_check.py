@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_NO_SUCH_DATABASE = "DB index"
+
 
 class _SentinelsRefuse(Exception):  # noqa: N818 - what it says is the problem
     """Those that know the master do not tell it to this login."""
@@ -38,7 +40,11 @@ def objections(
         return [f"It refuses the password in {password_setting}, or wants one ({error})."]
     except _SentinelsRefuse as error:
         return [f"{error}."]
+    except LookupError as error:
+        return [f"It has no such database ({error}). Correct the number in {REDIS_URL_VARIABLE}."]
     problems = []
+    if config.get("cluster-enabled") == "yes":
+        problems.append("It is a node of a Redis Cluster. Use a single server, or Sentinel.")
     policy = config.get("maxmemory-policy", "noeviction")
     if policy != "noeviction":
         problems.append(f"maxmemory-policy is {policy}: Redis would evict locks and jobs. Set it to noeviction.")
@@ -52,7 +58,7 @@ def _configuration(client: Redis, meanwhile: Callable[[], None]) -> dict[str, st
         try:
             return {
                 str(name): str(value)
-                for pattern in ("maxmemory-policy", "appendonly")
+                for pattern in ("maxmemory-policy", "appendonly", "cluster-enabled")
                 for name, value in client.config_get(pattern).items()
             }
         except AuthenticationError as error:
@@ -67,6 +73,8 @@ def _configuration(client: Redis, meanwhile: Callable[[], None]) -> dict[str, st
     try:
         return patience.until_answered(ask, meanwhile=meanwhile)
     except ResponseError as error:
+        if _NO_SUCH_DATABASE in str(error):
+            raise LookupError(str(error)) from error
         logger.warning(
             "Redis does not show its configuration (%s). Check that maxmemory-policy is noeviction "
             "and appendonly is yes.",

@@ -1,0 +1,76 @@
+"""What Celery's remote control, and so Flower, may tell a worker and show of it, where that is not what Celery has.
+
+A rate limit keeps messages in a worker's memory; once it has as many as it fetches ahead, it takes no task of any name,
+and a limit that is lifted again does not help. A time limit ends a run of a child process behind the ledger's back. A
+queue of another name is one that nobody else takes from, and what goes on comes by one alone. A pool without
+processes takes tasks and runs none. All of this is refused, and whoever tells a worker so hears why.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import bootsteps
+from celery.worker import control
+
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
+
+_celery: Any = control  # its stubs lack what is used here
+_add_consumer, _cancel_consumer, _pool_shrink = _celery.add_consumer, _celery.cancel_consumer, _celery.pool_shrink
+_QUEUES = (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)
+_NOT_SHOWN = frozenset({"password", "alternates", "transport_options", "credential_provider"})
+"""What Celery tells of a connection that has passwords in it, or cannot be sent."""
+
+Reply = dict[str, str]
+
+
+class ShownBroker(bootsteps.Step):
+    """Tells which broker a worker has. With Sentinels, what Celery tells has their passwords, and cannot be sent."""
+
+    requires = ("celery.worker.consumer.connection:Connection",)
+
+    def info(self, consumer: Any) -> dict[str, Any]:  # type: ignore[override]  # so does Celery's own
+        """Return what `inspect stats` has of the broker."""
+        told = consumer.connection.info() if consumer.connection else {}
+        return {"broker": {name: value for name, value in told.items() if name not in _NOT_SHOWN}}
+
+
+def refuse() -> None:
+    """Have the workers of this process refuse what would take tasks away from the ledger."""
+    for command in (rate_limit, time_limit, add_consumer, cancel_consumer, pool_shrink):
+        meta = _celery.Panel.meta[command.__name__]._asdict()
+        _celery.control_command(name=command.__name__, args=meta["args"], signature=meta["signature"])(command)
+
+
+def rate_limit(_state: Any, task_name: str = "", **_: Any) -> Reply:
+    """Refuse a rate limit."""
+    return {"error": f"a rate limit of {task_name} would keep this worker from all tasks"}
+
+
+def time_limit(_state: Any, task_name: str = "", **_: Any) -> Reply:
+    """Refuse a time limit."""
+    return {"error": f"{task_name} has no time limit: it waits without a slot, and `phoenix-lxc cancel` ends it"}
+
+
+def add_consumer(state: Any, queue: str = "", **_: Any) -> Reply:
+    """Take from a queue of ours, again."""
+    if queue not in _QUEUES:
+        return {"error": f"workers take from {', '.join(_QUEUES)} alone"}
+    done: Reply = _add_consumer(state, queue)
+    return done
+
+
+def cancel_consumer(state: Any, queue: str = "", **_: Any) -> Reply:
+    """Take from a queue no more; requests that were begun go on."""
+    if queue == RESUME_QUEUE:
+        return {"error": f"what was begun goes on by {queue}; to take nothing new, cancel the others"}
+    done: Reply = _cancel_consumer(state, queue)
+    return done
+
+
+def pool_shrink(state: Any, n: int = 1, **_: Any) -> Reply:
+    """Have fewer processes, and one at least."""
+    if int(n) >= state.consumer.pool.num_processes:
+        return {"error": f"one of {state.consumer.pool.num_processes} processes must stay; `shutdown` ends a worker"}
+    done: Reply = _pool_shrink(state, n)
+    return done
