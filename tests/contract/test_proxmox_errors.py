@@ -17,7 +17,7 @@ from tests.support.proxmox_sayings import SAYINGS
 
 if TYPE_CHECKING:
     from phoenix_worker.core.model.ports import Proxmox
-    from phoenix_worker.proxmox.error_table import Row
+    from phoenix_worker.proxmox.error_row import Row
 
 POST = Request("POST", "nodes/pve1/lxc/900/clone", "clone template 900 to CT 103 on pve1", "VM.Clone on /vms/900")
 GET = Request("GET", "nodes/pve1/lxc/103/config", "look at CT 103 on pve1", "VM.Audit on /vms/103")

@@ -6,7 +6,8 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.proxmox.error_table import ANYTHING_ELSE, TABLE, Kind, Row
+from phoenix_worker.proxmox.error_row import Kind, Row
+from phoenix_worker.proxmox.error_table import ANYTHING_ELSE, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

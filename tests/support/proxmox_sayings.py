@@ -62,14 +62,11 @@ SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
     *(
         (400, f"Parameter verification failed. {key}: unable to hotplug {key}: {why}", P, "hotplug", f"stop for {key}")
         for key, why in (
-            ("mp17", "failed to open pidfd of container 103's init process"),
             ("mp1", "can't activate storage 'fast' - mount point busy"),
             ("net0", "failed to create interface 'veth103i0' - exit code 2"),
             ("net31", "vlan aware feature need to be enabled to use trunks"),
             ("dev0", "open_tree() on passthrough device node failed: No such file or directory"),
             ("memory", "closing file '/sys/fs/cgroup/lxc/103/memory.max' failed - Device or resource busy"),
-            ("swap", "trying to change memory cgroup values: container not running"),
-            ("cpulimit", "trying to change cpu quota cgroup values: container not running"),
             ("cpuunits", "cpu weight (shares) must be in range [1, 10000]"),
             ("unused0", "no such volume"),
         )
@@ -80,7 +77,15 @@ SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
     (500, "/dev/disk is not a device", P, "device-missing", "/dev/disk"),
     (400, "mp1: unable to hotplug mp1: No space left on device", P, "no-space", "storage"),
     (400, "mp1: unable to hotplug mp1: can't lock file '/run/lock/x' - got timeout", T, "lock-timeout", ""),
-    (400, "mp1: unable to hotplug mp1: storage 'fast' is not online", P, "storage-offline", "'fast'"),
+    (400, "mp1: unable to hotplug mp1: storage 'fast' is not online", T, "storage-away", "'fast'"),
+    (400, "mp1: unable to hotplug mp1: failed to open pidfd of container 103's init process", T, "passing-trouble", ""),
+    (
+        400,
+        "swap: unable to hotplug swap: trying to change memory cgroup values: container not running",
+        T,
+        "passing-trouble",
+        "",
+    ),
     (400, "mp1: unable to apply pending change mp1 : mkfs failed", P, "pending-change", "--revert mp1"),
     (500, "qemu-img: Could not open '/srv/images/103/vm-103-disk-0.raw': No such file", T, "passing-trouble", ""),
     (500, "rbd error: rbd: listing images failed: (2) No such file or directory", T, "passing-trouble", ""),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from phoenix_worker.core.model.errors import TransientError
-from phoenix_worker.proxmox.error_table import TABLE, Row
+from phoenix_worker.proxmox.error_table import TABLE
 from phoenix_worker.proxmox.translate import Answer, Request, _row, error_of_answer
+
+if TYPE_CHECKING:
+    from phoenix_worker.proxmox.error_row import Row
 
 EVERY: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "every_saying.json").read_text())
 SAID = [(status, said, one) for one in EVERY for status, said in one["said"]]

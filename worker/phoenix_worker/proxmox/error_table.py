@@ -6,38 +6,11 @@ are those of pve-container, pve-guest-common, pve-storage and pve-access-control
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
-
 from phoenix_worker.core.allowed.left_disks import LEFT_DISK
 from phoenix_worker.core.allowed.versions import HA_GROUPS_GONE
-from phoenix_worker.core.model.errors import RESTORE_QUORUM
+from phoenix_worker.proxmox.error_row import Kind, Row
+from phoenix_worker.proxmox.passing_rows import DISKS_COME_AND_GO, NODE_TROUBLE, PASSES_BY_ITSELF, STORAGE_AWAY
 
-
-class Kind(Enum):
-    """Whether trying again may help."""
-
-    TRANSIENT = auto()
-    PERMANENT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One kind of answer.
-
-    No status means any. The remedy may name the pattern's groups, `{needs}`, the privileges that the call takes, and
-    `{ctid}`.
-    """
-
-    pattern: str
-    kind: Kind
-    cause: str
-    remedy: str
-    statuses: tuple[int, ...] = ()
-
-
-TASK = 0
-"""Stands for the HTTP status where a task's end is read."""
 ALREADY_EXISTS = "already-exists"
 ALREADY_RUNNING = "already-running"
 ALREADY_TEMPLATE = "already-template"
@@ -56,14 +29,6 @@ LOST_ANSWER = frozenset({408, 502, 504, 596, 597, 598, 599})
 _TRANSIENT, _PERMANENT = Kind.TRANSIENT, Kind.PERMANENT
 GONE = "The container was deleted, or moved to another node, after this job looked. Send the request again."
 """What to do about MISSING."""
-_LASTS = "Nothing to do unless it persists."
-_UNLOCK = "If no task is running on it, the Proxmox process of a task died: run `pct unlock {ctid}` on the node."
-CONTAINER_LOCKS = (
-    *("backup", "create", "destroyed", "disk", "fstrim"),
-    *("migrate", "mounted", "rollback", "snapshot", "snapshot-delete"),
-)
-"""Every value that `lock` may have: the list in `PVE/LXC/Config.pm`."""
-
 _ACCESS = (
     Row(
         "",
@@ -96,73 +61,25 @@ _ACCESS = (
     Row("", _PERMANENT, PERMISSION, "Give the API token {needs}.", (403,)),
 )
 
-_PASSES_BY_ITSELF = (
-    Row(rf"is locked \(({'|'.join(CONTAINER_LOCKS)})\)", _TRANSIENT, "locked", _UNLOCK),
-    Row(
-        r"can't lock file|got (lock request )?timeout|-locked command timed|migration lock",
-        _TRANSIENT,
-        "lock-timeout",
-        _LASTS,
-    ),
-    # Without quorum /etc/pve can only be read, and requests that do not ask for it fail when they write there.
-    Row(r"no quorum|file '/etc/pve/[^']*'( -| failed:) Permission denied", _TRANSIENT, "no-quorum", RESTORE_QUORUM),
-    Row(r"detected modified configuration|resource ID '[^']+' already defined", _TRANSIENT, "stale-digest", _LASTS),
-    Row(r"disk is already at specified size", _TRANSIENT, "stale-size", _LASTS),
-    Row(r"^unexpected status$", _TRANSIENT, "proxmox-worker-died", _UNLOCK, (TASK,)),
-    Row("", _TRANSIENT, "too-many-requests", _LASTS, (429,)),
-)
-
-_NODE_TROUBLE = (
-    Row(
-        r"Too many open files",
-        _TRANSIENT,
-        "inotify-used-up",
-        "Raise the limit on the node: `sysctl -w fs.inotify.max_user_instances=1024`, and the same line without "
-        "`sysctl -w` in /etc/sysctl.d/99-inotify.conf to keep it.",
-    ),
-    Row(
-        r"inotify.*No space left on device",
-        _TRANSIENT,
-        "inotify-used-up",
-        "Raise the limit on the node: `sysctl -w fs.inotify.max_user_watches=1048576`, and the same line without "
-        "`sysctl -w` in /etc/sysctl.d/99-inotify.conf to keep it.",
-    ),
-    Row(
-        r"command socket|Connection reset by peer|ipcc_send_rec|Unable to load access control list|"
-        r"got no worker upid|unable to fork worker|^fork failed: |cluster filesystem not online|\(pmxcfs\) not mounted|"
-        r"/etc/pve\b.*(Transport endpoint is not connected|Software caused connection abort|Input/output error)|"
-        r"dataset is busy|Logical volume \S+ (is )?(in use|used by another|contains a filesystem in use)|has watchers|"
-        r"umount: \S+: target is busy|no zvol device link",
-        _TRANSIENT,
-        "passing-trouble",
-        _LASTS,
-    ),
-)
-
 _NO_SPACE = Row(
-    r"No space left|not enough free space|out of space|[Ii]nsufficient (free|suitable)|quota exceeded",
+    r"No space left|not enough free space|out of space|[Ii]nsufficient (free|suitable)|quota exceeded|"
+    r"free space in thin pool",
     _PERMANENT,
     "no-space",
     "Free space on the storage.",
 )
-NAMED_BY_LOGS = (*_NODE_TROUBLE, _NO_SPACE)
+NAMED_BY_LOGS = (*NODE_TROUBLE, _NO_SPACE)
 """What the end of a task may leave to its log: it names the command that failed."""
-
-# In the end of a task it may as well be a disk that is lost, and then it lasts.
-_DISKS_COME_AND_GO = Row(
-    r"qemu-img: Could not open|rbd: listing images failed|cannot open '[^']+': dataset does not exist",
-    _TRANSIENT,
-    "passing-trouble",
-    _LASTS,
-    (500,),
-)
 
 _IS_SO_ALREADY = (
     Row(
-        r"disk image '(?P<path>[^']+)' already exists",
+        r"(disk image|file|volume) '?(?P<path>[^' ]+)'? already exists|"
+        r"cannot create '(?P<dataset>[^']+)': dataset already exists|"
+        r"rbd create '(?P<image>[^']+)' error: .*File exists|Logical [Vv]olume \"(?P<lv>[^\"]+)\" already exists",
         _PERMANENT,
         LEFT_DISK,
-        "Find out whose disk {path} is. If nobody needs it, run on the node: `pvesm free STORAGE:VOLUME`.",
+        "Find out whose disk {path}{dataset}{image}{lv} is. If nobody needs it, run on the node: "
+        "`pvesm free STORAGE:VOLUME`.",
     ),
     Row(
         r"(CT|VM) \d+ already exists|close \(rename\) atomic file '[^']*/\d+\.conf[^']*' failed: File exists",
@@ -224,7 +141,12 @@ _TEMPLATES_AND_CLONES = (
         "template-unavailable",
         "Use another storage: that of {volume} has no templates.",
     ),
-    Row(r"still in use by linked clone", _PERMANENT, "has-linked-clones", "Destroy its linked clones first."),
+    Row(
+        r"still in use by linked clone|has dependent clones",
+        _PERMANENT,
+        "has-linked-clones",
+        "Destroy its linked clones first.",
+    ),
 )
 
 _STORAGE_AND_PLACE = (
@@ -235,7 +157,7 @@ _STORAGE_AND_PLACE = (
         "Correct where the catalog names '{storage}': `storage_pool`, or the `pool` of a volume.",
     ),
     Row(
-        r"storage '(?P<storage>[^']+)' (is not available on node|is not online|is disabled)",
+        r"storage '(?P<storage>[^']+)' (is not available on node|is disabled)",
         _PERMANENT,
         "storage-offline",
         "Bring the storage '{storage}' up on the node, or declare another.",
@@ -313,7 +235,7 @@ _WHAT_WAS_ASKED = (
         (404, 405, 501),
     ),
     Row(
-        r"interrupted by signal",
+        r"interrupted by (signal|unexpected signal)|received interrupt",
         _PERMANENT,
         "aborted",
         "The task was stopped in Proxmox; send the request again if that was a mistake.",
@@ -333,9 +255,10 @@ TABLE: tuple[Row, ...] = (
         Row("", _TRANSIENT, UNREACHABLE, "Check that the node and its pveproxy and pvedaemon run.", (status,))
         for status in sorted(NO_CONNECTION | LOST_ANSWER)
     ),
-    *_PASSES_BY_ITSELF,
-    *_NODE_TROUBLE,
-    _DISKS_COME_AND_GO,
+    *PASSES_BY_ITSELF,
+    *NODE_TROUBLE,
+    *STORAGE_AWAY,
+    DISKS_COME_AND_GO,
     *_IS_SO_ALREADY,
     *_TEMPLATES_AND_CLONES,
     *_STORAGE_AND_PLACE,

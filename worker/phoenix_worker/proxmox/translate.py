@@ -12,22 +12,21 @@ from urllib3.exceptions import NewConnectionError
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.tls_trouble import TlsTrouble, tls_trouble
+from phoenix_worker.proxmox.error_row import TASK, Kind
 from phoenix_worker.proxmox.error_table import (
     ANYTHING_ELSE,
     LOST_ANSWER,
     NAMED_BY_LOGS,
     TABLE,
-    TASK,
     UNKNOWN_OUTCOME,
     UNREACHABLE,
-    Kind,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from phoenix_worker.core.model.ports import TaskEnd
-    from phoenix_worker.proxmox.error_table import Row
+    from phoenix_worker.proxmox.error_row import Row
 
 _LOG_LINES = 5
 _LEADS_ELSEWHERE = re.compile(r"[?#%\\\s\x00-\x1f\x7f]")
