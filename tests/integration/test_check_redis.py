@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_producer.client.channel import LoginRefused
+from phoenix_producer.client.connection import redis_client as client_of
+from phoenix_producer.client.reaching import greet
+from phoenix_producer.client.redis_url import place_of
+from phoenix_producer.client.secret_files import redis_url_of
+from phoenix_worker.durable.redis_check import objections
 from tests.integration.test_check import found, prepared
 
 if TYPE_CHECKING:
@@ -93,3 +100,23 @@ def test_a_refused_login_is_blamed_on_the_setting_that_has_it(
     monkeypatch.setenv("PHOENIX_REDIS_PASSWORD", password)
     text, said = found("error", "Redis")
     assert (text.startswith("refuses the login"), said) == (True, remedy)
+
+
+@pytest.mark.usefixtures("prepared", "reset")
+def test_a_login_that_sentinels_refuse_is_blamed_on_their_password(
+    redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Redis refuses a wrong password as a Sentinel does."""
+    user(redis_client)
+    url = f"sentinel{redis_url.removeprefix('redis').rpartition('/')[0]}/mymaster/0?sentinel_username=weak"
+    monkeypatch.setenv("PHOENIX_REDIS_URL", url)
+    monkeypatch.setenv("PHOENIX_SENTINEL_PASSWORD", "wrong")
+    text, remedy = found("error", "Redis")
+    hosts = place_of(url).addresses()[0]
+    assert text.endswith(f"cannot be used: No master found for 'mymaster' : the Sentinel {hosts} refuses the login")
+    assert remedy.startswith("Correct the password of the Sentinels: PHOENIX_SENTINEL_PASSWORD")
+    with pytest.raises(LoginRefused, match=f"the Sentinel {hosts} refuses the login. Correct the password of"):
+        greet(redis_url_of(os.environ))
+    with client_of(redis_url_of(os.environ)) as client:
+        (problem,) = objections(client, lambda: None)
+    assert f"the Sentinel {hosts} refuses the login. Correct the password of the Sentinels" in problem

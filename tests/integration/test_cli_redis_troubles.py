@@ -170,6 +170,8 @@ def test_a_replica(command: Subcommand, own_redis: RedisServer) -> None:
         ("Error 111 connecting to 127.0.0.1:1. Connection refused.", None, "Check that Redis runs there"),
         ("Error 1 connecting. [SSL: WRONG_VERSION_NUMBER] wrong version number", None, "No TLS at this port"),
         ("certificate verify failed: self-signed certificate", None, "Set PHOENIX_REDIS_CA_FILE"),
+        ("No master found for 'mymaster'", None, "Correct the name of the master"),
+        ("unknown command 'SENTINEL', with args beginning with: 'MASTERS'", None, "No Sentinel answers at this port"),
     ],
 )
 def test_what_redis_says_is_told_without_what_is_around_it_and_with_a_remedy(

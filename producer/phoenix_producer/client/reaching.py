@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from redis.retry import Retry
 from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.client.connection import redis_client
 from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE, place_of
-from phoenix_producer.client.redis_words import remedy_of, words_of
+from phoenix_producer.client.redis_words import is_refused_by_sentinels, remedy_of, words_of
 from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE, password_variable
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 1.5
 ANSWER_SECONDS = 5.0
 _NO_SUCH_DATABASE = "DB index"
+_QUOTED = r"(?P<quote>['\"]).*(?P=quote)"
+"""As it comes from a file of `docker run --env-file`, which takes quotes for a part of the value."""
 
 
 @contextmanager
@@ -41,7 +44,8 @@ def reaching(place: RedisPlace) -> Iterator[None]:
                 f"Redis at {place.shown()} has no database with that number. Use the workers' PHOENIX_REDIS_URL."
             ) from error
         why = words_of(str(error))
-        raise Unreachable(f"Redis at {place.shown()} cannot be used: {why}. {remedy_of(why)}") from error
+        trouble = LoginRefused if is_refused_by_sentinels(why) else Unreachable
+        raise trouble(f"Redis at {place.shown()} cannot be used: {why}. {remedy_of(why)}") from error
 
 
 def greet(url: str) -> None:
@@ -70,4 +74,8 @@ def _login_of(place: RedisPlace, why: str) -> str:
     if "any password configured" in why:
         return f"has no password, and {source} gives one."
     remedy = in_url if source == REDIS_URL_VARIABLE else "Correct it there; it is taken as it is, without encoding."
-    return f"refuses the password in {source}. {remedy}"
+    quotes = " It begins and ends with quotes: without them?" if re.fullmatch(_QUOTED, place.password) else ""
+    user = f"the user {place.username} with " if place.username else ""
+    if user and source != REDIS_URL_VARIABLE:
+        remedy += f" The user is that of {REDIS_URL_VARIABLE}."
+    return f"refuses {user}the password in {source}. {remedy}{quotes}"

@@ -9,7 +9,19 @@ _AROUND = re.compile(
     re.DOTALL,
 )
 """What redis-py and Lua put around the words of Redis."""
+_SENTINEL = re.compile(
+    r"<redis\.client\.Redis\(.*?\bhost=(?P<host>[^,)]+),port=(?P<port>\d+).*?\)>\)>\)> - (?P<why>.*?)(?=, <redis\.|$)",
+    re.DOTALL,
+)
+"""How redis-py names a Sentinel that named no master: by all of its connection."""
+_REFUSES = "refuses the login"
 _REMEDIES = {
+    rf"the Sentinel \S+ {_REFUSES}": "Correct the password of the Sentinels: PHOENIX_SENTINEL_PASSWORD, or "
+    "sentinel_password in PHOENIX_REDIS_URL.",
+    r"No master found for '[^']*'$": "Correct the name of the master in PHOENIX_REDIS_URL. If it is right, the "
+    "Sentinels choose a new one: try again in a moment.",
+    "unknown command .SENTINEL": "No Sentinel answers at this port: name theirs in PHOENIX_REDIS_URL, or begin it with "
+    "redis://.",
     "maxmemory": "Give Redis more memory: maxmemory in its configuration.",
     "read only replica|link with master is down": "Let PHOENIX_REDIS_URL name the primary: replicas take no writes.",
     "no permission": "docs/security.md lists what each role may do.",
@@ -32,7 +44,19 @@ _NOBODY = "Check that Redis runs there; the address comes from PHOENIX_REDIS_URL
 
 def words_of(trouble: str) -> str:
     """Return what was said, without what is around it, and without a full stop."""
-    return _AROUND.sub("", trouble).strip().rstrip(".")
+    return _SENTINEL.sub(_of_sentinel, _AROUND.sub("", trouble)).strip().rstrip(".")
+
+
+def _of_sentinel(found: re.Match[str]) -> str:
+    why = found["why"]
+    refused = _REFUSES if "AuthenticationError" in why else why.rpartition(":")[2].strip()
+    said = "does not answer" if re.match("ConnectionError|TimeoutError", refused) else refused
+    return f"the Sentinel {found['host']}:{found['port']} {said}"
+
+
+def is_refused_by_sentinels(words: str) -> bool:
+    """Return whether it is Sentinels that want another password, and none of them has answered."""
+    return f" {_REFUSES}" in words and "the Sentinel " in words
 
 
 def remedy_of(words: str) -> str:

@@ -6,8 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from redis.exceptions import AuthenticationError, ResponseError
+from redis.sentinel import MasterNotFoundError
 
 from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE
+from phoenix_producer.client.redis_words import is_refused_by_sentinels, remedy_of, words_of
 from phoenix_worker.durable.patience import patience
 
 if TYPE_CHECKING:
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from redis import Redis
 
 logger = logging.getLogger(__name__)
+
+
+class _SentinelsRefuse(Exception):  # noqa: N818 - what it says is the problem
+    """Those that know the master do not tell it to this login."""
 
 
 def objections(
@@ -30,6 +36,8 @@ def objections(
         config = _configuration(client, meanwhile)
     except PermissionError as error:
         return [f"It refuses the password in {password_setting}, or wants one ({error})."]
+    except _SentinelsRefuse as error:
+        return [f"{error}."]
     problems = []
     policy = config.get("maxmemory-policy", "noeviction")
     if policy != "noeviction":
@@ -50,6 +58,11 @@ def _configuration(client: Redis, meanwhile: Callable[[], None]) -> dict[str, st
         except AuthenticationError as error:
             # At work a changed password is waited for; at the start it is a setting to be corrected.
             raise PermissionError(str(error)) from error
+        except MasterNotFoundError as error:
+            why = words_of(str(error))
+            if not is_refused_by_sentinels(why):
+                raise
+            raise _SentinelsRefuse(f"{why}. {remedy_of(why)}".rstrip(".")) from error
 
     try:
         return patience.until_answered(ask, meanwhile=meanwhile)
