@@ -58,6 +58,18 @@ def test_every_lock_of_a_container_is_waited_for(lock: str, simulator: Simulator
     assert (locked.value.cause, "pct unlock" in locked.value.remedy) == ("locked", True)
 
 
+def test_a_tag_that_only_administrators_may_set_is_named(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    simulator.do(simulator.pve.ct(103).config.update, {"tags": "registered;Theirs"})
+    simulator.set(simulator.pve, registered_tags=frozenset({"phoenix", "registered"}))
+    for tags, tag in (("phoenix;registered", "phoenix"), ("Theirs", "registered")):
+        with pytest.raises(PermanentError, match=f"for modifying tag '{tag}'") as refused:
+            door.configure(NODE, 103, changes={"tags": tags}, delete=[], digest=None)
+        assert refused.value.cause == "tag-not-allowed"
+        assert f"the tag '{tag}' in the datacenter's options" in refused.value.remedy
+    door.configure(NODE, 103, changes={"tags": "registered;theirs"}, delete=[], digest=None)
+
+
 def test_trouble_of_the_node_is_found_in_the_log_of_a_task() -> None:
     log = ("lxc_start: Unable to create new inotify object: Too many open files", "TASK ERROR: startup failed")
     error = error_of_task("start CT 103 on pve1", TaskEnd("startup for container '103' failed", log))

@@ -24,6 +24,9 @@ class Corners(Images):
     tags_case_sensitive = False
     """The datacenter's `tag-style`: whether the case of tags is kept, or all are written small."""
 
+    registered_tags = frozenset[str]()
+    """Those that it takes Sys.Modify on `/` to set or to take away (`registered-tags`, `user-tag-access`)."""
+
     left_disks: dict[int, str]
     """By CTID: the disk of btrfs that a worker left which was killed between the subvolume and its `disk.raw`.
 
@@ -97,6 +100,15 @@ class Corners(Images):
         tags = values.get("tags")
         if tags and self.tags_case_sensitive:
             self.ct(ctid).config["tags"] = ";".join(sorted({tag for tag in re.split(r"[;, ]+", str(tags)) if tag}))
+
+    def _refuse_tags(self, ctid: int, values: dict[str, Any]) -> None:
+        """`assert_tag_permissions`: each tag that is set or taken away counts, in its own case."""
+        if "tags" in values:
+            old, new = (
+                set(re.split(r"[;, ]+", str(text))) for text in (self.ct(ctid).config.get("tags", ""), values["tags"])
+            )
+            for tag in sorted((old ^ new) & self.registered_tags):
+                raise PveError(403, f"Permission check failed (/, Sys.Modify for modifying tag '{tag}')")
 
     def _spell_tags(self, created: Any) -> None:
         orders = {int(order["vmid"]): order for order in self.creates}

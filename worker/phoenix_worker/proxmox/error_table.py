@@ -52,6 +52,13 @@ _ACCESS = (
         "Create the pool '{pool}' in Proxmox, or correct `pool` in the catalog.",
     ),
     Row(
+        r"for modifying tag '(?P<tag>[^']+)'",
+        _PERMANENT,
+        "tag-not-allowed",
+        "Allow everybody the tag '{tag}' in the datacenter's options: `user-allow-list` of `user-tag-access` has it, "
+        "and `registered-tags` does not. Or give the API token Sys.Modify on /.",
+    ),
+    Row(
         r"Permission check failed \((?P<path>/[^,()]*), (?P<privilege>[^()]+)\)",
         _PERMANENT,
         PERMISSION,

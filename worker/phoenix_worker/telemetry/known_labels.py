@@ -34,8 +34,8 @@ CAUSES = frozenset(
     script-changed script-failed script-lost script-missing script-start script-timeout secret-missing
     shell-authentication shell-busy shell-cut shell-host-key shell-incompatible shell-other-node shell-settings
     shell-timeout shell-unreachable shrink skopeo-missing stale-digest stale-size storage-content storage-missing
-    storage-away storage-not-shared storage-offline task-forgotten template-rerun template-unavailable timeout tls
-    too-many-requests unexpected unknown-outcome unreachable vm-has-id volume-missing wait-while-stopped
+    storage-away storage-not-shared storage-offline tag-not-allowed task-forgotten template-rerun template-unavailable
+    timeout tls too-many-requests unexpected unknown-outcome unreachable vm-has-id volume-missing wait-while-stopped
     """.split()  # noqa: SIM905 - a hundred words, one a line, are for nobody to read
 )
 """Those of docs/errors.md."""
