@@ -46,6 +46,12 @@ def test_it_stops_destroy_and_rebuild_before_anything_happens_and_no_change(prod
 
     redeclare(product, 103, volumes=[DATA], protection=False)
     assert product.ensure(103).outcome == "updated"
+    product.simulator.set(product.simulator.pve, replicated=frozenset({103}))
+    failure = failure_of(product.producer.destroy(103))
+    assert (failure.cause, product.status(103)) == ("replicated", "running"), told(failure)
+    assert "it has replication jobs: 103-0" in failure.message
+    assert "`pvesr delete 103-0`" in failure.remedy
+    product.simulator.set(product.simulator.pve, replicated=frozenset())
     assert product.producer.destroy(103).wait(timeout=60).outcome == "destroyed"
     assert product.producer.destroy(104).wait(timeout=60).outcome == "destroyed"
 

@@ -86,6 +86,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "migrate": [lambda door, _: door.migrate(NODE, 111, target="pve2", restart=False)],
     "volumes": [lambda door, _: door.volumes(NODE, "local-lvm")],
     "storages": [lambda door, _: door.storages()],
+    "replication_jobs": [lambda door, _: door.replication_jobs(103)],
     "tags_keep_case": [lambda door, _: door.tags_keep_case()],
     "bridges": [lambda door, _: door.bridges(NODE)],
     "running": [lambda door, _: door.running(102)],

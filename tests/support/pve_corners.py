@@ -27,6 +27,9 @@ class Corners(Images):
     registered_tags = frozenset[str]()
     """Those that it takes Sys.Modify on `/` to set or to take away (`registered-tags`, `user-tag-access`)."""
 
+    replicated: frozenset[int] = frozenset()
+    """The CTIDs that have a replication job, `CTID-0`."""
+
     left_disks: dict[int, str]
     """By CTID: the disk of btrfs that a worker left which was killed between the subvolume and its `disk.raw`.
 
@@ -89,7 +92,17 @@ class Corners(Images):
         return await super()._ct_task(ct, ttype, user, body, log=[*log, *more], **how)
 
     def _routes_options(self) -> list[tuple[str, str, Any]]:
-        return [("GET", "/cluster/options", self._options)]
+        return [("GET", "/cluster/options", self._options), ("GET", "/cluster/replication", self._replication)]
+
+    async def _replication(self, _v: dict[str, Any], user: str) -> list[dict[str, Any]]:
+        shown = [ctid for ctid in sorted(self.replicated) if self.allowed(user, f"/vms/{ctid}", "VM.Audit")]
+        return [{"id": f"{ctid}-0", "guest": ctid, "jobnum": 0, "target": "pve2", "type": "local"} for ctid in shown]
+
+    async def _lxc_destroy(self, user: str, v: dict[str, Any]) -> Any:
+        if int(v["vmid"]) in self.replicated and not v.get("purge"):
+            job = f"There is a replication job '{v['vmid']}-0' for guest '{v['vmid']}'"
+            raise PveError(500, f"{job} - Please remove that first.")
+        return await super()._lxc_destroy(user, v)
 
     async def _options(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
         style = {"case-sensitive": 1, "shape": "full"} if self.tags_case_sensitive else {"shape": "full"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_snapshots
+from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_replicated, refuse_snapshots
 from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.model.observation import Observation, Presence
 from tests.support.declared import MINIMAL
@@ -74,4 +74,13 @@ def test_snapshots_are_named_with_the_commands_that_delete_them() -> None:
         "has-snapshots",
         "If nobody needs them, run on pve1: `pct delsnapshot 103 before`, `pct delsnapshot 103 b`; then send the "
         "request again.",
+    )
+
+
+def test_replication_jobs_are_removed_first_each_by_its_command() -> None:
+    refuse_replicated(HERE, [], Purpose.REBUILD)
+    assert refusal_of(lambda: refuse_replicated(HERE, ["103-0", "103-1"], Purpose.REBUILD)) == Refusal(
+        "Unable to rebuild CT 103 on pve2: it has replication jobs: 103-0, 103-1.",
+        "replicated",
+        "Remove them first: `pvesr delete 103-0`, `pvesr delete 103-1` on pve2.",
     )

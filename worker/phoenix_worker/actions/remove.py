@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.actions.shut_down import shut_down
-from phoenix_worker.core.allowed.forbidden import refuse_forbidden
+from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_replicated
 from phoenix_worker.core.allowed.linked import linked_by_name, may_be_linked, storages_of
 from phoenix_worker.core.allowed.ownership import Action, Purpose, may_destroy, may_drop_snapshots, refuse_linked
 from phoenix_worker.core.model.errors import PermanentError, TransientError
@@ -158,5 +158,7 @@ def may_go(
     allowed = verdict.action in {Action.DESTROY, Action.NOTHING}
     permit(allowed, verdict, f"{purpose} CT {declaration.ctid}")
     refuse_forbidden(declaration, seen, purpose)
+    if seen.presence is Presence.HERE:
+        refuse_replicated(seen, task.proxmox.replication_jobs(seen.ctid), purpose)
     linked = tuple(clone for clone in linked_clones(task, declaration, seen) if clone not in gone)
     refuse_linked(seen, linked, purpose)

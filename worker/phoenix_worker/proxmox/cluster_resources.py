@@ -62,6 +62,11 @@ class Offers:
         parts = property_string.parse(style) if isinstance(style, str) else style
         return str(parts.get("case-sensitive") or 0) == "1"
 
+    def replication_jobs(self, ctid: int) -> list[str]:
+        """Ask `GET /cluster/replication`, which lists those of the guests that we may see."""
+        request = Request("GET", "cluster/replication", "list the replication jobs", f"VM.Audit on /vms/{ctid}")
+        return sorted(str(job["id"]) for job in self._connection.call(request) if str(job.get("guest")) == str(ctid))
+
     def volumes(self, node: str, storage: str) -> list[Volume]:
         """Ask `GET …/storage/STORAGE/content`."""
         request = Request(

@@ -212,6 +212,12 @@ _STORAGE_AND_PLACE = (
     Row(r"no such resource 'ct:", _PERMANENT, NO_HA_RESOURCE, "Send the request again: it was taken out of HA."),
     Row(r"ha groups have been migrated to rules", _PERMANENT, "ha-groups-gone", HA_GROUPS_GONE),
     Row(
+        r"There is a replication job '(?P<job>[^']+)'",
+        _PERMANENT,
+        "replicated",
+        "Remove the replication job first: `pvesr delete {job}` on the node.",
+    ),
+    Row(
         r"used in HA resources",
         _PERMANENT,
         "ha-managed",

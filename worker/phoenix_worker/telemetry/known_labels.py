@@ -30,7 +30,8 @@ CAUSES = frozenset(
     no-space no-such-id no-such-node no-such-script node-door node-drained node-offline not-a-template not-declared
     not-implemented not-ours not-proxmox not-running not-taken not-well notes-too-long other-node passing-trouble
     pending-change poisonous pool-missing power-state protected proxmox-answer proxmox-error proxmox-login
-    proxmox-permission proxmox-too-old proxmox-worker-died revoked role-changed root-only scratch-taken script-busy
+    proxmox-permission proxmox-too-old proxmox-worker-died replicated revoked role-changed root-only scratch-taken
+    script-busy
     script-changed script-failed script-lost script-missing script-start script-timeout secret-missing
     shell-authentication shell-busy shell-cut shell-host-key shell-incompatible shell-other-node shell-settings
     shell-timeout shell-unreachable shrink skopeo-missing stale-digest stale-size storage-content storage-missing
@@ -49,6 +50,7 @@ ENDPOINTS = frozenset(
         ("PUT", "cluster/ha/resources/{sid}"),
         ("GET", "cluster/nextid"),
         ("GET", "cluster/options"),
+        ("GET", "cluster/replication"),
         ("GET", "cluster/resources"),
         ("GET", "cluster/status"),
         ("GET", "nodes/{node}/aplinfo"),

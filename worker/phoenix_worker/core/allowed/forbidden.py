@@ -51,6 +51,17 @@ def refuse_forbidden(declaration: Declaration, seen: Observation, purpose: Purpo
         )
 
 
+def refuse_replicated(seen: Observation, jobs: Iterable[str], purpose: Purpose) -> None:
+    """Raise PermanentError for what is replicated to another node: Proxmox deletes it after its jobs only."""
+    names = list(jobs)
+    if names:
+        raise PermanentError(
+            f"Unable to {purpose} CT {seen.ctid} on {seen.node}: it has replication jobs: {', '.join(names)}.",
+            cause="replicated",
+            remedy=f"Remove them first: {', '.join(f'`pvesr delete {name}`' for name in names)} on {seen.node}.",
+        )
+
+
 def refuse_snapshots(declaration: Declaration, snapshots: Iterable[str]) -> None:
     """Raise PermanentError for snapshots of what is to become a template: Proxmox converts nothing that has any."""
     names = list(snapshots)

@@ -223,6 +223,9 @@ class Proxmox(Protocol):
     def tags_keep_case(self) -> bool:
         """Return whether the datacenter tells tags apart that differ in case alone."""
 
+    def replication_jobs(self, ctid: int) -> list[str]:
+        """Return the ids of a guest's replication jobs: Proxmox deletes none that has any."""
+
     def volumes(self, node: str, storage: str) -> list[Volume]:
         """Return all that a storage holds and that we may see."""
 
