@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import Role
+from phoenix_worker.core.differs.volumes import disk_sizes
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import Marker, Stage, write_marker
 from phoenix_worker.core.model.observation import Observation, Presence
@@ -266,3 +267,16 @@ def test_a_disk_grows_and_never_shrinks(simulator: Simulator, door: Proxmox) -> 
     with pytest.raises(PermanentError) as smaller:
         door.resize(NODE, 103, disk="rootfs", size_gb=16)
     assert (same.value.cause, smaller.value.cause) == ("stale-size", "shrink")
+
+
+def test_a_disk_that_was_grown_by_hand_is_shown_after_what_is_said_to_do(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    simulator.do(simulator.pve.grown_by_hand.__setitem__, 103, 32)
+    for size, cause in ((16, "shrink"), (32, "stale-size")):
+        with pytest.raises((PermanentError, TransientError)) as refused:
+            door.resize(NODE, 103, disk="rootfs", size_gb=size)
+        error = refused.value
+        assert isinstance(error, PermanentError | TransientError)
+        assert (error.cause, "`pct rescan --vmid 103`" in error.remedy) == (cause, True)
+    simulator.do(simulator.pve.rescan, 103)
+    assert disk_sizes(door.observe(NODE, 103).config) == {"rootfs": 32}

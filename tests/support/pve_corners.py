@@ -27,6 +27,9 @@ class Corners(Images):
     registered_tags = frozenset[str]()
     """Those that it takes Sys.Modify on `/` to set or to take away (`registered-tags`, `user-tag-access`)."""
 
+    grown_by_hand: dict[int, int]
+    """By CTID: the GiB that its root disk has, which its configuration does not show (`lvextend` on the node)."""
+
     replicated: frozenset[int] = frozenset()
     """The CTIDs that have a replication job, `CTID-0`."""
 
@@ -131,8 +134,17 @@ class Corners(Images):
         created.config.update({key: value for key, value in named.items() if value})
         self._decide(created, orders[created.vmid])
 
+    def rescan(self, ctid: int) -> None:
+        """`pct rescan --vmid CTID`: show the size that the root disk has."""
+        container = self.ct(ctid)
+        size = self.grown_by_hand.pop(ctid)
+        container.config["rootfs"] = re.sub(r"size=\w+", f"size={size}G", container.config["rootfs"])
+
     async def _lxc_resize(self, user: str, v: dict[str, Any]) -> Any:
-        disk = parse_mount(self.ct(int(v["vmid"])).config[v["disk"]])
+        disk, size = parse_mount(self.ct(int(v["vmid"])).config[v["disk"]]), self.grown_by_hand.get(int(v["vmid"]))
+        if size is not None and v["disk"] == "rootfs" and float(v["size"].removesuffix("G")) <= size:
+            same = f"{size}G" == v["size"]
+            raise PveError(500, "disk is already at specified size" if same else "unable to shrink disk size")
         if disk.get("size") == "0T":
             raise PveError(500, "unable to resize a volume without a limit")
         return await super()._lxc_resize(user, v)

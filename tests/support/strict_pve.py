@@ -88,7 +88,7 @@ class StrictPve(
         """CTIDs whose disks were destroyed or renamed while the cluster had no quorum."""
         self.destroyed: list[dict[str, Any]] = []
         """The parameters of every destroy."""
-        self.left_disks = {}
+        self.left_disks, self.grown_by_hand = {}, {}
         self.freed = []
         self.aborted: list[str] = []
         """The UPIDs that a client asked to stop."""

@@ -29,6 +29,8 @@ WRONG: list[tuple[str, Any]] = [
     ("template", "local:vztmpl/a/b.tar.gz"),
     ("template", "local:vztmpl/.tar"),
     ("template", "local:vztmpl/x.tar.lz4"),
+    ("template", "local-:vztmpl/x.tar.zst"),
+    ("template", "l:vztmpl/x.tar.zst"),
     ("template", "local:vztmpl/x.tar.gz "),
     ("template", "local:vztmpl/x\n.tar.gz"),
     ("template", "https://example.org/"),

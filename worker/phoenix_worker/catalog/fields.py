@@ -129,7 +129,7 @@ def split(value: Any) -> Any:
 
 def os_template(value: str) -> str:
     """Check the volume id of an OS template, or a path to one."""
-    volume = re.fullmatch(r"[A-Za-z][\w.-]*:vztmpl/([^/]+)", value, re.ASCII)
+    volume = re.fullmatch(r"[A-Za-z][\w.-]*[A-Za-z0-9]:vztmpl/([^/]+)", value, re.ASCII)
     name = volume[1] if volume else value.rsplit("/", 1)[-1]
     # Any name without a slash that Proxmox lists (pve-storage, `VZTMPL_EXT_RE_1`).
     archive = re.fullmatch(r"[^/\x00-\x1f\x7f]+\.tar(\.(gz|xz|zst|bz2))?", name, re.IGNORECASE)

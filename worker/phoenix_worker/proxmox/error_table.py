@@ -182,7 +182,13 @@ _STORAGE_AND_PLACE = (
         "Upload or download {volume}, or correct `template`.",
     ),
     _NO_SPACE,
-    Row(r"unable to shrink disk size", _PERMANENT, "shrink", "Raise `storage_size_gb`: a disk never shrinks."),
+    Row(
+        r"unable to shrink disk size",
+        _PERMANENT,
+        "shrink",
+        "Raise the size in the catalog: a disk never shrinks. If Proxmox shows it smaller than that, somebody has "
+        "grown the disk itself: run `pct rescan --vmid {ctid}` on the node, then send the request again.",
+    ),
     Row(
         r"bridge '(?P<bridge>[^']+)'(\.?$| does not exist| is not active| is neither)",
         _PERMANENT,

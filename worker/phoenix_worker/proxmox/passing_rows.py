@@ -25,7 +25,13 @@ PASSES_BY_ITSELF = (
     # Without quorum /etc/pve can only be read, and requests that do not ask for it fail when they write there.
     Row(r"no quorum|file '/etc/pve/[^']*'( -| failed:) Permission denied", _TRANSIENT, "no-quorum", RESTORE_QUORUM),
     Row(r"detected modified configuration|resource ID '[^']+' already defined", _TRANSIENT, "stale-digest", LASTS),
-    Row(r"disk is already at specified size", _TRANSIENT, "stale-size", LASTS),
+    Row(
+        r"disk is already at specified size",
+        _TRANSIENT,
+        "stale-size",
+        "If it persists, somebody has grown the disk itself: `pct rescan --vmid {ctid}` on the node has Proxmox show "
+        "its size.",
+    ),
     Row(r"^unexpected status$", _TRANSIENT, "proxmox-worker-died", _UNLOCK, (TASK,)),
     Row("", _TRANSIENT, "too-many-requests", LASTS, (429,)),
 )
