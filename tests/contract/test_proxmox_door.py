@@ -185,11 +185,12 @@ def test_a_create_that_does_not_say_it_is_refused_by_the_simulator(door: Proxmox
 
 
 def test_a_create_has_no_marker_until_it_ends(simulator: Simulator, door: Proxmox) -> None:
-    simulator.do(simulator.pve.ct_secs.update, {"create": 0.1})
+    simulator.do(simulator.pve.ct_secs.update, {"create": 600})
     order = replace(CREATE, config={**CREATE.config, "description": CLONE.notes})
     upid = door.create(order)
     seen = door.observe(NODE, 900)
     assert (seen.lock, seen.marker) == ("create", None)
+    simulator.do(simulator.pve.hurry)
     simulator.end_of(door, upid)
     assert door.observe(NODE, 900).marker == MARKER
 
