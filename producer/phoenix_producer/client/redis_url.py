@@ -132,5 +132,5 @@ def _refusal(url: str) -> ContractError:
     if url != url.strip():
         around = " There are blanks or a line break around it."
     elif url[:1] == url[-1:] and url[:1] in _QUOTES:
-        around = " There are quotes around it, which `docker run --env-file` takes for a part of it."
+        around = " There are quotes around it, which Docker takes for a part of it in an env file."
     return ContractError(f"Not a usable Redis URL. It must have the form {REDIS_URL_FORM}.{around}")

@@ -255,7 +255,7 @@ def plain(value: Any) -> Any:
 
 def _refuse_quotes(text: str) -> None:
     if text[0] == text[-1] and text[0] in _QUOTES:
-        raise ValueError("stands in quotes, which `docker run --env-file` takes for a part of it: remove them.")
+        raise ValueError("stands in quotes, which Docker takes for a part of it in an env file: remove them.")
 
 
 def filled(value: str) -> str:
