@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import Role
-from phoenix_worker.core.differs.volumes import disk_sizes
+from phoenix_worker.core.differs.mount_order import normal_path
+from phoenix_worker.core.differs.raw_lines import present
+from phoenix_worker.core.differs.volumes import disk_sizes, mounted
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import Marker, Stage, write_marker
 from phoenix_worker.core.model.observation import Observation, Presence
@@ -183,11 +185,12 @@ def test_a_create_that_does_not_say_it_is_refused_by_the_simulator(door: Proxmox
 
 
 def test_a_create_has_no_marker_until_it_ends(simulator: Simulator, door: Proxmox) -> None:
-    simulator.do(simulator.pve.ct_secs.update, {"create": 0.1})
+    simulator.do(simulator.pve.ct_secs.update, {"create": 600})
     order = replace(CREATE, config={**CREATE.config, "description": CLONE.notes})
     upid = door.create(order)
     seen = door.observe(NODE, 900)
     assert (seen.lock, seen.marker) == ("create", None)
+    simulator.do(simulator.pve.hurry)
     simulator.end_of(door, upid)
     assert door.observe(NODE, 900).marker == MARKER
 
@@ -267,6 +270,21 @@ def test_a_disk_grows_and_never_shrinks(simulator: Simulator, door: Proxmox) -> 
     with pytest.raises(PermanentError) as smaller:
         door.resize(NODE, 103, disk="rootfs", size_gb=16)
     assert (same.value.cause, smaller.value.cause) == ("stale-size", "shrink")
+
+
+@pytest.mark.parametrize("text", ["/日本", "/ü日", "/plain", "Ã"])
+def test_what_stands_in_utf8_in_the_file_is_read_as_it_was_written(
+    simulator: Simulator, door: Proxmox, text: str
+) -> None:
+    """Proxmox shows the bytes of the file, each as a character; the notes are told as they are."""
+    simulator.do(simulator.pve.add_ct, 103)
+    raw = [["lxc.environment", f"NAME={text}"]]
+    config = {"mp0": f"local-lvm:vm-103-disk-1,mp={text},size=1G", "description": "Ã¼ and 日本", "lxc": raw}
+    simulator.do(simulator.pve.ct(103).config.update, config)
+    seen = door.observe(NODE, 103).config
+    assert [*mounted(seen)] == [normal_path(text)]
+    assert seen["description"] == "Ã¼ and 日本\n"
+    assert present(seen) == (("lxc.environment", f"NAME={text}"),)
 
 
 def test_a_disk_that_was_grown_by_hand_is_shown_after_what_is_said_to_do(simulator: Simulator, door: Proxmox) -> None:

@@ -134,6 +134,20 @@ class Corners(Images):
         created.config.update({key: value for key, value in named.items() if value})
         self._decide(created, orders[created.vmid])
 
+    def as_bytes(self, value: Any) -> Any:
+        """Show what stands in the file, which is read as bytes, each for a character.
+
+        Proxmox writes Latin-1 where that is enough, and UTF-8 where it is not; editors on the node write UTF-8.
+        """
+        if isinstance(value, list):
+            return [[key, text.encode().decode("latin-1")] for key, text in value]
+        if not isinstance(value, str):
+            return value
+        try:
+            return value.encode("latin-1").decode("latin-1")
+        except UnicodeEncodeError:
+            return value.encode().decode("latin-1")
+
     def rescan(self, ctid: int) -> None:
         """`pct rescan --vmid CTID`: show the size that the root disk has."""
         container = self.ct(ctid)

@@ -35,10 +35,11 @@ def judge(rule: dict[str, Any], cluster: dict[str, Any], guest: dict[str, Any]) 
     for name in ("source", "dest"):
         if "%" in rule.get(name, "") or any(part.partition("/")[0].count(":") > 7 for part in _parts(rule, name)):
             raise _wrong(name, f"invalid IP address: Invalid IP address {rule[name]}")
-    as_written = {name: rule[name] for name in ("source", "dest") if name in rule}
+    as_written: dict[str, Any] = {name: rule[name] for name in ("source", "dest") if name in rule}
     rule |= {name: ",".join(map(_as_net_ip, _parts(rule, name))) for name in as_written}
     kept: dict[str, Any] = firewall.verify_rule(rule, cluster, guest, "ct")
-    return kept | as_written
+    kept |= as_written
+    return kept
 
 
 def _parts(rule: dict[str, Any], name: str) -> list[str]:

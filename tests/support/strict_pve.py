@@ -208,7 +208,7 @@ class StrictPve(
         config: dict[str, Any] = await super()._lxc_config_get(user, v)
         if "description" in config:
             config["description"] += "\n"
-        return config
+        return {key: value if key == "description" else self.as_bytes(value) for key, value in config.items()}
 
     async def _update_config(
         self, ct: Any, user: str, values: dict[str, Any], deletes: list[str], reverts: list[str]

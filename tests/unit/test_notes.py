@@ -98,6 +98,16 @@ def test_a_line_of_theirs_below_ours_is_no_part_of_it(theirs: str) -> None:
     assert without_marker(notes) == theirs
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("piece", ["*", "> ", "<", "<!--", "<a", "1. ", "id=aaaaaaaa ", "scripts=a:", "\\", "`x"])
+def test_notes_that_nobody_would_write_are_read_at_once(piece: str) -> None:
+    """They may have 8,192 characters, and each look reads them."""
+    for begin in ("", "phoenix-lxc: a=b ", "phoenix-lxc: ctid=103\n"):
+        notes = f"{begin}{piece * (LONGEST_NOTES // len(piece))}x"
+        assert read_marker(notes, 103) is None
+        assert without_marker(notes) == notes.strip()
+
+
 def test_notes_that_were_encoded_twice_are_read_as_they_were_written() -> None:
     encoded = quote(write_marker(FULL, "Für die 50% CA."), safe=" =,")
     for notes in (encoded, encoded.replace("%3A", "%3a"), f"{encoded}\n"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phoenix_worker.durable import polling
@@ -76,10 +76,8 @@ def test_a_fast_failure_of_a_slow_kind_is_seen_early(usual: float) -> None:
     assert early_looks(usual, until=1.0) == [1.0]
 
 
-RAN = st.floats(0.001, 50_000, allow_nan=False)
-
-
-@given(ran=RAN, usual=RAN)
+@given(ran=st.floats(0.001, 2000), usual=st.floats(0.001, 20_000))
+@settings(max_examples=50)
 def test_no_end_is_noticed_later_than_after_a_tenth_of_the_time_it_ran(ran: float, usual: float) -> None:
     """Whether it failed long before the others of its kind, or ran on after they had ended."""
     lengths, at = [usual] * polling.REMEMBERED, 0.0

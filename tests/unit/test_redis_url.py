@@ -158,3 +158,20 @@ def test_the_password_is_of_the_variable_that_holds_it(tmp_path: Path) -> None:
     ):
         assert password_variable(environ, "p@ss") == variable
     assert password_variable({name: "x"}, None) == "PHOENIX_REDIS_URL"
+
+
+@pytest.mark.parametrize(
+    ("url", "around"),
+    [
+        ('"redis://:secret@127.0.0.1:6379/0"', "quotes around it"),
+        ("'redis://:secret@127.0.0.1:6379/0'", "quotes around it"),
+        (" redis://:secret@127.0.0.1:6379/0", "blanks or a line break around it"),
+        ("redis://:secret@127.0.0.1:6379/0\n", "blanks or a line break around it"),
+        ("redis//:secret@127.0.0.1:6379/0", ""),
+    ],
+)
+def test_what_stands_around_a_url_is_told_and_nothing_of_it(url: str, around: str) -> None:
+    with pytest.raises(ContractError) as refused:
+        usable(url)
+    assert around in str(refused.value)
+    assert ("around it" in str(refused.value), "secret" in str(refused.value)) == (bool(around), False)

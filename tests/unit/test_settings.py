@@ -190,6 +190,7 @@ def test_an_unknown_one_that_resembles_none_is_told_with_all_names(monkeypatch: 
         ("PHOENIX_PROXMOX_HOST", "https://pve.example:8006", "without https://"),
         ("PHOENIX_PROXMOX_HOST", "", "is empty"),
         ("PHOENIX_PROXMOX_USER", "phoenix", "realm"),
+        ("PHOENIX_PROXMOX_USER", "phoenix\n@pve", "characters that cannot be shown"),
         ("PHOENIX_PROXMOX_USER", "phoenix@pve!worker", "PHOENIX_PROXMOX_TOKEN_NAME"),
         ("PHOENIX_PROXMOX_TOKEN_NAME", "", "is empty"),
         ("PHOENIX_PROXMOX_TOKEN_VALUE", "", "is empty"),

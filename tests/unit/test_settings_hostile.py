@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from phoenix_producer.contract import ContractError
 from phoenix_producer.http.tokens import TOKENS_VARIABLE, Role, TokenFile
 from phoenix_worker.settings import SECRET, Settings, SettingsError, load_settings, variable
-from tests.unit.test_settings import NEEDED
+from tests.unit.test_settings import CERTIFICATE, NEEDED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +110,55 @@ def test_what_is_no_file_of_tokens_is_refused(file: str, folder: Path) -> None:
         (folder / file).chmod(0o600)
     with pytest.raises(ContractError, match=file):
         TokenFile(folder / file).add("one", Role.VIEWER)
+
+
+RIGHT = {
+    "redis_ca_file": "ca.pem",
+    "catalog": "x.json",
+    "proxmox_host": "10.0.0.2:8006",
+    "proxmox_user": "phoenix@pve",
+    "proxmox_token_name": "worker",
+    "proxmox_fingerprint": ":".join(["AB"] * 32),
+    "proxmox_timeout": "15",
+    "shell": "ssh",
+    "shell_user": "root",
+    "shell_key_file": "key",
+    "shell_addresses": "pve1=10.0.0.1",
+    "shell_capacity": "4",
+    "shell_sudo": "true",
+    "scripts": "f/{feature}.sh",
+    "application_scripts": "a/{script}",
+    "script_timeout": "60",
+    "node": "pve1",
+    "template_storage": "tank",
+    "scratch_ctids": "9000-9099",
+    "log_format": "json",
+    "metrics_address": "127.0.0.1:9464",
+}
+
+
+def test_what_a_file_from_elsewhere_has_around_a_value_is_no_part_of_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "key").touch()
+    (folder / "ca.pem").write_text(CERTIFICATE)
+    plain: dict[str, Any] | None = None
+    for around in ("{}", " {} ", "{}\r", "{}\n", "\t{}"):
+        for field, value in RIGHT.items():
+            monkeypatch.setenv(variable((field,)), around.format(value))
+        read = load_settings().model_dump()
+        plain = plain or read
+        assert read == plain, around
+    assert plain is not None
+    assert plain["node"] == "pve1"
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_that_a_file_for_docker_has_are_named(quote: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quoted = RIGHT | {"proxmox_token_value": "secret"}
+    for field, value in quoted.items():
+        monkeypatch.setenv(variable((field,)), f"{quote}{value}{quote}")
+    told = problems()
+    assert {line.strip().partition(": ")[0] for line in told} == {variable((field,)) for field in quoted}
+    assert all(": stands in quotes, which Docker takes" in line for line in told)
+    assert "secret" not in "".join(told)

@@ -28,7 +28,7 @@ CONNECT_SECONDS = 1.5
 ANSWER_SECONDS = 5.0
 _NO_SUCH_DATABASE = "DB index"
 _QUOTED = r"(?P<quote>['\"]).*(?P=quote)"
-"""As it comes from a file of `docker run --env-file`, which takes quotes for a part of the value."""
+"""As Docker reads it from an env file: quotes are a part of the value there."""
 
 
 @contextmanager

@@ -28,6 +28,7 @@ _TLS = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"
 _LOGIN = frozenset({"sentinel_username", "sentinel_password"})
 _QUERY = {"redis": frozenset[str](), "rediss": _TLS, "sentinel": _LOGIN, "sentinels": _TLS | _LOGIN}
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\[\]:,;@/?#\s]+)(?::(?P<port>[0-9]{1,5}))?")
+_QUOTES = ("'", '"')
 _DATABASE = re.compile(r"/?|/[0-9]+")
 _MASTER = re.compile(r"/(?P<master>[A-Za-z0-9._-]+)(?:/(?P<database>[0-9]+))?/?")
 
@@ -80,19 +81,19 @@ def place_of(url: str) -> RedisPlace:
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise _refusal() from None
+        raise _refusal(url) from None
     named = dict(parse_qsl(parts.query, keep_blank_values=True))
     login, _, hosts = parts.netloc.rpartition("@")
     is_sentinel = parts.scheme in ("sentinel", "sentinels")
     path = (_MASTER if is_sentinel else _DATABASE).fullmatch(parts.path)
     found = [_HOST.fullmatch(host) for host in (hosts.split(",") if is_sentinel else [hosts])]
     if parts.scheme not in _QUERY or not named.keys() <= _QUERY[parts.scheme] or parts.fragment or url != url.strip():
-        raise _refusal()
+        raise _refusal(url)
     if path is None or not all(found):
-        raise _refusal()
+        raise _refusal(url)
     places = tuple((one["host"].strip("[]"), int(one["port"] or _PORT[parts.scheme])) for one in found if one)
     if any(not 0 < port < 2**16 for _, port in places):
-        raise _refusal()
+        raise _refusal(url)
     username, has_password, password = login.partition(":")
     database = path["database"] if is_sentinel else parts.path.strip("/")
     return RedisPlace(
@@ -125,6 +126,11 @@ def verified(url: str, ca_file: str | None = None) -> str:
     return urlunsplit(urlsplit(url)._replace(query=urlencode(asked | place.options, safe="/")))
 
 
-def _refusal() -> ContractError:
+def _refusal(url: str) -> ContractError:
     """Say what a URL is, and quote nothing of this one: any part of it may be a part of the password."""
-    return ContractError(f"Not a usable Redis URL. It must have the form {REDIS_URL_FORM}.")
+    around = ""
+    if url != url.strip():
+        around = " There are blanks or a line break around it."
+    elif url[:1] == url[-1:] and url[:1] in _QUOTES:
+        around = " There are quotes around it, which Docker takes for a part of it in an env file."
+    return ContractError(f"Not a usable Redis URL. It must have the form {REDIS_URL_FORM}.{around}")

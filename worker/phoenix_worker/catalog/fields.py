@@ -164,6 +164,14 @@ def _below_root(value: str) -> str:
     return "/" + "/".join(parts)
 
 
+def ascii_only(value: str) -> str:
+    """Refuse what Proxmox writes into its configuration in another encoding than it was sent in."""
+    if not value.isascii():
+        wrong = next(letter for letter in value if not letter.isascii())
+        raise refused(f"has {wrong}, which Proxmox does not write down as it is", "Use ASCII characters.")
+    return value
+
+
 def _host_path(value: str) -> str:
     if "=" in value:
         problem = "has a =, before which Proxmox would read the name of an option"
@@ -217,8 +225,8 @@ AbsolutePath = Annotated[
         "Begin it with / and use neither . nor .. in it, nor a comma, which Proxmox cannot read.",
     ),
 ]
-HostPath = Annotated[AbsolutePath, AfterValidator(_host_path)]
-MountPath = Annotated[AbsolutePath, AfterValidator(_below_root)]
+HostPath = Annotated[AbsolutePath, AfterValidator(ascii_only), AfterValidator(_host_path)]
+MountPath = Annotated[AbsolutePath, AfterValidator(ascii_only), AfterValidator(_below_root)]
 Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]
 Ip6 = Annotated[str, AfterValidator(_ip6)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from phoenix_worker.catalog.fields import DnsName, Matching, split
+from phoenix_worker.catalog.fields import DnsName, Matching, ascii_only, split
 
 Domains = Annotated[
     list[DnsName],
@@ -36,9 +36,15 @@ OsType = Literal[
 ]
 Arch = Literal["amd64", "i386", "arm64", "armhf", "riscv32", "riscv64"]
 Entrypoint = Annotated[
-    str, Matching(r"[^\x00-\x08\x0a-\x1f\x7f]+", "a command", "Write it on one line, such as /usr/bin/app --serve.")
+    str,
+    Matching(r"[^\x00-\x08\x0a-\x1f\x7f]+", "a command", "Write it on one line, such as /usr/bin/app --serve."),
+    AfterValidator(ascii_only),
 ]
 Environment = dict[
     Annotated[str, Matching(r"\w+", "the name of a variable", "Use letters, digits and underscores.")],
-    Annotated[str, Matching(r"[^\x00-\x08\x0a-\x1f\x7f]*", "the value of a variable", "Write it on one line.")],
+    Annotated[
+        str,
+        Matching(r"[^\x00-\x08\x0a-\x1f\x7f]*", "the value of a variable", "Write it on one line."),
+        AfterValidator(ascii_only),
+    ],
 ]

@@ -58,7 +58,7 @@ def refuse_options(entries: Entries) -> Iterator[Refusal]:
             try:
                 _VARIABLES.validate_python(parsed.entry.environment)
             except ValidationError:
-                problem = "environment is not an object with the values of variables, all of them strings on one line."
+                problem = "environment is not an object with the values of variables, all of them one line of ASCII."
                 yield Refusal(ctid, problem, 'Write it like {"LANG": "C.UTF-8"}.')
         source = parsed.entry.clone_from_ctid
         for key in _AT_CREATION if source in entries else ():

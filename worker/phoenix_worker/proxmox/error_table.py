@@ -80,12 +80,12 @@ NAMED_BY_LOGS = (*NODE_TROUBLE, _NO_SPACE)
 
 _IS_SO_ALREADY = (
     Row(
-        r"(disk image|file|volume) '?(?P<path>[^' ]+)'? already exists|"
+        r"(disk image|file|volume) ('(?P<path>[^']+)'|(?P<name>\S+)) already exists|"
         r"cannot create '(?P<dataset>[^']+)': dataset already exists|"
         r"rbd create '(?P<image>[^']+)' error: .*File exists|Logical [Vv]olume \"(?P<lv>[^\"]+)\" already exists",
         _PERMANENT,
         LEFT_DISK,
-        "Find out whose disk {path}{dataset}{image}{lv} is. If nobody needs it, run on the node: "
+        "Find out whose disk {path}{name}{dataset}{image}{lv} is. If nobody needs it, run on the node: "
         "`pvesm free STORAGE:VOLUME`.",
     ),
     Row(

@@ -131,7 +131,7 @@ class Whereabouts(ClusterLooks):
             return None
         self._sightings.saw(ctid)
         digest = config.pop("digest", "")
-        return Observation(ctid, node, Presence.HERE, {key: _text(value) for key, value in config.items()}, digest)
+        return Observation(ctid, node, Presence.HERE, {key: _text(key, value) for key, value in config.items()}, digest)
 
     def _status(self, node: str, ctid: int) -> dict[str, Any] | None:
         """Ask `…/status/current`, or in a crowd for all of the node, where one that we may not see is not listed."""
@@ -247,6 +247,13 @@ def _unseen(ctid: int) -> PermanentError:
     )
 
 
-def _text(value: Any) -> str:
-    """Write a value as in the configuration file; raw `lxc` lines come as a list of pairs."""
-    return value if isinstance(value, str) else json.dumps(value)
+def _text(key: str, value: Any) -> str:
+    """Write a value as in the configuration file; raw `lxc` lines come as a list of pairs.
+
+    Of UTF-8 in that file Proxmox shows each byte as a character, but in the notes.
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    try:
+        return text if key == "description" else text.encode("latin-1").decode()
+    except UnicodeError:
+        return text

@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL, place_of, verified
@@ -210,6 +219,11 @@ class Settings(BaseSettings):
         AfterValidator(values.encodable),
         Field(description="Key of the signature (HMAC-SHA256): `whsec_…`, or any text."),
     ] = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_plain(cls, value: Any, info: ValidationInfo) -> Any:
+        return value if info.field_name in SECRET else values.plain(value)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -41,6 +41,6 @@ def catalog_defaults() -> Defaults:
 def _alone(field: str, read: Callable[[str], Any]) -> Any:
     written = environ().get(name := variable((field,)))
     try:
-        return None if written is None else read(written)
+        return None if written is None else read(values.plain(written))
     except ValueError as error:
         raise SettingsError(f"{name}: {error}") from error

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+_QUOTES = ("'", '"')
 _ADDRESS = re.compile(r"(?P<node>[\w.-]+)=(?:\[(?P<ip6>[\da-fA-F:.]+)\]|(?P<host>[\w.-]+))(?::(?P<port>\d{1,5}))?")
 _HOST = re.compile(
     r"(?:\[(?P<bracketed>[\da-fA-F:.]+(?:%[\w.-]+)?)\]|(?P<name>\w(?:[\w-]*\w)?(?:\.\w(?:[\w-]*\w)?)*\.?))(?::(?P<port>\d{1,5}))?"
@@ -65,12 +66,13 @@ def user(value: str) -> str:
         raise ValueError("must be only the token's owner: put what follows the ! into PHOENIX_PROXMOX_TOKEN_NAME.")
     if "@" not in value:
         raise ValueError("lacks its realm, as in phoenix@pve.")
-    return value
+    return filled(value)
 
 
 def secret(value: SecretStr) -> SecretStr:
     """Refuse what cannot be sent in a header."""
     text = _given(value.get_secret_value())
+    _refuse_quotes(text)
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("has characters that a secret cannot have, such as a space or a line break.")
     return value
@@ -249,6 +251,19 @@ def _can_be_split(url: str) -> bool:
         return bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def plain(value: Any) -> Any:
+    """Take away the blanks and line breaks around a value, such as those of a file from Windows; refuse quotes."""
+    if not isinstance(value, str) or not value.strip():
+        return value
+    _refuse_quotes(value.strip())
+    return value.strip()
+
+
+def _refuse_quotes(text: str) -> None:
+    if text[0] == text[-1] and text[0] in _QUOTES:
+        raise ValueError("stands in quotes, which Docker takes for a part of it in an env file: remove them.")
 
 
 def filled(value: str) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"phoenix-lxc:(?P<fields>(\s+\w+=[\w.:,+~-]*)+)")
 _MARKUP = r"</?[a-z][^<>]*>|<!--|-->"
 _BEFORE = re.compile(rf"([\s>*+#`|\ufeff\u200b-\u200f\u2060-]|[0-9]+[.)]\s|{_MARKUP})*", re.IGNORECASE)
-_AFTER = re.compile(rf"([\s*`|\\;\ufeff\u200b-\u200f\u2060]|{_MARKUP})*$", re.IGNORECASE)
+_AFTER = re.compile(rf"([\s*`|\\;\ufeff\u200b-\u200f\u2060]|{_MARKUP})*", re.IGNORECASE)
 """What editors put around a line: quotes, lists, code, tags, marks that nobody sees."""
 _HEX = "[0-9a-f]{8,}"
 _GOES_ON = re.compile(
@@ -120,8 +120,9 @@ def _lines(notes: str) -> Iterator[tuple[str, Marker | None]]:
 
 
 def _read_line(line: str) -> Marker | None:
-    found = _LINE.fullmatch(_AFTER.sub("", _BEFORE.sub("", line, count=1)))
-    if found is None:
+    text = _BEFORE.sub("", line, count=1)
+    found = _LINE.match(text)
+    if found is None or _AFTER.fullmatch(text, found.end()) is None:
         return None
     fields = dict(part.split("=", 1) for part in found["fields"].split())
     try:
