@@ -41,7 +41,7 @@ def remedy(location: tuple[int | str, ...], entry: Mapping[str, Any]) -> str | N
 
 def _features(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Take Proxmox's features out of the list of scripts, where both were one string once."""
-    words = _words(_listed(entry["features"]))
+    words = [word for item in _words(_listed(entry["features"])) for word in _words(item)]
     options = [word for word in words if _PCT_OPTION.fullmatch(word)]
     scripts = [word for word in words if word not in options]
     if not words or not all(map(_SCRIPT.fullmatch, scripts)):
@@ -58,7 +58,9 @@ def _pct_options(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _options_in(item: Any) -> list[str]:
-    """Read one option, or several as one string or object."""
+    """Read one option, or several as one string or object; the types behind `mount=` may have commas between them."""
+    if isinstance(item, str):
+        item = re.sub(r"(?<=mount=)[\w;,]+?(?=$|,\s*\w+=)", lambda found: found[0].replace(",", ";"), item)
     return [item] if isinstance(item, str) and _PCT_OPTION.fullmatch(item) else _words(_listed(item))
 
 
@@ -191,6 +193,7 @@ def _spelled(device: Mapping[str, Any]) -> dict[str, Any]:
 
 def _device(text: str) -> dict[str, Any]:
     path, *options = text.removeprefix("path=").split(",")
+    path = re.sub(r"^([^:]+):\1(:[rwm]+)?$", r"\1", path)  # as Compose has it
     found = [re.fullmatch(r"(uid|gid|mode|deny-write)=([0-9]{1,10})", option) for option in options]
     pairs = {one[1]: one[2] for one in found if one}
     numbers = {name: int(pairs[name]) for name in ("uid", "gid") if name in pairs}

@@ -114,6 +114,10 @@ def _each(
 
 def _by_number(value: Any) -> list[Any]:
     """List what stands under `net1`, `net2` and so on, as Proxmox and Ansible have it; or the one that it is."""
+    if isinstance(value, dict) and value and all(str(key).startswith("/") for key in value):
+        return [f"{place}:{there}" for place, there in value.items()]
+    if isinstance(value, str) and re.fullmatch(r"(/[^:,]+:/[^:,]+(:r[ow])?(,|$)){2,}", value):
+        return value.split(",")
     keyed = isinstance(value, dict) and value and all(re.fullmatch(r"(net|mp)[0-9]{1,3}", key) for key in value)
     return [value[key] for key in sorted(value, key=lambda key: (len(key), key))] if keyed else [value]
 
@@ -127,6 +131,10 @@ def interface(value: Any) -> dict[str, Any] | None:
 
 
 def _bind(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, list) and len(value) == len(("host", "container")):
+        value = ":".join(map(str, value))
+    if isinstance(value, str):
+        value = re.sub(r"(?<=:)(r[ow]),[zZ]$|:[zZ](?=,|$)", r"\1", value)  # SELinux labels of Compose
     first, *rest = value.removeprefix("volume=").split(",") if isinstance(value, str) else [""]
     parts = first.split(":")
     if rest:
