@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.access import key_file
@@ -40,6 +42,21 @@ def refuse_directories(
         for name in dict.fromkeys(names):
             if directories[name].problem:
                 yield Refusal(ctid, f"The directory {plain(name)} {plain(directories[name].problem)}.", remedy)
+
+
+def unfit_scripts(
+    entries: Entries, contents: Mapping[str, bytes], places: ScriptPlaces
+) -> Iterator[tuple[int, str, str]]:
+    """List CTID, problem and remedy of each script that no interpreter can run as another system has written it."""
+    for ctid, parsed in entries.items():
+        for name in files_beside(parsed.entry, places):
+            first = contents.get(name, b"").partition(b"\n")[0]
+            if first.startswith(b"#!") and first.endswith(b"\r"):
+                problem = f"The first line of {plain(name)} ends as on Windows, and Linux finds no such interpreter."
+                yield ctid, problem, rf"Convert it: sed -i 's/\r$//' -- {shlex.quote(name)}"
+            elif first.startswith(BOM_UTF8 + b"#!"):
+                problem = f"{plain(name)} begins with a byte order mark, so that its #! is not seen."
+                yield ctid, problem, rf"Remove it: sed -i '1s/^\xEF\xBB\xBF//' -- {shlex.quote(name)}"
 
 
 def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlaces) -> Iterator[tuple[int, str, str]]:
