@@ -159,6 +159,14 @@ def test_a_directory_that_is_too_large_or_leads_out_is_refused(tmp_path: Path, k
     assert "at most 1000 entries and 4 MiB" in refusal.remedy
 
 
+def test_a_feature_of_proxmox_among_the_scripts_is_told_so(tmp_path: Path) -> None:
+    (warned,) = loaded(tmp_path, {"103": template(features=["nesting", "base"])}).warnings
+    assert warned.remedy.endswith("Proxmox's own features go into pct_options: nesting=1.")
+    put(tmp_path, "features/nesting.sh")
+    (warned,) = loaded(tmp_path, {"103": template(features=["nesting", "base"])}).warnings
+    assert "pct_options" not in warned.remedy
+
+
 CRLF, MARK = "#!/bin/sh\r\necho a\r\n", "\ufeff#!/bin/sh\necho a\n"
 
 

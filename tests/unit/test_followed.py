@@ -33,6 +33,7 @@ def bind(**keys: Any) -> dict[str, Any]:
 
 
 MAPS = ["u 0 100000 65536", "g 0 100000 65536"]
+NAMED = {"name": "db", "pool": "tank", "size_gb": 8, "mount_point": "/a"}
 _SMALL = {"pool": "tank", "size": "512M", "mount_point": "/data"}
 MEANT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"memory_mb": "2G"}, {"memory_mb": 2048}),
@@ -125,6 +126,14 @@ MEANT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"health_check": {"url": "http://localhost/x"}}, {"health_check": {"command": "curl -fsS http://localhost/x"}}),
     ({"health_check": {"command": "true", "interval": "1m30s"}}, {"health_check": {"command": "true", "interval": 90}}),
     ({"name": "my_host."}, {"name": "my-host"}),
+    ({"zfs_volumes": {"db": {"pool": "tank", "size_gb": 8, "mount_point": "/a"}}}, {"zfs_volumes": [NAMED]}),
+    ({"networks": {"eth1": {"bridge": "vmbr1"}}}, {"networks": [{"name": "eth1", "bridge": "vmbr1"}]}),
+    ({"devices": {"tun": {"path": "/dev/net/tun"}}}, {"devices": [{"path": "/dev/net/tun"}]}),
+    ({"firewall": {"enabled": True, "rules": {"ssh": ruled()["firewall"]["rules"][0]}}}, ruled()),
+    ({"gpu_assignment": "NONE"}, {"gpu_assignment": "none"}),
+    ({"gpu_assignment": "0,"}, {"gpu_assignment": "0"}),
+    ({"apparmor_profile": "lxc.apparmor.profile = unconfined\n"}, {"apparmor_profile": "unconfined"}),
+    ({"mac_address": "auto"}, {}),
     ({"os_type": "rocky", "arch": "x86-64"}, {"os_type": "centos", "arch": "amd64"}),
     ({"pct_options": ["mount=nfs,cifs", "nesting"]}, {"pct_options": ["mount=nfs;cifs", "nesting=1"]}),
     ({"features": ["nesting=1,keyctl=1"]}, {"pct_options": ["nesting=1", "keyctl=1"]}),

@@ -98,6 +98,8 @@ def _mount_option(value: Any) -> str | None:
 
 
 def _mac(value: Any) -> str | None:
+    if str(value).lower() in {"auto", "random", "generate", "generated", "default"}:
+        return "Remove it: Proxmox chooses one then."
     digits = re.sub(r"[-:. ]", "", str(value)).upper()
     if re.fullmatch(r"[0-9A-F][02468ACE][0-9A-F]{10}", digits) is None:
         return None
@@ -194,7 +196,13 @@ def _snippet(value: Any) -> str | None:
     return write(f"local:snippets/{found[1]}") if found else None
 
 
+def _profile(value: Any) -> str | None:
+    text = re.sub(r"^(lxc\.apparmor\.profile|lxc\.aa_profile)\s*[=:]", "", str(value)).strip()
+    return write(text) if re.fullmatch(r"[^\s=]+", text) else None
+
+
 _OF_VALUES: Mapping[str, Callable[[Any], str | None]] = {
+    "apparmor_profile": _profile,
     "gw": _gateway,
     "gw6": _gateway,
     "hookscript": _snippet,

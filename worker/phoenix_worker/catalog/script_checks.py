@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.catalog.access import key_file
 from phoenix_worker.catalog.directories import LIMITS
 from phoenix_worker.catalog.findings import Refusal, plain
+from phoenix_worker.catalog.old_forms import SWITCHES
 from phoenix_worker.catalog.scripts import APPLICATION, NAMING_FILES, directories_beside, files_beside
 
 if TYPE_CHECKING:
@@ -66,4 +67,10 @@ def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlace
         missing = [name for name in (*keys, *files_beside(parsed.entry, places)) if name not in there]
         if missing:
             problem = f"{', '.join(map(plain, missing))} not found beside the catalog."
-            yield ctid, problem, f"Put it there, or remove it from {NAMING_FILES}."
+            options = [
+                f"{name}=1"
+                for name in parsed.entry.features
+                if name in SWITCHES and places.feature(name).path in missing
+            ]
+            meant = f" Proxmox's own features go into pct_options: {', '.join(options)}." if options else ""
+            yield ctid, problem, f"Put it there, or remove it from {NAMING_FILES}.{meant}"
