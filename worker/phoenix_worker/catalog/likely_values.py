@@ -91,7 +91,7 @@ def _mount_options(value: Any) -> str | None:
 
 
 def _mount_option(value: Any) -> str | None:
-    if value in {"ro", "rw"}:
+    if value in ("ro", "rw"):
         return f'Write "read_only": {json.dumps(value == "ro")} beside mount_options, and remove it here.'
     words = re.split(r"[\s,;]+", value) if isinstance(value, str) else []
     return f"Write {json.dumps(words)[1:-1]}." if words and _MOUNT_OPTIONS.issuperset(words) else None
