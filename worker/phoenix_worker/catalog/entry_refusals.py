@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 def refusals(ctid: int, details: Sequence[ErrorDetails], raw: Mapping[str, Any], model: type[Section]) -> list[Refusal]:
     """Make a refusal of each error in an entry, which `model` has found."""
+    if "hostname" in raw:  # that it is the name is told
+        details = [one for one in details if (one["type"], one["loc"]) != ("missing", ("name",))]
     return list(_once(details, [_refusal(ctid, detail, raw, model) for detail in details]))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog import foreign_values, mount_blocks, old_forms, other_tools, proxmox_forms, second_interface
 from phoenix_worker.catalog.entry import DATA_KEYS, OLD_KEYS, Entry, parse_entry
+from phoenix_worker.catalog.fields import split
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
 from phoenix_worker.catalog.options import ENVIRONMENT, of_image
 
@@ -75,8 +76,17 @@ def _meant(key: str, parsed: ParsedEntry) -> str | None:
     lacking = {name: one for name, one in told.items() if not parsed.declares(name)}
     if lacking and (pairs := _pairs(lacking)) is not None:
         return f"Write {pairs} in its place.{other_tools.besides(key, parsed.raw[key])}"
+    if told and all(_says(parsed.raw.get(name), one) for name, one in told.items()):
+        return f"Remove it: {_listed(list(told))} {'says' if len(told) == 1 else 'say'} the same."
     likely = other_tools.meant(key) or next(iter(difflib.get_close_matches(key, _LIKELY, 1, _LIKENESS)), None)
     return likely and f"{likely} was probably meant."
+
+
+def _says(declared: Any, told: Any) -> bool:
+    """Return whether what is declared says all that another key would."""
+    if isinstance(told, dict) and isinstance(declared, dict):
+        return all(declared.get(name) == one for name, one in told.items())
+    return bool(declared == told)
 
 
 def _pairs(keys: Mapping[str, Any]) -> str | None:
@@ -146,6 +156,8 @@ def _there(ctid: int, name: str, value: Any) -> str:
     """Write what a value of Proxmox's is in the place where it belongs, as far as it can be read."""
     if isinstance(value, dict):
         value = ",".join(f"{option}={one}" for option, one in value.items())
+    if name == "nameserver" and isinstance(value, str) and value.strip():
+        return f' There it is "nameservers": {json.dumps(split(value))}.'
     if _kind(name) == "mp" and (own := _own_volume(ctid, str(value))):
         return f" There it is {json.dumps(own['volumes'])[1:-1]}, an item of volumes."
     if name == "net0":
