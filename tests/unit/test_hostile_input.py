@@ -140,7 +140,7 @@ NEARLY = st.recursive(
 )
 
 
-@LIMITS
+@settings(LIMITS, max_examples=60)
 @given(st.dictionaries(st.sampled_from(NAMES), NEARLY, min_size=1, max_size=3))
 def test_what_is_nearly_read_is_refused_in_words(keys: dict[str, Any]) -> None:
     """The remedies read values of other tools, which may have any form."""
