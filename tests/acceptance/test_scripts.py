@@ -143,6 +143,10 @@ def test_a_script_that_fails_is_told_with_its_last_words_and_run_anew(product: P
     root = ssh_node.root(100)
     assert len((root / "tries").read_text().splitlines()) == 1
     first = (root / "etc" / "script.100").stat().st_mtime_ns
+    write_scripts(product, second="#!/opt/none -u\n")
+    missing = refused(product, 100)
+    assert "features/second.sh ended with exit code 127" in missing.message
+    assert missing.remedy.startswith("See that the container has /opt/none -u, which its first line names,")
     write_scripts(product, second="#!/bin/sh\necho well >>tries\n")
     assert done(product.ensure(100)) == [("configure", 100), ("provision", 100)]
     assert (root / "tries").read_text() == "tried\nwell\n"

@@ -109,8 +109,19 @@ def test_one_address_is_enough_where_the_container_sees_to_them_itself() -> None
     assert lacking(config, there) == ()
 
 
-@pytest.mark.parametrize(("net0", "more"), [(FIXED, False), (SERVED, True), (f"{SERVED},link_down=1", False)])
-def test_only_what_is_served_is_asked(net0: str, *, more: bool) -> None:
+@pytest.mark.parametrize(
+    ("net0", "more"),
+    [
+        (FIXED, False),
+        (SERVED, True),
+        (f"{SERVED},link_down=1", False),
+        ("name=eth0,bridge=vmbr0,ip=manual", True),
+        ("name=eth0,bridge=vmbr0,ip6=manual,link_down=1", False),
+        ("name=eth0,bridge=vmbr0", True),
+        (f"{FIXED},ip6=manual", False),
+    ],
+)
+def test_only_what_has_more_than_fixed_addresses_is_asked(net0: str, *, more: bool) -> None:
     assert may_get_more({"net0": net0, "hostname": "net1"}) is more
 
 

@@ -27,7 +27,7 @@ EXPECTED: list[tuple[int | str | None, str, str]] = [
     (110, "The address 10.0.0.9 is also that of 109", "Give each its own"),
     (110, "The address fd00::9 is also that of 109", "Give each its own"),
     (111, "would inherit the address 10.0.0.200 of its template 900", "Declare network_config"),
-    (112, 'name "wrong_name" is not a DNS name', "no underscore"),
+    (112, 'name "wrong_name" is not a DNS name', 'Write "wrong-name".'),
     (112, 'cores "2" is not a whole number', "Write 2."),
     (112, "memory_mb 8 is below 16", "at least 16"),
     (113, 'network_config.ip "10.0.0.300/24" is not an address in CIDR form', "10.0.0.5/24"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,47 @@ def test_a_directory_that_is_too_large_or_leads_out_is_refused(tmp_path: Path, k
     (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(features=["base"])}})
     assert refusal.problem.startswith(f"The directory features/files {problem}")
     assert "at most 1000 entries and 4 MiB" in refusal.remedy
+
+
+def test_a_feature_of_proxmox_among_the_scripts_is_told_so(tmp_path: Path) -> None:
+    (warned,) = loaded(tmp_path, {"103": template(features=["nesting", "base"])}).warnings
+    assert warned.remedy.endswith("Proxmox's own features go into pct_options: nesting=1.")
+    put(tmp_path, "features/nesting.sh")
+    (warned,) = loaded(tmp_path, {"103": template(features=["nesting", "base"])}).warnings
+    assert "pct_options" not in warned.remedy
+
+
+CRLF, MARK = "#!/bin/sh\r\necho a\r\n", "\ufeff#!/bin/sh\necho a\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (CRLF, "ends as on Windows"),
+        (CRLF.replace("/bin/sh", "/usr/bin/env bash"), "ends as on Win"),
+        (MARK, "byte order mark"),
+    ],
+)
+def test_a_script_that_no_interpreter_can_run_is_told_with_the_command_that_mends_it(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    script = tmp_path / "-a b.sh"
+    script.write_bytes(text.encode())
+    entries = {"103": template(application_script=script.name)}
+    (warned,) = loaded(tmp_path, entries).warnings
+    (refused,) = refusals(tmp_path, {"lxc_configs": entries}, require_scripts=True)
+    assert str(warned) == str(refused)
+    assert problem in warned.problem
+    subprocess.run(warned.remedy.partition(": ")[2], shell=True, check=True, cwd=tmp_path)  # noqa: S602 - as it is typed
+    assert script.read_bytes() == text.encode().replace(b"\r", b"").removeprefix(b"\xef\xbb\xbf")
+    assert loaded(tmp_path, entries).warnings == ()
+
+
+def test_line_ends_behind_the_first_line_are_the_scripts_own(tmp_path: Path) -> None:
+    (tmp_path / "a.sh").write_bytes(b"#!/bin/sh\necho a\r\n")
+    (tmp_path / "b.sh").write_bytes(b"echo a\r\n")
+    entries = {"103": template(application_script="a.sh"), "104": template(application_script="b.sh")}
+    assert loaded(tmp_path, entries).warnings == ()
 
 
 def test_a_health_check_is_a_command_or_a_script(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from phoenix_worker.catalog.entry import Entry, parse_entry
 
 PAGE = (Path(__file__).parents[2] / "docs" / "coming-from.md").read_text(encoding="utf-8")
-ROWS = [line.split(" | ") for line in PAGE.splitlines() if line.startswith(("| `", "| a second"))]
+ROWS = [line.split(" | ") for line in PAGE.splitlines() if line.startswith(("| `", "| a second", "| nothing"))]
 FRAGMENTS = [one for row in ROWS for one in re.findall(r'`("[a-z_]+": [^`]+)`(?! in)', row[-1])]
 INSIDE = [one for row in ROWS for one in re.findall(r'`("[^`]+)` in `([a-z_]+)`', row[-1])]
 

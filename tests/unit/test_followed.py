@@ -32,6 +32,9 @@ def bind(**keys: Any) -> dict[str, Any]:
     return {"mount_points": [{"host_path": "/srv", "container_path": "/srv", **keys}]}
 
 
+MAPS = ["u 0 100000 65536", "g 0 100000 65536"]
+NAMED = {"name": "db", "pool": "tank", "size_gb": 8, "mount_point": "/a"}
+_SMALL = {"pool": "tank", "size": "512M", "mount_point": "/data"}
 MEANT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"memory_mb": "2G"}, {"memory_mb": 2048}),
     ({"memory_mb": "512"}, {"memory_mb": 512}),
@@ -97,6 +100,51 @@ MEANT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"health_check": {"command": "true", "interval": "5s"}}, {"health_check": {"command": "true", "interval": 5}}),
     ({"ha": {"max_restart": "2"}}, {"ha": {"max_restart": 2}}),
     ({"script_timeouts": {"a": "5"}}, {"script_timeouts": {"a": 5}}),
+    ({"network_config": {"bridge_name": "vmbr0", "dhcp4": 1}}, {"network_config": {"bridge": "vmbr0", "ip": "dhcp"}}),
+    ({"network_config": network(ip="10.0.0.5", cidr=24)}, {"network_config": network()}),
+    ({"network_config": network(vlan=0, mtu=-1, rate="10mbit")}, {"network_config": network(rate=1.25)}),
+    ({"network_config": network(vlan=[20], nameservers=[None])}, {"network_config": network(vlan=20, nameservers=[])}),
+    ({"network_config": network(searchdomain="lan")}, {"network_config": network(), "search_domain": "lan"}),
+    ({"network_config": network(hostname="x", slaac=True)}, {"network_config": network(ip6="auto")}),
+    (
+        {"network_config": {"bridge": "b", "ipv4": [{"address": "dhcp"}], "dns": {"servers": ["9.9.9.9"]}}},
+        {"network_config": {"bridge": "b", "ip": "dhcp", "nameservers": ["9.9.9.9"]}},
+    ),
+    (ruled(remote="10.0.0.0/8"), ruled(source="10.0.0.0/8")),
+    (ruled(type="out", remote="10.0.0.0/8"), ruled(type="out", dest="10.0.0.0/8")),
+    (ruled(ipset="office"), ruled(source="+office")),
+    (ruled(dest_ipset="+office", log="yes"), ruled(dest="+office", log="info")),
+    (ruled(proto="tcp", from_port=1, to_port=2), ruled(proto="tcp", port="1:2")),
+    ({"firewall": {"enabled": True, "input": "drop"}}, {"firewall": {"enabled": True, "policy_in": "DROP"}}),
+    ({"mount_points": [{"source": "/srv", "mountpoint": "/srv", "mode": "ro"}]}, bind(read_only=True)),
+    ({"mount_points": [{"host_path": "/srv", "mp": "/srv", "writable": 0}]}, bind(read_only=True)),
+    ({"mount_points": {"/srv": "/srv"}}, bind()),
+    ({"mount_points": [["/srv", "/srv"]]}, bind()),
+    ({"mount_points": ["/srv:/srv:ro,z"]}, bind(read_only=True)),
+    ({"volumes": [{"pool": "tank", "size_mb": 512, "mp": "/data"}]}, {"volumes": [_SMALL]}),
+    ({"devices": ["/dev/kvm:/dev/kvm:rwm"]}, {"devices": [{"path": "/dev/kvm"}]}),
+    ({"health_check": {"url": "http://localhost/x"}}, {"health_check": {"command": "curl -fsS http://localhost/x"}}),
+    ({"health_check": {"command": "true", "interval": "1m30s"}}, {"health_check": {"command": "true", "interval": 90}}),
+    ({"name": "my_host."}, {"name": "my-host"}),
+    ({"zfs_volumes": {"db": {"pool": "tank", "size_gb": 8, "mount_point": "/a"}}}, {"zfs_volumes": [NAMED]}),
+    ({"networks": {"eth1": {"bridge": "vmbr1"}}}, {"networks": [{"name": "eth1", "bridge": "vmbr1"}]}),
+    ({"devices": {"tun": {"path": "/dev/net/tun"}}}, {"devices": [{"path": "/dev/net/tun"}]}),
+    ({"firewall": {"enabled": True, "rules": {"ssh": ruled()["firewall"]["rules"][0]}}}, ruled()),
+    ({"gpu_assignment": "NONE"}, {"gpu_assignment": "none"}),
+    ({"gpu_assignment": "0,"}, {"gpu_assignment": "0"}),
+    ({"apparmor_profile": "lxc.apparmor.profile = unconfined\n"}, {"apparmor_profile": "unconfined"}),
+    ({"mac_address": "auto"}, {}),
+    ({"os_type": "rocky", "arch": "x86-64"}, {"os_type": "centos", "arch": "amd64"}),
+    ({"pct_options": ["mount=nfs,cifs", "nesting"]}, {"pct_options": ["mount=nfs;cifs", "nesting=1"]}),
+    ({"features": ["nesting=1,keyctl=1"]}, {"pct_options": ["nesting=1", "keyctl=1"]}),
+    ({"lxc_options": {"lxc.cap.drop": "mknod"}}, {"lxc_options": ["lxc.cap.drop=mknod"]}),
+    ({"id_maps": ["uid 0 100000 65536", ["g", 0, 100000, 65536]]}, {"id_maps": MAPS}),
+    ({"tags": ["a;b", 1]}, {"tags": ["a", "b", "1"]}),
+    ({"dependencies": {"104": {}}}, {"dependencies": ["104"]}),
+    (
+        {"root_disk": {"ro": 1, "mountoptions": "noatime"}},
+        {"root_disk": {"read_only": True, "mount_options": ["noatime"]}},
+    ),
 ]
 
 
@@ -165,6 +213,11 @@ def test_no_printed_replacement_is_refused_again_as_it_is_printed(tmp_path: Path
             bind(volume="local-lvm"),
             "Write it in volumes, with pool, size and mount_point: it is no directory of the nod",
         ),
+        (ruled(tracking="new"), "Write what it says with one of group,"),
+        (bind(host_path="/dev/sdb1"), "Write it in devices; or mount its file system on the node"),
+        ({"networks": 5}, "Write it in [ ]."),
+        ({"devices": [{"path": "/dev/dri"}]}, "Write that of one device, as on the node, such as /dev/dri/renderD128,"),
+        ({"description": {"a": 1}}, "Write one text, in quotes."),
         ({"cpu_limit": "half"}, "Write one without quotes, such as 1.5."),
         ({"script_timeouts": 5}, "Write it in { }."),
     ],

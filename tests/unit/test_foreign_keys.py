@@ -126,6 +126,12 @@ RENAMED: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
         {"volumes": [{"pool": "tank", "size_gb": 8, "mount_point": "/x"}]},
     ),
     (
+        {"mp3": "tank:103/vm-103-disk-1.raw,mp=/x,backup=1,size=512M"},
+        'There it is {"pool": "tank", "size": "512M", "mount_point": "/x", "backup": true}, an item of volumes.',
+        {"volumes": [{"pool": "tank", "size": "512M", "mount_point": "/x", "backup": True}]},
+    ),
+    ({"mp3": "tank:vm-100-disk-1,mp=/x,size=8G"}, "Write it in volumes or in mount_points, and remove it.", {}),
+    (
         {"dev1": {"path": "/dev/net/tun", "mode": "0666"}},
         'There it is {"path": "/dev/net/tun", "mode": "0666"}, an item of devices.',
         {"devices": [{"path": "/dev/net/tun", "mode": "0666"}]},

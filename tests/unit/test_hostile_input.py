@@ -12,8 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_producer.contract import ContractError, EnsureFailed, EnsureRequest, Progress, parse_request
+from phoenix_worker.catalog.entry import Entry
 from phoenix_worker.catalog.findings import CatalogError
+from phoenix_worker.catalog.foreign_values import OF_OTHER_TOOLS, OF_PROXMOX
+from phoenix_worker.catalog.likely_keys import SECTIONS
 from phoenix_worker.catalog.loading import Catalog, Defaults, load_bytes
+from phoenix_worker.catalog.tool_blocks import BLOCKS
 from phoenix_worker.durable.message_form import id_of, objection
 from phoenix_worker.durable.transport import Channel  # noqa: F401 - what reads the queues
 from tests.support.product import EXAMPLE
@@ -124,6 +128,24 @@ def test_a_catalog_with_something_odd_in_it_is_taken_or_refused(data: st.DataObj
         else:
             entry[key] = data.draw(anything)
     judged(json.dumps({"lxc_configs": entries}).encode())
+
+
+NAMES = [*Entry.model_fields, *OF_PROXMOX, *OF_OTHER_TOOLS, *BLOCKS, "net0", "mp0", "dev1", "lxc"]
+PARTS = sorted(
+    {field for model in SECTIONS.values() for field in model.model_fields} | {"volume", "ipv4", "dns", "mode"}
+)
+READ = st.sampled_from([None, True, 0, -1, "", "0", "8G", "dhcp", "/a:/b", "tank:8,mp=/x", "net0", "ro", "=", ","])
+NEARLY = st.recursive(
+    READ, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(PARTS), inner, max_size=3)
+)
+
+
+@settings(LIMITS, max_examples=60)
+@given(st.dictionaries(st.sampled_from(NAMES), NEARLY, min_size=1, max_size=3))
+def test_what_is_nearly_read_is_refused_in_words(keys: dict[str, Any]) -> None:
+    """The remedies read values of other tools, which may have any form."""
+    entry = {"name": "web", "template": "local:vztmpl/x.tar.zst"} | keys
+    judged(json.dumps({"lxc_configs": {"103": entry}}).encode())
 
 
 @pytest.mark.parametrize(

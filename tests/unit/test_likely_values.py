@@ -92,6 +92,11 @@ def test_an_item_of_a_list_is_told_too(tmp_path: Path, place: str, value: list[A
     assert loaded(tmp_path, {"103": entry(place, meant)})
 
 
+def test_a_list_among_mount_options_is_refused_as_any_other(tmp_path: Path) -> None:
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(root_disk={"mount_options": [["noatime"]]})}})
+    assert refusal.remedy.startswith('Write "discard", "lazytime"')
+
+
 def test_how_a_mount_is_written_to_is_no_mount_option(tmp_path: Path) -> None:
     (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": entry("volumes.mount_options", ["noatime", "ro"])}})
     assert refusal.remedy == 'Write "read_only": true beside mount_options, and remove it here.'

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from phoenix_worker.catalog.entry import Entry
+from phoenix_worker.catalog.findings import CatalogError, Refusal
 from phoenix_worker.catalog.foreign_values import OF_OTHER_TOOLS, OF_PROXMOX
 from phoenix_worker.catalog.other_tools import meant, written
 from phoenix_worker.catalog.tool_blocks import BLOCKS
 from tests.unit.catalog_files import loaded, refusals
+from tests.unit.following import followed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from phoenix_worker.catalog.findings import Finding
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKey me"
 STATIC = {"ipv4": {"address": "10.0.0.5/24", "gateway": "10.0.0.1"}, "ipv6": [{"address": "auto"}]}
@@ -170,6 +176,130 @@ def test_no_value_breaks_a_reader(value: Any) -> None:
         written(name, value, {name: value, "initialization": value})
     for _, read in OF_PROXMOX.values():
         read(value)
+
+
+def test_what_says_the_same_as_keys_that_are_there_is_to_be_removed(tmp_path: Path) -> None:
+    keys = {"cores": 2, "network_config": {"bridge": "vmbr0", "ip": "dhcp"}}
+    assert told(tmp_path, keys | {"cpus": 2})[1] == "Remove it: cores says the same."
+    assert told(tmp_path, keys | {"network": {"bridge": "vmbr0"}})[1] == "Remove it: network_config says the same."
+    assert told(tmp_path, keys | {"network": {"bridge": "vmbr9"}})[1] == "network_config was probably meant."
+
+
+def test_what_is_told_under_another_name_is_not_missed_too(tmp_path: Path) -> None:
+    """One refusal for each fault."""
+    entry = {"hostname": "web", "ostemplate": "local:vztmpl/x.tar.zst", "nameserver": "9.9.9.9 1.1.1.1"}
+    told = refusals(tmp_path, {"lxc_configs": {"103": entry}})
+    assert [one.remedy for one in told] == [
+        'Write "name": "web" in its place.',
+        'Write "template": "local:vztmpl/x.tar.zst" in its place.',
+        'Write nameservers in network_config, and remove it. There it is "nameservers": ["9.9.9.9", "1.1.1.1"].',
+    ]
+    (alone,) = refusals(tmp_path, {"lxc_configs": {"103": {"name": "a", "clone": "x"}}})
+    assert alone.remedy == 'Write "full" or "linked".'
+
+
+TERRAFORM: dict[str, Any] = {
+    "node_name": "pve1",
+    "vm_id": 103,
+    "started": True,
+    "start_on_boot": True,
+    "initialization": {"hostname": "apps", "ip_config": STATIC, "dns": {"servers": ["9.9.9.9"]}},
+    "operating_system": {"template_file_id": "local:vztmpl/x.tar.zst", "type": "debian"},
+    "cpu": {"cores": 4},
+    "memory": {"dedicated": 4096, "swap": 512},
+    "disk": {"datastore_id": "tank", "size": 32},
+    "network_interface": {"name": "eth0", "bridge": "vmbr2", "mac_address": "BC:24:11:00:00:01"},
+    "features": {"nesting": True, "keyctl": True},
+    "mount_point": [{"volume": "/srv", "path": "/srv", "read_only": True}],
+    "startup": {"order": "3", "up_delay": "60", "down_delay": "60"},
+    "tags": ["a"],
+}
+TELMATE: dict[str, Any] = {
+    "target_node": "pve1",
+    "vmid": 103,
+    "hostname": "apps",
+    "ostemplate": "local:vztmpl/x.tar.zst",
+    "ostype": "debian",
+    "onboot": True,
+    "start": True,
+    "cores": 4,
+    "memory": 4096,
+    "swap": 512,
+    "rootfs": {"storage": "tank", "size": "32G"},
+    "network": {"name": "eth0", "bridge": "vmbr2", "ip": "10.0.0.5/24", "gw": "10.0.0.1", "ip6": "auto"}
+    | {"hwaddr": "BC:24:11:00:00:01"},
+    "features": {"nesting": True, "keyctl": True},
+    "mountpoint": {"slot": 0, "storage": "/srv", "mp": "/srv", "ro": True},
+    "startup": "order=3,up=60,down=60",
+    "tags": "a",
+}
+ANSIBLE: dict[str, Any] = {
+    "node": "pve1",
+    "vmid": 103,
+    "hostname": "apps",
+    "ostemplate": "local:vztmpl/x.tar.zst",
+    "ostype": "debian",
+    "onboot": "yes",
+    "state": "started",
+    "cpus": 4,
+    "memory": 4096,
+    "swap": 512,
+    "disk": "tank:32",
+    "netif": {"net0": "name=eth0,bridge=vmbr2,ip=10.0.0.5/24,gw=10.0.0.1,ip6=auto,hwaddr=BC:24:11:00:00:01"},
+    "features": ["nesting=1", "keyctl=1"],
+    "mounts": {"mp0": "/srv,mp=/srv,ro=1"},
+    "startup": ["order=3", "up=60", "down=60"],
+    "tags": ["a"],
+}
+
+
+def obeyed(folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry when all that is told of it was done, warnings included."""
+    for _ in range(30):
+        try:
+            said: Sequence[Finding] = loaded(folder, {"103": entry}).warnings
+        except CatalogError as error:
+            said = [
+                *error.warnings,
+                *(one for one in error.refusals if not one.problem.startswith(("name is", "It has"))),
+            ]
+        if not said:
+            return entry
+        key = re.match(r'"(\w+)" has no effect', said[0].problem)
+        refusal = Refusal(103, f"{key[1]} has no effect." if key else said[0].problem, said[0].remedy)
+        changed = followed(entry, refusal)
+        assert changed is not None, str(refusal)
+        entry = changed
+    raise AssertionError(entry)
+
+
+@pytest.mark.parametrize("entry", [TERRAFORM, TELMATE, ANSIBLE], ids=["terraform", "telmate", "ansible"])
+def test_a_whole_entry_of_another_tool_becomes_ours_by_what_is_told_of_it(
+    tmp_path: Path, entry: dict[str, Any]
+) -> None:
+    found = {key: one for key, one in obeyed(tmp_path, entry).items() if key != "nameservers"}
+    found["network_config"].pop("nameservers", None)
+    assert found == {
+        "node": "pve1",
+        "name": "apps",
+        "template": "local:vztmpl/x.tar.zst",
+        "os_type": "debian",
+        "start_at_boot": True,
+        "state": "running",
+        "cores": 4,
+        "memory_mb": 4096,
+        "swap_mb": 512,
+        "storage_pool": "tank",
+        "storage_size_gb": 32,
+        "network_config": {"name": "eth0", "bridge": "vmbr2", "ip": "10.0.0.5/24", "gw": "10.0.0.1", "ip6": "auto"},
+        "mac_address": "BC:24:11:00:00:01",
+        "pct_options": ["nesting=1", "keyctl=1"],
+        "mount_points": [{"host_path": "/srv", "container_path": "/srv", "read_only": True}],
+        "boot_order": 3,
+        "boot_delay": 60,
+        "boot_down_delay": 60,
+        "tags": ["a"],
+    }
 
 
 OWN: list[tuple[dict[str, Any], str]] = [

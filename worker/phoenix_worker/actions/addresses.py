@@ -38,7 +38,7 @@ def wait_after(declaration: Declaration, seen: Observation, steps: Iterable[Plan
 
 
 def addresses_of(task: PhoenixTask, declaration: Declaration, seen: Observation) -> Found:
-    """Tell it by the configuration, and by one call where DHCP or SLAAC may have given more to a running container.
+    """Tell it by the configuration, and by one call where a running container may have more than fixed ones.
 
     What cannot be asked is no failure: everything else about the container is known.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.actions.look import look, permit, where_last_seen
 from phoenix_worker.actions.secrets import read_secret
 from phoenix_worker.actions.snapshots import BEFORE, WHEN_WELL, keep
+from phoenix_worker.catalog.findings import plain
 from phoenix_worker.core.allowed.ownership import may_destroy, may_start
 from phoenix_worker.core.allowed.without_shell import NO_SHELL
 from phoenix_worker.core.differs.scripts import recorded, run_again, scripts_to_run
@@ -148,6 +150,8 @@ def _failure(place: Place, script: Script, end: dict[str, Any], timeout: float) 
     elif end["exit"] in {LOST, STOPPED}:
         why, cause = "ended without an exit code: its container was restarted, or it was killed", "script-lost"
         remedy = "Send the request again: the script is run again."
+    elif end["exit"] in map(str, _NOT_FOUND) and (interpreter := _interpreter(script)):
+        remedy = f"See that the container has {interpreter}, which its first line names, and what it calls. {again}"
     said = "".join(f"\n  {line}" for line in end["log"][-_SHOWN:])
     return PermanentError(
         f"Unable to provision CT {place.ctid} on {place.node}: {script.file} {why}."
@@ -155,6 +159,12 @@ def _failure(place: Place, script: Script, end: dict[str, Any], timeout: float) 
         cause=cause,
         remedy=remedy,
     )
+
+
+def _interpreter(script: Script) -> str | None:
+    """Name what runs a pushed script, as its first line says it."""
+    first = base64.b64decode(script.content or "").partition(b"\n")[0].decode("utf-8", "replace")
+    return plain(first.removeprefix("#!").strip()) if first.startswith("#!") else None
 
 
 def _record(task: PhoenixTask, declaration: Declaration, script: Script, *, adopted: bool) -> Declaration:

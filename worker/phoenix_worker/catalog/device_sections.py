@@ -11,9 +11,9 @@ from phoenix_worker.catalog.sections import Section
 DevicePath = Annotated[
     str,
     Matching(
-        r"(?!.*/\.{0,2}(/|$))/dev/[^\x00-\x1f,=\s]+",
+        r"(?!/dev/(dri|snd|input|bus/usb|fb|net|mapper|disk|pts|shm|nvidia-caps)$)(?!.*/\.{0,2}(/|$))/dev/[^\x00-\x1f,=\s]+",
         "the path of a device",
-        "Write it as it is on the node, such as /dev/dri/renderD128, without links by . or .. in it.",
+        "Write that of one device, as on the node, such as /dev/dri/renderD128, without links by . or .. in it.",
     ),
 ]
 Mode = Annotated[str, Matching(r"0[0-7]{3}", "the mode of a device", 'Write it like "0660".')]

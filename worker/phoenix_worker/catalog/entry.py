@@ -10,9 +10,9 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from phoenix_producer.contract import LONGEST_WAIT_FOR_ADDRESS
-from phoenix_worker.catalog import likely_keys, likely_types, likely_values, old_forms
-from phoenix_worker.catalog.access_sections import NAME_A_PLACE, Password, SshKeys
+from phoenix_worker.catalog.access_sections import Password, SshKeys
 from phoenix_worker.catalog.device_sections import Device
+from phoenix_worker.catalog.entry_refusals import refusals
 from phoenix_worker.catalog.fields import (
     CtidField,
     Description,
@@ -29,7 +29,7 @@ from phoenix_worker.catalog.fields import (
     StorageId,
     Tag,
 )
-from phoenix_worker.catalog.findings import Refusal, plain, shown
+from phoenix_worker.catalog.findings import Refusal, shown
 from phoenix_worker.catalog.ha_section import HaKey
 from phoenix_worker.catalog.mount_sections import MountPoint, RootDisk, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
@@ -242,7 +242,7 @@ def parse_entry(ctid: int, raw: Any) -> tuple[ParsedEntry | None, list[Refusal]]
             details = error.errors(include_url=False)
         else:
             broken = frozenset(str(detail["loc"][0]) for detail in wrong)
-            return ParsedEntry(ctid, entry, raw, broken), [_refusal(ctid, detail, raw) for detail in wrong]
+            return ParsedEntry(ctid, entry, raw, broken), refusals(ctid, wrong, raw, Entry)
         right = copy.deepcopy(right)
         # What is missing only because it was wrong was told of already.
         wrong += [one for one in details if not wrong or one["type"] != "missing"]
@@ -273,58 +273,3 @@ def _leave_out(entry: dict[str, Any], key: str, inner: int | str | None = None) 
         entry.pop(key, None)
         if key in _STAND_IN:
             entry[key] = _STAND_IN[key]
-
-
-_STANDARD = {
-    "missing": ("is missing", "Declare {key}."),
-    "int_type": ("is not a whole number", "Write one without quotes or a fraction, such as 4."),
-    "float_type": ("is not a number", "Write one without quotes, such as 1.5."),
-    "dict_type": ("is not an object", "Write it in {{ }}."),
-    "bool_type": ("is neither true nor false", "Write true or false without quotes."),
-    "string_type": ("is not a string", "Write it in quotes."),
-    "list_type": ("is not a list", "Write it in [ ]."),
-    "model_type": ("is not an object", "Write it in {{ }}."),
-    "literal_error": ("is not {expected}", "Write {expected}."),
-    "greater_than_equal": ("is below {ge}", "Write at least {ge}."),
-    "less_than_equal": ("is above {le}", "Write at most {le}."),
-    "string_too_long": ("is longer than {max_length} characters", "Shorten it."),
-    "catalog": ("{predicate}", "{remedy}"),
-}
-_PLACE = "the name of a place where a worker finds it"
-"""What a password has to be. Whatever is wrong with it, it is not quoted: it may be the password itself."""
-_OTHERWISE = ("cannot be read: {message}", "Correct it.")
-
-
-def _refusal(ctid: int, detail: ErrorDetails, raw: Mapping[str, Any]) -> Refusal:
-    key = _spelled(detail["loc"])
-    if detail["loc"][0] == "password":
-        return Refusal(ctid, f"{key} is not {_PLACE}.", NAME_A_PLACE)
-    if detail["type"] == "extra_forbidden":
-        return _unknown(ctid, detail["loc"], raw)
-    predicate, remedy = _STANDARD.get(detail["type"], _OTHERWISE)
-    words = {"key": key, "message": detail["msg"], **detail.get("ctx", {})}
-    words["expected"] = str(words.get("expected")).replace("'", '"')
-    value = detail["input"]
-    subject = key if isinstance(value, dict | list) or detail["type"] == "missing" else f"{key} {shown(value)}"
-    as_told = old_forms.remedy(detail["loc"], raw) if detail["loc"][0] in raw else None
-    meant = likely_values.remedy(detail["loc"], value) if as_told is None and not isinstance(value, dict) else as_told
-    meant = None if meant == f"Write {shown(value)}." else meant  # its type and spelling are right
-    meant = meant or likely_types.remedy(detail, raw)
-    return Refusal(ctid, f"{subject} {predicate.format(**words)}.", meant or remedy.format(**words))
-
-
-def _unknown(ctid: int, location: tuple[int | str, ...], raw: Mapping[str, Any]) -> Refusal:
-    """Refuse a key that a section does not have."""
-    *above, key = location
-    section: Any = raw
-    for step in above:
-        section = section[step]
-    value = "" if isinstance(section[key], dict | list) else f" {shown(section[key])}"
-    where = ".".join(step for step in above if isinstance(step, str))
-    problem = f"{plain(_spelled(location))}{value} is not known here and would be left out."
-    return Refusal(ctid, problem, likely_keys.remedy(where, str(key), section, raw))
-
-
-def _spelled(location: tuple[int | str, ...]) -> str:
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
-    return "".join(steps).removeprefix(".")

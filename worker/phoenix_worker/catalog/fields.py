@@ -176,6 +176,9 @@ def _host_path(value: str) -> str:
     if "=" in value:
         problem = "has a =, before which Proxmox would read the name of an option"
         raise refused(problem, "Rename the directory, or mount one above it.")
+    if value.startswith("/dev/"):
+        problem = "is a device for Proxmox, not a directory"
+        raise refused(problem, "Write it in devices; or mount its file system on the node, and name that directory.")
     return value
 
 

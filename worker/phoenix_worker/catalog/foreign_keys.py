@@ -7,8 +7,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from phoenix_worker.catalog import foreign_values, old_forms, other_tools, proxmox_forms, second_interface
+from phoenix_worker.catalog import foreign_values, mount_blocks, old_forms, other_tools, proxmox_forms, second_interface
 from phoenix_worker.catalog.entry import DATA_KEYS, OLD_KEYS, Entry, parse_entry
+from phoenix_worker.catalog.fields import split
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
 from phoenix_worker.catalog.options import ENVIRONMENT, of_image
 
@@ -75,8 +76,17 @@ def _meant(key: str, parsed: ParsedEntry) -> str | None:
     lacking = {name: one for name, one in told.items() if not parsed.declares(name)}
     if lacking and (pairs := _pairs(lacking)) is not None:
         return f"Write {pairs} in its place.{other_tools.besides(key, parsed.raw[key])}"
+    if told and all(_says(parsed.raw.get(name), one) for name, one in told.items()):
+        return f"Remove it: {_listed(list(told))} {'says' if len(told) == 1 else 'say'} the same."
     likely = other_tools.meant(key) or next(iter(difflib.get_close_matches(key, _LIKELY, 1, _LIKENESS)), None)
     return likely and f"{likely} was probably meant."
+
+
+def _says(declared: Any, told: Any) -> bool:
+    """Return whether what is declared says all that another key would."""
+    if isinstance(told, dict) and isinstance(declared, dict):
+        return all(declared.get(name) == one for name, one in told.items())
+    return bool(declared == told)
 
 
 def _pairs(keys: Mapping[str, Any]) -> str | None:
@@ -124,7 +134,7 @@ def _remedy(ctid: int, key: str, parsed: ParsedEntry, *, image: bool) -> str:
     if name.startswith("lxc."):
         name = "lxc"
     said = _ELSEWHERE.get(name) or _NUMBERED.get(_kind(name)) or "Remove it. On the node: pct set {ctid} --{key} …"
-    return said.format(ctid=ctid, key=plain(key.replace("_", "-"))) + _there(name, parsed.raw[key])
+    return said.format(ctid=ctid, key=plain(key.replace("_", "-"))) + _there(ctid, name, parsed.raw[key])
 
 
 _READ: Mapping[str, Mapping[str, Callable[[Any], dict[str, Any] | None]]] = {
@@ -134,10 +144,22 @@ _READ: Mapping[str, Mapping[str, Callable[[Any], dict[str, Any] | None]]] = {
 }
 
 
-def _there(name: str, value: Any) -> str:
+def _own_volume(ctid: int, value: str) -> dict[str, Any] | None:
+    """Read a volume that is the container's already: by its name, which has the CTID in it. Others' are not taken."""
+    name = rf"(?:{ctid}/)?(?:vm|subvol|base)-{ctid}-disk-\w+(?:\.\w+)?"
+    found = re.fullmatch(rf"(?:volume=)?([A-Za-z][\w.-]*):{name},(.+)", value)
+    parts = [part.partition("=") for part in found[2].split(",")] if found else []
+    return found and mount_blocks.mounts({"storage": found[1], **{key: one for key, _, one in parts}}, {})
+
+
+def _there(ctid: int, name: str, value: Any) -> str:
     """Write what a value of Proxmox's is in the place where it belongs, as far as it can be read."""
     if isinstance(value, dict):
         value = ",".join(f"{option}={one}" for option, one in value.items())
+    if name == "nameserver" and isinstance(value, str) and value.strip():
+        return f' There it is "nameservers": {json.dumps(split(value))}.'
+    if _kind(name) == "mp" and (own := _own_volume(ctid, str(value))):
+        return f" There it is {json.dumps(own['volumes'])[1:-1]}, an item of volumes."
     if name == "net0":
         whole = proxmox_forms.network_config({"network_config": value})
         return f" There it is {json.dumps(whole)[1:-1]}." if whole else ""

@@ -8,6 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.catalog import likely_parts
 from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.ha_section import Ha
 from phoenix_worker.catalog.mount_sections import MountPoint, RootDisk, Volume
@@ -16,7 +17,7 @@ from phoenix_worker.catalog.placing import SpreadGroup
 from phoenix_worker.catalog.sections import Firewall, FirewallRule, HealthCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from phoenix_worker.catalog.sections import Section
 
@@ -67,10 +68,8 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
     Firewall: {
         **dict.fromkeys(("enable", "active", "on"), "enabled"),
         "rule": "rules",
-        "in": "policy_in",
-        "out": "policy_out",
-        "input_policy": "policy_in",
-        "output_policy": "policy_out",
+        **dict.fromkeys(("in", "input", "inbound", "ingress", "input_policy"), "policy_in"),
+        **dict.fromkeys(("out", "output", "outbound", "egress", "output_policy"), "policy_out"),
         "firewall_rules": "rules",
         "router_advertisement": "radv",
     },
@@ -78,7 +77,8 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(
             ("dport", "dest_port", "dst_port", "destination_port", "to_port", "ports", "port_range"), "port"
         ),
-        **dict.fromkeys(("sport", "src_port", "from_port"), "source_port"),
+        **dict.fromkeys(("sport", "src_port"), "source_port"),
+        "from_port": "port",
         "icmptype": "icmp_type",
         "log_level": "log",
         **dict.fromkeys(("enabled", "active"), "enable"),
@@ -114,7 +114,8 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
     MountPoint: {
         **dict.fromkeys(("host", "source", "src", "volume", "from"), "host_path"),
         **dict.fromkeys(
-            ("container", "mp", "path", "target", "destination", "dest", "dst", "mount_point", "to"), "container_path"
+            ("container", "mp", "path", "target", "destination", "dest", "dst", "mount_point", "mountpoint", "to"),
+            "container_path",
         ),
         **dict.fromkeys(("uid", "owner", "user"), "owner_uid"),
         **dict.fromkeys(("gid", "group"), "owner_gid"),
@@ -129,9 +130,20 @@ _RENAMED: Mapping[type[Section], Mapping[str, str]] = {
         **dict.fromkeys(("mp", "path", "container_path", "target", "mountpoint"), "mount_point"),
     },
 }
-_PREFIXES = ("netmask", "subnet_mask", "prefix", "prefix_length")
+_PREFIXES = ("netmask", "subnet_mask", "prefix", "prefix_length", "prefixlen", "cidr", "mask", "subnet")
+_DHCP6 = ('Write "ip6": "dhcp" in its place.', "Remove it.")
+_SLAAC = ('Write "ip6": "auto" in its place.', "Remove it.")
+_OF_ENTRIES = {
+    "hostname": "name",
+    "searchdomain": "search_domain",
+    "domain": "search_domain",
+    "onboot": "start_at_boot",
+}
+"""Names of keys of an entry that are written in one of its sections."""
 _OF_THE_ADDRESS = {
-    "dhcp": ('Write "ip": "dhcp" in its place.', "Remove it."),
+    **dict.fromkeys(("dhcp", "dhcp4", "dhcpv4"), ('Write "ip": "dhcp" in its place.', "Remove it.")),
+    **dict.fromkeys(("dhcp6", "dhcpv6"), _DHCP6),
+    **dict.fromkeys(("slaac", "autoconf", "accept_ra"), _SLAAC),
     **dict.fromkeys(("netmask", "subnet_mask", "prefix"), ("Write it behind the address: ip is 10.0.0.5/24.",) * 2),
     **dict.fromkeys(("enabled", "active"), ("Remove it.", 'Write "link_down": true in its place.')),
 }
@@ -141,8 +153,15 @@ _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
     FurtherNetwork: _OF_THE_ADDRESS
     | dict.fromkeys(_NAME_SERVERS, ("Write nameservers in network_config, and remove it here.",) * 2),
     Firewall: {
-        **dict.fromkeys(("policy", "policies"), ("Write policy_in, policy_out or both in its place.",) * 2),
+        **dict.fromkeys(
+            ("policy", "policies", "default_policy"), ("Write policy_in, policy_out or both in its place.",) * 2
+        ),
         **dict.fromkeys(("disable", "disabled"), ('Write "enabled": false in its place.', "Remove it.")),
+        **dict.fromkeys(("log", "log_level"), ("Write log_level_in, log_level_out or both in its place.",) * 2),
+        **dict.fromkeys(
+            ("ipset", "ipsets", "alias", "aliases"),
+            ("Remove it: rules name those of the datacenter, such as +office.",) * 2,
+        ),
     },
     FirewallRule: {
         **dict.fromkeys(("disable", "disabled"), ('Write "enable": false in its place.', "Remove it.")),
@@ -163,22 +182,52 @@ _OF_ITS_MEANING: Mapping[type[Section], Mapping[str, tuple[str, str]]] = {
 """What to do about a key for which the section has no other, when it is on and when it is off."""
 _OFF = (False, 0, "0", "false", "no", "off")
 _ALIKE = 0.6
+_MORE_ALIKE = 0.75
+"""Where another key than the one that is meant would open or write what was closed."""
 
 
-def remedy(where: str, key: str, section: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+def remedy(
+    where: str, key: str, section: Mapping[str, Any], entry: Mapping[str, Any], of_entries: Container[str] = ()
+) -> str:
     """Say what to write in the place of a key that the section at `where` does not have; followed, it is loaded."""
     model, value, name = SECTIONS[where], section[key], _spelled(key)
-    meant = _OF_ITS_MEANING.get(model, {}).get(name)
-    if (of_others := _other_kind(model, name, value) or _with_prefix(name, section.get("ip"), value)) is not None:
-        return of_others
+    return (
+        _other_kind(model, name, value)
+        or _with_prefix(name, section.get("ip"), value)
+        or likely_parts.remedy(model, name, section, value)
+        or _by_meaning(model, name, value, entry)
+        or _of_entry(where, name, value, entry, of_entries)
+        or _by_name(model, name, section)
+    )
+
+
+def _by_meaning(model: type[Section], name: str, value: Any, entry: Mapping[str, Any]) -> str | None:
     if model is NetworkConfig and name in _MAC and entry.get("mac_address") not in (None, ""):
         return "Remove it: mac_address is there, beside network_config."
-    if meant is not None:
-        return meant[value in _OFF].replace('"{value}M"', json.dumps(f"{value}M")).replace("{value}", json.dumps(value))
-    close = difflib.get_close_matches(name, model.model_fields, 1, _ALIKE)
+    meant = _OF_ITS_MEANING.get(model, {}).get(name)
+    if meant is None:
+        return None
+    return meant[value in _OFF].replace('"{value}M"', json.dumps(f"{value}M")).replace("{value}", json.dumps(value))
+
+
+def _of_entry(where: str, name: str, value: Any, entry: Mapping[str, Any], of_entries: Container[str]) -> str | None:
+    """Tell a key of the entry that is written in one of its sections."""
+    beside, model = _OF_ENTRIES.get(name, name), SECTIONS[where]
+    if beside not in of_entries or "." in where or name in model.model_fields or name in _RENAMED[model]:
+        return None
+    if entry.get(beside) not in (None, "", [], {}):
+        return f"Remove it: {beside} is there, beside {where}."
+    return f'Write "{beside}": {json.dumps(value)} beside {where}, and remove it here.'
+
+
+def _by_name(model: type[Section], name: str, section: Mapping[str, Any]) -> str:
+    alike = _MORE_ALIKE if model in (FirewallRule, MountPoint, Volume) else _ALIKE
+    close = difflib.get_close_matches(name, model.model_fields, 1, alike)
     likely = name if name in model.model_fields else _RENAMED[model].get(name) or next(iter(close), None)
     if likely is None:
-        return f"Remove it. Known are: {', '.join(model.model_fields)}."
+        known = ", ".join(model.model_fields)
+        wider = f"Write what it says with one of {known}; or remove the rule, which would be wider without it."
+        return wider if model is FirewallRule else f"Remove it. Known are: {known}."
     if section.get(likely) not in (None, ""):
         return f"Remove it: {likely} is there and was probably meant."
     return f"{likely} was probably meant: write that."
@@ -186,10 +235,10 @@ def remedy(where: str, key: str, section: Mapping[str, Any], entry: Mapping[str,
 
 def _other_kind(model: type[Section], name: str, value: Any) -> str | None:
     """Tell a volume among bind mounts, and a bind mount among volumes, where one key names either of them."""
-    if name not in ("volume", "source", "src") or not isinstance(value, str):
+    if name not in ("volume", "source", "src", "host_path") or not isinstance(value, str):
         return None
     of_node = value.startswith("/")
-    if model is MountPoint and not of_node:
+    if model is MountPoint and not of_node and name != "host_path":
         return "Write it in volumes, with pool, size and mount_point: it is no directory of the node."
     if model is Volume and of_node:
         return "Write it in mount_points, with host_path and container_path: it is a directory of the node."
@@ -209,4 +258,4 @@ def _with_prefix(name: str, address: Any, mask: Any) -> str | None:
 
 def _spelled(key: str) -> str:
     """Spell a key as ours are: `macAddress` and `mac-address` are `mac_address`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]+", "_", key).strip("_").lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]+", "_", key).strip("_=").lower()

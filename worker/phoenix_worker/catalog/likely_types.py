@@ -29,8 +29,30 @@ _JOINED = {"port": ",", "source_port": ",", "source": ",", "dest": ",", "descrip
 _COMMANDS = ("command", "entrypoint")
 _SAME = {
     "action": {"allow": "ACCEPT", "permit": "ACCEPT", "deny": "DROP", "block": "DROP"},
-    "arch": {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "i686": "i386", "x86": "i386", "armv7l": "armhf"},
-    "log": {"warn": "warning", "error": "err", "critical": "crit", "none": "nolog", "true": "info", "false": "nolog"},
+    "arch": {
+        "x86_64": "amd64",
+        "x86-64": "amd64",
+        "x64": "amd64",
+        "aarch64": "arm64",
+        "i686": "i386",
+        "x86": "i386",
+        "armv7l": "armhf",
+    },
+    "clone": {"opportunistic": "linked"},
+    "os_type": {
+        **dict.fromkeys(("rocky", "rockylinux", "alma", "almalinux", "rhel", "oracle", "centos-stream"), "centos"),
+        **dict.fromkeys(("arch", "arch-linux"), "archlinux"),
+        **dict.fromkeys(("suse", "opensuse-leap", "opensuse-tumbleweed"), "opensuse"),
+    },
+    "log": {
+        **dict.fromkeys(("yes", "on", "1"), "info"),
+        "warn": "warning",
+        "error": "err",
+        "critical": "crit",
+        "none": "nolog",
+        "true": "info",
+        "false": "nolog",
+    },
     "state": {
         **dict.fromkeys(("started", "restarted", "on", "up", "true", "1"), "running"),
         "off": "stopped",
@@ -56,7 +78,7 @@ def remedy(detail: ErrorDetails, entry: Mapping[str, Any]) -> str | None:
     key = next((step for step in reversed(detail["loc"]) if isinstance(step, str)), "")
     read = _BY_TYPE.get(detail["type"])
     if (key, detail["type"]) == ("clone", "literal_error"):
-        return _source(detail["input"], entry)
+        return _source(detail["input"], entry) or _one_of(key, detail["input"], detail)
     if key == "template" and _word(detail["input"]) in _FLAGS:
         return 'Write "is_template": true in its place, and in template what it is created from.'
     if key == "state" and (of_ansible := _STATES.get(_word(detail["input"]))) is not None:
@@ -77,14 +99,28 @@ def _source(value: Any, entry: Mapping[str, Any]) -> str | None:
     return f'Write "clone_from_ctid": {json.dumps(value)} in its place.'
 
 
+def _alone(value: Any) -> Any:
+    """Take the only item of a list."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 def _flag(_: str, value: Any, __: ErrorDetails) -> str | None:
+    value = _alone(value)
     read = None if isinstance(value, list | dict) else _FLAGS.get(_word(value))
     return None if read is None else write(read)
 
 
 def _whole(key: str, value: Any, _: ErrorDetails) -> str | None:
+    value = _alone(value)
     if isinstance(value, bool | list | dict):
         return None
+    if (
+        key in _SECONDS
+        and (parts := re.fullmatch(r"(?:(\d{1,4})h)?(?:(\d{1,4})m)?(?:(\d{1,4})s)?", f"{value}"))
+        and f"{value}"
+    ):
+        hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+        return write(hours * 3600 + minutes * 60 + seconds)
     found = re.fullmatch(r"([0-9]{1,9})(?:\.0+)?\s*([A-Za-z]*)", str(value).strip())
     if found is None:
         return None
@@ -96,7 +132,7 @@ def _whole(key: str, value: Any, _: ErrorDetails) -> str | None:
 
 
 def _decimal(_: str, value: Any, __: ErrorDetails) -> str | None:
-    text = _word(value)
+    text = _word(_alone(value))
     return write(float(text)) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) else None
 
 
@@ -128,7 +164,11 @@ def _command(words: list[str]) -> str:
     return shlex.join(rest if first == "CMD" and rest else words)
 
 
-def _several(_: str, value: Any, __: ErrorDetails) -> str | None:
+def _several(key: str, value: Any, __: ErrorDetails) -> str | None:
+    if isinstance(value, dict) and key == "dependencies":
+        return write(list(value))
+    if isinstance(value, dict) and key == "lxc_options":
+        return write([f"{name}={one}" for name, one in value.items()])
     return write([value]) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
@@ -137,10 +177,19 @@ def _object(_: str, value: Any, __: ErrorDetails) -> str | None:
     return write(value[0]) if alone else None
 
 
+_NONE = {"vlan": "it has no VLAN then", "mtu": "it has that of its bridge then"}
+"""Keys for which other tools have a number that says none."""
+
+
+def _too_small(key: str, value: Any, _: ErrorDetails) -> str | None:
+    return f"Remove it: {_NONE[key]}." if key in _NONE and value in (0, -1) else None
+
+
 _BY_TYPE: Mapping[str, Callable[[str, Any, ErrorDetails], str | None]] = {
     "bool_type": _flag,
     "int_type": _whole,
     "float_type": _decimal,
+    "greater_than_equal": _too_small,
     "list_type": _several,
     "literal_error": _one_of,
     "model_type": _object,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(?:([KMGT])i?B?)?", re.IGNORECASE | re.ASCII)
 _IN_MIB = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 _MIB_IN_GIB = 1024
+_BITS_IN_BYTE = 8
 _LONGEST = 300
 _MOST_VLANS = 64
 """As many are written out of a range."""
@@ -90,13 +91,15 @@ def _mount_options(value: Any) -> str | None:
 
 
 def _mount_option(value: Any) -> str | None:
-    if value in {"ro", "rw"}:
+    if value in ("ro", "rw"):
         return f'Write "read_only": {json.dumps(value == "ro")} beside mount_options, and remove it here.'
     words = re.split(r"[\s,;]+", value) if isinstance(value, str) else []
     return f"Write {json.dumps(words)[1:-1]}." if words and _MOUNT_OPTIONS.issuperset(words) else None
 
 
 def _mac(value: Any) -> str | None:
+    if str(value).lower() in {"auto", "random", "generate", "generated", "default"}:
+        return "Remove it: Proxmox chooses one then."
     digits = re.sub(r"[-:. ]", "", str(value)).upper()
     if re.fullmatch(r"[0-9A-F][02468ACE][0-9A-F]{10}", digits) is None:
         return None
@@ -134,8 +137,10 @@ def _gateway(value: Any) -> str | None:
 
 
 def _rate(value: Any) -> str | None:
-    text = str(value).strip()
-    return write(float(text)) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", text) else None
+    found = re.fullmatch(
+        r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?(?:(m|mb|mbps|mb/s|mib/s)|(mbit|mbit/s))?", str(value).strip(), re.IGNORECASE
+    )
+    return write(float(found[1]) / (_BITS_IN_BYTE if found[3] else 1)) if found else None
 
 
 def _disk_ids(value: Any) -> str | None:
@@ -153,7 +158,8 @@ def _ports(value: Any) -> str | None:
 
 
 def _id_map(value: Any) -> str | None:
-    text = re.sub(r"[\s:,]+", " ", str(value).removeprefix("lxc.idmap").strip(" =:"))
+    told = " ".join(map(str, value)) if isinstance(value, list) else str(value).removeprefix("lxc.idmap")
+    text = re.sub(r"^([ug])id\b", r"\1", re.sub(r"[\s:,=]+", " ", told).strip())
     return write(text) if re.fullmatch(r"[ug]( [0-9]{1,10}){3}", text) else None
 
 
@@ -175,12 +181,28 @@ def _time_zone(value: Any) -> str | None:
     return write("UTC") if text.upper().removeprefix("ETC/") in {"UTC", "UCT", "GMT", "Z", "ZULU"} else None
 
 
+def _host_name(value: Any) -> str | None:
+    text = re.sub(r"[_\s]+", "-", str(value).strip()).strip(".-")
+    return write(text) if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", text) else None
+
+
+def _tags(value: Any) -> str | None:
+    words = re.split(r"[;,\s]+", value.strip(";, ")) if isinstance(value, str) else []
+    return f"Write {json.dumps(words)[1:-1]}." if len(words) > 1 else None
+
+
 def _snippet(value: Any) -> str | None:
     found = re.fullmatch(r"/var/lib/vz/snippets/([\w.+-]+)", str(value), re.ASCII)
     return write(f"local:snippets/{found[1]}") if found else None
 
 
+def _profile(value: Any) -> str | None:
+    text = re.sub(r"^(lxc\.apparmor\.profile|lxc\.aa_profile)\s*[=:]", "", str(value)).strip()
+    return write(text) if re.fullmatch(r"[^\s=]+", text) else None
+
+
 _OF_VALUES: Mapping[str, Callable[[Any], str | None]] = {
+    "apparmor_profile": _profile,
     "gw": _gateway,
     "gw6": _gateway,
     "hookscript": _snippet,
@@ -188,6 +210,7 @@ _OF_VALUES: Mapping[str, Callable[[Any], str | None]] = {
     "ip": _address,
     "ip6": _address6,
     "mac_address": _mac,
+    "name": _host_name,
     "mode": _mode,
     "mount_options": _mount_options,
     "node": _nodes,
@@ -204,5 +227,6 @@ _OF_VALUES: Mapping[str, Callable[[Any], str | None]] = {
 _OF_ITEMS: Mapping[str, Callable[[Any], str | None]] = {
     "id_maps": _id_map,
     "mount_options": _mount_option,
+    "tags": _tags,
     "trunks": _vlan_items,
 }

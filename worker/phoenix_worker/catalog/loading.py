@@ -35,7 +35,12 @@ from phoenix_worker.catalog.refusals import (
 )
 from phoenix_worker.catalog.resolve import Defaults, copy_of, declare, scratch_of
 from phoenix_worker.catalog.root_checks import advise_root_only, refuse_root_only
-from phoenix_worker.catalog.script_checks import missing_scripts, refuse_directories, refuse_script_files
+from phoenix_worker.catalog.script_checks import (
+    missing_scripts,
+    refuse_directories,
+    refuse_script_files,
+    unfit_scripts,
+)
 from phoenix_worker.catalog.scripts import (
     Pushed,
     ScriptPlaces,
@@ -138,7 +143,7 @@ class Catalog(Mapping[int, "Declaration"]):
 def load(path: Path, defaults: Defaults, *, require_scripts: bool = False) -> Catalog:
     """Load the catalog at `path`; raises CatalogError with everything that is refused.
 
-    A script that is missing beside the file is a warning, or a refusal with `require_scripts`.
+    A script that is missing beside the file, or that nothing can run, is a warning; with `require_scripts` a refusal.
     """
     return load_bytes(read(path), path.parent, defaults, require_scripts=require_scripts)
 
@@ -165,7 +170,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     files |= _read_keys(folder, entries)
     contents = {name: one.content for name, one in files.items() if one.content is not None}
     refusals += refuse_access(entries, contents)
-    scripts = missing_scripts(entries, contents, defaults.scripts)
+    places = defaults.scripts
+    scripts = (*missing_scripts(entries, contents, places), *unfit_scripts(entries, contents, places))
     if require_scripts:
         refusals += (Refusal(*words) for words in scripts)
     else:

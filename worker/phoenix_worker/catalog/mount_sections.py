@@ -94,7 +94,7 @@ class MountPoint(MountOptions):
     """A bind mount of a directory of the node."""
 
     host_path: HostPath
-    """Directory of the node, without `=`; it is made if there is none."""
+    """Directory of the node, without `=` and not below `/dev`; it is made if there is none."""
     container_path: MountPath
     """Where it is in the container."""
     owner_uid: int | None = Field(default=None, ge=0)

@@ -17,8 +17,8 @@ from phoenix_worker.catalog.network_sections import NetworkConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-_SWITCHES = ("nesting", "keyctl", "fuse", "mknod", "force_rw_sys")
-_PCT_OPTION = re.compile(rf"({'|'.join(_SWITCHES)})=[01]|mount=[\w; ]+", re.ASCII)
+SWITCHES = ("nesting", "keyctl", "fuse", "mknod", "force_rw_sys")
+_PCT_OPTION = re.compile(rf"({'|'.join(SWITCHES)})=[01]|mount=[\w; ]+", re.ASCII)
 _SCRIPT = re.compile(r"[\w+-][\w.+-]*", re.ASCII)
 _BRIDGE = "vmbr0"
 _LONGEST = 1500
@@ -41,7 +41,7 @@ def remedy(location: tuple[int | str, ...], entry: Mapping[str, Any]) -> str | N
 
 def _features(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Take Proxmox's features out of the list of scripts, where both were one string once."""
-    words = _words(_listed(entry["features"]))
+    words = [word for item in _words(_listed(entry["features"])) for word in _words(item)]
     options = [word for word in words if _PCT_OPTION.fullmatch(word)]
     scripts = [word for word in words if word not in options]
     if not words or not all(map(_SCRIPT.fullmatch, scripts)):
@@ -58,7 +58,9 @@ def _pct_options(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _options_in(item: Any) -> list[str]:
-    """Read one option, or several as one string or object."""
+    """Read one option, or several as one string or object; the types behind `mount=` may have commas between them."""
+    if isinstance(item, str):
+        item = re.sub(r"(?<=mount=)[\w;,]+?(?=$|,\s*\w+=)", lambda found: found[0].replace(",", ";"), item)
     return [item] if isinstance(item, str) and _PCT_OPTION.fullmatch(item) else _words(_listed(item))
 
 
@@ -66,7 +68,7 @@ def _switch(word: str) -> str:
     name, _, value = word.partition("=")
     flags = {"": "1", "true": "1", "yes": "1", "on": "1", "false": "0", "no": "0", "off": "0"}
     read = f"{name.lower()}={flags.get(value.lower(), value)}"
-    return read if name.lower() in _SWITCHES else word
+    return read if name.lower() in SWITCHES else word
 
 
 def _listed(value: Any) -> Any:
@@ -167,6 +169,9 @@ def _gpus(entry: Mapping[str, Any]) -> dict[str, Any] | None:
         if isinstance(value, list)
         else re.split(r"[\s,;+]+", str(value).strip())
     )
+    words = [word for word in words if word != ""]
+    if [str(word).lower() for word in words] in (["none"], ["-1"], ["false"]):
+        return {"gpu_assignment": "none"}
     found = [re.fullmatch(r"(?:gpu|nvidia|/dev/nvidia)?([0-9]{1,2})", str(word), re.IGNORECASE) for word in words]
     return {"gpu_assignment": ",".join(one[1] for one in found if one)} if found and all(found) else None
 
@@ -174,7 +179,7 @@ def _gpus(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 def devices(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Write paths, or Proxmox's `PATH,gid=44,mode=0660`, as objects, with numbers and modes as they are read here."""
     value = entry["devices"]
-    written = [value] if isinstance(value, str) else value
+    written = [value] if isinstance(value, str) else proxmox_forms.listed(value, Device) or value
     if not isinstance(written, list) or not all(isinstance(one, dict | str) for one in written):
         return None
     read = [_device(one) if isinstance(one, str) else _spelled(one) for one in written]
@@ -191,6 +196,7 @@ def _spelled(device: Mapping[str, Any]) -> dict[str, Any]:
 
 def _device(text: str) -> dict[str, Any]:
     path, *options = text.removeprefix("path=").split(",")
+    path = re.sub(r"^([^:]+):\1(:[rwm]+)?$", r"\1", path)  # as Compose has it
     found = [re.fullmatch(r"(uid|gid|mode|deny-write)=([0-9]{1,10})", option) for option in options]
     pairs = {one[1]: one[2] for one in found if one}
     numbers = {name: int(pairs[name]) for name in ("uid", "gid") if name in pairs}
@@ -210,6 +216,7 @@ _KNOWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
     "networks": proxmox_forms.networks,
     "mount_points": proxmox_forms.mount_points,
     "volumes": proxmox_forms.volumes,
+    "zfs_volumes": proxmox_forms.zfs_volumes,
     "firewall": proxmox_forms.firewall,
     "health_check": proxmox_forms.health_check,
     "tags": proxmox_forms.tags,

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.catalog import tool_blocks
 from phoenix_worker.catalog.foreign_values import OF_OTHER_TOOLS
 from phoenix_worker.catalog.mount_blocks import block, spelled
+from phoenix_worker.catalog.old_forms import SWITCHES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SWITCHES = ("nesting", "keyctl", "fuse", "mknod", "force_rw_sys")
 _PARTS = {
-    **dict.fromkeys(_SWITCHES, "pct_options"),
+    **dict.fromkeys(SWITCHES, "pct_options"),
     **dict.fromkeys(
         ("bridge", "ip", "gw", "ip6", "gw6", "vlan", "vlan_tag", "mtu", "trunks", "link_down", "host_managed"),
         "network_config",
@@ -66,7 +66,7 @@ def is_ctid(key: str) -> bool:
 def written(key: str, value: Any, entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Write what a key of another tool says, in keys of ours; None where it cannot be read."""
     name = spelled(key)
-    if name in _SWITCHES and str(value).lower() in {"1", "true"} and not entry.get("pct_options"):
+    if name in SWITCHES and str(value).lower() in {"1", "true"} and not entry.get("pct_options"):
         return {"pct_options": [f"{name}=1"]}
     if name in OF_OTHER_TOOLS:
         ours, read = OF_OTHER_TOOLS[name]

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from phoenix_worker.catalog.mount_sections import MountPoint, RootDisk, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
-from phoenix_worker.catalog.sections import Firewall
+from phoenix_worker.catalog.sections import Firewall, FirewallRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,6 +55,11 @@ def mount_points(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     return _each("mount_points", entry, _bind, MountPoint)
 
 
+def zfs_volumes(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read the same under its other key."""
+    return _each("zfs_volumes", entry, _volume, Volume)
+
+
 def volumes(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read `STORAGE:GIB,mp=/path,…`."""
     return _each("volumes", entry, _volume, Volume)
@@ -72,12 +77,13 @@ def firewall(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     if isinstance(value, bool):
         return {"firewall": {"enabled": value}}
     if isinstance(value, dict) and isinstance(value.get("rules"), dict):
-        return {"firewall": value | {"rules": [value["rules"]]}}
+        rules = listed(value["rules"], FirewallRule) or [value["rules"]]
+        return {"firewall": value | {"rules": rules}}
     if isinstance(value, dict) and isinstance(value.get("rules"), list):
         written = value | {"rules": [_of_group(rule) for rule in value["rules"]]}
         return {"firewall": written} if written != value and fits(Firewall, written) else None
-    rules = isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
-    return {"firewall": {"enabled": True, "rules": value}} if rules else None
+    alone = isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
+    return {"firewall": {"enabled": True, "rules": value}} if alone else None
 
 
 def _of_group(rule: Any) -> Any:
@@ -106,16 +112,34 @@ def _each(
     key: str, entry: Mapping[str, Any], read: Callable[[Any], dict[str, Any] | None], model: type[Section]
 ) -> dict[str, Any] | None:
     value = entry[key]
-    given = value if isinstance(value, list) else _by_number(value)
+    given = value if isinstance(value, list) else _by_number(value, model)
     items = [one if isinstance(one, dict) else read(one) for one in given]
     whole = [one for one in items if one is not None and fits(model, one)]
     return {key: whole} if whole and len(whole) == len(items) and whole != value else None
 
 
-def _by_number(value: Any) -> list[Any]:
+def listed(value: Any, model: type[Section]) -> list[Any] | None:
+    """List objects that stand under names of their own; the names are kept where such an object has one."""
+    named = isinstance(value, dict) and value and all(isinstance(one, dict) for one in value.values())
+    if not named or value.keys() & model.model_fields.keys():
+        return None
+    own = "name" in model.model_fields
+    return [({"name": name} if own and not _NUMBERED.fullmatch(name) else {}) | one for name, one in value.items()]
+
+
+_NUMBERED = re.compile(r"(net|mp|dev)[0-9]{1,3}")
+
+
+def _by_number(value: Any, model: type[Section]) -> list[Any]:
     """List what stands under `net1`, `net2` and so on, as Proxmox and Ansible have it; or the one that it is."""
-    keyed = isinstance(value, dict) and value and all(re.fullmatch(r"(net|mp)[0-9]{1,3}", key) for key in value)
-    return [value[key] for key in sorted(value, key=lambda key: (len(key), key))] if keyed else [value]
+    if isinstance(value, dict) and value and all(str(key).startswith("/") for key in value):
+        return [f"{place}:{there}" for place, there in value.items()]
+    if isinstance(value, str) and re.fullmatch(r"(/[^:,]+:/[^:,]+(:r[ow])?(,|$)){2,}", value):
+        return value.split(",")
+    keyed = isinstance(value, dict) and value and all(map(_NUMBERED.fullmatch, value))
+    if not keyed:
+        return listed(value, model) or [value]
+    return [value[key] for key in sorted(value, key=lambda key: (len(key), key))]
 
 
 def interface(value: Any) -> dict[str, Any] | None:
@@ -127,6 +151,10 @@ def interface(value: Any) -> dict[str, Any] | None:
 
 
 def _bind(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, list) and len(value) == len(("host", "container")):
+        value = ":".join(map(str, value))
+    if isinstance(value, str):
+        value = re.sub(r"(?<=:)(r[ow]),[zZ]$|:[zZ](?=,|$)", r"\1", value)  # SELinux labels of Compose
     first, *rest = value.removeprefix("volume=").split(",") if isinstance(value, str) else [""]
     parts = first.split(":")
     if rest:

@@ -99,9 +99,14 @@ def _origins(entries: Entries) -> Iterator[Refusal]:
         if source is not None and source not in entries:
             remedy = f"Declare {source}, or {otherwise}."
             yield Refusal(ctid, f"clone_from_ctid {source} is not in the catalog.", remedy)
-        elif not any(map(parsed.declares, ("clone_from_ctid", "template"))) and not parsed.raw.keys() & _BECOMES_CLONE:
+        elif not any(map(parsed.declares, ("clone_from_ctid", "template"))) and not _tells_its_origin(parsed):
             problem = "It has neither template nor clone_from_ctid, so there is nothing to create it from."
             yield Refusal(ctid, problem, "Declare one of the two.")
+
+
+def _tells_its_origin(parsed: ParsedEntry) -> bool:
+    """Return whether it says so in a way that is refused with what to write."""
+    return bool(parsed.raw.keys() & {*_BECOMES_CLONE, "ostemplate"}) or "clone" in parsed.broken
 
 
 def _needs(entries: Entries, ctid: int) -> list[int]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.access import key_file
 from phoenix_worker.catalog.directories import LIMITS
 from phoenix_worker.catalog.findings import Refusal, plain
+from phoenix_worker.catalog.old_forms import SWITCHES
 from phoenix_worker.catalog.scripts import APPLICATION, NAMING_FILES, directories_beside, files_beside
 
 if TYPE_CHECKING:
@@ -42,6 +45,21 @@ def refuse_directories(
                 yield Refusal(ctid, f"The directory {plain(name)} {plain(directories[name].problem)}.", remedy)
 
 
+def unfit_scripts(
+    entries: Entries, contents: Mapping[str, bytes], places: ScriptPlaces
+) -> Iterator[tuple[int, str, str]]:
+    """List CTID, problem and remedy of each script that no interpreter can run as another system has written it."""
+    for ctid, parsed in entries.items():
+        for name in files_beside(parsed.entry, places):
+            first = contents.get(name, b"").partition(b"\n")[0]
+            if first.startswith(b"#!") and first.endswith(b"\r"):
+                problem = f"The first line of {plain(name)} ends as on Windows, and Linux finds no such interpreter."
+                yield ctid, problem, rf"Convert it: sed -i 's/\r$//' -- {shlex.quote(name)}"
+            elif first.startswith(BOM_UTF8 + b"#!"):
+                problem = f"{plain(name)} begins with a byte order mark, so that its #! is not seen."
+                yield ctid, problem, rf"Remove it: sed -i '1s/^\xEF\xBB\xBF//' -- {shlex.quote(name)}"
+
+
 def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlaces) -> Iterator[tuple[int, str, str]]:
     """List CTID, problem and remedy of each entry that lacks scripts which should lie beside the catalog."""
     for ctid, parsed in entries.items():
@@ -49,4 +67,10 @@ def missing_scripts(entries: Entries, there: Container[str], places: ScriptPlace
         missing = [name for name in (*keys, *files_beside(parsed.entry, places)) if name not in there]
         if missing:
             problem = f"{', '.join(map(plain, missing))} not found beside the catalog."
-            yield ctid, problem, f"Put it there, or remove it from {NAMING_FILES}."
+            options = [
+                f"{name}=1"
+                for name in parsed.entry.features
+                if name in SWITCHES and places.feature(name).path in missing
+            ]
+            meant = f" Proxmox's own features go into pct_options: {', '.join(options)}." if options else ""
+            yield ctid, problem, f"Put it there, or remove it from {NAMING_FILES}.{meant}"

@@ -80,12 +80,12 @@ def _interfaces(_: Any, entry: _Entry) -> dict[str, Any] | None:
     inside = {spelled(name): one for name, one in entry.items()}
     given = next((inside[name] for name in _INTERFACES if inside.get(name)), None)
     init = block(inside.get("initialization")) or {}
-    addresses = [_addresses(one) for one in blocks(init.get("ip_config") or init.get("ip_configs")) or []]
-    items = [_interface(one) for one in blocks(given) or []] or [{"bridge": _BRIDGE} for _ in addresses[:1]]
-    if len(addresses) > len(items):
+    told = [addresses(one) for one in blocks(init.get("ip_config") or init.get("ip_configs")) or []]
+    items = [_interface(one) for one in blocks(given) or []] or [{"bridge": _BRIDGE} for _ in told[:1]]
+    if len(told) > len(items):
         return None
-    whole = [one and one | more for one, more in zip(items, [*addresses, *[{}] * len(items)], strict=False)]
-    return _networks(whole, _name_servers(init.get("dns")))
+    whole = [one and one | more for one, more in zip(items, [*told, *[{}] * len(items)], strict=False)]
+    return _networks(whole, name_servers(init.get("dns")))
 
 
 def _networks(items: list[dict[str, Any] | None], servers: list[str]) -> dict[str, Any] | None:
@@ -112,7 +112,8 @@ def _interface(value: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"bridge": _BRIDGE} | told | {name: one[""] for name, one in whole.items() if one}
 
 
-def _addresses(value: Mapping[str, Any]) -> dict[str, Any]:
+def addresses(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the addresses and gateways of one interface."""
     ipv4, ipv6 = block(value.get("ipv4")) or {}, block(value.get("ipv6")) or {}
     told = {
         "ip": ipv4.get("address"),
@@ -123,7 +124,8 @@ def _addresses(value: Mapping[str, Any]) -> dict[str, Any]:
     return _said(told)
 
 
-def _name_servers(value: Any) -> list[str]:
+def name_servers(value: Any) -> list[str]:
+    """Read the name servers of a block."""
     dns = block(value) or {}
     servers = dns.get("servers") or dns.get("server") or []
     return servers if isinstance(servers, list) else re.split(r"[\s,;]+", str(servers))

@@ -54,8 +54,8 @@ def configured(config: Mapping[str, str]) -> tuple[Address, ...]:
 
 
 def may_get_more(config: Mapping[str, str]) -> bool:
-    """Return whether the configuration leaves addresses to DHCP or SLAAC."""
-    return any(one.dynamic for one in interfaces(config))
+    """Return whether the configuration leaves addresses to DHCP or SLAAC, or to the container itself."""
+    return any(one.dynamic or not one.fixed for one in interfaces(config))
 
 
 def reachable(config: Mapping[str, str], seen: Iterable[SeenInterface]) -> tuple[Address, ...]:
