@@ -47,6 +47,11 @@ def about_target(task: PhoenixTask, target: str) -> tuple[str, ...]:
     return (f"{target} is drained: nothing comes to it but what is sent there by name, as this is.",) if drained else ()
 
 
+def migration_class(source: str, target: str) -> str:
+    """Name the class of such migrations, by which it is learned how long they take."""
+    return f"vzmigrate {source} {target}"
+
+
 def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart: bool) -> dict[str, Any]:
     """Migrate, and wait until it stands there and, if it ran, runs again. Returns where it was, as `from`."""
     ctid = declaration.ctid
@@ -69,7 +74,7 @@ def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart
         upid=recover.upid_of,
     )
     source = posted["from"]
-    kind, doing = f"vzmigrate {source} {target}", f"migrate CT {ctid} from {source} to {target}"
+    kind, doing = migration_class(source, target), f"migrate CT {ctid} from {source} to {target}"
     task.wait_until_done(StepName.MIGRATE, posted, doing, kind=kind)
     if posted.get("unsure") and task.proxmox.observe_template(source, ctid).node != target:
         task.once_more(StepName.MIGRATE)
