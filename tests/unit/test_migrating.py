@@ -91,6 +91,15 @@ def test_a_linked_clone_on_local_storage_stays_where_its_template_is(
             'Declare `"clone": "full"`, and make it again: `phoenix-lxc destroy 103`, then an ensure.',
         ),
         (
+            replace(seen(running=True), ha_managed=True, ha_failed=True),
+            "Proxmox's HA has given CT 103 up (state error), and does nothing with it until it is disabled there.",
+            "ha-error",
+            (
+                "Mend what keeps it from starting, then `ha-manager set ct:103 --state disabled` on a node, and send "
+                "the request again."
+            ),
+        ),
+        (
             seen(running=True),
             "it is running, and Proxmox migrates no running container without stopping it.",
             "is-running",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.core.allowed.linked import storages_of
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.ha import given_up
 from phoenix_worker.core.model.nodes import refuse_unknown_node
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def refuse_unmovable(
 ) -> None:
     """Raise PermanentError for what Proxmox would not migrate, or not as what it is. It is ours, and stands here."""
     doing = f"migrate CT {seen.ctid} from {seen.node} to {target}"
+    if seen.ha_failed:
+        raise given_up(seen.ctid, doing)
     bound = [key for key, value in _mounts(seen) if value.startswith("/") and "shared=1" not in value.split(",")]
     if bound:
         raise PermanentError(
