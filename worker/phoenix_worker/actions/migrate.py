@@ -8,7 +8,12 @@ from phoenix_worker.actions import recover
 from phoenix_worker.actions.drained import DRAINED
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.actions.remove import linked_clones
-from phoenix_worker.core.allowed.migrating import refuse_target, refuse_unmovable
+from phoenix_worker.core.allowed.migrating import (
+    leaving_snapshots,
+    refuse_snapshots,
+    refuse_target,
+    refuse_unmovable,
+)
 from phoenix_worker.core.allowed.ownership import Purpose, may_migrate, refuse_linked
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
@@ -37,7 +42,10 @@ def may_move(
     refuse_target(target, task.proxmox.cluster(fresh=True).nodes, doing)
     if seen.node == target:
         return
-    refuse_unmovable(declaration, seen, task.proxmox.storages(), target, restart=restart)
+    storages = task.proxmox.storages()
+    refuse_unmovable(declaration, seen, storages, target, restart=restart)
+    if left := leaving_snapshots(seen, storages):
+        refuse_snapshots(seen, left, task.proxmox.snapshots(seen.node, seen.ctid), target)
     refuse_linked(seen, linked_clones(task, declaration, seen), Purpose.MIGRATE)
 
 
