@@ -63,6 +63,23 @@ def test_it_is_made_kept_shown_changed_and_taken_out(product: Product) -> None:
     assert product.producer.destroy(103).wait(timeout=60).outcome == "destroyed"
 
 
+@pytest.mark.long
+def test_what_ha_has_given_up_is_told_at_once_and_started_once_it_is_mended(product: Product) -> None:
+    product.declare({900: template(), 103: container(103, state="stopped", ha=True)})
+    product.simulator.do(product.simulator.pve.nodes.setdefault, "pve2", {"online": True})
+    product.start_worker()
+    product.ensure(103)
+    ct = product.simulator.pve.ct(103)
+    product.simulator.set(ct, ha_state="error")
+    product.declare({900: template(), 103: container(103, ha=True)})
+    failure = failure_of(product.producer.ensure(103))
+    assert (failure.cause, "ha-manager set ct:103 --state disabled" in failure.remedy) == ("ha-error", True)
+    assert failure_of(product.producer.migrate(103, to="pve2")).cause == "ha-error"
+    product.simulator.set(ct, ha_state="stopped")
+    assert product.ensure(103).outcome == "updated"
+    assert product.status(103) == "running"
+
+
 def test_a_group_is_for_proxmox_8_and_what_is_not_allowed_says_so(product: Product) -> None:
     pve = product.simulator.pve
     product.declare({900: template(), 103: container(103, state="stopped", ha={"group": "rack1"})})

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_worker.actions.provision import script_class
 from tests.acceptance.scenes import done, failure_of
 from tests.acceptance.test_copies import AROUND, COPIES, FIRST, OTHER, copies
 from tests.acceptance.test_scripts import write_scripts
 from tests.support.crash import ARMED, KILL_AT
-from tests.support.product import container, template
+from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE, TOKEN_ID
 from tests.support.ssh_node import SshNode, ssh_node
 from tests.support.waiting import wait_for
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ssh_node"]
 NODES = (NODE, OTHER, "pve3", "pve4", "pve5")
+LEARNED = f"phoenix:learned:{script_class('features/setup.sh')}"
 MOVED = [("clone", FIRST), ("migrate", FIRST), ("configure", FIRST), ("seal", FIRST)]
 
 
@@ -31,6 +33,14 @@ def scripted(product: Product) -> None:
     write_scripts(product, setup="#!/bin/sh\necho set up >done\n")
     entries = {900: template(features=["setup"]), 103: container(103, node=OTHER), 104: container(104)}
     product.declare(entries | {ctid: container(ctid, node=OTHER) for ctid in (105, 106)})
+    learn(product, *[600] * 9)
+
+
+def learn(product: Product, *seconds: int) -> None:
+    """Let workers know how long the script takes."""
+    product.redis.delete(LEARNED)
+    product.redis.rpush(LEARNED, *seconds)
+    product.redis.expire(LEARNED, 600)
 
 
 def environ(ssh_node: SshNode, **more: str) -> dict[str, str]:
@@ -87,6 +97,47 @@ def test_a_copy_is_built_where_the_token_may_not_migrate(product: Product, ssh_n
     assert told in result.warnings
     assert (ran(product), copies(product)) == (2, [FIRST])
     assert product.simulator.intervals("vzmigrate") == []
+
+
+@pytest.mark.long
+def test_a_copy_is_built_where_that_is_quicker(product: Product, ssh_node: SshNode) -> None:
+    scripted(product)
+    product.start_worker(**environ(ssh_node))
+    product.ensure(900)
+    learn(product, 3, 3, 3)
+    told = (
+        f"CT {FIRST}, a copy of template 900, is built on {OTHER}, by its scripts: "
+        f"they take 3.0 s as a rule, and a migration from {NODE} to {OTHER} takes about 44 s for 8 GiB."
+    )
+    assert told in product.producer.plan(103).wait(timeout=60).lines
+    assert told in product.ensure(103).warnings
+    assert (ran(product), copies(product), product.simulator.intervals("vzmigrate")) == (2, [FIRST], [])
+
+
+@pytest.mark.long
+def test_what_cannot_be_created_there_is_migrated_and_its_clones_are_placed_there(product: Product) -> None:
+    """The OS template is on the template's node alone, as one that was uploaded to it."""
+    for node in NODES[:2]:
+        product.simulator.do(product.simulator.pve.nodes.setdefault, node, {"online": True})
+    anywhere = container(104, node=[OTHER, "pve9"], storage_pool="local-lvm")
+    product.declare({900: template(), 103: container(103, node=OTHER), 104: anywhere})
+    product.start_worker(**COPIES, PHOENIX_PATIENCE="2")
+    product.ensure(900)
+    product.simulator.do(product.simulator.pve.without_content.add, OTHER)
+    held = product.simulator.pve.acl
+    without(product, "VM.Migrate")
+    refused = failure_of(product.producer.ensure(104))
+    assert (refused.cause, f"{OTHER}: no copy of template 900 can be made there: {OS_TEMPLATE}" in refused.message) == (
+        "no-node",
+        True,
+    )
+    product.simulator.set(product.simulator.pve, acl=held)
+    told = f"CT {FIRST}, a copy of template 900, is migrated from {NODE} to {OTHER}: {OS_TEMPLATE} is not there."
+    assert told in product.producer.plan(103).wait(timeout=60).lines
+    result = product.ensure(104)
+    assert (result.outcome, result.node, told in result.warnings) == ("created", OTHER, True)
+    assert done(result)[:4] == MOVED
+    assert product.ensure(103).templates_built == ()
 
 
 @pytest.mark.long

@@ -56,6 +56,11 @@ def test_what_is_stopped_or_a_template_is_migrated_and_what_runs_with_restart(pr
         assert done(result) == [("migrate", ctid)]
     failure = refused(product, 103)
     assert (failure.cause, failure.node, product.status(103)) == ("is-running", NODE, "running")
+    product.simulator.set(product.simulator.pve.ct(103), snapshots={"before": {}})
+    failure = refused(product, 103, restart=True)
+    assert (failure.cause, "`pct delsnapshot 103 before`" in failure.remedy) == ("has-snapshots", True)
+    assert product.status(103) == "running", "Proxmox would have stopped it first"
+    product.simulator.set(product.simulator.pve.ct(103), snapshots={})
     foretold = migrate(product, 103, restart=True, dry_run=True)
     assert foretold.plan == ("stop, migrate and start CT 103 from pve1 to pve2",)
     moved(product, 103, migrate(product, 103, restart=True))

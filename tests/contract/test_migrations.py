@@ -106,6 +106,20 @@ def test_the_start_of_what_was_destroyed_is_not_waited_for(simulator: Simulator,
     assert probe(watch | {"power": "stopped"}, 1.0).end == {"done": True, "exit": "OK", "log": []}
 
 
+def test_what_ha_has_given_up_is_not_waited_for(simulator: Simulator, door: Proxmox) -> None:
+    add(simulator, ha_state="started")
+    probe, watch = Probe(door, None, 60.0), {"power": "running", "node": NODE, "ctid": "103"}
+    assert probe(watch, 1.0).end is None
+    simulator.set(simulator.pve.ct(103), ha_state="error")
+    end = probe(watch, 1.0).end
+    assert end is not None
+    assert (end["error"]["cause"], "ha-manager set ct:103 --state disabled" in end["error"]["remedy"]) == (
+        "ha-error",
+        True,
+    )
+    assert probe(watch | {"power": "stopped"}, 1.0).end == {"done": True, "exit": "OK", "log": []}
+
+
 @pytest.mark.parametrize(("status", "lock"), [("stopped", "migrate"), ("stopped", None), ("running", None)])
 def test_what_a_migration_has_shut_down_is_not_taken_for_stopped(
     simulator: Simulator, door: Proxmox, status: str, lock: str | None

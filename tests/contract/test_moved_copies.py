@@ -19,7 +19,7 @@ from phoenix_worker.core.planned.copies import numbers
 from phoenix_worker.proxmox.offer_cache import Offering
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
-from tests.unit.catalog_files import clone, template
+from tests.unit.catalog_files import OS_TEMPLATE, clone, template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,5 +118,11 @@ def test_a_clone_without_its_marker_is_waited_for_where_it_may_be_migrated(
 
 
 def test_nothing_is_waited_for_where_copies_are_built(cluster: Simulator, door: Proxmox, tmp_path: Path) -> None:
+    """Without scripts that is where the OS template is to be had."""
     stand(cluster, FIRST, NODE, lock="create")
-    assert chosen(door, declared(tmp_path)) == [SECOND]
+    catalog = declared(tmp_path)
+    with pytest.raises(TransientError, match="maybe as a copy"):
+        chosen(door, catalog)
+    stored = {"content": "vztmpl", "format": "tzst", "size": 1}
+    cluster.do(cluster.pve.storages["local"]["volumes"].__setitem__, OS_TEMPLATE.partition(":")[2], stored)
+    assert chosen(door, catalog) == [SECOND]

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phoenix_worker.catalog.loading import Defaults, load
+from phoenix_worker.core.differs.diff import marker_for
+from phoenix_worker.core.model.marker import Stage, write_marker
 from tests.acceptance.scenes import failure_of
 from tests.integration.test_check import alter, found, lines, prepared
 from tests.support.product import container, template
@@ -55,6 +58,16 @@ def test_what_a_copy_lacks_where_it_will_be_made_is_found(
     two_nodes.simulator.do(fault, two_nodes.simulator.pve)
     text, _ = found("error", about)
     assert "the copy of 900" in text, cause
+
+
+def test_what_can_be_migrated_needs_no_os_template(two_nodes: Product) -> None:
+    anywhere = {103: container(103, node=OTHER), 104: container(104, node="any")}
+    two_nodes.declare({900: template(900), **anywhere})
+    two_nodes.simulator.do(without_os_template, two_nodes.simulator.pve)
+    found("error", f"OS template {UBUNTU} on {OTHER}")
+    marker = marker_for(load(two_nodes.catalog, Defaults(NODE))[900], "made", Stage.CONFIGURED)
+    two_nodes.simulator.add_template(900, description=write_marker(marker))
+    assert [line["about"] for line in lines(0)] == ["Workers"]
 
 
 @pytest.mark.long

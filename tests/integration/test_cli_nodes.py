@@ -53,6 +53,18 @@ def test_nodes_are_a_table_or_json(producer: RecordingProducer) -> None:
     ]
 
 
+def test_a_line_names_only_the_first_few(producer: RecordingProducer) -> None:
+    """Two hundred containers are placed on thirty-two nodes at once; a line is still read on one."""
+    many, few = tuple(range(1000, 1200)), tuple(range(900, 906))
+    producer.has_nodes(*(Node(name=f"pve{n}", state=NodeState.ONLINE, reserved=many, templates=few) for n in range(32)))
+    _, *lines = invoke("nodes").stdout.splitlines()
+    assert len(lines) == 32
+    assert max(map(len, lines)) < 130
+    assert "0.0 GiB for 1000, 1001, 1002, 1003, 1004 and 195 others" in lines[0]
+    assert lines[0].endswith("900, 901, 902, 903, 904, 905")
+    assert len(json.loads(invoke("nodes", "--json").stdout)[0]["reserved"]) == 200
+
+
 def test_a_name_that_is_none_sends_nothing(producer: RecordingProducer) -> None:
     for command in ("drain", "undrain"):
         refused = invoke(command, "pve_2")

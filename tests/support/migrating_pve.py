@@ -104,6 +104,9 @@ class Migrating(FakePve):  # type: ignore[misc] # fakepve publishes no types
             base = re.search(r":(base[^/]*)/", volume)
             if base and not storage.get("shared"):
                 raise TaskError(f"can't migrate local volume '{volume}': clone of '{base[1]}'")
+            kept = storage.get("shared") or storage.get("type") in {"btrfs", "zfspool"}
+            if self.ct(ctid).snapshots and not (kept or volume.startswith("/")):
+                raise TaskError(f"can't migrate local volume '{volume}': non-migratable snapshot exists")
 
     def move_after(self, ctid: int, target: str, *, calls: int = 1, ending: str = "") -> None:
         """Move it between two calls: when so many with this ending were answered, by default of those that name it.

@@ -28,6 +28,17 @@ class HaResources(FakePve):  # type: ignore[misc] # fakepve publishes no types
             ("DELETE", one, self._remove_resource),
         ]
 
+    async def _ct_ha(self, ct: Any, user: str, state: str, timeout: float | None = None) -> str:  # noqa: ASYNC109 - theirs
+        """Take the order, and do nothing about it while HA has given the container up."""
+        if ct.ha_state != "error":
+            return str(await super()._ct_ha(ct, user, state, timeout))
+
+        async def body() -> None:
+            pass
+
+        verb = "start" if state == "started" else "stop"
+        return str(await self._ct_task(ct, f"ha{verb}", user, body, lock=False))
+
     async def _show_resource(self, v: dict[str, Any], user: str) -> dict[str, Any]:
         self.require(user, "/", "Sys.Audit")
         if v["sid"] not in self.ha_resources:

@@ -7,7 +7,12 @@ from dataclasses import replace
 import pytest
 
 from phoenix_worker.catalog.declaration import Declaration, Role
-from phoenix_worker.core.allowed.migrating import refuse_target, refuse_unmovable
+from phoenix_worker.core.allowed.migrating import (
+    leaving_snapshots,
+    refuse_snapshots,
+    refuse_target,
+    refuse_unmovable,
+)
 from phoenix_worker.core.allowed.ownership import Action, Purpose, judge, may_migrate
 from phoenix_worker.core.model.cluster import NodeState
 from phoenix_worker.core.model.errors import PermanentError
@@ -91,6 +96,15 @@ def test_a_linked_clone_on_local_storage_stays_where_its_template_is(
             'Declare `"clone": "full"`, and make it again: `phoenix-lxc destroy 103`, then an ensure.',
         ),
         (
+            replace(seen(running=True), ha_managed=True, ha_failed=True),
+            "Proxmox's HA has given CT 103 up (state error), and does nothing with it until it is disabled there.",
+            "ha-error",
+            (
+                "Mend what keeps it from starting, then `ha-manager set ct:103 --state disabled` on a node, and send "
+                "the request again."
+            ),
+        ),
+        (
             seen(running=True),
             "it is running, and Proxmox migrates no running container without stopping it.",
             "is-running",
@@ -101,6 +115,29 @@ def test_a_linked_clone_on_local_storage_stays_where_its_template_is(
 def test_what_proxmox_would_not_migrate_is_refused(there: Observation, why: str, cause: str, remedy: str) -> None:
     error = refused(DECLARED, there)
     assert told(error) == Refusal(f"Unable to migrate CT 103 from pve1 to pve2: {why}", cause, remedy)
+
+
+@pytest.mark.parametrize(
+    ("there", "storage"),
+    [
+        (seen(), "thin"),
+        (seen("zfs:subvol-103-disk-0"), ""),
+        (seen("ceph:vm-103-disk-0", mp0="/srv,mp=/srv,shared=1"), ""),
+        (seen("ceph:vm-103-disk-0", mp0="here:vm-103-disk-1,mp=/data"), "here"),
+        (seen("unknown:vm-103-disk-0"), ""),
+    ],
+)
+def test_snapshots_stay_on_most_local_storages(there: Observation, storage: str) -> None:
+    assert leaving_snapshots(there, STORAGES) == storage
+    refuse_snapshots(there, storage, [], "pve2")
+    if storage:
+        with pytest.raises(
+            PermanentError, match="it has snapshots \\(before\\), which Proxmox does not mig"
+        ) as refusal:
+            refuse_snapshots(there, storage, ["before"], "pve2")
+        assert "`pct delsnapshot 103 before`" in refusal.value.remedy
+    else:
+        refuse_snapshots(there, storage, ["before"], "pve2")
 
 
 def test_what_may_be_stopped_is_migrated_though_it_runs() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phoenix_worker.actions.moved_copies import Way
 from phoenix_worker.actions.standing_copies import arrived, on_its_way
 from phoenix_worker.core.checkup.copies import copying_paths, judge_ways, to_bring
 from phoenix_worker.core.checkup.line import Level
@@ -58,6 +59,34 @@ def on_the_way(copy: Declaration, node: str, **more: Any) -> Observation:
 def test_only_scripts_are_worth_it(copy: Declaration) -> None:
     assert moved_copies.takes_long(copy)
     assert not moved_copies.takes_long(replace(copy, scripts=()))
+
+
+@pytest.mark.parametrize(
+    ("scripts", "migration", "why"),
+    [
+        ([], None, ""),
+        ([None], 500.0, ""),
+        ([3.0, None], 500.0, ""),
+        ([44.0], None, ""),
+        ([43.9], None, "they take 44 s as a rule, and a migration from pve1 to pve2 takes about 44 s for 8 GiB"),
+        ([30.0, 12.0], 42.0, ""),
+        ([1.5, 2.0], 9.04, "they take 3.5 s as a rule, and a migration from pve1 to pve2 takes 9.0 s"),
+    ],
+)
+def test_what_is_learned_tells_whether_scripts_are_quicker(
+    copy: Declaration, scripts: list[float | None], migration: float | None, why: str
+) -> None:
+    assert moved_copies.quicker_built(copy, sealed(copy), scripts, migration) == why
+
+
+def test_why_is_told_by_what_the_copy_takes(copy: Declaration) -> None:
+    plain = replace(copy, scripts=())
+    named = "CT 9105, a copy of template 900, is"
+    assert Way("pve1").told(copy) == (f"{named} migrated from pve1 to pve2: what its scripts do is done.",)
+    assert Way("pve1").told(plain) == (f"{named} migrated from pve1 to pve2: {copy.os_template} is not there.",)
+    assert Way(because="so").told(copy) == (f"{named} built on pve2, by its scripts: so.",)
+    assert Way(because="so").told(plain) == (f"{named} built on pve2: so.",)
+    assert Way().told(copy) == ()
 
 
 def test_a_template_that_is_as_the_copy_would_be_is_cloned(copy: Declaration) -> None:

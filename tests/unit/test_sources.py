@@ -147,6 +147,9 @@ def test_what_a_copy_needs_speaks_against_a_node(known: Catalog) -> None:
     assert able(known, view(), lacking) == {"pve1", "pve3"}
     why = "no copy of template 900 can be made there: debian.tar.zst is not there"
     assert lacking.on(known[103], "pve2").objection == why
+    moved = replace(lacking, movable={(900, "pve2")})
+    assert able(known, view(), moved) == {"pve1", "pve2", "pve3"}, "it is migrated there"
+    assert [copy.copy_of for copy in moved.on(known[103], "pve2").copied] == [900, 901]
     small = view(free=10 * GIB)
     assert able(known, small, sources(known, small)) == {"pve1"}, "there is room for one disk of 4 GiB, not for three"
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SHORT = 8
 _GIB = 1 << 30
 _WHOLE: Any = {"break_long_words": False, "break_on_hyphens": False}
+_NAMED = 5
 
 
 def short_ids(ids: Iterable[str]) -> dict[str, str]:
@@ -153,13 +154,20 @@ def node_lines(nodes: Sequence[Node], width: int | None = None) -> Iterator[str]
             f"{one.state}{_drained(one)}",
             "" if one.cpus is None or one.cpu_used is None else f"{one.cpu_used:.0%} of {one.cpus}",
             "" if one.memory is None or one.memory_free is None else f"{_gib(one.memory_free)} of {_gib(one.memory)}",
-            f"{_gib(one.reserved_memory)} for {', '.join(map(str, one.reserved))}" if one.reserved else "",
+            f"{_gib(one.reserved_memory)} for {_some(one.reserved)}" if one.reserved else "",
             f"{one.in_flight} of {one.places}{f', {one.waiting} waiting' if one.waiting else ''}",
-            ", ".join(map(str, one.templates)),
+            _some(one.templates),
         )
         for one in nodes
     ]
     yield from _columns(("NODE", "STATE", "CPU", "MEMORY FREE", "RESERVED", "IN FLIGHT", "TEMPLATES"), rows, width)
+
+
+def _some(ctids: Sequence[int]) -> str:
+    """Name the first few: a node may have hundreds, and its line is read on a terminal. JSON has them all."""
+    if len(ctids) <= _NAMED + 1:
+        return ", ".join(map(str, ctids))
+    return f"{', '.join(map(str, ctids[:_NAMED]))} and {len(ctids) - _NAMED} others"
 
 
 def _drained(one: Node) -> str:

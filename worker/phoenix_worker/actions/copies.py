@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Never
 
 from phoenix_worker.actions.look import TEMPLATE, template_there
+from phoenix_worker.actions.moved_copies import lacks_os_template
 from phoenix_worker.actions.standing_copies import arrived, everything_there, free_ctids, is_copy, on_its_way
 from phoenix_worker.base import lane
 from phoenix_worker.core.model.errors import TransientError
@@ -107,16 +108,27 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Sour
         away = [one for one in everything_there(task.proxmox, catalog.copy_ctids).seen if one.ctid not in beside]
         coming = [one for one in away if is_copy(one, template.ctid) and arrived(one).node == node]
         found += [_Source(catalog.copy(template.ctid, one.ctid, node), ready=one.is_template) for one in coming]
-        if takes_long(template):  # a clone that is to be migrated has no marker in its first moment
-            seen_there += [one for one in away if one.node == home.node]
+        seen_there += [one for one in away if one.node == home.node and _is_new(one) and _may_come(task, clone)]
     missing = max(template.lanes - len(found), 0)
-    if missing and (new := [one for one in seen_there if one.lock == "create" and one.marker is None]):
+    if missing and (new := [one for one in seen_there if _is_new(one)]):
         told = f"CT {new[0].ctid} on {new[0].node} is being created, maybe as a copy."
         raise TransientError(told, cause="being-created")
     numbers = free_ctids(task.proxmox, template.ctid, node, catalog.copy_ctids, places, missing)
     found += [_Source(catalog.copy(template.ctid, ctid, node), ready=False) for ctid in numbers]
     first, *more = found[: template.lanes]
     return [replace(first, ready=True), *more]
+
+
+def _is_new(seen: Observation) -> bool:
+    """Return whether it is what Proxmox makes just now, of which nobody knows what it will be."""
+    return seen.lock == "create" and seen.marker is None
+
+
+def _may_come(task: PhoenixTask, clone: Declaration) -> bool:
+    """Return whether a copy for a container's node is cloned beside its template first, and migrated."""
+    catalog = task.catalog.current()
+    copy = catalog.copy(clone.clone_from or 0, (catalog.copy_ctids or range(1))[0], clone.node)
+    return takes_long(copy) or lacks_os_template(task, copy)
 
 
 def _look_at(task: PhoenixTask, places: Mapping[int, str]) -> list[Observation]:

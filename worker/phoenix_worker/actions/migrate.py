@@ -8,7 +8,12 @@ from phoenix_worker.actions import recover
 from phoenix_worker.actions.drained import DRAINED
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.actions.remove import linked_clones
-from phoenix_worker.core.allowed.migrating import refuse_target, refuse_unmovable
+from phoenix_worker.core.allowed.migrating import (
+    leaving_snapshots,
+    refuse_snapshots,
+    refuse_target,
+    refuse_unmovable,
+)
 from phoenix_worker.core.allowed.ownership import Purpose, may_migrate, refuse_linked
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
@@ -37,7 +42,10 @@ def may_move(
     refuse_target(target, task.proxmox.cluster(fresh=True).nodes, doing)
     if seen.node == target:
         return
-    refuse_unmovable(declaration, seen, task.proxmox.storages(), target, restart=restart)
+    storages = task.proxmox.storages()
+    refuse_unmovable(declaration, seen, storages, target, restart=restart)
+    if left := leaving_snapshots(seen, storages):
+        refuse_snapshots(seen, left, task.proxmox.snapshots(seen.node, seen.ctid), target)
     refuse_linked(seen, linked_clones(task, declaration, seen), Purpose.MIGRATE)
 
 
@@ -45,6 +53,11 @@ def about_target(task: PhoenixTask, target: str) -> tuple[str, ...]:
     """Warn of a node that takes no new containers: whoever names it may mean it."""
     drained = target in Table(task.engine.ledger, DRAINED).entries()
     return (f"{target} is drained: nothing comes to it but what is sent there by name, as this is.",) if drained else ()
+
+
+def migration_class(source: str, target: str) -> str:
+    """Name the class of such migrations, by which it is learned how long they take."""
+    return f"vzmigrate {source} {target}"
 
 
 def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart: bool) -> dict[str, Any]:
@@ -69,7 +82,7 @@ def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart
         upid=recover.upid_of,
     )
     source = posted["from"]
-    kind, doing = f"vzmigrate {source} {target}", f"migrate CT {ctid} from {source} to {target}"
+    kind, doing = migration_class(source, target), f"migrate CT {ctid} from {source} to {target}"
     task.wait_until_done(StepName.MIGRATE, posted, doing, kind=kind)
     if posted.get("unsure") and task.proxmox.observe_template(source, ctid).node != target:
         task.once_more(StepName.MIGRATE)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from phoenix_worker.actions.builds import Builds
+from phoenix_worker.actions.migrate import migration_class
+from phoenix_worker.actions.prerequisites import NO_OS_TEMPLATE, refuse_absent_os_template
+from phoenix_worker.actions.provision import script_class
 from phoenix_worker.actions.standing_copies import on_its_way
+from phoenix_worker.core.differs.scripts import scripts_after_making
+from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.planned import moved_copies
+from phoenix_worker.durable.learned import Learned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,28 +35,47 @@ class Way(NamedTuple):
 
     def told(self, copy: Declaration) -> tuple[str, ...]:
         """Tell it, with the reason."""
-        named = f"CT {copy.ctid}, a copy of template {copy.copy_of},"
+        named, scripted = f"CT {copy.ctid}, a copy of template {copy.copy_of},", moved_copies.takes_long(copy)
         if self.source:
-            return (f"{named} is migrated from {self.source} to {copy.node}: what its scripts do is done.",)
-        return (f"{named} is built on {copy.node}, by its scripts: {self.because}.",) if self.because else ()
+            because = "what its scripts do is done" if scripted else f"{copy.os_template} is not there"
+            return (f"{named} is migrated from {self.source} to {copy.node}: {because}.",)
+        how = ", by its scripts" if scripted else ""
+        return (f"{named} is built on {copy.node}{how}: {self.because}.",) if self.because else ()
 
 
 def way_of(task: PhoenixTask, copy: Declaration, seen: Observation) -> Way:
-    """Choose how a copy is made, of which that was `seen`. No call but where it is to be made by scripts.
+    """Choose how a copy is made, of which that was `seen`. A call at most where it is to be made without scripts.
 
     What an earlier job has cloned is migrated; where that cannot be any more, it is built in its place.
     """
-    if not copy.is_copy:
+    if not copy.is_copy or (seen.presence is not Presence.ABSENT and not on_its_way(seen)):
         return Way()
     if on_its_way(seen):
         why = _immovable(task, copy, seen)
         return Way(because=why) if why else Way(source=seen.node)
-    if seen.presence is not Presence.ABSENT or not moved_copies.takes_long(copy):
+    unbuildable = lacks_os_template(task, copy)
+    if not (moved_copies.takes_long(copy) or unbuildable):
         return Way()
     there, why = template_to_clone(task, copy)
     if there.node == copy.node:  # one more lane, where nothing is to be migrated
         return Way()
+    why = why or ("" if unbuildable else _quicker_built(task, copy, there))
     return Way(because=why) if why else Way(source=there.node)
+
+
+def lacks_os_template(task: PhoenixTask, copy: Declaration) -> bool:
+    """Return whether a copy cannot be created on its node for want of its OS template; not where nobody may look."""
+    try:
+        refuse_absent_os_template(task, copy)
+    except PermanentError as error:
+        return error.cause == NO_OS_TEMPLATE
+    return False
+
+
+def _quicker_built(task: PhoenixTask, copy: Declaration, there: Observation) -> str:
+    learned = Learned(task.engine.ledger)
+    scripts = [learned.usual(script_class(script.file)) for script in scripts_after_making(copy)]
+    return moved_copies.quicker_built(copy, there, scripts, learned.usual(migration_class(there.node, copy.node)))
 
 
 def template_to_clone(task: PhoenixTask, copy: Declaration) -> tuple[Observation, str]:

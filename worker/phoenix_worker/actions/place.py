@@ -7,21 +7,21 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from phoenix_worker.actions.moved_copies import way_of
 from phoenix_worker.actions.prerequisites import NO_OS_TEMPLATE, refuse_absent_os_template
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.os_templates import not_to_be_had
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, reservation, to_reserve, wanted
 from phoenix_worker.core.planned.placement import Placed, place
 from phoenix_worker.core.planned.sources import Sources, listed_home
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.cluster import ClusterView
-    from phoenix_worker.core.model.observation import Observation
     from phoenix_worker.core.planned.feasibility import Offer
     from phoenix_worker.core.planned.placement import Refused, Reservation, Wanted
     from phoenix_worker.durable.reservations import Reserved
@@ -94,11 +94,13 @@ class _Asked(NamedTuple):
     """Why a node did not answer."""
     no_os_template: dict[tuple[str, str], str]
     """Why a node cannot have an OS template that something would be created from there, by both."""
+    movable: set[tuple[int, str]]
+    """Copies that come to a node although they cannot be created there, each by its template and the node."""
 
 
 def _ask(task: PhoenixTask, declaration: Declaration, view: ClusterView) -> _Asked:
     """Ask each node, once a minute. Nobody waits for a node that hangs but who may be placed on it."""
-    asked, chain = _Asked({}, {}, {}, {}), (declaration, *task.catalog.current().above(declaration))
+    asked, chain = _Asked({}, {}, {}, {}, set()), (declaration, *task.catalog.current().above(declaration))
     by_machine = any(key == "arch" for one in chain for key, _ in one.at_creation)
     sources = Sources(task.catalog.current(), view.guests, asked.offers, lambda one: listed_home(one, view))
     for name, state in view.nodes.items():
@@ -109,7 +111,9 @@ def _ask(task: PhoenixTask, declaration: Declaration, view: ClusterView) -> _Ask
                     asked.machines[name] = task.offering.machine(name)
                 root = chain[-1].standing_on(name)
                 placed = (root,) if chain[-1].may_be_on(name) and root.ctid not in view.guests else ()
-                asked.no_os_template.update(_no_os_template(task, (*sources.on(declaration, name).copied, *placed)))
+                copied = sources.on(declaration, name).copied
+                asked.no_os_template.update(_no_os_template(task, (*copied, *placed)))
+                asked.movable.update(_movable(task, copied, asked.no_os_template))
             except TransientError as error:
                 asked.unreachable[name] = f"it does not answer ({error.message.rstrip('.')})"
     return asked
@@ -125,6 +129,17 @@ def _no_os_template(task: PhoenixTask, made: Sequence[Declaration]) -> dict[tupl
             if error.cause == NO_OS_TEMPLATE:
                 lacking[one.node, one.os_template or ""] = not_to_be_had(one.os_template)
     return lacking
+
+
+def _movable(
+    task: PhoenixTask, copies: Sequence[Declaration], lacking: Mapping[tuple[str, str], str]
+) -> Iterator[tuple[int, str]]:
+    """Name the copies that would be created from an OS template that is not to be had, and can be migrated instead."""
+    for copy in copies:
+        if copy.copy_of is not None and (copy.node, copy.os_template) in lacking:
+            absent = Observation(copy.ctid, copy.node, Presence.ABSENT)
+            if way_of(task, copy, absent).source:
+                yield copy.copy_of, copy.node
 
 
 class _OthersWereFirstError(Exception):
@@ -190,6 +205,7 @@ class _Placing:
             self._asked.offers,
             lambda one: homes.get(one.ctid) or self._home_of(one),
             self._asked.no_os_template,
+            self._asked.movable,
         )
         return sources.promising((one.ctid, one.node) for one in self._reservations if one.ctid != declaration.ctid)
 

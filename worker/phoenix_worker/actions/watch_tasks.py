@@ -10,6 +10,7 @@ from phoenix_worker.actions.watch_addresses import addresses_seen
 from phoenix_worker.actions.watch_migrations import arrival_seen
 from phoenix_worker.actions.watch_scripts import script_seen
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.core.model.ha import given_up
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.durable.watcher import Look, UnusableWatchError
 from phoenix_worker.proxmox.translate import NOT_PROXMOX
@@ -93,6 +94,8 @@ class Probe:
                 cause="changed-meanwhile",
                 remedy="Send the request again: it is made again.",
             )
+        if seen.ha_failed:
+            raise given_up(ctid, f"see CT {ctid} on {seen.node} {wanted}")
         if elapsed <= _POWER_LIMIT:
             return None
         error = PermanentError(

@@ -163,11 +163,6 @@ def _id_map(value: Any) -> str | None:
     return write(text) if re.fullmatch(r"[ug]( [0-9]{1,10}){3}", text) else None
 
 
-def _nodes(value: Any) -> str | None:
-    names = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else []
-    return write(names) if len(names) > 1 and all(re.fullmatch(r"[A-Za-z0-9-]+", name) for name in names) else None
-
-
 def _template(value: Any) -> str | None:
     """Read a reference to an OCI image of a registry, with its tag."""
     found = re.fullmatch(r"(?:docker://)?([\w-]+(?:\.[\w-]+)+(?::[0-9]+)?(?:/[\w.-]+)+:[\w.-]+)", str(value), re.ASCII)
@@ -213,7 +208,6 @@ _OF_VALUES: Mapping[str, Callable[[Any], str | None]] = {
     "name": _host_name,
     "mode": _mode,
     "mount_options": _mount_options,
-    "node": _nodes,
     "port": _ports,
     "rate": _rate,
     "size": _size,

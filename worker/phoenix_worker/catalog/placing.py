@@ -35,9 +35,11 @@ def _nodes(value: Any) -> tuple[str, ...]:
     if not several:
         raise refused("is an empty list", f'Name at least one node, or write "{ANY_NODE}".')
     for one in several:
+        which = "" if isinstance(value, str) else f"has {shown(one)}, which "
         if not _is_name(one):
-            which = "" if isinstance(value, str) else f"has {shown(one)}, which "
             raise refused(f"{which}is not the name of a node", _remedy(one))
+        if one != ANY_NODE and one.lower() == ANY_NODE:
+            raise refused(f"{which}stands for every node only in small letters", f'Write "{ANY_NODE}" for every node.')
     if len(set(several)) < len(several):
         twice, _ = Counter(several).most_common(1)[0]
         raise refused(f"names {twice} twice", "Name each node once.")
@@ -48,9 +50,12 @@ def _nodes(value: Any) -> tuple[str, ...]:
 
 def _remedy(value: Any) -> str:
     """Say what was meant by several names in one text, as the settings have them, or by a sign for all nodes."""
-    parts = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else []
-    if 1 < len(parts) <= _MOST_WRITTEN and all(map(_is_name, parts)):
-        return f"Write {json.dumps(parts)}."
+    words = re.split(r"[\s,;]+", value.strip(" ,;")) if isinstance(value, str) else []
+    parts = list(dict.fromkeys(words))
+    if words and len(parts) <= _MOST_WRITTEN and all(map(_is_name, parts)):
+        if any(part.lower() == ANY_NODE for part in parts):
+            return f'Write "{ANY_NODE}" for every node, or only the names.'
+        return f"Write {json.dumps(parts if len(parts) > 1 else parts[0])}."
     if value == "*":
         return f'Write "{ANY_NODE}" for every node.'
     return "Use letters, digits and, between them, hyphens; at most 63 characters."

@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from phoenix_worker.check.brought import Brought, is_nowhere
 from phoenix_worker.check.troubles import or_trouble
 from phoenix_worker.core.allowed.versions import read_version
 from phoenix_worker.core.checkup import cluster, ha_privileges, placing, privileges
 from phoenix_worker.core.checkup.copies import copying_paths, judge_copy_ctids, judge_ways, to_bring
 from phoenix_worker.core.checkup.line import fine, warning
 from phoenix_worker.core.checkup.versions import judge_keys
-from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.core.model.os_templates import file_name, not_to_be_had
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.os_templates import not_to_be_had
 from phoenix_worker.core.planned.copies import foreseen
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.error_table import PERMISSION
@@ -45,11 +46,12 @@ def proxmox_lines(settings: Settings, catalog: Catalog, copies: list[Declaration
     yield from judge_keys(catalog, read_version(told), has_shell=settings.shell is not None)
     yield from or_trouble("Proxmox quorum", partial(_quorum, inspection))
     sure: list[Declaration] = []
+    brought = Brought(api, catalog)
     if catalog.copy_ctids is not None:
         yield from or_trouble("Template copies", partial(_foresee, api, inspection, catalog, copies, sure))
-    yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog, copies, sure))
+    yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog, copies, sure, brought))
     if any(declaration.nodes for declaration in catalog.values()):
-        yield from or_trouble("Placement", partial(_placing, api, catalog))
+        yield from or_trouble("Placement", partial(_placing, api, catalog, brought))
 
 
 def _address(access: Access) -> Iterator[Line]:
@@ -88,6 +90,7 @@ def _nodes(
     catalog: Catalog,
     copies: Sequence[Declaration],
     sure: Sequence[Declaration],
+    brought: Brought,
 ) -> Iterator[Line]:
     by_node: dict[str, dict[int, Declaration]] = {} if catalog else {node: {} for node in named_nodes(settings.node)}
     for ctid, declaration in catalog.items():
@@ -102,14 +105,16 @@ def _nodes(
     absent: set[str] = set()
     for node in sorted(by_node):
         if online.get(node):
-            made = by_node[node] | {one.ctid: one for one in sure if one.node == node}
+            made = by_node[node] | {one.ctid: one for one in sure if one.node == node and not brought.instead(one)}
             look = partial(_node, inspection, node, made, catalog, absent, unseen)
             yield from or_trouble(f"Node {node}", look)
     if held:
         wanted = privileges.needs(catalog, absent, _rebuilt(catalog, copies), copies)
         yield from _privileges(settings, wanted, held)
-    if brought := to_bring(copies, catalog):
-        yield from or_trouble("Template copies", partial(_ways, inspection, brought))
+    coming = [*to_bring(copies, catalog), *filter(brought.instead, sure)]
+    if coming:
+        ways = {(one.ctid, one.copy_of, one.node): one for one in coming}
+        yield from or_trouble("Template copies", partial(_ways, inspection, [*ways.values()]))
     if ctids := ha_privileges.declaring_ha(catalog):
         yield from or_trouble("Proxmox privileges for HA", partial(_ha, settings, inspection, ctids))
 
@@ -124,7 +129,7 @@ def _ha(settings: Settings, inspection: Inspection, ctids: list[int]) -> Iterato
     yield from ha_privileges.judge_ha(ctids, inspection.privileges("/"), user, token)
 
 
-def _placing(api: ProxmoxApi, catalog: Catalog) -> Iterator[Line]:
+def _placing(api: ProxmoxApi, catalog: Catalog, brought: Brought) -> Iterator[Line]:
     view, offering = api.cluster(), Offering(api)
     online = [name for name, state in view.nodes.items() if state.online]
     offers = {name: offering.on(name) for name in online}
@@ -133,9 +138,10 @@ def _placing(api: ProxmoxApi, catalog: Catalog) -> Iterator[Line]:
         (node, volume): not_to_be_had(volume)
         for node in online
         for volume in sorted(filter(None, created))
-        if _is_nowhere(api, offering, node, volume)
+        if is_nowhere(api, offering, node, volume)
     }
-    yield from placing.judge_placing(catalog, view, offers, lacking)
+    movable = {(one.copy_of or 0, one.node) for one in brought.among(lacking)}
+    yield from placing.judge_placing(catalog, view, offers, lacking, movable)
 
 
 def _created_from_here(catalog: Catalog) -> Iterator[Declaration]:
@@ -143,14 +149,6 @@ def _created_from_here(catalog: Catalog) -> Iterator[Declaration]:
     several = [one for one in catalog.values() if one.nodes]
     roots = {[one, *catalog.above(one)][-1].ctid for one in several}
     return (catalog[ctid] for ctid in sorted(roots) if catalog[ctid].download is None)
-
-
-def _is_nowhere(api: ProxmoxApi, offering: Offering, node: str, volume: str) -> bool:
-    """Return whether a node is known to have an OS template neither on its storage nor in Proxmox's index."""
-    try:
-        return not offering.has_os_template(node, volume) and file_name(volume) not in api.appliances(node)
-    except (PermanentError, TransientError):
-        return False  # another line has that trouble
 
 
 def _ask(inspection: Inspection, wanted: frozenset[Need], held: dict[str, frozenset[str]]) -> Iterator[Line]:

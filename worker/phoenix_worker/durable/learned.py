@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING, cast
 
 from redis.exceptions import ResponseError
@@ -38,6 +39,11 @@ class Learned:
             return lengths
         self._ledger.client.delete(self._key(watch))
         return []
+
+    def usual(self, kind: str) -> float | None:
+        """Return how many seconds jobs of a class take; None of one that is not known."""
+        lengths = self.lengths({"class": kind})
+        return median(lengths) if lengths else None
 
     def add(self, watch: Mapping[str, str], seconds: float) -> None:
         """Keep how many seconds a job took, with those of its class that ended last."""

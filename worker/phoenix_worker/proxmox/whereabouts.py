@@ -51,8 +51,10 @@ class Whereabouts(ClusterLooks):
             running = status["status"] == "running"
             waiting = self._unless(known.MISSING, _look(seen.node, ctid, "pending")) if pending and running else ()
             keys = tuple(line["key"] for line in waiting or () if "pending" in line or "delete" in line)
-            managed = bool(int((status.get("ha") or {}).get("managed") or 0))
-            return replace(seen, running=running, ha_managed=managed, pending=keys)
+            ha = status.get("ha") or {}
+            managed = bool(int(ha.get("managed") or 0))
+            failed = managed and ha.get("state") == "error"
+            return replace(seen, running=running, ha_managed=managed, ha_failed=failed, pending=keys)
         raise _moving(ctid)
 
     def observe_template(self, node: str, ctid: int, *, elsewhere: bool = True) -> Observation:

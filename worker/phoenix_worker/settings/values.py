@@ -127,6 +127,8 @@ def nodes(value: str) -> str:
     twice, times = Counter(several).most_common(1)[0]
     if times > 1:
         raise ValueError(f"names the same node twice: {twice}.")
+    if any(one != ANY_NODE and one.lower() == ANY_NODE for one in several):
+        raise ValueError(f"stands for every node only in small letters: write {ANY_NODE}.")
     if ANY_NODE in several and len(several) > 1:
         raise ValueError(f"has {ANY_NODE} beside names: it stands for every node.")
     return ",".join(several)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.core.allowed.linked import storages_of
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.ha import given_up
 from phoenix_worker.core.model.nodes import refuse_unknown_node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.cluster import NodeState
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.ports import Storage
 
 _MOUNT = re.compile(r"rootfs|mp\d+")
+_WITH_SNAPSHOTS = frozenset({"btrfs", "zfspool"})
+"""Types of storage that are not shared and whose volumes are migrated with their snapshots."""
 _OF_A_BASE = re.compile(r"(?:^|/)base(?:vol)?-(\d+)-[^/]*/")
 """A volume's name that says of which template's volume it is made: `basevol-900-disk-0/subvol-103-disk-0`."""
 
@@ -42,6 +45,8 @@ def refuse_unmovable(
 ) -> None:
     """Raise PermanentError for what Proxmox would not migrate, or not as what it is. It is ours, and stands here."""
     doing = f"migrate CT {seen.ctid} from {seen.node} to {target}"
+    if seen.ha_failed:
+        raise given_up(seen.ctid, doing)
     bound = [key for key, value in _mounts(seen) if value.startswith("/") and "shared=1" not in value.split(",")]
     if bound:
         raise PermanentError(
@@ -69,6 +74,24 @@ def refuse_unmovable(
             f"Unable to {doing}: it is running, and Proxmox migrates no running container without stopping it.",
             cause="is-running",
             remedy="Send it with `restart` (`--restart`): it is stopped, migrated and started again. Or stop it first.",
+        )
+
+
+def leaving_snapshots(seen: Observation, storages: Mapping[str, Storage]) -> str:
+    """Name a storage of a container from which Proxmox migrates no snapshots; nothing where there is none."""
+    known = (storages[name] for name in storages_of(seen) if name in storages)
+    return next((one.name for one in known if not one.shared and one.kind not in _WITH_SNAPSHOTS), "")
+
+
+def refuse_snapshots(seen: Observation, storage: str, names: Sequence[str], target: str) -> None:
+    """Raise PermanentError for snapshots that Proxmox does not migrate: it says so after it has stopped a container."""
+    if storage and names:
+        commands = ", ".join(f"`pct delsnapshot {seen.ctid} {name}`" for name in names)
+        raise PermanentError(
+            f"Unable to migrate CT {seen.ctid} from {seen.node} to {target}: it has snapshots ({', '.join(names)}), "
+            f"which Proxmox does not migrate from {storage}.",
+            cause="has-snapshots",
+            remedy=f"If nobody needs them, run on {seen.node}: {commands}; then send the request again.",
         )
 
 

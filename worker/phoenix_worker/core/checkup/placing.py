@@ -13,7 +13,7 @@ from phoenix_worker.core.planned.placement import Refused, place
 from phoenix_worker.core.planned.sources import Sources, listed_home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.loading import Catalog
@@ -40,13 +40,14 @@ def judge_placing(
     view: ClusterView,
     offers: Mapping[str, Offer],
     no_os_template: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    movable: Collection[tuple[int, str]] = frozenset(),
 ) -> Iterator[Line]:
     """Say which names are wrong, what no node can take, what some cannot, and which required groups have too few."""
     several = {ctid: one for ctid, one in catalog.items() if one.nodes}
     if not several:
         return
     yield from _strange_names(several, view)
-    sources = Sources(catalog, view.guests, offers, lambda one: listed_home(one, view), no_os_template)
+    sources = Sources(catalog, view.guests, offers, lambda one: listed_home(one, view), no_os_template, movable)
     places = {ctid: _places(one, catalog, view, sources) for ctid, one in several.items()}
     refused = False
     for ctid, found in places.items():

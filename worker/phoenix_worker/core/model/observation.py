@@ -36,6 +36,8 @@ class Observation:
     running: bool = False
     ha_managed: bool = False
     """Whether it is an HA resource; looked up with `running`."""
+    ha_failed: bool = False
+    """Whether HA has given it up: until it is disabled there, HA neither starts, stops nor moves it."""
     pending: tuple[str, ...] = ()
     """Keys of the configuration that wait for the container's next start."""
     firewall: FirewallState | None = None

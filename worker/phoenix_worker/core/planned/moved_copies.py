@@ -22,11 +22,35 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.ports import Storage
 
 _GIB = 1024**3
+_MIGRATION_S, _MIGRATION_S_PER_GIB = 4.0, 5.0
+"""What a migration takes where none was seen yet: 256 MiB took 5 s and 4 GiB 24 s, on nodes with Proxmox VE 9.2."""
+_EXACT_S = 10.0
 
 
 def takes_long(copy: Declaration) -> bool:
     """Return whether a copy is built by scripts that run in it. Any other is made from its OS template in no time."""
     return bool(scripts_after_making(copy))
+
+
+def quicker_built(
+    copy: Declaration, template: Observation, scripts: Sequence[float | None], migration: float | None
+) -> str:
+    """Say that its scripts take less time than a migration; nothing where that is not so, or not known.
+
+    `scripts` are the seconds that each takes, `migration` those between the two nodes; None where none was seen yet.
+    """
+    known = [seconds for seconds in scripts if seconds is not None]
+    size = sum(disk_sizes(template.config).values())
+    taken = _MIGRATION_S + _MIGRATION_S_PER_GIB * size if migration is None else migration
+    if not scripts or len(known) < len(scripts) or sum(known) >= taken:
+        return ""
+    usual = f"about {_seconds(taken)} for {size:g} GiB" if migration is None else _seconds(taken)
+    way = f"a migration from {template.node} to {copy.node}"
+    return f"they take {_seconds(sum(known))} as a rule, and {way} takes {usual}"
+
+
+def _seconds(count: float) -> str:
+    return f"{count:.1f} s" if count < _EXACT_S else f"{count:.0f} s"
 
 
 def unfit(copy: Declaration, template: Observation, outdated: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from phoenix_worker.core.planned.copies import numbers
 from phoenix_worker.core.planned.feasibility import Offer, Origin, is_reachable, objection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.loading import Catalog
@@ -52,6 +52,8 @@ class Sources:
     """Where a template is or will be; nothing while that is to be chosen."""
     no_os_template: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Why a node cannot have an OS template that something would be created from there, by both."""
+    movable: Collection[tuple[int, str]] = frozenset()
+    """Copies that are migrated to a node where they cannot be created, each by its template and the node."""
     promised: frozenset[tuple[int, str]] = frozenset()
     """The copies that others will make, each by its template and its node."""
 
@@ -96,7 +98,7 @@ class Sources:
         there = replace(lies, ctid=copy.ctid, node=node)
         if self._stands(template, node):
             return Source(there)
-        below = self._source(copy, node)
+        below = Source() if (template.ctid, node) in self.movable else self._source(copy, node)
         if copy.clone_from is not None and below.objection:
             return below
         why = objection(copy, below.origin, offer) or below.objection

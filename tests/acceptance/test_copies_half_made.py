@@ -1,0 +1,54 @@
+"""What becomes of a template whose copy is not as it should be: gone, half made, running, another's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.test_copies import COPIES, FIRST, OTHER, copies, rebuild, two_nodes
+from tests.support.product import container, template
+
+if TYPE_CHECKING:
+    from tests.support.product import Product
+
+LEFT = ["gone", "half-made", "running", "nobody's"]
+
+
+def spoil(product: Product, how: str) -> None:
+    """Leave of the copy what a crash, or an administrator, may leave."""
+    pve, ct = product.simulator.pve, product.simulator.pve.ct(FIRST)
+    config = product.config(FIRST)
+    product.simulator.do(pve.cts.remove, ct)
+    if how == "gone":
+        return
+    config.pop("template", None)
+    config["rootfs"] = config["rootfs"].replace("base-", "vm-")
+    config["description"] = "" if how == "nobody's" else config["description"].replace("configured", "made")
+    status = "running" if how == "running" else "stopped"
+    product.simulator.do(pve.add_ct, FIRST, node=ct.node, status=status, config=config)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", LEFT)
+def test_it_is_rebuilt_used_and_destroyed_with_its_template(product: Product, how: str) -> None:
+    two_nodes(product)
+    product.declare({900: template(), 103: container(103, node=OTHER), 104: container(104, node=OTHER)})
+    product.start_worker(**COPIES, PHOENIX_SCRATCH_CTIDS="9000-9050", PHOENIX_PATIENCE="10")
+    product.producer.ensure_many([900, 103]).wait(timeout=60)
+    spoil(product, how)
+    is_ours = how in {"half-made", "running"}
+    before = product.config(FIRST) if how != "gone" else {}
+    (shown,) = product.producer.templates().wait(timeout=60)
+    assert [str(one.exists) for one in shown.copies] == (["half-made"] if is_ours else []), shown
+    result = rebuild(product, 900)
+    assert result.templates_built == ((900, FIRST) if is_ours else (900,))
+    if how == "nobody's":
+        assert product.config(FIRST) == before
+    (made,) = product.ensure(104).templates_built or copies(product)
+    assert copies(product) == [made]
+    assert (made == FIRST) is (how != "nobody's")
+    assert product.config(made)["template"] == "1"
+    assert product.producer.destroy(900).wait(timeout=60).outcome == "destroyed"
+    assert copies(product) == []
+    assert product.status(FIRST) == ("stopped" if how == "nobody's" else "absent")
