@@ -31,13 +31,14 @@ _ID = re.compile(rb"^id: (\S+)$", re.MULTILINE)
 
 @dataclass
 class _Measured:
-    """What the clients saw. Seconds in `asked`, KiB in `memory`."""
+    """What the clients saw. Seconds in `asked` and `worked` (the server's processors), KiB in `memory`."""
 
     asked: list[float] = field(default_factory=list)
     refused: int = 0
     listening: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(_CLIENTS + 1))
     events: list[list[bytes]] = field(default_factory=list)
     memory: list[int] = field(default_factory=list)
+    worked: list[float] = field(default_factory=list)
 
 
 def http(report: Report) -> None:
@@ -59,6 +60,8 @@ def _tell(report: Report, measured: _Measured) -> None:
     note = f"{len(measured.asked)} requests, {_CLIENTS} clients on events, {_SECONDS:.0f} s"
     report.add("http", "POST, 95th percentile", percentiles[94] * 1000, "ms", reach="≤ 50", note=note)
     report.add("http", "POST, median", percentiles[49] * 1000, "ms")
+    cost = (measured.worked[-1] - measured.worked[0]) / len(measured.asked)
+    report.add("http", "processor time of the server for a POST and its event to each client", cost * 1000, "ms")
     report.add("http", "requests refused", measured.refused, reach="≤ 0")
     everything = max(measured.events, key=len)
     lost = sum(len(set(everything) - set(told)) for told in measured.events)
@@ -131,12 +134,19 @@ async def _listen(door: HttpDoor, last: str, measured: _Measured) -> None:
 async def _watch(pid: int, measured: _Measured) -> None:
     while True:
         measured.memory.append(_resident(pid))
+        measured.worked.append(_worked(pid))
         await asyncio.sleep(1)
 
 
 def _resident(pid: int) -> int:
     """Read the memory of a process, in KiB."""
     return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0])
+
+
+def _worked(pid: int) -> float:
+    """Read for how long a process has used a processor, in seconds."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _request(door: HttpDoor, method: str, path: str, more: str) -> bytes:

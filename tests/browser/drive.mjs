@@ -50,7 +50,7 @@ const own = {
     page.on('dialog', (dialog) => { said.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
   },
   /** Answer questions for a path in the server's place. */
-  answer: (path, json) => page.route(`**${path}`, (route) => route.fulfill({ json })),
+  answer: (path, json, status = 200) => page.route(`**${path}`, (route) => route.fulfill({ json, status })),
   axe: async () => (await page.evaluate(() => globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })))
     .violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(' | ')}`),
   width: () => page.evaluate(() => document.documentElement.scrollWidth),

@@ -110,6 +110,13 @@ def test_the_token_is_asked_for_and_kept_in_the_tab_alone(
         browser.enter(str(operator.token))
         browser.sees("chief, operator")
         browser.call("waitForSelector", "text=Cancel…")
+        tokens = server.file.path
+        tokens.write_text(tokens.read_text().replace('"operator"', '"viewer"'))
+        browser.sees("chief, viewer", "ensure 101")
+        assert not browser.has("text=Cancel…")
+        tokens.write_text(tokens.read_text().replace('"viewer"', '"operator"'))
+        browser.sees("chief, operator")
+        browser.call("waitForSelector", "text=Cancel…")
         server.file.revoke("chief")
         browser.sees("Who is there?")
         assert browser.call("kept") == [0, "", 0]

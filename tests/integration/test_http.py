@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -219,6 +220,17 @@ def test_without_a_last_id_events_are_told_from_now_on(door: HttpDoor, answering
         answering_client.xadd("phoenix:events", {"kind": "done", "job": "after"})
         lines = (line.decode() for line in stream)
         assert '"after"' in next(line for line in lines if line.startswith("data"))
+
+
+def test_who_speaks_an_older_http_is_told_events_without_chunks(door: HttpDoor, answering_client: Redis) -> None:
+    with socket.create_connection(door.address, timeout=60) as connection:
+        connection.sendall(b"GET /v1/events HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+        stream = connection.makefile("rb")
+        assert b"retry: 2000\n" in iter(stream.readline, b"")
+        places = [str(answering_client.xadd("phoenix:events", {"kind": "done"})) for _ in range(3)]
+        lines = [stream.readline().decode() for _ in range(1 + 4 * 3)]
+        assert [line.removeprefix("id: ").strip() for line in lines if line.startswith("id: ")] == places
+        assert {line.partition(":")[0].strip() for line in lines} == {"", "id", "event", "data"}
 
 
 def test_who_is_ahead_of_a_redis_that_has_lost_its_last_writes_misses_nothing(

@@ -42,5 +42,35 @@ def test_who_does_not_keep_up_is_cut_off_and_has_all_until_then() -> None:
     assert 0 < len(told) < 5000
 
 
+def test_what_is_written_at_once_and_what_has_to_wait_come_once_and_in_order() -> None:
+    """A connection takes nothing for a while, and its client is slow to come for the rest."""
+
+    async def fed() -> list[str]:
+        feed, told = Feed("stream"), list[str]()
+
+        def push(batch: Batch) -> bool:
+            is_taken = len(told) % 7 != 3
+            told.extend(line.place for line in batch.lines if is_taken)
+            return is_taken
+
+        async def take() -> None:
+            while True:
+                for batch in await feed.next(60):
+                    await asyncio.sleep(0)
+                    told.extend(line.place for line in batch.lines)
+
+        feed.push = push
+        taking = asyncio.create_task(take())
+        for number in range(500):
+            feed.put(Batch([Line(f"{number}-0", {})]))
+            if number % 5 == 0:
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
+        taking.cancel()
+        return told
+
+    assert asyncio.run(fed()) == [f"{number}-0" for number in range(500)]
+
+
 def test_ids_are_ordered_as_numbers() -> None:
     assert sorted(["10-0", "9-10", "9-9", "9"], key=order) == ["9", "9-9", "9-10", "10-0"]

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from contextlib import aclosing, suppress
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from phoenix_producer.client.channel import Entry, Unreachable
 from phoenix_producer.client.record import PREFIX
 from phoenix_producer.contract import ContractError, ProgressKind
 from phoenix_producer.http.by_http import with_ways
-from phoenix_producer.http.feeds import Batch, Line, Reader, order
+from phoenix_producer.http.feeds import Batch, Feed, Line, Reader, order
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.plain_text import plain
 
@@ -43,11 +44,13 @@ class Events:
     def __init__(self, link: Link, reader: Reader, root_path: str) -> None:
         self._link, self._reader, self._root_path = link, reader, root_path
 
-    async def of_all(self, last_id: str | None, is_welcome: Callable[[], bool]) -> Response:
-        """Tell what becomes of all jobs, from now on or after `last_id`."""
+    async def of_all(
+        self, last_id: str | None, is_welcome: Callable[[], bool], write_chunk: Callable[[bytes], bool]
+    ) -> Response:
+        """Tell what becomes of all jobs, from now on or after `last_id`. `write_chunk` is that of the connection."""
         newest = await self._newest(ALL)
         place = _not_beyond(checked(last_id) or newest, newest)
-        return await _started(self._follow(ALL, place, newest, is_welcome, None))
+        return await _started(self._follow(ALL, place, newest, is_welcome, None, write_chunk))
 
     async def of_job(self, job: str, last_id: str | None, is_welcome: Callable[[], bool]) -> Response:
         """Tell the history of a job, until it ends. One whose end was told is answered with 204: do not come again."""
@@ -58,34 +61,66 @@ class Events:
         return await _started(self._follow(stream, _not_beyond(place, newest), newest, is_welcome, job))
 
     async def _follow(
-        self, stream: str, place: str, newest: str, is_welcome: Callable[[], bool], job: str | None
+        self,
+        stream: str,
+        place: str,
+        newest: str,
+        is_welcome: Callable[[], bool],
+        job: str | None,
+        write_chunk: Callable[[bytes], bool] | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """Write what is there already, then what is added."""
-        at, still_welcome = order(place), _now_and_then(is_welcome)
+        still_welcome = _now_and_then(is_welcome)
         with self._reader.following(stream, newest) as feed:
+            feed.at = order(place)
             yield b"retry: 2000\n\n"
             ended = job is not None and await self._has_ended(job)
-            while (past := await self._after(stream, at)).lines:
-                yield self._written(past, job)
-                at = past.lines[-1].at
-                if past.is_end:
-                    return
-                if len(past.lines) < _AT_ONCE:
-                    break
-            while not feed.is_cut and still_welcome():
+            async for past in self._past(feed, job):
+                yield past
+            if write_chunk is not None:
+                feed.push = partial(self._pushed, feed, still_welcome, write_chunk)
+            while not feed.is_over and not feed.is_cut:
                 found = await feed.next(_LAST_LOOK_SECONDS if ended else _IDLE_SECONDS)
+                if not still_welcome():
+                    return
                 if not found:
                     if ended:  # its history is gone, or was never kept
                         return
                     ended = job is not None and await self._has_ended(job)
                     yield b": \n\n"
-                for batch in [one.after(at) for one in found]:
-                    if not batch.lines:
-                        continue
-                    yield self._written(batch, job)
-                    at = batch.lines[-1].at
-                    if batch.is_end:
-                        return
+                for batch in found:
+                    if told := self._told(feed, batch, job):
+                        yield told
+
+    async def _past(self, feed: Feed, job: str | None) -> AsyncGenerator[bytes, None]:
+        while not feed.is_over and (past := await self._after(feed.stream, feed.at)).lines:
+            yield self._told(feed, past, job)
+            if len(past.lines) < _AT_ONCE:
+                return
+
+    def _told(self, feed: Feed, batch: Batch, job: str | None) -> bytes:
+        """Write what a client does not have yet; nothing if it has all of it, or the end."""
+        new = batch.after(feed.at)
+        if feed.is_over or not new.lines:
+            return b""
+        written = self._written(new, job)
+        feed.at, feed.is_over = new.lines[-1].at, new.is_end
+        return written
+
+    def _pushed(
+        self, feed: Feed, still_welcome: Callable[[], bool], write_chunk: Callable[[bytes], bool], batch: Batch
+    ) -> bool:
+        """Write to a client that waits what all others get too; return False if it cannot be written now."""
+        new = batch.after(feed.at)
+        if not new.lines:
+            return True
+        if new.chunk is None:
+            written = self._written(new, None)
+            new.chunk = b"%x\r\n%b\r\n" % (len(written), written)
+        if not still_welcome() or not write_chunk(new.chunk):
+            return False
+        feed.at = new.lines[-1].at
+        return True
 
     def _written(self, batch: Batch, job: str | None) -> bytes:
         """Write a batch, up to the end of the job whose history it is."""

@@ -19,7 +19,7 @@ from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.http.problems import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from redis.client import Pipeline
 
@@ -57,11 +57,13 @@ class Line:
 class Batch:
     """Entries that came together. All clients of a stream are sent the same, so it is written once."""
 
-    __slots__ = ("is_end", "lines", "written")
+    __slots__ = ("chunk", "is_end", "lines", "written")
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
         self.written: bytes | None = None
+        self.chunk: bytes | None = None
+        """What is written, as a chunk of HTTP."""
         self.is_end = False
 
     def after(self, at: tuple[int, int]) -> Batch:
@@ -72,18 +74,25 @@ class Batch:
 
 
 class Feed:
-    """What one client is fed from a stream, in order."""
+    """What one client is fed from a stream, in order.
+
+    `at` is the last that it has, kept by whoever takes from the feed. With `push`, what comes while the client waits is
+    handed to that at once, and is put by only if that says that it cannot be written now.
+    """
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
         self.is_cut = False
+        self.is_over = False
+        self.at = (0, 0)
+        self.push: Callable[[Batch], bool] | None = None
         self._batches: list[Batch] = []
         self._behind = 0
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, batch: Batch) -> None:
         """Feed entries, in the event loop; a client that does not keep up is cut off."""
-        if self.is_cut:
+        if self.is_cut or (self.push is not None and self._is_idle and self.push(batch)):
             return
         self._behind += len(batch.lines)
         self.is_cut = self._behind > _BACKLOG
@@ -103,6 +112,11 @@ class Feed:
                 timer.cancel()
         batches, self._batches, self._behind = self._batches, [], 0
         return batches
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether the client has all that came, and waits for more."""
+        return self._waiter is not None and not self._waiter.done()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -17,6 +17,7 @@ from phoenix_producer.http.changes import LONGEST_WAIT, Serving
 from phoenix_producer.http.described import UrlId
 from phoenix_producer.http.events import checked
 from phoenix_producer.http.guard import Asking, Door, secret_in
+from phoenix_producer.http.protocol import WIRE
 from phoenix_producer.http.requests import RequestView
 from phoenix_producer.http.shared_looks import Acceptable
 from phoenix_producer.http.tokens import Role, Token
@@ -93,7 +94,8 @@ async def request_events(
 @looks.get("/v1/events", operation_id="events", responses=_EVENTS)
 async def events(http: Request, service: Serving, token: Asking, last_id: LastId = None) -> Response:
     """Tell what becomes of all requests, from now on."""
-    return await service.events.of_all(last_id, _welcome(http, token))
+    write_chunk = http.scope["state"][WIRE].write_chunk
+    return await service.events.of_all(last_id, _welcome(http, token), write_chunk)
 
 
 @looks.get("/v1/jobs", operation_id="jobs")

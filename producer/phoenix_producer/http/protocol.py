@@ -12,7 +12,10 @@ from phoenix_producer.http import problems
 
 if TYPE_CHECKING:
     import asyncio
+    from typing import Any
 
+WIRE = "wire"
+"""Where the state of a request has its connection."""
 HEAD_SECONDS = 5.0
 """Until the first line and the headers of a request must be there."""
 READ_SECONDS = 30.0
@@ -25,6 +28,11 @@ class PatientProtocol(H11Protocol):
     Who never ends a head, or never reads an answer, is disconnected. One connection more than the server has files for
     is refused: without a file left it could neither answer anybody nor ask Redis.
     """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Let what answers find the connection, to write parts of a stream to it at once."""
+        super().__init__(*given, **named)
+        self.app_state = {**self.app_state, WIRE: self}
 
     _head: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
@@ -62,6 +70,17 @@ class PatientProtocol(H11Protocol):
             self._expect_nothing()
         elif self._head is None:
             self._expect_head()
+
+    def write_chunk(self, chunk: bytes) -> bool:
+        """Write a chunk of a stream whose head was sent; return False if it is to be sent as any other answer.
+
+        That takes a quarter of the time, and to hundreds of clients it is what the server does most. HTTP/1.0 has none.
+        """
+        is_chunked = self.conn.our_state is h11.SEND_BODY and self.conn.their_http_version == b"1.1"
+        if not is_chunked or self.flow.write_paused or self.transport.is_closing():
+            return False
+        self.transport.write(chunk)
+        return True
 
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be read."""

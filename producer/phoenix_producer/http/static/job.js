@@ -24,7 +24,7 @@ export function job(id, me) {
     (step) => `${step.name} ${step.ctid} ${step.started}`,
     (step) => [step.name, ctLink(step.ctid), step.source ? ctLink(step.source) : '', clock(step.started), duration(step.seconds),
       step.upid ? h('code', {}, step.upid) : '']);
-  const history = h('ol.history', {});
+  const history = h('ol.history', { tabindex: '0', 'aria-label': 'History' });
   said.hidden = true;
   let view = null;
 

@@ -49,7 +49,7 @@ export function nodes(me) {
   };
 }
 
-const ctids = (name, all) => some(name, all, CTIDS, (ctid) => [ctLink(ctid), ' '], (button) => [button, ' ']);
+const ctids = (name, all) => some(name, all, CTIDS, (ctid) => [ctLink(ctid), ' ']);
 
 function drawNode(node, me, changed) {
   const drained = node.drained_at != null;
