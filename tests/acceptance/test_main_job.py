@@ -96,7 +96,7 @@ def test_clones_of_one_template_follow_each_other_in_the_order_of_their_requests
     assert all(a.end is not None and a.end <= b.start for a, b in pairwise(clones))
 
 
-def test_an_empty_catalog(product: Product) -> None:
+def test_an_empty_catalog_declares_nothing_and_is_no_error(product: Product) -> None:
     product.declare({})
     product.start_worker()
     assert list(product.producer.containers().wait(timeout=60)) == []
