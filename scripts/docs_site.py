@@ -31,6 +31,7 @@ DOCUMENTED = (
     "phoenix_producer.client.handle",
     "phoenix_producer.client.channel",
     "phoenix_producer.contract",
+    "phoenix_producer.nodes",
     "phoenix_producer.plans",
     "phoenix_producer.standing",
     "phoenix_producer.testing",

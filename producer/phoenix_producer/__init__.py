@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from phoenix_producer.nodes import Drained, Node, NodeState
     from phoenix_producer.plans import Action, Drift, Part, Plan, Why
-    from phoenix_producer.standing import Exists, Standing
+    from phoenix_producer.standing import Exists, Standing, Template
 
 __all__ = [
     "Action",
@@ -55,6 +55,7 @@ __all__ = [
     "Progress",
     "ProgressKind",
     "Standing",
+    "Template",
     "Unreachable",
     "Why",
 ]
@@ -94,6 +95,7 @@ _MODULES = {
     "phoenix_producer.standing": (
         "Exists",
         "Standing",
+        "Template",
     ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

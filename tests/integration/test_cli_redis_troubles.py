@@ -148,7 +148,7 @@ def test_a_redis_without_memory_for_writes(command: Subcommand, own_redis: Redis
 
 
 @pytest.mark.parametrize("command", SENDING, ids=str)
-def test_a_replica(command: Subcommand, own_redis: RedisServer) -> None:
+def test_a_replica_is_named_with_the_setting_to_correct(command: Subcommand, own_redis: RedisServer) -> None:
     with redis.Redis.from_url(own_redis.url) as client:
         client.execute_command("REPLICAOF", "127.0.0.1", "1")
         try:

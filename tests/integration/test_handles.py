@@ -141,7 +141,7 @@ def test_an_answer_may_say_more_than_this_version_knows(producer: Producer, resu
 # --- with a worker
 
 
-def test_a_worker_answers(answered: Producer) -> None:
+def test_a_handle_returns_what_the_worker_answered(answered: Producer) -> None:
     result = answered.ensure(103, state=DesiredState.STOPPED).wait(30)
     assert (result.ctid, result.outcome, result.node) == (103, Outcome.CREATED, "pve")
     assert result.not_applied == ("requester: the tests", "state: stopped")

@@ -33,7 +33,7 @@ NODE = NodeFacts("pve1", storages={one.name: one for one in (ZFS, DIR, STORE)}, 
 OTHER = "Free some space, or name another storage in the catalog."
 
 
-def test_versions_and_quorum() -> None:
+def test_versions_before_8_are_warned_of_and_a_lost_quorum_is_an_error() -> None:
     assert judge_version("8.4.1") == Line("Proxmox version", OK, "8.4.1")
     assert judge_version("9-1.2").level is OK
     assert judge_version("7.4-3") == Line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import runpy
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+import phoenix_producer
+from phoenix_producer import Producer
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
@@ -37,6 +40,17 @@ def test_every_page_is_in_the_navigation() -> None:
     expected = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if path.parent.name != "adr"}
     brought_in = {"index.md", "changelog.md", "security-policy.md", "api.md", "adr/*"}
     assert sorted(listed) == sorted(expected | brought_in)
+
+
+def test_the_reference_has_every_public_name_and_services_can_import_each_answer(
+    load: Callable[[str], dict[str, Any]],
+) -> None:
+    assert {getattr(phoenix_producer, name).__module__ for name in phoenix_producer.__all__} <= set(
+        load("")["DOCUMENTED"]
+    )
+    asked = [method for name, method in inspect.getmembers(Producer, inspect.isfunction) if not name.startswith("_")]
+    answers = {name for one in asked for name in re.findall(r"[A-Z]\w+", str(one.__annotations__["return"]))} - {"Self"}
+    assert answers - {"None"} <= set(phoenix_producer.__all__)
 
 
 def test_every_page_has_one_title() -> None:

@@ -66,7 +66,7 @@ HERE, THERE = Origin(900, "pve1", ("zfs",)), Origin(900, "pve2", ("zfs",))
         (replace(FULL, storage=None), Origin(900, "pve2")),
     ],
 )
-def test_what_works(declared: Declaration, origin: Origin | None) -> None:
+def test_what_can_work_is_not_refused(declared: Declaration, origin: Origin | None) -> None:
     assert cannot_work(declared, origin, OFFER) is None
 
 

@@ -38,7 +38,7 @@ RESOURCE = HaState(managed=True)
         ({"group": "rack1", "max_restart": 0, "max_relocate": 3}, FULL),
     ],
 )
-def test_it_is_read(tmp_path: Path, written: Any, declared: HaResource | None) -> None:
+def test_the_key_ha_is_read_in_each_of_its_forms(tmp_path: Path, written: Any, declared: HaResource | None) -> None:
     assert loaded(tmp_path, {"900": template(), "103": clone(ha=written)})[103].ha == declared
 
 

@@ -65,7 +65,9 @@ def steps(declared: Declaration, seen: Observation) -> list[str]:
         (replace(CHECKED, state=DesiredState.STOPPED), there(MARKER, running=False), []),
     ],
 )
-def test_the_steps(declared: Declaration, seen: Observation, expected: list[str]) -> None:
+def test_scripts_and_health_bring_the_steps_that_they_need(
+    declared: Declaration, seen: Observation, expected: list[str]
+) -> None:
     assert steps(declared, seen) == expected
 
 

@@ -101,7 +101,7 @@ def test_a_migrated_file_needs_no_migration() -> None:
         ('{"template_file":"x","lxc_configs":{}}', '{"template_file":"x","lxc_configs":{}}'),
     ],
 )
-def test_layouts(before: str, after: str) -> None:
+def test_only_what_is_migrated_is_written_in_another_way(before: str, after: str) -> None:
     assert migrate(before) == after
 
 

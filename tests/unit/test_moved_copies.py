@@ -93,7 +93,7 @@ def test_a_template_that_is_as_the_copy_would_be_is_cloned(copy: Declaration) ->
     assert moved_copies.unfit(copy, sealed(copy), ()) == ""
 
 
-def test_any_other_is_not(copy: Declaration) -> None:
+def test_any_other_template_is_not_cloned_and_says_why(copy: Declaration) -> None:
     finished = sealed(copy)
     never_ran = write_marker(replace(finished.marker or marker_for(copy, "", Stage.MADE), scripts=()))
     cases = [
@@ -182,7 +182,7 @@ def test_configuring_it_forgets_where_it_was_bound_for(copy: Declaration) -> Non
     assert (marker.bound_for, marker.stage, marker.copy_of) == ("", Stage.CONFIGURED, 900)
 
 
-def test_what_is_planned(copy: Declaration) -> None:
+def test_a_moved_copy_is_cloned_migrated_configured_and_converted(copy: Declaration) -> None:
     names = [step.name for step in moved_copies.moved(copy, "pve1", cloned=False)]
     assert names == [StepName.CLONE, StepName.MIGRATE, StepName.CONFIGURE, StepName.SEAL]
     assert [step.detail for step in moved_copies.moved(copy, "pve1", cloned=True)] == [

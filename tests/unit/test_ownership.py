@@ -55,7 +55,9 @@ CHANGED_BY_ADOPT = {
 
 
 @pytest.mark.parametrize(("declared", "seen", "creating", "then", "cause"), TABLE.values(), ids=TABLE)
-def test_the_table(declared: Declaration, seen: Observation, creating: Creating, then: Action, cause: str) -> None:
+def test_each_row_of_the_ownership_table_is_judged_so(
+    declared: Declaration, seen: Observation, creating: Creating, then: Action, cause: str
+) -> None:
     verdict = judge(declared, seen, adopt=False, creating=creating)
     assert (verdict.action, verdict.cause) == (then, cause)
     assert bool(verdict.message) is bool(verdict.remedy) is bool(cause)

@@ -72,7 +72,9 @@ def names(declared: Declaration, seen: Observation, *, adopt: bool = False) -> l
         (CONTAINER, here(running=False, template="1"), ["configure", "start", "verify"]),
     ],
 )
-def test_a_container(declared: Declaration, seen: Observation, steps: list[str]) -> None:
+def test_a_container_gets_the_steps_that_it_lacks_in_their_order(
+    declared: Declaration, seen: Observation, steps: list[str]
+) -> None:
     assert names(declared, seen) == steps
 
 

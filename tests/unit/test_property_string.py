@@ -25,7 +25,7 @@ from phoenix_worker.core.model import property_string
         ("0KiB", math.inf),
     ],
 )
-def test_sizes(text: str, gib: float | None) -> None:
+def test_sizes_are_read_in_gib_and_what_is_none_is_not(text: str, gib: float | None) -> None:
     assert property_string.size_gib(text) == gib
 
 

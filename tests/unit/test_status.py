@@ -48,5 +48,5 @@ def elsewhere(presence: Presence) -> Observation:
         (TEMPLATE, seen(description=MADE_AS_TEMPLATE), Exists.HALF_MADE),
     ],
 )
-def test_what_exists(declared: Declaration, shown: Observation, expected: Exists) -> None:
+def test_marker_and_flag_say_what_exists(declared: Declaration, shown: Observation, expected: Exists) -> None:
     assert exists(declared, shown, judge(declared, shown)) is expected

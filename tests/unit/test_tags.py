@@ -30,7 +30,7 @@ CASES: list[tuple[tuple[str, ...] | None, str, tuple[str | None, str | None]]] =
     ("declared", "present", "wanted"),
     CASES,
 )
-def test_tags(
+def test_tags_are_sent_only_when_they_differ_with_the_datacenters_case(
     declared: tuple[str, ...] | None, present: str, wanted: tuple[str | None, ...], *, keep_case: bool
 ) -> None:
     observed = replace(seen(tags=present), tags_keep_case=keep_case)

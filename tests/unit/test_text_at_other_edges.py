@@ -24,14 +24,14 @@ class Dispatcher:
 
 
 @given(TEXT)
-def test_a_webhook(text: str) -> None:
+def test_a_webhook_has_nothing_harmful_in_it(text: str) -> None:
     fields = {"at": "1.0", "kind": "failed", "requester": text, "message": text, "job": text, "outcome": text}
     told = json.loads(body_of({**fields, "subject": "103"}))["data"]
     assert not any(_HARMFUL.search(str(value)) for value in told.values())
 
 
 @given(TEXT)
-def test_an_event_that_flower_shows(text: str) -> None:
+def test_an_event_that_flower_shows_has_nothing_harmful_in_it(text: str) -> None:
     dispatcher = Dispatcher()
     events = Events(cast("Any", SimpleNamespace(conf=SimpleNamespace(worker_send_task_events=True))))
     events.join(SimpleNamespace(event_dispatcher=dispatcher))

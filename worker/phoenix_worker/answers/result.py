@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.plans import Plan
 from phoenix_worker.actions.look import where_last_seen
 from phoenix_worker.actions.made_again import needs_rebuild
+from phoenix_worker.core.allowed.without_shell import within_reach
+from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
 from phoenix_worker.core.planned.placement import told
 from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.step_names import MAKING, StepName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from phoenix_worker.actions.addresses import Found
     from phoenix_worker.answers.forecast import Forecast
     from phoenix_worker.base import PhoenixTask
@@ -32,12 +37,14 @@ def unchanged(
     """Answer that everything was as declared; what was made meanwhile, for whoever requested it, is told as made."""
     made = _made_since(task, declaration)
     made_by = made.pop(declaration.ctid, None)
+    built = () if made_by is None else tuple(made)
     return _result(
         task,
         declaration,
         outcome=Outcome.UNCHANGED if made_by is None else Outcome.CREATED,
         made_by=made_by,
-        templates_built=() if made_by is None else tuple(made),
+        templates_built=built,
+        templates_not_applied=_unapplied(task, built),
         pending_restart=seen.pending,
         needs_rebuild=needs_rebuild(task, declaration, seen),
         addresses=found.addresses,
@@ -78,7 +85,10 @@ def of_job(
         changes=changes_in(own),
         steps=steps_in(done),
         templates_built=built,
-        templates_not_applied=unapplied_in(lasting, but=declaration.ctid),
+        templates_not_applied={
+            **_unapplied(task, (one for one in built if one != declaration.ctid)),
+            **unapplied_in(lasting, but=declaration.ctid),
+        },
         placed=_placed(task, declaration) if outcome is Outcome.CREATED else "",
         pending_restart=tuple(key for step in own for key in step.get("pending", ())),
         needs_rebuild=told_in(done, "needs_rebuild"),
@@ -99,6 +109,16 @@ def _made_since(task: PhoenixTask, declaration: Declaration, *copies: int) -> di
     templates = reversed(catalog.templates_of(declaration.ctid)) if declaration.ctid in catalog else ()
     ctids = dict.fromkeys((*templates, *copies, declaration.ctid))
     return task.engine.ledger.made_since(task.running.job, tuple(ctids))
+
+
+def _unapplied(task: PhoenixTask, templates: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Return what whoever built these templates left out, be it another job: what needs shell access without any."""
+    catalog = task.catalog.current()
+    found: dict[int, tuple[str, ...]] = {}
+    for declared in (catalog[ctid] for ctid in templates if ctid in catalog and task.shell is None):
+        with suppress(PermanentError):  # a file that is gone by now
+            found[declared.ctid] = within_reach(declared, has_shell=False, accepted=True).not_applied
+    return {ctid: lines for ctid, lines in found.items() if lines}
 
 
 def _outcome(steps: set[str]) -> Outcome:

@@ -48,7 +48,7 @@ from phoenix_worker.actions.prerequisites import have_dependencies, have_os_temp
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.actions.shut_down import shut_down
 from phoenix_worker.actions.standing_copies import about_copies
-from phoenix_worker.answers import result as outcome
+from phoenix_worker.answers import result
 from phoenix_worker.answers.forecast import foresee
 from phoenix_worker.base import CORRECT_IT, lane
 from phoenix_worker.core.allowed.forbidden import refuse_snapshots
@@ -76,11 +76,11 @@ if TYPE_CHECKING:
 def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     """Make a CTID exist, configured and running as declared."""
     if request.dry_run:
-        return outcome.dry_run(self, foresee(self, request))
+        return result.dry_run(self, foresee(self, request))
     self.reach(self.current_declaration(request.ctid), accepted=request.accept_not_applied)
     shared = self.share(shared_by(request, self.current_declaration(request.ctid)))
     if shared is not None:
-        return outcome.shared(self, shared)
+        return result.shared(self, shared)
     have_dependencies(self, request)
     self.hold(lane(request.ctid), departing=True)
     declaration = declaration_for(self, request)
@@ -93,7 +93,7 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
         seconds = wait_after(declaration, seen, steps)
         waited = wait_for_addresses(self, declaration, seen.config, seconds)
         found = waited or addresses_of(self, declaration, seen)
-        return outcome.unchanged(self, declaration, seen, found, about_copies(self, declaration))
+        return result.unchanged(self, declaration, seen, found, about_copies(self, declaration))
     if is_making(steps):
         refuse_drained(self, declaration)
         refuse_what_cannot_work(self, declaration)
@@ -313,13 +313,13 @@ def verify(
     told = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else {}
     found = waited or addresses_after_steps(self, declaration, told.get("networks"))
     of_copies = tuple(self.read("copies", lambda: about_copies(self, declaration)))
-    return outcome.of_job(self, declaration, (*told.get("warnings", ()), *of_copies), found)
+    return result.of_job(self, declaration, (*told.get("warnings", ()), *of_copies), found)
 
 
 @task(PLAN, EnsureRequest)
-def foretell(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
+def plan_it(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     """Tell what an ensure would do."""
-    return outcome.planned(self, foresee(self, request))
+    return result.planned(self, foresee(self, request))
 
 
 @task(CANCEL)

@@ -13,7 +13,7 @@ from phoenix_producer.nodes import MigrateRequest
 from phoenix_worker.actions.look import survey
 from phoenix_worker.actions.migrate import about_target, may_move
 from phoenix_worker.actions.migrate import migrate as have_migrated
-from phoenix_worker.answers import result as outcome
+from phoenix_worker.answers import result
 from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.model.home import at_home
@@ -35,11 +35,11 @@ def migrate(self: PhoenixTask, request: MigrateRequest) -> dict[str, Any]:
     may_move(self, declaration, seen, verdict, target, restart=request.restart)
     declaration = at_home(declaration, seen)
     if seen.node == target:
-        return outcome.nothing(self, declaration, dry_run=request.dry_run)
+        return result.nothing(self, declaration, dry_run=request.dry_run)
     if request.dry_run:
         how = "stop, migrate and start" if seen.running else "migrate"
         line = f"{how} CT {request.ctid} from {seen.node} to {target}"
-        return outcome.foretold(self, declaration, Outcome.MIGRATED, (line,), about_target(self, target))
+        return result.foretold(self, declaration, Outcome.MIGRATED, (line,), about_target(self, target))
     return self.replace(chains.chain_migration(self, declaration, target, restart=request.restart))
 
 

@@ -49,7 +49,7 @@ from phoenix_worker.actions.prerequisites import (
 from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
 from phoenix_worker.actions.standing_copies import offline, refuse_unseen
 from phoenix_worker.actions.with_copies import copies_in_reach, copies_there, hold_with, hold_with_all
-from phoenix_worker.answers import result as outcome
+from phoenix_worker.answers import result
 from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import Action, Purpose
 from phoenix_worker.core.model.home import at_home
@@ -83,14 +83,14 @@ def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
         hold_with_all(self, declaration, copies)
     looks = [(one, *survey(self, one, purpose=Purpose.DESTROY)) for one in (*copies, declaration)]
     if all(verdict.action is Action.NOTHING for _, _, verdict in looks):
-        return outcome.nothing(self, declaration, dry_run=request.dry_run)
+        return result.nothing(self, declaration, dry_run=request.dry_run)
     gone = clones_among(self, request) if request.dry_run else ()
     for one, seen, verdict in looks:
         may_go(self, at_home(one, seen), seen, verdict, Purpose.DESTROY, gone=gone)
     declaration, seen = at_home(declaration, looks[-1][1]), looks[-1][1]
     if request.dry_run:
         lines = tuple(removal_line(seen) for _, seen, verdict in looks if verdict.action is not Action.NOTHING)
-        return outcome.foretold(self, declaration, Outcome.DESTROYED, lines, needed_by(self, request.ctid))
+        return result.foretold(self, declaration, Outcome.DESTROYED, lines, needed_by(self, request.ctid))
     if seen.presence is Presence.HERE:
         declaration = have_home(self, declaration, seen)
     return self.replace(chains.chain_removal(self, declaration, copies))
@@ -108,7 +108,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     if not request.dry_run:
         shared = self.share(f"rebuild {request.ctid} {hashes} {accepted:d}")
         if shared is not None:
-            return outcome.shared(self, shared)
+            return result.shared(self, shared)
         have_dependencies(self, request)
         self.hold(lane(hashes["scratch"]), departing=True)
     template, scratch = _both(self, request.ctid, self.read("declared", lambda: hashes), accepted=accepted)
@@ -127,7 +127,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
         if steps.build:
             refuse_absent_os_template(self, scratch)
         then = (f"rebuild copy {copy.ctid} of template {template.ctid} on {copy.node} likewise" for copy in copies)
-        return outcome.foretold(self, template, Outcome.REBUILT, (*steps.lines(), *then), left)
+        return result.foretold(self, template, Outcome.REBUILT, (*steps.lines(), *then), left)
     build_alone(self, template)
     self.proxmox.need_quorum(f"rebuild CT {template.ctid} on {template.node}")
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted))
@@ -215,11 +215,11 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     steps = adoption(declaration, seen, verdict, snapshots)
     if not steps and not lost:
         told = told if there else (f"There is no CT {seen.ctid} on {seen.node}.", *told)
-        return outcome.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
+        return result.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
     if steps.mark and (problem := too_long(replace(declaration, description=None), seen)) is not None:
         raise problem
     if request.dry_run:
-        return outcome.foretold(self, declaration, Outcome.ADOPTED, (*steps.lines(), *lines), told)
+        return result.foretold(self, declaration, Outcome.ADOPTED, (*steps.lines(), *lines), told)
     if steps:
         have_home(self, declaration, seen)
     return self.replace(chains.chain_adoption(self, steps, purpose, lost, told))
@@ -272,7 +272,7 @@ def remove_it(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str)
 def report(self: PhoenixTask, ctid: int, declaration_hash: str, left: Sequence[str] = ()) -> dict[str, Any]:
     """Tell what the job did, and what it had to leave."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
-    return outcome.of_job(self, declaration, tuple(left))
+    return result.of_job(self, declaration, tuple(left))
 
 
 def _copy_that_follows(self: PhoenixTask) -> str:

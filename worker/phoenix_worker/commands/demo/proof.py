@@ -83,11 +83,11 @@ def lanes(steps: Iterable[Step]) -> dict[int, list[Step]]:
 
 def left_out(results: Iterable[EnsureResult]) -> str:
     """Return the declared keys that were not applied, each with the CTIDs that declare it."""
-    keys: dict[str, list[int]] = {}
+    keys: dict[str, set[int]] = {}
     for result in results:
         for ctid, lines in {result.ctid: result.not_applied, **result.templates_not_applied}.items():
             for line in lines:
-                keys.setdefault(line.partition(":")[0], []).append(ctid)
+                keys.setdefault(line.partition(":")[0], set()).add(ctid)
     return ", ".join(f"{key} ({', '.join(map(str, sorted(ctids)))})" for key, ctids in keys.items())
 
 
