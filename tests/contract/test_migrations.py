@@ -135,6 +135,16 @@ def test_what_a_migration_has_shut_down_is_not_taken_for_stopped(
     assert (shut_down(door, seen) is None) is (status == "stopped")
 
 
+def test_what_a_migration_is_about_to_start_is_not_taken_for_stopped(simulator: Simulator, door: Proxmox) -> None:
+    """It has arrived, and its lock was taken off: `pct start` comes after that, by the same task."""
+    add(simulator, status="running")
+    simulator.do(simulator.pve.migrate, 103, OTHER, 600.0)
+    wait_for(lambda: simulator.pve.ct(103).status == "stopped")
+    simulator.set(simulator.pve.ct(103), lock=None, node=OTHER)
+    with pytest.raises(TransientError, match="somebody else has stopped it for the moment"):
+        shut_down(door, door.observe(OTHER, 103))
+
+
 def test_what_moved_before_its_disk_was_grown_is_told_where_it_is(simulator: Simulator, door: Proxmox) -> None:
     add(simulator, config={"rootfs": "local-lvm:vm-103-disk-0,size=8G", "description": notes(103)})
     simulator.do(simulator.pve.move, 103, OTHER)
