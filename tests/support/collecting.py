@@ -9,10 +9,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 # Whatever the machine's habit is: without bytecode each process of the hundreds that tests start compiles all of ours.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -31,7 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args[:] = modules[first:] + modules[:first]
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
     """Collect garbage again, and never look at what is there till the end."""
     gc.freeze()
     gc.enable()
