@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import signal
 
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 pytest_plugins = [
     "tests.support.collecting",
@@ -20,7 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No property is about time, and a machine under load takes any time for one example.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # `make mutants` only asks whether an example fails, the same ones each time.
 settings.register_profile(
     "mutants",
@@ -34,5 +34,5 @@ settings.load_profile("untimed")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three processes on two cores: tests with real workers wait for half of their time."""
-    return (os.cpu_count() or 1) * 3 // 2
+    """Four processes on two cores: tests with real workers wait for most of their time."""
+    return (os.cpu_count() or 1) * 2

@@ -122,7 +122,7 @@ def test_ended_jobs_are_listed_with_their_outcome_and_cause(cli: Callable[..., R
     ("options", "expected"),
     [
         (["--ctid", "103"], {"103"}),
-        (["--ctid", "10"], set()),
+        (["--ctid", "1030"], set()),
         (["--all", "--requester", "tests"], {"103", "104", "105"}),
         (["--requester", "nobody"], set()),
         (["--state", "failed"], {"104"}),

@@ -38,7 +38,7 @@ from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handles
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL
-from phoenix_producer.contract import DesiredState, EnsureResult
+from phoenix_producer.contract import LONGEST_WAIT_FOR_ADDRESS, DesiredState, EnsureResult
 from phoenix_producer.plans import Plan
 from phoenix_producer.standing import Exists
 
@@ -115,6 +115,14 @@ def phoenix_lxc(
     context.obj = lambda: redis_of(context)
 
 
+def _within_an_hour(seconds: int | None) -> int | None:
+    # A range of typer's own would be shown beside the metavar, and cut the name of a longer option at 80 columns.
+    if seconds is not None and not 1 <= seconds <= LONGEST_WAIT_FOR_ADDRESS:
+        raise typer.BadParameter(f"{seconds} is not between 1 and {LONGEST_WAIT_FOR_ADDRESS}.")
+    return seconds
+
+
+
 @app.command(
     epilog=epilog(
         "phoenix-lxc ensure 103",
@@ -146,8 +154,7 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     wait_for_address: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            max=3600,
+            callback=_within_an_hour,
             metavar=help_texts.SECONDS,
             help="Wait for an address from DHCP or SLAAC, and fail if there is none after this many seconds.",
         ),
