@@ -122,7 +122,6 @@ def _within_an_hour(seconds: int | None) -> int | None:
     return seconds
 
 
-
 @app.command(
     epilog=epilog(
         "phoenix-lxc ensure 103",
