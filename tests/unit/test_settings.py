@@ -294,18 +294,7 @@ def test_files_for_ssh_that_are_not_there(monkeypatch: pytest.MonkeyPatch, name:
 @pytest.mark.usefixtures("needed")
 @pytest.mark.parametrize(
     "ctids",
-    [
-        "9000",
-        "9000-",
-        "0900-0950",
-        "9099-9000",
-        "99-120",
-        "a-b",
-        "9000-1000000000",
-        "-5",
-        f"{'1' * 5000}-2",
-        "\uff1900-950",
-    ],
+    ["9000", "9000-", "9099-9000", "99-120", "a-b", "9000-1000000000", "-5", f"{'1' * 5000}-2", "\uff1900-950"],
     ids=lambda one: one[:20],
 )
 def test_what_is_no_range_of_ctids_is_refused(ctids: str, monkeypatch: pytest.MonkeyPatch) -> None:
