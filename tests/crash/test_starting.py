@@ -12,6 +12,7 @@ import redis
 from phoenix_worker.commands.demo.embedded import RedisServer, find_server
 from phoenix_worker.durable.redis_check import objections
 from tests.crash.outages import operator
+from tests.integration.test_cli_redis_troubles import _answer_as_http, listening
 from tests.support.waiting import wait_for
 from tests.support.worker import WorkerProcess
 
@@ -57,6 +58,12 @@ def test_a_database_that_is_not_there_is_told(redis_server: RedisServer) -> None
     with redis.Redis.from_url(redis_server.url.replace("/0", "/99"), decode_responses=True) as client:
         (problem,) = objections(client, lambda: None)
     assert problem.startswith("It has no such database (")
+
+
+def test_a_port_of_another_protocol_is_told() -> None:
+    with listening(_answer_as_http) as port, redis.Redis(port=port, decode_responses=True) as client:
+        (problem,) = objections(client, lambda: None)
+    assert problem.startswith("It is not Redis that answers (")
 
 
 class ClusterNode(RedisServer):

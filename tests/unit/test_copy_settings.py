@@ -20,3 +20,6 @@ def test_ctids_of_copies_are_no_scratch_ctids(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PHOENIX_COPY_CTIDS", "9099-9199")
     with pytest.raises(SettingsError, match=r"PHOENIX_COPY_CTIDS \(9099-9199\) and PHOENIX_SCRATCH_CTIDS .* overlap"):
         load_settings()
+    monkeypatch.setenv("PHOENIX_COPY_CTIDS", "0900-0999")
+    with pytest.raises(SettingsError, match="PHOENIX_COPY_CTIDS: is not a range of CTIDs"):
+        load_settings()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import AuthenticationError, InvalidResponse, ResponseError
 from redis.sentinel import MasterNotFoundError
 
 from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE
@@ -42,6 +42,8 @@ def objections(
         return [f"{error}."]
     except LookupError as error:
         return [f"It has no such database ({error}). Correct the number in {REDIS_URL_VARIABLE}."]
+    except InvalidResponse as error:
+        return [f"It is not Redis that answers ({error}). Correct the port in {REDIS_URL_VARIABLE}."]
     problems = []
     if config.get("cluster-enabled") == "yes":
         problems.append("It is a node of a Redis Cluster. Use a single server, or Sentinel.")
