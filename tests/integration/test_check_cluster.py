@@ -60,6 +60,7 @@ def test_what_a_copy_lacks_where_it_will_be_made_is_found(
     assert "the copy of 900" in text, cause
 
 
+@pytest.mark.long
 def test_what_can_be_migrated_needs_no_os_template(two_nodes: Product) -> None:
     anywhere = {103: container(103, node=OTHER), 104: container(104, node="any")}
     two_nodes.declare({900: template(900), **anywhere})
