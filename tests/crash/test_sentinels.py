@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from redis import RedisError
 
 from phoenix_producer import Producer, Unreachable
 from tests.support.cli import COMMAND
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from phoenix_producer import EnsureResult, Handle
+    from phoenix_producer import EnsureResult
     from tests.support.product import Product
     from tests.support.worker import StartWorker
 
@@ -95,11 +97,11 @@ def test_five_masters_die_and_every_job_ends_with_nothing_made_twice(
         for name in ("w1", "w2")
     ]
     with Producer(url) as producer:
-        handles = {ctid: asked(producer, ctid) for ctid in clones}
+        requests = {ctid: Request(producer, sentinels, ctid) for ctid in clones}
         for death in range(1, DEATHS + 1):
             wait_for(partial(has_cloned, product, 2 * death), timeout=120)
             sentinels.kill_master()
-        results = {ctid: handle.wait(timeout=180) for ctid, handle in handles.items()}
+        results = {ctid: request.result(180) for ctid, request in requests.items()}
         assert {str(one.outcome) for one in results.values()} <= {"created", "updated", "unchanged"}
         assert [product.status(ctid) for ctid in clones] == ["running"] * COUNT
         times = Counter(one.made for kind in ("vzcreate", "vzclone") for one in product.simulator.intervals(kind))
@@ -108,19 +110,46 @@ def test_five_masters_die_and_every_job_ends_with_nothing_made_twice(
         with sentinels.client() as redis:
             wait_for(lambda: not list(redis.scan_iter("phoenix:lock:*")))
             wait_for(lambda: not redis.zcard("phoenix:open"))
-        assert asked(producer, 1000).wait(timeout=60).outcome == "unchanged"
+        assert Request(producer, sentinels, 1000).result(60).outcome == "unchanged"
     logs = [worker.log() for worker in workers]
     assert not [log[max(0, log.index("Traceback") - 1000) :][:6000] for log in logs if "Traceback" in log]
 
 
-def asked(producer: Producer, ctid: int) -> Handle[EnsureResult]:
-    """Ask until a master has it: Sentinels of a busy machine change it when nobody has died."""
-    request_id = str(uuid4())
-    while True:
+class Request:
+    """Asked until a master has it, and again when that one's place was taken by another that has never heard of it.
+
+    Sentinels of a busy machine change the master when nobody has died. What is gone without that was lost by us.
+    """
+
+    def __init__(self, producer: Producer, sentinels: Sentinels, ctid: int) -> None:
+        self._producer, self._sentinels, self._ctid, self._id = producer, sentinels, ctid, str(uuid4())
+        while not self._asks():
+            pass
+
+    def result(self, seconds: float) -> EnsureResult:
+        """Wait for it."""
+        wait_for(self._has_ended, timeout=seconds)
+        return self._handle.wait(timeout=10)
+
+    def _asks(self) -> bool:
         try:
-            return producer.ensure(ctid, request_id=request_id)
-        except Unreachable:
-            continue
+            self._history = self._current()
+            self._handle = self._producer.ensure(self._ctid, request_id=self._id)
+        except (RedisError, Unreachable):
+            return False
+        return True
+
+    def _has_ended(self) -> bool:
+        if self._handle.done():
+            return True
+        with suppress(RedisError, Unreachable), self._sentinels.client() as redis:
+            if not redis.exists(f"phoenix:job:{self._id}") and self._current() != self._history:
+                self._asks()
+        return False
+
+    def _current(self) -> str:
+        with self._sentinels.client() as redis:
+            return str(redis.info("replication")["master_replid"])
 
 
 def has_cloned(product: Product, count: int) -> bool:
