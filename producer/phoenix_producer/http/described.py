@@ -20,6 +20,7 @@ from phoenix_producer.plain_text import plain_line
 _ONCE = ("idempotency-key", "last-event-id", "content-type")
 _SHOWN = 50
 _DIGITS = re.compile(r"[1-9][0-9]*")
+_DECIMALS = re.compile(r"[0-9]+([.][0-9]+)?|[.][0-9]+")
 _GROUPS = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -82,6 +83,14 @@ def _in_groups(given: Any) -> Any:
     return given
 
 
+def _in_decimals(given: Any) -> Any:
+    if isinstance(given, str) and not _DECIMALS.fullmatch(given):
+        raise ValueError("a number is written as 30 or 0.5")
+    return given
+
+
+PLAIN_NUMBER = BeforeValidator(_in_decimals)
+"""Of a number in a URL: not `1_0`, `+5` or `1e2`, which pydantic takes too."""
 UrlCtid = Annotated[Ctid, BeforeValidator(_in_digits)]
 """A CTID in a URL: `103`, and not `+103`, `1_03` or `103.0`, which pydantic takes too."""
 
