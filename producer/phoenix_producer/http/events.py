@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 from fastapi.responses import Response, StreamingResponse
+from pydantic import ValidationError
 
 from phoenix_producer.client.channel import Entry, Unreachable
 from phoenix_producer.client.record import PREFIX
-from phoenix_producer.contract import ContractError, ProgressKind
+from phoenix_producer.contract import ContractError, Failure, ProgressKind
 from phoenix_producer.http.by_http import with_ways
 from phoenix_producer.http.feeds import Batch, Feed, Line, Reader, order
 from phoenix_producer.http.problems import Refused
@@ -196,7 +197,17 @@ def _with_ways(fields: dict[str, str], root_path: str) -> dict[str, str]:
     """Have a failure, whose words end with the remedy, tell the ways by HTTP too."""
     if fields.get("kind") != ProgressKind.FAILED:
         return fields
-    return fields | {name: with_ways(fields[name], root_path) for name in ("detail", "message") if fields.get(name)}
+    told = {name: _words_of(fields[name]) for name in ("detail", "message") if fields.get(name)}
+    return fields | {name: with_ways(text, root_path) for name, text in told.items()}
+
+
+def _words_of(told: str) -> str:
+    """Return what a failure says; in the history of a job workers keep it as JSON."""
+    try:
+        failure = Failure.model_validate_json(told)
+    except ValidationError:
+        return told
+    return f"{failure.message} {failure.remedy}"
 
 
 def _event(line: Line, job: str | None, root_path: str) -> bytes:
