@@ -63,8 +63,8 @@ def test_flower_tells_the_story_of_each_job(product: Product, flower: Flower) ->
     first.cancel()
     wait_for(lambda: flower.row("phoenix.ensure", 102).get("state") == "FAILURE")
     assert flower.row("phoenix.ensure", 102)["exception"].startswith("cancelled: ")
-    wait_for(lambda: flower.row("phoenix.ensure", 103).get("state") == "FAILURE")
     for name in ("phoenix.clone", "phoenix.ensure"):
+        wait_for(lambda name=name: flower.row(name, 103).get("state") == "FAILURE")  # type: ignore[misc]
         failed = flower.row(name, 103)
         assert failed["exception"].startswith("proxmox-error: Unable to clone template 900 to CT 103 on pve1: no space")
     assert second.done()

@@ -27,6 +27,7 @@ def test_every_value_that_proxmox_takes_is_made_once(product: Product) -> None:
     lan = {"bridge": "vmbr0", "name": "lan", "ip": "dhcp", "vlan": 7, "mac_address": "52:54:00:aa:00:01"}
     declared = {"network_config": routed, "networks": [trunk, lan], "firewall": walled, "state": "stopped"}
     product.declare({103: container(103, None, template=f"local:{BLANK}", **declared)})
+    product.simulator.set(pve, version="9.2.11")  # the OS template is a .tar
     product.start_worker()
     product.ensure(103)
     assert {"gw=198.51.100.1", "ip=203.0.113.7/32"} <= set(product.config(103)["net0"].split(","))

@@ -97,7 +97,7 @@ def wrong_ways(one: Operation) -> Iterator[Wrong]:
     yield Wrong(one.method, f"{url}?dry_run=true", 400, ("Accept: text/html",))
     yield Wrong(one.method, f"{url}?{MANY}")
     if one.takes("query", "wait"):
-        for value in ("-1", "1e9", "nan", "inf", "-0.0.1", "", "1&wait=2"):
+        for value in ("-1", "1e9", "nan", "inf", "-0.0.1", "", "1_0", "%2B5", "1e1", "0x1", "%D9%A1", "1&wait=2"):
             yield Wrong(one.method, f"{url}?wait={value}")
     if one.takes("path", "request_id"):
         for value in ("103", *OTHER_SPELLINGS):

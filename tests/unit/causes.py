@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 CAUSE = "cause"
 WITHOUT_ONE = "transient"
 """What a TransientError without a cause of its own has; all have one."""
+ONLY_BY_HTTP = frozenset({"redis-away"})
+"""Of no job: workers count none of them."""
 
 
 @cache
 def causes() -> frozenset[str]:
-    """Search all of the code: that takes seconds, so no test module does it when it is imported.
-
-    What HTTP adds by itself (`redis-away`, docs/http.md) is of no job.
-    """
+    """Search all of the code: that takes seconds, so no test module does it when it is imported."""
     files = [*(ROOT / "worker").rglob("*.py"), *(ROOT / "producer").rglob("*.py")]
-    trees = [ast.parse(file.read_text()) for file in files if file.name != "testing.py" and file.parent.name != "http"]
+    trees = [ast.parse(file.read_text()) for file in files if file.name != "testing.py"]
     return frozenset(_Search(trees).found() - {WITHOUT_ONE})
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import ExitStack
 
 import pytest
 
+from phoenix_producer.contract import Failure
+from phoenix_producer.http.events import _event
 from phoenix_producer.http.feeds import MOST_WAITING, Batch, Feed, Line, Reader, order
 from phoenix_producer.http.problems import Refused
 
@@ -70,6 +73,16 @@ def test_what_is_written_at_once_and_what_has_to_wait_come_once_and_in_order() -
         return told
 
     assert asyncio.run(fed()) == [f"{number}-0" for number in range(500)]
+
+
+def test_a_failure_that_a_worker_kept_as_json_is_told_in_words_with_the_way_by_http() -> None:
+    kept = Failure(request_id="5b0e", ctid=103, message="No shell.", cause="no-shell", remedy="Or add --adopt.")
+    fields = {"at": "1", "kind": "failed", "step": "phoenix.ensure", "subject": "103"}
+    for detail in (kept.model_dump_json(), "No shell. Or add --adopt."):
+        told = _event(Line("1-0", {**fields, "detail": detail}), "5b0e", "").decode()
+        assert json.loads(told.splitlines()[-2].removeprefix("data: "))["detail"] == (
+            'No shell. Or add --adopt. By HTTP: `--adopt` is `"adopt": true` in the body.'
+        )
 
 
 def test_ids_are_ordered_as_numbers() -> None:

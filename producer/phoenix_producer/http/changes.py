@@ -24,7 +24,7 @@ from phoenix_producer.contract import (
     RebuildRequest,
 )
 from phoenix_producer.ctids import Ctid
-from phoenix_producer.http.described import UrlId
+from phoenix_producer.http.described import PLAIN_NUMBER, UrlId
 from phoenix_producer.http.guard import at_least
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.requests import Cancellation
@@ -36,7 +36,9 @@ from phoenix_producer.plans import Plan
 LONGEST_WAIT = 300
 """Seconds."""
 
-Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Answer with the result if it is there in time.")]
+Wait = Annotated[
+    float, Query(ge=0, le=LONGEST_WAIT, description="Answer with the result if it is there in time."), PLAIN_NUMBER
+]
 Absent: Any = SkipJsonSchema[None]  # type: ignore[misc]  # to mypy it is no class
 """Not given. The description does not offer null: it would be the word `null` in a header."""
 Key = Annotated[

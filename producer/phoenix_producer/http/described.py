@@ -18,6 +18,7 @@ from phoenix_producer.plain_text import plain_line
 
 _ONCE = ("idempotency-key", "last-event-id", "content-type")
 _SHOWN = 50
+_DECIMALS = re.compile(r"[0-9]+([.][0-9]+)?|[.][0-9]+")
 _GROUPS = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -74,5 +75,13 @@ def _in_groups(given: Any) -> Any:
     return given
 
 
+def _in_decimals(given: Any) -> Any:
+    if isinstance(given, str) and not _DECIMALS.fullmatch(given):
+        raise ValueError("a number is written as 30 or 0.5")
+    return given
+
+
+PLAIN_NUMBER = BeforeValidator(_in_decimals)
+"""Of a number in a URL: not `1_0`, `+5` or `1e2`, which pydantic takes too."""
 UrlId = Annotated[UUID, BeforeValidator(_in_groups)]
 """The id of a request in a URL or header; not in braces, after `urn:uuid:` or without hyphens, which pydantic takes."""

@@ -34,6 +34,10 @@ _HEADERS = {
     "x-frame-options": "DENY",
 }
 _NO_TOKENS = "The tokens cannot be read: phoenix-lxc token list says why."
+_UNKNOWN = (
+    "A valid token is required, in one header: `Authorization: Bearer TOKEN`; in a URL it is not read. "
+    "Make one: phoenix-lxc token add"
+)
 _bearer = HTTPBearer(auto_error=False, description="A token of `phoenix-lxc token add`.")
 
 
@@ -116,7 +120,7 @@ class Guard:
         except ContractError as error:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _NO_TOKENS) from error
         if token is None:
-            raise Refused(HTTPStatus.UNAUTHORIZED, "A valid token is required.", **{"WWW-Authenticate": "Bearer"})
+            raise Refused(HTTPStatus.UNAUTHORIZED, _UNKNOWN, **{"WWW-Authenticate": "Bearer"})
         if self._door.is_open:
             insist_on_this_machine(headers, behind_proxy=bool(self._root_path))
         return token

@@ -14,7 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 from phoenix_producer.contract import Failure
 from phoenix_producer.ctids import Ctid
 from phoenix_producer.http.changes import LONGEST_WAIT, Serving
-from phoenix_producer.http.described import UrlId
+from phoenix_producer.http.described import PLAIN_NUMBER, UrlId
 from phoenix_producer.http.events import checked
 from phoenix_producer.http.guard import Asking, Door, secret_in
 from phoenix_producer.http.protocol import WIRE
@@ -29,7 +29,9 @@ looks = APIRouter()
 
 _MANY = 1000
 Ctids = Annotated[list[Ctid], Query(alias="ctid", max_length=_MANY, description="By default all of the catalog.")]
-Wait = Annotated[float, Query(gt=0, le=LONGEST_WAIT, description="Seconds until workers must have answered.")]
+Wait = Annotated[
+    float, Query(gt=0, le=LONGEST_WAIT, description="Seconds until workers must have answered."), PLAIN_NUMBER
+]
 LastId = Annotated[str | SkipJsonSchema[None], Header(alias="Last-Event-ID", description="Go on after this event.")]
 _EVENTS: dict[int | str, dict[str, Any]] = {
     int(HTTPStatus.OK): {"content": {"text/event-stream": {}}, "description": "Server-sent events, until the end."}
@@ -106,7 +108,9 @@ def jobs(
     ended: Annotated[bool, Query(alias="all", description="List also those that ended in the last week.")] = False,
     ctid: Annotated[Ctid | SkipJsonSchema[None], Query(description="Only those of this CTID.")] = None,
     newest: Annotated[
-        int | SkipJsonSchema[None], Query(ge=1, le=_MANY, description="Only so many, those that came last.")
+        int | SkipJsonSchema[None],
+        Query(ge=1, le=_MANY, description="Only so many, those that came last."),
+        PLAIN_NUMBER,
     ] = None,
 ) -> list[Job]:
     """List jobs, oldest first: the state of each, what it waits for and since when."""

@@ -100,7 +100,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def of_the_framework(_: Request, error: HTTPException) -> Response:
-        return response(error.status_code, plain_line(str(error.detail))[:_SHOWN], dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        told = {
+            HTTPStatus.NOT_FOUND: f"There is nothing here. {app.root_path}{app.openapi_url} says what there is.",
+            HTTPStatus.METHOD_NOT_ALLOWED: f"This path is asked with {headers.get('Allow', 'another method')}.",
+        }
+        detail = told.get(HTTPStatus(error.status_code), plain_line(str(error.detail))[:_SHOWN])
+        return response(error.status_code, detail, headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:

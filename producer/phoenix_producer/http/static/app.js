@@ -162,6 +162,7 @@ function welcome(refused) {
 
 function leave() {
   token.forget();
+  me = null; // so that what is still asked, and refused now, does not ask for a token a second time
   begin(false);
 }
 
