@@ -92,6 +92,7 @@ def test_what_flower_sends_of_itself_is_served_too_and_nobody_unknown_is(product
     failed = flower.get(f"task/result/{failing}")
     assert failed["result"]["cause"] == "not-declared"
     assert failed["result"]["remedy"] == "Declare 555 in the catalog."
+    wait_for(lambda: "w1@test" in flower.get("workers?refresh=1"))
     for command, more, why in (
         ("task/rate-limit/phoenix.ensure", {"ratelimit": "1/h"}, "would keep this worker from all tasks"),
         ("task/timeout/phoenix.ensure", {"hard": "1"}, "has no time limit"),
