@@ -97,7 +97,7 @@ class PhoenixTask(DurableTask):
     def pinned_declaration(
         self, ctid: int, declaration_hash: str, *, accepted: bool, asks_scripts: bool = True
     ) -> Declaration:
-        """Return the declaration that this job began with, as far as it is in reach: see `reach`.
+        """Return the declaration that this job began with, as far as it is in reach (`reach`), or raise PermanentError.
 
         A step that `asks_scripts` nothing, such as a removal, goes on without those that are missing.
         """

@@ -120,7 +120,10 @@ async def cancel(
     wait: Wait = 0,
     key: Key = None,
 ) -> Response:
-    """Ask that a job stop for its requester; others who share its run keep it."""
+    """Ask that a job stop for its requester; others who share its run keep it.
+
+    Raises Refused where the token may not.
+    """
     known = await to_thread.run_sync(service.requests.known, str(request_id))
     if token.role is not Role.OPERATOR and not (known.name in _OF_REQUESTERS and token.may_ask_for(known.ctid)):
         raise Refused(HTTPStatus.FORBIDDEN, "The token may not cancel this request.")

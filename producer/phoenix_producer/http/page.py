@@ -59,7 +59,7 @@ async def index(request: Request) -> Response:
 
 @page.api_route("/static/{name}", methods=_READING)
 async def static(request: Request, name: str) -> Response:
-    """Answer with a file that the page consists of."""
+    """Answer with a file that the page consists of. Raises Refused for any other."""
     if name not in _files():
         raise Refused(HTTPStatus.NOT_FOUND, "The page has no such file.")
     return _answer(request, _files()[name])
