@@ -83,9 +83,9 @@ def plan(ctid: int, *, accepted: bool = False) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("looked")
-def test_all_containers_are_meant_when_none_is_named_and_each_as_often_as_it_is() -> None:
+def test_all_containers_are_meant_when_none_is_named_and_each_once() -> None:
     assert Task().runs(PlansRequest(accept_not_applied=True)) == [plan(it, accepted=True) for it in (101, 103, 105)]
-    assert Task().runs(PlansRequest(ctids=(105, 101, 105))) == [plan(105), plan(101), plan(105)]
+    assert Task().runs(PlansRequest(ctids=(105, 101, 105))) == [plan(105), plan(101)]
 
 
 def test_what_would_be_refused_has_its_failure_at_once(looked: dict[int, list[Exception | None]]) -> None:
