@@ -323,7 +323,7 @@ def parse_request(fields: dict[str, Any]) -> EnsureRequest:
 
 
 def parse_as(model: type[Request], fields: dict[str, Any]) -> Request:
-    """Check a request of any kind; as `parse_request`."""
+    """Check a request of any kind; as `parse_request`. Raises ContractError."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:

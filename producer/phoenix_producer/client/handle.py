@@ -169,6 +169,8 @@ def follow(link: Channel, jobs: Iterable[str], timeout: float | None) -> Iterato
     """Read the histories of jobs until each has ended.
 
     A history that is gone, or was never kept, ends when the result is there.
+
+    Raises TimeoutError and Unreachable, as `Handle.wait`.
     """
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
     places = dict.fromkeys(jobs, "0-0")

@@ -156,7 +156,10 @@ def _building(template: Declaration) -> str:
 
 
 def look_again(task: PhoenixTask, source: Declaration, why: str) -> Never:
-    """Give the lane of a source back, and choose anew in the next run, by where the template stands."""
+    """Give the lane of a source back, and choose anew in the next run, by where the template stands.
+
+    Raises TransientError.
+    """
     task.once(_LOOK, lambda: True)
     task.forget(TEMPLATE)
     task.forget(SOURCE)

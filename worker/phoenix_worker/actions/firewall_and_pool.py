@@ -49,6 +49,8 @@ def change_surroundings(
 
     Rules are changed by their position. The first request carries the digest that was seen; so that nobody's change
     in between goes wrong unseen, the rules of what stood there before are looked at once more after several requests.
+
+    Raises TransientError (`stale-digest`) if somebody else changed them meanwhile.
     """
     node, ctid = seen.node, seen.ctid
     _write_rules(proxmox, seen, changes.rules)

@@ -48,7 +48,10 @@ def about_target(task: PhoenixTask, target: str) -> tuple[str, ...]:
 
 
 def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart: bool) -> dict[str, Any]:
-    """Migrate, and wait until it stands there and, if it ran, runs again. Returns where it was, as `from`."""
+    """Migrate, and wait until it stands there and, if it ran, runs again. Returns where it was, as `from`.
+
+    Raises PermanentError in Proxmox's words, TransientError while another migration runs.
+    """
     ctid = declaration.ctid
 
     def act() -> dict[str, Any]:

@@ -20,6 +20,8 @@ def clone_order(declaration: Declaration, creation: str, build: str = "", *, on:
     """Order a clone of the declared template, whose creation is `build`. A linked one stays on its storage.
 
     So does a full one that inherits volumes, where its own is the same: a storage that is named takes all of them.
+
+    Raises ValueError for what is no clone.
     """
     if declaration.cloned_from is None:
         raise ValueError(f"CT {declaration.ctid} is not a clone")
@@ -53,7 +55,10 @@ def copy_order(template: Declaration, scratch: Observation, creation: str, bound
 
 
 def create_order(declaration: Declaration, creation: str) -> CreateOrder:
-    """Order a creation from the declared OS template, configured from the start."""
+    """Order a creation from the declared OS template, configured from the start.
+
+    Raises ValueError without an OS template.
+    """
     if declaration.os_template is None:
         raise ValueError(f"CT {declaration.ctid} has no OS template")
     return CreateOrder(

@@ -25,7 +25,10 @@ _SAID = 40
 
 
 def script_seen(proxmox: Proxmox, shell: NodeShell | None, watch: Mapping[str, str], elapsed: float) -> Look:
-    """Look once at the script that `watch` names; one that takes longer than it may is ended here."""
+    """Look once at the script that `watch` names; one that takes longer than it may is ended here.
+
+    Raises PermanentError for a script that cannot be looked at.
+    """
     if shell is None:
         raise PermanentError(
             f"Unable to look at a script of CT {watch['ctid']}: this worker has no shell access to {watch['node']}.",

@@ -144,7 +144,7 @@ def load(path: Path, defaults: Defaults, *, require_scripts: bool = False) -> Ca
 
 
 def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts: bool = False) -> Catalog:
-    """Load a catalog from the content of a file in `folder`; else as `load`."""
+    """Load a catalog from the content of a file in `folder`; else as `load`. Raises CatalogError."""
     document = parse(data)
     entries, refusals = _entries(document)
     refusals += refuse_together(entries)

@@ -300,6 +300,8 @@ class DurableTask(PublishingTask):
         """Park and be run again a while later; return when that went on for longer than the engine's patience.
 
         What this run has read since its last word is read again: the trouble may be what it read.
+
+        Raises Parked.
         """
         run = self.running
         run.unread()

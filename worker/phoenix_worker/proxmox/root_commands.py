@@ -99,6 +99,8 @@ class RootCommands:
         """Make a directory unless there is one. It gets its owner when it is new, or when one is declared.
 
         No link on its path is followed: a container may have put it there.
+
+        Raises PermanentError.
         """
         doing = f"make the directory {directory.path} on {self._node}"
         ran = self._shell.run(self._node, making(directory))

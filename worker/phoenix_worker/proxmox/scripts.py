@@ -124,7 +124,7 @@ def _given(declaration: Declaration, script: Script) -> bytes:
 
 
 def look(shell: NodeShell, place: Place, run: str, offset: int) -> ScriptState | None:
-    """Look at a run, and read its log from `offset` on; None when its container does not run."""
+    """Look at a run, and read its log from `offset` on; None when its container does not run. Raises TransientError."""
     ran = _run(shell, place, ["look", run, str(offset)], timeout=_LOOK_SECONDS)
     if ran.exit_code == _NOT_RUNNING and not place.on_node:
         return None

@@ -97,7 +97,7 @@ class _Node:
 
     @contextmanager
     def place(self, timeout: float, argv: Sequence[str]) -> Iterator[None]:
-        """Be one of those who use it at once, as soon as there is room."""
+        """Be one of those who use it at once, as soon as there is room. Raises TransientError (`shell-busy`)."""
         if not self._places.acquire(timeout=timeout):
             raise TransientError(
                 f"Unable to run {named(argv)} on {self._name}: {self._access.at_once} other commands run there, and "

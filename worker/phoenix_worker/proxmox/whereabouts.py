@@ -39,6 +39,8 @@ class Whereabouts(ClusterLooks):
         places on another node is looked at there. Of many whose looks are shared, `GET /nodes/N/lxc`, which is live,
         tells at once which run; it does not tell what is an HA resource. Without a node the cluster is
         asked first, and one is looked at wherever it stands.
+
+        Raises TransientError while it is migrated.
         """
         seen = self._configured(node, ctid, elsewhere=elsewhere)
         for _ in range(_MOVES):

@@ -185,7 +185,10 @@ def _named(path: Path) -> str:
 
 
 def addresses(value: Any) -> Any:
-    """Read `node=host` and `node=host:port`, separated by commas; an IPv6 address with a port is in brackets."""
+    """Read `node=host` and `node=host:port`, separated by commas; an IPv6 address with a port is in brackets.
+
+    Raises ValueError.
+    """
     if not isinstance(value, str):
         return value
     found = (_ADDRESS.fullmatch(part.strip()) for part in value.split(",") if part.strip())

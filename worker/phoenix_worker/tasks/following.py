@@ -55,7 +55,7 @@ def go_on_if_it_stands(task: PhoenixTask, declaration: Declaration, *, adopted: 
 
 
 def make_clone_from(task: PhoenixTask, declaration: Declaration, template: Observation) -> dict[str, Any]:
-    """Clone a template where it was seen just now."""
+    """Clone a template where it was seen just now. Raises TransientError if it was moved since."""
     if not task.current_declaration(declaration.clone_from).node and template.node != declaration.node:
         declaration = replace(declaration, template_node=template.node)
     order = clone_order(declaration, task.creation, build_of(template), on=template.node)

@@ -77,7 +77,10 @@ class RedisServer:
         return self._child.pid
 
     def start(self) -> None:
-        """Start it and wait until it answers; the first time on a free port, then on the same one."""
+        """Start it and wait until it answers; the first time on a free port, then on the same one.
+
+        Raises RedisNotStarted.
+        """
         self._directory.mkdir(parents=True, exist_ok=True)
         for _ in range(_ATTEMPTS):
             port = self._port or free_port()
@@ -163,7 +166,10 @@ def _nothing_found(why: str) -> str:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on just now, below those that kernels give to outgoing connections."""
+    """Find a port that nobody listens on just now, below those that kernels give to outgoing connections.
+
+    Raises RedisNotStarted if there is none.
+    """
     for _ in range(len(_PORTS)):
         # Not `random`: test runners seed it alike in processes that run side by side.
         port = secrets.choice(_PORTS)

@@ -63,7 +63,7 @@ class Part:
             raise DemoFailed(f"The {self.name} ended by itself.", self.log)
 
     def says(self, pattern: str) -> str:
-        """Wait until its log has the pattern; returns the pattern's first group."""
+        """Wait until its log has the pattern; returns the pattern's first group. Raises DemoFailed if it is late."""
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             if found := re.search(pattern, self.log.read_text(encoding="utf-8", errors="replace")):
