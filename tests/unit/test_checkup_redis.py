@@ -184,7 +184,7 @@ def test_a_redis_with_room_is_no_line(used: int, limit: int) -> None:
         ("Certificate verify failed", "Set PHOENIX_REDIS_CA_FILE to the CA"),
         ("Connection closed by server.", "Is it a Redis? If it expects TLS there"),
         ("Connection Reset by peer", "Is it a Redis? If it expects TLS there"),
-        ("Connection refused", "runs there, or correct the address: PHOENIX_REDIS_URL, or --redis-url."),
+        ("Connection refused", "Check that Redis runs there, or correct the address: PHOENIX_REDIS_URL"),
         ("no sslots", "Check that Redis runs there"),
     ],
 )

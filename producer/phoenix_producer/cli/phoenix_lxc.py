@@ -37,7 +37,7 @@ from phoenix_producer.cli.without_workers import late_notice, waited
 from phoenix_producer.client.handle import Handles
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL
-from phoenix_producer.contract import DesiredState, EnsureResult
+from phoenix_producer.contract import LONGEST_WAIT_FOR_ADDRESS, DesiredState, EnsureResult
 from phoenix_producer.plans import Plan
 from phoenix_producer.standing import Exists
 
@@ -76,6 +76,13 @@ ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 2 instead
 AsJson = Annotated[bool, typer.Option("--json", help=help_texts.EVERY_RESULT)]
 
 _NO_CONTAINERS = "The catalog declares no containers."
+
+
+def _waiting(seconds: int | None) -> int | None:
+    # Given as a range, it would leave the help no room for the names of the options.
+    if seconds is not None and not 1 <= seconds <= LONGEST_WAIT_FOR_ADDRESS:
+        raise typer.BadParameter(f"It is a number of seconds from 1 to {LONGEST_WAIT_FOR_ADDRESS}.")
+    return seconds
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -146,8 +153,7 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
     wait_for_address: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            max=3600,
+            callback=_waiting,
             metavar=help_texts.SECONDS,
             help="Wait for an address from DHCP or SLAAC, and fail if there is none after this many seconds.",
         ),
