@@ -41,7 +41,7 @@ class PatientProtocol(H11Protocol):
         """Give the first head its time."""
         super().connection_made(transport)
         if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server has as many connections as it can have.")
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server has reached its limit of connections.")
         else:
             self._expect_head()
 

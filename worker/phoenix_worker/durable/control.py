@@ -44,7 +44,7 @@ def refuse() -> None:
 
 def rate_limit(_state: Any, task_name: str = "", **_: Any) -> Reply:
     """Refuse a rate limit."""
-    return {"error": f"a rate limit of {task_name} would keep this worker from all tasks"}
+    return {"error": f"a rate limit of {task_name} would stop this worker from taking any task"}
 
 
 def time_limit(_state: Any, task_name: str = "", **_: Any) -> Reply:
@@ -55,7 +55,7 @@ def time_limit(_state: Any, task_name: str = "", **_: Any) -> Reply:
 def add_consumer(state: Any, queue: str = "", **_: Any) -> Reply:
     """Take from a queue of ours, again."""
     if queue not in _QUEUES:
-        return {"error": f"workers take from {', '.join(_QUEUES)} alone"}
+        return {"error": f"workers consume only {', '.join(_QUEUES)}"}
     done: Reply = _add_consumer(state, queue)
     return done
 
@@ -63,7 +63,7 @@ def add_consumer(state: Any, queue: str = "", **_: Any) -> Reply:
 def cancel_consumer(state: Any, queue: str = "", **_: Any) -> Reply:
     """Take from a queue no more; requests that were begun go on."""
     if queue == RESUME_QUEUE:
-        return {"error": f"what was begun goes on by {queue}; to take nothing new, cancel the others"}
+        return {"error": f"jobs in progress need {queue}; to take no new requests, cancel the other queues"}
     done: Reply = _cancel_consumer(state, queue)
     return done
 

@@ -47,7 +47,7 @@ class ApiHosts:
             self._until[place] = now + AWAY_SECONDS
         if len(self._names) > 1 and until <= now:
             name = self._names[place]
-            logger.warning("Proxmox's address %s is not asked for %.0f s: %s", name, AWAY_SECONDS, why)
+            logger.warning("Proxmox's address %s is skipped for %.0f s: %s", name, AWAY_SECONDS, why)
 
     def failure(
         self, request: Request, failed: Sequence[tuple[int, TransientError | PermanentError]]
@@ -62,7 +62,7 @@ class ApiHosts:
             why = error.message.removeprefix(f"Unable to {request.doing}: ").rstrip(".")
             whys.setdefault(why, []).append(self._names[place])
         told = "; ".join(f"{', '.join(names)}: {why}" for why, names in whys.items())
-        message = f"Unable to {request.doing}: no address in PHOENIX_PROXMOX_HOST will do. {told}."
+        message = f"Unable to {request.doing}: no address in PHOENIX_PROXMOX_HOST can be used. {told}."
         remedy = " ".join(dict.fromkeys(error.remedy for error in errors))
         failure = type(first)(message, cause=first.cause, remedy=remedy)
         failure.__cause__ = first.__cause__
