@@ -42,7 +42,7 @@ class Problem(BaseModel):
 
 
 class Uncertain(Unreachable):
-    """Redis went away while it was given a request, and may have it: the same again, by its id, makes sure of it."""
+    """Redis went away while a request was recorded, and may have it: send it again by its id to make sure."""
 
     def __init__(self, request_id: UUID, error: Unreachable) -> None:
         super().__init__(str(error))

@@ -44,7 +44,7 @@ class Way(NamedTuple):
 
 
 def way_of(task: PhoenixTask, copy: Declaration, seen: Observation) -> Way:
-    """Choose how a copy is made, of which that was `seen`. A call at most where it is to be made without scripts.
+    """Choose how a copy is made, given what was `seen` of it. One call at most if the copy has no scripts.
 
     What an earlier job has cloned is migrated; where that cannot be any more, it is built in its place.
     """

@@ -1,4 +1,4 @@
-"""Several addresses of one Proxmox: in which order they are asked, and what is told when none will do."""
+"""Several addresses of one Proxmox: in which order they are asked, and the error when none can be used."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ApiHosts:
 
 
 def is_of_address(request: Request, status: int) -> bool:
-    """Return whether an answer tells of trouble at the address, and another may be asked: this one did nothing.
+    """Return whether an answer shows trouble at the address, so that another may be asked: this one did nothing.
 
     A node that has lost `/etc/pve` knows no tokens: 401. What has no node in its path is answered by the address
     itself, or by whatever stands before it.
