@@ -96,7 +96,7 @@ def test_what_flower_sends_of_itself_is_served_too_and_nobody_unknown_is(product
     for command, more, why in (
         ("task/rate-limit/phoenix.ensure", {"ratelimit": "1/h"}, "would stop this worker from taking any task"),
         ("task/timeout/phoenix.ensure", {"hard": "1"}, "has no time limit"),
-        ("worker/queue/add-consumer/w1@test", {"queue": "celery"}, "alone"),
+        ("worker/queue/add-consumer/w1@test", {"queue": "celery"}, "workers consume only"),
         ("worker/pool/shrink/w1@test", {"n": "50"}, "must stay"),
         ("worker/queue/cancel-consumer/w1@test", {"queue": "phoenix.resume"}, "jobs in progress need phoenix.resume"),
     ):
