@@ -60,7 +60,7 @@ def test_a_copy_is_migrated_where_the_token_may(product: Product, ssh_node: SshN
     product.ensure(900)
     plan = product.producer.plan(103).wait(timeout=60)
     assert [action.kind for action in plan.first[0].actions] == ["clone", "migrate", "record", "seal"]
-    told = f"CT {FIRST}, a copy of template 900, is migrated from {NODE} to {OTHER}: so its scripts need not run again."
+    told = f"CT {FIRST}, a copy of template 900, is migrated from {NODE} to {OTHER}: its scripts need not run again."
     assert told in plan.lines
     result, *more = product.producer.ensure_many([103, 105, 106]).wait(timeout=60)
     made = next(one for one in (result, *more) if FIRST in one.templates_built and ("clone", FIRST) in done(one))

@@ -37,7 +37,7 @@ class Way(NamedTuple):
         """Tell it, with the reason."""
         named, scripted = f"CT {copy.ctid}, a copy of template {copy.copy_of},", moved_copies.takes_long(copy)
         if self.source:
-            because = "so its scripts need not run again" if scripted else f"{copy.node} has no {copy.os_template}"
+            because = "its scripts need not run again" if scripted else f"{copy.node} has no {copy.os_template}"
             return (f"{named} is migrated from {self.source} to {copy.node}: {because}.",)
         how = ", by its scripts" if scripted else ""
         return (f"{named} is built on {copy.node}{how}: {self.because}.",) if self.because else ()
