@@ -94,11 +94,11 @@ def test_what_flower_sends_of_itself_is_served_too_and_nobody_unknown_is(product
     assert failed["result"]["remedy"] == "Declare 555 in the catalog."
     wait_for(lambda: "w1@test" in flower.get("workers?refresh=1"))
     for command, more, why in (
-        ("task/rate-limit/phoenix.ensure", {"ratelimit": "1/h"}, "would keep this worker from all tasks"),
+        ("task/rate-limit/phoenix.ensure", {"ratelimit": "1/h"}, "would stop this worker from taking any task"),
         ("task/timeout/phoenix.ensure", {"hard": "1"}, "has no time limit"),
-        ("worker/queue/add-consumer/w1@test", {"queue": "celery"}, "alone"),
+        ("worker/queue/add-consumer/w1@test", {"queue": "celery"}, "workers consume only"),
         ("worker/pool/shrink/w1@test", {"n": "50"}, "must stay"),
-        ("worker/queue/cancel-consumer/w1@test", {"queue": "phoenix.resume"}, "goes on by phoenix.resume"),
+        ("worker/queue/cancel-consumer/w1@test", {"queue": "phoenix.resume"}, "jobs in progress need phoenix.resume"),
     ):
         said = flower.session.post(f"{flower.url}/api/{command}", params={"workername": "w1@test", **more}, timeout=30)
         assert (said.status_code, why in said.text) == (403, True), said.text

@@ -119,7 +119,9 @@ def test_what_is_wrong_with_each_is_told(simulator: Simulator) -> None:
                 connection.call(READ)
             error = caught.value
             assert isinstance(error, PermanentError | TransientError)
-            assert error.message.startswith("Unable to read the version: no address in PHOENIX_PROXMOX_HOST will do.")
+            assert error.message.startswith(
+                "Unable to read the version: no address in PHOENIX_PROXMOX_HOST can be used"
+            )
             assert all(f"{host}: " in error.message for host in hosts.split(","))
             assert (error.cause, "certificate verify failed" in error.message) == (cause, True)
             assert "PHOENIX_PROXMOX_CA_FILE" in error.remedy
@@ -183,4 +185,4 @@ def test_the_first_is_asked_again_after_a_while(caplog: pytest.LogCaptureFixture
     now[0] = AWAY_SECONDS + 1.0
     assert hosts.in_order() == [0, 1, 2]
     told = [one.getMessage() for one in caplog.records]
-    assert told == [f"Proxmox's address {name} is not asked for 60 s: it is dead" for name in "ab"]
+    assert told == [f"Proxmox's address {name} is skipped for 60 s: it is dead" for name in "ab"]

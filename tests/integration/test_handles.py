@@ -164,7 +164,7 @@ def test_a_request_that_older_workers_do_not_know_says_so(redis_client: redis.Re
     with closing(Link(redis_url)) as link:
         handle = Handle(link, str(uuid4()), 103, str)
         redis_client.set(f"celery-task-meta-{handle.id}", json.dumps({"status": "FAILURE", "result": told}))
-        with pytest.raises(EnsureFailed, match="they are older than what asked"):
+        with pytest.raises(EnsureFailed, match="they are older than the client"):
             handle.wait(0)
 
 

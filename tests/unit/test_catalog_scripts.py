@@ -173,8 +173,8 @@ CRLF, MARK = "#!/bin/sh\r\necho a\r\n", "\ufeff#!/bin/sh\necho a\n"
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (CRLF, "ends as on Windows"),
-        (CRLF.replace("/bin/sh", "/usr/bin/env bash"), "ends as on Win"),
+        (CRLF, "has a Windows line ending"),
+        (CRLF.replace("/bin/sh", "/usr/bin/env bash"), "has a Windows line ending"),
         (MARK, "byte order mark"),
     ],
 )

@@ -30,6 +30,7 @@ def test_every_operation_has_a_name_an_answer_and_the_problem_of_rfc_9457() -> N
     assert len(names) == len(set(names))
     for one in operations:
         assert one["summary"], one
+        assert "Raises" not in one["summary"] + one.get("description", ""), "that is of Python"
         assert one["responses"]["default"]["content"][MEDIA_TYPE]["schema"] == {"$ref": "#/components/schemas/Problem"}
         assert not {"422"} & one["responses"].keys()
         for parameter in one.get("parameters", ()):

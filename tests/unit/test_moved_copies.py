@@ -82,8 +82,8 @@ def test_what_is_learned_tells_whether_scripts_are_quicker(
 def test_why_is_told_by_what_the_copy_takes(copy: Declaration) -> None:
     plain = replace(copy, scripts=())
     named = "CT 9105, a copy of template 900, is"
-    assert Way("pve1").told(copy) == (f"{named} migrated from pve1 to pve2: what its scripts do is done.",)
-    assert Way("pve1").told(plain) == (f"{named} migrated from pve1 to pve2: {copy.os_template} is not there.",)
+    assert Way("pve1").told(copy) == (f"{named} migrated from pve1 to pve2: its scripts need not run again.",)
+    assert Way("pve1").told(plain) == (f"{named} migrated from pve1 to pve2: pve2 has no {copy.os_template}.",)
     assert Way(because="so").told(copy) == (f"{named} built on pve2, by its scripts: so.",)
     assert Way(because="so").told(plain) == (f"{named} built on pve2: so.",)
     assert Way().told(copy) == ()

@@ -165,8 +165,8 @@ def test_the_password_is_of_the_variable_that_holds_it(tmp_path: Path) -> None:
     [
         ('"redis://:secret@127.0.0.1:6379/0"', "quotes around it"),
         ("'redis://:secret@127.0.0.1:6379/0'", "quotes around it"),
-        (" redis://:secret@127.0.0.1:6379/0", "blanks or a line break around it"),
-        ("redis://:secret@127.0.0.1:6379/0\n", "blanks or a line break around it"),
+        (" redis://:secret@127.0.0.1:6379/0", "blanks or the line break around it"),
+        ("redis://:secret@127.0.0.1:6379/0\n", "blanks or the line break around it"),
         ("redis//:secret@127.0.0.1:6379/0", ""),
     ],
 )

@@ -119,7 +119,7 @@ def test_an_empty_one_leaves_the_word_to_the_file(folder: Path, monkeypatch: pyt
         ("PHOENIX_NODE", "pve1,", "is not the name of a node"),
         ("PHOENIX_NODE", "pve1, pve1", "names the same node twice"),
         ("PHOENIX_NODE", "any,pve1", "has any beside names"),
-        ("PHOENIX_NODE", "ANY", "stands for every node only in small letters: write any."),
+        ("PHOENIX_NODE", "ANY", "means every node only in lower case: write any."),
         ("PHOENIX_TEMPLATE_STORAGE", "local:vztmpl", "is not the id of a storage"),
     ],
 )

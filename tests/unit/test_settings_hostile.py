@@ -160,5 +160,5 @@ def test_quotes_that_a_file_for_docker_has_are_named(quote: str, monkeypatch: py
         monkeypatch.setenv(variable((field,)), f"{quote}{value}{quote}")
     told = problems()
     assert {line.strip().partition(": ")[0] for line in told} == {variable((field,)) for field in quoted}
-    assert all(": stands in quotes, which Docker takes" in line for line in told)
+    assert all(": is in quotes, which Docker keeps" in line for line in told)
     assert "secret" not in "".join(told)

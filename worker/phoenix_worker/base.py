@@ -157,7 +157,7 @@ class PhoenixTask(DurableTask):
 
         Raises PermanentError, in Proxmox's words, unless it succeeded.
 
-        A task that failed for a passing reason is forgotten, so that the step is done anew: TransientError.
+        A task that failed for a passing reason is forgotten, so that the step is done again: TransientError.
         """
         if not posted["upid"]:
             return []
@@ -217,7 +217,7 @@ class PhoenixTask(DurableTask):
         raise error
 
     def once_more(self, step: str) -> None:
-        """Let a step be done anew; what posts well and then fails each time gets no more patience than other trouble.
+        """Let a step be done again; what posts well and then fails each time gets no more patience than other trouble.
 
         Each POST that is journalled counts as progress, so the failures of its task are counted here.
         """

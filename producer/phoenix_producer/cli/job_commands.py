@@ -84,9 +84,9 @@ def jobs(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """List jobs: the state of each, what it waits for and since when; of those that ended, how and when.
 
-    A state that only ended jobs have, or a cause, lists these without --all.
-    --all leaves out the jobs that ended and only looked (status, drift, plan,
-    templates, nodes): see --looks.
+    --cause, and --state with a state of ended jobs, list these without --all.
+    --all leaves out ended jobs that only looked (status, drift, plan, templates,
+    nodes): add --looks.
     """
     if context.invoked_subcommand is not None:
         return

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-_OLDER_WORKERS = "The workers do not know this request: they are older than what asked. Upgrade them first."
+_OLDER_WORKERS = "The workers do not know this request: they are older than the client. Upgrade the workers."
 _IDLE_SECONDS = 1.0
 _LAST_LOOK_SECONDS = 0.1
 """The history ends this much after the result at the latest: a worker stores the result first."""

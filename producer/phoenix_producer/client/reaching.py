@@ -90,7 +90,7 @@ def _login_of(place: RedisPlace, why: str) -> str:
     if "any password configured" in why:
         return f"has no password, and {source} gives one."
     remedy = in_url if source == REDIS_URL_VARIABLE else "Correct it there; it is taken as it is, without encoding."
-    quotes = " It begins and ends with quotes: without them?" if re.fullmatch(_QUOTED, place.password) else ""
+    quotes = " Remove the quotes around it if they are not part of it." if re.fullmatch(_QUOTED, place.password) else ""
     user = f"the user {place.username} with " if place.username else ""
     if user and source != REDIS_URL_VARIABLE:
         remedy += f" The user is that of {REDIS_URL_VARIABLE}."

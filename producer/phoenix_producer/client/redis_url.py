@@ -130,7 +130,7 @@ def _refusal(url: str) -> ContractError:
     """Say what a URL is, and quote nothing of this one: any part of it may be a part of the password."""
     around = ""
     if url != url.strip():
-        around = " There are blanks or a line break around it."
+        around = " Remove the blanks or the line break around it."
     elif url[:1] == url[-1:] and url[:1] in _QUOTES:
-        around = " There are quotes around it, which Docker takes for a part of it in an env file."
+        around = " Remove the quotes around it: Docker keeps those of an env file."
     return ContractError(f"Not a usable Redis URL. It must have the form {REDIS_URL_FORM}.{around}")

@@ -24,7 +24,7 @@ from phoenix_producer.contract import (
     RebuildRequest,
 )
 from phoenix_producer.ctids import Ctid
-from phoenix_producer.http.described import PLAIN_NUMBER, UrlId
+from phoenix_producer.http.described import PLAIN_NUMBER, UrlId, summary_of
 from phoenix_producer.http.guard import at_least
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.requests import Cancellation
@@ -98,7 +98,7 @@ def router() -> APIRouter:
             methods=["POST"],
             name=change.name,
             operation_id=change.name,
-            summary=(change.ask.__doc__ or "").partition("\n")[0],
+            summary=summary_of(change.ask),
             status_code=HTTPStatus.ACCEPTED,
             responses=answers(change.result),
         )
@@ -107,6 +107,7 @@ def router() -> APIRouter:
         cancel,
         methods=["POST"],
         operation_id="cancel",
+        description=summary_of(cancel),
         status_code=HTTPStatus.ACCEPTED,
         responses=answers(Cancellation),
     )

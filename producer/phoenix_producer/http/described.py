@@ -5,7 +5,7 @@ Anything else would be passed over in silence: `destroy?dry_run=true` would dest
 
 # No postponed annotations here: FastAPI reads them.
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -44,6 +44,11 @@ def operations_in(description: Mapping[str, Any]) -> dict[tuple[str, str], Opera
         for path, operations in description["paths"].items()
         for method, operation in operations.items()
     }
+
+
+def summary_of(asked: Callable[..., Any]) -> str:
+    """Return what a function does, by its docstring, without what it raises: clients get a problem document instead."""
+    return (asked.__doc__ or "").partition("\n")[0].partition(" Raises ")[0]
 
 
 async def insist_on_the_described(request: Request) -> None:

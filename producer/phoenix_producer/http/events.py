@@ -53,7 +53,7 @@ class Events:
         return await _started(self._follow(ALL, place, newest, is_welcome, None, write_chunk))
 
     async def of_job(self, job: str, last_id: str | None, is_welcome: Callable[[], bool]) -> Response:
-        """Tell the history of a job, until it ends. One whose end was told is answered with 204: do not come again."""
+        """Send the history of a job until it ends; 204 if the client has all of an ended one, so that it stops."""
         stream = f"{PREFIX}job:{job}:log"
         place, newest = checked(last_id) or _BEGIN, await self._newest(stream)
         if order(place) >= order(newest) and last_id is not None and await self._has_ended(job):
@@ -110,7 +110,7 @@ class Events:
     def _pushed(
         self, feed: Feed, still_welcome: Callable[[], bool], write_chunk: Callable[[bytes], bool], batch: Batch
     ) -> bool:
-        """Write to a client that waits what all others get too; return False if it cannot be written now."""
+        """Write what all clients get to one that waits; return False if it cannot be written now."""
         new = batch.after(feed.at)
         if not new.lines:
             return True

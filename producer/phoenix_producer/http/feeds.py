@@ -74,7 +74,7 @@ class Batch:
 
 
 class Feed:
-    """What one client is fed from a stream, in order.
+    """What one client gets of a stream, in order.
 
     `at` is the last that it has, kept by whoever takes from the feed. With `push`, what comes while the client waits is
     handed to that at once, and is put by only if that says that it cannot be written now.

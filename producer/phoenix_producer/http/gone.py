@@ -1,4 +1,4 @@
-"""Who has gone waits for nothing: its place among those that wait is free for others at once."""
+"""A client that has disconnected no longer waits: its place is free for others at once."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ LastId = Annotated[str | SkipJsonSchema[None], Header(alias="Last-Event-ID", des
 _EVENTS: dict[int | str, dict[str, Any]] = {
     int(HTTPStatus.OK): {"content": {"text/event-stream": {}}, "description": "Server-sent events, until the end."}
 }
-_EVENTS_OF_ONE = _EVENTS | {int(HTTPStatus.NO_CONTENT): {"description": "Its end was told already: do not come again."}}
+_EVENTS_OF_ONE = _EVENTS | {int(HTTPStatus.NO_CONTENT): {"description": "The history has ended."}}
 AGED: dict[int | str, dict[str, Any]] = {
     int(HTTPStatus.OK): {
         "headers": {"Age": {"description": "Seconds since the workers have seen it.", "schema": {"type": "integer"}}}

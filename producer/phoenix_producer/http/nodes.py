@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from phoenix_producer.client.handle import Handle
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.http.changes import Key, Serving, Wait, answers
+from phoenix_producer.http.described import summary_of
 from phoenix_producer.http.guard import Asking, at_least
 from phoenix_producer.http.looks import AGED, Wanting
 from phoenix_producer.http.looks import Wait as LookWait
@@ -46,7 +47,7 @@ for _name, _ask in (("drain", Producer.drain), ("undrain", Producer.undrain)):
         methods=["POST"],
         name=_name,
         operation_id=_name,
-        summary=(_ask.__doc__ or "").partition("\n")[0],
+        summary=summary_of(_ask),
         status_code=HTTPStatus.ACCEPTED,
         responses=answers(Drained),
     )

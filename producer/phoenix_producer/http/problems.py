@@ -42,7 +42,7 @@ class Problem(BaseModel):
 
 
 class Uncertain(Unreachable):
-    """Redis went away while it was given a request, and may have it: the same again, by its id, makes sure of it."""
+    """Redis went away while a request was recorded, and may have it: send it again by its id to make sure."""
 
     def __init__(self, request_id: UUID, error: Unreachable) -> None:
         super().__init__(str(error))
@@ -102,8 +102,8 @@ def install(app: FastAPI) -> None:
     async def of_the_framework(_: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
         told = {
-            HTTPStatus.NOT_FOUND: f"There is nothing here. {app.root_path}{app.openapi_url} says what there is.",
-            HTTPStatus.METHOD_NOT_ALLOWED: f"This path is asked with {headers.get('Allow', 'another method')}.",
+            HTTPStatus.NOT_FOUND: f"There is nothing at this path. {app.root_path}{app.openapi_url} has all paths.",
+            HTTPStatus.METHOD_NOT_ALLOWED: f"This path takes {headers.get('Allow', 'another method')}.",
         }
         detail = told.get(HTTPStatus(error.status_code), plain_line(str(error.detail))[:_SHOWN])
         return response(error.status_code, detail, headers)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 WIRE = "wire"
 """Where the state of a request has its connection."""
 HEAD_SECONDS = 5.0
-"""Until the first line and the headers of a request must be there."""
+"""In which the first line and the headers of a request must arrive."""
 READ_SECONDS = 30.0
-"""In which a client must take what waits for it; without that, one that never reads would keep its place for ever."""
+"""In which a client must read what waits for it; one that never reads would keep its place for ever."""
 
 
 class PatientProtocol(H11Protocol):
@@ -30,7 +30,7 @@ class PatientProtocol(H11Protocol):
     """
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        """Let what answers find the connection, to write parts of a stream to it at once."""
+        """Put the connection into the state of each request, so that a stream can be written to it at once."""
         super().__init__(*given, **named)
         self.app_state = {**self.app_state, WIRE: self}
 
@@ -41,7 +41,7 @@ class PatientProtocol(H11Protocol):
         """Give the first head its time."""
         super().connection_made(transport)
         if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server has as many connections as it can have.")
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server has reached its limit of connections.")
         else:
             self._expect_head()
 

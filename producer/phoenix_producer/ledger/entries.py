@@ -77,9 +77,9 @@ class Wait:
     owners: tuple[Reference, ...] = ()
     """Who has the lock."""
     before: tuple[Reference, ...] = ()
-    """Whose turn comes first: the next ten. If each named all, a queue of thousands would name millions."""
+    """Those whose turn comes first, the next ten: if each job named all, a queue of thousands would name millions."""
     ahead: int = 0
-    """How many turns come first; the queue of the lock names all of them."""
+    """How many come first; the lock's own queue names all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Job:
 
     @property
     def ctid(self) -> int | None:
-        """The CTID that the task is about that it is at; None if it is about none."""
+        """The CTID of the current step; None if it has none."""
         subject = (self.step or self.what).rpartition(" ")[2]
         return int(subject) if subject.isdecimal() else None
 

@@ -120,7 +120,7 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Sour
 
 
 def _is_new(seen: Observation) -> bool:
-    """Return whether it is what Proxmox makes just now, of which nobody knows what it will be."""
+    """Return whether Proxmox is creating it, and nothing shows yet what it will be."""
     return seen.lock == "create" and seen.marker is None
 
 
@@ -144,7 +144,7 @@ def as_cloned(task: PhoenixTask, clone: Declaration) -> Declaration:
 
 
 def _refuse_taken(task: PhoenixTask, source: Declaration, there: Observation) -> None:
-    """Choose anew what is cloned when a copy's CTID was taken, or the copy moved, before its lane was ours."""
+    """Choose again what is cloned when a copy's CTID was taken, or the copy moved, before its lane was ours."""
     if source.copy_of is None or there.presence is Presence.ABSENT:
         return
     if not is_copy(there, source.copy_of) or source.node != arrived(there).node:
@@ -168,7 +168,7 @@ def _building(template: Declaration) -> str:
 
 
 def look_again(task: PhoenixTask, source: Declaration, why: str) -> Never:
-    """Give the lane of a source back, and choose anew in the next run, by where the template stands.
+    """Give the lane of a source back, and choose again in the next run, by where the template stands.
 
     Raises TransientError.
     """

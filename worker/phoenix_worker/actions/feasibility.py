@@ -25,7 +25,7 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
     """Raise PermanentError for a container, or a template on the way to it, that cannot be made.
 
     By the catalog first, which costs no call while the offer is remembered. Only when that speaks against it the
-    templates themselves are looked at, and the offer anew: one that is finished may lie elsewhere than declared. What
+    templates themselves are looked at, and the offer again: one that is finished may lie elsewhere than declared. What
     stands on another node, and was not known to, is not to be made: TransientError, so that it is looked at again.
     """
     chain = made_from(declaration, task.catalog.current(), task.offering.on)
@@ -52,7 +52,7 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
 
 
 def refuse_too_old(task: PhoenixTask, declaration: Declaration) -> None:
-    """Raise PermanentError for keys that this Proxmox does not have; before it refuses, the version is asked for anew.
+    """Raise PermanentError for keys that this Proxmox does not have; before it refuses, the version is asked for again.
 
     Nothing is asked where every supported version has what is declared.
     """
@@ -99,7 +99,7 @@ def refuse_vanishing_grants(task: PhoenixTask, template: Declaration, scratch: D
 def refuse_what_cannot_change(task: PhoenixTask, declaration: Declaration, seen: Observation) -> None:
     """Raise PermanentError for a container that stands there and is to have what its node, or its notes, have not.
 
-    Nothing is asked when nothing of the kind is to change; before it refuses, the offer is asked for anew.
+    Nothing is asked when nothing of the kind is to change; before it refuses, the offer is asked for again.
     """
     refuse_too_old(task, declaration)
     if (problem := too_long(declaration, seen)) is not None:

@@ -51,7 +51,7 @@ def forget_death(task: PhoenixTask, declaration: Declaration) -> None:
 
 
 def free_left_disk(task: PhoenixTask, step: StepName, declaration: Declaration, error: PermanentError) -> Never:
-    """Free the disk over which a clone or create failed, so that it is made anew: TransientError.
+    """Free the disk over which a clone or create failed, so that it is made again: TransientError.
 
     Raises PermanentError with the command that frees it, unless it is proved ours and nobody's.
     """

@@ -106,7 +106,7 @@ def make(
 def _find_or_clear_up(
     task: PhoenixTask, declaration: Declaration, find: Callable[[float], dict[str, Any] | None], when: float
 ) -> dict[str, Any] | None:
-    """Look for what was ordered. What is half made while no task makes it is cleared up, so that it is made anew.
+    """Look for what was ordered. What is half made while no task makes it is cleared up, so that it is made again.
 
     Not at the first looks: Proxmox sets the lock a moment before it lists the task.
     """

@@ -37,14 +37,14 @@ class Way(NamedTuple):
         """Tell it, with the reason."""
         named, scripted = f"CT {copy.ctid}, a copy of template {copy.copy_of},", moved_copies.takes_long(copy)
         if self.source:
-            because = "what its scripts do is done" if scripted else f"{copy.os_template} is not there"
+            because = "its scripts need not run again" if scripted else f"{copy.node} has no {copy.os_template}"
             return (f"{named} is migrated from {self.source} to {copy.node}: {because}.",)
         how = ", by its scripts" if scripted else ""
         return (f"{named} is built on {copy.node}{how}: {self.because}.",) if self.because else ()
 
 
 def way_of(task: PhoenixTask, copy: Declaration, seen: Observation) -> Way:
-    """Choose how a copy is made, of which that was `seen`. A call at most where it is to be made without scripts.
+    """Choose how a copy is made, given what was `seen` of it. One call at most if the copy has no scripts.
 
     What an earlier job has cloned is migrated; where that cannot be any more, it is built in its place.
     """

@@ -161,7 +161,7 @@ class _Placing:
         self._reservations = [one for one in (*live.values(), *lately) if not _shows(one, view)]
 
     def settle(self, declaration: Declaration, near: str = "") -> str:
-        """Choose a node and reserve it. Raises _OthersWereFirstError when the choice has to be thought out anew."""
+        """Choose a node and reserve it. Raises _OthersWereFirstError when the choice has to be thought out again."""
         what = wanted(declaration, self._catalog)
         placed = self._choose(declaration, what, near)
         choice = {"node": placed.node, "because": placed.because}

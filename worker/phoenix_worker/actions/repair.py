@@ -46,7 +46,7 @@ def can_clear(task: PhoenixTask, seen: Observation, verdict: Verdict) -> bool:
 
 
 def clear(task: PhoenixTask, declaration: Declaration) -> None:
-    """Unlock and destroy what is half-made, with every disk of its id. A worker that dies on the way is carried on.
+    """Unlock and destroy what is half-made, with every disk of its id. If a worker dies meanwhile, another one resumes.
 
     From the unlocking until it is gone the journal has the intent: meanwhile it looks whole.
     """

@@ -231,7 +231,7 @@ _NO_COMMENT = frozenset({"0", "-"})
 def _kept(comment: str) -> str:
     # Proxmox would take it and write the rule without it, which would be changed for ever.
     if comment in _NO_COMMENT:
-        raise refused(f"is {comment}, which is no comment to Proxmox", "Write it in words, or none.")
+        raise refused(f"is {comment}, which Proxmox drops", "Write it in words, or none.")
     return comment
 
 

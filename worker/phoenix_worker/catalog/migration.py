@@ -5,7 +5,7 @@ C has a `clone_from_ctid` already or is itself that source. `clone_from_template
 `clone_from_ctid`, becomes that, and goes before `template_file`. `secondary_network_config` becomes the item of
 `networks`. `lxc_templates` and every `template_snapshot_name` go.
 What would become a template so and looks like a running service is refused unless it is named: a template never runs.
-Everything else stays to the letter, because nothing is written out anew: the edits are cut into the text, and the
+Everything else stays to the letter, because nothing is written out again: the edits are cut into the text, and the
 result is parsed and compared with the same migration done on the parsed file.
 """
 

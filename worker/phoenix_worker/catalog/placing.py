@@ -39,7 +39,7 @@ def _nodes(value: Any) -> tuple[str, ...]:
         if not _is_name(one):
             raise refused(f"{which}is not the name of a node", _remedy(one))
         if one != ANY_NODE and one.lower() == ANY_NODE:
-            raise refused(f"{which}stands for every node only in small letters", f'Write "{ANY_NODE}" for every node.')
+            raise refused(f"{which}means every node only in lower case", f'Write "{ANY_NODE}" for every node.')
     if len(set(several)) < len(several):
         twice, _ = Counter(several).most_common(1)[0]
         raise refused(f"names {twice} twice", "Name each node once.")

@@ -53,7 +53,9 @@ def unfit_scripts(
         for name in files_beside(parsed.entry, places):
             first = contents.get(name, b"").partition(b"\n")[0]
             if first.startswith(b"#!") and first.endswith(b"\r"):
-                problem = f"The first line of {plain(name)} ends as on Windows, and Linux finds no such interpreter."
+                problem = (
+                    f"The first line of {plain(name)} has a Windows line ending (CR LF): its interpreter is not found."
+                )
                 yield ctid, problem, rf"Convert it: sed -i 's/\r$//' -- {shlex.quote(name)}"
             elif first.startswith(BOM_UTF8 + b"#!"):
                 problem = f"{plain(name)} begins with a byte order mark, so that its #! is not seen."

@@ -67,7 +67,7 @@ class CatalogSource:
             self._refresh()
             if self._good:
                 return self._good[-1]
-            # Built anew: one error that several threads raise would gather all their tracebacks.
+            # Built again: one error that several threads raise would gather all their tracebacks.
             error = self._error or CatalogError([])
             raise CatalogError(error.refusals, error.warnings)
 

@@ -29,7 +29,7 @@ Locks.                  A sorted set per lock: score 0 owns, any other score is 
                         into the trouble beside it, not each after the patience of the one before. A turn in a line
                         is no part of the patience with trouble.
 Choices.                `settle` makes a choice for a job once, and reserves what it takes in the same script, unless
-                        others have reserved since it was thought out: then it is thought out anew. Every later run
+                        others have reserved since it was thought out: then it is thought out again. Every later run
                         of the job gets the same choice. A reservation ends with its job.
 Replace.                `replace` marks the parent replaced and records its first child in one script. Child ids derive
                         from the parent's id, generation and position, so that doing it twice is doing it once. The
@@ -57,7 +57,7 @@ Due.                    Time is a score in `due`, never an ETA message. `tick`, 
                         is overdue; a queued message only if its queue is empty or a later one of that queue was
                         claimed or is next in it: late is not lost. A death has all that is queued looked at.
 Patience.               A Redis that is away, full or read-only is waited for by whatever needs it: scripts, results,
-                        the consumer (`patience`). Only then Celery connects anew. What was taken from a queue is noted
+                        the consumer (`patience`). Only then Celery connects again. What was taken from a queue is noted
                         in the ledger alone (`ack_emulation`).
 Ends.                   `finish` ends a task, stores its result, passes its locks on, and ends its job with the last
                         link. A link whose result nobody wants ends as it lands. A failure ends all unfinished members
@@ -70,7 +70,7 @@ Set aside.              No record ends or delays a loop that serves all: `tick` 
                         `cancel` ends its job. So is what is woken for a lock or an event, and what no message can
                         be made of, or none that workers would take (`doorbell`).
                         What all requests share (`due`, `parked`, a lock …) is looked at by each tick: a key of
-                        another kind, or a counter that is no number, is removed or begins anew.
+                        another kind, or a counter that is no number, is removed or begins again.
                         A remote job that cannot be looked at sets aside those who wait for it (`unwatch`).
 Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters,
                         and what somebody has said until it is taken back (`tables`).

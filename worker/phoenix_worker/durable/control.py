@@ -1,9 +1,9 @@
-"""What Celery's remote control, and so Flower, may tell a worker and show of it, where that is not what Celery has.
+"""Commands of Celery's remote control, and so of Flower, that differ from Celery's own.
 
 A rate limit keeps messages in a worker's memory; once it has as many as it fetches ahead, it takes no task of any name,
-and a limit that is lifted again does not help. A time limit ends a run of a child process behind the ledger's back. A
-queue of another name is one that nobody else takes from, and what goes on comes by one alone. A pool without
-processes takes tasks and runs none. All of this is refused, and whoever tells a worker so hears why.
+and lifting the limit does not help. A time limit ends a run of a child process without the ledger. Nobody else takes
+from a queue of another name, and jobs in progress come by one queue alone. A pool without processes takes tasks and
+runs none. All of this is refused, with the reason.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _celery: Any = control  # its stubs lack what is used here
 _add_consumer, _cancel_consumer, _pool_shrink = _celery.add_consumer, _celery.cancel_consumer, _celery.pool_shrink
 _QUEUES = (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)
 _NOT_SHOWN = frozenset({"password", "alternates", "transport_options", "credential_provider"})
-"""What Celery tells of a connection that has passwords in it, or cannot be sent."""
+"""What Celery shows of a connection, but has passwords in it or cannot be sent."""
 
 Reply = dict[str, str]
 
 
 class ShownBroker(bootsteps.Step):
-    """Tells which broker a worker has. With Sentinels, what Celery tells has their passwords, and cannot be sent."""
+    """Shows the broker of a worker. With Sentinels, what Celery shows has their passwords, and cannot be sent."""
 
     requires = ("celery.worker.consumer.connection:Connection",)
 
@@ -36,7 +36,7 @@ class ShownBroker(bootsteps.Step):
 
 
 def refuse() -> None:
-    """Have the workers of this process refuse what would take tasks away from the ledger."""
+    """Have the workers of this process refuse commands that would stop jobs."""
     for command in (rate_limit, time_limit, add_consumer, cancel_consumer, pool_shrink):
         meta = _celery.Panel.meta[command.__name__]._asdict()
         _celery.control_command(name=command.__name__, args=meta["args"], signature=meta["signature"])(command)
@@ -44,7 +44,7 @@ def refuse() -> None:
 
 def rate_limit(_state: Any, task_name: str = "", **_: Any) -> Reply:
     """Refuse a rate limit."""
-    return {"error": f"a rate limit of {task_name} would keep this worker from all tasks"}
+    return {"error": f"a rate limit of {task_name} would stop this worker from taking any task"}
 
 
 def time_limit(_state: Any, task_name: str = "", **_: Any) -> Reply:
@@ -55,7 +55,7 @@ def time_limit(_state: Any, task_name: str = "", **_: Any) -> Reply:
 def add_consumer(state: Any, queue: str = "", **_: Any) -> Reply:
     """Take from a queue of ours, again."""
     if queue not in _QUEUES:
-        return {"error": f"workers take from {', '.join(_QUEUES)} alone"}
+        return {"error": f"workers consume only {', '.join(_QUEUES)}"}
     done: Reply = _add_consumer(state, queue)
     return done
 
@@ -63,7 +63,7 @@ def add_consumer(state: Any, queue: str = "", **_: Any) -> Reply:
 def cancel_consumer(state: Any, queue: str = "", **_: Any) -> Reply:
     """Take from a queue no more; requests that were begun go on."""
     if queue == RESUME_QUEUE:
-        return {"error": f"what was begun goes on by {queue}; to take nothing new, cancel the others"}
+        return {"error": f"jobs in progress need {queue}; to take no new requests, cancel the other queues"}
     done: Reply = _cancel_consumer(state, queue)
     return done
 

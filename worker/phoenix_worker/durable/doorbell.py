@@ -73,7 +73,7 @@ class Doorbell:
         """Read the headers of a recorded message. Raises for what workers would refuse, each time that it is sent.
 
         Others than we may write records. A step that this worker does not know is one of a newer worker, which takes
-        it; of a request that it does not know Celery has told the sender that it failed.
+        it; for a request that it does not know, Celery has sent a failure.
         """
         for part in (bell.body, bell.headers, bell.reply):
             part.encode()

@@ -178,7 +178,7 @@ class Engine:
         class ReturnStep(bootsteps.StartStopStep):
             """Celery stops and starts the parts of its consumer when Redis drops: in between, Redis is waited for.
 
-            Celery itself begins anew at once, several times a second, when Redis answers but takes no writes; and up
+            Celery itself begins again at once, several times a second, when Redis answers but takes no writes; and up
             to half a minute late after a long outage. A Sentinel that lags behind the others sends it to the old master
             a few times; after five in a second Celery logs a critical error.
             """
@@ -199,7 +199,7 @@ class Engine:
         app.steps["consumer"].update((ReturnStep, control.ShownBroker))
 
     def meet(self) -> None:
-        """Have the ledger know which server answers: whether it is the one that the workers before this one met."""
+        """Record which server answers, and whether it is the one that the workers before this one met."""
         process = patience.until_answered(lambda: process_of(self.ledger.client), meanwhile=state.maybe_shutdown)
         self.ledger.call("meet", process, LATELY)
 

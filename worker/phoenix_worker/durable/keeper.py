@@ -91,7 +91,7 @@ class Keeper(threading.Thread):
         self._stopping = False
 
     def poke(self) -> None:
-        """Look at the due times anew: one was added."""
+        """Look at the due times again: one was added."""
         self._bell.set()
 
     def run(self) -> None:
@@ -123,7 +123,7 @@ class Keeper(threading.Thread):
         return min(longest, max(0.0, float(until_due))) if until_due else longest
 
     def expected(self) -> float:
-        """Return the time by the clock of Redis as of the last tick, gone on by this worker's own; inf before any."""
+        """Return Redis's time at the last tick plus the seconds since, by this worker's uptime; inf before any tick."""
         last = self._last
         return float("inf") if last is None else float(last.at) + time.clock_gettime(_UPTIME) - last.uptime
 

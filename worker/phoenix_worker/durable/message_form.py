@@ -43,7 +43,7 @@ def objection(item: Any) -> str | None:
         return wrong
     body = body_of(item)
     if _is_deep([item, body]):
-        return f"more than {_DEEPEST} lists and objects are within each other"
+        return f"lists and objects are nested more than {_DEEPEST} deep"
     if coding := _objection_to_coding(item, headers):
         return coding
     return _objection_to_task(headers, body) if "task" in headers else _objection_to_protocol_1(body)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class WholeResults(asynpool.ResultHandler):
-    """Goes on with a result that has begun to come, also in a loop that begins anew."""
+    """Goes on with a result that has begun to come, also in a loop that begins again."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.fileno_to_outq: dict[int, Any]

@@ -73,7 +73,7 @@ class PublishingTask(Task[Any, Any]):
 
     @property
     def generation(self) -> int:
-        """How often this task was replaced by what ends in itself."""
+        """How often this task was replaced by a chain that ends in itself."""
         return int(self.request.get("replaced_task_nesting") or 0)
 
     def ask(

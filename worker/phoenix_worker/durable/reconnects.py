@@ -1,6 +1,6 @@
 """When this process last lost a connection to Redis: whoever answers since may have forgotten what was written before.
 
-Redis goes back to an earlier state only while it is started anew, or while a replica takes over: both end every
+Redis goes back to an earlier state only while it is started again, or while a replica takes over: both end every
 connection. A process sees that as it asks for the first time after it, before any tick can tell that writes were lost.
 One that begins later has lost no connection: the ledger has which server the workers before it have met (`meet`).
 """

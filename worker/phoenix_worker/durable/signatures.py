@@ -53,7 +53,7 @@ def objection_to_embedded(embed: dict[str, Any], public: Collection[str], queue:
         if elsewhere := objection_to_queue(signature["task"], signature["kwargs"], queue):
             return f"`{place}`: {elsewhere}"
         if kind := signature.get("subtask_type"):
-            return f"a signature in `{place}` is a {str(kind)[:_SHOWN]!r} (`subtask_type`): embed tasks alone"
+            return f"a signature in `{place}` is a {str(kind)[:_SHOWN]!r} (`subtask_type`): embed only single tasks"
         options = signature["options"]
         if nested := [name for name in _NESTED if options.get(name)]:
             return f"a signature in `{place}` has `{nested[0]}` of its own: send it when the first has answered"

@@ -169,7 +169,7 @@ class DurableTask(PublishingTask):
         return json.loads(verdict[1])
 
     def forget(self, step: str) -> None:
-        """Take a step out of the journal, so that it is done anew: what it began has failed."""
+        """Take a step out of the journal, so that it is done again: what it began has failed."""
         self.running.journal.pop(step, None)
         self._say("forget", step)
 

@@ -37,7 +37,7 @@ _LOOKS_AT_ONCE = 4
 _LEASE = 900
 """Seconds after which a look that was begun and not ended is made again, whatever became of it: longer than any."""
 _CLOCK_SET = 5.0
-"""Seconds by which a clock is out that was set."""
+"""From so many seconds on, a difference means that the clock was set."""
 _COMPARE_SECONDS = 5.0
 """How often the looks under way are compared with those of the ledger, which may have lost its last writes."""
 

@@ -1,4 +1,4 @@
-"""Several addresses of one Proxmox: in which order they are asked, and what is told when none will do."""
+"""Several addresses of one Proxmox: in which order they are asked, and the error when none can be used."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ApiHosts:
             self._until[place] = now + AWAY_SECONDS
         if len(self._names) > 1 and until <= now:
             name = self._names[place]
-            logger.warning("Proxmox's address %s is not asked for %.0f s: %s", name, AWAY_SECONDS, why)
+            logger.warning("Proxmox's address %s is skipped for %.0f s: %s", name, AWAY_SECONDS, why)
 
     def failure(
         self, request: Request, failed: Sequence[tuple[int, TransientError | PermanentError]]
@@ -62,7 +62,7 @@ class ApiHosts:
             why = error.message.removeprefix(f"Unable to {request.doing}: ").rstrip(".")
             whys.setdefault(why, []).append(self._names[place])
         told = "; ".join(f"{', '.join(names)}: {why}" for why, names in whys.items())
-        message = f"Unable to {request.doing}: no address in PHOENIX_PROXMOX_HOST will do. {told}."
+        message = f"Unable to {request.doing}: no address in PHOENIX_PROXMOX_HOST can be used. {told}."
         remedy = " ".join(dict.fromkeys(error.remedy for error in errors))
         failure = type(first)(message, cause=first.cause, remedy=remedy)
         failure.__cause__ = first.__cause__
@@ -70,7 +70,7 @@ class ApiHosts:
 
 
 def is_of_address(request: Request, status: int) -> bool:
-    """Return whether an answer tells of trouble at the address, and another may be asked: this one did nothing.
+    """Return whether an answer shows trouble at the address, so that another may be asked: this one did nothing.
 
     A node that has lost `/etc/pve` knows no tokens: 401. What has no node in its path is answered by the address
     itself, or by whatever stands before it.

@@ -55,8 +55,8 @@ _ACCESS = (
         r"for modifying tag '(?P<tag>[^']+)'",
         _PERMANENT,
         "tag-not-allowed",
-        "Allow everybody the tag '{tag}' in the datacenter's options: `user-allow-list` of `user-tag-access` has it, "
-        "and `registered-tags` does not. Or give the API token Sys.Modify on /.",
+        "In the datacenter's options, add the tag '{tag}' to `user-allow-list` of `user-tag-access`, and remove it "
+        "from `registered-tags`. Or give the API token Sys.Modify on /.",
     ),
     Row(
         r"Permission check failed \((?P<path>/[^,()]*), (?P<privilege>[^()]+)\)",

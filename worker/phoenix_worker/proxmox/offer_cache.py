@@ -51,13 +51,13 @@ class Offering:
         return known
 
     def forget(self) -> None:
-        """Ask anew the next time."""
+        """Ask again the next time."""
         with self._lock:
             self._known.clear()
             self._version = None
 
     def has_os_template(self, node: str, volume: str) -> bool:
-        """Tell whether an OS template is on its storage; one that was not is looked for anew.
+        """Tell whether an OS template is on its storage; one that was not is looked for again.
 
         Raises PermanentError when the token may not look, as whoever creates from it does.
         """

@@ -87,8 +87,7 @@ NODE_TROUBLE = (
     ),
 )
 
-# In the end of a task it may as well be a disk that is lost, and then it lasts.
-# Rows of a storage that does not answer: it may be a moment of load on its server.
+# A storage that does not answer: its server may be busy for a moment.
 STORAGE_AWAY = (
     Row(
         r"storage '(?P<storage>[^']+)' is not online|"
@@ -100,6 +99,7 @@ STORAGE_AWAY = (
     ),
 )
 
+# Not in the end of a task: there the disk may be lost, and then it lasts.
 DISKS_COME_AND_GO = Row(
     r"qemu-img: Could not open|rbd: listing images failed|cannot open '[^']+': dataset does not exist",
     _TRANSIENT,

@@ -1,6 +1,6 @@
 """What proxmoxer sends its calls by: requests' own adapter, with all that calls have in common prepared once.
 
-`requests.Session.request` merges headers, cookies, hooks and settings anew for each call, which takes as long as all of
+`requests.Session.request` merges headers, cookies, hooks and settings for each call, which takes as long as all of
 the rest. None of them differs between two calls with a token.
 """
 

@@ -81,8 +81,8 @@ class Settings(BaseSettings):
         str,
         AfterValidator(values.hosts),
         Field(
-            description="A Proxmox node, `host` or `host:port`. Of several of one cluster, with commas, those that "
-            "cannot be asked are passed over for a minute."
+            description="A Proxmox node, `host` or `host:port`, or several of one cluster, separated by commas: one "
+            "that cannot be used is skipped for a minute."
         ),
     ]
     proxmox_user: Annotated[

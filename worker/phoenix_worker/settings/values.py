@@ -128,7 +128,7 @@ def nodes(value: str) -> str:
     if times > 1:
         raise ValueError(f"names the same node twice: {twice}.")
     if any(one != ANY_NODE and one.lower() == ANY_NODE for one in several):
-        raise ValueError(f"stands for every node only in small letters: write {ANY_NODE}.")
+        raise ValueError(f"means every node only in lower case: write {ANY_NODE}.")
     if ANY_NODE in several and len(several) > 1:
         raise ValueError(f"has {ANY_NODE} beside names: it stands for every node.")
     return ",".join(several)
@@ -268,7 +268,7 @@ def plain(value: Any) -> Any:
 
 def _refuse_quotes(text: str) -> None:
     if text[0] == text[-1] and text[0] in _QUOTES:
-        raise ValueError("stands in quotes, which Docker takes for a part of it in an env file: remove them.")
+        raise ValueError("is in quotes, which Docker keeps from an env file: remove them.")
 
 
 def filled(value: str) -> str:

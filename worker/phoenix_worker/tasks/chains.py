@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phoenix_worker.core.planned.rebuilding import Rebuild
 
 COPYING = 1
-"""Which link of `chain_replacement` makes the template anew."""
+"""Which link of `chain_replacement` makes the template again."""
 Pin = tuple[int, str]
 """A copy as a step names it: its CTID and `Declaration.pin`."""
 

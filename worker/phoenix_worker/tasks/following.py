@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def following(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a step run again that was told that its CTID is not there, while it stands somewhere: it looks anew.
+    """Have a step run again that was told that its CTID is not there, while it stands somewhere: it looks again.
 
     One that was to make what is there, and ours, goes on with that.
     """

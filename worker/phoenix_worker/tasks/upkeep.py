@@ -98,7 +98,7 @@ def destroy(self: PhoenixTask, request: DestroyRequest) -> dict[str, Any]:
 
 @task(REBUILD, RebuildRequest)
 def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
-    """Build a template anew at a scratch CTID, and have it replace the old one."""
+    """Build a template again at a scratch CTID, and have it replace the old one."""
     accepted = request.accept_not_applied
     self.current_declaration(request.ctid, to=Purpose.REBUILD)
     if not request.dry_run:
@@ -276,7 +276,7 @@ def report(self: PhoenixTask, ctid: int, declaration_hash: str, left: Sequence[s
 
 
 def _copy_that_follows(self: PhoenixTask) -> str:
-    """Return the id of the next step if that makes a CTID anew in the place of what is removed; else nothing."""
+    """Return the id of the next step if that makes a CTID again in the place of what is removed; else nothing."""
     links: Sequence[Any] = self.request.chain or ()
     return str(links[-1]["options"]["task_id"]) if links and links[-1]["task"] == StepName.COPY.task else ""
 

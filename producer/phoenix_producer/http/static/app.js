@@ -1,5 +1,5 @@
 // Which view is shown, and who looks at it. A view has a title, an element, and `refresh`, which is called again and again;
-// what it returns is in how many seconds it wants to ask anew, if what it was told was not new.
+// what it returns is in how many seconds it wants to ask again, if what it was told was not new.
 import { ask, door, token } from './api.js';
 import { closeQuestions } from './actions.js';
 import { h, put } from './dom.js';

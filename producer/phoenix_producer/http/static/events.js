@@ -4,7 +4,7 @@ import { send } from './api.js';
 const SILENCE = 20_000; // milliseconds; the server says something every five seconds
 const PAUSE = 2_000;
 
-/** Call `tell` with each event of a stream, until it is over or the signal ends it, and `opened` whenever it listens anew.
+/** Call `tell` with each event of a stream, until it is over or the signal ends it, and `opened` whenever it listens again.
  *  A hidden page does not listen. */
 export async function follow(path, tell, signal, opened = () => {}) {
   let last = null;

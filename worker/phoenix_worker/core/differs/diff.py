@@ -135,7 +135,7 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Both:
-    """Who compares them for a plan, a prediction and what waits for a restart has the very same two each time."""
+    """A plan, a prediction and the list of what waits for a restart compare the very same two objects."""
 
     declaration: Declaration
     observation: Observation

@@ -35,7 +35,7 @@ class Purpose(StrEnum):
     ENSURE = "ensure"
     DESTROY = "destroy"
     REBUILD = "rebuild"
-    """Destroy a template, to make it anew from what was built elsewhere."""
+    """Destroy a template, to make it again from what was built elsewhere."""
     SCRATCH = "rebuild a template at"
     """Clear the CTID at which a template is rebuilt."""
     ADOPT = "adopt"

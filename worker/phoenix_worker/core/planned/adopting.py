@@ -64,7 +64,7 @@ def adoption(declaration: Declaration, seen: Observation, verdict: Verdict, snap
 def adopted_notes(declaration: Declaration, seen: Observation) -> str:
     """Write the marker into the notes. What it was made from and by is not known.
 
-    The scripts that there are now count as run: whoever made it ran them, and a service is not set up anew unasked.
+    The scripts that there are now count as run: whoever made it ran them, and a service is not set up again unasked.
     What lets somebody log in is set by the next ensure.
     """
     marker = marker_for(declaration, ADOPTED, Stage.CONFIGURED)

@@ -1,4 +1,4 @@
-"""How a template is rebuilt: anew at a scratch CTID, sealed there, and only then in the place of the old one."""
+"""How a template is rebuilt: again at a scratch CTID, sealed there, and only then in the place of the old one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def rebuild(
     """Work out what is left of a rebuild.
 
     A rebuild that was cut off while it replaced the template, which is no finished one any more, is gone on with, and
-    so is one that has `done` so; anything else that stands at the scratch CTID is made anew.
+    so is one that has `done` so; anything else that stands at the scratch CTID is made again.
     """
     if done or (is_built(scratch, new) and not old.is_template):
         return Rebuild(template, scratch, old, clear=False, build=())

@@ -1,6 +1,6 @@
 -- What the scripts of the engine have in common. It follows ledger.lua in every script.
 
--- Redis takes 4 KB for a new stream, however little is in it, and gives them back when it is loaded anew. A user without
+-- Redis takes 4 KB for a new stream, however little is in it, and gives them back when it is loaded again. A user without
 -- this command keeps them.
 local function shrink(stream) redis.pcall('RESTORE', stream, 0, redis.call('DUMP', stream), 'REPLACE') end
 
@@ -37,7 +37,7 @@ local function current(id, run)
   return t[1] == 'running' and t[2] == run
 end
 
--- A run came forward: whatever troubled it, its count begins anew.
+-- A run came forward: whatever troubled it, its count begins again.
 local function progress(id)
   redis.call('HSET', key('t:', id), 'idle', 0, 'tries', 0)
   redis.call('HDEL', key('t:', id), 'since')
