@@ -149,7 +149,7 @@ def test_a_viewer_has_no_button_that_changes_anything(browser: Browser, stocked:
         for view in (*VIEWS, f"jobs/{waiting.id}"):
             browser.open(door, view)
             browser.call("waitForSelector", ".mark")
-            assert set(browser.texts("button")) == {"Leave"}, view
+            assert set(browser.texts("button")) - {""} == {"Leave"}, view
     stocked.simulator.pve.ct_secs["clone"] = 0.0
     stocked.simulator.do(stocked.simulator.pve.hurry)
     waiting.wait(timeout=60)

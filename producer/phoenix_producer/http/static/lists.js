@@ -49,7 +49,7 @@ export function growing(most, fillWith) {
   const draw = () => {
     fillWith(all.slice(0, limit));
     element.hidden = all.length <= limit;
-    put(button, rest(all.length - limit));
+    put(button, element.hidden ? '' : rest(all.length - limit));
   };
   const button = h('button', { onclick: () => { limit += most; draw(); } });
   const element = h('p.rest', { hidden: true }, button);
