@@ -110,3 +110,10 @@ def test_the_history_of_a_job_says_for_people_why_it_failed(kind: str, stored: s
     """The ledger has the failure as JSON; what a script prints is nobody's to read."""
     entry = Entry("5b0e2f0a", "1-0", {"at": "1", "kind": kind, "detail": stored})
     assert entry.progress().detail == shown
+
+
+@pytest.mark.parametrize(("subject", "ctid"), [("103", 103), ("9" * 5000, None), ("0103", None), ("pve1", None)])
+def test_a_subject_that_is_no_ctid_is_shown_without(subject: str, ctid: int | None) -> None:
+    entry = Entry("5b0e2f0a", "1-0", {"at": "1", "kind": "step-started", "subject": subject})
+
+    assert entry.progress().ctid == ctid

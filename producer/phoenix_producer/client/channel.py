@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from phoenix_producer.contract import ContractError, EnsureFailed, Progress, ProgressKind
+from phoenix_producer.ctids import parse_ctid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,7 @@ class Entry(NamedTuple):
             kind=kind,
             job=self.job,
             step=fields.get("step", ""),
-            ctid=int(subject) if subject.isdecimal() else None,
+            ctid=parse_ctid(subject),
             detail=_why(detail) if kind in _FAILED else detail,
             upid=fields.get("upid") or None,
         )

@@ -30,6 +30,7 @@ from phoenix_producer.contract import (
     Failure,
     Step,
 )
+from phoenix_producer.ctids import parse_ctid
 from phoenix_producer.http import problems
 from phoenix_producer.http.by_http import told
 from phoenix_producer.http.problems import Refused
@@ -116,7 +117,7 @@ class Requests:
         name, subject = (str(field or "") for field in fields)
         if not name and self._link.answer(request_id) is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"There is no request {request_id}, or not any more.")
-        return Known(name, int(subject) if subject.isdecimal() else None)
+        return Known(name, parse_ctid(subject))
 
     def view(self, request_id: str) -> RequestView:
         """Read a request. Raises Refused as `known`."""

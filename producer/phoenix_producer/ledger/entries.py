@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from phoenix_producer.contract import CONTAINERS, DRAIN, DRIFT, NODES, PLAN, PLANS, STATUS, TEMPLATES, UNDRAIN
+from phoenix_producer.ctids import parse_ctid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +107,7 @@ class Job:
     def ctid(self) -> int | None:
         """The CTID of the current step; None if it has none."""
         subject = (self.step or self.what).rpartition(" ")[2]
-        return int(subject) if subject.isdecimal() else None
+        return parse_ctid(subject)
 
     @property
     def is_past_look(self) -> bool:
