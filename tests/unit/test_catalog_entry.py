@@ -31,6 +31,8 @@ WRONG: list[tuple[str, Any]] = [
     ("template", "local:vztmpl/x.tar.lz4"),
     ("template", "local-:vztmpl/x.tar.zst"),
     ("entrypoint", "/usr/bin/tür"),
+    ("network_config", f"name=eth0,bridge=vmbr0,tag={'9' * 5000}"),
+    ("network_config", f"name=eth0,bridge=vmbr0,trunks=1;{'9' * 5000}"),
     ("mount_points", [{"host_path": "/srv/Müller", "container_path": "/a"}]),
     ("mount_points", [{"host_path": "/srv/a", "container_path": "/日本"}]),
     ("volumes", [{"pool": "tank", "size_gb": 1, "mount_point": "/ü"}]),

@@ -50,8 +50,8 @@ def test_the_line_is_for_people_too() -> None:
 def test_it_says_what_it_was_made_from_and_is_whole_without() -> None:
     assert write_marker(replace(MARKER, origin="900,linked")) == f"{LINE} from=900,linked"
     assert read_marker(LINE) == MARKER
-    made_from = ("900", "901,linked", "", "debian-12-standard_12.7-1_amd64.tar.zst")
-    assert [replace(MARKER, origin=origin).template for origin in made_from] == [900, 901, None, None]
+    made_from = ("900", "901,linked", "", "debian-12-standard_12.7-1_amd64.tar.zst", "0900", "9" * 5000)
+    assert [replace(MARKER, origin=origin).template for origin in made_from] == [900, 901, None, None, None, None]
 
 
 def test_the_name_of_a_script_may_hold_a_colon() -> None:

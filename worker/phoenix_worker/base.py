@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from phoenix_producer.contract import REQUESTS, ContractError, EnsureFailed, Failure
+from phoenix_producer.ctids import parse_ctid
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.source import CatalogChanged
 from phoenix_worker.core.allowed.ownership import Purpose
@@ -58,7 +59,7 @@ def lane(ctid: int) -> str:
 def ctid_of(lock: str) -> int | None:
     """Return the CTID that a lock is that of; None for other locks."""
     kind, _, ctid = lock.partition("/")
-    return int(ctid) if kind == "ct" and ctid.isdecimal() else None
+    return parse_ctid(ctid) if kind == "ct" else None
 
 
 CORRECT_IT = "Correct the request and send it again."
@@ -260,8 +261,7 @@ class PhoenixTask(DurableTask):
 
     def failure(self, error: Exception) -> EnsureFailed:
         """Return the error as its requester gets it."""
-        subject = self.engine.ledger.subject(self.running.job)
-        return EnsureFailed.of(self.failed(error, int(subject) if subject.isdecimal() else None))
+        return EnsureFailed.of(self.failed(error, parse_ctid(self.engine.ledger.subject(self.running.job))))
 
     def failed(self, error: Exception, ctid: int | None) -> Failure:
         """Tell an error about a CTID, with what was done before."""

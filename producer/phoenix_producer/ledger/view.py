@@ -6,6 +6,7 @@ It is no snapshot: a job may go on, or end, between two looks. What is gone by t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +34,7 @@ Look = Callable[[Callable[["Pipeline"], object]], list[Any]]
 """Asks several things of Redis in one round trip: `Link.look`."""
 
 _AT_ONCE = 500
+_LOOKED = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 _LAST_LINES = 10
 _SHOWN = 10
 _ALIVE_SECONDS = 12
@@ -91,8 +93,8 @@ class LedgerView:
     def looked(self, job_id: str) -> tuple[int, int] | None:
         """Read how many of all CTIDs a job has looked at that looks at many; None as long as it has not said."""
         (told,) = self._look(lambda pipe: pipe.hget(f"{PREFIX}job:{job_id}", "looked"))
-        looked, _, total = str(told or "").partition("/")
-        return (int(looked), int(total)) if looked.isdecimal() and total.isdecimal() else None
+        found = _LOOKED.fullmatch(str(told or ""))
+        return (int(found[1]), int(found[2])) if found else None
 
     def steps(self, job_id: str) -> list[Step]:
         """Read what the steps of a job did."""

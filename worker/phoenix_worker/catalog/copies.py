@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_producer.ctids import parse_ctid
 from phoenix_worker.catalog.findings import Advice, Refusal
 from phoenix_worker.catalog.refusals import templates
 from phoenix_worker.catalog.resolve import copy_of, scratch_of
@@ -25,7 +26,7 @@ def copy_named(
     """
     hash_, _, place = pin.partition("@")
     of, _, node = place.partition(".")
-    template = declarations.get(int(of)) if of.isdecimal() and node else None
+    template = declarations.get(parse_ctid(of) or 0) if node else None
     if template is None:
         return None
     copy = copy_of(template, ctid, node)

@@ -35,6 +35,8 @@ _MOUNT = {
 _FLAGS = frozenset({"firewall", "link_down", "host-managed", *_MOUNT} - {"mountoptions", "idmap"})
 _NUMBERS = frozenset({"tag", "mtu", "rate"})
 _LISTS = frozenset({"trunks", "mountoptions"})
+_WHOLE = re.compile(r"[0-9]{1,18}")
+"""Longer ones are no values, and Python refuses to read those of 4,300 digits."""
 _WITHOUT_EFFECT = frozenset({"type", "size"})
 
 
@@ -197,9 +199,9 @@ def _value(name: str, text: str) -> Any:
     if name in _FLAGS:
         return {"1": True, "0": False}.get(text)
     if name in _LISTS:
-        return [int(word) if word.isdecimal() else word for word in text.split(";")]
+        return [int(word) if _WHOLE.fullmatch(word) else word for word in text.split(";")]
     if name in _NUMBERS:
-        return int(text) if text.isdecimal() else _decimal(text)
+        return int(text) if _WHOLE.fullmatch(text) else _decimal(text)
     return text or None
 
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from phoenix_producer.ctids import parse_ctid
 from phoenix_worker.catalog.declaration import Role
 
 if TYPE_CHECKING:
@@ -79,8 +80,7 @@ class Marker:
     @property
     def template(self) -> int | None:
         """The CTID of what it was cloned from; None for what was not cloned."""
-        cloned = self.origin.partition(",")[0]
-        return int(cloned) if cloned.isdecimal() else None
+        return parse_ctid(self.origin.partition(",")[0])
 
 
 def are_of_one_task(creation: str, other: str) -> bool:
