@@ -66,7 +66,7 @@ def test_a_tag_that_only_administrators_may_set_is_named(simulator: Simulator, d
         with pytest.raises(PermanentError, match=f"for modifying tag '{tag}'") as refused:
             door.configure(NODE, 103, changes={"tags": tags}, delete=[], digest=None)
         assert refused.value.cause == "tag-not-allowed"
-        assert f"the tag '{tag}' in the datacenter's options" in refused.value.remedy
+        assert f"In the datacenter's options, add the tag '{tag}' to" in refused.value.remedy
     door.configure(NODE, 103, changes={"tags": "registered;theirs"}, delete=[], digest=None)
 
 
