@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,7 @@ class ForkedCelery:
         self._told = self._talking.makefile()
         self.pid = int(self._told.readline())
         self._code: int | None = None
+        self._asks = threading.Lock()  # the code is told once, and the simulator's threads kill workers too
 
     def running(self) -> bool:
         """Return True until it has ended."""
@@ -84,6 +86,7 @@ class ForkedCelery:
         self._talking.close()
 
     def _ended(self, seconds: float | None) -> bool:
-        if self._code is None and select.select([self._talking], [], [], seconds)[0]:
-            self._code = int(self._told.readline())
-        return self._code is not None
+        with self._asks:
+            if self._code is None and select.select([self._talking], [], [], seconds)[0]:
+                self._code = int(self._told.readline())
+            return self._code is not None
