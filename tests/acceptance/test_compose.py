@@ -22,8 +22,7 @@ import requests
 import yaml
 
 from phoenix_worker.commands.demo.child import ChildProcess
-from phoenix_worker.commands.demo.embedded import find_server
-from tests.support.publishing import closed_port
+from phoenix_worker.commands.demo.embedded import find_server, free_port
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -214,7 +213,10 @@ class Stack:
 
     def __init__(self, file: dict[str, Any], directory: Path) -> None:
         self._services, self._directory = file["services"], directory
-        self._ports = {name: closed_port() for name in ("redis", "flower", "http", "proxmox", "metrics")}
+        names, ports = ("redis", "flower", "http", "proxmox", "metrics"), set[int]()
+        while len(ports) < len(names):
+            ports.add(free_port())
+        self._ports = dict(zip(names, ports, strict=True))
         for name in ("data", "tmp", "demo", "bin", "tokens"):
             (directory / name).mkdir()
         self._mounts = {

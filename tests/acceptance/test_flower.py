@@ -73,7 +73,7 @@ def test_flower_tells_the_story_of_each_job(product: Product, flower: Flower) ->
     took = float(str(job[1])) - float(str(job[0]))
     assert flower.row("phoenix.ensure", 103)["runtime"] == pytest.approx(took, abs=0.01)
     assert "requester" in flower.row("phoenix.ensure", 103)["kwargs"]
-    assert {row["state"] for row in flower.rows()} == {"SUCCESS", "FAILURE"}, "no state of ours sticks"
+    wait_for(lambda: {row["state"] for row in flower.rows()} == {"SUCCESS", "FAILURE"})  # no state of ours sticks
     assert not any((row["result"] or "").startswith("waits for") for row in flower.rows())
 
 

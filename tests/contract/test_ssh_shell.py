@@ -55,7 +55,9 @@ HOSTILE = st.text(
 ).filter(lambda text: "\0" not in text)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(arguments=st.lists(HOSTILE, min_size=1, max_size=4))
 def test_nothing_of_an_argument_is_ever_read_by_a_shell(either: NodeShell, arguments: list[str]) -> None:
     ran = either.run(NODE, ["printf", "%s\\0", *arguments])
@@ -91,11 +93,14 @@ def test_a_node_that_takes_commands_and_never_begins_them(node: SshNode, shell: 
         shell.run(NODE, ["true"], timeout=0.5)
 
 
-def test_no_more_commands_at_once_than_allowed(node: SshNode) -> None:
+def test_no_more_commands_at_once_than_allowed(node: SshNode, tmp_path: Path) -> None:
     shell = SshShell(access_to(node, at_once=2))
+    waits = ["sh", "-c", 'while [ ! -e "$0" ]; do sleep 0.02; done', str(tmp_path / "go")]
     with ThreadPoolExecutor(6) as others:
-        for ran in [others.submit(shell.run, NODE, ["sleep", "0.1"]) for _ in range(6)]:
-            assert ran.result(timeout=60).exit_code == 0
+        running = [others.submit(shell.run, NODE, waits) for _ in range(6)]
+        wait_for(lambda: node.running == 2)
+        (tmp_path / "go").touch()
+        assert [ran.result(timeout=60).exit_code for ran in running] == [0] * 6
     assert node.most_running == 2
 
 

@@ -129,7 +129,7 @@ class Request:
     def result(self, seconds: float) -> EnsureResult:
         """Wait for it."""
         wait_for(self._has_ended, timeout=seconds)
-        return self._handle.wait(timeout=10)
+        return self._handle.wait(timeout=60)
 
     def _asks(self) -> bool:
         try:

@@ -94,7 +94,7 @@ def test_a_worker_that_waits_for_redis_heeds_signals(
         wait_for(lambda: "Redis does not answer" in worker.log())
         assert worker.running()
         os.kill(worker.pid, number)
-        assert worker.wait(timeout=30) == exit_code, "Celery's own codes"
+        assert worker.wait() == exit_code, "Celery's own codes"
     finally:
         worker.kill()
     assert "Traceback" not in worker.log()

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from celery._state import get_current_app
 from celery.signals import before_task_publish
 from kombu import pools
 
 from phoenix_producer import Producer
-from tests.support.publishing import closed_port, other_app, queued, recorded
+from tests.support.publishing import other_app, queued, recorded, refusing_port
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+
     import redis
 
     from tests.support.worker import StartWorker
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[int]:
+    """A port of nobody."""
+    with refusing_port() as port:
+        yield port
+
+
 def test_the_app_of_a_service_and_its_environment_do_not_matter(
-    redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch, elsewhere: int
 ) -> None:
-    elsewhere = f"redis://127.0.0.1:{closed_port()}/0"
     for name in ("CELERY_BROKER_URL", "CELERY_BROKER_WRITE_URL", "CELERY_RESULT_BACKEND"):
-        monkeypatch.setenv(name, elsewhere)
+        monkeypatch.setenv(name, f"redis://127.0.0.1:{elsewhere}/0")
     monkeypatch.setenv("CELERY_CONFIG_MODULE", "no_such_module")
     monkeypatch.setenv("CELERY_LOADER", "default")
     before, limit = get_current_app(), pools.get_limit()
