@@ -142,7 +142,7 @@ def test_redis_does_not_start_without_its_password(content: str | None, demo: di
 
     def run() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [shell, option, script], check=False, capture_output=True, text=True, timeout=30, env=environ
+            [shell, option, script], check=False, capture_output=True, text=True, timeout=180, env=environ
         )
 
     refused = run()

@@ -24,7 +24,7 @@ TESTS = ALERTS.with_name("phoenix-lxc-alerts.test.yml")
 def promtool(*arguments: str, stdin: str = "") -> str:
     """Run it where the rules are; returns what it says."""
     done = subprocess.run(
-        [PROMTOOL, *arguments], input=stdin, capture_output=True, text=True, timeout=60, cwd=ALERTS.parent, check=False
+        [PROMTOOL, *arguments], input=stdin, capture_output=True, text=True, timeout=180, cwd=ALERTS.parent, check=False
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said

@@ -138,7 +138,7 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_look_again(
     while "started" not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=180)
     release()
     assert process.returncode == 130
     _, look, again, cancel = errors.splitlines()

@@ -71,7 +71,7 @@ def test_the_documented_python_runs(answering_url: str, tmp_path: Path) -> None:
     for name in ("send_task", "ensure_many", "RecordingProducer()"):
         script = documented("python", name).replace("redis://127.0.0.1:6379/0", answering_url)
         environ = {**os.environ, "PHOENIX_REDIS_URL": answering_url}
-        subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=environ, timeout=60)
+        subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=environ, timeout=180)
 
 
 def listens(port: int) -> bool:
