@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 QUICK = "--clone-seconds=0.1"
 _SETTINGS = ("PHOENIX_", "REDIS_URL")
+_SECONDS = 500.0
+"""For a demo, most of which are processes that start: a machine under load takes minutes."""
+pytestmark = pytest.mark.timeout(600)
 
 
 class Demo:
@@ -57,13 +60,13 @@ class Demo:
 
     def run(self, *flags: str, **environ: str) -> int:
         self.start(*flags, **environ)
-        return self.process.wait(300)
+        return self.process.wait(_SECONDS)
 
     def interrupt(self, after: str) -> int:
         """Ctrl-C, to the whole foreground group as a terminal sends it, once the output has the text."""
-        wait_for(lambda: after in self.output or self.process.poll() is not None, 180)
+        wait_for(lambda: after in self.output or self.process.poll() is not None, _SECONDS)
         os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(180)
+        return self.process.wait(_SECONDS)
 
     def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command as a user would who looks around in the demo's directory."""
@@ -175,7 +178,7 @@ def test_a_part_that_ends_by_itself_ends_the_demo(demo: Demo) -> None:
         command = process.joinpath("cmdline").read_text(errors="replace") if process.exists() else ""
         if "phoenix_worker.commands.demo.simulator" in command and str(demo.directory()) in command:
             os.kill(int(process.name), signal.SIGKILL)
-    assert demo.process.wait(180) == 1
+    assert demo.process.wait(_SECONDS) == 1
     assert "The demo failed: The simulated Proxmox ended by itself." in demo.output
     assert demo.left() == []
 

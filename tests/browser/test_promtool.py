@@ -40,5 +40,5 @@ def test_what_a_worker_serves_has_the_form_that_prometheus_recommends(product: P
     product.declare({900: template(), 103: container(103)})
     worker = product.start_worker(PHOENIX_METRICS_ADDRESS="127.0.0.1:0")
     product.ensure(103)
-    served = requests.get(address_of(worker), timeout=30).text
+    served = requests.get(address_of(worker), timeout=60).text
     assert promtool("check", "metrics", stdin=served) == ""

@@ -72,7 +72,7 @@ def ended_on_a_terminal(process: subprocess.Popen[str], terminal: int, shown: st
     while chunk := _read(terminal):
         seen += chunk
     os.close(terminal)
-    return process.wait(30), seen
+    return process.wait(60), seen
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -103,7 +103,7 @@ def test_without_a_terminal_a_signal_ends_it_without_a_word(
     assert process.stdout is not None
     assert "requested" in process.stdout.readline()
     process.send_signal(number)
-    _, errors = process.communicate(timeout=180)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert [line for line in errors.splitlines() if not line.startswith("No worker answers.")] == []
 

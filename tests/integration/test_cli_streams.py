@@ -135,7 +135,7 @@ def test_other_streams_may_be_closed(
     streams: str, arguments: list[str], code: int, said: str, environ: dict[str, str], answered: Producer
 ) -> None:
     if arguments == ["jobs"]:
-        answered.ensure(103).wait(30)
+        answered.ensure(103).wait(60)
     done = closed(streams, *arguments, environ=environ)
     assert done.returncode == code
     assert said in done.stdout + done.stderr

@@ -142,6 +142,7 @@ def test_a_killed_workers_task_goes_on_elsewhere(
 ) -> None:
     results = [client.ask("t.locked", number, "lane", "job") for number in range(5)]
     wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 5)
+    wait_for(lambda: client.redis.zcard("phoenix:watch") == 1)  # what its owner did is journalled
     worker.kill()
     client.redis.set("remote:job", 1)
     start_worker(APP, environ, name="w2")

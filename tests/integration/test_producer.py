@@ -172,7 +172,7 @@ def test_a_child_forked_while_others_send_has_connections_of_its_own(redis_url: 
     """
     with subprocess.Popen([sys.executable, "-c", script, redis_url], start_new_session=True) as parent:
         try:
-            assert parent.wait(30) == 0
+            assert parent.wait(60) == 0
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(parent.pid, signal.SIGKILL)

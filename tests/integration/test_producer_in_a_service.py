@@ -67,7 +67,7 @@ def test_a_request_made_in_a_task_of_a_service_is_nobodys_child(
     environ = {"SERVICE_REDIS": of_the_service, "CELERY_BROKER_URL": of_the_service, "PHOENIX": redis_url}
     start_worker("tests.support.service_app", environ)
     with other_app("caller", of_the_service) as caller:
-        deployed = caller.send_task("service.deploy", [103], queue="service").get(timeout=30)
+        deployed = caller.send_task("service.deploy", [103], queue="service").get(timeout=60)
     (message,) = queued(redis_client)
     assert message["id"] == message["root_id"] == deployed["id"]
     assert message["parent_id"] is None
