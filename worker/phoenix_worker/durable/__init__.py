@@ -9,11 +9,12 @@ What may be pushed.     A message that is not in the ledger is held to rules bef
                         public task, a canonical UUID, limited sizes, no expiry, no retries. What it embeds is held to
                         the same, and reduced to a task, arguments and an id (`signatures`); it goes to our queue alone.
                         Celery has the state of a run under the names of headers: of those only what tells of the
-                        message is taken, from any message (`message_form`).
+                        message is taken, from any message (`message_form`). What says that it is in the ledger is
+                        delivered only to a task that claims; one of Celery's own would run at once (`transport`).
 Claim before run.       `claim` lets one runner have a task: parked, replaced, finished, older and doubly delivered
-                        messages are dropped, and so is one whose name or body is not what is recorded. Each claim
-                        counts the run number up, and every later script of the run carries it: a runner that was
-                        declared dead and wakes up (SIGSTOP) is refused everything.
+                        messages are dropped, and so is one whose name, body or headers that decide are not what is
+                        recorded. Each claim counts the run number up, and every later script of the run carries it: a
+                        runner that was declared dead and wakes up (SIGSTOP) is refused everything.
 Words.                  `hold`, `wait` and `sleep` answer at once or park: the run ends, its slot is free, the task is
                         run from its top when what it waits for has happened. `once` journals the intent, does the
                         effect, journals the result; a later run returns the result, or adopts what an intent without

@@ -103,15 +103,24 @@ class Ledger:
         return list(reply)
 
     def claim(
-        self, task_id: str, generation: int, worker: str, foreign: Callable[[], str], *, name: str = "", body: str = ""
+        self,
+        task_id: str,
+        generation: int,
+        worker: str,
+        foreign: Callable[[], str],
+        *,
+        name: str = "",
+        body: str = "",
+        headers: str = "{}",
     ) -> Run | str:
         """Claim a task before running it. Returns the run, or why the message is to be dropped.
 
-        `name` and `body` are what the message says; it is dropped when the ledger has another one under this id.
+        `name`, `body` and `headers` (JSON: those that decide) are what the message says; it is dropped when the ledger
+        has another one under this id.
         `foreign` makes the entry of a message whose sender knows nothing of the ledger, or '' if there is none to make.
         """
         nonce = uuid.uuid4().hex
-        is_it = (name, sha1(body.encode(), usedforsecurity=False).hexdigest())
+        is_it = (name, sha1(body.encode(), usedforsecurity=False).hexdigest(), headers)
         reply = self.call("claim", task_id, generation, worker, nonce, "", *is_it)
         if reply[0] == "unknown":
             entry = foreign()

@@ -22,7 +22,7 @@ from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.keeper import LostRun
-from phoenix_worker.durable.messages import body_of, entry_of_unknown, name_callbacks
+from phoenix_worker.durable.messages import entry_of_unknown, identity, name_callbacks
 from phoenix_worker.durable.patience import PASSING_TROUBLE, backoff
 from phoenix_worker.durable.publishing import PublishingTask
 from phoenix_worker.durable.run import FORGOTTEN, Dropped, GivenUpError, Parked, Run, Stale, current_run
@@ -197,14 +197,8 @@ class DurableTask(PublishingTask):
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Claim before run."""
         generation, unknown = generation_of(vars(self.request)), partial(entry_of_unknown, self, args, kwargs)
-        claimed = self.engine.ledger.claim(
-            task_id,
-            generation,
-            self.engine.incarnation,
-            unknown,
-            name=self.name,
-            body=body_of(self, args, kwargs),
-        )
+        is_it = identity(self, args, kwargs)
+        claimed = self.engine.ledger.claim(task_id, generation, self.engine.incarnation, unknown, **is_it)
         if isinstance(claimed, str):
             raise Dropped(f"duplicate: {claimed}")
         claimed.trace = parse(self.request.get(HEADER)) or self.trace_begun(claimed.job)
