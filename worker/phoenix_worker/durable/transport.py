@@ -33,6 +33,14 @@ _PARSING = (ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
 """What kombu's parser raises for text that is no JSON, or that pretends to be one of its own types."""
 
 
+def _parsed(text: str) -> Any:
+    """Parse an item; every error has the text, in which the sender's id may be found."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise error if isinstance(error, json.JSONDecodeError) else json.JSONDecodeError(str(error), text, 0) from error
+
+
 def _text_in(error: Exception) -> str | None:
     """Return what could not be parsed, as far as the error has it."""
     return error.doc if isinstance(error, json.JSONDecodeError) else None
@@ -171,7 +179,7 @@ def use(public: Collection[str] | None, is_ours: Callable[[str], bool]) -> None:
     _Answering.public, _Answering.is_ours = public, staticmethod(is_ours)
     # kombu makes objects of what calls itself one of its types, in an item and in a body. No message of ours has such,
     # and with a wrong value it raises anything: the message is lost without an answer, or the worker ends.
-    redis.loads = json.loads  # type: ignore[attr-defined]  # not in the stubs
+    redis.loads = _parsed  # type: ignore[attr-defined]  # not in the stubs
     register("json", dumps, json.loads, "application/json", "utf-8")
     # By its name in `broker_transport` it would take the place of redis:// in Celery's banner and before Flower, which
     # shows no queues of a broker that it does not know.
