@@ -137,6 +137,7 @@ class Engine:
             chord_lease=chord_lease(app.conf),
             revoked=take_revoked,
             running=tasks_here,
+            went_back=self.reconnects.note,
             events=self.events,
         )
         self.watcher = Watcher(self.ledger, self.incarnation, prober, expected=self.keeper.expected)

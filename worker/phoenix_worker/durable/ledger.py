@@ -162,6 +162,19 @@ class Ledger:
             return None
         return End.of_job(*end) if end else End()
 
+    def knows(self, run: Run) -> bool:
+        """Return whether there still is a record of a run's task, or its job."""
+        names = (self.key("t:", run.id), self.key("job:", run.job))
+        return bool(patience.until_answered(lambda: self.client.exists(*names)))
+
+    def answer(self, answer: Answer) -> None:
+        """Store what a job ends with that has no record any more, unless it was answered before."""
+        stored = patience.until_answered(
+            lambda: self.client.set(answer.key, answer.text, ex=answer.seconds or None, nx=True)
+        )
+        if stored:
+            self.client.publish(answer.key, answer.text)
+
     def requeue(self, run: Run, *blame: str | float) -> None:
         """End a run without a verdict; the task is run again. `blame`: after how many such runs not, and why."""
         run.over = True
