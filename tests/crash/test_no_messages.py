@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from phoenix_producer.contract import QUEUE
 from phoenix_worker.durable.message_form import message, objection
+from tests.support.publishing import other_app
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -97,6 +98,17 @@ def test_items_that_are_no_messages_are_answered_and_end_no_worker(product: Prod
     assert worker.running()
     assert "Traceback" not in worker.log()
     assert worker.log().count(" is refused: ") == 15 + len(UNREADABLE)
+
+
+def test_a_uuid_that_celery_is_given_is_an_id(product: Product, redis_client: redis.Redis) -> None:
+    """It was refused without an answer, since kombu writes it as an object."""
+    product.start_worker()
+    with other_app("sender", product.redis_url) as app:
+        for place in ("phoenix.containers", "phoenix.refused"):
+            task_id: Any = uuid4()
+            app.send_task(place, task_id=task_id, queue=QUEUE)
+            status = "SUCCESS" if place == "phoenix.containers" else "FAILURE"
+            assert answer(redis_client, str(task_id))["status"] == status
 
 
 def test_no_field_of_a_message_can_end_a_worker(product: Product, redis_client: redis.Redis) -> None:

@@ -29,14 +29,26 @@ logger = logging.getLogger(__name__)
 
 _QUEUES = (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)
 _SHOWN = 200
+_TYPED = "__type__"
 _PARSING = (ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
 """What kombu's parser raises for text that is no JSON, or that pretends to be one of its own types."""
+
+
+def _plain(value: dict[str, Any]) -> Any:
+    """Return the text of a UUID that kombu has written as one of its types: Celery's clients may give ids so."""
+    inner = value.get("__value__")
+    if value.get(_TYPED) != "uuid" or not isinstance(inner, dict) or not isinstance(inner.get("hex"), str):
+        return value
+    try:
+        return str(uuid.UUID(inner["hex"]))
+    except ValueError:
+        return value
 
 
 def _parsed(text: str) -> Any:
     """Parse an item; every error has the text, in which the sender's id may be found."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=_plain if _TYPED in text else None)
     except (ValueError, RecursionError) as error:
         raise error if isinstance(error, json.JSONDecodeError) else json.JSONDecodeError(str(error), text, 0) from error
 
