@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -213,3 +214,24 @@ def test_a_local_command_that_takes_too_long_ends_with_all_that_it_started(tmp_p
     command = 'mkfifo "$1"; (sleep 60 >"$1") & cat "$1" >/dev/null; wait'
     with pytest.raises(TransientError):
         LocalShell(NODE).run(NODE, ["sh", "-c", command, "sh", str(fifo)], timeout=1)
+
+
+def test_a_local_command_whose_children_go_on_takes_no_longer(tmp_path: Path) -> None:
+    """They have left its process group and keep its output open, so that no end of it comes."""
+    fifo = tmp_path / "end"
+    os.mkfifo(fifo)
+    with pytest.raises(TransientError, match=r"longer than 0\.5 s"):
+        LocalShell(NODE).run(NODE, ["setsid", "-f", "sh", "-c", 'read -r _ <"$1"', "sh", str(fifo)], timeout=0.5)
+    fifo.write_text("\n")
+
+
+def test_nobody_waits_longer_than_his_time_for_others_who_connect(node: SshNode) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as other:
+        shell = SshShell(access_to(node, addresses={NODE: silent.getsockname()}))
+        connecting = other.submit(shell.run, NODE, ["true"])
+        taken, _ = silent.accept()
+        with pytest.raises(TransientError, match="no connection to the node was made in time"):
+            shell.run(NODE, ["true"], timeout=0.1)
+        assert not connecting.done()
+        taken.close()
+        assert connecting.exception(timeout=60) is not None

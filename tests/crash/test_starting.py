@@ -88,7 +88,7 @@ def test_a_refused_password_is_blamed_on_the_setting_that_gave_it(redis_server: 
 def test_a_database_that_is_not_there_is_told(redis_server: RedisServer) -> None:
     with redis.Redis.from_url(redis_server.url.replace("/0", "/99"), decode_responses=True) as client:
         (problem,) = objections(client, lambda: None)
-    assert problem.startswith("It has no such database (")
+    assert problem.startswith("It has no database with that number. Correct it in PHOENIX_REDIS_URL")
 
 
 def test_a_port_of_another_protocol_is_told() -> None:

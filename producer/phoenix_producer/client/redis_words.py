@@ -15,6 +15,7 @@ _SENTINEL = re.compile(
 )
 """How redis-py names a Sentinel that named no master: by all of its connection."""
 _REFUSES = "refuses the login"
+_NO_SUCH_DATABASE = "DB index"
 _REMEDIES = {
     rf"the Sentinel \S+ {_REFUSES}": "Correct the password of the Sentinels: PHOENIX_SENTINEL_PASSWORD, or "
     "sentinel_password in PHOENIX_REDIS_URL.",
@@ -54,6 +55,13 @@ def _of_sentinel(found: re.Match[str]) -> str:
     refused = _REFUSES if "AuthenticationError" in why else why.rpartition(":")[2].strip()
     said = "does not answer" if re.match("ConnectionError|TimeoutError", refused) else refused
     return f"the Sentinel {found['host']}:{found['port']} {said}"
+
+
+def without_database(said: str) -> str:
+    """Return what is wrong, and what to do, where Redis says that it has no database of that number; '' otherwise."""
+    if _NO_SUCH_DATABASE not in said:
+        return ""
+    return "has no database with that number. Correct it in PHOENIX_REDIS_URL: it is the same for workers and clients."
 
 
 def is_refused_by_sentinels(words: str) -> bool:

@@ -33,10 +33,10 @@ CAUSES = frozenset(
     proxmox-answer proxmox-error proxmox-login proxmox-permission proxmox-too-old proxmox-worker-died replicated
     revoked role-changed root-only scratch-taken script-busy script-changed script-failed script-lost script-missing
     script-start script-timeout secret-missing shell-authentication shell-busy shell-cut shell-host-key
-    shell-incompatible shell-other-node shell-settings shell-timeout shell-unreachable shrink skopeo-missing
-    stale-digest stale-size storage-away storage-content storage-missing storage-not-shared storage-offline
-    tag-not-allowed task-forgotten template-rerun template-unavailable timeout tls too-many-requests unexpected
-    unknown-outcome unreachable vm-has-id volume-missing wait-while-stopped
+    shell-incompatible shell-other-node shell-output shell-settings shell-timeout shell-unreachable shrink
+    skopeo-missing stale-digest stale-size storage-away storage-content storage-missing storage-not-shared
+    storage-offline tag-not-allowed task-forgotten template-rerun template-unavailable timeout tls too-many-requests
+    unexpected unknown-outcome unreachable vm-has-id volume-missing wait-while-stopped
     """.split()  # noqa: SIM905 - a hundred words, one a line, are for nobody to read
 )
 """Those of docs/errors.md."""
