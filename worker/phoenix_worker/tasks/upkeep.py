@@ -31,6 +31,7 @@ from phoenix_producer.contract import (
     Outcome,
     RebuildRequest,
 )
+from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.copies import build_alone, end_building
 from phoenix_worker.actions.feasibility import refuse_vanishing_grants
 from phoenix_worker.actions.forced_command import refuse_disallowed_making
@@ -120,7 +121,9 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     refuse_vanishing_grants(self, template, scratch)
     refuse_disallowed_making(self, scratch)
     done = is_rebuilt_by(str(self.request.id), self.generation + 1, old)  # by this very job, when Redis has lost that
-    steps, (copies, left) = rebuild(template, old, scratch, new, done=done), copies_in_reach(self, template)
+    older = Builds(self).is_older(scratch, new)
+    steps = rebuild(template, old, scratch, new, done=done, older=older)
+    copies, left = copies_in_reach(self, template)
     for copy in copies:
         may_go(self, copy, *look(self, copy, purpose=Purpose.REBUILD), Purpose.REBUILD)
     if request.dry_run:
@@ -196,7 +199,8 @@ def rebuild_copies(
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     build_alone(self, copy)
     self.proxmox.need_quorum(f"rebuild CT {copy.ctid} on {copy.node}")
-    steps = rebuild(copy, old, scratch, new, done=is_rebuilt_by(str(self.request.id), self.generation + 1, old))
+    done, older = is_rebuilt_by(str(self.request.id), self.generation + 1, old), Builds(self).is_older(scratch, new)
+    steps = rebuild(copy, old, scratch, new, done=done, older=older)
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted, rest=pins[1:], left=left))
 
 
