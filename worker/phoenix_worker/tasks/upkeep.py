@@ -34,6 +34,7 @@ from phoenix_producer.contract import (
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.copies import build_alone, end_building
 from phoenix_worker.actions.feasibility import refuse_vanishing_grants
+from phoenix_worker.actions.forbidden import refuse_forbidden_conversion
 from phoenix_worker.actions.forced_command import refuse_disallowed_making
 from phoenix_worker.actions.look import look, permit, survey
 from phoenix_worker.actions.lost_copies import copies_to_adopt, refuse_other
@@ -220,6 +221,8 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     if not steps and not lost:
         told = told if there else (f"There is no CT {seen.ctid} on {seen.node}.", *told)
         return result.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
+    if steps.seal:
+        refuse_forbidden_conversion(self.proxmox, declaration, seen, snapshots)
     if steps.mark and (problem := too_long(replace(declaration, description=None), seen)) is not None:
         raise problem
     if request.dry_run:
