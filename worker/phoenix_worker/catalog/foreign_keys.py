@@ -85,7 +85,9 @@ def _meant(key: str, parsed: ParsedEntry) -> str | None:
 def _says(declared: Any, told: Any) -> bool:
     """Return whether what is declared says all that another key would."""
     if isinstance(told, dict) and isinstance(declared, dict):
-        return all(declared.get(name) == one for name, one in told.items())
+        return all(_says(declared.get(name), one) for name, one in told.items())
+    if isinstance(told, list) and isinstance(declared, list):
+        return len(told) == len(declared) and all(map(_says, declared, told))
     return bool(declared == told)
 
 
@@ -132,9 +134,16 @@ def _remedy(ctid: int, key: str, parsed: ParsedEntry, *, image: bool) -> str:
     if name in renamed:
         return _renamed(*renamed[name], parsed, parsed.raw[key])
     if name.startswith("lxc."):
-        name = "lxc"
+        return _ELSEWHERE["lxc"] + _lines(key, parsed.raw[key])
     said = _ELSEWHERE.get(name) or _NUMBERED.get(_kind(name)) or "Remove it. On the node: pct set {ctid} --{key} …"
     return said.format(ctid=ctid, key=plain(key.replace("_", "-"))) + _there(ctid, name, parsed.raw[key])
+
+
+def _lines(key: str, value: Any) -> str:
+    """Write the raw lines of one key."""
+    lines = [f"{key}={one}" for one in (value if isinstance(value, list) else [value]) if isinstance(one, str | int)]
+    told = _pairs({"lxc_options": lines}) if lines else None
+    return "" if told is None else f" There it is {json.dumps(lines)[1:-1]}, an item of lxc_options."
 
 
 _READ: Mapping[str, Mapping[str, Callable[[Any], dict[str, Any] | None]]] = {
