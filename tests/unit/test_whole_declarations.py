@@ -7,13 +7,16 @@ in them was read in public repositories, and is written by hand.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from phoenix_worker.catalog.entry import Entry
+from phoenix_worker.catalog.findings import CatalogError
 from tests.unit.catalog_files import loaded, refusals, template
+from tests.unit.keys_of_entries import ROWS, entry
 from tests.unit.test_tool_blocks import obeyed, told
 
 if TYPE_CHECKING:
@@ -56,6 +59,12 @@ SAID: list[tuple[dict[str, Any], str]] = [
         {"initialization": {"hostname": "web", "dns": {"domain": " ", "servers": []}}},
         "Remove it: name says the same.",
     ),
+    ({"coers": 2}, "cores was probably meant."),
+    ({"startAtBoot": True}, 'Write "start_at_boot": true in its place.'),
+    ({"Memory": 512}, 'Write "memory_mb": 512 in its place.'),
+    ({"SWAP": "much"}, "swap_mb was probably meant."),
+    ({"hostName": "web"}, "Remove it: name says the same."),
+    ({"Password": "hunter2-hunter2"}, "password was probably meant."),
     ({"var_cpu": "2"}, 'Write "cores": 2 in its place.'),
     ({"var_tags": "arr;media"}, 'Write "tags": ["arr", "media"] in its place.'),
     ({"var_unprivileged": "0"}, 'Write "unprivileged": false in its place.'),
@@ -72,6 +81,33 @@ def test_what_it_says_is_written_out_where_it_can_be_read_whole(
     tmp_path: Path, keys: dict[str, Any], remedy: str
 ) -> None:
     assert told(tmp_path, keys)[1] == remedy
+
+
+def other_spellings(key: str) -> set[str]:
+    """Cases, hyphens, and two letters swapped. Of two letters there is too much that only looks alike."""
+    cases = {key.upper(), key.title(), key.replace("_", "-"), re.sub("_(.)", lambda one: one[1].upper(), key)}
+    swaps = {f"{key[:at]}{key[at + 1]}{key[at]}{key[at + 2 :]}" for at in range(len(key) - 1) if len(key) > len("ha")}
+    return (cases | swaps) - {key}
+
+
+def test_no_key_in_another_spelling_is_left_to_scripts_without_a_word(tmp_path: Path) -> None:
+    spellings = [(key, other) for key in Entry.model_fields for other in sorted(other_spellings(key))]
+    origin = {"name": "web", "template": "local:vztmpl/x.tar.zst"}
+    entries = {
+        str(100 + at): origin | {other: entry(key, ROWS[key].first or ROWS[key].then)[key]}
+        for at, (key, other) in enumerate(spellings)
+    }
+    with pytest.raises(CatalogError) as refused:  # ssh-public-keys is Proxmox's own name of it
+        loaded(tmp_path, entries)
+    told = {one.ctid for one in (*refused.value.warnings, *refused.value.refusals) if "no effect." in one.problem}
+    missed = [other for at, (key, other) in enumerate(spellings) if 100 + at not in told]
+    assert (missed, len(spellings) > len(Entry.model_fields)) == ([], True)
+
+
+@pytest.mark.parametrize("key", ["stage", "tt", "release", "Owner", "notes", "domain_name"])
+def test_what_is_no_key_of_anybody_is_for_scripts(tmp_path: Path, key: str) -> None:
+    catalog = loaded(tmp_path, {"103": template(**{key: "x"})})
+    assert (catalog.warnings, catalog.for_scripts) == ((), {key: (103,)})
 
 
 def test_variables_of_an_image_are_its_environment(tmp_path: Path) -> None:

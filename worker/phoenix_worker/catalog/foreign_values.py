@@ -203,6 +203,7 @@ OF_OTHER_TOOLS: Mapping[str, tuple[str, Read]] = {
     **dict.fromkeys(("full", "full_clone"), ("clone", chosen("full", "linked"))),
     **{f"var_{name}": (ours, read) for name, (ours, read) in _OF_HELPER_SCRIPTS.items()},
     "architecture": ("arch", same),
+    "host_name": ("name", same),
     "clone_type": ("clone", same),
     "console_mode": ("cmode", same),
     "cpu_shares": ("cpu_units", number),

@@ -45,7 +45,10 @@ _TERRAFORM = {
 _ANSIBLE = {
     "mount_volumes": "volumes or mount_points",
     "disk_volume": _ROOT,
-    **dict.fromkeys(("nameservers", "dns", "dns_server", "dns_servers"), "nameservers in network_config"),
+    **dict.fromkeys(
+        ("name_server", "name_servers", "nameservers", "dns", "dns_server", "dns_servers"),
+        "nameservers in network_config",
+    ),
     **dict.fromkeys(("ip_address", "gateway"), "network_config"),
     **dict.fromkeys(("root_password", "ct_password", "passwd"), "password"),
     "netif": "network_config, with networks for further interfaces,",
