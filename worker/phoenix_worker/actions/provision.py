@@ -236,10 +236,11 @@ def _see_that_it_is_well(task: PhoenixTask, declaration: Declaration, check: Hea
             return
     said = "".join(f"\n  {line}" for line in seen["said"])
     how = f"exit code {seen['code']}" if isinstance(seen["code"], int) else f"{seen['code']}"
+    often = f" in each of {check.retries} tries, {check.interval} s apart" if check.retries > 1 else ""
     missing = seen["code"] in _NOT_FOUND and check.script is None
     raise PermanentError(
         f"Unable to verify CT {place.ctid} on {place.node}: its health check {check.what!r} failed with "
-        f"{how} in each of {check.retries} tries, {check.interval} s apart."
+        f"{how}{often}."
         + (" The command must exist inside the container." if missing else "")
         + (f" Last output:{said}" if said else ""),
         cause="not-well",
