@@ -264,7 +264,7 @@ def _leave_out(entry: dict[str, Any], key: str, inner: int | str | None = None) 
     value = entry.get(key)
     if key in _BY_ITEM and isinstance(value, list) and isinstance(inner, int):
         del value[inner]
-    elif key == "network_config" and isinstance(value, dict):
+    elif key == "network_config" and isinstance(value, dict) and (inner is None or inner in {*value, *_STAND_IN}):
         for part in _TOGETHER if inner is None else (inner,):
             value.pop(part, None)
         if inner in _STAND_IN:

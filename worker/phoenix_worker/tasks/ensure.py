@@ -38,6 +38,7 @@ from phoenix_worker.actions.addresses import (
 from phoenix_worker.actions.configure import after_growth, converge, grow
 from phoenix_worker.actions.copies import build_alone, end_building, hold_source
 from phoenix_worker.actions.drained import refuse_drained
+from phoenix_worker.actions.ensured_copies import ensured_copies
 from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
 from phoenix_worker.actions.forbidden import refuse_forbidden_conversion
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
@@ -48,7 +49,6 @@ from phoenix_worker.actions.place import have_home
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.actions.shut_down import shut_down
-from phoenix_worker.actions.standing_copies import about_copies
 from phoenix_worker.answers import result
 from phoenix_worker.answers.forecast import foresee
 from phoenix_worker.base import CORRECT_IT, lane
@@ -88,12 +88,12 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     declaration = at_home(declaration, seen)
     if declaration.nodes:
         declaration = self.reach(have_home(self, declaration, seen), accepted=request.accept_not_applied)
-    steps = plan(declaration, seen, verdict)
-    if not steps:
+    steps, copies = plan(declaration, seen, verdict), ensured_copies(self, declaration)
+    if not (steps or copies.to_configure):
         seconds = wait_after(declaration, seen, steps)
         waited = wait_for_addresses(self, declaration, seen.config, seconds)
         found = waited or addresses_of(self, declaration, seen)
-        return result.unchanged(self, declaration, seen, found, about_copies(self, declaration))
+        return result.unchanged(self, declaration, seen, found, copies.left)
     if is_making(steps):
         refuse_drained(self, declaration)
         refuse_what_cannot_work(self, declaration)
@@ -103,8 +103,8 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
         if is_configuring(steps):
             refuse_what_cannot_change(self, declaration, seen)
         refuse_disallowed_change(self, declaration, seen)
-    seconds = wait_after(declaration, seen, steps)
-    return self.replace(chains.chain_ensure(self, declaration, steps, request, wait_for_address=seconds))
+    more: dict[str, Any] = {"copies": copies.declared, "wait_for_address": wait_after(declaration, seen, steps)}
+    return self.replace(chains.chain_ensure(self, declaration, steps, request, **more))
 
 
 @task(StepName.CLONE.task)
@@ -311,7 +311,7 @@ def verify(
     waited = wait_after_steps(self, declaration, wait_for_address)
     told = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else {}
     found = waited or addresses_after_steps(self, declaration, told.get("networks"))
-    of_copies = tuple(self.read("copies", lambda: about_copies(self, declaration)))
+    of_copies = tuple(self.read("copies", lambda: ensured_copies(self, declaration).left))
     return result.of_job(self, declaration, (*told.get("warnings", ()), *of_copies), found)
 
 
