@@ -107,10 +107,10 @@ def test_a_release_is_built_signed_with_the_key_of_git_and_tagged(
 def new_key(name: str) -> str:
     """Make a key; returns its fingerprint."""
     making = ["--batch", "--passphrase", "", "--quick-generate-key", f"{name}@b.example", "ed25519", "sign", "1d"]
-    subprocess.run(["gpg", "--quiet", *making], check=True, capture_output=True, timeout=60)
-    listed = ["gpg", "--with-colons", "--fingerprint", f"{name}@b.example"]
-    shown = subprocess.run(listed, check=True, capture_output=True, text=True, timeout=60).stdout
-    return next(line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr:"))
+    made = subprocess.run(
+        ["gpg", "--quiet", "--status-fd=1", *making], check=True, capture_output=True, text=True, timeout=60
+    )
+    return made.stdout.split("KEY_CREATED P ")[1].split()[0]
 
 
 @pytest.mark.parametrize("address", ["", REPOSITORY])
