@@ -88,7 +88,8 @@ def story_lines(job: Job, history: Sequence[Progress], steps: Sequence[Step]) ->
     """Write what happened to one job."""
     yield f"{job.what}  {job.id}"
     yield f"     requested {time_of_day(job.created)}" + (f" by {job.requester}" if job.requester else "")
-    yield f"     {job.state} since {time_of_day(job.ended or job.since or job.created)}"
+    when = f"at {time_of_day(job.ended)}" if job.ended else f"since {time_of_day(job.since or job.created)}"
+    yield f"     {job.state} {when}"
     if job.waits_for:
         yield f"     {job.step} waits for: {wait_words(job)}"
     subject = history[0].ctid if history else None

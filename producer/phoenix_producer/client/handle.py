@@ -175,11 +175,12 @@ def follow(link: Channel, jobs: Iterable[str], timeout: float | None) -> Iterato
     """
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
     places = dict.fromkeys(jobs, "0-0")
+    asked = len(places)
     answered: set[str] = set()
     while places:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"{len(places)} requests have not ended in time; they go on.")
+            raise TimeoutError(f"{len(places)} of {asked} requests did not end in time; they go on.")
         news = link.history(places, min(left, _LAST_LOOK_SECONDS if answered else _IDLE_SECONDS))
         for entry in news:
             places[entry.job] = entry.place
