@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ALL = f"{PREFIX}events"
 _BEGIN = "0-0"
-_PLACE = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
+PLACE_PATTERN = "^[0-9]{1,15}(-[0-9]{1,15})?$"
 _AT_ONCE = 500
 _IDLE_SECONDS = 5.0
 _WELCOME_SECONDS = 1.0
@@ -169,7 +169,7 @@ async def _started(events: AsyncGenerator[bytes, None]) -> Response:
 
 def checked(last_id: str | None) -> str | None:
     """Return the id of an event. Raises Refused for one that is none."""
-    if last_id is not None and not _PLACE.fullmatch(last_id):
+    if last_id is not None and not re.fullmatch(PLACE_PATTERN, last_id):
         raise Refused(HTTPStatus.BAD_REQUEST, "Last-Event-ID is not the id of an event: digits, a hyphen, digits.")
     return last_id
 

@@ -20,6 +20,8 @@ MEDIA_TYPE = "application/problem+json"
 logger = logging.getLogger(__name__)
 
 _NOWHERE = frozenset({"not-declared", "no-such-node"})
+_OF_JSON = {"tuple_type": "Input should be a list", "model_attributes_type": "Input should be an object"}
+"""For errors that pydantic puts in words of Python."""
 _SHOWN = 300
 _FIELDS = 20
 _REDIS_AWAY = "Redis cannot be used just now. What was accepted is not lost."
@@ -110,8 +112,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
-        wrong = [f"{_place(one['loc'])}: {plain_line(one['msg'])[:_SHOWN]}" for one in error.errors()[:_FIELDS]]
-        return response(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=tuple(wrong))
+        wrong = tuple(map(_worded, error.errors()[:_FIELDS]))
+        return response(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=wrong)
 
     @app.exception_handler(ContractError)
     async def conflicting(_: Request, error: ContractError) -> Response:
@@ -135,5 +137,7 @@ def install(app: FastAPI) -> None:
         return response(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of phoenix-lxc. See the log of the server.")
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    return plain_line(".".join(map(str, location)))[:_SHOWN]
+def _worded(error: dict[str, Any]) -> str:
+    """Say where an error is, and what it is."""
+    place, why = ".".join(map(str, error["loc"])), _OF_JSON.get(error["type"], error["msg"])
+    return f"{plain_line(place)[:_SHOWN]}: {plain_line(why)[:_SHOWN]}"
