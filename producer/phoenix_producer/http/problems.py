@@ -93,8 +93,8 @@ def _status_of(cause: str) -> int:
     return HTTPStatus.BAD_GATEWAY if cause.startswith("proxmox") else HTTPStatus.CONFLICT
 
 
-def install(app: FastAPI) -> None:
-    """Have an app answer so whatever goes wrong."""
+def install(app: FastAPI, description: str) -> None:
+    """Have an app answer so whatever goes wrong. `description` is the path of what describes all others."""
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> Response:
@@ -104,7 +104,7 @@ def install(app: FastAPI) -> None:
     async def of_the_framework(_: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
         told = {
-            HTTPStatus.NOT_FOUND: f"There is nothing at this path. {app.root_path}{app.openapi_url} has all paths.",
+            HTTPStatus.NOT_FOUND: f"There is nothing at this path. {description} has all paths.",
             HTTPStatus.METHOD_NOT_ALLOWED: f"This path takes {headers.get('Allow', 'another method')}.",
         }
         detail = told.get(HTTPStatus(error.status_code), plain_line(str(error.detail))[:_SHOWN])
