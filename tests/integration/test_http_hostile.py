@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,6 +123,47 @@ def test_a_body_that_can_be_read_in_two_ways_is_refused(unlocked: HttpDoor, more
 def test_a_chunked_body_is_read(unlocked: HttpDoor) -> None:
     sent = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"
     assert raw(unlocked, ENSURE + sent).startswith(b"HTTP/1.1 202 ")
+
+
+@pytest.mark.parametrize(("token", "status"), [("", 413), ("phx_wrong", 401)])
+@pytest.mark.parametrize("times", [1, 100])
+def test_who_sends_more_than_is_read_is_told_why_it_is_refused(
+    locked: HttpDoor, token: str, status: int, times: int
+) -> None:
+    """Nothing but the end of the connection would be seen otherwise, by a client that sends all before it reads."""
+    asked = replace(locked, token=token) if token else locked.as_a(Role.OPERATOR)
+    said = asked.post("/v1/containers/103/ensure", b" " * 70_000 * times)
+    assert said.problem()["status"] == status
+
+
+def test_who_asks_before_it_sends_a_body_is_told_first(unlocked: HttpDoor) -> None:
+    expecting = ENSURE + b"Content-Type: application/json\r\nExpect: 100-continue\r\n"
+    told = raw(unlocked, expecting + b"Content-Length: 2\r\n\r\n{}")
+    assert [line for line in told.split(b"\r\n") if line.startswith(b"HTTP/")] == [
+        b"HTTP/1.1 100 Continue",
+        b"HTTP/1.1 202 Accepted",
+    ]
+    assert raw(unlocked, expecting + b"Content-Length: 65537\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [
+        (b"GET http://127.0.0.1/v1/jobs?all=true HTTP/1.1\r\nHost: evil.example", b"200"),
+        (b"GET HTTP://localhost:8420/v1/%6Aobs HTTP/1.1\r\nHost: a", b"200"),
+        (b"GET http://127.0.0.1 HTTP/1.1\r\nHost: a", b"200"),
+        (b"GET http://evil.example/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1", b"403"),
+        (b"GET http://127.0.0.1@evil.example/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1", b"403"),
+        (b"GET http:///v1/jobs HTTP/1.1\r\nHost: 127.0.0.1", b"403"),
+        (b"GET /v1/jobs HTTP/1.0\r\nHost: 127.0.0.1", b"200"),
+        (b"PRI * HTTP/2.0", b"505"),
+        (b"GET /v1/jobs HTTP/0.9\r\nHost: 127.0.0.1", b"505"),
+        (b"POST /v1/nodes/pve/drain HTTP/1.0\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked", b"400"),
+    ],
+)
+def test_the_host_and_the_version_in_the_first_line_count(unlocked: HttpDoor, first: bytes, status: bytes) -> None:
+    said = raw(unlocked, first + b"\r\nConnection: close\r\n\r\n")
+    assert said.split()[1] == status, said
 
 
 def test_the_page_answers_those_who_only_ask_whether_it_is_there(unlocked: HttpDoor) -> None:
