@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from redis import Redis
 
-from phoenix_producer.http import rates
+from phoenix_producer.client.channel import Unreachable
+from phoenix_producer.http import feeds, rates
 from phoenix_producer.http.rates import AT_A_TIME
+from phoenix_producer.http.requests import Requests
 from phoenix_producer.http.tokens import Role, TokenFile
 from tests.integration.test_http_limits import raw
 from tests.support.cli import COMMAND
@@ -189,6 +191,41 @@ def test_who_has_gone_keeps_no_place_among_those_who_wait(
             wait_for(lambda: server.ask("GET", "/v1/me").status == 200)
         asked = [one["what"] for one in json.loads(server.ask("GET", "/v1/jobs").body)]
         assert set(asked) == {"ensure 103", "status"}, "what they have asked for goes on"
+
+
+def test_where_too_many_wait_a_change_is_accepted_and_a_look_is_not_even_asked_for(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that was refused although it is under way would be sent again."""
+    monkeypatch.setattr(feeds, "MOST_WAITING", 1)
+    secret = TokenFile(tmp_path / "tokens.json").add("patient", Role.OPERATOR)
+    with served_inside(redis_url, tmp_path / "tokens.json", secret) as server:
+        with socket.create_connection(server.address, timeout=60) as stream:
+            stream.sendall(f"GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\r\n".encode())
+            with stream.makefile("rb") as told:
+                assert b"retry: 2000\n" in told
+            changed = server.ask("POST", "/v1/containers/103/ensure?wait=60")
+            assert (changed.status, "location" in changed.headers) == (202, True)
+            for path in ("/v1/status", "/v1/events"):
+                refused = server.ask("GET", path, "Cache-Control: max-age=5")
+                assert (refused.status, refused.headers["retry-after"]) == (503, "5"), path
+        wait_for(lambda: server.ask("GET", "/v1/status?wait=0.01").status == 504)
+        asked = [one["what"] for one in json.loads(server.ask("GET", "/v1/jobs").body)]
+        assert asked == ["ensure 103", "status"], "the second one alone"
+
+
+def test_a_change_is_accepted_though_redis_goes_away_before_its_answer_is_read(
+    answering_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Unreachable("Redis at 127.0.0.1 cannot be used.")
+
+    monkeypatch.setattr(Requests, "known", away)
+    secret = TokenFile(tmp_path / "tokens.json").add("patient", Role.OPERATOR)
+    with served_inside(answering_url, tmp_path / "tokens.json", secret) as server:
+        changed = server.ask("POST", "/v1/containers/103/ensure?wait=60")
+        assert (changed.status, "location" in changed.headers) == (202, True)
+        assert server.ask("GET", "/v1/status").status == 503
 
 
 def test_a_token_takes_no_more_than_its_share_of_open_requests(locked: HttpDoor) -> None:

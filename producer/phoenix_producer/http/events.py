@@ -48,6 +48,7 @@ class Events:
         self, last_id: str | None, is_welcome: Callable[[], bool], write_chunk: Callable[[bytes], bool]
     ) -> Response:
         """Tell what becomes of all jobs, from now on or after `last_id`. `write_chunk` is that of the connection."""
+        self._reader.insist_on_room()
         newest = await self._newest(ALL)
         place = _not_beyond(checked(last_id) or newest, newest)
         return await _started(self._follow(ALL, place, newest, is_welcome, None, write_chunk))
