@@ -95,7 +95,11 @@ def _status_of(cause: str) -> int:
 
 def install(app: FastAPI, description: str) -> None:
     """Have an app answer so whatever goes wrong. `description` is the path of what describes all others."""
+    _install_for_requests(app, description)
+    _install_for_what_fails(app)
 
+
+def _install_for_requests(app: FastAPI, description: str) -> None:
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> Response:
         return response(error.status, error.detail, error.headers)
@@ -123,6 +127,8 @@ def install(app: FastAPI, description: str) -> None:
     async def of_another_body(_: Request, error: OtherOptions) -> Response:
         return response(HTTPStatus.UNPROCESSABLE_ENTITY, plain_line(str(error)))
 
+
+def _install_for_what_fails(app: FastAPI) -> None:
     @app.exception_handler(Unreachable)
     async def away(_: Request, error: Unreachable) -> Response:
         logger.warning("%s", error)
