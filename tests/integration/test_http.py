@@ -72,6 +72,13 @@ def test_a_failure_is_a_problem_with_cause_and_remedy(door: HttpDoor, ctid: int,
     assert (view["state"], view["failure"]["cause"], view["result"]) == ("failed", cause, None)
 
 
+def test_a_failure_of_a_look_names_no_container(door: HttpDoor) -> None:
+    """The worker of the tests does not know this request."""
+    problem = door.get("/v1/drift").problem()
+    assert problem["detail"].startswith("The request ended as FAILURE: NotRegistered")
+    assert problem["remedy"].endswith("Upgrade the workers.")
+
+
 def test_the_key_is_the_id_and_begins_nothing_twice(door: HttpDoor) -> None:
     key = str(uuid4())
     said = [door.post("/v1/containers/103/ensure?wait=30", Idempotency_Key=key) for _ in range(3)]

@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
+from uvicorn.server import ServerState
 
 from phoenix_producer.http import protocol
 from phoenix_producer.http.protocol import PatientProtocol
@@ -80,3 +81,34 @@ def test_who_reads_slowly_is_served_on(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not over.is_set()
 
     asyncio.run(visited(slow))
+
+
+def test_who_is_there_is_answered_while_another_is_refused() -> None:
+    """Who is refused is a connection too, until it is closed."""
+    config = uvicorn.Config(
+        Response("here"), http=PatientProtocol, ws="none", lifespan="off", log_config=None, limit_concurrency=2
+    )
+    state = ServerState()
+
+    async def answers() -> list[bytes]:
+        there = PatientProtocol(config, state, {})
+
+        class OneTooMany(PatientProtocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+                super().connection_made(transport)
+                there.data_received(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+
+        said = []
+        pairs = [(made, *socket.socketpair()) for made in (there, OneTooMany(config, state, {}))]
+        for made, server, _ in pairs:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda one=made: one, server)  # type: ignore[misc]
+        for _, _, client in pairs:
+            reader, writer = await asyncio.open_connection(sock=client)
+            said.append(await reader.read())
+            writer.close()
+            await writer.wait_closed()
+        return said
+
+    here, refused = asyncio.run(answers())
+    assert here.endswith(b"here"), here
+    assert refused.startswith(b"HTTP/1.1 503 ")
