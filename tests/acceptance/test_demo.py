@@ -190,7 +190,7 @@ def test_a_part_that_ends_by_itself_ends_the_demo(demo: Demo) -> None:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the worker in /proc")
 def test_keep_shows_the_page_flower_and_a_whole_product_and_ends_well_with_ctrl_c(demo: Demo) -> None:
     demo.start(QUICK, "--keep")
-    wait_for(lambda: "one worker more:" in demo.output or demo.process.poll() is not None, 60)
+    wait_for(lambda: "one worker more:" in demo.output or demo.process.poll() is not None, 180)
     address = re.search(r"Page: (http://127\.0\.0\.1:\d+/) \(open it and watch\)", demo.output)
     assert address is not None, demo.output
     assert demo.output.index("Page: ") < demo.output.index("Redis: "), "its address comes first"
@@ -209,7 +209,7 @@ def test_keep_shows_the_page_flower_and_a_whole_product_and_ends_well_with_ctrl_
     assert "outdated" not in demo.ask("status").stdout
     assert _asked_by_flower(demo) == "unchanged"
     demo.kill("phoenix_worker worker")
-    wait_for(lambda: "it ended by itself and is started again" in demo.output or demo.process.poll() is not None, 60)
+    wait_for(lambda: "it ended by itself and is started again" in demo.output or demo.process.poll() is not None, 180)
     rebuilt = demo.ask("rebuild", "900")
     assert rebuilt.returncode == 0, rebuilt.stderr
     assert demo.interrupt(after="one worker more:") == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import select
 import socket
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
