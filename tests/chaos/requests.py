@@ -81,8 +81,11 @@ class Requests:
     def help(self) -> None:
         """Let the administrator clear what stands in the way of requests that have failed, and repeat them."""
         for handle in [one for one in self.handles if one.id not in self.heard and one.done()]:
-            self.heard.add(handle.id)
             failure = self._failure(handle)
+            if failure is not None and failure.cause == "forgotten":
+                self._ask_for_lost(handle)
+                continue
+            self.heard.add(handle.id)
             if failure is not None and failure.cause in NEEDED_FOR:
                 self.administrator.heed(failure)
                 self.ask_again(failure)
