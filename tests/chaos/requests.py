@@ -57,8 +57,12 @@ class Requests:
     def ask_what_was_lost(self) -> None:
         """As who had no answer does: under the same id, which costs nothing where it is known."""
         for handle in self.handles:
-            if not self.redis.exists(f"phoenix:job:{handle.id}"):
+            if self._is_lost(handle):
                 self._ask_for_lost(handle)
+
+    def _is_lost(self, handle: Handle[EnsureResult]) -> bool:
+        """Whether Redis has it no more, and no worker that ran it has answered all the same."""
+        return not self.redis.exists(f"phoenix:job:{handle.id}") and not handle.done()
 
     def _ask_for_lost(self, handle: Handle[EnsureResult]) -> None:
         self.numbers.requests_lost_with_them += 1
@@ -72,7 +76,7 @@ class Requests:
         What is gone without a failover was lost by the product, and is waited for in vain.
         """
         with suppress(RedisError, Unreachable):
-            if self._history() != self.asked_of[handle.id] and not self.redis.exists(f"phoenix:job:{handle.id}"):
+            if self._history() != self.asked_of[handle.id] and self._is_lost(handle):
                 self._ask_for_lost(handle)
 
     def _history(self) -> str:
@@ -81,8 +85,11 @@ class Requests:
     def help(self) -> None:
         """Let the administrator clear what stands in the way of requests that have failed, and repeat them."""
         for handle in [one for one in self.handles if one.id not in self.heard and one.done()]:
-            self.heard.add(handle.id)
             failure = self._failure(handle)
+            if failure is not None and failure.cause == "forgotten":
+                self._ask_for_lost(handle)  # a worker that ran it has told so
+                continue
+            self.heard.add(handle.id)
             if failure is not None and failure.cause in NEEDED_FOR:
                 self.administrator.heed(failure)
                 self.ask_again(failure)

@@ -34,7 +34,8 @@ def test_asking_again_converges(product: Product, under_way: str) -> None:
         with pytest.raises(EnsureFailed, match=r"Redis was emptied.* Send the request again") as failed:
             handle.wait(timeout=60)
         assert failed.value.failure.cause == "forgotten"
-    handles = [product.producer.ensure(ctid) for ctid in CONTAINERS]
+    ids = [handle.id if number % 2 else None for number, handle in enumerate(lost)]
+    handles = [product.producer.ensure(ctid, request_id=one) for ctid, one in zip(CONTAINERS, ids, strict=True)]
     results = [handle.wait(timeout=60) for handle in handles]
     assert {result.outcome for result in results} <= {"created", "updated", "unchanged"}
     assert [product.status(ctid) for ctid in CONTAINERS] == ["running"] * len(CONTAINERS)

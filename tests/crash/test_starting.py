@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +14,6 @@ from phoenix_worker.commands.demo.embedded import RedisServer, find_server
 from phoenix_worker.durable.redis_check import objections
 from tests.crash.outages import operator
 from tests.integration.test_cli_redis_troubles import _answer_as_http, listening
-from tests.support.cli import COMMAND
 from tests.support.waiting import wait_for
 from tests.support.worker import WorkerProcess
 
@@ -55,14 +53,6 @@ def test_options_that_the_protocol_does_not_allow_are_refused(product: Product, 
         "--autoscale", "--time-limit", "--purge", "--queues", "task_acks_late",
     ]  # fmt: skip
     assert product.redis.delete(QUEUE), "nothing was purged"
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("pool", ["gevent", "eventlet", "custom"])
-def test_a_pool_that_is_not_installed_is_refused_in_one_line(pool: str) -> None:
-    done = subprocess.run([COMMAND, "worker", "--pool", pool], check=False, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"--pool {pool}: workers run with `threads` (the default) or `processes`.\n"
 
 
 def test_a_redis_that_refuses_the_password_is_a_wrong_setting(redis_server: RedisServer, tmp_path: Path) -> None:

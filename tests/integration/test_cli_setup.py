@@ -173,6 +173,21 @@ def test_other_options_are_those_of_celery(words: list[str], why: str, tmp_path:
     assert why in done.stderr
 
 
+def test_flower_does_not_look_at_another_redis(tmp_path: Path) -> None:
+    """Celery takes the one of its own variable, and Flower showed that."""
+    done = ran("flower", folder=tmp_path, PHOENIX_REDIS_URL=NOWHERE, CELERY_BROKER_URL="redis://127.0.0.1:2/0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("CELERY_BROKER_URL is set")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("pool", ["gevent", "eventlet", "custom"])
+def test_a_pool_that_is_not_installed_is_refused_in_one_line(pool: str, tmp_path: Path) -> None:
+    done = ran("worker", "--pool", pool, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"--pool {pool}: workers run with `threads` (the default) or `processes`.\n"
+
+
 @pytest.mark.parametrize("command", ["worker", "flower"])
 def test_their_help_is_ours_and_tells_how_to_see_the_others(command: str, tmp_path: Path) -> None:
     for option in ("--help", "-h"):

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import redis
@@ -23,6 +23,7 @@ from phoenix_producer import (
     ProgressKind,
     Unreachable,
 )
+from phoenix_producer.client.channel import forgotten
 from phoenix_producer.client.handle import Handle, Handles
 from phoenix_producer.client.link import Link
 from tests.support.waiting import wait_for
@@ -166,6 +167,21 @@ def test_a_request_that_older_workers_do_not_know_says_so(redis_client: redis.Re
         redis_client.set(f"celery-task-meta-{handle.id}", json.dumps({"status": "FAILURE", "result": told}))
         with pytest.raises(EnsureFailed, match="they are older than the client"):
             handle.wait(0)
+
+
+def test_a_request_that_was_forgotten_may_be_asked_for_again_under_its_id(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    """The end that a worker has stored for the lost one is not that of the new one."""
+    with closing(Link(redis_url)) as link:
+        handle = Handle(link, str(uuid4()), 103, str)
+        redis_client.set(f"celery-task-meta-{handle.id}", json.dumps(forgotten(handle.id)))
+        with pytest.raises(EnsureFailed, match="Redis was emptied"):
+            handle.wait(0)
+        link.send("phoenix.ensure", UUID(handle.id), [103], {})
+        assert not handle.done()
+        redis_client.set(f"celery-task-meta-{handle.id}", json.dumps({"status": "SUCCESS", "result": "made"}))
+        assert handle.wait(0) == "made"
 
 
 def test_many_are_waited_for_and_failures_come_together(answered: Producer) -> None:

@@ -13,10 +13,13 @@ from redis.sentinel import Sentinel
 from phoenix_producer.client.redis_url import place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from phoenix_producer.client.redis_url import RedisPlace
 
 _TEXT = {"decode_responses": True, "encoding_errors": "surrogateescape"}
 """Whoever may write to Redis may write what is no UTF-8: it is read, and found again, like anything else."""
+_OVERRULING = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL", "CELERY_RESULT_BACKEND")
 _SENTINEL_SECONDS = 1.5
 """Until a Sentinel that does not answer is left for the next."""
 
@@ -63,6 +66,16 @@ def with_settings(settings: dict[str, Any], url: str) -> dict[str, Any]:
     made = celery_urls(url)
     transport = settings.get("broker_transport_options", {}) | made.get("broker_transport_options", {})
     return {**settings, **made, "broker_transport_options": transport}
+
+
+def overruled(environ: Mapping[str, str]) -> list[str]:
+    """Say what of the environment Celery takes before the URL that an app sets, each with what to do."""
+    return [
+        f"{name} is set (or --broker, --result-backend): Celery would use that Redis beside the one of "
+        "PHOENIX_REDIS_URL. Unset it."
+        for name in _OVERRULING
+        if environ.get(name)
+    ]
 
 
 def _tls(place: RedisPlace) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
-from phoenix_producer.client.channel import Entry, OtherOptions, Unreachable, forgotten, used_before
+from phoenix_producer.client.channel import Entry, OtherOptions, Unreachable, forgotten, is_forgotten, used_before
 from phoenix_producer.client.connection import celery_urls, redis_client, with_settings
 from phoenix_producer.client.reaching import ANSWER_SECONDS, CONNECT_SECONDS, reaching
 from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
@@ -140,21 +140,24 @@ class Link:
     def answer(self, request_id: str) -> dict[str, Any] | None:
         """Read what Celery stored as the end of a task; None if it has not ended.
 
-        One that this link saw in the ledger, and that is in it no more, has ended too: nobody runs it any more.
+        One that this link saw in the ledger, and that is in it no more, has ended too: nobody runs it any more. Asked
+        for again under its id, it has not.
         """
         with self._reaching():
             stored = self._client.get(_answer_key(request_id))
         meta: dict[str, Any] = json.loads(stored) if stored else {}
-        if meta.get("status") in READY_STATES:
+        is_over = meta.get("status") in READY_STATES
+        if is_over and not is_forgotten(meta):
             self._seen.pop(request_id, None)
             return meta
         if self._is_recorded(request_id):
             self._seen[request_id] = None
             if len(self._seen) > _SEEN:
                 self._seen.pop(next(iter(self._seen)), None)
-        elif request_id in self._seen:
-            return forgotten(request_id)
-        return None
+            return None
+        if is_over:
+            return meta
+        return forgotten(request_id) if request_id in self._seen else None
 
     def _is_recorded(self, request_id: str) -> bool:
         with self._reaching():

@@ -27,6 +27,8 @@ _REMEDIES = {
     "read only replica|link with master is down": "Let PHOENIX_REDIS_URL name the primary: replicas take no writes.",
     "good replicas": "It takes writes again when enough replicas are connected: min-replicas-to-write in its "
     "configuration.",
+    "wrong kind of value|not an integer": "Another program has written where phoenix-lxc keeps its own; a worker that "
+    "runs puts it right: try again in a moment.",
     "no permission": "docs/security.md lists what each role may do.",
     "loading the dataset|is loading|busy running a script": "Try again in a moment.",
     "snapshots|MISCONF|write.*AOF": "Redis's log says why it cannot write to its disk.",

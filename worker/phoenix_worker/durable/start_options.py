@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from phoenix_producer.client.connection import overruled
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 
 if TYPE_CHECKING:
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
 
 _QUEUES = (RESUME_QUEUE, UPKEEP_QUEUE, QUEUE)
 _POOLS = {"celery.concurrency.thread": "threads", "celery.concurrency.prefork": "processes"}
-_URLS = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL", "CELERY_RESULT_BACKEND")
-"""Celery takes these of the environment before what an app sets."""
 
 
 def objections(options: Mapping[str, Any], environ: Mapping[str, str], given: Iterable[str] = ()) -> list[str]:
@@ -21,12 +20,7 @@ def objections(options: Mapping[str, Any], environ: Mapping[str, str], given: It
     `options` are what Celery's `Worker` is made with, `given` the names of settings that the command line has changed.
     """
     pool = getattr(options.get("pool"), "__module__", "")
-    problems = [
-        f"{name} is set (or --broker, --result-backend): Celery would use that Redis beside the one of "
-        "PHOENIX_REDIS_URL. Unset it."
-        for name in _URLS
-        if environ.get(name)
-    ]
+    problems = overruled(environ)
     if pool and pool not in _POOLS:
         problems.append("--pool: workers run with `threads` (the default) or `processes`.")
     if options.get("autoscale") and _POOLS.get(pool) != "processes":
