@@ -252,3 +252,19 @@ def test_who_shares_a_run_is_given_its_answer_by_a_tick(still: StillLedger, redi
     assert still.told("the-follow")[-1] == ("done", "")
     entries: Any = redis_client.xrevrange("phoenix:events", count=1)
     assert (entries[0][1]["job"], entries[0][1]["message"]) == ("the-follow", "the-follow made 100 % of it")
+
+
+def test_a_look_is_put_off_from_now_on_and_only_one_that_somebody_waits_for(still: StillLedger) -> None:
+    still.wait(still.taken("request"), "upid/x", json.dumps({"class": "clone"}), 4)
+    still.at(10)
+    for event in ("upid/x", "upid/y"):
+        still.call("look_later", event, 30)
+    assert (still.score("watch", "upid/x"), still.score("watch", "upid/y")) == (40.0, None)
+
+
+def test_what_others_wrote_in_the_place_of_the_server_keeps_no_worker_from_its_start(
+    still: StillLedger, redis_client: Redis
+) -> None:
+    redis_client.rpush("phoenix:server", "x")
+    still.call("meet", "this one", 300)
+    assert redis_client.get("phoenix:server") == "this one"

@@ -37,17 +37,22 @@ def _changes(row: Row) -> Iterator[tuple[str, Any]]:
     if row is ANYTHING_ELSE:
         return
     yield "pattern", _NEVER
-    parts = _alternatives(row.pattern)
-    if len(parts) > 1:
-        yield from (("pattern", "|".join(parts[:at] + parts[at + 1 :])) for at in range(len(parts)))
-    for inner in re.findall(r"\((?!\?)([^()]*\|[^()]*)\)", row.pattern):
-        for word in inner.split("|"):
-            rest = "|".join(other for other in inner.split("|") if other != word)
-            yield "pattern", row.pattern.replace(f"({inner})", f"({rest})")
+    yield from (("pattern", pattern) for pattern in alternatives_left_out(row.pattern))
     if row.statuses:
         yield "statuses", ()
     if len(row.statuses) > 1:
         yield from (("statuses", tuple(other for other in row.statuses if other != one)) for one in row.statuses)
+
+
+def alternatives_left_out(pattern: str) -> Iterator[str]:
+    """Make a pattern without each of its alternatives, those in brackets included."""
+    parts = _alternatives(pattern)
+    if len(parts) > 1:
+        yield from ("|".join(parts[:at] + parts[at + 1 :]) for at in range(len(parts)))
+    for inner in re.findall(r"\((?!\?)([^()]*\|[^()]*)\)", pattern):
+        for word in inner.split("|"):
+            rest = "|".join(other for other in inner.split("|") if other != word)
+            yield pattern.replace(f"({inner})", f"({rest})")
 
 
 def _alternatives(pattern: str) -> list[str]:

@@ -214,3 +214,12 @@ def test_a_volume_is_no_smaller_than_that_of_a_template_further_up(tmp_path: Pat
     assert refused.ctid == 103
     assert "4 GB, less than the 8 GB of" in refused.problem
     assert "900" in refused.problem
+
+
+@pytest.mark.parametrize("told", [{"ostemplate": "local:vztmpl/x.tar.zst"}, {"clone": {"vm_id": 900}}])
+def test_what_it_is_made_from_is_not_missed_where_it_is_told_in_another_way(
+    tmp_path: Path, told: dict[str, Any]
+) -> None:
+    entry = {key: value for key, value in template().items() if key != "template"}
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": entry | told}})
+    assert next(iter(told)) in str(refusal)

@@ -14,9 +14,10 @@ from phoenix_worker.core.allowed.versions import ha_group_gone
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.differs.ha import ha_then, ha_told, ha_write
 from phoenix_worker.core.model.errors import PermanentError
-from phoenix_worker.core.model.ha import HaAct, HaState, HaWrite
+from phoenix_worker.core.model.ha import HaAct, HaState, HaWrite, given_up
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.records import from_json, to_json
+from tests.support.refusing import Refusal, told
 from tests.unit.catalog_files import clone, loaded, refusals, template
 
 if TYPE_CHECKING:
@@ -143,3 +144,13 @@ def test_what_declares_it_is_destroyed_after_it_says_false() -> None:
         with pytest.raises(PermanentError) as refusal:
             refuse_forbidden(replace(declared, ha=ha), seen(ha_managed=True), Purpose.DESTROY)
         assert (refusal.value.cause, remedy in refusal.value.remedy) == ("ha-managed", True)
+
+
+def test_what_ha_has_given_up_is_told_with_the_command_that_brings_it_back() -> None:
+    assert told(given_up(103, "start CT 103 on pve1")) == Refusal(
+        "Unable to start CT 103 on pve1: Proxmox's HA has given CT 103 up (state error), and does nothing with it "
+        "until it is disabled there.",
+        "ha-error",
+        "Mend what keeps it from starting, then `ha-manager set ct:103 --state disabled` on a node, and send the "
+        "request again.",
+    )

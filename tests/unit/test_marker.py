@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_worker.catalog.declaration import Role
-from phoenix_worker.core.model.marker import Marker, Stage, read_marker, without_marker, write_marker
+from phoenix_worker.core.model.marker import (
+    Marker,
+    Stage,
+    are_of_one_task,
+    read_marker,
+    without_marker,
+    write_marker,
+)
 
 MARKER = Marker(103, "0b5c-1", Role.CONTAINER, Stage.CONFIGURED, "sha256:ab")
 LINE = "phoenix-lxc: ctid=103 id=0b5c-1 as=container stage=configured hash=sha256:ab"
@@ -86,3 +93,14 @@ def test_a_clones_marker_still_names_its_source() -> None:
 )
 def test_half_a_marker_is_none(broken: str) -> None:
     assert read_marker(broken) is None
+
+
+def test_a_copy_says_of_what_it_is_one_and_where_it_is_bound_for() -> None:
+    line = "phoenix-lxc: ctid=9100 id=c1 as=template stage=made hash=h1 copy=900 to=pve2"
+    copy = Marker(9100, "c1", Role.TEMPLATE, Stage.MADE, "h1", copy_of=900, bound_for="pve2")
+    assert read_marker(line) == read_marker(write_marker(copy, "")) == copy
+
+
+def test_a_task_is_known_however_often_it_was_replaced() -> None:
+    assert are_of_one_task("8015d8381", "8015d8382")
+    assert not are_of_one_task("8015d8381", "8015d8391")

@@ -186,6 +186,8 @@ def test_check_says_on_which_of_several_nodes_nothing_can_be_placed(known: Catal
         "Provide it there, or name the other nodes in `node`.",
     )
     assert fine[0] == "ok"
+    migrated = judge_placing(known, view(), OFFERS, {("pve2", volume): "debian.tar.zst is not there"}, {(900, "pve2")})
+    assert [one.about for one in migrated] == ["Placement"], "the copy is built on pve1 and migrated"
     stands = view([GuestPlace(103, "pve1"), GuestPlace(104, "pve1")])
     lines = list(judge_placing(known, stands, OFFERS, {("pve2", volume): "debian.tar.zst is not there"}))
     assert [one.about for one in lines] == ["Placement"], "nothing is placed"
