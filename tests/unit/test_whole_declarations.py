@@ -33,6 +33,8 @@ def test_it_becomes_ours_by_what_is_told_of_it(tmp_path: Path, name: str) -> Non
 
 
 DROP = {"type": "in", "action": "DROP"}
+OUT = {"type": "out", "action": "REJECT", "dest": "10.0.0.1", "source_port": "53", "proto": "tcp"}
+PING = {"type": "in", "action": "ACCEPT", "proto": "icmp", "icmp_type": "echo-request"}
 SAID: list[tuple[dict[str, Any], str]] = [
     (
         {"firewall_options": {"enabled": True, "input_policy": "DROP", "container_id": 103}},
@@ -148,3 +150,34 @@ def test_a_name_of_proxmox_is_refused_with_what_it_says(tmp_path: Path, keys: di
 def test_blanks_are_no_names(tmp_path: Path, blank: str) -> None:
     net = {"bridge": "vmbr0", "ip": "dhcp", "nameservers": blank}
     assert loaded(tmp_path, {"103": template(search_domain=blank, network_config=net)})[103].options == ()
+
+
+LINES: list[tuple[Any, list[dict[str, Any]]]] = [
+    (
+        ["IN SSH(ACCEPT) -source +office -log nolog # from inside", "|OUT DROP -p udp --dport 53,853 -i net1"],
+        [
+            {"type": "in", "action": "ACCEPT", "macro": "SSH", "source": "+office", "log": "nolog"}
+            | {"comment": "from inside"},
+            {"type": "out", "action": "DROP", "proto": "udp", "port": "53,853", "iface": "net1", "enable": False},
+        ],
+    ),
+    ("GROUP web -i net0\nin accept -p icmp -icmp-type echo-request", [{"group": "web", "iface": "net0"}, PING]),
+    ([DROP, "OUT REJECT -dest 10.0.0.1 -sport 53 -proto tcp"], [DROP, OUT]),
+]
+
+
+@pytest.mark.parametrize(("lines", "rules"), LINES)
+def test_rules_in_lines_are_told_as_objects_and_load(tmp_path: Path, lines: Any, rules: list[dict[str, Any]]) -> None:
+    for firewall in ({"enabled": True, "rules": lines}, *([lines] if isinstance(lines, list) else [])):
+        told = refusals(tmp_path, {"lxc_configs": {"103": template(firewall=firewall)}})
+        whole = {"firewall": {"enabled": True, "rules": rules}}
+        assert {one.remedy for one in told} == {f"Write {json.dumps(whole)[1:-1]}."}
+    assert loaded(tmp_path, {"103": template(**whole)})
+
+
+@pytest.mark.parametrize(
+    "line", ["IN", "IN ACCEPT -x 1", "FORWARD ACCEPT", "IN SSH(ACCEPT", "IN ACCEPT tcp 22", "22/tcp"]
+)
+def test_what_is_no_line_of_a_firewall_file_is_told_as_it_is(tmp_path: Path, line: str) -> None:
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(firewall={"rules": [line]})}})
+    assert refusal.remedy == "Write it in { }."

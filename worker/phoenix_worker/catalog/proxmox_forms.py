@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from phoenix_worker.catalog import firewall_lines
 from phoenix_worker.catalog.mount_sections import MountPoint, RootDisk, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
 from phoenix_worker.catalog.sections import Firewall, FirewallRule
@@ -74,22 +75,27 @@ def root_disk(parts: list[str]) -> dict[str, Any] | None:
 
 
 def firewall(entry: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read a switch, or the rules alone."""
+    """Read a switch, or the rules alone; rules as a firewall file has them, too."""
     value = entry["firewall"]
+    if isinstance(value, dict) and isinstance(value.get("rules"), str):
+        value = value | {"rules": value["rules"].splitlines()}
     if isinstance(value, bool):
         return {"firewall": {"enabled": value}}
     if isinstance(value, dict) and isinstance(value.get("rules"), dict):
         rules = listed(value["rules"], FirewallRule) or [value["rules"]]
         return {"firewall": value | {"rules": rules}}
     if isinstance(value, dict) and isinstance(value.get("rules"), list):
-        written = value | {"rules": [_of_group(rule) for rule in value["rules"]]}
-        return {"firewall": written} if written != value and fits(Firewall, written) else None
-    alone = isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
-    return {"firewall": {"enabled": True, "rules": value}} if alone else None
+        written = value | {"rules": [_rule(rule) for rule in value["rules"]]}
+        return {"firewall": written} if written != entry["firewall"] and fits(Firewall, written) else None
+    rules = [_rule(rule) for rule in value] if isinstance(value, list) else []
+    alone = rules and all(isinstance(one, dict) for one in rules)
+    return {"firewall": {"enabled": True, "rules": rules}} if alone else None
 
 
-def _of_group(rule: Any) -> Any:
-    """Name a security group as we do: in Proxmox it is the action of a rule of that type."""
+def _rule(rule: Any) -> Any:
+    """Read a rule in a line; and name a security group as we do: in Proxmox it is the action of a rule of that type."""
+    if isinstance(rule, str):
+        return firewall_lines.rule(rule) or rule
     if not isinstance(rule, dict) or rule.get("type") != "group":
         return rule
     return {"group": rule.get("action"), **{key: one for key, one in rule.items() if key not in {"type", "action"}}}
