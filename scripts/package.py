@@ -173,4 +173,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except subprocess.TimeoutExpired as late:
+        raise SystemExit(f"{' '.join(late.cmd)} has not ended in {late.timeout:.0f} s. Is this machine busy?") from None

@@ -26,7 +26,7 @@ def test_copies_that_lost_their_marker_are_adopted_with_their_template(product: 
     product.simulator.do(copy.config.__setitem__, "description", "Mind the gap.")
     stand(product, SECOND, node=OTHER, hostname="ct900", description="")
     stand(product, CTIDS[-1], hostname="theirs", description="")
-    told = f"CT {SECOND} on {OTHER} has the name of template 900 and is no finished template: it is not adopted."
+    told = f"CT {SECOND} on {OTHER} has the name of template 900 and is not a finished template: it is not adopted."
     foretold = adopt(product, 900, dry_run=True)
     line = f"add the marker of phoenix-lxc (role: template, copy of 900) to the notes of CT {FIRST} on {OTHER}"
     assert (foretold.outcome, foretold.plan, foretold.warnings) == ("adopted", (line,), (told,))

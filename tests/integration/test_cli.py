@@ -259,6 +259,7 @@ def test_no_option_is_cut_off_at_80_columns(command: str) -> None:
     assert shown.exit_code == 0
     assert "…" not in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert not re.findall(r"<(?:bool|str|int|float|path|list\b).*?>", shown.stdout), "a word of Python's"
 
 
 def test_help_keeps_the_lines_that_are_set_in_it_at_80_columns() -> None:

@@ -104,9 +104,13 @@ def test_a_password_is_never_in_the_catalog_and_never_quoted(tmp_path: Path, val
 @pytest.mark.parametrize(
     ("value", "problem", "remedy"),
     [
-        ([KEY, "ssh-ed25519 AAAAA"], "has as key 2 what is no public SSH key", "Write the one line of the .pub file"),
-        (['restrict,command="x" ' + KEY], "has as key 1 what is no public SSH key", "Write the one line"),
-        ([5], "has as key 1 what is no public SSH key", "Write the one line"),
+        (
+            [KEY, "ssh-ed25519 AAAAA"],
+            "has as key 2 what is not a public SSH key",
+            "Write the one line of the .pub file",
+        ),
+        (['restrict,command="x" ' + KEY], "has as key 1 what is not a public SSH key", "Write the one line"),
+        ([5], "has as key 1 what is not a public SSH key", "Write the one line"),
         (KEY, "is a key, and no file", f'Write keys in a list: ["{KEY}"].'),
         (f"{KEY}\n{OTHER}", "is a key, and no file", f'Write keys in a list: ["{KEY}", "{OTHER}"].'),
         ("-----BEGIN OPENSSH PRIVATE KEY-----", "is not a file name", "Name a file beside the catalog"),

@@ -227,5 +227,5 @@ def test_a_copy_is_that_of_no_other_template(
     known = {"copy": copy, "other": catalog.copy(900, 9105, "pve2"), "template": replace(copy, copy_of=None)}
     verdict = judge(known[declared], seen(known[there]), purpose=purpose)
     assert (verdict.action, verdict.cause) == (action, "copy-taken" if action is Action.REFUSE else "")
-    said = "and is no copy of template 901." if declared == "copy" else "a copy of template 901."
+    said = "and is not a copy of template 901." if declared == "copy" else "a copy of template 901."
     assert verdict.message.endswith(f", {said}") is (action is Action.REFUSE)

@@ -17,6 +17,7 @@ RedisUrl = Annotated[
     str,
     typer.Option(
         "--redis-url",
+        metavar="URL",
         envvar=REDIS_URL_VARIABLE,
         help="Use the Redis of the workers: redis://[:PASSWORD@]HOST:PORT/DB",
     ),
@@ -25,6 +26,7 @@ RedisCaFile = Annotated[
     str | None,
     typer.Option(
         "--redis-ca-file",
+        metavar="FILE",
         envvar=REDIS_CA_FILE_VARIABLE,
         help="Trust this CA for a rediss:// URL, beside those of the machine.",
     ),

@@ -76,8 +76,12 @@ def jobs(  # noqa: PLR0913 - each is an option of the command
     state: Annotated[
         JobState | None, typer.Option(metavar="STATE", help=f"List only those in this state: {', '.join(JobState)}.")
     ] = None,
-    requester: Annotated[str | None, typer.Option(help="List only those whose requester's name has this text.")] = None,
-    cause: Annotated[str | None, typer.Option(help="List only those that failed with this cause.")] = None,
+    requester: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="List only those whose requester's name has this text.")
+    ] = None,
+    cause: Annotated[
+        str | None, typer.Option(metavar="CAUSE", help="List only those that failed with this cause.")
+    ] = None,
     looks: Annotated[
         bool, typer.Option("--looks", help="With --all, list also those that only looked, such as status and plan.")
     ] = False,

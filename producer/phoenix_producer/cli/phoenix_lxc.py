@@ -19,6 +19,7 @@ from phoenix_producer.cli import (
 from phoenix_producer.cli.completion import RedisCaFile, RedisUrl, redis_of
 from phoenix_producer.cli.completion import ctids as ctids_offered
 from phoenix_producer.cli.ctid_argument import ctid as read_ctid
+from phoenix_producer.cli.help_columns import leave_out_types
 from phoenix_producer.cli.help_texts import CONTAINERS, JOBS, SET_UP, TEMPLATES, epilog
 from phoenix_producer.cli.plugins import PluggableGroup
 from phoenix_producer.cli.session import (
@@ -42,6 +43,7 @@ from phoenix_producer.contract import LONGEST_WAIT_FOR_ADDRESS, DesiredState, En
 from phoenix_producer.plans import Plan
 from phoenix_producer.standing import Exists
 
+leave_out_types()
 app = typer.Typer(
     cls=PluggableGroup,
     no_args_is_help=True,

@@ -1,6 +1,6 @@
 """A request asks what the description has, and says each thing once.
 
-Anything else would be passed over in silence: `destroy?dry_run=true` would destroy, as `dry_run` belongs into the body.
+Anything else would be passed over in silence: `destroy?dry_run=true` would destroy, as `dry_run` belongs in the body.
 """
 
 # No postponed annotations here: FastAPI reads them.

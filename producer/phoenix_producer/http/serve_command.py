@@ -41,11 +41,15 @@ app = typer.Typer(
 def serve(
     context: typer.Context,
     *,
-    host: Annotated[str, typer.Option(help="Listen at this address.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Listen at this port; 0 takes a free one.")] = PORT,
-    root_path: Annotated[str, typer.Option(help="Say under which path a proxy offers it, such as /phoenix.")] = "",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen at this address.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="Listen at this port; 0 takes a free one.")
+    ] = PORT,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="Say under which path a proxy offers it, such as /phoenix.")
+    ] = "",
     rate: Annotated[
-        int, typer.Option(min=1, help="Let a token make at most this many requests a second.")
+        int, typer.Option(min=1, metavar="NUMBER", help="Let a token make at most this many requests a second.")
     ] = PER_SECOND,
     tokens: TokensPath = None,
 ) -> None:

@@ -21,6 +21,7 @@ TokensPath = Annotated[
     Path | None,
     typer.Option(
         "--tokens",
+        metavar="FILE",
         envvar=TOKENS_VARIABLE,
         show_default=False,
         help="Use this file, not tokens.json in ~/.config/phoenix-lxc.",
@@ -41,7 +42,7 @@ def add(
         str, typer.Argument(metavar="NAME", help="Whose it is; the job list shows it.", show_default=False)
     ],
     *,
-    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.VIEWER,
+    role: Annotated[Role, typer.Option(metavar="|".join(Role), help="What it may do.")] = Role.VIEWER,
     ctid: Annotated[
         list[int] | None,
         typer.Option(

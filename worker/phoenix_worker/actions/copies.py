@@ -150,7 +150,7 @@ def _refuse_taken(task: PhoenixTask, source: Declaration, there: Observation) ->
     if source.copy_of is None or there.presence is Presence.ABSENT:
         return
     if not is_copy(there, source.copy_of) or source.node != arrived(there).node:
-        look_again(task, source, f"CT {source.ctid} is no copy of template {source.copy_of} on {source.node}.")
+        look_again(task, source, f"CT {source.ctid} is not a copy of template {source.copy_of} on {source.node}.")
 
 
 def build_alone(task: PhoenixTask, template: Declaration) -> None:

@@ -50,7 +50,7 @@ def _keys(value: Any) -> KeyFile | list[str]:
     for place, key in enumerate(value, 1):
         if not isinstance(key, str) or not is_public_key(key):
             what = "Write the one line of the .pub file, such as ssh-ed25519 AAAA… name."
-            raise refused(f"has as key {place} what is no public SSH key", what)
+            raise refused(f"has as key {place} what is not a public SSH key", what)
     return list(dict.fromkeys(" ".join(key.split()) for key in value))
 
 

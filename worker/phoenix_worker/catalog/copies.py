@@ -48,7 +48,7 @@ def advise_lanes(entries: Mapping[int, ParsedEntry], copies: range | None) -> It
     cloned = templates(entries)
     for ctid, parsed in entries.items():
         if parsed.entry.lanes > 1 and ctid not in cloned:
-            yield Advice(ctid, "lanes has no effect: it is no template.", "Remove lanes.")
+            yield Advice(ctid, "lanes has no effect: it is not a template.", "Remove lanes.")
         elif parsed.entry.lanes > 1 and copies is None:
             problem = "lanes has no effect where the workers have no PHOENIX_COPY_CTIDS."
             yield Advice(ctid, problem, "Set them to CTIDs that nothing else uses, such as 9100-9199.")

@@ -21,7 +21,9 @@ def refuse_downloads(entries: Mapping[int, ParsedEntry]) -> Iterator[Refusal]:
         template, checksum = parsed.entry.template or "", parsed.entry.checksum
         by_url = template.startswith(HTTP)
         if checksum is not None and not by_url:
-            yield Refusal(ctid, "checksum has no effect: template is no URL.", "Remove it, or write a URL in template.")
+            yield Refusal(
+                ctid, "checksum has no effect: template is not a URL.", "Remove it, or write a URL in template."
+            )
         if checksum is None and template.startswith("http://"):
             problem = "template is fetched over http, where anybody on the way can replace it."
             yield Refusal(ctid, problem, "Write https, or declare its checksum.")

@@ -239,7 +239,7 @@ def _other_kind(model: type[Section], name: str, value: Any) -> str | None:
         return None
     of_node = value.startswith("/")
     if model is MountPoint and not of_node and name != "host_path":
-        return "Write it in volumes, with pool, size and mount_point: it is no directory of the node."
+        return "Write it in volumes, with pool, size and mount_point: it is not a directory of the node."
     if model is Volume and of_node:
         return "Write it in mount_points, with host_path and container_path: it is a directory of the node."
     return None

@@ -71,7 +71,7 @@ def cancel_consumer(state: Any, queue: str = "", **_: Any) -> Reply:
 def pool_shrink(state: Any, n: int = 1, **_: Any) -> Reply:
     """Have fewer processes, and one at least."""
     if int(n) < 1:  # of these, Celery ends one, be it the last
-        return {"error": f"{n} is no number of processes to end"}
+        return {"error": f"{n} is not a number of processes to end"}
     if int(n) >= state.consumer.pool.num_processes:
         return {"error": f"one of {state.consumer.pool.num_processes} processes must stay; `shutdown` ends a worker"}
     done: Reply = _pool_shrink(state, n)

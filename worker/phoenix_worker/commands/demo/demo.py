@@ -46,12 +46,18 @@ def demo(
     catalog: Annotated[
         Path | None,
         typer.Option(
-            help="Use this catalog instead of the example. The nodes, bridges, pools and storages it names are there."
+            metavar="FILE",
+            help="Use this catalog instead of the example. The nodes, bridges, pools and storages it names are there.",
         ),
     ] = None,
     clone_seconds: Annotated[
         float,
-        typer.Option(min=0.01, max=30, help="Let a clone take this many seconds; creations and starts in proportion."),
+        typer.Option(
+            min=0.01,
+            max=30,
+            metavar="SECONDS",
+            help="Let a clone take this many seconds; creations and starts in proportion.",
+        ),
     ] = 1.0,
 ) -> None:
     """Watch it work: an embedded Redis, a simulated Proxmox, a real worker, and the example catalog.

@@ -150,7 +150,7 @@ _TABLE: tuple[tuple[Callable[[Case], bool], _Judged], ...] = (
     # A copy of a template is that of no other, and a CTID of the catalog is no copy.
     (
         lambda c: c.is_other_copy and c.declared.copy_of is not None,
-        _refuse("copy-taken", _OTHER_COPIES, "{stands}, and is no copy of template {of}"),
+        _refuse("copy-taken", _OTHER_COPIES, "{stands}, and is not a copy of template {of}"),
     ),
     (
         lambda c: c.is_other_copy and c.purpose is not Purpose.DESTROY,

@@ -118,7 +118,7 @@ def not_adopted(copy: Declaration, seen: Observation) -> str:
     if seen.lock is not None:
         return f"is locked ({seen.lock})"
     if not seen.is_template:
-        return "is no finished template"
+        return "is not a finished template"
     return "has no room for the marker in its notes" if too_long(replace(copy, description=None), seen) else ""
 
 
