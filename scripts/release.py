@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -38,6 +39,8 @@ def run(*command: str) -> str:
 
 def refusal(version: str) -> str | None:
     """Return why this cannot be released."""
+    if not shutil.which("gpg"):
+        return "gpg is not installed, and signs what is built."
     if run("git", "status", "--porcelain"):
         return "The tree has changes: commit them first."
     if run("git", "tag", "--list", f"v{version}"):
@@ -45,6 +48,12 @@ def refusal(version: str) -> str | None:
     if not re.search(rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", Path("CHANGELOG.md").read_text(), re.MULTILINE):
         return f"CHANGELOG.md has no heading such as: ## {version} - 2026-01-31"
     return None
+
+
+def signer() -> list[str]:
+    """Return the option that has gpg sign with the key that git signs with, if git is told of one."""
+    key = subprocess.run(["git", "config", "user.signingkey"], check=False, stdout=subprocess.PIPE, text=True)
+    return ["--local-user", key.stdout.strip()] if key.stdout.strip() else []
 
 
 def needed(name: str, extras: tuple[str, ...]) -> dict[str, str]:
@@ -95,7 +104,7 @@ def main() -> int:
     run(sys.executable, "-m", "hatchling", "build", "-d", str(dist))
     Path(dist, f"phoenix_lxc-{version}.cdx.json").write_text(json.dumps(sbom(version), indent=2) + "\n")
     for file in sorted(dist.iterdir()):
-        run("gpg", "--armor", "--detach-sign", str(file))
+        run("gpg", *signer(), "--armor", "--detach-sign", str(file))
     run("git", "tag", "--sign", f"v{version}", "--message", f"phoenix-lxc {version}")
     say(f"v{version} is tagged, and dist/ has what was built. To publish it: git push origin v{version}")
     return 0

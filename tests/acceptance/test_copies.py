@@ -191,6 +191,22 @@ def test_what_a_template_is_cloned_from_is_copied_too(product: Product) -> None:
 
 
 @pytest.mark.long
+def test_each_copy_of_a_tree_has_a_ctid_of_its_own_however_few_there_are(product: Product) -> None:
+    """Two would be made at the same CTID: nobody waits there for what is made of another, nor for itself."""
+    two_nodes(product)
+    few = range(9100, 9103)
+    assert len({next(numbers(ctid, OTHER, few)) for ctid in (900, 901, 902)}) < len(few)
+    tree = {900: template(), 901: container(901, 900), 902: container(902, 901)}
+    clones = {103: 902, 104: 901, 105: 900, 106: 902, 107: 901}
+    product.declare(tree | {ctid: container(ctid, above, node=OTHER) for ctid, above in clones.items()})
+    product.start_worker(PHOENIX_COPY_CTIDS=f"{few[0]}-{few[-1]}")
+    assert len(product.ensure(103).templates_built) == len(tree)
+    results = product.producer.ensure_many(clones).wait(timeout=60)
+    assert [one.outcome for one in results] == ["unchanged", *["created"] * (len(clones) - 1)]
+    assert sorted(copy for of in tree for copy in copies(product, of)) == list(few)
+
+
+@pytest.mark.long
 def test_a_template_that_moved_away_is_copied_to_where_it_was(product: Product) -> None:
     two_nodes(product)
     product.declare({900: template(), 103: container(103), 104: container(104, node=OTHER)})

@@ -1,6 +1,6 @@
 """`make bench`: what we add to Proxmox's own time, what we cost, and how both grow; the baselines run beside.
 
-Parts as arguments measure those alone (`make bench ARGS="clones duplicates"`); without any, all but the long ones run.
+Parts as arguments measure those alone (`make bench ARGS="clones duplicates"`); without any, most of them run.
 Numbers are ratios measured in one run wherever they can be, on a real Redis, real worker processes and the simulator
 behind HTTPS, with default settings. Results go to `build/bench`: a JSON file, and an SVG for each curve.
 """
@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, growth, http, product, size, watching
+from tests.benchmarks import engine, growth, http, page, product, size, watching
 from tests.benchmarks.report import Report
 
 if TYPE_CHECKING:
@@ -35,17 +35,21 @@ PARTS: dict[str, Callable[[Report], None]] = {
     "watcher": watching.watcher,
     "size": size.size,
 }
-LONG: dict[str, Callable[[Report], None]] = {"http": http.http, "watcher_long": watching.watcher_long}
+NOT_BY_DEFAULT: dict[str, Callable[[Report], None]] = {
+    "http": http.http,
+    "page": page.page,
+    "watcher_long": watching.watcher_long,
+}
 
 
 def main() -> None:
-    known = PARTS | LONG
+    known = PARTS | NOT_BY_DEFAULT
     told = "\n".join(f"  {name:13} {(part.__doc__ or '').splitlines()[0]}" for name, part in known.items())
     parser = argparse.ArgumentParser(
         prog="make bench", description=f"Parts:\n{told}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "parts", nargs="*", choices=[*known, []], metavar="PART", help="all but http and watcher_long by default"
+        "parts", nargs="*", choices=[*known, []], metavar="PART", help=f"all but {', '.join(NOT_BY_DEFAULT)} by default"
     )
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="where the files go (%(default)s)")
     options = parser.parse_args()

@@ -16,6 +16,7 @@ const browser = await chromium.launch({
 const said = []; // what the browser complains of: errors of code, refusals of the policy, requests to elsewhere
 let page;
 let tabs = [];
+let counter; // of what the main thread of a page does
 
 /** Have the clock of a page go ahead of the machine's. */
 function shift(milliseconds) {
@@ -29,10 +30,10 @@ function shift(milliseconds) {
 
 const own = {
   /** Begin a new page, as a new tab in another browser; `ahead` is by how many seconds its clock is wrong. */
-  async begin({ ahead = 0, ...options }) {
+  async begin({ ahead = 0, axe = true, ...options }) {
     await page?.context().close();
     const context = await browser.newContext(options);
-    await context.addInitScript({ path: AXE });
+    if (axe) await context.addInitScript({ path: AXE });
     if (ahead) await context.addInitScript(shift, 1000 * ahead);
     page = undefined;
     tabs = [];
@@ -53,6 +54,12 @@ const own = {
   answer: (path, json, status = 200) => page.route(`**${path}`, (route) => route.fulfill({ json, status })),
   axe: async () => (await page.evaluate(() => globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })))
     .violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(' | ')}`),
+  /** Count from now on the processor's time of the main thread; `spent` tells it, in milliseconds. */
+  async count() {
+    counter = await page.context().newCDPSession(page);
+    await counter.send('Performance.enable', { timeDomain: 'threadTicks' });
+  },
+  spent: async () => (await counter.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'TaskDuration').value * 1000,
   width: () => page.evaluate(() => document.documentElement.scrollWidth),
   focused: () => page.evaluate(() => {
     const { tagName, id, textContent } = document.activeElement;

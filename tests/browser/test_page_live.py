@@ -71,6 +71,11 @@ def test_a_job_shows_its_timeline_and_output_as_they_come(
     browser.open(door, f"jobs/{first}")
     browser.call("waitForSelector", ".piece.proxmox")
     assert any("Proxmox worked" in text for text in browser.texts(".gantt .row"))
+    browser.begin(forcedColors="active")  # as high contrast in Windows
+    browser.open(door, f"jobs/{first}")
+    browser.call("waitForSelector", ".piece.proxmox")
+    colors = "[...document.querySelectorAll('.track, .piece')].map((one) => getComputedStyle(one).backgroundColor)"
+    assert len(set(browser.call("evaluate", colors))) > 2, "what only a color tells keeps it"
 
 
 def test_what_others_have_written_is_only_ever_text(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phoenix_worker.check.env_file import secrets_in
 from tests.support.cli import invoke
 from tests.support.product import container, template
 from tests.support.proxmox import NODE, TOKEN_ID
@@ -243,12 +244,36 @@ def test_a_catalog_that_is_refused_is_told_with_each_reason(prepared: Product) -
 def test_settings_that_everybody_may_read_are_found(prepared: Product, tmp_path: Path) -> None:
     assert prepared.catalog
     env_file = tmp_path / ".env"
-    env_file.write_text("PHOENIX_PATIENCE=7\n")
+    env_file.write_text("PHOENIX_PATIENCE=7\nPHOENIX_WEBHOOK_SECRET=a-secret\nPHOENIX_WEBHOOK_URL=https://127.0.0.1/\n")
     env_file.chmod(0o644)
-    _, remedy = found("warning", "Settings", 0)
+    text, remedy = found("warning", "Settings", 0)
+    assert text.endswith(".env, which has PHOENIX_WEBHOOK_SECRET")
     assert remedy == f"chmod o-rwx {env_file}"
     env_file.chmod(0o640)
     assert [line["about"] for line in lines(0)] == ["Workers"]
+
+
+@pytest.mark.parametrize(
+    ("content", "secrets"),
+    [
+        ("PHOENIX_PATIENCE=7\nPHOENIX_REDIS_URL=redis://127.0.0.1:6379/0\n", []),
+        ("PHOENIX_PROXMOX_TOKEN_VALUE_FILE=/etc/token\nPHOENIX_REDIS_PASSWORD_FILE=/etc/password\n", []),
+        ("PHOENIX_REDIS_PASSWORD=\n", []),
+        ("PHOENIX_REDIS_URL=redis://:secret@127.0.0.1/0\n", ["PHOENIX_REDIS_URL"]),
+        ("PHOENIX_REDIS_URL=sentinel://a,b/main/0?sentinel_password=secret\n", ["PHOENIX_REDIS_URL"]),
+        ("phoenix_redis_password='secret'\n", ["phoenix_redis_password"]),
+        (
+            "PHOENIX_PROXMOX_TOKEN_VALUE=x\nPHOENIX_REDIS_URL=what\n",
+            ["PHOENIX_PROXMOX_TOKEN_VALUE", "PHOENIX_REDIS_URL"],
+        ),
+    ],
+)
+def test_a_secret_in_the_env_file_is_told_from_the_name_of_its_file(
+    content: str, secrets: list[str], tmp_path: Path
+) -> None:
+    """docs/getting-started.md has root open the file to all once its secrets are in files of their own."""
+    (tmp_path / ".env").write_text(content)
+    assert secrets_in(tmp_path / ".env") == secrets
 
 
 def test_a_script_that_is_not_there_is_found(prepared: Product) -> None:

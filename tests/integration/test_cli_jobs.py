@@ -84,9 +84,12 @@ def test_each_open_job_is_one_line(cli: Callable[..., Result], driven: DrivenLed
 
 
 def test_ended_jobs_are_listed_with_all(cli: Callable[..., Result], driven: DrivenLedger) -> None:
-    assert cli("jobs").stdout == "There are no jobs.\n"
+    assert cli("jobs", "--all").stdout == "No jobs were found.\n"
     driven.ended(driven.taken(103))
-    assert cli("jobs").stdout == "There are no jobs.\n"
+    assert cli("jobs", "--ctid", "103").stdout == (
+        "No jobs are under way. Add --all for those that ended in the last week.\n"
+    )
+    assert cli("jobs", "--state", "failed").stdout == "No jobs were found.\n"
     assert "ensure 103  done" in cli("jobs", "--all").stdout
 
 
@@ -170,7 +173,7 @@ def test_show_tells_the_story_of_a_job(cli: Callable[..., Result], driven: Drive
     lines = result.stdout.splitlines()
     assert lines[0] == f"ensure 103  {run.id}"
     assert lines[1].endswith(" by the tests")
-    assert lines[2].strip().startswith("failed since ")
+    assert lines[2].strip().startswith("failed at ")
     assert lines[3] == "    +0.000 s  requested"
     assert [line.partition(" s  ")[2] for line in lines[3:-3]] == [
         "requested", "ensure started", "clone started", "clone done", "verify started", "failed",

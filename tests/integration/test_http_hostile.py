@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
 
-from phoenix_producer.http import rates
+from phoenix_producer.client.channel import Unreachable
+from phoenix_producer.http import feeds, rates
 from phoenix_producer.http.rates import AT_A_TIME
+from phoenix_producer.http.requests import Requests
 from phoenix_producer.http.tokens import Role, TokenFile
 from tests.integration.test_http_limits import raw
 from tests.support.cli import COMMAND
@@ -49,7 +53,7 @@ def locked(answering_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def test_who_has_no_token_fills_no_log(answering_url: str, tmp_path: Path, request_: bytes) -> None:
     with serving(answering_url, tmp_path) as door:
         for _ in range(20):
-            with socket.create_connection(door.address, timeout=10) as connection:
+            with socket.create_connection(door.address, timeout=60) as connection:
                 connection.sendall(request_)
                 assert connection.recv(1000)
         told = (tmp_path / "serve.log").read_text().splitlines()
@@ -124,6 +128,47 @@ def test_a_chunked_body_is_read(unlocked: HttpDoor) -> None:
     assert raw(unlocked, ENSURE + sent).startswith(b"HTTP/1.1 202 ")
 
 
+@pytest.mark.parametrize(("token", "status"), [("", 413), ("phx_wrong", 401)])
+@pytest.mark.parametrize("times", [1, 100])
+def test_who_sends_more_than_is_read_is_told_why_it_is_refused(
+    locked: HttpDoor, token: str, status: int, times: int
+) -> None:
+    """Nothing but the end of the connection would be seen otherwise, by a client that sends all before it reads."""
+    asked = replace(locked, token=token) if token else locked.as_a(Role.OPERATOR)
+    said = asked.post("/v1/containers/103/ensure", b" " * 70_000 * times)
+    assert said.problem()["status"] == status
+
+
+def test_who_asks_before_it_sends_a_body_is_told_first(unlocked: HttpDoor) -> None:
+    expecting = ENSURE + b"Content-Type: application/json\r\nExpect: 100-continue\r\n"
+    told = raw(unlocked, expecting + b"Content-Length: 2\r\n\r\n{}")
+    assert [line for line in told.split(b"\r\n") if line.startswith(b"HTTP/")] == [
+        b"HTTP/1.1 100 Continue",
+        b"HTTP/1.1 202 Accepted",
+    ]
+    assert raw(unlocked, expecting + b"Content-Length: 65537\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [
+        (b"GET http://127.0.0.1/v1/jobs?all=true HTTP/1.1\r\nHost: evil.example", b"200"),
+        (b"GET HTTP://localhost:8420/v1/%6Aobs HTTP/1.1\r\nHost: a", b"200"),
+        (b"GET http://127.0.0.1 HTTP/1.1\r\nHost: a", b"200"),
+        (b"GET http://evil.example/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1", b"403"),
+        (b"GET http://127.0.0.1@evil.example/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1", b"403"),
+        (b"GET http:///v1/jobs HTTP/1.1\r\nHost: 127.0.0.1", b"403"),
+        (b"GET /v1/jobs HTTP/1.0\r\nHost: 127.0.0.1", b"200"),
+        (b"PRI * HTTP/2.0", b"505"),
+        (b"GET /v1/jobs HTTP/0.9\r\nHost: 127.0.0.1", b"505"),
+        (b"POST /v1/nodes/pve/drain HTTP/1.0\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked", b"400"),
+    ],
+)
+def test_the_host_and_the_version_in_the_first_line_count(unlocked: HttpDoor, first: bytes, status: bytes) -> None:
+    said = raw(unlocked, first + b"\r\nConnection: close\r\n\r\n")
+    assert said.split()[1] == status, said
+
+
 def test_the_page_answers_those_who_only_ask_whether_it_is_there(unlocked: HttpDoor) -> None:
     for path in ("/", "/static/app.js"):
         said = unlocked.ask("HEAD", path)
@@ -147,6 +192,41 @@ def test_who_has_gone_keeps_no_place_among_those_who_wait(
             wait_for(lambda: server.ask("GET", "/v1/me").status == 200)
         asked = [one["what"] for one in json.loads(server.ask("GET", "/v1/jobs").body)]
         assert set(asked) == {"ensure 103", "status"}, "what they have asked for goes on"
+
+
+def test_where_too_many_wait_a_change_is_accepted_and_a_look_is_not_even_asked_for(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that was refused although it is under way would be sent again."""
+    monkeypatch.setattr(feeds, "MOST_WAITING", 1)
+    secret = TokenFile(tmp_path / "tokens.json").add("patient", Role.OPERATOR)
+    with served_inside(redis_url, tmp_path / "tokens.json", secret) as server:
+        with socket.create_connection(server.address, timeout=60) as stream:
+            stream.sendall(f"GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\r\n".encode())
+            with stream.makefile("rb") as told:
+                assert b"retry: 2000\n" in told
+            changed = server.ask("POST", "/v1/containers/103/ensure?wait=60")
+            assert (changed.status, "location" in changed.headers) == (202, True)
+            for path in ("/v1/status", "/v1/events"):
+                refused = server.ask("GET", path, "Cache-Control: max-age=5")
+                assert (refused.status, refused.headers["retry-after"]) == (503, "5"), path
+        wait_for(lambda: server.ask("GET", "/v1/status?wait=0.01").status == 504)
+        asked = [one["what"] for one in json.loads(server.ask("GET", "/v1/jobs").body)]
+        assert asked == ["ensure 103", "status"], "the second one alone"
+
+
+def test_a_change_is_accepted_though_redis_goes_away_before_its_answer_is_read(
+    answering_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Unreachable("Redis at 127.0.0.1 cannot be used.")
+
+    monkeypatch.setattr(Requests, "known", away)
+    secret = TokenFile(tmp_path / "tokens.json").add("patient", Role.OPERATOR)
+    with served_inside(answering_url, tmp_path / "tokens.json", secret) as server:
+        changed = server.ask("POST", "/v1/containers/103/ensure?wait=60")
+        assert (changed.status, "location" in changed.headers) == (202, True)
+        assert server.ask("GET", "/v1/status").status == 503
 
 
 def test_a_token_takes_no_more_than_its_share_of_open_requests(locked: HttpDoor) -> None:
@@ -195,12 +275,13 @@ def test_one_connection_too_many_is_refused_and_those_that_are_there_go_on(answe
     with serving(answering_url, tmp_path, command=["bash", "-c", limited]) as door, ExitStack() as others:
         stream = others.enter_context(door.open("GET", "/v1/events"))
         assert stream.readline()
-        said = []
+        silent, said = list[socket.socket](), list[bytes]()
         for _ in range(100):
-            one = others.enter_context(socket.create_connection(door.address, timeout=60))
-            one.settimeout(0.01)
-            with suppress(TimeoutError):
-                said.append(one.recv(4096))
+            silent.append(others.enter_context(socket.create_connection(door.address, timeout=60)))
+            # Whoever is let in says nothing; once there is no place left, each further one is told so.
+            for one in select.select(silent, [], [], 60 if said else 0.01)[0]:
+                silent.remove(one)
+                said += filter(None, [one.recv(4096)])  # who stays silent for long is disconnected
         assert len(said) >= 50
         assert {one.split(b"\r\n")[0] for one in said} == {b"HTTP/1.1 503 Service Unavailable"}
         Redis.from_url(answering_url).xadd("phoenix:events", {"kind": "done", "job": "x"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,6 +100,9 @@ def wrong_ways(one: Operation) -> Iterator[Wrong]:
     if one.takes("query", "wait"):
         for value in ("-1", "1e9", "nan", "inf", "-0.0.1", "", "1_0", "%2B5", "1e1", "0x1", "%D9%A1", "1&wait=2"):
             yield Wrong(one.method, f"{url}?wait={value}")
+    if one.takes("query", "newest"):
+        for pair in ("newest=0", "newest=1001", "newest=1.5", "newest=some", "newest=", "all=maybe", "ctid=some"):
+            yield Wrong(one.method, f"{url}?{pair}")
     if one.takes("path", "request_id"):
         for value in ("103", *OTHER_SPELLINGS):
             yield Wrong(one.method, one.url(request_id=value))
@@ -135,8 +139,13 @@ def wrong_bodies(one: Operation) -> dict[str, tuple[int, bytes, tuple[str, ...]]
         "an infinite number": (400, b'{"wait_for_address": 1e999}', (JSON,)),
         "a field that is no number": (400, b'{"wait_for_address": NaN}', (JSON,)),
         "a field of nobody": (400, b'{"dryrun": true}', (JSON,)),
+        "a field of another type": (400, b'{"dry_run": 1, "rerun": "a"}', (JSON,)),
         "a name twice": (400, b'{"dry_run": true, "dry_run": false}', (JSON,)),
         "no JSON": (400, b"dry_run=true", (JSON,)),
+        "no UTF-8": (400, b'{"\xff": 1}', (JSON,)),
+        "another encoding": (400, "{}".encode("utf-16"), (JSON,)),
+        "another one without its mark": (400, "{}".encode("utf-16-le"), (JSON,)),
+        "a number that is too long": (400, b'{"wait_for_address": ' + b"9" * 5_000 + b"}", (JSON,)),
         "another type": (400, b"{}", ("Content-Type: text/plain",)),
         "no type": (400, b"{}", ()),
         "two types": (400, b"{}", (JSON, JSON)),
@@ -146,15 +155,24 @@ def wrong_bodies(one: Operation) -> dict[str, tuple[int, bytes, tuple[str, ...]]
     } | ({"nothing of what it needs": (400, b"", ())} if one.name in BODIES else {})
 
 
+def named_wrongly(one: Operation, said: Answered) -> list[str]:
+    """Which errors of a problem document do not begin with a parameter of the operation, or a field of the body."""
+    parameters = "|".join(re.escape(f"{given['in']}.{name}") for name, given in one.parameters.items())
+    place = rf"(({parameters or 'none'})(\.\d+)?|body(\.[a-z_]+)?): (?!Value error)"
+    return [error for error in json.loads(said.body or b"{}").get("errors", ()) if not re.match(place, error)]
+
+
 @each
 def test_what_is_wrong_is_one_problem_and_enqueues_nothing(server: InsideServer, operation: Operation) -> None:
     for wrong in (*wrong_ways(operation), *wrong_ctids(operation), *wrong_headers(operation)):
         said = server.ask(wrong.method, wrong.target, *wrong.headers)
         assert (said.status, wrong.method == "HEAD" or said.is_problem()) == (wrong.status, True), (wrong, said)
         assert said.status != 405 or said.headers["allow"] == operation.method, wrong
+        assert not named_wrongly(operation, said), wrong
     for why, (wanted, body, more) in wrong_bodies(operation).items():
         said = server.ask(operation.method, operation.url(), *more, body=body)
         assert (said.status, said.is_problem()) == (wanted, True), (why, said)
+        assert not named_wrongly(operation, said), why
 
 
 def test_a_body_without_end_is_given_up_at_each(server: InsideServer, monkeypatch: pytest.MonkeyPatch) -> None:

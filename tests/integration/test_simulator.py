@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -33,7 +34,7 @@ class Simulator:
 
     def call(self, method: str, path: str, **data: Any) -> Any:
         url = f"{self.access['url']}/api2/json/nodes/{self.access['node']}/{path}"
-        answer = self.session.request(method, url, data=data, timeout=10)
+        answer = self.session.request(method, url, data=data, timeout=60)
         answer.raise_for_status()
         return answer.json()["data"]
 
@@ -105,10 +106,29 @@ def test_the_os_template_and_both_storages_are_there(simulator: Simulator) -> No
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(simulator: Simulator) -> None:
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(f"{simulator.access['url']}/api2/json/version", timeout=10)
+        requests.get(f"{simulator.access['url']}/api2/json/version", timeout=60)
 
 
 def test_a_wrong_secret_is_refused(simulator: Simulator) -> None:
     headers = {"Authorization": "PVEAPIToken=phoenix@pve!demo=wrong"}
     url = f"{simulator.access['url']}/api2/json/version"
     assert requests.get(url, headers=headers, verify=simulator.access["ca_file"], timeout=10).status_code == 401
+
+
+@pytest.mark.parametrize(("content", "why"), [("\n", "is empty"), (None, "cannot be read (No such file or directory)")])
+def test_without_the_secret_of_the_token_it_does_not_start(content: str | None, why: str, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    command = [sys.executable, "-m", "phoenix_worker.commands.demo.simulator", f"--directory={tmp_path}"]
+    done = subprocess.run(
+        [*command, f"--token-file={file}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{file} {why}")
+    assert len(done.stderr.splitlines()) == 1

@@ -73,7 +73,6 @@ def test_the_wheel_alone_is_what_is_imported_and_finds_its_own_files(wheel: Path
         "import phoenix_producer.client.record, phoenix_producer.cli.phoenix_lxc, phoenix_worker.durable.ledger, sys\n"
         "from importlib.resources import files\n"
         "assert files('phoenix_worker.commands.demo').joinpath('example_catalog.json').is_file()\n"
-        "assert files('phoenix_worker.commands.demo').joinpath('example_features/base_setup.sh').is_file()\n"
         "print(phoenix_producer.__file__, phoenix_worker.__file__)"
     )
     environ = {**os.environ, "PYTHONPATH": str(wheel)}
@@ -84,7 +83,7 @@ def test_the_wheel_alone_is_what_is_imported_and_finds_its_own_files(wheel: Path
         text=True,
         cwd=tmp_path,
         env=environ,
-        timeout=60,
+        timeout=180,
     )
     assert all(place.startswith(str(wheel)) for place in done.stdout.split())
 

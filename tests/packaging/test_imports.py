@@ -34,7 +34,7 @@ sys.meta_path.insert(0, Absent())
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", script, *arguments], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script, *arguments], check=False, capture_output=True, text=True, timeout=180
     )
 
 
@@ -94,10 +94,3 @@ def test_the_packaged_example_is_the_one_that_people_are_pointed_to() -> None:
     """A copy, not a link: links do not survive every way of carrying a checkout."""
     packaged = files("phoenix_worker.commands.demo").joinpath("example_catalog.json").read_bytes()
     assert packaged == (Path(__file__).parents[2] / "examples" / "phoenix_lxc_configs.json").read_bytes()
-
-
-def test_the_packaged_scripts_are_those_of_the_example() -> None:
-    here = (Path(__file__).parents[2] / "examples" / "features").iterdir()
-    packaged = files("phoenix_worker.commands.demo").joinpath("example_features").iterdir()
-    there = {script.name: script.read_bytes() for script in packaged}
-    assert there == {script.name: script.read_bytes() for script in here}

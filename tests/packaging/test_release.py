@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -57,7 +58,7 @@ def repository(tmp_path: Path) -> Path:
 
 def git(folder: Path, *words: str) -> None:
     who = ("-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false", "-c", "tag.gpgsign=false")
-    subprocess.run(["git", *who, *words], check=True, cwd=folder, capture_output=True, timeout=60)
+    subprocess.run(["git", *who, *words], check=True, cwd=folder, capture_output=True, timeout=180)
 
 
 def test_what_is_not_ready_is_not_released(repository: Path) -> None:
@@ -69,6 +70,47 @@ def test_what_is_not_ready_is_not_released(repository: Path) -> None:
     git(repository, "tag", f"v{VERSION}")
     assert "is tagged already" in released(folder=repository).stdout
     assert not (repository / "dist").exists()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("gpg") is None, reason="signs with GnuPG")
+def test_a_release_is_built_signed_with_the_key_of_git_and_tagged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a clone, with two keys: gpg alone would take the first."""
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    monkeypatch.setenv("GNUPGHOME", str(keys))
+    prints = [new_key(name) for name in ("first", "second")]
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True, timeout=60)
+    for name, value in (("user.name", "a"), ("user.email", "a@b.example"), ("user.signingkey", prints[1])):
+        git(clone, "config", name, value)
+    changes = clone / "CHANGELOG.md"
+    changes.write_text(changes.read_text().replace(f"## {VERSION} - Unreleased", f"## {VERSION} - 2026-11-27"))
+    git(clone, "commit", "-qam", "Date it")
+    done = released(folder=clone)
+    assert done.returncode == 0, done
+    assert done.stdout.endswith(f"To publish it: git push origin v{VERSION}\n")
+    built = sorted(file for file in (clone / "dist").iterdir() if file.suffix != ".asc")
+    assert [file.name.removeprefix(f"phoenix_lxc-{VERSION}") for file in built] == [
+        "-py3-none-any.whl",
+        ".cdx.json",
+        ".tar.gz",
+    ]
+    shown = [["gpg", "--status-fd=1", "--verify", f"{file}.asc", str(file)] for file in built]
+    for command in (*shown, ["git", "verify-tag", "--raw", f"v{VERSION}"]):
+        verified = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, cwd=clone)
+        assert f"VALIDSIG {prints[1]}" in verified.stdout + verified.stderr, command
+
+
+def new_key(name: str) -> str:
+    """Make a key; returns its fingerprint."""
+    making = ["--batch", "--passphrase", "", "--quick-generate-key", f"{name}@b.example", "ed25519", "sign", "1d"]
+    made = subprocess.run(
+        ["gpg", "--quiet", "--status-fd=1", *making], check=True, capture_output=True, text=True, timeout=60
+    )
+    return made.stdout.split("KEY_CREATED P ")[1].split()[0]
 
 
 @pytest.mark.parametrize("address", ["", REPOSITORY])

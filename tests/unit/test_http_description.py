@@ -37,6 +37,14 @@ def test_every_operation_has_a_name_an_answer_and_the_problem_of_rfc_9457() -> N
             assert "null" not in json.dumps(parameter), parameter
 
 
+def test_every_limit_of_a_parameter_is_said_in_words_of_the_standard() -> None:
+    known = {"type", "items", "description", "title", "default", "pattern", "format", "$ref", "maxLength", "maxItems"}
+    known |= {"minimum", "maximum", "exclusiveMinimum"}
+    for path in described()["paths"].values():
+        for parameter in (one for operation in path.values() for one in operation.get("parameters", ())):
+            assert parameter["schema"].keys() <= known, parameter
+
+
 def test_everything_that_is_referred_to_is_there_and_nothing_else() -> None:
     document = described()
     text = json.dumps(document)

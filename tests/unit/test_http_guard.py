@@ -44,7 +44,8 @@ def asked(file: TokenFile, secret: str | None, meanwhile: Callable[[], object]) 
         sent.append(message)
 
     headers = [(b"host", b"127.0.0.1"), *([(b"authorization", f"Bearer {secret}".encode())] if secret else [])]
-    scope: Scope = {"type": "http", "method": "GET", "path": "/v1/nodes", "headers": headers}
+    target = {"path": "/v1/nodes", "raw_path": b"/v1/nodes"}
+    scope: Scope = {"type": "http", "http_version": "1.1", "method": "GET", **target, "headers": headers}
     asyncio.run(Guard(app, Door(file), Rates(), (), "")(scope, receive, send))
     start, *bodies = sent
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]

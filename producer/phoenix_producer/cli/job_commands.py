@@ -41,6 +41,8 @@ _NOBODY_CANCELS = (
     "No worker is running, and only a worker can cancel a job. The cancellation waits in Redis behind the request "
     "itself: the next worker may begin the job before it cancels it."
 )
+_NONE = "No jobs were found."
+_NONE_UNDER_WAY = "No jobs are under way. Add --all for those that ended in the last week."
 _STOPPED = (Cancelled.CANCELLED, Cancelled.DETACHED)
 
 CANCEL_EPILOG = epilog(
@@ -109,7 +111,8 @@ def jobs(  # noqa: PLR0913 - each is an option of the command
     if as_json:
         print_json([asdict(job) for job in found])
     else:
-        typer.echo("\n".join(job_lines(found, terminal_width())) if found else "There are no jobs.")
+        none = _NONE if every or wanted.are_ended else _NONE_UNDER_WAY
+        typer.echo("\n".join(job_lines(found, terminal_width())) if found else none)
 
 
 def _terminal(*, as_json: bool) -> Console:

@@ -48,10 +48,11 @@ class Handle(Generic[Answer]):
         self.ctid = ctid
         self._link = link
         self._read = read
-        self._subject = subject or f"CTID {ctid}"
+        about = subject or (f"CTID {ctid}" if ctid else "")
+        self._about = about and f" for {about}"
 
     def __repr__(self) -> str:
-        return f"<Handle of request {self.id}, {self._subject}>"
+        return f"<Handle of request {self.id}{self._about}>"
 
     def done(self) -> bool:
         """Return True once the request has ended, in success or failure. Raises Unreachable."""
@@ -66,14 +67,14 @@ class Handle(Generic[Answer]):
         """
         answer = self._link.answer(self.id) or self._link.wait_for_answer(self.id, timeout)
         if answer is None:
-            raise TimeoutError(f"Request {self.id} for {self._subject} has not ended in time; it goes on.")
+            raise TimeoutError(f"Request {self.id}{self._about} has not ended in time; it goes on.")
         if answer["status"] != "SUCCESS":
             raise self._failed(answer["status"], answer["result"])
         try:
             return self._read(answer["result"])
         except ValidationError as error:
             raise ContractError(
-                f"The answer to request {self.id} for {self._subject} is not one that this version understands; "
+                f"The answer to request {self.id}{self._about} is not one that this version understands; "
                 "install the phoenix-lxc that the workers have."
             ) from error
 
@@ -107,7 +108,7 @@ class Handle(Generic[Answer]):
                 Failure(
                     request_id=self.id,
                     ctid=self.ctid,
-                    message=f"The request for {self._subject} ended as {status}: {kind}: {arguments}.",
+                    message=f"The request{self._about} ended as {status}: {kind}: {arguments}.",
                     cause="revoked" if status == "REVOKED" else "unexpected",
                     remedy=_OLDER_WORKERS if kind == "NotRegistered" else "See the log of the worker.",
                 )
@@ -175,11 +176,12 @@ def follow(link: Channel, jobs: Iterable[str], timeout: float | None) -> Iterato
     """
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
     places = dict.fromkeys(jobs, "0-0")
+    asked = len(places)
     answered: set[str] = set()
     while places:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"{len(places)} requests have not ended in time; they go on.")
+            raise TimeoutError(f"{len(places)} of {asked} requests did not end in time; they go on.")
         news = link.history(places, min(left, _LAST_LOOK_SECONDS if answered else _IDLE_SECONDS))
         for entry in news:
             places[entry.job] = entry.place

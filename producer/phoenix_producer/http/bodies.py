@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,8 @@ async def body_of(headers: Headers, receive: Receive) -> bytes:
     """Read a body. Raises Refused for one that is too large, too slow, or may be read in two ways."""
     if "content-length" in headers and "transfer-encoding" in headers:
         raise Refused(HTTPStatus.BAD_REQUEST, "A body has a Content-Length or is chunked, not both.")
+    if int(headers.get("content-length", 0)) > LARGEST_BODY:  # who waits for `100 Continue` need not send it
+        raise _too_large()
     if headers.get("content-encoding", _PLAIN).strip().lower() != _PLAIN:
         refusal = "A body is sent as it is, without Content-Encoding."
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, refusal, **{"Accept-Encoding": _PLAIN})
@@ -34,8 +35,7 @@ async def body_of(headers: Headers, receive: Receive) -> bytes:
         return body
     if headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
         raise Refused(HTTPStatus.BAD_REQUEST, f"A body is JSON: send it with Content-Type: {_JSON}.")
-    with suppress(ValueError, RecursionError):  # whoever reads it next says what is wrong
-        json.loads(body, object_pairs_hook=_distinct)
+    _insist_on_json(body)
     return body
 
 
@@ -48,10 +48,34 @@ async def _read(receive: Receive) -> bytes:
                 body += bytes(message.get("body", b""))
                 more = message.get("more_body", False)
                 if len(body) > LARGEST_BODY:
-                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has {LARGEST_BODY} bytes at most.")
+                    raise _too_large()
     except TimeoutError:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.") from None
     return body
+
+
+def _too_large() -> Refused:
+    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has {LARGEST_BODY} bytes at most.")
+
+
+def _insist_on_json(body: bytes) -> None:
+    """Refuse what is no JSON, or JSON in another encoding than UTF-8, in which a proxy may have read something else."""
+    try:
+        json.loads(body.decode("utf-8-sig"), object_pairs_hook=_distinct, parse_constant=_no_number)
+    except UnicodeDecodeError as error:
+        raise _unreadable(f"it is not UTF-8 at byte {error.start + 1}") from None
+    except json.JSONDecodeError as error:
+        raise _unreadable(f"{error.msg} at character {error.pos + 1}") from None
+    except (ValueError, RecursionError):
+        raise _unreadable("a number in it has too many digits, or it is nested too deeply") from None
+
+
+def _unreadable(why: str) -> Refused:
+    return Refused(HTTPStatus.BAD_REQUEST, f"The body cannot be read as JSON: {why}.")
+
+
+def _no_number(name: str) -> None:
+    raise _unreadable(f"{name} is not a number there")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> None:

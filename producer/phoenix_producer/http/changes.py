@@ -9,7 +9,6 @@ from uuid import UUID
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, WithJsonSchema, create_model
-from pydantic.json_schema import SkipJsonSchema
 
 from phoenix_producer.client.handle import Handle
 from phoenix_producer.client.producer import Producer
@@ -24,7 +23,7 @@ from phoenix_producer.contract import (
     RebuildRequest,
 )
 from phoenix_producer.ctids import Ctid
-from phoenix_producer.http.described import PLAIN_NUMBER, UrlId, summary_of
+from phoenix_producer.http.described import ABSENT, ID_PATTERN, PLAIN_NUMBER, UrlId, summary_of
 from phoenix_producer.http.guard import at_least
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.requests import Cancellation
@@ -39,11 +38,9 @@ LONGEST_WAIT = 300
 Wait = Annotated[
     float, Query(ge=0, le=LONGEST_WAIT, description="Answer with the result if it is there in time."), PLAIN_NUMBER
 ]
-Absent: Any = SkipJsonSchema[None]  # type: ignore[misc]  # to mypy it is no class
-"""Not given. The description does not offer null: it would be the word `null` in a header."""
 Key = Annotated[
-    UrlId | Absent,
-    WithJsonSchema({"type": "string", "minLength": 36, "maxLength": 36}),  # generated clients send text alone
+    UrlId,
+    WithJsonSchema({"type": "string", "pattern": ID_PATTERN}),  # generated clients send text alone
     Header(alias="Idempotency-Key", description="A UUID, which becomes the id of the request."),
 ]
 _OF_REQUESTERS = {ENSURE, PLAN}
@@ -119,7 +116,7 @@ async def cancel(
     token: Annotated[Token, Depends(at_least(Role.REQUESTER))],
     request_id: UrlId,
     wait: Wait = 0,
-    key: Key = None,
+    key: Key = ABSENT,
 ) -> Response:
     """Ask that a job stop for its requester; others who share its run keep it.
 
@@ -163,12 +160,12 @@ def _endpoint(change: _Change) -> Callable[..., Any]:
 
     options = _options_of(change)
     is_needed = any(field.is_required() for field in options.model_fields.values())
-    endpoint.__kwdefaults__ = {"wait": 0, "key": None} | ({} if is_needed else {"options": None})
+    endpoint.__kwdefaults__ = {"wait": 0, "key": ABSENT} | ({} if is_needed else {"options": ABSENT})
     endpoint.__annotations__ = {
         "service": Serving,
         "token": Annotated[Token, Depends(at_least(change.role))],
         "ctid": Ctid,
-        "options": options if is_needed else options | Absent,
+        "options": options,
         "wait": Wait,
         "key": Key,
         "return": Response,

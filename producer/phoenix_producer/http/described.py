@@ -12,10 +12,13 @@ from uuid import UUID
 
 from fastapi import Request
 from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.plain_text import plain_line
 
+ABSENT: Any = None
+"""Not given. With `None` as a type of its own, pydantic would describe each error twice, and FastAPI no limits."""
 _ONCE = ("idempotency-key", "last-event-id", "content-type")
 _SHOWN = 50
 _DECIMALS = re.compile(r"[0-9]+([.][0-9]+)?|[.][0-9]+")
@@ -66,7 +69,7 @@ async def insist_on_the_described(request: Request) -> None:
     body = (await request.body()).strip()
     if body == b"null":
         raise _refused("A body is an object; leave it out for no options.")
-    if body and not operation.has_body and "".join(body.decode("utf-8", "replace").split()) != "{}":
+    if body and not operation.has_body and b"".join(body.split()) != b"{}":
         raise _refused("Nothing is read from a body here. Leave it out.")
 
 
@@ -76,17 +79,18 @@ def _refused(detail: str) -> Refused:
 
 def _in_groups(given: Any) -> Any:
     if isinstance(given, str) and not _GROUPS.fullmatch(given):
-        raise ValueError("an id is a UUID, written as 5b0e2f0a-3f5e-4a8e-9d5b-2f6d1c7e8a90")
+        raise PydanticCustomError("id", "an id is a UUID, written as 5b0e2f0a-3f5e-4a8e-9d5b-2f6d1c7e8a90")
     return given
 
 
 def _in_decimals(given: Any) -> Any:
     if isinstance(given, str) and not _DECIMALS.fullmatch(given):
-        raise ValueError("a number is written as 30 or 0.5")
+        raise PydanticCustomError("number", "a number is written as 30 or 0.5")
     return given
 
 
 PLAIN_NUMBER = BeforeValidator(_in_decimals)
 """Of a number in a URL: not `1_0`, `+5` or `1e2`, which pydantic takes too."""
+ID_PATTERN = f"^{_GROUPS.pattern}$"
 UrlId = Annotated[UUID, BeforeValidator(_in_groups)]
 """The id of a request in a URL or header; not in braces, after `urn:uuid:` or without hyphens, which pydantic takes."""

@@ -1,16 +1,15 @@
 """The OpenAPI description, as clients are generated from it: `python -m phoenix_producer.http > docs/openapi.json`."""
 
-from __future__ import annotations
-
+# No postponed annotations here: FastAPI reads them.
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 
+from phoenix_producer.http.guard import Asking
 from phoenix_producer.http.problems import MEDIA_TYPE, Problem
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 PATH = "/v1/openapi.json"
 _REF = "#/components/schemas/"
@@ -23,7 +22,14 @@ _PROBLEM = {
     },
     "content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}{Problem.__name__}"}}},
 }
+description = APIRouter()
 _OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")
+
+
+@description.get(PATH, operation_id="description", response_model=dict[str, Any])
+async def show_description(request: Request, _token: Asking) -> JSONResponse:
+    """Describe what can be asked, as OpenAPI."""
+    return JSONResponse(request.app.openapi())
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -33,6 +39,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         version=version("phoenix-lxc"),
         description="Ensure Proxmox LXC containers from native templates.",
         routes=app.routes,
+        servers=[{"url": app.root_path}] if app.root_path else None,
     )
     schemas = told["components"]["schemas"]
     schemas[Problem.__name__] = Problem.model_json_schema(ref_template=f"{_REF}{{model}}")

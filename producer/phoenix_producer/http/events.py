@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ALL = f"{PREFIX}events"
 _BEGIN = "0-0"
-_PLACE = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?")
+PLACE_PATTERN = "^[0-9]{1,15}(-[0-9]{1,15})?$"
 _AT_ONCE = 500
 _IDLE_SECONDS = 5.0
 _WELCOME_SECONDS = 1.0
@@ -48,6 +48,7 @@ class Events:
         self, last_id: str | None, is_welcome: Callable[[], bool], write_chunk: Callable[[bytes], bool]
     ) -> Response:
         """Tell what becomes of all jobs, from now on or after `last_id`. `write_chunk` is that of the connection."""
+        self._reader.insist_on_room()
         newest = await self._newest(ALL)
         place = _not_beyond(checked(last_id) or newest, newest)
         return await _started(self._follow(ALL, place, newest, is_welcome, None, write_chunk))
@@ -169,7 +170,7 @@ async def _started(events: AsyncGenerator[bytes, None]) -> Response:
 
 def checked(last_id: str | None) -> str | None:
     """Return the id of an event. Raises Refused for one that is none."""
-    if last_id is not None and not _PLACE.fullmatch(last_id):
+    if last_id is not None and not re.fullmatch(PLACE_PATTERN, last_id):
         raise Refused(HTTPStatus.BAD_REQUEST, "Last-Event-ID is not the id of an event: digits, a hyphen, digits.")
     return last_id
 

@@ -38,6 +38,14 @@ _SECONDS_A_CLIENT = 0.0005
 _AWAY_SECONDS = 1.0
 
 
+class NoRoom(Refused):
+    """Raised when so many clients wait that no other may."""
+
+    def __init__(self) -> None:
+        refusal = f"{MOST_WAITING} clients wait already."
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, refusal, **{"Retry-After": "5", "Connection": "close"})
+
+
 def order(place: str) -> tuple[int, int]:
     """Return what the id of an entry is sorted by."""
     time, _, number = place.partition("-")
@@ -141,10 +149,15 @@ class Reader(threading.Thread):
         self._stopping.set()
         self._wanted.set()
 
+    def insist_on_room(self) -> None:
+        """Raise NoRoom when too many wait, for who asks before it costs Redis or the workers anything."""
+        if self._clients + sum(map(len, self._waiting.values())) >= MOST_WAITING:
+            raise NoRoom
+
     @contextmanager
     def following(self, stream: str, newest: str) -> Iterator[Feed]:
-        """Feed what is added to a stream after `newest`, or a little more. Raises Refused when too many wait."""
-        self._insist_on_room()
+        """Feed what is added to a stream after `newest`, or a little more. Raises NoRoom."""
+        self.insist_on_room()
         feed = Feed(stream)
         with self._lock:
             self._places.setdefault(stream, newest)
@@ -159,8 +172,8 @@ class Reader(threading.Thread):
                     del self._feeds[stream], self._places[stream]
 
     async def answered(self, request_id: str, seconds: float) -> bool:
-        """Wait until a request has an answer; tell whether it has one in time. Raises Refused when too many wait."""
-        self._insist_on_room()
+        """Wait until a request has an answer; tell whether it has one in time. Raises NoRoom."""
+        self.insist_on_room()
         future: asyncio.Future[None] = self._loop.create_future()
         with self._lock:
             self._waiting[request_id].add(future)
@@ -199,12 +212,6 @@ class Reader(threading.Thread):
     @property
     def _clients(self) -> int:
         return sum(map(len, list(self._feeds.values())))
-
-    def _insist_on_room(self) -> None:
-        waiting = self._clients + sum(map(len, self._waiting.values()))
-        if waiting >= MOST_WAITING:
-            refusal = f"{MOST_WAITING} clients wait already."
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, refusal, **{"Retry-After": "5"})
 
     def _turn(self) -> None:
         with self._lock:

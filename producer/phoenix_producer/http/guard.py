@@ -19,6 +19,7 @@ from phoenix_producer.http.gone import while_there
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.http.problems import response as problem
 from phoenix_producer.http.rates import Rates
+from phoenix_producer.http.request_line import insist_on_version, to_origin_form
 from phoenix_producer.http.this_machine import insist_on_this_machine
 from phoenix_producer.http.tokens import Role, Token, TokenFile
 
@@ -93,12 +94,14 @@ class Guard:
                 is_over = not message.get("more_body", False)
             await send(message)
 
+        to_origin_form(scope)
         if self._root_path and scope["path"] == self._root_path:
             await RedirectResponse(f"{self._root_path}/")(scope, receive, send_with_headers)
             return
         headers = Headers(scope=scope)
         with ExitStack() as until_answered:
             try:
+                insist_on_version(scope)
                 if scope["path"] not in self._public:
                     scope["phoenix_token"] = token = self._who_asks(headers)
                     await self._rates.count(token)

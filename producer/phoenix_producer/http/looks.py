@@ -9,13 +9,12 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel
-from pydantic.json_schema import SkipJsonSchema
 
 from phoenix_producer.contract import Failure
 from phoenix_producer.ctids import Ctid
 from phoenix_producer.http.changes import LONGEST_WAIT, Serving
-from phoenix_producer.http.described import PLAIN_NUMBER, UrlId
-from phoenix_producer.http.events import checked
+from phoenix_producer.http.described import ABSENT, PLAIN_NUMBER, UrlId
+from phoenix_producer.http.events import PLACE_PATTERN, checked
 from phoenix_producer.http.guard import Asking, Door, secret_in
 from phoenix_producer.http.protocol import WIRE
 from phoenix_producer.http.requests import RequestView
@@ -32,7 +31,10 @@ Ctids = Annotated[list[Ctid], Query(alias="ctid", max_length=_MANY, description=
 Wait = Annotated[
     float, Query(gt=0, le=LONGEST_WAIT, description="Seconds until workers must have answered."), PLAIN_NUMBER
 ]
-LastId = Annotated[str | SkipJsonSchema[None], Header(alias="Last-Event-ID", description="Go on after this event.")]
+LastId = Annotated[
+    str,
+    Header(alias="Last-Event-ID", description="Go on after this event.", json_schema_extra={"pattern": PLACE_PATTERN}),
+]
 _EVENTS: dict[int | str, dict[str, Any]] = {
     int(HTTPStatus.OK): {"content": {"text/event-stream": {}}, "description": "Server-sent events, until the end."}
 }
@@ -85,7 +87,7 @@ async def request_events(
     service: Serving,
     token: Asking,
     request_id: UrlId,
-    last_id: LastId = None,
+    last_id: LastId = ABSENT,
 ) -> Response:
     """Tell the history of a request as it happens, from its beginning to its end."""
     checked(last_id)
@@ -94,7 +96,7 @@ async def request_events(
 
 
 @looks.get("/v1/events", operation_id="events", responses=_EVENTS)
-async def events(http: Request, service: Serving, token: Asking, last_id: LastId = None) -> Response:
+async def events(http: Request, service: Serving, token: Asking, last_id: LastId = ABSENT) -> Response:
     """Tell what becomes of all requests, from now on."""
     write_chunk = http.scope["state"][WIRE].write_chunk
     return await service.events.of_all(last_id, _welcome(http, token), write_chunk)
@@ -106,12 +108,12 @@ def jobs(
     _token: Asking,
     *,
     ended: Annotated[bool, Query(alias="all", description="List also those that ended in the last week.")] = False,
-    ctid: Annotated[Ctid | SkipJsonSchema[None], Query(description="Only those of this CTID.")] = None,
+    ctid: Annotated[Ctid, Query(description="Only those of this CTID.")] = ABSENT,
     newest: Annotated[
-        int | SkipJsonSchema[None],
+        int,
         Query(ge=1, le=_MANY, description="Only so many, those that came last."),
         PLAIN_NUMBER,
-    ] = None,
+    ] = ABSENT,
 ) -> list[Job]:
     """List jobs, oldest first: the state of each, what it waits for and since when."""
     if ctid is None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from phoenix_producer.client.handle import Handle
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.http.changes import Key, Serving, Wait, answers
-from phoenix_producer.http.described import summary_of
+from phoenix_producer.http.described import ABSENT, summary_of
 from phoenix_producer.http.guard import Asking, at_least
 from phoenix_producer.http.looks import AGED, Wanting
 from phoenix_producer.http.looks import Wait as LookWait
@@ -32,7 +32,7 @@ def _endpoint(ask: Callable[..., Handle[Drained]]) -> Callable[..., Any]:
         token: Annotated[Token, Depends(at_least(Role.OPERATOR))],
         node: NodeName,
         wait: Wait = 0,
-        key: Key = None,
+        key: Key = ABSENT,
     ) -> Response:
         sent = await service.change(lambda producer, own_id: ask(producer, node, request_id=own_id), token.name, key)
         return await service.accepted(sent, wait)

@@ -20,6 +20,8 @@ MEDIA_TYPE = "application/problem+json"
 logger = logging.getLogger(__name__)
 
 _NOWHERE = frozenset({"not-declared", "no-such-node"})
+_OF_JSON = {"tuple_type": "Input should be a list", "model_attributes_type": "Input should be an object"}
+"""For errors that pydantic puts in words of Python."""
 _SHOWN = 300
 _FIELDS = 20
 _REDIS_AWAY = "Redis cannot be used just now. What was accepted is not lost."
@@ -91,9 +93,13 @@ def _status_of(cause: str) -> int:
     return HTTPStatus.BAD_GATEWAY if cause.startswith("proxmox") else HTTPStatus.CONFLICT
 
 
-def install(app: FastAPI) -> None:
-    """Have an app answer so whatever goes wrong."""
+def install(app: FastAPI, description: str) -> None:
+    """Have an app answer so whatever goes wrong. `description` is the path of what describes all others."""
+    _install_for_requests(app, description)
+    _install_for_what_fails(app)
 
+
+def _install_for_requests(app: FastAPI, description: str) -> None:
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> Response:
         return response(error.status, error.detail, error.headers)
@@ -102,7 +108,7 @@ def install(app: FastAPI) -> None:
     async def of_the_framework(_: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
         told = {
-            HTTPStatus.NOT_FOUND: f"There is nothing at this path. {app.root_path}{app.openapi_url} has all paths.",
+            HTTPStatus.NOT_FOUND: f"There is nothing at this path. {description} has all paths.",
             HTTPStatus.METHOD_NOT_ALLOWED: f"This path takes {headers.get('Allow', 'another method')}.",
         }
         detail = told.get(HTTPStatus(error.status_code), plain_line(str(error.detail))[:_SHOWN])
@@ -110,8 +116,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
-        wrong = [f"{_place(one['loc'])}: {plain_line(one['msg'])[:_SHOWN]}" for one in error.errors()[:_FIELDS]]
-        return response(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=tuple(wrong))
+        wrong = tuple(map(_worded, error.errors()[:_FIELDS]))
+        return response(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=wrong)
 
     @app.exception_handler(ContractError)
     async def conflicting(_: Request, error: ContractError) -> Response:
@@ -121,6 +127,8 @@ def install(app: FastAPI) -> None:
     async def of_another_body(_: Request, error: OtherOptions) -> Response:
         return response(HTTPStatus.UNPROCESSABLE_ENTITY, plain_line(str(error)))
 
+
+def _install_for_what_fails(app: FastAPI) -> None:
     @app.exception_handler(Unreachable)
     async def away(_: Request, error: Unreachable) -> Response:
         logger.warning("%s", error)
@@ -135,5 +143,7 @@ def install(app: FastAPI) -> None:
         return response(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of phoenix-lxc. See the log of the server.")
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    return plain_line(".".join(map(str, location)))[:_SHOWN]
+def _worded(error: dict[str, Any]) -> str:
+    """Say where an error is, and what it is."""
+    place, why = ".".join(map(str, error["loc"])), _OF_JSON.get(error["type"], error["msg"])
+    return f"{plain_line(place)[:_SHOWN]}: {plain_line(why)[:_SHOWN]}"

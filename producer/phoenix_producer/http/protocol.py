@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from phoenix_producer.http import problems
+from phoenix_producer.http.lingering import LingeringTransport
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,14 +34,17 @@ class PatientProtocol(H11Protocol):
         """Put the connection into the state of each request, so that a stream can be written to it at once."""
         super().__init__(*given, **named)
         self.app_state = {**self.app_state, WIRE: self}
+        # uvicorn's own limit counts who is being refused too, and answers those who are there in plain text.
+        self._most_connections, self.limit_concurrency = self.limit_concurrency, None
 
     _head: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Give the first head its time."""
-        super().connection_made(transport)
-        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+        super().connection_made(cast("asyncio.Transport", LingeringTransport(transport, self._is_sending)))
+        if self._most_connections is not None and len(self.connections) >= self._most_connections:
+            self.connections.discard(self)
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server has reached its limit of connections.")
         else:
             self._expect_head()
@@ -64,7 +68,9 @@ class PatientProtocol(H11Protocol):
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Give each further head its time from its first byte on."""
+        """Give each further head its time from its first byte on; what comes after the last answer is not read."""
+        if self.transport.is_closing():
+            return
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._expect_nothing()
@@ -96,6 +102,9 @@ class PatientProtocol(H11Protocol):
         except h11.LocalProtocolError:  # an answer has begun already
             pass
         self.transport.close()
+
+    def _is_sending(self) -> bool:
+        return self.conn.their_state in {h11.SEND_BODY, h11.ERROR}
 
     def _expect_head(self) -> None:
         self._head = self.loop.call_later(HEAD_SECONDS, self.transport.close)

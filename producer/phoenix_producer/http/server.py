@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import uvicorn
 from fastapi import Depends, FastAPI
 
-from phoenix_producer.http import description, page, problems
+from phoenix_producer.http import page, problems
 from phoenix_producer.http.changes import router
 from phoenix_producer.http.described import insist_on_the_described, operations_in
+from phoenix_producer.http.description import PATH, describe, description
 from phoenix_producer.http.guard import Door, Guard
 from phoenix_producer.http.looks import looks
 from phoenix_producer.http.nodes import nodes
@@ -46,17 +47,15 @@ def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
             yield
 
     app = FastAPI(
-        openapi_url=description.PATH,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # the framework's own would take whatever is asked of it
         redirect_slashes=False,
         root_path=root_path,
         lifespan=lifespan,
     )
-    app.openapi = cache(partial(description.describe, app))  # type: ignore[method-assign]  # FastAPI's own way
+    app.openapi = cache(partial(describe, app))  # type: ignore[method-assign]  # FastAPI's own way
     app.state.door = door
-    problems.install(app)
-    for part in (router(), looks, nodes):
+    problems.install(app, description=f"{root_path}{PATH}")
+    for part in (router(), looks, nodes, description):
         app.include_router(part, dependencies=[Depends(insist_on_the_described)])
     app.include_router(page.page)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from math import ceil
@@ -19,7 +19,7 @@ from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import Failure
 from phoenix_producer.http.events import Events
-from phoenix_producer.http.feeds import Reader
+from phoenix_producer.http.feeds import NoRoom, Reader
 from phoenix_producer.http.problems import Refused, Uncertain
 from phoenix_producer.http.requests import Requests, as_response
 from phoenix_producer.http.shared_looks import SharedLooks
@@ -84,7 +84,7 @@ class Service:
             raise Uncertain(own_id, error) from error
 
     async def answer(self, request_id: str, seconds: float) -> Result | Failure | None:
-        """Wait for the answer to a request; None if there is none in time. It holds no thread meanwhile."""
+        """Wait for the answer to a request, without a thread; None if there is none in time. Raises NoRoom."""
         if not await self._reader.answered(request_id, seconds):
             return None
         known = await to_thread.run_sync(self.requests.known, request_id)
@@ -92,8 +92,10 @@ class Service:
 
     async def accepted(self, request_id: str, seconds: float) -> Response:
         """Answer with the result of a request, or, if there is none in time, with where it will be."""
-        url = self.url_of(request_id)
-        answer = await self.answer(request_id, seconds) if seconds else None
+        url, answer = self.url_of(request_id), None
+        if seconds:
+            with suppress(NoRoom, Unreachable):  # it is under way: who is refused would send it again
+                answer = await self.answer(request_id, seconds)
         if answer is not None:
             return as_response(answer, {"Location": url})
         return JSONResponse({"id": request_id, "url": url}, HTTPStatus.ACCEPTED, {"Location": url})
@@ -102,6 +104,7 @@ class Service:
         self, ask: Callable[[Producer], Handle[Any]], requester: str, seconds: float, wanted: Acceptable
     ) -> Response:
         """Answer with what workers see; `Age` says since when they do. Raises Refused if none answers in time."""
+        self._reader.insist_on_room()
         if wanted.age is None:
             request_id, look = await self.send(ask, requester), None
         else:

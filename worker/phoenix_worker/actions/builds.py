@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_worker.actions.made_again import rebuilt_first
-from phoenix_worker.core.differs.outdated import of_older_build, outdated
+from phoenix_worker.core.differs.outdated import has_older_build, of_older_build, outdated
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.error_table import UNREACHABLE
 
@@ -34,6 +34,10 @@ class Builds:
     def of_older_build(self, declaration: Declaration, seen: Observation) -> tuple[str, ...]:
         """Say that it was cloned from an older build of its template, and nothing else."""
         return of_older_build(declaration, seen, self._below(declaration, seen))
+
+    def is_older(self, declaration: Declaration, seen: Observation) -> bool:
+        """Return whether it was cloned from an older build of its template."""
+        return has_older_build(declaration, seen, self._below(declaration, seen))
 
     def _below(self, declaration: Declaration, seen: Observation) -> str:
         catalog, marker = self._task.catalog.current(), seen.marker

@@ -22,11 +22,12 @@ from phoenix_worker.app import node_shell
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Catalog, load
 from phoenix_worker.catalog.nodes import ANY_NODE
+from phoenix_worker.check.env_file import secrets_in
 from phoenix_worker.check.proxmox_lines import proxmox_lines
 from phoenix_worker.check.redis_facts import redis_facts
 from phoenix_worker.check.troubles import or_trouble
 from phoenix_worker.core.checkup import redis, shell, workers
-from phoenix_worker.core.checkup.line import Line, error, fine, listed, warning
+from phoenix_worker.core.checkup.line import Line, counted, error, fine, listed, warning
 from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.proxmox.forced_command import commands_for, foreseen
@@ -62,10 +63,11 @@ def check_all(settings: Settings, *, accepted: bool = False) -> Iterator[Line]:
 
 
 def _settings() -> Line:
-    """Say who else may read what was just read."""
+    """Say who else may read the secrets that were just read."""
     file = Path(ENV_FILE)
-    if file.exists() and file.stat().st_mode & stat.S_IROTH:
-        return warning("Settings", f"everybody on this machine may read {ENV_FILE}", f"chmod o-rwx {file.resolve()}")
+    if file.exists() and file.stat().st_mode & stat.S_IROTH and (secrets := secrets_in(file)):
+        what = f"everybody on this machine may read {ENV_FILE}, which has {listed(secrets)}"
+        return warning("Settings", what, f"chmod o-rwx {file.resolve()}")
     return fine("Settings", "read")
 
 
@@ -76,7 +78,8 @@ def _catalog(settings: Settings) -> tuple[Catalog | None, list[Line]]:
     except CatalogError as refused:
         return None, [error("Catalog", _about(one.ctid, one.problem), one.remedy) for one in refused.refusals]
     containers = len(catalog.containers())
-    lines = [fine("Catalog", f"{settings.catalog}: {containers} containers, {len(catalog) - containers} templates")]
+    what = f"{counted(containers, 'container')}, {counted(len(catalog) - containers, 'template')}"
+    lines = [fine("Catalog", f"{settings.catalog}: {what}")]
     lacking = _missing_scripts(settings)
     told = {str(one) for one in lacking}
     said: list[tuple[Callable[[str, str, str], Line], Finding]] = [(error, one) for one in lacking]

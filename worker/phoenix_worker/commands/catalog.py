@@ -12,7 +12,8 @@ from phoenix_producer.cli.help_texts import epilog
 from phoenix_worker.catalog.findings import Advice, CatalogError, Refusal, plain
 from phoenix_worker.catalog.loading import Catalog, load
 from phoenix_worker.catalog.schema import catalog_schema
-from phoenix_worker.commands.printing import counted, out, print_findings, say
+from phoenix_worker.commands.printing import out, print_findings, say
+from phoenix_worker.core.checkup.line import counted
 from phoenix_worker.settings import SettingsError
 from phoenix_worker.settings.defaults import catalog_defaults
 

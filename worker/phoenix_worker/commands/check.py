@@ -13,8 +13,8 @@ from rich.text import Text
 from phoenix_producer.cli.help_texts import ACCEPT_NOT_APPLIED, epilog
 from phoenix_producer.plain_text import plain_block
 from phoenix_worker.check.checkup import check_all
-from phoenix_worker.commands.printing import counted, out, say
-from phoenix_worker.core.checkup.line import Level, Line, error
+from phoenix_worker.commands.printing import out, say
+from phoenix_worker.core.checkup.line import Level, Line, counted, error
 from phoenix_worker.settings import SettingsError, load_settings
 
 FAILED = 1

@@ -31,11 +31,6 @@ def say(text: str, console: Console | None = None) -> None:
     (console or err()).print(plain_line(text), markup=False)
 
 
-def counted(number: int, noun: str) -> str:
-    """Write how many there are of something."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def print_findings(console: Console, label: str, style: str, findings: Iterable[Finding]) -> None:
     """Print one line for each finding, and one for all CTIDs that it is the same for."""
     for line in merged(findings):

@@ -40,6 +40,7 @@ from phoenix_worker.actions.copies import build_alone, end_building, hold_source
 from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.ensured_copies import ensured_copies
 from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
+from phoenix_worker.actions.forbidden import refuse_forbidden_conversion
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey_first, where_last_seen
 from phoenix_worker.actions.make import Sending, make
@@ -51,7 +52,6 @@ from phoenix_worker.actions.shut_down import shut_down
 from phoenix_worker.answers import result
 from phoenix_worker.answers.forecast import foresee
 from phoenix_worker.base import CORRECT_IT, lane
-from phoenix_worker.core.allowed.forbidden import refuse_snapshots
 from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.differs.scripts import must_be_verified
 from phoenix_worker.core.model.addresses import networks
@@ -205,7 +205,7 @@ def start(
     kind = f"vzstart {node} {declaration.clone_from or declaration.os_template}"
     self.wait_for_power_task(declaration.standing_on(node), posted, kind=kind, running=True)
     if not recover.started_by_itself(posted) or not is_new(self.steps_done(), ctid):
-        self.wait_for_power(declaration.standing_on(node), posted, running=True)
+        node = self.wait_for_power(declaration.standing_on(node), posted, running=True)
     told = {"upid": posted["upid"], "networks": posted.get("networks"), "node": node}
     return self.step(StepName.START, ctid, posted["at"], **told)
 
@@ -244,8 +244,7 @@ def stop(
         seen, verdict = look(self, declaration, adopt=adopted)
         permit(may_stop(verdict), verdict, f"stop CT {ctid}")
         if declaration.is_template:
-            snapshots = self.proxmox.snapshots(seen.node, ctid)
-            refuse_snapshots(declaration, [name for name in snapshots if name not in dropping])
+            refuse_forbidden_conversion(self.proxmox, declaration, seen, dropping)
             self.proxmox.need_quorum(f"convert CT {ctid} on {seen.node} to a template")
         known = {"networks": networks(seen.config), "node": seen.node}
         return recover.posted(shut_down(self.proxmox, seen)) | known
@@ -258,7 +257,7 @@ def stop(
     )
     node = posted.get("node", declaration.node)
     self.wait_for_power_task(declaration.standing_on(node), posted, kind=f"vzshutdown {node}", running=False)
-    self.wait_for_power(declaration.standing_on(node), posted, running=False)
+    node = self.wait_for_power(declaration.standing_on(node), posted, running=False)
     told = {"upid": posted["upid"], "networks": posted.get("networks"), "node": node}
     return self.step(StepName.STOP, ctid, posted["at"], **told)
 

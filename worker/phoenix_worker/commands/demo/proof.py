@@ -10,7 +10,7 @@ from phoenix_producer.contract import Outcome
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from phoenix_producer.contract import EnsureResult, Step
     from phoenix_worker.catalog.loading import Catalog
@@ -81,13 +81,18 @@ def lanes(steps: Iterable[Step]) -> dict[int, list[Step]]:
     return clones
 
 
-def left_out(results: Iterable[EnsureResult]) -> str:
+def not_applied(results: Iterable[EnsureResult]) -> dict[str, set[int]]:
     """Return the declared keys that were not applied, each with the CTIDs that declare it."""
     keys: dict[str, set[int]] = {}
     for result in results:
         for ctid, lines in {result.ctid: result.not_applied, **result.templates_not_applied}.items():
             for line in lines:
                 keys.setdefault(line.partition(":")[0], set()).add(ctid)
+    return keys
+
+
+def listed(keys: Mapping[str, Collection[int]]) -> str:
+    """Return keys with their CTIDs, as a text."""
     return ", ".join(f"{key} ({', '.join(map(str, sorted(ctids)))})" for key, ctids in keys.items())
 
 

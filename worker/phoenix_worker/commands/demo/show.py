@@ -17,7 +17,7 @@ from phoenix_producer.cli.live_lines import display_for
 from phoenix_worker.commands.demo import parts as demo_parts
 from phoenix_worker.commands.demo.ending import Ended, undisturbed
 from phoenix_worker.commands.demo.parts import DemoFailed
-from phoenix_worker.commands.demo.proof import broken_promises, left_out, standing
+from phoenix_worker.commands.demo.proof import broken_promises, listed, not_applied, standing
 from phoenix_worker.commands.demo.stage import Stage, set_up
 
 if TYPE_CHECKING:
@@ -56,8 +56,10 @@ def _show(screen: Screen, stage: Stage, producer: Producer) -> None:
     found = standing(stage.proxmox, stage.nodes, stage.catalog, steps)
     screen.headline(f"What Proxmox holds now on {', '.join(stage.nodes)}")
     screen.standing(found)
-    if unused := left_out(first):
-        screen.sentence(f"Declared but not applied, because the simulated node has no shell: {unused}.")
+    if stage.left_out:
+        screen.sentence(f"Left out of the example, because the simulated node has no shell: {listed(stage.left_out)}.")
+    if unused := not_applied(first):
+        screen.sentence(f"Declared but not applied, because the simulated node has no shell: {listed(unused)}.")
     screen.headline("When what was done")
     screen.timeline(steps)
     screen.headline(f"Ensure {asked} again")
@@ -122,22 +124,23 @@ def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
     flower_url = started.enter_context(demo_parts.flower(stage.directory, stage.redis_url))
     access = stage.simulator.access
     command, from_there = shlex.quote(sys.argv[0]), shlex.quote(_from_anywhere(sys.argv[0]))
+    accepted = "" if stage.left_out else " --accept-not-applied"
     screen.headline("Everything keeps running. Look around; Ctrl-C ends it.")
     screen.say("Page", stage.page_url)
-    screen.say("Flower", f"{flower_url} (no login: it listens on this machine only)")
+    screen.say("Flower", f"{flower_url} (its login, for its API too: {demo_parts.FLOWER_LOGIN})")
     screen.say("Proxmox", stage.simulator.url)
     screen.plain(
         f"\n  curl --cacert {access.ca_file} \\\n"
         f"    -H 'Authorization: PVEAPIToken={access.token_id}={access.token_value}' \\\n"
         f"    {stage.simulator.url}/api2/json/nodes/{stage.simulator.node}/lxc\n"
         f"\n  export PHOENIX_REDIS_URL={shlex.quote(stage.redis_url)}\n"
-        f"  {command} ensure {stage.ctids[0]} --accept-not-applied\n"
-        f"  {command} --redis-url {shlex.quote(stage.redis_url)} plan --all --accept-not-applied\n"
+        f"  {command} ensure {stage.ctids[0]}{accepted}\n"
+        f"  {command} --redis-url {shlex.quote(stage.redis_url)} plan --all{accepted}\n"
         f"\nThe catalog, to change something in it and ensure again:\n"
         f"  {stage.catalog_file}\n"
         f"What a worker needs, and one worker more:\n"
         f"  cd {stage.directory}\n"
-        f"  {from_there} check --accept-not-applied\n"
+        f"  {from_there} check{accepted}\n"
         f"  {from_there} worker --hostname second@%h\n"
     )
     worker, restarted = stage.worker, -_TOO_SOON_SECONDS

@@ -132,11 +132,20 @@ def _end_of(certificate: str) -> int:
     return int(loaded.not_valid_after_utc.timestamp())
 
 
+def token_in(file: Path) -> str:
+    """Read the token's secret. Raises SystemExit where there is none: everybody would have the token."""
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SystemExit(f"{file} cannot be read ({error.strerror}).") from None
+    if not token:
+        raise SystemExit(f"{file} is empty: it has to hold the token's secret.")
+    return token
+
+
 async def serve(options: argparse.Namespace) -> None:
     """Listen, say where, and wait for a signal to end."""
-    token_value = (
-        options.token_file.read_text(encoding="utf-8").strip() if options.token_file else secrets.token_urlsafe()
-    )
+    token_value = token_in(options.token_file) if options.token_file else secrets.token_urlsafe()
     pve = build(options, token_value)
     certificate, key, _ = make_cert(str(options.directory), hosts=(options.host, options.name))
     pve.certificate_ends = _end_of(certificate)

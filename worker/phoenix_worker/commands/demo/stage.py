@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 from phoenix_producer.client.redis_url import place_of
 from phoenix_worker.catalog.loading import Catalog, Defaults, load
 from phoenix_worker.commands.demo import parts as demo_parts
+from phoenix_worker.commands.demo.example import write_example
 from phoenix_worker.commands.demo.surroundings import surroundings_of
+from phoenix_worker.core.checkup.line import counted
 from phoenix_worker.proxmox.api import ProxmoxApi
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _EXAMPLE_CTIDS = (103, 101, 801)
 _PATIENCE_SECONDS = 120.0
 _CLONE_TIMES = 3
 """What making one container takes at most, in the time of a clone."""
-_CATALOG_NAME = "phoenix_lxc_configs.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,8 @@ class Stage:
     page_url: str
     """Empty if the HTTP server was not asked for."""
     catalog_file: Path
+    left_out: dict[str, set[int]]
+    """What was left out of the example: keys, each with the CTIDs that declare it. Empty for another catalog."""
     catalog: Catalog
     ctids: tuple[int, ...]
     """What is asked for, in this order."""
@@ -71,7 +72,7 @@ def set_up(
     if page_url:
         screen.say("Page", f"{page_url} (open it and watch)")
     screen.say("Redis", f"{redis.title}, {place_of(redis.url).shown()}")
-    file = catalog.absolute() if catalog else _example(directory)
+    file, left_out = (catalog.absolute(), {}) if catalog else write_example(directory)
     wanted = surroundings_of(file)
     simulator = started.enter_context(demo_parts.simulator(directory, clone_seconds=clone_seconds, wanted=wanted))
     nodes = wanted.nodes or (simulator.node,)
@@ -79,21 +80,15 @@ def set_up(
     screen.say("Proxmox", f"simulated by fakepve {version('fakepve')}, {where}, empty")
     loaded = load(file, Defaults(node=simulator.node))
     ctids = loaded.containers() if catalog else _EXAMPLE_CTIDS
-    screen.say("Catalog", f"{len(loaded)} entries, {catalog or 'the example'}")
+    containers = len(loaded.containers())
+    held = f"{counted(containers, 'container')}, {counted(len(loaded) - containers, 'template')}"
+    screen.say("Catalog", f"{held}: {catalog or 'the example'}")
     demo_parts.write_settings(directory, redis.url, simulator, file, scratch=_free_hundred(loaded))
     began = time.monotonic()
     worker = started.enter_context(demo_parts.worker(directory))
     screen.say("Worker", f"Celery {version('celery')}, ready after {time.monotonic() - began:.1f} s")
     longest = _PATIENCE_SECONDS + _CLONE_TIMES * clone_seconds * len(loaded)
-    return Stage(directory, redis.url, simulator, worker, page_url, file, loaded, ctids, nodes, longest)
-
-
-def _example(directory: Path) -> Path:
-    """Return a copy of the example with its scripts, to be changed while the demo is kept running."""
-    with as_file(files(__package__) / "example_features") as scripts:
-        shutil.copytree(scripts, directory / "features")
-    with as_file(files(__package__) / "example_catalog.json") as packaged:
-        return shutil.copyfile(packaged, directory / _CATALOG_NAME)
+    return Stage(directory, redis.url, simulator, worker, page_url, file, left_out, loaded, ctids, nodes, longest)
 
 
 def _free_hundred(catalog: Catalog) -> range:

@@ -52,6 +52,11 @@ def listed(items: Iterable[object], most: int = 6) -> str:
     return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """Write how many there are of something."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def guessed(node: str, known: Collection[str]) -> str:
     """Name the node that was probably meant; nothing where none is near."""
     close = difflib.get_close_matches(node, sorted(known), n=1)
