@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.test_copies import COPIES, FIRST, OTHER, copies, rebuild, two_nodes
+from phoenix_worker.core.planned.copies import numbers
+from tests.acceptance.scenes import before, done
+from tests.acceptance.test_copies import COPIES, CTIDS, FIRST, OTHER, copies, rebuild, two_nodes
 from tests.support.product import container, template
+from tests.support.proxmox import NODE
 
 if TYPE_CHECKING:
     from tests.support.product import Product
@@ -52,3 +55,23 @@ def test_it_is_rebuilt_used_and_destroyed_with_its_template(product: Product, ho
     assert product.producer.destroy(900).wait(timeout=60).outcome == "destroyed"
     assert copies(product) == []
     assert product.status(FIRST) == ("stopped" if how == "nobody's" else "absent")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("node", [NODE, OTHER])
+@pytest.mark.parametrize(("of", "suffix"), [(900, f"/nodes/{OTHER}/lxc"), (901, f"/nodes/{OTHER}/lxc/{FIRST}/clone")])
+def test_a_ctid_that_is_taken_before_the_copy_is_made_is_left_for_another(
+    product: Product, node: str, of: int, suffix: str
+) -> None:
+    """By somebody else's container, after Proxmox was asked whether the CTID is free."""
+    two_nodes(product)
+    product.declare({900: template(), 901: container(901, 900), 103: container(103, of, node=OTHER)})
+    product.start_worker(**COPIES)
+    taken, chosen = (ctid for ctid, _ in zip(numbers(of, OTHER, CTIDS), range(2), strict=False))
+    config = {"hostname": "theirs", "description": "", "rootfs": f"local-lvm:vm-{taken}-disk-0,size=8G"}
+    before(product, "POST", suffix, lambda: product.simulator.pve.add_ct(taken, node=node, config=config))
+    result = product.ensure(103)
+    assert (result.outcome, copies(product, of)) == ("created", [chosen])
+    assert chosen in result.templates_built
+    assert taken not in {ctid for _, ctid in done(result)}
+    assert product.config(taken)["hostname"] == "theirs", "it is left alone"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.core.planned.copies import numbers
-from tests.acceptance.scenes import before, done, waits_for_task
+from tests.acceptance.scenes import before, done, planned, waits_for_task
 from tests.acceptance.test_copies import COPIES, CTIDS, FIRST, OTHER, copies, two_nodes
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
@@ -16,7 +16,6 @@ from tests.support.proxmox import NODE
 if TYPE_CHECKING:
     from tests.support.product import Product
 
-pytestmark = pytest.mark.long
 THIRD = "pve3"
 ON_THIRD = next(numbers(900, THIRD, CTIDS))
 CLONES: dict[int, dict[str, Any]] = {103: container(103, node=OTHER), 104: container(104, node=THIRD)}
@@ -42,6 +41,50 @@ def memories(product: Product) -> dict[int, str]:
     return {ctid: product.config(ctid)["memory"] for ctid in (900, FIRST, ON_THIRD)}
 
 
+def test_an_ensure_of_a_template_configures_its_copies(product: Product) -> None:
+    two_nodes(product)
+    clone = {103: container(103, node=OTHER)}
+    product.declare({900: template(), **clone})
+    product.start_worker(**COPIES)
+    product.producer.ensure_many([900, 103]).wait(timeout=60)
+    product.declare({900: template(memory_mb=768), **clone})
+    (shown,) = product.producer.templates().wait(timeout=60)
+    told = (
+        f"Template {FIRST}, a copy of 900, has an older declaration. To configure it again: `phoenix-lxc ensure 900`."
+    )
+    assert shown.copies[0].outdated == (told,)
+    plan = product.producer.plan(900).wait(timeout=60)
+    assert [(part.ctid, part.why, part.needed_by) for part in plan.first] == [(FIRST, "copy", 900)]
+    (drift,) = product.producer.drift([900]).wait(timeout=60)
+    assert (drift.outdated[-1], plan.warnings) == (told.replace("has an older declaration", "is not as declared"), ())
+    result = product.ensure(900)
+    assert (done(result), planned(plan.lines), result.warnings) == (
+        [("configure", 900), ("configure", FIRST)],
+        done(result),
+        (),
+    )
+    assert (product.config(900)["memory"], product.config(FIRST)["memory"]) == ("768", "768")
+
+    copy = product.simulator.pve.ct(FIRST)
+    product.simulator.do(copy.config.update, {"memory": "512"})
+    assert product.producer.plan(900).wait(timeout=60).outcome == "updated"
+    result = product.ensure(900)
+    assert (result.outcome, done(result)) == ("updated", [("configure", FIRST)]), (
+        "also what somebody has changed by hand"
+    )
+    assert product.ensure(900).outcome == "unchanged"
+
+    product.declare(
+        {900: template(memory_mb=768, storage_size_gb=16), 103: container(103, node=OTHER, storage_size_gb=16)}
+    )
+    (shown,) = product.producer.templates().wait(timeout=60)
+    assert "`phoenix-lxc rebuild 900`" in shown.copies[0].outdated[1]
+    plan, *results = product.producer.plan(900).wait(timeout=60), product.ensure(900), product.ensure(900)
+    left = [plan.warnings[-1:], *(one.warnings[-1:] for one in results)]
+    assert left == [shown.copies[0].outdated[1:]] * 3, "an ensure tells what it leaves"
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("where", ["offline", "silent", "gone"])
 def test_a_copy_that_cannot_be_configured_is_told_and_stops_nothing(outdated: Product, where: str) -> None:
     pve, do = outdated.simulator.pve, outdated.simulator.do
@@ -64,6 +107,7 @@ def test_a_copy_that_cannot_be_configured_is_told_and_stops_nothing(outdated: Pr
         assert done(outdated.ensure(900)) == [("configure", FIRST)]
 
 
+@pytest.mark.long
 def test_a_copy_is_configured_once_its_lane_is_free_and_clones_go_on_from_the_template(outdated: Product) -> None:
     outdated.start_worker(**COPIES)
     outdated.simulator.pve.ct_secs["clone"] = 600.0
@@ -80,6 +124,7 @@ def test_a_copy_is_configured_once_its_lane_is_free_and_clones_go_on_from_the_te
     assert set(memories(outdated).values()) == {"768"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("calls", range(1, 5))
 def test_a_copy_that_is_moved_meanwhile_is_configured_where_it_stands(outdated: Product, calls: int) -> None:
     outdated.start_worker(**COPIES)
@@ -91,6 +136,7 @@ def test_a_copy_that_is_moved_meanwhile_is_configured_where_it_stands(outdated: 
 
 
 @pytest.mark.crash
+@pytest.mark.long
 @pytest.mark.parametrize(
     "where",
     [f"{point}/configure{more}" for point in ("effect-done", "effect-journalled") for more in ("", ":2", ":3")]

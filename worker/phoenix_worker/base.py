@@ -143,8 +143,8 @@ class PhoenixTask(ProxmoxWaits):
         return {"name": name, "ctid": ctid, "started": round(began, 3), "seconds": seconds, **more}
 
     def steps_done(self) -> list[dict[str, Any]]:
-        """Return what the links of this job did so far."""
-        return self.engine.ledger.steps(self.running.job)
+        """Return what the links of this job did so far, without those that had nothing to do (`tasks/taken.py`)."""
+        return [step for step in self.engine.ledger.steps(self.running.job) if not step.get("taken")]
 
     def clean_up(self, *args: Any) -> None:
         """Leave nothing half made when the job is cancelled. What cannot be removed is logged, and the job ends."""

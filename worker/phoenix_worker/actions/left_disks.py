@@ -66,7 +66,14 @@ def free_left_disk(task: PhoenixTask, step: StepName, declaration: Declaration, 
         raise _by_hand(error, disk, node, why)
     _refuse_in_use(task, declaration, disk, death, error)
     task.sleep(_BETWEEN_LOOKS)
-    freeing = f"free {disk.volume}"
+    told = _free(task, declaration, disk, death, error)
+    task.once_more(step)
+    raise TransientError(f"{error.message} {told}", cause=LEFT_DISK, remedy=_command(disk, node))
+
+
+def _free(task: PhoenixTask, declaration: Declaration, disk: LeftDisk, death: Death, error: PermanentError) -> str:
+    """Have Proxmox free it, and say what became of that. Raises PermanentError where the token may not."""
+    node, freeing = _node(declaration), f"free {disk.volume}"
 
     def act() -> dict[str, Any]:
         _refuse_in_use(task, declaration, disk, death, error)
@@ -89,8 +96,7 @@ def free_left_disk(task: PhoenixTask, step: StepName, declaration: Declaration, 
     except PermanentError as failure:  # Gone by itself, or still there: making the CTID tells which.
         told = failure.message
     task.forget(freeing)
-    task.once_more(step)
-    raise TransientError(f"{error.message} {told}", cause=LEFT_DISK, remedy=_command(disk, node))
+    return told
 
 
 def _refuse_in_use(

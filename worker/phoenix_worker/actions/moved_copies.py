@@ -94,4 +94,4 @@ def _immovable(task: PhoenixTask, copy: Declaration, there: Observation) -> str:
 
 
 def _paths(needs: Iterable[Need]) -> set[str]:
-    return {path for need in needs for path in (need.path, need.or_on) if path is not None}
+    return {path for need in needs for path in need.paths}

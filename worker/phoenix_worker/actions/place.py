@@ -13,7 +13,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.os_templates import not_to_be_had
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, reservation, to_reserve, wanted
-from phoenix_worker.core.planned.placement import Placed, place
+from phoenix_worker.core.planned.placement import MAKE_ROOM, Placed, place
 from phoenix_worker.core.planned.sources import Sources, listed_home
 
 if TYPE_CHECKING:
@@ -234,5 +234,4 @@ def _shows(one: Reservation, view: ClusterView) -> bool:
 def _refusal(declaration: Declaration, refused: Refused) -> TransientError | PermanentError:
     told = "; ".join(f"{node}: {why}" for node, why in refused.reasons.items()) or "the cluster shows no nodes"
     message = f"Unable to place CT {declaration.ctid}: no node can take it. {told}."
-    remedy = "Make room on one of them, `phoenix-lxc undrain` one that is drained, or name others in `node`."
-    return (TransientError if refused.passing else PermanentError)(message, cause=NO_NODE, remedy=remedy)
+    return (TransientError if refused.passing else PermanentError)(message, cause=NO_NODE, remedy=MAKE_ROOM)

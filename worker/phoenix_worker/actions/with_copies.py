@@ -45,6 +45,12 @@ def hold_with_all(task: PhoenixTask, template: Declaration, copies: Sequence[Dec
     raise TransientError(f"There are other copies of template {template.ctid} by now.", cause="moved")
 
 
+def release_held(task: PhoenixTask) -> None:
+    """Release what the job holds as it comes here: clones go on while this task sees to the next copy."""
+    for name in task.once("held", lambda: sorted(task.engine.ledger.locks_of(task.running.job))):
+        task.release(name)
+
+
 def _are_all(found: Copies, known: set[int]) -> bool:
     return not found.unseen and all(one.ctid in known for one in found.seen)
 

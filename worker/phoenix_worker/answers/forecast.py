@@ -72,17 +72,7 @@ class Forecast:
         """Tell of a copy of a template that is configured after it."""
         *others, asked = self.parts
         asked = asked.model_copy(update={"outcome": Outcome.UPDATED}) if asked.outcome is Outcome.UNCHANGED else asked
-        part = Part(
-            ctid=copy.ctid,
-            name=copy.name,
-            node=copy.node,
-            role=copy.role,
-            why=Why.COPY,
-            needed_by=copy.copy_of,
-            outcome=Outcome.UPDATED,
-            actions=step.actions,
-        )
-        self.parts = [*others, part, asked]
+        self.parts = [*others, _part(copy, [step], Why.COPY, copy.copy_of), asked]
         self.lines.append(step.detail)
 
 
@@ -172,22 +162,15 @@ class _Looks:
             self._forecast.warnings += what_stays(self._task, declaration, seen)
         changes = diff(declaration, seen) if may_write(verdict) else None
         self._forecast.warnings += self._builds.of_older_build(declaration, seen)
-        self._forecast.parts.append(
-            Part(
-                ctid=declaration.ctid,
-                name=declaration.name,
-                node=declaration.node,
-                elsewhere=declaration.elsewhere,
-                placed=told(declaration.node, because),
-                role=declaration.role,
-                why=why,
-                needed_by=needed_by,
-                outcome=_outcome(steps),
-                actions=tuple(action for step in steps for action in step.actions),
-                pending_restart=pending_restart(seen, changes),
-                needs_rebuild=needs_rebuild(self._task, declaration, seen),
-            )
+        part = _part(declaration, steps, why, needed_by).model_copy(
+            update={
+                "elsewhere": declaration.elsewhere,
+                "placed": told(declaration.node, because),
+                "pending_restart": pending_restart(seen, changes),
+                "needs_rebuild": needs_rebuild(self._task, declaration, seen),
+            }
         )
+        self._forecast.parts.append(part)
         return foretold(declaration, arrived(seen), template)
 
     def _dependency(self, ctid: int, dependency: Declaration) -> None:
@@ -246,6 +229,19 @@ class _Looks:
             return self.container(template, Why.TEMPLATE, clone.ctid, near=clone.node)
         self._forecast.warnings += about_template(self._task, template, seen, "would be cloned")
         return seen
+
+
+def _part(declaration: Declaration, steps: Sequence[PlannedStep], why: Why, needed_by: int | None) -> Part:
+    return Part(
+        ctid=declaration.ctid,
+        name=declaration.name,
+        node=declaration.node,
+        role=declaration.role,
+        why=why,
+        needed_by=needed_by,
+        outcome=_outcome(steps),
+        actions=tuple(action for step in steps for action in step.actions),
+    )
 
 
 def _outcome(steps: Sequence[PlannedStep]) -> Outcome:

@@ -20,6 +20,7 @@ from phoenix_worker.actions.migrate import migrate
 from phoenix_worker.actions.moved_copies import Way, template_to_clone, way_of
 from phoenix_worker.actions.orders import copy_order
 from phoenix_worker.actions.standing_copies import is_copy, on_its_way
+from phoenix_worker.actions.with_copies import release_held
 from phoenix_worker.base import lane
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.home import at_home
@@ -120,8 +121,7 @@ def configure_copies(
     One that is no copy any more, or as declared, is left as it is.
     """
     template = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
-    for name in self.once("held", lambda: sorted(self.engine.ledger.locks_of(self.running.job))):
-        self.release(name)
+    release_held(self)
     copy = self.pinned_declaration(*pins[0], accepted=accepted)
     self.hold(lane(copy.ctid))
     try:

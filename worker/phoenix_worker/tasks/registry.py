@@ -9,6 +9,7 @@ from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks.following import following
 from phoenix_worker.tasks.rebuilt import unless_rebuilt
 from phoenix_worker.tasks.requests import binding, parsing
+from phoenix_worker.tasks.taken import unless_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,4 +34,4 @@ def task(name: str, request: type[Request] | None = None) -> Callable[[Callable[
 
 
 def _step(function: Callable[..., Any]) -> Callable[..., Any]:
-    return following(unless_rebuilt(function))
+    return following(unless_taken(unless_rebuilt(function)))

@@ -50,7 +50,7 @@ from phoenix_worker.actions.prerequisites import (
 )
 from phoenix_worker.actions.remove import drop, may_go, removal_line, remove
 from phoenix_worker.actions.standing_copies import offline, refuse_unseen
-from phoenix_worker.actions.with_copies import copies_in_reach, copies_there, hold_with, hold_with_all
+from phoenix_worker.actions.with_copies import copies_in_reach, copies_there, hold_with, hold_with_all, release_held
 from phoenix_worker.answers import result
 from phoenix_worker.base import lane
 from phoenix_worker.core.allowed.ownership import Action, Purpose
@@ -184,8 +184,7 @@ def rebuild_copies(
     One whose node has gone offline by now is left as it is, and told.
     """
     template = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
-    for name in self.once("held", lambda: sorted(self.engine.ledger.locks_of(self.running.job))):
-        self.release(name)
+    release_held(self)
     copy = self.pinned_declaration(*pins[0], accepted=accepted)
     gone = self.read("offline", lambda: [one.left(template) for one in offline(self, copy)])
     if gone:

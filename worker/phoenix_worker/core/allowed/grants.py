@@ -32,13 +32,18 @@ class Need:
     or_on: str | None = None
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """Where the token may have it."""
+        return (self.path,) if self.or_on is None else (self.path, self.or_on)
+
+    @property
     def of_guest(self) -> bool:
         """Whether it is on a container or template."""
         return self.path.startswith(f"{ALL_GUESTS}/")
 
     def met(self, held: Mapping[str, frozenset[str]]) -> bool:
         """Return whether the token has it now; `held` has its privileges by path."""
-        return any(self.privilege in held.get(path, ()) for path in (self.path, self.or_on) if path is not None)
+        return any(self.privilege in held.get(path, ()) for path in self.paths)
 
     def lasts(self, held: Mapping[str, frozenset[str]]) -> bool:
         """Return whether the token has it also while the guest does not exist."""

@@ -43,7 +43,7 @@ def judge_copy_ctids(catalog: Catalog, sure: Sequence[Declaration], view: Cluste
 def copying_paths(copies: Iterable[Declaration]) -> frozenset[str]:
     """Name the paths to ask about."""
     needs = (need for copy in copies for need in privileges(copy))
-    return frozenset(path for need in needs for path in (need.path, need.or_on) if path is not None)
+    return frozenset(path for need in needs for path in need.paths)
 
 
 def to_bring(copies: Iterable[Declaration], catalog: Mapping[int, Declaration]) -> list[Declaration]:

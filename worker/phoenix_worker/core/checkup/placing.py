@@ -9,7 +9,7 @@ from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.catalog.placing_checks import unplaceable
 from phoenix_worker.core.checkup.line import error, fine, guessed, listed, warning
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, wanted
-from phoenix_worker.core.planned.placement import Refused, place
+from phoenix_worker.core.planned.placement import MAKE_ROOM, Refused, place
 from phoenix_worker.core.planned.sources import Sources, listed_home
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from phoenix_worker.core.planned.feasibility import Offer
 
 _ELSEWHERE = "Provide it there, or name the other nodes in `node`."
-_ROOM = "Make room on one of them, `phoenix-lxc undrain` one that is drained, or name others in `node`."
 
 
 class _Found(NamedTuple):
@@ -53,7 +52,7 @@ def judge_placing(
     for ctid, found in places.items():
         if not found.able:
             refused = True
-            yield error(f"Placement of CT {ctid}", f"no node can take it: {_told(found.reasons)}", _ROOM)
+            yield error(f"Placement of CT {ctid}", f"no node can take it: {_told(found.reasons)}", MAKE_ROOM)
     yield from _unsuitable(places)
     for line in _groups(several, places):
         refused = True

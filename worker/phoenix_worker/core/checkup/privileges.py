@@ -83,7 +83,7 @@ def _nodes(declaration: Declaration) -> list[str]:
 
 def paths(wanted: Iterable[Need]) -> tuple[str, ...]:
     """Name the paths to ask about."""
-    named = {path for need in wanted for path in (need.path, need.or_on) if path is not None}
+    named = {path for need in wanted for path in need.paths}
     return tuple(sorted(named | {_top(need.path) for need in wanted}))
 
 

@@ -22,6 +22,8 @@ from phoenix_worker.core.model.marker import ADOPTED, LINKED, Marker, Stage, scr
 from phoenix_worker.core.model.os_templates import file_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.firewall import RuleWrite
     from phoenix_worker.core.model.ha import HaWrite
@@ -171,18 +173,12 @@ def _compared(both: _Both) -> Changes:
     if notes is not None:
         put["description"] = notes
         told += _told_of_notes(notes, present.get("description", ""), ours=ours)
-    for disk, size_gb in grow.items():
-        told += (Change(key=disk, old=property_string.parse(present[disk], "volume")["size"], new=f"{size_gb}G"),)
-    told += tuple(firewall.told(declaration.firewall, observation.firewall))
     joins = declaration.pool if observation.pool not in {None, declaration.pool} else None
-    if joins is not None:
-        told += (Change(key="pool", old=observation.pool or None, new=joins),)
-    told += ha_told(declaration.ha, observation.ha)
     return Changes(
         put | seal_put,
         seal_delete,
         grow,
-        root.changes + told,
+        root.changes + told + tuple(_told_besides(declaration, observation, grow, joins)),
         rules=firewall.firewall_writes(declaration.firewall, observation.firewall),
         firewall_on=firewall.switch(declaration.firewall, observation.firewall),
         policies=firewall.policy_writes(declaration.firewall, observation.firewall),
@@ -194,6 +190,19 @@ def _compared(both: _Both) -> Changes:
             declaration, present, (*(put.keys() - grow.keys()), *root.put, *root.delete), fresh=fresh
         ),
     )
+
+
+def _told_besides(
+    declaration: Declaration, observation: Observation, grow: Mapping[str, float], joins: str | None
+) -> Iterator[Change]:
+    """Tell what no `PUT config` brings about: growth, the firewall, the pool, HA."""
+    for disk, size_gb in grow.items():
+        size = property_string.parse(observation.config[disk], "volume")["size"]
+        yield Change(key=disk, old=size, new=f"{size_gb}G")
+    yield from firewall.told(declaration.firewall, observation.firewall)
+    if joins is not None:
+        yield Change(key="pool", old=observation.pool or None, new=joins)
+    yield from ha_told(declaration.ha, observation.ha)
 
 
 def _told(put: dict[str, str], present: dict[str, str]) -> tuple[Change, ...]:

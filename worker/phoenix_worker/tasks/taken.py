@@ -1,0 +1,57 @@
+"""Steps that make a copy of a template at a CTID that somebody has taken since it was chosen: they do nothing.
+
+The clone for which it was to be made comes after them in the chain. It sees what stands there, and chooses again.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.step_names import StepName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from phoenix_worker.base import PhoenixTask
+
+logger = logging.getLogger(__name__)
+
+_MAKING = {step.task for step in (StepName.CREATE, StepName.CLONE, StepName.COPY_TEMPLATE)}
+
+
+def unless_taken(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a step do nothing at the CTID of a copy that somebody else has."""
+
+    @functools.wraps(function)
+    def call(task: PhoenixTask, ctid: int, declaration_hash: str, *args: Any, **options: Any) -> Any:
+        if not _is_cloned_next(task, ctid):
+            return function(task, ctid, declaration_hash, *args, **options)
+        if not any(step["ctid"] == ctid and step.get("taken") for step in task.engine.ledger.steps(task.running.job)):
+            try:
+                return function(task, ctid, declaration_hash, *args, **options)
+            except PermanentError as error:
+                if task.name not in _MAKING or not _is_anothers(task, ctid, declaration_hash):
+                    raise
+                logger.warning("%s The copy is made at another CTID.", error.message)
+        name = next(step for step in StepName if step.task == task.name)
+        return task.step(name, ctid, time.time(), taken=True)
+
+    return call
+
+
+def _is_cloned_next(task: PhoenixTask, ctid: int) -> bool:
+    """Return whether it is a copy that a clone waits for: nothing else is named as its source."""
+    links: Sequence[Any] = task.request.chain or ()
+    clones = (link for link in links if link["task"] == StepName.CLONE.task)
+    return any(list(link["kwargs"].get("source", ()))[:1] == [ctid] for link in clones)
+
+
+def _is_anothers(task: PhoenixTask, ctid: int, declaration_hash: str) -> bool:
+    copy = task.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
+    seen = task.proxmox.observe_template(copy.node, ctid)
+    return seen.presence is not Presence.ABSENT and not seen.is_ours
