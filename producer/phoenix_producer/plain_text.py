@@ -10,8 +10,12 @@ _ESCAPES = re.compile(
     "|\x1b[ -/]*[0-~]"
 )
 _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-# Control characters but newline and tab, marks that change the direction of text, halves of surrogate pairs.
-_HARMFUL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters but newline and tab, marks that change the direction of text, halves of surrogate pairs; and what
+# shows nothing, so that two names look alike. Joiners are none of these: some languages cannot be written without them.
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def plain(text: str) -> str:

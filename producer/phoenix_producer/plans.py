@@ -32,6 +32,8 @@ class Why(StrEnum):
     """It is ensured first, running and healthy, since another depends on it."""
     TEMPLATE = "template"
     """Another is cloned from it."""
+    COPY = "copy"
+    """It is a copy of a template, and configured after that."""
 
 
 class Action(Answer):
@@ -71,7 +73,7 @@ class Part(Answer):
     """`container`, `template`, or `guest`: one that is not in the catalog and is only looked at."""
     why: Why = Why.ASKED
     needed_by: int | None = None
-    """The CTID that depends on it, or that is cloned from it."""
+    """The CTID that depends on it, or that is cloned from it; of a copy, its template."""
     outcome: Outcome = Outcome.UNCHANGED
     actions: tuple[Action, ...] = ()
     """In their order; none when nothing would be done."""
@@ -102,7 +104,8 @@ class Plan(Part):
     """What an ensure would do with a container as it is now; no `lines` when nothing has to be done."""
 
     first: tuple[Part, ...] = ()
-    """What else it concerns, in the order in which it comes before the container: dependencies and templates."""
+    """What else it concerns: dependencies and templates, in the order in which they come before the container, and of a
+    template the copies that are configured after it."""
     lines: tuple[str, ...] = ()
     """The same for people, step by step, as in the result of a dry run."""
     not_applied: tuple[str, ...] = ()

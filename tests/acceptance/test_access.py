@@ -40,7 +40,7 @@ def overheard(redis: Redis, act: Callable[[], None]) -> str:
         listening.start()
         act()
         redis.echo(_ENOUGH)
-        listening.join(10)
+        listening.join(60)
     return "\n".join(said)
 
 

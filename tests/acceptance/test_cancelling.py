@@ -170,6 +170,32 @@ def test_what_a_dead_worker_had_ordered_is_found_and_aborted(
     assert product.status(ctid) == "absent"
 
 
+@pytest.mark.long
+def test_a_removal_that_takes_long_is_not_told_as_done(product: Product) -> None:
+    """It was after 15 seconds, whatever became of it; so was one that had failed."""
+    pve = product.simulator.pve
+    product.start_worker()
+    product.ensure(900)
+    pve.start_secs = FOR_EVER
+    for seconds, failure in ((FOR_EVER, ""), (0.1, "zfs error: dataset is busy")):
+        pve.ct_secs["destroy"] = seconds
+        pve.task_failures["vzdestroy"] = [failure] if failure else []
+        handle = product.producer.ensure(103)
+        starting = waits_for_task(product, "vzstart")
+        assert cancel(handle) is Cancelled.CANCELLED
+        product.simulator.do(pve.abort, starting.upid)
+        what, upid = "CT 103 on pve1, which was half-made,", None
+        if failure:
+            (told,) = failure_of(handle).warnings
+            assert told.startswith(f"{what} was not removed; the next request continues from there. Unable to destroy")
+            assert failure in told
+        else:
+            wait_for(lambda: product.simulator.intervals("vzdestroy"))
+            upid = product.simulator.intervals("vzdestroy")[-1].upid
+            is_told(handle, f"{what} is being removed: task {upid} of Proxmox still runs.")
+        product.simulator.do(pve.hurry)
+
+
 @pytest.mark.crash
 @pytest.mark.long
 def test_a_removal_that_a_dead_worker_had_ordered_is_waited_for(product: Product, owned_keys: list[str]) -> None:

@@ -81,8 +81,10 @@ def test_a_disabled_storage_is_said_to_be_disabled(product: Product) -> None:
 
 
 def test_a_change_that_cannot_work_is_refused_before_anything_is_written(product: Product) -> None:
-    product.declare({900: template(), 103: container(103)})
+    product.declare({900: template(), 103: container(103), 104: template(104, storage_pool=None)})
     product.start_worker()
+    for asked in (product.producer.plan(104), product.producer.ensure(104)):
+        assert "storage local takes no containers" in failure_of(asked).message, "where Proxmox puts it by default"
     product.ensure(103)
     written = len(product.writes())
     network = container(103)["network_config"]

@@ -22,8 +22,7 @@ import requests
 import yaml
 
 from phoenix_worker.commands.demo.child import ChildProcess
-from phoenix_worker.commands.demo.embedded import find_server
-from tests.support.publishing import closed_port
+from phoenix_worker.commands.demo.embedded import find_server, free_port
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def test_redis_does_not_start_without_its_password(content: str | None, demo: di
 
     def run() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [shell, option, script], check=False, capture_output=True, text=True, timeout=30, env=environ
+            [shell, option, script], check=False, capture_output=True, text=True, timeout=60, env=environ
         )
 
     refused = run()
@@ -214,7 +213,10 @@ class Stack:
 
     def __init__(self, file: dict[str, Any], directory: Path) -> None:
         self._services, self._directory = file["services"], directory
-        self._ports = {name: closed_port() for name in ("redis", "flower", "http", "proxmox", "metrics")}
+        names, ports = ("redis", "flower", "http", "proxmox", "metrics"), set[int]()
+        while len(ports) < len(names):
+            ports.add(free_port())
+        self._ports = dict(zip(names, ports, strict=True))
         for name in ("data", "tmp", "demo", "bin", "tokens"):
             (directory / name).mkdir()
         self._mounts = {
@@ -320,21 +322,21 @@ def test_the_services_run_as_the_file_says(stack: Stack) -> None:
 
     login = ("demo", "demo-login")
     for url in (stack.url("flower") + path for path in ("/", "/metrics", "/api/tasks")):
-        assert requests.get(url, timeout=30).status_code == 401, url
+        assert requests.get(url, timeout=60).status_code == 401, url
     asked = requests.post(
-        f"{stack.url('flower')}/api/task/async-apply/phoenix.ensure", json={"args": [103]}, auth=login, timeout=30
+        f"{stack.url('flower')}/api/task/async-apply/phoenix.ensure", json={"args": [103]}, auth=login, timeout=60
     ).json()
     result = f"{stack.url('flower')}/api/task/result/{asked['task-id']}"
-    ended = wait_for(lambda: requests.get(result, auth=login, timeout=30).json().get("result"))
+    ended = wait_for(lambda: requests.get(result, auth=login, timeout=60).json().get("result"))
     assert isinstance(ended, dict), ended
     assert ended["outcome"] == "created"
     token = stack.ask("http", "phoenix-lxc", "token", "add", "demo", "--role", "operator").stdout.strip()
     stack.up("http")
     wait_for(lambda: stack.healthy("http"))
-    assert "<title>phoenix-lxc</title>" in requests.get(stack.url("http"), timeout=30).text
-    assert requests.get(f"{stack.url('http')}/v1/jobs", timeout=30).status_code == 401
+    assert "<title>phoenix-lxc</title>" in requests.get(stack.url("http"), timeout=60).text
+    assert requests.get(f"{stack.url('http')}/v1/jobs", timeout=60).status_code == 401
     url, known = f"{stack.url('http')}/v1/jobs?all=true", {"Authorization": f"Bearer {token}"}
-    assert "ensure 103" in {job["what"] for job in requests.get(url, headers=known, timeout=30).json()}
+    assert "ensure 103" in {job["what"] for job in requests.get(url, headers=known, timeout=60).json()}
     logs = "".join(path.read_text() for path in stack.log("worker").parent.glob("*.log"))
     for secret in ("demo-redis-password", "demo-0000-token", "demo-login"):
         assert secret not in logs

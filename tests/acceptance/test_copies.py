@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.core.planned.copies import numbers
-from tests.acceptance.scenes import failure_of, refused, stand
+from tests.acceptance.scenes import done, failure_of, planned, refused, stand
 from tests.acceptance.test_scripts import write_scripts
 from tests.integration.test_check import EVERYTHING
 from tests.integration.test_check_grants import ELSEWHERE
@@ -74,12 +74,49 @@ def test_a_template_is_copied_once_to_the_node_that_needs_it(product: Product) -
     assert lanes == [(900, NODE, "template", "local-lvm", ()), (FIRST, OTHER, "template", "local-lvm", ())]
     assert [one.disks for one in (shown, *shown.copies)] == [{"rootfs": 8.0}] * 2
     assert all(f"hash={one.hash} " in product.config(one.ctid)["description"] for one in (shown, *shown.copies))
-    product.declare({900: template(memory_mb=768), 105: container(105), **there})
+
+
+def test_an_ensure_of_a_template_configures_its_copies(product: Product) -> None:
+    two_nodes(product)
+    clone = {103: container(103, node=OTHER)}
+    product.declare({900: template(), **clone})
+    product.start_worker(**COPIES)
+    product.producer.ensure_many([900, 103]).wait(timeout=60)
+    product.declare({900: template(memory_mb=768), **clone})
     (shown,) = product.producer.templates().wait(timeout=60)
-    assert "`phoenix-lxc rebuild 900`" in shown.copies[0].outdated[0]
-    planned, results = product.producer.plan(900).wait(timeout=60), [product.ensure(900), product.ensure(900)]
-    told = [planned.warnings, *(one.warnings for one in results)]
-    assert all(shown.copies[0].outdated[0] in lines for lines in told), "an ensure tells what it leaves"
+    told = (
+        f"Template {FIRST}, a copy of 900, has an older declaration. To configure it again: `phoenix-lxc ensure 900`."
+    )
+    assert shown.copies[0].outdated == (told,)
+    plan = product.producer.plan(900).wait(timeout=60)
+    assert [(part.ctid, part.why, part.needed_by) for part in plan.first] == [(FIRST, "copy", 900)]
+    (drift,) = product.producer.drift([900]).wait(timeout=60)
+    assert (drift.outdated[-1], plan.warnings) == (told.replace("has an older declaration", "is not as declared"), ())
+    result = product.ensure(900)
+    assert (done(result), planned(plan.lines), result.warnings) == (
+        [("configure", 900), ("configure", FIRST)],
+        done(result),
+        (),
+    )
+    assert (product.config(900)["memory"], product.config(FIRST)["memory"]) == ("768", "768")
+
+    copy = product.simulator.pve.ct(FIRST)
+    product.simulator.do(copy.config.update, {"memory": "512"})
+    assert product.producer.plan(900).wait(timeout=60).outcome == "updated"
+    result = product.ensure(900)
+    assert (result.outcome, done(result)) == ("updated", [("configure", FIRST)]), (
+        "also what somebody has changed by hand"
+    )
+    assert product.ensure(900).outcome == "unchanged"
+
+    product.declare(
+        {900: template(memory_mb=768, storage_size_gb=16), 103: container(103, node=OTHER, storage_size_gb=16)}
+    )
+    (shown,) = product.producer.templates().wait(timeout=60)
+    assert "`phoenix-lxc rebuild 900`" in shown.copies[0].outdated[1]
+    plan, *results = product.producer.plan(900).wait(timeout=60), product.ensure(900), product.ensure(900)
+    left = [plan.warnings[-1:], *(one.warnings[-1:] for one in results)]
+    assert left == [shown.copies[0].outdated[1:]] * 3, "an ensure tells what it leaves"
 
 
 @pytest.mark.long
@@ -151,6 +188,22 @@ def test_what_a_template_is_cloned_from_is_copied_too(product: Product) -> None:
     assert set(result.templates_built) == {*copies(product, 900), *copies(product, 901)}
     assert product.status(900) == product.status(901) == "absent", "the templates themselves are not needed"
     assert "from=900 " in product.config(copies(product, 901)[0])["description"]
+
+
+@pytest.mark.long
+def test_each_copy_of_a_tree_has_a_ctid_of_its_own_however_few_there_are(product: Product) -> None:
+    """Two would be made at the same CTID: nobody waits there for what is made of another, nor for itself."""
+    two_nodes(product)
+    few = range(9100, 9103)
+    assert len({next(numbers(ctid, OTHER, few)) for ctid in (900, 901, 902)}) < len(few)
+    tree = {900: template(), 901: container(901, 900), 902: container(902, 901)}
+    clones = {103: 902, 104: 901, 105: 900, 106: 902, 107: 901}
+    product.declare(tree | {ctid: container(ctid, above, node=OTHER) for ctid, above in clones.items()})
+    product.start_worker(PHOENIX_COPY_CTIDS=f"{few[0]}-{few[-1]}")
+    assert len(product.ensure(103).templates_built) == len(tree)
+    results = product.producer.ensure_many(clones).wait(timeout=60)
+    assert [one.outcome for one in results] == ["unchanged", *["created"] * (len(clones) - 1)]
+    assert sorted(copy for of in tree for copy in copies(product, of)) == list(few)
 
 
 @pytest.mark.long

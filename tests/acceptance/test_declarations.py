@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.long
 DATA = Path(__file__).parents[1] / "data"
-ALLOWED = ("--raw-keys", "lxc.*", "--devices", "/dev/nvidia*,/dev/dri/*,/dev/net/tun")
+ALLOWED = ("--raw-keys", "lxc.*", "--devices", "/dev/nvidia*,/dev/dri/*,/dev/net/tun,/dev/kfd")
 CATALOGS = [EXAMPLE, DATA / "a_users_file.json", *sorted((DATA / "declarations").iterdir())]
 
 

@@ -73,7 +73,7 @@ def test_flower_tells_the_story_of_each_job(product: Product, flower: Flower) ->
     took = float(str(job[1])) - float(str(job[0]))
     assert flower.row("phoenix.ensure", 103)["runtime"] == pytest.approx(took, abs=0.01)
     assert "requester" in flower.row("phoenix.ensure", 103)["kwargs"]
-    assert {row["state"] for row in flower.rows()} == {"SUCCESS", "FAILURE"}, "no state of ours sticks"
+    wait_for(lambda: {row["state"] for row in flower.rows()} == {"SUCCESS", "FAILURE"})  # no state of ours sticks
     assert not any((row["result"] or "").startswith("waits for") for row in flower.rows())
 
 
@@ -81,11 +81,11 @@ def test_what_flower_sends_of_itself_is_served_too_and_nobody_unknown_is(product
     asked = flower.post("task/send-task/phoenix.ensure", args=[104])["task-id"]
     wait_for(lambda: flower.get(f"task/result/{asked}")["state"] == "SUCCESS")
     assert product.status(104) == "running"
-    assert "flower_events_total" in flower.session.get(f"{flower.url}/metrics", timeout=30).text
+    assert "flower_events_total" in flower.session.get(f"{flower.url}/metrics", timeout=60).text
     for path in ("/", "/tasks", "/api/tasks", "/metrics", f"/task/{asked}"):
-        assert requests.get(flower.url + path, timeout=30).status_code == 401, path
+        assert requests.get(flower.url + path, timeout=60).status_code == 401, path
     apply = f"{flower.url}/api/task/async-apply"
-    assert requests.post(f"{apply}/phoenix.ensure", json={"args": [105]}, timeout=30).status_code == 401
+    assert requests.post(f"{apply}/phoenix.ensure", json={"args": [105]}, timeout=60).status_code == 401
     assert product.status(105) == "absent"
     failing = flower.post("task/async-apply/phoenix.ensure", args=[555])["task-id"]
     wait_for(lambda: flower.get(f"task/result/{failing}")["state"] == "FAILURE")
@@ -100,12 +100,12 @@ def test_what_flower_sends_of_itself_is_served_too_and_nobody_unknown_is(product
         ("worker/pool/shrink/w1@test", {"n": "50"}, "must stay"),
         ("worker/queue/cancel-consumer/w1@test", {"queue": "phoenix.resume"}, "jobs in progress need phoenix.resume"),
     ):
-        said = flower.session.post(f"{flower.url}/api/{command}", params={"workername": "w1@test", **more}, timeout=30)
+        said = flower.session.post(f"{flower.url}/api/{command}", params={"workername": "w1@test", **more}, timeout=60)
         assert (said.status_code, why in said.text) == (403, True), said.text
     for command in ("cancel-consumer", "add-consumer"):
         path = f"{flower.url}/api/worker/queue/{command}/w1@test"
-        assert flower.session.post(path, params={"queue": "phoenix.upkeep"}, timeout=30).status_code == 200
-    refused = flower.session.post(f"{apply}/phoenix.clone", json={"args": [105]}, timeout=30)
+        assert flower.session.post(path, params={"queue": "phoenix.upkeep"}, timeout=60).status_code == 200
+    refused = flower.session.post(f"{apply}/phoenix.clone", json={"args": [105]}, timeout=60)
     assert refused.status_code == 404, "only what is a request may be asked for"
 
 
@@ -124,7 +124,7 @@ def test_flower_begins_with_the_jobs_of_before_and_misses_no_workers(product: Pr
         assert made["result"] == "created"
         assert (failed["args"], failed["state"], failed["exception"]) == ("555", "FAILURE", "not-declared")
         assert made["runtime"] > 0
-        wait_for(lambda: flower.session.get(f"{flower.url}/task/{made['uuid']}", timeout=30).status_code == 200)
+        wait_for(lambda: flower.session.get(f"{flower.url}/task/{made['uuid']}", timeout=60).status_code == 200)
         assert flower.rows("requester"), "who asked is searched as of later ones"
         assert flower.get("workers?refresh=1") == {}, "it has asked for workers, and there are none"
         assert "Inspect method" not in flower.log()

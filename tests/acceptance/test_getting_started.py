@@ -44,7 +44,7 @@ FLOWER_ANSWERS = """
 import base64, sys, time, urllib.error, urllib.request
 def code(**headers):
     try:
-        return urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers), timeout=30).status
+        return urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers), timeout=60).status
     except urllib.error.HTTPError as error:
         return error.code
     except OSError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.scenes import changes_of, done, failure_of, refused
+from tests.acceptance.scenes import changes_of, done, failure_of, refused, stand
 from tests.acceptance.test_converging import redeclare
 from tests.acceptance.test_power import power_is_watched
 from tests.support.crash import ARMED, KILL_AT
@@ -61,6 +61,58 @@ def test_it_is_made_kept_shown_changed_and_taken_out(product: Product) -> None:
     assert (resource(product), product.status(103)) == (None, "running")
     assert product.ensure(103).outcome == "unchanged"
     assert product.producer.destroy(103).wait(timeout=60).outcome == "destroyed"
+
+
+@pytest.mark.long
+def test_what_ha_ignores_is_started_and_stopped_directly_and_not_stopped_to_be_destroyed(product: Product) -> None:
+    """Nor is it, as Proxmox would have it, converted to a template that HA then tries to start."""
+    pve, do = product.simulator.pve, product.simulator.do
+    product.declare({900: template(), 901: template(901), 103: container(103), 105: container(105, 901)})
+    product.start_worker(PHOENIX_SCRATCH_CTIDS="9000-9099")
+    product.ensure(103)
+    do(pve.ignore, 103)
+    failure = failure_of(product.producer.destroy(103))
+    assert (failure.cause, product.status(103)) == ("ha-managed", "running")
+    assert "`ha-manager remove ct:103`" in failure.remedy
+    redeclare(product, 103, state="stopped")
+    assert done(product.ensure(103))[-1] == ("stop", 103)
+    assert [one.kind for one in product.simulator.intervals()][-1] == "vzshutdown"
+    do(pve.ignore, 900)
+    written = len(product.writes())
+    assert failure_of(product.producer.rebuild(900)).cause == "ha-managed"
+    assert len(product.writes()) == written
+    stand(product, 901, running=True)
+    for hold, cause in (("ha_state", "ha-managed"), ("protection", "protected"), ("ignore", "ha-managed")):
+        product.simulator.set(pve.ct(901), ha_state="started" if hold == "ha_state" else None)
+        do(pve.ct(901).config.update, {"protection": int(hold == "protection")})
+        if hold == "ignore":
+            do(pve.ignore, 901)
+        written = len(product.writes())
+        for dry_run in (False, True):
+            failure = failure_of(product.producer.adopt(901, dry_run=dry_run))
+            assert failure.cause == cause, hold
+            assert failure.message.startswith("Unable to convert CT 901 on pve1 to a template: it is "), hold
+        assert (len(product.writes()), product.status(901)) == (written, "running")
+    do(pve.ha_resources.clear)
+    assert product.producer.adopt(901).wait(timeout=60).outcome == "adopted"
+
+
+@pytest.mark.long
+def test_a_container_that_ha_starts_on_another_node_is_told_to_stand_there(product: Product) -> None:
+    """As `ha-rebalance-on-start` has it, or a start that failed on its node."""
+    pve = product.simulator.pve
+    product.declare({900: template(), 103: container(103, state="stopped", ha=True)})
+    product.simulator.do(pve.nodes.setdefault, "pve2", {"online": True})
+    product.start_worker()
+    product.ensure(103)
+    product.simulator.set(pve, ha_delay=600.0)
+    redeclare(product, 103, state="running")
+    handle = product.producer.ensure(103, wait_for_address=20)
+    wait_for(lambda: power_is_watched(product) or handle.done())
+    assert product.simulator.do(pve.move, 103, "pve2")
+    product.simulator.do(pve.hurry)
+    result = handle.wait(timeout=60)
+    assert (result.node, product.status(103)) == ("pve2", "running")
 
 
 @pytest.mark.long

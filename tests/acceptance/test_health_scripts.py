@@ -28,6 +28,7 @@ def test_a_health_check_outside_the_container_says_so_and_one_beside_the_catalog
     product.start_worker(**ssh_node.environ())
     failure = refused(product, 100)
     assert (failure.cause, "must exist inside the container" in failure.message) == ("not-well", True)
+    assert "exit code 127. The command" in failure.message, "one try is not each of them"
     assert "health_check.script" in failure.remedy
     (ssh_node.root(100) / "well").touch()
     declare(product, ct900=template(), ct100=container(100, health_check={"script": "checks/web.sh"}))

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_producer import EnsureFailed
+from tests.acceptance.scenes import in_line
 from tests.support.product import container, example, template
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.support.product import Product
@@ -86,10 +88,13 @@ def test_two_requests_for_one_ctid_at_the_same_moment(product: Product) -> None:
 def test_clones_of_one_template_follow_each_other_in_the_order_of_their_requests(product: Product) -> None:
     ctids = list(range(100, 106))
     product.declare({900: template(), **{ctid: container(ctid) for ctid in ctids}})
-    product.simulator.pve.ct_secs["clone"] = 0.1
+    product.simulator.pve.ct_secs["clone"] = 600.0
     product.start_worker()
-    for handle in [product.producer.ensure(ctid) for ctid in ctids]:
-        handle.wait(timeout=60)
+    handles = product.producer.ensure_many(ctids)
+    wait_for(lambda: in_line(product, "ct/900") == len(ctids) - 1)
+    product.simulator.pve.ct_secs["clone"] = 0.1
+    product.simulator.do(product.simulator.pve.hurry)
+    handles.wait(timeout=60)
     clones = product.simulator.intervals("vzclone")
     first, *waited = [clone.made for clone in clones]
     assert waited == sorted(set(ctids) - {first}), "whoever comes to a free lane first has it; the others queue"

@@ -47,7 +47,7 @@ def address_of(worker: WorkerProcess) -> str:
 
 
 def scrape(worker: WorkerProcess) -> Scrape:
-    answer = requests.get(address_of(worker), timeout=30)
+    answer = requests.get(address_of(worker), timeout=60)
     answer.raise_for_status()
     families = list(text_string_to_metric_families(answer.text))
     samples = {(one.name, frozenset(one.labels.items())): one.value for family in families for one in family.samples}

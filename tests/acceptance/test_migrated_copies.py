@@ -173,13 +173,14 @@ def test_the_template_is_looked_at_once_its_lane_is_held(product: Product, ssh_n
     scripted(product)
     product.start_worker(**environ(ssh_node))
     product.ensure(900)
-    product.simulator.pve.ct_secs["clone"] = 2.0
+    product.simulator.pve.ct_secs["clone"] = 600.0
     first = product.producer.ensure(104)
     wait_for(lambda: product.redis.zcard("phoenix:lock:ct/900") == 1 and product.simulator.pve.ct(104))
     second = product.producer.ensure(103)
     wait_for(lambda: product.redis.zcard("phoenix:lock:ct/900") == 2)
     without(product, "VM.Migrate")
     product.simulator.pve.ct_secs["clone"] = 0.1
+    product.simulator.do(product.simulator.pve.hurry)
     result = second.wait(timeout=60)
     assert first.wait(timeout=60).outcome == result.outcome == "created"
     assert any("by its scripts: the token lacks VM.Migrate" in line for line in result.warnings)

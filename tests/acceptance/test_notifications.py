@@ -17,6 +17,7 @@ SECRET = "a text that is the webhooks' secret"
 def test_jobs_are_announced_to_whoever_follows(product: Product) -> None:
     with Receiver() as receiver:
         worker = product.start_worker(PHOENIX_WEBHOOK_URL=receiver.url, PHOENIX_WEBHOOK_SECRET=SECRET)
+        wait_for(lambda: product.redis.exists("phoenix:events"))  # it remembers from now on
         made = product.producer.ensure(103)
         made.wait(timeout=60)
         unknown = product.producer.ensure(555)

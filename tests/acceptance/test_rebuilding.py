@@ -196,6 +196,38 @@ def test_templates_are_rebuilt_after_those_that_they_are_cloned_from(product: Pr
 
 
 @pytest.mark.long
+def test_a_tree_whose_rebuild_failed_half_way_is_built_of_the_new_templates_the_next_time(product: Product) -> None:
+    """What that left at the scratch CTIDs was cloned from builds that the next rebuild replaces."""
+    two = {"node": "pve2"}
+    product.simulator.do(product.simulator.pve.nodes.setdefault, "pve2", {"online": True})
+    product.declare(
+        {900: template(), 901: container(901, 900), 902: container(902, 901), 103: container(103, 902)}
+        | {104: container(104, 902, **two)}
+    )
+    product.start_worker(**SCRATCH, PHOENIX_COPY_CTIDS="9100-9109")
+    for ctid in (103, 104):
+        product.ensure(ctid)
+    pve = product.simulator.pve
+    (copy,) = (one.vmid for one in pve.cts if one.vmid >= 9100 and one.config["hostname"] == "ct901")
+    failures = pve.task_failures["vzclone"]
+    for gone in (901, copy):
+        before(product, "DELETE", f"/lxc/{gone}", lambda: failures.append("clone failed: No space left on device"))
+        root, *others = product.producer.rebuild_many([900, 901, 902])
+        assert root.wait(timeout=60).outcome == "rebuilt"
+        assert [failure_of(one).cause for one in others] == ["no-space", "dependency"]
+        again = product.producer.rebuild_many([900, 901, 902]).wait(timeout=60)
+        assert [one.outcome for one in again] == ["rebuilt"] * 3
+        for ctid in (901, copy):
+            marker = read_marker(product.config(ctid)["description"])
+            assert marker is not None
+            above = read_marker(product.config(marker.via or 900)["description"])
+            assert above is not None
+            assert marker.build == above.creation, ctid
+    drifts = {one.ctid: one.outdated for one in product.producer.drift().wait(timeout=60)}
+    assert [drifts[ctid] for ctid in (900, 901, 902)] == [(), (), ()]
+
+
+@pytest.mark.long
 def test_a_sender_that_knows_nothing_of_the_tree_names_what_is_rebuilt_together(product: Product) -> None:
     product.declare({900: template(), 901: container(901, 900), 103: container(103, 901)})
     product.start_worker(**SCRATCH)

@@ -94,14 +94,14 @@ def test_worker_producer_and_sender_get_along_over_tls(product: Product, front: 
     environ = {**os.environ, "PHOENIX_REDIS_URL": url_of("phoenix-producer", front)}
     environ["PHOENIX_REDIS_CA_FILE"] = front.ca_file
     for words in (["jobs", "--all"], ["jobs", "show", str(job.id)], ["locks"], ["ensure", "103"]):
-        subprocess.run([COMMAND, *words], check=True, env=environ, capture_output=True, timeout=60)
+        subprocess.run([COMMAND, *words], check=True, env=environ, capture_output=True, timeout=180)
     checked = subprocess.run(
         [COMMAND, "check", "--json"],
         check=False,
         env={**os.environ, **product.environ(**worker)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     said = {line["about"]: line["level"] for line in json.loads(checked.stdout)["lines"]}
     assert (said["Redis user"], said["Redis settings" if "Redis settings" in said else "Workers"]) == ("ok", "ok")
@@ -215,7 +215,7 @@ def test_each_role_may_ask_for_what_the_table_says(product: Product, users: redi
             requester.ensure(103, adopt=True)
     environ = {**os.environ, "PHOENIX_REDIS_URL": redis_url.replace("://", "://phoenix-viewer:VIEWERPASSWORD@")}
     for words in (["jobs", "--all"], ["jobs", "show", str(job.id)], ["locks"]):
-        subprocess.run([COMMAND, *words], check=True, env=environ, capture_output=True, timeout=60)
+        subprocess.run([COMMAND, *words], check=True, env=environ, capture_output=True, timeout=180)
     with as_role("operator", redis_url) as operator:
         assert operator.ensure(103, adopt=True).wait(timeout=60).outcome == "unchanged"
         assert operator.destroy(103).wait(timeout=60).outcome == "destroyed"

@@ -77,7 +77,7 @@ def flower(product: Product, directory: Path) -> Iterator[str]:
     settings = product.environ(FLOWER_UNAUTHENTICATED_API="1")
     child = ChildProcess(command, log=log, environ=environ_of(settings), directory=directory)
     try:
-        yield wait_for(lambda: address_of(child.pid), timeout=30)
+        yield wait_for(lambda: address_of(child.pid))
     finally:
         child.kill()
 
@@ -99,7 +99,7 @@ def address_of(pid: int) -> str:
 
 def asked(url: str) -> Any:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - loopback
             return json.load(answer)
     except (urllib.error.URLError, TimeoutError):
         return {}
@@ -108,11 +108,13 @@ def asked(url: str) -> Any:
 def test_flower_shows_the_tasks_of_a_job(product: Product, tmp_path: Path) -> None:
     with flower(product, tmp_path) as address:
         worker = product.start_worker()
-        wait_for(lambda: asked(f"{address}/api/workers?refresh=1"), timeout=30)
+        wait_for(lambda: asked(f"{address}/api/workers?refresh=1"))
+        # Events of before it listens are lost to it.
+        wait_for(lambda: product.producer.containers().wait(timeout=60) and asked(f"{address}/api/tasks"))
         handle = product.producer.ensure(103)
         handle.wait(timeout=60)
         wanted = {"phoenix.create", "phoenix.seal", "phoenix.clone", "phoenix.start", "phoenix.ensure"}
-        wait_for(lambda: wanted <= {task["name"] for task in asked(f"{address}/api/tasks").values()}, timeout=30)
+        wait_for(lambda: wanted <= {task["name"] for task in asked(f"{address}/api/tasks").values()})
         ours = asked(f"{address}/api/tasks")
         assert ours[handle.id]["name"] == "phoenix.ensure", "and so has the last link, whose id is the same"
         assert product.environ()["PHOENIX_PROXMOX_TOKEN_VALUE"] not in json.dumps(ours)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +14,12 @@ from tests.acceptance.scenes import failure_of, refused
 from tests.acceptance.test_faults import retrying
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import SECRET, TOKEN_ID
+from tests.support.publishing import refusing_port
 from tests.support.waiting import wait_for
 from tests.support.worker import WorkerProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from redis import Redis
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def nobody_listens() -> str:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{server.getsockname()[1]}"
+def nobody_listens() -> Iterator[str]:
+    with refusing_port() as port:
+        yield f"127.0.0.1:{port}"
 
 
 def test_settings_that_lead_nowhere(product: Product, nobody_listens: str, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_proxmox_is_away_for_a_while_in_the_middle(product: Product) -> None:
         product.simulator.do(pve.fail, "GET", suffix, 596, "Broken pipe", times=3)
     assert handle.wait(timeout=60).outcome == "created"
     assert [interval.made for interval in product.simulator.intervals("vzclone")] == [103]
-    kinds = {event.kind for event in handle.progress(timeout=10)}
+    kinds = {event.kind for event in handle.progress(timeout=60)}
     assert "retrying" in kinds
 
 

@@ -191,7 +191,7 @@ def test_what_is_being_made_is_waited_for_and_looked_at_again(product: Product) 
     product.declare({900: template(), 103: container(103), 104: container(104, None, template=OS_TEMPLATE)})
     product.simulator.add_template(900)
     pve = product.simulator.pve
-    pve.ct_secs |= {"clone": 1.0, "create": 1.0}
+    pve.ct_secs |= {"clone": 600.0, "create": 600.0}
     ours, theirs = ProxmoxApi(product.simulator.access), admins(product)
     product.start_worker()
     ours.clone(clone_order(103, 900, notes(103, stage="made")))
@@ -201,6 +201,7 @@ def test_what_is_being_made_is_waited_for_and_looked_at_again(product: Product) 
     handles = {ctid: product.producer.ensure(ctid) for ctid in (103, 104)}
     wait_for(lambda: {("GET", f"/nodes/{NODE}/lxc/{ctid}/config") for ctid in handles} <= set(product.calls()))
     assert [one.end for one in product.simulator.intervals()] == [None, None]
+    product.simulator.do(pve.hurry)
     assert done(handles[103].wait(timeout=60)) == [("configure", 103), ("start", 103)]
     failure = failure_of(handles[104])
     assert failure.cause == "not-ours"

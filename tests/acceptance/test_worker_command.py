@@ -21,7 +21,7 @@ def completed(line: str, redis_url: str) -> list[str]:
     """What bash is offered at the end of a line."""
     environ = {"PATH": os.environ["PATH"], "PHOENIX_REDIS_URL": redis_url, "_PHOENIX_LXC_COMPLETE": "complete_bash"}
     environ |= {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-    done = subprocess.run([COMMAND], check=False, capture_output=True, text=True, timeout=60, env=environ)
+    done = subprocess.run([COMMAND], check=False, capture_output=True, text=True, timeout=180, env=environ)
     assert done.stderr == ""
     return done.stdout.split()
 

@@ -18,7 +18,7 @@ def rows(events: list[dict[str, Any]], until: float) -> dict[str, list[tuple[str
     asked = f"\nconsole.log(JSON.stringify(rows({json.dumps(events)}, {until})));"
     command = ["node", "--input-type=module", "-"]
     done = subprocess.run(
-        command, input=MODULE.read_text() + asked, check=True, capture_output=True, text=True, timeout=60
+        command, input=MODULE.read_text() + asked, check=True, capture_output=True, text=True, timeout=180
     )
     return {
         row["name"]: [(one["kind"], one["begin"], one["end"]) for one in row["stretches"]]

@@ -24,7 +24,7 @@ TESTS = ALERTS.with_name("phoenix-lxc-alerts.test.yml")
 def promtool(*arguments: str, stdin: str = "") -> str:
     """Run it where the rules are; returns what it says."""
     done = subprocess.run(
-        [PROMTOOL, *arguments], input=stdin, capture_output=True, text=True, timeout=60, cwd=ALERTS.parent, check=False
+        [PROMTOOL, *arguments], input=stdin, capture_output=True, text=True, timeout=180, cwd=ALERTS.parent, check=False
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
@@ -40,5 +40,5 @@ def test_what_a_worker_serves_has_the_form_that_prometheus_recommends(product: P
     product.declare({900: template(), 103: container(103)})
     worker = product.start_worker(PHOENIX_METRICS_ADDRESS="127.0.0.1:0")
     product.ensure(103)
-    served = requests.get(address_of(worker), timeout=30).text
+    served = requests.get(address_of(worker), timeout=60).text
     assert promtool("check", "metrics", stdin=served) == ""

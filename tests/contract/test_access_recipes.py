@@ -85,7 +85,7 @@ class RecipeNode(RootNode):
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
         assert done.returncode == 0, done.stderr
         # `python3` of the stand-in node makes directories, and nothing else.

@@ -38,7 +38,7 @@ class Inside:
             check=False,
             env=self._environ | {"CT_CONFIG": str(told)},
             capture_output=True,
-            timeout=60,
+            timeout=180,
         )
         assert (ran.returncode, ran.stdout, ran.stderr) == (code, b"", b"")
         return told

@@ -33,7 +33,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     over.set()
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(60)
 @pytest.mark.usefixtures("silent")
 def test_proxmox_is_told_to_be_unreachable() -> None:
     connection = Connection(Access("pve.example", "me@pve", "name", "secret", connect_seconds=0.2, read_seconds=0.2))
@@ -43,7 +43,7 @@ def test_proxmox_is_told_to_be_unreachable() -> None:
     assert "pve.example was not found within" in str(caught.value)
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(60)
 @pytest.mark.usefixtures("silent")
 def test_a_lookup_ends_in_time() -> None:
     with pytest.raises(TimeoutError):

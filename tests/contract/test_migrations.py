@@ -36,7 +36,10 @@ def add(simulator: Simulator, **state: Any) -> None:
 
 
 def ended(simulator: Simulator, count: int) -> None:
-    wait_for(lambda: len([one for one in simulator.pve.tasks.values() if one["status"] == "stopped"]) >= count)
+    def stopped() -> int:
+        return sum(one["status"] == "stopped" for one in simulator.pve.tasks.values())
+
+    wait_for(lambda: simulator.do(stopped) >= count)
 
 
 def test_a_migration_that_ended_a_moment_before_is_another_requests(simulator: Simulator, door: Proxmox) -> None:

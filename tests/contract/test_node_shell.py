@@ -88,3 +88,11 @@ def test_what_is_killed_is_no_success(shell: NodeShell) -> None:
 def test_secrets_of_the_worker_stay_with_it(shell: NodeShell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHOENIX_PROXMOX_TOKEN_VALUE", "8a5f2c1e")
     assert b"8a5f2c1e" not in shell.run(NODE, ["env"]).out
+
+
+@pytest.mark.parametrize("side", ["", ">&2"])
+def test_what_prints_without_end_is_ended(shell: NodeShell, side: str) -> None:
+    """A container may put anything in the place of what is run in it."""
+    with pytest.raises(TransientError, match="printed more than 8 MiB") as caught:
+        shell.run(NODE, ["sh", "-c", f"cat /dev/zero {side}"])
+    assert caught.value.cause == "shell-output"

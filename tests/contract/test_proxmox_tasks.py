@@ -151,6 +151,23 @@ def test_the_tail_of_a_long_log_is_kept(simulator: Simulator, door: Proxmox) -> 
     assert "TASK ERROR: boom" in door.task_failure("start CT 103", end).message
 
 
+def test_what_a_log_says_is_cut_and_has_no_secret(simulator: Simulator, door: Proxmox) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    simulator.do(simulator.pve.task_failures["vzstart"].append, f"{SECRET} {'x' * 100_000}")
+    upid = door.start(NODE, 103)
+    assert upid is not None
+    warned = [f"WARN: {number} {SECRET} {'y' * 10_000}" for number in range(200)]
+    simulator.do(lambda: simulator.pve.tasks[upid]["log"].__setitem__(slice(0, 0), warned))
+    end = simulator.end_of(door, upid)
+    told = door.task_failure("start CT 103", end).message
+    assert SECRET not in told + repr(end)
+    assert len(told) < 20_000
+    simulator.do(simulator.pve.tasks[upid].update, {"exitstatus": "WARNINGS: 200"})
+    ended = door.task_end(upid)
+    assert ended is not None
+    assert (len(ended.warned), max(map(len, ended.warned)) <= 2000) == (100, True)
+
+
 def test_a_log_that_cannot_be_read_does_not_hide_the_end(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.add_ct, 103)
     simulator.do(simulator.pve.task_failures["vzstart"].append, "boom")

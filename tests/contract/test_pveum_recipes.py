@@ -31,7 +31,7 @@ def typed(folder: Path, lines: list[str]) -> dict[str, Any]:
     command.chmod(0o755)
     environ = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PVEUM_STATE": str(state)}
     for line in lines:
-        done = subprocess.run(["sh", "-c", line], check=False, env=environ, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["sh", "-c", line], check=False, env=environ, capture_output=True, text=True, timeout=180)
         assert done.returncode == 0, (line, done.stderr)
     changed: dict[str, Any] = json.loads(state.read_text())
     return changed

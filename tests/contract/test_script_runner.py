@@ -286,7 +286,9 @@ HOSTILE = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, ma
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(name=HOSTILE, json_text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_names_and_values_of_the_catalog_are_never_read_by_a_shell(
     shell: NodeShell, tmp_path: Path, name: str, json_text: str

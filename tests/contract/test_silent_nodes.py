@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from phoenix_worker.actions.watch_tasks import Probe
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.error_table import UNREACHABLE
 from phoenix_worker.proxmox.silence import READS_AT_ONCE
 from tests.acceptance.scenes import notes
@@ -23,8 +25,15 @@ if TYPE_CHECKING:
     from tests.support.proxmox import Simulator
 
 SILENT, OTHER = "pve2", "pve3"
-HANGS = 30.0
-"""Seconds; what takes much less was not held up."""
+HANGS = 300.0
+"""Seconds; what takes much less was not held up, however busy the machine."""
+
+
+@pytest.fixture
+def door(simulator: Simulator) -> Proxmox:
+    """It would wait for an answer for as long."""
+    simulator.set(simulator.pve, hang_secs=HANGS)
+    return ProxmoxApi(replace(simulator.access, read_seconds=HANGS))
 
 
 def add(simulator: Simulator, ctid: int, node: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -55,7 +56,9 @@ HOSTILE = st.text(
 ).filter(lambda text: "\0" not in text)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(arguments=st.lists(HOSTILE, min_size=1, max_size=4))
 def test_nothing_of_an_argument_is_ever_read_by_a_shell(either: NodeShell, arguments: list[str]) -> None:
     ran = either.run(NODE, ["printf", "%s\\0", *arguments])
@@ -91,11 +94,14 @@ def test_a_node_that_takes_commands_and_never_begins_them(node: SshNode, shell: 
         shell.run(NODE, ["true"], timeout=0.5)
 
 
-def test_no_more_commands_at_once_than_allowed(node: SshNode) -> None:
+def test_no_more_commands_at_once_than_allowed(node: SshNode, tmp_path: Path) -> None:
     shell = SshShell(access_to(node, at_once=2))
+    waits = ["sh", "-c", 'while [ ! -e "$0" ]; do sleep 0.02; done', str(tmp_path / "go")]
     with ThreadPoolExecutor(6) as others:
-        for ran in [others.submit(shell.run, NODE, ["sleep", "0.1"]) for _ in range(6)]:
-            assert ran.result(timeout=60).exit_code == 0
+        running = [others.submit(shell.run, NODE, waits) for _ in range(6)]
+        wait_for(lambda: node.running == 2)
+        (tmp_path / "go").touch()
+        assert [ran.result(timeout=60).exit_code for ran in running] == [0] * 6
     assert node.most_running == 2
 
 
@@ -208,3 +214,24 @@ def test_a_local_command_that_takes_too_long_ends_with_all_that_it_started(tmp_p
     command = 'mkfifo "$1"; (sleep 60 >"$1") & cat "$1" >/dev/null; wait'
     with pytest.raises(TransientError):
         LocalShell(NODE).run(NODE, ["sh", "-c", command, "sh", str(fifo)], timeout=1)
+
+
+def test_a_local_command_whose_children_go_on_takes_no_longer(tmp_path: Path) -> None:
+    """They have left its process group and keep its output open, so that no end of it comes."""
+    fifo = tmp_path / "end"
+    os.mkfifo(fifo)
+    with pytest.raises(TransientError, match=r"longer than 0\.5 s"):
+        LocalShell(NODE).run(NODE, ["setsid", "-f", "sh", "-c", 'read -r _ <"$1"', "sh", str(fifo)], timeout=0.5)
+    fifo.write_text("\n")
+
+
+def test_nobody_waits_longer_than_his_time_for_others_who_connect(node: SshNode) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as other:
+        shell = SshShell(access_to(node, addresses={NODE: silent.getsockname()}))
+        connecting = other.submit(shell.run, NODE, ["true"])
+        taken, _ = silent.accept()
+        with pytest.raises(TransientError, match="no connection to the node was made in time"):
+            shell.run(NODE, ["true"], timeout=0.1)
+        assert not connecting.done()
+        taken.close()
+        assert connecting.exception(timeout=60) is not None

@@ -62,6 +62,16 @@ def test_what_moves_while_it_is_looked_for_is_found(simulator: Simulator, door: 
     assert (seen.presence, seen.node, seen.running) == (Presence.HERE, target, True)
 
 
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "theirs"])
+def test_what_comes_back_while_it_is_looked_for_elsewhere_is_found(
+    simulator: Simulator, door: Proxmox, *, ours: bool
+) -> None:
+    add(simulator, description=notes(103 if ours else 104))
+    simulator.do(simulator.pve.move_after, 103, NODE, ending=config_of(NODE)[1])
+    seen = door.observe(NODE, 103)
+    assert (seen.presence, seen.node, seen.is_ours) == (Presence.HERE, NODE, ours)
+
+
 def test_what_the_cluster_keeps_placing_where_it_is_not_is_looked_for_later(
     simulator: Simulator, door: Proxmox
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from phoenix_producer.client.link import Link
 from phoenix_producer.client.record import JOB_HEADER
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP, UPKEEP_QUEUE
 from phoenix_worker.durable.message_form import message
@@ -153,19 +155,44 @@ def test_options_of_what_is_embedded_do_not_count(product: Product, redis_client
     assert product.ensure(900).outcome == "created"
 
 
+CHANGED: dict[str, Any] = {"ignore_result": True, "group": str(uuid4()), "group_index": 3}
+"""Headers by which a copy of a message would be run in another way: without a result, say."""
+IN_THE_LEDGER = ["phoenix.start", "phoenix.future", "celery.accumulate", "celery.map", "celery.backend_cleanup"]
+"""Tasks that a message names which says that it is in the ledger. Celery's own claim nothing before they run."""
+
+
 def test_another_message_under_the_id_of_a_request_is_not_run(product: Product, redis_client: redis.Redis) -> None:
     handle = product.producer.ensure(900)
     (genuine,) = redis_client.lrange(QUEUE, 0, -1)
     item = json.loads(str(genuine))
-    forged = message("phoenix.start", QUEUE, item["headers"]["id"], 555, HASH)
-    forged["headers"][JOB_HEADER] = item["headers"]["id"]
-    other = message("phoenix.destroy", QUEUE, item["headers"]["id"], 900)
-    for one in (forged, other):
+    others = [message("phoenix.destroy", QUEUE, handle.id, 900)]
+    for name in IN_THE_LEDGER:
+        forged = pushed(name, {"outcome": "forged"}, callbacks=[signature("phoenix.copy", 103, HASH, 555)])
+        forged["headers"] |= {JOB_HEADER: handle.id, "id": handle.id}
+        others.append(forged)
+    others += [item | {"headers": item["headers"] | {name: value}} for name, value in CHANGED.items()]
+    for one in others:
         redis_client.rpush(QUEUE, json.dumps(one))
     product.start_worker()
     assert handle.wait(timeout=60).outcome == "created"
     wait_for(lambda: not redis_client.llen(QUEUE))
     assert not [call for call in product.calls() if "555" in call[1] or call[0] == "DELETE"]
+    names = {str(redis_client.hget(str(key), "name")) for key in redis_client.scan_iter("phoenix:t:*")}
+    assert not names & {"phoenix.copy", *IN_THE_LEDGER}
+
+
+def test_a_recorded_request_that_workers_do_not_know_is_answered(product: Product, redis_client: redis.Redis) -> None:
+    """Celery answered it itself, whatever the ledger had under its id. A step is left to newer workers."""
+    step = pushed("phoenix.future")
+    step["headers"][JOB_HEADER] = str(uuid4())
+    push(redis_client, step)
+    with closing(Link(product.redis_url)) as link:
+        link.send("phoenix.future", request := uuid4(), [103], {})
+    product.start_worker()
+    told = end_of(redis_client, str(request))["result"]["exc_message"][0]
+    assert "workers do not know phoenix.future; if newer ones do, upgrade them" in told["message"]
+    wait_for(lambda: is_quiet(redis_client))
+    assert not redis_client.exists(f"celery-task-meta-{step['headers']['id']}", "phoenix:aside")
 
 
 ANY = st.recursive(

@@ -94,7 +94,7 @@ def test_what_proxmox_still_does_is_followed(product: Product, shared_redis: Red
     def begun() -> list[Interval]:
         return [one for one in product.simulator.intervals()[made:] if one.end is None]
 
-    wait_for(lambda: {f"{one.kind} {one.guest}" for one in begun()} >= ORDERS, timeout=10)
+    wait_for(lambda: {f"{one.kind} {one.guest}" for one in begun()} >= ORDERS)
     if by == "who lives on":
         past.comes_back(breaking=True)
     else:
@@ -104,8 +104,8 @@ def test_what_proxmox_still_does_is_followed(product: Product, shared_redis: Red
         shared_redis.start()
         product.start_worker("w2")
     followed = {f"upid/{one.upid}" for one in begun() if one.kind in FOLLOWED}
-    wait_for(lambda: {*product.redis.zrange("phoenix:watch", 0, -1)} >= followed, timeout=10)
-    wait_for(lambda: [*product.redis.scan_iter("phoenix:ev:template/*")], timeout=10)
+    wait_for(lambda: {*product.redis.zrange("phoenix:watch", 0, -1)} >= followed)
+    wait_for(lambda: [*product.redis.scan_iter("phoenix:ev:template/*")])
     product.simulator.set(pve, ct_secs=dict.fromkeys(pve.ct_secs, 0.0))
     product.simulator.do(pve.hurry)
     for handle in handles:
@@ -127,7 +127,7 @@ def test_a_migration_that_went_elsewhere_was_not_what_is_asked_for(product: Prod
     upid = ProxmoxApi(product.simulator.access).migrate(NODE, 103, target="pve3", restart=False)
     product.redis.client_kill_filter(_type="normal", skipme=True)
     handle = product.producer.migrate(103, to=OTHER)
-    wait_for(lambda: product.redis.zscore("phoenix:watch", f"upid/{upid}"), timeout=10)
+    wait_for(lambda: product.redis.zscore("phoenix:watch", f"upid/{upid}"))
     product.simulator.set(pve, ct_secs=pve.ct_secs | {"migrate": 0.0})
     product.simulator.do(pve.hurry)
     assert handle.wait(timeout=60).node == OTHER

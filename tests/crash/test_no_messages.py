@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from phoenix_producer.contract import QUEUE
 from phoenix_worker.durable.message_form import message, objection
+from tests.support.publishing import other_app
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import redis
 
     from tests.support.product import Product
@@ -29,6 +32,12 @@ TYPED_VALUES: list[Any] = [
 ]
 """What kombu makes objects of, or fails of in any way."""
 DEEP = json.loads("[" * 500 + "]" * 500)
+UNREADABLE: dict[str, Callable[[str], str]] = {
+    "cut off": lambda text: text[:-20],
+    "a number of many digits": lambda text: text.replace('"py"', "9" * 5000),
+    "brackets in brackets": lambda text: text.replace('"py"', "[" * 5000 + "]" * 5000),
+}
+"""What is done to the text of a message that no parser takes any more; its id can still be read."""
 OPTIONAL = ["eta", "expires", "timelimit", "retries", "group", "chord", "stamps", "parent_id", "shadow", "origin"]
 TYPED = '{"__type__": "uuid", "__value__": {"hex": "no uuid"}}'
 
@@ -69,12 +78,14 @@ def test_items_that_are_no_messages_are_answered_and_end_no_worker(product: Prod
     late["headers"]["eta"] = "2030-01-01T00:00:00"
     for raw in ("!!!", "", "[]", "null", TYPED, json.dumps(late), b"\xff\xfe"):
         redis_client.lpush(QUEUE, raw)
-    cut = good(str(uuid4()), 103)
-    redis_client.lpush(QUEUE, json.dumps(cut)[:-20])
-    told["cut"] = cut["headers"]["id"]
-    wait_for(lambda: answer(redis_client, told["cut"])["status"] == "FAILURE")
-    (failure,) = answer(redis_client, told.pop("cut"))["result"]["exc_message"]
-    assert failure["message"].startswith("Not a message that can be run: it is not JSON")
+    unreadable: dict[str, str] = {}
+    for what, change in UNREADABLE.items():
+        task_id = str(uuid4())
+        redis_client.lpush(QUEUE, change(json.dumps(good(task_id, 103))))
+        unreadable[what] = task_id
+    for task_id in unreadable.values():
+        (failure,) = answer(redis_client, task_id)["result"]["exc_message"]
+        assert failure["message"].startswith("Not a message that can be run: it is not JSON")
     for task_id in (*told.values(), late["headers"]["id"]):
         end = answer(redis_client, task_id)
         assert end["status"] == "FAILURE"
@@ -86,7 +97,18 @@ def test_items_that_are_no_messages_are_answered_and_end_no_worker(product: Prod
     assert product.ensure(900).outcome == "created"
     assert worker.running()
     assert "Traceback" not in worker.log()
-    assert worker.log().count(" is refused: ") == 16
+    assert worker.log().count(" is refused: ") == 15 + len(UNREADABLE)
+
+
+def test_a_uuid_that_celery_is_given_is_an_id(product: Product, redis_client: redis.Redis) -> None:
+    """It was refused without an answer, since kombu writes it as an object."""
+    product.start_worker()
+    with other_app("sender", product.redis_url) as app:
+        for place in ("phoenix.containers", "phoenix.refused"):
+            task_id: Any = uuid4()
+            app.send_task(place, task_id=task_id, queue=QUEUE)
+            status = "SUCCESS" if place == "phoenix.containers" else "FAILURE"
+            assert answer(redis_client, str(task_id))["status"] == status
 
 
 def test_no_field_of_a_message_can_end_a_worker(product: Product, redis_client: redis.Redis) -> None:

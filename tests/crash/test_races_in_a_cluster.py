@@ -165,13 +165,14 @@ def test_somebody_takes_the_ctid_between_choice_and_creation(cluster: Product, n
 
 def test_ha_moves_it_while_it_is_stopped(cluster: Product) -> None:
     pve = cluster.simulator.pve
-    cluster.simulator.set(pve, ha_delay=1.0)
     cluster.declare({900: template(**CEPH), 103: container(103, ha=True, **CEPH)})
     two_workers(cluster)
     cluster.ensure(103)
+    cluster.simulator.set(pve, ha_delay=600.0)
     handle = cluster.producer.ensure(103, state="stopped")
     wait_for(lambda: cluster.simulator.intervals("hastop"))
     assert cluster.simulator.do(pve.move, 103, OTHER)
+    cluster.simulator.do(pve.hurry)
     result = handle.wait(timeout=60)
     assert (result.outcome, cluster.status(103), place_of(cluster, 103)) == ("updated", "stopped", OTHER)
     assert cluster.ensure(103, state="stopped").node == OTHER

@@ -196,4 +196,4 @@ def test_a_worker_ends_in_order_while_redis_is_away(
     redis_server.kill()
     wait_for(lambda: WAITS in worker.log())
     worker.term()
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait() == 0

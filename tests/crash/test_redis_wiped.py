@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_producer import EnsureFailed
 from tests.support.product import container, template
 from tests.support.waiting import wait_for
 
@@ -25,10 +26,14 @@ def test_asking_again_converges(product: Product, under_way: str) -> None:
     pve = product.simulator.pve
     pve.ct_secs |= {"create": 0.5, "clone": 0.5}
     worker = product.start_worker()
-    for ctid in CONTAINERS:
-        product.producer.ensure(ctid)
+    lost = [product.producer.ensure(ctid) for ctid in CONTAINERS]
+    assert not any(handle.done() for handle in lost)
     wait_for(lambda: [entry for entry in product.simulator.intervals(under_way) if entry.end is None])
     product.redis.flushall()
+    for handle in lost:
+        with pytest.raises(EnsureFailed, match=r"Redis was emptied.* Send the request again") as failed:
+            handle.wait(timeout=60)
+        assert failed.value.failure.cause == "forgotten"
     handles = [product.producer.ensure(ctid) for ctid in CONTAINERS]
     results = [handle.wait(timeout=60) for handle in handles]
     assert {result.outcome for result in results} <= {"created", "updated", "unchanged"}

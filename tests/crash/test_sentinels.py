@@ -68,12 +68,12 @@ def test_worker_producer_command_check_and_flower_follow_the_master(
         asked = str(flower.post("task/async-apply/phoenix.ensure", args=[105])["task-id"])
         wait_for(lambda: product.status(105) == "running")
     told = subprocess.run(
-        [COMMAND, "jobs", "show", asked], check=False, capture_output=True, text=True, timeout=60,
+        [COMMAND, "jobs", "show", asked], check=False, capture_output=True, text=True, timeout=180,
         env={"PATH": os.environ["PATH"], "PHOENIX_REDIS_URL": url, "COLUMNS": "200"},
     )  # fmt: skip
     assert (told.returncode, asked in told.stdout) == (0, True), told.stderr
     checked = subprocess.run(
-        [COMMAND, "check"], check=False, capture_output=True, text=True, timeout=60,
+        [COMMAND, "check"], check=False, capture_output=True, text=True, timeout=180,
         env={"PATH": os.environ["PATH"], "COLUMNS": "200", **environ},
     )  # fmt: skip
     assert f"sentinel://:**@{sentinels.hosts}/{MASTER}/0 answers" in checked.stdout
@@ -129,7 +129,7 @@ class Request:
     def result(self, seconds: float) -> EnsureResult:
         """Wait for it."""
         wait_for(self._has_ended, timeout=seconds)
-        return self._handle.wait(timeout=10)
+        return self._handle.wait(timeout=60)
 
     def _asks(self) -> bool:
         try:

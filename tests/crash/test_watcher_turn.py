@@ -115,7 +115,7 @@ def test_a_late_look_at_a_job_that_goes_on_keeps_nobody_from_learning_its_length
     wait_for(lambda: -A_LOOKS_LEASE / 2 < overdue(product, event) < 0)
     product.simulator.do(product.simulator.pve.hurry)
     assert handle.wait(timeout=60).outcome == "created"
-    assert product.redis.keys("phoenix:learned:vzclone*")
+    wait_for(lambda: product.redis.keys("phoenix:learned:vzclone*"))
 
 
 def overdue(product: Product, event: str) -> float:

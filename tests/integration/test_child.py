@@ -52,7 +52,7 @@ def test_a_child_ends_with_its_starter_however_that_ends(tmp_path: Path, end: st
         if end.startswith("SIG"):
             assert answers(port)
             starter.send_signal(signal.Signals[end])
-        starter.wait(30)
+        starter.wait(60)
     wait_for(lambda: not answers(port))
 
 
@@ -84,7 +84,7 @@ def test_output_belongs_to_who_asked_for_it(tmp_path: Path) -> None:
     with ChildProcess(["echo", "hello"], log=tmp_path / "log", answers=True) as child:
         assert child.output.read() == b"hello\n"
     with ChildProcess(["echo", "hello"], log=tmp_path / "log") as child:
-        assert child.wait(30) == 0
+        assert child.wait(60) == 0
         with pytest.raises(ValueError, match="log"):
             assert child.output
     assert (tmp_path / "log").read_text() == "hello\n"

@@ -176,6 +176,7 @@ def test_a_replica_is_named_with_the_setting_to_correct(command: Subcommand, own
             "docs/security.md",
         ),
         ("Redis is loading the dataset in memory", "Redis is loading the dataset in memory", "Try again"),
+        ("NOREPLICAS Not enough good replicas to write.", None, "It takes writes again when enough replicas"),
         ("max number of clients reached", "max number of clients reached", "Raise maxclients"),
         ("MOVED 3999 127.0.0.1:6381", "MOVED 3999 127.0.0.1:6381", "Use a single server, or Sentinel"),
         ("unknown command 'XADD'", "unknown command 'XADD'", "Use Redis 7 or newer"),

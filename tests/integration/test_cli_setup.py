@@ -104,7 +104,7 @@ def test_systemd_takes_the_units_where_it_is_installed(tmp_path: Path) -> None:
         file = tmp_path / PLACES[unit].rpartition("/")[2]
         file.write_text(unit_text(unit))
         done = subprocess.run(
-            [analyze, "verify", "--man=no", str(file)], check=False, capture_output=True, text=True, timeout=60
+            [analyze, "verify", "--man=no", str(file)], check=False, capture_output=True, text=True, timeout=180
         )
         assert [line for line in done.stderr.splitlines() if file.name in line] == []
         assert done.returncode == 0, done.stderr
@@ -145,7 +145,7 @@ def test_a_line_of_the_man_page_that_begins_with_a_dot_is_text() -> None:
 
 def test_the_package_runs_as_the_command(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "phoenix_producer", "--version"], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "phoenix_producer", "--version"], check=True, capture_output=True, text=True, timeout=180
     )
     assert done.stdout == invoke("--version").stdout
     assert not list(tmp_path.iterdir())

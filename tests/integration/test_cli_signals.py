@@ -33,13 +33,13 @@ main()
 
 def python(script: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-c", script]
-    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=180)
 
 
 def test_nothing_slow_is_imported_before_ctrl_c_is_heeded() -> None:
     # -S: what the site-packages of a checkout import at every start is not the command's.
     words = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {_LOADED}"]
-    loaded = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout.split()
+    loaded = subprocess.run(words, check=True, capture_output=True, text=True, timeout=180).stdout.split()
     assert "phoenix_producer.cli" in loaded
     assert _SLOW_TO_IMPORT.isdisjoint(loaded)
 
@@ -72,7 +72,7 @@ def ended_on_a_terminal(process: subprocess.Popen[str], terminal: int, shown: st
     while chunk := _read(terminal):
         seen += chunk
     os.close(terminal)
-    return process.wait(30), seen
+    return process.wait(60), seen
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -103,7 +103,7 @@ def test_without_a_terminal_a_signal_ends_it_without_a_word(
     assert process.stdout is not None
     assert "requested" in process.stdout.readline()
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert [line for line in errors.splitlines() if not line.startswith("No worker answers.")] == []
 

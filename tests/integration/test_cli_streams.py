@@ -24,7 +24,7 @@ _ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 def command(*arguments: str, environ: dict[str, str] | None = None, **streams: Any) -> subprocess.CompletedProcess[str]:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
     return subprocess.run(
-        [COMMAND, *arguments], check=False, text=True, timeout=60, env={**os.environ, **(environ or {})}, **pipes
+        [COMMAND, *arguments], check=False, text=True, timeout=180, env={**os.environ, **(environ or {})}, **pipes
     )
 
 
@@ -38,7 +38,7 @@ def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_word(module: str
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
@@ -101,7 +101,7 @@ def test_a_failure_is_one_though_the_reader_has_gone(environ: dict[str, str]) ->
 def closed(streams: str, *arguments: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """The command without streams that others have open."""
     words = ["sh", "-c", f'exec "$@" {streams}', "sh", str(COMMAND), *arguments]
-    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=60, env=environ)
+    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=180, env=environ)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["jobs"]])
@@ -135,7 +135,7 @@ def test_other_streams_may_be_closed(
     streams: str, arguments: list[str], code: int, said: str, environ: dict[str, str], answered: Producer
 ) -> None:
     if arguments == ["jobs"]:
-        answered.ensure(103).wait(30)
+        answered.ensure(103).wait(60)
     done = closed(streams, *arguments, environ=environ)
     assert done.returncode == code
     assert said in done.stdout + done.stderr

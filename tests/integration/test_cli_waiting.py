@@ -35,7 +35,7 @@ def test_a_terminal_shows_one_live_line_for_each_job(started: Callable[..., subp
     while chunk := _read(ours):
         shown += chunk
     os.close(ours)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert "\x1b[" in shown
     assert "103" in shown
     assert "created on pve" in shown
@@ -67,7 +67,7 @@ def test_jobs_are_watched_until_ctrl_c(started: Callable[..., subprocess.Popen[s
     while chunk := _read(ours):
         shown += chunk
     os.close(ours)
-    assert process.wait(30) == 130
+    assert process.wait(60) == 130
     assert "Traceback" not in shown
 
 
@@ -138,7 +138,7 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_look_again(
     while "started" not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     release()
     assert process.returncode == 130
     _, look, again, cancel = errors.splitlines()

@@ -56,7 +56,7 @@ class NoEvents:
 def keeper(ledger: Ledger, name: str, running: set[str]) -> Keeper:
     return Keeper(
         ledger, name, ttl=TTL, max_idle_runs=5, give_up="{}", chord_lease=6.0,
-        revoked=list, running=lambda: running, events=NoEvents(),  # type: ignore[arg-type]  # nobody looks on
+        revoked=list, running=lambda: running, went_back=list, events=NoEvents(),  # type: ignore[arg-type]  # nobody looks on
     )  # fmt: skip
 
 

@@ -142,20 +142,20 @@ def test_an_answer_may_say_more_than_this_version_knows(producer: Producer, resu
 
 
 def test_a_handle_returns_what_the_worker_answered(answered: Producer) -> None:
-    result = answered.ensure(103, state=DesiredState.STOPPED).wait(30)
+    result = answered.ensure(103, state=DesiredState.STOPPED).wait(60)
     assert (result.ctid, result.outcome, result.node) == (103, Outcome.CREATED, "pve")
     assert result.not_applied == ("requester: the tests", "state: stopped")
 
 
 def test_a_failure_says_what_the_worker_said(answered: Producer) -> None:
     with pytest.raises(EnsureFailed, match=r"CTID 404 is not ours\. Use --adopt\.") as failed:
-        answered.ensure(REFUSED).wait(30)
+        answered.ensure(REFUSED).wait(60)
     assert failed.value.failure.cause == "not-ours"
 
 
 def test_a_worker_whose_code_breaks_is_a_failure_too(answered: Producer) -> None:
     with pytest.raises(EnsureFailed, match=r"RuntimeError.*the worker's own fault") as failed:
-        answered.ensure(BROKEN).wait(30)
+        answered.ensure(BROKEN).wait(60)
     assert failed.value.failure.cause == "unexpected"
 
 
@@ -169,43 +169,43 @@ def test_a_request_that_older_workers_do_not_know_says_so(redis_client: redis.Re
 
 
 def test_many_are_waited_for_and_failures_come_together(answered: Producer) -> None:
-    assert [result.ctid for result in answered.ensure_many([103, 101]).wait(30)] == [103, 101]
+    assert [result.ctid for result in answered.ensure_many([103, 101]).wait(60)] == [103, 101]
     handles = answered.ensure_many([103, REFUSED])
     with pytest.raises(ExceptionGroup, match="1 of 2 requests failed") as failed:
-        handles.wait(30)
+        handles.wait(60)
     assert failed.group_contains(EnsureFailed, match="404")
     assert [handle.ctid for handle in handles[:1]] == [103]
 
 
 def test_plans_and_the_list_of_containers_are_requests_too(answered: Producer) -> None:
-    assert answered.plan(103).wait(30).lines == ("clone 103 from 900",)
-    assert [plan.ctid for plan in answered.plan_many([101, 103]).wait(30)] == [101, 103]
-    assert answered.containers().wait(30) == [101, 103]
+    assert answered.plan(103).wait(60).lines == ("clone 103 from 900",)
+    assert [plan.ctid for plan in answered.plan_many([101, 103]).wait(60)] == [101, 103]
+    assert answered.containers().wait(60) == [101, 103]
 
 
 def test_progress_is_told_until_the_end(answered: Producer) -> None:
     handle = answered.ensure(103)
-    history = list(handle.progress(30))
+    history = list(handle.progress(60))
     kinds = ["requested", "step-started", "remote-task", "done"]
     assert [progress.kind for progress in history] == kinds
     assert {progress.ctid for progress in history} == {103}
     assert history[2].upid is not None
-    assert list(handle.progress(30)) == history
+    assert list(handle.progress(60)) == history
 
 
 def test_progress_of_a_failed_job_ends(answered: Producer) -> None:
-    assert [*answered.ensure(REFUSED).progress(30)][-1].kind is ProgressKind.FAILED
+    assert [*answered.ensure(REFUSED).progress(60)][-1].kind is ProgressKind.FAILED
 
 
 def test_progress_of_many_tells_whose_it_is(answered: Producer) -> None:
     handles = answered.ensure_many([101, 103])
-    ends = {progress.job for progress in handles.progress(30) if progress.kind is ProgressKind.DONE}
+    ends = {progress.job for progress in handles.progress(60) if progress.kind is ProgressKind.DONE}
     assert ends == {handle.id for handle in handles}
 
 
 def test_progress_ends_with_the_result_when_the_history_is_gone(answered: Producer) -> None:
     handle = answered.ensure(FORGOTTEN)
-    assert ProgressKind.DONE not in [progress.kind for progress in handle.progress(30)]
+    assert ProgressKind.DONE not in [progress.kind for progress in handle.progress(60)]
     assert handle.done()
 
 
@@ -213,7 +213,7 @@ def test_progress_leaves_out_what_only_newer_versions_know(producer: Producer, r
     handle = producer.ensure(103)
     for kind in ("teleported", "done"):
         redis_client.xadd(f"phoenix:job:{handle.id}:log", {"at": "1.0", "kind": kind})
-    assert [progress.kind for progress in handle.progress(30)] == ["requested", "done"]
+    assert [progress.kind for progress in handle.progress(60)] == ["requested", "done"]
 
 
 def test_progress_has_a_timeout(producer: Producer) -> None:

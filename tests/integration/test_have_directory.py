@@ -24,7 +24,7 @@ def have(
     program = before + written_down(HAVE_DIRECTORY)
     command = [sys.executable, "-c", program, str(root), str(path), "100033", "50", str(int(owned))]
     environ = {**os.environ, "NODE_ROOT": str(root), **more}
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environ)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=180, env=environ)
 
 
 def test_it_is_made_with_all_above_it(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_remedy_tells_the_way_by_http_too(door: HttpDoor, answered: Producer) 
     assert [one["remedy"] for one in door.get(f"/v1/plan?ctid={REFUSED}").json] == [way]
     assert [*door.events(f"{said.headers['location']}/events")][-1]["data"]["detail"].endswith(way)
     with pytest.raises(EnsureFailed) as failed:
-        answered.ensure(REFUSED).wait(30)
+        answered.ensure(REFUSED).wait(60)
     assert failed.value.failure.remedy == "Use --adopt."
 
 
@@ -292,5 +292,5 @@ def test_the_description_has_the_models_of_the_contract(door: HttpDoor) -> None:
 def test_it_is_a_producer_like_any_other(door: HttpDoor, answered: Producer) -> None:
     """What was asked elsewhere is read here, and the other way round."""
     handle = answered.ensure(103)
-    handle.wait(30)
+    handle.wait(60)
     assert door.get(f"/v1/requests/{handle.id}").json["requester"] == "the tests"

@@ -304,7 +304,7 @@ def test_without_its_libraries_serve_says_what_to_install() -> None:
         "import sys; sys.modules['fastapi'] = None; sys.argv = ['phoenix-lxc', 'serve', '--port', '0']\n"
         "from phoenix_producer.cli import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=180)
     assert (done.returncode, done.stdout) == (2, "")
     assert "pip install '.[http]'" in done.stderr
 

@@ -11,7 +11,7 @@ import pytest
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.message_form import message
 from phoenix_worker.durable.run import Answer
-from tests.support.still_ledger import AT
+from tests.support.still_ledger import AT, lasting
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -238,7 +238,7 @@ def test_who_shares_a_run_is_given_its_answer_by_a_tick(still: StillLedger, redi
     for run in (leader, follower):
         still.say("join", run, "", "ensure 101", "1", "")
     still.at(4)
-    leader.answer = Answer("celery-task-meta-the-leader", '{"id": "the-leader"}', 60)
+    leader.answer = Answer("celery-task-meta-the-leader", '{"id": "the-leader"}', 86_400)
     still.finish(leader, "ok", {"outcome": "created", "message": "the-leader made 100 % of it"})
     still.at(5)
     given = still.tick()[3]
@@ -246,7 +246,7 @@ def test_who_shares_a_run_is_given_its_answer_by_a_tick(still: StillLedger, redi
         ["the-follow", "ok", "phoenix.ensure", "101", "", "5.000000", [None, None, None, "5", *[None] * 3]]
     ]
     assert redis_client.get("celery-task-meta-the-follow") == '{"id": "the-follow"}'
-    assert redis_client.ttl("celery-task-meta-the-follow") == 60
+    assert redis_client.ttl("celery-task-meta-the-follow") == lasting(86_400)
     told = json.loads(json.loads(redis_client.get("phoenix:ev:job/the-follow") or "")["value"])
     assert told["message"] == "the-follow made 100 % of it"
     assert still.told("the-follow")[-1] == ("done", "")

@@ -42,7 +42,7 @@ def programs(tmp_path: Path) -> Path:
 def knock(programs: Path, line: str, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     environ = {"PATH": str(programs), "SSH_ORIGINAL_COMMAND": line}
     command = [sys.executable, "-IS", str(DOOR), *(arguments or ALLOWED)]
-    return subprocess.run(command, check=False, env=environ, input=stdin, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, check=False, env=environ, input=stdin, capture_output=True, text=True, timeout=180)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from celery.signals import before_task_publish
 
 from phoenix_producer import ContractError, Producer, Unreachable
 from phoenix_producer.contract import UPKEEP_QUEUE
-from tests.support.publishing import closed_port, queued, recorded
+from tests.support.publishing import queued, recorded, refusing_port
 
 if TYPE_CHECKING:
     from phoenix_worker.commands.demo.embedded import RedisServer
@@ -91,8 +91,11 @@ def test_an_id_that_is_no_uuid_is_refused(producer: Producer) -> None:
 
 
 def test_a_redis_that_is_down_is_named_without_its_password() -> None:
-    url = f"redis://:s3cret@127.0.0.1:{closed_port()}/0"
-    with Producer(url) as producer, pytest.raises(Unreachable, match="Check that Redis runs there") as refused:
+    with (
+        refusing_port() as port,
+        Producer(f"redis://:s3cret@127.0.0.1:{port}/0") as producer,
+        pytest.raises(Unreachable, match="Check that Redis runs there") as refused,
+    ):
         producer.ensure(103)
     assert "s3cret" not in str(refused.value)
 
@@ -169,7 +172,7 @@ def test_a_child_forked_while_others_send_has_connections_of_its_own(redis_url: 
     """
     with subprocess.Popen([sys.executable, "-c", script, redis_url], start_new_session=True) as parent:
         try:
-            assert parent.wait(30) == 0
+            assert parent.wait(60) == 0
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(parent.pid, signal.SIGKILL)

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from celery._state import get_current_app
 from celery.signals import before_task_publish
 from kombu import pools
 
 from phoenix_producer import Producer
-from tests.support.publishing import closed_port, other_app, queued, recorded
+from tests.support.publishing import other_app, queued, recorded, refusing_port
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+
     import redis
 
     from tests.support.worker import StartWorker
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[int]:
+    """A port of nobody."""
+    with refusing_port() as port:
+        yield port
+
+
 def test_the_app_of_a_service_and_its_environment_do_not_matter(
-    redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch, elsewhere: int
 ) -> None:
-    elsewhere = f"redis://127.0.0.1:{closed_port()}/0"
     for name in ("CELERY_BROKER_URL", "CELERY_BROKER_WRITE_URL", "CELERY_RESULT_BACKEND"):
-        monkeypatch.setenv(name, elsewhere)
+        monkeypatch.setenv(name, f"redis://127.0.0.1:{elsewhere}/0")
     monkeypatch.setenv("CELERY_CONFIG_MODULE", "no_such_module")
     monkeypatch.setenv("CELERY_LOADER", "default")
     before, limit = get_current_app(), pools.get_limit()
@@ -59,7 +67,7 @@ def test_a_request_made_in_a_task_of_a_service_is_nobodys_child(
     environ = {"SERVICE_REDIS": of_the_service, "CELERY_BROKER_URL": of_the_service, "PHOENIX": redis_url}
     start_worker("tests.support.service_app", environ)
     with other_app("caller", of_the_service) as caller:
-        deployed = caller.send_task("service.deploy", [103], queue="service").get(timeout=30)
+        deployed = caller.send_task("service.deploy", [103], queue="service").get(timeout=60)
     (message,) = queued(redis_client)
     assert message["id"] == message["root_id"] == deployed["id"]
     assert message["parent_id"] is None

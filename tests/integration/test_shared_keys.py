@@ -179,8 +179,8 @@ def test_workers_go_on_when_all_of_it_is_spoiled_at_once(client: Asking) -> None
         at_once.execute()
     wait_for(lambda: int(str(client.redis.get("phoenix:seq"))) < int("9" * 30))
     assert "hash" not in {client.redis.type(key) for key in (*QUEUES, *BINDINGS)}
-    assert client.ask("t.locked", 1, "lane", "job").get(timeout=30) == 1
-    assert client.ask("t.nap", 0.1, 1).get(timeout=30) == 1
+    assert client.ask("t.locked", 1, "lane", "job").get(timeout=60) == 1
+    assert client.ask("t.nap", 0.1, 1).get(timeout=60) == 1
 
 
 NO_NOTES = ["{", "[]", "1", '"x"', '{"job": "a"}', '{"at": "x"}', '{"at": 1e400}', "[" * 2000]

@@ -33,7 +33,7 @@ class Simulator:
 
     def call(self, method: str, path: str, **data: Any) -> Any:
         url = f"{self.access['url']}/api2/json/nodes/{self.access['node']}/{path}"
-        answer = self.session.request(method, url, data=data, timeout=10)
+        answer = self.session.request(method, url, data=data, timeout=60)
         answer.raise_for_status()
         return answer.json()["data"]
 
@@ -105,10 +105,10 @@ def test_the_os_template_and_both_storages_are_there(simulator: Simulator) -> No
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(simulator: Simulator) -> None:
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(f"{simulator.access['url']}/api2/json/version", timeout=10)
+        requests.get(f"{simulator.access['url']}/api2/json/version", timeout=60)
 
 
 def test_a_wrong_secret_is_refused(simulator: Simulator) -> None:
     headers = {"Authorization": "PVEAPIToken=phoenix@pve!demo=wrong"}
     url = f"{simulator.access['url']}/api2/json/version"
-    assert requests.get(url, headers=headers, verify=simulator.access["ca_file"], timeout=10).status_code == 401
+    assert requests.get(url, headers=headers, verify=simulator.access["ca_file"], timeout=60).status_code == 401

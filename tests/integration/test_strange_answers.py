@@ -29,6 +29,6 @@ def test_a_strange_answer_about_a_task_sets_nobody_aside(strange: Any, product: 
 
     product.simulator.set(pve, _answer=answering)
     product.start_worker()
-    assert product.ensure(103, timeout=30).outcome == "created"
+    assert product.ensure(103, timeout=60).outcome == "created"
     assert told
     assert not product.redis.exists("phoenix:aside")

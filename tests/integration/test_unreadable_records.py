@@ -115,8 +115,8 @@ def test_watches_and_due_ids_that_are_no_text_stop_neither_watcher_nor_tick(clie
         for worker in map(str, client.redis.zrange("phoenix:workers", 0, -1)):
             raw.sadd(f"phoenix:runs:{worker}", NO_TEXT)
     client.redis.set("remote:job", 1)
-    assert client.ask("t.locked", 1, "lane", "job").get(timeout=20) == 1
-    assert client.ask("t.nap", 0.3, 1).get(timeout=20) == 1
+    assert client.ask("t.locked", 1, "lane", "job").get(timeout=60) == 1
+    assert client.ask("t.nap", 0.3, 1).get(timeout=60) == 1
 
 
 def test_jobs_are_listed_beside_one_that_is_no_text(driven: DrivenLedger, redis_client: Redis, redis_url: str) -> None:

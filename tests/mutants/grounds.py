@@ -56,6 +56,7 @@ GROUNDS = (
     ),
     _of_core("model", "firewall_grammar", "survey", "cases"),
     _of_core("checkup", "access"),
+    Ground("ctids", ("phoenix_producer/ctids.py",), ("tests/unit/test_ctids.py", "tests/unit/test_contract.py")),
     Ground(
         "scripts/node_door",
         ("scripts/node_door.py",),

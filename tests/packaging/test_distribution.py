@@ -84,7 +84,7 @@ def test_the_wheel_alone_is_what_is_imported_and_finds_its_own_files(wheel: Path
         text=True,
         cwd=tmp_path,
         env=environ,
-        timeout=60,
+        timeout=180,
     )
     assert all(place.startswith(str(wheel)) for place in done.stdout.split())
 

@@ -34,7 +34,7 @@ sys.meta_path.insert(0, Absent())
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", script, *arguments], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script, *arguments], check=False, capture_output=True, text=True, timeout=180
     )
 
 

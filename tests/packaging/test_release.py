@@ -57,7 +57,7 @@ def repository(tmp_path: Path) -> Path:
 
 def git(folder: Path, *words: str) -> None:
     who = ("-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false", "-c", "tag.gpgsign=false")
-    subprocess.run(["git", *who, *words], check=True, cwd=folder, capture_output=True, timeout=60)
+    subprocess.run(["git", *who, *words], check=True, cwd=folder, capture_output=True, timeout=180)
 
 
 def test_what_is_not_ready_is_not_released(repository: Path) -> None:

@@ -33,7 +33,7 @@ def run(environ: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[st
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [COMMAND, *arguments], check=False, capture_output=True, text=True, timeout=60, env=environ
+            [COMMAND, *arguments], check=False, capture_output=True, text=True, timeout=180, env=environ
         )
 
     return run

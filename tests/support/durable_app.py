@@ -161,6 +161,17 @@ def lingers(self: DurableTask, lock: str) -> str:
     return "second"
 
 
+@app.task(name="t.outlives", base=Base, bind=True, begins_job=True)
+def outlives(self: DurableTask, *words: str) -> str:
+    """Stays in its middle until it is told to go on; then it says these words, if any, and ends."""
+    effects.incr("outliving")
+    while effects.get("outlived") is None:
+        time.sleep(0.01)
+    for word in words:
+        self.forget(word)
+    return "done"
+
+
 @app.task(name="t.interval", base=Base, bind=True, begins_job=True)
 def interval(self: DurableTask, number: int, lock: str) -> None:
     """Marks the begin and the end of owning a lock, each once."""

@@ -52,13 +52,13 @@ class Flower:
         return self._log.read_text(errors="replace")
 
     def post(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = self.session.post(f"{self.url}/api/{path}", json=body, timeout=30)
+        answer = self.session.post(f"{self.url}/api/{path}", json=body, timeout=60)
         assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
         told: dict[str, Any] = answer.json()
         return told
 
     def get(self, path: str) -> dict[str, Any]:
-        answer = self.session.get(f"{self.url}/api/{path}", timeout=30)
+        answer = self.session.get(f"{self.url}/api/{path}", timeout=60)
         assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
         told: dict[str, Any] = answer.json()
         return told

@@ -148,4 +148,4 @@ def product(
         yield Product(simulator, redis_url, redis_client, catalog, producer, start_worker)
     # A result is stored a moment before its task ends in the ledger.
     with suppress(AssertionError):
-        wait_for(lambda: not leaked_keys(redis_client, owned_keys), timeout=5)
+        wait_for(lambda: not leaked_keys(redis_client, owned_keys))

@@ -36,7 +36,9 @@ def recorded(client: redis.Redis) -> list[str]:
     return sorted(str(key).removeprefix("phoenix:t:") for key in client.keys("phoenix:t:*"))
 
 
-def closed_port() -> int:
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port that nobody listens on, and that nobody else is given meanwhile."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+        yield int(taken.getsockname()[1])

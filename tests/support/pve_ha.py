@@ -10,6 +10,9 @@ from fakepve.server import FakePve
 _MIGRATED = "invalid parameter 'group': ha groups have been migrated to rules"
 
 
+_REFUSED = "unable to remove CT {} - used in HA resources and purge parameter not set."
+
+
 class HaResources(FakePve):  # type: ignore[misc] # fakepve publishes no types
     """Base of the strict simulator. Whether there are groups depends on `ha_groups`: None says that rules took over."""
 
@@ -17,7 +20,8 @@ class HaResources(FakePve):  # type: ignore[misc] # fakepve publishes no types
         super().__init__(**options)
         self.ha_groups: set[str] | None = None
         self.ha_resources: dict[str, dict[str, Any]] = {}
-        """By `ct:CTID`: what was sent."""
+        """By `ct:CTID`: what was sent. One in the state `ignored` is unmanaged to `…/status/current` and to start and
+        stop, and a resource to whoever would delete it, and in `/cluster/resources`."""
 
     def _routes_ha(self) -> list[tuple[str, str, Any]]:
         one = "/cluster/ha/resources/{sid}"
@@ -27,6 +31,23 @@ class HaResources(FakePve):  # type: ignore[misc] # fakepve publishes no types
             ("PUT", one, self._change_resource),
             ("DELETE", one, self._remove_resource),
         ]
+
+    def ignore(self, ctid: int) -> None:
+        """Make a container a resource that HA ignores: `ha-manager add ct:ID --state ignored`."""
+        self.ha_resources[f"ct:{ctid}"] = {"state": "ignored"}
+        self.ct(ctid).ha_state = None
+
+    def _is_ignored(self, ctid: int) -> bool:
+        return self.ha_resources.get(f"ct:{ctid}", {}).get("state") == "ignored"
+
+    def ct_resources(self, user: str, kind: str | None = None) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = super().ct_resources(user, kind)
+        return [row | {"hastate": "ignored"} if self._is_ignored(row["vmid"]) else row for row in rows]
+
+    async def _lxc_destroy(self, user: str, v: dict[str, Any]) -> Any:
+        if self._is_ignored(int(v["vmid"])) and not v.get("purge"):
+            raise PveError(500, _REFUSED.format(v["vmid"]))
+        return await super()._lxc_destroy(user, v)
 
     async def _ct_ha(self, ct: Any, user: str, state: str, timeout: float | None = None) -> str:  # noqa: ASYNC109 - theirs
         """Take the order, and do nothing about it while HA has given the container up."""

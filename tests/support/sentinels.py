@@ -58,7 +58,7 @@ class Sentinels:
 
     def kill_master(self) -> None:
         """Kill the master (SIGKILL), and wait until another is named; the killed one comes back as a replica."""
-        old = self.master()
+        old = wait_for(self.master)
         self._servers.pop(old).kill()
         new = wait_for(lambda: self._other_than(old))
         self._start_server(new, old)
@@ -83,8 +83,11 @@ class Sentinels:
         port = self.master()
         if not port or not self._is_master(port):
             return False
-        with _client(port, PASSWORD) as client:
-            told = client.info("replication")
+        try:
+            with _client(port, PASSWORD) as client:
+                told = client.info("replication")
+        except redis.RedisError:
+            return False
         online = [told[f"slave{number}"]["state"] == "online" for number in range(told["connected_slaves"])]
         return sum(online) == replicas and all(self._others(one) == len(self._sentinels) - 1 for one in self._sentinels)
 
@@ -147,7 +150,7 @@ class Sentinels:
 
 def _client(port: int, password: str) -> redis.Redis:
     once = Retry(NoBackoff(), 0)
-    return redis.Redis(HOST, port, password=password, decode_responses=True, socket_timeout=2, retry=once)
+    return redis.Redis(HOST, port, password=password, decode_responses=True, socket_timeout=30, retry=once)
 
 
 def _answers(port: int, password: str) -> bool:

@@ -114,6 +114,11 @@ class StillLedger(Ledger):
         return {key.removeprefix(self.prefix) for key in keys if self.client.ttl(key) == -1}
 
 
+def lasting(seconds: int) -> Any:
+    """Match a TTL of so many seconds that was given in this test: Redis counts it down by a clock that goes on."""
+    return seconds if seconds < 0 else pytest.approx(seconds, abs=60)
+
+
 @pytest.fixture
 def still(redis_client: Redis) -> StillLedger:
     """An empty ledger at the first moment."""

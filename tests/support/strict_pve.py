@@ -201,7 +201,7 @@ class StrictPve(
         return [*map(self._lagging, rows), *self.stale_rows] if self.resources_lag else rows
 
     def _lagging(self, row: dict[str, Any]) -> dict[str, Any]:
-        place = {key: row[key] for key in ("id", "type", "node", "vmid", "pool") if key in row}
+        place = {key: row[key] for key in ("id", "type", "node", "vmid", "pool", "hastate") if key in row}
         return {"status": "unknown"} | self._published.get(row["vmid"], {}) | place
 
     async def _lxc_config_get(self, user: str, v: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -83,7 +83,7 @@ class WorkerProcess:
         """SIGTERM to the main process: Celery's warm shutdown. Does not wait for its end."""
         os.kill(self.pid, signal.SIGTERM)
 
-    def wait(self, timeout: float = 30.0) -> int:
+    def wait(self, timeout: float = 60.0) -> int:
         """Its exit code, when it ends by itself or after `term()`."""
         try:
             return self._child.wait(timeout)
@@ -102,9 +102,8 @@ class WorkerProcess:
 
     def _state(self) -> str:
         """As `ps` shows it, T for one that stands still; '' when it has ended."""
-        stat = Path(f"/proc/{self.pid}/stat")
-        if stat.parent.exists():
-            return stat.read_text().rpartition(")")[2].split()[0]
+        with suppress(OSError):  # it ends meanwhile
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
         told = subprocess.run(["ps", "-o", "state=", "-p", str(self.pid)], check=False, capture_output=True, text=True)
         return told.stdout[:1]
 

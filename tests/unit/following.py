@@ -12,17 +12,22 @@ if TYPE_CHECKING:
 
 _PLACE = re.compile(r"[\w-]+(?:\[\d+\]|\.[\w-]+)*")
 _DECODER = json.JSONDecoder()
+_THERE = re.compile(r"Write .* and remove it\. There it is (.+?)(?:, an item of (\w+))?\.")
+_PASSWORD = ' Name its password: "password": {"env": NAME}.'
 _BESIDE = re.compile(r"( beside [a-z_]+)?, and remove (it|it here|[a-z_]+)\.")
 
 
 def followed(entry: dict[str, Any], refusal: Refusal) -> dict[str, Any] | None:
     """The entry with what a remedy prints in its place; None where it prints no replacement."""
-    found = _PLACE.match(refusal.problem)
+    first = refusal.problem.partition(" ")[0]
+    found = re.match(re.escape(first), first) if first in entry else _PLACE.match(refusal.problem)
     changed = copy.deepcopy(entry)
-    steps: list[str | int] = (
-        [int(one) if one.isdecimal() else one for one in re.findall(r"[\w-]+", found[0])] if found else []
-    )
-    if found is None or not _done(changed, steps, refusal.remedy):
+    words = [first] if first in entry else re.findall(r"[\w-]+", found[0]) if found else []
+    steps: list[str | int] = [int(one) if one.isdecimal() else one for one in words]
+    remedy = refusal.remedy.removesuffix(_PASSWORD)
+    if remedy != refusal.remedy:
+        changed["password"] = {"env": "NAME"}
+    if found is None or not (_there(changed, str(steps[0]), remedy) or _done(changed, steps, remedy)):
         return None
     return changed
 
@@ -40,8 +45,27 @@ def _done(entry: dict[str, Any], steps: list[str | int], remedy: str) -> bool:
         return True
     if not remedy.startswith("Write "):
         return False
-    text = remedy.removeprefix("Write ")
+    if remedy.startswith('Write {"env": NAME}'):
+        holder[key] = {"env": "NAME"}
+        return True
+    text = re.sub(r"^keys in a list: ", "", remedy.removeprefix("Write "))
     return _pairs(entry, steps, holder, text) or _value(holder, key, text)
+
+
+def _there(entry: dict[str, Any], key: str, remedy: str) -> bool:
+    """`Write it in volumes, and remove it. There it is {…}, an item of volumes.`; or a key of the entry."""
+    if (found := _THERE.fullmatch(remedy)) is None:
+        return False
+    del entry[key]
+    if found[2]:
+        entry[found[2]] = [*entry.get(found[2], []), *json.loads(f"[{found[1]}]")]
+        return True
+    written = json.loads(f"{{{found[1]}}}")
+    if "nameservers" in written:
+        written = {"network_config": written}
+    config = entry.get("network_config", {}) | written.pop("network_config", {})
+    entry.update(written | {"network_config": {"bridge": "vmbr0"} | config})
+    return True
 
 
 def _value(holder: Any, key: str | int, text: str) -> bool:

@@ -136,7 +136,7 @@ def test_the_name_of_the_file_is_told_without_its_escapes(root: typer.Typer, tmp
 
 
 def test_text_of_the_file_is_no_markup(root: typer.Typer, tmp_path: Path) -> None:
-    file = write(tmp_path, {"lxc_configs": {"[red]": {}, "103": template(name="[bold]x[/]"), "\ud800\u0007": {}}})
+    file = write(tmp_path, {"lxc_configs": {"[red]": {}, "103": template(name="[bold]x[/]"), "\u0007": {}}})
     result = run(root, "catalog", "check", file)
     assert result.exit_code == 2
     assert 'CT 103: name "[bold]x[/]" is not a DNS name' in result.output

@@ -37,11 +37,20 @@ def refused(folder: Path, content: bytes) -> list[str]:
         (b'{"lxc_configs": {}, "deep": ' + b"[" * 120 + b"]" * 120 + b"}", "nested"),
         (b"{}", "lxc_configs is missing"),
         (b'{"lxc_configs": []}', "lxc_configs is [], not an object"),
+        (b'{"lxc_configs":\n{"100": {"entrypoint": "\\ud800"}}}', "\\ud800 in line 2 is half of a surrogate pair"),
+        (b'{"lxc_configs": {"100": {"network_config": {"\\uDFFF": "x"}}}}', "\\uDFFF in line 1 is half of"),
+        (b'{"\\\\\\ud83d\\\\ude00": 1}', "\\ud83d in line 1 is half of"),
     ],
 )
 def test_what_is_no_catalog_gets_one_clear_refusal(tmp_path: Path, content: bytes, words: str) -> None:
     (line,) = refused(tmp_path, content)
     assert words in line
+
+
+def test_a_letter_that_is_spelled_by_a_pair_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.json"
+    file.write_bytes(b'{"smile": "\\ud83d\\ude00 \\\\ud83d", "lxc_configs": {}}')
+    assert load(file, DEFAULTS).globals["smile"] == "\U0001f600 \\ud83d"
 
 
 @pytest.mark.parametrize(

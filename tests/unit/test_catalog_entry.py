@@ -245,6 +245,12 @@ def test_a_missing_name_is_refused(tmp_path: Path) -> None:
     assert str(refusal) == "CT 103: name is missing. Declare name."
 
 
+@pytest.mark.parametrize(("value", "told"), [(-0.5, "-0.5 is below 0. Write at least 0."), (9e3, "at most 8192.")])
+def test_a_limit_is_told_without_a_fraction_that_it_has_not(tmp_path: Path, value: float, told: str) -> None:
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(cpu_limit=value)}})
+    assert str(refusal).endswith(told)
+
+
 def test_all_of_an_entrys_refusals_come_at_once(tmp_path: Path) -> None:
     entry = clone(999, name="a_b", cores=0, memory_mb="1", network_config=network("x", vlan=0))
     problems = [refusal.problem for refusal in refusals(tmp_path, {"lxc_configs": {"103": entry}})]

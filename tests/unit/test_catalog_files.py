@@ -19,7 +19,7 @@ print(read_file(pathlib.Path(sys.argv[1])).content)
 def read_elsewhere(path: Path) -> str:
     """Read in a process of its own, which is killed if the file is waited for."""
     command = [sys.executable, "-c", _READ, str(path)]
-    return subprocess.run(command, check=True, capture_output=True, timeout=20, text=True).stdout.strip()
+    return subprocess.run(command, check=True, capture_output=True, timeout=180, text=True).stdout.strip()
 
 
 def test_pipes_and_devices_are_not_there(tmp_path: Path) -> None:

@@ -306,7 +306,9 @@ CTID = st.sampled_from(["100", "101", "900", "99", "x", ""]) | st.text(max_size=
 CONTENT = JSON | st.fixed_dictionaries({"lxc_configs": st.dictionaries(CTID, ENTRY, max_size=4)})
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(content=CONTENT)
 def test_any_json_is_loaded_or_refused_with_reasons(tmp_path: Path, content: Any) -> None:
     outcome = load_or_refuse(json.dumps(content).encode(), tmp_path)

@@ -252,32 +252,3 @@ def test_advice_is_logged_once_for_each_content(tmp_path: Path, caplog: pytest.L
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
         'CT 103: "memroy_mb" has no effect. memory_mb was probably meant.'
     ]
-
-
-def test_a_change_in_a_directory_beside_a_script_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SETTLED_S", 0.0)
-    directory = tmp_path / "features" / "files"
-    (tmp_path / "features").mkdir()
-    (tmp_path / SCRIPT).touch()
-    file = write(tmp_path, {"lxc_configs": {"103": template(features=["a"])}})
-    source = CatalogSource(file, DEFAULTS)
-    seen = [source.current()[103].scripts[0].hash]
-
-    def see_another() -> None:
-        hashed = source.current()[103].scripts[0].hash
-        assert hashed not in seen
-        assert source.current() is source.current()
-        seen.append(hashed)
-
-    (directory / "inner").mkdir(parents=True)
-    see_another()
-    (directory / "inner" / "conf").write_text("one")
-    see_another()
-    (directory / "inner" / "conf").write_text("two")
-    see_another()
-    (directory / "link").symlink_to("/etc")
-    assert source.current()[103].scripts[0].hash == seen[-1], "the last good one"
-    assert "which leads out of it" in str(source.refusal())
-    (directory / "link").unlink()
-    (directory / "inner" / "conf").rename(directory / "conf")
-    see_another()

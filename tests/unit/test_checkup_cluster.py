@@ -165,6 +165,16 @@ LINKED = replace(MINIMAL, ctid=104, clone_from=103, full_clone=False)
             Line("Storage zfs on pve1", ERROR, "takes no containers", "pvesm set zfs --content images,rootdir"),
         ),
         (
+            replace(NODE, storages={"local": replace(ZFS, name="local", content=frozenset({"iso"}))}),
+            [replace(ON_ZFS, clone_from=None, storage=None)],
+            Line(
+                "Storage local on pve1",
+                ERROR,
+                "takes no containers, and Proxmox takes it where none is declared",
+                "Declare `storage_pool`, set PHOENIX_STORAGE, or: pvesm set local --content iso,rootdir",
+            ),
+        ),
+        (
             replace(NODE, disabled=frozenset({"zfs"})),
             [ON_ZFS, replace(ON_ZFS, ctid=105)],
             Line(
@@ -261,6 +271,8 @@ def test_a_line_about_each_bridge() -> None:
     assert line.remedy.endswith("The token sees: none.")
 
 
+LOCAL = frozenset({"/storage/local"})
+"""Where Proxmox puts what is created without a storage."""
 MADE = replace(MINIMAL, clone_from=None, os_template=VOLUME)
 ABOUT = f"OS template {VOLUME} on pve1"
 
@@ -307,12 +319,12 @@ ABOUT = f"OS template {VOLUME} on pve1"
     ],
 )
 def test_a_line_about_an_os_template(facts: dict[str, Any], download: Download | None, line: Line) -> None:
-    assert said(replace(NODE, **facts), replace(MADE, download=download)) == [line]
+    assert said(replace(NODE, **facts), replace(MADE, download=download), unseen=LOCAL) == [line]
 
 
 def test_os_templates_that_cannot_be_seen_are_neither_there_nor_absent() -> None:
     blind = replace(NODE, os_templates=None)
-    assert said(blind, MADE) == []
+    assert said(blind, MADE, unseen=LOCAL) == []
     assert absent_os_templates(blind, {103: MADE}) == {}
     assert absent_os_templates(NODE, {103: MADE, 104: replace(MADE, ctid=104), 105: MINIMAL}) == {
         VOLUME: ["103", "104"]

@@ -29,6 +29,7 @@ def test_all_that_a_catalog_names_is_there(tmp_path: Path) -> None:
         "--bridge=vmbr7",
         "--pool=web",
         "--storage=fast",
+        "--storage=local",
         "--storage=tank",
         "--guest=1002",
     ]

@@ -52,6 +52,9 @@ def app() -> Iterator[Celery]:
 REFUSED: dict[str, dict[str, str]] = {
     "a time limit": {"headers": json.dumps(HEADERS | {"timelimit": [1, 1]})},
     "an expiry": {"headers": json.dumps(HEADERS | {"expires": "2020-01-01"})},
+    "a result that is wanted perhaps": {"headers": json.dumps(HEADERS | {"ignore_result": []})},
+    "a group that is none": {"headers": json.dumps(HEADERS | {"group": {}})},
+    "a count that is none": {"headers": json.dumps(HEADERS | {"retries": ""})},
     "what embeds in headers": {"headers": json.dumps(HEADERS | {"callbacks": []})},
     "keywords that are none": {"body": "[[], [], {}]"},
     "a body that is none": {"body": "[[]]"},

@@ -78,6 +78,7 @@ def test_what_can_work_is_not_refused(declared: Declaration, origin: Origin | No
         (replace(ROOT, storage="nvme"), None, "Unable to build template 900 on pve1", "Declare another"),
         (replace(FULL, volumes=(Volume("nvme", 4, "/data"),)), HERE, "there is no storage nvme", "Declare another"),
         (replace(ROOT, storage="iso"), None, "storage iso takes no containers", "`storage_pool`, or allow containers"),
+        (replace(ROOT, storage=None), None, "there is no storage local", "Declare another `storage_pool`; pve1"),
         (replace(FULL, network=Network("vmbr9")), HERE, "there is no bridge vmbr9", "pve1 has: vmbr0, vmbr1."),
         (LINKED, Origin(900, "pve1", ("dir",)), "its template 900 lies on dir, and storage of the type dir", '"full"'),
         (LINKED, Origin(900, "pve1", ("zfs", "dir")), "has no linked clones", '"full"'),
@@ -180,7 +181,7 @@ def test_a_template_that_is_not_built_yet_lies_where_it_will() -> None:
     assert Origin.declared([middle, ROOT]) == Origin(901, "pve1", ("zfs",))
     assert Origin.declared([replace(middle, storage="dir", full_clone=False), ROOT]).storages == ("zfs",)
     assert Origin.declared([replace(middle, storage="dir"), ROOT]).storages == ("dir",)
-    assert Origin.declared([middle, replace(ROOT, storage=None)]).storages == (), "Proxmox chooses"
+    assert Origin.declared([middle, replace(ROOT, storage=None)]).storages == ("local",), "the default of Proxmox"
     assert Origin.declared([replace(ROOT, volumes=(Volume("dir", 4, "/data"),))]).storages == ("dir", "zfs")
 
 

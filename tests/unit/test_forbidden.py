@@ -62,6 +62,14 @@ def test_it_is_refused_with_its_remedy(declared: dict[str, Any], seen: dict[str,
     refuse_forbidden(replace(MINIMAL, **declared), replace(there, presence=Presence.ABSENT), Purpose.DESTROY)
 
 
+def test_what_the_catalog_protects_is_converted_and_what_somebody_protected_is_not() -> None:
+    declared = replace(MINIMAL, options=(("protection", "1"),))
+    there = replace(HERE, config={"protection": "1"})
+    refuse_forbidden(declared, there, Purpose.SEAL)
+    told = refusal_of(lambda: refuse_forbidden(MINIMAL, there, Purpose.SEAL))
+    assert told.message == "Unable to convert CT 103 on pve2 to a template: it is protected."
+
+
 @pytest.mark.parametrize("config", [{}, {"protection": "0"}, {"lock": ""}])
 def test_nothing_else_forbids_it(config: dict[str, str]) -> None:
     refuse_forbidden(MINIMAL, replace(HERE, config=config), Purpose.REBUILD)

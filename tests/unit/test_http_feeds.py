@@ -68,7 +68,9 @@ def test_what_is_written_at_once_and_what_has_to_wait_come_once_and_in_order() -
             feed.put(Batch([Line(f"{number}-0", {})]))
             if number % 5 == 0:
                 await asyncio.sleep(0.001)
-        await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while len(told) < 500:  # noqa: ASYNC110 - a feed tells nobody that it is empty
+                await asyncio.sleep(0.001)
         taking.cancel()
         return told
 

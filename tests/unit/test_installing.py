@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 def install(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     def install(mark: str, extras: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "scripts" / "install.py"), mark, extras]
-        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=folder, env=environ)
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=99, cwd=folder, env=environ)
 
     environ = {"PATH": f"{folder / 'path'}:/usr/bin:/bin", "HOME": str(folder)}
     return install

@@ -48,6 +48,9 @@ MEANT: list[tuple[str, Any, str]] = [
     ("volumes.size_gb", "16384M", "16"),
     ("volumes.mount_options", "noatime;discard", '["noatime", "discard"]'),
     ("mount_points.mount_options", "nosuid", '["nosuid"]'),
+    ("mount_points.container_path", "mnt/a", '"/mnt/a"'),
+    ("volumes.mount_point", "mnt/a", '"/mnt/a"'),
+    ("template", "local:x.tar.zst", '"local:vztmpl/x.tar.zst"'),
 ]
 
 

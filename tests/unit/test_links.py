@@ -35,7 +35,7 @@ def checked(folder: Path) -> tuple[int, list[str]]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()

@@ -18,7 +18,7 @@ from phoenix_worker.core.model.cluster import NodeState
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import Storage
-from tests.support.refusing import Refusal, told
+from tests.support.refusing import Refusal, refusal_of, told
 
 DECLARED = Declaration(103, "ct103", Role.CONTAINER, "pve1", clone_from=900)
 LINKED = replace(DECLARED, full_clone=False)
@@ -131,11 +131,13 @@ def test_snapshots_stay_on_most_local_storages(there: Observation, storage: str)
     assert leaving_snapshots(there, STORAGES) == storage
     refuse_snapshots(there, storage, [], "pve2")
     if storage:
-        with pytest.raises(
-            PermanentError, match="it has snapshots \\(before\\), which Proxmox does not mig"
-        ) as refusal:
-            refuse_snapshots(there, storage, ["before"], "pve2")
-        assert "`pct delsnapshot 103 before`" in refusal.value.remedy
+        assert refusal_of(lambda: refuse_snapshots(there, storage, ["before", "after"], "pve2")) == Refusal(
+            "Unable to migrate CT 103 from pve1 to pve2: it has snapshots (before, after), which Proxmox does not "
+            f"migrate from {storage}.",
+            "has-snapshots",
+            "If nobody needs them, run on pve1: `pct delsnapshot 103 before`, `pct delsnapshot 103 after`; then send "
+            "the request again.",
+        )
     else:
         refuse_snapshots(there, storage, ["before"], "pve2")
 

@@ -26,7 +26,11 @@ def more(declaration: Declaration) -> set[Need]:
 def test_what_else_a_container_needs() -> None:
     node = Need("/nodes/pve1", "Sys.Audit")
     clone = Need("/vms/900", "VM.Clone")
-    assert more(replace(MINIMAL, clone_from=None)) == {node}
+    assert more(replace(MINIMAL, clone_from=None)) == {
+        node,
+        Need("/storage/local", "Datastore.AllocateSpace"),  # the default of Proxmox
+        Need("/storage/local", "Datastore.Audit"),
+    }
     assert more(MINIMAL) == {node, clone}
     assert more(replace(MINIMAL, node="", nodes=("pve2", ANY_NODE))) == {
         Need("/nodes/pve2", "Sys.Audit"),

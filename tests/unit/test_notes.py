@@ -98,7 +98,7 @@ def test_a_line_of_theirs_below_ours_is_no_part_of_it(theirs: str) -> None:
     assert without_marker(notes) == theirs
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("piece", ["*", "> ", "<", "<!--", "<a", "1. ", "id=aaaaaaaa ", "scripts=a:", "\\", "`x"])
 def test_notes_that_nobody_would_write_are_read_at_once(piece: str) -> None:
     """They may have 8,192 characters, and each look reads them."""

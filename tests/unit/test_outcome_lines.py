@@ -101,6 +101,8 @@ def test_a_line_tells_how_long_its_job_has_gone_on(
         ("node/pve1", "a free place on node pve1"),
         ("Proxmox: clone 900", "Proxmox: clone 900"),
         ("ct/", "ct/"),
+        (f"ct/{'9' * 5000}", f"ct/{'9' * 5000}"),
+        ("ct/\u0663\u0663\u0663", "ct/\u0663\u0663\u0663"),
     ],
 )
 def test_a_lock_is_named_by_what_it_protects(name: str, words: str) -> None:

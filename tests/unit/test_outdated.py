@@ -175,6 +175,10 @@ def test_a_copy_is_brought_up_to_date_with_its_template() -> None:
     assert outdated(copy, sealed(), has_shell=True) == ()
     (told,) = outdated(copy, sealed("h0"), has_shell=True)
     assert told == (
-        "Template 900, a copy of 800, is outdated (it has an older declaration). "
-        "To build it again: `phoenix-lxc rebuild 800`."
+        "Template 900, a copy of 800, has an older declaration. To configure it again: `phoenix-lxc ensure 800`."
     )
+    assert outdated(copy, sealed("h0"), has_shell=True, configured=True) == ()
+    (told,) = outdated(replace(copy, disk_gb=16), sealed("h0"), has_shell=True, configured=True)
+    assert "To build it again: `phoenix-lxc rebuild 800`." in told
+    (told,) = needs_rebuild(replace(copy, disk_gb=16), sealed())
+    assert told.endswith("`phoenix-lxc rebuild 800` builds it again.")

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
+import sys
+from importlib.resources import files
+
 import pytest
 
-from phoenix_producer.plain_text import plain, plain_block, plain_line
+from phoenix_producer.plain_text import _HARMFUL, plain, plain_block, plain_line
 from phoenix_worker.proxmox.scripts import readable
 
 
@@ -22,6 +26,8 @@ from phoenix_worker.proxmox.scripts import readable
         ("10 %\r20 %\r\ndone", "10 %\n20 %\ndone"),
         ("a\u202eb\u2069", "a\ufffdb\ufffd"),
         ("a\udce4", "a\ufffd"),
+        ("root\u200b\u2060\ufeff\U000e0041", "root\ufffd\ufffd\ufffd\ufffd"),
+        ("\u0645\u06cc\u200c\u062e \U0001f469\u200d\U0001f4bb", "\u0645\u06cc\u200c\u062e \U0001f469\u200d\U0001f4bb"),
         ("\ta\nb", "\ta\nb"),
         ("Größe → 1 GiB [0;1]", "Größe → 1 GiB [0;1]"),
     ],
@@ -38,3 +44,13 @@ def test_a_line_is_one_and_a_block_begins_one() -> None:
 def test_colored_script_output_is_shown_without_remnants() -> None:
     said = b"\x1b[0;32m2026-01-01 [INFO] loud.sh: begins\x1b[0m\n\x1b[0;31mit broke\x1b[0m\nten %\rhundred %\n"
     assert readable(said) == ["2026-01-01 [INFO] loud.sh: begins", "it broke", "hundred %"]
+
+
+def test_the_page_takes_the_same_characters_out() -> None:
+    """Its own function has them in JavaScript's words; lone halves of surrogate pairs are written alike in both."""
+    code = files("phoenix_producer.http").joinpath("static/dom.js").read_text(encoding="utf-8")
+    classes = "".join(re.findall(r"'([^']*)'", code.partition("const HARMFUL")[2].partition(", 'gu'")[0]))
+    harmful = re.compile(re.sub(r"\\u\{(\w+)\}", r"\\U000\1", classes.replace(r"\\", "\\")))
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+    breaks = {*"\v\f\r"}  # newlines to a terminal; HTML has none of them
+    assert {*harmful.findall(everything)} == {*_HARMFUL.findall(everything)} | breaks

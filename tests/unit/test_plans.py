@@ -24,13 +24,23 @@ CREATED = TransientError("CT 103 is being created.", cause="being-created")
 SILENT = TransientError("pve2 does not answer.", cause="unreachable")
 
 
+class Declared(dict[int, str]):
+    """As much of a catalog as plans need."""
+
+    def __init__(self) -> None:
+        super().__init__({900: "template", 101: "", 103: "", 105: ""})
+
+    def containers(self) -> tuple[int, ...]:
+        return (101, 103, 105)
+
+
 class Task:
     """As much of a task as plans need. It is run again when it has slept, and keeps what it has read, as a real one."""
 
     def __init__(self) -> None:
         self.running = SimpleNamespace(job="j", claimed_at=100.0, created=100.0, since=None)
         self.engine = SimpleNamespace(patience=PATIENCE, ledger=SimpleNamespace(note_looked=lambda *_: None))
-        self.catalog = SimpleNamespace(current=lambda: SimpleNamespace(containers=lambda: (101, 103, 105)))
+        self.catalog = SimpleNamespace(current=Declared)
         self.proxmox = SimpleNamespace(cluster=dict)
         self.journal: dict[str, Any] = {}
         self.slept = 0.0
@@ -86,6 +96,18 @@ def plan(ctid: int, *, accepted: bool = False) -> dict[str, Any]:
 def test_all_containers_are_meant_when_none_is_named_and_each_once() -> None:
     assert Task().runs(PlansRequest(accept_not_applied=True)) == [plan(it, accepted=True) for it in (101, 103, 105)]
     assert Task().runs(PlansRequest(ctids=(105, 101, 105))) == [plan(105), plan(101)]
+
+
+@pytest.mark.usefixtures("looked")
+def test_the_answer_is_no_longer_than_the_catalog_and_some_others() -> None:
+    """It had a failure of half a kilobyte for each CTID that anybody named, and is kept for a week."""
+    some, many = range(2000, 2100), range(2000, 9000)
+    assert len(Task().runs(PlansRequest(ctids=(101, 900, *some)))) == 102
+    with pytest.raises(
+        PermanentError, match="7000 of the 7001 CTIDs are not in the catalog; 2000 is the first"
+    ) as error:
+        Task().runs(PlansRequest(ctids=(101, *many)))
+    assert error.value.cause == "not-declared"
 
 
 def test_what_would_be_refused_has_its_failure_at_once(looked: dict[int, list[Exception | None]]) -> None:

@@ -47,20 +47,23 @@ def test_the_scratch_ctid_of_a_template_is_always_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "clear", "build"),
+    ("old", "new", "clear", "build", "older"),
     [
-        (OLD, absent(9001), False, BUILD),
-        (absent(901), absent(9001), False, BUILD),
-        (OLD, BUILT, True, BUILD),
-        (OLD, seen(9001, marker(), sealed=False), True, BUILD),
-        (absent(901), BUILT, False, []),
-        (seen(901, marker(Role.TEMPLATE, 901, "h"), sealed=False), BUILT, False, []),
-        (absent(901), seen(9001, marker(hash_="0ld")), True, BUILD),
-        (absent(901), seen(9001, marker(), sealed=False), True, BUILD),
+        (OLD, absent(9001), False, BUILD, False),
+        (absent(901), absent(9001), False, BUILD, False),
+        (OLD, BUILT, True, BUILD, False),
+        (OLD, seen(9001, marker(), sealed=False), True, BUILD, False),
+        (absent(901), BUILT, False, [], False),
+        (seen(901, marker(Role.TEMPLATE, 901, "h"), sealed=False), BUILT, False, [], False),
+        (absent(901), BUILT, True, BUILD, True),
+        (absent(901), seen(9001, marker(hash_="0ld")), True, BUILD, False),
+        (absent(901), seen(9001, marker(), sealed=False), True, BUILD, False),
     ],
 )
-def test_what_is_left_to_do(old: Observation, new: Observation, build: list[StepName], *, clear: bool) -> None:
-    steps = rebuild(TEMPLATE, old, SCRATCH, new)
+def test_what_is_left_to_do(
+    old: Observation, new: Observation, build: list[StepName], *, clear: bool, older: bool
+) -> None:
+    steps = rebuild(TEMPLATE, old, SCRATCH, new, older=older)
     assert (steps.clear, [step.name for step in steps.build]) == (clear, build)
     lines = list(steps.lines())
     assert any("which an earlier rebuild left" in line for line in lines) is clear

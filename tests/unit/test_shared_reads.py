@@ -91,7 +91,7 @@ def test_a_read_that_hangs_holds_nobody_up_for_long() -> None:
 
     def hang() -> int:
         hangs.set()
-        over.wait(30)
+        over.wait(60)
         return 1
 
     def ask() -> None:
@@ -100,11 +100,11 @@ def test_a_read_that_hangs_holds_nobody_up_for_long() -> None:
 
     slow = threading.Thread(target=ask)
     slow.start()
-    assert hangs.wait(30)
+    assert hangs.wait(60)
     with shared_since(0.0):
         assert shared.get("a", lambda: 2) == 2
     over.set()
-    slow.join(30)
+    slow.join(60)
 
 
 def test_who_says_of_what_age_a_read_may_be_is_served_outside_too() -> None:
@@ -131,14 +131,14 @@ def test_who_comes_while_a_read_is_under_way_shares_it() -> None:
 
     def slowly() -> int:
         entered.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return read()
 
     found = list[int]()
     threads = [threading.Thread(target=lambda: found.append(shared.get("a", slowly, within=1.0))) for _ in range(3)]
     for thread in threads:
         thread.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     go_on.set()
     for thread in threads:
         thread.join()

@@ -88,15 +88,16 @@ def test_a_proxmox_that_is_away_as_a_whole_is_waited_for() -> None:
 
 
 def test_who_cancels_is_not_kept_waiting_for_the_rest() -> None:
-    looked: list[int] = []
+    looked, one = list[int](), task(cancelled='"nobody wants it"')
 
     def look(ctid: int) -> str:
         looked.append(ctid)
-        time.sleep(0.02)
+        wait_for(lambda: vars(one)["noted"])
+        time.sleep(0.3)  # in which the others are taken back
         return ""
 
     with pytest.raises(GivenUpError, match="nobody"):
-        answers(look, task(cancelled='"nobody wants it"'))
+        answers(look, one)
     assert len(looked) < len(CTIDS)
 
 

@@ -13,11 +13,12 @@ from rich.console import Console
 
 from phoenix_producer.cli import terminal
 from phoenix_producer.cli.live_lines import LiveLines
-from phoenix_producer.cli.tables import job_lines, lock_lines, standing_lines, story_lines
+from phoenix_producer.cli.tables import job_lines, lock_lines, node_lines, standing_lines, story_lines
 from phoenix_producer.cli.terminal import Lines, outcome_lines, warnings_in
 from phoenix_producer.cli.trees import DriftLines, PlanLines
 from phoenix_producer.contract import Change, DesiredState, EnsureResult, Failure, Outcome, Progress, ProgressKind, Step
 from phoenix_producer.ledger.entries import Job, JobState, Lock, Reference, Wait, WaitsFor
+from phoenix_producer.nodes import Node, NodeState
 from phoenix_producer.plans import Action, Drift, Plan
 from phoenix_producer.standing import Exists, Standing
 from phoenix_worker.catalog.findings import Refusal
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 _PIECES = (
     "\x1b[0;32m",
     "\x1b]0;t\x07",
@@ -41,6 +45,8 @@ _PIECES = (
     "\n",
     "\n104  created on pve",
     "\u202e",
+    "\u200b",
+    "\U000e0041",
     "[bold]",
     "\x08",
 )
@@ -97,6 +103,7 @@ def shown(text: str) -> Iterator[str]:
     yield from standing_lines([standing])
     yield from job_lines(jobs(text))
     yield from story_lines(jobs(text)[0], events(text), [step])
+    yield from node_lines([Node(name=text, state=NodeState.DRAINED, drained_by=text, drained_at=1.0)])
     yield from lock_lines([Lock(text, 1, (Reference("a", text),), (Reference("b", text),))])
 
 

@@ -105,10 +105,12 @@ WHOLE: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+OTHERS = {"900": {"name": "base", "template": "local:vztmpl/x.tar.zst"}}
+
+
 def told(folder: Path, keys: dict[str, Any]) -> tuple[str, str]:
     entry = {"name": "web", "clone_from_ctid": 900}
-    others = {"900": {"name": "base", "template": "local:vztmpl/x.tar.zst"}}
-    (advice,) = loaded(folder, {**others, "103": entry | keys}).warnings
+    (advice,) = loaded(folder, {**OTHERS, "103": entry | keys}).warnings
     return advice.problem, advice.remedy
 
 
@@ -257,7 +259,7 @@ def obeyed(folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
     """The entry when all that is told of it was done, warnings included."""
     for _ in range(30):
         try:
-            said: Sequence[Finding] = loaded(folder, {"103": entry}).warnings
+            said: Sequence[Finding] = loaded(folder, {**OTHERS, "103": entry}).warnings
         except CatalogError as error:
             said = [
                 *error.warnings,

@@ -85,7 +85,7 @@ sys.meta_path.insert(0, Absent())
 def traces_of(environ: Mapping[str, str], before: str = "") -> str:
     script = f"{before}\nimport phoenix_worker.app, sys\nfrom phoenix_worker.telemetry import traces\n"
     script += f"print(traces.use({dict(environ)!r}) is not None, 'phoenix_worker.telemetry.open_spans' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

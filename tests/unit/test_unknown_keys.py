@@ -68,7 +68,9 @@ def test_a_key_that_is_spelled_otherwise_is_refused_with_its_name(tmp_path: Path
         assert [one.remedy for one in said] == [f"{field} was probably meant: write that."], (where, key)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     where=st.sampled_from(sorted(SECTIONS)), key=st.text(min_size=1, max_size=20), value=st.booleans() | st.integers()
 )

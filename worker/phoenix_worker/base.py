@@ -16,17 +16,14 @@ from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.allowed.without_shell import NO_SHELL, within_reach
 from phoenix_worker.core.differs.scripts import with_contents
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.core.model.marker import TASK_DIGITS
-from phoenix_worker.core.model.observation import Presence
-from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
 from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.core.planned.rebuilding import cloned_at, copied
 from phoenix_worker.durable.run import GivenUpError, Parked, Stale
-from phoenix_worker.durable.task import CANCELLED, DurableTask
-from phoenix_worker.proxmox.error_table import MISSING
+from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.proxmox.forced_command import FORBIDDEN, disallowed, refusal
 from phoenix_worker.proxmox.scripts import contents
+from phoenix_worker.proxmox_waits import ProxmoxWaits
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.catalog.findings import Refusal
     from phoenix_worker.catalog.source import CatalogSource
-    from phoenix_worker.core.model.ports import NodeShell, Proxmox
+    from phoenix_worker.core.model.ports import NodeShell
     from phoenix_worker.durable.reservations import Reservations
     from phoenix_worker.proxmox.offer_cache import Offering
 
@@ -66,7 +63,7 @@ CORRECT_IT = "Correct the request and send it again."
 """The remedy of a request that breaks the contract."""
 
 
-class PhoenixTask(DurableTask):
+class PhoenixTask(ProxmoxWaits):
     """A durable task that works on one CTID."""
 
     abstract = True
@@ -74,7 +71,6 @@ class PhoenixTask(DurableTask):
     throws = (EnsureFailed,)
     remote = "proxmox"
     catalog: ClassVar[CatalogSource]
-    proxmox: ClassVar[Proxmox]
     offering: ClassVar[Offering]
     reservations: ClassVar[Reservations]
     shell: ClassVar[NodeShell | None]
@@ -84,11 +80,6 @@ class PhoenixTask(DurableTask):
     node_capacity: ClassVar[int]
     script_timeout: ClassVar[float]
     """Seconds that a script may take for which the catalog says nothing else."""
-
-    @property
-    def creation(self) -> str:
-        """The creation id that this task gives to what it makes: the same in every run, until it is replaced."""
-        return f"{str(self.request.id)[:TASK_DIGITS]}{self.generation:x}"
 
     def shown_arguments(self, told: str) -> str:
         """Return what Flower shows of a message's arguments: `103 Step-CA`."""
@@ -144,90 +135,6 @@ class PhoenixTask(DurableTask):
         refused = f"The worker uses the last good catalog; the one on its disk is refused: {refusal}"
         advice = () if ctid is None else (one for one in self.catalog.current().warnings if one.ctid == ctid)
         return (*([refused] if refusal is not None else []), *map(str, advice))
-
-    def wait_for_task(self, upid: str, doing: str, *, kind: str) -> dict[str, Any]:
-        """Wait for a Proxmox task and tell how it ended.
-
-        `kind` names tasks that take about as long as each other, for the watcher to learn from.
-        """
-        end: dict[str, Any] = self.wait(f"upid/{upid}", f"Proxmox: {doing}", watch={"upid": upid, "class": kind})
-        return end
-
-    def wait_until_done(self, step: StepName | str, posted: dict[str, Any], doing: str, *, kind: str) -> list[str]:
-        """Wait for what a step posted; return what was read of its log. What it warned of is noted for the requester.
-
-        Raises PermanentError, in Proxmox's words, unless it succeeded.
-
-        A task that failed for a passing reason is forgotten, so that the step is done again: TransientError.
-        """
-        if not posted["upid"]:
-            return []
-        end = self.wait_for_task(posted["upid"], doing, kind=kind)
-        self._succeeded(step, end, doing)
-        self.running.notes += tuple(f"Proxmox warned when asked to {doing}: {line}" for line in end.get("warned", ()))
-        return list(end["log"])
-
-    def wait_for_power_task(
-        self, declaration: Declaration, posted: dict[str, Any], *, kind: str, running: bool
-    ) -> None:
-        """Wait for the task that starts or stops a container. One that failed has done it if that is its state now."""
-        node, ctid = declaration.node, declaration.ctid
-        step, verb = (StepName.START, "start") if running else (StepName.STOP, "stop")
-        try:
-            self.wait_until_done(step, posted, f"{verb} CT {ctid} on {node}", kind=kind)
-        except PermanentError as error:
-            seen = self.proxmox.observe(node, ctid)
-            if seen.presence is not Presence.HERE or seen.running is not running:
-                raise
-            logger.warning("%s CT %d is %s all the same.", error.message, ctid, "running" if running else "stopped")
-
-    def wait_for_power(self, declaration: Declaration, posted: dict[str, Any], *, running: bool) -> None:
-        """Wait until a container runs, or is stopped, whatever the task that was to bring it about has said."""
-        if not posted["upid"]:
-            return
-        node, ctid, state = declaration.node, declaration.ctid, "running" if running else "stopped"
-        if self.read(f"power-{state}", lambda: self.proxmox.observe(node, ctid).running) is running:
-            return
-        watch = {"power": state, "node": node, "ctid": str(ctid), "class": f"power {state} {node}"}
-        end = self.wait(f"power/{posted['upid']}", f"Proxmox: CT {ctid} on {node} is {state}", watch=watch)
-        self._succeeded(StepName.START if running else StepName.STOP, end, f"see CT {ctid} {state}")
-
-    def wait_for_arrival(self, declaration: Declaration, posted: dict[str, Any], *, source: str, target: str) -> None:
-        """Wait until a container stands on a node, to which HA was asked to migrate it."""
-        ctid, asked = declaration.ctid, posted["upid"]
-        watch = {"home": target, "source": source, "ctid": str(ctid), "asked": asked, "class": f"arrival {target}"}
-        end = self.wait(f"arrival/{asked}", f"Proxmox: CT {ctid} stands on {target}", watch=watch)
-        self._succeeded(StepName.MIGRATE, end, f"migrate CT {ctid} from {source} to {target}")
-
-    def wait_until_template(self, declaration: Declaration, *, since: float) -> None:
-        """Wait until a container is a template: the conversion has no UPID, and may fail unseen."""
-        node, ctid = declaration.node, declaration.ctid
-        watch = {"template": str(ctid), "node": node, "after": str(since), "class": f"vztemplate {node}"}
-        doing = f"convert CT {ctid} on {node} to a template"
-        end = self.wait(f"template/{self.creation}/{since}", f"Proxmox: {doing}", watch=watch)
-        self._succeeded(StepName.SEAL, end, doing)
-
-    def _succeeded(self, step: str, end: dict[str, Any], doing: str) -> None:
-        if end["done"]:
-            return
-        if "error" in end:
-            raise PermanentError(**end["error"])
-        error = self.proxmox.task_failure(doing, TaskEnd(end["exit"], tuple(end["log"])))
-        if isinstance(error, TransientError) or error.cause == MISSING:
-            self.once_more(step)
-        raise error
-
-    def once_more(self, step: str) -> None:
-        """Let a step be done again; what posts well and then fails each time gets no more patience than other trouble.
-
-        Each POST that is journalled counts as progress, so the failures of its task are counted here.
-        """
-        run, counter = self.running, f"failed-{step}"
-        failed = json.loads(run.journal.get(counter, "null")) or {"times": 0, "since": run.claimed_at}
-        run.tries, run.since = failed["times"], failed["since"]
-        self.forget(counter)
-        self.once(counter, lambda: failed | {"times": failed["times"] + 1})
-        self.forget(step)
 
     def step(self, name: StepName, ctid: int, began: float, **more: Any) -> dict[str, Any]:
         """Return what this link did, and was warned of, for the result of its job."""

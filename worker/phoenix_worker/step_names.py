@@ -25,6 +25,7 @@ class StepName(StrEnum):
     MOVE_COPY = "move-copy"
     """Its migration to that node; results call it one."""
     REBUILD_COPIES = "rebuild-copies"
+    CONFIGURE_COPIES = "configure-copies"
     MARK = "mark"
     DROP_SNAPSHOTS = "drop-snapshots"
     REPORT = "report"
@@ -40,6 +41,7 @@ _TASKS = {
     StepName.DESTROY: "remove",
     StepName.DROP_SNAPSHOTS: "drop_snapshots",
     StepName.REBUILD_COPIES: "rebuild_copies",
+    StepName.CONFIGURE_COPIES: "configure_copies",
     StepName.MIGRATE: "move",
     StepName.COPY_TEMPLATE: "copy_template",
     StepName.MOVE_COPY: "move_copy",

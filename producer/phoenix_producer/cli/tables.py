@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
 
 from phoenix_producer.cli.harmless import harmless
 from phoenix_producer.cli.terminal import time_of_day, told, turn_at
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 _SHORT = 8
 _GIB = 1 << 30
-_WHOLE: Any = {"break_long_words": False, "break_on_hyphens": False}
+_WIDEST = 200
+"""Columns that a cell is padded to at most: one hostile name makes no megabyte of each line."""
 _NAMED = 5
 
 
@@ -193,13 +195,36 @@ def _names(references: Sequence[Reference]) -> str:
 def _columns(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], width: int | None) -> Iterator[str]:
     """Align the columns. The last ones go below each line, where all of them are wider than the terminal."""
     shown = [head, *(tuple(map(plain_line, row)) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    widths = [max(map(_cells, column)) for column in zip(*shown, strict=True)]
     beside = len(head)
     while width is not None and beside > 1 and sum(widths[:beside]) + 2 * (beside - 1) > width:
         beside -= 1
+    indent = " " * min(widths[0] + 2, widths[0] + 2 if width is None else max(width // 4, 1))
+    widths = [min(size, _WIDEST) for size in widths]
     for row in shown:
-        yield "  ".join(cell.ljust(size) for cell, size in zip(row[:beside], widths, strict=False)).rstrip()
+        yield "  ".join(map(_padded, row[:beside], widths)).rstrip()
         below = zip(head[beside:], row[beside:], strict=True) if row is not head else ()
         words = "; ".join(f"{name.lower()} {cell}".strip() for name, cell in below if cell)
-        indent = " " * (widths[0] + 2)
-        yield from wrap(words, width or 0, initial_indent=indent, subsequent_indent=indent, **_WHOLE) if words else ()
+        yield from _folded(words, indent, width or 0)
+
+
+def _cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes: ideographs take two, and what joins others none."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _padded(text: str, size: int) -> str:
+    return text + " " * (size - _cells(text))
+
+
+def _folded(words: str, indent: str, width: int) -> Iterator[str]:
+    """Break between words, so that each line fits; a longer word is broken by the terminal, and copied whole."""
+    line = ""
+    for word in words.split():
+        longer = f"{line} {word}" if line else f"{indent}{word}"
+        if line and _cells(longer) > width:
+            yield line
+            longer = f"{indent}{word}"
+        line = longer
+    if line:
+        yield line

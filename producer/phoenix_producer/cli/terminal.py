@@ -12,6 +12,7 @@ import typer
 
 from phoenix_producer.cli.harmless import harmless
 from phoenix_producer.contract import EnsureResult, Failure, Outcome, Progress, ProgressKind
+from phoenix_producer.ctids import parse_ctid
 from phoenix_producer.plain_text import plain, plain_block
 
 if TYPE_CHECKING:
@@ -203,8 +204,8 @@ def terminal_width() -> int | None:
 def turn_at(lock: str, ctid: int | None = None) -> str:
     """Say what a job waits for that waits for a lock, in the step of a CTID. What is no lock's name stays as it is."""
     kind, _, name = lock.partition("/")
-    if kind == "ct" and name.isdecimal():
-        return f"its turn at {'CT' if ctid in (None, int(name)) else 'template'} {name}"
+    if kind == "ct" and (named := parse_ctid(name)) is not None:
+        return f"its turn at {'CT' if ctid in (None, named) else 'template'} {name}"
     return f"a free place on node {name}" if kind == "node" and name else lock
 
 

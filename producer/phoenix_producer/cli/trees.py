@@ -171,8 +171,9 @@ def _title(part: Part) -> str:
         return f"{named}  {part.needed_by} depends on it; it runs"
     unchanged = part.outcome is Outcome.UNCHANGED
     where = f" on {part.node}" if part.node and not unchanged else ""
-    first = " first" if part.why is not Why.ASKED and not unchanged else ""
+    first = " first" if part.why in {Why.DEPENDENCY, Why.TEMPLATE} and not unchanged else ""
     reason = {
+        Why.COPY: f" (a copy of {part.needed_by})",
         Why.DEPENDENCY: f" ({part.needed_by} depends on it)",
         Why.TEMPLATE: f" (the template of {part.needed_by})",
     }

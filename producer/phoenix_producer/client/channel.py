@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from phoenix_producer.contract import ContractError, EnsureFailed, Progress, ProgressKind
+from phoenix_producer.contract import ContractError, EnsureFailed, Failure, Progress, ProgressKind
 from phoenix_producer.ctids import parse_ctid
 
 if TYPE_CHECKING:
@@ -31,6 +31,20 @@ class NoSuchDatabase(Unreachable):
 def used_before(request_id: str, what: str) -> ContractError:
     """Say that a request id is that of another request."""
     return ContractError(f"Request id {request_id} was already used for {what}. Use a new one.")
+
+
+def forgotten(request_id: str) -> dict[str, Any]:
+    """Return the end of a request that Redis has lost, in the form in which Celery stores a failure."""
+    failure = Failure(
+        request_id=request_id,
+        message="Redis was emptied, or lost its last writes, and with them this request.",
+        cause="forgotten",
+        remedy="Send the request again: it continues with what was begun.",
+    )
+    return {
+        "status": "FAILURE",
+        "result": {"exc_type": "EnsureFailed", "exc_message": [failure.model_dump(mode="json")]},
+    }
 
 
 class OtherOptions(ContractError):  # noqa: N818 - as above

@@ -25,7 +25,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
-from phoenix_producer.client.channel import Entry, OtherOptions, Unreachable, used_before
+from phoenix_producer.client.channel import Entry, OtherOptions, Unreachable, forgotten, used_before
 from phoenix_producer.client.connection import celery_urls, redis_client, with_settings
 from phoenix_producer.client.reaching import ANSWER_SECONDS, CONNECT_SECONDS, reaching
 from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 _LOOK_AGAIN_SECONDS = 5.0
 """How late an answer is noticed at most whose announcement was lost with a connection."""
+_SEEN = 10_000
+"""Open requests of which a link knows that they were in the ledger: more than anybody waits for at once."""
 _SETTINGS = {
     "task_serializer": "json",
     "result_serializer": "json",
@@ -88,6 +90,8 @@ class Link:
             fixups=[],
         )
         self._wires = self._connect()
+        self._seen: dict[str, None] = {}
+        """Requests that were in the ledger when their answers were asked for, and had none; the oldest first."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -134,11 +138,30 @@ class Link:
             )
 
     def answer(self, request_id: str) -> dict[str, Any] | None:
-        """Read what Celery stored as the end of a task; None if it has not ended."""
+        """Read what Celery stored as the end of a task; None if it has not ended.
+
+        One that this link saw in the ledger, and that is in it no more, has ended too: nobody runs it any more.
+        """
         with self._reaching():
             stored = self._client.get(_answer_key(request_id))
         meta: dict[str, Any] = json.loads(stored) if stored else {}
-        return meta if meta.get("status") in READY_STATES else None
+        if meta.get("status") in READY_STATES:
+            self._seen.pop(request_id, None)
+            return meta
+        if self._is_recorded(request_id):
+            self._seen[request_id] = None
+            if len(self._seen) > _SEEN:
+                self._seen.pop(next(iter(self._seen)), None)
+        elif request_id in self._seen:
+            return forgotten(request_id)
+        return None
+
+    def _is_recorded(self, request_id: str) -> bool:
+        with self._reaching():
+            try:
+                return self._client.hget(f"{PREFIX}job:{request_id}", "state") is not None
+            except NoPermissionError:  # a user that reads results alone
+                return False
 
     def wait_for_answer(self, request_id: str, timeout: float | None) -> dict[str, Any] | None:
         """Like `answer`, as soon as there is one; None if there is none after `timeout` seconds."""

@@ -16,7 +16,7 @@ from redis.retry import Retry
 from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.client.connection import redis_client
 from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE, place_of
-from phoenix_producer.client.redis_words import is_refused_by_sentinels, remedy_of, words_of
+from phoenix_producer.client.redis_words import is_refused_by_sentinels, remedy_of, without_database, words_of
 from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE, password_variable
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 1.5
 ANSWER_SECONDS = 5.0
-_NO_SUCH_DATABASE = "DB index"
 _QUOTED = r"(?P<quote>['\"]).*(?P=quote)"
 """As Docker reads it from an env file: quotes are a part of the value there."""
 
@@ -39,10 +38,8 @@ def reaching(place: RedisPlace) -> Iterator[None]:
     except AuthenticationError as error:
         raise LoginRefused(f"Redis at {place.shown()} {_login_of(place, str(error))}") from error
     except RedisError as error:
-        if _NO_SUCH_DATABASE in str(error):
-            raise NoSuchDatabase(
-                f"Redis at {place.shown()} has no database with that number. Use the workers' PHOENIX_REDIS_URL."
-            ) from error
+        if absent := without_database(str(error)):
+            raise NoSuchDatabase(f"Redis at {place.shown()} {absent}") from error
         why = words_of(str(error))
         trouble = LoginRefused if is_refused_by_sentinels(why) else Unreachable
         raise trouble(f"Redis at {place.shown()} cannot be used: {why}. {remedy_of(why)}") from error

@@ -15,6 +15,7 @@ _SENTINEL = re.compile(
 )
 """How redis-py names a Sentinel that named no master: by all of its connection."""
 _REFUSES = "refuses the login"
+_NO_SUCH_DATABASE = "DB index"
 _REMEDIES = {
     rf"the Sentinel \S+ {_REFUSES}": "Correct the password of the Sentinels: PHOENIX_SENTINEL_PASSWORD, or "
     "sentinel_password in PHOENIX_REDIS_URL.",
@@ -24,6 +25,8 @@ _REMEDIES = {
     "redis://.",
     "maxmemory": "Give Redis more memory: maxmemory in its configuration.",
     "read only replica|link with master is down": "Let PHOENIX_REDIS_URL name the primary: replicas take no writes.",
+    "good replicas": "It takes writes again when enough replicas are connected: min-replicas-to-write in its "
+    "configuration.",
     "no permission": "docs/security.md lists what each role may do.",
     "loading the dataset|is loading|busy running a script": "Try again in a moment.",
     "snapshots|MISCONF|write.*AOF": "Redis's log says why it cannot write to its disk.",
@@ -52,6 +55,13 @@ def _of_sentinel(found: re.Match[str]) -> str:
     refused = _REFUSES if "AuthenticationError" in why else why.rpartition(":")[2].strip()
     said = "does not answer" if re.match("ConnectionError|TimeoutError", refused) else refused
     return f"the Sentinel {found['host']}:{found['port']} {said}"
+
+
+def without_database(said: str) -> str:
+    """Return what is wrong, and what to do, where Redis says that it has no database of that number; '' otherwise."""
+    if _NO_SUCH_DATABASE not in said:
+        return ""
+    return "has no database with that number. Correct it in PHOENIX_REDIS_URL: it is the same for workers and clients."
 
 
 def is_refused_by_sentinels(words: str) -> bool:

@@ -152,7 +152,7 @@ class Wanted:
 def what_of(fields: Mapping[str, str]) -> str:
     """Name a task or a job: `ensure 103`. Jobs in their turn are named by the beginning of their id."""
     name, subject = fields.get("name", ""), fields.get("subject", "")
-    named = subject if subject.isdecimal() or name in _OF_NODES else subject[:_SHORT]
+    named = subject if parse_ctid(subject) or name in _OF_NODES else subject[:_SHORT]
     return f"{name.removeprefix('phoenix.')} {named}".strip()
 
 

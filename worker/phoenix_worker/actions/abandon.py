@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.core.model.ports import TaskEnd
 
 logger = logging.getLogger(__name__)
 
@@ -113,12 +114,13 @@ def _was_made(task: PhoenixTask, ctid: int) -> bool:
     return any(step["ctid"] == ctid and step["name"] in MAKING for step in task.steps_done())
 
 
-def _await_end(task: PhoenixTask, upid: str) -> None:
-    """Wait without a slot, but not for ever: then what stands there says what may be done."""
+def _await_end(task: PhoenixTask, upid: str) -> TaskEnd | None:
+    """Wait without a slot, but not for ever: then what stands there says what may be done, and None is returned."""
     began, pause = task.once(f"awaits {upid}", time.time), _PAUSE
-    while task.proxmox.task_end(upid) is None and time.time() < began + _STOP_SECONDS:
+    while (end := task.proxmox.task_end(upid)) is None and time.time() < began + _STOP_SECONDS:
         task.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+    return end
 
 
 def _remove(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
@@ -131,8 +133,13 @@ def _remove(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:
     )
     if not removal["upid"]:
         return (removal.get("told", f"Nothing is left of CT {ctid} on {node}."),)
-    _await_end(task, removal["upid"])
-    return (f"CT {ctid} on {removal.get('node', node)}, which was half-made, was removed.",)
+    end, what = _await_end(task, removal["upid"]), f"CT {ctid} on {removal.get('node', node)}, which was half-made,"
+    if end is None:
+        return (f"{what} is being removed: task {removal['upid']} of Proxmox still runs.",)
+    if not end.succeeded:
+        why = task.proxmox.task_failure(f"destroy CT {ctid}", end).message
+        return (f"{what} was not removed; the next request continues from there. {why}",)
+    return (f"{what} was removed.",)
 
 
 def _removed(task: PhoenixTask, node: str, ctid: int) -> dict[str, Any]:

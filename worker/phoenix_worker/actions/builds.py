@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_worker.actions.made_again import rebuilt_first
-from phoenix_worker.core.differs.outdated import of_older_build, outdated
+from phoenix_worker.core.differs.outdated import has_older_build, of_older_build, outdated
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.error_table import UNREACHABLE
 
@@ -22,15 +22,22 @@ class Builds:
         self._task = task
         self._known: dict[int, str] = {}
 
-    def outdated(self, declaration: Declaration, seen: Observation) -> tuple[str, ...]:
-        """Say why what stands at a CTID is outdated; one look at its template, if it was not looked at before."""
+    def outdated(self, declaration: Declaration, seen: Observation, *, configured: bool = False) -> tuple[str, ...]:
+        """Say why what stands at a CTID is outdated; one look at its template, if it was not looked at before.
+
+        Of what is about to be `configured`, what will be outdated still.
+        """
         has_shell, build = self._task.shell is not None, self._below(declaration, seen)
         first = rebuilt_first(self._task, declaration, seen) if declaration.is_template else ()
-        return outdated(declaration, seen, has_shell=has_shell, build=build, first=first)
+        return outdated(declaration, seen, has_shell=has_shell, build=build, first=first, configured=configured)
 
     def of_older_build(self, declaration: Declaration, seen: Observation) -> tuple[str, ...]:
         """Say that it was cloned from an older build of its template, and nothing else."""
         return of_older_build(declaration, seen, self._below(declaration, seen))
+
+    def is_older(self, declaration: Declaration, seen: Observation) -> bool:
+        """Return whether it was cloned from an older build of its template."""
+        return has_older_build(declaration, seen, self._below(declaration, seen))
 
     def _below(self, declaration: Declaration, seen: Observation) -> str:
         catalog, marker = self._task.catalog.current(), seen.marker

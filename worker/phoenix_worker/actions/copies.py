@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Never
 
+from phoenix_worker.actions.claimed_ctids import claim_ctids
 from phoenix_worker.actions.look import TEMPLATE, template_there
 from phoenix_worker.actions.moved_copies import lacks_os_template
 from phoenix_worker.actions.standing_copies import arrived, everything_there, free_ctids, is_copy, on_its_way
@@ -57,7 +58,7 @@ def hold_source(
     catalog = task.catalog.current()
     look = _LOOK in task.running.journal
     named = [[*known, 0]] if known and not look else None
-    found = task.read(_SOURCES, lambda: named or [one.named for one in _sources(task, clone, look=look)])
+    found = task.read(_SOURCES, lambda: named or [one.named for one in _sources(task, clone, look=look, claiming=True)])
     held = task.hold_shortest({lane(ctid): more for ctid, _, more in found})
     ctid, node = task.read(SOURCE, lambda: next([ctid, node] for ctid, node, _ in found if lane(ctid) == held))
     template = task.current_declaration(clone.clone_from)
@@ -81,7 +82,7 @@ def sources(task: PhoenixTask, clone: Declaration, *, look: bool = False) -> lis
     return [one.declaration for one in _sources(task, clone, look=look)]
 
 
-def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Source]:
+def _sources(task: PhoenixTask, clone: Declaration, *, look: bool, claiming: bool = False) -> list[_Source]:
     catalog = task.catalog.current()
     template = task.current_declaration(clone.clone_from)
     if catalog.copy_ctids is None or not clone.node:
@@ -113,7 +114,8 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool) -> list[_Sour
     if missing and (new := [one for one in seen_there if _is_new(one)]):
         told = f"CT {new[0].ctid} on {new[0].node} is being created, maybe as a copy."
         raise TransientError(told, cause="being-created")
-    numbers = free_ctids(task.proxmox, template.ctid, node, catalog.copy_ctids, places, missing)
+    wanted = template.ctid, node, catalog.copy_ctids, places, missing
+    numbers = claim_ctids(task, *wanted) if claiming else free_ctids(task.proxmox, *wanted)
     found += [_Source(catalog.copy(template.ctid, ctid, node), ready=False) for ctid in numbers]
     first, *more = found[: template.lanes]
     return [replace(first, ready=True), *more]

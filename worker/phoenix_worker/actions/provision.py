@@ -19,6 +19,7 @@ from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import without_marker, write_marker
 from phoenix_worker.proxmox import scripts
+from phoenix_worker.proxmox.command import TOO_MUCH
 from phoenix_worker.proxmox.scripts import BUSY, CHANGED, LOST, STOPPED, Place
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ _HEALTH_SECONDS = 60.0
 _NOT_FOUND = (126, 127)
 """What a shell ends with for a command that is not there, or is no program."""
 _PUSH_IT = "Install it there, or declare a file beside the catalog as health_check.script, which is pushed."
-_SHOWN = 10
+_SHOWN, _READ = 10, 65536
+"""Lines of output that are told, and bytes of a health check's that are looked at for them."""
 
 
 def run_scripts(task: PhoenixTask, declaration: Declaration, *, adopted: bool, rerun: Sequence[str]) -> dict[str, Any]:
@@ -234,10 +236,11 @@ def _see_that_it_is_well(task: PhoenixTask, declaration: Declaration, check: Hea
             return
     said = "".join(f"\n  {line}" for line in seen["said"])
     how = f"exit code {seen['code']}" if isinstance(seen["code"], int) else f"{seen['code']}"
+    often = f" in each of {check.retries} tries, {check.interval} s apart" if check.retries > 1 else ""
     missing = seen["code"] in _NOT_FOUND and check.script is None
     raise PermanentError(
         f"Unable to verify CT {place.ctid} on {place.node}: its health check {check.what!r} failed with "
-        f"{how} in each of {check.retries} tries, {check.interval} s apart."
+        f"{how}{often}."
         + (" The command must exist inside the container." if missing else "")
         + (f" Last output:{said}" if said else ""),
         cause="not-well",
@@ -260,7 +263,8 @@ def _health(look_after_it: Callable[[], Ran]) -> dict[str, Any]:
     try:
         ran = look_after_it()
     except TransientError as error:
-        if error.cause != "shell-timeout":
+        if error.cause not in {"shell-timeout", TOO_MUCH}:
             raise
         return {"code": "no answer", "said": [error.message]}
-    return {"code": ran.exit_code, "said": scripts.readable(ran.out + b"\n" + ran.err)[-_SHOWN:]}
+    said = scripts.readable(ran.out[-_READ:] + b"\n" + ran.err[-_READ:])
+    return {"code": ran.exit_code, "said": said[-_SHOWN:]}

@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
+from phoenix_worker.actions.forbidden import refuse_forbidden_removal
 from phoenix_worker.actions.gone import is_gone, wait_until_gone
 from phoenix_worker.actions.look import look, permit
 from phoenix_worker.actions.shut_down import shut_down
-from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_replicated
 from phoenix_worker.core.allowed.linked import linked_by_name, may_be_linked, storages_of
 from phoenix_worker.core.allowed.ownership import (
     BEING_DESTROYED,
@@ -21,7 +21,6 @@ from phoenix_worker.core.allowed.ownership import (
 )
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import are_of_one_task
-from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.durable.run import FORGOTTEN
 from phoenix_worker.proxmox import scripts
 from phoenix_worker.step_names import StepName
@@ -178,8 +177,6 @@ def may_go(
     """Raise PermanentError unless what stands at a CTID may be destroyed, or nothing does; `gone` will be by then."""
     allowed = verdict.action in {Action.DESTROY, Action.NOTHING}
     permit(allowed, verdict, f"{purpose} CT {declaration.ctid}")
-    refuse_forbidden(declaration, seen, purpose)
-    if seen.presence is Presence.HERE:
-        refuse_replicated(seen, task.proxmox.replication_jobs(seen.ctid), purpose)
+    refuse_forbidden_removal(task.proxmox, declaration, seen, purpose)
     linked = tuple(clone for clone in linked_clones(task, declaration, seen) if clone not in gone)
     refuse_linked(seen, linked, purpose)

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
+from phoenix_worker.actions.forbidden import as_in_ha
 from phoenix_worker.actions.gone import wait_until_gone
 from phoenix_worker.actions.left_disks import note_death
 from phoenix_worker.actions.makers import running_makers
@@ -154,7 +155,7 @@ def release(proxmox: Proxmox, seen: Observation) -> None:
     """Take away what keeps the half-made from being removed: protection, its own or its template's, and HA."""
     if seen.config.get(PROTECTION) == "1":
         proxmox.configure(seen.node, seen.ctid, changes={PROTECTION: "0"}, delete=(), digest=None)
-    if seen.ha_managed:
+    if as_in_ha(proxmox, seen).ha_managed:
         proxmox.write_ha_resource(seen.ctid, HaWrite(HaAct.REMOVE))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from phoenix_worker.actions.builds import Builds
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.planned.copies import free_numbers
@@ -50,6 +49,13 @@ class Copies(NamedTuple):
     seen: tuple[Observation, ...] = ()
     unseen: tuple[Unseen, ...] = ()
 
+    def of(self, template: Declaration) -> Copies:
+        """Return those of one template, and what may be one of its. A container has none."""
+        if not template.is_template:
+            return Copies()
+        own = (one for one in self.seen if is_copy(one, template.ctid))
+        return Copies(tuple(own), tuple(one for one in self.unseen if one.may_be_of(template)))
+
 
 def is_copy(seen: Observation, template: int | None) -> bool:
     """Return whether what stands there is ours, as a copy of this template."""
@@ -83,20 +89,7 @@ def all_copies(task: PhoenixTask) -> Copies:
 
 def copies_of(task: PhoenixTask, template: Declaration) -> Copies:
     """Look at the copies of one template, in as many calls. A container has none."""
-    if not template.is_template:
-        return Copies()
-    found = all_copies(task)
-    own = (one for one in found.seen if is_copy(one, template.ctid))
-    return Copies(tuple(own), tuple(one for one in found.unseen if one.may_be_of(template)))
-
-
-def about_copies(task: PhoenixTask, template: Declaration) -> tuple[str, ...]:
-    """Tell which copies of a template are outdated, and what may be one and cannot be looked at."""
-    found, builds, catalog = copies_of(task, template), Builds(task), task.catalog.current()
-    told = [
-        line for one in found.seen for line in builds.outdated(catalog.copy(template.ctid, one.ctid, one.node), one)
-    ]
-    return (*told, *not_looked_at(template, found.unseen))
+    return all_copies(task).of(template) if template.is_template else Copies()
 
 
 def not_looked_at(template: Declaration, unseen: Iterable[Unseen]) -> Iterator[str]:

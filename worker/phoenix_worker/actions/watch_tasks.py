@@ -87,7 +87,7 @@ class Probe:
         """Look at the state itself: a task may end well that only asked somebody else, such as HA, for it."""
         seen = self._proxmox.observe(node, ctid)
         if seen.running is (wanted == "running"):
-            return {"done": True, "exit": "OK", "log": []}
+            return {"done": True, "exit": "OK", "log": [], "node": seen.node}
         if seen.presence is Presence.ABSENT:
             raise PermanentError(
                 f"CT {ctid} is no longer there: somebody has destroyed it while its start was waited for.",

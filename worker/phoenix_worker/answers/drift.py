@@ -8,8 +8,10 @@ from phoenix_producer.contract import ContractError
 from phoenix_producer.plans import Drift
 from phoenix_producer.standing import Exists
 from phoenix_worker.actions.builds import Builds
+from phoenix_worker.actions.ensured_copies import ensured_copies
 from phoenix_worker.actions.look import assess, what_stays
 from phoenix_worker.actions.made_again import needs_rebuild
+from phoenix_worker.actions.standing_copies import Copies, all_copies
 from phoenix_worker.answers.side_by_side import side_by_side
 from phoenix_worker.answers.status import declarations_of, exists, pending_restart
 from phoenix_worker.core.allowed.ownership import may_write
@@ -35,16 +37,17 @@ def drifts(task: PhoenixTask, ctids: Any, *, accepted: Any) -> list[Drift]:
     """
     if not isinstance(accepted, bool):
         raise ContractError(f"Not a valid drift request: accept_not_applied {accepted!r} is not true or false.")
-    builds = Builds(task)
+    builds, wanted = Builds(task), declarations_of(task, ctids, "drift")
+    copies = all_copies(task) if any(one.is_template for one in wanted) else Copies()
     return side_by_side(
         task,
-        declarations_of(task, ctids, "drift"),
-        lambda declaration: _drift(task, declaration, builds, accepted=accepted),
+        wanted,
+        lambda declaration: _drift(task, declaration, builds, copies, accepted=accepted),
         lambda declaration, problem: _tell(task, declaration, Exists.UNKNOWN, problem=problem),
     )
 
 
-def _drift(task: PhoenixTask, declaration: Declaration, builds: Builds, *, accepted: bool) -> Drift:
+def _drift(task: PhoenixTask, declaration: Declaration, builds: Builds, copies: Copies, *, accepted: bool) -> Drift:
     reads = accepted or (task.shell is not None and any(script.on_node for script in declaration.scripts))
     if reads:
         declaration = task.reach(declaration, accepted=True)
@@ -53,8 +56,10 @@ def _drift(task: PhoenixTask, declaration: Declaration, builds: Builds, *, accep
     if reads and declaration.nodes:
         declaration = task.reach(declaration, accepted=True)
     what = exists(declaration, seen, verdict)
+    own = ensured_copies(task, declaration, copies.of(declaration))
+    of_copies = (*map(_differing, own.declared), *own.outdated)
     if not may_write(verdict):
-        return _tell(task, declaration, what, problem=verdict.message)
+        return _tell(task, declaration, what, problem=verdict.message, outdated=of_copies, warnings=own.unseen)
     return _tell(
         task,
         declaration,
@@ -62,9 +67,14 @@ def _drift(task: PhoenixTask, declaration: Declaration, builds: Builds, *, accep
         actions=tuple(_differences(declaration, seen, verdict)),
         pending_restart=pending_restart(seen, diff(declaration, seen)),
         needs_rebuild=needs_rebuild(task, declaration, seen),
-        outdated=builds.outdated(declaration, seen),
-        warnings=what_stays(task, declaration, seen),
+        outdated=(*builds.outdated(declaration, seen), *of_copies),
+        warnings=(*what_stays(task, declaration, seen), *own.unseen),
     )
+
+
+def _differing(copy: Declaration) -> str:
+    told = f"Template {copy.ctid}, a copy of {copy.copy_of}, is not as declared."
+    return f"{told} To configure it again: `phoenix-lxc ensure {copy.copy_of}`."
 
 
 def _differences(declaration: Declaration, seen: Observation, verdict: Verdict) -> Iterator[Action]:

@@ -10,6 +10,7 @@ from phoenix_producer.plans import Part, Why
 from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.copies import sources
 from phoenix_worker.actions.drained import refuse_drained
+from phoenix_worker.actions.ensured_copies import ensured_copies
 from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
@@ -24,7 +25,7 @@ from phoenix_worker.actions.prerequisites import (
     refuse_unless_running,
 )
 from phoenix_worker.actions.remove import removal_line
-from phoenix_worker.actions.standing_copies import about_copies, arrived, on_its_way
+from phoenix_worker.actions.standing_copies import arrived, on_its_way
 from phoenix_worker.answers.side_by_side import only_shown, shared_looks
 from phoenix_worker.answers.status import pending_restart
 from phoenix_worker.core.allowed.ownership import judge, may_write
@@ -55,7 +56,8 @@ class Forecast:
 
     declaration: Declaration
     parts: list[Part] = field(default_factory=list)
-    """One for each CTID that it concerns, in the order of what happens; the last is the container itself."""
+    """One for each CTID that it concerns, in the order of what happens, but that copies come before their template; the
+    last is the container itself."""
     lines: list[str] = field(default_factory=list)
     """First what the CTID depends on, each template before its first clone; empty when nothing would be done."""
     templates_not_applied: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -65,6 +67,23 @@ class Forecast:
     def needs_rebuild(self) -> tuple[str, ...]:
         """What stays as it is, of all CTIDs."""
         return tuple(line for part in self.parts for line in part.needs_rebuild)
+
+    def add_copy(self, copy: Declaration, step: PlannedStep) -> None:
+        """Tell of a copy of a template that is configured after it."""
+        *others, asked = self.parts
+        asked = asked.model_copy(update={"outcome": Outcome.UPDATED}) if asked.outcome is Outcome.UNCHANGED else asked
+        part = Part(
+            ctid=copy.ctid,
+            name=copy.name,
+            node=copy.node,
+            role=copy.role,
+            why=Why.COPY,
+            needed_by=copy.copy_of,
+            outcome=Outcome.UPDATED,
+            actions=step.actions,
+        )
+        self.parts = [*others, part, asked]
+        self.lines.append(step.detail)
 
 
 def foresee(task: PhoenixTask, request: EnsureRequest) -> Forecast:
@@ -83,11 +102,14 @@ def forecast(task: PhoenixTask, request: EnsureRequest) -> Forecast:
     found = Forecast(declaration)
     looks = _Looks(task, found, accepted=accepted)
     looks.dependencies(request.ctid)
-    found.warnings += about_copies(task, declaration)
+    copies = ensured_copies(task, declaration)
+    found.warnings += copies.left
     before = len(found.lines)
     looks.container(declaration, Why.ASKED, adopt=request.adopt)
     if 0 < before < len(found.lines):
         found.lines.insert(before, f"ensure CT {request.ctid} itself:")
+    for copy, step in copies.to_configure:
+        found.add_copy(copy, step)
     return found
 
 

@@ -10,7 +10,7 @@ from phoenix_producer.contract import EnsureRequest
 from phoenix_worker.answers.forecast import forecast
 from phoenix_worker.answers.result import planned
 from phoenix_worker.answers.side_by_side import each, shown_after
-from phoenix_worker.core.model.errors import TransientError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.durable.patience import backoff
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from phoenix_producer.plans import PlansRequest
     from phoenix_worker.base import PhoenixTask
 
+_UNDECLARED = 100
 _Answers = dict[str, dict[str, Any]]
 """By CTID: a plan, or the failure in its place. JSON has only texts for keys."""
 
@@ -27,9 +28,10 @@ def plans(task: PhoenixTask, request: PlansRequest) -> list[dict[str, Any]]:
     """Look at each CTID once, or at all containers of the catalog when none is named.
 
     What fails for a passing reason is looked at again, after ever longer sleeps, for as long as a request of its own.
-    Raises TransientError when Proxmox as a whole does not answer.
+    Raises TransientError when Proxmox as a whole does not answer, and PermanentError for many that are not declared:
+    the answer is kept for a week, and has a failure for each.
     """
-    wanted = task.read("wanted", lambda: list(dict.fromkeys(request.ctids) or task.catalog.current().containers()))
+    wanted = task.read("wanted", lambda: _wanted(task, request))
     began = task.read("began", lambda: task.running.claimed_at)
     told: _Answers = {}
     for turn in count():
@@ -39,6 +41,15 @@ def plans(task: PhoenixTask, request: PlansRequest) -> list[dict[str, Any]]:
             return [told[str(ctid)] for ctid in wanted]
         task.sleep(backoff(turn))
     raise AssertionError("it is looked at again until all is told")
+
+
+def _wanted(task: PhoenixTask, request: PlansRequest) -> list[int]:
+    catalog, named = task.catalog.current(), list(dict.fromkeys(request.ctids))
+    if len(unknown := [ctid for ctid in named if ctid not in catalog]) > _UNDECLARED:
+        message = f"{len(unknown)} of the {len(named)} CTIDs are not in the catalog; {unknown[0]} is the first."
+        remedy = f"Name CTIDs of the catalog, and at most {_UNDECLARED} others at once."
+        raise PermanentError(message, cause="not-declared", remedy=remedy)
+    return named or list(catalog.containers())
 
 
 def _look(

@@ -7,13 +7,16 @@ import io
 import os
 import stat
 import tarfile
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phoenix_worker.catalog.files import FileRead, read_file, stat_of
+from phoenix_worker.catalog.files import FileRead, read_file, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from phoenix_worker.catalog.files import FileStat
 
 FILES_AT_MOST, BYTES_AT_MOST = 1000, 4 * 1024 * 1024
 LIMITS = f"at most {FILES_AT_MOST} entries and {BYTES_AT_MOST // 1024**2} MiB"
@@ -30,7 +33,10 @@ def read_directory(path: Path) -> FileRead:
 
     What is not there, or is a file, is not there for us. One that cannot be pushed has no archive, and says why.
     """
-    seen = stat_of(path)
+    return unchanged(path, _read_now)
+
+
+def _read_now(path: Path, seen: FileStat | None) -> FileRead:
     if seen is None or not path.is_dir():
         return FileRead(seen, None, is_directory=True)
     try:
@@ -71,10 +77,11 @@ class _Archive:
 
     def _members(self, folder: Path, name: str) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
         yield _member(name, tarfile.DIRTYPE, _EXECUTABLE), b""
-        for path in sorted(folder.iterdir()):
-            self._entries += 1
-            if self._entries > FILES_AT_MOST:
-                raise Unfit(f"has more than {FILES_AT_MOST} entries")
+        found = sorted(islice(folder.iterdir(), FILES_AT_MOST + 1))
+        self._entries += len(found)
+        if self._entries > FILES_AT_MOST:
+            raise Unfit(f"has more than {FILES_AT_MOST} entries")
+        for path in found:
             inner = f"{name}/{path.name}"
             if path.is_symlink():
                 yield self._link(path, inner), b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from codecs import BOM_UTF8
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+)
 _DEPTH = 100
 _MOST_BYTES = 32 * 1024 * 1024
 """Of a catalog. One of ten thousand containers has a quarter of that."""
@@ -63,10 +67,11 @@ def decode(data: bytes) -> str:
 
 def parse(data: bytes) -> Document:
     """Parse the bytes of a catalog. Raises CatalogError when they are not one JSON object in UTF-8."""
-    repeats = _Repeats()
+    repeats, text = _Repeats(), decode(data)
+    _refuse_half_letters(text)
     try:
         content = json.loads(
-            decode(data), object_pairs_hook=repeats.build, parse_constant=_refuse_constant, parse_float=_finite
+            text, object_pairs_hook=repeats.build, parse_constant=_refuse_constant, parse_float=_finite
         )
     except RecursionError as error:
         raise _too_deep() from error
@@ -78,6 +83,15 @@ def parse(data: bytes) -> Document:
     if not isinstance(content, dict):
         raise CatalogError([Refusal(None, "The file is not a JSON object.", 'Begin it with {"lxc_configs": {…}}.')])
     return Document(content, tuple(repeats.refusals(content)))
+
+
+def _refuse_half_letters(text: str) -> None:
+    """Refuse what JSON can spell and no text can hold: half of the pair that stands for one letter in UTF-16."""
+    half = next((escape for escape in _ESCAPE.finditer(text) if escape["half"]), None)
+    if half is not None:
+        line = text.count("\n", 0, half.start()) + 1
+        problem = f"{half[0]} in line {line} is half of a surrogate pair, which is not Unicode text."
+        raise CatalogError([Refusal(None, problem, "Write the letter itself, or both halves.")])
 
 
 @dataclass(slots=True)

@@ -73,7 +73,7 @@ class Entry(Section):
     checksum: Checksum | None = None
     """Of a `template` by URL: `sha256:…`, or md5, sha1, sha224, sha384, sha512. Checked when it is fetched."""
     storage_pool: StorageId | None = None
-    """Storage of the root disk."""
+    """Storage of the root disk. One that is created without it goes to `PHOENIX_STORAGE`, or else to `local`."""
     storage_size_gb: int | None = Field(default=None, ge=1)
     """Size of the root disk in GiB. A clone is grown to it; at least its template's."""
     root_disk: RootDisk | None = None
@@ -264,7 +264,7 @@ def _leave_out(entry: dict[str, Any], key: str, inner: int | str | None = None) 
     value = entry.get(key)
     if key in _BY_ITEM and isinstance(value, list) and isinstance(inner, int):
         del value[inner]
-    elif key == "network_config" and isinstance(value, dict):
+    elif key == "network_config" and isinstance(value, dict) and (inner is None or inner in {*value, *_STAND_IN}):
         for part in _TOGETHER if inner is None else (inner,):
             value.pop(part, None)
         if inner in _STAND_IN:

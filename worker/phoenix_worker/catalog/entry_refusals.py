@@ -72,7 +72,9 @@ def _refusal(ctid: int, detail: ErrorDetails, raw: Mapping[str, Any], model: typ
     if detail["type"] == "extra_forbidden":
         return _unknown(ctid, detail["loc"], raw, model)
     predicate, remedy = _STANDARD.get(detail["type"], _OTHERWISE)
-    words = {"key": key, "message": detail["msg"], **detail.get("ctx", {})}
+    ctx: dict[str, Any] = detail.get("ctx", {})
+    limits = {name: int(ctx[name]) for name in ("ge", "le") if name in ctx and not ctx[name] % 1}
+    words: dict[str, Any] = {"key": key, "message": detail["msg"]} | ctx | limits
     words["expected"] = str(words.get("expected")).replace("'", '"')
     value = detail["input"]
     subject = key if isinstance(value, dict | list) or detail["type"] == "missing" else f"{key} {shown(value)}"

@@ -120,7 +120,7 @@ def _name_server(value: str) -> str:
 
 def split(value: Any) -> Any:
     """Split one string with commas, semicolons or blanks into a list, as Proxmox does."""
-    return re.split(r"[,;\s]+", value.strip(",; \t\n")) if isinstance(value, str) else value
+    return [word for word in re.split(r"[,;\s]+", value) if word] if isinstance(value, str) else value
 
 
 def os_template(value: str) -> str:

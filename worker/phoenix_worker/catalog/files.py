@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from phoenix_producer.client.regular_files import read_regular
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FileStat = tuple[int, int, int, int]
 """Times of content and of inode in ns, size, and number of the inode."""
 _SEEN_AT_MOST = 2000
+FILE_AT_MOST = 32 * 1024 * 1024
+"""Bytes of a script or another file beside a catalog."""
+_READS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class FileRead:
     is_directory: bool = False
     """Whether it was read as a directory."""
     problem: str = ""
-    """Why a directory that is there is not taken."""
+    """Why what is there is not taken."""
 
     @property
     def known_by(self) -> bytes:
@@ -52,13 +59,15 @@ def _told(seen: os.stat_result) -> FileStat:
 
 def _tree(path: Path) -> FileStat:
     """See a directory: the latest times in it, and a number for all of it. Beyond what is ever pushed it is cut."""
-    found = {}
-    for folder, folders, files in os.walk(path):
-        for name in ("", *folders, *files):
-            inner = os.path.join(folder, name)  # noqa: PTH118 - as cheap as it gets
-            found[inner] = _told(os.lstat(inner))
-        if len(found) > _SEEN_AT_MOST:
-            break
+    found = {"": _told(os.stat(path))}  # noqa: PTH116 - as cheap as it gets
+    folders = [os.fspath(path)]
+    while folders and len(found) <= _SEEN_AT_MOST:
+        # What goes meanwhile ends the look at its directory, whose time is another one then.
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in islice(entries, _SEEN_AT_MOST):
+                found[entry.path] = _told(entry.stat(follow_symlinks=False))
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
     whole = zlib.crc32(repr(sorted(found.items())).encode("utf-8", "surrogateescape"))
     return max(one[0] for one in found.values()), max(one[1] for one in found.values()), len(found), whole
 
@@ -68,8 +77,23 @@ def read_file(path: Path) -> FileRead:
 
     Nor is a pipe or a device: it may have no end, or wait for ever for a writer.
     """
-    seen = stat_of(path)
+    return unchanged(path, _read_now)
+
+
+def unchanged(path: Path, read: Callable[[Path, FileStat | None], FileRead]) -> FileRead:
+    """Have something read. What changes meanwhile is read again: no half of it is taken for the whole."""
+    for _ in range(_READS):
+        seen = stat_of(path)
+        found = read(path, seen)
+        if stat_of(path) == seen:
+            break
+    return found
+
+
+def _read_now(path: Path, seen: FileStat | None) -> FileRead:
     try:
-        return FileRead(seen, read_regular(path))
-    except (OSError, ValueError):
+        return FileRead(seen, read_regular(path, FILE_AT_MOST))
+    except OSError as error:
+        return FileRead(seen, None, problem=str(error.strerror) if error.errno == errno.EFBIG else "")
+    except ValueError:
         return FileRead(seen, None)

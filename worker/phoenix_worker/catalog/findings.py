@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from phoenix_worker.catalog.files import FileRead
 
 _SHOWN = 60
 
@@ -52,11 +56,17 @@ class Advice(Finding):
 
 
 class CatalogError(Exception):
-    """A catalog that cannot be used, with every reason at once and the warnings found on the way."""
+    """A catalog that cannot be used, with every reason at once, the warnings found on the way, and the files read."""
 
-    def __init__(self, refusals: Iterable[Refusal], warnings: Iterable[Advice] = ()) -> None:
+    def __init__(
+        self,
+        refusals: Iterable[Refusal],
+        warnings: Iterable[Advice] = (),
+        beside: Mapping[Path, FileRead] = MappingProxyType({}),
+    ) -> None:
         self.refusals = tuple(refusals)
         self.warnings = tuple(warnings)
+        self.beside = beside
         super().__init__(self.refusals, self.warnings)
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from phoenix_worker.catalog import foreign_values, mount_blocks, old_forms, othe
 from phoenix_worker.catalog.entry import DATA_KEYS, OLD_KEYS, Entry, parse_entry
 from phoenix_worker.catalog.fields import split
 from phoenix_worker.catalog.findings import Advice, Refusal, plain, shown
+from phoenix_worker.catalog.mount_blocks import spelled
 from phoenix_worker.catalog.options import ENVIRONMENT, of_image
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _OURS = frozenset({*Entry.model_fields, *OLD_KEYS, second_interface.KEY})
 _LIKELY = (*Entry.model_fields, *DATA_KEYS)
 _LONGEST = 1500
 _LIKENESS = 0.81  # lets `dependency` find `dependencies`, and not `stage` find `state`
+_SHORTEST = 3
+"""Letters of a key of which two may be swapped."""
 _NUMBERED = {
     "net": "Write it in networks, and remove it.",
     "mp": "Write it in volumes or in mount_points, and remove it.",
@@ -72,20 +75,40 @@ def _meant(key: str, parsed: ParsedEntry) -> str | None:
     """Say what to write in the place of a key: all of it if it can be read, or the key that is likely."""
     if other_tools.is_ctid(key):
         return "Remove it: the CTID is the key of its entry."
-    told = other_tools.written(key, parsed.raw[key], parsed.raw) or {}
+    told = other_tools.written(key, parsed.raw[key], parsed.raw) or _respelled(key, parsed.raw[key])
     lacking = {name: one for name, one in told.items() if not parsed.declares(name)}
     if lacking and (pairs := _pairs(lacking)) is not None:
         return f"Write {pairs} in its place.{other_tools.besides(key, parsed.raw[key])}"
     if told and all(_says(parsed.raw.get(name), one) for name, one in told.items()):
         return f"Remove it: {_listed(list(told))} {'says' if len(told) == 1 else 'say'} the same."
-    likely = other_tools.meant(key) or next(iter(difflib.get_close_matches(key, _LIKELY, 1, _LIKENESS)), None)
+    likely = other_tools.meant(key) or _likely(spelled(key))
     return likely and f"{likely} was probably meant."
+
+
+def _respelled(key: str, value: Any) -> dict[str, Any]:
+    """Read a key of ours, or of Proxmox's, in another spelling: `startAtBoot`, `Memory`."""
+    name = spelled(key)
+    if name in Entry.model_fields:
+        return {name: value}
+    ours, read = foreign_values.OF_PROXMOX.get(name, ((), lambda _: None))
+    return {one or ours[0]: part for one, part in (read(value) or {}).items()}
+
+
+def _likely(name: str) -> str | None:
+    """Find the key of ours that is meant: by its letters, two of which may be swapped, or by its likeness."""
+    if name in foreign_values.OF_PROXMOX:
+        return _listed(foreign_values.OF_PROXMOX[name][0])
+    swaps = {f"{name[:at]}{name[at + 1]}{name[at]}{name[at + 2 :]}" for at in range(len(name) - 1)}
+    same = next((one for one in _LIKELY if one == name or (one in swaps and len(one) >= _SHORTEST)), None)
+    return same or next(iter(difflib.get_close_matches(name, _LIKELY, 1, _LIKENESS)), None)
 
 
 def _says(declared: Any, told: Any) -> bool:
     """Return whether what is declared says all that another key would."""
     if isinstance(told, dict) and isinstance(declared, dict):
-        return all(declared.get(name) == one for name, one in told.items())
+        return all(_says(declared.get(name), one) for name, one in told.items())
+    if isinstance(told, list) and isinstance(declared, list):
+        return len(told) == len(declared) and all(map(_says, declared, told))
     return bool(declared == told)
 
 
@@ -132,9 +155,16 @@ def _remedy(ctid: int, key: str, parsed: ParsedEntry, *, image: bool) -> str:
     if name in renamed:
         return _renamed(*renamed[name], parsed, parsed.raw[key])
     if name.startswith("lxc."):
-        name = "lxc"
+        return _ELSEWHERE["lxc"] + _lines(key, parsed.raw[key])
     said = _ELSEWHERE.get(name) or _NUMBERED.get(_kind(name)) or "Remove it. On the node: pct set {ctid} --{key} …"
     return said.format(ctid=ctid, key=plain(key.replace("_", "-"))) + _there(ctid, name, parsed.raw[key])
+
+
+def _lines(key: str, value: Any) -> str:
+    """Write the raw lines of one key."""
+    lines = [f"{key}={one}" for one in (value if isinstance(value, list) else [value]) if isinstance(one, str | int)]
+    told = _pairs({"lxc_options": lines}) if lines else None
+    return "" if told is None else f" There it is {json.dumps(lines)[1:-1]}, an item of lxc_options."
 
 
 _READ: Mapping[str, Mapping[str, Callable[[Any], dict[str, Any] | None]]] = {

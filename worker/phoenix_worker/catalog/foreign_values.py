@@ -12,6 +12,7 @@ from typing import Any
 
 from phoenix_worker.catalog import proxmox_forms
 from phoenix_worker.catalog.access_sections import is_public_key
+from phoenix_worker.catalog.mount_blocks import spelled
 
 Read = Callable[[Any], dict[str, Any] | None]
 _FLAGS = {
@@ -67,6 +68,11 @@ def texts(value: Any) -> dict[str, Any] | None:
     return {"": value if isinstance(value, list) else [value]} if isinstance(value, str | list) else None
 
 
+def words(value: Any) -> dict[str, Any] | None:
+    """Read several words in one string, with semicolons, commas or blanks between them."""
+    return {"": [word for word in re.split(r"[;,\s]+", value) if word]} if isinstance(value, str) else None
+
+
 def keys(value: Any) -> dict[str, Any] | None:
     """Read public keys, one a line or in a list."""
     lines = "\n".join(map(str, value)) if isinstance(value, list) else value
@@ -88,7 +94,8 @@ def startup(value: Any) -> dict[str, Any] | None:
     """Read `order=1,up=30,down=60`, such parts in a list, or an object of them."""
     names = {"order": "boot_order", "up": "boot_delay", "down": "boot_down_delay"}
     if isinstance(value, dict):
-        value = [f"{str(name).removesuffix('_delay')}={one}" for name, one in value.items()]
+        said = {spelled(str(name)): one for name, one in value.items() if one is not None}
+        value = [f"{name.removesuffix('_delay')}={one}" for name, one in said.items()]
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     pairs = [re.fullmatch(r"(?:(order|up|down)=)?([0-9]{1,9})", pair.strip()) for pair in text.split(",")]
     return {names[pair[1] or "order"]: int(pair[2]) for pair in pairs if pair} if all(pairs) else None
@@ -107,8 +114,10 @@ def raw_lines(value: Any) -> dict[str, Any] | None:
 
 def rootfs(value: Any) -> dict[str, Any] | None:
     """Read `STORE:8`, `STORE:VOLUME,size=8G`, or an object with a storage and a size, each with how it is mounted."""
+    if (alone := number(value)) is not None:
+        return {"storage_size_gb": alone[""]}
     if isinstance(value, dict):
-        more = (f"{name}={_part(one)}" for name, one in value.items() if name not in {"storage", "size"})
+        more = (f"{name}={_part(one)}" for name, one in value.items() if name not in {"storage", "size", "volume"})
         value = ",".join((f"{value.get('storage')}:x,size={value.get('size')}", *more))
     volume, *parts = value.split(",") if isinstance(value, str) else [""]
     sizes = [part.removeprefix("size=") for part in parts if part.startswith("size=")]
@@ -155,6 +164,21 @@ OF_PROXMOX: Mapping[str, tuple[tuple[str, ...], Read]] = {
     "ha_managed": (("ha",), flag),
 }
 """Options of Proxmox that are keys of ours by other names, and how their values are written then."""
+_OF_HELPER_SCRIPTS: Mapping[str, tuple[str, Read]] = {
+    "container_storage": ("storage_pool", same),
+    "cpu": ("cores", number),
+    "disk": ("storage_size_gb", gib),
+    "hostname": ("name", same),
+    "mac": ("mac_address", same),
+    "protection": ("protection", flag),
+    "ram": ("memory_mb", number),
+    "searchdomain": ("search_domain", texts),
+    "ssh_authorized_key": ("ssh_public_keys", keys),
+    "tags": ("tags", words),
+    "timezone": ("timezone", same),
+    "unprivileged": ("unprivileged", flag),
+}
+"""Settings of the community's helper scripts, whose names begin with `var_`."""
 OF_OTHER_TOOLS: Mapping[str, tuple[str, Read]] = {
     **dict.fromkeys(("start_on_boot", "on_boot", "autostart", "auto_start"), ("start_at_boot", flag)),
     **dict.fromkeys(("cpus", "cpu_cores", "vcpu", "vcpus", "num_cores"), ("cores", number)),
@@ -177,7 +201,9 @@ OF_OTHER_TOOLS: Mapping[str, tuple[str, Read]] = {
     **dict.fromkeys(("down_delay", "shutdown_timeout"), ("boot_down_delay", number)),
     **dict.fromkeys(("hwaddr", "macaddr", "mac"), ("mac_address", same)),
     **dict.fromkeys(("full", "full_clone"), ("clone", chosen("full", "linked"))),
+    **{f"var_{name}": (ours, read) for name, (ours, read) in _OF_HELPER_SCRIPTS.items()},
     "architecture": ("arch", same),
+    "host_name": ("name", same),
     "clone_type": ("clone", same),
     "console_mode": ("cmode", same),
     "cpu_shares": ("cpu_units", number),

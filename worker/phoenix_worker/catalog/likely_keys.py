@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog import likely_parts
 from phoenix_worker.catalog.device_sections import Device
 from phoenix_worker.catalog.ha_section import Ha
+from phoenix_worker.catalog.mount_blocks import spelled
 from phoenix_worker.catalog.mount_sections import MountPoint, RootDisk, Volume
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
 from phoenix_worker.catalog.placing import SpreadGroup
@@ -190,7 +190,7 @@ def remedy(
     where: str, key: str, section: Mapping[str, Any], entry: Mapping[str, Any], of_entries: Container[str] = ()
 ) -> str:
     """Say what to write in the place of a key that the section at `where` does not have; followed, it is loaded."""
-    model, value, name = SECTIONS[where], section[key], _spelled(key)
+    model, value, name = SECTIONS[where], section[key], spelled(key).strip("_=")
     return (
         _other_kind(model, name, value)
         or _with_prefix(name, section.get("ip"), value)
@@ -254,8 +254,3 @@ def _with_prefix(name: str, address: Any, mask: Any) -> str | None:
     except ValueError:
         return None
     return f'Write "ip": "{whole}", and remove it.'
-
-
-def _spelled(key: str) -> str:
-    """Spell a key as ours are: `macAddress` and `mac-address` are `mac_address`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]+", "_", key).strip("_=").lower()

@@ -79,11 +79,18 @@ def remedy(detail: ErrorDetails, entry: Mapping[str, Any]) -> str | None:
     read = _BY_TYPE.get(detail["type"])
     if (key, detail["type"]) == ("clone", "literal_error"):
         return _source(detail["input"], entry) or _one_of(key, detail["input"], detail)
-    if key == "template" and _word(detail["input"]) in _FLAGS:
-        return 'Write "is_template": true in its place, and in template what it is created from.'
+    if key == "template" and (told := _template(detail["input"])) is not None:
+        return told
     if key == "state" and (of_ansible := _STATES.get(_word(detail["input"]))) is not None:
         return of_ansible
     return None if read is None else read(key, detail["input"], detail)
+
+
+def _template(value: Any) -> str | None:
+    """Read what other tools have under `template`: whether it is one."""
+    flag = _FLAGS.get(_word(value))
+    on = 'Write "is_template": true in its place, and in template what it is created from.'
+    return None if flag is None else on if flag else "Remove it: it is no template without it."
 
 
 def _word(value: Any) -> str:

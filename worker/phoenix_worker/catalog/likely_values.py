@@ -164,7 +164,10 @@ def _id_map(value: Any) -> str | None:
 
 
 def _template(value: Any) -> str | None:
-    """Read a reference to an OCI image of a registry, with its tag."""
+    """Read a reference to an OCI image of a registry, with its tag; and an archive on a storage, without its folder."""
+    archive = re.fullmatch(r"([A-Za-z][\w.-]*[A-Za-z0-9]):([^/:]+\.tar(?:\.\w+)?)", str(value), re.ASCII)
+    if archive is not None:
+        return write(f"{archive[1]}:vztmpl/{archive[2]}")
     found = re.fullmatch(r"(?:docker://)?([\w-]+(?:\.[\w-]+)+(?::[0-9]+)?(?:/[\w.-]+)+:[\w.-]+)", str(value), re.ASCII)
     return write(f"oci://{found[1]}") if found else None
 
@@ -191,6 +194,11 @@ def _snippet(value: Any) -> str | None:
     return write(f"local:snippets/{found[1]}") if found else None
 
 
+def _place(value: Any) -> str | None:
+    """Read a place in the container without its slash, which Proxmox puts before it."""
+    return None if str(value).startswith("/") else write(f"/{value}")
+
+
 def _profile(value: Any) -> str | None:
     text = re.sub(r"^(lxc\.apparmor\.profile|lxc\.aa_profile)\s*[=:]", "", str(value)).strip()
     return write(text) if re.fullmatch(r"[^\s=]+", text) else None
@@ -198,6 +206,7 @@ def _profile(value: Any) -> str | None:
 
 _OF_VALUES: Mapping[str, Callable[[Any], str | None]] = {
     "apparmor_profile": _profile,
+    "container_path": _place,
     "gw": _gateway,
     "gw6": _gateway,
     "hookscript": _snippet,
@@ -207,6 +216,7 @@ _OF_VALUES: Mapping[str, Callable[[Any], str | None]] = {
     "mac_address": _mac,
     "name": _host_name,
     "mode": _mode,
+    "mount_point": _place,
     "mount_options": _mount_options,
     "port": _ports,
     "rate": _rate,

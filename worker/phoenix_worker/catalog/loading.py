@@ -37,7 +37,7 @@ from phoenix_worker.catalog.resolve import Defaults, copy_of, declare, scratch_o
 from phoenix_worker.catalog.root_checks import advise_root_only, refuse_root_only
 from phoenix_worker.catalog.script_checks import (
     missing_scripts,
-    refuse_directories,
+    refuse_files,
     refuse_script_files,
     unfit_scripts,
 )
@@ -166,8 +166,8 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
     warnings = [*_advice(entries), *advise_lanes(entries, defaults.copies)]
     files = _read_scripts(folder, entries, defaults.scripts)
     directories = {name: read_directory(folder / name) for file in files for name in directories_beside(file)}
-    refusals += refuse_directories(entries, directories, defaults.scripts)
     files |= _read_keys(folder, entries)
+    refusals += refuse_files(entries, files, directories, defaults.scripts)
     contents = {name: one.content for name, one in files.items() if one.content is not None}
     refusals += refuse_access(entries, contents)
     places = defaults.scripts
@@ -176,11 +176,11 @@ def load_bytes(data: bytes, folder: Path, defaults: Defaults, *, require_scripts
         refusals += (Refusal(*words) for words in scripts)
     else:
         warnings += (Advice(*words) for words in scripts)
+    beside = {folder / name: one for name, one in (files | directories).items()}
     if refusals:
-        raise CatalogError(refusals, warnings)
+        raise CatalogError(refusals, warnings, beside)
     globals_ = {key: value for key, value in document.content.items() if key != "lxc_configs"}
     declarations = declare(entries, defaults, ScriptSurroundings(globals_, contents, _pushed(directories)))
-    beside = {folder / name: one for name, one in (files | directories).items()}
     only = for_scripts(entries)
     told, named = tuple(warnings), short_hash(data)
     groups = spread_groups(declarations)

@@ -92,7 +92,7 @@ def _mount(value: Any) -> dict[str, Any] | None:
 
 
 def _of_node(told: Mapping[str, Any], how: Mapping[str, Any]) -> dict[str, Any] | None:
-    one = {"host_path": told["what"], "container_path": told["place"], **how}
+    one = {"host_path": told["what"], "container_path": proxmox_forms.rooted(str(told["place"])), **how}
     return one if proxmox_forms.fits(MountPoint, one) else None
 
 
@@ -102,5 +102,5 @@ def _of_storage(told: Mapping[str, Any], how: Mapping[str, Any]) -> dict[str, An
     if size is None:
         return None
     sized = {"size_gb": int(size[1])} if size[2] in (None, "G") else {"size": size[0]}
-    one = {"pool": storage, **sized, "mount_point": told["place"], **how}
+    one = {"pool": storage, **sized, "mount_point": proxmox_forms.rooted(str(told["place"])), **how}
     return one if proxmox_forms.fits(Volume, one) else None

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from phoenix_worker.catalog.declaration import PROTECTION
 from phoenix_worker.catalog.findings import Refusal
 from phoenix_worker.catalog.option_fields import Environment
-from phoenix_worker.catalog.template_fields import OCI
+from phoenix_worker.catalog.template_fields import is_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,8 +36,7 @@ _AT_CREATION = {"os_type": "ostype", "arch": "arch"}
 
 def of_image(entries: Entries, ctid: int) -> bool:
     """Return whether a container may have an OCI image's environment: Proxmox knows one by the content of a `.tar`."""
-    begun = _root(entries, ctid).template or ""
-    return begun.startswith(OCI) or begun.endswith(".tar")
+    return is_image(_root(entries, ctid).template or "")
 
 
 def options(entry: Entry, *, template: bool, image: bool) -> dict[str, Any]:

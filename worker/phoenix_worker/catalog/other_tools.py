@@ -1,10 +1,11 @@
 """Names that other tools have for what is a key of ours, where Proxmox itself has none of that name.
 
-They are from Terraform's two providers, Ansible's module, and the parts of Proxmox's own values.
+They are from Terraform's two providers, Ansible's module, the helper scripts, and the parts of Proxmox's own values.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.catalog import tool_blocks
@@ -32,7 +33,7 @@ _TERRAFORM = {
     **dict.fromkeys(("hagroup", "hastate"), "ha"),
     **dict.fromkeys(("device_passthrough", "device_passthroughs"), "devices"),
     **dict.fromkeys(("idmap", "idmaps", "id_map"), "id_maps"),
-    **dict.fromkeys(("firewall_enabled", "firewall_rules"), "firewall"),
+    **dict.fromkeys(("firewall_enabled", "firewall_options", "firewall_rules", "security_groups"), "firewall"),
     "cpu": "cores",
     "disk": _ROOT,
     "environment_variables": "environment, of a container that begins with an image,",
@@ -44,13 +45,24 @@ _TERRAFORM = {
 _ANSIBLE = {
     "mount_volumes": "volumes or mount_points",
     "disk_volume": _ROOT,
-    **dict.fromkeys(("nameservers", "dns", "dns_server", "dns_servers"), "nameservers in network_config"),
+    **dict.fromkeys(
+        ("name_server", "name_servers", "nameservers", "dns", "dns_server", "dns_servers"),
+        "nameservers in network_config",
+    ),
     **dict.fromkeys(("ip_address", "gateway"), "network_config"),
     **dict.fromkeys(("root_password", "ct_password", "passwd"), "password"),
     "netif": "network_config, with networks for further interfaces,",
     "privileged": "unprivileged, which is its opposite,",
 }
-_OURS = {name: ours for name, (ours, _) in OF_OTHER_TOOLS.items()} | _PARTS | _TERRAFORM | _ANSIBLE
+_HELPER_SCRIPTS = {
+    **dict.fromkeys(("var_brg", "var_net", "var_gateway", "var_vlan", "var_mtu", "var_ns"), "network_config"),
+    **{f"var_{name}": "pct_options" for name in SWITCHES},
+    **dict.fromkeys(("var_os", "var_version"), "template"),
+    "var_gpu": "devices or gpu_assignment",
+    "var_pw": "password",
+    "var_tun": "devices",
+}
+_OURS = {name: ours for name, (ours, _) in OF_OTHER_TOOLS.items()} | _PARTS | _TERRAFORM | _ANSIBLE | _HELPER_SCRIPTS
 
 
 def meant(key: str) -> str | None:
@@ -65,7 +77,7 @@ def is_ctid(key: str) -> bool:
 
 def written(key: str, value: Any, entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Write what a key of another tool says, in keys of ours; None where it cannot be read."""
-    name = spelled(key)
+    name, value = spelled(key), _parsed(value)
     if name in SWITCHES and str(value).lower() in {"1", "true"} and not entry.get("pct_options"):
         return {"pct_options": [f"{name}=1"]}
     if name in OF_OTHER_TOOLS:
@@ -74,6 +86,16 @@ def written(key: str, value: Any, entry: Mapping[str, Any]) -> dict[str, Any] | 
         return found and {one or ours: part for one, part in found.items()}
     reads = tool_blocks.BLOCKS.get(name)
     return None if reads is None else reads(value, entry)
+
+
+def _parsed(value: Any) -> Any:
+    """Read the JSON of an object or of a list, which Ansible takes in their place."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def besides(key: str, value: Any) -> str:

@@ -161,7 +161,7 @@ def _bind(value: Any) -> dict[str, Any] | None:
     parts = first.split(":")
     if rest:
         told = _options([one for one in rest if not one.startswith("mp=")], _MOUNT)
-        paths = [first, *(one.removeprefix("mp=") for one in rest if one.startswith("mp="))]
+        paths = [first, *_places(rest)]
     else:
         *paths, how = parts if parts[-1] in {"ro", "rw"} else [*parts, "rw"]
         told = {"read_only": True} if how == "ro" else {}
@@ -170,10 +170,14 @@ def _bind(value: Any) -> dict[str, Any] | None:
     return {"host_path": paths[0], "container_path": paths[1]} | told
 
 
+def _places(parts: list[str]) -> list[str]:
+    return [rooted(part.removeprefix("mp=")) for part in parts if part.startswith("mp=")]
+
+
 def _volume(value: Any) -> dict[str, Any] | None:
     found = re.fullmatch(r"([A-Za-z][\w.-]*):([0-9]{1,7}),(.+)", value) if isinstance(value, str) else None
     rest = found[3].split(",") if found else []
-    where = [one.removeprefix("mp=") for one in rest if one.startswith("mp=")]
+    where = _places(rest)
     told = _options([one for one in rest if not one.startswith("mp=")], _MOUNT)
     if found is None or told is None or len(where) != 1:
         return None
@@ -207,6 +211,11 @@ def _value(name: str, text: str) -> Any:
 
 def _decimal(text: str) -> float | None:
     return float(text) if re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,6}", text) else None
+
+
+def rooted(path: str) -> str:
+    """Begin a place in the container with a slash, as Proxmox does (`sanitize_mountpoint` of pve-container)."""
+    return f"/{path.lstrip('/')}"
 
 
 def fits(model: type[Section], value: Mapping[str, Any]) -> bool:

@@ -33,14 +33,17 @@ def refuse_script_files(entries: Entries) -> Iterator[Refusal]:
             yield Refusal(ctid, f"script_files has {', '.join(map(plain, strange))}, which it does not run.", known)
 
 
-def refuse_directories(
-    entries: Entries, directories: Mapping[str, FileRead], places: ScriptPlaces
+def refuse_files(
+    entries: Entries, files: Mapping[str, FileRead], directories: Mapping[str, FileRead], places: ScriptPlaces
 ) -> Iterator[Refusal]:
-    """Refuse directories beside scripts that cannot be pushed with them."""
+    """Refuse files that are too large, and directories beside scripts that cannot be pushed with them."""
     remedy = f"What is pushed with scripts has {LIMITS}, and no link that leads out of it."
     for ctid, parsed in entries.items():
-        names = (name for file in files_beside(parsed.entry, places) for name in directories_beside(file))
-        for name in dict.fromkeys(names):
+        names = files_beside(parsed.entry, places)
+        for name in filter(None, (*names, key_file(parsed.entry))):
+            if files[name].problem:
+                yield Refusal(ctid, f"{plain(name)}: {files[name].problem}.", "Have the script fetch what it needs.")
+        for name in dict.fromkeys(one for file in names for one in directories_beside(file)):
             if directories[name].problem:
                 yield Refusal(ctid, f"The directory {plain(name)} {plain(directories[name].problem)}.", remedy)
 

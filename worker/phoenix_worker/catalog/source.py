@@ -56,6 +56,8 @@ class CatalogSource:
         self._good: deque[Catalog] = deque(maxlen=_KEPT)
         self._stat: tuple[FileStat | None, ...] | None = None
         self._content: str | None = None
+        self._beside: Mapping[Path, FileRead] = {}
+        """What lies beside the catalog, as it was read for the latest one, good or refused."""
         self._error: CatalogError | None = None
 
     def current(self) -> Catalog:
@@ -105,8 +107,7 @@ class CatalogSource:
 
     def _refresh(self) -> None:
         catalog = stat_of(self._path)
-        scripts = self._good[-1].script_files if self._good else {}
-        seen = (catalog, *map(stat_of, scripts))
+        seen = (catalog, *map(stat_of, self._beside))
         if catalog is not None and seen == self._stat:
             return
         self._reload(catalog)
@@ -118,29 +119,32 @@ class CatalogSource:
             self._stat = None
             self._refuse(str(error), error)
             return
-        read_before = self._good[-1].script_files if self._good else {}
-        content = _content(data, {path: read_again(path, one) for path, one in read_before.items()})
-        if content != self._content:
-            self._load(data, content)
+        beside = {path: read_again(path, one) for path, one in self._beside.items()}
+        if _content(data, beside) == self._content:
+            self._beside = beside
+        else:
+            self._load(data)
         self._remember(stat)
 
-    def _load(self, data: bytes, content: str) -> None:
+    def _load(self, data: bytes) -> None:
         try:
             catalog = load_bytes(data, self._path.parent, self._defaults)
         except CatalogError as error:
-            self._refuse(content, error)
+            self._beside = error.beside
+            self._refuse(_content(data, self._beside), error)
             return
         self._good.append(catalog)
-        self._content, self._error = _content(data, catalog.script_files), None
+        self._beside = catalog.script_files
+        self._content, self._error = _content(data, self._beside), None
         for advice in merged(catalog.warnings):
             _log.info("The catalog %s: %s", self._path, advice)
 
     def _remember(self, stat: FileStat | None) -> None:
         """Keep how the files looked before they were read; what changed just now is read again the next time."""
-        scripts = [one.stat for one in self._good[-1].script_files.values()] if self._good else []
-        changed = max((max(one[:2]) for one in (stat, *scripts) if one is not None), default=0)
+        beside = [one.stat for one in self._beside.values()]
+        changed = max((max(one[:2]) for one in (stat, *beside) if one is not None), default=0)
         settled = stat is not None and time.time() - changed / 1e9 > _SETTLED_S
-        self._stat = (stat, *scripts) if settled else None
+        self._stat = (stat, *beside) if settled else None
 
     def _refuse(self, content: str, error: CatalogError) -> None:
         if content != self._content:

@@ -52,6 +52,11 @@ def _url(value: str) -> str:
 Template = Annotated[str, AfterValidator(_template)]
 
 
+def is_image(template: str) -> bool:
+    """Return whether it may be an OCI image: Proxmox knows one by the content of a `.tar`."""
+    return template.startswith(OCI) or template.endswith(".tar")
+
+
 def name_in(url: str) -> str:
     """Return the file name in the path of a URL as Proxmox writes it (`normalize_content_filename`)."""
     return re.sub(r"[^a-zA-Z0-9_.-]", "_", posixpath.basename(unquote(urlsplit(url).path)))

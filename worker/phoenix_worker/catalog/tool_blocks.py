@@ -6,14 +6,14 @@ all of it: what is told in the place of a block says the whole of it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from phoenix_worker.catalog import foreign_values, mount_blocks, old_forms, proxmox_forms
+from phoenix_worker.catalog import firewall_blocks, foreign_values, mount_blocks, old_forms, proxmox_forms
 from phoenix_worker.catalog.mount_blocks import block, blocks, renamed, spelled
 from phoenix_worker.catalog.network_sections import FurtherNetwork, NetworkConfig
+from phoenix_worker.catalog.template_fields import is_image
 
 _Entry = Mapping[str, Any]
 Read = Callable[[Any, _Entry], dict[str, Any] | None]
@@ -28,6 +28,9 @@ _INTERFACE = {
 }
 _NONE_OF_IT = (0, -1, "", "0", "-1")
 """What other tools write for no VLAN, MTU or rate."""
+_SECONDS = 60
+"""For an address, where Terraform waits as long as the whole of its order may take."""
+_BLANK: tuple[Any, ...] = (None, "", [])
 _BRIDGE = "vmbr0"
 """Terraform's, where it names none."""
 
@@ -72,7 +75,7 @@ def _account(value: Any, _: _Entry) -> dict[str, Any] | None:
 
 
 def _said(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: one for name, one in told.items() if one not in (None, "", [])}
+    return {name: one for name, one in told.items() if (one.strip() if isinstance(one, str) else one) not in _BLANK}
 
 
 def _interfaces(_: Any, entry: _Entry) -> dict[str, Any] | None:
@@ -132,14 +135,10 @@ def name_servers(value: Any) -> list[str]:
 
 
 def _netif(value: Any, _: _Entry) -> dict[str, Any] | None:
-    """Read Ansible's `net0` and so on, in an object or in the JSON of one."""
-    try:
-        nets = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    """Read Ansible's `net0` and so on."""
+    if not isinstance(value, dict) or not value or not all(re.fullmatch(r"net[0-9]{1,2}", name) for name in value):
         return None
-    if not isinstance(nets, dict) or not nets or not all(re.fullmatch(r"net[0-9]{1,2}", name) for name in nets):
-        return None
-    items = (proxmox_forms.interface(nets[name]) for name in sorted(nets, key=lambda name: (len(name), name)))
+    items = (proxmox_forms.interface(value[name]) for name in sorted(value, key=lambda name: (len(name), name)))
     return _networks(list(items), [])
 
 
@@ -155,6 +154,17 @@ def _id_maps(value: Any, _: _Entry) -> dict[str, Any] | None:
     )
 
 
+def _waiting(value: Any, _: _Entry) -> dict[str, Any] | None:
+    on = any(foreign_values.flag(one) == {"": True} for one in (block(value) or {}).values())
+    return {"wait_for_address": _SECONDS} if on else None
+
+
+def _environment(value: Any, entry: _Entry) -> dict[str, Any] | None:
+    """Read the variables of a container that begins with an image."""
+    told = foreign_values.environment(value) if is_image(str(entry.get("template") or "")) else None
+    return told and {"environment": told[""]}
+
+
 BLOCKS: Mapping[str, Read] = {
     **dict.fromkeys(_INTERFACES, _interfaces),
     **dict.fromkeys(
@@ -163,10 +173,13 @@ BLOCKS: Mapping[str, Read] = {
     **dict.fromkeys(("disk", "disk_volume"), _root),
     **dict.fromkeys(("device_passthrough", "device_passthroughs"), _devices),
     **dict.fromkeys(("idmap", "idmaps", "id_map"), _id_maps),
+    **dict.fromkeys(("firewall_options", "firewall_rules"), firewall_blocks.read),
     "cpu": _cpu,
+    "environment_variables": _environment,
     "initialization": _initialization,
     "netif": _netif,
     "user_account": _account,
+    "wait_for_ip": _waiting,
     "operating_system": _renaming({"template_file_id": "template", "type": "os_type"}),
 }
 """What they are called there, in the spelling of our keys."""

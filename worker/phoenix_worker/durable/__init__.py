@@ -9,11 +9,12 @@ What may be pushed.     A message that is not in the ledger is held to rules bef
                         public task, a canonical UUID, limited sizes, no expiry, no retries. What it embeds is held to
                         the same, and reduced to a task, arguments and an id (`signatures`); it goes to our queue alone.
                         Celery has the state of a run under the names of headers: of those only what tells of the
-                        message is taken, from any message (`message_form`).
+                        message is taken, from any message (`message_form`). What says that it is in the ledger is
+                        delivered only to a task that claims; one of Celery's own would run at once (`transport`).
 Claim before run.       `claim` lets one runner have a task: parked, replaced, finished, older and doubly delivered
-                        messages are dropped, and so is one whose name or body is not what is recorded. Each claim
-                        counts the run number up, and every later script of the run carries it: a runner that was
-                        declared dead and wakes up (SIGSTOP) is refused everything.
+                        messages are dropped, and so is one whose name, body or headers that decide are not what is
+                        recorded. Each claim counts the run number up, and every later script of the run carries it: a
+                        runner that was declared dead and wakes up (SIGSTOP) is refused everything.
 Words.                  `hold`, `wait` and `sleep` answer at once or park: the run ends, its slot is free, the task is
                         run from its top when what it waits for has happened. `once` journals the intent, does the
                         effect, journals the result; a later run returns the result, or adopts what an intent without
@@ -47,7 +48,9 @@ Going back.             A Redis that crashed, or whose replica took over, may ha
                         What it forgot may be run again before any tick. A process whose connection was cut off, which
                         is how each such end of a Redis shows (`reconnects`), has `once` look for a while for what was
                         done, also where the journal has no intent. One that begins after that sees by the ledger that
-                        the workers before it met another server (`meet`): then all do so for as long.
+                        the workers before it met another server (`meet`): then all do so for as long. One that was
+                        emptied ends no connection: the worker that sees it in a tick looks likewise. A run whose task
+                        and job are both gone answers its requester; nobody else can.
 Clock.                  Workers compare the clock of Redis with their own. When it was set, `tick` moves open times
                         by as much, before it takes anybody for dead; a worker's first tick takes nobody for dead.
                         When it was set back while none lived, `ticked` is still to come, which tells the next one; what
@@ -97,6 +100,7 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     note:{name}        a fact that a job keeps for those to come, for a week
     reservations       what jobs have chosen and nothing shows yet, by job; `reserved` counts all that were ever made,
                        `reserved:lately` has those of jobs that ended a moment ago; `drained` what takes nothing new
-    server, replaced   the process of Redis that the latest worker met; for five minutes, that it was another one before
+    server, replaced   the process of Redis that the latest worker met: it has no TTL, since the next worker may come in
+                       a year; for five minutes, that it was another one before
     learned:{class}    what remote jobs took before; `written` is set to see that Redis takes writes
 """

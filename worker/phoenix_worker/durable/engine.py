@@ -137,6 +137,7 @@ class Engine:
             chord_lease=chord_lease(app.conf),
             revoked=take_revoked,
             running=tasks_here,
+            went_back=self.reconnects.note,
             events=self.events,
         )
         self.watcher = Watcher(self.ledger, self.incarnation, prober, expected=self.keeper.expected)
@@ -147,7 +148,7 @@ class Engine:
         store_patiently(app)
         tell_once()
         read_whole()
-        transport.use(self._public)
+        transport.use(self._public, partial(self._claims, app))
         control.refuse()
 
         class EngineStep(bootsteps.StartStopStep):
@@ -197,6 +198,10 @@ class Engine:
 
         app.steps["worker"].add(EngineStep)
         app.steps["consumer"].update((ReturnStep, control.ShownBroker))
+
+    def _claims(self, app: Celery, name: str) -> bool:
+        """Return whether a task claims what it runs; Celery's own, such as `celery.map`, do not."""
+        return getattr(app.tasks.get(name), "engine", None) is self
 
     def meet(self) -> None:
         """Record which server answers, and whether it is the one that the workers before this one met."""

@@ -72,6 +72,7 @@ class Keeper(threading.Thread):
         chord_lease: float,
         revoked: Callable[[], list[str]],
         running: Callable[[], set[str]],
+        went_back: Callable[[], None],
         events: Events,
     ) -> None:
         super().__init__(name="phoenix-keeper", daemon=True)
@@ -83,6 +84,7 @@ class Keeper(threading.Thread):
         self._chord_lease = chord_lease
         self._revoked = revoked
         self._running = running
+        self._went_back = went_back
         self._events = events
         self._last: _Tick | None = None
         self._strange: set[tuple[str, str]] = set()
@@ -140,6 +142,7 @@ class Keeper(threading.Thread):
             return
         if tick.number <= last.number:
             tell(Act(Kind.WENT_BACK, value=1))
+            self._went_back()
         elif tick.clock_set != last.clock_set:
             by = float(tick.clock_set) - float(last.clock_set)
             logger.warning("The clock of Redis was set by %+.0f s. Due times were shifted by as much.", by)

@@ -103,15 +103,24 @@ class Ledger:
         return list(reply)
 
     def claim(
-        self, task_id: str, generation: int, worker: str, foreign: Callable[[], str], *, name: str = "", body: str = ""
+        self,
+        task_id: str,
+        generation: int,
+        worker: str,
+        foreign: Callable[[], str],
+        *,
+        name: str = "",
+        body: str = "",
+        headers: str = "{}",
     ) -> Run | str:
         """Claim a task before running it. Returns the run, or why the message is to be dropped.
 
-        `name` and `body` are what the message says; it is dropped when the ledger has another one under this id.
+        `name`, `body` and `headers` (JSON: those that decide) are what the message says; it is dropped when the ledger
+        has another one under this id.
         `foreign` makes the entry of a message whose sender knows nothing of the ledger, or '' if there is none to make.
         """
         nonce = uuid.uuid4().hex
-        is_it = (name, sha1(body.encode(), usedforsecurity=False).hexdigest())
+        is_it = (name, sha1(body.encode(), usedforsecurity=False).hexdigest(), headers)
         reply = self.call("claim", task_id, generation, worker, nonce, "", *is_it)
         if reply[0] == "unknown":
             entry = foreign()
@@ -152,6 +161,19 @@ class Ledger:
         if said in {"stale", "unlanded"}:
             return None
         return End.of_job(*end) if end else End()
+
+    def knows(self, run: Run) -> bool:
+        """Return whether there still is a record of a run's task, or its job."""
+        names = (self.key("t:", run.id), self.key("job:", run.job))
+        return bool(patience.until_answered(lambda: self.client.exists(*names)))
+
+    def answer(self, answer: Answer) -> None:
+        """Store what a job ends with that has no record any more, unless it was answered before."""
+        stored = patience.until_answered(
+            lambda: self.client.set(answer.key, answer.text, ex=answer.seconds or None, nx=True)
+        )
+        if stored:
+            self.client.publish(answer.key, answer.text)
 
     def requeue(self, run: Run, *blame: str | float) -> None:
         """End a run without a verdict; the task is run again. `blame`: after how many such runs not, and why."""

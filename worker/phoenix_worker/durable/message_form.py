@@ -6,11 +6,15 @@ import base64
 import json
 import re
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery.app.task import Context
+from kombu.utils.json import dumps
 
 from phoenix_worker.durable.signatures import LISTS, is_signature
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONTENT_TYPE, ENCODING = "application/json", "utf-8"
 _ID_LENGTH = 155
@@ -19,12 +23,14 @@ _DEEPEST = 64
 """Brackets within each other. A request has ten; each program that a message passes has a limit of its own."""
 _ID = re.compile(r'"(?:id|correlation_id)"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 _EMBEDDED = frozenset({*LISTS, "chord"})
-_TEXTS = ("lang", "shadow", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin")
-_HEADERS = frozenset({
-    *_TEXTS, "task", "id", "group", "group_index", "retries", "replaced_task_nesting", "ignore_result", "eta",
-    "expires", "timelimit",
-})  # fmt: skip
+_TEXTS = ("lang", "shadow", "root_id", "parent_id", "group", "argsrepr", "kwargsrepr", "origin")
+_COUNTS = ("retries", "replaced_task_nesting", "group_index")
+_FLAGS = ("ignore_result",)
+_KINDS = ((_TEXTS, str, "a text"), (_COUNTS, int, "a whole number"), (_FLAGS, bool, "true or false"))
+_HEADERS = frozenset({*_TEXTS, *_COUNTS, *_FLAGS, "task", "id", "eta", "expires", "timelimit"})
 """What a message may tell of itself. Celery has its whole state of a run under the names of headers."""
+REFUSED = "phoenix_refused"
+"""The header of a refusal that ends a recorded request: name and body of that one. Workers alone put it there."""
 _FIRST = frozenset({"args", "kwargs", "taskset", "utc"})
 """What it tells besides in protocol 1."""
 
@@ -97,7 +103,8 @@ def reduced(item: dict[str, Any]) -> dict[str, Any]:
     """
     if "task" in item["headers"]:
         headers: dict[str, Any] = item["headers"]
-        kept = {name: value for name, value in headers.items() if name in _HEADERS or not hasattr(Context, name)}
+        others = {name for name in headers if name == REFUSED or hasattr(Context, name)} - _HEADERS
+        kept = {name: value for name, value in headers.items() if name not in others}
         return item | {"headers": kept}
     body = {name: value for name, value in body_of(item).items() if name in _HEADERS | _FIRST}
     encoded = base64.b64encode(json.dumps(body).encode()).decode()
@@ -127,6 +134,11 @@ def _objection_to_coding(item: dict[str, Any], headers: dict[str, Any]) -> str |
     if headers.get("compression") is not None:
         return "`headers.compression` is not supported: send it uncompressed"
     return None
+
+
+def written(args: Any, kwargs: Any, embed: Mapping[str, Any]) -> str:
+    """Write the body of a message as the ledger has it: Celery's clients leave out what embeds nothing."""
+    return dumps((args, kwargs, {name: embed.get(name) for name in (*LISTS, "chord")}))
 
 
 def body_of(item: dict[str, Any]) -> Any:
@@ -164,10 +176,9 @@ def _objection_to_protocol_1(body: Any) -> str | None:
 
 
 def _objection_to_values(fields: dict[str, Any]) -> str | None:
-    if wrong := [name for name in _TEXTS if not isinstance(fields.get(name) or "", str)]:
-        return f"`{wrong[0]}` must be a text"
-    if not isinstance(fields.get("group_index") or 0, int):
-        return "`group_index` must be a whole number"
+    for names, kind, wanted in _KINDS:
+        if wrong := [name for name in names if not isinstance(fields.get(name), kind | None)]:
+            return f"`{wrong[0]}` must be {wanted}"
     return _objection_to_times(fields)
 
 
@@ -179,6 +190,4 @@ def _objection_to_times(fields: dict[str, Any]) -> str | None:
         return "`timelimit` is not supported: a job has no time limit of its own"
     if fields.get("expires") is not None:
         return "`expires` is not supported: cancel the request when it is not wanted any more"
-    if not all(isinstance(fields.get(count) or 0, int) for count in ("retries", "replaced_task_nesting")):
-        return "`retries` and `replaced_task_nesting` must be whole numbers"
     return None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid5
 
 from celery import current_task
-from kombu.utils.json import dumps
 
 from phoenix_producer.client.record import JOB_HEADER, Outgoing, generation_of
 from phoenix_producer.client.trace_context import HEADER, parse, span_of
 from phoenix_producer.contract import QUEUE
+from phoenix_worker.durable.message_form import REFUSED, written
 
 if TYPE_CHECKING:
     from celery import Task
@@ -22,6 +23,10 @@ _MESSAGE_HEADERS = (
     "parent_id", "argsrepr", "kwargsrepr", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers",
     "stamps",
 )  # fmt: skip
+
+
+_DECISIVE = ("ignore_result", "group", "group_index", "retries", "replaced_task_nesting")
+"""Headers by which a run ends in another way: without a result, as another member of a chord, with other links."""
 
 
 def entry_of_unknown(task: Task[Any, Any], args: Any, kwargs: Any) -> str:
@@ -40,10 +45,10 @@ def entry_of_unknown(task: Task[Any, Any], args: Any, kwargs: Any) -> str:
     return Outgoing(task.name, task_id, generation, QUEUE, body, headers, properties).entry(task_id)
 
 
-def body_of(task: Task[Any, Any], args: Any, kwargs: Any) -> str:
-    """Return the body of the message that a task runs, as `Outgoing.entry` writes it."""
-    embed = {name: task.request.get(name) for name in ("callbacks", "errbacks", "chain", "chord")}
-    return dumps((args, kwargs, embed))
+def identity(task: Task[Any, Any], args: Any, kwargs: Any) -> dict[str, str]:
+    """Return what tells the message that a task runs from others of its id, as `Ledger.claim` takes it."""
+    name, body = task.request.get(REFUSED) or (task.name, written(args, kwargs, vars(task.request)))
+    return {"name": name, "body": body, "headers": json.dumps({one: task.request.get(one) for one in _DECISIVE})}
 
 
 def passed_on(run: Run, *, asks: bool) -> dict[str, str]:

@@ -31,9 +31,13 @@ class Reconnects:
     def __call__(self, connection: Any) -> None:
         """Log in, as redis-py itself does for a new connection; what was connected before was cut off meanwhile."""
         if connection in self._known:
-            self._last = time.monotonic()
+            self.note()
         self._known.add(connection)
         connection.on_connect()
+
+    def note(self) -> None:
+        """Take it that writes were lost just now, as those of a Redis that was emptied, which ends no connection."""
+        self._last = time.monotonic()
 
     def lately(self) -> bool:
         """Return whether a connection was lost a short while ago."""

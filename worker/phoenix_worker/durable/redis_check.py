@@ -9,7 +9,7 @@ from redis.exceptions import AuthenticationError, InvalidResponse, ResponseError
 from redis.sentinel import MasterNotFoundError
 
 from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE
-from phoenix_producer.client.redis_words import is_refused_by_sentinels, remedy_of, words_of
+from phoenix_producer.client.redis_words import is_refused_by_sentinels, remedy_of, without_database, words_of
 from phoenix_worker.durable.patience import patience
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from redis import Redis
 
 logger = logging.getLogger(__name__)
-
-_NO_SUCH_DATABASE = "DB index"
 
 
 class _SentinelsRefuse(Exception):  # noqa: N818 - what it says is the problem
@@ -41,7 +39,7 @@ def objections(
     except _SentinelsRefuse as error:
         return [f"{error}."]
     except LookupError as error:
-        return [f"It has no such database ({error}). Correct the number in {REDIS_URL_VARIABLE}."]
+        return [f"It {error}"]
     except InvalidResponse as error:
         return [f"It is not Redis that answers ({error}). Correct the port in {REDIS_URL_VARIABLE}."]
     problems = []
@@ -75,8 +73,8 @@ def _configuration(client: Redis, meanwhile: Callable[[], None]) -> dict[str, st
     try:
         return patience.until_answered(ask, meanwhile=meanwhile)
     except ResponseError as error:
-        if _NO_SUCH_DATABASE in str(error):
-            raise LookupError(str(error)) from error
+        if absent := without_database(str(error)):
+            raise LookupError(absent) from error
         logger.warning(
             "Redis does not show its configuration (%s). Check that maxmemory-policy is noeviction "
             "and appendonly is yes.",

@@ -22,7 +22,7 @@ from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.keeper import LostRun
-from phoenix_worker.durable.messages import body_of, entry_of_unknown, name_callbacks
+from phoenix_worker.durable.messages import entry_of_unknown, identity, name_callbacks
 from phoenix_worker.durable.patience import PASSING_TROUBLE, backoff
 from phoenix_worker.durable.publishing import PublishingTask
 from phoenix_worker.durable.run import FORGOTTEN, Dropped, GivenUpError, Parked, Run, Stale, current_run
@@ -39,6 +39,14 @@ logger = logging.getLogger(__name__)
 
 CANCELLED = "cancelled"
 """The cause of a failure that its requester wanted."""
+
+_FORGOTTEN = json.dumps(
+    {
+        "message": "Redis was emptied, or lost its last writes, and with them this request.",
+        "cause": "forgotten",
+        "remedy": "Send the request again: it continues with what was begun.",
+    }
+)
 
 
 class DurableTask(PublishingTask):
@@ -197,14 +205,8 @@ class DurableTask(PublishingTask):
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Claim before run."""
         generation, unknown = generation_of(vars(self.request)), partial(entry_of_unknown, self, args, kwargs)
-        claimed = self.engine.ledger.claim(
-            task_id,
-            generation,
-            self.engine.incarnation,
-            unknown,
-            name=self.name,
-            body=body_of(self, args, kwargs),
-        )
+        is_it = identity(self, args, kwargs)
+        claimed = self.engine.ledger.claim(task_id, generation, self.engine.incarnation, unknown, **is_it)
         if isinstance(claimed, str):
             raise Dropped(f"duplicate: {claimed}")
         claimed.trace = parse(self.request.get(HEADER)) or self.trace_begun(claimed.job)
@@ -272,7 +274,9 @@ class DurableTask(PublishingTask):
             cancelled = isinstance(value, dict) and value.get("cause") == CANCELLED
             kind = Kind.CANCELLED if cancelled else Kind.FAILED
         end = self.engine.ledger.finish(run, "ok" if kind is Kind.SUCCEEDED else kind, value, shared=shared)
-        if end is not None:
+        if end is None:
+            self._answer_forgotten(run)
+        else:
             self.tell_of(run, kind, value=value, end=end)
             self.show_failed(run.job, end, retval)
             if end.shared:
@@ -285,10 +289,23 @@ class DurableTask(PublishingTask):
         run.reads.clear()
         if verdict[0] == "stale":
             run.over = True
+            self._answer_forgotten(run)
             raise Stale("another run of this task has replaced this one, or the task has ended")
         if verdict[0] == "condemned":
             raise GivenUpError(verdict[1])
         return verdict
+
+    def _answer_forgotten(self, run: Run) -> None:
+        """Tell the requester of a job that Redis has lost: nobody else does, since its steps and locks are gone too.
+
+        A run whose job is there was replaced by another run of its task, which answers.
+        """
+        if self.engine.ledger.knows(run):
+            return
+        backend = cast("PatientBackend", self.backend)
+        answer = run.answer if run.id == run.job else None
+        self.engine.ledger.answer(answer or backend.answer(run.job, self.failure(GivenUpError(_FORGOTTEN)), "FAILURE"))
+        logger.warning("Job %s is not in Redis any more: its requester is told so.", run.job)
 
     def _park(self, why: str, **on: str) -> Never:
         self.running.over = True

@@ -15,21 +15,42 @@ from kombu.serialization import register
 from kombu.transport import TRANSPORT_ALIASES, redis
 from kombu.utils.json import dumps
 
+from phoenix_producer.client.record import JOB_HEADER
 from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.admission import is_recorded, objection_to_request
-from phoenix_worker.durable.message_form import id_of, message, objection, reduced
+from phoenix_worker.durable.message_form import REFUSED, body_of, id_of, message, objection, reduced, written
 from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.signatures import is_canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 logger = logging.getLogger(__name__)
 
 _QUEUES = (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)
 _SHOWN = 200
+_TYPED = "__type__"
 _PARSING = (ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
 """What kombu's parser raises for text that is no JSON, or that pretends to be one of its own types."""
+
+
+def _plain(value: dict[str, Any]) -> Any:
+    """Return the text of a UUID that kombu has written as one of its types: Celery's clients may give ids so."""
+    inner = value.get("__value__")
+    if value.get(_TYPED) != "uuid" or not isinstance(inner, dict) or not isinstance(inner.get("hex"), str):
+        return value
+    try:
+        return str(uuid.UUID(inner["hex"]))
+    except ValueError:
+        return value
+
+
+def _parsed(text: str) -> Any:
+    """Parse an item; every error has the text, in which the sender's id may be found."""
+    try:
+        return json.loads(text, object_hook=_plain if _TYPED in text else None)
+    except (ValueError, RecursionError) as error:
+        raise error if isinstance(error, json.JSONDecodeError) else json.JSONDecodeError(str(error), text, 0) from error
 
 
 def _text_in(error: Exception) -> str | None:
@@ -88,6 +109,8 @@ class _Answering:
     delivering = False
     public: Collection[str] | None = None
     """The tasks that anybody may have run; None where messages are not held to any."""
+    is_ours: Callable[[str], bool]
+    """Whether a task claims its message before it runs. Celery's own, which workers have too, do not."""
 
     def refuse(self, item: Any, why: str, queue: str) -> None:
         """Deliver the task that fails with the reason, under the id that the item has, if it has one.
@@ -104,12 +127,31 @@ class _Answering:
 
     def _deliver(self, message: Any, queue: Any) -> None:
         self.delivering = True
-        why = self._objection(message, queue) if queue in _QUEUES else None
-        if why is None:
-            taken = reduced(message) if queue in _QUEUES else message
-            super()._deliver(taken, queue)  # type: ignore[misc]  # kombu's
-        else:
+        if queue not in _QUEUES:
+            super()._deliver(message, queue)  # type: ignore[misc]  # kombu's
+        elif why := self._objection(message, queue):
             self.refuse(message, why, queue)
+        elif self._is_taken(message):
+            super()._deliver(reduced(message), queue)  # type: ignore[misc]  # kombu's
+        else:
+            self._decline(reduced(message)["headers"], body_of(message), queue)
+
+    def _is_taken(self, item: dict[str, Any]) -> bool:
+        return self.public is None or not is_recorded(item) or self.is_ours(item["headers"]["task"])
+
+    def _decline(self, headers: dict[str, Any], body: Any, queue: str) -> None:
+        """Do not run a recorded message whose task no durable one of these workers is; a newer worker may know it.
+
+        A request is answered, if this is what the ledger has under its id. A step is left to other workers: sent again.
+        """
+        name = headers["task"]
+        logger.warning("A message of the queue %s names %s, which these workers do not run.", queue, _shown(name))
+        if headers[JOB_HEADER] != headers["id"] or headers.get("replaced_task_nesting"):
+            return
+        why = f"the workers do not know {name}; if newer ones do, upgrade them"
+        refusal = message(REFUSE, queue, headers["id"], why)
+        refusal["headers"] |= headers | {"task": REFUSE, REFUSED: [name, written(*body)]}
+        super()._deliver(refusal, queue)  # type: ignore[misc]  # kombu's
 
     def _objection(self, message: Any, queue: str) -> str | None:
         try:
@@ -140,15 +182,16 @@ def renew() -> None:
         channel.renew()
 
 
-def use(public: Collection[str] | None) -> None:
+def use(public: Collection[str] | None, is_ours: Callable[[str], bool]) -> None:
     """Have all that this process connects to by redis://, rediss:// and sentinel:// use these transports.
 
-    With `public`, what others push may name only these tasks, and embed no others.
+    With `public`, what others push may name only these tasks, and embed no others; and what is in the ledger only what
+    `is_ours`.
     """
-    _Answering.public = public
+    _Answering.public, _Answering.is_ours = public, staticmethod(is_ours)
     # kombu makes objects of what calls itself one of its types, in an item and in a body. No message of ours has such,
     # and with a wrong value it raises anything: the message is lost without an answer, or the worker ends.
-    redis.loads = json.loads  # type: ignore[attr-defined]  # not in the stubs
+    redis.loads = _parsed  # type: ignore[attr-defined]  # not in the stubs
     register("json", dumps, json.loads, "application/json", "utf-8")
     # By its name in `broker_transport` it would take the place of redis:// in Celery's banner and before Flower, which
     # shows no queues of a broker that it does not know.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.allowed.grants import ALL_GUESTS
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _LOG_PAGE = 5000
 _LOG_PAGES = 20
 _LOG_TAIL = 20
+_WARNINGS = 100
+"""Lines of a log that are told as warnings."""
 _WARNS = "WARN: "
 """How a line of a log begins that counts as a warning (`log_warn` in pve-common)."""
 _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, VM.Config.Options"
@@ -189,7 +192,7 @@ class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, HaRes
         status = self.call(Request("GET", f"{base}/status", f"look at the {task.kind} task {upid}", needs))
         if status["status"] != "stopped":
             return None
-        end = TaskEnd(status.get("exitstatus", "unexpected status"))
+        end = TaskEnd(self._connection.harmless(status.get("exitstatus", "unexpected status")))
         if end.exit_status == "OK" and task.kind != "resize":
             return end
         tail, warned = self._log(base, upid, needs)
@@ -257,9 +260,11 @@ class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, HaRes
         warned: dict[str, None] = {}
         try:
             for page in range(_LOG_PAGES):
-                lines = [line["t"] for line in self.call(request, start=page * _LOG_PAGE, limit=_LOG_PAGE)]
+                read = self.call(request, start=page * _LOG_PAGE, limit=_LOG_PAGE)
+                lines = [self._connection.harmless(line["t"]) for line in read]
                 tail.extend(lines)
-                warned |= dict.fromkeys(line.removeprefix(_WARNS).strip() for line in lines if line.startswith(_WARNS))
+                news = (line.removeprefix(_WARNS).strip() for line in lines if line.startswith(_WARNS))
+                warned |= dict.fromkeys(islice(news, _WARNINGS - len(warned)))
                 if len(lines) < _LOG_PAGE:
                     break
         except (TransientError, PermanentError) as error:

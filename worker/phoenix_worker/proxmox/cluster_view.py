@@ -65,7 +65,8 @@ def read_view(rows: Iterable[dict[str, Any]]) -> ClusterView:
             ctid, name, pool = int(row["vmid"]), str(row.get("name") or ""), str(row.get("pool") or "")
             used, sealed = int(row.get("mem") or 0), bool(int(row.get("template") or 0))
             most = 0 if sealed else int(row.get("maxmem") or 0)
-            guests[ctid] = GuestPlace(ctid, node, kind == "qemu", name, most, used, sealed, pool)
+            in_ha = bool(row.get("hastate"))
+            guests[ctid] = GuestPlace(ctid, node, kind == "qemu", name, most, used, sealed, pool, in_ha)
     return view_of({name: _node(name, row, storages.get(name, {})) for name, row in sorted(nodes.items())}, guests)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.model.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MOST_BYTES = 8 * 1024 * 1024
+"""Of what a command prints, on each side. A container has a say in that: its own shell and `cat` are run in it."""
+TOO_MUCH = "shell-output"
 _SHOWN = 3
 
 
@@ -30,3 +33,8 @@ def encoded(argv: Sequence[str]) -> list[bytes]:
 def named(argv: Sequence[str]) -> str:
     """Name a command in messages by its first words; the others may be long."""
     return f"'{' '.join(argv[:_SHOWN])}'"
+
+
+def too_much(doing: str) -> TransientError:
+    """Say that a command printed more than anybody reads; `doing` begins with "Unable to"."""
+    return TransientError(f"{doing}: it printed more than {MOST_BYTES // 1024**2} MiB.", cause=TOO_MUCH)

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Never
 
 from proxmoxer.backends.https import Backend, JsonSerializer
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     import requests
 
 _OK, _NO_ANSWER = "200", "none"
-_WORDS, _NAME = 2000, 100
-"""Characters that are kept of what an error says, and of a parameter's name."""
+_WORDS, _NAME, _FIELDS = 2000, 100, 20
+"""Characters that are kept of what an error says and of a parameter's name, and of how many parameters it speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +209,15 @@ class Connection:
         fields = error.errors.get("errors")
         return Answer(
             status=error.status_code,
-            reason=self._harmless(error.content or ""),
-            message=self._harmless(error.errors.get("message") or ""),
-            fields={str(name)[:_NAME]: self._harmless(why) for name, why in fields.items()}
+            reason=self.harmless(error.content or ""),
+            message=self.harmless(error.errors.get("message") or ""),
+            fields={str(name)[:_NAME]: self.harmless(why) for name, why in islice(fields.items(), _FIELDS)}
             if isinstance(fields, dict)
             else {},
         )
 
-    def _harmless(self, words: Any) -> str:
-        """Cut what an answer says, and take our own secret out of it: it goes into results and logs."""
+    def harmless(self, words: Any) -> str:
+        """Cut what Proxmox says, and take our own secret out of it: it goes into results and logs."""
         return str(words).replace(self._access.token_value, "***")[:_WORDS]
 
     def _root(self, place: int) -> tuple[ProxmoxResource, Sender]:

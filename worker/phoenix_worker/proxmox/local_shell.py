@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import select
+import selectors
 import signal
 import subprocess
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import Ran
-from phoenix_worker.proxmox.command import encoded, named
+from phoenix_worker.proxmox.command import MOST_BYTES, encoded, named, too_much
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 _SIGNALLED = 128
+_AT_ONCE = 65536
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -47,13 +52,15 @@ class LocalShell:
             )
         except OSError as error:
             return Ran(_no_start(error), b"", f"{command[0].decode(errors='replace')}: {error.strerror}\n".encode())
+        doing = f"Unable to run {named(argv)} on {node}"
         try:
-            out, err = process.communicate(stdin, timeout)
-        except subprocess.TimeoutExpired as error:
+            out, err = _exchanged(process, stdin, time.monotonic() + timeout)
+        except (TimeoutError, subprocess.TimeoutExpired) as error:
+            raise TransientError(f"{doing}: it took longer than {timeout:g} s.", cause="shell-timeout") from error
+        except OverflowError as error:
+            raise too_much(doing) from error
+        finally:
             _end(process)
-            raise TransientError(
-                f"Unable to run {named(argv)} on {node}: it took longer than {timeout:g} s.", cause="shell-timeout"
-            ) from error
         return Ran(process.returncode if process.returncode >= 0 else _SIGNALLED - process.returncode, out, err)
 
 
@@ -68,14 +75,58 @@ def _no_start(error: OSError) -> int:
     return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _exchanged(process: subprocess.Popen[bytes], stdin: bytes, deadline: float) -> tuple[bytes, bytes]:
+    """Send and receive side by side to the end of a process: who fills one pipe may wait for another to be emptied.
+
+    Raises TimeoutError or TimeoutExpired when it comes too late, OverflowError for more than MOST_BYTES.
+    """
+    rest, out, err = memoryview(stdin), bytearray(), bytearray()
+    with selectors.DefaultSelector() as pipes:
+        for pipe, into in ((process.stdout, out), (process.stderr, err)):
+            pipes.register(pipe, selectors.EVENT_READ, into)  # type: ignore[arg-type]  # they are pipes, by Popen
+        pipes.register(process.stdin, selectors.EVENT_WRITE)  # type: ignore[arg-type]
+        while pipes.get_map():
+            for ready, _ in pipes.select(_left(deadline)):
+                if ready.data is None:
+                    rest = _sent(ready.fd, rest)
+                over = not rest if ready.data is None else _received(ready.fd, ready.data)
+                if over:
+                    pipes.unregister(ready.fileobj)
+                    ready.fileobj.close()  # type: ignore[union-attr]
+    process.wait(_left(deadline))
+    return bytes(out), bytes(err)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _sent(pipe: int, rest: memoryview) -> memoryview:
+    """Return what is left to send: nothing to one that ended without reading all of it."""
     try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    except PermissionError:  # sudo runs as root: it is left alone, as one behind a cut connection
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-        return
-    process.communicate()
+        return rest[os.write(pipe, rest[: select.PIPE_BUF]) :]
+    except BrokenPipeError:
+        return rest[:0]
+
+
+def _received(pipe: int, into: bytearray) -> bool:
+    """Read what is there; return whether that was the end."""
+    read = os.read(pipe, _AT_ONCE)
+    into.extend(read)
+    if len(into) > MOST_BYTES:
+        raise OverflowError
+    return not read
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill what has not ended. What sudo runs as root is left alone, as one behind a cut connection."""
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

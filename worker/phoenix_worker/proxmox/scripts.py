@@ -7,6 +7,7 @@ is told of the run that is under way.
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -28,9 +29,13 @@ _STOP_SECONDS = 30.0
 _NOT_RUNNING = 255
 """What `pct exec` gives for a container that does not run."""
 _TAIL = 2000
+_LONGEST = 2000
+"""Characters of a line of output that are shown, or of the name of a directory."""
+_SIZE = re.compile(rb"[0-9]{1,18}")
 _END_OF_ARCHIVE = 1024
 """Bytes of zero that end a tar archive."""
 BUSY, LOST, STOPPED, CHANGED = "busy", "lost", "stopped", "changed"
+_CODE = re.compile(rf"[0-9]{{1,3}}|{STOPPED}|{CHANGED}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ def start(
         argv += [script.file, script.sha256]
     ran = _run(shell, place, argv, stdin=_given(declaration, script))
     told = ran.out.decode(errors="replace").splitlines()
-    if ran.exit_code or len(told) != len(("state", "run")):
+    if ran.exit_code or len(told) != len(("state", "run")) or not 0 < len(told[1]) <= _LONGEST:
         raise _unable(f"start {script.file} {place}", ran)
     return _read(told[0]), told[1]
 
@@ -130,7 +135,7 @@ def look(shell: NodeShell, place: Place, run: str, offset: int) -> ScriptState |
         return None
     state, _, rest = ran.out.partition(b"\n")
     size, _, log = rest.partition(b"\n")
-    if ran.exit_code or not size.strip().isdigit():
+    if ran.exit_code or not _SIZE.fullmatch(size.strip()):
         raise TransientError(f"Unable to look at {run} {place}: {_words(ran)}", cause="shell-cut")
     return _read(state.decode(errors="replace"), int(size), log)
 
@@ -187,10 +192,13 @@ def run_inside(shell: NodeShell, place: Place, command: str, timeout: float) -> 
 
 
 def readable(log: bytes) -> list[str]:
-    """Return lines without what would change a terminal; of a line that was written over, the last writing."""
+    """Return lines without what would change a terminal; of a line that was written over, the last writing.
+
+    What is longer than anybody reads is cut.
+    """
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in log.decode(errors="replace").split("\n"))
     clean = ("".join(one for one in plain(line) if one.isprintable() or one == "\t").rstrip() for line in lines)
-    return [line for line in clean if line]
+    return [line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in clean if line]
 
 
 def _run(shell: NodeShell, place: Place, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
@@ -198,8 +206,9 @@ def _run(shell: NodeShell, place: Place, argv: Sequence[str], *, stdin: bytes = 
 
 
 def _read(told: str, size: int = 0, log: bytes = b"") -> ScriptState:
+    """Read the line about a state. A container may have written it: what is no code is none, as of one that is lost."""
     state, _, code = told.partition(" ")
-    return ScriptState(state, code, size, log)
+    return ScriptState(state, code if _CODE.fullmatch(code) else "", size, log)
 
 
 def _unable(doing: str, ran: Ran) -> PermanentError | TransientError:

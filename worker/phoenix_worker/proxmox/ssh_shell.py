@@ -23,7 +23,7 @@ from paramiko.ssh_exception import ChannelException, SSHException
 from phoenix_worker.bounded_network import addresses
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.ports import Ran
-from phoenix_worker.proxmox.command import encoded, named
+from phoenix_worker.proxmox.command import MOST_BYTES, encoded, named, too_much
 from phoenix_worker.proxmox.forced_command import see_allowed
 from phoenix_worker.proxmox.ssh_errors import UnknownHostPolicy, unable_to_connect
 
@@ -80,7 +80,7 @@ class SshShell:
             there = self._nodes.setdefault(node, _Node(node, self._access))
         doing = f"Unable to run {named(argv)} on {node}"
         with there.place(timeout, argv):
-            channel = there.channel(argv)
+            channel = there.channel(argv, began + timeout)
             ran = _Command(channel, doing).run(command, stdin, timeout, began + timeout - time.monotonic())
         return see_allowed(doing, ran)
 
@@ -109,11 +109,14 @@ class _Node:
         finally:
             self._places.release()
 
-    def channel(self, argv: Sequence[str]) -> Channel:
-        """Open a channel on the kept connection, or on a new one if that turns out to be dead."""
+    def channel(self, argv: Sequence[str], deadline: float) -> Channel:
+        """Open a channel on the kept connection, or on a new one if that turns out to be dead.
+
+        Nobody waits beyond the deadline for others who connect.
+        """
         doing = f"Unable to run {named(argv)} on {self._name}"
         for last in (False, True):
-            client = self._connected(doing)
+            client = self._connected(doing, deadline)
             try:
                 return _open(client)
             except ChannelException as error:
@@ -124,11 +127,15 @@ class _Node:
                     raise unable_to_connect(doing, error) from error
         raise AssertionError("the second try returns or raises")
 
-    def _connected(self, doing: str) -> SSHClient:
-        with self._connecting:
+    def _connected(self, doing: str, deadline: float) -> SSHClient:
+        if not self._connecting.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
+            raise TransientError(f"{doing}: no connection to the node was made in time.", cause="shell-unreachable")
+        try:
             if self._client is None:
                 self._client = self._connect(doing)
             return self._client
+        finally:
+            self._connecting.release()
 
     def _drop(self, client: SSHClient) -> None:
         with self._connecting:
@@ -193,6 +200,7 @@ class _Command:
         self._channel = channel
         self._doing = doing
         self._over = threading.Event()
+        self._too_much = threading.Event()
 
     def run(self, command: bytes, stdin: bytes, timeout: float, remaining: float) -> Ran:
         alarm = threading.Timer(max(remaining, 0.0), self._end)
@@ -201,6 +209,8 @@ class _Command:
         try:
             return self._exchange(command, stdin)
         except (SSHException, OSError, EOFError) as error:
+            if self._too_much.is_set():
+                raise too_much(self._doing) from error
             why, cause = self._how_it_was_cut(), "shell-cut"
             if self._over.is_set():
                 why, cause = f"it took longer than {timeout:g} s", "shell-timeout"
@@ -223,10 +233,10 @@ class _Command:
         self._channel.exec_command(command)
         with ThreadPoolExecutor(2, thread_name_prefix="phoenix-ssh") as sides:
             sides.submit(self._send, stdin)
-            err = sides.submit(_received, self._channel.recv_stderr)
-            out = _received(self._channel.recv)
+            err = sides.submit(self._received, self._channel.recv_stderr)
+            out = self._received(self._channel.recv)
         exit_code = self._channel.recv_exit_status()
-        if exit_code < 0:
+        if exit_code < 0 or self._too_much.is_set():
             raise EOFError
         return Ran(exit_code, out, err.result())
 
@@ -240,6 +250,13 @@ class _Command:
         alive = transport is not None and transport.is_active()
         return "it ended without an exit code, perhaps by a signal" if alive else "the connection was cut"
 
-
-def _received(receive: Callable[[int], bytes]) -> bytes:
-    return b"".join(iter(lambda: receive(_AT_ONCE), b""))
+    def _received(self, receive: Callable[[int], bytes]) -> bytes:
+        """Receive all of one side. What nobody would read any more ends the command."""
+        received = bytearray()
+        while part := receive(_AT_ONCE):
+            received += part
+            if len(received) > MOST_BYTES:
+                self._too_much.set()
+                self._close()
+                break
+        return bytes(received)

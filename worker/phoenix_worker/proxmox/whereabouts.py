@@ -184,26 +184,31 @@ class Whereabouts(ClusterLooks):
     def _elsewhere(self, node: str, ctid: int) -> Observation:
         """Look for an id that a node does not have: ours on another node, somebody else's, a VM's, or nobody's.
 
-        The list is a moment behind, and `config` is live: a line that keeps saying where it is not is stale.
+        The list is a moment behind, and `config` is live: a line that keeps saying where it is not is stale. It is read
+        wherever the list says, also where it was not a moment ago: it may have come back meanwhile.
         """
         without, stale = node, False
         for turn in range(_MOVES):
             guest = (self._live() if turn == 0 else self.cluster(fresh=True)).guests.get(ctid)
-            is_here = guest is not None and (guest.is_vm, guest.node) == (False, without)
-            if guest is None or (is_here and stale):
-                self._sightings.forget(ctid)
-                return Observation(ctid, node, Presence.ABSENT)
-            if is_here:
-                stale = True
-                time.sleep(_LAG)
-                continue
+            if guest is None:
+                break
             if guest.is_vm:
                 return Observation(ctid, guest.node, Presence.VM, _name(guest))
             seen = self._standing(guest.node, ctid)
             if seen is not None:
-                return seen if seen.is_ours else Observation(ctid, guest.node, Presence.OTHER_NODE, _name(guest))
-            without, stale = guest.node, False
-        raise _moving(ctid)
+                at_home = seen.is_ours or guest.node == node
+                return seen if at_home else Observation(ctid, guest.node, Presence.OTHER_NODE, _name(guest))
+            if guest.node != without:
+                without, stale = guest.node, False
+            elif stale:
+                break
+            else:
+                stale = True
+                time.sleep(_LAG)
+        else:
+            raise _moving(ctid)
+        self._sightings.forget(ctid)
+        return Observation(ctid, node, Presence.ABSENT)
 
     def _is_free(self, ctid: int) -> bool:
         """Ask `GET /cluster/nextid?vmid=…`, which everybody may, and which knows of guests that the token may not see.

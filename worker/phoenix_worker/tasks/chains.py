@@ -31,20 +31,57 @@ def chain_ensure(
     steps: Iterable[PlannedStep],
     request: EnsureRequest,
     *,
+    copies: Iterable[Declaration],
     wait_for_address: int | None,
 ) -> Signature:
-    """Chain the steps of an ensure; the last one waits for an address, if that is wanted, and tells the result."""
+    """Chain the steps of an ensure, then those of copies that are to be configured with their template.
+
+    The last one waits for an address, if that is wanted, and tells the result.
+    """
     names = [step.name for step in steps if step.name is not StepName.VERIFY]
     consent = {"adopted": request.adopt, "accepted": request.accept_not_applied}
-    links = [_link(task, name, declaration, **consent) for name in (*names, StepName.VERIFY)]
+    links = [_link(task, name, declaration, **consent) for name in names]
     for link in links:
         if link.task == StepName.PROVISION.task and request.rerun:
             link.kwargs["rerun"] = list(request.rerun)
-    if declaration.moved_from:
-        links[-1].kwargs["home"] = declaration.node
+    pins = [(copy.ctid, copy.pin) for copy in copies]
+    links.append(_last(task, declaration, pins, home=declaration.node if declaration.moved_from else None, **consent))
     if wait_for_address is not None:
         links[-1].kwargs["wait_for_address"] = wait_for_address
     return chain(*links)
+
+
+def chain_copy(
+    task: PhoenixTask,
+    template: Declaration,
+    copy: Declaration | None,
+    rest: Sequence[Pin],
+    *,
+    accepted: bool,
+    home: str | None,
+) -> Signature:
+    """Chain the configuration of a copy, if that differs, and then what configures the rest or tells the result."""
+    links = [] if copy is None else [_link(task, StepName.CONFIGURE, copy, adopted=False, accepted=accepted)]
+    return chain(*links, _last(task, template, rest, adopted=False, accepted=accepted, home=home))
+
+
+def _last(
+    task: PhoenixTask,
+    declaration: Declaration,
+    copies: Sequence[Pin],
+    *,
+    adopted: bool,
+    accepted: bool,
+    home: str | None,
+) -> Signature:
+    """Return the link that configures copies, or the one that tells the result where there are none."""
+    if copies:
+        last = _of(task, StepName.CONFIGURE_COPIES, declaration, list(copies), accepted=accepted)
+    else:
+        last = _link(task, StepName.VERIFY, declaration, adopted=adopted, accepted=accepted)
+    if home is not None:
+        last.kwargs["home"] = home
+    return last
 
 
 def chain_build(

@@ -1,7 +1,8 @@
-"""The tasks for what is cloned next: it is built, or, of a copy, cloned from its template and migrated to its node.
+"""The tasks for what is cloned next, built or, of a copy, cloned from its template and migrated; and for its copies.
 
 copy_template(9105)  hold 900 → look at it → once: POST full clone on its node → wait
 move_copy(9105)      look → once: look → POST → wait; what cannot be migrated is removed and built
+configure_copies(900) release 900 → hold the first → look → replace by configure(9105), then the rest, then verify(900)
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 from phoenix_worker.actions.copies import build_alone
 from phoenix_worker.actions.drained import refuse_drained
+from phoenix_worker.actions.ensured_copies import configuring
 from phoenix_worker.actions.look import survey
 from phoenix_worker.actions.make import StandsThere, make_clone
 from phoenix_worker.actions.migrate import migrate
@@ -31,6 +33,8 @@ from phoenix_worker.tasks import chains
 from phoenix_worker.tasks.registry import task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from celery.canvas import Signature
 
     from phoenix_worker.base import PhoenixTask
@@ -99,6 +103,39 @@ def move_copy(self: PhoenixTask, ctid: int, declaration_hash: str, *, accepted: 
         return self.step(StepName.MIGRATE, ctid, time.time(), node=copy.node, warnings=(error.message,))
     warnings = Way(posted["from"]).told(copy)
     return self.step(StepName.MIGRATE, ctid, posted["at"], upid=posted["upid"], node=copy.node, warnings=warnings)
+
+
+@task(StepName.CONFIGURE_COPIES.task)
+def configure_copies(
+    self: PhoenixTask,
+    ctid: int,
+    declaration_hash: str,
+    pins: Sequence[chains.Pin],
+    *,
+    accepted: bool,
+    home: str | None = None,
+) -> Any:
+    """Configure the first of these copies of a template, which is as declared by now: its lane is free, for clones.
+
+    One that is no copy any more, or as declared, is left as it is.
+    """
+    template = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
+    for name in self.once("held", lambda: sorted(self.engine.ledger.locks_of(self.running.job))):
+        self.release(name)
+    copy = self.pinned_declaration(*pins[0], accepted=accepted)
+    self.hold(lane(copy.ctid))
+    try:
+        differs = self.read("differs", lambda: _differs(self, copy))
+    except TransientError:
+        self.give_back(lane(copy.ctid))  # for those who wait for it, as in `hold_source`
+        raise
+    links = chains.chain_copy(self, template, copy if differs else None, pins[1:], accepted=accepted, home=home)
+    return self.replace(links)
+
+
+def _differs(self: PhoenixTask, copy: Declaration) -> bool:
+    seen = self.proxmox.observe_template(copy.node, copy.ctid)
+    return is_copy(seen, copy.copy_of) and configuring(self, at_home(copy, seen), seen) is not None
 
 
 def _look(self: PhoenixTask, copy: Declaration, node: str) -> dict[str, Any]:

@@ -38,7 +38,9 @@ from phoenix_worker.actions.addresses import (
 from phoenix_worker.actions.configure import after_growth, converge, grow
 from phoenix_worker.actions.copies import build_alone, end_building, hold_source
 from phoenix_worker.actions.drained import refuse_drained
+from phoenix_worker.actions.ensured_copies import ensured_copies
 from phoenix_worker.actions.feasibility import refuse_unreachable, refuse_what_cannot_change, refuse_what_cannot_work
+from phoenix_worker.actions.forbidden import refuse_forbidden_conversion
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import is_new, look, looked_just_now, permit, survey_first, where_last_seen
 from phoenix_worker.actions.make import Sending, make
@@ -47,11 +49,9 @@ from phoenix_worker.actions.place import have_home
 from phoenix_worker.actions.prerequisites import have_dependencies, have_os_template, with_secrets
 from phoenix_worker.actions.provision import run_scripts, verify_health
 from phoenix_worker.actions.shut_down import shut_down
-from phoenix_worker.actions.standing_copies import about_copies
 from phoenix_worker.answers import result
 from phoenix_worker.answers.forecast import foresee
 from phoenix_worker.base import CORRECT_IT, lane
-from phoenix_worker.core.allowed.forbidden import refuse_snapshots
 from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
 from phoenix_worker.core.differs.scripts import must_be_verified
 from phoenix_worker.core.model.addresses import networks
@@ -88,12 +88,12 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
     declaration = at_home(declaration, seen)
     if declaration.nodes:
         declaration = self.reach(have_home(self, declaration, seen), accepted=request.accept_not_applied)
-    steps = plan(declaration, seen, verdict)
-    if not steps:
+    steps, copies = plan(declaration, seen, verdict), ensured_copies(self, declaration)
+    if not (steps or copies.to_configure):
         seconds = wait_after(declaration, seen, steps)
         waited = wait_for_addresses(self, declaration, seen.config, seconds)
         found = waited or addresses_of(self, declaration, seen)
-        return result.unchanged(self, declaration, seen, found, about_copies(self, declaration))
+        return result.unchanged(self, declaration, seen, found, copies.left)
     if is_making(steps):
         refuse_drained(self, declaration)
         refuse_what_cannot_work(self, declaration)
@@ -103,8 +103,8 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
         if is_configuring(steps):
             refuse_what_cannot_change(self, declaration, seen)
         refuse_disallowed_change(self, declaration, seen)
-    seconds = wait_after(declaration, seen, steps)
-    return self.replace(chains.chain_ensure(self, declaration, steps, request, wait_for_address=seconds))
+    more: dict[str, Any] = {"copies": copies.declared, "wait_for_address": wait_after(declaration, seen, steps)}
+    return self.replace(chains.chain_ensure(self, declaration, steps, request, **more))
 
 
 @task(StepName.CLONE.task)
@@ -205,7 +205,7 @@ def start(
     kind = f"vzstart {node} {declaration.clone_from or declaration.os_template}"
     self.wait_for_power_task(declaration.standing_on(node), posted, kind=kind, running=True)
     if not recover.started_by_itself(posted) or not is_new(self.steps_done(), ctid):
-        self.wait_for_power(declaration.standing_on(node), posted, running=True)
+        node = self.wait_for_power(declaration.standing_on(node), posted, running=True)
     told = {"upid": posted["upid"], "networks": posted.get("networks"), "node": node}
     return self.step(StepName.START, ctid, posted["at"], **told)
 
@@ -244,8 +244,7 @@ def stop(
         seen, verdict = look(self, declaration, adopt=adopted)
         permit(may_stop(verdict), verdict, f"stop CT {ctid}")
         if declaration.is_template:
-            snapshots = self.proxmox.snapshots(seen.node, ctid)
-            refuse_snapshots(declaration, [name for name in snapshots if name not in dropping])
+            refuse_forbidden_conversion(self.proxmox, declaration, seen, dropping)
             self.proxmox.need_quorum(f"convert CT {ctid} on {seen.node} to a template")
         known = {"networks": networks(seen.config), "node": seen.node}
         return recover.posted(shut_down(self.proxmox, seen)) | known
@@ -258,7 +257,7 @@ def stop(
     )
     node = posted.get("node", declaration.node)
     self.wait_for_power_task(declaration.standing_on(node), posted, kind=f"vzshutdown {node}", running=False)
-    self.wait_for_power(declaration.standing_on(node), posted, running=False)
+    node = self.wait_for_power(declaration.standing_on(node), posted, running=False)
     told = {"upid": posted["upid"], "networks": posted.get("networks"), "node": node}
     return self.step(StepName.STOP, ctid, posted["at"], **told)
 
@@ -312,7 +311,7 @@ def verify(
     waited = wait_after_steps(self, declaration, wait_for_address)
     told = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else {}
     found = waited or addresses_after_steps(self, declaration, told.get("networks"))
-    of_copies = tuple(self.read("copies", lambda: about_copies(self, declaration)))
+    of_copies = tuple(self.read("copies", lambda: ensured_copies(self, declaration).left))
     return result.of_job(self, declaration, (*told.get("warnings", ()), *of_copies), found)
 
 

@@ -31,8 +31,10 @@ from phoenix_producer.contract import (
     Outcome,
     RebuildRequest,
 )
+from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.copies import build_alone, end_building
 from phoenix_worker.actions.feasibility import refuse_vanishing_grants
+from phoenix_worker.actions.forbidden import refuse_forbidden_conversion
 from phoenix_worker.actions.forced_command import refuse_disallowed_making
 from phoenix_worker.actions.look import look, permit, survey
 from phoenix_worker.actions.lost_copies import copies_to_adopt, refuse_other
@@ -120,7 +122,9 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     refuse_vanishing_grants(self, template, scratch)
     refuse_disallowed_making(self, scratch)
     done = is_rebuilt_by(str(self.request.id), self.generation + 1, old)  # by this very job, when Redis has lost that
-    steps, (copies, left) = rebuild(template, old, scratch, new, done=done), copies_in_reach(self, template)
+    older = Builds(self).is_older(scratch, new)
+    steps = rebuild(template, old, scratch, new, done=done, older=older)
+    copies, left = copies_in_reach(self, template)
     for copy in copies:
         may_go(self, copy, *look(self, copy, purpose=Purpose.REBUILD), Purpose.REBUILD)
     if request.dry_run:
@@ -196,7 +200,8 @@ def rebuild_copies(
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     build_alone(self, copy)
     self.proxmox.need_quorum(f"rebuild CT {copy.ctid} on {copy.node}")
-    steps = rebuild(copy, old, scratch, new, done=is_rebuilt_by(str(self.request.id), self.generation + 1, old))
+    done, older = is_rebuilt_by(str(self.request.id), self.generation + 1, old), Builds(self).is_older(scratch, new)
+    steps = rebuild(copy, old, scratch, new, done=done, older=older)
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted, rest=pins[1:], left=left))
 
 
@@ -216,6 +221,8 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     if not steps and not lost:
         told = told if there else (f"There is no CT {seen.ctid} on {seen.node}.", *told)
         return result.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
+    if steps.seal:
+        refuse_forbidden_conversion(self.proxmox, declaration, seen, snapshots)
     if steps.mark and (problem := too_long(replace(declaration, description=None), seen)) is not None:
         raise problem
     if request.dry_run:

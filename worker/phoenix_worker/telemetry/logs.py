@@ -16,6 +16,7 @@ from celery import signals
 from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
 from structlog.stdlib import ProcessorFormatter
 
+from phoenix_producer.ctids import parse_ctid
 from phoenix_producer.plain_text import plain_block
 from phoenix_worker.durable.acts import Act, Kind, listeners
 
@@ -104,7 +105,7 @@ def log_call(request: Request, status: str, seconds: float) -> None:
 
 
 def _whose(act: Act) -> dict[str, str]:
-    subject = {"ctid": act.subject} if act.subject.isdecimal() else {}
+    subject = {"ctid": act.subject} if parse_ctid(act.subject) else {}
     return {"job": repr(act.job)[1:-1], **subject, "step": act.task.removeprefix("phoenix.")}
 
 

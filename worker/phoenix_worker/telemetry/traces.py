@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from celery.signals import worker_process_shutdown
 
 from phoenix_producer.client.trace_context import TraceContext, span_of, trace_of
+from phoenix_producer.ctids import parse_ctid
 from phoenix_worker.durable import acts
 from phoenix_worker.durable.acts import Act, Kind
 from phoenix_worker.durable.run import current_run
@@ -120,15 +121,14 @@ def _place(run: Run) -> str:
 
 
 def _name(act: Act, task: str) -> str:
-    subject = act.subject if act.subject.isdecimal() else ""
-    return f"{task.removeprefix('phoenix.')} {subject}".rstrip()
+    return f"{task.removeprefix('phoenix.')} {parse_ctid(act.subject) or ''}".rstrip()
 
 
 def _attributes(act: Act) -> dict[str, Any]:
     """Tell no more than names and numbers: words of Proxmox and of scripts may have anything in them."""
     value = act.value if isinstance(act.value, dict) else {}
     told: dict[str, Any] = {"phoenix.job": act.job}
-    if act.subject.isdecimal():
-        told["phoenix.ctid"] = int(act.subject)
+    if (ctid := parse_ctid(act.subject)) is not None:
+        told["phoenix.ctid"] = ctid
     fields = {"node": act.about.get("node"), **{name: value.get(name) for name in ("outcome", "cause", "upid")}}
     return told | {f"phoenix.{name}": str(said) for name, said in fields.items() if said}

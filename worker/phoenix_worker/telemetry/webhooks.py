@@ -26,6 +26,7 @@ from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 
 from phoenix_producer.client.connection import redis_client
+from phoenix_producer.ctids import parse_ctid
 from phoenix_producer.plain_text import plain
 from phoenix_worker.bounded_network import bounded
 from phoenix_worker.durable.ledger import EVENTS
@@ -63,8 +64,8 @@ def body_of(fields: dict[str, str]) -> bytes:
     told: dict[str, Any] = {
         name: plain(value) for name, value in fields.items() if value and name not in {"at", "subject"}
     }
-    if fields.get("subject", "").isdecimal():
-        told["ctid"] = int(fields["subject"])
+    if (ctid := parse_ctid(fields.get("subject", ""))) is not None:
+        told["ctid"] = ctid
     at = datetime.fromtimestamp(float(fields["at"]), UTC).isoformat()
     return json.dumps({"type": f"phoenix.job.{told.pop('kind')}", "timestamp": at, "data": told}).encode()
 

@@ -7,7 +7,7 @@ export function h(tag, attributes = {}, ...children) {
   if (classes.length) made.classList.add(...classes);
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith('on')) made.addEventListener(key.slice(2), value);
-    else if (value !== false && value != null) made.setAttribute(key, value === true ? '' : String(value));
+    else if (value !== false && value != null) made.setAttribute(key, value === true ? '' : harmless(value));
   }
   made.append(...shown(children));
   return made;
@@ -20,7 +20,12 @@ export function put(parent, ...children) {
 
 /** What is put into an element: elements, and whatever else as text. */
 export const shown = (children) => children.flat(Infinity).filter((one) => one != null && one !== false)
-  .map((one) => (one instanceof Node ? one : String(one)));
+  .map((one) => (one instanceof Node ? one : harmless(one)));
+
+// As in plain_text.py: control characters but newline and tab, marks that turn text round, and what shows nothing.
+const HARMFUL = new RegExp('[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u180e\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u206f'
+  + '\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\u{e0000}-\\u{e007f}]', 'gu');
+const harmless = (text) => String(text).replace(HARMFUL, '\ufffd');
 
 /** A part of a view, with its heading. */
 export function section(title, ...children) {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.loading import Defaults, load
 from phoenix_worker.catalog.nodes import ANY_NODE
+from phoenix_worker.core.differs.diff import DEFAULT_STORAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,8 +63,8 @@ def surroundings_of(file: Path) -> Surroundings:
 
 
 def _storages(declared: Declaration) -> Iterator[str]:
-    if declared.storage is not None:
-        yield declared.storage
+    if declared.storage is not None or declared.clone_from is None:
+        yield declared.storage or DEFAULT_STORAGE
     yield from (volume.storage for volume in declared.volumes)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
 
@@ -14,22 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from phoenix_worker.catalog.declaration import Declaration
-    from phoenix_worker.core.allowed.ownership import Purpose
     from phoenix_worker.core.model.observation import Observation
 
 
 def refuse_forbidden(declaration: Declaration, seen: Observation, purpose: Purpose) -> None:
-    """Raise PermanentError for what is protected or under HA, and TransientError for what somebody has locked."""
+    """Raise PermanentError for what is protected or under HA, and TransientError for what somebody has locked.
+
+    What the catalog protects may become a template, as it would be built.
+    """
     if seen.presence is not Presence.HERE:
         return
-    subject, ctid = f"Unable to {purpose} CT {seen.ctid} on {seen.node}", seen.ctid
-    if declaration.protected:
+    subject, ctid = f"Unable to {_doing(purpose).format(f'CT {seen.ctid} on {seen.node}')}", seen.ctid
+    built_so = declaration.protected and purpose is Purpose.SEAL
+    if declaration.protected and not built_so:
         raise PermanentError(
             f"{subject}: the catalog declares its protection.",
             cause="protected",
             remedy=f'Declare "protection": false for {ctid}, then: `phoenix-lxc ensure {ctid}`.',
         )
-    if seen.config.get("protection") == "1":
+    if seen.config.get("protection") == "1" and not built_so:
         raise PermanentError(
             f"{subject}: it is protected.",
             cause="protected",
@@ -49,6 +53,10 @@ def refuse_forbidden(declaration: Declaration, seen: Observation, purpose: Purpo
             cause="locked",
             remedy=f"If no task is running on it, run on {seen.node}: `pct unlock {ctid}`.",
         )
+
+
+def _doing(purpose: Purpose) -> str:
+    return "convert {} to a template" if purpose is Purpose.SEAL else f"{purpose} {{}}"
 
 
 def refuse_replicated(seen: Observation, jobs: Iterable[str], purpose: Purpose) -> None:

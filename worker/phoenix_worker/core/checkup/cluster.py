@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.checkup.line import error, fine, guessed, listed, warning
+from phoenix_worker.core.differs.diff import DEFAULT_STORAGE
 from phoenix_worker.core.model.errors import RESTORE_QUORUM
 
 if TYPE_CHECKING:
@@ -149,10 +150,13 @@ def _certificate(node: NodeFacts) -> Iterator[Line]:
 
 
 def storage_of(declaration: Declaration, catalog: Mapping[int, Declaration]) -> str | None:
-    """Name the storage of a root disk: its own, or of what it is cloned from; None when Proxmox chooses."""
+    """Name the storage of a root disk: its own, that of what it is cloned from, or Proxmox's default.
+
+    None when it is cloned from what the catalog does not have.
+    """
     while declaration.storage is None and declaration.clone_from is not None and declaration.clone_from in catalog:
         declaration = catalog[declaration.clone_from]
-    return declaration.storage
+    return declaration.storage or (DEFAULT_STORAGE if declaration.clone_from is None else None)
 
 
 def storages_of(declaration: Declaration, catalog: Mapping[int, Declaration]) -> frozenset[str]:
@@ -180,7 +184,10 @@ def _storages(
             continue
         elif "rootdir" not in storage.content:
             allow = ",".join(sorted({*storage.content, "rootdir"}))
-            yield error(about, "takes no containers", f"pvesm set {name} --content {allow}")
+            named = any(name in {one.storage, *(volume.storage for volume in one.volumes)} for one in those)
+            default = "" if named else ", and Proxmox takes it where none is declared"
+            instead = "" if named else "Declare `storage_pool`, set PHOENIX_STORAGE, or: "
+            yield error(about, f"takes no containers{default}", f"{instead}pvesm set {name} --content {allow}")
         else:
             yield from _abilities(about, storage, those, catalog)
 

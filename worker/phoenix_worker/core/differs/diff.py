@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 PENDING_KEYS = frozenset({"features", "nameserver"}) | options.PENDING
 """What a running container takes only at its next start, of the keys we write. From pve-container's
 `vmconfig_hotplug_pending`, which skips every key that it does not name."""
-_DEFAULT_STORAGE, _DEFAULT_ROOT_GB = "local", 4
-"""Those of Proxmox, for the root disk."""
+DEFAULT_STORAGE, _DEFAULT_ROOT_GB = "local", 4
+"""Those of Proxmox, for the root disk of what is created from an OS template (`create_vm` in pve-container)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _new_disk(declaration: Declaration, *, with_volumes: bool) -> dict[str, str]
     """Name what is declared of a new root disk. Proxmox has a default storage and size, and none beside volumes."""
     storage, size_gb, how = declaration.storage, declaration.disk_gb, declaration.root_options
     if how:
-        volume = f"{storage or _DEFAULT_STORAGE}:{size_gb or _DEFAULT_ROOT_GB}"
+        volume = f"{storage or DEFAULT_STORAGE}:{size_gb or _DEFAULT_ROOT_GB}"
         return {"rootfs": mount_options.rendered(volume, mount_options.with_options(how, {}))}
     if size_gb is None and not with_volumes:
         return {} if storage is None else {"storage": storage}

@@ -24,11 +24,13 @@ def outdated(
     has_shell: bool,
     build: str = "",
     first: tuple[int, ...] = (),
+    configured: bool = False,
 ) -> tuple[str, ...]:
     """Say why what is ours and finished is outdated, each time with what brings it up to date; nothing if it is not.
 
     `build` is the creation of its template as that is now; of a container nothing else counts. `first` are the
-    templates that would pass the same on to it, and are rebuilt with it.
+    templates that would pass the same on to it, and are rebuilt with it. What is about to be `configured` is told for
+    what will stay.
     A template's configuration can be changed; its disk, what it was made from and what its scripts did cannot.
     Without shell access to the node none of its scripts would run in a new one either, so one that never ran is
     no reason then.
@@ -39,9 +41,11 @@ def outdated(
     if not observation.is_template or marker is None or not observation.is_ours:
         return ()
     told = []
-    older = marker.declaration != declaration.hash
-    if older and declaration.copy_of is None:
-        told.append(f"Template {ctid} has an older declaration. To configure it again: `phoenix-lxc ensure {ctid}`.")
+    if marker.declaration != declaration.hash and not configured:
+        ensured = declaration.copy_of or ctid
+        told.append(
+            f"{_named(declaration)} has an older declaration. To configure it again: `phoenix-lxc ensure {ensured}`."
+        )
     never_run = scripts_never_run(declaration, marker) if has_shell else ()
     fixed = [
         *unchangeable(declaration, observation),
@@ -50,8 +54,6 @@ def outdated(
     ]
     if has_older_build(declaration, observation, build):
         fixed.append(_OLDER_BUILD.format(declaration.clone_from))
-    if older and declaration.copy_of is not None:
-        fixed.append("it has an older declaration")
     if fixed:
         told.append(_template(declaration, fixed, first))
     return tuple(told)
@@ -79,7 +81,11 @@ def of_older_build(declaration: Declaration, observation: Observation, build: st
 
 
 def _template(declaration: Declaration, why: list[str], first: tuple[int, ...] = ()) -> str:
-    named = " ".join(map(str, sorted({*first, declaration.copy_of or declaration.ctid})))
-    copy = f", a copy of {declaration.copy_of}," if declaration.copy_of is not None else ""
-    what = f"Template {declaration.ctid}{copy} is outdated"
-    return f"{what} ({'; '.join(why)}). To build it again: `phoenix-lxc rebuild {named}`."
+    rebuilt = " ".join(map(str, sorted({*first, declaration.copy_of or declaration.ctid})))
+    why_so = "; ".join(why)
+    return f"{_named(declaration)} is outdated ({why_so}). To build it again: `phoenix-lxc rebuild {rebuilt}`."
+
+
+def _named(template: Declaration) -> str:
+    copy = f", a copy of {template.copy_of}," if template.copy_of is not None else ""
+    return f"Template {template.ctid}{copy}"

@@ -36,7 +36,7 @@ def anew(declaration: Declaration) -> str:
     """Say what makes a CTID again."""
     ctid = declaration.ctid
     if declaration.is_template:
-        return f"`phoenix-lxc rebuild {ctid}` builds it again."
+        return f"`phoenix-lxc rebuild {declaration.copy_of or ctid}` builds it again."
     return f"`phoenix-lxc destroy {ctid}`, which deletes its disks, then `phoenix-lxc ensure {ctid}` creates it again."
 
 

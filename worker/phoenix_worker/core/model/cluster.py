@@ -44,6 +44,8 @@ class GuestPlace(NamedTuple):
     memory_used: int = 0
     is_template: bool = False
     pool: str = ""
+    in_ha: bool = False
+    """Whether it is an HA resource, in whatever state."""
 
 
 @dataclass(frozen=True, slots=True)

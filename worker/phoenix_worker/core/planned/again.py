@@ -53,9 +53,8 @@ def _commands(declaration: Declaration, seen: Observation, first: tuple[int, ...
         return anew(declaration)
     ctid, named = declaration.ctid, " ".join(map(str, sorted(first)))
     if declaration.is_template:
-        return (
-            f"`phoenix-lxc rebuild {' '.join(map(str, sorted({*first, ctid})))}` builds it again, with what it is of."
-        )
+        rebuilt = " ".join(map(str, sorted({*first, declaration.copy_of or ctid})))
+        return f"`phoenix-lxc rebuild {rebuilt}` builds it again, with what it is of."
     those = f"template {named} has" if len(first) == 1 else f"templates {named.replace(' ', ', ')} have"
     building = f"`phoenix-lxc rebuild {named}`, since its {those} the same"
     destroying = f"`phoenix-lxc destroy {ctid}`, which deletes its disks"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.loading import Catalog
     from phoenix_worker.core.planned.feasibility import Offer
 
+NO_COPY_CTID = "no-copy-ctid"
+"""The cause where there is no CTID for a copy."""
 _FOUND_OUT = frozenset({None, "dhcp", "auto", "manual"})
 """What is declared in the place of an address that nobody else has."""
 
@@ -40,7 +42,7 @@ def free_numbers(
         raise PermanentError(
             f"Unable to copy template {template} to {node}: all CTIDs of PHOENIX_COPY_CTIDS "
             f"({ctids[0]}-{ctids[-1]}) are taken.{told}",
-            cause="no-copy-ctid",
+            cause=NO_COPY_CTID,
             remedy="Set PHOENIX_COPY_CTIDS of the workers to more CTIDs that nothing else uses.",
         )
     return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.core.allowed.linked import storages_of
 from phoenix_worker.core.differs import volumes
+from phoenix_worker.core.differs.diff import DEFAULT_STORAGE
 from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.notes import too_long
@@ -48,7 +49,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A template that is cloned: where it lies, or would be built. No storages are known where Proxmox chooses."""
+    """A template that is cloned: where it lies, or would be built."""
 
     ctid: int
     node: str
@@ -69,8 +70,8 @@ class Origin:
 def _storages(chain: Sequence[Declaration]) -> tuple[str, ...]:
     """Name the storages of what is not made yet: its own, or those that it takes from its template."""
     first, *rest = chain
-    moves = first.storage is not None and (first.clone_from is None or _moves(first))
-    inherited = (str(first.storage),) if moves else _storages(rest) if rest else ()
+    own = first.clone_from is None or _moves(first)
+    inherited = (first.storage or DEFAULT_STORAGE,) if own else _storages(rest) if rest else ()
     return tuple(sorted({*inherited, *(volume.storage for volume in first.volumes)} if inherited else ()))
 
 
@@ -136,8 +137,9 @@ def _interfaces(declaration: Declaration) -> dict[str, tuple[str, Network]]:
 
 
 def _root(declaration: Declaration, *, takes: bool) -> Iterator[Need]:
-    if declaration.storage is not None and (declaration.clone_from is None or _moves(declaration)):
-        yield Need(declaration.storage, "`storage_pool`", takes)
+    storage = declaration.storage or (DEFAULT_STORAGE if takes and declaration.clone_from is None else None)
+    if storage is not None and (declaration.clone_from is None or _moves(declaration)):
+        yield Need(storage, "`storage_pool`", takes)
 
 
 def _of(volume: Volume, *, takes: bool = True) -> Need:

@@ -44,14 +44,21 @@ class Rebuild:
 
 
 def rebuild(
-    template: Declaration, old: Observation, scratch: Declaration, new: Observation, *, done: bool = False
+    template: Declaration,
+    old: Observation,
+    scratch: Declaration,
+    new: Observation,
+    *,
+    done: bool = False,
+    older: bool = False,
 ) -> Rebuild:
     """Work out what is left of a rebuild.
 
     A rebuild that was cut off while it replaced the template, which is no finished one any more, is gone on with, and
-    so is one that has `done` so; anything else that stands at the scratch CTID is made again.
+    so is one that has `done` so; anything else that stands at the scratch CTID is made again, and so is what was
+    cloned from an `older` build of the template above it.
     """
-    if done or (is_built(scratch, new) and not old.is_template):
+    if done or (is_built(scratch, new) and not old.is_template and not older):
         return Rebuild(template, scratch, old, clear=False, build=())
     absent = Observation(scratch.ctid, scratch.node, Presence.ABSENT)
     build = plan(scratch, absent, judge(scratch, absent))

@@ -1,5 +1,5 @@
 -- Before a run. ARGV: prefix, clock, id, generation, worker, nonce, message of an unknown sender ('' if not at hand), the
--- task's name and the SHA-1 of the message's body, as the ledger has them.
+-- task's name and the SHA-1 of the message's body, as the ledger has them, and those of its headers that decide (JSON).
 -- Answers: run | drop (parked, replaced, running elsewhere, done, of another generation, another message) | unknown.
 local SLIGHT = 5 -- seconds between two ticks, or by which a clock is out that was not set
 local id, gen, worker, nonce, foreign = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
@@ -15,10 +15,18 @@ if tonumber(redis.call('HGET', t, 'v') or 1) > SCHEMA then
   if redis.call('HGET', t, 'state') == 'queued' then redis.call('ZADD', key('due'), stamp(now() + pause), id) end
   return answer('drop', 'a record of a newer version')
 end
-local r = redis.call('HMGET', t, 'gen', 'state', 'nonce', 'queue', 'pos', 'name', 'body')
+local r = redis.call('HMGET', t, 'gen', 'state', 'nonce', 'queue', 'pos', 'name', 'body', 'headers')
 if tonumber(r[1]) ~= gen then return answer('drop', 'generation ' .. r[1]) end
 if not (r[2] == 'queued' or (r[2] == 'running' and r[3] == nonce)) then return answer('drop', r[2]) end
-if ARGV[8] ~= '' and (r[6] ~= ARGV[8] or redis.sha1hex(r[7]) ~= ARGV[9]) then
+local function decides(value) return value and value ~= cjson.null and value ~= 0 and value end
+local function is_recorded_so(headers, told)
+  local read, kept = pcall(cjson.decode, headers)
+  for name, value in pairs(cjson.decode(told)) do
+    if not read or type(kept) ~= 'table' or decides(kept[name]) ~= decides(value) then return false end
+  end
+  return true
+end
+if ARGV[8] ~= '' and (r[6] ~= ARGV[8] or redis.sha1hex(r[7]) ~= ARGV[9] or not is_recorded_so(r[8], ARGV[10])) then
   -- Somebody pushed it under the id of a request of another content. The one in the ledger stays due.
   return answer('drop', 'another message than the recorded one')
 end

@@ -1,0 +1,49 @@
+"""Look for all that forbids to destroy or to convert a container, before it is stopped for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_replicated, refuse_snapshots
+from phoenix_worker.core.allowed.ownership import Purpose
+from phoenix_worker.core.model.observation import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from phoenix_worker.catalog.declaration import Declaration
+    from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.core.model.ports import Proxmox
+
+
+def refuse_forbidden_removal(proxmox: Proxmox, declaration: Declaration, seen: Observation, purpose: Purpose) -> None:
+    """Raise PermanentError for what Proxmox would not delete, and TransientError for what somebody has locked."""
+    if seen.presence is not Presence.HERE:
+        return
+    refuse_forbidden(declaration, as_in_ha(proxmox, seen), purpose)
+    refuse_replicated(seen, proxmox.replication_jobs(seen.ctid), purpose)
+
+
+def refuse_forbidden_conversion(
+    proxmox: Proxmox, declaration: Declaration, seen: Observation, dropping: Collection[str]
+) -> None:
+    """Raise PermanentError for what is not to become a template; snapshots that are dropped first do not count.
+
+    Proxmox converts an HA resource, and HA then tries to start the template.
+    """
+    refuse_forbidden(declaration, as_in_ha(proxmox, seen), Purpose.SEAL)
+    snapshots = proxmox.snapshots(seen.node, seen.ctid)
+    refuse_snapshots(declaration, [name for name in snapshots if name not in dropping])
+
+
+def as_in_ha(proxmox: Proxmox, seen: Observation) -> Observation:
+    """Look whether it is an HA resource in the state `ignored`, or while HA is disarmed, in one call.
+
+    `…/status/current` calls these unmanaged, and Proxmox refuses to delete them all the same (pve-ha-manager,
+    `service_is_configured`). `/cluster/resources` shows their state.
+    """
+    if seen.ha_managed or seen.presence is not Presence.HERE:
+        return seen
+    there = proxmox.cluster(fresh=True).guests.get(seen.ctid)
+    return replace(seen, ha_managed=there is not None and there.in_ha)
