@@ -14,6 +14,7 @@ from redis import Redis
 
 from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.http import feeds, rates
+from phoenix_producer.http import server as http_server
 from phoenix_producer.http.rates import AT_A_TIME
 from phoenix_producer.http.requests import Requests
 from phoenix_producer.http.tokens import Role, TokenFile
@@ -229,6 +230,29 @@ def test_a_change_is_accepted_though_redis_goes_away_before_its_answer_is_read(
         changed = server.ask("POST", "/v1/containers/103/ensure?wait=60")
         assert (changed.status, "location" in changed.headers) == (202, True)
         assert server.ask("GET", "/v1/status").status == 503
+
+
+def test_who_waits_is_answered_when_the_server_ends(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without workers all would wait for a minute."""
+    monkeypatch.setattr(http_server, "_LINGER_SECONDS", 0)
+    secret = TokenFile(tmp_path / "tokens.json").add("patient", Role.OPERATOR)
+    with ExitStack() as clients:
+        waiting = []
+        with served_inside(redis_url, tmp_path / "tokens.json", secret) as server:
+            for asked in ("POST /v1/containers/103/ensure?wait=60", "GET /v1/status?wait=60", "GET /v1/events"):
+                waiting.append(clients.enter_context(socket.create_connection(server.address, timeout=60)))
+                head = f"{asked} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\r\n"
+                waiting[-1].sendall(head.encode())
+            begun = waiting[-1].recv(4096)
+            wait_for(lambda: len(json.loads(server.ask("GET", "/v1/jobs").body)) == 2)
+        change, look, events = (clients.enter_context(one.makefile("rb")).read() for one in waiting)
+    assert change.startswith(b"HTTP/1.1 202 "), change
+    assert look.startswith(b"HTTP/1.1 503 "), look
+    assert b"\r\nretry-after: 5\r\n" in look.lower()
+    assert json.loads(look.partition(b"\r\n\r\n")[2])["status"] == 503
+    assert (begun + events).endswith(b"\r\n0\r\n\r\n")
 
 
 def test_a_token_takes_no_more_than_its_share_of_open_requests(locked: HttpDoor) -> None:

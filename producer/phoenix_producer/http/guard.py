@@ -1,6 +1,7 @@
 """What stands before the endpoints: limits of a request, headers of a response, and who it is that asks."""
 
 # No postponed annotations here: FastAPI reads them.
+import asyncio
 from collections.abc import Awaitable, Callable, Container
 from contextlib import ExitStack
 from http import HTTPStatus
@@ -39,6 +40,7 @@ _UNKNOWN = (
     "A valid token is required, in one header: `Authorization: Bearer TOKEN`; in a URL it is not read. "
     "Make one: phoenix-lxc token add"
 )
+_ENDING = "The server ends. Ask again once it is there again."
 _bearer = HTTPBearer(auto_error=False, description="A token of `phoenix-lxc token add`.")
 
 
@@ -82,21 +84,16 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        is_over = False
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal is_over
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-            else:
-                is_over = not message.get("more_body", False)
-            await send(message)
-
         to_origin_form(scope)
+        answer = _Answer(send)
+        try:
+            await self._answer(scope, receive, answer)
+        except asyncio.CancelledError:  # the server ends, and has waited for the others as long as it does
+            await answer.end(scope, receive)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         if self._root_path and scope["path"] == self._root_path:
-            await RedirectResponse(f"{self._root_path}/")(scope, receive, send_with_headers)
+            await RedirectResponse(f"{self._root_path}/")(scope, receive, answer)
             return
         headers = Headers(scope=scope)
         with ExitStack() as until_answered:
@@ -108,13 +105,13 @@ class Guard:
                     until_answered.enter_context(self._rates.open(token))
                 body = await body_of(headers, receive)
             except Refused as error:
-                await _refusal(error)(scope, receive, send_with_headers)
+                await _refusal(error)(scope, receive, answer)
                 return
             until_answered.enter_context(passed_on(headers.get(HEADER)))
-            answer: Send = send_with_headers
+            send: Send = answer
             if scope["path"] not in self._public:
-                answer = _while_welcome(lambda: self._who_asks(headers), scope, receive, send_with_headers)
-            await while_there(self._app(scope, replayed(body, receive), answer), receive, lambda: is_over)
+                send = _while_welcome(lambda: self._who_asks(headers), scope, receive, answer)
+            await while_there(self._app(scope, replayed(body, receive), send), receive, lambda: answer.is_over)
 
     def _who_asks(self, headers: Headers) -> Token:
         """Find out who asks. Raises Refused for nobody."""
@@ -127,6 +124,33 @@ class Guard:
         if self._door.is_open:
             insist_on_this_machine(headers, behind_proxy=bool(self._root_path))
         return token
+
+
+class _Answer:
+    """What a client is sent: each response has headers that browsers heed."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._is_begun = self.is_over = False
+
+    async def __call__(self, message: Message) -> None:
+        """Send what is next of the answer."""
+        if message["type"] == "http.response.start":
+            self._is_begun = True
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        else:
+            self.is_over = not message.get("more_body", False)
+        await self._send(message)
+
+    async def end(self, scope: Scope, receive: Receive) -> None:
+        """End it as it is; without a beginning, say why."""
+        if not self._is_begun:
+            refused = Refused(HTTPStatus.SERVICE_UNAVAILABLE, _ENDING, **{"Retry-After": "5"})
+            await _refusal(refused)(scope, receive, self)
+        elif not self.is_over:
+            await self({"type": "http.response.body"})
 
 
 def _refusal(error: Refused) -> Response:

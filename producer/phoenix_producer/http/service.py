@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -26,7 +27,6 @@ from phoenix_producer.http.shared_looks import SharedLooks
 from phoenix_producer.ledger.view import LedgerView
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable
     from uuid import UUID
 
@@ -94,7 +94,8 @@ class Service:
         """Answer with the result of a request, or, if there is none in time, with where it will be."""
         url, answer = self.url_of(request_id), None
         if seconds:
-            with suppress(NoRoom, Unreachable):  # it is under way: who is refused would send it again
+            # It is under way, also when the server ends: who is refused would send it again.
+            with suppress(NoRoom, Unreachable, asyncio.CancelledError):
                 answer = await self.answer(request_id, seconds)
         if answer is not None:
             return as_response(answer, {"Location": url})
