@@ -61,14 +61,37 @@ def see_all(checks: Iterable[Callable[[], object]]) -> None:
         raise NotAllowed(*dict.fromkeys(reasons))
 
 
+def _ctids(text: str) -> list[range]:
+    """Read CTIDs, as 100-199,900. Raises ArgumentTypeError for what would allow others than are meant, or none."""
+    found = []
+    for part in filter(None, text.split(",")):
+        ends = re.fullmatch("([1-9][0-9]{2,8})(?:-([1-9][0-9]{2,8}))?", part)
+        if ends is None or int(ends[1]) > int(ends[2] or ends[1]):
+            raise argparse.ArgumentTypeError(f"{part!r} is neither a CTID nor a range of CTIDs, as 100-199")
+        found.append(range(int(ends[1]), int(ends[2] or ends[1]) + 1))
+    return found
+
+
+def _directories(text: str) -> list[str]:
+    """Read directories, as /tank:/srv. Raises ArgumentTypeError for one that no path of a bind mount is in."""
+    found = list(filter(None, text.split(":")))
+    for one in found:
+        if not one.startswith("/") or posixpath.normpath(one) != (one.rstrip("/") or "/"):
+            raise argparse.ArgumentTypeError(f"{one!r} is not a whole path without . and ..")
+    return [one.rstrip("/") for one in found]
+
+
 class Rules:
     """What the arguments of the forced command allow."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         parser = argparse.ArgumentParser(prog="phoenix-node-door", description=__doc__)
-        parser.add_argument("--ctids", default="", help="CTIDs, as 100-199,900; none by default")
+        parser.add_argument("--ctids", type=_ctids, default=[], help="CTIDs, as 100-199,900; none by default")
         parser.add_argument(
-            "--directories", default="", help="where bind mounts may be, as /tank:/srv; none by default"
+            "--directories",
+            type=_directories,
+            default=[],
+            help="where bind mounts may be, as /tank:/srv; none by default",
         )
         parser.add_argument("--devices", default=DEVICES, help=f"devices for containers, patterns; {DEVICES}")
         parser.add_argument(
@@ -79,9 +102,8 @@ class Rules:
         parser.add_argument("--raw-keys", default=RAW_KEYS, help=f"raw keys that may change, patterns; {RAW_KEYS}")
         parser.add_argument("--node-scripts", action="store_true", help="scripts on the node itself: anything, as root")
         told = parser.parse_args(arguments)
-        ends = [part.partition("-") for part in told.ctids.split(",") if part]
-        self._ctids = [range(int(first), int(last or first) + 1) for first, _, last in ends]
-        self._directories = [one.rstrip("/") for one in told.directories.split(":") if one]
+        self._ctids: list[range] = told.ctids
+        self._directories: list[str] = told.directories
         self._devices = told.devices.split(",")
         self._hookscripts = [one for one in told.hookscripts.split(",") if one]
         self._raw_keys = told.raw_keys.split(",")

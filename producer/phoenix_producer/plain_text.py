@@ -23,6 +23,8 @@ def plain(text: str) -> str:
 
     Newlines and tabs stay.
     """
+    if text.isprintable():  # as nearly all of it is
+        return text
     return _HARMFUL.sub("\ufffd", _BREAKS.sub("\n", _ESCAPES.sub("", text)))
 
 

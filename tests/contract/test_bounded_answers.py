@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,15 @@ def test_an_answer_without_end_is_cut(certificate: Path, monkeypatch: pytest.Mon
     endless = Dripping(HEADERS + b"Connection: close\r\n\r\n", b" " * 65536, certificate)
     with endless as server, pytest.raises(TransientError, match="more than 1 MiB"):
         Connection(Access(f"127.0.0.1:{server.port}", "me@pve", "name", "secret", str(certificate))).call(READ)
+
+
+def test_an_answer_that_is_compressed_is_not_unpacked(certificate: Path) -> None:
+    """A kilobyte of it may be a gigabyte."""
+    packed = gzip.compress(b'{"data": {"version": "9.1"}}')
+    headers = HEADERS + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    with Dripping(headers + packed, b" ", certificate) as server, pytest.raises(TransientError) as caught:
+        connection(server, certificate).call(READ)
+    assert caught.value.message == "Unable to read the version: the answer is compressed, which was not asked for."
 
 
 @pytest.mark.timeout(120)

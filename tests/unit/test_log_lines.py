@@ -31,3 +31,11 @@ def test_no_text_begins_a_line_of_its_own(log_format: Literal["text", "json"], l
     forged = f"x{line_break}2026-01-01T00:00:00Z [info     ] job done"
     record = logging.LogRecord("a", logging.INFO, __file__, 1, "%s is no task", (forged,), None)
     assert "\n2026" not in _Formatter(log_format, ()).format(record)
+
+
+@pytest.mark.parametrize(("log_format", "long"), [("text", "\U0001f680" * 100_000), ("json", "x" * 100_000)])
+def test_no_line_is_so_long_that_journald_breaks_it(log_format: Literal["text", "json"], long: str) -> None:
+    """It does so after 48 KiB, and what follows would be a line that somebody else has written."""
+    record = logging.LogRecord("a", logging.INFO, __file__, 1, "%s", (long,), None)
+    (line,) = _Formatter(log_format, ()).format(record).split("\n")
+    assert len(line.encode()) < 48 * 1024

@@ -316,3 +316,19 @@ def test_its_arguments_are_explained(monkeypatch: pytest.MonkeyPatch, capsys: py
         "raw-keys": f"RAW_KEYS raw keys that may change, patterns; {node_door.RAW_KEYS}",
         "node-scripts": "scripts on the node itself: anything, as root",
     }
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--ctids", value) for value in ("abc", "199-100", "100-", "-5", "99", "100 - 199", "\u0661\u0660\u0663")),
+        *(("--directories", value) for value in ("tank", "/tank/../etc", "/srv:./tank")),
+    ],
+)
+def test_what_would_allow_nothing_or_something_else_is_wrong_usage(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        Rules([f"{option}={value}"])
+    assert ended.value.code == 2
+    assert f"argument {option}: '" in capsys.readouterr().err

@@ -215,7 +215,7 @@ def _cells(text: str) -> int:
 
 
 def _padded(text: str, size: int) -> str:
-    return text + " " * (size - _cells(text))
+    return text.ljust(size) if text.isascii() else text + " " * (size - _cells(text))
 
 
 def _folded(words: str, indent: str, width: int) -> Iterator[str]:

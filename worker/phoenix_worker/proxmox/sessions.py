@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from urllib3.connectionpool import ConnectionPool
 
+_NOT_PACKED = "identity"
+
 
 class Sender:
     """A session of one thread with one host."""
@@ -25,7 +27,7 @@ class Sender:
     def __init__(self, session: requests.Session, url: str, *, verify: str | bool, fingerprint: str | None) -> None:
         """Prepare what the calls to `url` have in common, with the session's headers and its token."""
         # What is packed has no size that is known before it is unpacked.
-        session.headers["Accept-Encoding"] = "identity"
+        session.headers["Accept-Encoding"] = _NOT_PACKED
         session.trust_env = False
         self._common = session.prepare_request(requests.Request("GET", url))
         self._adapter = _Bounded(fingerprint)
@@ -42,6 +44,9 @@ class Sender:
         prepared.prepare_url(url, params)
         prepared.prepare_body(data or {}, None)
         response = self._adapter.send(prepared, timeout=self.timeout, verify=self._verify)
+        if response.headers.get("Content-Encoding", _NOT_PACKED) != _NOT_PACKED:
+            response.close()
+            raise requests.exceptions.ContentDecodingError("the answer is compressed, which was not asked for")
         _ = response.content  # read, or the connection stays open and serves no other call
         if response.is_redirect:  # Proxmox redirects nobody, and a token is not for whoever does
             raise requests.TooManyRedirects("Exceeded 0 redirects.", response=response)

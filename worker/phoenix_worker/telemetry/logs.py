@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _SHORTEST_SECRET = 6
 """Shorter ones are found in innocent words, and are no secrets."""
+_LONGEST = 8000
+"""Characters of a line, or of a value in JSON. journald takes what is beyond 48 KiB for another line (LineMax)."""
 _OF_EACH_TASK = ("celery.worker.strategy", "celery.app.trace")
 _FIRST = ("timestamp", "level", "event", "job", "ctid", "step", "node", "upid")
 _SAID = {
@@ -142,6 +144,7 @@ class _Formatter(ProcessorFormatter):
         ]
         as_json: list[Processor] = [
             structlog.processors.format_exc_info,
+            _cut,
             structlog.processors.JSONRenderer(default=str),
         ]
         super().__init__(
@@ -152,6 +155,7 @@ class _Formatter(ProcessorFormatter):
                 *(as_json if log_format == "json" else as_text),
             ],
         )
+        self._as_json = log_format == "json"
         long_enough = {one for one in secrets if len(one) >= _SHORTEST_SECRET}
         escaped = {json.dumps(one)[1:-1] for one in long_enough}
         self._secrets = sorted(long_enough | escaped, key=len, reverse=True)
@@ -159,14 +163,24 @@ class _Formatter(ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """Render a record, take known secrets out of it, and make text of others harmless to a terminal.
 
-        Further lines are indented: none that somebody has put into a name passes for one of ours.
+        Further lines are indented, and none is so long that journald would break it: nothing that somebody has put into
+        a name passes for a line of ours.
         """
         text = super().format(record)
         for secret in (*self._secrets, *sorted(_found_later, key=len, reverse=True)):
             text = text.replace(secret, "***")
-        return plain_block(text)
+        return plain_block(text) if self._as_json else "\n".join(map(_shortened, plain_block(text).split("\n")))
 
 
 def _in_order(_: Any, __: str, line: Any) -> Any:
     first = {name: line[name] for name in _FIRST if name in line}
     return cast("Any", first | line)
+
+
+def _cut(_: Any, __: str, line: Any) -> Any:
+    """Cut the values of a line of JSON, which is one line whatever is in it."""
+    return {name: _shortened(value) if isinstance(value, str) else value for name, value in line.items()}
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

