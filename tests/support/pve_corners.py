@@ -39,7 +39,8 @@ class Corners(Images):
     left_disks: dict[int, str]
     """By CTID: the disk of btrfs that a worker left which was killed between the subvolume and its `disk.raw`.
 
-    It is in no list, so its name is taken for free, and whoever makes that CTID again fails over it."""
+    It is in no list, so its name is taken for free, and whoever makes that CTID again fails over it. Of a storage that
+    has no files, what its tool says of the name."""
     freed: list[str]
     """The volumes that a client freed."""
     creates: list[dict[str, Any]]
@@ -82,13 +83,16 @@ class Corners(Images):
     def _in_the_way(self, kind: str, made: FakeCt | None) -> str:
         """The end of a task that would make a disk where one was left."""
         path = self.left_disks.get(made.vmid) if made is not None else None
-        return "" if path is None else f"{kind.removeprefix('vz')} failed: disk image '{path}' already exists"
+        if path is None:
+            return ""
+        said = f"disk image '{path}' already exists" if path.startswith("/") else path
+        return f"{kind.removeprefix('vz')} failed: {said}"
 
     async def _content_delete(self, v: dict[str, Any], user: str) -> Any:
         answer = await super()._content_delete(v, user)
         volume = v["volume"].partition(":")[2]
         self.freed.append(v["volume"])
-        for ctid in [one for one in self.left_disks if volume == f"{one}/vm-{one}-disk-0.raw"]:
+        for ctid in [one for one in self.left_disks if volume in {f"{one}/vm-{one}-disk-0.raw", f"vm-{one}-disk-0"}]:
             del self.left_disks[ctid]
         return answer
 

@@ -35,6 +35,7 @@ class Offers:
                 nodes=frozenset(filter(None, str(row.get("nodes") or "").split(","))),
                 enabled=not int(row.get("disable") or 0),
                 path=str(row.get("path") or "").rstrip("/"),
+                pool=str(row.get("pool") or row.get("vgname") or ""),
             )
             for row in self._connection.call(request)
         }

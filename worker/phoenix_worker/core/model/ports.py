@@ -113,6 +113,8 @@ class Storage:
     enabled: bool = True
     path: str = ""
     """The directory of one that has files."""
+    pool: str = ""
+    """The ZFS or Ceph pool, or the volume group, of one that has volumes."""
 
     def is_on(self, node: str) -> bool:
         """Return whether a node may use it."""
