@@ -26,7 +26,7 @@ from phoenix_worker.check.proxmox_lines import proxmox_lines
 from phoenix_worker.check.redis_facts import redis_facts
 from phoenix_worker.check.troubles import or_trouble
 from phoenix_worker.core.checkup import redis, shell, workers
-from phoenix_worker.core.checkup.line import Line, error, fine, listed, warning
+from phoenix_worker.core.checkup.line import Line, error, fine, warning
 from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from phoenix_worker.proxmox.forced_command import commands_for, foreseen
@@ -82,10 +82,6 @@ def _catalog(settings: Settings) -> tuple[Catalog | None, list[Line]]:
     said: list[tuple[Callable[[str, str, str], Line], Finding]] = [(error, one) for one in lacking]
     said += [(warning, one) for one in catalog.warnings if str(one) not in told]
     lines += [say("Catalog", _about(one.ctid, one.problem), one.remedy) for say, one in said]
-    left_out = [declaration.ctid for declaration in catalog.values() if declaration.not_applied]
-    if left_out:
-        what = f"some keys of CT {listed(left_out)} are not applied"
-        lines.append(warning("Catalog", what, "phoenix-lxc plan --all names them."))
     return catalog, lines
 
 
