@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fakepve.shapes import PRIVILEGES
+
 from tests.acceptance.scenes import done, refused
 from tests.acceptance.test_call_budget import NEW, UNCHANGED, calls_for
 from tests.acceptance.test_converging import redeclare
 from tests.support.product import OS_TEMPLATE, container, template
+from tests.support.proxmox import TOKEN_ID
 
 if TYPE_CHECKING:
     from tests.support.product import Product
@@ -88,7 +91,14 @@ def test_a_container_gets_exactly_the_declared_firewall_and_nothing_is_written_t
     assert product.ensure(103).outcome == "unchanged"
 
 
+def unforeseen(product: Product) -> None:
+    """The token may not see what the datacenter has by name."""
+    grants = [("/", set(PRIVILEGES) - {"Sys.Audit"})]
+    product.simulator.do(product.simulator.pve.acl.__setitem__, TOKEN_ID, grants)
+
+
 def test_a_rule_that_proxmox_refuses_fails_before_anything_is_marked_as_done(product: Product) -> None:
+    unforeseen(product)
     product.declare({900: template(), 103: container(103, firewall=walled(PING, {**SSH, "source": "+office"}))})
     product.start_worker()
     failure = refused(product, 103)
@@ -109,6 +119,7 @@ def test_a_rule_that_proxmox_refuses_fails_before_anything_is_marked_as_done(pro
 
 
 def test_a_new_container_whose_rules_are_refused_has_none_of_them(product: Product) -> None:
+    unforeseen(product)
     product.declare({900: template(), 103: container(103, firewall=walled({**SSH, "source": "+office"}, PING, WEB))})
     product.start_worker()
     failure = refused(product, 103)

@@ -72,6 +72,15 @@ def test_the_disk_that_a_dead_worker_of_ours_left_is_freed_if_nobody_has_its_id(
     assert pve.freed == [LEFT]
 
 
+@pytest.mark.long
+def test_what_zfs_has_of_it_is_freed_likewise(left: Product) -> None:
+    pve, do = left.simulator.pve, left.simulator.do
+    left.declare({900: template(), 103: container(103, storage_pool="local-zfs")})
+    do(pve.left_disks.__setitem__, 103, "zfs error: cannot create 'rpool/vm-103-disk-0': dataset already exists")
+    assert done(left.ensure(103)) == MADE
+    assert pve.freed == ["local-zfs:vm-103-disk-0"]
+
+
 @pytest.mark.crash
 @pytest.mark.long
 def test_a_disk_that_a_dead_worker_had_freed_is_not_freed_again_meanwhile(left: Product, worker: WorkerProcess) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.acceptance.scenes import done, notes, refused, stand, writes_to
 from tests.acceptance.test_converging import redeclare
 from tests.acceptance.test_inspect import cli
@@ -140,6 +142,18 @@ def test_a_file_system_that_did_not_grow_is_a_warning(product: Product) -> None:
     product.simulator.set(product.simulator.pve, not_grown=("resize2fs 1.47.2 (1-Jan-2025)", said))
     (warning,) = product.ensure(103).warnings
     assert warning.startswith(f"Disk rootfs of CT 103 on pve1 has 16 GiB now, but its file system did not grow: {said}")
+
+
+@pytest.mark.long
+def test_a_file_system_of_what_a_rebuild_throws_away_is_no_warning(product: Product) -> None:
+    """The full clone of it that becomes the template has file systems of its own."""
+    product.declare({900: template(), 901: container(901, 900, storage_size_gb=12, is_template=True)})
+    product.start_worker(PHOENIX_SCRATCH_CTIDS="9000-9099")
+    product.simulator.set(product.simulator.pve, not_grown=("resize2fs: Bad magic number in super-block",))
+    assert "Disk rootfs of CT 901 on pve1 has 12 GiB now" in product.ensure(901).warnings[0]
+    result = product.producer.rebuild(901).wait(timeout=60)
+    assert ("configure", 9001) in done(result)
+    assert result.warnings == ()
 
 
 def test_how_it_is_mounted_is_changed_where_it_stands_also_as_it_grows(product: Product) -> None:

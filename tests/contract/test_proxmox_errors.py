@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from fakepve.shapes import PRIVILEGES
 from urllib3.exceptions import ProtocolError
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, TaskEnd
 from phoenix_worker.proxmox.error_table import TABLE
 from phoenix_worker.proxmox.translate import Answer, Request, error_of_answer, error_of_exception, error_of_task
-from tests.support.proxmox import NODE, SaidIn, Simulator
+from tests.support.proxmox import NODE, TOKEN_ID, SaidIn, Simulator
 from tests.support.proxmox_sayings import SAYINGS
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def test_every_lock_of_a_container_is_waited_for(lock: str, simulator: Simulator
 def test_a_tag_that_only_administrators_may_set_is_named(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.add_ct, 103)
     simulator.do(simulator.pve.ct(103).config.update, {"tags": "registered;Theirs"})
+    everything_else = [("/", set(PRIVILEGES) - {"Sys.Modify"})]
+    simulator.do(simulator.pve.acl.__setitem__, TOKEN_ID, everything_else)
     simulator.set(simulator.pve, registered_tags=frozenset({"phoenix", "registered"}))
     for tags, tag in (("phoenix;registered", "phoenix"), ("Theirs", "registered")):
         with pytest.raises(PermanentError, match=f"for modifying tag '{tag}'") as refused:

@@ -295,6 +295,9 @@ def test_what_needs_the_node_shell_is_found_without_one(prepared: Product) -> No
     (line,) = [line for line in accepted["lines"] if line["about"] == "Shell access"]
     assert (accepted["ok"], line["level"]) == (True, "ok")
     assert line["text"] == "none, as accepted: lxc_options of CT 103 are not applied"
+    prepared.declare({900: template(900), 103: container(103, lxc_options=["lxc.nosuch.key:1"])})
+    text, _ = found("warning", "Catalog", code=0)
+    assert text == "CT 103: lxc.nosuch.key has no effect: Proxmox knows no such raw key.", "once"
 
 
 @pytest.mark.parametrize(

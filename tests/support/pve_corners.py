@@ -25,7 +25,10 @@ class Corners(Images):
     """The datacenter's `tag-style`: whether the case of tags is kept, or all are written small."""
 
     registered_tags = frozenset[str]()
-    """Those that it takes Sys.Modify on `/` to set or to take away (`registered-tags`, `user-tag-access`)."""
+    """Those that it takes Sys.Modify on `/` to set or to take away (`registered-tags`)."""
+
+    tags_free = True
+    """Whether others may be set without it that no guest has yet (`user-tag-access`: `free`, or `existing`)."""
 
     grown_by_hand: dict[int, int]
     """By CTID: the GiB that its root disk has, which its configuration does not show (`lvextend` on the node)."""
@@ -36,7 +39,8 @@ class Corners(Images):
     left_disks: dict[int, str]
     """By CTID: the disk of btrfs that a worker left which was killed between the subvolume and its `disk.raw`.
 
-    It is in no list, so its name is taken for free, and whoever makes that CTID again fails over it."""
+    It is in no list, so its name is taken for free, and whoever makes that CTID again fails over it. Of a storage that
+    has no files, what its tool says of the name."""
     freed: list[str]
     """The volumes that a client freed."""
     creates: list[dict[str, Any]]
@@ -79,13 +83,16 @@ class Corners(Images):
     def _in_the_way(self, kind: str, made: FakeCt | None) -> str:
         """The end of a task that would make a disk where one was left."""
         path = self.left_disks.get(made.vmid) if made is not None else None
-        return "" if path is None else f"{kind.removeprefix('vz')} failed: disk image '{path}' already exists"
+        if path is None:
+            return ""
+        said = f"disk image '{path}' already exists" if path.startswith("/") else path
+        return f"{kind.removeprefix('vz')} failed: {said}"
 
     async def _content_delete(self, v: dict[str, Any], user: str) -> Any:
         answer = await super()._content_delete(v, user)
         volume = v["volume"].partition(":")[2]
         self.freed.append(v["volume"])
-        for ctid in [one for one in self.left_disks if volume == f"{one}/vm-{one}-disk-0.raw"]:
+        for ctid in [one for one in self.left_disks if volume in {f"{one}/vm-{one}-disk-0.raw", f"vm-{one}-disk-0"}]:
             del self.left_disks[ctid]
         return answer
 
@@ -107,9 +114,18 @@ class Corners(Images):
             raise PveError(500, f"{job} - Please remove that first.")
         return await super()._lxc_destroy(user, v)
 
-    async def _options(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
+    async def _options(self, _v: dict[str, Any], user: str) -> dict[str, Any]:
+        """Without Sys.Audit on `/` it shows the style alone, and which tags the user may set."""
         style = {"case-sensitive": 1, "shape": "full"} if self.tags_case_sensitive else {"shape": "full"}
-        return {"keyboard": "en-us", "mac_prefix": "BC:24:11", "tag-style": style}
+        shown = {"tag-style": style, "allowed-tags": sorted(self._tags() - self.registered_tags)}
+        if not self.allowed(user, "/", "Sys.Audit"):
+            return shown
+        access = {} if self.tags_free else {"user-tag-access": {"user-allow": "existing"}}
+        registered = {"registered-tags": sorted(self.registered_tags)} if self.registered_tags else {}
+        return {"keyboard": "en-us", "mac_prefix": "BC:24:11", **shown, **access, **registered}
+
+    def _tags(self) -> set[str]:
+        return {tag for ct in self.cts for tag in re.split(r"[;, ]+", str(ct.config.get("tags", ""))) if tag}
 
     def _write_tags(self, ctid: int, values: dict[str, Any]) -> None:
         """Keep the case of tags, which fakepve writes small."""
@@ -117,13 +133,14 @@ class Corners(Images):
         if tags and self.tags_case_sensitive:
             self.ct(ctid).config["tags"] = ";".join(sorted({tag for tag in re.split(r"[;, ]+", str(tags)) if tag}))
 
-    def _refuse_tags(self, ctid: int, values: dict[str, Any]) -> None:
+    def _refuse_tags(self, ctid: int, values: dict[str, Any], user: str) -> None:
         """`assert_tag_permissions`: each tag that is set or taken away counts, in its own case."""
-        if "tags" in values:
+        if "tags" in values and not self.allowed(user, "/", "Sys.Modify"):
             old, new = (
                 set(re.split(r"[;, ]+", str(text))) for text in (self.ct(ctid).config.get("tags", ""), values["tags"])
             )
-            for tag in sorted((old ^ new) & self.registered_tags):
+            strange = set() if self.tags_free else (old ^ new) - self._tags() - {""}
+            for tag in sorted((old ^ new) & self.registered_tags | strange):
                 raise PveError(403, f"Permission check failed (/, Sys.Modify for modifying tag '{tag}')")
 
     def _spell_tags(self, created: Any) -> None:

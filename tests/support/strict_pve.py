@@ -217,7 +217,7 @@ class StrictPve(
         if volumes and ct.status == "running" and self.hotplug_refused:
             wrong = {key: f"unable to hotplug {key}: {self.hotplug_refused}" for key in volumes}
             raise PveError(400, "Parameter verification failed.", wrong)
-        self._refuse_tags(ct.vmid, values)
+        self._refuse_tags(ct.vmid, values, user)
         await super()._update_config(ct, user, values, deletes, reverts)
         self._write_tags(ct.vmid, values)
 

@@ -21,7 +21,12 @@ STORAGES = [
     Storage("fast", "btrfs", path="/mnt/fast"),
     Storage("inner", "dir", path="/mnt/fast/images/inner", shared=True),
     Storage("deeper", "dir", path="/mnt/fast/images/inner/images/inner"),
-    Storage("thin", "lvmthin"),
+    Storage("thin", "lvmthin", pool="pve"),
+    Storage("tank", "zfspool", pool="rpool/data"),
+    Storage("outer", "zfspool", pool="rpool"),
+    Storage("ceph", "rbd", pool="one", shared=True),
+    Storage("san", "lvm", pool="san", shared=True),
+    Storage("san2", "lvmthin", pool="san"),
 ]
 DISK = LeftDisk("fast:103/vm-103-disk-0.raw", 103, shared=False)
 DIED = Death("pve1", 1000.0)
@@ -46,6 +51,30 @@ def test_the_volume_is_named_by_the_storage_whose_directory_it_is_in(path: str, 
     disk = left_disk(f"Unable to clone: clone failed: disk image '{path}' already exists.", STORAGES)
     assert disk is not None
     assert (disk.volume, disk.ctid, disk.shared) == (volume, 103, volume.startswith("inner:"))
+
+
+ZFS = "zfs error: cannot create '{}': dataset already exists"
+LVM = 'lvcreate \'{1}/{0}\' error:   Logical Volume "{0}" already exists in volume group "{1}"'
+CEPH = "rbd create '{}' error: 2026-11-28T14:00:01.1+0000 7f rbd: create error: (17) File exists"
+
+
+@pytest.mark.parametrize(
+    ("words", "volume"),
+    [
+        (ZFS.format("rpool/data/subvol-103-disk-0"), "tank:subvol-103-disk-0"),
+        (ZFS.format("rpool/vm-103-disk-12"), "outer:vm-103-disk-12"),
+        (LVM.format("vm-103-disk-0", "pve"), "thin:vm-103-disk-0"),
+        (CEPH.format("vm-103-disk-0"), "ceph:vm-103-disk-0"),
+        (ZFS.format("rpool/data/base-103-disk-0"), None),
+        (ZFS.format("rpool/data/vm-103-state-x"), None),
+        (ZFS.format("other/vm-103-disk-0"), None),
+        (LVM.format("vm-103-disk-0", "san"), None),
+    ],
+)
+def test_a_volume_without_a_file_is_named_by_its_pool(words: str, volume: str | None) -> None:
+    disk = left_disk(f"Unable to clone: clone failed: {words}.", STORAGES)
+    assert (disk and disk.volume) == volume
+    assert disk is None or (disk.ctid, disk.shared) == (103, volume == "ceph:vm-103-disk-0")
 
 
 @pytest.mark.parametrize(

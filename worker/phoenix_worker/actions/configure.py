@@ -11,6 +11,7 @@ from phoenix_worker.actions.firewall_and_pool import change_surroundings, with_s
 from phoenix_worker.actions.look import look, permit, what_stays, wherever
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.actions.protection import unprotected
+from phoenix_worker.catalog.declaration import Role
 from phoenix_worker.core.allowed.ownership import Action, may_write
 from phoenix_worker.core.differs.diff import diff
 from phoenix_worker.core.model.addresses import networks
@@ -139,7 +140,8 @@ def _grow(
         f"resize-{disk}", posted, f"grow {what} of CT {ctid} on {node} to {size_gb} GiB", kind=f"resize {node}"
     )
     there = declaration.standing_on(node)
-    if not (why := not_grown(log)):
+    if not (why := not_grown(log)) or declaration.role is Role.SCRATCH:
+        # What takes a template's place is a full clone, whose file systems are made anew (`copy_volume`).
         return there, ()
     told = f"Disk {disk} of CT {ctid} on {node} has {size_gb} GiB now, but its file system did not grow: {why}"
     return there, (f"{told} Stop it, then run `resize2fs` (ext4) or `xfs_growfs` on its volume on {node}.",)

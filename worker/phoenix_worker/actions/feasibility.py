@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_worker.actions.copies import look_again, sources
+from phoenix_worker.actions.names import name_problem
 from phoenix_worker.actions.secrets import see_secrets
 from phoenix_worker.core.allowed import grants
 from phoenix_worker.core.allowed.versions import ha_group_gone, needing, too_old
@@ -43,6 +44,7 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
         seen = task.proxmox.observe_template(template.node, template.ctid) if template is not None else None
         finished = seen is not None and seen.is_template
         problem = cannot_work(one, Origin.seen(seen), task.offering.on(one.node)) if seen and finished else None
+        problem = problem or name_problem(task, one)
         problem = problem if finished else _problem(task, made_from(one, task.catalog.current(), task.offering.on))
         if problem is not None:
             raise problem
@@ -104,6 +106,10 @@ def refuse_what_cannot_change(task: PhoenixTask, declaration: Declaration, seen:
     refuse_too_old(task, declaration)
     if (problem := too_long(declaration, seen)) is not None:
         raise problem
+    if name_problem(task, declaration, seen) is not None:
+        task.offering.forget()
+        if (problem := name_problem(task, declaration, seen)) is not None:
+            raise problem
     needs = needs_of_change(declaration, seen)
     if not needs or cannot_change(declaration, needs, task.offering.on(declaration.node)) is None:
         return
@@ -118,4 +124,4 @@ def _problem(task: PhoenixTask, chain: Sequence[Declaration]) -> PermanentError 
         return None
     origin = Origin.declared(chain[1:]) if len(chain) > 1 else None
     first = chain[0].cloned_by(chain[1]) if len(chain) > 1 else chain[0]
-    return cannot_work(first, origin, task.offering.on(chain[0].node))
+    return cannot_work(first, origin, task.offering.on(chain[0].node)) or name_problem(task, chain[0])

@@ -17,6 +17,7 @@ from phoenix_worker.actions.forced_command import refuse_disallowed_change, refu
 from phoenix_worker.actions.look import about_template, assess, what_stays
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.actions.moved_copies import Way, way_of
+from phoenix_worker.actions.names import refuse_unknown_names
 from phoenix_worker.actions.place import Choice, foresee_home
 from phoenix_worker.actions.prerequisites import (
     because_of,
@@ -203,6 +204,7 @@ class _Looks:
         if not built:
             return
         refuse_too_old(self._task, declaration)
+        refuse_unknown_names(self._task, declaration)
         origin = Origin.seen(template) if template is not None else None
         if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
             raise problem

@@ -85,10 +85,6 @@ def _catalog(settings: Settings) -> tuple[Catalog | None, list[Line]]:
     said: list[tuple[Callable[[str, str, str], Line], Finding]] = [(error, one) for one in lacking]
     said += [(warning, one) for one in catalog.warnings if str(one) not in told]
     lines += [say("Catalog", _about(one.ctid, one.problem), one.remedy) for say, one in said]
-    left_out = [declaration.ctid for declaration in catalog.values() if declaration.not_applied]
-    if left_out:
-        what = f"some keys of CT {listed(left_out)} are not applied"
-        lines.append(warning("Catalog", what, "phoenix-lxc plan --all names them."))
     return catalog, lines
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.check.brought import Brought, is_nowhere
 from phoenix_worker.check.troubles import or_trouble
 from phoenix_worker.core.allowed.versions import read_version
-from phoenix_worker.core.checkup import cluster, ha_privileges, placing, privileges
+from phoenix_worker.core.checkup import cluster, ha_privileges, names, placing, privileges
 from phoenix_worker.core.checkup.copies import copying_paths, judge_copy_ctids, judge_ways, to_bring
 from phoenix_worker.core.checkup.line import fine, warning
 from phoenix_worker.core.checkup.versions import judge_keys
@@ -50,6 +50,7 @@ def proxmox_lines(settings: Settings, catalog: Catalog, copies: list[Declaration
     if catalog.copy_ctids is not None:
         yield from or_trouble("Template copies", partial(_foresee, api, inspection, catalog, copies, sure))
     yield from or_trouble("Proxmox nodes", partial(_nodes, settings, inspection, catalog, copies, sure, brought))
+    yield from or_trouble("Datacenter", partial(_datacenter, api, catalog))
     if any(declaration.nodes for declaration in catalog.values()):
         yield from or_trouble("Placement", partial(_placing, api, catalog, brought))
 
@@ -127,6 +128,14 @@ def _ha(settings: Settings, inspection: Inspection, ctids: list[int]) -> Iterato
     user = settings.proxmox_user
     token = f"{user}!{settings.proxmox_token_name}"
     yield from ha_privileges.judge_ha(ctids, inspection.privileges("/"), user, token)
+
+
+def _datacenter(api: ProxmoxApi, catalog: Catalog) -> Iterator[Line]:
+    walled = any(one.firewall is not None for one in catalog.values())
+    known = Offering(api).datacenter(firewall=walled)
+    yield from names.judge_tags(catalog, known)
+    yield from names.judge_firewall_names(catalog, known)
+    yield from names.judge_replication(catalog, api.all_replication_jobs())
 
 
 def _placing(api: ProxmoxApi, catalog: Catalog, brought: Brought) -> Iterator[Line]:

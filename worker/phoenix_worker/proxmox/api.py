@@ -13,6 +13,7 @@ from phoenix_worker.proxmox import error_table as known
 from phoenix_worker.proxmox.addresses import Interfaces
 from phoenix_worker.proxmox.cluster_resources import Offers
 from phoenix_worker.proxmox.connection import Access, Connection
+from phoenix_worker.proxmox.datacenter import Names
 from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.ha_resources import HaResources
 from phoenix_worker.proxmox.task_lists import TaskLists
@@ -36,7 +37,7 @@ _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, V
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
-class ProxmoxApi(Whereabouts, Offers, Surroundings, TaskLists, Interfaces, HaResources):
+class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces, HaResources):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
     def __init__(

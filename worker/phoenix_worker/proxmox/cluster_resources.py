@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.allowed.versions import read_version
-from phoenix_worker.core.model import property_string
 from phoenix_worker.core.model.ports import Storage, Volume
 from phoenix_worker.proxmox.quorum import refuse_without_quorum
 from phoenix_worker.proxmox.translate import Request
@@ -36,6 +35,7 @@ class Offers:
                 nodes=frozenset(filter(None, str(row.get("nodes") or "").split(","))),
                 enabled=not int(row.get("disable") or 0),
                 path=str(row.get("path") or "").rstrip("/"),
+                pool=str(row.get("pool") or row.get("vgname") or ""),
             )
             for row in self._connection.call(request)
         }
@@ -55,17 +55,17 @@ class Offers:
         """Ask for quorum, before what Proxmox would do without it, and before the first step that leads to it."""
         refuse_without_quorum(self._connection.call, doing)
 
-    def tags_keep_case(self) -> bool:
-        """Ask `GET /cluster/options` for the datacenter's `tag-style`, which everybody may see."""
-        options = self._connection.call(Request("GET", "cluster/options", "read how the datacenter treats tags"))
-        style = options.get("tag-style") or {}
-        parts = property_string.parse(style) if isinstance(style, str) else style
-        return str(parts.get("case-sensitive") or 0) == "1"
-
     def replication_jobs(self, ctid: int) -> list[str]:
         """Ask `GET /cluster/replication`, which lists those of the guests that we may see."""
-        request = Request("GET", "cluster/replication", "list the replication jobs", f"VM.Audit on /vms/{ctid}")
-        return sorted(str(job["id"]) for job in self._connection.call(request) if str(job.get("guest")) == str(ctid))
+        return self.all_replication_jobs(f"/vms/{ctid}").get(ctid, [])
+
+    def all_replication_jobs(self, of: str = "/vms") -> dict[int, list[str]]:
+        """Ask for those of all guests, by CTID; `of` is the path on which a privilege shows those that are meant."""
+        request = Request("GET", "cluster/replication", "list the replication jobs", f"VM.Audit on {of}")
+        jobs: dict[int, list[str]] = {}
+        for job in sorted(self._connection.call(request), key=lambda one: str(one["id"])):
+            jobs.setdefault(int(job["guest"]), []).append(str(job["id"]))
+        return jobs
 
     def volumes(self, node: str, storage: str) -> list[Volume]:
         """Ask `GET …/storage/STORAGE/content`."""

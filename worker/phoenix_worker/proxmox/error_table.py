@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from phoenix_worker.core.allowed.left_disks import LEFT_DISK
 from phoenix_worker.core.allowed.versions import HA_GROUPS_GONE
+from phoenix_worker.core.planned.datacenter import TAG_NOT_ALLOWED, TAG_REMEDY
 from phoenix_worker.proxmox.error_row import Kind, Row
 from phoenix_worker.proxmox.passing_rows import DISKS_COME_AND_GO, NODE_TROUBLE, PASSES_BY_ITSELF, STORAGE_AWAY
 
@@ -54,9 +55,8 @@ _ACCESS = (
     Row(
         r"for modifying tag '(?P<tag>[^']+)'",
         _PERMANENT,
-        "tag-not-allowed",
-        "In the datacenter's options, add the tag '{tag}' to `user-allow-list` of `user-tag-access`, and remove it "
-        "from `registered-tags`. Or give the API token Sys.Modify on /.",
+        TAG_NOT_ALLOWED,
+        TAG_REMEDY,
     ),
     Row(
         r"Permission check failed \((?P<path>/[^,()]*), (?P<privilege>[^()]+)\)",

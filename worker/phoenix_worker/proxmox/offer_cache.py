@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from phoenix_worker.core.model.errors import PermanentError
+from phoenix_worker.core.planned.datacenter import Datacenter
 from phoenix_worker.core.planned.feasibility import Offer
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ class Offering:
             self._ask("", self._proxmox.storages),
             self._ask(node, lambda: self._proxmox.bridges(node)),
         )
+
+    def datacenter(self, *, firewall: bool) -> Datacenter:
+        """Tell which tags may be set and what a firewall may name. What the token may not ask is not known."""
+        tags = self._ask("tags", self._proxmox.tag_rules)
+        if not firewall:
+            return Datacenter(tags)
+        names = self._ask("firewall names", self._proxmox.firewall_names)
+        return Datacenter(tags, names, self._ask("firewall groups", self._proxmox.firewall_groups))
 
     def machine(self, node: str) -> str:
         """Tell what a node's CPUs are; nothing where the token may not ask."""

@@ -39,6 +39,7 @@ from phoenix_worker.actions.forced_command import refuse_disallowed_making
 from phoenix_worker.actions.look import look, permit, survey
 from phoenix_worker.actions.lost_copies import copies_to_adopt, refuse_other
 from phoenix_worker.actions.make import make_clone
+from phoenix_worker.actions.names import refuse_unknown_names
 from phoenix_worker.actions.orders import copy_order
 from phoenix_worker.actions.place import foresee_home, have_home
 from phoenix_worker.actions.prerequisites import (
@@ -120,6 +121,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     refuse_vanishing_grants(self, template, scratch)
+    refuse_unknown_names(self, scratch)
     refuse_disallowed_making(self, scratch)
     done = is_rebuilt_by(str(self.request.id), self.generation + 1, old)  # by this very job, when Redis has lost that
     older = Builds(self).is_older(scratch, new)

@@ -23,7 +23,8 @@ CAUSES = frozenset(
     """
     aborted absent already-exists already-running already-template bad-command bad-parameter bad-request bad-upid
     being-created being-destroyed bind-mount bridge-missing broken-seal cancelled catalog catalog-changed
-    changed-meanwhile copy-taken dependency device-missing forced-command forgotten grants-vanish ha-error
+    changed-meanwhile copy-taken dependency device-missing firewall-name-missing forced-command
+    forgotten grants-vanish ha-error
     ha-groups-gone ha-ignores ha-managed half-made has-linked-clones has-snapshots hotplug inotify-used-up internal
     is-a-service is-running is-template left-disk link-in-path linked-clone-local linked-clone-storage
     linked-clone-unavailable lock-timeout locked missing moved no-address no-copy-ctid no-ha-resource no-node
@@ -48,6 +49,8 @@ ENDPOINTS = frozenset(
         ("DELETE", "cluster/ha/resources/{sid}"),
         ("GET", "cluster/ha/resources/{sid}"),
         ("PUT", "cluster/ha/resources/{sid}"),
+        ("GET", "cluster/firewall/groups"),
+        ("GET", "cluster/firewall/refs"),
         ("GET", "cluster/nextid"),
         ("GET", "cluster/options"),
         ("GET", "cluster/replication"),
@@ -63,6 +66,7 @@ ENDPOINTS = frozenset(
         ("PUT", "nodes/{node}/lxc/{ctid}/config"),
         ("GET", "nodes/{node}/lxc/{ctid}/firewall/options"),
         ("PUT", "nodes/{node}/lxc/{ctid}/firewall/options"),
+        ("GET", "nodes/{node}/lxc/{ctid}/firewall/refs"),
         ("GET", "nodes/{node}/lxc/{ctid}/firewall/rules"),
         ("POST", "nodes/{node}/lxc/{ctid}/firewall/rules"),
         ("DELETE", "nodes/{node}/lxc/{ctid}/firewall/rules/{position}"),

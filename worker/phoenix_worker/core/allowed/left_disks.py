@@ -2,6 +2,8 @@
 
 A clone's or create's worker that is killed on btrfs between the subvolume and its `disk.raw` leaves a disk that no list
 shows, once its configuration is gone. Proxmox takes its name for free, and whoever makes that CTID again fails over it.
+Other storages list what lies there, and the next disk gets another name: there it takes a list that was read too early.
+What a later destroy finds by its CTID goes with the container then (`destroy-unreferenced-disks`).
 """
 
 from __future__ import annotations
@@ -11,13 +13,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from phoenix_worker.core.model.ports import ProxmoxTask, Storage
 
 LEFT_DISK = "left-disk"
 """The cause of a failure over such a disk."""
 _PATH = re.compile(r"disk image '([^']+)' already exists")
+_IN_A_POOL = (
+    (re.compile(r"cannot create '(?P<pool>[^']+)/(?P<name>[^'/]+)': dataset already exists"), {"zfspool"}),
+    (
+        re.compile(r"Logical [Vv]olume \"(?P<name>[^\"]+)\" already exists in volume group \"(?P<pool>[^\"]+)\""),
+        {"lvm", "lvmthin"},
+    ),
+    (re.compile(r"rbd create '(?P<name>[^']+)'(?P<pool>) error: .*File exists"), {"rbd"}),
+)
+"""What ZFS, LVM and Ceph say, with the types of storages. Ceph does not name the pool."""
+_IN_POOL_NAME = re.compile(r"(vm|subvol)-(?P<ctid>\d+)-disk-\d+")
 _IMAGE = re.compile(
     r"(?P<dir>\d+)/(?P<name>(?P<kind>vm|subvol)-(?P<ctid>\d+)-disk-\d+)(?P<ext>\.raw|\.subvol)?(/disk\.raw)?"
 )
@@ -48,17 +60,29 @@ class Death:
 
 
 def left_disk(words: str, storages: Iterable[Storage]) -> LeftDisk | None:
-    """Return the volume that is in the way, by what Proxmox says; None where its path is no disk of a storage."""
+    """Return the volume that is in the way, by what Proxmox says; None where that is no disk of one storage alone."""
+    known = list(storages)
     found = _PATH.search(words)
     if found is None:
-        return None
-    fitting = [one for one in storages if one.path and found[1].startswith(f"{one.path}/images/")]
+        return next(_in_pools(words, known), None)
+    fitting = [one for one in known if one.path and found[1].startswith(f"{one.path}/images/")]
     for storage in sorted(fitting, key=lambda one: -len(one.path)):
         image = _IMAGE.fullmatch(found[1].removeprefix(f"{storage.path}/images/"))
         if image is not None and image["dir"] == image["ctid"]:
             name = image["name"] + (image["ext"] or _EXTENSIONS[image["kind"]])
             return LeftDisk(f"{storage.name}:{image['ctid']}/{name}", int(image["ctid"]), storage.shared)
     return None
+
+
+def _in_pools(words: str, storages: Sequence[Storage]) -> Iterator[LeftDisk]:
+    for pattern, kinds in _IN_A_POOL:
+        found = pattern.search(words)
+        name = _IN_POOL_NAME.fullmatch(found["name"]) if found is not None else None
+        if found is None or name is None:
+            continue
+        fitting = [one for one in storages if one.kind in kinds and found["pool"] in {"", one.pool}]
+        if len(fitting) == 1:
+            yield LeftDisk(f"{fitting[0].name}:{name[0]}", int(name["ctid"]), fitting[0].shared)
 
 
 def why_not_ours(disk: LeftDisk, ctid: int, node: str, death: Death | None) -> str:

@@ -33,6 +33,20 @@ class FirewallState:
     """`policy_in`, `policy_out` and the other options, as far as they are set."""
 
 
+@dataclass(frozen=True, slots=True)
+class TagRules:
+    """Which tags the token may set and take away, for want of Sys.Modify on `/`."""
+
+    allowed: frozenset[str] = frozenset()
+    registered: frozenset[str] = frozenset()
+    free: bool = True
+    """Whether any other may be set that is not registered."""
+
+    def forbids(self, tag: str) -> bool:
+        """Return whether only administrators may (pve-guest-common, `assert_tag_permissions`)."""
+        return tag in self.registered or not (self.free or tag in self.allowed)
+
+
 class Act(StrEnum):
     """A kind of request."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.core.model.cluster import ClusterView
     from phoenix_worker.core.model.errors import PermanentError, TransientError
-    from phoenix_worker.core.model.firewall import FirewallState, RuleWrite
+    from phoenix_worker.core.model.firewall import FirewallState, RuleWrite, TagRules
     from phoenix_worker.core.model.ha import HaState, HaWrite
     from phoenix_worker.core.model.observation import Observation
 
@@ -113,6 +113,8 @@ class Storage:
     enabled: bool = True
     path: str = ""
     """The directory of one that has files."""
+    pool: str = ""
+    """The ZFS or Ceph pool, or the volume group, of one that has volumes."""
 
     def is_on(self, node: str) -> bool:
         """Return whether a node may use it."""
@@ -222,6 +224,15 @@ class Proxmox(Protocol):
 
     def tags_keep_case(self) -> bool:
         """Return whether the datacenter tells tags apart that differ in case alone."""
+
+    def tag_rules(self) -> TagRules | None:
+        """Return which tags may be set; None where all may, or nothing shows which."""
+
+    def firewall_names(self, node: str = "", ctid: int = 0) -> frozenset[str]:
+        """Return what the datacenter, or with it a guest, has for rules: aliases, and IP sets behind a plus sign."""
+
+    def firewall_groups(self) -> frozenset[str]:
+        """Return the names of the security groups."""
 
     def replication_jobs(self, ctid: int) -> list[str]:
         """Return the ids of a guest's replication jobs: Proxmox deletes none that has any."""
