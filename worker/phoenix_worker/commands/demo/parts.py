@@ -144,8 +144,8 @@ def _examined(client: Redis, url: str) -> str:
     with reaching(place):
         if keys := client.dbsize():
             raise BadSurroundings(
-                f"The Redis of REDIS_URL ({place.shown()}) has {counted(keys, 'key')} in this database, and the demo wants "
-                f"an empty one. Name another database in REDIS_URL. {_OR_UNSET}"
+                f"The Redis of REDIS_URL ({place.shown()}) has {counted(keys, 'key')} in this database, and the "
+                f"demo wants an empty one. Name another database in REDIS_URL. {_OR_UNSET}"
             )
         client.set("phoenix:written", "", px=1)  # a replica or a full server shows here
         if problems := objections(client, _not_waited_for):
