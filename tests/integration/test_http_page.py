@@ -84,7 +84,7 @@ def test_nothing_else_is_served_without_a_token(locked: HttpDoor) -> None:
 
 
 def test_only_reading_is_for_everybody(locked: HttpDoor) -> None:
-    assert locked.post("/static/app.js", b"x").problem()["status"] == 405
+    assert locked.post("/static/app.js", b"{}").problem()["status"] == 405
     assert locked.get("/v1/me").problem()["status"] == 401
 
 
