@@ -19,17 +19,15 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 import requests
-import yaml
 
 from phoenix_worker.commands.demo.child import ChildProcess
 from phoenix_worker.commands.demo.embedded import find_server, free_port
+from tests.support.compose_file import ROOT, compose, schema, variables
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
-SCHEMA = ROOT / "tests" / "data" / "compose-spec.json"
 DEMO_ENV = ROOT / "deploy" / "demo" / "demo.env"
 CLI = """#!{python}
 import os, redis
@@ -38,55 +36,10 @@ print("PONG" if redis.Redis(port={port}, password=os.environ.get("REDISCLI_AUTH"
 """`valkey-cli ping` as far as the health check needs it: pip brings the server alone."""
 
 
-def interpolated(text: str, environ: Mapping[str, str]) -> str:
-    """Fill in variables as Compose does. Raises KeyError with what a required one is for."""
-
-    def fill(found: re.Match[str]) -> str:
-        name, kind, rest = found["name"], found["kind"], found["rest"]
-        if environ.get(name):
-            return environ[name]
-        if kind == ":?":
-            raise KeyError(f"{name}: {rest}")
-        return str(rest or "")
-
-    filled = re.sub(r"(?<!\$)\$\{(?P<name>\w+)(?P<kind>:[-?])?(?P<rest>[^}]*)\}", fill, text)
-    return filled.replace("$$", "$")
-
-
-def compose(environ: Mapping[str, str], *more: Path) -> dict[str, Any]:
-    """Read the file, and others put over it as Compose does: mappings key by key, lists one after the other."""
-    merged: dict[str, Any] = {}
-    for file in (ROOT / "compose.yaml", *more):
-        merged = over(merged, yaml.safe_load(interpolated(file.read_text(), environ)))
-    return merged
-
-
-def over(under: Any, given: Any) -> Any:
-    if isinstance(under, dict) and isinstance(given, dict):
-        return under | {key: over(under.get(key), value) for key, value in given.items()}
-    return [*under, *given] if isinstance(under, list) and isinstance(given, list) else given
-
-
-def schema() -> dict[str, Any]:
-    """The specification's schema, with two of its newer keys: https://docs.docker.com/reference/compose-file/services/."""
-    read: dict[str, Any] = json.loads(SCHEMA.read_text())
-    duration = {"type": "string", "format": "duration"}
-    read["definitions"]["healthcheck"]["properties"]["start_interval"] = duration
-    file = {"path": {"type": "string"}, "required": {"type": "boolean"}}
-    one = {"type": "object", "properties": file, "required": ["path"], "additionalProperties": False}
-    read["definitions"]["service"]["properties"]["env_file"] = {"type": "array", "items": one}
-    return read
-
-
 @pytest.fixture(scope="module")
 def demo() -> dict[str, Any]:
     """The file with the demo's environment."""
     return compose(variables(DEMO_ENV), DEMO_ENV.parent / "compose.yaml")
-
-
-def variables(file: Path) -> dict[str, str]:
-    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
-    return dict(line.split("=", 1) for line in lines)
 
 
 def test_it_is_a_compose_file(demo: dict[str, Any]) -> None:

@@ -13,7 +13,6 @@ import pytest
 from celery.canvas import Signature
 
 from phoenix_producer.contract import QUEUE
-from phoenix_worker.durable.ledger import Ledger
 from tests.support.asking import Asking, asking
 from tests.support.redis import LASTING_KEYS, leaked_keys
 from tests.support.waiting import wait_for
@@ -276,59 +275,6 @@ def test_requests_for_the_same_share_a_run_that_has_not_begun(client: Asking) ->
     assert [fields["kind"] for _, fields in history] == ["requested", "step-started", "waiting", "done"]
 
 
-@pytest.mark.usefixtures("worker")
-def test_a_cancelled_job_ends_wherever_it_waits_and_its_lock_passes_on(client: Asking) -> None:
-    owner, waiter, last = (client.ask("t.locked", number, "lane", f"job{number}") for number in range(3))
-    wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 3)
-    cancel(client, str(waiter.id))
-    with pytest.raises(Exception, match="not wanted"):
-        waiter.get(timeout=60)
-    cancel(client, str(owner.id))
-    with pytest.raises(Exception, match="not wanted"):
-        owner.get(timeout=60)
-    client.redis.set("remote:job2", 1)
-    assert last.get(timeout=60) == 2
-    wait_for(lambda: client.redis.hget(f"phoenix:job:{last.id}", "state") == "done")
-    assert cancel(client, str(last.id)) == "over"
-
-
-@pytest.mark.usefixtures("worker")
-def test_cancelling_one_of_several_requesters_detaches_only_that_one(client: Asking) -> None:
-    first, leader, follower = (client.ask("t.shared", "same") for _ in range(3))
-    wait_for(lambda: client.redis.zcard("phoenix:lock:same") == 2)
-    wait_for(lambda: [*client.redis.scan_iter("phoenix:job:*:followers")])
-    (key,) = client.redis.scan_iter("phoenix:job:*:followers")
-    by_id = {str(result.id): result for result in (first, leader, follower)}
-    led = by_id[str(key).split(":")[2]]
-    (following,) = (by_id[str(task_id)] for task_id in client.redis.smembers(str(key)))
-    assert cancel(client, str(led.id)) == "detached"
-    client.redis.set("remote:same", 1)
-    with pytest.raises(Exception, match="not wanted"):
-        led.get(timeout=60)
-    assert following.get(timeout=60) == 2
-
-
-@pytest.mark.usefixtures("worker")
-def test_a_run_that_nobody_wants_any_more_stops(client: Asking) -> None:
-    results = [client.ask("t.shared", "same") for _ in range(3)]
-    wait_for(lambda: [*client.redis.scan_iter("phoenix:job:*:followers")])
-    for result in results:
-        cancel(client, str(result.id))
-    for result in results:
-        with pytest.raises(Exception, match="not wanted"):
-            result.get(timeout=60)
-
-
-@pytest.mark.usefixtures("worker")
-def test_celerys_revoke_cancels_the_job(client: Asking) -> None:
-    result = client.ask("t.locked", 1, "lane", "never")
-    wait_for(lambda: client.redis.exists("begun:lane"))
-    client.app.control.revoke(result.id)
-    with pytest.raises(Exception, match="revoked"):
-        result.get(timeout=60)
-    wait_for(lambda: not client.redis.exists("phoenix:lock:lane"))
-
-
 def test_a_worker_that_is_asked_to_stop_leaves_its_parked_tasks_to_the_next(
     client: Asking, worker: WorkerProcess, start_worker: StartWorker, environ: dict[str, str]
 ) -> None:
@@ -349,10 +295,3 @@ def has_died(client: Asking, times: int) -> bool:
 
 def longer_than(client: Asking, length: int) -> bool:
     return client.redis.llen("intervals") >= length
-
-
-def cancel(client: Asking, task_id: str) -> str:
-    """What `phoenix-lxc cancel` has a worker do, straight on the ledger."""
-    ledger = Ledger(client.redis, lambda _: None)
-    verdict, _ = ledger.cancel(task_id, {"message": "not wanted", "cause": "cancelled", "remedy": ""})
-    return verdict
