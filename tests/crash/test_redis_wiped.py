@@ -1,18 +1,21 @@
-"""FLUSHALL with work under way: what was asked for is lost to Redis, and asking again converges without any repair."""
+"""FLUSHALL with work under way: who waits is told what is lost, and asking again converges without any repair."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from phoenix_producer import EnsureFailed
+from tests.support.asking import asking
 from tests.support.product import container, template
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.support.product import Product
+    from tests.support.worker import StartWorker
 
 CONTAINERS = (103, 104, 105, 106)
 
@@ -45,3 +48,21 @@ def test_asking_again_converges(product: Product, under_way: str) -> None:
     assert not pve.destroyed
     assert all(product.ensure(ctid).outcome == "unchanged" for ctid in CONTAINERS)
     assert "Traceback" not in worker.log()
+
+
+def test_what_runs_while_redis_is_emptied_is_answered(redis_url: str, start_worker: StartWorker) -> None:
+    """Nobody was: what runs was refused each word, as if another run had taken its place."""
+    worker = start_worker("tests.support.durable_app", {"DURABLE_REDIS": redis_url, "DURABLE_TTL": "1"})
+    with asking(redis_url) as client:
+        asked = [client.ask("t.outlives"), client.ask("t.outlives", "a word")]
+        wait_for(lambda: client.redis.get("outliving") == "2")
+        client.redis.flushall()
+        client.redis.set("outlived", 1, ex=600)
+        keys = [f"celery-task-meta-{one.id}" for one in asked]
+        wait_for(lambda: client.redis.exists(*keys) == 2)
+        ends = [json.loads(str(text)) for text in client.redis.mget(keys)]
+        assert [end["status"] for end in ends] == ["SUCCESS", "FAILURE"]
+        assert ends[0]["result"] == "done"
+        assert json.loads(ends[1]["result"]["exc_message"][0])["cause"] == "forgotten"
+        assert client.ask("t.nap", 0, 1).get(timeout=60) == 1
+        assert worker.running()

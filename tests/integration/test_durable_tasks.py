@@ -136,22 +136,6 @@ def test_a_message_whose_record_was_wiped_is_dropped(client: Asking, worker: Wor
     assert not client.redis.exists("begun:lane")
 
 
-def test_what_runs_while_redis_is_emptied_is_answered(client: Asking, worker: WorkerProcess) -> None:
-    """Nobody was: what runs was refused each word, as if another run had taken its place."""
-    asked = [client.ask("t.outlives"), client.ask("t.outlives", "a word")]
-    wait_for(lambda: client.redis.get("outliving") == "2")
-    client.redis.flushall()
-    client.redis.set("outlived", 1, ex=600)
-    keys = [f"celery-task-meta-{one.id}" for one in asked]
-    wait_for(lambda: client.redis.exists(*keys) == 2)
-    ends = [json.loads(str(text)) for text in client.redis.mget(keys)]
-    assert [end["status"] for end in ends] == ["SUCCESS", "FAILURE"]
-    assert ends[0]["result"] == "done"
-    assert json.loads(ends[1]["result"]["exc_message"][0])["cause"] == "forgotten"
-    assert client.ask("t.nap", 0, 1).get(timeout=60) == 1
-    assert worker.running()
-
-
 def test_a_killed_workers_task_goes_on_elsewhere(
     client: Asking, worker: WorkerProcess, start_worker: StartWorker, environ: dict[str, str]
 ) -> None:
