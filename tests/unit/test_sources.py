@@ -136,6 +136,12 @@ def test_a_copy_that_may_be_on_its_way_needs_no_ctid(
     assert able(known, other, sources(known, other), 104) == {"pve1"}
 
 
+def test_a_node_that_tells_nothing_of_itself_is_nothing_against(known: Catalog) -> None:
+    """Its storages and bridges are unknown; whether it can be placed on is for others to say."""
+    unknown = replace(sources(known, view()), offers={"pve1": OFFERS["pve1"]})
+    assert unknown.on(known[104], "pve2").objection == ""
+
+
 def test_a_vm_is_no_copy(known: Catalog) -> None:
     look = view(GuestPlace(ctid, "pve2", is_vm=True, name="base") for ctid in CTIDS)
     assert able(known, look, sources(known, look), 104) == {"pve1"}
