@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WORKER = Path(phoenix_worker.__file__).parent
 NOT_READ_BY_HTTP = ("commands", "check", "core/checkup", "durable/start_options.py")
 """What the command line alone prints, or a worker that does not start."""
-OF_OTHERS = r"\b(pct|pvesm|pveum|pvecm|pvenode|ha-manager|redis-cli|celery|app|phoenix-node-door)\b[^`;]*"
+OF_OTHERS = r"\b(pct|pvesm|pveum|pvecm|pvenode|pvesh|ha-manager|redis-cli|celery|app|phoenix-node-door)\b[^`;]*"
 LEFT_ALONE = {
     "celery.py": {"--pool"},  # a warning of the worker's own start
     "core/allowed/grants.py": {"--users", "--tokens", "--roles"},  # the end of a `pveum acl modify`

@@ -29,7 +29,6 @@ TAG_REMEDY = (
 )
 NAME_MISSING = "firewall-name-missing"
 _REFERENCE = re.compile(r"(?P<set>\+?)(?P<scope>dc/|guest/|sdn/)?(?P<name>[A-Za-z][\w-]*)", re.ASCII)
-_CREATE = "pvesh create /cluster/firewall/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +94,12 @@ def name_missing(declaration: Declaration, lacking: Lacking) -> PermanentError:
 
 def how_to_make(lacking: Lacking) -> str:
     """Return the remedy, with the command that makes it."""
-    what = {
-        "security group": f"groups --group {lacking.name}",
-        "IP set": f"ipset --name {lacking.name}",
-        "alias": f"aliases --name {lacking.name} --cidr ADDRESS",
+    command = {
+        "security group": f"pvesh create /cluster/firewall/groups --group {lacking.name}",
+        "IP set": f"pvesh create /cluster/firewall/ipset --name {lacking.name}",
+        "alias": f"pvesh create /cluster/firewall/aliases --name {lacking.name} --cidr ADDRESS",
     }[lacking.kind]
-    return f"Correct `firewall` in the catalog, or make it on a node: `{_CREATE}{what}`."
+    return f"Correct `firewall` in the catalog, or make it on a node: `{command}`."
 
 
 def _subject(declaration: Declaration) -> str:
