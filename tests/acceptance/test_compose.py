@@ -166,10 +166,8 @@ class Stack:
 
     def __init__(self, file: dict[str, Any], directory: Path) -> None:
         self._services, self._directory = file["services"], directory
-        names, ports = ("redis", "flower", "http", "proxmox", "metrics"), set[int]()
-        while len(ports) < len(names):
-            ports.add(free_port())
-        self._ports = dict(zip(names, ports, strict=True))
+        ports = iter({free_port() for _ in range(20)})  # each once
+        self._ports = {name: next(ports) for name in ("redis", "flower", "http", "proxmox", "metrics")}
         for name in ("data", "tmp", "demo", "bin", "tokens"):
             (directory / name).mkdir()
         self._mounts = {

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from functools import partial
+from functools import _lru_cache_wrapper, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -139,6 +139,13 @@ def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
     return not any(report.failed for report in runtestprotocol(item, nextitem=following, log=False))
 
 
+def _forget_answers() -> None:
+    """Empty what remembers answers: those of before the change are not those of the changed function."""
+    ours = [vars(module) for name, module in sys.modules.items() if name.startswith("phoenix_")]
+    for one in [one for names in ours for one in names.values() if isinstance(one, _lru_cache_wrapper)]:
+        one.cache_clear()
+
+
 def _fork(mutant: Mutant) -> int:
     if (child := os.fork()) != 0:
         return child
@@ -149,6 +156,7 @@ def _fork(mutant: Mutant) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
         mutant.change()
+        _forget_answers()
         for item, following in zip(mutant.items, [*mutant.items[1:], None], strict=True):
             if not _passes(item, following):
                 item.session._setupstate.teardown_exact(None)
