@@ -102,7 +102,13 @@ def test_a_message_is_that_which_was_recorded(driven: DrivenLedger, redis_client
     for other in ({"name": "phoenix.plan", "body": body}, {"name": name, "body": "x"}):
         said = driven.ledger.claim(asked, 0, "w1", lambda: "", **other)
         assert said == "another message than the recorded one"
-    assert not isinstance(driven.ledger.claim(asked, 0, "w1", lambda: "", name=name, body=body), str)
+    is_it = {"name": name, "body": body}
+    for group in ("another", "half of a pair: \ud800"):
+        said = driven.ledger.claim(asked, 0, "w1", lambda: "", **is_it, headers=json.dumps({"group": group}))
+        assert said == "another message than the recorded one"
+    redis_client.hset(f"phoenix:t:{asked}", "headers", "{}")
+    nothing = json.dumps({"group": None, "ignore_result": False, "retries": 0})
+    assert not isinstance(driven.ledger.claim(asked, 0, "w1", lambda: "", **is_it, headers=nothing), str)
 
 
 def test_a_run_is_told_what_earlier_ones_left(driven: DrivenLedger, redis_client: Redis) -> None:
