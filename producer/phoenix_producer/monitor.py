@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, Task
 
 from phoenix_producer import flower_history
-from phoenix_producer.client.connection import overruled, redis_client, with_settings
+from phoenix_producer.client.connection import configured_elsewhere, overruled, redis_client, with_settings
 from phoenix_producer.client.record import Recorder, recording
 from phoenix_producer.client.redis_url import REDIS_CA_FILE_VARIABLE, place_of, verified
 from phoenix_producer.client.secret_files import redis_url_of
@@ -115,7 +115,7 @@ def _without_workers(record: logging.LogRecord) -> bool:
 
 
 def _app_of_this_process() -> Celery:
-    if problems := overruled(os.environ):
+    if problems := [*overruled(os.environ), *configured_elsewhere(os.environ)]:
         print(*problems, sep="\n", file=sys.stderr)  # noqa: T201 - read by whoever starts Flower
         raise SystemExit(2)
     try:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 QUICK = "--clone-seconds=0.1"
 _SETTINGS = ("PHOENIX_", "REDIS_URL")
+_OF_A_SERVICE = {"BROKER_URL": "redis://127.0.0.1:2/0", "CONFIG_MODULE": "of_a_service", "LOADER": "of_a_service"}
+"""What the caller's environment may have for another app: the command `celery` reads all of these."""
 _SECONDS = 500.0
 """For a demo, most of which are processes that start: a machine under load takes minutes."""
 pytestmark = pytest.mark.timeout(600)
@@ -46,7 +48,7 @@ class Demo:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**inherited, "TMPDIR": str(self.temporary), **environ},
+                env={**inherited, **_OF_A_SERVICE, "TMPDIR": str(self.temporary), **environ},
                 process_group=0,
             )
 

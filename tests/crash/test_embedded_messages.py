@@ -155,8 +155,10 @@ def test_options_of_what_is_embedded_do_not_count(product: Product, redis_client
     assert product.ensure(900).outcome == "created"
 
 
-CHANGED: dict[str, Any] = {"ignore_result": True, "group": str(uuid4()), "group_index": 3}
-"""Headers by which a copy of a message would be run in another way: without a result, say."""
+CHANGED: list[dict[str, Any]] = [
+    {"ignore_result": True}, {"group": str(uuid4())}, {"group_index": 3}, {"group": "half of a pair: \ud800"},
+]  # fmt: skip
+"""Headers by which a copy of a message would be run in another way: without a result, say. The last is no text."""
 IN_THE_LEDGER = ["phoenix.start", "phoenix.future", "celery.accumulate", "celery.map", "celery.backend_cleanup"]
 """Tasks that a message names which says that it is in the ledger. Celery's own claim nothing before they run."""
 
@@ -170,7 +172,7 @@ def test_another_message_under_the_id_of_a_request_is_not_run(product: Product, 
         forged = pushed(name, {"outcome": "forged"}, callbacks=[signature("phoenix.copy", 103, HASH, 555)])
         forged["headers"] |= {JOB_HEADER: handle.id, "id": handle.id}
         others.append(forged)
-    others += [item | {"headers": item["headers"] | {name: value}} for name, value in CHANGED.items()]
+    others += [item | {"headers": item["headers"] | changed} for changed in CHANGED]
     for one in others:
         redis_client.rpush(QUEUE, json.dumps(one))
     product.start_worker()

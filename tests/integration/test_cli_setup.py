@@ -174,10 +174,21 @@ def test_other_options_are_those_of_celery(words: list[str], why: str, tmp_path:
 
 
 def test_flower_does_not_look_at_another_redis(tmp_path: Path) -> None:
-    """Celery takes the one of its own variable, and Flower showed that."""
-    done = ran("flower", folder=tmp_path, PHOENIX_REDIS_URL=NOWHERE, CELERY_BROKER_URL="redis://127.0.0.1:2/0")
+    """Celery takes the one of its own variable, and Flower showed that. What is named is what is to be unset."""
+    done = ran("flower", folder=tmp_path, PHOENIX_REDIS_URL=NOWHERE, BROKER_URL="redis://127.0.0.1:2/0")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("CELERY_BROKER_URL is set")
+    assert done.stderr.startswith("BROKER_URL is set")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", ["worker", "flower"])
+@pytest.mark.parametrize("name", ["CONFIG_MODULE", "LOADER"])
+def test_settings_of_another_app_are_not_read(command: str, name: str, tmp_path: Path) -> None:
+    """Celery's command takes these names for its own: it ended in a traceback, or took what they set."""
+    done = ran(command, folder=tmp_path, **{"PHOENIX_REDIS_URL": NOWHERE, name: "of_a_service"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{name} is set")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.long

@@ -184,6 +184,39 @@ def test_a_request_that_was_forgotten_may_be_asked_for_again_under_its_id(
         assert handle.wait(0) == "made"
 
 
+def test_a_request_that_is_lost_has_ended(redis_client: redis.Redis, redis_url: str) -> None:
+    with closing(Link(redis_url)) as link:
+        handle = Handle(link, str(uuid4()), 103, str)
+        link.send("phoenix.ensure", UUID(handle.id), [103], {})
+        assert not handle.done()
+        redis_client.flushall()
+        with pytest.raises(EnsureFailed, match="Redis was emptied"):
+            handle.wait(60)
+
+
+@pytest.mark.parametrize("case", ["ended without an answer", "a week ago", "a user that may see it no more"])
+def test_a_request_is_not_called_lost_that_may_have_ended_otherwise(
+    redis_client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    """Its record has run out since, as its result has, or cannot be read."""
+    redis_client.execute_command("ACL", "SETUSER", "seer", "reset", "on", ">seen", "~*", "&*", "+@all")  # type: ignore[no-untyped-call]
+    with closing(Link(redis_url.replace("://", "://seer:seen@"))) as link:
+        handle = Handle(link, str(uuid4()), 103, str)
+        link.send("phoenix.ensure", UUID(handle.id), [103], {})
+        assert not handle.done()
+        if case == "ended without an answer":
+            redis_client.hset(f"phoenix:job:{handle.id}", "state", "done")
+            assert not handle.done()
+        if case == "a user that may see it no more":
+            redis_client.execute_command("ACL", "SETUSER", "seer", "-hget")  # type: ignore[no-untyped-call]
+        else:
+            redis_client.delete(f"phoenix:job:{handle.id}")
+        week = 7 * 24 * 3600 if case == "a week ago" else 0
+        monkeypatch.setattr(time, "time", lambda now=time.time: now() + week)
+        assert not handle.done()
+    redis_client.acl_deluser("seer")
+
+
 def test_many_are_waited_for_and_failures_come_together(answered: Producer) -> None:
     assert [result.ctid for result in answered.ensure_many([103, 101]).wait(60)] == [103, 101]
     handles = answered.ensure_many([103, REFUSED])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import time
@@ -14,6 +15,7 @@ import pytest
 from redis import Redis
 
 from phoenix_producer import EnsureFailed
+from phoenix_producer.client.channel import forgotten
 from tests.support.http_door import HttpDoor, Said, serving
 from tests.support.waiting import wait_for
 
@@ -87,6 +89,19 @@ def test_the_key_is_the_id_and_begins_nothing_twice(door: HttpDoor) -> None:
     assert kinds.count("done") == 1
     assert door.post("/v1/containers/104/ensure", Idempotency_Key=key).status == 409
     assert "already used" in door.post("/v1/containers/103/plan", Idempotency_Key=key).problem()["detail"]
+
+
+def test_who_asks_again_for_what_was_forgotten_waits_for_its_new_end(door: HttpDoor, answering_url: str) -> None:
+    """The end that a worker has stored for the lost one is there until then."""
+    key = str(uuid4())
+    path = f"/v1/containers/{SLOW}/ensure?wait=60"
+    with Redis.from_url(answering_url) as client, ThreadPoolExecutor(1) as clients:
+        client.set(f"celery-task-meta-{key}", json.dumps(forgotten(key)), ex=600)
+        asked = clients.submit(door.post, path, Idempotency_Key=key)
+        wait_for(lambda: asked.done() or client.exists(f"phoenix:job:{key}:log"))
+        client.rpush("release", "1")
+        said = asked.result()
+    assert (said.status, said.json.get("request_id")) == (200, key)
 
 
 def test_a_remedy_tells_the_way_by_http_too(door: HttpDoor, answered: Producer) -> None:

@@ -6,13 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.ledger import ASIDE, Ledger
+from phoenix_worker.durable.run import Answer
 
 if TYPE_CHECKING:
-    from redis import Redis
-
     from phoenix_worker.durable.run import Run
     from tests.support.driven_ledger import DrivenLedger
 
@@ -102,7 +103,31 @@ def test_a_message_is_that_which_was_recorded(driven: DrivenLedger, redis_client
     for other in ({"name": "phoenix.plan", "body": body}, {"name": name, "body": "x"}):
         said = driven.ledger.claim(asked, 0, "w1", lambda: "", **other)
         assert said == "another message than the recorded one"
-    assert not isinstance(driven.ledger.claim(asked, 0, "w1", lambda: "", name=name, body=body), str)
+    is_it = {"name": name, "body": body}
+    for group in ("another", "half of a pair: \ud800"):
+        said = driven.ledger.claim(asked, 0, "w1", lambda: "", **is_it, headers=json.dumps({"group": group}))
+        assert said == "another message than the recorded one"
+    redis_client.hset(f"phoenix:t:{asked}", "headers", "{}")
+    nothing = json.dumps({"group": None, "ignore_result": False, "retries": 0})
+    assert not isinstance(driven.ledger.claim(asked, 0, "w1", lambda: "", **is_it, headers=nothing), str)
+
+
+class Cut(Redis):
+    """A connection that is cut off between an answer and its announcement."""
+
+    def publish(self, *_: Any, **__: Any) -> Any:
+        raise RedisConnectionError("cut")
+
+
+def test_an_answer_is_stored_once_and_ends_no_run_where_it_cannot_be_announced(
+    redis_client: Redis, redis_url: str
+) -> None:
+    """Who waits looks for it after a while, without having heard of it."""
+    with Cut.from_url(redis_url) as cut:
+        for text in ("first", "second"):
+            Ledger(cut, lambda _: None).answer(Answer("celery-task-meta-a", text, 60))
+    assert redis_client.get("celery-task-meta-a") == "first"
+    assert 0 < redis_client.ttl("celery-task-meta-a") <= 60
 
 
 def test_a_run_is_told_what_earlier_ones_left(driven: DrivenLedger, redis_client: Redis) -> None:

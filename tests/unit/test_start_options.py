@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from celery.concurrency import get_implementation
 
+from phoenix_producer.client.connection import configured_elsewhere
 from phoenix_worker.durable.start_options import objections
 
 THREADS, PROCESSES, SOLO = map(get_implementation, ("threads", "processes", "solo"))
@@ -46,8 +47,13 @@ def test_what_it_is_not_started_with(options: dict[str, Any], why: str) -> None:
 @pytest.mark.parametrize("name", ["CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_RESULT_BACKEND"])
 def test_another_redis_in_the_environment_is_refused(name: str) -> None:
     """Celery takes it before the one of the settings: messages would come from there."""
-    (problem,) = objections({}, {name: "redis://127.0.0.1:6379/1"})
+    another = "redis://127.0.0.1:6379/1"
+    (problem,) = objections({}, {name: another})
     assert problem.startswith(f"{name} is set")
+    copied = name.removeprefix("CELERY_")
+    if copied in {"BROKER_URL", "RESULT_BACKEND"}:  # the command `celery` copies it
+        (problem,) = objections({}, {name: another, copied: another})
+        assert problem.startswith(f"{copied} is set")
 
 
 def test_each_changed_setting_and_each_option_is_named_at_once() -> None:
@@ -57,3 +63,13 @@ def test_each_changed_setting_and_each_option_is_named_at_once() -> None:
         "task_acks_late:",
         "worker_prefetch_multiplier:",
     ]
+
+
+@pytest.mark.parametrize("name", ["CELERY_CONFIG_MODULE", "CELERY_LOADER"])
+def test_other_settings_in_the_environment_are_refused(name: str) -> None:
+    """Celery takes from there what the app does not set, a time limit for each task say."""
+    (problem,) = configured_elsewhere({name: "of_a_service"})
+    assert problem.startswith(f"{name} is set")
+    (problem,) = configured_elsewhere({name: "of_a_service", name.removeprefix("CELERY_"): "of_a_service"})
+    assert problem.startswith(f"{name.removeprefix('CELERY_')} is set")
+    assert configured_elsewhere({name.removeprefix("CELERY_"): "of_a_service"}) == [], "nobody has read it"

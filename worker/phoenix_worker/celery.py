@@ -10,6 +10,7 @@ from typing import Any
 from celery.signals import celeryd_after_setup, celeryd_init
 
 try:
+    from phoenix_producer.client.connection import configured_elsewhere
     from phoenix_worker.app import build
     from phoenix_worker.catalog.loading import CatalogError
     from phoenix_worker.durable.start_options import objections
@@ -19,10 +20,14 @@ except ModuleNotFoundError as error:
     print(line, file=sys.stderr)  # noqa: T201 - read by whoever starts the worker, before any log is set up
     raise SystemExit(2) from error
 
+if problems := configured_elsewhere(os.environ):
+    print(*problems, sep="\n", file=sys.stderr)  # noqa: T201 - as above
+    raise SystemExit(2)
+
 try:
     app = build(load_settings())
 except SettingsError as error:
-    print(error, file=sys.stderr)  # noqa: T201 - read by whoever starts the worker, before any log is set up
+    print(error, file=sys.stderr)  # noqa: T201 - as above
     raise SystemExit(2) from error
 except CatalogError as error:
     print(f"The catalog (PHOENIX_CATALOG) is refused:\n{error}", file=sys.stderr)  # noqa: T201 - as above

@@ -33,24 +33,24 @@ def used_before(request_id: str, what: str) -> ContractError:
     return ContractError(f"Request id {request_id} was already used for {what}. Use a new one.")
 
 
-_FORGOTTEN = "forgotten"
+LOST_REQUEST = {
+    "message": "Redis was emptied, or lost its last writes, and with them this request.",
+    "cause": "forgotten",
+    "remedy": "Send the request again: it continues with what was begun.",
+}
+"""What a request ends with that Redis has lost; part of a `Failure`."""
 
 
 def is_forgotten(meta: dict[str, Any]) -> bool:
     """Return whether a stored end says that Redis has lost the request."""
     told = meta["result"].get("exc_message") if isinstance(meta.get("result"), dict) else None
     first = told[0] if isinstance(told, list) and told else None
-    return isinstance(first, dict) and first.get("cause") == _FORGOTTEN
+    return isinstance(first, dict) and first.get("cause") == LOST_REQUEST["cause"]
 
 
 def forgotten(request_id: str) -> dict[str, Any]:
     """Return the end of a request that Redis has lost, in the form in which Celery stores a failure."""
-    failure = Failure(
-        request_id=request_id,
-        message="Redis was emptied, or lost its last writes, and with them this request.",
-        cause=_FORGOTTEN,
-        remedy="Send the request again: it continues with what was begun.",
-    )
+    failure = Failure(request_id=request_id, **LOST_REQUEST)
     return {
         "status": "FAILURE",
         "result": {"exc_type": "EnsureFailed", "exc_message": [failure.model_dump(mode="json")]},

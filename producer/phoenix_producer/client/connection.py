@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 _TEXT = {"decode_responses": True, "encoding_errors": "surrogateescape"}
 """Whoever may write to Redis may write what is no UTF-8: it is read, and found again, like anything else."""
-_OVERRULING = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL", "CELERY_RESULT_BACKEND")
+_OVERRULING = {
+    "CELERY_BROKER_URL": "BROKER_URL",
+    "CELERY_BROKER_READ_URL": "",
+    "CELERY_BROKER_WRITE_URL": "",
+    "CELERY_RESULT_BACKEND": "RESULT_BACKEND",
+}
+_CONFIGURING = {"CELERY_CONFIG_MODULE": "CONFIG_MODULE", "CELERY_LOADER": "LOADER"}
+"""Each with the variable that the command `celery` copies into it."""
 _SENTINEL_SECONDS = 1.5
 """Until a Sentinel that does not answer is left for the next."""
 
@@ -73,9 +80,20 @@ def overruled(environ: Mapping[str, str]) -> list[str]:
     return [
         f"{name} is set (or --broker, --result-backend): Celery would use that Redis beside the one of "
         "PHOENIX_REDIS_URL. Unset it."
-        for name in _OVERRULING
-        if environ.get(name)
+        for name in _set(_OVERRULING, environ)
     ]
+
+
+def configured_elsewhere(environ: Mapping[str, str]) -> list[str]:
+    """Say what of the environment has Celery read settings that are not ours, each with what to do."""
+    return [
+        f"{name} is set (or --config, --loader): Celery would read other settings there. Unset it."
+        for name in _set(_CONFIGURING, environ)
+    ]
+
+
+def _set(names: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+    return [source if environ.get(source) else name for name, source in names.items() if environ.get(name)]
 
 
 def _tls(place: RedisPlace) -> dict[str, Any]:

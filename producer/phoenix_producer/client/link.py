@@ -48,6 +48,9 @@ _LOOK_AGAIN_SECONDS = 5.0
 """How late an answer is noticed at most whose announcement was lost with a connection."""
 _SEEN = 10_000
 """Open requests of which a link knows that they were in the ledger: more than anybody waits for at once."""
+_KEPT_SECONDS = 7 * 86400
+"""For which a request that has ended is in the ledger, and its answer is kept."""
+_OPEN, _UNREADABLE = "open", ""
 _SETTINGS = {
     "task_serializer": "json",
     "result_serializer": "json",
@@ -90,8 +93,8 @@ class Link:
             fixups=[],
         )
         self._wires = self._connect()
-        self._seen: dict[str, None] = {}
-        """Requests that were in the ledger when their answers were asked for, and had none; the oldest first."""
+        self._seen: dict[str, float] = {}
+        """Requests that were open when their answers were asked for, and when that was; the oldest first."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -140,8 +143,8 @@ class Link:
     def answer(self, request_id: str) -> dict[str, Any] | None:
         """Read what Celery stored as the end of a task; None if it has not ended.
 
-        One that this link saw in the ledger, and that is in it no more, has ended too: nobody runs it any more. Asked
-        for again under its id, it has not.
+        One that this link saw open in the ledger, and that is in it no more, has ended too: nobody runs it any more.
+        Asked for again under its id, it has not. After a week it may have ended as others do.
         """
         with self._reaching():
             stored = self._client.get(_answer_key(request_id))
@@ -150,21 +153,30 @@ class Link:
         if is_over and not is_forgotten(meta):
             self._seen.pop(request_id, None)
             return meta
-        if self._is_recorded(request_id):
-            self._seen[request_id] = None
-            if len(self._seen) > _SEEN:
-                self._seen.pop(next(iter(self._seen)), None)
+        state = self._state(request_id)
+        if state:
+            self._see(request_id, state)
             return None
         if is_over:
             return meta
-        return forgotten(request_id) if request_id in self._seen else None
+        is_lost = state is None and time.time() - self._seen.get(request_id, 0.0) < _KEPT_SECONDS
+        return forgotten(request_id) if is_lost else None
 
-    def _is_recorded(self, request_id: str) -> bool:
+    def _state(self, request_id: str) -> str | None:
         with self._reaching():
             try:
-                return self._client.hget(f"{PREFIX}job:{request_id}", "state") is not None
+                state: Any = self._client.hget(f"{PREFIX}job:{request_id}", "state")
             except NoPermissionError:  # a user that reads results alone
-                return False
+                return _UNREADABLE
+        return None if state is None else str(state)
+
+    def _see(self, request_id: str, state: str) -> None:
+        self._seen.pop(request_id, None)
+        if state == _OPEN:
+            self._seen[request_id] = time.time()
+        if len(self._seen) > _SEEN:
+            for oldest in list(self._seen)[:-_SEEN]:  # a copy: other threads add to it
+                self._seen.pop(oldest, None)
 
     def wait_for_answer(self, request_id: str, timeout: float | None) -> dict[str, Any] | None:
         """Like `answer`, as soon as there is one; None if there is none after `timeout` seconds."""

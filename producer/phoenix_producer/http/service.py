@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
@@ -85,10 +86,14 @@ class Service:
 
     async def answer(self, request_id: str, seconds: float) -> Result | Failure | None:
         """Wait for the answer to a request, without a thread; None if there is none in time. Raises NoRoom."""
-        if not await self._reader.answered(request_id, seconds):
-            return None
-        known = await to_thread.run_sync(self.requests.known, request_id)
-        return await to_thread.run_sync(partial(self.requests.answer, request_id, known))
+        deadline = time.monotonic() + seconds
+        while await self._reader.answered(request_id, max(deadline - time.monotonic(), 0.0)):
+            known = await to_thread.run_sync(self.requests.known, request_id)
+            answer = await to_thread.run_sync(partial(self.requests.answer, request_id, known))
+            if answer is not None:
+                return answer
+            await asyncio.sleep(_A_LOOK)  # what is stored is the end of one that was forgotten, and asked for again
+        return None
 
     async def accepted(self, request_id: str, seconds: float) -> Response:
         """Answer with the result of a request, or, if there is none in time, with where it will be."""

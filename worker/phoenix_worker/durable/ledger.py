@@ -169,11 +169,12 @@ class Ledger:
 
     def answer(self, answer: Answer) -> None:
         """Store what a job ends with that has no record any more, unless it was answered before."""
-        stored = patience.until_answered(
-            lambda: self.client.set(answer.key, answer.text, ex=answer.seconds or None, nx=True)
-        )
-        if stored:
-            self.client.publish(answer.key, answer.text)
+
+        def store() -> None:
+            if self.client.set(answer.key, answer.text, ex=answer.seconds or None, nx=True):
+                self.client.publish(answer.key, answer.text)
+
+        patience.until_answered(store)
 
     def requeue(self, run: Run, *blame: str | float) -> None:
         """End a run without a verdict; the task is run again. `blame`: after how many such runs not, and why."""

@@ -16,6 +16,7 @@ from celery.exceptions import Ignore
 from celery.signals import task_postrun
 from kombu.exceptions import OperationalError
 
+from phoenix_producer.client.channel import LOST_REQUEST
 from phoenix_producer.client.record import generation_of
 from phoenix_producer.client.trace_context import HEADER, parse
 from phoenix_producer.contract import RESUME_QUEUE
@@ -39,14 +40,6 @@ logger = logging.getLogger(__name__)
 
 CANCELLED = "cancelled"
 """The cause of a failure that its requester wanted."""
-
-_FORGOTTEN = json.dumps(
-    {
-        "message": "Redis was emptied, or lost its last writes, and with them this request.",
-        "cause": "forgotten",
-        "remedy": "Send the request again: it continues with what was begun.",
-    }
-)
 
 
 class DurableTask(PublishingTask):
@@ -304,7 +297,10 @@ class DurableTask(PublishingTask):
             return
         backend = cast("PatientBackend", self.backend)
         answer = run.answer if run.id == run.job else None
-        self.engine.ledger.answer(answer or backend.answer(run.job, self.failure(GivenUpError(_FORGOTTEN)), "FAILURE"))
+        if answer is None:
+            lost = self.failure(GivenUpError(json.dumps(LOST_REQUEST)))
+            answer = backend.answer(run.job, lost, "FAILURE")
+        self.engine.ledger.answer(answer)
         logger.warning("Job %s is not in Redis any more: its requester is told so.", run.job)
 
     def _park(self, why: str, **on: str) -> Never:

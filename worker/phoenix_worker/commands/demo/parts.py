@@ -42,7 +42,7 @@ _START_PER_CLONE, _CREATE_PER_CLONE = 0.5, 0.75
 """How long a start and a create take beside a full clone, as on a real node."""
 FLOWER_LOGIN = "demo:demo-login"
 """Without one Flower refuses its API."""
-_SETTINGS_OF_OTHERS = ("PHOENIX_", "CELERY_", "FLOWER_")
+_SETTINGS_OF_OTHERS = ("PHOENIX_", "CELERY_", "FLOWER_", "BROKER_URL", "RESULT_BACKEND", "CONFIG_MODULE", "LOADER")
 _OUR_KEYS = ("phoenix:*", "phoenix.*", "celery-task-meta-*", "_kombu.binding*", "unacked*", "*.pidbox")
 
 
