@@ -106,7 +106,7 @@ def test_the_start_of_what_was_destroyed_is_not_waited_for(simulator: Simulator,
     end = probe(watch, 1.0).end
     assert end is not None
     assert end["error"]["cause"] == "changed-meanwhile"
-    assert probe(watch | {"power": "stopped"}, 1.0).end == {"done": True, "exit": "OK", "log": []}
+    assert probe(watch | {"power": "stopped"}, 1.0).end == {"done": True, "exit": "OK", "log": [], "node": NODE}
 
 
 def test_what_ha_has_given_up_is_not_waited_for(simulator: Simulator, door: Proxmox) -> None:
@@ -120,7 +120,7 @@ def test_what_ha_has_given_up_is_not_waited_for(simulator: Simulator, door: Prox
         "ha-error",
         True,
     )
-    assert probe(watch | {"power": "stopped"}, 1.0).end == {"done": True, "exit": "OK", "log": []}
+    assert probe(watch | {"power": "stopped"}, 1.0).end == {"done": True, "exit": "OK", "log": [], "node": NODE}
 
 
 @pytest.mark.parametrize(("status", "lock"), [("stopped", "migrate"), ("stopped", None), ("running", None)])

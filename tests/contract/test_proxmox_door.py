@@ -16,6 +16,7 @@ from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.translate import Request
+from tests.support.migrating_pve import Turn
 from tests.support.proxmox import NODE, Simulator
 
 OS_TEMPLATE = "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
@@ -95,10 +96,14 @@ def test_what_waits_for_the_next_start_is_asked_for_running_containers_only(
 
 
 def test_what_is_deleted_between_two_looks_is_absent(simulator: Simulator, door: Proxmox) -> None:
-    simulator.do(simulator.pve.add_ct, 103)
-    gone = "Configuration file 'nodes/pve1/lxc/103.conf' does not exist"
-    simulator.do(simulator.pve.fail, "GET", "/status/current", 500, gone)
+    pve, do = simulator.pve, simulator.do
+    deleted = Turn(1, lambda path: path.endswith("/103/config"), lambda: pve._drop(pve.ct(103)))
+    do(pve.add_ct, 103)
+    do(pve.turns.append, deleted)
     assert door.observe(NODE, 103).presence is Presence.ABSENT
+    assert pve.turns == []
+    do(pve.add_ct, 103)
+    do(pve.fail, "GET", "/status/current", 500, "Configuration file 'nodes/pve1/lxc/103.conf' does not exist")
     assert door.running(103) is None
 
 

@@ -211,7 +211,7 @@ def test_no_printed_replacement_is_refused_again_as_it_is_printed(tmp_path: Path
         ),
         (
             bind(volume="local-lvm"),
-            "Write it in volumes, with pool, size and mount_point: it is no directory of the nod",
+            "Write it in volumes, with pool, size and mount_point: it is not a directory of the",
         ),
         (ruled(tracking="new"), "Write what it says with one of group,"),
         (bind(host_path="/dev/sdb1"), "Write it in devices; or mount its file system on the node"),
