@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -75,3 +75,29 @@ def test_a_ctid_that_is_taken_before_the_copy_is_made_is_left_for_another(
     assert chosen in result.templates_built
     assert taken not in {ctid for _, ctid in done(result)}
     assert product.config(taken)["hostname"] == "theirs", "it is left alone"
+
+
+@pytest.mark.long
+def test_a_ctid_that_was_taken_for_a_moment_is_used_when_it_is_free_again(product: Product) -> None:
+    """Somebody else's creation is refused by Proxmox, and its CTID given back, before the clone looks again."""
+    two_nodes(product)
+    product.declare({900: template(), 103: container(103, node=OTHER)})
+    product.start_worker(**COPIES)
+    pve, config = product.simulator.pve, {"hostname": "theirs", "description": ""}
+    before(product, "POST", f"/nodes/{OTHER}/lxc", lambda: pve.add_ct(FIRST, node=OTHER, config=config))
+
+    def passed_over() -> bool:
+        keys = product.redis.keys("phoenix:job:*:steps")
+        return any("taken" in entry for key in keys for entry in product.redis.lrange(key, 0, -1))
+
+    answer = pve._answer
+
+    async def answering(request: Any, *rest: Any) -> Any:
+        if (theirs := pve.ct(FIRST)) and not theirs.config["description"] and passed_over():
+            pve.cts.remove(theirs)
+        return await answer(request, *rest)
+
+    product.simulator.set(pve, _answer=answering)
+    result = product.ensure(103)
+    assert (result.outcome, copies(product)) == ("created", [FIRST])
+    assert FIRST in result.templates_built

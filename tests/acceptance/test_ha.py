@@ -94,7 +94,8 @@ def test_what_ha_ignores_is_started_and_stopped_directly_and_not_stopped_to_be_d
             assert failure.message.startswith("Unable to convert CT 901 on pve1 to a template: it is "), hold
         assert (len(product.writes()), product.status(901)) == (written, "running")
     do(pve.ha_resources.clear)
-    assert product.producer.adopt(901).wait(timeout=60).outcome == "adopted"
+    do(pve.ha_remembers.add, 901)
+    assert product.producer.adopt(901).wait(timeout=60).outcome == "adopted", "it is a resource no more"
 
 
 @pytest.mark.long

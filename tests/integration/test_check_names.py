@@ -102,6 +102,11 @@ def test_a_tag_that_only_administrators_may_set_is_found_before_anything_is_made
     redeclare(prepared, 103, tags=["Prod"], memory_mb=640)
     prepared.simulator.set(pve, registered_tags=frozenset({"phoenix"}))
     assert prepared.ensure(103).outcome == "updated", "what stays as it is may be registered"
+    new = {104: container(104), 105: container(105, tags=["new"])}
+    prepared.declare({900: template(), 103: container(103, tags=["Prod"]), **new})
+    assert failure_of(prepared.producer.ensure(105)).cause == "tag-not-allowed"
+    assert prepared.producer.plan(104).wait(timeout=60).outcome == "created"
+    assert prepared.ensure(104).outcome == "created", "it has the tag from its template"
     prepared.simulator.set(pve, acl={TOKEN_ID: [("/", EVERYTHING | {"Sys.Modify"})]})
     assert {line["about"] for line in lines(0)} & {"Tag phoenix", "Tag Prod"} == set()
 

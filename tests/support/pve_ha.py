@@ -22,6 +22,8 @@ class HaResources(FakePve):  # type: ignore[misc] # fakepve publishes no types
         self.ha_resources: dict[str, dict[str, Any]] = {}
         """By `ct:CTID`: what was sent. One in the state `ignored` is unmanaged to `…/status/current` and to start and
         stop, and a resource to whoever would delete it, and in `/cluster/resources`."""
+        self.ha_remembers: set[int] = set()
+        """What was a resource, and HA's manager has not noticed yet: `/cluster/resources` shows its state still."""
 
     def _routes_ha(self) -> list[tuple[str, str, Any]]:
         one = "/cluster/ha/resources/{sid}"
@@ -42,7 +44,8 @@ class HaResources(FakePve):  # type: ignore[misc] # fakepve publishes no types
 
     def ct_resources(self, user: str, kind: str | None = None) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = super().ct_resources(user, kind)
-        return [row | {"hastate": "ignored"} if self._is_ignored(row["vmid"]) else row for row in rows]
+        shown = {ctid for ctid in (row["vmid"] for row in rows) if self._is_ignored(ctid)} | self.ha_remembers
+        return [row | {"hastate": "ignored"} if row["vmid"] in shown else row for row in rows]
 
     async def _lxc_destroy(self, user: str, v: dict[str, Any]) -> Any:
         if self._is_ignored(int(v["vmid"])) and not v.get("purge"):

@@ -69,6 +69,10 @@ def test_what_it_takes_is_declared_or_its_templates(tmp_path: Path) -> None:
     assert linked.disks == {}
     alone = loaded(tmp_path, {"103": template(node="any")})
     assert wanted(alone[103], alone).memory == 512 * MIB, "Proxmox's default"
+    bare = {"900": template(node="pve1"), "901": template(node="any"), "103": clone("900", node="any")}
+    unnamed = loaded(tmp_path, bare, replace(DEFAULTS, storage=None))
+    assert wanted(unnamed[901], unnamed).disks == {"local": 4 * GIB}, "as are these, for what is created"
+    assert wanted(unnamed[103], unnamed).disks == {}, "its template may lie anywhere"
     assert (wanted(alone[103], alone).arch, wanted(alone[103], alone).group) == ("", "")
 
 

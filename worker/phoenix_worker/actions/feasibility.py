@@ -44,7 +44,7 @@ def refuse_what_cannot_work(task: PhoenixTask, declaration: Declaration) -> None
         seen = task.proxmox.observe_template(template.node, template.ctid) if template is not None else None
         finished = seen is not None and seen.is_template
         problem = cannot_work(one, Origin.seen(seen), task.offering.on(one.node)) if seen and finished else None
-        problem = problem or name_problem(task, one)
+        problem = problem or name_problem(task, one, template=seen if finished else None)
         problem = problem if finished else _problem(task, made_from(one, task.catalog.current(), task.offering.on))
         if problem is not None:
             raise problem

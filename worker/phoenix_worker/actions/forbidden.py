@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_replicated, refuse_snapshots
 from phoenix_worker.core.allowed.ownership import Purpose
+from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.proxmox.error_table import PERMISSION
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,9 +43,20 @@ def as_in_ha(proxmox: Proxmox, seen: Observation) -> Observation:
     """Look whether it is an HA resource in the state `ignored`, or while HA is disarmed, in one call.
 
     `…/status/current` calls these unmanaged, and Proxmox refuses to delete them all the same (pve-ha-manager,
-    `service_is_configured`). `/cluster/resources` shows their state.
+    `service_is_configured`). `/cluster/resources` shows their state; and that of what was a resource until HA's manager
+    notices (every 10 s, and never while there is no manager), so that one call more tells these apart.
     """
     if seen.ha_managed or seen.presence is not Presence.HERE:
         return seen
     there = proxmox.cluster(fresh=True).guests.get(seen.ctid)
-    return replace(seen, ha_managed=there is not None and there.in_ha)
+    return replace(seen, ha_managed=there is not None and there.in_ha and _is_resource(proxmox, seen.ctid))
+
+
+def _is_resource(proxmox: Proxmox, ctid: int) -> bool:
+    """Ask for the resource itself. Where the token may not, what HA's manager shows counts."""
+    try:
+        return proxmox.ha_resource(ctid).managed
+    except PermanentError as error:
+        if error.cause != PERMISSION:
+            raise
+        return True

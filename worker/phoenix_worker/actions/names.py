@@ -26,31 +26,47 @@ _NOTHING = Datacenter(TagRules(free=False), frozenset(), frozenset())
 """A datacenter that has none of it."""
 
 
-def name_problem(task: PhoenixTask, declaration: Declaration, seen: Observation | None = None) -> PermanentError | None:
+def name_problem(
+    task: PhoenixTask,
+    declaration: Declaration,
+    seen: Observation | None = None,
+    *,
+    template: Observation | None = None,
+) -> PermanentError | None:
     """Say which tag may not be set, or what its firewall names that there is none of; None when nothing is known.
 
-    `seen` is what stands there; None where it is to be made. Nothing is asked when nothing of the kind is to change,
-    and otherwise once a minute.
+    `seen` is what stands there; None where it is to be made. A clone has the tags of its `template`, if that is known.
+    Nothing is asked when nothing of the kind is to change, and otherwise once a minute.
     """
-    if next(_problems(task, declaration, _NOTHING, seen, asking=False), None) is None:
+    tagged = template if seen is None else seen
+    if next(_problems(task, declaration, _NOTHING, seen, tagged, asking=False), None) is None:
         return None
     known = task.offering.datacenter(firewall=declaration.firewall is not None)
-    return next(_problems(task, declaration, known, seen), None)
+    return next(_problems(task, declaration, known, seen, tagged), None)
 
 
-def refuse_unknown_names(task: PhoenixTask, declaration: Declaration) -> None:
-    """Raise PermanentError for what is to be made and refers to what the datacenter has not."""
-    if name_problem(task, declaration) is None:
+def refuse_unknown_names(task: PhoenixTask, declaration: Declaration, template: Observation | None = None) -> None:
+    """Raise PermanentError for what is to be made and refers to what the datacenter has not.
+
+    `template` is what would be cloned for it; None where it is created, or that is not known.
+    """
+    if name_problem(task, declaration, template=template) is None:
         return
     task.offering.forget()
-    if (problem := name_problem(task, declaration)) is not None:
+    if (problem := name_problem(task, declaration, template=template)) is not None:
         raise problem
 
 
 def _problems(
-    task: PhoenixTask, declaration: Declaration, known: Datacenter, seen: Observation | None, *, asking: bool = True
+    task: PhoenixTask,
+    declaration: Declaration,
+    known: Datacenter,
+    seen: Observation | None,
+    tagged: Observation | None,
+    *,
+    asking: bool = True,
 ) -> Iterator[PermanentError]:
-    yield from (tag_refused(declaration, tag) for tag in forbidden_tags(declaration, known.tags, seen))
+    yield from (tag_refused(declaration, tag) for tag in forbidden_tags(declaration, known.tags, tagged))
     present = seen.firewall.rules if seen is not None and seen.firewall is not None else ()
     for one in lacking_names(declaration, known, present):
         own = () if one.only_there or not asking else _own_names(task, declaration, seen)

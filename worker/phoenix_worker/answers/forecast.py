@@ -204,7 +204,7 @@ class _Looks:
         if not built:
             return
         refuse_too_old(self._task, declaration)
-        refuse_unknown_names(self._task, declaration)
+        refuse_unknown_names(self._task, declaration, template)
         origin = Origin.seen(template) if template is not None else None
         if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
             raise problem

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PENDING_KEYS = frozenset({"features", "nameserver"}) | options.PENDING
 """What a running container takes only at its next start, of the keys we write. From pve-container's
 `vmconfig_hotplug_pending`, which skips every key that it does not name."""
-DEFAULT_STORAGE, _DEFAULT_ROOT_GB = "local", 4
+DEFAULT_STORAGE, DEFAULT_ROOT_GB = "local", 4
 """Those of Proxmox, for the root disk of what is created from an OS template (`create_vm` in pve-container)."""
 
 
@@ -122,11 +122,11 @@ def _new_disk(declaration: Declaration, *, with_volumes: bool) -> dict[str, str]
     """Name what is declared of a new root disk. Proxmox has a default storage and size, and none beside volumes."""
     storage, size_gb, how = declaration.storage, declaration.disk_gb, declaration.root_options
     if how:
-        volume = f"{storage or DEFAULT_STORAGE}:{size_gb or _DEFAULT_ROOT_GB}"
+        volume = f"{storage or DEFAULT_STORAGE}:{size_gb or DEFAULT_ROOT_GB}"
         return {"rootfs": mount_options.rendered(volume, mount_options.with_options(how, {}))}
     if size_gb is None and not with_volumes:
         return {} if storage is None else {"storage": storage}
-    size_gb = size_gb or _DEFAULT_ROOT_GB
+    size_gb = size_gb or DEFAULT_ROOT_GB
     return {"rootfs": str(size_gb) if storage is None else f"{storage}:{size_gb}"}
 
 

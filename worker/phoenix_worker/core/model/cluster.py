@@ -45,7 +45,7 @@ class GuestPlace(NamedTuple):
     is_template: bool = False
     pool: str = ""
     in_ha: bool = False
-    """Whether it is an HA resource, in whatever state."""
+    """Whether HA shows a state of it: it is a resource, in whatever state, or was one until a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)

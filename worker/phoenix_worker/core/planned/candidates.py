@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from phoenix_worker.core.differs.diff import DEFAULT_ROOT_GB, DEFAULT_STORAGE
 from phoenix_worker.core.planned.feasibility import objection
 from phoenix_worker.core.planned.placement import Candidate, Reservation, Wanted
 from phoenix_worker.core.planned.sources import Source
@@ -61,12 +62,16 @@ def memory_of(chain: Iterable[Declaration]) -> int:
 
 
 def _disks(declaration: Declaration, chain: Sequence[Declaration]) -> dict[str, int]:
-    """Return what is put on each storage. A linked clone shares its template's blocks and takes nothing at first."""
+    """Return what is put on each storage. A linked clone shares its template's blocks and takes nothing at first.
+
+    What is created goes by Proxmox's defaults; a clone of what declares no storage goes wherever that lies.
+    """
     disks: dict[str, int] = {}
     sized = (declaration, *chain)
-    placed = next((one.storage for one in sized if one.storage is not None), None)
+    storage, size = (DEFAULT_STORAGE, DEFAULT_ROOT_GB) if declaration.clone_from is None else (None, 0)
+    placed = next((one.storage for one in sized if one.storage is not None), storage)
     if placed is not None and declaration.full_clone:
-        disks[placed] = next((one.disk_gb for one in sized if one.disk_gb is not None), 0) * _GIB
+        disks[placed] = next((one.disk_gb for one in sized if one.disk_gb is not None), size) * _GIB
     for volume in declaration.volumes:
         disks[volume.storage] = disks.get(volume.storage, 0) + int(volume.size_gb * _GIB)
     return disks

@@ -49,6 +49,8 @@ class Lacking:
     name: str
     only_there: bool = True
     """Whether the datacenter alone may have it; else the guest's firewall may, or that of what it is cloned from."""
+    of_sdn: bool = False
+    """Whether it is one that SDN has for a VNet."""
 
     @property
     def own(self) -> str:
@@ -57,7 +59,7 @@ class Lacking:
 
 
 def forbidden_tags(declaration: Declaration, rules: TagRules | None, seen: Observation | None = None) -> list[str]:
-    """Name the tags that the token may not set, or take away from what stands there."""
+    """Name the tags that the token may not set, or take away from what is `seen`: there, or about to be cloned."""
     if rules is None:
         return []
     there = seen is not None and seen.presence is Presence.HERE
@@ -93,12 +95,22 @@ def name_missing(declaration: Declaration, lacking: Lacking) -> PermanentError:
 
 
 def how_to_make(lacking: Lacking) -> str:
-    """Return the remedy, with the command that makes it."""
+    """Return the remedy, with the command that makes it.
+
+    Proxmox reads the names of IP sets and groups in small letters, and looks for those of rules as they are written
+    (pve-firewall, `generic_fw_config_parser` and `verify_rule`).
+    """
+    if lacking.of_sdn:
+        return "Correct `firewall` in the catalog, or give the API token SDN.Audit on /sdn/zones: it may not see it."
+    name = lacking.name if lacking.kind == "alias" else lacking.name.lower()
     command = {
-        "security group": f"pvesh create /cluster/firewall/groups --group {lacking.name}",
-        "IP set": f"pvesh create /cluster/firewall/ipset --name {lacking.name}",
-        "alias": f"pvesh create /cluster/firewall/aliases --name {lacking.name} --cidr ADDRESS",
+        "security group": f"pvesh create /cluster/firewall/groups --group {name}",
+        "IP set": f"pvesh create /cluster/firewall/ipset --name {name}",
+        "alias": f"pvesh create /cluster/firewall/aliases --name {name} --cidr ADDRESS",
     }[lacking.kind]
+    if name != lacking.name:
+        small = f"Write '{name}' in the `firewall` of the catalog: Proxmox keeps such names in small letters."
+        return f"{small} If there is none, make it on a node: `{command}`."
     return f"Correct `firewall` in the catalog, or make it on a node: `{command}`."
 
 
@@ -121,5 +133,6 @@ def _lacking(key: str, text: str, datacenter: Datacenter) -> Lacking | None:
     found = _REFERENCE.fullmatch(text)
     if found is None or datacenter.names is None:
         return None
-    one = Lacking("IP set" if found["set"] else "alias", found["name"], found["scope"] in {"dc/", "sdn/"})
+    of_sdn, kind = found["scope"] == "sdn/", "IP set" if found["set"] else "alias"
+    one = Lacking(kind, found["name"], of_sdn or found["scope"] == "dc/", of_sdn)
     return None if found["scope"] != "guest/" and one.own in datacenter.names else one
