@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from phoenix_worker.durable.ledger import Ledger
-from tests.support.asking import Asking, asking
-from tests.support.redis import LASTING_KEYS, leaked_keys
+from tests.support.asking import Asking, asking_until_clean
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -22,11 +20,8 @@ EFFECTS = ["begun:*", "ended:*", "remote:*"]
 
 @pytest.fixture
 def client(redis_url: str, owned_keys: list[str]) -> Iterator[Asking]:
-    owned_keys += [*LASTING_KEYS, *EFFECTS]
-    with asking(redis_url) as client:
+    with asking_until_clean(redis_url, owned_keys, *EFFECTS) as client:
         yield client
-        with suppress(AssertionError):  # a result is stored a moment before its task ends in the ledger
-            wait_for(lambda: not leaked_keys(client.redis, owned_keys))
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ import pytest
 from celery.canvas import Signature
 
 from phoenix_producer.contract import QUEUE
-from tests.support.asking import Asking, asking
-from tests.support.redis import LASTING_KEYS, leaked_keys
+from tests.support.asking import Asking, asking_until_clean
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -30,11 +29,8 @@ EFFECTS = ["begun:*", "ended:*", "remote:*", "naps", "tried", "deaths", "effects
 
 @pytest.fixture
 def client(redis_url: str, owned_keys: list[str]) -> Iterator[Asking]:
-    owned_keys += [*LASTING_KEYS, *EFFECTS]
-    with asking(redis_url) as client:
+    with asking_until_clean(redis_url, owned_keys, *EFFECTS) as client:
         yield client
-        with suppress(AssertionError):  # a result is stored a moment before its task ends in the ledger
-            wait_for(lambda: not leaked_keys(client.redis, owned_keys))
 
 
 @pytest.fixture

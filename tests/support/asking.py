@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
@@ -10,6 +10,8 @@ from redis import Redis
 
 from phoenix_producer.client.record import Recorder, recording
 from phoenix_producer.contract import QUEUE
+from tests.support.redis import LASTING_KEYS, leaked_keys
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,3 +53,13 @@ def asking(redis_url: str) -> Iterator[Asking]:
     finally:
         hang_up(client.app)
         client.redis.close()
+
+
+@contextmanager
+def asking_until_clean(redis_url: str, owned_keys: list[str], *effects: str) -> Iterator[Asking]:
+    """Give the block a client, whose `effects` are no leaks, and wait until the ledger has forgotten what it asked."""
+    owned_keys += [*LASTING_KEYS, *effects]
+    with asking(redis_url) as client:
+        yield client
+        with suppress(AssertionError):  # a result is stored a moment before its task ends in the ledger
+            wait_for(lambda: not leaked_keys(client.redis, owned_keys))

@@ -78,7 +78,7 @@ def with_settings(settings: dict[str, Any], url: str) -> dict[str, Any]:
 def overruled(environ: Mapping[str, str]) -> list[str]:
     """Say what of the environment Celery takes before the URL that an app sets, each with what to do."""
     return [
-        f"{name} is set (or --broker, --result-backend): Celery would use that Redis beside the one of "
+        f"{name} is set (or --broker, --result-backend): Celery would use that Redis instead of the one in "
         "PHOENIX_REDIS_URL. Unset it."
         for name in _set(_OVERRULING, environ)
     ]

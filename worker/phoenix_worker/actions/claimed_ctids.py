@@ -51,7 +51,7 @@ def claim_ctids(
         if task.settle(what, True, reserving=claim, made=reserved.made) is not None:  # noqa: FBT003 - any JSON
             return chosen
     if count:
-        told = f"Unable to choose a CTID for a copy of template {template} on {node}: others reserve all the time."
+        told = f"Unable to choose a CTID for a copy of template {template} on {node}: other jobs keep reserving them."
         raise TransientError(told, cause=NO_COPY_CTID)
     return ()
 
