@@ -88,7 +88,9 @@ class Sentinels:
                 told = client.info("replication")
         except redis.RedisError:
             return False
-        online = [told[f"slave{number}"]["state"] == "online" for number in range(told["connected_slaves"])]
+        # Their number may count one that is not listed yet.
+        replicas_told = [told.get(f"slave{number}", {}) for number in range(told["connected_slaves"])]
+        online = [one.get("state") == "online" for one in replicas_told]
         return sum(online) == replicas and all(self._others(one) == len(self._sentinels) - 1 for one in self._sentinels)
 
     def _others(self, sentinel: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from phoenix_worker.actions import recover
 from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_replicated, refuse_snapshots
 from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.model.errors import PermanentError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from phoenix_worker.core.model.observation import Observation
     from phoenix_worker.core.model.ports import Proxmox
 
+_DELETING = "snapshot-delete"
+"""The lock of a container one of whose snapshots is being deleted."""
+
 
 def refuse_forbidden_removal(proxmox: Proxmox, declaration: Declaration, seen: Observation, purpose: Purpose) -> None:
     """Raise PermanentError for what Proxmox would not delete, and TransientError for what somebody has locked."""
@@ -30,10 +34,13 @@ def refuse_forbidden_removal(proxmox: Proxmox, declaration: Declaration, seen: O
 def refuse_forbidden_conversion(
     proxmox: Proxmox, declaration: Declaration, seen: Observation, dropping: Collection[str]
 ) -> None:
-    """Raise PermanentError for what is not to become a template; snapshots that are dropped first do not count.
+    """Raise PermanentError for what is not to become a template, and TransientError for what somebody has locked.
 
-    Proxmox converts an HA resource, and HA then tries to start the template.
+    Snapshots that are dropped first do not count, nor the lock of one that we are deleting: whoever drops them waits
+    for its end. Proxmox converts an HA resource, and HA then tries to start the template.
     """
+    if dropping and seen.lock == _DELETING and recover.runs_deletion(proxmox, seen.node, seen.ctid):
+        seen = replace(seen, config={key: value for key, value in seen.config.items() if key != "lock"})
     refuse_forbidden(declaration, as_in_ha(proxmox, seen), Purpose.SEAL)
     snapshots = proxmox.snapshots(seen.node, seen.ctid)
     refuse_snapshots(declaration, [name for name in snapshots if name not in dropping])

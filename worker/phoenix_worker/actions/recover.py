@@ -116,6 +116,11 @@ def find_deletion(proxmox: Proxmox, node: str, ctid: int, snapshot: str, when: f
     return _running_task(proxmox, node, ctid, "vzdelsnapshot", when)
 
 
+def runs_deletion(proxmox: Proxmox, node: str, ctid: int) -> bool:
+    """Return whether a task of ours is deleting a snapshot: another job that Redis may have forgotten has ordered it."""
+    return _running_task(proxmox, node, ctid, "vzdelsnapshot", FORGOTTEN) is not None
+
+
 def own_migrations(proxmox: Proxmox, home: str, ctid: int) -> list[str]:
     """List the migrations of a CTID that were asked for with our token, newest first."""
     return [task.upid for task in _own_migrations(proxmox, home, ctid)]
