@@ -88,6 +88,8 @@ def prepare(product: Product, catalog: dict[str, Any]) -> None:
         product.simulator.do(partial(pve.add_vm, int(guest), name="outside", node=NODE, status="running"))
     for storage in named(catalog, "storage_pool", "pool") - pve.pools.keys() - pve.storages.keys():
         product.simulator.do(pve.storages.__setitem__, storage, pve.storages["local-lvm"] | {"files": set()})
+    for group in named(catalog, "group"):
+        product.simulator.do(pve.firewall_config("cluster")["groups"].setdefault, group, [])
     product.simulator.set(pve, bridges=named(catalog, "bridge"), tags_case_sensitive=True, version="9.2.11")
 
 

@@ -32,6 +32,9 @@ class DemoSimulator(Simulator):
             "pool": wanted.pools,
             "storage": wanted.storages,
             "guest": [int(ctid) for ctid in wanted.guests],
+            "security_group": wanted.security_groups,
+            "ip_set": wanted.ip_sets,
+            "alias": wanted.aliases,
         }
         self.pve: PacedPve = build(argparse.Namespace(host="127.0.0.1", port=0, **times, **named), SECRET)
         self.pve.cloned_from = {}  # a clone's stand-in directory is empty

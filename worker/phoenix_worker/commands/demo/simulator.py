@@ -30,6 +30,8 @@ USER = "phoenix@pve"
 TOKEN_NAME = "demo"  # noqa: S105 - a name, not a secret
 OS_TEMPLATE = "ubuntu-24.04-standard_24.04-2_amd64.tar.zst"
 _OS_TEMPLATE_BYTES = 140 * 1024**2
+_SOME_ADDRESS = "192.0.2.1"
+"""Of what an alias stands for: of a network for documents (RFC 5737)."""
 _STOP_SECONDS = 0.2
 _DESTROY_SECONDS = 0.1
 
@@ -122,6 +124,10 @@ def build(options: argparse.Namespace, token_value: str) -> PacedPve:
     for name in options.storage:
         known = pve.storages.get(name, pve.storages["local-lvm"] | {"files": set()})
         pve.storages[name] = known | {"content": f"{known['content']},rootdir"}
+    firewall = pve.firewall_config("cluster")
+    firewall["groups"] |= {name: [] for name in options.security_group}
+    firewall["ipset"] |= {name: [] for name in options.ip_set}
+    firewall["aliases"] |= {name: {"name": name, "cidr": _SOME_ADDRESS} for name in options.alias}
     for ctid in options.guest:
         pve.add_vm(ctid, f"guest-{ctid}", node=next(iter(pve.nodes)), status="running")
     return pve
@@ -178,8 +184,9 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, required=True, help="where the certificate is written")
     parser.add_argument("--os-template", action="append", default=[], help="file name of one more on `local`")
     parser.add_argument("--node", action="append", default=[], help=f"name of a node, in the place of {NODE}")
-    for kind in ("bridge", "pool", "storage"):
-        parser.add_argument(f"--{kind}", action="append", default=[], help=f"name of one more {kind}")
+    for kind in ("bridge", "pool", "storage", "security group", "IP set", "alias"):
+        flag = f"--{kind.lower().replace(' ', '-')}"
+        parser.add_argument(flag, action="append", default=[], help=f"name of one more {kind}")
     parser.add_argument("--guest", action="append", default=[], type=int, help="id of a VM that runs")
     for name, seconds in (("create", 1.5), ("clone", 2.0), ("start", 1.0), ("template", 0.04)):
         parser.add_argument(f"--{name}-seconds", type=float, default=seconds, help="(default %(default)s)")

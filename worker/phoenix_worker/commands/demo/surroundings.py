@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.catalog.loading import Defaults, load
 from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.core.differs.diff import DEFAULT_STORAGE
+from phoenix_worker.core.planned.datacenter import Datacenter, lacking_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _ON_LOCAL = "local:vztmpl/"
 _NOWHERE = "localhost"
+_NO_NAMES = Datacenter(names=frozenset(), groups=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class Surroundings:
     storages: tuple[str, ...]
     guests: tuple[str, ...]
     """CTIDs of what the catalog depends on and does not declare."""
+    security_groups: tuple[str, ...]
+    ip_sets: tuple[str, ...]
+    aliases: tuple[str, ...]
 
     def flags(self) -> list[str]:
         """Write it for the command line of the simulator."""
@@ -43,6 +48,9 @@ class Surroundings:
             "pool": self.pools,
             "storage": self.storages,
             "guest": self.guests,
+            "security-group": self.security_groups,
+            "ip-set": self.ip_sets,
+            "alias": self.aliases,
         }
         return [f"--{kind}={name}" for kind, names in named.items() for name in names]
 
@@ -59,6 +67,9 @@ def surroundings_of(file: Path) -> Surroundings:
         pools=_sorted(one.pool for one in every if one.pool is not None),
         storages=_sorted(storage for one in every for storage in _storages(one)),
         guests=_sorted(str(ctid) for ctid in _outside(catalog)),
+        security_groups=_sorted(_of_firewalls(catalog, "security group")),
+        ip_sets=_sorted(_of_firewalls(catalog, "IP set")),
+        aliases=_sorted(_of_firewalls(catalog, "alias")),
     )
 
 
@@ -70,6 +81,12 @@ def _storages(declared: Declaration) -> Iterator[str]:
 
 def _outside(catalog: Catalog) -> set[int]:
     return {needed for one in catalog.values() for needed in one.dependencies} - catalog.keys()
+
+
+def _of_firewalls(catalog: Catalog, kind: str) -> Iterator[str]:
+    """Return names in small letters, as Proxmox keeps them."""
+    named = (one for declared in catalog.values() for one in lacking_names(declared, _NO_NAMES))
+    yield from (one.name.lower() for one in named if one.kind == kind and not one.of_sdn)
 
 
 def _sorted(names: Iterable[str | None]) -> tuple[str, ...]:
