@@ -44,6 +44,7 @@ NOT_RUN = {
     r"export PHOENIX_CONFORMANCE_SECRET=.*": "a secret of the reader's",
     r"make conformance .*": "works on a cluster that the reader names",
     r"make test": _SUITE,
+    r"scripts/browser\.sh": _INSTALLS,
     r"make bench.*": "measures for many minutes, a machine of its own",
     r"make check": _SUITE,
     r"make demo( .*)?": "acceptance/test_demo.py runs what it runs",

@@ -117,7 +117,7 @@ def find_deletion(proxmox: Proxmox, node: str, ctid: int, snapshot: str, when: f
 
 
 def runs_deletion(proxmox: Proxmox, node: str, ctid: int) -> bool:
-    """Return whether a task of ours is deleting a snapshot: another job that Redis may have forgotten has ordered it."""
+    """Return whether a task of ours is deleting a snapshot of a CTID, by whatever job that may be forgotten."""
     return _running_task(proxmox, node, ctid, "vzdelsnapshot", FORGOTTEN) is not None
 
 
