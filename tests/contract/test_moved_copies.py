@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +17,7 @@ from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.marker import Stage, write_marker
 from phoenix_worker.core.planned.copies import numbers
 from phoenix_worker.proxmox.offer_cache import Offering
-from tests.support.proxmox import NODE, TOKEN_ID
+from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
 from tests.unit.catalog_files import OS_TEMPLATE, clone, template
 
@@ -69,12 +68,6 @@ def stand(cluster: Simulator, ctid: int, node: str, **config: Any) -> None:
     cluster.do(cluster.pve.refresh_resources)
 
 
-def stand_new(cluster: Simulator) -> None:
-    """Something is being created at the first CTID, and nothing shows yet what it will be."""
-    stand(cluster, FIRST, NODE, lock="create")
-    cluster.do(cluster.pve.task, NODE, "vzcreate", FIRST, TOKEN_ID, partial(cluster.pve.pause, 600))
-
-
 def ended(door: Proxmox, upid: str) -> bool:
     end = door.task_end(upid)
     assert end is None or end.succeeded, end
@@ -118,25 +111,15 @@ def test_one_that_is_migrated_since_it_was_listed_is_still_found(
 def test_a_clone_without_its_marker_is_waited_for_where_it_may_be_migrated(
     cluster: Simulator, door: Proxmox, tmp_path: Path
 ) -> None:
-    stand_new(cluster)
+    stand(cluster, FIRST, NODE, lock="create")
     with pytest.raises(TransientError, match=f"CT {FIRST} on {NODE} is being created, maybe as a copy") as delayed:
         chosen(door, declared(tmp_path, features=["setup"]))
     assert delayed.value.cause == "being-created"
 
 
-@pytest.mark.parametrize("node", [NODE, OTHER])
-def test_what_died_while_it_was_created_is_not_waited_for(
-    cluster: Simulator, door: Proxmox, tmp_path: Path, node: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Nobody comes back to it: its request was told how to remove it, or Redis has lost that there was one."""
-    stand(cluster, FIRST, node, lock="create")
-    assert chosen(door, declared(tmp_path, features=["setup"])) == [SECOND]
-    assert f"CT {FIRST} on {node} is half-made" in caplog.text
-
-
 def test_nothing_is_waited_for_where_copies_are_built(cluster: Simulator, door: Proxmox, tmp_path: Path) -> None:
     """Without scripts that is where the OS template is to be had."""
-    stand_new(cluster)
+    stand(cluster, FIRST, NODE, lock="create")
     catalog = declared(tmp_path)
     with pytest.raises(TransientError, match="maybe as a copy"):
         chosen(door, catalog)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Never
 
 from phoenix_worker.actions.claimed_ctids import claim_ctids
 from phoenix_worker.actions.look import TEMPLATE, template_there
-from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.actions.moved_copies import lacks_os_template
 from phoenix_worker.actions.standing_copies import arrived, everything_there, free_ctids, is_copy, on_its_way
 from phoenix_worker.base import lane
@@ -21,13 +19,11 @@ from phoenix_worker.core.planned.feasibility import Origin, is_reachable
 from phoenix_worker.core.planned.moved_copies import takes_long
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
-
-logger = logging.getLogger(__name__)
 
 SOURCE = "source"
 """The journal's name of what a container is cloned from: its CTID and its node."""
@@ -115,8 +111,9 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool, claiming: boo
         found += [_Source(catalog.copy(template.ctid, one.ctid, node), ready=one.is_template) for one in coming]
         seen_there += [one for one in away if one.node == home.node and _is_new(one) and _may_come(task, clone)]
     missing = max(template.lanes - len(found), 0)
-    if missing:
-        _wait_for_new(task, seen_there)
+    if missing and (new := [one for one in seen_there if _is_new(one)]):
+        told = f"CT {new[0].ctid} on {new[0].node} is being created, maybe as a copy."
+        raise TransientError(told, cause="being-created")
     wanted = template.ctid, node, catalog.copy_ctids, places, missing
     numbers = claim_ctids(task, *wanted) if claiming else free_ctids(task.proxmox, *wanted)
     found += [_Source(catalog.copy(template.ctid, ctid, node), ready=False) for ctid in numbers]
@@ -127,22 +124,6 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool, claiming: boo
 def _is_new(seen: Observation) -> bool:
     """Return whether Proxmox is creating it, and nothing shows yet what it will be."""
     return seen.lock == "create" and seen.marker is None
-
-
-def _wait_for_new(task: PhoenixTask, seen: Iterable[Observation]) -> None:
-    """Raise TransientError for one that Proxmox is creating, which may become the very copy that is missing.
-
-    One whose task has died is nobody's copy, and stays until an administrator removes it: another CTID is chosen.
-    """
-    for one in filter(_is_new, seen):
-        ctid, node = one.ctid, one.node
-        if running_makers(task.proxmox, ctid, (node,), None) or not _is_new(task.proxmox.observe_template(node, ctid)):
-            raise TransientError(f"CT {ctid} on {node} is being created, maybe as a copy.", cause="being-created")
-        logger.warning(
-            "CT %d on %s is half-made, and no Proxmox task is creating it: no copy is made there. Remove it by hand.",
-            ctid,
-            node,
-        )
 
 
 def _may_come(task: PhoenixTask, clone: Declaration) -> bool:
