@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.core.planned.copies import numbers
-from tests.acceptance.scenes import before, done
-from tests.acceptance.test_copies import COPIES, CTIDS, FIRST, OTHER, copies, rebuild, two_nodes
+from tests.acceptance.scenes import before, done, stand
+from tests.acceptance.test_copies import COPIES, CTIDS, FIRST, OTHER, SECOND, copies, rebuild, two_nodes
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
 
@@ -75,6 +75,22 @@ def test_a_ctid_that_is_taken_before_the_copy_is_made_is_left_for_another(
     assert chosen in result.templates_built
     assert taken not in {ctid for _, ctid in done(result)}
     assert product.config(taken)["hostname"] == "theirs", "it is left alone"
+
+
+@pytest.mark.long
+def test_what_was_being_created_when_its_node_lost_power_is_passed_over(product: Product) -> None:
+    """Whoever asked for it may have been forgotten by Redis: it has no marker yet, and nobody else looks at it."""
+    two_nodes(product)
+    stand(product, FIRST, node=OTHER, lock="create", description="")
+    left = product.config(FIRST)
+    product.declare({900: template(), 103: container(103, node=OTHER)})
+    product.start_worker(**COPIES, PHOENIX_PATIENCE="10")
+    result = product.ensure(103)
+    assert (result.outcome, copies(product)) == ("created", [SECOND])
+    (told,) = (warning for warning in result.warnings if "passed over" in warning)
+    assert f"`pct destroy {FIRST} --destroy-unreferenced-disks 1`" in told
+    assert f"`pct unlock {FIRST}`" in told
+    assert product.config(FIRST) == left
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""Who reads what a failed request says and does it on the node: `pct unlock`, `pct destroy`."""
+"""Who reads what requests say and does it on the node: `pct unlock`, `pct destroy`."""
 
 from __future__ import annotations
 
@@ -29,15 +29,19 @@ class Administrator:
     def heed(self, failure: Failure) -> None:
         """Clear what the failure names."""
         assert failure.remedy, failure
-        self.simulator.do(self._obey, failure)
+        self.simulator.do(self._obey, failure.remedy, failure.message)
 
-    def _obey(self, failure: Failure) -> None:
-        for ctid in map(int, _DESTROY.findall(failure.remedy)):
-            assert str(ctid) in _UNLOCK.findall(failure.remedy), failure
+    def heed_warning(self, told: str) -> None:
+        """Clear what the answer of a request that went well names."""
+        self.simulator.do(self._obey, told, told)
+
+    def _obey(self, remedy: str, message: str) -> None:
+        for ctid in map(int, _DESTROY.findall(remedy)):
+            assert str(ctid) in _UNLOCK.findall(remedy), remedy
             self._destroy(ctid)
-        named = _UNLOCK.findall(failure.remedy)
-        if "`pct unlock CTID`" in failure.remedy:
-            named += _LOCKED.findall(failure.message)
+        named = _UNLOCK.findall(remedy)
+        if "`pct unlock CTID`" in remedy:
+            named += _LOCKED.findall(message)
         for ctid in map(int, named):
             self._unlock(ctid)
 

@@ -86,7 +86,10 @@ class Requests:
         """Let the administrator clear what stands in the way of requests that have failed, and repeat them."""
         for handle in [one for one in self.handles if one.id not in self.heard and one.done()]:
             failure = self._failure(handle)
-            if failure is not None and failure.cause == "forgotten":
+            if failure is None:
+                for told in handle.wait(timeout=10).warnings:
+                    self.administrator.heed_warning(told)
+            elif failure.cause == "forgotten":
                 self._ask_for_lost(handle)  # a worker that ran it has told so
                 continue
             self.heard.add(handle.id)

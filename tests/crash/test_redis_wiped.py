@@ -64,5 +64,6 @@ def test_what_runs_while_redis_is_emptied_is_answered(redis_url: str, start_work
         assert [end["status"] for end in ends] == ["SUCCESS", "FAILURE"]
         assert ends[0]["result"] == "done"
         assert json.loads(ends[1]["result"]["exc_message"][0])["cause"] == "forgotten"
+        wait_for(lambda: client.redis.exists("phoenix:replaced"))  # whoever starts now looks for forgotten orders too
         assert client.ask("t.nap", 0, 1).get(timeout=60) == 1
         assert worker.running()

@@ -83,7 +83,7 @@ def test_what_is_due_is_due_as_long_from_now_as_before(
     one = keeper(ledger, "w1", {run.id})
     one._tick()
     driven.say("retry", run, "", 30, "busy")
-    driven.ledger.call("wait", driven.taken(102).id, "1", "", "upid/x", "x", json.dumps({"class": "c"}), 40)
+    driven.say("wait", driven.taken(102), "", "upid/x", "x", json.dumps({"class": "c"}), 40)
     began = {name: float(redis_client.hget(f"phoenix:t:{run.id}", name) or 0) for name in ("since", "begun", "parked")}
     ledger.ahead = step
     one._tick()
@@ -116,7 +116,7 @@ def test_what_is_looked_at_is_as_old_as_it_was_and_is_looked_at_soon(
     """The clock is set a moment before the look, which no tick has seen yet, or during it."""
     one, ages = keeper(ledger, "w1", set()), list[float]()
     one._tick()
-    driven.ledger.call("wait", driven.taken(101).id, "1", "", "upid/x", "x", json.dumps({"class": "c"}), 0)
+    driven.say("wait", driven.taken(101), "", "upid/x", "x", json.dumps({"class": "c"}), 0)
     for length in learned:
         redis_client.lpush("phoenix:learned:c", length)
 

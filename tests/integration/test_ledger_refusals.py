@@ -57,6 +57,21 @@ def test_who_was_declared_dead_is_refused_everything(script: str, still: StillLe
     assert still.everything() == before
 
 
+@pytest.mark.parametrize("script", [*WORDS, *ENDS])
+def test_whose_run_redis_has_forgotten_is_refused_beside_another_of_its_number(
+    script: str, still: StillLedger, redis_client: Redis
+) -> None:
+    """It was emptied, and the same request asked for again: its first run would be both."""
+    run = still.taken("request")
+    redis_client.flushall()
+    again = still.taken("request", worker="w2")
+    still.hold(again, "other")
+    before = still.everything()
+    assert still.say(script, run, *{**WORDS, **ENDS}[script]) == "stale"
+    assert still.call("disown", run.id, run.number, "w2", 0) == ["stale"]
+    assert still.everything() == before
+
+
 @pytest.mark.parametrize("script", WORDS)
 def test_a_cancelled_job_hears_so_at_its_next_word(script: str, still: StillLedger, redis_client: Redis) -> None:
     run = still.taken("request")

@@ -108,6 +108,27 @@ def test_a_death_has_looked_at_what_is_queued_but_not_at_what_came_just_now(
     assert (still.due_in("fresh"), still.due_in("repeated"), still.field("repeated", "rings")) == (1.001, 4.0, "1")
 
 
+@pytest.mark.parametrize("why", ["a death", "went back"])
+def test_what_may_be_lost_with_either_is_looked_at_until_that_is_proved(
+    why: str, still: StillLedger, redis_client: Redis
+) -> None:
+    """It was sent again four times, and is due in half a minute; whoever had fetched it is dead, or was refused."""
+    for name in ("ahead", "repeated", "behind"):
+        still.asked(name)
+    redis_client.hset("phoenix:t:repeated", "rings", 4)
+    redis_client.zadd("phoenix:due", {"repeated": AT + 30, "ahead": AT + 60, "behind": AT + 60})
+    redis_client.lpush(QUEUE, json.dumps(message("phoenix.ensure", QUEUE, "ahead")))
+    redis_client.zadd("phoenix:workers", {"w2": AT if why == "went back" else 1})
+    redis_client.set("phoenix:ticks", 6)
+    still.tick("w1", f"{AT:.6f}", 0, "0", 7 if why == "went back" else 6)
+    assert (still.rung, still.field("repeated", "rings")) == ([], "0")
+    still.at(still.due_in("repeated") or 0.0)
+    assert still.due_in("repeated") == 0.52
+    still.again("behind")
+    still.tick()
+    assert still.rung == ["repeated"]
+
+
 def moved(still: StillLedger, by: float, fresh: float = 10.0) -> None:
     """A tick notices that the clock was set, `fresh` seconds after this worker's last."""
     still.tick()

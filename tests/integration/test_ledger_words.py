@@ -90,7 +90,7 @@ def test_a_record_of_a_newer_version_is_left_to_newer_workers(driven: DrivenLedg
 def test_a_claim_whose_answer_was_lost_is_answered_again(driven: DrivenLedger, redis_client: Redis) -> None:
     asked = driven.asked(101)
     first, again = (driven.ledger.call("claim", asked, 0, "w1", "nonce", "", "", "") for _ in range(2))
-    assert first[:2] == again[:2] == ["run", "1"]
+    assert first[:2] == again[:2] == ["run", "1/nonce"]
     assert driven.ledger.call("claim", asked, 0, "w2", "other", "", "", "") == ["drop", "running"]
     assert due_in(redis_client, asked) is None
     redis_client.hset(f"phoenix:t:{asked}", "state", "replaced")

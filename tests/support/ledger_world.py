@@ -78,7 +78,7 @@ class LedgerWorld(RuleBasedStateMachine):
         reply = self.ledger.call(script, run.id, run.number, *args)
         if condemned and script in WORDS and not self.field(run.id, "unwinds"):
             assert reply[0] in {"condemned", "stale"}, f"{script} of a condemned run was heard"
-        if self.worker_of[run_key(run)] in self.dead and self.field(run.id, "run") != run.number:
+        if self.worker_of[run_key(run)] in self.dead and self.field(run.id, "run") != run.number.partition("/")[0]:
             assert reply[0] == "stale", f"{script} of a dead run was accepted"
         return reply
 

@@ -129,8 +129,9 @@ def test_a_copy_that_may_be_on_its_way_needs_no_ctid(
     known: Catalog, name: str, node: str, *, is_template: bool
 ) -> None:
     taken = [GuestPlace(ctid, "pve3", name="x") for ctid in CTIDS[1:]]
-    coming = view([GuestPlace(CTIDS[0], "pve1", name="base"), *taken])
-    assert able(known, coming, sources(known, coming), 104) == {"pve1", "pve2", "pve3"}, "nobody knows which it is for"
+    for named in ("base", ""):
+        coming = view([GuestPlace(CTIDS[0], "pve1", name=named), *taken])
+        assert able(known, coming, sources(known, coming), 104) == set(NODES), "nobody knows which it is for"
     assert "pve2" in able(known, coming, sources(known, coming).promising([(104, "pve2"), (104, "pve3")]), 104)
     other = view([GuestPlace(CTIDS[0], node, name=name, is_template=is_template), *taken])
     assert able(known, other, sources(known, other), 104) == {"pve1"}
@@ -140,6 +141,28 @@ def test_a_node_that_tells_nothing_of_itself_is_nothing_against(known: Catalog) 
     """Its storages and bridges are unknown; whether it can be placed on is for others to say."""
     unknown = replace(sources(known, view()), offers={"pve1": OFFERS["pve1"]})
     assert unknown.on(known[104], "pve2").objection == ""
+
+
+def test_nodes_that_share_a_storage_need_no_copy(tmp_path: Path) -> None:
+    entries = {"900": template(node="pve1", storage_pool="nas"), "103": clone("900", node="any")}
+    shared = loaded(tmp_path, entries, replace(DEFAULTS, copies=CTIDS))
+    nas = Storage("nas", "rbd", frozenset({"rootdir"}), shared=True, nodes=frozenset({"pve1", "pve2"}))
+    found = replace(sources(shared, view()), offers=dict.fromkeys(NODES, Offer({"nas": nas})))
+    assert [len(found.on(shared[103], node).copied) for node in NODES] == [0, 0, 1]
+
+
+def test_what_speaks_against_a_copy_is_told_whatever_is_left_of_ctids(tmp_path: Path) -> None:
+    """It would be a linked clone of what is made there first."""
+    base, web = template(node="pve1", storage_pool="files"), clone("900", node="pve1", is_template=True, clone="linked")
+    linked = loaded(
+        tmp_path, {"900": base, "901": web, "103": clone("901", node="any")}, replace(DEFAULTS, copies=CTIDS)
+    )
+    files = Storage("files", "dir", frozenset({"rootdir"}))
+    below = next(numbers(900, "pve2", CTIDS))
+    why = f"its template {below} lies on files, and storage of the type dir has no linked clones"
+    for look in (view(), view(GuestPlace(ctid, "pve3", name="x") for ctid in CTIDS)):
+        found = replace(sources(linked, look), offers=dict.fromkeys(NODES, Offer({"files": files})))
+        assert found.on(linked[103], "pve2").objection == f"no copy of template 901 can be made there: {why}"
 
 
 def test_a_vm_is_no_copy(known: Catalog) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING, NamedTuple, Never
 
 from phoenix_worker.actions.claimed_ctids import claim_ctids
 from phoenix_worker.actions.look import TEMPLATE, template_there
+from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.actions.moved_copies import lacks_os_template
 from phoenix_worker.actions.standing_copies import arrived, everything_there, free_ctids, is_copy, on_its_way
 from phoenix_worker.base import lane
+from phoenix_worker.core.model.case import unmount
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Presence
@@ -32,6 +34,10 @@ _SOURCES = "sources"
 _WAITING = 4
 """How many clones more wait for one lane than for another before a copy is made as one more."""
 _LOOK = "look-for-the-template"
+_PASSED_OVER = "passed-over"
+"""The journal's name of what is to be told of those CTIDs of copies that were passed over."""
+_LOOKS = 2
+"""Proxmox sets the lock of what it creates a moment before it lists the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,13 @@ class _Source:
         return self.declaration.ctid, self.declaration.node, 0 if self.ready else _WAITING
 
 
+class _Found(NamedTuple):
+    """What a container may be cloned from: at least one, the first as soon as its line is the shortest."""
+
+    lanes: list[_Source]
+    told: tuple[str, ...] = ()
+
+
 def hold_source(
     task: PhoenixTask, clone: Declaration, known: Sequence[int | str] = ()
 ) -> tuple[Declaration, Observation, tuple[str, ...]]:
@@ -58,7 +71,15 @@ def hold_source(
     catalog = task.catalog.current()
     look = _LOOK in task.running.journal
     named = [[*known, 0]] if known and not look else None
-    found = task.read(_SOURCES, lambda: named or [one.named for one in _sources(task, clone, look=look, claiming=True)])
+    told: list[str] = []
+
+    def find() -> list[tuple[int, str, int]]:
+        lanes, passed_over = _sources(task, clone, look=look, claiming=True)
+        told.extend(passed_over)
+        return [one.named for one in lanes]
+
+    found = task.read(_SOURCES, lambda: named or find())
+    passed_over = task.read(_PASSED_OVER, lambda: told)
     held = task.hold_shortest({lane(ctid): more for ctid, _, more in found})
     ctid, node = task.read(SOURCE, lambda: next([ctid, node] for ctid, node, _ in found if lane(ctid) == held))
     template = task.current_declaration(clone.clone_from)
@@ -70,7 +91,7 @@ def hold_source(
         task.give_back(held)
         raise
     _refuse_taken(task, source, there)
-    return source, there, warnings
+    return source, there, (*passed_over, *(warnings if there.is_template else ()))
 
 
 def sources(task: PhoenixTask, clone: Declaration, *, look: bool = False) -> list[Declaration]:
@@ -79,25 +100,25 @@ def sources(task: PhoenixTask, clone: Declaration, *, look: bool = False) -> lis
     The template alone, without a call, where no copies are made, or where by what is declared it serves the node. It
     is not trusted to stand where it is declared when it is to be looked for.
     """
-    return [one.declaration for one in _sources(task, clone, look=look)]
+    return [one.declaration for one in _sources(task, clone, look=look).lanes]
 
 
-def _sources(task: PhoenixTask, clone: Declaration, *, look: bool, claiming: bool = False) -> list[_Source]:
+def _sources(task: PhoenixTask, clone: Declaration, *, look: bool, claiming: bool = False) -> _Found:
     catalog = task.catalog.current()
     template = task.current_declaration(clone.clone_from)
     if catalog.copy_ctids is None or not clone.node:
-        return [_Source(template)]
+        return _Found([_Source(template)])
     offer = task.offering.on(clone.node)
     if template.node and template.lanes == 1 and not look and serving(clone, catalog, offer) is template:
-        return [_Source(template)]
+        return _Found([_Source(template)])
     seen = task.proxmox.observe_template(template.node, template.ctid, elsewhere=False)
     home = at_home(template, seen)
     if not home.node:  # it is placed first
-        return [_Source(home)]
+        return _Found([_Source(home)])
     lies = Origin.seen(seen) if seen.is_template else Origin.declared([home, *catalog.above(template)])
     serves = home.node == clone.node or is_reachable(clone, lies, offer)
     if serves and template.lanes == 1:
-        return [_Source(home)]
+        return _Found([_Source(home)])
     node = home.node if serves else clone.node
     places = task.proxmox.standing(catalog.copy_ctids)
     beside = {ctid: at for ctid, at in places.items() if at == node}  # whatever becomes of the other nodes
@@ -111,14 +132,30 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool, claiming: boo
         found += [_Source(catalog.copy(template.ctid, one.ctid, node), ready=one.is_template) for one in coming]
         seen_there += [one for one in away if one.node == home.node and _is_new(one) and _may_come(task, clone)]
     missing = max(template.lanes - len(found), 0)
-    if missing and (new := [one for one in seen_there if _is_new(one)]):
-        told = f"CT {new[0].ctid} on {new[0].node} is being created, maybe as a copy."
-        raise TransientError(told, cause="being-created")
+    told = _passed_over(task, template, seen_there) if missing else ()
     wanted = template.ctid, node, catalog.copy_ctids, places, missing
     numbers = claim_ctids(task, *wanted) if claiming else free_ctids(task.proxmox, *wanted)
     found += [_Source(catalog.copy(template.ctid, ctid, node), ready=False) for ctid in numbers]
     first, *more = found[: template.lanes]
-    return [replace(first, ready=True), *more]
+    return _Found([replace(first, ready=True), *more], told)
+
+
+def _passed_over(task: PhoenixTask, template: Declaration, seen: Sequence[Observation]) -> tuple[str, ...]:
+    """Tell of what was to become something, and what made it died: it will be no copy, and its CTID is taken.
+
+    Raises TransientError while something is being created that may be a copy.
+    """
+    new = [one for one in seen if _is_new(one)]
+    for one in new:
+        if task.running.tries < _LOOKS or running_makers(task.proxmox, one.ctid, (one.node,), None):
+            told = f"CT {one.ctid} on {one.node} is being created, maybe as a copy."
+            raise TransientError(told, cause="being-created")
+    return tuple(
+        f"CT {one.ctid} on {one.node} was passed over for a copy of template {template.ctid}: it is half-made, and the "
+        f"Proxmox task that was creating it is gone. If nobody needs it, run on {one.node}: `pct unlock {one.ctid}`, "
+        f"{unmount(one.ctid)}, then `pct destroy {one.ctid} --destroy-unreferenced-disks 1`."
+        for one in new
+    )
 
 
 def _is_new(seen: Observation) -> bool:
@@ -178,5 +215,6 @@ def look_again(task: PhoenixTask, source: Declaration, why: str) -> Never:
     task.forget(TEMPLATE)
     task.forget(SOURCE)
     task.forget(_SOURCES)
+    task.forget(_PASSED_OVER)
     task.release(lane(source.ctid))
     raise TransientError(why, cause="moved")

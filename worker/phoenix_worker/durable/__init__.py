@@ -13,8 +13,9 @@ What may be pushed.     A message that is not in the ledger is held to rules bef
                         delivered only to a task that claims; one of Celery's own would run at once (`transport`).
 Claim before run.       `claim` lets one runner have a task: parked, replaced, finished, older and doubly delivered
                         messages are dropped, and so is one whose name, body or headers that decide are not what is
-                        recorded. Each claim counts the run number up, and every later script of the run carries it: a
-                        runner that was declared dead and wakes up (SIGSTOP) is refused everything.
+                        recorded. Each claim counts the run number up, and every later script of the run carries it,
+                        with what names the claim: a runner that was declared dead and wakes up (SIGSTOP) is refused
+                        everything, also by a Redis that has forgotten its run and counts the same number again.
 Words.                  `hold`, `wait` and `sleep` answer at once or park: the run ends, its slot is free, the task is
                         run from its top when what it waits for has happened. `once` journals the intent, does the
                         effect, journals the result; a later run returns the result, or adopts what an intent without

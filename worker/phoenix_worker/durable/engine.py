@@ -137,7 +137,7 @@ class Engine:
             chord_lease=chord_lease(app.conf),
             revoked=take_revoked,
             running=tasks_here,
-            went_back=self.reconnects.note,
+            went_back=self.note_loss,
             events=self.events,
         )
         self.watcher = Watcher(self.ledger, self.incarnation, prober, expected=self.keeper.expected)
@@ -207,6 +207,11 @@ class Engine:
         """Record which server answers, and whether it is the one that the workers before this one met."""
         process = patience.until_answered(lambda: process_of(self.ledger.client), meanwhile=state.maybe_shutdown)
         self.ledger.call("meet", process, LATELY)
+
+    def note_loss(self) -> None:
+        """Have this worker look for forgotten orders, and those that start within the next minutes."""
+        self.reconnects.note()
+        patience.until_answered(lambda: self.ledger.client.set(self.ledger.key("replaced"), 1, ex=LATELY))
 
     def put_back(self, run: Run) -> None:
         """Run a task again that ended without a verdict: its result could not be stored, say. Not for ever."""

@@ -49,9 +49,9 @@ class _Tick(NamedTuple):
     uptime: float
     """The time by the worker's own clock."""
 
-    def witness(self) -> tuple[str, str, str]:
-        """Return what the next tick compares the clock of Redis with."""
-        return self.at, f"{time.clock_gettime(_UPTIME) - self.uptime:.6f}", self.clock_set
+    def witness(self) -> tuple[str, str, str, int]:
+        """Return what the next tick compares the clock of Redis, and its own number, with."""
+        return self.at, f"{time.clock_gettime(_UPTIME) - self.uptime:.6f}", self.clock_set, self.number
 
 
 class Keeper(threading.Thread):

@@ -83,6 +83,7 @@ class Run:
 
     id: str
     number: str
+    """Its number, and after a `/` its claim: only both together are never given to another run."""
     seq: str
     job: str
     landed: str
@@ -114,6 +115,11 @@ class Run:
     """What the task says of itself to those who look on."""
     trace: TraceContext | None = None
     """The trace that its requester is in, or that begins with its job."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nobody is known to have run its task before."""
+        return self.number.partition("/")[0] == "1"
 
     def unread(self) -> None:
         """Forget what was read since the last word: it is read again, and is no progress."""

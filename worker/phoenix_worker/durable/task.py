@@ -206,7 +206,7 @@ class DurableTask(PublishingTask):
         current_run.set(claimed)
         reached("claimed")
         name_callbacks(self.request)
-        self.tell_of(claimed, Kind.RUNS_AGAIN if int(claimed.number) > 1 else Kind.BEGINS)
+        self.tell_of(claimed, Kind.BEGINS if claimed.is_first else Kind.RUNS_AGAIN)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the task's function. A Redis that went away where nobody waited for it costs only this run."""

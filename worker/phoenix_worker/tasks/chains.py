@@ -110,13 +110,26 @@ def chain_build(
 
 
 def chain_moved(
-    task: PhoenixTask, copy: Declaration, source: str, *, then: Declaration, cloned: bool, adopted: bool, accepted: bool
+    task: PhoenixTask,
+    copy: Declaration,
+    source: str,
+    *,
+    then: Declaration,
+    cloned: bool,
+    adopted: bool,
+    accepted: bool,
+    told: Sequence[str] = (),
 ) -> Signature:
-    """Chain what has a template, `cloned` already or not, stand as its copy on another node, and the clone after it."""
+    """Chain what has a template, `cloned` already or not, stand as its copy on another node, and the clone after it.
+
+    What is `told` is told with the clone.
+    """
     clone = [] if cloned else [_of(task, StepName.COPY_TEMPLATE, copy, source, accepted=accepted)]
     links = [_link(task, name, copy, adopted=False, accepted=accepted) for name in (StepName.CONFIGURE, StepName.SEAL)]
     last = _link(task, StepName.CLONE, then, adopted=adopted, accepted=accepted)
     last.kwargs["source"] = [copy.ctid, copy.node]
+    if told:
+        last.kwargs["told"] = list(told)
     return chain(*clone, _of(task, StepName.MOVE_COPY, copy, accepted=accepted), *links, last)
 
 

@@ -46,9 +46,18 @@ _TEMPLATE = "template-of-copy"
 
 
 def build_first(
-    self: PhoenixTask, clone: Declaration, template: Declaration, *, adopted: bool, accepted: bool
+    self: PhoenixTask,
+    clone: Declaration,
+    template: Declaration,
+    *,
+    adopted: bool,
+    accepted: bool,
+    told: Sequence[str] = (),
 ) -> Never:
-    """Have a template, or the copy that serves a clone's node, made before the clone; the task holds its lane."""
+    """Have a template, or the copy that serves a clone's node, made before the clone; the task holds its lane.
+
+    What is `told` is told with the clone.
+    """
     template = self.reach(template, accepted=accepted)
     seen, verdict = survey(self, template)
     way, coming = Way(*self.read(_WAY, lambda: way_of(self, template, seen))), bool(on_its_way(seen))
@@ -57,9 +66,9 @@ def build_first(
         refuse_drained(self, template)
     then: dict[str, Any] = {"then": clone, "adopted": adopted, "accepted": accepted}
     if way.source:
-        self.replace(chains.chain_moved(self, template, way.source, cloned=coming, **then))
+        self.replace(chains.chain_moved(self, template, way.source, cloned=coming, told=told, **then))
     build_alone(self, template)
-    told = way.told(template)
+    told = (*told, *way.told(template))
     self.replace(chains.chain_build(self, template, steps, clear=coming, told=told, **then))
 
 

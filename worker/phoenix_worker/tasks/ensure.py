@@ -125,7 +125,7 @@ def clone(
     if not there.is_template:
         go_on_if_it_stands(self, declaration, adopted=adopted, accepted=accepted)
         template = have_home(self, template, there, near=declaration.node)
-        build_first(self, declaration, template, adopted=adopted, accepted=accepted)
+        build_first(self, declaration, template, adopted=adopted, accepted=accepted, told=(*told, *warnings))
     end_building(self, template)
     refuse_unreachable(self, declaration, template, there)
     posted = make_clone_from(self, declaration, there)

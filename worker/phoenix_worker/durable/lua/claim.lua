@@ -45,10 +45,10 @@ if r[2] == 'queued' then
     if job == id then shrink(key('job:', job, ':log')) end
   end
 end
-local s = redis.call('HMGET', t, 'run', 'seq', 'job', 'landed', 'fail', 'tries', 'since', 'begun')
-local j = redis.call('HMGET', key('job:', s[3]), 'cancel', 'detached', 'created')
+local s = redis.call('HMGET', t, 'seq', 'job', 'landed', 'fail', 'tries', 'since', 'begun')
+local j = redis.call('HMGET', key('job:', s[2]), 'cancel', 'detached', 'created')
 -- Patience goes by it: a clock that was set forward since the last tick does not use it up.
 local ticked = typed(key('ticked'), 'string') and tonumber(redis.call('GET', key('ticked'))) or now()
 local at = math.min(now(), ticked + SLIGHT)
-return answer('run', s[1], s[2], s[3], s[4] or '', s[5] or j[1] or '', s[6], s[7] or '', s[8], stamp(at),
-  j[2] or '', j[3] or s[8], redis.call('HGETALL', key('j:', id)))
+return answer('run', run_of(id), s[1], s[2], s[3] or '', s[4] or j[1] or '', s[5], s[6] or '', s[7], stamp(at),
+  j[2] or '', j[3] or s[7], redis.call('HGETALL', key('j:', id)))

@@ -31,11 +31,14 @@ local function typed(name, kind)
   return found == kind
 end
 
--- Whether this run still counts: a runner that was declared dead and wakes up is refused everything.
-local function current(id, run)
-  local t = redis.call('HMGET', key('t:', id), 'state', 'run')
-  return t[1] == 'running' and t[2] == run
+-- What a run is known by: its number and its claim. A Redis that went back, or was emptied, counts the same numbers again.
+local function run_of(id)
+  local t = redis.call('HMGET', key('t:', id), 'run', 'nonce')
+  return (t[1] or '') .. '/' .. (t[2] or '')
 end
+
+-- Whether this run still counts: a runner that was declared dead and wakes up is refused everything.
+local function current(id, run) return redis.call('HGET', key('t:', id), 'state') == 'running' and run_of(id) == run end
 
 -- A run came forward: whatever troubled it, its count begins again.
 local function progress(id)

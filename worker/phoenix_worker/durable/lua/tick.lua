@@ -1,9 +1,10 @@
 -- A worker lives: its heartbeat, the reaping of those that do not, and the return of what is overdue.
 -- ARGV: prefix, clock, worker, heartbeat TTL, resume queue, runs without progress until a task is given up, give-up text,
 -- chord lease, and what the worker knows of the clock: when its last tick was, how many seconds ago that is by its own clock,
--- and `set` then. '' in its first tick, which takes nobody for dead: the clock may have been set, and who lives beats soon.
+-- `set` then, and its number. '' in its first tick, which takes nobody for dead: the clock may have been set, and who lives
+-- beats soon.
 -- Answers: seconds until the next record is due ('' if none is); runs taken from dead workers; messages sent again; what
--- `give` tells of each who was given the end of the run it shared; now; `set`; `ticks`; ids and run numbers of what this
+-- `give` tells of each who was given the end of the run it shared; now; `set`; `ticks`; ids and runs of what this
 -- worker runs, as the ledger has it.
 local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 
@@ -122,6 +123,8 @@ local ahead = tonumber(redis.call('GET', key('ticked')) or 0) - now()
 if ahead > SLIGHT then move_times(-ahead) end
 redis.call('SET', key('ticked'), stamp(now()))
 redis.call('ZADD', key('workers'), stamp(now()), worker)
+local number = redis.call('INCR', key('ticks'))
+local went_back = number <= (tonumber(ARGV[12] or '') or 0)
 
 local taken, repeated = 0, 0
 
@@ -163,15 +166,17 @@ local function lost(id)
     or tonumber(redis.call('HGET', key('claimed'), t[1]) or 0) > place
 end
 
--- What a dead worker had fetched and not claimed is looked for at once, however often it was repeated before; but not
--- what is just now on its way to its queue.
-if deaths[1] then
+-- What a dead worker had fetched and not claimed is looked for at once, and soon again while nothing is proved, however often
+-- it was repeated before; but not what is just now on its way to its queue. So is what a living one has claimed where Redis
+-- has forgotten that: its run is refused.
+if deaths[1] or went_back then
   local due = redis.call('ZRANGE', key('due'), 0, 1000, 'WITHSCORES')
   for i = 1, #due, 2 do
     attempt(due[i], function()
       local t = redis.call('HMGET', key('t:', due[i]), 'state', 'rings')
-      local fresh = t[2] == '0' and tonumber(due[i + 1]) > now() + GRACE / 2
-      if t[1] == 'queued' and not fresh and lost(due[i]) then
+      local repeated = t[2] ~= '0'
+      local fresh = not repeated and tonumber(due[i + 1]) > now() + GRACE / 2
+      if t[1] == 'queued' and not fresh and (repeated or lost(due[i])) then
         redis.call('HSET', key('t:', due[i]), 'rings', 0)
         redis.call('ZADD', key('due'), stamp(now()), due[i])
       end
@@ -223,10 +228,10 @@ local next = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local mine = {}
 for _, id in ipairs(runs_of(worker)) do
   attempt(id, function()
-    local run = redis.call('HGET', key('t:', id), 'run') or ''
+    local run = run_of(id)
     mine[#mine + 1] = id
     mine[#mine + 1] = run
   end)
 end
 return answer(next[2] and stamp(tonumber(next[2]) - now()) or '', taken, repeated, given, stamp(now()),
-  redis.call('GET', key('set')) or '0', redis.call('INCR', key('ticks')), mine)
+  redis.call('GET', key('set')) or '0', number, mine)
