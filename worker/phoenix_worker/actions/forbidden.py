@@ -36,7 +36,7 @@ def refuse_forbidden_conversion(
     """
     refuse_forbidden(declaration, as_in_ha(proxmox, seen), Purpose.SEAL)
     snapshots = proxmox.snapshots(seen.node, seen.ctid)
-    refuse_snapshots(declaration, [name for name in snapshots if name not in dropping])
+    refuse_snapshots(seen, [name for name in snapshots if name not in dropping])
 
 
 def as_in_ha(proxmox: Proxmox, seen: Observation) -> Observation:
