@@ -85,6 +85,20 @@ def test_trouble_of_the_node_is_found_in_the_log_of_a_task() -> None:
     assert known.cause == "no-space"
 
 
+@pytest.mark.parametrize(
+    ("line", "cause", "remedy"),
+    [
+        ("ERROR: migration aborted (duration 00:00:03): storage 'nas' is not online", "storage-away", "'nas'"),
+        ("ERROR: cfs-lock 'storage-nas' error: got lock request timeout", "lock-timeout", "Nothing to do"),
+        ("ERROR: failed to move config file to node 'pb': Permission denied", "no-quorum", "pvecm status"),
+    ],
+)
+def test_what_passes_may_be_in_the_log_of_a_task_alone(line: str, cause: str, remedy: str) -> None:
+    error = error_of_task("migrate CT 103 from pa to pb", TaskEnd("migration aborted", (line,)))
+    assert (type(error), error.cause) == (T, cause)
+    assert remedy in error.remedy
+
+
 def test_a_hotplug_that_is_refused_needs_a_stop(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.add_ct, 103, status="running")
     simulator.set(simulator.pve, hotplug_refused="mount: permission denied")
