@@ -231,6 +231,13 @@ def test_what_forbids_it_is_seen_before_it_is_stopped(product: Product) -> None:
     assert (failure.cause, product.status(901)) == ("has-snapshots", "running")
     assert "it has snapshots: theirs." in failure.message
     assert "`pct delsnapshot 901 theirs`" in failure.remedy
+    product.simulator.do(pve.ct(901).snapshots.clear)
+    product.simulator.set(pve.ct(901), status="stopped")
+    product.simulator.do(pve.ct(901).config.update, {"protection": 1})
+    assert scenes.refused(product, 901).cause == "protected", "Proxmox would convert it all the same"
+    product.simulator.do(pve.ct(901).config.pop, "protection")
+    product.simulator.do(pve.ignore, 901)
+    assert scenes.refused(product, 901).cause == "ha-managed", "HA would try to start the template"
     for ctid in (103, 104, 105, 106):
         product.ensure(ctid)
     product.simulator.do(pve.ct(103).config.update, {"protection": 1})

@@ -18,6 +18,8 @@ from phoenix_worker.core.model.firewall import Act, RuleWrite
 from phoenix_worker.core.model.ha import HaAct, HaWrite
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
+from phoenix_worker.proxmox.error_table import PERMISSION
+from phoenix_worker.proxmox.quorum import STATUS, refuse_without_quorum
 from phoenix_worker.proxmox.shared_reads import shared_since
 from phoenix_worker.proxmox.translate import Request
 from phoenix_worker.telemetry.known_labels import ENDPOINTS
@@ -44,6 +46,17 @@ def _through_ha(door: ProxmoxApi, _: str) -> None:
         (HaAct.REMOVE, {}),
     ):
         door.write_ha_resource(103, HaWrite(act, properties))
+
+
+def quorum_unseen(door: ProxmoxApi, _: str) -> None:
+    """What is asked for in the place of `cluster/status`."""
+
+    def call(request: Request) -> Any:
+        if request is STATUS:
+            raise PermanentError("", cause=PERMISSION, remedy="")
+        return door.call(request)
+
+    refuse_without_quorum(call, "destroy CT 107", (NODE, 107))
 
 
 def observe_in_a_crowd(door: ProxmoxApi, _: str) -> None:
@@ -114,7 +127,7 @@ SAMPLES: dict[str, list[Callable[[ProxmoxApi, str], Any]]] = {
     "start": [lambda door, _: door.start(NODE, 103)],
     "convert_to_template": [lambda door, _: door.convert_to_template(NODE, 108)],
     "privileges": [lambda door, _: door.privileges("/vms")],
-    "need_quorum": [lambda door, _: door.need_quorum("destroy CT 107")],
+    "need_quorum": [lambda door, _: door.need_quorum("destroy CT 107"), quorum_unseen],
     "destroy": [lambda door, _: door.destroy(NODE, 107)],
 }
 BEYOND_THE_ROLE: dict[str, tuple[str, Callable[[ProxmoxApi, str], Any]]] = {

@@ -85,6 +85,20 @@ def test_trouble_of_the_node_is_found_in_the_log_of_a_task() -> None:
     assert known.cause == "no-space"
 
 
+@pytest.mark.parametrize(
+    ("line", "cause", "remedy"),
+    [
+        ("ERROR: migration aborted (duration 00:00:03): storage 'nas' is not online", "storage-away", "'nas'"),
+        ("ERROR: cfs-lock 'storage-nas' error: got lock request timeout", "lock-timeout", "Nothing to do"),
+        ("ERROR: failed to move config file to node 'pb': Permission denied", "no-quorum", "pvecm status"),
+    ],
+)
+def test_what_passes_may_be_in_the_log_of_a_task_alone(line: str, cause: str, remedy: str) -> None:
+    error = error_of_task("migrate CT 103 from pa to pb", TaskEnd("migration aborted", (line,)))
+    assert (type(error), error.cause) == (T, cause)
+    assert remedy in error.remedy
+
+
 def test_a_hotplug_that_is_refused_needs_a_stop(simulator: Simulator, door: Proxmox) -> None:
     simulator.do(simulator.pve.add_ct, 103, status="running")
     simulator.set(simulator.pve, hotplug_refused="mount: permission denied")
@@ -259,10 +273,12 @@ def test_a_node_that_is_not_there_or_is_off(simulator: Simulator, door: Proxmox)
 
 
 @pytest.mark.parametrize("harm", ["destroy", "convert_to_template"])
+@pytest.mark.parametrize("unseen", [set(), {"Sys.Audit"}])
 def test_nothing_that_does_its_damage_without_quorum_is_sent_without_it(
-    harm: str, simulator: Simulator, door: Proxmox
+    harm: str, unseen: set[str], simulator: Simulator, door: Proxmox
 ) -> None:
     simulator.do(simulator.pve.add_ct, 103)
+    simulator.do(simulator.pve.acl.__setitem__, TOKEN_ID, [("/", set(PRIVILEGES) - unseen)])
     simulator.do(simulator.pve.lose_quorum)
     with pytest.raises(TransientError, match=r"CT 103 .*: the cluster has no quorum") as refused:
         getattr(door, harm)(NODE, 103)
@@ -270,6 +286,17 @@ def test_nothing_that_does_its_damage_without_quorum_is_sent_without_it(
     assert simulator.pve.harmed == []
     simulator.do(simulator.pve.regain_quorum)
     getattr(door, harm)(NODE, 103)
+
+
+def test_who_cannot_ask_for_quorum_is_not_held_up(simulator: Simulator, door: Proxmox) -> None:
+    grants, unseen = simulator.pve.acl, set(PRIVILEGES) - {"Sys.Audit"}
+    simulator.do(grants.__setitem__, TOKEN_ID, [("/", unseen)])
+    door.need_quorum("rebuild CT 103 on pve1, where it is not", (NODE, 103))
+    simulator.do(simulator.pve.add_ct, 103)
+    simulator.do(simulator.pve.lose_quorum)
+    door.need_quorum("place CT 103")
+    simulator.do(grants.__setitem__, TOKEN_ID, [("/", unseen - {"VM.Migrate"})])
+    door.need_quorum("destroy CT 103 on pve1", (NODE, 103))
 
 
 def test_a_lost_quorum_is_waited_for(simulator: Simulator, door: Proxmox) -> None:

@@ -7,8 +7,24 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 T, P = TransientError, PermanentError
 
 LOCKS = (
+    "error during cfs-locked 'file-user_cfg' operation: got lock timeout - aborting command",
     "cfs-lock 'storage-nfs' error: 'storage-nfs'-locked command timed out - aborting",
     "Failed to obtain guest migration lock - replication running?",
+)
+WITHOUT_QUORUM = (
+    "closing file '/etc/pve/nodes/pve/lxc/103.conf.tmp.1' failed - Permission denied",
+    "unable to write '/etc/pve/nodes/pve/lxc/103.conf.tmp.1' - Permission denied",
+    "unable to create directory '/etc/pve/nodes/pve/lxc' - Permission denied",
+    "rename '/etc/pve/nodes/pa/lxc/103.conf' to '/etc/pve/nodes/pb/lxc/103.conf' failed - Permission denied",
+    "failed to remove config file: Permission denied",
+    "failed to move config file to node 'pb': Permission denied",
+    "no quorum - unable to update files",
+)
+FILES_USED_UP = (
+    "unable to open file '/etc/pve/nodes/pve/lxc/103.conf.tmp.1' - Too many open files",
+    "can't open lock '/var/lock/pve-network.lck' - Too many open files",
+    "failed to create socketpair: Too many open files",
+    "unable to create socket - Too many open files",
 )
 PASSING = (
     "cfs-lock 'domain-ha' error: pve cluster filesystem not online.",
@@ -22,6 +38,10 @@ PASSING = (
     "lvremove 'pve/vm-103-disk-0' error: Logical volume pve/vm-103-disk-0 is used by another device.",
     "rbd error: error: image still has watchers - not removing",
     "umount: /var/lib/lxc/103/rootfs: target is busy.",
+    "short read on state socket (76 != 0)",
+    "RPCEnvironment init request failed: Unable to load access control list: Permission denied",
+    "unable to get remote IP address for node 'pve2'",
+    "hostname lookup 'pve2' failed - failed to get address info for: pve2: Temporary failure in name resolution",
     "timeout: no zvol device link for 'vm-103-disk-0' found after 10 sec.",
 )
 
@@ -31,6 +51,9 @@ SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
     (500, "CT is locked (create)", T, "locked", "pct unlock"),
     *((500, said, T, "lock-timeout", "") for said in LOCKS),
     *((500, said, T, "passing-trouble", "") for said in PASSING),
+    *((500, said, T, "no-quorum", "nodes") for said in WITHOUT_QUORUM),
+    *((500, said, T, "passing-trouble", "systemctl restart pvedaemon") for said in FILES_USED_UP),
+    (500, "unable to open file '/srv/x' - Too many open files in system", T, "passing-trouble", "fs.file-max"),
     (500, "can't lock file '/run/lock/lxc/pve-config-133.lock' - got timeout", T, "lock-timeout", ""),
     (500, "cluster not ready - no quorum?", T, "no-quorum", "nodes"),
     (500, "detected modified configuration - file changed by other user? Try again.", T, "stale-digest", ""),

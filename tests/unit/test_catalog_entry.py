@@ -19,7 +19,7 @@ WRONG: list[tuple[str, Any]] = [
     ("name", "-dash"),
     ("name", "line\n"),
     ("name", "a" * 64),
-    ("name", ".".join(["a" * 63] * 3) + "." + "a" * 62),
+    ("name", f"{'a' * 60}.{'b' * 4}"),
     ("name", 5),
     ("clone_from_ctid", "nine hundred"),
     ("clone_from_ctid", 99),
@@ -200,6 +200,7 @@ def test_a_wrong_value_is_refused_with_its_key_and_a_remedy(tmp_path: Path, key:
 RIGHT: list[tuple[str, Any]] = [
     ("wait_for_address", 3600),
     ("name", "Copy-Cuda12.8"),
+    ("name", f"{'a' * 60}.{'b' * 3}"),
     ("storage_pool", "quickOS-lxc-disks"),
     ("network_config", network("dhcp")),
     ("network_config", network("dhcp", ip6="auto")),

@@ -76,11 +76,11 @@ def test_nothing_else_forbids_it(config: dict[str, str]) -> None:
 
 
 def test_snapshots_are_named_with_the_commands_that_delete_them() -> None:
-    refuse_snapshots(MINIMAL, [])
-    assert refusal_of(lambda: refuse_snapshots(MINIMAL, iter(("before", "b")))) == Refusal(
-        "Unable to convert CT 103 on pve1 to a template: it has snapshots: before, b.",
+    refuse_snapshots(HERE, [])
+    assert refusal_of(lambda: refuse_snapshots(HERE, iter(("before", "b")))) == Refusal(
+        "Unable to convert CT 103 on pve2 to a template: it has snapshots: before, b.",
         "has-snapshots",
-        "If nobody needs them, run on pve1: `pct delsnapshot 103 before`, `pct delsnapshot 103 b`; then send the "
+        "If nobody needs them, run on pve2: `pct delsnapshot 103 before`, `pct delsnapshot 103 b`; then send the "
         "request again.",
     )
 

@@ -139,9 +139,10 @@ def test_passwords_come_from_variables_too() -> None:
         redis_url_of({"PHOENIX_REDIS_URL": SENTINELS, "PHOENIX_SENTINEL_PASSWORD": "x"})
 
 
-def test_empty_variables_are_as_good_as_none() -> None:
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_empty_variables_are_as_good_as_none(empty: str) -> None:
     names = ("PHOENIX_REDIS_URL", "PHOENIX_REDIS_PASSWORD", "PHOENIX_SENTINEL_PASSWORD")
-    assert redis_url_of({name: "" for one in names for name in (one, f"{one}_FILE")}) == redis_url_of({})
+    assert redis_url_of({name: empty for one in names for name in (one, f"{one}_FILE")}) == redis_url_of({})
 
 
 def test_the_password_is_of_the_variable_that_holds_it(tmp_path: Path) -> None:

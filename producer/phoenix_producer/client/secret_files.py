@@ -22,12 +22,13 @@ _MOST_BYTES = 1024 * 1024
 def secret(environ: Mapping[str, str | None], name: str) -> str | None:
     """Read NAME, or the file that NAME_FILE names, without the line break at its end; None where neither is set.
 
+    What is empty, or has nothing but blanks, is not set.
     Raises ContractError when both are set, and for a file that cannot be read. The content is in no message.
     """
-    path = environ.get(f"{name}_FILE")
-    if not path:
-        return environ.get(name) or None
-    if environ.get(name):
+    value, path = ((environ.get(one) or "") for one in (name, f"{name}_FILE"))
+    if not path.strip():
+        return value if value.strip() else None
+    if value.strip():
         raise ContractError(f"{name} and {name}_FILE are both set: unset one of them.")
     try:
         return read_regular(Path(path), _MOST_BYTES).decode("utf-8").removesuffix("\n").removesuffix("\r")

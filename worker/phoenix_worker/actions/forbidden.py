@@ -43,7 +43,7 @@ def refuse_forbidden_conversion(
         seen = replace(seen, config={key: value for key, value in seen.config.items() if key != "lock"})
     refuse_forbidden(declaration, as_in_ha(proxmox, seen), Purpose.SEAL)
     snapshots = proxmox.snapshots(seen.node, seen.ctid)
-    refuse_snapshots(declaration, [name for name in snapshots if name not in dropping])
+    refuse_snapshots(seen, [name for name in snapshots if name not in dropping])
 
 
 def as_in_ha(proxmox: Proxmox, seen: Observation) -> Observation:

@@ -123,7 +123,7 @@ def _stop(task: PhoenixTask, declaration: Declaration, purpose: Purpose, then: s
         return recover.posted(None)
     if not seen.running or was_made_by(then, seen):
         return recover.posted(None)
-    task.proxmox.need_quorum(f"{purpose} CT {declaration.ctid} on {seen.node}")
+    task.proxmox.need_quorum(f"{purpose} CT {declaration.ctid} on {seen.node}", (seen.node, seen.ctid))
     return recover.posted(shut_down(task.proxmox, seen)) | {"node": seen.node}
 
 

@@ -16,8 +16,8 @@ from phoenix_worker.catalog.entry_refusals import refusals
 from phoenix_worker.catalog.fields import (
     CtidField,
     Description,
-    DnsName,
     Gpus,
+    HostName,
     IdMap,
     LxcOption,
     Mac,
@@ -61,8 +61,8 @@ class Entry(Section):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: DnsName
-    """Hostname: a DNS name."""
+    name: HostName
+    """Hostname: a DNS name of at most 64 characters."""
     clone_from_ctid: CtidField | None = None
     """The template that this container is a clone of. It takes precedence over `template`."""
     template: Template | None = None

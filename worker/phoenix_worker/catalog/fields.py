@@ -195,11 +195,10 @@ CtidField = Annotated[
         {"type": ["integer", "string"], "minimum": 100, "maximum": 999999999, "pattern": "^[1-9][0-9]{2,8}$"}
     ),
 ]
-DnsName = Annotated[
-    str,
-    Field(max_length=253),
-    Matching(rf"{_LABEL}(\.{_LABEL})*", "a DNS name", "Use letters, digits, dots and hyphens, no underscore."),
-]
+_A_DNS_NAME = Matching(rf"{_LABEL}(\.{_LABEL})*", "a DNS name", "Use letters, digits, dots and hyphens, no underscore.")
+DnsName = Annotated[str, Field(max_length=253), _A_DNS_NAME]
+HostName = Annotated[str, Field(max_length=64), _A_DNS_NAME]
+"""Proxmox takes longer ones, and Linux does not (`sethostname`): such a container never starts."""
 NodeName = Annotated[str, Matching(_LABEL, "the name of a node", "Use letters, digits and hyphens.")]
 StorageId = Annotated[
     str,

@@ -7,11 +7,13 @@ Each such find in a row doubles what is taken off, so that jobs that have become
 Of a job that ended somewhere in a long pause between two looks, the earlier look is remembered: the next such job is
 looked at from there on in short steps, which finds its length.
 
-A job that fails is not as long as others: before the learned time it is looked at early, so that its end is noticed
-after at most a tenth of the time that it ran, or 2 s. Those who wait for its lock wait for that look, and it costs a
-call of milliseconds: 11 more for a job of 22 s, 46 for one of ten minutes, from then on less than one a minute. None is
-made where the learned time comes soon enough by itself, as for all jobs of less than 2 s. These looks are no part of
-what is learned of a job that goes on to its usual end.
+A job that fails is not as long as others: before the learned time it is looked at early. Two limits are wanted of
+these looks: the end is noticed after at most a tenth of the time that the job ran, or 2 s; and at most one look is made
+a minute. In the first ten minutes of a job a tenth of its time is less than a minute, so both cannot hold: there the
+first one does, since those who wait for the job's lock wait for that look, and it costs a call of milliseconds. That
+makes 11 more for a job of 22 s, and 46 for one of ten minutes; after that both limits hold. None is made where the
+learned time comes soon enough by itself, as for all jobs of less than 2 s. These looks are no part of what is learned
+of a job that goes on to its usual end.
 """
 
 from __future__ import annotations

@@ -156,13 +156,13 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
             f"convert CT {ctid} on {node} to a template",
             f"VM.Allocate on /vms/{ctid}",
         )
-        self.need_quorum(request.doing)
+        self.need_quorum(request.doing, (node, ctid))
         self._unless(known.ALREADY_TEMPLATE, request)
 
     def destroy(self, node: str, ctid: int) -> str:
         """Ask for quorum, then delete a container by `DELETE …/lxc/ID` with `destroy-unreferenced-disks`."""
         request = Request("DELETE", _ct(node, ctid), f"destroy CT {ctid} on {node}", f"VM.Allocate on /vms/{ctid}")
-        self.need_quorum(request.doing)
+        self.need_quorum(request.doing, (node, ctid))
         return str(self.call(request, **{"destroy-unreferenced-disks": 1}))
 
     def snapshots(self, node: str, ctid: int) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.allowed.versions import read_version
 from phoenix_worker.core.model.ports import Storage, Volume
-from phoenix_worker.proxmox.quorum import refuse_without_quorum
+from phoenix_worker.proxmox.quorum import Guest, refuse_without_quorum
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ class Offers:
         kernel = self._connection.call(request).get("current-kernel")
         return str(kernel.get("machine") or "") if isinstance(kernel, dict) else ""
 
-    def need_quorum(self, doing: str) -> None:
+    def need_quorum(self, doing: str, guest: Guest | None = None) -> None:
         """Ask for quorum, before what Proxmox would do without it, and before the first step that leads to it."""
-        refuse_without_quorum(self._connection.call, doing)
+        refuse_without_quorum(self._connection.call, doing, guest)
 
     def replication_jobs(self, ctid: int) -> list[str]:
         """Ask `GET /cluster/replication`, which lists those of the guests that we may see."""

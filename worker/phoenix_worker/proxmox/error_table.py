@@ -10,7 +10,13 @@ from phoenix_worker.core.allowed.left_disks import LEFT_DISK
 from phoenix_worker.core.allowed.versions import HA_GROUPS_GONE
 from phoenix_worker.core.planned.datacenter import TAG_NOT_ALLOWED, TAG_REMEDY
 from phoenix_worker.proxmox.error_row import Kind, Row
-from phoenix_worker.proxmox.passing_rows import DISKS_COME_AND_GO, NODE_TROUBLE, PASSES_BY_ITSELF, STORAGE_AWAY
+from phoenix_worker.proxmox.passing_rows import (
+    DISKS_COME_AND_GO,
+    NODE_TROUBLE,
+    PASSES_BY_ITSELF,
+    STORAGE_AWAY,
+    WAITED_FOR,
+)
 
 ALREADY_EXISTS = "already-exists"
 ALREADY_RUNNING = "already-running"
@@ -75,7 +81,7 @@ _NO_SPACE = Row(
     "no-space",
     "Free space on the storage.",
 )
-NAMED_BY_LOGS = (*NODE_TROUBLE, _NO_SPACE)
+NAMED_BY_LOGS = (*WAITED_FOR, *NODE_TROUBLE, *STORAGE_AWAY, _NO_SPACE)
 """What the end of a task may leave to its log: it names the command that failed."""
 
 _IS_SO_ALREADY = (

@@ -14,16 +14,25 @@ CONTAINER_LOCKS = (
 )
 """Every value that `lock` may have: the list in `PVE/LXC/Config.pm`."""
 
-PASSES_BY_ITSELF = (
-    Row(rf"is locked \(({'|'.join(CONTAINER_LOCKS)})\)", _TRANSIENT, "locked", _UNLOCK),
+WAITED_FOR = (
     Row(
-        r"can't lock file|got (lock request )?timeout|-locked command timed|migration lock",
+        r"can't lock file|got (lock (request )?)?timeout|-locked command timed|migration lock",
         _TRANSIENT,
         "lock-timeout",
         LASTS,
     ),
     # Without quorum /etc/pve can only be read, and requests that do not ask for it fail when they write there.
-    Row(r"no quorum|file '/etc/pve/[^']*'( -| failed:) Permission denied", _TRANSIENT, "no-quorum", RESTORE_QUORUM),
+    Row(
+        r"no quorum|'/etc/pve/[^']*'[^']*('[^']*'[^']*)?Permission denied|"
+        r"config file( to node '[^']*')?: Permission denied",
+        _TRANSIENT,
+        "no-quorum",
+        RESTORE_QUORUM,
+    ),
+)
+PASSES_BY_ITSELF = (
+    Row(rf"is locked \(({'|'.join(CONTAINER_LOCKS)})\)", _TRANSIENT, "locked", _UNLOCK),
+    *WAITED_FOR,
     Row(r"detected modified configuration|resource ID '[^']+' already defined", _TRANSIENT, "stale-digest", LASTS),
     Row(
         r"disk is already at specified size",
@@ -37,6 +46,19 @@ PASSES_BY_ITSELF = (
 )
 
 NODE_TROUBLE = (
+    Row(
+        r"Too many open files in system",
+        _TRANSIENT,
+        "passing-trouble",
+        "If it persists, take the limit off on the node, as systemd does: `sysctl -w fs.file-max=9223372036854775807`.",
+    ),
+    # Where a file, a socket or a pipe is named, it is the limit of one process; of inotify nothing is named.
+    Row(
+        r"('/[^']*'|socket|socketpair|pipe)( -|:| failed -| failed:) Too many open files",
+        _TRANSIENT,
+        "passing-trouble",
+        "If it persists, restart on the node what keeps its files open: `systemctl restart pvedaemon pveproxy`.",
+    ),
     Row(
         r"Too many open files",
         _TRANSIENT,
@@ -52,7 +74,8 @@ NODE_TROUBLE = (
         "`sysctl -w` in /etc/sysctl.d/99-inotify.conf to keep it.",
     ),
     Row(
-        r"command socket|Connection reset by peer|ipcc_send_rec|Unable to load access control list|"
+        r"(command|state) socket|Connection reset by peer|ipcc_send_rec|Unable to load access control list|"
+        r"RPCEnvironment init request failed|unable to get remote IP address|Temporary failure in name resolution|"
         r"got no worker upid|unable to fork worker|^fork failed: |cluster filesystem not online|\(pmxcfs\) not mounted|"
         r"/etc/pve\b.*(Transport endpoint is not connected|Software caused connection abort|Input/output error)|"
         r"dataset is busy|Logical volume \S+ (is )?(in use|used by another|contains a filesystem in use)|has watchers|"

@@ -15,6 +15,9 @@ from phoenix_worker.proxmox.translate import Request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Guest = tuple[str, int]
+"""Node and CTID of one that is there."""
+NO_QUORUM = "no-quorum"
 STATUS = Request("GET", "cluster/status", "ask for the cluster's quorum", "Sys.Audit on /")
 
 
@@ -23,17 +26,38 @@ def is_quorate(rows: list[dict[str, Any]]) -> bool:
     return all(bool(int(row["quorate"])) for row in rows if row["type"] == "cluster")
 
 
-def refuse_without_quorum(call: Callable[[Request], Any], doing: str) -> None:
-    """Raise TransientError unless the cluster has quorum. A token that may not ask for it is not held up."""
+def refuse_without_quorum(call: Callable[[Request], Any], doing: str, guest: Guest | None) -> None:
+    """Raise TransientError unless the cluster has quorum.
+
+    A token that may not see that is told by what is asked before a migration of the guest. One that may not migrate it
+    either is not held up.
+    """
     try:
-        rows = call(STATUS)
+        quorate = is_quorate(call(STATUS))
     except PermanentError as error:
         if error.cause != PERMISSION:
             raise
-        return
-    if not is_quorate(rows):
+        quorate = guest is None or _may_migrate(call, *guest)
+    if not quorate:
         raise TransientError(
             f"Unable to {doing}: the cluster has no quorum. Proxmox would damage the disks, so it was not asked to.",
-            cause="no-quorum",
+            cause=NO_QUORUM,
             remedy=RESTORE_QUORUM,
         )
+
+
+def _may_migrate(call: Callable[[Request], Any], node: str, ctid: int) -> bool:
+    """Ask `GET …/migrate`, which looks for quorum before all else (`migrate_vm_precondition` in pve-container).
+
+    What forbids to ask says nothing of quorum: the privilege, no such guest, or a Proxmox that does not have it.
+    """
+    doing = f"ask for the cluster's quorum by CT {ctid} on {node}"
+    try:
+        call(Request("GET", f"nodes/{node}/lxc/{ctid}/migrate", doing, f"VM.Migrate on /vms/{ctid}"))
+    except PermanentError:
+        return True
+    except TransientError as error:
+        if error.cause != NO_QUORUM:
+            raise
+        return False
+    return True

@@ -24,7 +24,7 @@ from phoenix_worker.proxmox.error_table import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from phoenix_worker.core.model.ports import TaskEnd
     from phoenix_worker.proxmox.error_row import Row
@@ -118,12 +118,11 @@ def error_of_answer(request: Request, answer: Answer) -> TransientError | Perman
 def error_of_task(doing: str, end: TaskEnd) -> TransientError | PermanentError:
     """Translate the end of a task that failed; the last lines of its log are in the message.
 
-    Where the end itself says nothing that is known, the log may name trouble of the node, or a full storage.
+    Where the end itself says nothing that is known, the log may name what passes, or a full storage.
     """
     row, groups = _row(TASK, end.exit_status)
     if row is ANYTHING_ELSE:
-        log = "\n".join(end.log_tail)
-        row = next((trouble for trouble in NAMED_BY_LOGS if re.search(trouble.pattern, log)), row)
+        row, groups = _row(TASK, "\n".join(end.log_tail), NAMED_BY_LOGS)
     error = _failure(row, groups, doing, Answer(TASK, end.exit_status).words, "the privileges for it")
     log = " | ".join(line.strip() for line in end.log_tail[-_LOG_LINES:] if line.strip())
     if log:
@@ -181,8 +180,8 @@ def _ctid(doing: str) -> str:
     return named[0] if len(named) == 1 else "CTID"
 
 
-def _row(status: int, words: str) -> tuple[Row, dict[str, str]]:
-    for row in TABLE:
+def _row(status: int, words: str, rows: Sequence[Row] = TABLE) -> tuple[Row, dict[str, str]]:
+    for row in rows:
         if (not row.statuses or status in row.statuses) and (found := re.search(row.pattern, words)):
             return row, found.groupdict(default="")
     return ANYTHING_ELSE, {}

@@ -29,24 +29,19 @@ from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.scripts import APPLICATION_SCRIPTS, FEATURES
 from phoenix_worker.proxmox.connection import Access
 from phoenix_worker.settings import values
+from phoenix_worker.settings.sources import ENV_FILE, PREFIX, SECRET, FromVariables, environ
 
-ENV_FILE = ".env"
-PREFIX = "PHOENIX_"
-"""What the name of each setting begins with."""
-SECRET = ("redis_url", "redis_password", "sentinel_password", "proxmox_token_value", "webhook_secret")
-"""What may be read from files."""
+__all__ = ["ENV_FILE", "PREFIX", "SECRET", "Settings", "SettingsError", "environ", "load_settings", "variable"]
 
 
 class SettingsError(Exception):
     """Settings that are missing or wrong; the message names each with what to do."""
 
 
-class Settings(BaseSettings):
+class Settings(FromVariables, BaseSettings):
     """What a worker needs to know. Flower and the worker read the same."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
 
     redis_url: Annotated[
         SecretStr,
@@ -288,12 +283,6 @@ def load_settings() -> Settings:
 def password_setting(settings: Settings) -> str:
     """Name the setting that the password of Redis is from, for whoever has to correct it."""
     return password_variable(environ(), place_of(settings.redis_url.get_secret_value()).password)
-
-
-def environ() -> dict[str, str]:
-    """Return what is set: an empty variable is as good as none, and the environment comes before the file."""
-    sources = (dotenv_values(ENV_FILE), os.environ)
-    return {name: value for source in sources for name, value in source.items() if value}
 
 
 def _from_files() -> dict[str, Any]:

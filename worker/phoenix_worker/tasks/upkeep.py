@@ -135,7 +135,7 @@ def rebuild_it(self: PhoenixTask, request: RebuildRequest) -> dict[str, Any]:
         then = (f"rebuild copy {copy.ctid} of template {template.ctid} on {copy.node} likewise" for copy in copies)
         return result.foretold(self, template, Outcome.REBUILT, (*steps.lines(), *then), left)
     build_alone(self, template)
-    self.proxmox.need_quorum(f"rebuild CT {template.ctid} on {template.node}")
+    self.proxmox.need_quorum(f"rebuild CT {template.ctid} on {template.node}", (template.node, template.ctid))
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted))
 
 
@@ -200,7 +200,7 @@ def rebuild_copies(
     new, verdict = survey(self, scratch, purpose=Purpose.SCRATCH)
     may_go(self, scratch, new, verdict, Purpose.SCRATCH)
     build_alone(self, copy)
-    self.proxmox.need_quorum(f"rebuild CT {copy.ctid} on {copy.node}")
+    self.proxmox.need_quorum(f"rebuild CT {copy.ctid} on {copy.node}", (copy.node, copy.ctid))
     done, older = is_rebuilt_by(str(self.request.id), self.generation + 1, old), Builds(self).is_older(scratch, new)
     steps = rebuild(copy, old, scratch, new, done=done, older=older)
     return self.replace(chains.chain_rebuild(self, steps, accepted=accepted, rest=pins[1:], left=left))

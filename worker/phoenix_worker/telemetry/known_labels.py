@@ -71,6 +71,7 @@ ENDPOINTS = frozenset(
         ("DELETE", "nodes/{node}/lxc/{ctid}/firewall/rules/{position}"),
         ("PUT", "nodes/{node}/lxc/{ctid}/firewall/rules/{position}"),
         ("GET", "nodes/{node}/lxc/{ctid}/interfaces"),
+        ("GET", "nodes/{node}/lxc/{ctid}/migrate"),
         ("POST", "nodes/{node}/lxc/{ctid}/migrate"),
         ("GET", "nodes/{node}/lxc/{ctid}/pending"),
         ("PUT", "nodes/{node}/lxc/{ctid}/resize"),

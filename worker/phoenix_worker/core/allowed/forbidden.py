@@ -70,12 +70,12 @@ def refuse_replicated(seen: Observation, jobs: Iterable[str], purpose: Purpose) 
         )
 
 
-def refuse_snapshots(declaration: Declaration, snapshots: Iterable[str]) -> None:
+def refuse_snapshots(seen: Observation, snapshots: Iterable[str]) -> None:
     """Raise PermanentError for snapshots of what is to become a template: Proxmox converts nothing that has any."""
     names = list(snapshots)
     if not names:
         return
-    ctid, node = declaration.ctid, declaration.node
+    ctid, node = seen.ctid, seen.node
     commands = ", ".join(f"`pct delsnapshot {ctid} {name}`" for name in names)
     raise PermanentError(
         f"Unable to convert CT {ctid} on {node} to a template: it has snapshots: {', '.join(names)}.",

@@ -184,8 +184,11 @@ class Proxmox(Protocol):
     def migrate(self, node: str, ctid: int, *, target: str, restart: bool) -> str:
         """Start a migration; returns the UPID. Of an HA resource it only asks HA, which migrates a while later."""
 
-    def need_quorum(self, doing: str) -> None:
-        """Raise TransientError while the cluster has no quorum; `doing` completes "Unable to …"."""
+    def need_quorum(self, doing: str, guest: tuple[str, int] | None = None) -> None:
+        """Raise TransientError while the cluster has no quorum; `doing` completes "Unable to …".
+
+        Node and CTID of the guest tell of it where the token may not see the cluster's status.
+        """
 
     def destroy(self, node: str, ctid: int) -> str:
         """Delete a container and every disk of its id, referenced or not; returns the UPID."""
