@@ -197,6 +197,44 @@ def test_a_recorded_request_that_workers_do_not_know_is_answered(product: Produc
     assert not redis_client.exists(f"celery-task-meta-{step['headers']['id']}", "phoenix:aside")
 
 
+def test_each_request_of_a_chain_ends_also_when_nobody_wants_its_result(
+    product: Product, redis_client: redis.Redis
+) -> None:
+    """The job of such a link stayed open for ever, since only its result would have ended it."""
+    product.start_worker()
+    jobs = []
+    for links in (0, 1, 2):
+        item = pushed(chain=[signature(task_id=str(uuid4())) for _ in range(links)])
+        own = pushed(chain=[signature(task_id=item["headers"]["id"])] * links)  # the same one as the next link
+        own["headers"]["id"] = str(uuid4())
+        for one in (item, own):
+            one["headers"]["ignore_result"] = True
+            jobs.append(push(redis_client, one))
+    replaced = pushed("phoenix.ensure", 900, chain=[signature()])
+    replaced["headers"]["ignore_result"] = True
+    jobs.append(push(redis_client, replaced))
+    for job in jobs:
+        wait_for(lambda job=job: redis_client.hget(f"phoenix:job:{job}", "state") == "done")  # type: ignore[misc]
+    wait_for(lambda: is_quiet(redis_client))
+
+
+def test_the_failure_of_a_chain_is_no_answer_to_another_request(product: Product, redis_client: redis.Redis) -> None:
+    """Celery answers for each link that will not run, under the id that the sender has given it."""
+    handle, alone = product.producer.ensure(900), str(uuid4())
+    genuine = redis_client.lpop(QUEUE)
+    links = [signature(task_id=handle.id), signature(task_id=alone)]
+    with redis_client.pubsub(ignore_subscribe_messages=True) as answers:  # type: ignore[no-untyped-call]
+        answers.subscribe(f"celery-task-meta-{handle.id}")
+        chain = push(redis_client, pushed("phoenix.plan", "no CTID", chain=list(reversed(links))))
+        product.start_worker()
+        assert [end_of(redis_client, one)["status"] for one in (chain, alone)] == ["FAILURE"] * 2
+        redis_client.lpush(QUEUE, str(genuine))
+        assert handle.wait(timeout=60).outcome == "created"
+        told = wait_for(lambda: answers.get_message(timeout=1))
+    assert told is not None
+    assert json.loads(told["data"])["status"] == "SUCCESS"
+
+
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=5), some, max_size=3),
@@ -222,13 +260,14 @@ SIGNATURES = st.fixed_dictionaries(
         "chord_size": ANY,
     },
 )
+TAKEN = st.builds(lambda one: signature(task_id=str(one)), st.uuids())
 EMBEDS = st.fixed_dictionaries(
     {},
     optional={
-        "callbacks": st.lists(SIGNATURES, max_size=3),
-        "errbacks": st.lists(SIGNATURES, max_size=2),
-        "chain": st.lists(SIGNATURES, max_size=3),
-        "chord": SIGNATURES,
+        "callbacks": st.lists(SIGNATURES, max_size=3) | st.lists(TAKEN, max_size=2),
+        "errbacks": st.lists(SIGNATURES, max_size=2) | st.lists(TAKEN, max_size=2),
+        "chain": st.lists(SIGNATURES, max_size=3) | st.lists(TAKEN, max_size=3),
+        "chord": SIGNATURES | TAKEN,
     },
 )
 
@@ -239,12 +278,14 @@ def test_whatever_is_embedded_each_job_ends_and_nothing_else_is_done(
     worker = product.start_worker()
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(embed=EMBEDS, grouped=st.booleans())
-    def embed_it(embed: dict[str, Any], *, grouped: bool) -> None:
+    @given(embed=EMBEDS, grouped=st.booleans(), ignored=st.booleans())
+    def embed_it(embed: dict[str, Any], *, grouped: bool, ignored: bool) -> None:
         item = pushed(READ, **embed)
+        item["headers"]["ignore_result"] = ignored
         if grouped:
             item["headers"] |= {"group": str(uuid4()), "group_index": 0}
-        end_of(redis_client, push(redis_client, item))
+        job = push(redis_client, item)
+        wait_for(lambda: redis_client.hget(f"phoenix:job:{job}", "state") in {"done", "failed"})
 
     embed_it()
     wait_for(lambda: is_quiet(redis_client))

@@ -95,9 +95,10 @@ def test_nor_does_it_in_protocol_1(product: Product, redis_client: redis.Redis) 
 
 @pytest.mark.parametrize("name", ["shadow", "root_id", "parent_id", "lang", "origin", "argsrepr", "group_index"])
 def test_a_header_of_another_type_is_refused(name: str, product: Product, redis_client: redis.Redis) -> None:
-    """A list as `shadow` ended in Celery, and nobody was answered."""
+    """A list as `shadow` ended in Celery, and nobody was answered. In a chord, a number without sense as `group_index`
+    failed in Redis, after its task was answered as done."""
     product.start_worker()
-    for value in ([[1]], {"a": uuid4().hex}):
+    for value in ([[1]], {"a": uuid4().hex}, True, *([-1, 10**400] if name == "group_index" else [])):
         item = pushed()
         item["headers"][name] = value
         assert f"`{name}` must be" in why(redis_client, item)

@@ -133,6 +133,7 @@ def test_no_field_of_a_message_can_end_a_worker(product: Product, redis_client: 
         asked += 1
     for depth in range(930, 980, 10):  # some of it can be read, and not be written again
         redis_client.lpush(QUEUE, json.dumps(good("@")).replace('"@"', "[" * depth + "]" * depth))
+    redis_client.publish("/0.celery.pidbox", "[]")  # where commands to workers come from
     assert asked > 300
     wait_for(lambda: redis_client.llen(QUEUE) == 0)
     assert product.ensure(900).outcome == "created"

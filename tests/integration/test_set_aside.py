@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_producer.ledger.entries import JobState
 from phoenix_producer.ledger.view import LedgerView
+from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import ASIDE, Bell, Ledger
+from phoenix_worker.durable.run import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,3 +96,52 @@ def test_what_is_set_aside_is_given_no_lock(still: StillLedger) -> None:
     still.call("set_aside", "bad", "why")
     still.finish(owner, "ok", None)
     assert (still.rung, still.field("bad", "state"), still.field("bad", "holds")) == (["good"], "aside", None)
+
+
+def keeper(ledger: Ledger, *revoked: str) -> tuple[Keeper, list[str]]:
+    """A keeper that was told to revoke these, and the ids of which it sends events."""
+    shown: list[str] = []
+    events: Any = SimpleNamespace(send=lambda _, task_id, **__: shown.append(task_id))
+    one = Keeper(
+        ledger, "w1", ttl=3.0, max_idle_runs=5, give_up="{}", chord_lease=6.0,
+        revoked=lambda: list(revoked), running=set, went_back=lambda: None, events=events,
+    )  # fmt: skip
+    return one, shown
+
+
+def test_what_is_revoked_and_cannot_be_cancelled_hinders_nothing_behind_it(
+    driven: DrivenLedger, redis_client: Redis
+) -> None:
+    """Celery's command takes anything for an id. What was behind it was forgotten, and the job went on."""
+    good = driven.asked(101)
+    redis_client.set("phoenix:t:none", "x")
+    keeper(driven.ledger, "\ud800", "none", good)[0]._tick()
+    assert redis_client.hexists(f"phoenix:job:{good}", "cancel")
+    redis_client.delete("phoenix:t:none")
+
+
+SPOILED_ANSWERS = [{"verdict": "?"}, {"verdict": ""}, {"value": "{"}, {"value": "[" * 5000}, {"seconds": "x"}]
+
+
+@pytest.mark.parametrize("spoiled", SPOILED_ANSWERS)
+def test_an_answer_that_cannot_be_given_hinders_none_behind_it(
+    spoiled: dict[Any, Any], driven: DrivenLedger, redis_client: Redis
+) -> None:
+    """Two requests share a run each; what the first is to be given was spoiled. The second is answered, and shown."""
+    sharing = []
+    for ctid in (101, 102):
+        leader, follower = driven.taken(ctid), driven.taken(ctid)
+        for run, verdict in ((leader, "lead"), (follower, "parked")):
+            assert driven.say("join", run, "", f"ensure {ctid}", "1", "shared") == verdict
+        leader.answer = Answer(f"celery-task-meta-{leader.id}", "{}", 60)
+        driven.ledger.finish(leader, "failed", WHY)
+        sharing.append((leader.id, follower.id))
+    (leader_of_bad, bad), (_, good) = sharing
+    redis_client.hset(f"phoenix:job:{leader_of_bad}:answer", mapping=spoiled)
+    one, shown = keeper(driven.ledger)
+    one._tick()
+    assert good in shown
+    assert redis_client.hget(f"phoenix:job:{good}", "state") == "failed"
+    state = redis_client.hget(f"phoenix:job:{bad}", "state")
+    assert state in {"failed", "open"}
+    assert (state == "open") == (redis_client.zrange("phoenix:aside", 0, -1) == [bad])

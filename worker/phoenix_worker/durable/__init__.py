@@ -11,6 +11,8 @@ What may be pushed.     A message that is not in the ledger is held to rules bef
                         Celery has the state of a run under the names of headers: of those only what tells of the
                         message is taken, from any message (`message_form`). What says that it is in the ledger is
                         delivered only to a task that claims; one of Celery's own would run at once (`transport`).
+                        What is said to all workers, and is no command, is dropped, and senseless ones are refused
+                        (`control`). Nothing is answered under an id of another job, though it is embedded (`results`).
 Claim before run.       `claim` lets one runner have a task: parked, replaced, finished, older and doubly delivered
                         messages are dropped, and so is one whose name, body or headers that decide are not what is
                         recorded. Each claim counts the run number up, and every later script of the run carries it,
@@ -64,11 +66,12 @@ Patience.               A Redis that is away, full or read-only is waited for by
                         the consumer (`patience`). Only then Celery connects again. What was taken from a queue is noted
                         in the ledger alone (`ack_emulation`).
 Ends.                   `finish` ends a task, stores its result, passes its locks on, and ends its job with the last
-                        link. A link whose result nobody wants ends as it lands. A failure ends all unfinished members
-                        of the job; those who wait for a lock whose owner was replaced to have built what it protects
-                        hear the cause at once. Done is final: a tombstone answers duplicates for as long as results
-                        are kept. Who shares a run is given its answer by `tick`, and is run again only if it has more
-                        to do than answer. A condemned task may say words while it cleans up (`unwind`), and park.
+                        link. A link whose result nobody wants ends as it lands, but for the last. A failure ends all
+                        unfinished members of the job; those who wait for a lock whose owner was replaced to have built
+                        what it protects hear the cause at once. Done is final: a tombstone answers duplicates for as
+                        long as results are kept. Who shares a run is given its answer by `tick`, and is run again only
+                        if it has more to do than answer. A condemned task may say words while it cleans up (`unwind`),
+                        and park.
 Set aside.              No record ends or delays a loop that serves all: `tick` handles each by itself, and one that
                         raises is set aside (`state` aside, why in `aside`), out of `due` and of every line.
                         `cancel` ends its job. So is what is woken for a lock or an event, and what no message can

@@ -85,10 +85,10 @@ def take_revoked() -> list[str]:
 
     Left there, the worker would drop the very message that ends the task in order.
     """
-    ids = [str(task_id) for task_id in state.revoked]
-    for task_id in ids:
+    told = list(state.revoked)
+    for task_id in told:
         state.revoked.discard(task_id)
-    return ids
+    return [str(task_id) for task_id in told]
 
 
 def tasks_here() -> set[str]:
@@ -145,7 +145,7 @@ class Engine:
     def attach(self, app: Celery) -> None:
         """Make workers of this app start and stop the engine."""
         engine = self
-        store_patiently(app)
+        store_patiently(app, self.ledger.is_anothers)
         tell_once()
         read_whole()
         transport.use(self._public, partial(self._claims, app))

@@ -15,7 +15,7 @@ from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.run import End
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from phoenix_worker.durable.events import Events
     from phoenix_worker.durable.ledger import Ledger
@@ -116,11 +116,8 @@ class Keeper(threading.Thread):
         for kind, count in ((Kind.TAKEN_OVER, taken_over), (Kind.SENT_AGAIN, sent_again)):
             if count:
                 tell(Act(kind, value=int(count)))
-        for told in given:
-            self._tell_given(told)
-        for task_id in self._revoked():
-            verdict, job = self._ledger.cancel(task_id, REVOKED)
-            logger.info("Task %s was revoked: job %s is %s.", task_id, job, verdict)
+        _each(self._tell_given, given)
+        _each(self._cancel, self._revoked())
         longest = self._ttl / TICKS_PER_TTL
         return min(longest, max(0.0, float(until_due))) if until_due else longest
 
@@ -151,15 +148,20 @@ class Keeper(threading.Thread):
         """Have run again what the ledger says that this worker runs, and it did not have in two ticks."""
         here = self._running()
         strange = {(task_id, number) for task_id, number in told if task_id not in here}
-        for task_id, number in strange & self._strange:
-            verdict = self._ledger.call("disown", task_id, number, self._incarnation, self._chord_lease)
-            if verdict[0] == "due":
-                logger.warning(
-                    "Redis lists task %s as running on this worker, and it is not. Running it again.", task_id
-                )
-                tell(Act(Kind.TAKEN_OVER, value=1))
-                self.poke()
+        _each(self._disown, strange & self._strange)
         self._strange = strange - self._strange
+
+    def _disown(self, told: tuple[str, str]) -> None:
+        task_id, number = told
+        verdict = self._ledger.call("disown", task_id, number, self._incarnation, self._chord_lease)
+        if verdict[0] == "due":
+            logger.warning("Redis lists task %s as running on this worker, and it is not. Running it again.", task_id)
+            tell(Act(Kind.TAKEN_OVER, value=1))
+            self.poke()
+
+    def _cancel(self, revoked: str) -> None:
+        verdict, job = self._ledger.cancel(revoked, REVOKED)
+        logger.info("Task %s was revoked: job %s is %s.", revoked, job, verdict)
 
     def _tell_given(self, given: list[Any]) -> None:
         """Tell the end of a request that was given the end of an earlier one for the same."""
@@ -188,6 +190,15 @@ class Keeper(threading.Thread):
         self.poke()
         self.join(timeout=self._ttl)
         self._ledger.attempt("farewell", self._incarnation, self._chord_lease)
+
+
+def _each(act: Callable[[Any], object], items: Iterable[Any]) -> None:
+    """Do something for each of many. One for which it cannot be done is logged, and keeps none behind it waiting."""
+    for item in items:
+        try:
+            act(item)
+        except Exception:
+            logger.exception("The keeper thread cannot handle %r, and leaves it out.", item)
 
 
 class LostRun:

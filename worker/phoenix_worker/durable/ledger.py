@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis import RedisError
+from redis.exceptions import ResponseError
 
 from phoenix_producer.client.lua_script import LuaScript
 from phoenix_producer.client.record import LEDGER_LUA, PREFIX, number
@@ -166,6 +167,14 @@ class Ledger:
         """Return whether there still is a record of a run's task, or its job."""
         names = (self.key("t:", run.id), self.key("job:", run.job))
         return bool(patience.until_answered(lambda: self.client.exists(*names)))
+
+    def is_anothers(self, task_id: str, job: str) -> bool:
+        """Return whether an id is that of a task of another job, or of a record that cannot be read."""
+        try:
+            found = patience.until_answered(lambda: self.client.hget(self.key("t:", task_id), "job"))
+        except ResponseError:
+            return True
+        return found not in (None, job)
 
     def answer(self, answer: Answer) -> None:
         """Store what a job ends with that has no record any more, unless it was answered before."""

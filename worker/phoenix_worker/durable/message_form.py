@@ -14,7 +14,7 @@ from kombu.utils.json import dumps
 from phoenix_worker.durable.signatures import LISTS, is_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 CONTENT_TYPE, ENCODING = "application/json", "utf-8"
 _ID_LENGTH = 155
@@ -26,7 +26,19 @@ _EMBEDDED = frozenset({*LISTS, "chord"})
 _TEXTS = ("lang", "shadow", "root_id", "parent_id", "group", "argsrepr", "kwargsrepr", "origin")
 _COUNTS = ("retries", "replaced_task_nesting", "group_index")
 _FLAGS = ("ignore_result",)
-_KINDS = ((_TEXTS, str, "a text"), (_COUNTS, int, "a whole number"), (_FLAGS, bool, "true or false"))
+_MOST = 2**31 - 1
+"""Of what is counted. Redis takes no score of hundreds of digits, and what Celery counts with it would never end."""
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _MOST
+
+
+_KINDS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
+    (_TEXTS, lambda value: isinstance(value, str), "a text"),
+    (_COUNTS, _is_count, f"a whole number from 0 to {_MOST}"),
+    (_FLAGS, lambda value: isinstance(value, bool), "true or false"),
+)
 _HEADERS = frozenset({*_TEXTS, *_COUNTS, *_FLAGS, "task", "id", "eta", "expires", "timelimit"})
 """What a message may tell of itself. Celery has its whole state of a run under the names of headers."""
 REFUSED = "phoenix_refused"
@@ -176,8 +188,8 @@ def _objection_to_protocol_1(body: Any) -> str | None:
 
 
 def _objection_to_values(fields: dict[str, Any]) -> str | None:
-    for names, kind, wanted in _KINDS:
-        if wrong := [name for name in names if not isinstance(fields.get(name), kind | None)]:
+    for names, fits, wanted in _KINDS:
+        if wrong := [name for name in names if fields.get(name) is not None and not fits(fields[name])]:
             return f"`{wrong[0]}` must be {wanted}"
     return _objection_to_times(fields)
 

@@ -173,7 +173,8 @@ class PublishingTask(Task[Any, Any]):
             reached("replace-recorded")
             self.tell_of(run, Kind.IN_STEPS)
         else:
-            run.over = bool(current_task.request.ignore_result)  # `self` is the successor
+            # The last link ends its job with its own end, whoever wants its result. `self` is the successor.
+            run.over = bool(current_task.request.ignore_result) and run.id != run.job
             run.landed_now = True
             ledger.call("land", *follows, json.dumps(run.value), RESUME_QUEUE if run.over else "")
             reached("successor-recorded")

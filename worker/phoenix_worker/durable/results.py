@@ -16,6 +16,8 @@ from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.run import Answer, current_run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from celery import Celery
 
 
@@ -29,6 +31,10 @@ class PatientBackend(RedisBackend):
     The end of a durable task is stored by the script that ends it: one is never there without the other, and a worker
     that was declared dead cannot overwrite what its task answered elsewhere.
     """
+
+    is_anothers: Callable[[str, str], bool] = staticmethod(lambda *_: False)
+    """Whether an id is that of a task of another job than this one. What a sender embeds may be given any id, and with
+    a failure Celery answers for the rest of a chain, and for the body of a chord."""
 
     def answer(self, *args: Any, **kwargs: Any) -> Answer:
         """Return what `store_result` would store for these arguments."""
@@ -57,6 +63,8 @@ class PatientBackend(RedisBackend):
         if run is not None and run.id == task_id and state in READY_STATES and not _in_chord(kwargs.get("request")):
             run.answer = self.answer(task_id, result, state, *args, **kwargs)
             return result
+        if run is not None and run.id != task_id and self.is_anothers(task_id, run.job):
+            return result
         args = (task_id, result, state, *args)
         return patience.until_answered(lambda: super(PatientBackend, self).store_result(*args, **kwargs))
 
@@ -74,8 +82,9 @@ def _in_chord(request: Any) -> bool:
     return bool(request and request.chord)
 
 
-def store_patiently(app: Celery) -> None:
-    """Make an app whose result backend is Redis use these."""
+def store_patiently(app: Celery, is_anothers: Callable[[str, str], bool]) -> None:
+    """Make an app whose result backend is Redis use these. No run stores what `is_anothers` (of task and job)."""
+    PatientBackend.is_anothers = staticmethod(is_anothers)
     redis, sentinel = (f"{one.__module__}:{one.__qualname__}" for one in (PatientBackend, PatientSentinelBackend))
     ours = {"redis": redis, "rediss": redis, "sentinel": sentinel}
     app.loader.override_backends = {**app.loader.override_backends, **ours}

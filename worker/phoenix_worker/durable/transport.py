@@ -11,9 +11,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from kombu.exceptions import OperationalError
 from kombu.serialization import register
 from kombu.transport import TRANSPORT_ALIASES, redis
 from kombu.utils.json import dumps
+from redis import RedisError
 
 from phoenix_producer.client.record import JOB_HEADER
 from phoenix_producer.contract import QUEUE, REFUSE, RESUME_QUEUE, UPKEEP_QUEUE
@@ -128,13 +130,25 @@ class _Answering:
     def _deliver(self, message: Any, queue: Any) -> None:
         self.delivering = True
         if queue not in _QUEUES:
-            super()._deliver(message, queue)  # type: ignore[misc]  # kombu's
+            self._pass_on(message, queue)
         elif why := self._objection(message, queue):
             self.refuse(message, why, queue)
         elif self._is_taken(message):
             super()._deliver(reduced(message), queue)  # type: ignore[misc]  # kombu's
         else:
             self._decline(reduced(message)["headers"], body_of(message), queue)
+
+    def _pass_on(self, item: Any, queue: str) -> None:
+        """Deliver a command to workers, or what one of them tells the others; drop what is neither.
+
+        Whoever may publish there reaches all workers at once, and what is raised here ends each of them.
+        """
+        try:
+            super()._deliver(item, queue)  # type: ignore[misc]  # kombu's
+        except (OSError, RedisError, OperationalError):
+            raise
+        except Exception as error:  # noqa: BLE001 - of any kind: what is read there has no form of its own
+            logger.warning("An item for %s is dropped: it cannot be read (%r). It was %s", queue, error, _shown(item))
 
     def _is_taken(self, item: dict[str, Any]) -> bool:
         return self.public is None or not is_recorded(item) or self.is_ours(item["headers"]["task"])

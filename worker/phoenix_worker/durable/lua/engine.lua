@@ -339,6 +339,7 @@ local function give(id, resume)
   local function own(text) return swap(swap(text, leader, id), a[3], id) end
   local verdict, value = a[1], own(a[2])
   local ok = verdict == 'ok'
+  if not (ok or verdict == 'failed' or verdict == 'cancelled') then error('the run that it shares ended in no known way') end
   -- Results are stored under the id of their task, whatever the record says.
   if string.sub(own(a[4]), -#id) ~= id or string.sub(a[4], 1, #PREFIX) == PREFIX then error('its answer is not its own') end
   log(id, ok and 'done' or verdict, id, not ok and value or nil)
