@@ -44,6 +44,7 @@ _SETTINGS = {
     "broker_connection_retry_on_startup": True,
     "broker_transport_options": {
         "priority_steps": [0, 3, 6, 9],
+        "ack_emulation": False,  # its keys, `unacked…`, are those of other Celery apps too, and beyond our Redis user
         "socket_timeout": _SECONDS,
         "socket_connect_timeout": _SECONDS,
     },

@@ -19,6 +19,7 @@ from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.client.redis_url import verified
 from phoenix_worker.durable.message_form import message
 from tests.support.cli import COMMAND
+from tests.support.flower import Flower
 from tests.support.product import container, template
 from tests.support.tls import NativeTls, TlsFront
 from tests.support.waiting import wait_for
@@ -26,6 +27,7 @@ from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.product import Product
     from tests.support.tls import Front
@@ -165,6 +167,24 @@ BEYOND_ALL = [
     ("PUBLISH", "celery-task-meta-x", "forged"),
     ("SUBSCRIBE", "other"),
 ]
+OF_OTHERS = [
+    ("CLIENT", "TRACKING", "ON", "BCAST"),
+    ("SCAN", "0"),
+    ("RANDOMKEY",),
+    ("FUNCTION", "FLUSH"),
+    ("FUNCTION", "LIST"),
+    ("SCRIPT", "FLUSH"),
+    ("SCRIPT", "KILL"),
+    ("COPY", "session:x", "phoenix:x"),
+    ("RENAME", "phoenix:x", "session:x"),
+    ("DUMP", "session:x"),
+    ("OBJECT", "ENCODING", "session:x"),
+    ("SUNIONSTORE", "phoenix:x", "session:x"),
+    ("GEOSEARCHSTORE", "phoenix:x", "session:x", "FROMMEMBER", "x", "BYRADIUS", "1", "m"),
+    ("BITOP", "NOT", "phoenix:x", "session:x"),
+    ("LMOVE", "phoenix.ensure", "session:x", "LEFT", "LEFT"),
+]
+"""What would tell other programs' keys, or change what they share with us."""
 WRITES = [("SET", "phoenix:x", "1"), ("HSET", "phoenix:job:x", "state", "done"), ("EVAL", "return 1", "0")]
 BINDINGS = [
     ("SADD", "_kombu.binding.reply.celery.pidbox", "x"),
@@ -180,15 +200,48 @@ BEYOND = {
     "phoenix-operator": [*BEYOND_ALL, *WRITES, *BINDINGS],
     "phoenix-worker": [("CONFIG", "SET", "appendonly", "no"), ("FLUSHALL",), ("ACL", "LIST"), ("GET", "session:x")],
 }
+HARMLESS = {"phoenix-worker": {"info", "config|get", "restore"}}
+"""Of what Redis calls dangerous, what a user has: `restore` needs the right to write the key."""
 
 
 @pytest.mark.parametrize("user", BEYOND)
 def test_a_user_may_do_nothing_beyond(users: redis.Redis, redis_url: str, user: str) -> None:
     assert users.ping()
     with redis.Redis.from_url(redis_url.replace("://", f"://{user}:{PASSWORDS[user]}@")) as client:
-        for command in BEYOND[user]:
+        for command in (*BEYOND[user], *OF_OTHERS):
             with pytest.raises(NoPermissionError):
                 client.execute_command(*command)
+
+
+def dangerous(client: redis.Redis) -> dict[str, int]:
+    """Each command that Redis puts among those for administrators or the dangerous ones, with its smallest size."""
+    found = {str(name) for category in ("admin", "dangerous") for name in client.acl_cat(category)}
+    told = {name: client.execute_command("COMMAND", "INFO", name) for name in found}  # type: ignore[no-untyped-call]
+    return {name: abs(info[name]["arity"]) for name, info in told.items() if info.get(name)}
+
+
+@pytest.mark.parametrize("user", PASSWORDS)
+def test_nobody_may_do_what_is_for_administrators(users: redis.Redis, user: str) -> None:
+    """Whoever may pause or end clients, with what belongs to a connection, stops all others."""
+    allowed = set()
+    for name, size in dangerous(users).items():
+        words = [*name.split("|"), *["0"] * size][: max(size, len(name.split("|")))]
+        said = str(users.execute_command("ACL", "DRYRUN", user, *words))  # type: ignore[no-untyped-call]
+        allowed |= set() if "no permissions to run" in said else {name}
+    assert allowed == HARMLESS.get(user, set())
+
+
+@pytest.mark.long
+def test_a_worker_s_user_serves_flower(product: Product, users: redis.Redis, redis_url: str, tmp_path: Path) -> None:
+    product.declare({900: template(900), 103: container(103)})
+    url = redis_url.replace("://", f"://phoenix-worker:{PASSWORDS['phoenix-worker']}@")
+    product.start_worker(PHOENIX_REDIS_URL=url)
+    with Flower(tmp_path, url) as flower:
+        sent = flower.post("task/apply/phoenix.ensure", args=[103])
+        assert sent["result"]["outcome"] == "created"
+        wait_for(lambda: "w1@test" in flower.get("workers?refresh=1"))
+        wait_for(lambda: flower.row("phoenix.ensure", 103).get("state") == "SUCCESS")
+    assert refused(users) == []
 
 
 def as_role(role: str, redis_url: str) -> Producer:
