@@ -19,14 +19,19 @@ STATUS = Request("GET", "cluster/status", "ask for the cluster's quorum", "Sys.A
 
 
 def is_quorate(rows: list[dict[str, Any]]) -> bool:
-    """Read the answer of `GET /cluster/status`. A node on its own is in no cluster, and always quorate."""
+    """Read the answer of `GET /cluster/status`. A node on its own is in no cluster, and always quorate.
+
+    It names at least the node that is asked. Raises LookupError where it does not: that says nothing of any quorum.
+    """
+    if not any(row["type"] == "node" for row in rows):
+        raise LookupError("cluster/status names no node")
     return all(bool(int(row["quorate"])) for row in rows if row["type"] == "cluster")
 
 
-def refuse_without_quorum(call: Callable[[Request], Any], doing: str) -> None:
+def refuse_without_quorum(rows_of: Callable[[Request], list[dict[str, Any]]], doing: str) -> None:
     """Raise TransientError unless the cluster has quorum. A token that may not ask for it is not held up."""
     try:
-        rows = call(STATUS)
+        rows = rows_of(STATUS)
     except PermanentError as error:
         if error.cause != PERMISSION:
             raise
