@@ -82,6 +82,30 @@ def test_without_it_the_first_ensure_that_needs_the_copy_fails(
     assert failure_of(two_nodes.producer.ensure(103)).cause == cause, about
 
 
+@pytest.mark.long
+def test_a_guest_at_a_ctid_for_copies_is_found_and_passed_over(
+    two_nodes: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"PHOENIX_COPY_CTIDS": "9100-9101"}
+    monkeypatch.setenv("PHOENIX_COPY_CTIDS", few["PHOENIX_COPY_CTIDS"])
+    two_nodes.declare(ELSEWHERE)
+    two_nodes.simulator.do(two_nodes.simulator.pve.add_vm, 9100, name="windows", node=NODE)
+    text, _ = found("warning", "Template copies", 0)
+    assert text.startswith("9100 of PHOENIX_COPY_CTIDS (9100-9101) are other guests, which are left alone")
+    two_nodes.start_worker(**few)
+    assert two_nodes.ensure(103).outcome == "created"
+    assert two_nodes.simulator.pve.cloned_from == {103: 9101}
+
+
+@pytest.mark.long
+def test_nothing_is_placed_on_a_node_that_cannot_have_it(two_nodes: Product) -> None:
+    two_nodes.declare({900: template(900), 103: container(103, node="any")})
+    two_nodes.simulator.do(without_bridge, two_nodes.simulator.pve)
+    two_nodes.start_worker()
+    result = two_nodes.ensure(103)
+    assert (result.node, f"not {OTHER}: there is no bridge vmbr0" in result.placed) == (NODE, True), result.placed
+
+
 @pytest.mark.parametrize("fault", [fault for fault, *_ in FAULTS], ids=NAMES)
 @pytest.mark.parametrize(("created", "nodes"), [(False, "any"), (True, [NODE, OTHER])], ids=["cloned", "created"])
 def test_a_node_on_which_nothing_can_be_placed_is_found(

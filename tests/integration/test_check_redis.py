@@ -31,10 +31,13 @@ def user(client: Redis, *refused: str) -> None:
     client.execute_command("ACL", "SETUSER", "weak", *rules)  # type: ignore[no-untyped-call]  # of redis-py
 
 
+REDIS = ("maxmemory-policy", "appendonly", "appendfsync")
+
+
 @pytest.fixture
 def reset(redis_client: Redis) -> Iterator[None]:
     """The server is shared with other tests."""
-    before = {name: str(redis_client.config_get(name)[name]) for name in ("maxmemory-policy", "appendfsync")}
+    before = {name: str(redis_client.config_get(name)[name]) for name in REDIS}
     yield
     for name, value in before.items():
         redis_client.config_set(name, value)
@@ -46,6 +49,7 @@ def reset(redis_client: Redis) -> Iterator[None]:
     ("name", "value", "level", "about"),
     [
         ("maxmemory-policy", "allkeys-lru", "error", "Redis eviction"),
+        ("appendonly", "no", "error", "Redis persistence"),
         ("appendfsync", "no", "warning", "Redis persistence"),
     ],
 )

@@ -183,6 +183,8 @@ SAYINGS: list[tuple[int, str, type[Exception], str, str]] = [
     (500, "storage 'fast' does not exist", P, "storage-missing", "storage_pool"),
     (500, "storage 'fast' is not available on node 'pve1'", P, "storage-offline", "'fast'"),
     (500, "storage 'fast' does not support container directories", P, "storage-content", "rootdir"),
+    (500, "storage 'fast' does not support templates", P, "storage-content", "vztmpl"),
+    (500, "storage 'fast' is not configured for content-type 'vztmpl'", P, "storage-content", "vztmpl"),
     (500, "Only root can pass arbitrary filesystem paths.", P, "root-only", "PHOENIX_SHELL"),
     (500, "error resizing volume 'pve/x': Insufficient free space: 2048 extents needed", P, "no-space", "storage"),
     (500, "zfs error: cannot set property for 'rpool/x': Disk quota exceeded", P, "no-space", "storage"),

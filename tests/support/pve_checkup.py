@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from fakepve.model import PveError
 from fakepve.server import USER as USER_OF
 from fakepve.server import FakePve
 from fakepve.shapes import PRIVILEGES
@@ -72,6 +73,10 @@ class Checkup(FakePve):  # type: ignore[misc] # fakepve publishes no types
         return nameless + [{"template": name, "package": name.partition("_")[0]} for name in self.appliances]
 
     async def _download(self, v: dict[str, Any], user: str) -> str:
+        """As `PVE::API2::Nodes` refuses it, before anything is downloaded."""
+        if "vztmpl" not in self.storages[v["storage"]]["content"].split(","):
+            raise PveError(500, f"storage '{v['storage']}' does not support templates")
+
         async def body() -> None:
             await self.pause(self.ct_secs["download"])
             volumes = self.storages[v["storage"]]["volumes"]

@@ -84,9 +84,21 @@ class Corners(Images):
         """The end of a task that would make a disk where one was left."""
         path = self.left_disks.get(made.vmid) if made is not None else None
         if path is None:
-            return ""
+            return self._no_room(kind, made)
         said = f"disk image '{path}' already exists" if path.startswith("/") else path
         return f"{kind.removeprefix('vz')} failed: {said}"
+
+    def _no_room(self, kind: str, made: FakeCt | None) -> str:
+        """The end of a creation whose root disk a storage of the type lvm, which is thick, has no room for."""
+        if kind != "vzcreate" or made is None:
+            return ""
+        orders = [order for order in self.creates if int(order["vmid"]) == made.vmid]
+        name, _, size = str(orders[-1].get("rootfs", "")).partition(":")
+        store, extents = self.storages.get(name, {}), int(size.partition(",")[0] or 0) << 8
+        if store.get("type") != "lvm" or extents <= store.get("avail", 1 << 60) >> 22:
+            return ""
+        why = f"insufficient free space ({store['avail'] >> 22} extents): {extents} required."
+        return f"unable to create CT {made.vmid} - lvcreate 'pve/x' error: Volume group \"pve\" has {why}"
 
     async def _content_delete(self, v: dict[str, Any], user: str) -> Any:
         answer = await super()._content_delete(v, user)

@@ -42,6 +42,8 @@ class Images(FakePve):  # type: ignore[misc] # fakepve publishes no types
     async def _come(self, v: dict[str, Any], user: str, kind: str, name: str) -> str:
         self.require(user, f"/storage/{v['storage']}", "Datastore.AllocateTemplate")
         self.require(user, f"/nodes/{v['node']}", "Sys.AccessNetwork")
+        if "vztmpl" not in self.storages[v["storage"]]["content"].split(","):
+            raise PveError(500, f"storage '{v['storage']}' is not configured for content-type 'vztmpl'")
         self.fetched.append(dict(v))
 
         async def body() -> None:

@@ -1,4 +1,4 @@
-"""Nodes as `/cluster/resources` shows them: in HA maintenance, and without figures where the token may not see them."""
+"""What `/cluster/resources` shows: nodes in HA maintenance, and no figures and pools that the token may not see."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Nodes(FakePve):  # type: ignore[misc] # fakepve publishes no types
 
     def _as_shown(self, row: dict[str, Any], user: str) -> dict[str, Any]:
         if row["type"] != "node":
-            return row
+            seen = "pool" not in row or self.allowed(user, f"/pool/{row['pool']}", "Pool.Audit")
+            return row if seen else {key: value for key, value in row.items() if key != "pool"}
         if self.nodes[row["node"]].get("maintenance"):
             row["hastate"] = "maintenance"
         seen = self.allowed(user, f"/nodes/{row['node']}", "Sys.Audit")

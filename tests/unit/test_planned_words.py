@@ -75,6 +75,16 @@ OFF = {name: replace(one, enabled=name != "zfs") for name, one in STORAGES.items
             Refusal(f"{BUILD}storage zfs is disabled.", "storage-offline", "Enable it: `pvesm set zfs --disable 0`."),
         ),
         (
+            replace(ROOT, os_template="zfs:vztmpl/x.tar.zst:y", storage="dir"),
+            None,
+            Offer(STORAGES | {"zfs": replace(STORAGES["zfs"], content=frozenset({"iso", "images"}))}),
+            Refusal(
+                f"{BUILD}storage zfs takes no OS templates.",
+                "storage-content",
+                "Allow them: `pvesm set zfs --content images,iso,vztmpl`; or name another storage in `template`.",
+            ),
+        ),
+        (
             replace(FULL, volumes=(Volume("iso", 4, "/data"),)),
             HERE,
             OFFER,

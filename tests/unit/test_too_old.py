@@ -31,10 +31,16 @@ def test_each_key_is_told_with_what_it_needs() -> None:
 
 @pytest.mark.parametrize(
     ("told", "version"),
-    [("9.1.14", (9, 1, 14)), ("8.2-1", (8, 2, 1)), ("10", (10, 0, 0)), ("", (0, 0, 0)), ("pve-manager/9.2", (9, 2, 0))],
+    [("9.1.14", (9, 1, 14)), ("8.2-1", (8, 2, 1)), ("10", (10, 0, 0)), ("pve-manager/9.2", (9, 2, 0))],
 )
 def test_a_version_is_read_from_what_proxmox_tells(told: str, version: tuple[int, ...]) -> None:
     assert read_version(told) == version
+
+
+@pytest.mark.parametrize("told", ["", "soon", "None"])
+def test_what_is_no_version_is_not_taken_for_an_old_one(told: str) -> None:
+    with pytest.raises(ValueError, match="is no version"):
+        read_version(told)
 
 
 @pytest.mark.parametrize(

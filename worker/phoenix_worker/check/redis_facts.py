@@ -33,7 +33,7 @@ def redis_facts(client: Redis, url: str) -> RedisFacts:
         product=_product(server),
         compatible=tuple(int(part) for part in str(server["redis_version"]).split(".")),
         role=str(rest.get("role", "master")),
-        clustered=server.get("redis_mode") == "cluster",
+        clustered="cluster" in (server.get("redis_mode"), server.get("server_mode")),  # Valkey has another name for it
         config=_config(client),
         append_only_works=rest.get("aof_last_write_status", "ok") == "ok",
         used_bytes=int(rest.get("used_memory", 0)),

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from phoenix_worker.core.checkup.line import error
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.translate import NOT_PROXMOX
+from phoenix_worker.proxmox.understood import DEFECTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from phoenix_worker.core.checkup.line import Line
-
-_DEFECTIVE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
-"""What reading an answer raises that lacks a field, or has something else in its place."""
 
 
 def or_trouble(about: str, lines: Callable[[], Iterator[Line]], remedy: str = NOT_PROXMOX) -> Iterator[Line]:
@@ -23,6 +21,6 @@ def or_trouble(about: str, lines: Callable[[], Iterator[Line]], remedy: str = NO
         yield from lines()
     except (TransientError, PermanentError) as trouble:
         yield error(about, trouble.message, trouble.remedy)
-    except _DEFECTIVE as defect:
+    except DEFECTIVE as defect:
         what = f"the answer is not as documented ({type(defect).__name__}: {defect}); the rest of it was not checked"
         yield error(about, what, remedy)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.model.ports import SeenInterface
 from phoenix_worker.proxmox.translate import Request
+from phoenix_worker.proxmox.understood import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ class Interfaces:
             f"VM.Audit on /vms/{ctid}",
         )
         lines = self._connection.call(request)
-        return None if lines is None else tuple(map(_interface, lines))
+        return None if lines is None else tuple(map(_interface, rows_of(request, lines)))
 
 
 def _interface(line: Mapping[str, Any]) -> SeenInterface:

@@ -18,6 +18,7 @@ from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.ha_resources import HaResources
 from phoenix_worker.proxmox.task_lists import TaskLists
 from phoenix_worker.proxmox.translate import Request, error_of_task
+from phoenix_worker.proxmox.understood import understood
 from phoenix_worker.proxmox.upid import Upid
 from phoenix_worker.proxmox.whereabouts import Whereabouts
 
@@ -37,6 +38,7 @@ _CONFIG = "VM.Config.CPU, VM.Config.Disk, VM.Config.Memory, VM.Config.Network, V
 _ALLOCATE_SPACE = "Datastore.AllocateSpace on the storage and SDN.Use on the bridge"
 
 
+@understood
 class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces, HaResources):
     """A Proxmox cluster, seen from one of its nodes. Safe to share between threads."""
 
@@ -75,7 +77,7 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
         if order.full and order.storage is not None:
             params["storage"] = order.storage
         target = {"target": order.node} if order.made_on != order.node else {}
-        return str(self.call(request, **params, **target, **_pool(order.pool)))
+        return self._connection.task(request, **params, **target, **_pool(order.pool))
 
     def create(self, order: CreateOrder) -> str:
         """Start a creation by `POST …/lxc`. `unprivileged` is always sent: its default depends on the version."""
@@ -90,7 +92,7 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
             "ostemplate": order.ostemplate,
             "unprivileged": int(order.unprivileged),
         }
-        return str(self.call(request, **params, **order.config, **order.secrets, **_pool(order.pool)))
+        return self._connection.task(request, **params, **order.config, **order.secrets, **_pool(order.pool))
 
     def configure(
         self, node: str, ctid: int, *, changes: Mapping[str, str], delete: Sequence[str], digest: str | None
@@ -122,7 +124,7 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
             f"grow {disk} of CT {ctid} on {node} to {size_gb} GiB",
             f"VM.Config.Disk on /vms/{ctid} and Datastore.AllocateSpace on the storage",
         )
-        return str(self.call(request, disk=disk, size=f"{size_gb}G"))
+        return self._connection.task(request, disk=disk, size=f"{size_gb}G")
 
     def start(self, node: str, ctid: int) -> str | None:
         """Start a container by `POST …/status/start`. What forbids it shows in the task's end only."""
@@ -140,13 +142,13 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
             f"take the snapshot {name} of CT {ctid} on {node}",
             f"VM.Snapshot on /vms/{ctid}",
         )
-        return str(self.call(request, snapname=name, description="Taken by phoenix-lxc."))
+        return self._connection.task(request, snapname=name, description="Taken by phoenix-lxc.")
 
     def migrate(self, node: str, ctid: int, *, target: str, restart: bool) -> str:
         """Start a migration by `POST …/migrate`. With `restart` one that runs is shut down before and started after."""
         doing = f"migrate CT {ctid} from {node} to {target}"
         request = Request("POST", f"{_ct(node, ctid)}/migrate", doing, f"VM.Migrate on /vms/{ctid}")
-        return str(self.call(request, target=target, **({"restart": 1} if restart else {})))
+        return self._connection.task(request, target=target, **({"restart": 1} if restart else {}))
 
     def convert_to_template(self, node: str, ctid: int) -> None:
         """Ask for quorum; begin the conversion by `POST …/template`, which answers `null`. A template stays one."""
@@ -163,7 +165,7 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
         """Ask for quorum, then delete a container by `DELETE …/lxc/ID` with `destroy-unreferenced-disks`."""
         request = Request("DELETE", _ct(node, ctid), f"destroy CT {ctid} on {node}", f"VM.Allocate on /vms/{ctid}")
         self.need_quorum(request.doing, (node, ctid))
-        return str(self.call(request, **{"destroy-unreferenced-disks": 1}))
+        return self._connection.task(request, **{"destroy-unreferenced-disks": 1})
 
     def snapshots(self, node: str, ctid: int) -> list[str]:
         """Ask `GET …/snapshot`, which lists the present too, as `current`."""
@@ -173,14 +175,14 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
             f"list the snapshots of CT {ctid} on {node}",
             f"VM.Audit on /vms/{ctid}",
         )
-        entries = [entry for entry in self.call(request) if entry["name"] != "current"]
+        entries = [entry for entry in self._connection.rows(request) if entry["name"] != "current"]
         return [entry["name"] for entry in sorted(entries, key=lambda entry: -int(entry.get("snaptime") or 0))]
 
     def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
         """Delete by `DELETE …/snapshot/NAME`."""
         doing = f"delete the snapshot {name} of CT {ctid} on {node}"
         request = Request("DELETE", f"{_ct(node, ctid)}/snapshot/{name}", doing, f"VM.Snapshot on /vms/{ctid}")
-        return str(self.call(request))
+        return self._connection.task(request)
 
     def task_end(self, upid: str) -> TaskEnd | None:
         """Ask `GET …/tasks/UPID/status`; unless that is `OK` the log is read, page by page; its tail is kept.
@@ -190,7 +192,8 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
         task = Upid.parse(upid)
         base = f"nodes/{task.node}/tasks/{upid}"
         needs = f"Sys.Audit on /nodes/{task.node}"
-        status = self.call(Request("GET", f"{base}/status", f"look at the {task.kind} task {upid}", needs))
+        request = Request("GET", f"{base}/status", f"look at the {task.kind} task {upid}", needs)
+        status = self._connection.fields(request)
         if status["status"] != "stopped":
             return None
         end = TaskEnd(self._connection.harmless(status.get("exitstatus", "unexpected status")))
@@ -221,7 +224,7 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
 
     def _members(self, ctid: int, pool: str) -> set[int]:
         doing = f"look whether {ctid} is in the pool '{pool}'"
-        (found,) = self.call(Request("GET", "pools", doing, f"Pool.Audit on /pool/{pool}"), poolid=pool)
+        (found,) = self._connection.rows(Request("GET", "pools", doing, f"Pool.Audit on /pool/{pool}"), poolid=pool)
         return {int(member.get("vmid") or 0) for member in found.get("members", ())}
 
     def join_pool(self, ctid: int, pool: str) -> None:
@@ -241,7 +244,7 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
     def privileges(self, path: str) -> frozenset[str]:
         """Ask `GET /access/permissions`. Its values tell whether a privilege is passed on to the paths below."""
         request = Request("GET", "access/permissions", f"ask for the token's privileges on {path}")
-        held = self.call(request, path=path).get(path, {})
+        held = self._connection.fields(request, path=path).get(path, {})
         return frozenset(name for name, passed_on in held.items() if path != ALL_GUESTS or int(passed_on))
 
     def whoami(self) -> str:
@@ -261,7 +264,7 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
         warned: dict[str, None] = {}
         try:
             for page in range(_LOG_PAGES):
-                read = self.call(request, start=page * _LOG_PAGE, limit=_LOG_PAGE)
+                read = self._connection.rows(request, start=page * _LOG_PAGE, limit=_LOG_PAGE)
                 lines = [self._connection.harmless(line["t"]) for line in read]
                 tail.extend(lines)
                 news = (line.removeprefix(_WARNS).strip() for line in lines if line.startswith(_WARNS))

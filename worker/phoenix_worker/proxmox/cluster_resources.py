@@ -20,8 +20,10 @@ class Offers:
 
     def version(self) -> tuple[int, ...]:
         """Ask `GET /version`, which everybody may."""
-        told = self._connection.call(Request("GET", "version", "ask Proxmox for its version"))["version"]
-        return read_version(str(told))
+        told = self._connection.fields(Request("GET", "version", "ask Proxmox for its version"))["version"]
+        if not isinstance(told, str):
+            raise TypeError(f"the version is {told!r}")
+        return read_version(told)
 
     def storages(self) -> dict[str, Storage]:
         """Ask `GET /storage`: the configuration, which wakes no storage up."""
@@ -37,18 +39,18 @@ class Offers:
                 path=str(row.get("path") or "").rstrip("/"),
                 pool=str(row.get("pool") or row.get("vgname") or ""),
             )
-            for row in self._connection.call(request)
+            for row in self._connection.rows(request)
         }
 
     def bridges(self, node: str) -> frozenset[str]:
         """Ask `GET /nodes/N/network`; `any_bridge` names those of Open vSwitch and SDN's VNets too."""
         request = Request("GET", f"nodes/{node}/network", f"list the bridges of {node}", "SDN.Use on the bridges")
-        return frozenset(str(row["iface"]) for row in self._connection.call(request, type="any_bridge"))
+        return frozenset(str(row["iface"]) for row in self._connection.rows(request, type="any_bridge"))
 
     def machine(self, node: str) -> str:
         """Ask `GET /nodes/N/status` for what its kernel is built for; nothing where it does not say (before 8.1)."""
         request = Request("GET", f"nodes/{node}/status", f"look at {node}", f"Sys.Audit on /nodes/{node}")
-        kernel = self._connection.call(request).get("current-kernel")
+        kernel = self._connection.fields(request).get("current-kernel")
         return str(kernel.get("machine") or "") if isinstance(kernel, dict) else ""
 
     def need_quorum(self, doing: str, guest: Guest | None = None) -> None:
@@ -63,7 +65,7 @@ class Offers:
         """Ask for those of all guests, by CTID; `of` is the path on which a privilege shows those that are meant."""
         request = Request("GET", "cluster/replication", "list the replication jobs", f"VM.Audit on {of}")
         jobs: dict[int, list[str]] = {}
-        for job in sorted(self._connection.call(request), key=lambda one: str(one["id"])):
+        for job in sorted(self._connection.rows(request), key=lambda one: str(one["id"])):
             jobs.setdefault(int(job["guest"]), []).append(str(job["id"]))
         return jobs
 
@@ -75,7 +77,7 @@ class Offers:
             f"list the volumes of {storage} on {node}",
             f"Datastore.Audit on /storage/{storage}",
         )
-        return [_volume(entry) for entry in self._connection.call(request)]
+        return [_volume(entry) for entry in self._connection.rows(request)]
 
     def free_volume(self, node: str, volume: str) -> str:
         """Delete by `DELETE …/storage/STORAGE/content/VOLUME`. The role of phoenix-lxc does not have the privilege."""
@@ -86,7 +88,7 @@ class Offers:
             f"free the volume {volume} on {node}",
             f"Datastore.Allocate on /storage/{storage}",
         )
-        return str(self._connection.call(request))
+        return self._connection.task(request)
 
     def os_templates(self, node: str, storage: str) -> frozenset[str]:
         """Look in `GET …/storage/STORAGE/content`."""
@@ -96,22 +98,19 @@ class Offers:
             f"list the OS templates on {storage} of {node}",
             f"Datastore.Audit on /storage/{storage}",
         )
-        return frozenset(str(entry["volid"]) for entry in self._connection.call(request, content="vztmpl"))
+        return frozenset(str(entry["volid"]) for entry in self._connection.rows(request, content="vztmpl"))
 
     def appliances(self, node: str) -> frozenset[str]:
         """Ask `GET …/aplinfo`. An entry without a name is one that nobody can download."""
         request = Request("GET", f"nodes/{node}/aplinfo", f"read the index of OS templates on {node}")
-        return frozenset(str(entry["template"]) for entry in self._connection.call(request) if "template" in entry)
+        return frozenset(str(entry["template"]) for entry in self._connection.rows(request) if "template" in entry)
 
     def download_os_template(self, node: str, volume: str) -> str:
         """Download by `POST …/aplinfo`."""
         storage, name = volume.partition(":")[0], volume.rpartition("/")[2]
         doing, needs = f"download {volume} to {node}", f"Datastore.AllocateTemplate on /storage/{storage}"
-        return str(
-            self._connection.call(
-                Request("POST", f"nodes/{node}/aplinfo", doing, needs), storage=storage, template=name
-            )
-        )
+        request = Request("POST", f"nodes/{node}/aplinfo", doing, needs)
+        return self._connection.task(request, storage=storage, template=name)
 
     def fetch_os_template(self, node: str, volume: str, *, url: str, checksum: str | None) -> str:
         """Download by `POST …/storage/STORAGE/download-url`. What has another checksum is not kept."""
@@ -124,7 +123,7 @@ class Offers:
             f"download {volume} to {node}",
             _fetching(node, storage),
         )
-        return str(self._connection.call(request, content="vztmpl", filename=name, url=url, **checked))
+        return self._connection.task(request, content="vztmpl", filename=name, url=url, **checked)
 
     def pull_image(self, node: str, volume: str, image: str) -> str:
         """Pull by `POST …/storage/STORAGE/oci-registry-pull`, which puts `.tar` behind the name that it is given."""
@@ -135,7 +134,7 @@ class Offers:
             f"pull {image} to {node}",
             _fetching(node, storage),
         )
-        return str(self._connection.call(request, reference=image, filename=name))
+        return self._connection.task(request, reference=image, filename=name)
 
 
 def _fetching(node: str, storage: str) -> str:

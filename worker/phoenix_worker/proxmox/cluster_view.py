@@ -47,7 +47,7 @@ class ClusterLooks:
         return self._shared.get(_CLUSTER, self._look_at_cluster)
 
     def _look_at_cluster(self) -> ClusterView:
-        return read_view(self._connection.call(_RESOURCES))
+        return read_view(self._connection.rows(_RESOURCES))
 
 
 def read_view(rows: Iterable[dict[str, Any]]) -> ClusterView:

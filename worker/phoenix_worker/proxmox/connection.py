@@ -31,6 +31,7 @@ from phoenix_worker.proxmox.translate import (
     is_plain,
     never_sent,
 )
+from phoenix_worker.proxmox.understood import fields_of, rows_of, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +128,18 @@ class Connection:
             if error.within >= self._access.read_seconds or not request.patient:
                 raise
         return self._ask_node(node, request, params, longer=True)
+
+    def rows(self, request: Request, **params: str | int) -> list[dict[str, Any]]:
+        """Make a call that answers a list of objects. Raises TransientError for an answer that is none."""
+        return rows_of(request, self.call(request, **params))
+
+    def fields(self, request: Request, **params: str | int) -> dict[str, Any]:
+        """Make a call that answers an object. Raises TransientError for an answer that is none."""
+        return fields_of(request, self.call(request, **params))
+
+    def task(self, request: Request, **params: str | int) -> str:
+        """Make a call that starts a task; returns its UPID. Raises TransientError for an answer that is no text."""
+        return task_of(request, self.call(request, **params))
 
     def _ask_node(self, node: str, request: Request, params: dict[str, str | int], *, longer: bool = False) -> Any:
         with self._silence.asking(node, request, longer=longer) as turn:

@@ -24,7 +24,7 @@ class Names:
 
     def tags_keep_case(self) -> bool:
         """Ask `GET /cluster/options` for the datacenter's `tag-style`, which everybody may see."""
-        return str(_parts(self._connection.call(_OPTIONS).get("tag-style")).get("case-sensitive") or 0) == "1"
+        return str(_parts(self._connection.fields(_OPTIONS).get("tag-style")).get("case-sensitive") or 0) == "1"
 
     def tag_rules(self) -> TagRules | None:
         """Ask `GET /cluster/options`, unless the token has Sys.Modify on `/`.
@@ -33,7 +33,7 @@ class Names:
         """
         if "Sys.Modify" in self.privileges("/"):
             return None
-        options = self._connection.call(_OPTIONS)
+        options = self._connection.fields(_OPTIONS)
         access = _parts(options.get("user-tag-access"))
         return TagRules(
             allowed=frozenset(_words(options.get("allowed-tags"))),
@@ -45,13 +45,13 @@ class Names:
         """Ask `GET /cluster/firewall/refs`, or that of a guest, which has those of the datacenter too."""
         path = f"nodes/{node}/lxc/{ctid}/firewall/refs" if ctid else "cluster/firewall/refs"
         needs = f"VM.Audit on /vms/{ctid}" if ctid else "Sys.Audit on /"
-        rows = self._connection.call(Request("GET", path, "list what firewall rules may name", needs))
+        rows = self._connection.rows(Request("GET", path, "list what firewall rules may name", needs))
         return frozenset(f"+{row['name']}" if row["type"] == "ipset" else str(row["name"]).lower() for row in rows)
 
     def firewall_groups(self) -> frozenset[str]:
         """Ask `GET /cluster/firewall/groups`, which everybody may."""
         request = Request("GET", "cluster/firewall/groups", "list the security groups")
-        return frozenset(str(row["group"]) for row in self._connection.call(request))
+        return frozenset(str(row["group"]) for row in self._connection.rows(request))
 
 
 def _parts(value: Any) -> dict[str, Any]:

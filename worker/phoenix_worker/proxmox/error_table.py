@@ -176,6 +176,12 @@ _STORAGE_AND_PLACE = (
         "Bring the storage '{storage}' up on the node, or declare another.",
     ),
     Row(
+        r"storage '(?P<storage>[^']+)' (does not support templates|is not configured for content-type 'vztmpl')",
+        _PERMANENT,
+        "storage-content",
+        "Allow OS templates (`vztmpl`) on the storage '{storage}', or name another in `template`.",
+    ),
+    Row(
         r"storage '(?P<storage>[^']+)' does not (support|allow)",
         _PERMANENT,
         "storage-content",

@@ -28,10 +28,11 @@ class Surroundings:
         """
         enabled, policies = None, dict[str, str]()
         if option:
-            options = self._connection.call(_firewall("GET", node, ctid, "options", "look at the firewall", "VM.Audit"))
+            request = _firewall("GET", node, ctid, "options", "look at the firewall", "VM.Audit")
+            options = self._connection.fields(request)
             enabled = str(options.get("enable", "0")) not in {"0", ""}
             policies = {name: str(options[name]) for name in DEFAULT_POLICIES if options.get(name) not in (None, "")}
-        rules = self._connection.call(_firewall("GET", node, ctid, "rules", "look at the firewall's rules", "VM.Audit"))
+        rules = self._connection.rows(_firewall("GET", node, ctid, "rules", "look at the firewall's rules", "VM.Audit"))
         rules.sort(key=lambda rule: int(rule["pos"]))
         digest = str(rules[0].get("digest", "")) if rules else ""
         return FirewallState(enabled, tuple(shown_rule(rule) for rule in rules), digest, policies)

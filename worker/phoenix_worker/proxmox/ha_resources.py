@@ -29,7 +29,7 @@ class HaResources:
         """Ask `GET /cluster/ha/resources/ct:ID`, which shows no group where rules have taken the place of groups."""
         request = Request("GET", _path(ctid), f"look whether CT {ctid} is an HA resource", "Sys.Audit on /")
         try:
-            told = self._connection.call(request)
+            told = self._connection.fields(request)
         except PermanentError as error:
             if error.cause != NO_HA_RESOURCE:
                 raise

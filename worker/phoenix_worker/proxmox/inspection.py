@@ -10,6 +10,7 @@ from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.quorum import STATUS, is_quorate
 from phoenix_worker.proxmox.translate import Request
+from phoenix_worker.proxmox.understood import fields_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NEEDS = Request("", "", "").needs
 _GIB = 1 << 30
 _DAY = 86_400
 _SERVED = ("pveproxy-ssl.pem", "pve-ssl.pem")
@@ -36,7 +38,7 @@ class Inspection:
 
     def quorate(self) -> bool:
         """Ask `GET /cluster/status`. A node on its own is in no cluster, and always quorate."""
-        return is_quorate(_rows(STATUS.path, self._api.call(STATUS)))
+        return is_quorate(rows_of(STATUS, self._api.call(STATUS)))
 
     def nodes(self) -> dict[str, bool]:
         """Ask `GET /nodes` which there are, and which are online."""
@@ -103,32 +105,13 @@ class Inspection:
         served = next((by_file[name] for name in _SERVED if name in by_file), None)
         return None if served is None else (float(served["notafter"]) - time.time()) / _DAY
 
-    def _rows(self, where: str, doing: str, needs: str = "", **params: str | int) -> list[dict[str, Any]]:
-        return _rows(where, self._get(where, doing, needs, **params))
+    def _rows(self, where: str, doing: str, needs: str = _NEEDS, **params: str | int) -> list[dict[str, Any]]:
+        request = Request("GET", where, doing, needs)
+        return rows_of(request, self._api.call(request, **params))
 
-    def _fields(self, where: str, doing: str, needs: str = "", **params: str | int) -> dict[str, Any]:
-        answer = self._get(where, doing, needs, **params)
-        if not isinstance(answer, dict):
-            raise TypeError(f"{where} answers {_kind(answer)} where an object is meant")
-        return answer
-
-    def _get(self, where: str, doing: str, needs: str = "", **params: str | int) -> Any:
-        request = Request("GET", where, doing, needs) if needs else Request("GET", where, doing)
-        return self._api.call(request, **params)
-
-
-def _rows(where: str, answer: object) -> list[dict[str, Any]]:
-    if not isinstance(answer, list):
-        raise TypeError(f"{where} answers {_kind(answer)} where a list is meant")
-    for row in answer:
-        if not isinstance(row, dict):
-            raise TypeError(f"{where} answers {_kind(row)} in a list of objects")
-    return answer
-
-
-def _kind(answer: object) -> str:
-    """Name what JSON has instead."""
-    return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(type(answer), "a number")
+    def _fields(self, where: str, doing: str, needs: str = _NEEDS) -> dict[str, Any]:
+        request = Request("GET", where, doing, needs)
+        return fields_of(request, self._api.call(request))
 
 
 def _flag(value: object) -> bool:

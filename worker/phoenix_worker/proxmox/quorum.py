@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.core.model.errors import RESTORE_QUORUM, PermanentError, TransientError
 from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.translate import Request
+from phoenix_worker.proxmox.understood import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,12 @@ STATUS = Request("GET", "cluster/status", "ask for the cluster's quorum", "Sys.A
 
 
 def is_quorate(rows: list[dict[str, Any]]) -> bool:
-    """Read the answer of `GET /cluster/status`. A node on its own is in no cluster, and always quorate."""
+    """Read the answer of `GET /cluster/status`. A node on its own is in no cluster, and always quorate.
+
+    It names at least the node that is asked. Raises LookupError where it does not: that says nothing of any quorum.
+    """
+    if not any(row["type"] == "node" for row in rows):
+        raise LookupError("cluster/status names no node")
     return all(bool(int(row["quorate"])) for row in rows if row["type"] == "cluster")
 
 
@@ -33,7 +39,7 @@ def refuse_without_quorum(call: Callable[[Request], Any], doing: str, guest: Gue
     either is not held up.
     """
     try:
-        quorate = is_quorate(call(STATUS))
+        quorate = is_quorate(rows_of(STATUS, call(STATUS)))
     except PermanentError as error:
         if error.cause != PERMISSION:
             raise

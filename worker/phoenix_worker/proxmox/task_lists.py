@@ -33,7 +33,7 @@ class TaskLists:
         request = Request(
             "GET", f"nodes/{node}/tasks", f"list the tasks {which} on {node}", f"Sys.Audit on /nodes/{node}"
         )
-        lines = self._connection.call(request, **params)
+        lines = self._connection.rows(request, **params)
         # Proxmox takes the token's name out of `user`; the UPID has it.
         tasks = [(Upid.parse(line["upid"]), "endtime" not in line) for line in lines]
         tasks.sort(key=lambda task: task[0].began, reverse=True)

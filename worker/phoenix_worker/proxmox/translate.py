@@ -111,7 +111,7 @@ class Answer:
 def error_of_answer(request: Request, answer: Answer) -> TransientError | PermanentError:
     """Translate an HTTP answer of 400 or more."""
     if answer.status in LOST_ANSWER and request.changes_something:
-        return _unknown_outcome(request, answer.words)
+        return unknown_outcome(request, answer.words)
     return _error(request.doing, answer, request.needs)
 
 
@@ -145,7 +145,7 @@ def error_of_exception(request: Request, error: OSError) -> TransientError | Per
     if isinstance(error, requests.TooManyRedirects):
         return PermanentError(_sentence(request.doing, why), cause="not-proxmox", remedy=NOT_PROXMOX)
     if request.changes_something and not never_sent(error):
-        return _unknown_outcome(request, why)
+        return unknown_outcome(request, why)
     return TransientError(_sentence(request.doing, why), cause=UNREACHABLE, remedy=_REACHABLE)
 
 
@@ -156,7 +156,8 @@ def never_sent(error: OSError) -> bool:
     )
 
 
-def _unknown_outcome(request: Request, why: str) -> TransientError:
+def unknown_outcome(request: Request, why: str) -> TransientError:
+    """Return the error of a call that may have been carried out although nothing of it is known."""
     message = f"{_sentence(request.doing, why)} Proxmox may have done it anyway."
     return TransientError(message, cause=UNKNOWN_OUTCOME, remedy=_LOOK_AGAIN)
 

@@ -14,6 +14,7 @@ from phoenix_worker.proxmox.cluster_view import ClusterLooks
 from phoenix_worker.proxmox.sightings import Sightings
 from phoenix_worker.proxmox.silence import SILENT_REMEDY, NoAnswerError
 from phoenix_worker.proxmox.translate import Request
+from phoenix_worker.proxmox.understood import rows_of
 
 if TYPE_CHECKING:
     from phoenix_worker.core.model.cluster import GuestPlace
@@ -51,8 +52,8 @@ class Whereabouts(ClusterLooks):
                 seen = self._elsewhere(seen.node, ctid)
                 continue
             running = status["status"] == "running"
-            waiting = self._unless(known.MISSING, _look(seen.node, ctid, "pending")) if pending and running else ()
-            keys = tuple(line["key"] for line in waiting or () if "pending" in line or "delete" in line)
+            waiting = self._pending(seen.node, ctid) if pending and running else ()
+            keys = tuple(line["key"] for line in waiting if "pending" in line or "delete" in line)
             ha = status.get("ha") or {}
             managed = bool(int(ha.get("managed") or 0))
             failed = managed and ha.get("state") == "error"
@@ -102,7 +103,7 @@ class Whereabouts(ClusterLooks):
             f"look whether guest {ctid} runs",
             f"VM.Audit on /vms/{ctid}",
         )
-        status = self._unless(known.MISSING, request)
+        status = self._unless_missing(request)
         return None if status is None else status["status"] == "running"
 
     def _despite_silence(self, node: str, ctid: int, silence: TransientError) -> Observation | None:
@@ -130,7 +131,7 @@ class Whereabouts(ClusterLooks):
 
     def _standing(self, node: str, ctid: int, *, patient: bool = True) -> Observation | None:
         """Read the configuration on one node; None when the node has none."""
-        config = self._unless(known.MISSING, _look(node, ctid, "config", patient=patient))
+        config = self._unless_missing(_look(node, ctid, "config", patient=patient))
         if config is None:
             return None
         self._sightings.saw(ctid)
@@ -144,14 +145,28 @@ class Whereabouts(ClusterLooks):
             listed = self._shared.get(what, lambda: self._listed(node))
             if ctid in listed:
                 return {"status": listed[ctid]}
-        status: dict[str, Any] | None = self._unless(known.MISSING, _look(node, ctid, "status/current"))
-        return status
+        return self._unless_missing(_look(node, ctid, "status/current"))
+
+    def _pending(self, node: str, ctid: int) -> list[dict[str, Any]]:
+        """Ask `…/pending` for the keys; nothing when it has just gone."""
+        request = _look(node, ctid, "pending")
+        answer = self._unless(known.MISSING, request)
+        return [] if answer is None else rows_of(request, answer)
+
+    def _unless_missing(self, request: Request) -> dict[str, Any] | None:
+        """Read something of a guest; None when Proxmox says that there is none, not when it says nothing."""
+        try:
+            return self._connection.fields(request)
+        except PermanentError as error:
+            if error.cause != known.MISSING:
+                raise
+            return None
 
     def _listed(self, node: str) -> dict[int, str]:
         """Ask `GET /nodes/N/lxc` for the status of each; nothing when it cannot be asked: each can be asked alone."""
         request = Request("GET", f"nodes/{node}/lxc", f"list the containers of {node}", "VM.Audit on /vms")
         try:
-            rows = self._connection.call(request)
+            rows = self._connection.rows(request)
         except (TransientError, PermanentError):
             return {}
         return {int(row["vmid"]): str(row["status"]) for row in rows}

@@ -56,8 +56,11 @@ def too_old(
 
 
 def read_version(told: str) -> tuple[int, ...]:
-    """Read what Proxmox tells, such as `9.1.4` or `8.2-1`, as three numbers."""
-    major, minor, patch, *_ = (*re.findall(r"[0-9]+", told), "0", "0", "0")
+    """Read what Proxmox tells, such as `9.1.4` or `8.2-1`, as three numbers. Raises ValueError for anything else."""
+    numbers = re.findall(r"[0-9]+", told)
+    if not numbers:
+        raise ValueError(f"{told!r} is no version")
+    major, minor, patch, *_ = (*numbers, "0", "0")
     return int(major), int(minor), int(patch)
 
 

@@ -178,6 +178,7 @@ def _problems(declaration: Declaration, origin: Origin | None, offer: Offer) -> 
     yield from _missing(declaration.node, _needs_of_making(declaration), offer)
     if offer.storages is not None:
         yield from _disabled(declaration, origin, offer.storages)
+        yield from _no_os_templates(declaration, offer.storages)
     if offer.storages is not None and origin is not None:
         yield from _no_linked_clone(declaration, origin, offer.storages)
         yield from _not_shared(declaration, origin, offer.storages)
@@ -221,6 +222,16 @@ def _disabled(declaration: Declaration, origin: Origin | None, storages: Mapping
     for name in read:
         if name in storages and not storages[name].enabled:
             yield "storage-offline", f"storage {name} is disabled", f"Enable it: `pvesm set {name} --disable 0`."
+
+
+def _no_os_templates(declaration: Declaration, storages: Mapping[str, Storage]) -> Iterator[_Problem]:
+    """Proxmox lists none on a storage that is not for them, and downloads none to it."""
+    name = "" if declaration.os_template is None else declaration.os_template.partition(":")[0]
+    content = storages[name].content - {""} if name in storages else frozenset[str]()
+    if content and "vztmpl" not in content:
+        allow = ",".join(sorted({*content, "vztmpl"}))
+        remedy = f"Allow them: `pvesm set {name} --content {allow}`; or name another storage in `template`."
+        yield "storage-content", f"storage {name} takes no OS templates", remedy
 
 
 def _no_linked_clone(declaration: Declaration, origin: Origin, storages: Mapping[str, Storage]) -> Iterator[_Problem]:
