@@ -95,6 +95,7 @@ class Round:
                 self._calm_down()
                 self._wait_for_all()
                 self._call_the_roll()
+                administrator.clear_unmarked(cluster.COPIES)
                 copies = verdict.check(self.simulator, redis, self.everything, cluster.TEMPLATES, foreign)
             finally:
                 self.crew.dismiss()
