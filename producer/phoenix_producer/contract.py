@@ -49,8 +49,8 @@ RESUME_QUEUE = "phoenix.resume"
 _SHOWN = 40
 """How much of what does not fit is shown."""
 
-LONGEST_WAIT_FOR_ADDRESS = 3600
-"""Seconds."""
+LONGEST_WAIT_FOR_ADDRESS, LONGEST_REQUESTER = 3600, 200
+"""Seconds; characters of the name of who asks."""
 
 
 def queue_of(task: str, options: Mapping[str, Any]) -> str:
@@ -105,7 +105,7 @@ class EnsureRequest(Message):
     """Features whose scripts are run again, although they ran as they are now; `application_script` is one too."""
     wait_for_address: StrictInt | None = Field(default=None, ge=1, le=LONGEST_WAIT_FOR_ADDRESS)
     """Seconds in which the container must get an address from DHCP or SLAAC; instead of the catalog's own."""
-    requester: str | None = Field(default=None, max_length=200)
+    requester: str | None = Field(default=None, max_length=LONGEST_REQUESTER)
     """Who asks, for the people who read the job list."""
 
 
@@ -117,7 +117,7 @@ class DestroyRequest(Message):
     """All that are destroyed together, each with the id of its request; those cloned from this one go first."""
     dry_run: StrictBool = False
     """Change nothing; the result lists what would be done."""
-    requester: str | None = Field(default=None, max_length=200)
+    requester: str | None = Field(default=None, max_length=LONGEST_REQUESTER)
     """Who asks, for the people who read the job list."""
 
 
@@ -132,7 +132,7 @@ class RebuildRequest(Message):
     """As of an ensure."""
     dry_run: StrictBool = False
     """Change nothing; the result lists what would be done."""
-    requester: str | None = Field(default=None, max_length=200)
+    requester: str | None = Field(default=None, max_length=LONGEST_REQUESTER)
     """Who asks, for the people who read the job list."""
 
 
@@ -144,7 +144,7 @@ class AdoptRequest(Message):
     """Make a template also of what looks like a running service."""
     dry_run: StrictBool = False
     """Change nothing; the result lists what would be done."""
-    requester: str | None = Field(default=None, max_length=200)
+    requester: str | None = Field(default=None, max_length=LONGEST_REQUESTER)
     """Who asks, for the people who read the job list."""
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
-from phoenix_producer.contract import Answer, Message
+from phoenix_producer.contract import LONGEST_REQUESTER, Answer, Message
 from phoenix_producer.ctids import Ctid  # noqa: TC001 - pydantic reads it at run time
 
 NodeName = Annotated[
@@ -62,7 +62,7 @@ class DrainRequest(Message):
     """Ask that a node take no new containers. What stands there stays, and is worked on as before."""
 
     node: NodeName
-    requester: str | None = Field(default=None, max_length=200)
+    requester: str | None = Field(default=None, max_length=LONGEST_REQUESTER)
     """Who asks, for the people who read the job list and the list of nodes."""
 
 
@@ -79,7 +79,7 @@ class MigrateRequest(Message):
     """If it is running, stop it, migrate it and start it again; without this, that is refused."""
     dry_run: StrictBool = False
     """Change nothing; the result lists what would be done."""
-    requester: str | None = Field(default=None, max_length=200)
+    requester: str | None = Field(default=None, max_length=LONGEST_REQUESTER)
     """Who asks, for the people who read the job list."""
 
 

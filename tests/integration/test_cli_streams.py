@@ -141,6 +141,49 @@ def test_other_streams_may_be_closed(
     assert said in done.stdout + done.stderr
 
 
+def nobody(path: Path) -> dict[str, str]:
+    """An environment of a user who is a mere number: of whom no name and no home is known, as in a container."""
+    code = "import os\nos.getuid = lambda: 54321\n"
+    (path / "sitecustomize.py").write_text(code)
+    left_out = {"HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_CONFIG_HOME"}
+    return {name: value for name, value in os.environ.items() if name not in left_out} | {
+        "PYTHONPATH": os.pathsep.join([str(path), *sys.path])
+    }
+
+
+def test_a_user_without_a_name_and_a_home_may_ask_too(tmp_path: Path, environ: dict[str, str]) -> None:
+    without = nobody(tmp_path) | {"PHOENIX_REDIS_URL": environ["PHOENIX_REDIS_URL"]}
+    words = [str(COMMAND), "ensure", "103", "--json"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=180, env=without)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "uid 54321@" in done.stdout
+    for command in (["token", "list"], ["serve", "--port", "0"]):
+        words = [str(COMMAND), *command]
+        done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=180, env=without)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "This user has no home directory: name the file of tokens in PHOENIX_HTTP_TOKENS.\n"
+
+
+def test_a_login_name_of_any_bytes_is_no_trouble(environ: dict[str, str]) -> None:
+    hostile = os.fsdecode(b"\xff\x1b[31m\n") + "x" * 300
+    done = command("status", environ={**environ, "LOGNAME": hostile, "USER": hostile})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [["--install-completion", "bash"], ["token", "list", "--tokens", "/dev/null/x"]])
+def test_a_directory_that_cannot_be_made_is_one_line(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = command(*words, environ={"HOME": str(tmp_path / "file")})
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert done.returncode in {1, 2}
+    assert "Traceback" not in done.stderr
+
+
+def test_completion_that_is_asked_for_without_a_line_says_nothing() -> None:
+    done = command(environ={"_PHOENIX_LXC_COMPLETE": "complete_bash", "COMP_WORDS": "", "COMP_CWORD": "x"})
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
 @pytest.mark.parametrize("columns", ["0", "-1", "9" * 12, "wide"])
 def test_a_size_that_no_terminal_has_is_not_heeded(columns: str, environ: dict[str, str]) -> None:
     done = command("jobs", "--help", environ={**environ, "COLUMNS": columns, "LINES": columns})

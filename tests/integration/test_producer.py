@@ -44,6 +44,13 @@ def test_the_record_is_the_message_that_is_sent(producer: Producer, redis_client
     assert json.loads(stored["headers"]) == sent
 
 
+@pytest.mark.parametrize("name", ["\ud800", "a\udcff", "x" * 201])
+def test_a_name_that_no_list_can_show_is_refused_before_any_request(redis_url: str, name: str) -> None:
+    """A look has no other text in it that would be checked."""
+    with pytest.raises(ContractError, match="Not a valid requester"), Producer(redis_url, requester=name) as producer:
+        producer.status()
+
+
 @pytest.mark.parametrize("wrong", [{"ctid": 5}, {"ctid": "x"}, {"ctid": 103, "state": "paused"}])
 def test_a_wrong_request_is_refused_before_anything_is_sent(
     producer: Producer, redis_client: redis.Redis, wrong: dict[str, Any]

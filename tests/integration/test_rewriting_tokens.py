@@ -99,6 +99,26 @@ def test_a_file_where_nothing_can_be_made_is_said_and_left_alone(tmp_path: Path)
         TokenFile(tmp_path / "file" / "tokens.json").add("one", Role.VIEWER)
 
 
+@pytest.mark.parametrize("ended_by", [KeyboardInterrupt, SystemExit, BrokenPipeError])
+def test_a_token_that_a_signal_kept_from_being_shown_is_not_kept(path: Path, ended_by: type[BaseException]) -> None:
+    TokenFile(path).add("one", Role.VIEWER)
+
+    def show(_: str) -> None:
+        assert names(path) == {"one", "two"}
+        raise ended_by
+
+    with pytest.raises(ended_by):
+        TokenFile(path).add("two", Role.VIEWER, show=show)
+    assert names(path) == {"one"}
+
+
+def test_a_name_that_is_taken_costs_nobody_a_token(path: Path) -> None:
+    secret = TokenFile(path).add("one", Role.VIEWER)
+    with pytest.raises(ContractError, match="There is a token one already"):
+        TokenFile(path).add("one", Role.VIEWER)
+    assert TokenFile(path).find(secret)
+
+
 @pytest.mark.parametrize("revoked", [False, True])
 def test_that_there_are_no_tokens_is_said_to_people_and_an_empty_list_to_programs(path: Path, *, revoked: bool) -> None:
     if revoked:

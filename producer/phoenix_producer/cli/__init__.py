@@ -13,13 +13,16 @@ _BAD_INPUT = 2
 _INTERRUPTED = 130
 _READER_GONE = 141
 """As a shell has it for a process that ended by SIGPIPE."""
+_COMPLETING = "_PHOENIX_LXC_COMPLETE"
+"""The shell sets it to ask what may follow on its line."""
 
 
 def main() -> None:
     """Run the command line; the entry point.
 
     Exit with 130 on Ctrl-C, 143 on SIGTERM, 129 on SIGHUP and 141 if who reads stdout has gone, without a word; with 1
-    if stdout takes no more, and with 2 if the libraries of the command are not installed, each with one line on stderr.
+    if stdout takes no more or a file cannot be used, and with 2 if the libraries of the command are not installed, each
+    with one line on stderr.
     """
     try:
         from phoenix_producer.cli import process  # noqa: PLC0415 - see above
@@ -42,14 +45,25 @@ def main() -> None:
             raise
         raise SystemExit(_READER_GONE) from None
     except OSError as error:
-        if _stderr_is_lost():
-            raise SystemExit(_FAILED) from None
-        if not _stdout_is_lost():
+        raise SystemExit(_code_of(error)) from None
+    except Exception:
+        if _COMPLETING not in os.environ:
             raise
-        if isinstance(error, BrokenPipeError):
-            raise SystemExit(_READER_GONE) from None
-        sys.stderr.write(f"phoenix-lxc cannot write its output: {error.strerror}.\n")
-        raise SystemExit(_FAILED) from None
+        raise SystemExit(_FAILED) from None  # the shell is in the middle of a line: there is no place for an error
+
+
+def _code_of(error: OSError) -> int:
+    """Say in one line what cannot be read or written, unless it is what would say so; return the exit code."""
+    if _stderr_is_lost():
+        return _FAILED
+    if error.filename or not _stdout_is_lost():  # an error of a stream names no file
+        what = f": {error.filename!r}" if error.filename else ""
+        sys.stderr.write(f"phoenix-lxc cannot go on: {error.strerror or error}{what}\n")
+        return _FAILED
+    if isinstance(error, BrokenPipeError):
+        return _READER_GONE
+    sys.stderr.write(f"phoenix-lxc cannot write its output: {error.strerror}.\n")
+    return _FAILED
 
 
 def _run() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import socket
 from collections import Counter
 from contextlib import closing, contextmanager
@@ -21,8 +22,9 @@ from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreac
 from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.client.reaching import greet
-from phoenix_producer.contract import ContractError, EnsureFailed, Failure, ProgressKind
+from phoenix_producer.contract import LONGEST_REQUESTER, ContractError, EnsureFailed, Failure, ProgressKind
 from phoenix_producer.ledger.view import LedgerView
+from phoenix_producer.plain_text import plain_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,11 +48,19 @@ Answer = TypeVar("Answer")
 @contextmanager
 def talking(context: typer.Context) -> Iterator[Producer]:
     """Give the block of a command a producer."""
-    requester = f"{getpass.getuser()}@{socket.gethostname()}"
     with _explaining(context):
         greet(context.obj())
-        with Producer(context.obj(), requester=requester) as producer:
+        with Producer(context.obj(), requester=_who_asks()) as producer:
             yield producer
+
+
+def _who_asks() -> str:
+    """Name the user and the machine. A container may run as a number that no user has."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # KeyError until Python 3.12
+        user = f"uid {os.getuid()}"
+    return plain_line(f"{user}@{socket.gethostname()}")[:LONGEST_REQUESTER]
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from phoenix_producer.client.reaching import ANSWER_SECONDS, CONNECT_SECONDS, re
 from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
 from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.client.trace_context import of_caller
-from phoenix_producer.contract import queue_of
+from phoenix_producer.contract import LONGEST_REQUESTER, ContractError, queue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,13 +77,13 @@ class _Wires(NamedTuple):
 class Link:
     """A channel over one Redis, for any number of threads. `requester` is who asks, for people who read job lists.
 
-    Raises ContractError for a URL that is not one.
+    Raises ContractError for a URL that is not one, and for such a name.
     """
 
     def __init__(self, url: str, requester: str = "") -> None:
         self._url = url
         self._place = place_of(url)
-        self._requester = requester
+        self._requester = _checked_name(requester)
         self._app = Celery(
             "phoenix_producer",
             loader="celery.loaders.app:AppLoader",
@@ -244,3 +244,10 @@ class Link:
 
 def _answer_key(request_id: str) -> str:
     return f"celery-task-meta-{request_id}"
+
+
+def _checked_name(requester: str) -> str:
+    """Return the name of who asks: every request carries it, also one that has no other text in it."""
+    if len(requester) > LONGEST_REQUESTER or any("\ud800" <= one <= "\udfff" for one in requester):
+        raise ContractError(f"Not a valid requester: it has at most {LONGEST_REQUESTER} characters, all Unicode text.")
+    return requester

@@ -54,15 +54,13 @@ def add(
     tokens: TokensPath = None,
 ) -> None:
     """Make a token and print it, once: it cannot be shown again."""
-    file = TokenFile(tokens or default_path())
     with _explaining():
-        secret = file.add(name, role, tuple(dict.fromkeys(ctid or ())))
-        try:
-            typer.echo(secret)
-            sys.stdout.flush()
-        except OSError:
-            file.revoke(name)  # nobody has seen it
-            raise
+        TokenFile(tokens or default_path()).add(name, role, tuple(dict.fromkeys(ctid or ())), _print)
+
+
+def _print(secret: str) -> None:
+    typer.echo(secret)
+    sys.stdout.flush()
 
 
 @app.command("list", epilog=epilog("phoenix-lxc token list", codes=_CODES))
@@ -70,8 +68,8 @@ def list_tokens(
     *, as_json: Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)] = False, tokens: TokensPath = None
 ) -> None:
     """List the tokens: name, role, CTIDs, and when each was made."""
-    path = tokens or default_path()
     with _explaining():
+        path = tokens or default_path()
         known = TokenFile(path).tokens()
     if as_json:
         print_json([one.model_dump(mode="json", exclude={"sha256"}) for one in known])

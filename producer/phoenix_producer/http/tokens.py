@@ -72,9 +72,12 @@ class _File(BaseModel):
 
 
 def default_path() -> Path:
-    """Name the file of a user who has named none."""
+    """Name the file of a user who has named none. Raises ContractError for a user who has no home."""
     configured = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(configured) if configured else Path.home() / ".config") / "phoenix-lxc" / "tokens.json"
+    try:
+        return (Path(configured) if configured else Path.home() / ".config") / "phoenix-lxc" / "tokens.json"
+    except RuntimeError:
+        raise ContractError(f"This user has no home directory: name the file of tokens in {TOKENS_VARIABLE}.") from None
 
 
 class TokenFile:
@@ -108,8 +111,13 @@ class TokenFile:
         digest = _digest(secret)
         return next((one for one in self.tokens() if secrets.compare_digest(one.sha256, digest)), None)
 
-    def add(self, name: str, role: Role, ctids: tuple[int, ...] = ()) -> str:
-        """Make a token and return it: nothing can show it again. Raises ContractError."""
+    def add(
+        self, name: str, role: Role, ctids: tuple[int, ...] = (), show: Callable[[str], object] = lambda _: None
+    ) -> str:
+        """Make a token, show it and return it: nothing can show it again, so one that was not shown is not kept.
+
+        Raises ContractError, and what `show` raises.
+        """
         if not _NAME.fullmatch(name):
             raise ContractError("The name of a token has letters, digits, '.', '_' and '-': 64 of them at most.")
         if ctids and role is not Role.REQUESTER:
@@ -117,12 +125,28 @@ class TokenFile:
         secret = _PREFIX + secrets.token_urlsafe(_BYTES)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         made = Token(name=name, role=role, ctids=ctids, sha256=_digest(secret), created=created)
+        try:
+            self._keep(made)
+            show(secret)
+        except ContractError:
+            raise
+        except BaseException:  # a signal too, whenever it comes
+            self._withdraw(made)
+            raise
+        return secret
+
+    def _keep(self, made: Token) -> None:
         with self._rewriting() as write:
             known = self.tokens()
-            if any(one.name == name for one in known):
-                raise ContractError(f"There is a token {name} already. Revoke it first, or choose another name.")
+            if any(one.name == made.name for one in known):
+                raise ContractError(f"There is a token {made.name} already. Revoke it first, or choose another name.")
             write((*known, made))
-        return secret
+
+    def _withdraw(self, made: Token) -> None:
+        with self._rewriting() as write:
+            known = self.tokens()
+            if made in known:
+                write(tuple(one for one in known if one != made))
 
     def revoke(self, name: str) -> None:
         """Remove a token. Raises ContractError if there is none of that name."""
