@@ -7,7 +7,6 @@ process has a session of its own, and nothing is taken from the environment: no 
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -15,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Never
 
-from proxmoxer.backends.https import Backend, JsonSerializer
+from proxmoxer.backends.https import Backend
 from proxmoxer.core import ProxmoxResource, ResourceException
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.api_hosts import PORT, ApiHosts, is_of_address
+from phoenix_worker.proxmox.json_answers import NotProxmoxError, Serializer
 from phoenix_worker.proxmox.sessions import Sender
 from phoenix_worker.proxmox.silence import FIRST_SECONDS, NoAnswerError, Silence, node_of
 from phoenix_worker.proxmox.translate import (
@@ -36,7 +36,6 @@ from phoenix_worker.proxmox.understood import fields_of, rows_of, task_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import requests
 
 _OK, _NO_ANSWER = "200", "none"
 _WORDS, _NAME, _FIELDS = 2000, 100, 20
@@ -182,8 +181,8 @@ class Connection:
             _raise(failure, error, elsewhere=is_of_address(request, error.status_code))
         except OSError as error:
             self._no_answer(place, request, error, seconds if time.monotonic() - began >= seconds else None)
-        except _NotProxmoxError as error:
-            _raise(_no_api(request, error), error, elsewhere=not request.changes_something)
+        except NotProxmoxError as error:
+            _raise(_no_api(request, self.harmless(error)), error, elsewhere=not request.changes_something)
         finally:
             if self._on_answer is not None:
                 self._on_answer(request, status, time.monotonic() - began)
@@ -199,7 +198,7 @@ class Connection:
         behind = node_of(request) is not None and hung is not None and not never_sent(error)
         if behind and (len(self._access.hosts) == 1 or self._answers(place)):
             raise _HungError(error) from error
-        failure = error_of_exception(request, error)
+        failure = error_of_exception(request, error, self.harmless)
         elsewhere = never_sent(error) or not request.changes_something
         if not elsewhere:  # it may have been done here
             self._hosts.leave(place, failure.message)
@@ -214,7 +213,7 @@ class Connection:
             self._send(place, request, {}, FIRST_SECONDS)
         except OSError:
             return False
-        except (ResourceException, _NotProxmoxError):
+        except (ResourceException, NotProxmoxError):
             return True
         return True
 
@@ -224,7 +223,7 @@ class Connection:
             status=error.status_code,
             reason=self.harmless(error.content or ""),
             message=self.harmless(error.errors.get("message") or ""),
-            fields={str(name)[:_NAME]: self.harmless(why) for name, why in islice(fields.items(), _FIELDS)}
+            fields={self.harmless(name)[:_NAME]: self.harmless(why) for name, why in islice(fields.items(), _FIELDS)}
             if isinstance(fields, dict)
             else {},
         )
@@ -257,7 +256,7 @@ class Connection:
         )
         url = backend.get_base_url()
         sender = Sender(backend.get_session(), url, verify=verify, fingerprint=fingerprint)
-        return ProxmoxResource(base_url=url, session=sender, serializer=_Serializer()), sender
+        return ProxmoxResource(base_url=url, session=sender, serializer=Serializer()), sender
 
 
 class _AddressError(Exception):
@@ -276,33 +275,6 @@ class _HungError(Exception):
         self.why = why
 
 
-class _NotProxmoxError(Exception):
-    """A successful answer that is not Proxmox's JSON: a login page, a proxy's own page."""
-
-
-class _Serializer(JsonSerializer):  # type: ignore[misc] # proxmoxer publishes no types
-    """Hands over the body's `message` too, and does not take a page of HTML for an answer."""
-
-    def loads(self, response: requests.Response) -> Any:
-        body = _body(response)
-        if "data" not in body:
-            raise _NotProxmoxError(
-                f"the answer is {response.headers.get('Content-Type', 'of no type')}, not Proxmox's JSON"
-            )
-        return body["data"]
-
-    def loads_errors(self, response: requests.Response) -> dict[str, Any]:
-        return _body(response)
-
-
-def _body(response: requests.Response) -> dict[str, Any]:
-    try:
-        body = json.loads(response.content)
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
 def _raise(failure: TransientError | PermanentError, why: Exception, *, elsewhere: bool) -> Never:
     """Raise it, or have the next address asked."""
     failure.__cause__ = why
@@ -311,9 +283,9 @@ def _raise(failure: TransientError | PermanentError, why: Exception, *, elsewher
     raise failure
 
 
-def _no_api(request: Request, error: _NotProxmoxError) -> TransientError | PermanentError:
+def _no_api(request: Request, why: str) -> TransientError | PermanentError:
     """Whatever stands before Proxmox may be there for a moment only, unless it took an order."""
-    failure = error_of_answer(request, Answer(502, message=str(error)))
+    failure = error_of_answer(request, Answer(502, message=why))
     if not request.changes_something:
         failure.remedy = NOT_PROXMOX
     return failure

@@ -6,6 +6,7 @@ the rest. None of them differs between two calls with a token.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -44,13 +45,27 @@ class Sender:
         prepared.prepare_url(url, params)
         prepared.prepare_body(data or {}, None)
         response = self._adapter.send(prepared, timeout=self.timeout, verify=self._verify)
-        if response.headers.get("Content-Encoding", _NOT_PACKED) != _NOT_PACKED:
+        try:
+            return _whole(response)
+        except requests.RequestException:
             response.close()
-            raise requests.exceptions.ContentDecodingError("the answer is compressed, which was not asked for")
-        _ = response.content  # read, or the connection stays open and serves no other call
-        if response.is_redirect:  # Proxmox redirects nobody, and a token is not for whoever does
-            raise requests.TooManyRedirects("Exceeded 0 redirects.", response=response)
-        return response
+            raise
+        except ValueError as error:  # such as a chunk of a negative length
+            response.close()
+            raise requests.exceptions.ChunkedEncodingError(error) from error
+
+
+def _whole(response: requests.Response) -> requests.Response:
+    """Read an answer to its end, or its connection serves no other call. Raises what is none of Proxmox's."""
+    if response.headers.get("Content-Encoding", _NOT_PACKED) != _NOT_PACKED:
+        raise requests.exceptions.ContentDecodingError("the answer is compressed, which was not asked for")
+    if response.status_code < HTTPStatus.OK:
+        raise requests.ConnectionError(f"there is no answer after the status {response.status_code}")
+    _ = response.content
+    if HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST:
+        # Proxmox redirects nobody, and a token is not for whoever does. proxmoxer would take it for an empty answer.
+        raise requests.TooManyRedirects("Exceeded 0 redirects.", response=response)
+    return response
 
 
 class _Bounded(HTTPAdapter):

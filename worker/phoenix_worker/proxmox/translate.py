@@ -24,12 +24,14 @@ from phoenix_worker.proxmox.error_table import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from phoenix_worker.core.model.ports import TaskEnd
     from phoenix_worker.proxmox.error_row import Row
 
 _LOG_LINES = 5
+_LONGEST = 4000
+"""Characters of all that one answer says: it goes into results and logs."""
 _LEADS_ELSEWHERE = re.compile(r"[?#%\\\s\x00-\x1f\x7f]")
 _BROKEN_HANDSHAKE = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out", re.IGNORECASE)
 _LOOK_AGAIN = "Send the request again: the worker first checks whether it was done."
@@ -103,9 +105,9 @@ class Answer:
         """All of it on one line. A phrase that only repeats the status is the last choice."""
         said = [" ".join(text.split()) for text in (self.message, self.reason)]
         telling = [text for text in said if text and text != responses.get(self.status)]
-        wrong = "; ".join(f"{name}: {' '.join(str(why).split())}" for name, why in self.fields.items())
+        wrong = "; ".join(" ".join(f"{name}: {why}".split()) for name, why in self.fields.items())
         text = next(iter(telling or filter(None, said)), f"HTTP status {self.status}")
-        return f"{text} {wrong}".strip()
+        return f"{text} {wrong}".strip()[:_LONGEST]
 
 
 def error_of_answer(request: Request, answer: Answer) -> TransientError | PermanentError:
@@ -131,12 +133,15 @@ def error_of_task(doing: str, end: TaskEnd) -> TransientError | PermanentError:
     return error
 
 
-def error_of_exception(request: Request, error: OSError) -> TransientError | PermanentError:
+def error_of_exception(
+    request: Request, error: OSError, harmless: Callable[[str], str] = str
+) -> TransientError | PermanentError:
     """Translate what requests raises when no answer came. Its exceptions are all OSErrors.
 
-    A plain OSError is the file of the CA certificate. What may have been done all the same is `unknown-outcome`.
+    A plain OSError is the file of the CA certificate. What may have been done all the same is `unknown-outcome`. In the
+    words may be what somebody answered in the place of HTTP: `harmless` cuts them.
     """
-    why = _wording(error)
+    why = harmless(_wording(error))
     if isinstance(error, requests.exceptions.SSLError) and not _BROKEN_HANDSHAKE.search(why):
         remedy = _RENEWED if _ANOTHER_CERTIFICATE in why else _TLS[tls_trouble(why)]
         return PermanentError(_sentence(request.doing, why), cause="tls", remedy=remedy)
