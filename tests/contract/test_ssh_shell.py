@@ -11,12 +11,14 @@ import asyncssh
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from paramiko.ssh_exception import AuthenticationException
 
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.ssh_errors import unable_to_connect
 from phoenix_worker.proxmox.ssh_shell import SshShell
 from tests.support.certificates import serving
+from tests.support.dripping import Dripping
 from tests.support.proxmox import NODE
 from tests.support.ssh_node import SshNode, access_to
 from tests.support.waiting import wait_for
@@ -136,17 +138,29 @@ def test_a_host_key_that_changed_is_refused(node: SshNode) -> None:
     assert node.connected == 0
 
 
-def test_a_key_that_the_node_does_not_know(node: SshNode, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        ("ssh-ed25519", "openssh"),
+        ("ssh-rsa", "openssh"),
+        ("ssh-rsa", "pkcs1-pem"),
+        ("ecdsa-sha2-nistp256", "pkcs1-pem"),
+    ],
+)
+def test_a_key_that_the_node_does_not_know(node: SshNode, tmp_path: Path, kind: str, written: str) -> None:
     key = tmp_path / "other_key"
-    key.write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
+    key.write_bytes(asyncssh.generate_private_key(kind).export_private_key(written))
     error = refusal(SshShell(access_to(node, key_file=key)))
     assert error.cause == "shell-authentication"
     assert "authorized_keys" in error.remedy
 
 
-def test_a_key_with_a_passphrase(node: SshNode, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "written"), [("ssh-ed25519", "openssh"), ("ssh-rsa", "openssh"), ("ssh-rsa", "pkcs1-pem")]
+)
+def test_a_key_with_a_passphrase(node: SshNode, tmp_path: Path, kind: str, written: str) -> None:
     key = tmp_path / "locked_key"
-    key.write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key(passphrase="secret"))
+    key.write_bytes(asyncssh.generate_private_key(kind).export_private_key(written, passphrase="secret", rounds=50))
     error = refusal(SshShell(access_to(node, key_file=key)))
     assert error.cause == "shell-authentication"
     assert "agent" in error.remedy
@@ -175,6 +189,27 @@ def test_known_hosts_that_cannot_be_read(node: SshNode, tmp_path: Path, content:
 @pytest.mark.parametrize("what", ["key_file", "known_hosts"])
 def test_a_directory_where_a_file_is_meant(node: SshNode, tmp_path: Path, what: str) -> None:
     assert refusal(SshShell(access_to(node, **{what: tmp_path}))).cause == "shell-settings"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("what", ["key_file", "known_hosts"])
+def test_a_pipe_where_a_file_is_meant(node: SshNode, tmp_path: Path, what: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    error = refusal(SshShell(access_to(node, **{what: tmp_path / "pipe"})))
+    assert (error.cause, "it is a pipe or a device" in error.message) == ("shell-settings", True)
+
+
+def test_a_server_that_drips_takes_no_longer_than_the_command_may(node: SshNode) -> None:
+    """Each byte begins another of paramiko's own times."""
+    with Dripping(b"", b"a") as server, pytest.raises(TransientError) as caught:
+        SshShell(access_to(node, addresses={NODE: ("127.0.0.1", server.port)})).run(NODE, ["true"], timeout=0.5)
+    assert caught.value.message.endswith("no connection to the node was made in time.")
+
+
+def test_a_connection_that_ends_during_the_login_is_no_refusal() -> None:
+    """paramiko has the same exception for both."""
+    closed = AuthenticationException("Authentication failed: transport shut down or saw EOF")
+    assert isinstance(unable_to_connect("Unable to look", closed), TransientError)
 
 
 def test_a_port_that_is_no_ssh_server_is_said_to_be_none(node: SshNode) -> None:

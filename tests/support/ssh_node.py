@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 import asyncssh
 import pytest
 
-from phoenix_worker.proxmox.ssh_shell import SshAccess
+from phoenix_worker.proxmox.ssh_connection import SshAccess
 from tests.support import pct_stand_in
 from tests.support.proxmox import NODE
 

@@ -19,7 +19,8 @@ from phoenix_worker.durable.reservations import Reservations
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.offer_cache import Offering
-from phoenix_worker.proxmox.ssh_shell import SshAccess, SshShell
+from phoenix_worker.proxmox.ssh_connection import SshAccess
+from phoenix_worker.proxmox.ssh_shell import SshShell
 from phoenix_worker.settings import access_of, password_setting, redis_of
 from phoenix_worker.settings.defaults import defaults_of
 from phoenix_worker.tasks import (  # noqa: F401 - what a worker answers and runs names itself there

@@ -26,6 +26,14 @@ class UnknownHostError(SSHException):
     """The node's host key is in no file that we know."""
 
 
+class NoKeyError(SSHException):
+    """A file has no private key that can be read."""
+
+
+class UnusableFileError(OSError):
+    """A file of keys is of another kind than files, or has no end."""
+
+
 class UnknownHostPolicy(MissingHostKeyPolicy):
     """Refuse hosts whose key is not known: nobody is there to compare fingerprints."""
 
@@ -35,6 +43,7 @@ class UnknownHostPolicy(MissingHostKeyPolicy):
 
 
 _KNOWN_HOSTS = "PHOENIX_SHELL_KNOWN_HOSTS"
+_KEY_FILE = "Set PHOENIX_SHELL_KEY_FILE to a private key in OpenSSH's format, not the public one (.pub)."
 _PERMANENT: tuple[tuple[type[Exception], str, str], ...] = (
     (
         UnknownHostError,
@@ -68,20 +77,20 @@ _PERMANENT: tuple[tuple[type[Exception], str, str], ...] = (
     ),
     (PermissionError, "shell-settings", f"Let the worker read PHOENIX_SHELL_KEY_FILE and {_KNOWN_HOSTS}."),
     (
-        IsADirectoryError,
+        UnusableFileError,
         "shell-settings",
         f"Let PHOENIX_SHELL_KEY_FILE and {_KNOWN_HOSTS} name files, not directories.",
     ),
+    (NoKeyError, "shell-settings", _KEY_FILE),
     (UnicodeError, "shell-settings", f"Let {_KNOWN_HOSTS} name a file such as `ssh-keyscan` writes."),
     (InvalidHostKey, "shell-settings", f"Correct the line in {_KNOWN_HOSTS}, or fetch the node's keys again."),
 )
 _NO_KEY = re.compile(r"not a valid \S+ private key file")
-_KEY_FILE = "Set PHOENIX_SHELL_KEY_FILE to a private key in OpenSSH's format, not the public one (.pub)."
 _ANSWERS = "See that the node's SSH answers."
 _NO_SSH = "What answers at this port is no SSH server: correct PHOENIX_SHELL_ADDRESSES."
 _NO_ADDRESS = "Let PHOENIX_SHELL_ADDRESSES give the node's address, or DNS know its name."
-_PASSING = ("timeout", "timed out")
-"""What paramiko says of authentication that was not refused but had no answer."""
+_PASSING = ("timeout", "timed out", "saw eof")
+"""What paramiko says of authentication that was not refused but had no answer, or whose connection was closed."""
 
 
 def unable_to_connect(doing: str, error: Exception) -> TransientError | PermanentError:

@@ -8,54 +8,31 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from paramiko import SSHClient
-from paramiko.hostkeys import InvalidHostKey
 from paramiko.ssh_exception import ChannelException, SSHException
 
-from phoenix_worker.bounded_network import addresses
 from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.ports import Ran
 from phoenix_worker.proxmox.command import MOST_BYTES, encoded, named, too_much
 from phoenix_worker.proxmox.forced_command import see_allowed
-from phoenix_worker.proxmox.ssh_errors import UnknownHostPolicy, unable_to_connect
+from phoenix_worker.proxmox.ssh_connection import connect, not_in_time, step_seconds
+from phoenix_worker.proxmox.ssh_errors import unable_to_connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
-    from paramiko import Channel
+    from paramiko import Channel, SSHClient
 
-_PORT = 22
-_CONNECT_SECONDS = 10.0
-_KEEPALIVE_SECONDS = 5
-_DEAD_AFTER_SECONDS = 15.0
-"""After which a connection whose other end does not answer is given up; SSH keep-alive messages make it answer."""
+    from phoenix_worker.proxmox.ssh_connection import SshAccess
+
 _AT_ONCE = 32768
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what goes wrong is told by our own errors, once
-
-
-@dataclass(frozen=True, slots=True)
-class SshAccess:
-    """How the nodes are reached."""
-
-    user: str
-    key_file: Path | None = None
-    """None: the SSH agent, then the keys in ~/.ssh."""
-    known_hosts: Path | None = None
-    """None: ~/.ssh/known_hosts."""
-    addresses: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    """Host and port of nodes that are not reached by their own name."""
-    at_once: int = 4
-    """Commands that one node runs for this worker at the same time."""
 
 
 class SshShell:
@@ -118,7 +95,7 @@ class _Node:
         for last in (False, True):
             client = self._connected(doing, deadline)
             try:
-                return _open(client)
+                return _open(client, step_seconds(doing, deadline))
             except ChannelException as error:
                 raise TransientError(f"{doing}: the node opens no session ({error}).", cause="shell-busy") from error
             except (SSHException, OSError, EOFError) as error:
@@ -129,10 +106,10 @@ class _Node:
 
     def _connected(self, doing: str, deadline: float) -> SSHClient:
         if not self._connecting.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
-            raise TransientError(f"{doing}: no connection to the node was made in time.", cause="shell-unreachable")
+            raise not_in_time(doing)
         try:
             if self._client is None:
-                self._client = self._connect(doing)
+                self._client = connect(self._name, self._access, doing, deadline)
             return self._client
         finally:
             self._connecting.release()
@@ -143,54 +120,12 @@ class _Node:
                 self._client = None
         client.close()
 
-    def _connect(self, doing: str) -> SSHClient:
-        host, port = self._access.addresses.get(self._name, (self._name, _PORT))
-        client = SSHClient()
-        client.set_missing_host_key_policy(UnknownHostPolicy())
-        try:
-            client.load_system_host_keys(None if self._access.known_hosts is None else str(self._access.known_hosts))
-            client.connect(
-                host,
-                port,
-                username=self._access.user,
-                key_filename=None if self._access.key_file is None else str(self._access.key_file),
-                allow_agent=self._access.key_file is None,
-                look_for_keys=self._access.key_file is None,
-                sock=_watched_socket(host, port),
-                timeout=_CONNECT_SECONDS,
-                banner_timeout=_CONNECT_SECONDS,
-                auth_timeout=_CONNECT_SECONDS,
-            )
-        except (SSHException, OSError, EOFError, UnicodeError, InvalidHostKey) as error:
-            client.close()
-            raise unable_to_connect(f"{doing} ({self._access.user}@{host}, port {port})", error) from error
-        transport = client.get_transport()
-        if transport is not None:
-            transport.set_keepalive(_KEEPALIVE_SECONDS)
-        return client
 
-
-def _open(client: SSHClient) -> Channel:
+def _open(client: SSHClient, seconds: float) -> Channel:
     transport = client.get_transport()
     if transport is None:
         raise SSHException("the connection was closed")
-    return transport.open_session(timeout=_CONNECT_SECONDS)
-
-
-def _connected_socket(found: Sequence[str], port: int) -> socket.socket:
-    for address in found[:-1]:
-        with suppress(OSError):
-            return socket.create_connection((address, port), _CONNECT_SECONDS)
-    return socket.create_connection((found[-1], port), _CONNECT_SECONDS)
-
-
-def _watched_socket(host: str, port: int) -> socket.socket:
-    """Connect so that a node which no longer answers is noticed, although nothing closes the connection."""
-    connection = _connected_socket(addresses(host, port, _CONNECT_SECONDS), port)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere a command's own time has to do
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_DEAD_AFTER_SECONDS * 1000))
-    return connection
+    return transport.open_session(timeout=seconds)
 
 
 class _Command:
