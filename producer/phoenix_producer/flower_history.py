@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis import RedisError
 
+from phoenix_producer.client.answers import answers
 from phoenix_producer.ledger.entries import ENDED, JobState
 from phoenix_producer.ledger.view import LedgerView
 from phoenix_producer.plain_text import plain
@@ -37,7 +38,7 @@ def jobs_of(client: Redis) -> list[Job]:
     def look(questions: Callable[[Pipeline], object]) -> list[Any]:
         with client.pipeline(transaction=False) as pipe:
             questions(pipe)
-            return pipe.execute()
+            return answers(pipe)
 
     return LedgerView(look).jobs(ended=True)[-_AT_MOST:]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from phoenix_producer.contract import ContractError, EnsureFailed, Failure, Progress, ProgressKind
@@ -74,8 +75,8 @@ class Entry(NamedTuple):
 
     @property
     def is_known(self) -> bool:
-        """Whether this version knows what happened; a newer worker may record more."""
-        return self.fields["kind"] in _KINDS
+        """Whether this version can read what happened; a newer worker may record more, and others anything."""
+        return self.fields.get("kind") in _KINDS and _is_time(self.fields.get("at", ""))
 
     def progress(self) -> Progress:
         """Read it."""
@@ -90,6 +91,13 @@ class Entry(NamedTuple):
             detail=_why(detail) if kind in _FAILED else detail,
             upid=fields.get("upid") or None,
         )
+
+
+def _is_time(told: str) -> bool:
+    try:
+        return math.isfinite(float(told))
+    except ValueError:
+        return False
 
 
 def _why(failure: str) -> str:

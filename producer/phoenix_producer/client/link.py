@@ -25,6 +25,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
+from phoenix_producer.client.answers import answers
 from phoenix_producer.client.channel import Entry, OtherOptions, Unreachable, forgotten, is_forgotten, used_before
 from phoenix_producer.client.connection import celery_urls, redis_client, with_settings
 from phoenix_producer.client.reaching import ANSWER_SECONDS, CONNECT_SECONDS, reaching
@@ -201,10 +202,13 @@ class Link:
         return [Entry(jobs[stream], place, fields) for stream, entries in news for place, fields in entries]
 
     def look(self, questions: Callable[[Pipeline], object]) -> list[Any]:
-        """Ask several things of Redis in one round trip. What changes between two of them is seen as it then is."""
+        """Ask several things of Redis in one round trip. What changes between two of them is seen as it then is.
+
+        None answers what is asked of a key that is of another kind.
+        """
         with self._reaching(), self._client.pipeline(transaction=False) as pipe:
             questions(pipe)
-            return pipe.execute()
+            return answers(pipe)
 
     @property
     def _client(self) -> Redis:

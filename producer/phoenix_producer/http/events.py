@@ -141,7 +141,7 @@ class Events:
 
     async def _after(self, stream: str, at: tuple[int, int]) -> Batch:
         (found,) = await self._asked(lambda pipe: pipe.xrange(stream, min="({}-{}".format(*at), count=_AT_ONCE))
-        return Batch([Line(*entry) for entry in found])
+        return Batch([Line(*entry) for entry in found or ()])
 
     async def _asked(self, question: Callable[[Any], object]) -> list[Any]:
         return await to_thread.run_sync(self._link.look, question)

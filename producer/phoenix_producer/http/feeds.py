@@ -13,7 +13,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.http.problems import Refused
@@ -220,7 +220,7 @@ class Reader(threading.Thread):
                 self._wanted.clear()
                 return
         told = iter(self._look(partial(_ask, places, requests)))
-        for stream, entries in (next(told) or []) if places else []:
+        for stream, entries in self._news(places, next(told)) if places else []:
             batch = Batch([Line(*entry) for entry in entries])
             self._loop.call_soon_threadsafe(self._feed, stream, batch)
             with self._lock:
@@ -229,6 +229,13 @@ class Reader(threading.Thread):
         for request, answer in zip(requests, told, strict=True):
             if answer is not None:
                 self._loop.call_soon_threadsafe(self._answer, request)
+
+    def _news(self, places: dict[str, str], told: Any) -> list[Any]:
+        """Return what is new in streams. Where one of them is none, Redis tells nothing of all: each is asked alone."""
+        if told is not None:
+            return list(told)
+        each = self._look(lambda pipe: [pipe.xread({one: place}, count=_AT_ONCE) for one, place in places.items()])
+        return [news for one in each for news in one or ()]
 
     def _feed(self, stream: str, batch: Batch) -> None:
         for feed in list(self._feeds.get(stream, ())):

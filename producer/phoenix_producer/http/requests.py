@@ -114,7 +114,7 @@ class Requests:
     def known(self, request_id: str) -> Known:
         """Say what a request is. Raises Refused for one that is unknown, or not known any more."""
         (fields,) = self._link.look(lambda pipe: pipe.hmget(f"{PREFIX}job:{request_id}", "name", "subject"))
-        name, subject = (str(field or "") for field in fields)
+        name, subject = (str(field or "") for field in fields or ("", ""))
         if not name and self._link.answer(request_id) is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"There is no request {request_id}, or not any more.")
         return Known(name, parse_ctid(subject))

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
 
 Look = Callable[[Callable[["Pipeline"], object]], list[Any]]
-"""Asks several things of Redis in one round trip: `Link.look`."""
+"""Asks several things of Redis in one round trip: `Link.look`. None answers what is asked of a key of another kind."""
 
+_NO_JOB, _NO_TASK = {"state": "?"}, {"state": "aside"}
+"""What is read instead of a job or a record that is of another kind: it is shown as set aside, and hides no other."""
 _AT_ONCE = 500
 _LOOKED = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 _LAST_LINES = 10
@@ -87,7 +89,7 @@ class LedgerView:
     def history(self, job_id: str) -> list[Progress]:
         """Read what happened to a job, from its beginning."""
         (lines,) = self._look(lambda pipe: pipe.xrange(f"{PREFIX}job:{job_id}:log"))
-        entries = [Entry(job_id, place, fields) for place, fields in lines]
+        entries = [Entry(job_id, place, fields) for place, fields in lines or ()]
         return [entry.progress() for entry in entries if entry.is_known]
 
     def looked(self, job_id: str) -> tuple[int, int] | None:
@@ -97,14 +99,14 @@ class LedgerView:
         return (int(found[1]), int(found[2])) if found else None
 
     def steps(self, job_id: str) -> list[Step]:
-        """Read what the steps of a job did."""
+        """Read what the steps of a job did; what cannot be read of it is left out."""
         (values,) = self._look(lambda pipe: pipe.lrange(f"{PREFIX}job:{job_id}:steps", 0, -1))
-        return [Step.model_validate(json.loads(value)) for value in values]
+        return [step for value in values or () if (step := _step(value)) is not None]
 
     def locks(self) -> list[Lock]:
         """List the locks that somebody has, and who waits for each, in order."""
         (capacities,) = self._look(lambda pipe: pipe.hgetall(f"{PREFIX}capacities"))
-        lines = {name: line for name, line in self._lines(capacities).items() if line.everybody}
+        lines = {name: line for name, line in self._lines(capacities or ()).items() if line.everybody}
         tasks, jobs = self._named(one for line in lines.values() for one in line.everybody)
         return [
             Lock(
@@ -121,7 +123,7 @@ class LedgerView:
         (seconds, _), latest = self._look(
             lambda pipe: (pipe.time(), pipe.zrange(f"{PREFIX}workers", -1, -1, withscores=True))
         )
-        return any(seconds - beaten < _ALIVE_SECONDS for _, beaten in latest)
+        return any(seconds - beaten < _ALIVE_SECONDS for _, beaten in latest or ())
 
     def _told(self, known: dict[str, Fields]) -> list[Job]:
         at = self._tasks_of([job for job, fields in known.items() if fields.get("state") == "open"])
@@ -136,7 +138,7 @@ class LedgerView:
 
     def _index(self, name: str, newest: int | None = None) -> list[str]:
         (ids,) = self._look(lambda pipe: pipe.zrange(f"{PREFIX}{name}", -newest if newest else 0, -1))
-        return list(map(str, ids))
+        return list(map(str, ids or ()))
 
     def _each(self, ask: Callable[[Pipeline, str], object], names: Iterable[str]) -> dict[str, Any]:
         """Ask the same of many, some hundred in one round trip."""
@@ -152,29 +154,32 @@ class LedgerView:
 
     def _hashes(self, kind: str, ids: Iterable[str]) -> dict[str, Fields]:
         found = self._each(lambda pipe, one: pipe.hgetall(f"{PREFIX}{kind}{one}"), ids)
-        return {one: fields for one, fields in found.items() if fields}
+        return {one: _NO_JOB if fields is None else fields for one, fields in found.items() if fields != {}}
 
     def _tasks(self, ids: Iterable[str]) -> dict[str, Fields]:
         """Read records without the messages in them."""
         found = self._each(lambda pipe, one: pipe.hmget(f"{PREFIX}t:{one}", *TASK_FIELDS), ids)
         return {
-            one: {name: value for name, value in zip(TASK_FIELDS, values, strict=True) if value is not None}
+            one: _NO_TASK
+            if values is None
+            else {name: value for name, value in zip(TASK_FIELDS, values, strict=True) if value is not None}
             for one, values in found.items()
         }
 
     def _tasks_of(self, jobs: list[str]) -> dict[str, tuple[str, Fields]]:
         """Find the task that each job is at."""
         members = self._each(lambda pipe, job: pipe.smembers(f"{PREFIX}job:{job}:members"), jobs)
-        tasks = self._tasks(one for ids in members.values() for one in ids)
-        at = {job: current_task({one: tasks[one] for one in ids}) for job, ids in members.items()}
-        return {job: (one, tasks[one]) for job, one in at.items() if one is not None}
+        tasks = self._tasks(one for ids in members.values() for one in ids or ())
+        at = {job: current_task({one: tasks[one] for one in ids or ()}) for job, ids in members.items()}
+        found = {job: (one, tasks[one]) for job, one in at.items() if one is not None}
+        return found | {job: ("", _NO_TASK) for job, ids in members.items() if ids is None}
 
     def _lines(self, names: Iterable[str]) -> dict[str, _Line]:
         found = self._each(lambda pipe, name: pipe.zrange(f"{PREFIX}lock:{name}", 0, -1, withscores=True), names)
         return {
             name: _Line(
-                tuple(str(one) for one, score in places if score == 0),
-                tuple(str(one) for one, score in places if score != 0),
+                tuple(str(one) for one, score in places or () if score == 0),
+                tuple(str(one) for one, score in places or () if score != 0),
             )
             for name, places in found.items()
         }
@@ -202,7 +207,7 @@ class LedgerView:
             return Wait(
                 kind,
                 name,
-                _last_words(kind, last[job]),
+                _last_words(kind, last[job] or []),
                 due[own_id],
                 tuple(reference(one, tasks, jobs) for one in owners),
                 tuple(reference(one, tasks, jobs) for one in line.queue[: min(ahead, _SHOWN)]),
@@ -210,6 +215,13 @@ class LedgerView:
             )
 
         return {job: wait(job) for job in parked}
+
+
+def _step(value: str) -> Step | None:
+    try:
+        return Step.model_validate(json.loads(value))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _last_words(kind: WaitsFor, lines: list[tuple[str, Fields]]) -> str:

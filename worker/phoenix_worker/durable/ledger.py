@@ -8,9 +8,9 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redis import RedisError
 from redis.exceptions import ResponseError
 
+from phoenix_producer.client.answers import answers
 from phoenix_producer.client.lua_script import LuaScript
 from phoenix_producer.client.record import LEDGER_LUA, PREFIX, number
 from phoenix_producer.contract import RESUME_QUEUE
@@ -226,15 +226,12 @@ class Ledger:
         return {subject: str(note.get("job")) for subject, note in found if note and _time_in(note) >= since}
 
     def _notes(self, names: Sequence[str], job: str = "") -> list[Any]:
-        """Read the time at which a job was requested, then notes. What others wrote in their places is an error."""
+        """Read the time at which a job was requested, then notes. What others wrote in their places is none."""
         with self.client.pipeline(transaction=False) as pipe:
             pipe.hget(self.key("job:", job), "created")
             for name in names:
                 pipe.get(self.key("note:", name))
-            told = pipe.execute(raise_on_error=False)
-        for error in (one for one in told if isinstance(one, RedisError) and not str(one).startswith("WRONGTYPE")):
-            raise error
-        return told
+            return answers(pipe)
 
     def steps(self, job: str) -> list[dict[str, Any]]:
         """Return what the links of a job did so far, in their order."""
@@ -258,7 +255,7 @@ class Ledger:
         with self.client.pipeline(transaction=False) as pipe:
             for job in jobs:
                 pipe.hmget(self.key("job:", job), "name", "subject")
-            found = pipe.execute()
+            found = answers(pipe)
         return [job for job, told in zip(jobs, found, strict=True) if told == [name, subject]]
 
     def waiters(self, lock: str) -> int:

@@ -2,23 +2,63 @@
 -- Answers: unknown | over | detached (others share the run, it goes on) | cancelled | aside (a record that nobody can handle
 -- was ended, and nobody else tells its requester).
 local resume, why = ARGV[3], ARGV[5]
-local job = redis.call('HGET', key('t:', ARGV[4]), 'job')
+
+local id = ARGV[4]
+
+local function was_of_another_kind(name, kind)
+  local found = redis.call('TYPE', name).ok
+  return not typed(name, kind) and found ~= 'none'
+end
+
+local PARTS = {[':log'] = 'stream', [':steps'] = 'list', [':followers'] = 'set', [':answer'] = 'hash'}
+
+-- What others wrote in the place of something of a job is removed. Returns whether what says how to cancel it was that.
+local function is_spoiled(of)
+  for part, kind in pairs(PARTS) do typed(key('job:', of, part), kind) end
+  typed(key('j:', of), 'hash')
+  local record, job = was_of_another_kind(key('t:', of), 'hash'), was_of_another_kind(key('job:', of), 'hash')
+  return was_of_another_kind(key('job:', of, ':members'), 'set') or record or job
+end
+
+local function release_all(of)
+  for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do
+    if redis.call('ZREM', lock_of(name), of) == 1 then grant(name, resume) end
+  end
+end
+
+local function take_out(member)
+  if not pcall(bury, member, resume) then
+    redis.call('DEL', key('t:', member))
+    release_all(member)
+  end
+end
+
+if string.find(id, ':', 1, true) then return answer('unknown') end -- it would name a part of another job
+local spoiled = is_spoiled(id)
+local job = redis.call('HGET', key('t:', id), 'job')
+job = job or (spoiled or redis.call('HEXISTS', key('job:', id), 'state') == 1) and id
 if not job then return answer('unknown') end
+if job ~= id then spoiled = is_spoiled(job) or spoiled end
 local state = redis.call('HGET', key('job:', job), 'state')
-if redis.call('EXISTS', key('job:', job)) == 0 or state == 'done' or state == 'failed' or state == 'cancelled' then return answer('over', job) end
-if state == 'open' and redis.call('EXISTS', key('job:', job, ':followers')) == 1 then
+if state == 'done' or state == 'failed' or state == 'cancelled' then return answer('over', job) end
+if not spoiled and redis.call('EXISTS', key('job:', job)) == 0 then return answer('over', job) end
+if not spoiled and state == 'open' and redis.call('EXISTS', key('job:', job, ':followers')) == 1 then
   -- For its requester the history ends here, as a job's does.
   if redis.call('HSETNX', key('job:', job), 'detached', why) == 1 then log(job, 'cancelled', job, why) end
   return answer('detached', job)
 end
 local aside = {}
 for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
-  if redis.call('HGET', key('t:', member), 'state') == 'aside' then aside[#aside + 1] = member end
+  local read, told = pcall(redis.call, 'HGET', key('t:', member), 'state')
+  if not read or told == 'aside' or not told and redis.call('EXISTS', key('t:', member)) == 1 then aside[#aside + 1] = member end
 end
-if aside[1] or state ~= 'open' then
-  for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
-    if not pcall(bury, member, resume) then redis.call('DEL', key('t:', member)) end
+if spoiled or aside[1] or state ~= 'open' then
+  for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do take_out(member) end
+  if spoiled then
+    redis.call('HSET', key('job:', job), 'cancel', why) -- for steps of it that nothing names any more
+    for _, one in ipairs({id, job}) do take_out(one) end
   end
+  redis.call('DEL', key('job:', job, ':members'))
   log(job, 'cancelled', job, why)
   close(job, 'cancelled', cjson.encode({ok = false, value = why}), resume)
   return answer('aside', job)

@@ -84,11 +84,31 @@ local function park(id, on, detail)
   log(redis.call('HGET', t, 'job'), 'waiting', id, detail or on)
 end
 
+-- Where a lock is. What others wrote in its place is removed, and those who have it or wait for it stand in it again as
+-- their records say: nobody else would wake them.
+local function lock_of(name)
+  local lock = key('lock:', name)
+  local found = redis.call('TYPE', lock).ok
+  if found == 'zset' or found == 'none' then return lock end
+  redis.call('DEL', lock)
+  for _, job in ipairs(redis.call('ZRANGE', key('open'), 0, -1)) do
+    pcall(function()
+      for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
+        local r = redis.call('HMGET', key('t:', id), 'state', 'on', 'seq', 'holds')
+        local holds = string.find(' ' .. (r[4] or ''), ' ' .. name .. ' ', 1, true)
+        if holds then redis.call('ZADD', lock, 0, id) end
+        if not holds and r[1] == 'parked' and r[2] == 'lock:' .. name then redis.call('ZADD', lock, r[3], id) end
+      end
+    end)
+  end
+  return lock
+end
+
 -- Out of the line for a lock or an event; what it holds it keeps.
 local function step_out(id)
   local on = redis.call('HGET', key('t:', id), 'on') or ''
   local kind, what = string.match(on, '^(%l+):(.*)$')
-  if kind == 'lock' then redis.call('ZREM', key('lock:', what), id) end
+  if kind == 'lock' then redis.call('ZREM', lock_of(what), id) end
   if kind == 'ev' then
     redis.call('SREM', key('ev:', what, ':w'), id)
     if redis.call('EXISTS', key('ev:', what, ':w')) == 0 then
@@ -160,8 +180,7 @@ end
 
 -- A lock is a sorted set: score 0 is an owner, any other score the publish sequence of a waiter.
 local function grant(name, resume)
-  local lock = key('lock:', name)
-  typed(lock, 'zset')
+  local lock = lock_of(name)
   typed(key('held'), 'hash')
   local capacity = capacity_of(name) or 1
   while redis.call('ZCOUNT', lock, 0, 0) < capacity do
@@ -170,7 +189,8 @@ local function grant(name, resume)
     redis.call('ZADD', lock, 0, first)
     local woken = attempt(first, function()
       local t = key('t:', first)
-      local r = redis.call('HMGET', t, 'holds', 'parked', 'since')
+      local r = redis.call('HMGET', t, 'holds', 'parked', 'since', 'state')
+      if not r[4] then error('its record says nothing of it') end
       local waited = now() - (tonumber(r[2] or '') or now())
       redis.call('HSET', t, 'holds', (r[1] or '') .. name .. ' ', 'waited', stamp(waited))
       -- Patience is for trouble; a turn in a line is waited for as long as it takes.
@@ -187,7 +207,7 @@ local function grant(name, resume)
 end
 
 local function release(id, name, resume)
-  redis.call('ZREM', key('lock:', name), id)
+  redis.call('ZREM', lock_of(name), id)
   local rest = {}
   for _, other in ipairs(held(id)) do
     if other ~= name then rest[#rest + 1] = other .. ' ' end
@@ -205,8 +225,7 @@ end
 -- Take a place in a lock, or in its line. Returns `held` with the seconds that it was waited for ('' if that was told
 -- before), or `parked` with ''. `departing`: once it is held, nobody may join this run any more.
 local function take(id, name, capacity, resume, departing)
-  local lock = key('lock:', name)
-  typed(lock, 'zset')
+  local lock = lock_of(name)
   redis.call('HSET', key('capacities'), name, capacity)
   local joins = not redis.call('ZSCORE', lock, id)
   if joins then redis.call('ZADD', lock, redis.call('HGET', key('t:', id), 'seq'), id) end

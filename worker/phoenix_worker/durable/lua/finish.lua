@@ -23,7 +23,7 @@ if verdict ~= 'ok' then
   for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
     if member ~= id and verdict == 'failed' and redis.call('HGET', key('t:', member), 'state') == 'replaced' then
       for _, name in ipairs(held(member)) do
-        for _, waiter in ipairs(redis.call('ZRANGEBYSCORE', key('lock:', name), '(0', '+inf')) do
+        for _, waiter in ipairs(redis.call('ZRANGEBYSCORE', lock_of(name), '(0', '+inf')) do
           if member ~= job or redis.call('HGET', key('t:', waiter), 'job') ~= waiter then
             redis.call('ZREM', key('lock:', name), waiter)
             attempt(waiter, function()

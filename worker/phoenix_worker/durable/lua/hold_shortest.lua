@@ -6,8 +6,8 @@ local refused = refusal(id, ARGV[4], ARGV[5])
 if refused then return refused end
 local name, least
 for at = 7, #ARGV, 2 do
-  local lock = key('lock:', ARGV[at])
-  if typed(lock, 'zset') and redis.call('ZSCORE', lock, id) then
+  local lock = lock_of(ARGV[at])
+  if redis.call('ZSCORE', lock, id) then
     name = ARGV[at]
     break
   end

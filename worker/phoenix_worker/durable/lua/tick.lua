@@ -35,7 +35,7 @@ local function mend_shared()
     end
   end
   for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do
-    typed(key('lock:', name), 'zset')
+    lock_of(name)
     if not capacity_of(name) then
       redis.call('HDEL', key('capacities'), name)
       grant(name, resume)
