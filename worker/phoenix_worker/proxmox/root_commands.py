@@ -68,7 +68,7 @@ def replacing(ctid: int, old: bytes, new: bytes) -> list[str]:
 def making(directory: HostDirectory) -> list[str]:
     """Write the command that makes a directory."""
     owner = [str(directory.uid), str(directory.gid), str(int(directory.owned))]
-    return ["python3", "-c", HAVE_DIRECTORY, "/", directory.path, *owner]
+    return ["python3", "-c", HAVE_DIRECTORY, directory.path, *owner]
 
 
 class RootCommands:
