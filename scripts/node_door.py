@@ -208,7 +208,7 @@ def allow(argv: list[str], rules: Rules) -> bytes | None:
     return None
 
 
-HAVE_DIRECTORY = "ecd69d8044fa1ab479bc6e5510692c0e0fe785c55f90400766358b0c161bea98"
+HAVE_DIRECTORY = "f925a1b124c4a5e8d2ca1fac2c2b9cc68ab36c0043fd42cc8022ac734d8f8a36"
 """The SHA-256 of the program of a worker's that makes a directory."""
 
 REPLACE = """\

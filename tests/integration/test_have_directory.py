@@ -49,9 +49,11 @@ def test_a_link_on_the_way_is_not_followed_wherever_it_leads(tmp_path: Path, pla
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_a_file_on_the_way_is_no_directory(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("")
-    assert "its part a is a link, or is not a directory" in have(tmp_path, tmp_path / "a" / "b").stderr
+@pytest.mark.parametrize("make", ["touch", "mkfifo"])
+def test_a_file_or_a_pipe_on_the_way_is_no_directory(tmp_path: Path, make: str) -> None:
+    subprocess.run([make, tmp_path / "a"], check=True)
+    for path in (tmp_path / "a", tmp_path / "a" / "b"):
+        assert have(tmp_path, path, owned=True).stderr == f"{path}: its part a is not a directory\n"
 
 
 @pytest.mark.parametrize("path", ["..", "../out", "./x", "in//x"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,9 +25,10 @@ def opened(parent: int, name: str) -> int:
     try:
         return os.open(name, _FLAGS, dir_fd=parent)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise Refused(f"its part {name} is a link, or is not a directory") from error
-        raise
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        link = stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+        raise Refused(f"its part {name} is {'a link' if link else 'not a directory'}") from error
 
 
 def enter(parent: int, name: str) -> tuple[int, bool]:
