@@ -31,8 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 REFUSED = 126
+CHANGED, CUT = 76, 77
+"""As REPLACE ends when the file is not what it was, or when not all has come in."""
 ABSENT = 127
 """As a shell ends for a program that is not there."""
+LOGGED = 2000
+"""Characters of a reason in the system's log, which cuts longer lines, or drops them."""
 FORESEE = ["phoenix-node-door", "--foresee"]
 VERSION = "install the node_door.py of the workers' version"
 RAW_KEYS = "lxc.apparmor.*,lxc.autodev,lxc.cap.*,lxc.cgroup2.*,lxc.environment,lxc.idmap,lxc.mount.auto,lxc.prlimit.*"
@@ -76,7 +80,7 @@ def _directories(text: str) -> list[str]:
     """Read directories, as /tank:/srv. Raises ArgumentTypeError for one that no path of a bind mount is in."""
     found = list(filter(None, text.split(":")))
     for one in found:
-        if not one.startswith("/") or posixpath.normpath(one) != (one.rstrip("/") or "/"):
+        if not one.startswith("/") or one.startswith("//") or posixpath.normpath(one) != (one.rstrip("/") or "/"):
             raise argparse.ArgumentTypeError(f"{one!r} is not a whole path without . and ..")
     return [one.rstrip("/") for one in found]
 
@@ -115,18 +119,17 @@ class Rules:
             raise NotAllowed(f"CTID {word} (--ctids)")
         return word
 
-    def directory(self, path: str) -> str:
-        """Return the allowed directory that a path is in, also when links are followed."""
-        top = self._top(path)
-        if top is None or self._top(os.path.realpath(path)) is None:
+    def directory(self, path: str) -> None:
+        """See that a path is in an allowed directory, and that no part of it is a link: Proxmox follows none."""
+        inside = any(path == top or path.startswith(f"{top}/") for top in self._directories)
+        if not inside or posixpath.normpath(path) != path:
             raise NotAllowed(f"directory {path} (--directories)")
-        return top or "/"
-
-    def _top(self, path: str) -> str | None:
-        if not path.startswith("/") or posixpath.normpath(path) != path:
-            return None
-        inside = [top for top in self._directories if path == top or path.startswith(f"{top}/")]
-        return max(inside, key=len, default=None)
+        try:
+            real = os.path.realpath(path)
+        except ValueError as error:
+            raise NotAllowed(f"directory {path} (not a path: {error})") from error
+        if real != path:
+            raise NotAllowed(f"directory {path} (it leads to {real} by a link: declare that one)")
 
     def option(self, name: str, value: str) -> None:
         """See that an option of `pct set` is allowed."""
@@ -189,23 +192,23 @@ def allow(argv: list[str], rules: Rules) -> bytes | None:
             see_all([partial(rules.ctid, ctid), *(partial(rules.option, name, value) for name, value in pairs)])
         case ["cat", path] if found := re.fullmatch(r"/etc/pve/lxc/(\d+)\.conf", path):
             rules.ctid(found[1])
-        case ["python3", "-c", program, "/", path, uid, gid, "0" | "1"] if re.fullmatch(r"\d+:\d+", f"{uid}:{gid}"):
-            if hashlib.sha256(program.encode()).hexdigest() != HAVE_DIRECTORY:
+        case ["python3", "-c", program, *arguments]:
+            if hashlib.sha256(program.encode("utf-8", "surrogateescape")).hexdigest() != HAVE_DIRECTORY:
                 raise NotAllowed(f"another program than that of this version to make a directory ({VERSION})")
-            argv[3] = rules.directory(path)
+            making(arguments, rules)
         case ["flock", "-w", "10", "-E", "75", *_]:
             replacing(argv, rules)
-            return _replacement(rules, argv[-3])
+            return _replacement(rules, *argv[-3:])
         case ["pct", "list"]:
             pass
         case ["sh", "-c", _, "phoenix-lxc", *_] | ["sha256sum", "-z", "--", _, *_]:
             rules.scripts()
         case _:
-            raise NotAllowed(shlex.join(argv[:3]))
+            raise NotAllowed(shlex.join(argv[:3]) or "a login without a command")
     return None
 
 
-HAVE_DIRECTORY = "a9413c01b712bd60d22f69991f84e62f0d710ca72bc2a92114ecdb42d60f1098"
+HAVE_DIRECTORY = "f925a1b124c4a5e8d2ca1fac2c2b9cc68ab36c0043fd42cc8022ac734d8f8a36"
 """The SHA-256 of the program of a worker's that makes a directory."""
 
 REPLACE = """\
@@ -234,9 +237,22 @@ def replacing(argv: list[str], rules: Rules) -> None:
             raise NotAllowed(f"another way to replace a file ({VERSION})")
 
 
-def _replacement(rules: Rules, path: str) -> bytes:
+def making(arguments: list[str], rules: Rules) -> None:
+    """Raise NotAllowed unless a directory is made where that is allowed."""
+    match arguments:
+        case [path, uid, gid, "0" | "1"] if re.fullmatch("[0-9]{1,10}:[0-9]{1,10}", f"{uid}:{gid}"):
+            rules.directory(path)
+        case _:
+            raise NotAllowed("other arguments than those to make a directory")
+
+
+def _replacement(rules: Rules, path: str, old: str, new: str) -> bytes:
+    """Read what comes in. Ends with the codes of REPLACE, before that is run, for what is not as the worker says."""
     content = sys.stdin.buffer.read()
-    present = subprocess.run(["cat", path], check=True, stdout=subprocess.PIPE).stdout
+    present = subprocess.run(["cat", path], check=False, stdout=subprocess.PIPE).stdout
+    for told, digest, code in ((content, new, CUT), (present, old, CHANGED)):
+        if hashlib.sha1(told, usedforsecurity=False).hexdigest() != digest:
+            sys.exit(code)
     rules.change(present.decode("utf-8", "surrogateescape"), content.decode("utf-8", "surrogateescape"))
     return content
 
@@ -253,7 +269,14 @@ def foresee(asked: bytes, rules: Rules) -> list[str]:
         see_all(partial(judge, command) for command in json.loads(asked))
     except NotAllowed as refused:
         return list(refused.reasons)
+    except (AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise NotAllowed("what is foreseen, unless it is a list of commands") from error
     return []
+
+
+def harmless(text: str) -> str:
+    """Return text of others on one line, without what changes a terminal or cannot be encoded."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def main() -> int:
@@ -269,8 +292,9 @@ def main() -> int:
             return 0
         content = allow(argv, rules)
     except (NotAllowed, ValueError) as error:
-        print(f"phoenix-node-door: not allowed: {error}", file=sys.stderr)  # noqa: T201 - told to the worker
-        syslog.syslog(syslog.LOG_WARNING, f"phoenix-node-door refused {line[:200]!r}: {error}")
+        why = harmless(str(error))
+        print(f"phoenix-node-door: not allowed: {why}", file=sys.stderr)  # noqa: T201 - told to the worker
+        syslog.syslog(syslog.LOG_WARNING, f"phoenix-node-door refused {line[:200]!r}: {why[:LOGGED]}")
         return REFUSED
     try:
         if content is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +184,27 @@ def test_a_refusal_is_told_as_one(shell: NodeShell, node: RootNode) -> None:
     assert caught.value.cause == "forced-command"
     assert "does not allow device /dev/sda (--devices); directory /etc (--directories)." in caught.value.message
     assert "phoenix-node-door" in caught.value.remedy
+    with pytest.raises(PermanentError) as caught:
+        RootCommands(shell, NODE).have_directory(HostDirectory("/etc/x", 0, 0, owned=False))
+    assert "Unable to run 'python3 -c …' on pve1: the forced command of" in caught.value.message
+    assert "does not allow directory /etc/x (--directories)." in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("planted", "cause", "command"), [("link", "link-in-path", "realpath"), ("file", "not-a-directory", "namei -l")]
+)
+def test_what_is_in_the_way_of_a_directory_is_told_with_a_command_that_can_be_typed(
+    shell: NodeShell, node: RootNode, planted: str, cause: str, command: str
+) -> None:
+    in_the_way = node.slash / "tank" / "it's $(here)"
+    in_the_way.parent.mkdir()
+    in_the_way.symlink_to("/etc") if planted == "link" else in_the_way.touch()
+    with pytest.raises(PermanentError) as caught:
+        RootCommands(shell, NODE).have_directory(HostDirectory("/tank/it's $(here)/x", 0, 0, owned=True))
+    assert caught.value.cause == cause
+    typed = caught.value.remedy.split("`")[1]
+    assert shlex.split(typed) == [*command.split(), "/tank/it's $(here)/x"]
+    assert node.owners == {}
 
 
 def test_a_key_without_a_forced_command_has_nothing_foreseen(node: RootNode) -> None:

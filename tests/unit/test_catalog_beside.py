@@ -99,6 +99,35 @@ def test_a_script_that_changes_while_it_is_read_is_read_again(tmp_path: Path, mo
     assert files.read_file(script).content == b"echo half and half"
 
 
+@pytest.mark.parametrize("beside", ["a.sh", "files/conf"])
+def test_what_goes_on_changing_is_not_taken_and_the_last_good_catalog_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: str
+) -> None:
+    growing = (tmp_path / SCRIPT).parent / beside
+    file = with_script(tmp_path, "echo 1")
+    growing.parent.mkdir(exist_ok=True)
+    growing.write_text("echo 1")
+    source = CatalogSource(file, DEFAULTS)
+    good = source.current()[103]
+
+    def grown(path: Path) -> files.FileStat | None:
+        with growing.open("a") as more:
+            more.write("x")
+        return stat_of(path)
+
+    stat_of = files.stat_of
+    with monkeypatch.context() as writing:
+        writing.setattr(files, "stat_of", grown)
+        writing.setattr(files, "_PAUSES_S", (0.0, 0.0))
+        assert source.current()[103] == good
+        refusal = source.refusal()
+    assert refusal is not None
+    assert "changes while it is read" in refusal.problem
+    assert refusal.remedy == "Wait until it is written; mv puts another in its place as a whole."
+    assert source.refusal() is None
+    assert source.current()[103].hash != good.hash
+
+
 def test_a_touched_script_is_read_once_more_and_not_for_every_task(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,9 @@ FileStat = tuple[int, int, int, int]
 _SEEN_AT_MOST = 2000
 FILE_AT_MOST = 32 * 1024 * 1024
 """Bytes of a script or another file beside a catalog."""
-_READS = 3
+CHANGES = "changes while it is read"
+_PAUSES_S = 0.0, 0.02, 0.1
+"""Before a file that changed while it was read is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +85,14 @@ def read_file(path: Path) -> FileRead:
 
 def unchanged(path: Path, read: Callable[[Path, FileStat | None], FileRead]) -> FileRead:
     """Have something read. What changes meanwhile is read again: no half of it is taken for the whole."""
-    for _ in range(_READS):
+    for pause in (*_PAUSES_S, None):
         seen = stat_of(path)
         found = read(path, seen)
         if stat_of(path) == seen:
-            break
-    return found
+            return found
+        if pause is not None:
+            time.sleep(pause)
+    return replace(found, content=None, problem=CHANGES if found.is_directory else f"it {CHANGES}")
 
 
 def _read_now(path: Path, seen: FileStat | None) -> FileRead:

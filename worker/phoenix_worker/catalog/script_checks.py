@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from phoenix_worker.catalog.access import key_file
 from phoenix_worker.catalog.directories import LIMITS
+from phoenix_worker.catalog.files import CHANGES
 from phoenix_worker.catalog.findings import Refusal, plain
 from phoenix_worker.catalog.old_forms import SWITCHES
 from phoenix_worker.catalog.scripts import APPLICATION, NAMING_FILES, directories_beside, files_beside
@@ -37,15 +38,22 @@ def refuse_files(
     entries: Entries, files: Mapping[str, FileRead], directories: Mapping[str, FileRead], places: ScriptPlaces
 ) -> Iterator[Refusal]:
     """Refuse files that are too large, and directories beside scripts that cannot be pushed with them."""
-    remedy = f"What is pushed with scripts has {LIMITS}, and no link that leads out of it."
+    fitting = f"What is pushed with scripts has {LIMITS}, and no link that leads out of it."
     for ctid, parsed in entries.items():
         names = files_beside(parsed.entry, places)
         for name in filter(None, (*names, key_file(parsed.entry))):
             if files[name].problem:
-                yield Refusal(ctid, f"{plain(name)}: {files[name].problem}.", "Have the script fetch what it needs.")
+                remedy = _remedy(files[name], "Have the script fetch what it needs.")
+                yield Refusal(ctid, f"{plain(name)}: {files[name].problem}.", remedy)
         for name in dict.fromkeys(one for file in names for one in directories_beside(file)):
             if directories[name].problem:
+                remedy = _remedy(directories[name], fitting)
                 yield Refusal(ctid, f"The directory {plain(name)} {plain(directories[name].problem)}.", remedy)
+
+
+def _remedy(file: FileRead, otherwise: str) -> str:
+    changes = file.problem.endswith(CHANGES)
+    return "Wait until it is written; mv puts another in its place as a whole." if changes else otherwise
 
 
 def unfit_scripts(

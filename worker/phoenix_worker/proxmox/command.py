@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 8 * 1024 * 1024
 """Of what a command prints, on each side. A container has a say in that: its own shell and `cat` are run in it."""
 TOO_MUCH = "shell-output"
-_SHOWN = 3
+_SHOWN, _LONGEST_WORD = 3, 40
 
 
 def encoded(argv: Sequence[str]) -> list[bytes]:
@@ -31,8 +31,8 @@ def encoded(argv: Sequence[str]) -> list[bytes]:
 
 
 def named(argv: Sequence[str]) -> str:
-    """Name a command in messages by its first words; the others may be long."""
-    return f"'{' '.join(argv[:_SHOWN])}'"
+    """Name a command in messages by its first words, without programs; the others may be long."""
+    return f"'{' '.join(word if len(word) <= _LONGEST_WORD else '…' for word in argv[:_SHOWN])}'"
 
 
 def too_much(doing: str) -> TransientError:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,6 @@ on `/etc/pve` that is how a file changes as a whole, on every node."""
 
 HAVE_DIRECTORY = (files(__package__) / "have_directory.py").read_text(encoding="utf-8")
 """What makes the directory of a bind mount."""
-_LINK = b"is a link"
 
 
 def digest(content: bytes) -> str:
@@ -68,7 +68,7 @@ def replacing(ctid: int, old: bytes, new: bytes) -> list[str]:
 def making(directory: HostDirectory) -> list[str]:
     """Write the command that makes a directory."""
     owner = [str(directory.uid), str(directory.gid), str(int(directory.owned))]
-    return ["python3", "-c", HAVE_DIRECTORY, "/", directory.path, *owner]
+    return ["python3", "-c", HAVE_DIRECTORY, directory.path, *owner]
 
 
 class RootCommands:
@@ -104,14 +104,18 @@ class RootCommands:
         """
         doing = f"make the directory {directory.path} on {self._node}"
         ran = self._shell.run(self._node, making(directory))
-        if ran.exit_code and _LINK in ran.err:
-            raise PermanentError(
-                f"Unable to {doing}: {_words(ran)}.",
-                cause="link-in-path",
-                remedy=f"Declare the path without links as host_path: `realpath {directory.path}` on {self._node}.",
-            )
         if ran.exit_code:
-            raise _error(doing, ran)
+            raise self._in_the_way(doing, directory.path, ran) or _error(doing, ran)
+
+    def _in_the_way(self, doing: str, path: str, ran: Ran) -> PermanentError | None:
+        told, path = f"Unable to {doing}: {_words(ran)}.", shlex.quote(path)
+        if b" is a link" in ran.err:
+            remedy = f"Declare the path without links as host_path: `realpath {path}` on {self._node}."
+            return PermanentError(told, cause="link-in-path", remedy=remedy)
+        if b" is not a directory" in ran.err:
+            remedy = f"Move it away, or declare another host_path: `namei -l {path}` on {self._node} shows it."
+            return PermanentError(told, cause="not-a-directory", remedy=remedy)
+        return None
 
     def _run(self, doing: str, argv: Sequence[str], *, stdin: bytes = b"") -> Ran:
         ran = self._shell.run(self._node, argv, stdin=stdin)

@@ -28,15 +28,15 @@ CAUSES = frozenset(
     internal is-a-service is-running is-template left-disk link-in-path linked-clone-local linked-clone-storage
     linked-clone-unavailable lock-timeout locked missing moved no-address no-copy-ctid no-ha-resource no-node
     no-os-template no-quorum no-scratch no-shell no-space no-such-id no-such-node no-such-script node-door node-drained
-    node-offline not-a-template not-declared not-implemented not-ours not-proxmox not-running not-taken not-well
-    notes-too-long other-node passing-trouble pending-change poisonous pool-missing power-state protected proxmox-answer
-    proxmox-error proxmox-login proxmox-permission proxmox-too-old proxmox-worker-died replicated revoked role-changed
-    root-only scratch-taken script-busy script-changed script-failed script-lost script-missing script-start
-    script-timeout secret-missing shell-authentication shell-busy shell-cut shell-host-key shell-incompatible
-    shell-other-node shell-output shell-settings shell-timeout shell-unreachable shrink skopeo-missing stale-digest
-    stale-size storage-away storage-content storage-missing storage-not-shared storage-offline tag-not-allowed
-    task-forgotten template-rerun template-unavailable timeout tls too-many-requests unexpected unknown-outcome
-    unreachable vm-has-id volume-missing wait-while-stopped
+    node-offline not-a-directory not-a-template not-declared not-implemented not-ours not-proxmox not-running
+    not-taken not-well notes-too-long other-node passing-trouble pending-change poisonous pool-missing power-state
+    protected proxmox-answer proxmox-error proxmox-login proxmox-permission proxmox-too-old proxmox-worker-died
+    replicated revoked role-changed root-only scratch-taken script-busy script-changed script-failed script-lost
+    script-missing script-start script-timeout secret-missing shell-authentication shell-busy shell-cut
+    shell-host-key shell-incompatible shell-other-node shell-output shell-settings shell-timeout shell-unreachable
+    shrink skopeo-missing stale-digest stale-size storage-away storage-content storage-missing storage-not-shared
+    storage-offline tag-not-allowed task-forgotten template-rerun template-unavailable timeout tls too-many-requests
+    unexpected unknown-outcome unreachable vm-has-id volume-missing wait-while-stopped
     """.split()  # noqa: SIM905 - a hundred words, one a line, are for nobody to read
 )
 """Those of docs/errors.md."""
