@@ -25,7 +25,12 @@ def plain(text: str) -> str:
     """
     if text.isprintable():  # as nearly all of it is
         return text
-    return _HARMFUL.sub("\ufffd", _BREAKS.sub("\n", _ESCAPES.sub("", text)))
+    return _HARMFUL.sub("\ufffd", _BREAKS.sub("\n", without_escapes(text)))
+
+
+def without_escapes(text: str) -> str:
+    """Return the text without escape sequences, and nothing else changed."""
+    return _ESCAPES.sub("", text)
 
 
 def plain_line(text: str) -> str:

@@ -153,9 +153,12 @@ def test_a_plan_writes_nothing_and_tells_what_then_happens(product: Product) -> 
     redeclare(product, 104, pct_options=["nesting=1"], memory_mb=700)
     assert foretold(104) == [("configure", 104)]
     assert foretold(104) == [], "what waits for a restart is told, and nothing is done about it"
+    redeclare(product, 104, memory_mb=710)
+    assert foretold(104) == [("configure", 104)], "and so it is of what changes otherwise"
     redeclare(product, 105, **container(105, 901, mac_address=None, memory_mb=1024, storage_size_gb=12))
     assert foretold(105) == [("clone", 105), ("configure", 105), ("start", 105)]
-    assert foretold(104, state="stopped") == [("stop", 104)]
+    redeclare(product, 104, memory_mb=720, state="stopped")
+    assert foretold(104) == [("stop", 104), ("configure", 104)], "then nothing waits any more"
 
 
 def told(product: Product, ctid: int) -> dict[str, list[tuple[str, int]]]:

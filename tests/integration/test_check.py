@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.check.env_file import secrets_in
+from tests.acceptance.scenes import stand
 from tests.support.cli import invoke
 from tests.support.product import container, template
 from tests.support.proxmox import NODE, TOKEN_ID
@@ -79,6 +80,15 @@ def test_a_cluster_in_order_has_nothing_to_say_but_its_worker(prepared: Product)
 
 def test_no_worker_is_a_warning(prepared: Product) -> None:  # noqa: ARG001 - its environment
     assert found("warning", "Workers", 0) == ("none runs: requests wait in Redis", "phoenix-lxc worker")
+
+
+def test_what_was_adopted_needs_neither_the_default_storage_nor_its_os_template(prepared: Product) -> None:
+    adopted = container(103, None, template="local:vztmpl/gone.tar.zst", storage_pool=None, storage_size_gb=None)
+    prepared.declare({103: adopted})
+    alter("local", content="iso,vztmpl")(prepared.simulator.pve)
+    assert found("error", f"Storage local on {NODE}")[0].startswith("takes no containers")
+    stand(prepared, 103)
+    assert [line["level"] for line in lines(0)] == ["warning"] * 3, "no worker; and it could not be made again"
 
 
 def grant(*privileges: str) -> Callable[[StrictPve], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -87,6 +88,17 @@ def test_a_reader_of_stdout_that_goes_away_is_no_trouble(arguments: list[str], e
     done = command(*arguments, environ=environ, stdout=write)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_file_is_migrated_though_the_reader_has_gone(environ: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps({"lxc_configs": {"103": {"clone_from_template_ctid": "900"}}}))
+    read, write = os.pipe()
+    os.close(read)
+    done = command("migrate", str(file), "--write", environ=environ, stdout=write)
+    os.close(write)
+    assert done.returncode == 141
+    assert json.loads(file.read_text()) == {"lxc_configs": {"103": {"clone_from_ctid": "900"}}}
 
 
 def test_a_failure_is_one_though_the_reader_has_gone(environ: dict[str, str]) -> None:

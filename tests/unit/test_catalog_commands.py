@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from phoenix_worker.catalog import migration
 from phoenix_worker.catalog.schema import catalog_schema
 from phoenix_worker.commands import catalog, migrate
 from tests.unit.catalog_files import template, write
@@ -228,7 +229,12 @@ def test_a_file_that_changes_meanwhile_is_left_alone(
     root: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = write(tmp_path, OLD)
-    monkeypatch.setattr(migrate, "_print_diff", lambda *_: file.write_text("edited"))
+
+    def edited_meanwhile(text: str, **how: Any) -> str:
+        file.write_text("edited")
+        return migration.migrate(text, **how)
+
+    monkeypatch.setattr(migrate, "migrated", edited_meanwhile)
     result = run(root, "migrate", file, "--write")
     assert result.exit_code == 1
     assert "changed meanwhile" in result.stderr

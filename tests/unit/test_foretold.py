@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from phoenix_worker.catalog.declaration import Firewall
+from phoenix_worker.catalog.declaration import Firewall, Volume
 from phoenix_worker.core.model.firewall import FirewallState
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.planned.prediction import applied, created, inherited, unmade
 from tests.support.declared import DECLARED, seen
 
 RULES = ({"type": "in", "action": "ACCEPT"},)
+VOLUME = Volume("local-lvm", 0.5, "/data")
 WALL = FirewallState(enabled=True, rules=RULES, digest="d", policies={"policy_in": "REJECT"})
 
 
@@ -21,6 +22,7 @@ def test_a_clone_has_the_rules_of_its_template_and_not_its_switch() -> None:
     assert clone.firewall == FirewallState(None, RULES, policies={"policy_in": "REJECT"})
     assert clone.config["rootfs"] == "zfs:vm-103-disk-0,size=8G"
     assert inherited(DECLARED, replace(template, firewall=None)).firewall is None
+    assert inherited(DECLARED, replace(template, tags_keep_case=True)).tags_keep_case
 
 
 def test_of_what_is_not_made_only_its_privileges_are_known() -> None:
@@ -33,6 +35,10 @@ def test_what_is_created_has_a_disk_and_no_order_for_one() -> None:
     assert created(replace(DECLARED, clone_from=None, os_template="local:vztmpl/x")).config["rootfs"] == (
         "local-lvm:vm-103-disk-0,size=16G"
     )
+    large = replace(DECLARED, clone_from=None, os_template="local:vztmpl/x", disk_gb=1024, volumes=(VOLUME,))
+    assert created(large).config["rootfs"].endswith(",size=1T"), "as Proxmox shows it"
+    assert created(large).config["mp0"].endswith(",mp=/data,size=512M")
+    assert applied(replace(large, disk_gb=2048), created(large)).config["rootfs"].endswith(",size=2T")
 
 
 def test_what_is_configured_has_grown_and_keeps_what_is_not_declared() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import replace
 from urllib.parse import quote
@@ -37,6 +38,7 @@ AROUND = st.sampled_from(
     [
         *(("", ""), ("> ", ""), (">> - ", ""), ("* ", "  "), ("12. ", "\\"), ("### ", ""), ("`", "`"), ("**", "**")),
         *(("", "<br>"), ("<p>", "</p>"), ("<!-- ", " -->"), ("| ", " |"), ("+ ", ";")),
+        *(("_", "_"), ("- [ ] ", ""), ("1. [x] __", "__"), ("> **_", "_**")),
         ("<div align='center'><code>", "</code></div>"),
     ]
 )
@@ -81,12 +83,20 @@ def test_what_people_do_to_the_notes_does_not_make_it_theirs(notes: str) -> None
     assert foreign(again) == foreign(notes), "what is bob's stays"
 
 
-@given(st.integers(20, 120), LINES, LINES)
-def test_a_line_that_an_editor_wrapped_is_whole(width: int, above: list[str], below: list[str]) -> None:
-    wrapped = textwrap.fill(write_marker(FULL), width, break_long_words=False, break_on_hyphens=False)
-    notes = "\n".join([*above, wrapped, *below])
-    assert read_marker(notes, 103) == FULL
-    assert foreign(without_marker(notes)) == foreign("\n".join([*above, *below]))
+WRAPPED = (("", "", ""), ("> ", "> ", ""), ("- ", "  ", ""), ("<!-- ", "", " -->"), ("`", "", "`"), ("> _", "> ", "_"))
+"""What is before a line that an editor has wrapped, before each that goes on with it, and behind the last."""
+
+
+@given(st.integers(20, 120), st.sampled_from(WRAPPED), LINES, LINES)
+def test_a_line_that_an_editor_wrapped_is_whole(
+    width: int, marks: tuple[str, str, str], above: list[str], below: list[str]
+) -> None:
+    filled = textwrap.fill(write_marker(FULL), width, break_long_words=False, break_on_hyphens=False)
+    escaped = re.sub(r"(?=[_~*])", r"\\", filled)  # as an editor of Markdown does
+    for lines in (filled, escaped):
+        notes = "\n".join([*above, marks[0] + lines.replace("\n", f"\n{marks[1]}") + marks[2], *below])
+        assert read_marker(notes, 103) == FULL
+        assert foreign(without_marker(notes)) == foreign("\n".join([*above, *below]))
 
 
 @pytest.mark.parametrize(
@@ -99,10 +109,10 @@ def test_a_line_of_theirs_below_ours_is_no_part_of_it(theirs: str) -> None:
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("piece", ["*", "> ", "<", "<!--", "<a", "1. ", "id=aaaaaaaa ", "scripts=a:", "\\", "`x"])
+@pytest.mark.parametrize("piece", ["*", "> ", "<", "<!--", "<a", "1. ", "id=aaaaaaaa ", "scripts=a:", "\\", "`x", "_"])
 def test_notes_that_nobody_would_write_are_read_at_once(piece: str) -> None:
     """They may have 8,192 characters, and each look reads them."""
-    for begin in ("", "phoenix-lxc: a=b ", "phoenix-lxc: ctid=103\n"):
+    for begin in ("", "phoenix-lxc: a=b ", "phoenix-lxc: ctid=103\n", "_phoenix-lxc: a=b"):
         notes = f"{begin}{piece * (LONGEST_NOTES // len(piece))}x"
         assert read_marker(notes, 103) is None
         assert without_marker(notes) == notes.strip()

@@ -46,6 +46,22 @@ def test_colored_script_output_is_shown_without_remnants() -> None:
     assert readable(said) == ["2026-01-01 [INFO] loud.sh: begins", "it broke", "hundred %"]
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (b"\x1b[31mred\x1b(B\x1b[m\x0f", "red"),
+        (b"\x1b[1mbold\x0f done\x07", "bold done"),
+        (b"N\bNA\bAM\bME\bE", "NAME"),
+        (b"1 %\b\b\b2 %\b\b\b100 %", "100 %"),
+        (b"wait |\b/\b-\b \bdone", "wait done"),
+        (b"\b\bleft", "left"),
+        (b"\x1b]0;title\x07text", "text"),
+    ],
+)
+def test_what_a_terminal_would_not_show_leaves_no_remnant(said: bytes, shown: str) -> None:
+    assert readable(said) == [shown]
+
+
 def test_the_page_takes_the_same_characters_out() -> None:
     """Its own function has them in JavaScript's words; lone halves of surrogate pairs are written alike in both."""
     code = files("phoenix_producer.http").joinpath("static/dom.js").read_text(encoding="utf-8")

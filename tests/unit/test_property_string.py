@@ -29,6 +29,13 @@ def test_sizes_are_read_in_gib_and_what_is_none_is_not(text: str, gib: float | N
     assert property_string.size_gib(text) == gib
 
 
+@pytest.mark.parametrize("text", ["8G", "512M", "1T", "1536M", "1025G", "4K", "1023"])
+def test_sizes_are_written_as_proxmox_shows_them(text: str) -> None:
+    size = property_string.size_gib(text)
+    assert size is not None
+    assert property_string.size_text(size) == text
+
+
 def test_a_part_without_a_name_has_none() -> None:
     assert property_string.parse("local:vm,size=8G") == {"": "local:vm", "size": "8G"}
 

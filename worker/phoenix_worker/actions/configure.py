@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from phoenix_worker.actions import recover
 from phoenix_worker.actions.configure_as_root import change_by_root
 from phoenix_worker.actions.firewall_and_pool import change_surroundings, with_surroundings
-from phoenix_worker.actions.look import look, permit, what_stays, wherever
+from phoenix_worker.actions.look import look, permit, takes_effect_later, what_stays, wherever
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.actions.protection import unprotected
 from phoenix_worker.catalog.declaration import Role
 from phoenix_worker.core.allowed.ownership import Action, may_write
-from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.diff import diff, pending_restart
 from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.model.growth_log import not_grown
 from phoenix_worker.core.model.home import at_home
@@ -37,7 +37,8 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
     """
     began = time.time()
     made_just_now = any(step["ctid"] == declaration.ctid and step["name"] in MAKING for step in task.steps_done())
-    seen, verdict = look(task, declaration, adopt=adopted, power=not made_just_now)
+    later = not made_just_now and takes_effect_later(declaration)
+    seen, verdict = look(task, declaration, adopt=adopted, power=not made_just_now, pending=later)
     permit(may_write(verdict), verdict, f"configure CT {declaration.ctid}")
     declaration = at_home(declaration, seen)
     seen = with_surroundings(task.proxmox, declaration, seen, new=made_just_now)
@@ -47,7 +48,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
         lambda: {
             "at": began,
             "changes": [change.model_dump(mode="json") for change in changes.changes],
-            "pending": list(changes.pending_when_running) if seen.running else [],
+            "pending": list(pending_restart(seen, changes)),
             "grow": changes.grow,
             "after_growth": changes.put_before_growth != changes.put,
             "needs_rebuild": list(needs_rebuild(task, declaration, seen)),

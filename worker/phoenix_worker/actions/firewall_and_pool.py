@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phoenix_worker.core.differs.firewall import firewall_writes, left_behind, rule_writes
-from phoenix_worker.core.differs.tags import hangs_on_case
+from phoenix_worker.core.differs.tags import as_stored, hangs_on_case
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.firewall import Act, FirewallState
 from phoenix_worker.core.model.observation import Presence
@@ -37,9 +37,24 @@ def with_surroundings(
         seen = replace(seen, pool=proxmox.pool_of(seen.ctid, declaration.pool))
     if declaration.ha is not None:
         seen = replace(seen, ha=proxmox.ha_resource(seen.ctid))
-    if hangs_on_case(declaration, seen):
-        seen = replace(seen, tags_keep_case=proxmox.tags_keep_case())
-    return seen
+    return _with_case_of_tags(proxmox, declaration, seen)
+
+
+def with_surroundings_then(proxmox: Proxmox, declaration: Declaration, template: Observation) -> Observation:
+    """Look at what a clone will have of its template, which may not be made yet: then its tags are as foretold."""
+    if template.firewall is None:
+        return with_surroundings(proxmox, declaration, template, new=True)
+    tags = template.config.get("tags", "")
+    if tags == tags.lower():
+        return _with_case_of_tags(proxmox, declaration, template)
+    keep = proxmox.tags_keep_case()
+    return replace(
+        template, config=template.config | {"tags": as_stored(tags, case_sensitive=keep)}, tags_keep_case=keep
+    )
+
+
+def _with_case_of_tags(proxmox: Proxmox, declaration: Declaration, seen: Observation) -> Observation:
+    return replace(seen, tags_keep_case=proxmox.tags_keep_case()) if hangs_on_case(declaration, seen) else seen
 
 
 def change_surroundings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -112,13 +113,15 @@ def look(
     *,
     adopt: bool = False,
     power: bool = True,
+    pending: bool = False,
     purpose: Purpose = Purpose.ENSURE,
 ) -> tuple[Observation, Verdict]:
     """Look now, just before a write, and judge. Raises TransientError when somebody else is at work on the CTID.
 
-    Without `power` a container that cannot be running yet is not asked whether it is.
+    Without `power` a container that cannot be running yet is not asked whether it is; what waits for the restart of a
+    running one is asked for when it is `pending`.
     """
-    observe = task.proxmox.observe if power else task.proxmox.observe_template
+    observe = partial(task.proxmox.observe, pending=pending) if power else task.proxmox.observe_template
     seen = strangers_apart(declaration, observe(declaration.node, declaration.ctid))
     verdict = judge(at_home(declaration, seen), seen, adopt=adopt, purpose=purpose)
     if verdict.action is Action.WAIT:

@@ -13,9 +13,9 @@ from phoenix_worker.actions.look import assess, what_stays
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.actions.standing_copies import Copies, all_copies
 from phoenix_worker.answers.side_by_side import side_by_side
-from phoenix_worker.answers.status import declarations_of, exists, pending_restart
+from phoenix_worker.answers.status import declarations_of, exists
 from phoenix_worker.core.allowed.ownership import may_write
-from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.diff import diff, pending_restart
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.plan import plan
 

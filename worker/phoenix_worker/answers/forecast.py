@@ -12,7 +12,7 @@ from phoenix_worker.actions.copies import sources
 from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.ensured_copies import ensured_copies
 from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_cannot_change
-from phoenix_worker.actions.firewall_and_pool import with_surroundings
+from phoenix_worker.actions.firewall_and_pool import with_surroundings_then
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import about_template, assess, what_stays
 from phoenix_worker.actions.made_again import needs_rebuild
@@ -28,9 +28,8 @@ from phoenix_worker.actions.prerequisites import (
 from phoenix_worker.actions.remove import removal_line
 from phoenix_worker.actions.standing_copies import arrived, on_its_way
 from phoenix_worker.answers.side_by_side import only_shown, shared_looks
-from phoenix_worker.answers.status import pending_restart
 from phoenix_worker.core.allowed.ownership import judge, may_write
-from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.diff import diff, pending_restart
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Observation, Presence
@@ -146,9 +145,7 @@ class _Looks:
         if not way.source and any(step.name is StepName.CLONE for step in steps):
             source = sources(self._task, declaration, look=True)[0]
             declaration = declaration.cloned_by(source)
-            template = self._template(source, declaration)
-            if template.firewall is None:
-                template = with_surroundings(self._task.proxmox, declaration, template, new=True)
+            template = with_surroundings_then(self._task.proxmox, declaration, self._template(source, declaration))
             steps = plan(declaration, seen, verdict, template)
         if is_making(steps):
             self._refuse_making(declaration, template, built=not way.source)
@@ -163,11 +160,12 @@ class _Looks:
             self._forecast.warnings += what_stays(self._task, declaration, seen)
         changes = diff(declaration, seen) if may_write(verdict) else None
         self._forecast.warnings += self._builds.of_older_build(declaration, seen)
+        stops = any(step.name is StepName.STOP for step in steps)
         part = _part(declaration, steps, why, needed_by).model_copy(
             update={
                 "elsewhere": declaration.elsewhere,
                 "placed": told(declaration.node, because),
-                "pending_restart": pending_restart(seen, changes),
+                "pending_restart": () if stops else pending_restart(seen, changes),
                 "needs_rebuild": needs_rebuild(self._task, declaration, seen),
             }
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import EnsureResult, Outcome
 from phoenix_producer.plans import Plan
-from phoenix_worker.actions.look import where_last_seen
+from phoenix_worker.actions.look import takes_effect_later, where_last_seen
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.core.allowed.without_shell import within_reach
 from phoenix_worker.core.model.errors import PermanentError
@@ -18,7 +18,7 @@ from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.step_names import MAKING, StepName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from phoenix_worker.actions.addresses import Found
     from phoenix_worker.answers.forecast import Forecast
@@ -90,11 +90,22 @@ def of_job(
             **unapplied_in(lasting, but=declaration.ctid),
         },
         placed=_placed(task, declaration) if outcome is Outcome.CREATED else "",
-        pending_restart=tuple(key for step in own for key in step.get("pending", ())),
+        pending_restart=_pending_then(task, declaration, own) if outcome is Outcome.UPDATED else (),
         needs_rebuild=told_in(done, "needs_rebuild"),
         addresses=addresses,
         warnings=told_in(done, "warnings") + warnings + task.running.notes + more,
     )
+
+
+def _pending_then(task: PhoenixTask, declaration: Declaration, own: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Name what still waits for a restart; nothing of what was stopped. Who configured it has looked."""
+    names = {step["name"] for step in own}
+    if {StepName.START, StepName.STOP} & names:
+        return ()
+    if StepName.CONFIGURE in names or not takes_effect_later(declaration):
+        return tuple(key for step in own for key in step.get("pending", ()))
+    node, ctid = declaration.node, declaration.ctid
+    return tuple(task.read("pending", lambda: list(task.proxmox.observe(node, ctid, pending=True).pending)))
 
 
 def _placed(task: PhoenixTask, declaration: Declaration) -> str:

@@ -14,7 +14,7 @@ from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.look import assess
 from phoenix_worker.answers.side_by_side import side_by_side
 from phoenix_worker.core.allowed.ownership import Action, Verdict, may_write
-from phoenix_worker.core.differs.diff import diff
+from phoenix_worker.core.differs.diff import diff, pending_restart
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.marker import Stage
 
@@ -90,12 +90,6 @@ def _never_finished(declaration: Declaration, seen: Observation) -> bool:
     """Tell a clone that was never configured, or a template that was never sealed."""
     made = seen.marker is not None and seen.marker.stage is Stage.MADE
     return made or (declaration.is_template and not seen.is_template)
-
-
-def pending_restart(seen: Observation, changes: Changes | None) -> tuple[str, ...]:
-    """Name the keys that a running container takes at its next start: what was changed, and what would be."""
-    later = changes.pending_when_running if changes is not None and seen.running else ()
-    return tuple(dict.fromkeys((*seen.pending, *later)))
 
 
 def _differences(changes: Changes) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ def _node(
     volumes = (declaration.os_template for declaration in declared.values())
     facts = inspection.node(node, sorted({volume.partition(":")[0] for volume in volumes if volume is not None}))
     absent.update(cluster.absent_os_templates(facts, declared))
-    yield from cluster.judge_node(facts, declared, catalog, unseen)
+    yield from cluster.judge_node(facts, declared, catalog, unseen, inspection.containers())
 
 
 def _privileges(settings: Settings, wanted: frozenset[Need], held: Mapping[str, frozenset[str]]) -> Iterator[Line]:

@@ -74,10 +74,12 @@ def migrate(
     if after == text:
         say(f"{file} needs no migration.")
         return
+    if write:  # before who reads what is printed goes away, such as `head`
+        _write(file, before, after.encode())
     _print_diff(file, text, after)
     print_findings(err(), "warning", "yellow", remarks(after))
     if write:
-        _write(file, before, after.encode())
+        say(f"{file} is migrated. Look at it with: phoenix-lxc catalog check {file}")
     else:
         say(f"{file} was not changed; add --write to overwrite it.")
 
@@ -98,7 +100,6 @@ def _write(file: Path, before: bytes, after: bytes) -> None:
     except OSError as error:
         say(f"{file} could not be written: {error.strerror}. It was not changed.")
         raise typer.Exit(NOT_WRITTEN) from None
-    say(f"{file} is migrated. Look at it with: phoenix-lxc catalog check {file}")
 
 
 def _replace(file: Path, content: bytes) -> None:

@@ -44,6 +44,10 @@ class Inspection:
         """Ask `GET /nodes` which there are, and which are online."""
         return {str(row["node"]): row["status"] == "online" for row in self._rows("nodes", "list the nodes")}
 
+    def containers(self) -> frozenset[int]:
+        """Ask `GET /cluster/resources` which containers there are, as far as the token may see them."""
+        return frozenset(ctid for ctid, guest in self._api.cluster().guests.items() if not guest.is_vm)
+
     def privileges(self, path: str) -> frozenset[str]:
         """Ask what the token may do on a path."""
         return self._api.privileges(path)

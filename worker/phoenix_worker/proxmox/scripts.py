@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from phoenix_producer.plain_text import plain
+from phoenix_producer.plain_text import plain, without_escapes
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import ADOPTED
 
@@ -34,6 +34,7 @@ _LONGEST = 2000
 _SIZE = re.compile(rb"[0-9]{1,18}")
 _END_OF_ARCHIVE = 1024
 """Bytes of zero that end a tar archive."""
+_UNSEEN = dict.fromkeys(map(ord, "\0\a\x0e\x0f"))
 BUSY, LOST, STOPPED, CHANGED = "busy", "lost", "stopped", "changed"
 _CODE = re.compile(rf"[0-9]{{1,3}}|{STOPPED}|{CHANGED}")
 
@@ -192,13 +193,26 @@ def run_inside(shell: NodeShell, place: Place, command: str, timeout: float) -> 
 
 
 def readable(log: bytes) -> list[str]:
-    """Return lines without what would change a terminal; of a line that was written over, the last writing.
+    """Return lines without what would change a terminal; of what was written over, the last writing.
 
     What is longer than anybody reads is cut.
     """
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in log.decode(errors="replace").split("\n"))
-    clean = ("".join(one for one in plain(line) if one.isprintable() or one == "\t").rstrip() for line in lines)
+    clean = ("".join(one for one in _typed(line) if one.isprintable() or one == "\t").rstrip() for line in lines)
     return [line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in clean if line]
+
+
+def _typed(line: str) -> str:
+    """Return a line as a terminal shows it: bells and changes of character sets, as of `tput sgr0`, are not seen."""
+    if line.isprintable():  # as nearly all of them are
+        return line
+    shown: list[str] = []
+    for one in without_escapes(line).translate(_UNSEEN):
+        if one == "\b":
+            del shown[-1:]
+        else:
+            shown.append(one)
+    return plain("".join(shown))
 
 
 def _run(shell: NodeShell, place: Place, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:

@@ -10,7 +10,7 @@ from phoenix_worker.core.differs.diff import DEFAULT_STORAGE
 from phoenix_worker.core.model.errors import RESTORE_QUORUM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.checkup.line import Line
@@ -110,16 +110,18 @@ def judge_node(
     declared: Mapping[int, Declaration],
     catalog: Mapping[int, Declaration],
     unseen: frozenset[str] = frozenset(),
+    there: Collection[int] = (),
 ) -> Iterator[Line]:
     """Say whether a node has what its containers, `declared`, need. `catalog` has their templates too.
 
-    Of what the token may not see nothing is said: `unseen` are its paths, and `judge_privileges` names them.
+    Of what the token may not see nothing is said: `unseen` are its paths, and `judge_privileges` names them. What is
+    needed to make those that are `there` already is a warning: they could not be made again.
     """
     yield from _clock(node)
     yield from _certificate(node)
-    yield from _storages(node, declared, catalog, unseen)
+    yield from _storages(node, declared, catalog, unseen, there)
     yield from _bridges(node, declared, unseen)
-    yield from _os_templates(node, declared, unseen)
+    yield from _os_templates(node, declared, unseen, there)
 
 
 def _clock(node: NodeFacts) -> Iterator[Line]:
@@ -159,6 +161,16 @@ def storage_of(declaration: Declaration, catalog: Mapping[int, Declaration]) -> 
     return declaration.storage or (DEFAULT_STORAGE if declaration.clone_from is None else None)
 
 
+def _is_to_hold(name: str, one: Declaration, catalog: Mapping[int, Declaration], there: Collection[int]) -> bool:
+    """Return whether a storage is declared for it, or Proxmox will take it when it is made, or its template is."""
+    if name in {one.storage, *(volume.storage for volume in one.volumes)}:
+        return True
+    if one.ctid in there:
+        return False
+    above = catalog.get(one.clone_from or 0)
+    return above is None or storage_of(above, catalog) != name or _is_to_hold(name, above, catalog, there)
+
+
 def storages_of(declaration: Declaration, catalog: Mapping[int, Declaration]) -> frozenset[str]:
     """Name the storages of all its disks, as far as they are known."""
     root = storage_of(declaration, catalog)
@@ -170,6 +182,7 @@ def _storages(
     declared: Mapping[int, Declaration],
     catalog: Mapping[int, Declaration],
     unseen: frozenset[str],
+    there: Collection[int],
 ) -> Iterator[Line]:
     users: dict[str, list[Declaration]] = {}
     for declaration in declared.values():
@@ -177,9 +190,10 @@ def _storages(
             users.setdefault(place, []).append(declaration)
     for name, those in sorted(users.items()):
         about, storage = f"Storage {name} on {node.name}", node.storages.get(name)
-        wanted = listed(map(_named, those))
+        coming = [one for one in those if _is_to_hold(name, one, catalog, there)]
+        say, wanted = (error if coming else warning), listed(map(_named, coming or those))
         if (trouble := _out_of_use(node, name, unseen)) is not None:
-            yield error(about, f"{trouble[0]}, and the catalog puts {wanted} on it", trouble[1])
+            yield say(about, f"{trouble[0]}, and the catalog puts {wanted} on it", trouble[1])
         elif storage is None:
             continue
         elif "rootdir" not in storage.content:
@@ -187,9 +201,9 @@ def _storages(
             named = any(name in {one.storage, *(volume.storage for volume in one.volumes)} for one in those)
             default = "" if named else ", and Proxmox takes it where none is declared"
             instead = "" if named else "Declare `storage_pool`, set PHOENIX_STORAGE, or: "
-            yield error(about, f"takes no containers{default}", f"{instead}pvesm set {name} --content {allow}")
+            yield say(about, f"takes no containers{default}", f"{instead}pvesm set {name} --content {allow}")
         else:
-            yield from _abilities(about, storage, those, catalog)
+            yield from _abilities(about, storage, coming, catalog)
 
 
 def _out_of_use(node: NodeFacts, name: str, unseen: frozenset[str]) -> tuple[str, str] | None:
@@ -222,7 +236,7 @@ def _abilities(
         )
         return
     volumes = (volume for one in those for volume in one.volumes if volume.storage == storage.name)
-    largest = max([*(one.disk_gb or 0 for one in rooted), *(volume.size_gb for volume in volumes)])
+    largest = max([*(one.disk_gb or 0 for one in rooted), *(volume.size_gb for volume in volumes)], default=0)
     if storage.free_gib < largest:
         yield warning(
             about,
@@ -267,7 +281,9 @@ def absent_os_templates(node: NodeFacts, declared: Mapping[int, Declaration]) ->
     return absent
 
 
-def _os_templates(node: NodeFacts, declared: Mapping[int, Declaration], unseen: frozenset[str]) -> Iterator[Line]:
+def _os_templates(
+    node: NodeFacts, declared: Mapping[int, Declaration], unseen: frozenset[str], there: Collection[int]
+) -> Iterator[Line]:
     if node.os_templates is None:
         return
     absent = absent_os_templates(node, declared)
@@ -278,19 +294,21 @@ def _os_templates(node: NodeFacts, declared: Mapping[int, Declaration], unseen: 
         about, (storage, _, path) = f"OS template {volume} on {node.name}", volume.partition(":")
         name, place = path.rpartition("/")[2], node.storages.get(storage)
         trouble = _out_of_use(node, storage, unseen)
+        to_be_made = any(one.os_template == volume and one.ctid not in there for one in declared.values())
+        say = error if to_be_made else warning
         if trouble is not None:
-            yield error(about, f"the storage {storage} {trouble[0]}", trouble[1].replace("storage_pool", "template"))
+            yield say(about, f"the storage {storage} {trouble[0]}", trouble[1].replace("storage_pool", "template"))
         elif place is None:
             continue
         elif "vztmpl" not in place.content:
             allow = ",".join(sorted({*place.content, "vztmpl"}))
-            yield error(about, f"{storage} takes no OS templates", f"pvesm set {storage} --content {allow}")
+            yield say(about, f"{storage} takes no OS templates", f"pvesm set {storage} --content {allow}")
         elif place_of := next(one.download for one in declared.values() if one.os_template == volume):
             yield fine(about, f"not there yet: it is fetched from {place_of.url or place_of.image} when it is needed")
         elif name in node.appliances:
             yield fine(about, "not there yet: it is downloaded from Proxmox's index when it is needed")
         else:
-            yield error(
+            yield say(
                 about,
                 f"is not there, Proxmox's index does not have it, and {listed(those)} are created from it",
                 f"Upload it to {storage}, or correct `template`. What the index has: pveam update && pveam available",

@@ -135,6 +135,12 @@ def diff(declaration: Declaration, observation: Observation) -> Changes:
     return _compared(_Both(declaration, observation))
 
 
+def pending_restart(seen: Observation, changes: Changes | None) -> tuple[str, ...]:
+    """Name the keys that a running container takes at its next start: what was changed, and what would be."""
+    later = changes.pending_when_running if changes is not None and seen.running else ()
+    return tuple(dict.fromkeys((*seen.pending, *later)))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Both:
     """A plan, a prediction and the list of what waits for a restart compare the very same two objects."""

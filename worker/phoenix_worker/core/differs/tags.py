@@ -31,6 +31,11 @@ def tag_change(declared: Iterable[str] | None, present: str, *, case_sensitive: 
     return {} if next(keys) == next(keys) else {"tags": wanted}
 
 
+def as_stored(tags: str, *, case_sensitive: bool) -> str:
+    """Return tags as Proxmox shows what was sent (`get_unique_tags` of pve-guest-common), in its order by default."""
+    return ";".join(sorted({_key(tag, case_sensitive) for tag in _split(tags)}))
+
+
 def hangs_on_case(declaration: Declaration, seen: Observation) -> bool:
     """Return whether what is written depends on whether tags that differ in case alone are one tag."""
     present = seen.config.get("tags", "")

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 _WENT_WRONG = re.compile(
     r"\b(failed|failure|denied|unable to|can't|cannot|couldn't|could not|bad magic|bad option|wrong fs type|"
-    r"not (permitted|supported|mounted|found|clean)|no (space|such)|busy|read-only|invalid argument|"
+    r"not (permitted|supported|mounted|found|clean)|(does not|doesn't) support|unsupported|no (space|such)|busy|"
+    r"read-only|invalid argument|input/output error|short (read|write)|is only \d+|too (many|large)|smaller than|"
     r"nothing to do|exceeded|unexpected inconsistency|run fsck|please run)\b",
     re.IGNORECASE,
 )

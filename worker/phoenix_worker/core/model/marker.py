@@ -21,15 +21,21 @@ if TYPE_CHECKING:
 
 _LINE = re.compile(r"phoenix-lxc:(?P<fields>(\s+\w+=[\w.:,+~-]*)+)")
 _MARKUP = r"</?[a-z][^<>]*>|<!--|-->"
-_BEFORE = re.compile(rf"([\s>*+#`|\ufeff\u200b-\u200f\u2060-]|[0-9]+[.)]\s|{_MARKUP})*", re.IGNORECASE)
-_AFTER = re.compile(rf"([\s*`|\\;\ufeff\u200b-\u200f\u2060]|{_MARKUP})*", re.IGNORECASE)
+_BEFORE = re.compile(rf"([\s>*_+#`|\ufeff\u200b-\u200f\u2060-]|[0-9]+[.)]\s|\[[ x]\]\s|{_MARKUP})*", re.IGNORECASE)
+_CLOSING = rf"[\s*`|\\;\ufeff\u200b-\u200f\u2060]|{_MARKUP}"
+_AFTER = re.compile(rf"({_CLOSING})*", re.IGNORECASE)
 """What editors put around a line: quotes, lists, code, tags, marks that nobody sees."""
+_ESCAPE = re.compile(r"\\(?=[_~*+:.-])")
+"""What editors of Markdown put before such a character in a line."""
+_EMPHASIS = re.compile(r"[\s_*`|\\;\ufeff\u200b-\u200f\u2060]*")
+"""What ends a line that `_` begins, read from its end: the last value of ours would take it in."""
 _HEX = "[0-9a-f]{8,}"
 _GOES_ON = re.compile(
-    rf"\s*((ctid=[0-9]+|(id|build)=({_HEX}|adopted)|as=(container|template|scratch)|stage=(made|configured)|hash={_HEX}|"
-    rf"from=([0-9]+(,linked)?|[\w.+~-]+\.tar[\w.]*)|(via|copy)=[0-9]+|scripts=[\w.:,+~-]+:{_HEX}|verified={_HEX})(\s+|$))+"
+    rf"((ctid=[0-9]+|(id|build)=({_HEX}|adopted)|as=(container|template|scratch)|stage=(made|configured)|hash={_HEX}|"
+    rf"from=([0-9]+(,linked)?|[\w.+~-]+\.tar[\w.]*)|(via|copy)=[0-9]+|scripts=[\w.:,+~-]+:{_HEX}|verified={_HEX})"
+    rf"(\s+|(?=[^\w\s])|_+|$))+({_CLOSING}|_)*"
 )
-"""A line that holds nothing but fields of ours: an editor has wrapped our line there."""
+"""A line that holds nothing but fields of ours and what ends a line: an editor has wrapped our line there."""
 _ENCODED = re.compile(r"phoenix-lxc%3a", re.IGNORECASE)
 
 ADOPTED = "adopted"
@@ -103,24 +109,27 @@ def _lines(notes: str) -> Iterator[tuple[str, Marker | None]]:
 
     Notes that were encoded for a URL twice, as some clients do, are read as they were written.
     """
-    ours, lines = "", (unquote(notes) if _ENCODED.search(notes) else notes).splitlines(keepends=True)
-    for line in lines:
-        if ours and _GOES_ON.fullmatch(line):
-            ours += line
+    ours, whole = "", ""
+    for line in (unquote(notes) if _ENCODED.search(notes) else notes).splitlines(keepends=True):
+        text = _ESCAPE.sub("", _BEFORE.sub("", line, count=1))
+        if ours and _GOES_ON.fullmatch(text):
+            ours, whole = ours + line, whole + text
             continue
         if ours:
-            yield ours, _read_line(ours)
-            ours = ""
-        if _BEFORE.sub("", line, count=1).startswith("phoenix-lxc:"):
-            ours = line
+            yield ours, _read_line(whole)
+            ours = whole = ""
+        if text.startswith("phoenix-lxc:"):
+            ours, whole = line, _ESCAPE.sub("", line)
         else:
             yield line, None
     if ours:
-        yield ours, _read_line(ours)
+        yield ours, _read_line(whole)
 
 
 def _read_line(line: str) -> Marker | None:
     text = _BEFORE.sub("", line, count=1)
+    if "_" in line.partition("phoenix-lxc:")[0]:
+        text = _EMPHASIS.sub("", text[::-1], count=1)[::-1]
     found = _LINE.match(text)
     if found is None or _AFTER.fullmatch(text, found.end()) is None:
         return None

@@ -32,6 +32,13 @@ def size_gib(text: str) -> float | None:
     return math.inf if size == 0 else size
 
 
+def size_text(gib: float) -> str:
+    """Write a size in GiB as Proxmox shows it, in the largest unit of which it is a whole number (`format_size`)."""
+    size = int(gib * _GIB)
+    unit = next((unit for unit in "TGMK" if size % _IN_BYTES[unit] == 0), "")
+    return f"{size // _IN_BYTES[unit]}{unit}"
+
+
 def shown_gib(size: float) -> str:
     """Say how much room a size in GiB is."""
     return "without limit" if math.isinf(size) else f"{size:g} GiB"

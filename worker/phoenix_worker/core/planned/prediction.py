@@ -45,7 +45,8 @@ def inherited(declaration: Declaration, template: Observation) -> Observation:
         config["rootfs"] = _disk(root | volume)
     was = template.firewall
     rules = FirewallState(None, was.rules, policies=was.policies) if was is not None else None
-    return Observation(declaration.ctid, declaration.node, Presence.HERE, config, firewall=rules, ha=HaState())
+    clone = Observation(declaration.ctid, declaration.node, Presence.HERE, config, firewall=rules, ha=HaState())
+    return replace(clone, tags_keep_case=template.tags_keep_case)
 
 
 def _moved(declaration: Declaration, config: dict[str, str]) -> dict[str, str]:
@@ -69,7 +70,7 @@ def created(declaration: Declaration) -> Observation:
     if "rootfs" in config:
         parts = property_string.parse(config["rootfs"], "volume")
         storage, _, size_gb = parts["volume"].rpartition(":")
-        made = {"volume": f"{storage}:vm-{declaration.ctid}-disk-0", "size": f"{size_gb}G"}
+        made = {"volume": f"{storage}:vm-{declaration.ctid}-disk-0", "size": property_string.size_text(float(size_gb))}
         config["rootfs"] = _disk(parts | made)
     config |= _made(declaration, config)
     config["unprivileged"] = str(int(declaration.unprivileged))
@@ -86,7 +87,7 @@ def applied(declaration: Declaration, seen: Observation) -> Observation:
     config |= _made(declaration, config)
     for disk, size_gb in changes.grow.items():
         parts = property_string.parse(config[disk], "volume")
-        config[disk] = _disk(parts | {"size": f"{size_gb}G"})
+        config[disk] = _disk(parts | {"size": property_string.size_text(float(size_gb))})
     if declaration.firewall is not None and firewall is not None:
         declared = declaration.firewall.rules
         rules = firewall.rules if declared is None else tuple(map(declared_rule, declared))
@@ -103,7 +104,7 @@ def _made(declaration: Declaration, config: dict[str, str]) -> dict[str, str]:
     shown = {}
     for key, order in parts.items():
         storage, _, size_gb = order["volume"].partition(":")
-        volume = {"volume": f"{storage}:vm-{declaration.ctid}-{key}", "size": f"{size_gb}G"}
+        volume = {"volume": f"{storage}:vm-{declaration.ctid}-{key}", "size": property_string.size_text(float(size_gb))}
         shown[key] = _disk(order | volume)
     return shown
 
