@@ -49,6 +49,20 @@ def test_what_the_token_may_not_see_is_not_said_to_be_absent(
     assert {line["about"] for line in said} == {"Workers", "Proxmox privileges"}, missing
 
 
+def test_a_vnet_is_used_by_what_is_granted_on_its_zone(prepared: Product) -> None:
+    """As `check_vnet_access` of Proxmox looks for it: where it is no bridge of the node, not on `localnetwork`."""
+    network = container(103)["network_config"] | {"bridge": "blue", "vlan": 20}
+    prepared.declare({900: template(900), 103: container(103, network_config=network)})
+    rest = [(path, set(EVERYTHING)) for path in ("/vms", "/nodes", "/storage", "/sdn/zones/localnetwork/vmbr0")]
+    prepared.simulator.set(prepared.simulator.pve, vnets={"blue": "lab"})
+    for zone, wrong in (("lab", ["Proxmox quorum", "Workers"]), ("lab/blue", ["Proxmox quorum", "Workers"])):
+        granted = [*rest, (f"/sdn/zones/{zone}", {"SDN.Use"})]
+        prepared.simulator.set(prepared.simulator.pve, acl={TOKEN_ID: granted})
+        assert sorted(line["about"] for line in lines(0)) == wrong
+    prepared.simulator.set(prepared.simulator.pve, acl={TOKEN_ID: rest})
+    assert "SDN.Use on /sdn/zones/localnetwork/blue/20" in found("error", "Proxmox privileges")[0]
+
+
 ELSEWHERE = [(path, set(EVERYTHING)) for path in ("/nodes", "/storage", "/sdn")]
 
 

@@ -26,6 +26,8 @@ class Checkup(FakePve):  # type: ignore[misc] # fakepve publishes no types
         super().__init__(**options)
         self.bridges_of: dict[str, set[str]] = {}
         """Of a node that has others."""
+        self.vnets: dict[str, str] = {}
+        """The zones of the VNets of SDN."""
         self.without_content: set[str] = set()
         """Nodes on whose storages is nothing."""
 
@@ -41,10 +43,12 @@ class Checkup(FakePve):  # type: ignore[misc] # fakepve publishes no types
         return [] if v["node"] in self.without_content else listed
 
     async def _bridges(self, v: dict[str, Any], user: str) -> list[dict[str, Any]]:
-        """As `PVE::API2::Network` lists them: without those that the user may not use."""
+        """As `PVE::API2::Network` lists them: without those that the user may not use, each by its zone."""
         there = self.bridges_of.get(v["node"], self.bridges)
-        seen = (one for one in sorted(there) if self.allowed(user, f"/sdn/zones/localnetwork/{one}", "SDN.Use"))
-        return [{"iface": bridge, "type": "bridge", "active": 1} for bridge in seen]
+        zones = dict.fromkeys(sorted(there), "localnetwork") | self.vnets
+        seen = [one for one, zone in zones.items() if self.allowed(user, f"/sdn/zones/{zone}/{one}", "SDN.Use")]
+        kinds = {one: "vnet" if one in self.vnets else "bridge" for one in seen}
+        return [{"iface": one, "type": kind, "active": 1} for one, kind in kinds.items()]
 
     async def _time(self, _v: dict[str, Any], _user: str) -> dict[str, Any]:
         now = int(time.time() + self.clock_ahead)

@@ -10,7 +10,7 @@ from phoenix_worker.catalog.declaration import Declaration, Download, Network
 from phoenix_worker.catalog.nodes import ANY_NODE
 from phoenix_worker.core.allowed.grants import Need, of_rebuild, on_guest
 from phoenix_worker.core.checkup.line import Level, Line
-from phoenix_worker.core.checkup.privileges import judge_lasting, judge_privileges, needs, paths, unseen
+from phoenix_worker.core.checkup.privileges import judge_lasting, judge_privileges, needs, paths, unseen, without_vnets
 from tests.support.declared import MINIMAL
 
 USER, TOKEN = "phoenix@pve", "phoenix@pve!worker"
@@ -61,6 +61,13 @@ def test_a_bridge_is_used_with_each_of_its_vlans() -> None:
     used = {need.path for need in needs({103: declared}) if need.privilege == "SDN.Use"}
     wanted = {"vmbr0", "vmbr1/5", "vmbr2/6", "vmbr2/7", "vmbr2/8", "vmbr3/9"}
     assert used == {f"{BRIDGES}/{one}" for one in wanted}
+
+
+def test_of_a_vnet_nothing_is_asked_for_among_the_bridges_of_the_nodes() -> None:
+    bridge, tagged, longer = (Need(f"{BRIDGES}/{one}", "SDN.Use") for one in ("blue", "blue/20", "blues"))
+    other = Need("/vms/103", "VM.Audit")
+    assert without_vnets([bridge, tagged, longer, other], {"blue", "103"}) == {longer, other}
+    assert without_vnets([bridge, other], ()) == {bridge, other}
 
 
 def test_an_os_template_that_is_absent_is_downloaded() -> None:

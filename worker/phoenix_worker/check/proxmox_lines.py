@@ -104,14 +104,15 @@ def _nodes(
     yield from or_trouble("Proxmox privileges", partial(_ask, inspection, wanted, held))
     unseen = privileges.unseen(wanted, held) if held else frozenset[str]()
     absent: set[str] = set()
+    vnets: set[str] = set()
     for node in sorted(by_node):
         if online.get(node):
             made = by_node[node] | {one.ctid: one for one in sure if one.node == node and not brought.instead(one)}
-            look = partial(_node, inspection, node, made, catalog, absent, unseen)
+            look = partial(_node, inspection, node, made, catalog, absent, vnets, unseen)
             yield from or_trouble(f"Node {node}", look)
     if held:
         wanted = privileges.needs(catalog, absent, _rebuilt(catalog, copies), copies)
-        yield from _privileges(settings, wanted, held)
+        yield from _privileges(settings, privileges.without_vnets(wanted, vnets), held)
     coming = [*to_bring(copies, catalog), *filter(brought.instead, sure)]
     if coming:
         ways = {(one.ctid, one.copy_of, one.node): one for one in coming}
@@ -172,10 +173,12 @@ def _node(
     declared: Mapping[int, Declaration],
     catalog: Catalog,
     absent: set[str],
+    vnets: set[str],
     unseen: frozenset[str],
 ) -> Iterator[Line]:
     volumes = (declaration.os_template for declaration in declared.values())
     facts = inspection.node(node, sorted({volume.partition(":")[0] for volume in volumes if volume is not None}))
+    vnets |= facts.vnets
     absent.update(cluster.absent_os_templates(facts, declared))
     yield from cluster.judge_node(facts, declared, catalog, unseen, inspection.containers())
 

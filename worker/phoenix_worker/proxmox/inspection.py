@@ -55,16 +55,15 @@ class Inspection:
     def node(self, name: str, template_storages: Iterable[str]) -> NodeFacts:
         """Look at one node: seven calls, and one for each storage of OS templates."""
         storages, configured = self._storages(name), self._api.storages()
+        bridges = self._rows(f"nodes/{name}/network", f"list {name}'s bridges", type="any_bridge")
         usable = [storage for storage in template_storages if storage in storages and storages[storage].usable]
         return NodeFacts(
             name=name,
             storages=storages,
             disabled=frozenset(storage for storage, one in configured.items() if not one.enabled),
             elsewhere={storage: one.nodes for storage, one in configured.items() if not one.is_on(name)},
-            bridges=frozenset(
-                str(row["iface"])
-                for row in self._rows(f"nodes/{name}/network", f"list {name}'s bridges", type="any_bridge")
-            ),
+            bridges=frozenset(str(row["iface"]) for row in bridges),
+            vnets=frozenset(str(row["iface"]) for row in bridges if row.get("type") == "vnet"),
             os_templates=_unless_forbidden(
                 lambda: frozenset().union(*(self._os_templates(name, storage) for storage in usable))
             ),

@@ -57,6 +57,8 @@ class NodeFacts:
     elsewhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Storages that are configured for other nodes only, and for which."""
     bridges: frozenset[str] = frozenset()
+    vnets: frozenset[str] = frozenset()
+    """Those of the bridges that are VNets of SDN: their privileges are on their own zone."""
     os_templates: frozenset[str] | None = frozenset()
     """Volume ids on the storages that the catalog takes OS templates from; None when the token may not see them."""
     appliances: frozenset[str] = frozenset()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.checkup.line import Line
 
+_BRIDGES = "/sdn/zones/localnetwork/"
 _SHOWN_BY = frozenset({"Datastore.AllocateSpace", "Datastore.Audit", "SDN.Use"})
 
 
@@ -72,7 +73,18 @@ def _of_one(declaration: Declaration, catalog: Mapping[int, Declaration]) -> Ite
     for network in declaration.networks:
         vlans = network.trunks if network.vlan is None else (network.vlan, *network.trunks)
         for tag in [f"/{vlan}" for vlan in vlans] or [""]:
-            yield Need(f"/sdn/zones/localnetwork/{network.bridge}{tag}", "SDN.Use")
+            yield Need(f"{_BRIDGES}{network.bridge}{tag}", "SDN.Use")
+
+
+def without_vnets(wanted: Iterable[Need], vnets: Iterable[str]) -> frozenset[Need]:
+    """Leave out what is asked for on the bridges of the nodes, of VNets that the token sees.
+
+    Proxmox shows a VNet to who has SDN.Use or SDN.Audit on `/sdn/zones/ZONE/VNET`, and tells its zone to nobody else.
+    """
+    seen = frozenset(vnets)
+    return frozenset(
+        need for need in wanted if not (need.path.startswith(_BRIDGES) and need.path.split("/")[4] in seen)
+    )
 
 
 def _nodes(declaration: Declaration) -> list[str]:
