@@ -243,7 +243,11 @@ def test_watched_jobs_that_end_stay_but_for_those_below_others() -> None:
             ("a", "created"),
         ]
     assert count_of(watched_lines(watched.with_ended([]))) == "1 of 1 done"
-    assert [one.id for one in watched.with_ended([job("a", "ensure 101", outcome="created")])] == ["a"], "with --all"
+    done["e"] = job("e", "ensure 2", outcome="created")
+    for look in [[job("e", "ensure 2", outcome="created")], []]:
+        kept = [one.id for one in watched.with_ended(look)]
+        assert {"a", "e"} == set(kept), "it ended between the two reads of one look"
+    assert [one.id for one in watched.with_ended([*done.values()])] == [*"ace"], "with --all"
 
 
 LANE = Wait(WaitsFor.LOCK, "ct/900", owners=(Reference("b", "ensure 102"),))

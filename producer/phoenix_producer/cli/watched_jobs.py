@@ -13,7 +13,7 @@ from rich.live import Live
 from phoenix_producer.cli.live_screen import JobLine, Rank, cell, screen_of
 from phoenix_producer.cli.tables import short_ids, wait_words
 from phoenix_producer.cli.terminal import time_of_day, turn_at
-from phoenix_producer.ledger.entries import ENDED, Job, JobState, WaitsFor
+from phoenix_producer.ledger.entries import Job, JobState, WaitsFor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +47,8 @@ class Watched:
 
     def __init__(self, ended: Callable[[str], Job | None]) -> None:
         self._find = ended
-        self._open: set[str] = set()
+        self._seen: set[str] = set()
+        """In the latest look: open, or ended since the ids of open jobs were read."""
         self._for_others: set[str] = set()
         self._ended: dict[str, Job] = {}
 
@@ -58,10 +59,10 @@ class Watched:
         """
         by_id = {job.id: job for job in jobs}
         self._for_others |= {other.id for job in jobs if (other := _made_for(job, by_id)) is not None}
-        for gone in sorted(self._open - by_id.keys() - self._for_others):
+        for gone in sorted(self._seen - by_id.keys() - self._for_others):
             if (job := self._find(gone)) is not None:
                 self._ended[gone] = job
-        self._open = {job.id for job in jobs if job.state not in ENDED}
+        self._seen = {*by_id}
         self._ended = dict([*self._ended.items()][-_KEPT:])
         return [*jobs, *(job for job in self._ended.values() if job.id not in by_id)]
 
