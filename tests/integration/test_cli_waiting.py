@@ -192,6 +192,7 @@ def test_without_a_worker_and_a_terminal_it_ends_after_a_while(
     command: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(without_workers, "LOOK_SECONDS", 0.5)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as CI does
     result = invoke("--redis-url", redis_url, *command.split())
     assert result.exit_code == 1
     assert all("requested" in line for line in result.stdout.splitlines())

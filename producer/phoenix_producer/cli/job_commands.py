@@ -1,6 +1,7 @@
 """`phoenix-lxc jobs`, `locks` and `cancel`. The first two read Redis themselves: no worker has to run."""
 
 # No postponed annotations here: typer reads them when a command runs.
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from phoenix_producer.cli.ctid_argument import ctid as read_ctid
 from phoenix_producer.cli.help_texts import ONE_DOCUMENT, SECONDS, WAIT_FOR_ANSWER, epilog
 from phoenix_producer.cli.session import FAILED, Following, print_json, reading, talking
 from phoenix_producer.cli.tables import job_lines, lock_lines, story_lines
-from phoenix_producer.cli.terminal import Lines, Nothing, complain, outcome_lines, terminal_width, warnings_in
+from phoenix_producer.cli.terminal import Lines, Nothing, complain, outcome_lines, redraws, terminal_width, warnings_in
 from phoenix_producer.cli.timeline import timeline
 from phoenix_producer.cli.watched_jobs import watch
 from phoenix_producer.cli.without_workers import late_notice, waited
@@ -120,10 +121,9 @@ def jobs(  # noqa: PLR0913 - each is an option of the command
 
 
 def _terminal(*, as_json: bool) -> Console:
-    console = Console(highlight=False)
-    if as_json or not console.is_terminal:
+    if as_json or not redraws(sys.stdout):
         raise typer.BadParameter("It needs a terminal. For programs: --json, once in a while.", param_hint="--watch")
-    return console
+    return Console(highlight=False, force_terminal=True)
 
 
 @jobs_group.command(

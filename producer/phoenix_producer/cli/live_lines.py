@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from phoenix_producer.cli.live_screen import JobLine, Rank, cell, screen_of
-from phoenix_producer.cli.terminal import ENDS, Lines, Nothing, complain, event_of, step_of
+from phoenix_producer.cli.tables import wait_words
+from phoenix_producer.cli.terminal import ENDS, Lines, Nothing, complain, event_of, redraws, step_of
 from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.contract import Progress, ProgressKind
 from phoenix_producer.ledger.entries import Job, WaitsFor
@@ -90,7 +92,9 @@ class _Row:
         return JobLine(self.rank, (subject, *at, seconds), below, self._reason())
 
     def _reason(self) -> str:
-        return self.event.removeprefix("waits for ").removeprefix(_TURN) if self.waits and not self.upid else ""
+        if not self.waits or self.upid:
+            return ""
+        return self.event.removeprefix("waits for ").removeprefix(_TURN).partition(",")[0]
 
 
 class LiveLines(AbstractContextManager["LiveLines"]):
@@ -99,7 +103,7 @@ class LiveLines(AbstractContextManager["LiveLines"]):
     def __init__(self, jobs: Sequence[Handle[Any]], open_jobs: Callable[[], dict[str, Job]] = dict) -> None:
         self._rows = {job.id: _Row(job.ctid) for job in jobs}
         self._open_jobs = open_jobs
-        self._console = Console()
+        self._console = Console(force_terminal=True)
         self._live = Live(console=self._console, get_renderable=self.screen)
 
     def __enter__(self) -> Self:
@@ -115,31 +119,40 @@ class LiveLines(AbstractContextManager["LiveLines"]):
 
     def tell(self, text: str) -> None:
         """Print it above the lines, if both are on the terminal: below, it would be glued to the last of them."""
-        if Console(stderr=True).is_terminal:
+        if redraws(sys.stderr):
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             complain(text)
 
     def screen(self) -> Group:
         """Draw all as they are now."""
-        return screen_of(self.lines(), self._console.size.height - 1)
+        width, height = self._console.size
+        return screen_of(self.lines(), height - 1, width)
 
     def lines(self) -> list[JobLine]:
         """Return a line for each job, in the order in which they were given."""
         wait = any(row.waits for row in self._rows.values())
         known = self._open_jobs() if wait else {}
-        return [row.line(self._below(job_id, known) if row.waits else ()) for job_id, row in self._rows.items()]
+        below = {job_id: self._below(job_id, row, known) for job_id, row in self._rows.items()}
+        return [row.line(below[job_id]) for job_id, row in self._rows.items()]
 
-    def _below(self, job_id: str, known: dict[str, Job]) -> tuple[tuple[Text, ...], ...]:
-        """Show the job that this one waits for, unless it has a line of its own."""
-        job = known.get(job_id)
-        if job is None or job.waits_for is None or job.waits_for.kind is not WaitsFor.JOB:
-            return ()
-        other = known.get(job.waits_for.what)
-        if other is None or other.id in self._rows:
-            return ()
-        where = cell(other.step.removeprefix(other.what))
-        return ((cell("└"), cell(other.what), where, cell(str(other.state), "dim")),)
+    def _below(self, job_id: str, row: _Row, known: dict[str, Job]) -> tuple[tuple[Text, ...], ...]:
+        """Show the job that this one waits for, below it the one that that waits for, …; none that has its own line."""
+        job = known.get(job_id) if row.waits and not row.upid else None
+        if job is None or job.waits_for is None or job.waits_for.detail not in row.event:
+            return ()  # it has gone on since the open jobs were looked at
+        below: list[tuple[Text, ...]] = []
+        shown = set(self._rows)
+        while job is not None and job.waits_for is not None and job.waits_for.kind is WaitsFor.JOB:
+            job = known.get(job.waits_for.what)
+            if job is None or job.id in shown:
+                break
+            shown.add(job.id)
+            where = cell(job.step.removeprefix(job.what))
+            below.append(
+                (cell(f"{'  ' * len(below)}└"), cell(job.what), where, cell(wait_words(job) or job.state, "dim"))
+            )
+        return tuple(below)
 
 
 def display_for(
@@ -148,4 +161,4 @@ def display_for(
     """Choose by who reads stdout."""
     if as_json:
         return Nothing()
-    return LiveLines(jobs, open_jobs) if Console().is_terminal else Lines(jobs)
+    return LiveLines(jobs, open_jobs) if redraws(sys.stdout) else Lines(jobs)

@@ -1,7 +1,8 @@
-"""Lines for jobs on a screen of some height: who runs and waits first, who failed next, the rest as a count. Pure."""
+"""Lines for jobs on a screen: who runs first, then who waits, then who failed, the rest as a count. Pure."""
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,8 +17,12 @@ from phoenix_producer.plain_text import plain_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import RenderableType
+
 _REASONS = 2
 """As many things that jobs wait for are named in the count."""
+_NARROW = 60
+"""Columns; with fewer a table is mostly gaps, and nothing in it can be read."""
 
 
 class Rank(IntEnum):
@@ -44,20 +49,24 @@ def cell(text: str, style: str = "") -> Text:
     return Text(plain_line(text), style=style, no_wrap=True, overflow="ellipsis")
 
 
-def screen_of(lines: Sequence[JobLine], height: int) -> Group:
-    """Show as many lines as there are rows; where they do not suffice, the last one counts all jobs."""
+def screen_of(lines: Sequence[JobLine], height: int, width: int) -> Group:
+    """Show as many lines as there are rows; where they do not suffice, the last rows count all jobs.
+
+    `height` is in rows, `width` in columns.
+    """
     if sum(1 + len(line.below) for line in lines) <= height:
-        return Group(_table(row for line in lines for row in (line.cells, *line.below)))
+        return Group(*_rows((row for line in lines for row in (line.cells, *line.below)), width))
+    unfinished = [line for line in lines if line.rank is not Rank.DONE]
+    room = max(height - len(_folded(count_of(lines, len(unfinished)), width)), 0)
     rows: list[tuple[Text, ...]] = []
     shown = 0
-    unfinished = sorted((line for line in lines if line.rank is not Rank.DONE), key=lambda line: line.rank)
-    for line in unfinished:
-        if len(rows) >= height - 1:
+    for line in sorted(unfinished, key=lambda line: (line.rank, bool(line.waits_for))):
+        if len(rows) >= room:
             break
         rows += (line.cells, *line.below)
         shown += 1
-    table = [_table(rows[: height - 1])] if rows else []
-    return Group(*table, cell(count_of(lines, len(unfinished) - shown)))
+    count = _folded(count_of(lines, len(unfinished) - shown), width)[:height]
+    return Group(*_rows(rows[:room], width), *count)
 
 
 def count_of(lines: Sequence[JobLine], not_shown: int = 0) -> str:
@@ -74,8 +83,14 @@ def count_of(lines: Sequence[JobLine], not_shown: int = 0) -> str:
     return ", ".join(told) + (f"; {not_shown} not shown" if not_shown else "")
 
 
-def _table(rows: Iterable[tuple[Text, ...]]) -> Table:
+def _folded(text: str, width: int) -> list[Text]:
+    return [cell(line) for line in textwrap.wrap(text, max(width, 1))]
+
+
+def _rows(rows: Iterable[tuple[Text, ...]], width: int) -> list[RenderableType]:
+    if width < _NARROW:
+        return [Text("  ", no_wrap=True, overflow="ellipsis").join(filter(None, row)) for row in rows]
     table = Table.grid(padding=(0, 2))
     for row in rows:
         table.add_row(*row)
-    return table
+    return [table] if table.rows else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from phoenix_producer.cli.terminal import ENDS, complain
+from phoenix_producer.cli.terminal import ENDS, complain, redraws
 from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.client.link import Link
 from phoenix_producer.ledger.view import LedgerView
@@ -32,9 +33,10 @@ class LookBar(AbstractContextManager["LookBar"]):
 
     def __init__(self, total: int = 0) -> None:
         self._total, self._done = total, 0
-        self._console = Console(stderr=True)
+        self._redraws = redraws(sys.stderr)
+        self._console = Console(stderr=True, force_terminal=self._redraws)
         columns = (TextColumn("looked at"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
+        self._bar = Progress(*columns, console=self._console, transient=True, disable=not self._redraws)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
@@ -60,7 +62,7 @@ class LookBar(AbstractContextManager["LookBar"]):
 
     def tell(self, text: str) -> None:
         """Print a warning to stderr, above the bar."""
-        if self._task is not None and self._console.is_terminal:
+        if self._task is not None and self._redraws:
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             complain(text)

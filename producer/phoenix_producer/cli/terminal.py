@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import typer
 
@@ -37,6 +38,8 @@ _WORDS = {
     ProgressKind.RETRYING: "tries again:",
     ProgressKind.STEP_DONE: "done",
 }
+_NEVER_REDRAW = ("dumb", "unknown")
+"""Values of `TERM`."""
 ENDS = {
     ProgressKind.DONE: ("done", "green"),
     ProgressKind.FAILED: ("failed", "bold red"),
@@ -199,6 +202,11 @@ def event_of(progress: Progress) -> tuple[str, str]:
 def terminal_width() -> int | None:
     """Return how many columns the terminal has that stdout is; None if it is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def redraws(stream: TextIO) -> bool:
+    """Return whether lines there can be drawn again. `FORCE_COLOR`, which CI sets, makes no terminal of a pipe."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in _NEVER_REDRAW
 
 
 def turn_at(lock: str, ctid: int | None = None) -> str:

@@ -13,7 +13,7 @@ from rich.live import Live
 from phoenix_producer.cli.live_screen import JobLine, Rank, cell, screen_of
 from phoenix_producer.cli.tables import short_ids, wait_words
 from phoenix_producer.cli.terminal import time_of_day, turn_at
-from phoenix_producer.ledger.entries import ENDED, Job, JobState, WaitsFor
+from phoenix_producer.ledger.entries import Job, JobState, WaitsFor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +32,12 @@ def watch(look: Callable[[], Sequence[Job]], ended: Callable[[str], Job | None],
     with Live(console=console, auto_refresh=False, screen=False) as live:
         while True:
             lines = watched_lines(watched.with_ended(look()))
-            height = console.size.height - 1
-            shown = screen_of(lines, height) if lines else cell(f"There are no open jobs. {time_of_day(time.time())}")
+            width, height = console.size
+            shown = (
+                screen_of(lines, height - 1, width)
+                if lines
+                else cell(f"There are no open jobs. {time_of_day(time.time())}")
+            )
             live.update(shown, refresh=True)
             time.sleep(_LOOK_SECONDS)
 
@@ -43,7 +47,8 @@ class Watched:
 
     def __init__(self, ended: Callable[[str], Job | None]) -> None:
         self._find = ended
-        self._open: set[str] = set()
+        self._seen: set[str] = set()
+        """In the latest look: open, or ended since the ids of open jobs were read."""
         self._for_others: set[str] = set()
         self._ended: dict[str, Job] = {}
 
@@ -54,10 +59,10 @@ class Watched:
         """
         by_id = {job.id: job for job in jobs}
         self._for_others |= {other.id for job in jobs if (other := _made_for(job, by_id)) is not None}
-        for gone in sorted(self._open - by_id.keys() - self._for_others):
+        for gone in sorted(self._seen - by_id.keys() - self._for_others):
             if (job := self._find(gone)) is not None:
                 self._ended[gone] = job
-        self._open = {job.id for job in jobs if job.state not in ENDED}
+        self._seen = {*by_id}
         self._ended = dict([*self._ended.items()][-_KEPT:])
         return [*jobs, *(job for job in self._ended.values() if job.id not in by_id)]
 
@@ -91,20 +96,32 @@ def _line(job: Job, made_for: Mapping[str, Sequence[Job]], short: Mapping[str, s
 def _rows(
     job: Job, made_for: Mapping[str, Sequence[Job]], short: Mapping[str, str], depth: int
 ) -> list[tuple[Text, ...]]:
-    own = (
-        cell(f"{'  ' * (depth - 1)}└ {short[job.id]}" if depth else short[job.id]),
-        cell(job.what, "bold"),
-        cell(str(job.state)),
-        cell(job.step.removeprefix(job.what)),
-        cell(time_of_day(job.ended or job.since or job.created)),
-        cell(wait_words(job) or job.outcome or job.cause, "dim"),
-    )
-    below = made_for.get(job.id, ())
-    return [own, *(row for child in below for row in _rows(child, made_for, short, depth + 1))]
+    name = f"{'  ' * (depth - 1)}└ {short[job.id]}" if depth else short[job.id]
+    at = (cell(str(job.state)), cell(_step(job)), cell(time_of_day(job.ended or job.since or job.created)))
+    why = cell(wait_words(job) or job.outcome or job.cause, "dim")
+    below = [row for child in made_for.get(job.id, ()) for row in _rows(child, made_for, short, depth + 1)]
+    if (built := _built(job)) is not None:
+        built_below = (cell(f"{'  ' * depth}└"), cell(job.step), at[0], cell(""), at[2], why)
+        return [(cell(name), cell(job.what, "bold"), cell(f"builds {built}")), built_below, *below]
+    return [(cell(name), cell(job.what, "bold"), *at, why), *below]
+
+
+def _built(job: Job) -> int | None:
+    """Return the CTID that an ensure is at, if it is another one: a template that is built for it."""
+    ensures, _, subject = job.what.rpartition(" ")
+    return job.ctid if ensures == "ensure" and str(job.ctid) != subject else None
+
+
+def _step(job: Job) -> str:
+    name, _, subject = job.step.removeprefix(job.what).rpartition(" ")
+    return name if subject == job.what.rpartition(" ")[2] else f"{name} {subject}".strip()
 
 
 def _reason(job: Job) -> str:
+    """Say what it waits for that others have; '' if Proxmox or time brings it."""
     wait = job.waits_for
     if wait is None:
         return ""
-    return turn_at(wait.what, job.ctid).removeprefix("its turn at ") if wait.kind is WaitsFor.LOCK else str(wait.kind)
+    if wait.kind is WaitsFor.LOCK:
+        return turn_at(wait.what, job.ctid).removeprefix("its turn at ")
+    return {WaitsFor.JOB: wait.detail.partition(",")[0] or "another job", WaitsFor.RETRY: "a retry"}.get(wait.kind, "")

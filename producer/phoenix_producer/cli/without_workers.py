@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TypeVar
-
-from rich.console import Console
 
 from phoenix_producer.cli.command_line import command_beside
 from phoenix_producer.cli.terminal import complain
@@ -92,4 +91,4 @@ def _why_late(context: typer.Context) -> str:
 
 
 def _somebody_looks_on() -> bool:
-    return Console().is_terminal
+    return sys.stdout.isatty()
