@@ -13,6 +13,7 @@ import pytest
 from celery.canvas import Signature
 
 from phoenix_producer.contract import QUEUE
+from phoenix_worker.durable.celery_settings import CELERY_SETTINGS
 from tests.support.asking import Asking, asking_until_clean
 from tests.support.waiting import wait_for
 
@@ -56,6 +57,12 @@ def test_a_lock_passes_on_in_the_order_of_the_requests_and_waiters_hold_no_slot(
     assert [result.get(timeout=60) for result in results] == list(range(40))
     first, *others = map(int, client.redis.lrange("begun:lane", 0, -1))
     assert others == sorted(set(range(40)) - {first})
+
+
+@pytest.mark.usefixtures("worker")
+def test_threads_that_publish_at_once_find_what_they_do_it_by(client: Asking) -> None:
+    """Made at the first publish, it had the limit of kombu for a moment, and a job could fail of it."""
+    assert client.ask("t.room").get(timeout=60) == CELERY_SETTINGS["broker_pool_limit"]
 
 
 @pytest.mark.usefixtures("worker")

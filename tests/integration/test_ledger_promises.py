@@ -41,6 +41,19 @@ def test_a_worker_says_farewell_as_it_ends(driven: DrivenLedger, redis_client: R
     assert (state(redis_client, run.id), redis_client.zcard("phoenix:workers")) == ("parked", 0)
 
 
+def test_a_run_that_is_over_and_could_not_say_so_is_given_back(driven: DrivenLedger, redis_client: Redis) -> None:
+    """Redis refused its end, and Celery counts it among what runs for as long as the worker lives."""
+    run = driven.taken(101)
+    one = keeper(driven.ledger, "w1", {run.id})
+    for _ in range(3):
+        one._tick()
+        assert state(redis_client, run.id) == "running"
+    one.leave(run)
+    one._tick()
+    one._tick()
+    assert state(redis_client, run.id) == "parked"
+
+
 def test_a_raised_capacity_is_filled_at_once(driven: DrivenLedger, redis_client: Redis) -> None:
     runs = [driven.taken(ctid) for ctid in (101, 102, 103, 104)]
     assert [driven.hold(run, "node/pve1") for run in runs[:3]] == ["held", "parked", "parked"]

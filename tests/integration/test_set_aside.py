@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.exceptions import NoPermissionError
+from redis.exceptions import TimeoutError as SilentError
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_producer.ledger.entries import JobState
@@ -13,6 +17,7 @@ from phoenix_producer.ledger.view import LedgerView
 from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import ASIDE, Bell, Ledger
 from phoenix_worker.durable.run import Answer
+from phoenix_worker.durable.watcher import Look, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,3 +150,64 @@ def test_an_answer_that_cannot_be_given_hinders_none_behind_it(
     state = redis_client.hget(f"phoenix:job:{bad}", "state")
     assert state in {"failed", "open"}
     assert (state == "open") == (redis_client.zrange("phoenix:aside", 0, -1) == [bad])
+
+
+def watched(driven: DrivenLedger) -> str:
+    """A task that waits for a remote job."""
+    run = driven.taken(101)
+    assert driven.say("wait", run, "", "upid/x", "x", json.dumps({"class": "c"}), 0) == "parked"
+    return run.id
+
+
+def has_ended(watch: Any, elapsed: float) -> Look:  # noqa: ARG001 - a prober's
+    return Look("OK")
+
+
+class Refusing(Ledger):
+    """It may not say for so many times that something has ended, as with a login that an operator then puts right."""
+
+    times = 0
+
+    def resolve(self, event: str, value: Any) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise NoPermissionError("this user has no permissions to run the 'evalsha' command")
+        super().resolve(event, value)
+
+
+@pytest.mark.parametrize(("times", "state"), [(2, "queued"), (3, "aside")])
+def test_only_what_redis_keeps_refusing_sets_aside_who_waits_for_a_remote_job(
+    times: int, state: str, driven: DrivenLedger, redis_client: Redis
+) -> None:
+    waiting, ledger = watched(driven), Refusing(redis_client, lambda _: None)
+    ledger.times = times
+    one = Watcher(ledger, "w1", has_ended)
+    for _ in range(3):
+        assert redis_client.hget(f"phoenix:t:{waiting}", "state") == "parked"
+        one._look("upid/x")
+    assert redis_client.hget(f"phoenix:t:{waiting}", "state") == state
+
+
+class Deaf(Ledger):
+    """What is to be looked at later is written, and the answer is lost."""
+
+    def attempt(self, script: str, *args: str | float) -> list[Any]:
+        answer = super().attempt(script, *args)
+        if script == "look_later" and args[1]:
+            raise SilentError("no answer")
+        return answer
+
+
+def test_a_look_that_was_not_begun_since_an_answer_was_lost_is_made_soon(
+    driven: DrivenLedger, redis_client: Redis
+) -> None:
+    watched(driven)
+    one = Watcher(Deaf(redis_client, lambda _: None), "w1", has_ended)
+    with ThreadPoolExecutor(1) as looks:
+        assert one._my_turn()
+        with pytest.raises(SilentError):
+            one._dispatch(looks)
+    assert (redis_client.zscore("phoenix:watch", "upid/x") or 0) > one._now() + 60, "for as long as a look may take"
+    one._compared = float("-inf")
+    assert one._my_turn()
+    assert (redis_client.zscore("phoenix:watch", "upid/x") or 0) <= one._now()

@@ -50,6 +50,13 @@ def request(self: DurableTask, key: str, depth: int, template: str) -> Any:
     return self.replace(chain(link("t.clone", key, depth, template), link("t.step", key, "2"), link("t.last", key)))
 
 
+@app.task(name="t.room", base=Base, bind=True)
+def room(self: DurableTask) -> int | None:  # noqa: ARG001 - as every task
+    """How many may publish at once; nothing while Celery has not made what they do it by."""
+    pool = app.amqp._producer_pool  # type: ignore[attr-defined]  # not in its stubs
+    return None if pool is None else int(pool.limit)
+
+
 @app.task(name="t.clone", base=Base, bind=True)
 def clone(self: DurableTask, key: str, depth: int, template: str) -> str:
     self.hold(f"lane/{template}")

@@ -13,7 +13,7 @@ from redis import RedisError
 
 from phoenix_worker.actions.place import NO_NODE
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.durable.patience import PASSING_TROUBLE
+from phoenix_worker.durable.patience import is_passing
 from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.proxmox.error_table import UNREACHABLE
 from phoenix_worker.proxmox.shared_reads import shared_since
@@ -100,9 +100,9 @@ def each(
     def look_at(one: W) -> T:
         try:
             return look(one)
-        except PASSING_TROUBLE:
-            raise
-        except Exception as error:  # noqa: BLE001 - whoever asks tells it
+        except Exception as error:
+            if is_passing(error):
+                raise
             if isinstance(error, TransientError) and error.cause == UNREACHABLE:
                 _raise_if_all_is_away(task)
             return trouble(one, error)

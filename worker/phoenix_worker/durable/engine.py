@@ -161,6 +161,8 @@ class Engine:
                 if problems := objections(client, state.maybe_shutdown, password_setting=setting):
                     logger.critical("This Redis cannot be used: %s", " ".join(problems))
                     raise SystemExit(2)
+                # Celery makes it at first use: threads that do so at once may find it with kombu's own limit, and fail.
+                _ = app.amqp.producer_pool
                 engine.meet()
                 engine.keeper.start()
                 engine.watcher.start()
@@ -215,10 +217,15 @@ class Engine:
 
     def put_back(self, run: Run) -> None:
         """Run a task again that ended without a verdict: its result could not be stored, say. Not for ever."""
-        if run.fail:
-            self.ledger.finish(run, "failed", json.loads(run.fail))
-        else:
-            self.ledger.requeue(run, MAX_IDLE_RUNS, _NO_VERDICT)
+        try:
+            if run.fail:
+                self.ledger.finish(run, "failed", json.loads(run.fail))
+            else:
+                self.ledger.requeue(run, MAX_IDLE_RUNS, _NO_VERDICT)
+        except RedisError as error:
+            # Celery believes that it runs for as long as this worker lives.
+            self.keeper.leave(run)
+            logger.warning("Redis refuses to take task %s back (%s). That is repeated in each tick.", run.id, error)
 
     def write(self) -> None:
         """Raise what Redis has against being written to."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from phoenix_worker.durable.events import Events
     from phoenix_worker.durable.ledger import Ledger
+    from phoenix_worker.durable.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,8 @@ class Keeper(threading.Thread):
         self._last: _Tick | None = None
         self._strange: set[tuple[str, str]] = set()
         """Runs of the ledger that this worker did not have at its last tick."""
+        self._left: set[tuple[str, str]] = set()
+        """Runs that are over, and of which Redis did not take that."""
         self._bell = threading.Event()
         self._stopping = False
 
@@ -147,13 +150,14 @@ class Keeper(threading.Thread):
     def _give_back(self, told: set[tuple[str, str]]) -> None:
         """Have run again what the ledger says that this worker runs, and it did not have in two ticks."""
         here = self._running()
-        strange = {(task_id, number) for task_id, number in told if task_id not in here}
+        strange = {one for one in told if one[0] not in here or one in self._left}
         _each(self._disown, strange & self._strange)
         self._strange = strange - self._strange
 
     def _disown(self, told: tuple[str, str]) -> None:
         task_id, number = told
         verdict = self._ledger.call("disown", task_id, number, self._incarnation, self._chord_lease)
+        self._left.discard(told)
         if verdict[0] == "due":
             logger.warning("Redis lists task %s as running on this worker, and it is not. Running it again.", task_id)
             tell(Act(Kind.TAKEN_OVER, value=1))
@@ -173,6 +177,10 @@ class Keeper(threading.Thread):
             self._events.send("task-succeeded", task_id, result=_GIVEN, runtime=end.took)
         else:
             self._events.send("task-failed", task_id, exception=_GIVEN, runtime=end.took)
+
+    def leave(self, run: Run) -> None:
+        """Give a run back in the next ticks that is over, whatever Celery believes."""
+        self._left.add((run.id, run.number))
 
     def lose(self, task_id: str) -> None:
         """Have a task run again whose child process died, as if this worker had died.

@@ -153,10 +153,10 @@ class Ledger:
         Its last link, or a failure, ends the job; who shares its run is given the answer `shared`, by default its own.
         None if the run had been declared dead, or Redis has lost that it landed: then it is run again.
         """
-        run.over = True
         answer = run.answer or NO_ANSWER
         told = (answer.key, answer.text, answer.seconds, (shared or answer).text, "1" if run.landed_now else "")
         said, *end = self.call("finish", run.id, run.number, RESUME_QUEUE, verdict, json.dumps(value), *told)
+        run.over = True
         if said == "unlanded":
             self.requeue(run)
         if said in {"stale", "unlanded"}:
@@ -187,8 +187,8 @@ class Ledger:
 
     def requeue(self, run: Run, *blame: str | float) -> None:
         """End a run without a verdict; the task is run again. `blame`: after how many such runs not, and why."""
-        run.over = True
         self.call("requeue", run.id, run.number, _SOON, *blame)
+        run.over = True
 
     def cancel(self, task_id: str, why: dict[str, str]) -> tuple[str, str]:
         """Stop the job of a task: `unknown`, `over`, `detached`, `cancelled` or `ASIDE`; and the job's id."""

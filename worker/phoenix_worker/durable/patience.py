@@ -25,6 +25,8 @@ PASSING_TROUBLE = (
     redis_errors.TimeoutError,
     redis_errors.ReadOnlyError,
     redis_errors.OutOfMemoryError,
+    redis_errors.ClusterDownError,  # what stands before a cluster answers so; also a replica that has lost its master
+    redis_errors.TryAgainError,
 )
 """What a Redis gets over, by itself or with an operator's help: waited for, never a reason to lose one's place."""
 

@@ -24,7 +24,7 @@ from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.keeper import LostRun
 from phoenix_worker.durable.messages import entry_of_unknown, identity, name_callbacks
-from phoenix_worker.durable.patience import PASSING_TROUBLE, backoff
+from phoenix_worker.durable.patience import backoff, is_passing
 from phoenix_worker.durable.publishing import PublishingTask
 from phoenix_worker.durable.run import FORGOTTEN, Dropped, GivenUpError, Parked, Run, Stale, current_run
 
@@ -215,7 +215,9 @@ class DurableTask(PublishingTask):
         except Ignore as over:
             # Celery describes each frame that it came through, twice: a fifth of what a task that parks costs.
             raise over.with_traceback(None) from None
-        except (*PASSING_TROUBLE, OperationalError) as error:
+        except Exception as error:
+            if not _is_of_redis(error):
+                raise
             self.engine.ledger.requeue(self.running)
             raise Parked(f"continues when Redis is back: {error}") from error
 
@@ -226,7 +228,7 @@ class DurableTask(PublishingTask):
             return json.loads(run.landed)
         try:
             run.value = self._run_unless_given_up(*args, **kwargs)
-        except (Ignore, *PASSING_TROUBLE, OperationalError):
+        except Ignore:
             raise
         except GivenUpError as error:
             self._say("unwind")
@@ -236,6 +238,8 @@ class DurableTask(PublishingTask):
             self.back_off(error)
             raise self.failure(error) from error
         except Exception as error:
+            if _is_of_redis(error):
+                raise
             raise self.failure(error) from error
         reached("before-finish")
         if run.detached and run.id == run.job:
@@ -326,6 +330,11 @@ class DurableTask(PublishingTask):
         run.over = True
         self.tell_of(run, Kind.TRIES_LATER, f"tries again in {seconds:.1f} s: {error}")
         raise Parked(f"tries again in {seconds:.1f} s: {error}") from error
+
+
+def _is_of_redis(error: Exception) -> bool:
+    """Return whether Redis went away where nobody waited for it."""
+    return isinstance(error, OperationalError) or is_passing(error)
 
 
 @task_postrun.connect(weak=False)

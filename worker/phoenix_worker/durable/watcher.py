@@ -38,6 +38,8 @@ _LEASE = 900
 """Seconds after which a look that was begun and not ended is made again, whatever became of it: longer than any."""
 _CLOCK_SET = 5.0
 """From so many seconds on, a difference means that the clock was set."""
+_REFUSALS = 3
+"""Looks in a row that Redis may refuse before those who wait are set aside: an operator's slip is over by then."""
 _COMPARE_SECONDS = 5.0
 """How often the looks under way are compared with those of the ledger, which may have lost its last writes."""
 
@@ -99,6 +101,8 @@ class Watcher(threading.Thread):
         self._last_look: dict[str, float] = {}
         """For how long a job had been watched when it was last seen running."""
         self._in_a_row: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
+        """In how many looks in a row Redis refused what was asked of it."""
         self._unmeasured: set[str] = set()
         """Jobs whose end was seen late for other reasons than the pace: nothing is to be learned from them."""
         self._stopping = False
@@ -185,10 +189,11 @@ class Watcher(threading.Thread):
                 return min(due - now, _IDLE_PAUSE)
             if now - due > _IDLE_PAUSE:
                 self._unmeasured.add(event)
-            self._looking.add(event)
             self._redis.hset(self._under_way, event, self._incarnation)
             self._redis.expire(self._under_way, _LEASE)
             self._ledger.attempt("look_later", event, _LEASE)
+            # Not before: where the answer to one of these is lost, the next comparison sees that nobody looks.
+            self._looking.add(event)
             looks.submit(self._look, event)
         return 0.0 if next_jobs else _IDLE_PAUSE
 
@@ -200,7 +205,11 @@ class Watcher(threading.Thread):
         try:
             with suppress(_StoppedError):
                 patience.until_answered(lambda: self._look_now(event), meanwhile=self._go_on)
+            self._refused.pop(event, None)
         except Exception as error:
+            if isinstance(error, RedisError) and self._is_to_be_asked_again(event):
+                logger.warning("Redis refused what a look at %s needs: %s. Looking again.", event, error)
+                return  # it stays under way, for the next comparison
             logger.exception(
                 "Unable to watch %s: the tasks that wait for it are set aside (`phoenix-lxc jobs`).", event
             )
@@ -208,6 +217,13 @@ class Watcher(threading.Thread):
             patience.until_answered(lambda: self._ledger.attempt("unwatch", event, why), meanwhile=self._go_on)
         finally:
             self._looking.discard(event)
+
+    def _is_to_be_asked_again(self, event: str) -> bool:
+        """Count a refusal; return whether it is too early to tell that it will be refused for good."""
+        refused = self._refused.pop(event, 0) + 1
+        if refused < _REFUSALS:
+            self._refused[event] = refused
+        return refused < _REFUSALS
 
     def _go_on(self) -> None:
         if self._stopping:
