@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_replicated, refuse_snapshots
+from phoenix_worker.core.allowed.forbidden import (
+    refuse_forbidden,
+    refuse_replicated,
+    refuse_snapshots,
+    refuse_unconvertible,
+)
 from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.observation import Presence
@@ -14,6 +19,7 @@ from phoenix_worker.proxmox.error_table import PERMISSION
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
     from phoenix_worker.core.model.ports import Proxmox
@@ -28,14 +34,15 @@ def refuse_forbidden_removal(proxmox: Proxmox, declaration: Declaration, seen: O
 
 
 def refuse_forbidden_conversion(
-    proxmox: Proxmox, declaration: Declaration, seen: Observation, dropping: Collection[str]
+    task: PhoenixTask, declaration: Declaration, seen: Observation, dropping: Collection[str]
 ) -> None:
     """Raise PermanentError for what is not to become a template; snapshots that are dropped first do not count.
 
     Proxmox converts an HA resource, and HA then tries to start the template.
     """
-    refuse_forbidden(declaration, as_in_ha(proxmox, seen), Purpose.SEAL)
-    snapshots = proxmox.snapshots(seen.node, seen.ctid)
+    refuse_forbidden(declaration, as_in_ha(task.proxmox, seen), Purpose.SEAL)
+    refuse_unconvertible(seen, task.offering.on(seen.node).storages)
+    snapshots = task.proxmox.snapshots(seen.node, seen.ctid)
     refuse_snapshots(seen, [name for name in snapshots if name not in dropping])
 
 
