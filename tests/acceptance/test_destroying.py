@@ -238,6 +238,10 @@ def test_what_forbids_it_is_seen_before_it_is_stopped(product: Product) -> None:
     product.simulator.do(pve.ct(901).config.pop, "protection")
     product.simulator.do(pve.ignore, 901)
     assert scenes.refused(product, 901).cause == "ha-managed", "HA would try to start the template"
+    product.simulator.do(pve.ha_resources.clear)
+    product.simulator.do(pve.ct(901).config.update, {"mp0": "/srv/media,mp=/media"})
+    assert scenes.refused(product, 901).cause == "bind-mount", "it would fail in a task"
+    assert failure_of(product.producer.adopt(901)).cause == "bind-mount"
     for ctid in (103, 104, 105, 106):
         product.ensure(ctid)
     product.simulator.do(pve.ct(103).config.update, {"protection": 1})

@@ -178,6 +178,8 @@ class NoReason(requests.RequestException):
     ("error", "read", "sent"),
     [
         (requests.exceptions.SSLError("EOF occurred in violation of protocol"), "unreachable", "unknown-outcome"),
+        (requests.exceptions.SSLError("tlsv1 alert internal error"), "unreachable", "unknown-outcome"),
+        (requests.exceptions.SSLError("decryption failed or bad record mac"), "unreachable", "unknown-outcome"),
         (requests.exceptions.SSLError("certificate verify failed"), "tls", "tls"),
         (requests.ConnectTimeout("connect"), "unreachable", "unreachable"),
         (requests.ReadTimeout("read"), "unreachable", "unknown-outcome"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,14 @@ class Disks(FakePve):  # type: ignore[misc] # fakepve publishes no types
         config = self.ct(ctid).config
         if any(key.startswith("mp") and value.startswith("/") for key, value in config.items()):
             raise TaskError("snapshot feature is not available")
+
+    def refuse_no_templates(self, ctid: int) -> None:
+        """Fail as `template_create` does of a directory of the node, and of a volume on LVM that is not thin."""
+        for key, value in self.ct(ctid).config.items():
+            if re.fullmatch(r"rootfs|mp\d+", key):
+                volume = parse_mount(value)["volume"]
+                if volume.startswith("/") or self.storages[volume.partition(":")[0]]["type"] == "lvm":
+                    raise TaskError(f"Template feature is not available for '{volume}'")
 
     def need_linked_clones(self, rootfs: str) -> None:
         volume = parse_mount(rootfs)["volume"]

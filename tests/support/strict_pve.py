@@ -285,6 +285,7 @@ class StrictPve(
     ) -> str:
         refusals = {
             "vzdestroy": self.refuse_used_bases,
+            "vztemplate": self.refuse_no_templates,
             "vzmigrate": self.refuse_migration,
             "vzsnapshot": self.refuse_bind_mounts,
         }

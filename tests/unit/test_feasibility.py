@@ -96,6 +96,21 @@ def test_what_cannot_work_is_told_with_a_remedy(
     assert (why in error.message, remedy in error.remedy) == (True, True), str(error)
 
 
+def test_no_template_is_built_on_lvm_that_is_not_thin() -> None:
+    """Proxmox would find that in a task, once its scripts had run (`volume_has_feature`)."""
+    offer = Offer(STORAGES | {"thick": Storage("thick", "lvm", CONTENT)}, frozenset({"vmbr0"}))
+    assert cannot_work(replace(FULL, storage="thick"), HERE, offer) is None
+    on_volume = replace(ROOT, volumes=(Volume("thick", 4, "/data"),))
+    for declared, key in (
+        (replace(ROOT, storage="thick"), "`storage_pool`"),
+        (on_volume, "`pool` for its volume /data"),
+    ):
+        error = cannot_work(declared, None, offer)
+        assert error is not None
+        assert (error.cause, f"Declare another {key}; pve1 has:" in error.remedy) == ("template-unavailable", True)
+        assert error.message.endswith("storage thick is of the type lvm, which has no templates.")
+
+
 NEAR = Storage("near", "zfspool", CONTENT, nodes=frozenset({"pve1"}))
 BOTH = Storage("both", "rbd", CONTENT, shared=True, nodes=frozenset({"pve1", "pve2"}))
 

@@ -7,9 +7,15 @@ from typing import Any
 
 import pytest
 
-from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_replicated, refuse_snapshots
+from phoenix_worker.core.allowed.forbidden import (
+    refuse_forbidden,
+    refuse_replicated,
+    refuse_snapshots,
+    refuse_unconvertible,
+)
 from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.model.observation import Observation, Presence
+from phoenix_worker.core.model.ports import Storage
 from tests.support.declared import MINIMAL
 from tests.support.refusing import Refusal, refusal_of
 
@@ -73,6 +79,26 @@ def test_what_the_catalog_protects_is_converted_and_what_somebody_protected_is_n
 @pytest.mark.parametrize("config", [{}, {"protection": "0"}, {"lock": ""}])
 def test_nothing_else_forbids_it(config: dict[str, str]) -> None:
     refuse_forbidden(MINIMAL, replace(HERE, config=config), Purpose.REBUILD)
+
+
+def test_a_mount_that_no_template_has_is_named_with_the_command_that_removes_or_moves_it() -> None:
+    storages = {"thick": Storage("thick", "lvm"), "thin": Storage("thin", "lvmthin")}
+    volumes = {"rootfs": "thin:vm-103-disk-0,size=4G", "mp3": "elsewhere:vm-103-disk-1,mp=/b", "net0": "/"}
+    for known in (storages, {}, None):
+        refuse_unconvertible(replace(HERE, config=volumes), known)
+    bound = volumes | {"mp1": "/srv/media,mp=/media", "mp0": "/dev/sdb1,mp=/disk"}
+    assert refusal_of(lambda: refuse_unconvertible(replace(HERE, config=bound), storages)) == Refusal(
+        "Unable to convert CT 103 on pve2 to a template: it has directories or devices of the node (mp0, mp1), and "
+        "a template has volumes only.",
+        "bind-mount",
+        "Run on pve2: `pct set 103 --delete mp0,mp1`. Clones that need them declare them as `mount_points`.",
+    )
+    thick = volumes | {"mp0": "thick:vm-103-disk-1,mp=/data"}
+    assert refusal_of(lambda: refuse_unconvertible(replace(HERE, config=thick), storages)) == Refusal(
+        "Unable to convert CT 103 on pve2 to a template: storage thick is of the type lvm, which has no templates.",
+        "template-unavailable",
+        "Move what lies there to another storage, such as: `pct move-volume 103 rootfs STORAGE`.",
+    )
 
 
 def test_snapshots_are_named_with_the_commands_that_delete_them() -> None:

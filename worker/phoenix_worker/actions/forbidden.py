@@ -6,7 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phoenix_worker.actions import recover
-from phoenix_worker.core.allowed.forbidden import refuse_forbidden, refuse_replicated, refuse_snapshots
+from phoenix_worker.core.allowed.forbidden import (
+    refuse_forbidden,
+    refuse_replicated,
+    refuse_snapshots,
+    refuse_unconvertible,
+)
 from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.observation import Presence
@@ -15,6 +20,7 @@ from phoenix_worker.proxmox.error_table import PERMISSION
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
     from phoenix_worker.core.model.ports import Proxmox
@@ -32,16 +38,18 @@ def refuse_forbidden_removal(proxmox: Proxmox, declaration: Declaration, seen: O
 
 
 def refuse_forbidden_conversion(
-    proxmox: Proxmox, declaration: Declaration, seen: Observation, dropping: Collection[str]
+    task: PhoenixTask, declaration: Declaration, seen: Observation, dropping: Collection[str]
 ) -> None:
     """Raise PermanentError for what is not to become a template, and TransientError for what somebody has locked.
 
     Snapshots that are dropped first do not count, nor the lock of one that we are deleting: whoever drops them waits
     for its end. Proxmox converts an HA resource, and HA then tries to start the template.
     """
+    proxmox = task.proxmox
     if dropping and seen.lock == _DELETING and recover.runs_deletion(proxmox, seen.node, seen.ctid):
         seen = replace(seen, config={key: value for key, value in seen.config.items() if key != "lock"})
     refuse_forbidden(declaration, as_in_ha(proxmox, seen), Purpose.SEAL)
+    refuse_unconvertible(seen, task.offering.on(seen.node).storages)
     snapshots = proxmox.snapshots(seen.node, seen.ctid)
     refuse_snapshots(seen, [name for name in snapshots if name not in dropping])
 

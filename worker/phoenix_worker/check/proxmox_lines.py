@@ -67,7 +67,10 @@ def _quorum(inspection: Inspection) -> Iterator[Line]:
     except PermanentError as refused:
         if refused.cause != PERMISSION:
             raise
-        what = "unknown: the token lacks a privilege, so workers delete and convert containers without checking it"
+        what = (
+            "unknown: the token lacks a privilege, so workers delete and convert containers without checking it, "
+            "unless they have VM.Migrate on them, on Proxmox VE 9"
+        )
         yield warning("Proxmox quorum", what, refused.remedy)
 
 

@@ -33,7 +33,9 @@ _LOG_LINES = 5
 _LONGEST = 4000
 """Characters of all that one answer says: it goes into results and logs."""
 _LEADS_ELSEWHERE = re.compile(r"[?#%\\\s\x00-\x1f\x7f]")
-_BROKEN_HANDSHAKE = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out", re.IGNORECASE)
+_BROKEN_HANDSHAKE = re.compile(
+    r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out|internal.error|bad.record.mac", re.IGNORECASE
+)
 _LOOK_AGAIN = "Send the request again: the worker first checks whether it was done."
 NOT_PROXMOX = (
     "Check that PHOENIX_PROXMOX_HOST is the address of a Proxmox VE of a supported version, with no proxy in between."

@@ -244,7 +244,7 @@ def stop(
         seen, verdict = look(self, declaration, adopt=adopted)
         permit(may_stop(verdict), verdict, f"stop CT {ctid}")
         if declaration.is_template:
-            refuse_forbidden_conversion(self.proxmox, declaration, seen, dropping)
+            refuse_forbidden_conversion(self, declaration, seen, dropping)
             self.proxmox.need_quorum(f"convert CT {ctid} on {seen.node} to a template", (seen.node, ctid))
         known = {"networks": networks(seen.config), "node": seen.node}
         return recover.posted(shut_down(self.proxmox, seen)) | known
@@ -281,7 +281,7 @@ def seal(
             permit(may_seal(verdict, seen), verdict, f"convert CT {ctid} to a template")
             if (begun := recover.running_conversion(self.proxmox, seen.node, ctid)) is not None:
                 return begun
-            refuse_forbidden_conversion(self.proxmox, declaration, seen, ())
+            refuse_forbidden_conversion(self, declaration, seen, ())
             self.proxmox.convert_to_template(seen.node, ctid)
         return {"at": time.time(), "node": seen.node}
 

@@ -223,7 +223,7 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
         told = told if there else (f"There is no CT {seen.ctid} on {seen.node}.", *told)
         return result.nothing(self, declaration, dry_run=request.dry_run, warnings=told)
     if steps.seal:
-        refuse_forbidden_conversion(self.proxmox, declaration, seen, snapshots)
+        refuse_forbidden_conversion(self, declaration, seen, snapshots)
     if steps.mark and (problem := too_long(replace(declaration, description=None), seen)) is not None:
         raise problem
     if request.dry_run:

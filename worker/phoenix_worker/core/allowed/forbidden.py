@@ -5,17 +5,26 @@ Proxmox looks at it when it is asked to delete or to convert: a running one woul
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core.allowed.linked import storages_of
 from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.observation import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
+    from phoenix_worker.core.model.ports import Storage
+
+NO_TEMPLATES = "template-unavailable"
+"""The cause where a storage can have no templates, as the error table of the API names it too."""
+_WITHOUT_TEMPLATES = frozenset({"lvm"})
+"""Storage types (`volume_has_feature` of pve-storage's plugins). Of one that is not known here, Proxmox is asked."""
+_MOUNT = re.compile(r"rootfs|mp\d+")
 
 
 def refuse_forbidden(declaration: Declaration, seen: Observation, purpose: Purpose) -> None:
@@ -68,6 +77,39 @@ def refuse_replicated(seen: Observation, jobs: Iterable[str], purpose: Purpose) 
             cause="replicated",
             remedy=f"Remove them first: {', '.join(f'`pvesr delete {name}`' for name in names)} on {seen.node}.",
         )
+
+
+def refuse_unconvertible(seen: Observation, storages: Mapping[str, Storage] | None) -> None:
+    """Raise PermanentError for a mount that no template can have: Proxmox finds it in a task, once all is done for it.
+
+    What is not known of the storages says nothing against them.
+    """
+    subject = f"Unable to convert CT {seen.ctid} on {seen.node} to a template"
+    bound = [key for key, value in sorted(seen.config.items()) if _MOUNT.fullmatch(key) and value.startswith("/")]
+    if bound:
+        raise PermanentError(
+            f"{subject}: it has directories or devices of the node ({', '.join(bound)}), and a template has volumes "
+            "only.",
+            cause="bind-mount",
+            remedy=f"Run on {seen.node}: `pct set {seen.ctid} --delete {','.join(bound)}`. Clones that need them "
+            "declare them as `mount_points`.",
+        )
+    for name in storages_of(seen):
+        if (problem := no_templates(name, storages or {})) is not None:
+            raise PermanentError(
+                f"{subject}: {problem}.",
+                cause=NO_TEMPLATES,
+                remedy="Move what lies there to another storage, such as: "
+                f"`pct move-volume {seen.ctid} rootfs STORAGE`.",
+            )
+
+
+def no_templates(name: str, storages: Mapping[str, Storage]) -> str | None:
+    """Say why a storage can have no templates; None if it can, or is not known."""
+    found = storages.get(name)
+    if found is None or found.kind not in _WITHOUT_TEMPLATES:
+        return None
+    return f"storage {name} is of the type {found.kind}, which has no templates"
 
 
 def refuse_snapshots(seen: Observation, snapshots: Iterable[str]) -> None:

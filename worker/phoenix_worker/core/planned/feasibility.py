@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core.allowed.forbidden import NO_TEMPLATES, no_templates
 from phoenix_worker.core.allowed.linked import storages_of
 from phoenix_worker.core.differs import volumes
 from phoenix_worker.core.differs.diff import DEFAULT_STORAGE
@@ -179,6 +180,7 @@ def _problems(declaration: Declaration, origin: Origin | None, offer: Offer) -> 
     if offer.storages is not None:
         yield from _disabled(declaration, origin, offer.storages)
         yield from _no_os_templates(declaration, offer.storages)
+        yield from _no_conversion(declaration, offer)
     if offer.storages is not None and origin is not None:
         yield from _no_linked_clone(declaration, origin, offer.storages)
         yield from _not_shared(declaration, origin, offer.storages)
@@ -232,6 +234,12 @@ def _no_os_templates(declaration: Declaration, storages: Mapping[str, Storage]) 
         allow = ",".join(sorted({*content, "vztmpl"}))
         remedy = f"Allow them: `pvesm set {name} --content {allow}`; or name another storage in `template`."
         yield "storage-content", f"storage {name} takes no OS templates", remedy
+
+
+def _no_conversion(declaration: Declaration, offer: Offer) -> Iterator[_Problem]:
+    for need in _needs_of_making(declaration).storages if declaration.is_template else ():
+        if (why := no_templates(need.storage, offer.storages or {})) is not None:
+            yield NO_TEMPLATES, why, f"Declare another {need.key}; {offer.storages_on(declaration.node)}"
 
 
 def _no_linked_clone(declaration: Declaration, origin: Origin, storages: Mapping[str, Storage]) -> Iterator[_Problem]:
