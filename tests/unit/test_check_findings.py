@@ -187,7 +187,7 @@ ALSO: dict[str, tuple[str, str]] = {
 """What no row of `test_check_foretells.ROWS` shows: where it is shown, and where the product fails of it."""
 FORETELLS_NOTHING: dict[str, tuple[str, str]] = {
     "cluster.judge_version warning": (
-        "unit/test_checkup_cluster.py::test_versions_before_8_are_warned_of_and_a_lost_quorum_is_an_error",
+        "unit/test_checkup_nodes.py::test_versions_before_8_are_warned_of_and_a_lost_quorum_is_an_error",
         "It says that nobody tried this version; what it lacks for the catalog is `versions.judge_keys error`.",
     ),
     "redis._version warning": (
