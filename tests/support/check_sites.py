@@ -2,6 +2,7 @@
 
 A site is named by its module, its function and what it calls: `cluster._bridges error`, with a number where a function
 has several. What names a reason and leaves the line to its caller is a site too: `cluster._out_of_use: is disabled`.
+Where a line is an error or a warning, as the case may be, `say` is the error.
 """
 
 from __future__ import annotations
@@ -55,11 +56,19 @@ def _imported(tree: ast.Module) -> set[str]:
 
 def _of(module: str, function: ast.FunctionDef, levels: set[str]) -> Iterator[tuple[int, str]]:
     reasons = "tuple[str, str]" in ast.unparse(function.returns or ast.Constant(value=None))
+    choices = [node for node in ast.walk(function) if isinstance(node, ast.IfExp)]
+    either = {id(name) for choice in choices for name in ast.walk(choice) if _is_level(name, levels)}
     for node in ast.walk(function):
-        if isinstance(node, ast.Name) and node.id in levels and isinstance(node.ctx, ast.Load):
+        if isinstance(node, ast.Name) and _is_level(node, levels) and id(node) not in either:
             yield node.lineno, f"{module}.{function.name} {node.id}"
+        elif isinstance(node, ast.Name) and node.id == "say" and isinstance(node.ctx, ast.Load) and either:
+            yield node.lineno, f"{module}.{function.name} error"
         elif reasons and isinstance(node, ast.Tuple) and (words := _words(node.elts[0])):
             yield node.lineno, f"{module}.{function.name}: {words}"
+
+
+def _is_level(node: ast.AST, levels: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in levels and isinstance(node.ctx, ast.Load)
 
 
 def _words(text: ast.expr) -> str:

@@ -36,14 +36,14 @@ def test_what_is_said_has_its_kind_its_cause_and_its_remedy(status: int, said: s
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.cause} {row.pattern} {row.statuses}")
 def test_every_row_of_the_table_is_for_something_that_is_said(row: Row) -> None:
-    assert any(_row(status, said)[0] is row for status, said, _ in SAID)
+    assert any(_row(status, said, TABLE)[0] is row for status, said, _ in SAID)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.cause} {row.pattern} {row.statuses}")
 def test_every_alternative_of_a_pattern_is_for_something_that_is_said(
     row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meant = {(status, said): told(status, said) for status, said, _ in SAID if _row(status, said)[0] is row}
+    meant = {(status, said): told(status, said) for status, said, _ in SAID if _row(status, said, TABLE)[0] is row}
     for pattern in alternatives_left_out(row.pattern):
         lost = re.compile(row.pattern).groupindex.keys() - re.compile(pattern).groupindex.keys()
         # Its remedy names them all the same.

@@ -124,7 +124,7 @@ def error_of_task(doing: str, end: TaskEnd) -> TransientError | PermanentError:
 
     Where the end itself says nothing that is known, the log may name what passes, or a full storage.
     """
-    row, groups = _row(TASK, end.exit_status)
+    row, groups = _row(TASK, end.exit_status, TABLE)
     if row is ANYTHING_ELSE:
         row, groups = _row(TASK, "\n".join(end.log_tail), NAMED_BY_LOGS)
     error = _failure(row, groups, doing, Answer(TASK, end.exit_status).words, "the privileges for it")
@@ -171,7 +171,7 @@ def unknown_outcome(request: Request, why: str) -> TransientError:
 
 def _error(doing: str, answer: Answer, needs: str) -> TransientError | PermanentError:
     words = answer.words
-    return _failure(*_row(answer.status, words), doing, words, needs)
+    return _failure(*_row(answer.status, words, TABLE), doing, words, needs)
 
 
 def _failure(
@@ -188,7 +188,7 @@ def _ctid(doing: str) -> str:
     return named[0] if len(named) == 1 else "CTID"
 
 
-def _row(status: int, words: str, rows: Sequence[Row] = TABLE) -> tuple[Row, dict[str, str]]:
+def _row(status: int, words: str, rows: Sequence[Row]) -> tuple[Row, dict[str, str]]:
     for row in rows:
         if (not row.statuses or status in row.statuses) and (found := re.search(row.pattern, words)):
             return row, found.groupdict(default="")
