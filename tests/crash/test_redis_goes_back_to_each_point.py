@@ -141,3 +141,27 @@ def test_scripts_run_in_a_template_and_in_its_clone(product: Product, ssh_node: 
     Remembering(product, tmp_path, **ssh_node.environ()).goes_back(lambda: product.producer.ensure(103))
     ran = {file.name: file.read_text() for file in ssh_node.root(103).glob("ran-*")}
     assert ran == {"ran-900": "ran\n", "ran-103": "ran\n"}
+
+
+@pytest.mark.parametrize("under_way", ["vzdestroy 900", "vzclone 9000", "vztemplate 900", "vzdestroy 9000"])
+def test_a_rebuild_is_thrown_back_to_its_first_steps_while_the_last_are_under_way(
+    product: Product, tmp_path: Path, under_way: str
+) -> None:
+    product.declare({900: template(), 103: container(103)})
+    worker = Remembering(product, tmp_path, **SCRATCH)
+    product.ensure(900)
+    pve, made = product.simulator.pve, len(product.simulator.intervals())
+    product.simulator.set(pve, ct_secs=pve.ct_secs | dict.fromkeys(("destroy", "clone", "template"), 1.0))
+    (worker.pasts / "keep").touch()
+    handle = product.producer.rebuild(900)
+
+    def sent() -> list[str]:
+        return [f"{one.kind} {one.guest}" for one in product.simulator.intervals()[made:]]
+
+    wait_for(lambda: under_way in sent())
+    (worker.pasts / "keep").unlink()
+    created = min(file for file in worker.pasts.glob("*.json") if "effect-journalled create" in file.stem)
+    Past.kept(product.redis_url, created).comes_back()
+    assert handle.wait(timeout=120).outcome == "rebuilt"
+    assert max(Counter(sent()).values()) == 1, "nothing is done twice"
+    assert (product.config(900)["template"], product.status(9000)) == ("1", "absent")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -15,10 +16,13 @@ import pytest
 from redis import RedisError
 
 from phoenix_producer import Producer, Unreachable
+from phoenix_producer.http.tokens import Role
 from tests.support.cli import COMMAND
 from tests.support.flower import Flower
+from tests.support.http_door import serving
 from tests.support.product import container, template
 from tests.support.sentinels import MASTER, PASSWORD, SENTINEL_PASSWORD, Sentinels
+from tests.support.tls import TlsFront
 from tests.support.waiting import wait_for
 from tests.support.worker import QUICK_START
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 COUNT, DEATHS, LONG = 20, 5, 600.0
 TEMPLATES = (900, 901, 902, 903)
+BEHIND_TLS = "127.0.0.2"
 
 pytestmark = pytest.mark.crash
 
@@ -65,6 +70,9 @@ def test_worker_producer_command_check_and_flower_follow_the_master(
         product.simulator.do(product.simulator.pve.hurry)
         product.simulator.pve.ct_secs["clone"] = 0.1
         assert under_way.wait(timeout=60).outcome == "created"
+        shown = wait_for(lambda: flower.get("workers?refresh=1")["w1@test"].get("stats"))
+        assert shown["broker"]["hostname"] == "127.0.0.1"
+        assert not {PASSWORD, SENTINEL_PASSWORD} & set(re.findall(r"'([^']+)'", str(shown)))
         asked = str(flower.post("task/async-apply/phoenix.ensure", args=[105])["task-id"])
         wait_for(lambda: product.status(105) == "running")
     told = subprocess.run(
@@ -80,6 +88,41 @@ def test_worker_producer_command_check_and_flower_follow_the_master(
     assert PASSWORD not in checked.stdout + worker.log()
     assert quote(PASSWORD, safe="") not in checked.stdout + worker.log()
     assert SENTINEL_PASSWORD not in checked.stdout + worker.log()
+    assert "Traceback" not in worker.log()
+    assert "<redis." not in worker.log(), "no object of redis-py is told to people"
+
+
+@pytest.mark.long
+def test_worker_producer_command_http_and_flower_follow_the_master_over_tls(
+    product: Product, sentinels: Sentinels, tmp_path: Path
+) -> None:
+    """The servers here have none built in: each stands behind a front, at its port of another loopback address."""
+    product.declare({900: template(), 103: container(103), 104: container(104), 105: container(105)})
+    product.simulator.add_template(900)
+    with ExitStack() as stack:
+        port, *others = sentinels.ports
+        front = stack.enter_context(TlsFront(port, BEHIND_TLS))
+        for port in others:
+            stack.enter_context(TlsFront(port, BEHIND_TLS, like=front))
+        secret = f"sentinel_password={quote(SENTINEL_PASSWORD, safe='')}&ssl_ca_certs={front.ca_file}"
+        hosts = sentinels.hosts.replace("127.0.0.1", BEHIND_TLS)
+        url = f"sentinels://:{quote(PASSWORD, safe='')}@{hosts}/{MASTER}/0?{secret}"
+        worker = product.start_worker(PHOENIX_REDIS_URL=url)
+        producer = stack.enter_context(Producer(url))
+        flower = stack.enter_context(Flower(tmp_path, url))
+        door = stack.enter_context(serving(url, tmp_path)).as_a(Role.OPERATOR)
+        assert producer.ensure(103).wait(timeout=60).outcome == "created"
+        sentinels.kill_master()
+        assert producer.ensure(103).wait(timeout=60).outcome == "unchanged"
+        assert door.post("/v1/containers/104/ensure").status == 202
+        flower.post("task/async-apply/phoenix.ensure", args=[105])
+        wait_for(lambda: [product.status(ctid) for ctid in (104, 105)] == ["running", "running"])
+        told = subprocess.run(
+            [COMMAND, "ensure", "104"], check=False, capture_output=True, text=True, timeout=180,
+            env={"PATH": os.environ["PATH"], "PHOENIX_REDIS_URL": url, "COLUMNS": "200"},
+        )  # fmt: skip
+        assert (told.returncode, "unchanged" in told.stdout) == (0, True), told.stderr
+        assert "Traceback" not in worker.log()
 
 
 @pytest.mark.long

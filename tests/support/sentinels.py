@@ -50,6 +50,11 @@ class Sentinels:
         """The Sentinels, as in a URL."""
         return ",".join(f"{HOST}:{port}" for port in self._sentinels)
 
+    @property
+    def ports(self) -> list[int]:
+        """Those of all servers and Sentinels; one that is killed comes back at its own."""
+        return [*self._servers, *self._sentinels]
+
     def master(self) -> int:
         """The port of the master that most Sentinels name; 0 while they do not agree."""
         named = [self._named(port) for port in self._sentinels]

@@ -58,12 +58,20 @@ class NativeTls:
 
 
 class TlsFront:
-    """Serves `rediss://127.0.0.1:PORT` and passes all of it on to a plain port. Use it in a `with` statement."""
+    """Serves `rediss://HOST:PORT` and passes all of it on to a plain port. Use it in a `with` statement.
 
-    def __init__(self, plain_port: int) -> None:
+    With another host than 127.0.0.1, each server has its front at its own port there, and what a Sentinel answers
+    names that host.
+    """
+
+    def __init__(self, plain_port: int, host: str = _HOST, *, like: TlsFront | None = None) -> None:
+        """`like` is another front whose certificate this one has."""
         self._plain_port = plain_port
+        self._host = host
         self._files = tempfile.TemporaryDirectory(prefix="tls-")
-        self.ca_file, self._key, _ = make_cert(self._files.name, hosts=(_HOST,))
+        self.ca_file, self._key, _ = make_cert(self._files.name, hosts=(host,))
+        if like is not None:
+            self.ca_file, self._key = like.ca_file, like._key
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tls", daemon=True)
         self._open: set[StreamWriter] = set()
@@ -73,7 +81,9 @@ class TlsFront:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.ca_file, self._key)
         self._thread.start()
-        serving = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, _HOST, 0, ssl=context), self._loop)
+        port = 0 if self._host == _HOST else self._plain_port
+        started = asyncio.start_server(self._serve, self._host, port, ssl=context)
+        serving = asyncio.run_coroutine_threadsafe(started, self._loop)
         self._server = serving.result(_START_TIMEOUT)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -92,14 +102,18 @@ class TlsFront:
         await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        plain_reader, plain_writer = await asyncio.open_connection(_HOST, self._plain_port)
+        try:
+            plain_reader, plain_writer = await asyncio.open_connection(_HOST, self._plain_port)
+        except OSError:  # the server behind it is dead
+            writer.transport.abort()
+            return
         self._open |= {writer, plain_writer}
-        await asyncio.gather(_pass_on(reader, plain_writer), _pass_on(plain_reader, writer))
+        await asyncio.gather(_pass_on(reader, plain_writer), _pass_on(plain_reader, writer, self._host))
 
 
-async def _pass_on(reader: StreamReader, writer: StreamWriter) -> None:
+async def _pass_on(reader: StreamReader, writer: StreamWriter, host: str = _HOST) -> None:
     with suppress(OSError):
         while chunk := await reader.read(_CHUNK):
-            writer.write(chunk)
+            writer.write(chunk.replace(_HOST.encode(), host.encode()))
             await writer.drain()
     writer.transport.abort()

@@ -26,8 +26,11 @@ _NOT_SHOWN = frozenset({"password", "alternates", "transport_options", "credenti
 Reply = dict[str, str]
 
 
-class ShownBroker(bootsteps.Step):
-    """Shows the broker of a worker. With Sentinels, what Celery shows has their passwords, and cannot be sent."""
+class ShownBroker(bootsteps.StartStopStep):
+    """Shows the broker of a worker. With Sentinels, what Celery shows has their passwords, and cannot be sent.
+
+    There is nothing to start or stop, but of other steps a worker shows nothing.
+    """
 
     requires = ("celery.worker.consumer.connection:Connection",)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from kombu.exceptions import OperationalError
 from redis import exceptions as redis_errors
 
+from phoenix_producer.client.redis_words import words_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -90,7 +92,8 @@ class Patience:
     def _tell(self, error: Exception) -> None:
         if not self._troubled:
             self._troubled = True
-            logger.warning("Redis does not answer (%s). Waiting for it; nothing is lost meanwhile.", error)
+            words = words_of(str(error))
+            logger.warning("Redis does not answer (%s). Waiting for it; nothing is lost meanwhile.", words)
             self._renew()
 
     def _end(self) -> None:
