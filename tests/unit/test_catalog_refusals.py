@@ -223,3 +223,18 @@ def test_what_it_is_made_from_is_not_missed_where_it_is_told_in_another_way(
     entry = {key: value for key, value in template().items() if key != "template"}
     (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": entry | told}})
     assert next(iter(told)) in str(refusal)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"firewall": {"rules": [None] * 500}},
+        {"volumes": [{"at": f"/{number}"} for number in range(500)]},
+        {"devices": [f"dev/{number}" for number in range(500)]},
+    ],
+)
+def test_an_entry_with_hundreds_of_wrong_values_is_told_about_a_hundred(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    """Each is thought out with the whole entry: thousands took hours, and no job could read the catalog meanwhile."""
+    found = refusals(tmp_path, {"lxc_configs": {"900": template(**wrong)}})
+    assert 1 < len(found) <= 101
+    assert "more values of it are wrong." in found[-1].problem

@@ -23,11 +23,19 @@ if TYPE_CHECKING:
     Location = tuple[int | str, ...]
 
 
+_MOST = 100
+"""Refusals of one entry. Each is thought out with the whole entry, and nobody reads more of them."""
+
+
 def refusals(ctid: int, details: Sequence[ErrorDetails], raw: Mapping[str, Any], model: type[Section]) -> list[Refusal]:
-    """Make a refusal of each error in an entry, which `model` has found."""
+    """Make a refusal of each error in an entry, which `model` has found; of the first hundred, and count the others."""
     if "hostname" in raw:  # that it is the name is told
         details = [one for one in details if (one["type"], one["loc"]) != ("missing", ("name",))]
-    return list(_once(details, [_refusal(ctid, detail, raw, model) for detail in details]))
+    told, others = details[:_MOST], len(details[_MOST:])
+    found = list(_once(told, [_refusal(ctid, detail, raw, model) for detail in told]))
+    if others:
+        found.append(Refusal(ctid, f"{others} more values of it are wrong.", "Correct the others first."))
+    return found
 
 
 def _once(details: Sequence[ErrorDetails], found: Sequence[Refusal]) -> Iterator[Refusal]:
