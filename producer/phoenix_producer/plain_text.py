@@ -11,10 +11,12 @@ _ESCAPES = re.compile(
 )
 _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 # Control characters but newline and tab, marks that change the direction of text, halves of surrogate pairs; and what
-# shows nothing, so that two names look alike. Joiners are none of these: some languages cannot be written without them.
+# shows nothing, so that two names look alike: Unicode's Default_Ignorable_Code_Point, without joiners and variation
+# selectors, as some languages cannot be written without them.
 _HARMFUL = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
+    "\U000e01f0-\U000e0fff]"
 )
 
 
@@ -23,7 +25,7 @@ def plain(text: str) -> str:
 
     Newlines and tabs stay.
     """
-    if text.isprintable():  # as nearly all of it is
+    if text.isascii() and text.isprintable():  # as nearly all of it is
         return text
     return _HARMFUL.sub("\ufffd", _BREAKS.sub("\n", without_escapes(text)))
 

@@ -27,6 +27,8 @@ from phoenix_worker.proxmox.scripts import readable
         ("a\u202eb\u2069", "a\ufffdb\ufffd"),
         ("a\udce4", "a\ufffd"),
         ("root\u200b\u2060\ufeff\U000e0041", "root\ufffd\ufffd\ufffd\ufffd"),
+        ("ro\xadot\u034f\u3164\u115f\uffa0", "ro\ufffdot\ufffd\ufffd\ufffd\ufffd"),
+        ("\u845b\U000e0100 \u2764\ufe0f", "\u845b\U000e0100 \u2764\ufe0f"),
         ("\u0645\u06cc\u200c\u062e \U0001f469\u200d\U0001f4bb", "\u0645\u06cc\u200c\u062e \U0001f469\u200d\U0001f4bb"),
         ("\ta\nb", "\ta\nb"),
         ("Größe → 1 GiB [0;1]", "Größe → 1 GiB [0;1]"),

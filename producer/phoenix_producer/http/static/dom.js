@@ -23,8 +23,9 @@ export const shown = (children) => children.flat(Infinity).filter((one) => one !
   .map((one) => (one instanceof Node ? one : harmless(one)));
 
 // As in plain_text.py: control characters but newline and tab, marks that turn text round, and what shows nothing.
-const HARMFUL = new RegExp('[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u180e\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u206f'
-  + '\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\u{e0000}-\\u{e007f}]', 'gu');
+const HARMFUL = new RegExp('[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b'
+  + '\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u206f\\u3164\\ud800-\\udfff\\ufeff\\uffa0\\ufff0-\\ufffb\\u{1bca0}-\\u{1bca3}'
+  + '\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e00ff}\\u{e01f0}-\\u{e0fff}]', 'gu');
 const harmless = (text) => String(text).replace(HARMFUL, '\ufffd');
 
 /** A part of a view, with its heading. */
