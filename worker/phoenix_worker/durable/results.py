@@ -63,10 +63,18 @@ class PatientBackend(RedisBackend):
         if run is not None and run.id == task_id and state in READY_STATES and not _in_chord(kwargs.get("request")):
             run.answer = self.answer(task_id, result, state, *args, **kwargs)
             return result
-        if run is not None and run.id != task_id and self.is_anothers(task_id, run.job):
+        if kwargs.get("request") is not None and self._is_of_another_job(task_id):
             return result
         args = (task_id, result, state, *args)
         return patience.until_answered(lambda: super(PatientBackend, self).store_result(*args, **kwargs))
+
+    def chord_error_from_stack(self, callback: Any, exc: Any = None) -> Any:
+        """Answer for the body of a chord that failed."""
+        return None if self._is_of_another_job(callback.id) else super().chord_error_from_stack(callback, exc)
+
+    def _is_of_another_job(self, task_id: str | None) -> bool:
+        run = current_run.get()
+        return run is not None and task_id not in (None, run.id) and self.is_anothers(str(task_id), run.job)
 
     def on_chord_part_return(self, *args: Any, **kwargs: Any) -> Any:
         """Count a member of a chord. A member that was counted before is not counted again."""
