@@ -13,11 +13,13 @@ import pytest
 import redis
 
 from phoenix_producer.cli import without_workers
+from phoenix_worker.commands.demo.embedded import private_redis
 from tests.support.cli import invoke
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
+    from pathlib import Path
 
     from phoenix_worker.commands.demo.embedded import RedisServer
 
@@ -147,6 +149,32 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_look_again(
     assert again.endswith(f"{command} ensure 408 --adopt")
     assert cancel.endswith(f"{command} cancel {job_id}")
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("command", "ways"),
+    [
+        (["ensure", "103", "104"], ["look again", "wait again", "cancel"]),
+        pytest.param(["destroy", "103", "--yes"], ["look again", "wait again", "cancel"], marks=pytest.mark.long),
+        pytest.param(["rebuild", "103", "104"], ["look again", "cancel"], marks=pytest.mark.long),
+    ],
+)
+def test_a_redis_that_went_away_leaves_the_jobs_and_says_what_can_be_done(
+    command: list[str], ways: list[str], started: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    with private_redis(tmp_path) as server:
+        process = started("--redis-url", server.url, *command)
+        assert process.stderr is not None
+        assert "No worker answers" in process.stderr.readline()
+        server.kill()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    said, gone_on, *told = errors.splitlines()
+    assert "cannot be used" in said
+    assert gone_on == "Stopped waiting. The jobs go on when Redis is back with its data."
+    by_way = {way.strip(): line for way, _, line in (line.partition(":") for line in told)}
+    assert list(by_way) == ways
+    assert by_way.get("wait again", " ".join(command)).endswith(" ".join(command))
 
 
 def test_when_nobody_answers_it_says_so_and_waits_on(

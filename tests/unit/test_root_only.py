@@ -84,6 +84,15 @@ def test_no_path_leads_elsewhere(tmp_path: Path, path: str) -> None:
     assert "is not an absolute path" in refusal.problem
 
 
+@pytest.mark.parametrize("key", ["host_path", "container_path"])
+@pytest.mark.parametrize("path", ["/srv ", "/srv /"])
+def test_a_path_has_no_blank_at_its_end(tmp_path: Path, key: str, path: str) -> None:
+    """Read back without it, the mount would be missing for ever, and a volume be made anew each time."""
+    mount = {"host_path": "/tank", "container_path": "/srv", key: path}
+    (refusal,) = refusals(tmp_path, {"lxc_configs": {"103": template(mount_points=[mount])}})
+    assert f'{key} "{path}" ends in a blank' in refusal.problem
+
+
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [

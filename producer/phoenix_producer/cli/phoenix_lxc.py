@@ -27,7 +27,6 @@ from phoenix_producer.cli.session import (
     FAILED,
     answers_of,
     conclude,
-    going_on_alone,
     looked_at,
     print_json,
     talking,
@@ -184,8 +183,7 @@ def ensure(  # noqa: PLR0913 - each is an option of the command
         if not wait:
             _print_requests(handles, as_json=as_json)
             return
-        with going_on_alone(handles, context):
-            answers = answers_of(handles, context, timeout, as_json=as_json)
+        answers = answers_of(handles, context, timeout, as_json=as_json)
     conclude(answers, outcome_lines, as_json=as_json)
 
 

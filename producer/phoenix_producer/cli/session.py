@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from phoenix_producer.cli.terminal import Display
     from phoenix_producer.client.handle import Handle, Handles
-    from phoenix_producer.contract import EnsureResult
 
 FAILED = 1
 BAD_INPUT = 2
@@ -41,6 +40,8 @@ DIFFERS = 2
 """Of `plan` and `drift` with `--exit-code`: something differs."""
 INTERRUPTED = 130
 _NOT_DECLARED = "not-declared"
+_NEVER_SHARED = "rebuild"
+"""The command that does it once more when it is given again."""
 
 Answer = TypeVar("Answer")
 
@@ -117,6 +118,7 @@ def answers_of(
     remedy = ""
     try:
         with (
+            nullcontext() if only_looks else _going_on_alone(handles, context),
             closing(Link(context.obj())) as link,
             LookBar(len(handles))
             if only_looks
@@ -141,18 +143,28 @@ def looked_at(context: typer.Context, handle: Handle[Answer], timeout: float | N
 
 
 @contextmanager
-def going_on_alone(handles: Handles[EnsureResult], context: typer.Context) -> Iterator[None]:
-    """End the command by Ctrl-C in the block, with what can be done about the jobs."""
+def _going_on_alone(handles: Handles[Any], context: typer.Context) -> Iterator[None]:
+    """End the command by Ctrl-C in the block, or as Redis has gone, with what can be done about the jobs."""
     try:
         yield
     except KeyboardInterrupt:
-        jobs = [handle.id for handle in handles]
-        look = ["jobs", "show", *jobs] if len(jobs) == 1 else ["jobs"]
         complain("Stopped waiting. The jobs go on.")
-        complain(f"     look again: {command_beside(context, *look)}")
-        complain(f"     wait again: {command_again(context)}")
-        complain(f"     cancel:     {command_beside(context, 'cancel', *jobs)}")
+        _say_what_can_be_done(handles, context)
         raise typer.Exit(INTERRUPTED) from None
+    except Unreachable as error:
+        complain(error)
+        complain("Stopped waiting. The jobs go on when Redis is back with its data.")
+        _say_what_can_be_done(handles, context)
+        raise typer.Exit(FAILED) from None
+
+
+def _say_what_can_be_done(handles: Handles[Any], context: typer.Context) -> None:
+    jobs = [handle.id for handle in handles]
+    look = ["jobs", "show", *jobs] if len(jobs) == 1 else ["jobs"]
+    complain(f"     look again: {command_beside(context, *look)}")
+    if context.info_name != _NEVER_SHARED:
+        complain(f"     wait again: {command_again(context)}")
+    complain(f"     cancel:     {command_beside(context, 'cancel', *jobs)}")
 
 
 class Following:

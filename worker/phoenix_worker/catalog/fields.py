@@ -172,6 +172,12 @@ def ascii_only(value: str) -> str:
     return value
 
 
+def _no_blank_at_end(value: str) -> str:
+    if value.rstrip("/").endswith(" "):
+        raise refused("ends in a blank, which is lost where Proxmox writes it down", "Remove it, or rename it.")
+    return value
+
+
 def _host_path(value: str) -> str:
     if "=" in value:
         problem = "has a =, before which Proxmox would read the name of an option"
@@ -227,8 +233,9 @@ AbsolutePath = Annotated[
         "Begin it with / and use neither . nor .. in it, nor a comma, which Proxmox cannot read.",
     ),
 ]
-HostPath = Annotated[AbsolutePath, AfterValidator(ascii_only), AfterValidator(_host_path)]
-MountPath = Annotated[AbsolutePath, AfterValidator(ascii_only), AfterValidator(_below_root)]
+_WrittenPath = Annotated[AbsolutePath, AfterValidator(ascii_only), AfterValidator(_no_blank_at_end)]
+HostPath = Annotated[_WrittenPath, AfterValidator(_host_path)]
+MountPath = Annotated[_WrittenPath, AfterValidator(_below_root)]
 Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]
 Ip6 = Annotated[str, AfterValidator(_ip6)]
