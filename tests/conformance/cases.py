@@ -75,6 +75,9 @@ def clones_of_one_template_queue(ground: Ground) -> None:
         ground.declare(ground.ctid(number), clone_from_ctid=ground.ctid(TEMPLATE))
     handles = [ground.producer.ensure(ground.ctid(number)) for number in (SECOND, THIRD)]
     assert [ground.told(handle.wait(PATIENCE)).outcome for handle in handles] == ["created", "created"]
+    for handle in handles:
+        refused = [one.detail for one in handle.progress(PATIENCE) if "locked (disk)" in one.detail]
+        assert not refused, "Proxmox refused one while it made the other"
 
 
 def what_changed_is_converged_and_disks_grow(ground: Ground) -> None:

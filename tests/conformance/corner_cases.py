@@ -68,6 +68,9 @@ def nobody_changes_the_case_of_a_tag(ground: Ground) -> None:
     ours = set(ground.look(ctid).config["tags"].split(";"))
     assert ours == {"Prod", "Web", "phoenix"} if kept else {tag.lower() for tag in ours} == {"prod", "web", "phoenix"}
     assert ground.ensure(ctid).outcome == "unchanged"
+    ground.declare(ctid, tags=["PROD", "Web"])
+    assert ground.ensure(ctid).outcome == ("updated" if kept else "unchanged"), "another case is another tag, or is not"
+    assert ("PROD" in ground.look(ctid).config["tags"].split(";")) is kept
 
 
 def a_fast_failure_of_a_slow_kind_is_told_soon(ground: Ground) -> None:

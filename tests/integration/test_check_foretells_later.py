@@ -115,7 +115,10 @@ def _lacking() -> str:
     return text
 
 
-def test_without_a_worker_or_with_one_that_hangs_requests_wait(prepared: Product) -> None:
+def test_without_a_worker_or_with_one_that_hangs_requests_wait(
+    prepared: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHOENIX_HEARTBEAT_TTL", "60")  # a heartbeat counts for that long
     found("warning", "Workers", 0)
     first = prepared.producer.ensure(103)
     with pytest.raises(TimeoutError):

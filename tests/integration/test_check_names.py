@@ -52,6 +52,19 @@ def test_a_name_in_a_firewall_that_there_is_none_of_is_found(prepared: Product) 
     assert {line["about"] for line in lines(0)} == {"Workers"}
 
 
+def test_what_the_datacenter_does_not_answer_is_no_silence(prepared: Product) -> None:
+    prepared.declare({900: template(), 103: container(103, **walled({"dest": "dc/lan"}))})
+    make(prepared, "aliases", "lan")
+    fail = prepared.simulator.pve.fail
+    for path in ("/cluster/options", "/cluster/firewall/refs", "/cluster/firewall/groups"):
+        prepared.simulator.do(fail, "GET", path, 500, "the file is broken", times=1)
+        text, remedy = found("error", "Datacenter")
+        assert text.endswith("the file is broken."), path
+        assert remedy
+    prepared.simulator.do(fail, "GET", "/cluster/firewall/refs", 501, "no such call", times=1)
+    assert {line["about"] for line in lines(0)} == {"Workers"}, "an older Proxmox does not have it"
+
+
 @pytest.mark.long
 def test_nothing_is_made_of_what_names_nothing(prepared: Product) -> None:
     rules: dict[int, dict[str, str]] = {103 + number: rule for number, (rule, *_) in enumerate(NAMED)}

@@ -43,6 +43,16 @@ def test_each_fault_of_a_certificate_has_its_own_remedy(
 
 
 @pytest.mark.usefixtures("prepared")
+def test_another_certificate_than_the_pinned_one_is_told_with_where_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PHOENIX_PROXMOX_CA_FILE")
+    monkeypatch.setenv("PHOENIX_PROXMOX_FINGERPRINT", ":".join(["AB"] * 32))
+    text, advised = found("error", "Proxmox")
+    assert "Fingerprints did not match" in text
+    assert "`pvenode cert info` on the node" in advised
+    assert "another host answers in its place" in advised
+
+
+@pytest.mark.usefixtures("prepared")
 def test_a_port_without_tls_is_told_from_a_wrong_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(None) as port:
         monkeypatch.setenv("PHOENIX_PROXMOX_HOST", f"{LOOPBACK}:{port}")

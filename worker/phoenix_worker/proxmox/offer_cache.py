@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.planned.datacenter import Datacenter
 from phoenix_worker.core.planned.feasibility import Offer
+from phoenix_worker.proxmox.error_table import PERMISSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REMEMBERED_S = 60.0
+_HIDDEN = frozenset({PERMISSION, "not-implemented"})
+"""What is not known because of these is decided by Proxmox itself. Any other refusal is trouble, and is told."""
 
 
 class Offering:
@@ -87,7 +90,9 @@ class Offering:
             return answer
         try:
             answer = ask()
-        except PermanentError:
+        except PermanentError as error:
+            if error.cause not in _HIDDEN:
+                raise
             answer = None
         self._remember(what, answer)
         return answer
