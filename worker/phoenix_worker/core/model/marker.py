@@ -27,7 +27,7 @@ _AFTER = re.compile(rf"([\s*`|\\;\ufeff\u200b-\u200f\u2060]|{_MARKUP})*", re.IGN
 _HEX = "[0-9a-f]{8,}"
 _GOES_ON = re.compile(
     rf"\s*((ctid=[0-9]+|(id|build)=({_HEX}|adopted)|as=(container|template|scratch)|stage=(made|configured)|hash={_HEX}|"
-    rf"from=([0-9]+(,linked)?|[\w.+~-]+\.tar[\w.]*)|(via|copy)=[0-9]+|scripts=[\w.:,+~-]+:{_HEX}|verified={_HEX})(\s+|$))+"
+    rf"from=([0-9]+(,linked)?|(?=[^\s=]*?\.tar)[\w.+~-]+)|(via|copy)=[0-9]+|scripts=[\w.:,+~-]+:{_HEX}|verified={_HEX})(\s+|$))+"
 )
 """A line that holds nothing but fields of ours: an editor has wrapped our line there."""
 _ENCODED = re.compile(r"phoenix-lxc%3a", re.IGNORECASE)
@@ -127,7 +127,7 @@ def _read_line(line: str) -> Marker | None:
     fields = dict(part.split("=", 1) for part in found["fields"].split())
     try:
         return Marker(
-            ctid=int(fields["ctid"]),
+            ctid=_ctid(fields["ctid"]),
             creation=fields["id"],
             role=Role(fields["as"]),
             stage=Stage(fields["stage"]),
@@ -136,12 +136,19 @@ def _read_line(line: str) -> Marker | None:
             scripts=tuple(_pair(part) for part in fields.get("scripts", "").split(",") if part),
             verified=fields.get("verified", ""),
             build=fields.get("build", ""),
-            via=int(fields["via"]) if "via" in fields else None,
-            copy_of=int(fields["copy"]) if "copy" in fields else None,
+            via=_ctid(fields["via"]) if "via" in fields else None,
+            copy_of=_ctid(fields["copy"]) if "copy" in fields else None,
             bound_for=fields.get("to", ""),
         )
     except (KeyError, ValueError):
         return None
+
+
+def _ctid(text: str) -> int:
+    ctid = parse_ctid(text)
+    if ctid is None:
+        raise ValueError(text)
+    return ctid
 
 
 def script_mark(name: str, ran: str) -> tuple[str, str]:
@@ -180,4 +187,4 @@ def _pair(text: str) -> tuple[str, str]:
 def without_marker(notes: str) -> str:
     """Return the notes as their owner wrote them; lines that only look like ours are the owner's."""
     kept = (line for line, marker in _lines(notes) if marker is None)
-    return re.sub(r"\r+\n", "\n", "".join(kept)).strip()
+    return re.sub(r"(?<!\r)\r+\n", "\n", "".join(kept)).strip()
