@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +27,6 @@ from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from phoenix_worker.core.model.ports import NodeShell, Ran
 
@@ -269,9 +269,30 @@ def test_what_ran_on_the_node_before_a_restore_is_run_for_what_was_restored(tmp_
     assert (tmp_path / "ran").read_text() == "x\n" * 2
 
 
-@pytest.mark.parametrize("change", ["written", "removed"])
+def a_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a directory"])
+def test_what_is_no_file_is_not_read_on_the_node(tmp_path: Path, kind: str) -> None:
+    """It may have no end: each attempt would leave a process of root's there."""
+    places = {"a pipe": tmp_path / "pipe", "a device": Path("/dev/zero"), "a directory": tmp_path}
+    os.mkfifo(places["a pipe"])
+    with pytest.raises(PermanentError) as caught:
+        scripts.contents(OnNode(tmp_path), NODE, [__file__, str(places[kind])])
+    assert caught.value.message == f"Unable to read scripts on {NODE}: {places[kind]}: Not a regular file."
+
+
+def test_what_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(PermanentError, match=r"absent: No such file") as caught:
+        scripts.contents(OnNode(tmp_path), NODE, [str(tmp_path / "absent")])
+    assert caught.value.cause == "script-missing"
+
+
+@pytest.mark.parametrize("change", ["written", "removed", "a pipe"])
 def test_a_script_of_the_node_that_is_not_what_was_hashed_is_not_run(tmp_path: Path, change: str) -> None:
-    seen = run_on_node(tmp_path, "#!/bin/sh\necho hello\n", CHANGES[change])
+    seen = run_on_node(tmp_path, "#!/bin/sh\necho hello\n", {**CHANGES, "a pipe": a_pipe}[change])
     assert (seen.state, seen.code, seen.log) == ("ended", "changed", b"")
 
 

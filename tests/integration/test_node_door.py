@@ -31,7 +31,7 @@ PRESENT = "arch: amd64\nlxc.cap.keep: a\nlxc.hook.start: mine\n\n[snap]\nlxc.cap
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     """What stands for the node's programs: each prints its arguments, `cat` the configuration file."""
-    for name in ("pct", "flock", "python3", "sh", "sha256sum"):
+    for name in ("pct", "flock", "python3", "sh"):
         (tmp_path / name).write_text('#!/bin/dash\nprintf "%s\\n" "$0" "$@"\n')
         (tmp_path / name).chmod(0o755)
     (tmp_path / "cat").write_text(f"#!/bin/dash\nprintf %s {shlex.quote(PRESENT)}\n")
@@ -229,7 +229,7 @@ def test_the_scripts_of_a_node_are_read_only_where_that_is_said(programs: Path) 
     (argv,) = shell.commands
     assert knock(programs, shlex.join(argv)).returncode == 126
     for line in (shlex.join(argv), shlex.join(["sudo", "-n", "--", *argv])):
-        assert knock(programs, line, "--node-scripts").stdout.splitlines()[1:] == argv[1:]
+        assert knock(programs, line, "--node-scripts").stdout.splitlines()[-3:] == argv[-3:]
 
 
 def test_it_is_as_it_is_copied() -> None:

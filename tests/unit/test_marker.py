@@ -84,7 +84,9 @@ def test_a_clones_marker_still_names_its_source() -> None:
         "",
         "phoenix-lxc",
         f"see {LINE}",
-        LINE.replace("ctid=103", "ctid=one"),
+        *(LINE.replace("ctid=103", f"ctid={other}") for other in ("one", "1_03", "0103", "-5", "\u0661\u0660\u0663")),
+        f"{LINE} via=-5",
+        f"{LINE} copy=9_00",
         LINE.replace(" as=container", ""),
         LINE.replace("container", "vm"),
         LINE.replace("configured", "done"),
@@ -93,6 +95,30 @@ def test_a_clones_marker_still_names_its_source() -> None:
 )
 def test_half_a_marker_is_none(broken: str) -> None:
     assert read_marker(broken) is None
+
+
+MANY = 30_000
+HOSTILE = {
+    "a template's name": "from=" + "1.tar" * MANY + "!",
+    "a script's name": "scripts=" + "a:" * MANY + "!",
+    "fields": "ctid=1 " * MANY + "!",
+    "spaces": " " * MANY + "!",
+    "quotes": ">" * MANY + "!",
+    "tags": "<a " * MANY + "!",
+    "carriage returns": "\r" * MANY + "!",
+    "underscores": "from=1.tar" + "_" * MANY + "!",
+    "emphasis": "ctid=1" + "*_" * MANY + "!",
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_notes_of_any_length_and_form_are_read_in_one_go(hostile: str) -> None:
+    """Whoever may edit notes would hold up a worker for hours, with what is read again from each place in it."""
+    for notes in (f"{LINE}\n{HOSTILE[hostile]}", HOSTILE[hostile]):
+        assert read_marker(notes) == (MARKER if notes.startswith(LINE) else None)
+        assert without_marker(notes).endswith(HOSTILE[hostile][-1])
+    on_its_line = read_marker(f"{LINE} {HOSTILE[hostile]}")
+    assert on_its_line == (MARKER if hostile == "carriage returns" else None)
 
 
 def test_a_copy_says_of_what_it_is_one_and_where_it_is_bound_for() -> None:

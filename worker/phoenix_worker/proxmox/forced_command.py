@@ -70,13 +70,12 @@ def commands_for(declaration: Declaration, expected: Observation) -> Iterator[Co
         yield {"argv": root_commands.reading(ctid)}
         yield {"argv": root_commands.replacing(ctid, b"", b""), "raw_keys": list(changes.raw)}
     to_run = scripts_to_run(declaration, expected.marker)
-    files = [script.file for script in to_run if script.on_node]
+    on_node = [script.on_node for script in to_run]
     looked_into = declaration.health_check is not None and declaration.runs
-    if looked_into or len(files) < len(to_run):
+    if looked_into or not all(on_node):
         yield {"argv": scripts.running(Place(declaration.node, ctid), ["look"])}
-    if files:
+    if any(on_node):
         yield {"argv": scripts.running(Place(declaration.node, ctid, on_node=True), ["look"])}
-        yield {"argv": scripts.hashing(files)}
 
 
 def _forbidden(doing: str, reasons: Iterable[str]) -> PermanentError:

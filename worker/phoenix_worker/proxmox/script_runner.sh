@@ -13,6 +13,7 @@
 #   look RUN OFFSET → the state, the size of the log, and the log from OFFSET on
 #   stop RUN → the state once its process group has been ended
 #   clear HOME removes all runs
+#   hashes FILE … → the SHA-256 and the name of each, ended by NUL. What is no regular file is not read: it may have no end
 # States: absent | starting | running | ended CODE | lost (no process and no exit code: a restart, or the killer's work)
 set -u
 umask 077
@@ -85,7 +86,7 @@ check() {
   CTID=$ctid CT_NAME=$ct_name CT_CONFIG=$own/config.json "$own/script" "$ctid" </dev/null
 }
 
-known() { [ -z "$sha" ] || { stat -Lc '%d %i %z' -- "$file" && sha256sum <"$file"; }; }
+known() { [ -z "$sha" ] || { [ -f "$file" ] && stat -Lc '%d %i %z' -- "$file" && sha256sum <"$file"; }; }
 
 run() { # detached: what `start` leaves behind
   own=$1 ctid=$2 file=${3:-$1/script} sha=${4-}
@@ -120,6 +121,13 @@ stop() {
 }
 
 clear() { rm -rf "$1"; }
+
+hashes() {
+  for file; do
+    if [ -e "$file" ] && [ ! -f "$file" ]; then echo "$file: Not a regular file" >&2; return 1; fi
+  done
+  sha256sum -z -- "$@"
+}
 
 PROGRAM=$1
 shift

@@ -165,8 +165,8 @@ def clear(shell: NodeShell, place: Place) -> None:
 
 
 def contents(shell: NodeShell, node: str, files_: Sequence[str]) -> dict[str, str]:
-    """Return a hash of the content of each file on a node. Raises PermanentError for one that is not there."""
-    ran = shell.run(node, hashing(files_))
+    """Return a hash of the content of each file on a node. Raises PermanentError for one that cannot be read."""
+    ran = shell.run(node, _command(["hashes", *files_]))
     if ran.exit_code:
         raise PermanentError(
             f"Unable to read scripts on {node}: {_words(ran)}.",
@@ -177,14 +177,13 @@ def contents(shell: NodeShell, node: str, files_: Sequence[str]) -> dict[str, st
     return {file: hashed for hashed, _, file in lines}
 
 
-def hashing(files_: Sequence[str]) -> list[str]:
-    """Write the command that hashes files of a node."""
-    return ["sha256sum", "-z", "--", *files_]
-
-
 def running(place: Place, argv: Sequence[str]) -> list[str]:
     """Write the command that has script_runner.sh do something."""
-    return place.command(["sh", "-c", _RUNNER, "phoenix-lxc", _RUNNER, *argv])
+    return place.command(_command(argv))
+
+
+def _command(argv: Sequence[str]) -> list[str]:
+    return ["sh", "-c", _RUNNER, "phoenix-lxc", _RUNNER, *argv]
 
 
 def run_inside(shell: NodeShell, place: Place, command: str, timeout: float) -> Ran:

@@ -30,12 +30,13 @@ _ESCAPE = re.compile(r"\\(?=[_~*+:.-])")
 _EMPHASIS = re.compile(r"[\s_*`|\\;\ufeff\u200b-\u200f\u2060]*")
 """What ends a line that `_` begins, read from its end: the last value of ours would take it in."""
 _HEX = "[0-9a-f]{8,}"
-_GOES_ON = re.compile(
-    rf"((ctid=[0-9]+|(id|build)=({_HEX}|adopted)|as=(container|template|scratch)|stage=(made|configured)|hash={_HEX}|"
-    rf"from=([0-9]+(,linked)?|[\w.+~-]+\.tar[\w.]*)|(via|copy)=[0-9]+|scripts=[\w.:,+~-]+:{_HEX}|verified={_HEX})"
-    rf"(\s+|(?=[^\w\s])|_+|$))+({_CLOSING}|_)*"
+_FIELD = re.compile(
+    rf"(ctid=[0-9]+|(id|build)=({_HEX}|adopted)|as=(container|template|scratch)|stage=(made|configured)|hash={_HEX}|"
+    rf"from=((?=[^\s=]*?\.tar)[\w.+~-]+|[0-9]+(,linked)?)|(via|copy)=[0-9]+|scripts=[\w.:,+~-]+:{_HEX}|"
+    rf"verified={_HEX})(\s+|(?=[^\w\s])|_+|$)"
 )
-"""A line that holds nothing but fields of ours and what ends a line: an editor has wrapped our line there."""
+_REST = re.compile(rf"({_CLOSING}|_)*", re.IGNORECASE)
+"""What ends a line, also one that `_` begins."""
 _ENCODED = re.compile(r"phoenix-lxc%3a", re.IGNORECASE)
 
 ADOPTED = "adopted"
@@ -112,7 +113,7 @@ def _lines(notes: str) -> Iterator[tuple[str, Marker | None]]:
     ours, whole = "", ""
     for line in (unquote(notes) if _ENCODED.search(notes) else notes).splitlines(keepends=True):
         text = _ESCAPE.sub("", _BEFORE.sub("", line, count=1))
-        if ours and _GOES_ON.fullmatch(text):
+        if ours and _goes_on(text):
             ours, whole = ours + line, whole + text
             continue
         if ours:
@@ -126,6 +127,17 @@ def _lines(notes: str) -> Iterator[tuple[str, Marker | None]]:
         yield ours, _read_line(whole)
 
 
+def _goes_on(text: str) -> bool:
+    """Return whether a line holds nothing but fields of ours and what ends a line: an editor has wrapped ours there.
+
+    One field after the other, none of which is given back: whoever may write notes could have them read for hours.
+    """
+    text, at = text.lstrip(), 0
+    while found := _FIELD.match(text, at):
+        at = found.end()
+    return at > 0 and _REST.fullmatch(text, at) is not None
+
+
 def _read_line(line: str) -> Marker | None:
     text = _BEFORE.sub("", line, count=1)
     if "_" in line.partition("phoenix-lxc:")[0]:
@@ -136,7 +148,7 @@ def _read_line(line: str) -> Marker | None:
     fields = dict(part.split("=", 1) for part in found["fields"].split())
     try:
         return Marker(
-            ctid=int(fields["ctid"]),
+            ctid=_ctid(fields["ctid"]),
             creation=fields["id"],
             role=Role(fields["as"]),
             stage=Stage(fields["stage"]),
@@ -145,12 +157,19 @@ def _read_line(line: str) -> Marker | None:
             scripts=tuple(_pair(part) for part in fields.get("scripts", "").split(",") if part),
             verified=fields.get("verified", ""),
             build=fields.get("build", ""),
-            via=int(fields["via"]) if "via" in fields else None,
-            copy_of=int(fields["copy"]) if "copy" in fields else None,
+            via=_ctid(fields["via"]) if "via" in fields else None,
+            copy_of=_ctid(fields["copy"]) if "copy" in fields else None,
             bound_for=fields.get("to", ""),
         )
     except (KeyError, ValueError):
         return None
+
+
+def _ctid(text: str) -> int:
+    ctid = parse_ctid(text)
+    if ctid is None:
+        raise ValueError(text)
+    return ctid
 
 
 def script_mark(name: str, ran: str) -> tuple[str, str]:
@@ -189,4 +208,4 @@ def _pair(text: str) -> tuple[str, str]:
 def without_marker(notes: str) -> str:
     """Return the notes as their owner wrote them; lines that only look like ours are the owner's."""
     kept = (line for line, marker in _lines(notes) if marker is None)
-    return re.sub(r"\r+\n", "\n", "".join(kept)).strip()
+    return re.sub(r"(?<!\r)\r+\n", "\n", "".join(kept)).strip()
