@@ -182,8 +182,8 @@ def _ctid(doing: str) -> str:
     return named[0] if len(named) == 1 else "CTID"
 
 
-def _row(status: int, words: str, rows: Sequence[Row] = TABLE) -> tuple[Row, dict[str, str]]:
-    for row in rows:
+def _row(status: int, words: str, rows: Sequence[Row] | None = None) -> tuple[Row, dict[str, str]]:
+    for row in TABLE if rows is None else rows:
         if (not row.statuses or status in row.statuses) and (found := re.search(row.pattern, words)):
             return row, found.groupdict(default="")
     return ANYTHING_ELSE, {}
