@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -168,6 +168,18 @@ def test_the_first_example_of_the_readme_prints_what_stands_below_it(product: Pr
         timeout=120,
     )
     assert done.stdout == printed
+
+
+def test_what_waits_for_redis_in_an_example_waits_for_as_long_as_it_says() -> None:
+    """redis-py 8 ends each read after five seconds by default, and with it whoever follows a quiet stream."""
+    waiting = [code for page in PAGES for language, code in blocks(page) if language == "python" and "block=" in code]
+    assert waiting
+    for code in waiting:
+        names: dict[str, Any] = {}
+        exec(code.partition("while True:")[0], names)  # noqa: S102 - an example of ours; connects to nothing
+        patience = names["redis"].connection_pool.make_connection().socket_timeout
+        blocks_for = max(int(number) for number in re.findall(r"block=([\d_]+)", code)) / 1000
+        assert patience is None or patience > blocks_for
 
 
 def test_the_layers_of_the_architecture_page_are_those_that_are_held() -> None:

@@ -46,6 +46,17 @@ def test_a_producer_is_told_so_too(path: str) -> None:
 
 
 @pytest.mark.usefixtures("needed")
+@pytest.mark.parametrize("content", ["", "\n", "\r\n"])
+@pytest.mark.parametrize("name", ["REDIS_URL", "REDIS_PASSWORD", "PROXMOX_TOKEN_VALUE", "WEBHOOK_SECRET"])
+def test_an_empty_file_is_no_secret(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str) -> None:
+    """A password that is not there would be a Redis without one."""
+    (folder / "empty").write_text(content)
+    monkeypatch.delenv(f"PHOENIX_{name}", raising=False)
+    monkeypatch.setenv(f"PHOENIX_{name}_FILE", str(folder / "empty"))
+    assert complaint().splitlines()[1:] == [f"  PHOENIX_{name}_FILE: {folder / 'empty'} is empty."]
+
+
+@pytest.mark.usefixtures("needed")
 def test_a_file_that_is_no_text_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "password").write_bytes(b"\xff")
     monkeypatch.setenv("PHOENIX_REDIS_PASSWORD_FILE", str(folder / "password"))

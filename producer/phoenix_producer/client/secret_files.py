@@ -22,8 +22,9 @@ _MOST_BYTES = 1024 * 1024
 def secret(environ: Mapping[str, str | None], name: str) -> str | None:
     """Read NAME, or the file that NAME_FILE names, without the line break at its end; None where neither is set.
 
-    What is empty, or has nothing but blanks, is not set.
-    Raises ContractError when both are set, and for a file that cannot be read. The content is in no message.
+    A variable that is empty, or has nothing but blanks, is not set.
+    Raises ContractError when both are set, and for a file that cannot be read or has as little: whoever names one wants its
+    secret used, and without it something would run unprotected. The content is in no message.
     """
     value, path = ((environ.get(one) or "") for one in (name, f"{name}_FILE"))
     if not path.strip():
@@ -31,10 +32,13 @@ def secret(environ: Mapping[str, str | None], name: str) -> str | None:
     if value.strip():
         raise ContractError(f"{name} and {name}_FILE are both set: unset one of them.")
     try:
-        return read_regular(Path(path), _MOST_BYTES).decode("utf-8").removesuffix("\n").removesuffix("\r")
+        content = read_regular(Path(path), _MOST_BYTES).decode("utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, ValueError) as error:  # not UTF-8, or no name of a file
         why = getattr(error, "strerror", None) or "it is not text"
         raise ContractError(f"{name}_FILE: {plain_line(path)} cannot be read ({why}).") from None
+    if not content.strip():
+        raise ContractError(f"{name}_FILE: {plain_line(path)} is empty.")
+    return content
 
 
 def redis_url_of(environ: Mapping[str, str | None]) -> str:
