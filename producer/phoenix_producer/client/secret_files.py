@@ -22,9 +22,9 @@ _MOST_BYTES = 1024 * 1024
 def secret(environ: Mapping[str, str | None], name: str) -> str | None:
     """Read NAME, or the file that NAME_FILE names, without the line break at its end; None where neither is set.
 
-    A variable that is empty, or has nothing but blanks, is not set.
-    Raises ContractError when both are set, and for a file that cannot be read or has as little: whoever names one wants its
-    secret used, and without it something would run unprotected. The content is in no message.
+    A variable that is empty, or has nothing but blanks, is not set. Raises ContractError when both are set, and for a
+    file that cannot be read or has as little: whoever names one wants its secret used, and without it something would
+    run unprotected. The content is in no message.
     """
     value, path = ((environ.get(one) or "") for one in (name, f"{name}_FILE"))
     if not path.strip():
