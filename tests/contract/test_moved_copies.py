@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +18,7 @@ from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.marker import Stage, write_marker
 from phoenix_worker.core.planned.copies import numbers
 from phoenix_worker.proxmox.offer_cache import Offering
-from tests.support.proxmox import NODE
+from tests.support.proxmox import NODE, TOKEN_ID
 from tests.support.waiting import wait_for
 from tests.unit.catalog_files import OS_TEMPLATE, clone, template
 
@@ -52,13 +53,14 @@ def declared(folder: Path, **keys: Any) -> Catalog:
     return load(file, Defaults(node=NODE, storage="local-lvm", copies=CTIDS))
 
 
-def chosen(door: Proxmox, catalog: Catalog) -> list[int]:
-    """The CTIDs that a container on the other node may be cloned from."""
+def chosen(door: Proxmox, catalog: Catalog, tries: int = 0) -> list[int]:
+    """The CTIDs that a container on the other node may be cloned from, after so many tries."""
     task = SimpleNamespace(
         proxmox=door,
         offering=Offering(door),
         catalog=SimpleNamespace(current=lambda: catalog),
         current_declaration=lambda ctid: catalog[ctid],
+        running=SimpleNamespace(tries=tries),
     )
     return [one.ctid for one in sources(cast("PhoenixTask", task), catalog[103])]
 
@@ -115,6 +117,18 @@ def test_a_clone_without_its_marker_is_waited_for_where_it_may_be_migrated(
     with pytest.raises(TransientError, match=f"CT {FIRST} on {NODE} is being created, maybe as a copy") as delayed:
         chosen(door, declared(tmp_path, features=["setup"]))
     assert delayed.value.cause == "being-created"
+
+
+@pytest.mark.parametrize("node", [NODE, OTHER])
+def test_what_is_being_created_is_passed_over_once_no_task_creates_it(
+    cluster: Simulator, door: Proxmox, tmp_path: Path, node: str
+) -> None:
+    stand(cluster, FIRST, node, lock="create")
+    catalog, pve = declared(tmp_path, features=["setup"]), cluster.pve
+    assert chosen(door, catalog, tries=2) == [SECOND]
+    cluster.do(pve.task, node, "vzcreate", FIRST, TOKEN_ID, partial(pve.pause, 600))
+    with pytest.raises(TransientError, match="maybe as a copy"):
+        chosen(door, catalog, tries=2)
 
 
 def test_nothing_is_waited_for_where_copies_are_built(cluster: Simulator, door: Proxmox, tmp_path: Path) -> None:

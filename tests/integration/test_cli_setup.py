@@ -211,7 +211,7 @@ def test_their_help_is_ours_and_tells_how_to_see_the_others(command: str, tmp_pa
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(None, "No such file"), ("", "is not a login"), ("demo", "is not a login")],
+    [(None, "No such file"), ("", "is empty"), ("demo", "is not a login")],
 )
 def test_flower_does_not_start_without_the_login_that_it_was_given(
     content: str | None, why: str, tmp_path: Path

@@ -28,6 +28,7 @@ NOT_READ_BY_HTTP = ("commands", "check", "core/checkup", "durable/start_options.
 OF_OTHERS = r"\b(pct|pvesm|pveum|pvecm|pvenode|pvesh|ha-manager|redis-cli|celery|app|phoenix-node-door)\b[^`;]*"
 LEFT_ALONE = {
     "celery.py": {"--pool"},  # a warning of the worker's own start
+    "durable/control.py": {"--autoscale"},  # an answer to one of Celery's commands
     "core/allowed/grants.py": {"--users", "--tokens", "--roles"},  # the end of a `pveum acl modify`
     "core/model/case.py": {"--delete", "--template"},  # the end of a `pct set`
     "proxmox/root_commands.py": {"--delete", "--digest"},  # words of a `pct set`
