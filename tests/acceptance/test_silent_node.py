@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +24,8 @@ SILENT = "pve2"
 CTIDS = range(100, 140)
 MOVED, ABSENT = 101, 141
 PATIENCE = 4
-HANGS = 30.0
-"""Seconds; a worker gives up after half of that."""
+HANGS = 300.0
+"""Seconds, more than is waited for any answer."""
 
 
 @pytest.fixture
@@ -51,11 +50,10 @@ def test_a_silent_node_fails_what_stands_there_alone_and_nothing_is_made_for_it(
     pve, do, producer = two_nodes.simulator.pve, two_nodes.simulator.do, two_nodes.producer
     there, here = CTIDS[3::2], CTIDS[:10:2]
     writes = len(two_nodes.writes())
+    two_nodes.simulator.set(pve, hang_secs=HANGS)
     do(pve.cut, SILENT, noticed=False)
     doomed = producer.ensure_many([*there, ABSENT])
-    began = time.monotonic()
     results = producer.ensure_many([*here, MOVED]).wait(timeout=60)
-    assert time.monotonic() - began < HANGS / 2 - 1
     assert {(one.outcome, one.node) for one in results} == {("unchanged", NODE)}
     do(pve.cut, SILENT, noticed=True)
     do(pve.let_go)
@@ -96,7 +94,7 @@ def test_clones_of_a_template_on_a_silent_node_lose_their_patience_side_by_side(
     if how == "refuses":
         do(pve.refusing.add, SILENT)
     else:
-        product.simulator.set(pve, hang_secs=HANGS / 10)
+        product.simulator.set(pve, hang_secs=3.0)
         do(pve.cut, SILENT)
     handles = product.producer.ensure_many([900, *ctids])
 

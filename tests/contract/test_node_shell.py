@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,11 +73,10 @@ def test_what_no_command_can_be(shell: NodeShell, argv: list[str]) -> None:
 
 
 def test_what_takes_too_long(shell: NodeShell) -> None:
-    began = time.monotonic()
+    """The test itself would be ended before what runs there ends."""
     with pytest.raises(TransientError, match=r"longer than 0\.5 s") as caught:
-        shell.run(NODE, ["sleep", "60"], timeout=0.5)
+        shell.run(NODE, ["sleep", "600"], timeout=0.5)
     assert caught.value.cause == "shell-timeout"
-    assert time.monotonic() - began < 30
 
 
 def test_what_is_killed_is_no_success(shell: NodeShell) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 SILENT, OTHER = "pve2", "pve3"
 HANGS = 300.0
-"""Seconds; what takes much less was not held up, however busy the machine."""
+"""Seconds, more than any test may take: one that is held up fails."""
 
 
 @pytest.fixture
@@ -58,10 +57,8 @@ def silenced(request: pytest.FixtureRequest, simulator: Simulator) -> Simulator:
 
 def test_what_was_moved_away_is_found_at_once(silenced: Simulator, door: Proxmox) -> None:
     add(silenced, 104, OTHER)
-    began = time.monotonic()
     seen = door.observe(SILENT, 104)
     assert (seen.presence, seen.node, seen.running) == (Presence.HERE, OTHER, True)
-    assert time.monotonic() - began < HANGS / 3
     assert on_silent(silenced) == 1
 
 
@@ -97,13 +94,10 @@ def test_a_crowd_that_asks_a_silent_node_leaves_threads_for_others(simulator: Si
     with ThreadPoolExecutor(16) as pool:
         asked = [pool.submit(ask, number) for number in range(60)]
         wait_for(lambda: on_silent(simulator) >= READS_AT_ONCE)
-        began = time.monotonic()
         assert pool.submit(door.observe, OTHER, 104).result().running
-        waited = time.monotonic() - began
         assert sum(not one.done() for one in asked) <= READS_AT_ONCE + 1
         simulator.do(simulator.pve.mend, SILENT)
         simulator.do(simulator.pve.let_go)
-    assert waited < HANGS / 6
     assert on_silent(simulator) <= READS_AT_ONCE + 5
     assert door.observe(SILENT, 103).running, "it answers again"
 
@@ -130,12 +124,9 @@ def test_tasks_on_a_silent_node_do_not_delay_what_is_seen_of_others(simulator: S
         for _ in range(12):
             pool.submit(look, hidden)
         wait_for(lambda: on_silent(simulator) >= 1 + 4)
-        began = time.monotonic()
         assert pool.submit(look, shown).result()
-        waited = time.monotonic() - began
         simulator.do(simulator.pve.mend, SILENT)
         simulator.do(simulator.pve.let_go)
-    assert waited < HANGS / 6
     wait_for(lambda: look(hidden))
 
 
