@@ -95,14 +95,18 @@ ROWS = (
         "local-lvm takes no containers", alter("local-lvm", content="images"),
     ),
     Foretold(
-        ("cluster._abilities error",), "error", f"Storage local-dir on {NODE}", "linked-clone-unavailable", "local-dir",
+        ("cluster._abilities error 1",), "error", f"Storage local-lvm on {NODE}", "template-unavailable",
+        "local-lvm is of the type lvm, which has no templates", alter("local-lvm", type="lvm"),
+    ),
+    Foretold(
+        ("cluster._abilities error 2",), "error", f"Storage local-dir on {NODE}", "linked-clone-unavailable", "local-dir",
         entries={
             900: template(storage_pool="local-dir"), 103: container(103, clone="linked", storage_pool=None)
         },
     ),
     Foretold(
         ("cluster._abilities warning",), "warning", f"Storage local-lvm on {NODE}", "no-space",
-        "insufficient free space", without_room,
+        "insufficient free space", without_room, {103: container(103, None, template=OS_TEMPLATE)},
     ),
     Foretold(
         ("cluster._bridges error",), "error", f"Bridge vmbr0 on {NODE}", "bridge-missing", "no bridge vmbr0",

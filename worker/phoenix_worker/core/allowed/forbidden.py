@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NO_TEMPLATES = "template-unavailable"
 """The cause where a storage can have no templates, as the error table of the API names it too."""
-_WITHOUT_TEMPLATES = frozenset({"lvm"})
+WITHOUT_TEMPLATES = frozenset({"lvm"})
 """Storage types (`volume_has_feature` of pve-storage's plugins). Of one that is not known here, Proxmox is asked."""
 _MOUNT = re.compile(r"rootfs|mp\d+")
 
@@ -107,7 +107,7 @@ def refuse_unconvertible(seen: Observation, storages: Mapping[str, Storage] | No
 def no_templates(name: str, storages: Mapping[str, Storage]) -> str | None:
     """Say why a storage can have no templates; None if it can, or is not known."""
     found = storages.get(name)
-    if found is None or found.kind not in _WITHOUT_TEMPLATES:
+    if found is None or found.kind not in WITHOUT_TEMPLATES:
         return None
     return f"storage {name} is of the type {found.kind}, which has no templates"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core.allowed.forbidden import WITHOUT_TEMPLATES
 from phoenix_worker.core.checkup.line import error, fine, guessed, listed, warning
 from phoenix_worker.core.differs.diff import DEFAULT_STORAGE
 from phoenix_worker.core.model.errors import RESTORE_QUORUM
@@ -228,6 +229,14 @@ def _out_of_use(node: NodeFacts, name: str, unseen: frozenset[str]) -> tuple[str
 def _abilities(
     about: str, storage: Storage, those: list[Declaration], catalog: Mapping[int, Declaration]
 ) -> Iterator[Line]:
+    templates = [one.ctid for one in those if one.is_template]
+    if templates and storage.kind in WITHOUT_TEMPLATES:
+        yield error(
+            about,
+            f"is of the type {storage.kind}, which has no templates, and {listed(templates)} are declared on it",
+            "Declare another storage for them.",
+        )
+        return
     rooted = [one for one in those if storage_of(one, catalog) == storage.name]
     linked = [one.ctid for one in rooted if one.clone_from in catalog and not one.full_clone]
     if linked and not storage.copies_on_write:
