@@ -61,6 +61,7 @@ def chosen(door: Proxmox, catalog: Catalog, tries: int = 0) -> list[int]:
         catalog=SimpleNamespace(current=lambda: catalog),
         current_declaration=lambda ctid: catalog[ctid],
         running=SimpleNamespace(tries=tries),
+        reservations=SimpleNamespace(read=lambda: SimpleNamespace(live={})),
     )
     return [one.ctid for one in sources(cast("PhoenixTask", task), catalog[103])]
 

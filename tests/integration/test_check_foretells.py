@@ -99,8 +99,8 @@ ROWS = (
         "local-lvm is of the type lvm, which has no templates", alter("local-lvm", type="lvm"),
     ),
     Foretold(
-        ("cluster._abilities error 2",), "error", f"Storage local-dir on {NODE}", "linked-clone-unavailable", "local-dir",
-        entries={
+        ("cluster._abilities error 2",), "error", f"Storage local-dir on {NODE}", "linked-clone-unavailable",
+        "local-dir", entries={
             900: template(storage_pool="local-dir"), 103: container(103, clone="linked", storage_pool=None)
         },
     ),

@@ -56,6 +56,11 @@ def claim_ctids(
     return ()
 
 
+def claimed(task: PhoenixTask) -> frozenset[int]:
+    """Return the CTIDs at which jobs that have not ended make copies."""
+    return frozenset(one.ctid for value in task.reservations.read().live.values() for one in _claims(value))
+
+
 def _claims(value: Mapping[str, Any]) -> Iterator[_Claim]:
     """Read a reservation as such; nothing of another kind, or of what others wrote there."""
     try:

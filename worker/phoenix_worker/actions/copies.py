@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Never
 
-from phoenix_worker.actions.claimed_ctids import claim_ctids
+from phoenix_worker.actions.claimed_ctids import claim_ctids, claimed
 from phoenix_worker.actions.look import TEMPLATE, template_there
 from phoenix_worker.actions.makers import running_makers
 from phoenix_worker.actions.moved_copies import lacks_os_template
@@ -143,6 +143,8 @@ def _sources(task: PhoenixTask, clone: Declaration, *, look: bool, claiming: boo
 def _passed_over(task: PhoenixTask, template: Declaration, seen: Sequence[Observation]) -> tuple[str, ...]:
     """Tell of what was to become something, and what made it died: it will be no copy, and its CTID is taken.
 
+    What is at a CTID that a job makes a copy at is that job's to tell of, or to remove.
+
     Raises TransientError while something is being created that may be a copy.
     """
     new = [one for one in seen if _is_new(one)]
@@ -150,11 +152,13 @@ def _passed_over(task: PhoenixTask, template: Declaration, seen: Sequence[Observ
         if task.running.tries < _LOOKS or running_makers(task.proxmox, one.ctid, (one.node,), None):
             told = f"CT {one.ctid} on {one.node} is being created, maybe as a copy."
             raise TransientError(told, cause="being-created")
+    others = claimed(task) if new else frozenset()
     return tuple(
         f"CT {one.ctid} on {one.node} was passed over for a copy of template {template.ctid}: it is half-made, and the "
         f"Proxmox task that was creating it is gone. If nobody needs it, run on {one.node}: `pct unlock {one.ctid}`, "
         f"{unmount(one.ctid)}, then `pct destroy {one.ctid} --destroy-unreferenced-disks 1`."
         for one in new
+        if one.ctid not in others
     )
 
 
