@@ -149,6 +149,27 @@ def test_nobody_loses_patience_by_a_clock_that_no_tick_has_seen_to_be_set(
     assert again.claimed_at - (again.since or 0.0) < 2 * TTL
 
 
+@pytest.mark.parametrize("step", [HOUR, -HOUR])
+def test_nobody_gains_or_loses_patience_by_a_turn_that_comes_before_a_tick_has_seen_the_clock_set(
+    driven: DrivenLedger, ledger: SetClock, step: float
+) -> None:
+    """A job that was to fail after half a minute was tried again for hours."""
+    owner, clone = driven.taken(900), driven.taken(101)
+    one = keeper(ledger, "w1", {owner.id, clone.id})
+    assert driven.hold(owner, "ct/900") == "held"
+    assert driven.say("retry", clone, "", 0.0, "its node is silent") == "parked"
+    one._tick()
+    again = driven.claim(clone.id)
+    assert driven.hold(again, "ct/900") == "parked"
+    one._tick()
+    ledger.ahead = step
+    assert ledger.call("release", owner.id, owner.number, "", RESUME_QUEUE, "ct/900")[0] == "released"
+    one._tick()
+    last = ledger.claim(clone.id, 0, "w1", lambda: "")
+    assert isinstance(last, Run)
+    assert last.claimed_at - (last.since or 0.0) == pytest.approx(0, abs=2 * TTL)
+
+
 def test_no_look_is_put_off_for_longer_than_any_takes(ledger: SetClock, redis_client: Redis) -> None:
     looks = {"upid/x": HOUR, "upid/y": LEASE}
     redis_client.zadd("phoenix:watch", {event: float(ledger.clock) + later for event, later in looks.items()})

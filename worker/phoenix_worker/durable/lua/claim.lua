@@ -1,7 +1,6 @@
 -- Before a run. ARGV: prefix, clock, id, generation, worker, nonce, message of an unknown sender ('' if not at hand), the
 -- task's name and the SHA-1 of the message's body, as the ledger has them, and those of its headers that decide (JSON).
 -- Answers: run | drop (parked, replaced, running elsewhere, done, of another generation, another message) | unknown.
-local SLIGHT = 5 -- seconds between two ticks, or by which a clock is out that was not set
 local id, gen, worker, nonce, foreign = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local t = key('t:', id)
 if redis.call('EXISTS', t) == 0 then
@@ -48,7 +47,6 @@ end
 local s = redis.call('HMGET', t, 'seq', 'job', 'landed', 'fail', 'tries', 'since', 'begun')
 local j = redis.call('HMGET', key('job:', s[2]), 'cancel', 'detached', 'created')
 -- Patience goes by it: a clock that was set forward since the last tick does not use it up.
-local ticked = typed(key('ticked'), 'string') and tonumber(redis.call('GET', key('ticked'))) or now()
-local at = math.min(now(), ticked + SLIGHT)
+local at = now_as_ticked()
 return answer('run', run_of(id), s[1], s[2], s[3] or '', s[4] or j[1] or '', s[5], s[6] or '', s[7], stamp(at),
   j[2] or '', j[3] or s[7], redis.call('HGETALL', key('j:', id)))

@@ -178,6 +178,13 @@ local function capacity_of(name)
   return #text < 16 and string.match(text, '^0*[1-9]%d*$') and tonumber(text) or nil
 end
 
+-- The time as of the last tick and a little more: a clock that was set forward since then has not moved what it is compared
+-- with, and the next tick moves that.
+local function now_as_ticked()
+  local ticked = typed(key('ticked'), 'string') and tonumber(redis.call('GET', key('ticked'))) or now()
+  return math.min(now(), ticked + 5)
+end
+
 -- A lock is a sorted set: score 0 is an owner, any other score the publish sequence of a waiter.
 local function grant(name, resume)
   local lock = lock_of(name)
@@ -191,7 +198,7 @@ local function grant(name, resume)
       local t = key('t:', first)
       local r = redis.call('HMGET', t, 'holds', 'parked', 'since', 'state')
       if not r[4] then error('its record says nothing of it') end
-      local waited = now() - (tonumber(r[2] or '') or now())
+      local waited = math.max(0, now_as_ticked() - (tonumber(r[2] or '') or now()))
       redis.call('HSET', t, 'holds', (r[1] or '') .. name .. ' ', 'waited', stamp(waited))
       -- Patience is for trouble; a turn in a line is waited for as long as it takes.
       if tonumber(r[3] or '') then redis.call('HSET', t, 'since', stamp(tonumber(r[3]) + waited)) end

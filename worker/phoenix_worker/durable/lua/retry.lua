@@ -3,7 +3,8 @@
 local id, t = ARGV[3], key('t:', ARGV[3])
 if not current(id, ARGV[4]) then return answer('stale') end
 redis.call('HINCRBY', t, 'tries', 1)
-redis.call('HSETNX', t, 'since', stamp(now()))
+-- What is in the future would take its patience for ever.
+if (tonumber(redis.call('HGET', t, 'since') or '') or math.huge) > now() + 5 then redis.call('HSET', t, 'since', stamp(now())) end
 leave(id)
 set_parked(id, 'retry')
 redis.call('ZADD', key('due'), stamp(now() + tonumber(ARGV[6])), id)
