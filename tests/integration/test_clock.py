@@ -170,6 +170,13 @@ def test_nobody_gains_or_loses_patience_by_a_turn_that_comes_before_a_tick_has_s
     assert last.claimed_at - (last.since or 0.0) == pytest.approx(0, abs=2 * TTL)
 
 
+def test_trouble_that_begins_in_the_future_begins_now(driven: DrivenLedger, redis_client: Redis) -> None:
+    run = driven.taken(101)
+    redis_client.hset(f"phoenix:t:{run.id}", "since", time.time() + HOUR)
+    assert driven.say("retry", run, "", 0.0, "busy") == "parked"
+    assert float(redis_client.hget(f"phoenix:t:{run.id}", "since") or HOUR) <= time.time()
+
+
 def test_no_look_is_put_off_for_longer_than_any_takes(ledger: SetClock, redis_client: Redis) -> None:
     looks = {"upid/x": HOUR, "upid/y": LEASE}
     redis_client.zadd("phoenix:watch", {event: float(ledger.clock) + later for event, later in looks.items()})

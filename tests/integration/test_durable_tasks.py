@@ -91,6 +91,15 @@ def test_what_is_passing_is_tried_again_and_a_failure_frees_its_lock(client: Ask
 
 
 @pytest.mark.usefixtures("worker")
+def test_trouble_after_a_step_that_was_done_is_not_the_trouble_before_it(client: Asking) -> None:
+    """A job that had been in trouble for long failed of the next one, whatever it had done between the two."""
+    assert client.ask("t.long_in_trouble", 1).get(timeout=60) == 3
+    client.redis.delete("tried")
+    with pytest.raises(Exception, match="not yet"):
+        client.ask("t.long_in_trouble", 0).get(timeout=60)
+
+
+@pytest.mark.usefixtures("worker")
 def test_those_who_wait_for_what_is_being_built_hear_why_it_will_not_come(client: Asking) -> None:
     """And only those: who waits for a lock of a job that merely failed takes it over."""
     builder = client.ask("t.builds", "lane")

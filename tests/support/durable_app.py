@@ -119,6 +119,19 @@ def busy(_: DurableTask, times: int) -> int:
     return times
 
 
+@app.task(name="t.long_in_trouble", base=Base, bind=True, begins_job=True)
+def long_in_trouble(self: DurableTask, steps: int) -> int:
+    """Its second run is in trouble again, after more of it than the engine's patience."""
+    tried = effects.incr("tried")
+    if tried == 2:
+        self.running.since = self.running.claimed_at - 60
+        for step in range(steps):
+            self.once(f"step-{step}", lambda: True)
+    if tried < 3:
+        raise BusyError("not yet")
+    return tried
+
+
 @app.task(name="t.fails", base=Base, bind=True, begins_job=True)
 def fails(self: DurableTask, lock: str) -> None:
     self.hold(lock)

@@ -121,6 +121,10 @@ class Run:
         """Whether nobody is known to have run its task before."""
         return self.number.partition("/")[0] == "1"
 
+    def come_forward(self) -> None:
+        """Count troubles from here on, as the ledger does: what is met after this is none that was met before."""
+        self.tries, self.since = 0, None
+
     def unread(self) -> None:
         """Forget what was read since the last word: it is read again, and is no progress."""
         for step in self.reads:

@@ -283,6 +283,8 @@ class DurableTask(PublishingTask):
         run = self.running
         reads = json.dumps(run.reads) if run.reads else ""
         verdict = self.engine.ledger.call(script, run.id, run.number, reads, *args)
+        if reads or script in {"journal", "settle"}:
+            run.come_forward()
         run.reads.clear()
         if verdict[0] == "stale":
             run.over = True
