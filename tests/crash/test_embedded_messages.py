@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -77,6 +78,10 @@ def open_jobs(client: redis.Redis) -> Iterator[str]:
     for key in client.scan_iter("phoenix:job:*"):
         if str(key).count(":") == 2 and client.hget(str(key), "state") == "open":
             yield str(key)
+
+
+def has_ended(client: redis.Redis, job: str) -> bool:
+    return client.hget(f"phoenix:job:{job}", "state") == "done"
 
 
 def is_quiet(client: redis.Redis) -> bool:
@@ -214,7 +219,7 @@ def test_each_request_of_a_chain_ends_also_when_nobody_wants_its_result(
     replaced["headers"]["ignore_result"] = True
     jobs.append(push(redis_client, replaced))
     for job in jobs:
-        wait_for(lambda job=job: redis_client.hget(f"phoenix:job:{job}", "state") == "done")  # type: ignore[misc]
+        wait_for(partial(has_ended, redis_client, job))
     wait_for(lambda: is_quiet(redis_client))
 
 
@@ -223,7 +228,7 @@ def test_the_failure_of_a_chain_is_no_answer_to_another_request(product: Product
     handle, alone = product.producer.ensure(900), str(uuid4())
     genuine = redis_client.lpop(QUEUE)
     links = [signature(task_id=handle.id), signature(task_id=alone)]
-    with redis_client.pubsub(ignore_subscribe_messages=True) as answers:  # type: ignore[no-untyped-call]
+    with redis_client.pubsub(ignore_subscribe_messages=True) as answers:  # type: ignore[no-untyped-call]  # of redis-py
         answers.subscribe(f"celery-task-meta-{handle.id}")
         chain = push(redis_client, pushed("phoenix.plan", "no CTID", chain=list(reversed(links))))
         product.start_worker()

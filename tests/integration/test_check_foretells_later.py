@@ -170,7 +170,7 @@ def test_on_an_unencrypted_line_requests_are_read_and_without_a_password_made_by
         heard.append(end.recv(65536, 2))  # MSG_PEEK
         passing(end)
 
-    wire._pass_on = listening  # type: ignore[method-assign]
+    wire._pass_on = listening  # type: ignore[method-assign]  # heard besides
     prepared.start_worker()
     try:
         with Producer(wire.url, requester="anybody") as anybody:

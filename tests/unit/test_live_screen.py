@@ -65,7 +65,7 @@ def test_forty_jobs_fit_on_a_screen_and_what_is_done_is_a_count(forty: LiveLines
 class Stream(io.StringIO):
     def __init__(self, *, terminal: bool) -> None:
         super().__init__()
-        self.isatty = lambda: terminal  # type: ignore[method-assign]
+        self.isatty = lambda: terminal  # type: ignore[method-assign]  # of one stream
 
 
 @pytest.mark.parametrize(

@@ -77,4 +77,4 @@ IN_A_SCRIPT = "ERR Error running script (call to f_1): @user_script:7: "
 )
 def test_what_redis_gets_over_is_waited_for(said: str, *, passes: bool) -> None:
     """As redis-py makes an error of it: of some it keeps the first word only in the class."""
-    assert is_passing(BaseParser.parse_error(said)) is passes  # type: ignore[no-untyped-call]
+    assert is_passing(BaseParser.parse_error(said)) is passes  # type: ignore[no-untyped-call]  # of redis-py

@@ -9,7 +9,7 @@ from phoenix_worker.core.checkup.cluster import NodeFacts, Storage
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.proxmox.error_table import PERMISSION
 from phoenix_worker.proxmox.quorum import STATUS, is_quorate
-from phoenix_worker.proxmox.translate import Request
+from phoenix_worker.proxmox.translate import UNTOLD_NEEDS, Request
 from phoenix_worker.proxmox.understood import fields_of, rows_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NEEDS = Request("", "", "").needs
 _GIB = 1 << 30
 _DAY = 86_400
 _SERVED = ("pveproxy-ssl.pem", "pve-ssl.pem")
@@ -108,11 +107,11 @@ class Inspection:
         served = next((by_file[name] for name in _SERVED if name in by_file), None)
         return None if served is None else (float(served["notafter"]) - time.time()) / _DAY
 
-    def _rows(self, where: str, doing: str, needs: str = _NEEDS, **params: str | int) -> list[dict[str, Any]]:
+    def _rows(self, where: str, doing: str, needs: str = UNTOLD_NEEDS, **params: str | int) -> list[dict[str, Any]]:
         request = Request("GET", where, doing, needs)
         return rows_of(request, self._api.call(request, **params))
 
-    def _fields(self, where: str, doing: str, needs: str = _NEEDS) -> dict[str, Any]:
+    def _fields(self, where: str, doing: str, needs: str = UNTOLD_NEEDS) -> dict[str, Any]:
         request = Request("GET", where, doing, needs)
         return fields_of(request, self._api.call(request))
 

@@ -36,6 +36,7 @@ _LEADS_ELSEWHERE = re.compile(r"[?#%\\\s\x00-\x1f\x7f]")
 _BROKEN_HANDSHAKE = re.compile(
     r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out|internal.error|bad.record.mac", re.IGNORECASE
 )
+UNTOLD_NEEDS = "the privileges for it"
 _LOOK_AGAIN = "Send the request again: the worker first checks whether it was done."
 NOT_PROXMOX = (
     "Check that PHOENIX_PROXMOX_HOST is the address of a Proxmox VE of a supported version, with no proxy in between."
@@ -78,7 +79,7 @@ class Request:
     method: str
     path: str
     doing: str
-    needs: str = "the privileges for it"
+    needs: str = UNTOLD_NEEDS
     patient: bool = True
     """Whether a node that does not answer at once is given more time; if not, who asks has another way."""
 

@@ -38,7 +38,7 @@ class SettingsError(Exception):
     """Settings that are missing or wrong; the message names each with what to do."""
 
 
-class Settings(FromVariables, BaseSettings):
+class Settings(FromVariables, BaseSettings):  # the second for ruff, which knows pydantic's own alone
     """What a worker needs to know. Flower and the worker read the same."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
