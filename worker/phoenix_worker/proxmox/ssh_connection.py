@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import socket
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paramiko import ECDSAKey, Ed25519Key, RSAKey, SSHClient
+from cryptography.exceptions import UnsupportedAlgorithm
+from paramiko import PKey, SSHClient
 from paramiko.hostkeys import InvalidHostKey
+from paramiko.pkey import UnknownKeyType
 from paramiko.ssh_exception import PasswordRequiredException, SSHException
 
 from phoenix_producer.client.regular_files import read_regular
@@ -22,8 +22,7 @@ from phoenix_worker.proxmox.ssh_errors import NoKeyError, UnknownHostPolicy, Unu
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from paramiko import PKey
+    from pathlib import Path
 
 _PORT = 22
 _STEP_SECONDS = 10.0
@@ -128,25 +127,13 @@ def _watched_socket(host: str, port: int, doing: str, deadline: float) -> socket
 
 
 def _private_key(path: Path) -> PKey:
-    """Read our key, whatever its kind, with its certificate if there is one beside it.
-
-    paramiko tries the kinds one after the other, and then tells what the last one has against a key of another kind,
-    in place of what the node has against the key.
-    """
-    text = io.StringIO(_content(path).decode("utf-8", "replace"))
-    for kind in (RSAKey, ECDSAKey, Ed25519Key):
-        text.seek(0)
-        try:
-            key: PKey = kind.from_private_key(text)
-        except PasswordRequiredException:
-            raise
-        except SSHException:
-            continue
-        certificate = Path(f"{path}-cert.pub")
-        if certificate.is_file():
-            key.load_certificate(str(certificate))
-        return key
-    raise NoKeyError(f"{path} has no private key that can be read")
+    """Read our key, whatever its kind, with its certificate if there is one beside it."""
+    try:
+        return PKey.from_path(_readable(path))
+    except TypeError as error:  # cryptography's
+        raise PasswordRequiredException("the key has a passphrase") from error
+    except (ValueError, UnsupportedAlgorithm, UnknownKeyType) as error:
+        raise NoKeyError(f"{path} has no private key that can be read") from error
 
 
 def _readable(path: Path) -> str:
