@@ -31,7 +31,7 @@ PRESENT = "arch: amd64\nlxc.cap.keep: a\nlxc.hook.start: mine\n\n[snap]\nlxc.cap
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     """What stands for the node's programs: each prints its arguments, `cat` the configuration file."""
-    for name in ("pct", "flock", "python3", "sh"):
+    for name in ("pct", "flock", "python3", "sh", "sha256sum"):
         (tmp_path / name).write_text('#!/bin/dash\nprintf "%s\\n" "$0" "$@"\n')
         (tmp_path / name).chmod(0o755)
     (tmp_path / "cat").write_text(f"#!/bin/dash\nprintf %s {shlex.quote(PRESENT)}\n")
@@ -230,6 +230,8 @@ def test_the_scripts_of_a_node_are_read_only_where_that_is_said(programs: Path) 
     assert knock(programs, shlex.join(argv)).returncode == 126
     for line in (shlex.join(argv), shlex.join(["sudo", "-n", "--", *argv])):
         assert knock(programs, line, "--node-scripts").stdout.splitlines()[-3:] == argv[-3:]
+    hashing = "sha256sum -z -- /opt/x.sh"  # as older workers do
+    assert knock(programs, hashing, "--node-scripts").stdout.splitlines()[1:] == hashing.split()[1:]
 
 
 def test_it_is_as_it_is_copied() -> None:
