@@ -93,10 +93,26 @@ def test_what_is_passing_is_tried_again_and_a_failure_frees_its_lock(client: Ask
 @pytest.mark.usefixtures("worker")
 def test_trouble_after_a_step_that_was_done_is_not_the_trouble_before_it(client: Asking) -> None:
     """A job that had been in trouble for long failed of the next one, whatever it had done between the two."""
-    assert client.ask("t.long_in_trouble", 1).get(timeout=60) == 3
-    client.redis.delete("tried")
-    with pytest.raises(Exception, match="not yet"):
-        client.ask("t.long_in_trouble", 0).get(timeout=60)
+    for what in ("a step", "a choice", "a read that is told"):
+        client.redis.delete("tried", "ended:forward")
+        assert client.ask("t.long_in_trouble", what).get(timeout=60) == [True, True], what
+
+
+@pytest.mark.usefixtures("worker")
+def test_trouble_after_nothing_that_is_new_is_still_the_same_trouble(client: Asking) -> None:
+    """A job that made the same choice in each run was tried again for ever."""
+    for what in (
+        "nothing",
+        "a lock",
+        "an earlier step",
+        "an earlier choice",
+        "an earlier step that is forgotten",
+        "a read that is not told",
+    ):
+        client.redis.delete("tried", "ended:forward")
+        with pytest.raises(Exception, match="not yet"):
+            client.ask("t.long_in_trouble", what).get(timeout=60)
+        assert client.redis.lrange("ended:forward", 0, -1) == ["0", "0"], what
 
 
 @pytest.mark.usefixtures("worker")

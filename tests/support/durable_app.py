@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery.canvas import chain
@@ -16,6 +16,9 @@ from phoenix_worker.durable.engine import Engine
 from phoenix_worker.durable.task import DurableTask
 from phoenix_worker.durable.watcher import Look
 from tests.support import crash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 URL = os.environ["DURABLE_REDIS"]
 # Those of tests that harm the engine's Redis are kept on another.
@@ -119,17 +122,35 @@ def busy(_: DurableTask, times: int) -> int:
     return times
 
 
+DID: dict[str, Callable[[DurableTask], object]] = {
+    "a step": lambda task: task.once("step", lambda: True),
+    "a choice": lambda task: task.settle("node", "pve1"),
+    "a read that is told": lambda task: task.settle("before", task.read("look", lambda: True)),
+    "nothing": lambda _: None,
+    "a lock": lambda task: task.hold("lane"),
+    "an earlier step": lambda task: task.once("before", lambda: True),
+    "an earlier choice": lambda task: task.settle("before", "pve2"),
+    "an earlier step that is forgotten": lambda task: task.forget("before"),
+    "a read that is not told": lambda task: task.read("look", lambda: True),
+}
+"""What a task may have done between two troubles."""
+
+
 @app.task(name="t.long_in_trouble", base=Base, bind=True, begins_job=True)
-def long_in_trouble(self: DurableTask, steps: int) -> int:
+def long_in_trouble(self: DurableTask, what: str) -> list[bool]:
     """Its second run is in trouble again, after more of it than the engine's patience."""
-    tried = effects.incr("tried")
-    if tried == 2:
-        self.running.since = self.running.claimed_at - 60
-        for step in range(steps):
-            self.once(f"step-{step}", lambda: True)
-    if tried < 3:
+    tried, run, record = effects.incr("tried"), self.running, f"phoenix:t:{self.request.id}"
+    if tried == 1:
+        self.once("before", lambda: True)
+        self.settle("before", "pve1")
         raise BusyError("not yet")
-    return tried
+    if tried == 2:
+        run.since = run.claimed_at - 60
+        effects.hset(record, "since", run.since)
+        DID[what](self)
+        effects.rpush("ended:forward", int(run.since is None), int(not effects.hexists(record, "since")))
+        raise BusyError("not yet")
+    return [bool(int(forward)) for forward in effects.lrange("ended:forward", 0, -1)]
 
 
 @app.task(name="t.fails", base=Base, bind=True, begins_job=True)

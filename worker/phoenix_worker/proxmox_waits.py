@@ -121,7 +121,7 @@ class ProxmoxWaits(DurableTask):
         """
         run, counter = self.running, f"failed-{step}"
         failed = json.loads(run.journal.get(counter, "null")) or {"times": 0, "since": run.claimed_at}
-        run.tries, run.since = failed["times"], failed["since"]
         self.forget(counter)
         self.once(counter, lambda: failed | {"times": failed["times"] + 1})
         self.forget(step)
+        run.tries, run.since = failed["times"], failed["since"]

@@ -148,9 +148,9 @@ class DurableTask(PublishingTask):
         if value is None:
             value = act()
         reached("effect-done", step)
-        run.journal[step] = json.dumps(value)
-        ordered = upid(value) or ""
+        run.journal[step], ordered = json.dumps(value), upid(value) or ""
         self._say("journal", step, run.journal[step], ordered)
+        run.come_forward()
         if ordered:
             self.tell_of(run, Kind.ORDERED, upid=ordered)
         reached("effect-journalled", step)
@@ -166,6 +166,8 @@ class DurableTask(PublishingTask):
         verdict = self._say("settle", what, json.dumps(choice), reservation, made)
         if verdict[0] == "behind":
             return None
+        if verdict[2] == "new":
+            self.running.come_forward()
         reached("choice-settled", what)
         return json.loads(verdict[1])
 
@@ -283,7 +285,7 @@ class DurableTask(PublishingTask):
         run = self.running
         reads = json.dumps(run.reads) if run.reads else ""
         verdict = self.engine.ledger.call(script, run.id, run.number, reads, *args)
-        if reads or script in {"journal", "settle"}:
+        if reads:
             run.come_forward()
         run.reads.clear()
         if verdict[0] == "stale":

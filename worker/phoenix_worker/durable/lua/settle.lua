@@ -1,13 +1,13 @@
 -- A choice that a job makes once, with what it reserves. ARGV: prefix, clock, id, run, what it read, what is chosen for, the
 -- choice, the reservation (JSON, '' for none), how many reservations were made when it was thought out.
--- Answers: settled, the choice of this job, which an earlier run may have made | behind: others reserved since | condemned,
--- why | stale.
+-- Answers: settled, the choice of this job, new or earlier (another run's) | behind: others reserved since | condemned, why |
+-- stale.
 local id, job = ARGV[3], key('job:', redis.call('HGET', key('t:', ARGV[3]), 'job') or '')
 local refused = refusal(id, ARGV[4], ARGV[5])
 if refused then return refused end
 local field = 'chosen:' .. ARGV[6]
 local earlier = redis.call('HGET', job, field)
-if earlier then return answer('settled', earlier) end
+if earlier then return answer('settled', earlier, 'earlier') end
 if ARGV[8] ~= '' then
   typed(key('reservations'), 'hash')
   if (redis.call('GET', key('reserved')) or '0') ~= ARGV[9] then return answer('behind') end
@@ -18,4 +18,4 @@ if ARGV[8] ~= '' then
 end
 redis.call('HSET', job, field, ARGV[7])
 progress(id)
-return answer('settled', ARGV[7])
+return answer('settled', ARGV[7], 'new')
