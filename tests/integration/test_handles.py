@@ -184,11 +184,14 @@ def test_a_request_that_was_forgotten_may_be_asked_for_again_under_its_id(
         assert handle.wait(0) == "made"
 
 
-def test_a_request_that_is_lost_has_ended(redis_client: redis.Redis, redis_url: str) -> None:
-    with closing(Link(redis_url)) as link:
+@pytest.mark.parametrize("case", ["it was asked after", "it was sent", "it was sent twice"])
+def test_a_request_that_is_lost_has_ended(redis_client: redis.Redis, redis_url: str, case: str) -> None:
+    with closing(Link(redis_url)) as link, closing(Link(redis_url)) as another:
         handle = Handle(link, str(uuid4()), 103, str)
+        if case == "it was sent twice":
+            another.send("phoenix.ensure", UUID(handle.id), [103], {})
         link.send("phoenix.ensure", UUID(handle.id), [103], {})
-        assert not handle.done()
+        assert case != "it was asked after" or not handle.done()
         redis_client.flushall()
         with pytest.raises(EnsureFailed, match="Redis was emptied"):
             handle.wait(60)
@@ -203,7 +206,6 @@ def test_a_request_is_not_called_lost_that_may_have_ended_otherwise(
     with closing(Link(redis_url.replace("://", "://seer:seen@"))) as link:
         handle = Handle(link, str(uuid4()), 103, str)
         link.send("phoenix.ensure", UUID(handle.id), [103], {})
-        assert not handle.done()
         if case == "ended without an answer":
             redis_client.hset(f"phoenix:job:{handle.id}", "state", "done")
             assert not handle.done()

@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 _LOOK_AGAIN_SECONDS = 5.0
 """How late an answer is noticed at most whose announcement was lost with a connection."""
 _SEEN = 10_000
-"""Open requests of which a link knows that they were in the ledger: more than anybody waits for at once."""
+"""Open requests of which a link knows at least that they were in the ledger: more than anybody waits for at once."""
 _KEPT_SECONDS = 7 * 86400
 """For which a request that has ended is in the ledger, and its answer is kept."""
 _OPEN, _UNREADABLE = "open", ""
@@ -95,7 +95,7 @@ class Link:
         )
         self._wires = self._connect()
         self._seen: dict[str, float] = {}
-        """Requests that were open when their answers were asked for, and when that was; the oldest first."""
+        """Requests that were recorded, or open when they were asked about, and when that was; the oldest first."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -122,6 +122,7 @@ class Link:
                 if not recorder(outgoing):
                     self._insist_on_same(outgoing)
                     return
+                self._see(outgoing.id, _OPEN)
             except NoPermissionError:
                 recorded = False
         try:
@@ -144,7 +145,7 @@ class Link:
     def answer(self, request_id: str) -> dict[str, Any] | None:
         """Read what Celery stored as the end of a task; None if it has not ended.
 
-        One that this link saw open in the ledger, and that is in it no more, has ended too: nobody runs it any more.
+        One that this link recorded, or saw open in the ledger, and that is in it no more, has ended too.
         Asked for again under its id, it has not. After a week it may have ended as others do.
         """
         with self._reaching():
@@ -175,7 +176,7 @@ class Link:
         self._seen.pop(request_id, None)
         if state == _OPEN:
             self._seen[request_id] = time.time()
-        if len(self._seen) > _SEEN:
+        if len(self._seen) > 2 * _SEEN:
             for oldest in list(self._seen)[:-_SEEN]:  # a copy: other threads add to it
                 self._seen.pop(oldest, None)
 
@@ -238,12 +239,13 @@ class Link:
         return reaching(self._place)
 
     def _insist_on_same(self, outgoing: Outgoing) -> None:
-        kept = self._client.hmget(f"{PREFIX}job:{outgoing.id}", "name", "subject", "options")
-        *before, options = (str(part or "") for part in kept)
+        kept = self._client.hmget(f"{PREFIX}job:{outgoing.id}", "name", "subject", "options", "state")
+        *before, options, state = (str(part or "") for part in kept)
         if before != [outgoing.name, outgoing.subject]:
             raise used_before(outgoing.id, " ".join(before))
         if options and options != outgoing.options:  # a worker that recorded it, or an older producer, kept none
             raise OtherOptions(outgoing.id, " ".join(before))
+        self._see(outgoing.id, state)
 
 
 def _answer_key(request_id: str) -> str:
