@@ -16,6 +16,7 @@ const browser = await chromium.launch({
 const said = []; // what the browser complains of: errors of code, refusals of the policy, requests to elsewhere
 let page;
 let tabs = [];
+const asked = new Set(); // what the page waits for
 let counter; // of what the main thread of a page does
 
 /** Have the clock of a page go ahead of the machine's. */
@@ -37,6 +38,7 @@ const own = {
     if (ahead) await context.addInitScript(shift, 1000 * ahead);
     page = undefined;
     tabs = [];
+    asked.clear();
     await own.tab(0, context);
   },
   /** Go to a tab of the same browser, a new one if there are not so many. */
@@ -48,6 +50,9 @@ const own = {
     page.on('pageerror', (error) => said.push(`error: ${error.message}`));
     page.on('console', (message) => /Security Policy|Trusted/i.test(message.text()) && said.push(message.text()));
     page.on('request', (request) => new URL(request.url()).hostname === '127.0.0.1' || said.push(`elsewhere: ${request.url()}`));
+    page.on('request', (request) => asked.add(request));
+    page.on('requestfinished', (request) => asked.delete(request));
+    page.on('requestfailed', (request) => asked.delete(request));
     page.on('dialog', (dialog) => { said.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
   },
   /** Answer questions for a path in the server's place. */
@@ -70,12 +75,20 @@ const own = {
   said: () => said.splice(0),
 };
 
+/** What a person would see, for people who read why a test failed. */
+async function seen() {
+  const look = () => [document.visibilityState, document.readyState, location.href, document.body.innerText].join('\n');
+  const late = new Promise((resolve) => { setTimeout(resolve, 5000, 'a page that does not answer'); });
+  const shown = await Promise.race([page.evaluate(look), late]).catch((error) => error.message);
+  return [shown, 'not answered:', ...[...asked].map((request) => request.url()), 'complaints:', ...said].join('\n');
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   const { do: name, with: given } = JSON.parse(line);
   const act = own[name] ?? ((...all) => page[name](...all));
   const answer = await Promise.resolve().then(() => act(...given)).then(
     (value) => ({ value: typeof value === 'object' && !Array.isArray(value) ? null : value ?? null }),
-    (error) => ({ error: String(error.message) }),
+    async (error) => ({ error: `${error.message}\n${await seen()}` }),
   );
   console.log(JSON.stringify(answer));
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -165,11 +166,15 @@ def test_it_says_when_the_server_is_away_and_comes_back(
         browser.sees("Nothing runs, nothing waits.")
     browser.sees("The server does not answer.")
     driven.asked(103)
-    with serving(redis_url, tmp_path, "--port", str(door.address[1])):
+    with serving(redis_url, tmp_path, "--port", str(door.address[1])) as door:
         browser.sees("1 queued")
         wait_for(lambda: browser.texts("#banner") == [""])
         driven.asked(104)
         browser.sees("2 queued")
+        door.process.send_signal(signal.SIGSTOP)  # the kernel goes on to accept connections in its place
+        browser.sees("The server does not answer.")
+        door.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: browser.texts("#banner") == [""])
 
 
 def test_a_thousand_jobs_are_listed_and_fit_everywhere(browser: Browser, door: HttpDoor, driven: DrivenLedger) -> None:

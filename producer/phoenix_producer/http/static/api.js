@@ -3,6 +3,7 @@ import { setClock } from './words.js';
 
 const BASE = new URL('../v1/', import.meta.url);
 const KEPT = 'phoenix-lxc token';
+const LATE = 20_000; // milliseconds, besides those that the server was asked to wait: one that is stopped never answers
 
 /** Tells `unwelcome` when the server wants a token, or another one. */
 export const door = new EventTarget();
@@ -26,14 +27,19 @@ export async function send(path, { method = 'GET', body, headers = {}, signal } 
   const given = { ...headers };
   if (token.get()) given.Authorization = `Bearer ${token.get()}`;
   if (body) given['Content-Type'] = 'application/json';
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), LATE + 1000 * (/[?&]wait=(\d+)/.exec(path)?.[1] ?? 0));
   let response;
   try {
     response = await fetch(new URL(path, BASE), {
-      method, headers: given, body: body && JSON.stringify(body), signal, credentials: 'omit', cache: 'no-store',
+      method, headers: given, body: body && JSON.stringify(body), credentials: 'omit', cache: 'no-store',
+      signal: AbortSignal.any([late.signal, ...(signal ? [signal] : [])]),
     });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem({ status: 0, title: 'No answer', detail: 'The server does not answer.' });
+  } finally {
+    clearTimeout(timer);
   }
   setClock(response.headers.get('Date'));
   if (response.ok) return response;

@@ -91,9 +91,9 @@ export function container(id, me) {
       past.fill(shown);
       past.element.hidden = shown.length === 0;
       put(none, shown.length ? '' : 'Nobody has asked for it in the last week.');
-      const { answer: standings, again } = await recent(`status?ctid=${ctid}`, signal);
+      const { answer: standings, again } = await recent(`status?ctid=${ctid}&wait=30`, signal);
       fill(standing, standings, (it) => it.ctid, (it) => drawStanding(it, me));
-      const differs = await ifThere(recent(`drift?ctid=${ctid}`, signal));
+      const differs = await ifThere(recent(`drift?ctid=${ctid}&wait=30`, signal));
       fill(drift, differs?.answer ?? [], (it) => it.ctid, drawDrift);
       return again;
     },
