@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_producer import EnsureFailed
+from phoenix_worker.proxmox.api import ProxmoxApi
 from tests.acceptance.scenes import before, done, notes, stand
 from tests.acceptance.test_scripts import write_scripts
+from tests.acceptance.test_what_stands_there import clone_order
+from tests.acceptance.troubles import AWAY, BUSY, LONG, Site, dying, failing, gone, no_shell, strange, tasks, unread
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
 from tests.support.root_node import RootNode
@@ -25,94 +28,10 @@ if TYPE_CHECKING:
     from phoenix_producer import Handle
     from tests.support.product import Product
 
-LONG = 600.0
 OTHER = "pve2"
-BUSY = "can't lock file '/run/lock/lxc/pve-config-103.lock' - got timeout"
-AWAY = (595, "Connection refused")
 ALPINE, DEBIAN = (f"{name}_20250617_amd64.tar.xz" for name in ("alpine-3.22-default", "debian-12-standard"))
 LIMIT = "(PHOENIX_PATIENCE)"
 SETTINGS = {"PHOENIX_COPY_CTIDS": "9100-9199", "PHOENIX_SCRATCH_CTIDS": "9000-9099"}
-
-
-@dataclass
-class Site:
-    """A cluster of two nodes with a shell on the first, and its product."""
-
-    product: Product
-    node: RootNode
-
-    def do(self, act: Callable[..., Any], *args: Any, **more: Any) -> Any:
-        return self.product.simulator.do(act, *args, **more)
-
-    @property
-    def pve(self) -> Any:
-        return self.product.simulator.pve
-
-    def heal(self) -> None:
-        """Take all trouble away."""
-        self.product.simulator.set(self.pve, failures={})
-        self.do(self.pve.task_failures.clear)
-        self.do(self.pve.ct_secs.update, {"clone": 0.05, "create": 0.0})
-        self.do(self.pve.hurry)
-        vars(self.node).pop("_pct_says", None)
-
-
-class Always(list[str]):
-    """How every task of a kind ends."""
-
-    def pop(self, _index: Any = -1) -> str:
-        return self[0]
-
-
-def failing(method: str, suffix: str, status: int = 500, text: str = BUSY) -> Any:
-    """Have Proxmox answer so to each request of a kind."""
-    return lambda site, ctid: site.do(site.pve.fail, method, suffix.format(ctid=ctid), status, text)
-
-
-def unread(suffix: str) -> Any:
-    return failing("GET", suffix, *AWAY)
-
-
-def tasks(kind: str) -> Any:
-    """Have Proxmox accept each order of a kind, and its task fail."""
-    return lambda site, _: site.do(site.pve.task_failures.__setitem__, kind, Always([BUSY]))
-
-
-def strange(kind: str) -> Any:
-    """Have each task of a kind go on in a state that Proxmox documents nowhere."""
-
-    def begin(site: Site, _: int) -> Callable[[], None]:
-        site.do(site.pve.ct_secs.update, {"clone": LONG})
-
-        def change() -> None:
-            for one in site.product.simulator.intervals(kind):
-                if one.end is None and one.upid:
-                    site.do(site.pve.tasks[one.upid].update, {"status": "unknown"})
-
-        return change
-
-    return begin
-
-
-def no_shell(site: Site, _: int) -> None:
-    """Have each command in a container, and each change by root, meet a lock."""
-    vars(site.node)["_pct_says"] = lambda _: {"code": 255, "say": BUSY}
-
-
-def dying(kind: str) -> Any:
-    """Have each Proxmox worker of a kind die at its work, which leaves its locks."""
-
-    def begin(site: Site, _: int) -> Callable[[], None]:
-        site.do(site.pve.ct_secs.update, {"clone": LONG, "create": LONG})
-
-        def kill() -> None:
-            for one in site.product.simulator.intervals(kind):
-                if one.end is None and site.pve.has_begun(one.upid):
-                    site.do(site.pve.kill_worker, one.upid)
-
-        return kill
-
-    return begin
 
 
 def nothing(_site: Site, _ctid: int) -> None:
@@ -135,6 +54,14 @@ def theirs(site: Site, ctid: int) -> None:
 def half_made(site: Site, ctid: int) -> None:
     """What a dead worker left on a node that nobody has asked for its storages yet."""
     stand(site.product, ctid, node=OTHER, description=notes(ctid, stage="made"), lock="create")
+
+
+def being_cloned(site: Site, ctid: int) -> None:
+    """By an order of ours that Redis has lost."""
+    site.do(site.pve.ct_secs.update, {"clone": LONG})
+    order = clone_order(ctid, 900, notes(ctid, stage="made"))
+    upid = ProxmoxApi(site.product.simulator.access).clone(order)
+    wait_for(lambda: site.pve.has_begun(upid))
 
 
 def undrained(site: Site, _: int) -> None:
@@ -195,6 +122,7 @@ ROWS = {
         {"node": OTHER, "clone_from_ctid": "901"},
         half_made,
     ),
+    "a task that is listed as running, and is gone": Row(gone("vzclone"), {}, being_cloned),
     "the configuration": Row(failing("PUT", "/{ctid}/config")),
     "the growth's order": Row(failing("PUT", "/{ctid}/resize"), GROWN),
     "the growth's task": Row(tasks("resize"), GROWN),
