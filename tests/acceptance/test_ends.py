@@ -140,6 +140,7 @@ ROWS = {
         ),
         HEALTHY,
     ),
+    "the start of what is to be well": Row(failing("POST", "/{ctid}/status/start"), HEALTHY, stopped),
     "the stop's order": Row(failing("POST", "/{ctid}/status/shutdown"), {}, ensured, stopping),
     "the stop's task": Row(tasks("vzshutdown"), {}, ensured, stopping),
     "OS templates": Row(unread("/local/content"), is_template=True),
