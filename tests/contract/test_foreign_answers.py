@@ -37,7 +37,7 @@ READ: dict[str, tuple[str, tuple[object, ...]]] = {
     "firewall_groups": ("groups", (*LIST, [{}])),
     "tags_keep_case": ("options", (*OBJECT, {"tag-style": 1})),
     "bridges": ("network", (*LIST, [{}])),
-    "task_end": ("status", (*OBJECT, {})),
+    "task_end": ("status", (*OBJECT, {}, {"status": "unknown"}, {"status": ["running"]})),
     "recent_tasks": ("tasks", (*LIST, [{}])),
     "running_tasks": ("tasks", (*LIST, [{}])),
     "pool_of": ("pools", (*LIST, [])),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_worker.actions.makers import running_makers
+from phoenix_worker.actions.watch_tasks import Probe
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import Proxmox, TaskEnd
 from phoenix_worker.proxmox.api import ProxmoxApi
@@ -191,6 +192,20 @@ def test_a_forgotten_task_has_an_end(simulator: Simulator, door: Proxmox) -> Non
     with pytest.raises(PermanentError) as forgotten:
         door.task_end(upid)
     assert forgotten.value.cause == "task-forgotten"
+
+
+def test_the_trouble_of_a_wait_that_was_given_up_is_not_that_of_the_next_one(
+    simulator: Simulator, door: Proxmox
+) -> None:
+    simulator.do(simulator.pve.add_ct, 103)
+    watch, probe = {"upid": door.start(NODE, 103) or ""}, Probe(door, None, 0.0)
+    simulator.do(simulator.pve.fail, "GET", "/status", 595, "Connection refused")
+    for since in ("1", "2"):
+        with pytest.raises(TransientError):
+            probe(watch | {"since": since}, 1.0)
+    end = probe(watch | {"since": "1"}, 1.0).end
+    assert end is not None
+    assert "(PHOENIX_PATIENCE)" in end["error"]["message"]
 
 
 def test_another_ones_task_names_the_privilege_to_see_it(simulator: Simulator, door: Proxmox) -> None:

@@ -93,7 +93,7 @@ def test_what_is_passing_is_tried_again_and_a_failure_frees_its_lock(client: Ask
 @pytest.mark.usefixtures("worker")
 def test_trouble_after_a_step_that_was_done_is_not_the_trouble_before_it(client: Asking) -> None:
     """A job that had been in trouble for long failed of the next one, whatever it had done between the two."""
-    for what in ("a step", "a choice", "a read that is told"):
+    for what in ("a step", "a choice", "a read that is told", "a new step beside an earlier one"):
         client.redis.delete("tried", "ended:forward")
         assert client.ask("t.long_in_trouble", what).get(timeout=60) == [True, True], what
 
@@ -107,6 +107,8 @@ def test_trouble_after_nothing_that_is_new_is_still_the_same_trouble(client: Ask
         "an earlier step",
         "an earlier choice",
         "an earlier step that is forgotten",
+        "an earlier step that is done again",
+        "an earlier read that is told again",
         "a read that is not told",
     ):
         client.redis.delete("tried", "ended:forward")

@@ -88,7 +88,7 @@ def test_what_it_has_done_is_heard_of_a_cancelled_job_too(still: StillLedger, re
     still.cancel("request", WHY)
     for script in ("journal", "forget", "release"):
         assert still.say(script, run, *ENDS[script]) not in {"condemned", "stale"}
-    assert redis_client.hgetall("phoenix:j:request") == {"looked": "1"}
+    assert redis_client.hgetall("phoenix:j:request") == {"looked": "1", "!step": "1"}
     assert not redis_client.exists("phoenix:lock:other")
 
 

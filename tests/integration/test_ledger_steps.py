@@ -39,7 +39,25 @@ def test_a_step_is_intended_once_and_its_result_is_kept(still: StillLedger, redi
     assert still.say("journal", run, "", "start", "1", "") == "journalled"
     assert redis_client.xlen("phoenix:job:request:log") == 3, "it was no task of Proxmox"
     assert still.say("forget", run, "", "clone") == "forgotten"
-    assert journal(redis_client) == {"start": "1"}
+    assert journal(redis_client) == {"start": "1", "!clone": "1"}
+
+
+def test_what_is_done_again_is_no_progress(still: StillLedger, redis_client: Redis) -> None:
+    """A step that was done well each time, and whose task failed each time, was done again for ever."""
+    run = still.taken("request")
+    still.say("journal", run, "", "clone", "1", "")
+    for times, read in ((1, ""), (2, '{"clone": "1"}')):
+        redis_client.hset("phoenix:t:request", mapping={"idle": 3, "tries": 3, "since": "5"})
+        still.say("forget", run, "", "clone")
+        still.say("forget", run, "", "never done")
+        if read:
+            still.say("release", run, read, RESUME_QUEUE, "x")
+        else:
+            still.say("journal", run, "", "clone", "1", "")
+        assert journal(redis_client) == {"clone": "1", "!clone": f"{times}"}
+        assert [still.field("request", name) for name in ("idle", "tries", "since")] == ["0", "0", "5"]
+    still.say("release", run, '{"clone": "1", "new": "1"}', RESUME_QUEUE, "x")
+    assert still.field("request", "since") is None
 
 
 def test_who_meets_another_server_has_each_intent_looked_for(still: StillLedger, redis_client: Redis) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,26 @@ def watched(driven: DrivenLedger) -> str:
 
 def has_ended(watch: Any, elapsed: float) -> Look:  # noqa: ARG001 - a prober's
     return Look("OK")
+
+
+def test_what_could_not_be_seen_is_looked_at_again_soon(driven: DrivenLedger, redis_client: Redis) -> None:
+    """Of a job that takes hours, two looks that failed, an hour apart, were an hour of trouble."""
+    watched(driven)
+    redis_client.lpush("phoenix:learned:c", *["36000"] * 3)
+    redis_client.hset("phoenix:watched", "upid/x", json.dumps({"class": "c", "since": str(time.time() - 20_000)}))
+    pauses = list[float]()
+    for troubled in (True, False):
+
+        def look(watch: Any, elapsed: float, troubled: bool = troubled) -> Look:  # noqa: ARG001 - a prober's
+            if troubled:
+                raise OSError("away")
+            return Look()
+
+        one = Watcher(driven.ledger, "w1", look)
+        one._look("upid/x")
+        pauses.append((redis_client.zscore("phoenix:watch", "upid/x") or 0.0) - one._now())
+    assert pauses[0] <= 10
+    assert pauses[1] > 60
 
 
 class Refusing(Ledger):

@@ -122,6 +122,16 @@ def busy(_: DurableTask, times: int) -> int:
     return times
 
 
+def _again(task: DurableTask) -> DurableTask:
+    task.forget("before")
+    return task
+
+
+def _read_again(task: DurableTask) -> DurableTask:
+    _again(task).read("before", lambda: True)
+    return task
+
+
 DID: dict[str, Callable[[DurableTask], object]] = {
     "a step": lambda task: task.once("step", lambda: True),
     "a choice": lambda task: task.settle("node", "pve1"),
@@ -132,6 +142,9 @@ DID: dict[str, Callable[[DurableTask], object]] = {
     "an earlier choice": lambda task: task.settle("before", "pve2"),
     "an earlier step that is forgotten": lambda task: task.forget("before"),
     "a read that is not told": lambda task: task.read("look", lambda: True),
+    "an earlier step that is done again": lambda task: _again(task).once("before", lambda: True),
+    "an earlier read that is told again": lambda task: _read_again(task).hold("lane"),
+    "a new step beside an earlier one": lambda task: _read_again(task).once("step", lambda: True),
 }
 """What a task may have done between two troubles."""
 

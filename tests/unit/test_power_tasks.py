@@ -35,7 +35,7 @@ class Failing(PhoenixTask):
 
     name = "tests.failing"
 
-    def wait_until_done(self, step: Any, posted: Any, doing: str, *, kind: str) -> list[str]:  # noqa: ARG002 - as there
+    def wait_until_done(self, step: Any, posted: Any, doing: str, **_: Any) -> list[str]:  # noqa: ARG002 - as there
         raise PermanentError(f"Unable to {doing}: container did not stop.", cause="proxmox-error", remedy="")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +14,8 @@ from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.ports import Proxmox
 
@@ -40,17 +41,26 @@ class ProxmoxWaits(DurableTask):
         end: dict[str, Any] = self.wait(f"upid/{upid}", f"Proxmox: {doing}", watch={"upid": upid, "class": kind})
         return end
 
-    def wait_until_done(self, step: StepName | str, posted: dict[str, Any], doing: str, *, kind: str) -> list[str]:
+    def wait_until_done(
+        self,
+        step: StepName | str,
+        posted: dict[str, Any],
+        doing: str,
+        *,
+        kind: str,
+        clear_up: Callable[[TransientError], None] = lambda _: None,
+    ) -> list[str]:
         """Wait for what a step posted; return what was read of its log. What it warned of is noted for the requester.
 
         Raises PermanentError, in Proxmox's words, unless it succeeded.
 
-        A task that failed for a passing reason is forgotten, so that the step is done again: TransientError.
+        A task that failed for a passing reason is forgotten, so that the step is done again: TransientError. First
+        `clear_up` may park: runs that follow meet the same failure, until it is cleared up.
         """
         if not posted["upid"]:
             return []
         end = self.wait_for_task(posted["upid"], doing, kind=kind)
-        self._succeeded(step, end, doing)
+        self._succeeded(step, end, doing, clear_up)
         self.running.notes += tuple(f"Proxmox warned when asked to {doing}: {line}" for line in end.get("warned", ()))
         return list(end["log"])
 
@@ -104,24 +114,22 @@ class ProxmoxWaits(DurableTask):
         end = self.wait(f"template/{self.creation}/{since}", f"Proxmox: {doing}", watch=watch)
         self._succeeded(StepName.SEAL, end, doing)
 
-    def _succeeded(self, step: str, end: dict[str, Any], doing: str) -> None:
+    def _succeeded(
+        self,
+        step: str,
+        end: dict[str, Any],
+        doing: str,
+        clear_up: Callable[[TransientError], None] = lambda _: None,
+    ) -> None:
         if end["done"]:
+            if f"!{step}" in self.running.journal:  # that it was ordered again was no progress, and this is
+                self.once(f"done-{step}", lambda: True)
             return
         if "error" in end:
             raise PermanentError(**end["error"])
         error = self.proxmox.task_failure(doing, TaskEnd(end["exit"], tuple(end["log"])))
+        if isinstance(error, TransientError):
+            clear_up(error)
         if isinstance(error, TransientError) or error.cause == MISSING:
-            self.once_more(step)
+            self.forget(step)
         raise error
-
-    def once_more(self, step: str) -> None:
-        """Let a step be done again; what posts well and then fails each time gets no more patience than other trouble.
-
-        Each POST that is journalled counts as progress, so the failures of its task are counted here.
-        """
-        run, counter = self.running, f"failed-{step}"
-        failed = json.loads(run.journal.get(counter, "null")) or {"times": 0, "since": run.claimed_at}
-        self.forget(counter)
-        self.once(counter, lambda: failed | {"times": failed["times"] + 1})
-        self.forget(step)
-        run.tries, run.since = failed["times"], failed["since"]

@@ -67,7 +67,7 @@ def free_left_disk(task: PhoenixTask, step: StepName, declaration: Declaration, 
     _refuse_in_use(task, declaration, disk, death, error)
     task.sleep(_BETWEEN_LOOKS)
     told = _free(task, declaration, disk, death, error)
-    task.once_more(step)
+    task.forget(step)
     raise TransientError(f"{error.message} {told}", cause=LEFT_DISK, remedy=_command(disk, node))
 
 

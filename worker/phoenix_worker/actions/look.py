@@ -11,7 +11,7 @@ from phoenix_worker.actions.firewall_and_pool import with_surroundings
 from phoenix_worker.actions.makers import ORDERED
 from phoenix_worker.actions.repair import can_clear, clear, is_clearing, makers_of
 from phoenix_worker.base import lane
-from phoenix_worker.core.allowed.ownership import Action, Creating, Purpose, Verdict, judge, may_write
+from phoenix_worker.core.allowed.ownership import BEING_DESTROYED, Action, Creating, Purpose, Verdict, judge, may_write
 from phoenix_worker.core.differs.options import PENDING
 from phoenix_worker.core.differs.undeclared import undeclared
 from phoenix_worker.core.model.errors import PermanentError, TransientError
@@ -19,6 +19,7 @@ from phoenix_worker.core.model.home import at_home, strangers_apart
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.records import from_json, to_json
 from phoenix_worker.proxmox.error_table import MISSING
+from phoenix_worker.proxmox.passing_rows import LASTS
 from phoenix_worker.step_names import MAKING, StepName
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ def survey(
 ) -> tuple[Observation, Verdict]:
     """Look once for this task, under the CTID's lock, and judge. Whoever makes or removes it is waited for first.
 
-    What a dead Proxmox worker left of it is removed first, if this worker can.
+    What a dead Proxmox worker left of it is removed first, if this worker can; once for a task.
 
-    Raises TransientError when somebody is at work on the CTID in another way.
+    Raises TransientError when somebody is at work on the CTID in another way. It ends: each turn more follows another
+    task of Proxmox, or the one removal.
     """
+    followed, cleared = set[str](), False
     for turn in count():
         entry = task.read(f"survey-{declaration.ctid}-{turn}", lambda: _survey(task, declaration, adopt, purpose))
         if not entry["upid"]:
@@ -55,10 +58,17 @@ def survey(
             verdict = judge(there, seen, adopt=adopt, creating=Creating(entry["creating"]), purpose=purpose)
             if not can_clear(task, seen, verdict):
                 return seen, verdict
-            clear(task, there)
+            if cleared:
+                raise verdict.refusal()
+            task.once(f"cleared-{declaration.ctid}", partial(clear, task, there))
+            cleared = True
             continue
-        verb = "destroy" if ":vzdestroy:" in entry["upid"] else "make"
+        verb, cause = ("destroy", BEING_DESTROYED) if ":vzdestroy:" in entry["upid"] else ("make", "being-created")
         doing = f"{verb} CT {declaration.ctid} on {declaration.where}"
+        if entry["upid"] in followed:
+            told = f"Unable to {doing}: Proxmox lists the task {entry['upid']} as running, which has ended."
+            raise TransientError(told, cause=cause, remedy=LASTS)
+        followed.add(entry["upid"])
         end = task.wait_for_task(entry["upid"], doing, kind="adopted")
         if "error" in end and end["error"]["cause"] != "task-forgotten":
             raise TransientError(**end["error"])

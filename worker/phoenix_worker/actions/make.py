@@ -87,18 +87,19 @@ def make(
         adopt=order.find_earlier,
         upid=recover.upid_of,
     )
+
+    def clear_up(error: TransientError) -> None:
+        if error.cause == _WORKER_DIED:
+            note_death(task, declaration)
+            _clear_up(task, declaration, error)
+
     try:
-        task.wait_until_done(step, posted, doing, kind=kind)
+        task.wait_until_done(step, posted, doing, kind=kind, clear_up=clear_up)
     except PermanentError as error:
         if error.cause == LEFT_DISK:
             free_left_disk(task, step, declaration, error)
         if error.cause != _FORGOTTEN or not _is_whole(order.find_earlier(posted["at"])):
             raise
-    except TransientError as error:
-        if error.cause == _WORKER_DIED:
-            note_death(task, declaration)
-            _clear_up(task, declaration, error)
-        raise
     forget_death(task, declaration)
     return posted
 

@@ -88,7 +88,7 @@ def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart
     kind, doing = migration_class(source, target), f"migrate CT {ctid} from {source} to {target}"
     task.wait_until_done(StepName.MIGRATE, posted, doing, kind=kind)
     if posted.get("unsure") and task.proxmox.observe_template(source, ctid).node != target:
-        task.once_more(StepName.MIGRATE)
+        task.forget(StepName.MIGRATE)
         raise TransientError(f"Unable to {doing}: another migration of it went elsewhere.", cause="moved")
     if recover.asked_ha(posted):
         task.wait_for_arrival(declaration, posted, source=source, target=target)

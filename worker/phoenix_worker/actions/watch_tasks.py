@@ -40,7 +40,10 @@ class Probe:
 
     def __call__(self, watch: Mapping[str, str], elapsed: float) -> Look:
         """Look once; `elapsed` is the seconds that the job has been watched."""
-        what = watch.get("upid") or watch.get("run") or " ".join(watch.values())
+        named = watch.get("upid") or watch.get("run") or " ".join(watch.values())
+        what = (
+            f"{named} {watch.get('since', '')}"  # a wait that was given up left its trouble here, and is not this one
+        )
         try:
             seen = self._understood(watch, elapsed)
         except PermanentError as error:

@@ -25,6 +25,10 @@ Words.                  `hold`, `wait` and `sleep` answer at once or park: the r
                         the next word, before anything is done. A run that backs off keeps nothing that it read since
                         its last word: that may be its trouble. Journal, run count and count of idle runs belong to
                         (id, generation).
+Coming forward.         Trouble is tried again for the engine's patience, counted anew from each word on that journals a
+                        step for the first time, or a choice. What was forgotten is no such step when it is done again
+                        (`forget`): each name counts once, there are finitely many, and so no task goes on for ever.
+                        Each name that is numbered needs something that ends by itself for the next number.
 Locks.                  A sorted set per lock: score 0 owns, any other score is a waiter's publish sequence. Owners are
                         task ids, not processes: a lock stays through parking, replacement and deaths. It passes to the
                         first waiter in the script that ends its owner. Links inherit the sequence of their request.
@@ -84,7 +88,8 @@ Keys.                   Every key has a TTL or is deleted by the script that end
 
     t:{id}             the record: message, generation, sequence, state queued | running | parked | replaced | aside |
                        done, run number, worker, what it waits for, locks held
-    j:{id}             the journal of the current generation: `step` result, `?step` intent, `~n` end of the n-th sleep
+    j:{id}             the journal of the current generation: `step` result, `?step` intent, `!step` how often it was
+                       forgotten, `~n` end of the n-th sleep
     job:{id}           one request: state, times, how far one is that looks at much (`looked`); `:members` unfinished
                        tasks, `:steps` values, `:log` its history
     due                id -> when it is looked at again

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from celery.exceptions import Ignore
 
 from phoenix_producer.client.record import number
+from phoenix_worker.durable.patience import backoff
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +102,8 @@ class Run:
     reads: dict[str, str] = field(default_factory=dict)
     """What of it is told to the ledger with the next word."""
     sleeps: int = 0
+    forgot: int = 0
+    """How often what this run has forgotten was forgotten before: each time is waited for longer."""
     replacing: bool = False
     landed_now: bool = False
     """Its successor was recorded in this run."""
@@ -121,9 +124,26 @@ class Run:
         """Whether nobody is known to have run its task before."""
         return self.number.partition("/")[0] == "1"
 
-    def come_forward(self) -> None:
-        """Count troubles from here on, as the ledger does: what is met after this is none that was met before."""
-        self.tries, self.since = 0, None
+    def come_forward(self, *steps: str) -> None:
+        """Count troubles from here on, as `progress` in `engine.lua`: what is met after this was not met before.
+
+        Not from steps on that are all done again: what made them be forgotten may not have passed.
+        """
+        self.tries = 0
+        if not steps or any(f"!{step}" not in self.journal for step in steps):
+            self.since = None
+
+    def forget(self, step: str) -> None:
+        """Have a step done again, as `forget.lua`."""
+        if self.journal.pop(step, None) is not None:
+            before = int(number(self.journal.get(f"!{step}", ""), 0.0))
+            self.journal[f"!{step}"], self.forgot = str(before + 1), max(self.forgot, before)
+
+    def pause(self, patience: float) -> float | None:
+        """Return the seconds until what met trouble is tried again; None when that went on for longer than patience."""
+        if self.since is not None and self.claimed_at - self.since > patience:
+            return None
+        return backoff(max(self.tries, self.forgot))
 
     def unread(self) -> None:
         """Forget what was read since the last word: it is read again, and is no progress."""

@@ -24,7 +24,7 @@ from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.keeper import LostRun
 from phoenix_worker.durable.messages import entry_of_unknown, identity, name_callbacks
-from phoenix_worker.durable.patience import backoff, is_passing
+from phoenix_worker.durable.patience import is_passing
 from phoenix_worker.durable.publishing import PublishingTask
 from phoenix_worker.durable.run import FORGOTTEN, Dropped, GivenUpError, Parked, Run, Stale, current_run
 
@@ -150,7 +150,7 @@ class DurableTask(PublishingTask):
         reached("effect-done", step)
         run.journal[step], ordered = json.dumps(value), upid(value) or ""
         self._say("journal", step, run.journal[step], ordered)
-        run.come_forward()
+        run.come_forward(step)
         if ordered:
             self.tell_of(run, Kind.ORDERED, upid=ordered)
         reached("effect-journalled", step)
@@ -172,9 +172,9 @@ class DurableTask(PublishingTask):
         return json.loads(verdict[1])
 
     def forget(self, step: str) -> None:
-        """Take a step out of the journal, so that it is done again: what it began has failed."""
-        self.running.journal.pop(step, None)
+        """Take a step out of the journal, so that it is done again: what it began has failed. That is no progress."""
         self._say("forget", step)
+        self.running.forget(step)
 
     def sleep(self, seconds: float) -> None:
         """Go on after this many seconds, without a slot. The n-th sleep of a run is the same one in every re-run."""
@@ -286,7 +286,7 @@ class DurableTask(PublishingTask):
         reads = json.dumps(run.reads) if run.reads else ""
         verdict = self.engine.ledger.call(script, run.id, run.number, reads, *args)
         if reads:
-            run.come_forward()
+            run.come_forward(*run.reads)
         run.reads.clear()
         if verdict[0] == "stale":
             run.over = True
@@ -326,9 +326,8 @@ class DurableTask(PublishingTask):
         """
         run = self.running
         run.unread()
-        if run.since is not None and run.claimed_at - run.since > self.engine.patience:
+        if (seconds := run.pause(self.engine.patience)) is None:
             return
-        seconds = backoff(run.tries)
         self._say("retry", seconds, str(error))
         self.engine.keeper.poke()
         run.over = True

@@ -38,6 +38,8 @@ _LEASE = 900
 """Seconds after which a look that was begun and not ended is made again, whatever became of it: longer than any."""
 _CLOCK_SET = 5.0
 """From so many seconds on, a difference means that the clock was set."""
+_AFTER_TROUBLE = 10.0
+"""Seconds to the next look after one that failed, at most: two moments of trouble far apart are no long trouble."""
 _REFUSALS = 3
 """Looks in a row that Redis may refuse before those who wait are set aside: an operator's slip is over by then."""
 _COMPARE_SECONDS = 5.0
@@ -236,7 +238,7 @@ class Watcher(threading.Thread):
             return
         watch = json.loads(told)
         lengths = self._learned.lengths(watch)
-        began, elapsed = time.monotonic(), self._elapsed(event, float(watch["since"]))
+        began, elapsed, longest = time.monotonic(), self._elapsed(event, float(watch["since"])), float("inf")
         try:
             seen = self._prober(_Watch(watch), elapsed)
         except UnusableWatchError:
@@ -244,7 +246,7 @@ class Watcher(threading.Thread):
         except Exception as error:  # noqa: BLE001 - whatever it was, the job is still to be seen
             logger.info("Unable to look at %s just now: %s", event, error)
             self._unmeasured.add(event)
-            seen = Look()
+            seen, longest = Look(), _AFTER_TROUBLE
         else:
             if seen.end is None:
                 # Its end is still to come, however late this look or one before was.
@@ -257,7 +259,7 @@ class Watcher(threading.Thread):
         if end is None:
             if not early:
                 self._looks[event] = self._looks.get(event, 0) + 1
-            pause = self._pause(lengths, elapsed + time.monotonic() - began)
+            pause = min(self._pause(lengths, elapsed + time.monotonic() - began), longest)
             self._ledger.attempt("look_later", event, max(seen.pause, pause))
             self._redis.hdel(self._under_way, event)
             self._redis.publish(self._ledger.key("watch"), event)

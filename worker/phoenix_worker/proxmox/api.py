@@ -187,6 +187,8 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
     def task_end(self, upid: str) -> TaskEnd | None:
         """Ask `GET …/tasks/UPID/status`; unless that is `OK` the log is read, page by page; its tail is kept.
 
+        It is `running` or `stopped` (pve-manager, `PVE::API2::Tasks`, `read_task_status`): anything else is no answer.
+
         A resize ends `OK` although the file system did not grow, which shows in its log alone.
         """
         task = Upid.parse(upid)
@@ -194,8 +196,10 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
         needs = f"Sys.Audit on /nodes/{task.node}"
         request = Request("GET", f"{base}/status", f"look at the {task.kind} task {upid}", needs)
         status = self._connection.fields(request)
-        if status["status"] != "stopped":
+        if status["status"] == "running":
             return None
+        if status["status"] != "stopped":
+            raise ValueError(f"a task is running or stopped, and this one is {status['status']!r}")
         end = TaskEnd(self._connection.harmless(status.get("exitstatus", "unexpected status")))
         if end.exit_status == "OK" and task.kind != "resize":
             return end

@@ -48,6 +48,8 @@ def chain_ensure(
     links.append(_last(task, declaration, pins, home=declaration.node if declaration.moved_from else None, **consent))
     if wait_for_address is not None:
         links[-1].kwargs["wait_for_address"] = wait_for_address
+    if request.state is not None and (declaration.health_check is not None or declaration.snapshots):
+        links[-1].kwargs["state"] = request.state
     return chain(*links)
 
 

@@ -57,6 +57,7 @@ from phoenix_worker.core.differs.scripts import must_be_verified
 from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.plan import is_configuring, is_making, plan
+from phoenix_worker.core.planned.requested import in_state
 from phoenix_worker.durable.ledger import ASIDE
 from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.step_names import StepName
@@ -90,8 +91,7 @@ def ensure(self: PhoenixTask, request: EnsureRequest) -> dict[str, Any]:
         declaration = self.reach(have_home(self, declaration, seen), accepted=request.accept_not_applied)
     steps, copies = plan(declaration, seen, verdict), ensured_copies(self, declaration)
     if not (steps or copies.to_configure):
-        seconds = wait_after(declaration, seen, steps)
-        waited = wait_for_addresses(self, declaration, seen.config, seconds)
+        waited = wait_for_addresses(self, declaration, seen.config, wait_after(declaration, seen, steps))
         found = waited or addresses_of(self, declaration, seen)
         return result.unchanged(self, declaration, seen, found, copies.left)
     if is_making(steps):
@@ -246,8 +246,7 @@ def stop(
         if declaration.is_template:
             refuse_forbidden_conversion(self, declaration, seen, dropping)
             self.proxmox.need_quorum(f"convert CT {ctid} on {seen.node} to a template", (seen.node, ctid))
-        known = {"networks": networks(seen.config), "node": seen.node}
-        return recover.posted(shut_down(self.proxmox, seen)) | known
+        return recover.posted(shut_down(self.proxmox, seen)) | {"networks": networks(seen.config), "node": seen.node}
 
     posted = self.once(
         StepName.STOP,
@@ -305,10 +304,11 @@ def verify(
     accepted: bool = False,
     wait_for_address: int | None = None,
     home: str | None = None,
+    state: str | None = None,
 ) -> dict[str, Any]:
     """See that it can be reached and is well, and tell what the job did."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
-    declaration = declaration.standing_on(home or declaration.node)
+    declaration = in_state(declaration.standing_on(home or declaration.node), state)
     waited = wait_after_steps(self, declaration, wait_for_address)
     told = verify_health(self, declaration, adopted=adopted) if must_be_verified(declaration) else {}
     found = waited or addresses_after_steps(self, declaration, told.get("networks"))

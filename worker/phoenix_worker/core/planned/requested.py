@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from phoenix_producer.contract import DesiredState
 from phoenix_worker.core.differs.scripts import run_again
 from phoenix_worker.core.model.errors import PermanentError
 
@@ -18,14 +19,17 @@ def as_requested(declaration: Declaration, request: EnsureRequest) -> Declaratio
 
     Raises PermanentError for what cannot be: scripts that it does not have, an address while it is stopped.
     """
-    declaration = run_again(declaration, request.rerun)
-    if request.state is not None:
-        declaration = replace(declaration, state=request.state)
+    declaration = in_state(run_again(declaration, request.rerun), request.state)
     if request.wait_for_address is None:
         return declaration
     if not declaration.runs:
         raise _never_runs(declaration)
     return replace(declaration, wait_for_address=request.wait_for_address)
+
+
+def in_state(declaration: Declaration, state: str | None) -> Declaration:
+    """Return a declaration with the state that a request wants; as it is where it wants none."""
+    return declaration if state is None else replace(declaration, state=DesiredState(state))
 
 
 def _never_runs(declaration: Declaration) -> PermanentError:

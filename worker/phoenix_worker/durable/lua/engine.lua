@@ -40,17 +40,20 @@ end
 -- Whether this run still counts: a runner that was declared dead and wakes up is refused everything.
 local function current(id, run) return redis.call('HGET', key('t:', id), 'state') == 'running' and run_of(id) == run end
 
--- A run came forward: whatever troubled it, its count begins again.
-local function progress(id)
+-- A run came forward: whatever troubled it, its time begins again. Not by a step that was forgotten and is done again: what
+-- fails each time after it was done well would else be tried for ever (`forget`).
+local function progress(id, step)
   redis.call('HSET', key('t:', id), 'idle', 0, 'tries', 0)
-  redis.call('HDEL', key('t:', id), 'since')
+  if not step or redis.call('HEXISTS', key('j:', id), '!' .. step) == 0 then redis.call('HDEL', key('t:', id), 'since') end
 end
 
 -- What a run has read since its last word is journalled with this one.
 local function remember(id, reads)
   if reads == '' then return end
-  for step, value in pairs(cjson.decode(reads)) do redis.call('HSET', key('j:', id), step, value) end
-  progress(id)
+  for step, value in pairs(cjson.decode(reads)) do
+    redis.call('HSET', key('j:', id), step, value)
+    progress(id, step)
+  end
 end
 
 -- Why a run may not go on: it is stale, or its task is condemned (its job was cancelled, what it waited for failed).
