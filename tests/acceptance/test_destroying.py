@@ -124,6 +124,8 @@ def test_clones_are_destroyed_before_their_templates_whatever_the_order(
     assert [(one.ctid, one.outcome) for one in results] == [(ctid, "destroyed") for ctid in order]
     gone = [int(one.guest) for one in product.simulator.intervals("vzdestroy")]
     assert gone == [801, 901, 900]
+    asked = [product.redis.hget(f"phoenix:job:{one.request_id}", "requester") for one in results]
+    assert asked == ["tests"] * 3, "whoever has recorded it"
 
 
 def test_a_template_stays_where_one_of_its_clones_does(product: Product) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from celery import Celery
 
 from phoenix_producer import EnsureFailed
-from phoenix_producer.contract import QUEUE
+from phoenix_producer.contract import QUEUE, EnsureResult
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 REQUESTS = 1000
 LONG = 600.0
+MADE = ["clone", "configure", "start"]
+BUILT = [(900, "create"), (900, "seal"), (901, "clone"), (901, "configure"), (901, "seal")]
 
 
 @pytest.mark.long
@@ -97,3 +100,59 @@ def test_all_at_once_are_told_the_same_whoever_made_what(product: Product) -> No
     assert all(one.made_by is None or one.made_by not in ids or one.steps == () for one in results)
     again = product.producer.ensure_many([103, 104, 105, 106]).wait(timeout=60)
     assert [(one.outcome, one.made_by, one.templates_built) for one in again] == [("unchanged", None, ())] * 4
+
+
+MAC = re.compile(r"hwaddr=[0-9A-F:]{17}")
+ORDERS = ([103, 104, 105, 106, 107], [107, 106, 105, 104, 103])
+
+
+@pytest.mark.long
+def test_twice_from_an_empty_node_is_the_same_but_for_what_the_documents_name(product: Product) -> None:
+    """104 and 105 are dependencies, and requested too; 105 and 106 share a template that one of them builds."""
+    macless = {ctid: container(ctid, 901 if ctid == 105 else 900) for ctid in (105, 107)}
+    for entry in macless.values():
+        del entry["mac_address"]
+    product.declare(
+        {
+            900: template(),
+            901: container(901, 900),
+            104: container(104, node="any"),
+            103: container(103, dependencies=["104"]),
+            105: macless[105],
+            106: container(106, 901),
+            107: macless[107] | {"dependencies": ["105", "106"]},
+        }
+    )
+    product.start_worker()
+    runs = []
+    for order in (*ORDERS, *ORDERS):
+        handles = [product.producer.ensure(order[0])]
+        if order[0] == 103:
+            wait_for(lambda: product.status(104) != "absent")  # made for 103: its own request comes too late for that
+        handles += product.producer.ensure_many(order[1:])
+        results = [handle.wait(timeout=120) for handle in handles]
+        runs.append(sorted(results, key=lambda one: one.ctid))
+        gone = product.producer.destroy_many([*order, 901, 900]).wait(timeout=120)
+        assert {one.outcome for one in gone} == {"destroyed"}
+    assert [(bool(run[1].made_by), bool(run[1].placed)) for run in runs[::2]] == [(True, True)] * 2, "104"
+    first, *others = (list(map(_comparable, run)) for run in runs)
+    for other in others:
+        assert other == first
+    for run in runs:
+        for one in run:
+            assert not (one.made_by and (one.steps or one.changes)), "told by the job that made it"
+            assert one.made_by or [step.name for step in one.steps if step.ctid == one.ctid] == MADE, one
+        for one, earlier in zip(run, runs[0], strict=True):
+            told = [MAC.sub("", str(done.changes)) for done in (one, earlier) if not done.made_by]
+            assert len(set(told)) <= 1, "as it is told in each run, but for the MAC that Proxmox has generated"
+        built = [(step.ctid, step.name) for one in run for step in one.steps if step.ctid in (900, 901)]
+        assert Counter(built) <= Counter(BUILT), "once, by one of them or by the job of a dependency"
+
+
+def _comparable(result: EnsureResult) -> dict[str, Any]:
+    """All but what differs each time: ids, and which of the jobs that met did the work."""
+    told = result.model_dump(mode="json")
+    assert set(told) == set(EnsureResult.model_fields)
+    for name in ("request_id", "made_by", "steps", "changes"):
+        del told[name]
+    return told

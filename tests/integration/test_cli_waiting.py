@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import signal
 from threading import Timer
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ import pytest
 import redis
 
 from phoenix_producer.cli import without_workers
+from phoenix_producer.ledger.standstill import standstill
+from phoenix_producer.ledger.view import LedgerView
 from phoenix_worker.commands.demo.embedded import private_redis
 from tests.support.cli import invoke
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phoenix_worker.commands.demo.embedded import RedisServer
+    from tests.support.driven_ledger import DrivenLedger
 
 SLOW = "408"
 
@@ -96,11 +100,17 @@ def test_a_timeout_is_a_failure_and_says_that_the_job_goes_on(
 
 
 @pytest.mark.parametrize(
-    "options", [["--adopt", "--state", "stopped", "--json"], ["--dry-run"], ["--state", "running", "--wait"]]
+    "options",
+    [
+        ["--adopt", "--state", "stopped", "--json"],
+        ["--dry-run"],
+        ["--state", "running", "--wait"],
+        ["--rerun", "docker", "--rerun", "step ca"],
+    ],
 )
 def test_the_way_to_wait_again_has_all_that_was_given(options: list[str], redis_url: str) -> None:
     result = invoke("--redis-url", redis_url, "ensure", "103", "--timeout", "0.1", *options, "101")
-    wanted = f"phoenix-lxc --redis-url {redis_url} ensure 103 101 {' '.join(options)}"
+    wanted = f"phoenix-lxc --redis-url {redis_url} ensure 103 101 {shlex.join(options)}"
     remedies = (
         [failure["remedy"] for failure in json.loads(result.stdout)]
         if "--json" in options
@@ -228,6 +238,79 @@ def test_without_a_worker_and_a_terminal_it_ends_after_a_while(
     assert at_once.startswith("No worker answers. Is one running?")
     assert at_once.endswith("exit code 1 after 1 s; what it asked for waits in Redis.")
     assert f"To wait for it again: phoenix-lxc --redis-url {redis_url} {command}" in remedy
+
+
+ENSURES, UPKEEPS, RESUMES = "phoenix.resume phoenix.ensure", "phoenix.resume phoenix.upkeep", "phoenix.resume"
+
+
+def lives(client: redis.Redis, queues: str) -> None:
+    """A worker lives for as long as the test, and takes from these queues alone."""
+    client.zadd("phoenix:workers", {"w1": client.time()[0] + 60})
+    client.hset("phoenix:queues", "w1", queues)
+
+
+@pytest.mark.parametrize(
+    ("queues", "command", "untaken", "what"),
+    [
+        (ENSURES, "destroy 103 --yes", "phoenix.upkeep", "destroy 103"),
+        (ENSURES, "ensure 103 --adopt", "phoenix.upkeep", "ensure 103"),
+        (ENSURES, "drain pve1", "phoenix.upkeep", "drain pve1"),
+        (ENSURES, "move 103 104 --to pve2", "phoenix.upkeep", "migrate 103"),
+        (UPKEEPS, "ensure 103", "phoenix.ensure", "ensure 103"),
+        (UPKEEPS, "ensure --all", "phoenix.ensure", "containers"),
+        (UPKEEPS, "nodes", "phoenix.ensure", "nodes"),
+        (RESUMES, "plan 103", "phoenix.ensure", "plans"),
+        (RESUMES, "adopt --all --yes", "phoenix.ensure", "status"),
+        (RESUMES, "cancel 7d8c1a52-6a5e-4a0e-9a6e-2f9f3f0c1b11", "phoenix.ensure", "cancel 7d8c1a52"),
+    ],
+)
+def test_where_no_worker_takes_from_the_queue_it_ends_and_says_which(
+    queues: str, command: str, untaken: str, what: str, redis_client: redis.Redis, redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Workers live, and what is asked for is not theirs to take: nobody would ever answer."""
+    monkeypatch.setattr(without_workers, "LOOK_SECONDS", 0.05)
+    lives(redis_client, queues)
+    result = invoke("--redis-url", redis_url, *command.split())
+    assert result.exit_code == 1
+    why = f"No worker takes from the queue {untaken}, where {what} waits. `phoenix-lxc worker` starts one that does."
+    assert f"{why} To wait for it again: phoenix-lxc --redis-url {redis_url} {command}" in result.stderr
+
+
+def test_it_says_at_once_that_no_worker_takes_from_the_queue(
+    started: Callable[..., subprocess.Popen[str]], redis_client: redis.Redis, redis_url: str
+) -> None:
+    lives(redis_client, ENSURES)
+    process = started("--redis-url", redis_url, "rebuild", "900")
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert said.startswith("No worker takes from the queue phoenix.upkeep, where rebuild 900 waits.")
+    assert said.endswith("ends with exit code 1 after 60 s; what it asked for waits in Redis.\n")
+
+
+def test_what_waits_for_a_job_that_nobody_takes_ends_too_and_nothing_else(
+    driven: DrivenLedger, redis_client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rebuild has asked for an ensure of what its template depends on; another waits for its lock."""
+    monkeypatch.setattr(without_workers, "LOOK_SECONDS", 0.05)
+    lives(redis_client, UPKEEPS)
+    asked, rebuilt, behind = driven.asked(500), driven.taken(103), driven.taken(104)
+    driven.hold(rebuilt, "ct/103")
+    assert driven.wait(rebuilt, f"job/{asked}", "CT 500, on which CT 103 depends") == "parked"
+    assert driven.hold(behind, "ct/103") == "parked"
+    for job_id in (rebuilt.id, behind.id):
+        result = invoke("--redis-url", redis_url, "jobs", "show", job_id, "--follow")
+        assert "from the queue phoenix.ensure, where ensure 500 waits" in result.stderr
+        assert f"phoenix-lxc --redis-url {redis_url} jobs show {job_id} --follow" in result.stderr
+        assert result.exit_code == 1
+    running = driven.taken(105)
+    with redis_client.pipeline() as pipe:
+        look = LedgerView(lambda ask: (ask(pipe), pipe.execute())[1])
+        assert standstill(look, [running.id, rebuilt.id]) == "", "one of them goes on"
+        driven.ended(running)
+        assert "ensure 500" in standstill(look, [running.id, rebuilt.id]), "the other alone is waited for"
+        redis_client.delete("phoenix:queues")  # as a worker of an earlier version, which tells nothing
+        assert standstill(look, [rebuilt.id]) == ""
 
 
 def test_a_worker_that_comes_in_the_meantime_is_waited_for(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.ledger.takers import QUEUES
 from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import Bell, Ledger
 from phoenix_worker.durable.run import Run
@@ -56,7 +57,8 @@ class NoEvents:
 def keeper(ledger: Ledger, name: str, running: set[str]) -> Keeper:
     return Keeper(
         ledger, name, ttl=TTL, max_idle_runs=5, give_up="{}", chord_lease=6.0,
-        revoked=list, running=lambda: running, went_back=list, events=NoEvents(),  # type: ignore[arg-type]  # nobody looks on
+        revoked=list, running=lambda: running, queues=lambda: QUEUES, went_back=lambda: None,
+        events=NoEvents(),  # type: ignore[arg-type]  # nobody looks on
     )  # fmt: skip
 
 

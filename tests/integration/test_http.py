@@ -196,7 +196,7 @@ def test_nodes_are_listed_and_drained(door: HttpDoor, answering_client: Redis) -
 def test_what_no_worker_answers_in_time_says_so(redis_url: str, tmp_path: Path) -> None:
     with serving(redis_url, tmp_path) as door:
         detail = door.get("/v1/drift?wait=0.1").problem()["detail"]
-        assert "have not answered in 0.1 s" in detail
+        assert "have not answered in 0.1 s. No worker answers. Is one running?" in detail
         view = door.get(detail.rstrip(".").rpartition(" ")[2]).json
         assert (view["state"], view["what"]) == ("queued", "drift")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
 from phoenix_worker.durable.ledger import Bell, Ledger
 from phoenix_worker.durable.run import Answer, Run
 from phoenix_worker.telemetry.ledger_metrics import LedgerCollector
@@ -125,6 +125,22 @@ def test_messages_of_every_priority_are_counted(driven: DrivenLedger, redis_clie
     families = {family.name: family for family in LedgerCollector(driven.ledger).collect()}
     counted = {sample.labels["queue"]: sample.value for sample in families["phoenix_queue_length"].samples}
     assert counted[QUEUE] == 4
+
+
+def test_workers_are_counted_by_the_queues_that_they_take_from(driven: DrivenLedger, redis_client: Redis) -> None:
+    """One that tells nothing takes from all, as one of an earlier version does."""
+    for worker, queues in {"w1": "", "w2": f"{RESUME_QUEUE} {QUEUE}", "w3": RESUME_QUEUE}.items():
+        driven.ledger.call("tick", worker, 60.0, RESUME_QUEUE, 5, "", 6.0, "", "", "", "", queues)
+    families = {family.name: family for family in LedgerCollector(driven.ledger).collect()}
+    counted = {sample.labels["queue"]: sample.value for sample in families["phoenix_queue_workers"].samples}
+    assert counted == {RESUME_QUEUE: 3, QUEUE: 2, UPKEEP_QUEUE: 1}
+    driven.ledger.call("farewell", "w1", 6.0)
+    redis_client.hset("phoenix:queues", "w1", RESUME_QUEUE)  # as a worker that was killed after it had said so
+    assert driven.ledger.counts([]).takers == {RESUME_QUEUE: 2, QUEUE: 1, UPKEEP_QUEUE: 0}
+    driven.ledger.call("tick", "w3", 60.0, RESUME_QUEUE, 5, "", 6.0)
+    assert redis_client.hgetall("phoenix:queues") == {"w2": f"{RESUME_QUEUE} {QUEUE}"}
+    driven.ledger.call("farewell", "w2", 6.0)
+    assert redis_client.exists("phoenix:queues") == 0
 
 
 def test_a_scrape_tells_of_each_lane_who_waits_and_since_when_it_is_held(

@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as SilentError
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_producer.ledger.entries import JobState
+from phoenix_producer.ledger.takers import QUEUES
 from phoenix_producer.ledger.view import LedgerView
 from phoenix_worker.durable.keeper import Keeper
 from phoenix_worker.durable.ledger import ASIDE, Bell, Ledger
@@ -110,7 +111,7 @@ def keeper(ledger: Ledger, *revoked: str) -> tuple[Keeper, list[str]]:
     events: Any = SimpleNamespace(send=lambda _, task_id, **__: shown.append(task_id))
     one = Keeper(
         ledger, "w1", ttl=3.0, max_idle_runs=5, give_up="{}", chord_lease=6.0,
-        revoked=lambda: list(revoked), running=set, went_back=lambda: None, events=events,
+        revoked=lambda: list(revoked), running=set, queues=lambda: QUEUES, went_back=lambda: None, events=events,
     )  # fmt: skip
     return one, shown
 

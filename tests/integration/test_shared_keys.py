@@ -40,6 +40,7 @@ OTHERS = (
     "watched",
     "watch:turn",
     "watch:looks",
+    "queues",
     "events",
     "flight:phoenix.ensure 101",
     "learned:remote",

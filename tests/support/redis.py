@@ -25,6 +25,7 @@ LASTING_KEYS = [
     "phoenix:claimed",
     "phoenix:pos:*",
     "phoenix:workers",
+    "phoenix:queues",
     "_kombu.*",
     "unacked*",
 ]

@@ -175,6 +175,10 @@ ALSO: dict[str, tuple[str, str]] = {
         "unit/test_checkup_words.py::test_lines_about_workers",
         "crash/test_versions.py::test_what_a_newer_version_recorded_waits_for_a_newer_worker",
     ),
+    "workers.judge_queues warning": (
+        "unit/test_checkup_words.py::test_a_line_about_queues_that_no_worker_takes_from",
+        "acceptance/test_queues.py::test_what_waits_in_a_queue_that_no_worker_takes_from_is_told",
+    ),
     "workers.judge_workers warning 1": (
         f"{CHECK}test_no_worker_is_a_warning",
         f"{LATER}test_without_a_worker_or_with_one_that_hangs_requests_wait",

@@ -127,6 +127,13 @@ def test_lines_about_workers(alive: int, said: Sequence[WorkerFacts], catalog: s
     assert list(workers.judge_workers(alive, said, version="1.0", catalog=catalog)) == lines
 
 
+def test_a_line_about_queues_that_no_worker_takes_from() -> None:
+    assert list(workers.judge_queues({"phoenix.resume": 1, "phoenix.upkeep": 2})) == []
+    what = "none takes from phoenix.upkeep, phoenix.ensure: what is requested there waits in Redis"
+    none = {"phoenix.resume": 1, "phoenix.upkeep": 0, "phoenix.ensure": 0}
+    assert list(workers.judge_queues(none)) == [Line("Workers", WARNING, what, "phoenix-lxc worker")]
+
+
 # Shell access
 
 NEEDY = {

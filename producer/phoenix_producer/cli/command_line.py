@@ -17,8 +17,12 @@ _TIMEOUT = "timeout"
 
 def command_again(context: typer.Context) -> str:
     """Write down all that was given but the `--timeout`, which is over. A password in a URL is left to be filled in."""
-    top = context.find_root()
-    return shlex.join(["phoenix-lxc", *_words(top), str(context.info_name), *_words(context)])
+    words: list[str] = []
+    here: Any = context
+    while here.parent is not None:
+        words = [str(here.info_name), *_words(here), *words]
+        here = here.parent
+    return shlex.join(["phoenix-lxc", *_words(here), *words])
 
 
 def command_beside(context: typer.Context, *words: str) -> str:
@@ -34,9 +38,10 @@ def _words(context: Any) -> Iterator[str]:
 
 
 def _given(parameter: Any, value: Any) -> Iterator[str]:
-    if parameter.param_type_name == "argument":
-        yield from map(str, value)
-    elif isinstance(value, bool):
+    if isinstance(value, bool):
         yield (parameter.opts if value else parameter.secondary_opts)[0]
-    else:
-        yield from (parameter.opts[0], place_of(str(value)).shown() if "://" in str(value) else str(value))
+        return
+    for one in value if isinstance(value, list | tuple) else (value,):
+        if parameter.param_type_name != "argument":
+            yield parameter.opts[0]
+        yield place_of(str(one)).shown() if "://" in str(one) else str(one)

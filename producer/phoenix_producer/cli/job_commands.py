@@ -168,7 +168,8 @@ def _follow(context: typer.Context, link: Link, job_id: str, history: Sequence[P
     """Print a line for each thing that happened and happens, until the job ends."""
     subject = history[0].ctid if history else None
     handles = Handles(link, [Handle(link, job_id, subject, EnsureResult.model_validate)])
-    waited(context, Following(handles, Nothing() if as_json else Lines(handles), lambda: None), None)
+    with late_notice(context, [job_id]) as answered:
+        waited(context, [job_id], Following(handles, Nothing() if as_json else Lines(handles), answered), None)
 
 
 def _tell_the_end(job: Job, steps: Sequence[Step], outcome: EnsureResult | Failure | None) -> None:
@@ -209,9 +210,11 @@ def cancel(
     with reading(context) as link:
         view = LedgerView(link.look)
         ids = [_complete(view, name) for name in names]
-    with talking(context) as producer, late_notice(context, nobody=_NOBODY_CANCELS, timeout=timeout):
+    with talking(context) as producer:
         handles = {job_id: producer.cancel(job_id) for job_id in dict.fromkeys(ids)}
-        verdicts = {job_id: waited(context, handle.wait, timeout) for job_id, handle in handles.items()}
+        sent = [handle.id for handle in handles.values()]
+        with late_notice(context, sent, no_worker=_NOBODY_CANCELS, timeout=timeout):
+            verdicts = {job_id: waited(context, sent, handle.wait, timeout) for job_id, handle in handles.items()}
     for job_id, verdict in verdicts.items():
         typer.echo(f"{job_id}  {_VERDICTS[verdict]}", err=verdict not in _STOPPED)
     raise typer.Exit(0 if all(verdict in _STOPPED for verdict in verdicts.values()) else FAILED)

@@ -11,7 +11,7 @@ from phoenix_producer.cli.session import print_json, talking
 from phoenix_producer.cli.tables import node_lines
 from phoenix_producer.cli.terminal import terminal_width, time_of_day
 from phoenix_producer.cli.upkeep_commands import MOVE_EPILOG, move
-from phoenix_producer.cli.without_workers import late_notice, waited
+from phoenix_producer.cli.without_workers import awaited
 from phoenix_producer.client.handle import Handle
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.nodes import Drained
@@ -58,8 +58,8 @@ def nodes(context: typer.Context, *, timeout: Timeout = None, as_json: AsJson = 
     A node is drained with `phoenix-lxc drain`; one in Proxmox's HA maintenance
     takes no new containers either. CPU and memory need Sys.Audit on /nodes.
     """
-    with talking(context) as producer, late_notice(context, timeout=timeout):
-        found = waited(context, producer.nodes().wait, timeout)
+    with talking(context) as producer:
+        found = awaited(context, producer.nodes(), timeout)
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
     else:
@@ -84,8 +84,8 @@ def _change(
     *,
     as_json: bool,
 ) -> None:
-    with talking(context) as producer, late_notice(context, timeout=timeout):
-        told = waited(context, ask(producer, node).wait, timeout)
+    with talking(context) as producer:
+        told = awaited(context, ask(producer, node), timeout)
     if as_json:
         print_json(told.model_dump(mode="json"))
     else:

@@ -34,7 +34,7 @@ from phoenix_producer.cli.session import (
 from phoenix_producer.cli.tables import standing_lines
 from phoenix_producer.cli.terminal import complain, outcome_lines, terminal_width, warnings_in
 from phoenix_producer.cli.trees import DriftLines, PlanLines
-from phoenix_producer.cli.without_workers import late_notice, waited
+from phoenix_producer.cli.without_workers import awaited
 from phoenix_producer.client.handle import Handles
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.client.redis_url import DEFAULT_REDIS_URL
@@ -318,8 +318,7 @@ app.add_typer(
 
 
 def _declared(producer: Producer, context: typer.Context, timeout: float | None, *, as_json: bool) -> Sequence[int]:
-    with late_notice(context, timeout=timeout):
-        declared = waited(context, producer.containers().wait, timeout)
+    declared = awaited(context, producer.containers(), timeout)
     if not declared and not as_json:
         typer.echo(_NO_CONTAINERS)
     return declared

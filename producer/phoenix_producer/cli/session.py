@@ -17,7 +17,7 @@ from phoenix_producer.cli.command_line import command_again, command_beside
 from phoenix_producer.cli.live_lines import OpenJobs, display_for
 from phoenix_producer.cli.look_bar import LookBar, following_look
 from phoenix_producer.cli.terminal import complain, warnings_in
-from phoenix_producer.cli.without_workers import late_notice, somebody_works, waited
+from phoenix_producer.cli.without_workers import NotAnsweredError, late_notice, waited, why_nobody_works
 from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer
@@ -27,7 +27,7 @@ from phoenix_producer.ledger.view import LedgerView
 from phoenix_producer.plain_text import plain_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -40,6 +40,7 @@ DIFFERS = 2
 """Of `plan` and `drift` with `--exit-code`: something differs."""
 INTERRUPTED = 130
 _NOT_DECLARED = "not-declared"
+_NO_WORKER = "No worker answers; the request waits in Redis until one starts."
 _NEVER_SHARED = "rebuild"
 """The command that does it once more when it is given again."""
 
@@ -82,8 +83,8 @@ def _explaining(context: typer.Context) -> Iterator[None]:
         yield
     except (ContractError, LoginRefused, NoSuchDatabase) as error:
         _give_up(error, BAD_INPUT)
-    except TimeoutError as error:
-        _give_up(f"{error}\n     {_how_it_goes_on(context)}", FAILED)
+    except NotAnsweredError as error:
+        _give_up(f"{error}\n     {_how_it_goes_on(context, error.jobs)}", FAILED)
     except EnsureFailed as error:
         _give_up(error, _exit_code([error.failure]))
     except Unreachable as error:
@@ -95,11 +96,10 @@ def _give_up(why: object, code: int) -> NoReturn:
     raise typer.Exit(code) from None
 
 
-def _how_it_goes_on(context: typer.Context) -> str:
+def _how_it_goes_on(context: typer.Context, jobs: Collection[str]) -> str:
     with _explaining(context):
-        working = somebody_works(context)
-    what = "The job continues." if working else "No worker answers; the request waits in Redis until one starts."
-    return f"{what} To wait for it again: {command_again(context)}"
+        why_not = why_nobody_works(context, jobs, no_worker=_NO_WORKER)
+    return f"{why_not or 'The job continues.'} To wait for it again: {command_again(context)}"
 
 
 def answers_of(
@@ -115,7 +115,7 @@ def answers_of(
     Of requests that only read (`only_looks`), only how many have ended is shown; and a late answer is explained even if
     a worker has the request.
     """
-    remedy = ""
+    remedy, jobs = "", [handle.id for handle in handles]
     try:
         with (
             nullcontext() if only_looks else _going_on_alone(handles, context),
@@ -123,12 +123,12 @@ def answers_of(
             LookBar(len(handles))
             if only_looks
             else display_for(handles, OpenJobs(LedgerView(link.look).jobs), as_json=as_json) as display,
-            late_notice(context, display.tell, timeout=timeout) as answered,
+            late_notice(context, jobs, display.tell, timeout=timeout) as answered,
         ):
             follow = Following(handles, display, (lambda: None) if only_looks else answered)
-            waited(context, follow, timeout)
-    except TimeoutError:
-        remedy = _how_it_goes_on(context)
+            waited(context, jobs, follow, timeout)
+    except NotAnsweredError:
+        remedy = _how_it_goes_on(context, jobs)
     return [_answer(handle, timeout, remedy) for handle in handles]
 
 
@@ -136,10 +136,10 @@ def looked_at(context: typer.Context, handle: Handle[Answer], timeout: float | N
     """Wait for the answer of one request that looks at many CTIDs, and show how far it is."""
     with (
         LookBar() as bar,
-        late_notice(context, bar.tell, timeout=timeout) as answered,
+        late_notice(context, [handle.id], bar.tell, timeout=timeout) as answered,
         following_look(context, handle.id, bar, answered),
     ):
-        return waited(context, handle.wait, timeout)
+        return waited(context, [handle.id], handle.wait, timeout)
 
 
 @contextmanager
@@ -193,7 +193,7 @@ def _answer(handle: Handle[Any], timeout: float | None, remedy: str) -> BaseMode
     except EnsureFailed as error:
         return error.failure
     except TimeoutError:
-        late = ", and no worker answers" if timeout is None else f" in {timeout:g} s"
+        late = ", and no worker works on it" if timeout is None else f" in {timeout:g} s"
         return Failure(
             request_id=handle.id,
             ctid=handle.ctid,

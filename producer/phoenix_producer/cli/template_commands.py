@@ -9,7 +9,7 @@ from phoenix_producer.cli.help_texts import ONE_DOCUMENT, SECONDS, WAIT_FOR_ANSW
 from phoenix_producer.cli.session import FAILED, print_json, talking
 from phoenix_producer.cli.terminal import complain, warnings_in
 from phoenix_producer.cli.trees import TemplateLines
-from phoenix_producer.cli.without_workers import late_notice, waited
+from phoenix_producer.cli.without_workers import awaited
 from phoenix_producer.standing import Exists
 
 EPILOG = epilog(
@@ -26,8 +26,8 @@ def templates(
     as_json: Annotated[bool, typer.Option("--json", help=ONE_DOCUMENT)] = False,
 ) -> None:
     """Print each template with its copies: node, storage, size, hash, whether it is outdated, how many clones wait."""
-    with talking(context) as producer, late_notice(context, timeout=timeout):
-        found = waited(context, producer.templates().wait, timeout)
+    with talking(context) as producer:
+        found = awaited(context, producer.templates(), timeout)
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
     else:

@@ -23,7 +23,7 @@ from phoenix_producer.cli.help_texts import (
 )
 from phoenix_producer.cli.session import BAD_INPUT, INTERRUPTED, answers_of, conclude, talking
 from phoenix_producer.cli.terminal import complain, outcome_lines, warnings_in
-from phoenix_producer.cli.without_workers import late_notice, waited
+from phoenix_producer.cli.without_workers import awaited
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import EnsureResult, Failure, Outcome
 from phoenix_producer.standing import Exists
@@ -205,8 +205,7 @@ def _need_among(chosen: Sequence[int], seal: Sequence[int] | None) -> None:
 
 
 def _standing(producer: Producer, context: typer.Context, timeout: float | None) -> list[int]:
-    with late_notice(context, timeout=timeout):
-        standings = waited(context, producer.status().wait, timeout)
+    standings = awaited(context, producer.status(), timeout)
     return [one.ctid for one in standings if one.exists is not Exists.ABSENT]
 
 

@@ -29,7 +29,7 @@ from phoenix_producer.client.answers import answers
 from phoenix_producer.client.channel import Entry, OtherOptions, Unreachable, forgotten, is_forgotten, used_before
 from phoenix_producer.client.connection import celery_urls, redis_client, with_settings
 from phoenix_producer.client.reaching import ANSWER_SECONDS, CONNECT_SECONDS, reaching
-from phoenix_producer.client.record import PREFIX, Outgoing, Recorder
+from phoenix_producer.client.record import PREFIX, Outgoing, Recorder, is_name
 from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.client.trace_context import of_caller
 from phoenix_producer.contract import LONGEST_REQUESTER, ContractError, queue_of
@@ -254,6 +254,6 @@ def _answer_key(request_id: str) -> str:
 
 def _checked_name(requester: str) -> str:
     """Return the name of who asks: every request carries it, also one that has no other text in it."""
-    if len(requester) > LONGEST_REQUESTER or any("\ud800" <= one <= "\udfff" for one in requester):
+    if not is_name(requester):
         raise ContractError(f"Not a valid requester: it has at most {LONGEST_REQUESTER} characters, all Unicode text.")
     return requester

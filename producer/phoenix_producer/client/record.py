@@ -22,6 +22,7 @@ from kombu.utils.json import dumps
 from redis.exceptions import NoScriptError
 
 from phoenix_producer.client.lua_script import LuaScript
+from phoenix_producer.contract import LONGEST_REQUESTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +58,11 @@ _SUBJECT = 64
 """Characters of a first argument that are kept of it: a CTID has nine, a job's id 36."""
 
 
+def is_name(text: str) -> bool:
+    """Return whether a text can be kept as the name of who asks."""
+    return len(text) <= LONGEST_REQUESTER and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One message on its way to a queue, as Celery hands it to the publish hook."""
@@ -76,13 +82,22 @@ class Outgoing:
         return str(args[0])[:_SUBJECT] if args else ""
 
     @property
+    def requester(self) -> str:
+        """Who asks, in its own words; '' where it does not say, or says what is no name."""
+        told = self.body[1].get("requester")
+        return told if isinstance(told, str) and is_name(told) else ""
+
+    @property
     def options(self) -> str:
         """Tell its options from others, whoever asks: what has the same is the same request."""
         options = {name: value for name, value in self.body[1].items() if name != "requester"}
         return hashlib.sha256(dumps(options, sort_keys=True).encode()).hexdigest()
 
     def entry(self, job: str, *, seq: str = "", requester: str = "", options: str = "") -> str:
-        """Return the record for the ledger, as JSON: enough to publish the very same message again."""
+        """Return the record for the ledger, as JSON: enough to publish the very same message again.
+
+        `requester` is who asks, by default as the message says: a worker records it where its sender has not.
+        """
         self.headers[JOB_HEADER] = job
         if job != self.id:  # so that Flower finds all of a job by its id
             self.headers["kwargsrepr"] = repr({"job": job, **self.body[1]})
@@ -97,7 +112,7 @@ class Outgoing:
                 "seq": seq,
                 "queue": self.queue,
                 "chord": bool(self.body[2].get("chord")),
-                "requester": requester,
+                "requester": requester or self.requester,
                 "options": options,
             }
         )

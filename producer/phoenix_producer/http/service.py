@@ -25,6 +25,7 @@ from phoenix_producer.http.feeds import NoRoom, Reader
 from phoenix_producer.http.problems import Refused, Uncertain
 from phoenix_producer.http.requests import Requests, as_response
 from phoenix_producer.http.shared_looks import SharedLooks
+from phoenix_producer.ledger.standstill import standstill
 from phoenix_producer.ledger.view import LedgerView
 
 if TYPE_CHECKING:
@@ -118,8 +119,9 @@ class Service:
         given_before = look is not None and look.answered is not None
         answer = await self.answer(request_id, seconds)
         if answer is None:
-            late = f"The workers have not answered in {seconds:g} s. The answer will be at {self.url_of(request_id)}."
-            raise Refused(HTTPStatus.GATEWAY_TIMEOUT, late)
+            why = await to_thread.run_sync(standstill, self.ledger, [request_id])
+            late = f"The workers have not answered in {seconds:g} s.{why and f' {why}'}"
+            raise Refused(HTTPStatus.GATEWAY_TIMEOUT, f"{late} The answer will be at {self.url_of(request_id)}.")
         if isinstance(answer, Failure):
             self._looks.forget(wanted)
         return as_response(answer, {"Age": str(ceil(look.age) if look and given_before else 0)})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Fields = dict[str, str]
 """A hash of the ledger; empty when there is none, or not any more."""
 
-TASK_FIELDS = ("name", "subject", "job", "state", "on", "parked", "begun", "landed")
+TASK_FIELDS = ("name", "subject", "job", "state", "on", "parked", "begun", "landed", "queue")
 _SHORT = 8
 _OF_NODES = (DRAIN, UNDRAIN)
 _LOOKS = frozenset(name.removeprefix("phoenix.") for name in (STATUS, DRIFT, PLAN, PLANS, CONTAINERS, TEMPLATES, NODES))
@@ -102,6 +102,8 @@ class Job:
     """What an ensure ended with, such as `created`."""
     cause: str = ""
     """Of its failure."""
+    queue: str = ""
+    """The queue from which a worker has to take it; empty unless it is queued."""
 
     @property
     def ctid(self) -> int | None:
@@ -193,6 +195,7 @@ def _read(job_id: str, fields: Fields, task: Fields, waits_for: Wait | None) -> 
         step=what_of(task),
         since=_time(at or fields["created"]) if task else None,
         waits_for=waits_for,
+        queue=task.get("queue", "") if task.get("state") == "queued" else "",
     )
 
 

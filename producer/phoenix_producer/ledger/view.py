@@ -26,6 +26,7 @@ from phoenix_producer.ledger.entries import (
     reference,
     waits_on,
 )
+from phoenix_producer.ledger.takers import takers
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -72,7 +73,11 @@ class LedgerView:
 
     def job(self, job_id: str) -> Job | None:
         """Read one job; None when it is not known, or not any more."""
-        return next(iter(self._told(self._hashes("job:", [job_id]))), None)
+        return next(iter(self.those([job_id])), None)
+
+    def those(self, job_ids: Iterable[str]) -> list[Job]:
+        """Read jobs by their ids; those that are not known, or not any more, are left out."""
+        return self._told(self._hashes("job:", job_ids))
 
     def find(self, beginning: str) -> str:
         """Complete the beginning of a job's id. Raises ContractError when no job has it, or several."""
@@ -118,12 +123,16 @@ class LedgerView:
             for name, line in sorted(lines.items())
         ]
 
-    def anybody_works(self) -> bool:
-        """Return True if a worker has sent a heartbeat in the last 12 seconds, by the clock of Redis."""
-        (seconds, _), latest = self._look(
-            lambda pipe: (pipe.time(), pipe.zrange(f"{PREFIX}workers", -1, -1, withscores=True))
+    def takers(self) -> dict[str, int]:
+        """Count, by queue, the workers that take from it: of those whose heart has beaten in the last 12 seconds."""
+        (seconds, _), beats, told = self._look(
+            lambda pipe: (
+                pipe.time(),
+                pipe.zrange(f"{PREFIX}workers", 0, -1, withscores=True),
+                pipe.hgetall(f"{PREFIX}queues"),
+            )
         )
-        return any(seconds - beaten < _ALIVE_SECONDS for _, beaten in latest or ())
+        return takers([one for one, beaten in beats or () if seconds - beaten < _ALIVE_SECONDS], told or {})
 
     def _told(self, known: dict[str, Fields]) -> list[Job]:
         at = self._tasks_of([job for job, fields in known.items() if fields.get("state") == "open"])

@@ -45,6 +45,7 @@ def unchanged(
         made_by=made_by,
         templates_built=built,
         templates_not_applied=_unapplied(task, built),
+        placed="" if made_by is None else _placed(task, declaration, made_by),
         pending_restart=seen.pending,
         needs_rebuild=needs_rebuild(task, declaration, seen),
         addresses=found.addresses,
@@ -89,7 +90,7 @@ def of_job(
             **_unapplied(task, (one for one in built if one != declaration.ctid)),
             **unapplied_in(lasting, but=declaration.ctid),
         },
-        placed=_placed(task, declaration) if outcome is Outcome.CREATED else "",
+        placed=_placed(task, declaration, task.running.job) if outcome is Outcome.CREATED else "",
         pending_restart=_pending_then(task, declaration, own) if outcome is Outcome.UPDATED else (),
         needs_rebuild=told_in(done, "needs_rebuild"),
         addresses=addresses,
@@ -108,9 +109,9 @@ def _pending_then(task: PhoenixTask, declaration: Declaration, own: Sequence[Map
     return tuple(task.read("pending", lambda: list(task.proxmox.observe(node, ctid, pending=True).pending)))
 
 
-def _placed(task: PhoenixTask, declaration: Declaration) -> str:
-    """Say why this job has made it on its node; nothing where the catalog says on which."""
-    chosen = task.reservations.chosen(task.running.job, str(declaration.ctid)) if declaration.nodes else None
+def _placed(task: PhoenixTask, declaration: Declaration, job: str) -> str:
+    """Say why a job has made it on its node; nothing where the catalog says on which."""
+    chosen = task.reservations.chosen(job, str(declaration.ctid)) if declaration.nodes else None
     return told(chosen["node"], chosen["because"]) if chosen else ""
 
 

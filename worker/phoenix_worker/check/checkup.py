@@ -18,6 +18,7 @@ from phoenix_producer.client.record import PREFIX
 from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.client.redis_words import words_of
 from phoenix_producer.client.secret_files import REDIS_PASSWORD_VARIABLE
+from phoenix_producer.ledger.takers import takers
 from phoenix_worker.app import node_shell
 from phoenix_worker.catalog.findings import CatalogError
 from phoenix_worker.catalog.loading import Catalog, load
@@ -108,7 +109,8 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
         try:
             facts = redis_facts(client, url)
             seconds, _ = client.time()
-            alive = int(client.zcount(f"{PREFIX}workers", float(seconds) - 2 * settings.heartbeat_ttl, "+inf"))
+            alive = client.zrangebyscore(f"{PREFIX}workers", float(seconds) - 2 * settings.heartbeat_ttl, "+inf")
+            taken = takers(alive, client.hgetall(f"{PREFIX}queues"))
         except AuthenticationError as refused:
             yield error("Redis", f"refuses the login ({refused})", _login_remedy(settings, url))
             return
@@ -119,9 +121,10 @@ def _redis(settings: Settings, catalog: Catalog | None) -> Iterator[Line]:
     yield fine("Redis", f"{place_of(url).shown()} answers")
     yield from redis.judge(facts)
     if not facts.forbidden:
-        said = _ask_workers(url, alive) if alive else []
+        said = _ask_workers(url, len(alive)) if alive else []
         here = catalog.hash if catalog is not None else ""
-        yield from workers.judge_workers(alive, said, version=version(about.DISTRIBUTION), catalog=here)
+        yield from workers.judge_workers(len(alive), said, version=version(about.DISTRIBUTION), catalog=here)
+        yield from workers.judge_queues(taken) if alive else ()
 
 
 def _login_remedy(settings: Settings, url: str) -> str:

@@ -93,7 +93,7 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     job:{id}           one request: state, times, how far one is that looks at much (`looked`); `:members` unfinished
                        tasks, `:steps` values, `:log` its history
     due                id -> when it is looked at again
-    workers, runs:{w}  heartbeats; what each incarnation runs
+    workers, runs:{w}  heartbeats; what each incarnation runs. `queues` has what it takes from, unless that is all
     lock:{name}        owners and waiters; `capacities` how many places it has, `held` when it last got an owner
     ev:{event}, :w     a value that became known; who waits for it
     watch, watched     remote jobs: when to look next; what to look at. `watch:turn` says who looks, `watch:looks` at

@@ -137,6 +137,7 @@ class Engine:
             chord_lease=chord_lease(app.conf),
             revoked=take_revoked,
             running=tasks_here,
+            queues=lambda: app.amqp.queues.consume_from,
             went_back=self.note_loss,
             events=self.events,
         )

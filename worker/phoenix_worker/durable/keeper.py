@@ -9,13 +9,14 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_producer.ledger.takers import QUEUES
 from phoenix_worker.durable.acts import Act, Kind, tell
 from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.run import End
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from phoenix_worker.durable.events import Events
     from phoenix_worker.durable.ledger import Ledger
@@ -59,7 +60,7 @@ class Keeper(threading.Thread):
     """Ticks a few times in each heartbeat TTL (seconds), and earlier when a record falls due.
 
     `running` names the tasks that this worker has, as Celery knows them; what the ledger says beyond that is given
-    back.
+    back. `queues` names the queues that it takes from.
     """
 
     def __init__(  # noqa: PLR0913 - the engine alone makes one
@@ -73,6 +74,7 @@ class Keeper(threading.Thread):
         chord_lease: float,
         revoked: Callable[[], list[str]],
         running: Callable[[], set[str]],
+        queues: Callable[[], Collection[str]],
         went_back: Callable[[], None],
         events: Events,
     ) -> None:
@@ -85,6 +87,7 @@ class Keeper(threading.Thread):
         self._chord_lease = chord_lease
         self._revoked = revoked
         self._running = running
+        self._queues = queues
         self._went_back = went_back
         self._events = events
         self._last: _Tick | None = None
@@ -132,8 +135,10 @@ class Keeper(threading.Thread):
     def _ask(self) -> list[Any]:
         """Tick once. What is known of the clock is as of this attempt, however long Redis was away before it."""
         patience_args = (self._max_idle_runs, self._give_up, self._chord_lease)
-        witness = self._last.witness() if self._last else ("",)
-        return self._ledger.attempt("tick", self._incarnation, self._ttl, RESUME_QUEUE, *patience_args, *witness)
+        witness = self._last.witness() if self._last else ("", "", "", "")
+        taken = [queue for queue in QUEUES if queue in self._queues()]
+        told = (*patience_args, *witness, "" if len(taken) == len(QUEUES) else " ".join(taken))
+        return self._ledger.attempt("tick", self._incarnation, self._ttl, RESUME_QUEUE, *told)
 
     def _notice(self, tick: _Tick) -> None:
         """Tell when the clock of Redis was set, or Redis has lost what it had answered to."""

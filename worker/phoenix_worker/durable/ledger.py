@@ -14,6 +14,7 @@ from phoenix_producer.client.answers import answers
 from phoenix_producer.client.lua_script import LuaScript
 from phoenix_producer.client.record import LEDGER_LUA, PREFIX, number
 from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_producer.ledger.takers import takers
 from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.run import NO_ANSWER, Answer, End, Run
 
@@ -51,6 +52,8 @@ class Counts(NamedTuple):
     """Parked tasks by what they wait for."""
     workers: int
     """Workers whose heart beats."""
+    takers: dict[str, int]
+    """How many of them take from each queue."""
     set_aside: int
     """Records that no script can handle."""
     waiting: dict[str, int]
@@ -275,17 +278,18 @@ class Ledger:
             pipe.time()
             pipe.hgetall(self.key("held"))
             pipe.hgetall(self.key("parked"))
-            pipe.zcard(self.key("workers"))
+            pipe.zrange(self.key("workers"), 0, -1)
+            pipe.hgetall(self.key("queues"))
             pipe.zcard(self.key("aside"))
             for lock in locks:
                 pipe.zcount(self.key("lock:", lock), "(0", "+inf")
             for queue in queues:
                 pipe.llen(queue)
-            (seconds, _), granted, parked, workers, aside, *lengths = pipe.execute()
+            (seconds, _), granted, parked, workers, told, aside, *lengths = pipe.execute()
         lines, waiting = lengths[: len(locks)], lengths[len(locks) :]
         held = {lock: max(0.0, seconds - number(granted[lock], seconds)) for lock in locks if lock in granted}
         lined_up, queued = dict(zip(locks, lines, strict=True)), dict(zip(queues, waiting, strict=True))
-        return Counts(parked, workers, aside, lined_up, held, queued)
+        return Counts(parked, len(workers), takers(workers, told), aside, lined_up, held, queued)
 
     def key(self, *parts: str) -> str:
         """Return a key of the ledger."""

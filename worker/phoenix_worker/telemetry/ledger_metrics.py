@@ -43,6 +43,7 @@ class LedgerCollector:
         lists = {queue: [queue + end for end in _PRIORITIES] for queue in (QUEUE, UPKEEP_QUEUE, RESUME_QUEUE)}
         counts = self._ledger.counts([name for names in lists.values() for name in names])
         yield _gauge("phoenix_workers", "Workers with a live heartbeat.", None, {"": counts.workers})
+        yield _gauge("phoenix_queue_workers", "Those of them that take from a queue.", "queue", counts.takers)
         yield _gauge(
             "phoenix_set_aside_tasks",
             "Tasks whose record cannot be handled; `phoenix-lxc cancel` ends them.",

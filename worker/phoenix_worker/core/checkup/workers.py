@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from phoenix_worker.core.checkup.line import error, fine, listed, warning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from phoenix_worker.core.checkup.line import Line
 
@@ -43,6 +43,13 @@ def judge_workers(alive: int, said: Sequence[WorkerFacts], *, version: str, cata
     whose = "everywhere" if len(said) >= alive else "of those that answer"
     yield from _versions(said, version, whose)
     yield from _catalogs(said, catalog, whose)
+
+
+def judge_queues(takers: Mapping[str, int]) -> Iterator[Line]:
+    """Say from which queues no worker takes: what is asked for there is not begun. `takers` counts them, by queue."""
+    if untaken := [queue for queue, workers in takers.items() if not workers]:
+        what = f"none takes from {listed(untaken)}: what is requested there waits in Redis"
+        yield warning("Workers", what, "phoenix-lxc worker")
 
 
 def _versions(said: Sequence[WorkerFacts], version: str, whose: str) -> Iterator[Line]:

@@ -8,4 +8,5 @@ for _, id in ipairs(redis.call('SMEMBERS', key('runs:', ARGV[3]))) do
 end
 redis.call('DEL', key('runs:', ARGV[3]))
 redis.call('ZREM', key('workers'), ARGV[3])
+redis.call('HDEL', key('queues'), ARGV[3])
 return answer()

@@ -2,7 +2,7 @@
 -- ARGV: prefix, clock, worker, heartbeat TTL, resume queue, runs without progress until a task is given up, give-up text,
 -- chord lease, and what the worker knows of the clock: when its last tick was, how many seconds ago that is by its own clock,
 -- `set` then, and its number. '' in its first tick, which takes nobody for dead: the clock may have been set, and who lives
--- beats soon.
+-- beats soon. Last, the queues that it takes from, '' if it takes from all.
 -- Answers: seconds until the next record is due ('' if none is); runs taken from dead workers; messages sent again; what
 -- `give` tells of each who was given the end of the run it shared; now; `set`; `ticks`; ids and runs of what this
 -- worker runs, as the ledger has it.
@@ -11,7 +11,7 @@ local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 -- What others wrote in the place of what all requests share says nothing. It is removed: left, it would end every script.
 local KINDS = {due = 'zset', workers = 'zset', watch = 'zset', open = 'zset', jobs = 'zset', aside = 'zset', watched = 'hash',
   ['watch:looks'] = 'hash', capacities = 'hash', held = 'hash', claimed = 'hash', parked = 'hash', events = 'stream',
-  reservations = 'hash', ['reserved:lately'] = 'zset', drained = 'hash'}
+  queues = 'hash', reservations = 'hash', ['reserved:lately'] = 'zset', drained = 'hash'}
 
 local LONGEST_TURN = 60000 -- milliseconds
 
@@ -142,6 +142,16 @@ end
 
 local deaths = ARGV[9] == '' and {} or redis.call('ZRANGEBYSCORE', key('workers'), '-inf', stamp(now() - ttl))
 for _, dead in ipairs(deaths) do bury_worker(dead) end
+
+-- Who takes from some queues alone says so for as long as it lives. Who says nothing takes from all, as earlier versions do.
+if (ARGV[13] or '') ~= '' then
+  redis.call('HSET', key('queues'), worker, ARGV[13])
+else
+  redis.call('HDEL', key('queues'), worker)
+end
+for _, one in ipairs(redis.call('HKEYS', key('queues'))) do
+  if not redis.call('ZSCORE', key('workers'), one) then redis.call('HDEL', key('queues'), one) end
+end
 
 -- The place of the message that will be taken next from a queue; '' where it cannot be told.
 local places = {}
