@@ -82,30 +82,6 @@ def test_a_service_is_looked_at_often_while_it_starts(demo: dict[str, Any]) -> N
         assert service["healthcheck"]["start_interval"] in {"1s", "2s"}, name
 
 
-@pytest.mark.parametrize("content", [None, "", "\n"])
-def test_redis_does_not_start_without_its_password(content: str | None, demo: dict[str, Any], tmp_path: Path) -> None:
-    """The shell of its command is run, with a server that must not be reached."""
-    (tmp_path / "valkey-server").write_text("#!/bin/sh\necho started\n")
-    (tmp_path / "valkey-server").chmod(0o755)
-    if content is not None:
-        (tmp_path / "redis_password").write_text(content)
-    shell, option, script = demo["services"]["redis"]["command"]
-    script = script.replace("/run/secrets", str(tmp_path)).replace("/tmp/password", f"{tmp_path}/password")  # noqa: S108 - the container's
-    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [shell, option, script], check=False, capture_output=True, text=True, timeout=60, env=environ
-        )
-
-    refused = run()
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert "redis_password is empty or cannot be read" in refused.stderr
-    (tmp_path / "redis_password").write_text("s3cret\n")
-    assert run().stdout == "started\n"
-    assert (tmp_path / "password.conf").read_text() == 'requirepass "s3cret"\n'
-
-
 def test_the_image_has_what_runs_and_nothing_else() -> None:
     """The Dockerfile is read: dependencies before sources, no pip and no /demo in what workers run in, labels."""
     stages = {name or "production": body for name, body in stages_of((ROOT / "Dockerfile").read_text())}

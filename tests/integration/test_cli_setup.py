@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from phoenix_producer.cli.flower import is_login
 from phoenix_producer.cli.setup_commands import PLACES, Unit, unit_text
 from phoenix_worker.settings import load_settings
 from tests.support.cli import COMMAND, invoke
@@ -211,7 +212,7 @@ def test_their_help_is_ours_and_tells_how_to_see_the_others(command: str, tmp_pa
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(None, "No such file"), ("", "is empty"), ("demo", "is not a login")],
+    [(None, "No such file"), ("", "is empty"), ("demo:first,second", "is not a login")],
 )
 def test_flower_does_not_start_without_the_login_that_it_was_given(
     content: str | None, why: str, tmp_path: Path
@@ -222,3 +223,21 @@ def test_flower_does_not_start_without_the_login_that_it_was_given(
     done = ran("flower", folder=tmp_path, FLOWER_BASIC_AUTH_FILE=str(login), PHOENIX_REDIS_URL=NOWHERE)
     assert (done.returncode, done.stdout) == (2, "")
     assert why in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("login", "usable"),
+    [
+        ("demo:pass word:more", True),
+        ("demo:one,other:two", True),
+        ("demo", False),
+        ("demo:", False),
+        (":password", False),
+        ("demo:first,second", False),  # Flower would let in demo:first
+        ("demo:one,", False),  # and whoever sends nothing
+        ("demo:schlüssel", False),  # Flower fails as it compares it
+        ("demo:one\nother:two", False),
+    ],
+)
+def test_a_login_is_taken_where_flower_asks_for_all_of_it(login: str, *, usable: bool) -> None:
+    assert is_login(login) is usable

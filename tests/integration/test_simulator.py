@@ -115,11 +115,18 @@ def test_a_wrong_secret_is_refused(simulator: Simulator) -> None:
     assert requests.get(url, headers=headers, verify=simulator.access["ca_file"], timeout=10).status_code == 401
 
 
-@pytest.mark.parametrize(("content", "why"), [("\n", "is empty"), (None, "cannot be read (No such file or directory)")])
-def test_without_the_secret_of_the_token_it_does_not_start(content: str | None, why: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\n", "is empty"),
+        (b"\xff\n", "cannot be read (it is not text)"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_without_the_secret_of_the_token_it_does_not_start(content: bytes | None, why: str, tmp_path: Path) -> None:
     file = tmp_path / "token"
     if content is not None:
-        file.write_text(content)
+        file.write_bytes(content)
     command = [sys.executable, "-m", "phoenix_worker.commands.demo.simulator", f"--directory={tmp_path}"]
     done = subprocess.run(
         [*command, f"--token-file={file}"],

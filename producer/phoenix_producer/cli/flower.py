@@ -56,12 +56,21 @@ def flower(context: typer.Context, options: Options = None) -> None:
     except (ContractError, LoginRefused, NoSuchDatabase) as error:
         _refuse(error)
     if login is not None:
-        if ":" not in login:
-            _refuse(f"{LOGIN_VARIABLE} is not a login: write USER:PASSWORD.")
+        if not is_login(login):
+            _refuse(
+                f"{LOGIN_VARIABLE} is not a login: write USER:PASSWORD in one line of ASCII, without a comma,"
+                " which separates several of them."
+            )
         os.environ[LOGIN_VARIABLE] = login
     for name, value in DEFAULTS.items():
         os.environ[name] = os.environ.get(name) or value
     become_celery(context, "phoenix_producer.monitor", "flower", *(options or ()))
+
+
+def is_login(text: str) -> bool:
+    """Tell whether Flower asks for all of this: it splits it at each comma, and compares ASCII alone."""
+    logins = (one.partition(":") for one in text.split(","))
+    return text.isascii() and text.isprintable() and all(user and password for user, _, password in logins)
 
 
 def _refuse(why: object) -> NoReturn:

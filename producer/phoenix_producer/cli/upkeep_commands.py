@@ -1,4 +1,4 @@
-"""`phoenix-lxc destroy`, `rebuild` and `adopt`: what cannot be taken back is shown and confirmed first."""
+"""`phoenix-lxc destroy`, `rebuild`, `adopt` and `move`: what cannot be taken back is shown and confirmed first."""
 
 # No postponed annotations here: typer reads them when a command runs.
 import sys

@@ -142,8 +142,9 @@ def token_in(file: Path) -> str:
     """Read the token's secret. Raises SystemExit where there is none: everybody would have the token."""
     try:
         token = file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SystemExit(f"{file} cannot be read ({error.strerror}).") from None
+    except (OSError, ValueError) as error:  # not UTF-8
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise SystemExit(f"{file} cannot be read ({why}).") from None
     if not token:
         raise SystemExit(f"{file} is empty: it has to hold the token's secret.")
     return token
