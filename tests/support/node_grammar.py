@@ -29,6 +29,7 @@ _WORDS = {
     "name": r"\S+",
     "command": r".+",
 }
+_NUMBERED = r"^(mp|net|dev|unused)\d{1,3}$"
 _FLAGS = frozenset({"force", "purge", "destroy-unreferenced-disks", "silent", "dryrun"})
 """Options of the type boolean: their value may be left out."""
 
@@ -98,7 +99,7 @@ def understood(line: str) -> Typed:
         before, _, after = line.partition(" -- ")
         rest = [*shlex.split(before)[len(command.split()) :], after]
     words, options = _parted(rest)
-    if unknown := options.keys() - form.options:
+    if unknown := {one for one in options if re.sub(_NUMBERED, "", one) not in {*form.options, ""}}:
         raise ValueError(f"{command} has no option {', '.join(sorted(unknown))}")
     if len(words) != len(form.words):
         raise ValueError(f"{command} takes {' '.join(form.words) or 'nothing'}, and got {' '.join(words)}")

@@ -34,12 +34,17 @@ def type_on_node(simulator: Simulator, text: str, **filled_in: str) -> list[str]
             line = re.sub(rf"\b{name}\b", value, line)  # noqa: PLW2901 - what was filled in
         if line.startswith("umount "):
             assert "an error if it is not mounted" in text, text
-            continue
-        typed = understood(line)
-        done = simulator.do(_COMMANDS[typed.command], simulator.pve, typed)
-        if isinstance(done, str) and done.startswith("UPID:"):
-            _finished(simulator, done)
+        else:
+            type_line(simulator, line)
     return lines
+
+
+def type_line(simulator: Simulator, line: str) -> None:
+    """Type one command, and wait for the task that it starts."""
+    typed = understood(line)
+    done = simulator.do(_COMMANDS[typed.command], simulator.pve, typed)
+    if isinstance(done, str) and done.startswith("UPID:"):
+        _finished(simulator, done)
 
 
 def _finished(simulator: Simulator, upid: str) -> None:
