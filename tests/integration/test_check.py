@@ -256,18 +256,6 @@ def test_a_catalog_that_is_refused_is_told_with_each_reason(prepared: Product) -
     assert any("777" in text for text in said)
 
 
-def test_settings_that_everybody_may_read_are_found(prepared: Product, tmp_path: Path) -> None:
-    assert prepared.catalog
-    env_file = tmp_path / ".env"
-    env_file.write_text("PHOENIX_PATIENCE=7\nPHOENIX_WEBHOOK_SECRET=a-secret\nPHOENIX_WEBHOOK_URL=https://127.0.0.1/\n")
-    env_file.chmod(0o644)
-    text, remedy = found("warning", "Settings", 0)
-    assert text.endswith(".env, which has PHOENIX_WEBHOOK_SECRET")
-    assert remedy == f"chmod o-rwx {env_file}"
-    env_file.chmod(0o640)
-    assert [line["about"] for line in lines(0)] == ["Workers"]
-
-
 @pytest.mark.parametrize(
     ("content", "secrets"),
     [

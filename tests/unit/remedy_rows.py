@@ -236,6 +236,9 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
             "core/checkup/redis.py: redis-cli CONFIG SET maxmemory-policy noeviction",
         ),
     },
+    "integration/test_check_settings.py": {
+        "test_settings_that_everybody_may_read_are_found": ("check/checkup.py: chmod o-rwx {}",),
+    },
     "integration/test_http_limits.py": {
         "test_tokens_are_made_listed_and_revoked": (
             "http/guard.py: phoenix-lxc token add NAME",
@@ -244,10 +247,18 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "unit/test_catalog_commands.py": {
-        "test_a_catalog_in_order_ends_with_0": ("commands/migrate.py: phoenix-lxc catalog check {}",),
         "test_a_migration_overwrites_with_write": (
             "catalog/foreign_keys.py: phoenix-lxc migrate FILE --write",
             "catalog/refusals.py: phoenix-lxc migrate FILE --write",
+        ),
+        "test_the_command_that_looks_at_a_migrated_file_is_typed_as_printed": (
+            "commands/migrate.py: phoenix-lxc catalog check {}",
+        ),
+    },
+    "unit/test_catalog_scripts.py": {
+        "test_a_script_that_no_interpreter_can_run_is_told_with_the_command_that_mends_it": (
+            "catalog/script_checks.py: sed -i '1s/^\\xEF\\xBB\\xBF//' -- {}",
+            "catalog/script_checks.py: sed -i 's/\\r$//' -- {}",
         ),
     },
     "unit/test_followed.py": {

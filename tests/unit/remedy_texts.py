@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OF_A_SYSTEM = (
-    *("apt", "cat", "curl", "journalctl", "namei", "pip", "realpath", "redis-cli", "ssh-keyscan", "sysctl"),
-    *("systemctl", "timedatectl", "umount"),
+    *("apt", "cat", "chmod", "curl", "journalctl", "namei", "pip", "realpath", "redis-cli", "sed", "ssh-keyscan"),
+    *("sysctl", "systemctl", "timedatectl", "umount"),
 )
 _OTHERS = "|".join(map(re.escape, (*PROGRAMS, *OF_A_SYSTEM)))
 _OURS = "|".join(sorted({name.split()[0] for name in COMMANDS}))

@@ -155,3 +155,14 @@ def test_the_command_line_takes_each_of_its_own(monkeypatch: pytest.MonkeyPatch,
         if verb not in _STARTS:
             done = CliRunner().invoke(app, [verb, *rest], input="103\n")
             assert done.exit_code in {0, 1}, (line, done.output)
+
+
+def test_a_path_in_a_command_is_quoted() -> None:
+    """A directory may have a blank in its name. `realpath` and `namei` get theirs quoted already."""
+    paths = {
+        (one.module, place)
+        for one in printed()
+        for place in re.findall(r"{([^{}]*)}", one.command)
+        if re.search(r"(^|[._])(file|path|directory)\b", place) and "quote(" not in place
+    }
+    assert paths == {("proxmox/root_commands.py", "path")}
