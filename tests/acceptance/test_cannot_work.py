@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_producer import EnsureFailed
 from tests.acceptance.scenes import done, failure_of
+from tests.support.node_typing import type_on_node
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.support.product import Product
@@ -63,6 +66,7 @@ def test_a_disabled_storage_is_said_to_be_disabled(product: Product) -> None:
             901: template(901, storage_pool="local-zfs"),
             104: container(104, 901, clone="linked", storage_pool=None),
             902: template(902, storage_pool="local-dir"),
+            105: container(105, node="any", storage_pool="spare"),
         }
     )
     product.simulator.add_template(900)
@@ -70,6 +74,8 @@ def test_a_disabled_storage_is_said_to_be_disabled(product: Product) -> None:
     disabled = {103: "local-lvm", 104: "local-zfs", 902: "local"}
     for name in disabled.values():
         product.simulator.do(product.simulator.pve.storages[name].update, disable=1)
+    storages = product.simulator.pve.storages
+    product.simulator.do(storages.__setitem__, "spare", storages["local-lvm"] | {"disable": 1})
     product.start_worker()
     for ctid, name in disabled.items():
         for handle in (product.producer.plan(ctid), product.producer.ensure(ctid)):
@@ -77,7 +83,20 @@ def test_a_disabled_storage_is_said_to_be_disabled(product: Product) -> None:
             assert failure.cause == "storage-offline", failure
             assert f"storage {name} is disabled" in failure.message
             assert f"pvesm set {name} --disable 0" in failure.remedy
+        type_on_node(product.simulator, failure.remedy)
+        assert product.producer.plan(ctid).wait(timeout=60).actions
     assert product.writes() == []
+    refusal = failure_of(product.producer.plan(105))
+    assert (refusal.cause, "storage spare is disabled" in refusal.message) == ("no-node", True)
+    product.simulator.do(storages["spare"].pop, "disable")
+
+    def is_planned() -> bool:
+        try:
+            return bool(product.producer.plan(105).wait(timeout=60).actions)
+        except EnsureFailed:
+            return False
+
+    wait_for(is_planned, timeout=30)  # what the cluster is known to have a second ago; what its nodes had, a minute ago
 
 
 def test_a_change_that_cannot_work_is_refused_before_anything_is_written(product: Product) -> None:

@@ -12,6 +12,7 @@ from phoenix_worker.proxmox.api import ProxmoxApi
 from tests.acceptance import scenes
 from tests.acceptance.scenes import before, done, failure_of, notes, stand, told, waits_for_task, writes_to
 from tests.support.crash import ARMED, KILL_AT
+from tests.support.node_typing import type_on_node
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
@@ -233,31 +234,41 @@ def test_what_forbids_it_is_seen_before_it_is_stopped(product: Product) -> None:
     assert (failure.cause, product.status(901)) == ("has-snapshots", "running")
     assert "it has snapshots: theirs." in failure.message
     assert "`pct delsnapshot 901 theirs`" in failure.remedy
-    product.simulator.do(pve.ct(901).snapshots.clear)
-    product.simulator.set(pve.ct(901), status="stopped")
+    type_on_node(product.simulator, failure.remedy)
     product.simulator.do(pve.ct(901).config.update, {"protection": 1})
-    assert scenes.refused(product, 901).cause == "protected", "Proxmox would convert it all the same"
-    product.simulator.do(pve.ct(901).config.pop, "protection")
+    failure = scenes.refused(product, 901)
+    assert failure.cause == "protected", "Proxmox would convert it all the same"
+    type_on_node(product.simulator, failure.remedy)
     product.simulator.do(pve.ignore, 901)
-    assert scenes.refused(product, 901).cause == "ha-managed", "HA would try to start the template"
-    product.simulator.do(pve.ha_resources.clear)
+    failure = scenes.refused(product, 901)
+    assert failure.cause == "ha-managed", "HA would try to start the template"
+    type_on_node(product.simulator, failure.remedy)
     product.simulator.do(pve.ct(901).config.update, {"mp0": "/srv/media,mp=/media"})
-    assert scenes.refused(product, 901).cause == "bind-mount", "it would fail in a task"
+    failure = scenes.refused(product, 901)
+    assert (failure.cause, product.status(901)) == ("bind-mount", "running"), "it would fail in a task"
     assert failure_of(product.producer.adopt(901)).cause == "bind-mount"
+    assert type_on_node(product.simulator, failure.remedy) == ["pct shutdown 901", "pct set 901 --delete mp0"]
+    assert done(product.ensure(901)) == [("seal", 901)]
     for ctid in (103, 104, 105, 106):
         product.ensure(ctid)
     product.simulator.do(pve.ct(103).config.update, {"protection": 1})
     product.simulator.set(pve.ct(104), ha_state="started")
+    product.simulator.do(pve.ha_resources.__setitem__, "ct:104", {"state": "started"})
     product.simulator.set(pve.ct(105), lock="backup")
     product.simulator.do(pve.ct(900).config.update, {"protection": 1})
     written = len(product.writes())
+    remedies = {}
     for ctid, cause in {103: "protected", 104: "ha-managed", 105: "locked", 900: "protected"}.items():
         failure = refused(product, ctid)
         assert failure.cause == cause, told(failure)
-        assert failure.remedy
+        remedies[ctid] = failure.remedy
     assert failure_of(product.producer.rebuild(900)).cause == "protected"
     product.simulator.do(pve.lose_quorum)
     assert refused(product, 106).cause == "no-quorum"
     assert failure_of(product.producer.rebuild(902)).cause == "no-quorum", "and nothing is built for it"
     assert len(product.writes()) == written
     assert [product.status(ctid) for ctid in (103, 104, 105, 106)] == ["running"] * 4
+    product.simulator.do(pve.regain_quorum)
+    for ctid in (103, 104, 105):
+        type_on_node(product.simulator, remedies[ctid])
+        assert product.producer.destroy(ctid).wait(timeout=60).outcome == "destroyed"

@@ -27,6 +27,7 @@ from tests.acceptance.faults import (
     without_quorum,
 )
 from tests.acceptance.scenes import done, failure_of, notes, refused
+from tests.support.node_typing import type_on_node
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
@@ -237,15 +238,17 @@ def test_what_does_not_pass_ends_at_the_limit(impatient: Product) -> None:
         103: ("no-quorum", "no quorum", "nodes of the cluster"),
     }
     handles = {ctid: impatient.producer.ensure(ctid) for ctid in told}
+    remedies = {}
     for ctid, (cause, words, remedy) in told.items():
         failure = failure_of(handles[ctid])
+        remedies[ctid] = failure.remedy
         assert (failure.cause, failure.ctid) == (cause, ctid)
         assert words in failure.message
         assert "Still failing after 1 s (PHOENIX_PATIENCE)." in failure.message
         assert remedy in failure.remedy
         assert retrying(impatient, handles[ctid])
     wait_for(lambda: no_lock_is_held(impatient))
-    do(pve.unlock, 101)
+    type_on_node(impatient.simulator, remedies[101])
     do(pve.failures.clear)
     assert done(impatient.ensure(101)) == [("start", 101)]
     assert done(impatient.ensure(102)) == [("configure", 102), ("start", 102)]

@@ -83,7 +83,8 @@ def test_a_rebuild_is_refused_where_the_grant_goes_with_the_template(
         failure = failure_of(product.producer.rebuild(900, dry_run=dry_run))
         assert failure.cause == "grants-vanish", failure
         assert "deletes the grants on /vms/900" in failure.message
-        assert failure.remedy.startswith(lost)
+        assert failure.remedy.startswith("pveum role add Phoenix ")
+        assert failure.remedy.partition("; ")[2].startswith(lost)
     assert product.writes() == []
 
 

@@ -10,6 +10,7 @@ from tests.acceptance.scenes import changes_of, done, failure_of, refused, stand
 from tests.acceptance.test_converging import redeclare
 from tests.acceptance.test_power import power_is_watched
 from tests.support.crash import ARMED, KILL_AT
+from tests.support.node_typing import commands_in, type_on_node
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.waiting import wait_for
 
@@ -73,7 +74,7 @@ def test_what_ha_ignores_is_started_and_stopped_directly_and_not_stopped_to_be_d
     do(pve.ignore, 103)
     failure = failure_of(product.producer.destroy(103))
     assert (failure.cause, product.status(103)) == ("ha-managed", "running")
-    assert "`ha-manager remove ct:103`" in failure.remedy
+    assert commands_in(failure.remedy) == ["ha-manager remove ct:103"]
     redeclare(product, 103, state="stopped")
     assert done(product.ensure(103))[-1] == ("stop", 103)
     assert [one.kind for one in product.simulator.intervals()][-1] == "vzshutdown"
@@ -128,7 +129,7 @@ def test_what_ha_has_given_up_is_told_at_once_and_started_once_it_is_mended(prod
     failure = failure_of(product.producer.ensure(103))
     assert (failure.cause, "ha-manager set ct:103 --state disabled" in failure.remedy) == ("ha-error", True)
     assert failure_of(product.producer.migrate(103, to="pve2")).cause == "ha-error"
-    product.simulator.set(ct, ha_state="stopped")
+    type_on_node(product.simulator, failure.remedy)
     assert product.ensure(103).outcome == "updated"
     assert product.status(103) == "running"
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+from http import HTTPStatus
 from string import Template
 from typing import TYPE_CHECKING
 
+import pytest
+
 from phoenix_producer.http.tokens import Role
+from tests.acceptance.scenes import stand
 from tests.support.http_door import HttpDoor, Said, serving
+from tests.support.product import container, template
+from tests.support.proxmox import NODE
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
@@ -63,3 +69,43 @@ def events_until_done(door: HttpDoor) -> list[dict[str, dict[str, str]]]:
         if event["event"] == "done":
             break
     return told
+
+
+def do_by_http(door: HttpDoor, remedy: str) -> list[str]:
+    """Send what a remedy says after `By HTTP`, each request as it is printed, and wait for it."""
+    told = remedy.partition("By HTTP: ")[2]
+    requests = re.findall(r"`(POST|GET) (/v1/[^`]+)`(?: with `({[^`]+})`)?", told)
+    for method, path, body in requests:
+        said = door.ask(method, f"{path}?wait=60", body.encode() or b"{}" if method == "POST" else None)
+        assert said.status == HTTPStatus.OK, (path, said.text)
+    return [path for _, path, _ in requests]
+
+
+@pytest.mark.long
+def test_what_a_remedy_says_to_do_by_http_is_done_by_http(product: Product, tmp_path: Path) -> None:
+    product.declare(
+        {900: template(), 103: container(103), 104: container(104), 105: container(105, storage_size_gb=16)}
+    )
+    product.start_worker()
+    product.ensure(105)
+    product.declare({900: template(), 103: container(103), 104: container(104), 105: container(105)})
+    stand(product, 103)
+    with serving(product.redis_url, tmp_path) as server:
+        door = server.as_a(Role.OPERATOR)
+
+        def ensured(ctid: int) -> Said:
+            return door.post(f"/v1/containers/{ctid}/ensure?wait=60", {})
+
+        theirs = ensured(103)
+        assert theirs.json["cause"] == "not-ours"
+        (option,) = re.findall(r"`--adopt` is `([^`]+)` in the body", theirs.json["remedy"])
+        adopted = door.ask("POST", "/v1/containers/103/ensure?wait=60", f"{{{option}}}".encode())
+        assert adopted.status == HTTPStatus.OK, adopted.text
+        assert door.post(f"/v1/nodes/{NODE}/drain?wait=60", {}).status == HTTPStatus.OK
+        drained = ensured(104)
+        assert drained.json["cause"] == "node-drained"
+        assert do_by_http(door, drained.json["remedy"]) == [f"/v1/nodes/{NODE}/undrain"]
+        assert ensured(104).status == HTTPStatus.OK
+        (told,) = ensured(105).json["needs_rebuild"]
+        assert do_by_http(door, told) == ["/v1/containers/105/destroy", "/v1/containers/105/ensure"]
+        assert ensured(105).json["needs_rebuild"] == []

@@ -9,6 +9,7 @@ from fakepve.shapes import PRIVILEGES
 
 from tests.acceptance.scenes import before, done, failure_of, notes
 from tests.acceptance.test_what_stands_there import admins, clone_order, upid_making
+from tests.support.node_typing import type_on_node
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
 from tests.support.pve_corners import BTRFS
@@ -70,6 +71,8 @@ def test_the_disk_that_a_dead_worker_of_ours_left_is_freed_if_nobody_has_its_id(
     failure = failure_of(left.producer.ensure(103))
     assert (failure.cause, FREE in failure.remedy) == ("left-disk", True), "since then it was made, and well"
     assert pve.freed == [LEFT]
+    type_on_node(left.simulator, failure.remedy)
+    assert done(left.ensure(103)) == MADE
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance.scenes import before, done, failure_of, stand
 from tests.acceptance.test_moved import words
 from tests.support.crash import ARMED, KILL_AT
+from tests.support.node_typing import type_on_node
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
@@ -60,7 +61,7 @@ def test_what_is_stopped_or_a_template_is_migrated_and_what_runs_with_restart(pr
     failure = refused(product, 103, restart=True)
     assert (failure.cause, "`pct delsnapshot 103 before`" in failure.remedy) == ("has-snapshots", True)
     assert product.status(103) == "running", "Proxmox would have stopped it first"
-    product.simulator.set(product.simulator.pve.ct(103), snapshots={})
+    type_on_node(product.simulator, failure.remedy)
     foretold = migrate(product, 103, restart=True, dry_run=True)
     assert foretold.plan == ("stop, migrate and start CT 103 from pve1 to pve2",)
     moved(product, 103, migrate(product, 103, restart=True))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.acceptance.scenes import failure_of, refused
+from tests.acceptance.test_inspect import cli
 from tests.support.crash import ARMED, KILL_AT
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
@@ -46,7 +49,8 @@ def test_a_drained_node_takes_nothing_new_and_keeps_what_it_has(product: Product
     assert failure_of(product.producer.plan(104)).message == failure.message
     assert product.ensure(103, state="stopped").outcome == "updated", "what stands there is worked on as before"
     assert states(product) == {NODE: "drained", OTHER: "online", "pve3": "offline"}
-    assert product.producer.undrain(NODE).wait(timeout=60).changed
+    (command,) = re.findall(r"`phoenix-lxc ([^`]+)`", failure.remedy)
+    assert cli(product, *shlex.split(command)).exit_code == 0
     assert product.ensure(104).outcome == "created"
     assert not product.producer.undrain(NODE).wait(timeout=60).changed
     unknown = failure_of(product.producer.drain("pve22"))

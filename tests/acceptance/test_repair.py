@@ -9,6 +9,7 @@ import pytest
 from phoenix_worker.proxmox.api import ProxmoxApi
 from tests.acceptance.scenes import done, failure_of, in_line, notes, stand
 from tests.acceptance.test_what_stands_there import admins, clone_order, upid_making
+from tests.support.node_typing import type_on_node
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
 from tests.support.root_node import RootNode
@@ -95,6 +96,7 @@ def test_without_the_door_all_who_wait_for_a_template_with_a_dead_lock_are_told_
     assert (failure.cause, "`pct unlock 103`" in failure.remedy) == ("half-made", True)
     assert "`pct unlock 900`" in failure.remedy
     assert "umount" not in failure.remedy, "a clone is mounted elsewhere"
+    half_made = failure.remedy
     for handle in others:
         failure = failure_of(handle)
         assert failure.cause == "locked"
@@ -102,6 +104,9 @@ def test_without_the_door_all_who_wait_for_a_template_with_a_dead_lock_are_told_
         assert failure.remedy == "Run on pve1: `pct unlock 900`; then send the request again."
     assert [one.made for one in product.simulator.intervals("vzclone")] == [103]
     assert pve.destroyed == []
+    pve.ct_secs["clone"] = 0.05
+    type_on_node(product.simulator, half_made)
+    assert [product.ensure(ctid).outcome for ctid in (103, *waiting)] == ["created"] * 3
 
 
 ARCHIVE = "backup/vzdump-lxc-103-2026_11_27-12_00_00.tar.zst"

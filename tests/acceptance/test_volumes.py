@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance.scenes import done, notes, refused, stand, writes_to
 from tests.acceptance.test_converging import redeclare
 from tests.acceptance.test_inspect import cli
+from tests.support.node_typing import type_on_node
 from tests.support.product import OS_TEMPLATE, container, template
 
 if TYPE_CHECKING:
@@ -102,6 +103,9 @@ def test_a_volume_that_the_running_container_cannot_take_needs_a_stop(product: P
     assert done(product.ensure(103)) == [("stop", 103), ("configure", 103)]
     assert mounts(product, 103) == {"/srv/data": "local-lvm 8G"}
     redeclare(product, 103, state="running")
+    assert done(product.ensure(103)) == [("configure", 103), ("start", 103)]
+    redeclare(product, 103, volumes=[volume(path, pool="local-lvm") for path in ("/srv/data", "/srv/more")])
+    assert type_on_node(product.simulator, refused(product, 103).remedy) == ["pct shutdown 103"]
     assert done(product.ensure(103)) == [("configure", 103), ("start", 103)]
 
 

@@ -12,6 +12,7 @@ from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.connection import Access
 from tests.acceptance.scenes import before, done, failure_of, net0, notes, planned, refused, stand, writes_to
 from tests.support.crash import ARMED, KILL_AT
+from tests.support.node_typing import type_on_node
 from tests.support.product import OS_TEMPLATE, container, template
 from tests.support.proxmox import NODE
 from tests.support.ssh_node import SshNode, ssh_node
@@ -224,14 +225,23 @@ def test_what_a_dead_proxmox_worker_left_is_told_with_the_commands_that_clear_it
     handles = {ctid: product.producer.ensure(ctid) for ctid in (103, 104, 105)}
     for made in (104, 105):
         product.simulator.do(pve.kill_worker, upid_making(product, made))
+    remedies = []
     for ctid, handle in handles.items():
         failure = failure_of(handle)
         assert failure.cause == "half-made"
         assert f"`pct unlock {ctid}`" in failure.remedy
         assert f"`pct destroy {ctid} --destroy-unreferenced-disks 1`" in failure.remedy
         assert ("pct unlock 901" in failure.remedy) is (ctid == 104)
+        remedies.append(failure.remedy)
     assert not [call for call in product.writes() if call[0] == "DELETE"]
     assert product.config(103)["lock"] == "create", "no API call clears it"
+    pve.ct_secs |= {"clone": 0.05, "create": 0.05}
+    for remedy in remedies:
+        type_on_node(product.simulator, remedy)
+    failure = refused(product, 103)
+    assert failure.cause == "locked", "its template is, by the administrator's own clone"
+    type_on_node(product.simulator, failure.remedy)
+    assert [product.ensure(ctid).outcome for ctid in handles] == ["created"] * 3
 
 
 @pytest.mark.crash

@@ -17,6 +17,7 @@ from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox
 from phoenix_worker.proxmox.api import ProxmoxApi
 from phoenix_worker.proxmox.translate import Request
 from tests.support.migrating_pve import Turn
+from tests.support.node_typing import type_on_node
 from tests.support.proxmox import NODE, Simulator
 
 OS_TEMPLATE = "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
@@ -301,5 +302,6 @@ def test_a_disk_that_was_grown_by_hand_is_shown_after_what_is_said_to_do(simulat
         error = refused.value
         assert isinstance(error, PermanentError | TransientError)
         assert (error.cause, "`pct rescan --vmid 103`" in error.remedy) == (cause, True)
-    simulator.do(simulator.pve.rescan, 103)
+        remedy = error.remedy
+    type_on_node(simulator, remedy)
     assert disk_sizes(door.observe(NODE, 103).config) == {"rootfs": 32}

@@ -13,6 +13,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, TaskEnd
 from phoenix_worker.proxmox.error_table import TABLE
 from phoenix_worker.proxmox.translate import Answer, Request, error_of_answer, error_of_exception, error_of_task
+from tests.support.node_typing import type_on_node
 from tests.support.proxmox import NODE, TOKEN_ID, SaidIn, Simulator
 from tests.support.proxmox_sayings import SAYINGS
 
@@ -106,6 +107,15 @@ def test_a_hotplug_that_is_refused_needs_a_stop(simulator: Simulator, door: Prox
         door.configure(NODE, 103, changes={"mp0": "local-lvm:1,mp=/srv"}, delete=[], digest=None)
     assert refused.value.cause == "hotplug"
     assert "needs a stop" in refused.value.remedy
+
+
+def test_a_pending_change_is_taken_back_as_the_remedy_prints(simulator: Simulator) -> None:
+    simulator.do(simulator.pve.add_ct, 103, status="running")
+    simulator.do(simulator.pve.ct(103).pending.update, {"mp0": "nosuch:1,mp=/srv"})
+    said = Answer(500, message="unable to apply pending change mp0 : storage 'nosuch' is broken")
+    error = error_of_answer(Request("POST", "nodes/pve1/lxc/103/status/start", "start CT 103 on pve1", ""), said)
+    assert (error.cause, type_on_node(simulator, error.remedy)) == ("pending-change", ["pct set 103 --revert mp0"])
+    assert simulator.pve.ct(103).pending == {}
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.cause} {row.pattern} {row.statuses}")

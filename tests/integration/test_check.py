@@ -12,6 +12,7 @@ import pytest
 from phoenix_worker.check.env_file import secrets_in
 from tests.acceptance.scenes import stand
 from tests.support.cli import invoke
+from tests.support.node_typing import type_line
 from tests.support.product import container, template
 from tests.support.proxmox import NODE, TOKEN_ID
 from tests.support.worker import ROOT
@@ -193,6 +194,10 @@ def test_a_fault_of_proxmox_is_found(
     assert said, about
     assert text in "".join(line["text"] for line in said)
     assert remedy in "".join(line["remedy"] for line in said)
+    typed: list[str] = [found for line in said for found in re.findall(r"pvesm set .+", line["remedy"])]
+    for command in typed:
+        type_line(prepared.simulator, command)
+    assert not typed or about not in {line["about"] for line in lines(0)}
 
 
 def test_a_catalog_that_is_refused_here_is_not_said_to_be_the_workers(prepared: Product, tmp_path: Path) -> None:
@@ -249,18 +254,6 @@ def test_a_catalog_that_is_refused_is_told_with_each_reason(prepared: Product) -
     said = [line["text"] for line in lines(1) if line["about"] == "Catalog"]
     assert len(said) == 3
     assert any("777" in text for text in said)
-
-
-def test_settings_that_everybody_may_read_are_found(prepared: Product, tmp_path: Path) -> None:
-    assert prepared.catalog
-    env_file = tmp_path / ".env"
-    env_file.write_text("PHOENIX_PATIENCE=7\nPHOENIX_WEBHOOK_SECRET=a-secret\nPHOENIX_WEBHOOK_URL=https://127.0.0.1/\n")
-    env_file.chmod(0o644)
-    text, remedy = found("warning", "Settings", 0)
-    assert text.endswith(".env, which has PHOENIX_WEBHOOK_SECRET")
-    assert remedy == f"chmod o-rwx {env_file}"
-    env_file.chmod(0o640)
-    assert [line["about"] for line in lines(0)] == ["Workers"]
 
 
 @pytest.mark.parametrize(

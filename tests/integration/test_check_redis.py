@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +15,11 @@ from phoenix_producer.client.reaching import greet
 from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.client.secret_files import redis_url_of
 from phoenix_worker.durable.redis_check import objections
-from tests.integration.test_check import found, prepared
+from tests.integration.test_check import found, lines, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from redis import Redis
 
@@ -54,12 +57,19 @@ def reset(redis_client: Redis) -> Iterator[None]:
     ],
 )
 def test_a_redis_that_forgets_is_found(
-    prepared: Product, redis_client: Redis, name: str, value: str, level: str, about: str
+    prepared: Product, redis_client: Redis, tmp_path: Path, name: str, value: str, level: str, about: str
 ) -> None:
     assert prepared.redis_url
     redis_client.config_set(name, value)
     _, remedy = found(level, about, 0 if level == "warning" else 1)
     assert f"CONFIG SET {name}" in remedy
+    command = tmp_path / "redis-cli"
+    real = shutil.which("redis-cli") or shutil.which("valkey-cli")
+    command.write_text(f'#!/bin/sh\nexec {real} -u {prepared.redis_url} "$@"\n')
+    command.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(remedy, shell=True, check=False, env={**os.environ, "PATH": path}, timeout=60)  # noqa: S602 - as printed
+    assert about not in {line["about"] for line in lines(0)}
 
 
 @pytest.mark.usefixtures("reset")

@@ -29,7 +29,7 @@ OF_OTHERS = r"\b(pct|pvesm|pveum|pvecm|pvenode|pvesh|ha-manager|redis-cli|celery
 LEFT_ALONE = {
     "celery.py": {"--pool"},  # a warning of the worker's own start
     "durable/control.py": {"--autoscale"},  # an answer to one of Celery's commands
-    "core/allowed/grants.py": {"--users", "--tokens", "--roles"},  # the end of a `pveum acl modify`
+    "core/allowed/grants.py": {"--users", "--tokens", "--roles", "--privs"},  # the ends of `pveum` commands
     "core/model/case.py": {"--delete", "--template"},  # the end of a `pct set`
     "proxmox/root_commands.py": {"--delete", "--digest"},  # words of a `pct set`
     "proxmox/forced_command.py": {"--foresee"},  # of the node's own script

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import stat
 from typing import TYPE_CHECKING, Any
@@ -176,6 +177,14 @@ def test_a_migration_overwrites_with_write(root: typer.Typer, tmp_path: Path) ->
     assert file.read_text() == NEW
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert sorted(path.name for path in tmp_path.iterdir()) == ["catalog.json", "link.json"]
+
+
+def test_the_command_that_looks_at_a_migrated_file_is_typed_as_printed(root: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "my catalogs").mkdir()
+    file = write(tmp_path / "my catalogs", OLD)
+    told = run(root, "migrate", file, "--write").output
+    words = shlex.split(told.partition("phoenix-lxc ")[2])
+    assert words == ["catalog", "check", str(file)]
 
 
 def test_options_may_stand_before_the_file(root: typer.Typer, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ ALSO: dict[str, tuple[str, str]] = {
         "acceptance/test_starting.py::test_settings_and_catalogs_that_are_wrong_stop_the_start",
     ),
     "checkup._settings warning": (
-        f"{CHECK}test_settings_that_everybody_may_read_are_found",
+        "integration/test_check_settings.py::test_settings_that_everybody_may_read_are_found",
         f"{LATER}test_everybody_reads_a_secret_in_a_file_that_everybody_may_read",
     ),
     "checkup._catalog error 1": (

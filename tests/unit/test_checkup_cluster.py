@@ -94,7 +94,7 @@ LINKED = replace(MINIMAL, ctid=104, clone_from=103, full_clone=False)
                 "Storage local on pve1",
                 ERROR,
                 "takes no containers, and Proxmox takes it where none is declared",
-                "Declare `storage_pool`, set PHOENIX_STORAGE, or: pvesm set local --content iso,rootdir",
+                "Declare `storage_pool`, or: pvesm set local --content iso,rootdir",
             ),
         ),
         (
@@ -114,7 +114,7 @@ LINKED = replace(MINIMAL, ctid=104, clone_from=103, full_clone=False)
                 "Storage zfs on pve1",
                 ERROR,
                 "is for pve2, pve3 only, and the catalog puts 103 on it",
-                "pvesm set zfs --nodes pve1,pve2,pve3, if this node has it too.",
+                "If this node has it too: pvesm set zfs --nodes pve1,pve2,pve3",
             ),
         ),
         (
@@ -145,7 +145,7 @@ LINKED = replace(MINIMAL, ctid=104, clone_from=103, full_clone=False)
                     "Storage zfs on pve1",
                     ERROR,
                     "is not online, and the catalog puts 103 on it",
-                    "pvesm status --storage zfs",
+                    "On pve1: pvesm status --storage zfs",
                 ),
             )
             for off in (replace(ZFS, online=False), replace(ZFS, enabled=False))

@@ -76,7 +76,7 @@ def test_nodes_that_the_catalog_names() -> None:
                 "Certificate of pve1",
                 WARNING,
                 "ends in 14 days",
-                "pvecm updatecerts --force, on the node; then reload pveproxy.",
+                "On the node: pvecm updatecerts --force && systemctl reload pveproxy",
             ),
         ),
     ],

@@ -23,7 +23,7 @@ HERE = Observation(103, "pve2", Presence.HERE, {"hostname": "x"})
 OFF = Refusal(
     "Unable to destroy CT 103 on pve2: it is protected.",
     "protected",
-    "Switch its protection off: `pct set 103 --protection 0`.",
+    "Switch its protection off on pve2: `pct set 103 --protection 0`.",
 )
 
 
@@ -87,6 +87,8 @@ def test_a_mount_that_no_template_has_is_named_with_the_command_that_removes_or_
     for known in (storages, {}, None):
         refuse_unconvertible(replace(HERE, config=volumes), known)
     bound = volumes | {"mp1": "/srv/media,mp=/media", "mp0": "/dev/sdb1,mp=/disk"}
+    running = refusal_of(lambda: refuse_unconvertible(replace(HERE, config=bound, running=True), storages))
+    assert running.remedy.startswith("Run on pve2: `pct shutdown 103`, then `pct set 103 --delete mp0,mp1`.")
     assert refusal_of(lambda: refuse_unconvertible(replace(HERE, config=bound), storages)) == Refusal(
         "Unable to convert CT 103 on pve2 to a template: it has directories or devices of the node (mp0, mp1), and "
         "a template has volumes only.",
@@ -97,7 +99,12 @@ def test_a_mount_that_no_template_has_is_named_with_the_command_that_removes_or_
     assert refusal_of(lambda: refuse_unconvertible(replace(HERE, config=thick), storages)) == Refusal(
         "Unable to convert CT 103 on pve2 to a template: storage thick is of the type lvm, which has no templates.",
         "template-unavailable",
-        "Move what lies there to another storage, such as: `pct move-volume 103 rootfs STORAGE`.",
+        "Move what lies there to another storage. On pve2: `pct move-volume 103 mp0 STORAGE`.",
+    )
+    thick |= {"rootfs": "thick:vm-103-disk-0,size=4G"}
+    both = refusal_of(lambda: refuse_unconvertible(replace(HERE, config=thick, running=True), storages))
+    assert both.remedy.endswith(
+        "On pve2: `pct shutdown 103`, then `pct move-volume 103 mp0 STORAGE`, `pct move-volume 103 rootfs STORAGE`."
     )
 
 
@@ -116,5 +123,6 @@ def test_replication_jobs_are_removed_first_each_by_its_command() -> None:
     assert refusal_of(lambda: refuse_replicated(HERE, ["103-0", "103-1"], Purpose.REBUILD)) == Refusal(
         "Unable to rebuild CT 103 on pve2: it has replication jobs: 103-0, 103-1.",
         "replicated",
-        "Remove them first: `pvesr delete 103-0`, `pvesr delete 103-1` on pve2.",
+        "Remove them on pve2: `pvesr delete 103-0`, `pvesr delete 103-1`. Proxmox takes a minute or two for that; then "
+        "send the request again.",
     )

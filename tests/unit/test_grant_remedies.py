@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_worker.core.checkup import privileges
+from phoenix_worker.core.allowed.grants import Need, of_rebuild, refuse_vanishing
+from phoenix_worker.core.checkup import ha_privileges, privileges
 from phoenix_worker.core.checkup.line import Level
+from tests.support.refusing import refusal_of
 from tests.unit.test_checkup import TOKEN, declared
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-    from phoenix_worker.core.allowed.grants import Need
 
 USER = "phoenix@pve"
 STAND_IN = Path(__file__).parents[1] / "support" / "pveum_stand_in.py"
@@ -122,4 +122,35 @@ def test_after_the_command_for_grants_that_go_with_guests_all_can_be_made_again(
     cluster.type(line.remedy)
     cluster.drop([path for path, _, _ in on_guests])
     (line,) = privileges.judge_privileges(WANTED, cluster.held(WANTED), USER, TOKEN)
+    assert line.level is Level.OK, line.text
+
+
+OVER_ALL = [["/", TOKEN, "Narrow"], ["/vms/900", TOKEN, "Own"], ["/vms/9000", TOKEN, "Own"]]
+
+
+@pytest.mark.parametrize("roles", [{}, {"Phoenix": ["VM.Audit"]}], ids=["without our role", "with a poorer one"])
+def test_after_the_command_of_a_refused_rebuild_it_is_refused_no_more(
+    tmp_path: Path, roles: dict[str, list[str]]
+) -> None:
+    """And what holds on other guests holds there still."""
+    template = declared(900)
+    asked = of_rebuild(template, declared(9000))
+    every = {"Own": sorted(EVERYTHING), "Narrow": ["VM.Audit", "VM.Snapshot"]}
+    cluster = Cluster(tmp_path, every | roles, OVER_ALL)
+
+    def rebuild() -> None:
+        refuse_vanishing(template, asked, cluster.held(frozenset(asked)), TOKEN)
+
+    cluster.type(refusal_of(rebuild).remedy)
+    rebuild()
+    assert "VM.Snapshot" in cluster.held(frozenset(asked))["/vms"]
+
+
+@pytest.mark.parametrize("roles", [{}, {"PhoenixHA": ["Sys.Audit"]}], ids=["without the role", "with a poorer one"])
+def test_after_the_command_for_ha_nothing_is_missing(tmp_path: Path, roles: dict[str, list[str]]) -> None:
+    cluster = Cluster(tmp_path, roles, [["/", TOKEN, one] for one in roles])
+    wanted = frozenset({Need("/", "Sys.Audit")})
+    (line,) = ha_privileges.judge_ha([103], cluster.held(wanted)["/"], USER, TOKEN)
+    cluster.type(line.remedy)
+    (line,) = ha_privileges.judge_ha([103], cluster.held(wanted)["/"], USER, TOKEN)
     assert line.level is Level.OK, line.text

@@ -79,6 +79,11 @@ def test_a_rebuild_needs_both_guests_and_clones_each() -> None:
     }
 
 
+def role(privileges: str) -> str:
+    added = f'pveum role add Phoenix --privs "{privileges}" 2>/dev/null'
+    return f'{added} || pveum role modify Phoenix --privs "{privileges}" --append 1'
+
+
 def test_a_rebuild_that_would_lose_its_grants_is_refused_with_the_command_that_keeps_them() -> None:
     needs = [Need("/vms/900", "VM.Clone"), Need("/vms/900", "VM.Audit"), Need("/vms/9000", "VM.Audit")]
     everywhere = {"/vms": frozenset({"VM.Clone", "VM.Audit"})}
@@ -89,11 +94,13 @@ def test_a_rebuild_that_would_lose_its_grants_is_refused_with_the_command_that_k
         "Unable to rebuild CT 900 on pve1: Proxmox deletes the grants on /vms/900, /vms/9000 with the template, and "
         "elsewhere phoenix@pve!worker has no VM.Audit, VM.Clone to make it again.",
         "grants-vanish",
+        f"{role('VM.Allocate VM.Audit VM.Clone')}; "
         "pveum acl modify /vms --users phoenix@pve --tokens 'phoenix@pve!worker' --roles Phoenix",
     )
     needs = [Need("/vms/900", "VM.Clone"), Need("/vms/900", "VM.Audit", "/pool/lab")]
     refused = refusal_of(lambda: refuse_vanishing(TEMPLATE, needs, {}, TOKEN))
     assert refused.remedy == (
+        f"{role('VM.Audit VM.Clone')}; "
         "for path in /pool/lab /vms; do pveum acl modify \"$path\" --users phoenix@pve --tokens 'phoenix@pve!worker' "
         "--roles Phoenix; done"
     )

@@ -36,6 +36,7 @@ def test_what_is_lacking_is_told_with_the_role_that_grants_it(held: set[str], la
     assert (line.about, line.level) == ("Proxmox privileges for HA", Level.ERROR)
     assert line.text == f"{TOKEN} lacks {lacking} on /, and the catalog has `ha` for 103, 104"
     assert line.remedy == (
-        "pveum role add PhoenixHA --privs 'Sys.Audit Sys.Console'; "
+        'pveum role add PhoenixHA --privs "Sys.Audit Sys.Console" 2>/dev/null || '
+        f'pveum role modify PhoenixHA --privs "{lacking.replace(",", "")}" --append 1; '
         f"pveum acl modify / --users {USER} --tokens '{TOKEN}' --roles PhoenixHA"
     )

@@ -84,7 +84,7 @@ def test_a_linked_clone_on_local_storage_stays_where_its_template_is(
             seen(mp0="here:vm-103-disk-1,mp=/data", mp1="unknown:vm-103-disk-2,mp=/x"),
             "the storage here is not on pve2.",
             "storage-offline",
-            "Allow it there: `pvesm set here --nodes …,pve2`, or choose a node that has it.",
+            "If it is there: `pvesm set here --nodes pve1,pve2`. Or choose a node that has it.",
         ),
         (
             seen(mp0="ceph:vm-103-disk-0", mp1="zfs:basevol-900-disk-0/subvol-103-disk-0,mp=/x"),

@@ -147,7 +147,9 @@ def test_the_check_finds_names_groups_and_nodes_that_will_not_do(tmp_path: Path)
         "Correct `node` in the catalog, or PHOENIX_NODE. There are: pve1, pve2. Did you mean pve2?",
     )
     (_, none) = said(tmp_path, {"103": template(node=["pve8", "pve9"])})[-2:]
-    room = "Make room on one of them, `phoenix-lxc undrain` one that is drained, or name others in `node`."
+    room = (
+        "Make room on one of them, undrain one that is drained (`phoenix-lxc undrain NODE`), or name others in `node`."
+    )
     assert none == ("error", "Placement of CT 103", "no node can take it: none of those named is there", room)
     (full,) = said(tmp_path, {"103": template(node="any", memory_mb=9000)})
     assert "pve1: memory has 8.0 GiB left, and it needs 8.8 GiB; pve2: memory has" in full[2]

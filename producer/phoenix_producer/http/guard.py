@@ -35,10 +35,10 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-_NO_TOKENS = "The tokens cannot be read: phoenix-lxc token list says why."
+_NO_TOKENS = "The tokens cannot be read: `phoenix-lxc token list` says why."
 _UNKNOWN = (
     "A valid token is required, in one header: `Authorization: Bearer TOKEN`; in a URL it is not read. "
-    "Make one: phoenix-lxc token add"
+    "Make one: phoenix-lxc token add NAME"
 )
 _ENDING = "The server ends. Ask again once it is there again."
 _bearer = HTTPBearer(auto_error=False, description="A token of `phoenix-lxc token add`.")

@@ -33,9 +33,11 @@ def insist_on_this_machine(headers: Headers, *, behind_proxy: bool) -> None:
     site can ask for it without an `Origin`.
     """
     if not (_names_this_machine(headers.get("host", "")) and _is_of_our_page(headers)):
-        raise Refused(HTTPStatus.FORBIDDEN, "Without tokens only this machine may ask. Make one: phoenix-lxc token add")
+        raise Refused(
+            HTTPStatus.FORBIDDEN, "Without tokens only this machine may ask. Make one: phoenix-lxc token add NAME"
+        )
     if behind_proxy or any(map(_OF_PROXIES.fullmatch, headers)):
-        raise Refused(HTTPStatus.FORBIDDEN, "Behind a proxy, tokens are required. Make one: phoenix-lxc token add")
+        raise Refused(HTTPStatus.FORBIDDEN, "Behind a proxy, tokens are required. Make one: phoenix-lxc token add NAME")
 
 
 def _names_this_machine(host: str) -> bool:

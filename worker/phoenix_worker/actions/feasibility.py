@@ -83,11 +83,21 @@ def refuse_unreachable(task: PhoenixTask, clone: Declaration, template: Declarat
     """
     if there.node == template.node:
         return
-    if (problem := cannot_work(clone, Origin.seen(there), task.offering.on(clone.node))) is None:
+    try:
+        refuse_unworkable(task, clone, Origin.seen(there))
+    except PermanentError as problem:
+        if problem.cause == NOT_SHARED and task.catalog.current().copy_ctids is not None:
+            look_again(task, template, problem.message)
+        raise
+
+
+def refuse_unworkable(task: PhoenixTask, declaration: Declaration, origin: Origin | None) -> None:
+    """Raise PermanentError for what its node cannot have; before it refuses, the offer is asked for again."""
+    if cannot_work(declaration, origin, task.offering.on(declaration.node)) is None:
         return
-    if problem.cause == NOT_SHARED and task.catalog.current().copy_ctids is not None:
-        look_again(task, template, problem.message)
-    raise problem
+    task.offering.forget()
+    if (problem := cannot_work(declaration, origin, task.offering.on(declaration.node))) is not None:
+        raise problem
 
 
 def refuse_vanishing_grants(task: PhoenixTask, template: Declaration, scratch: Declaration) -> None:

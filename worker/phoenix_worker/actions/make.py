@@ -175,7 +175,8 @@ def _clear_up(task: PhoenixTask, declaration: Declaration, error: TransientError
     if not can_clear(task, seen, verdict):
         refusal = verdict.refusal()
         if source is not None:
-            refusal.remedy += f" Its template is locked too: `pct unlock {source}`."
+            there = declaration.template_node or node
+            refusal.remedy += f" Its template is locked too, on {there}: `pct unlock {source}`."
         raise refusal from error
     clear(task, declaration)
     if source is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from phoenix_worker.actions.moved_copies import way_of
 from phoenix_worker.actions.prerequisites import NO_OS_TEMPLATE, refuse_absent_os_template
@@ -17,7 +17,7 @@ from phoenix_worker.core.planned.placement import MAKE_ROOM, Placed, place
 from phoenix_worker.core.planned.sources import Sources, listed_home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from phoenix_worker.core.planned.feasibility import Offer
     from phoenix_worker.core.planned.placement import Refused, Reservation, Wanted
     from phoenix_worker.durable.reservations import Reserved
+
+T = TypeVar("T")
 
 NO_NODE = "no-node"
 _ONE_AT_A_TIME = threading.Lock()
@@ -61,8 +63,12 @@ def foresee_home(task: PhoenixTask, declaration: Declaration, seen: Observation,
     if seen.presence is Presence.HERE:
         return Choice(declaration.standing_on(seen.node))
     view = task.proxmox.cluster()
-    placing = _Placing(task, view, _ask(task, declaration, view), task.reservations.read(), reserves=False)
-    placed = placing.choose(declaration, near)
+
+    def choose() -> Placed:
+        placing = _Placing(task, view, _ask(task, declaration, view), task.reservations.read(), reserves=False)
+        return placing.choose(declaration, near)
+
+    placed = _asking_again(task, choose)
     return Choice(declaration.standing_on(placed.node), placed.because)
 
 
@@ -74,6 +80,19 @@ def _settled(task: PhoenixTask, declaration: Declaration, near: str) -> str:
     view = task.proxmox.cluster()
     if not all(node.online for node in view.nodes.values()):
         task.proxmox.need_quorum(f"place CT {declaration.ctid}")
+    return _asking_again(task, lambda: _reserved(task, declaration, near, view))
+
+
+def _asking_again(task: PhoenixTask, choose: Callable[[], T]) -> T:
+    """Choose; before no node can take it, ask them again what they have: a minute ago somebody may have mended it."""
+    try:
+        return choose()
+    except PermanentError:
+        task.offering.forget()
+        return choose()
+
+
+def _reserved(task: PhoenixTask, declaration: Declaration, near: str, view: ClusterView) -> str:
     asked = _ask(task, declaration, view)
     with _ONE_AT_A_TIME:
         for _ in range(_OFTEN):

@@ -11,7 +11,7 @@ from phoenix_worker.actions.builds import Builds
 from phoenix_worker.actions.copies import sources
 from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.ensured_copies import ensured_copies
-from phoenix_worker.actions.feasibility import refuse_too_old, refuse_what_cannot_change
+from phoenix_worker.actions.feasibility import refuse_too_old, refuse_unworkable, refuse_what_cannot_change
 from phoenix_worker.actions.firewall_and_pool import with_surroundings_then
 from phoenix_worker.actions.forced_command import refuse_disallowed_change, refuse_disallowed_making
 from phoenix_worker.actions.look import about_template, assess, what_stays
@@ -34,7 +34,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.core.planned import moved_copies
-from phoenix_worker.core.planned.feasibility import Origin, cannot_work
+from phoenix_worker.core.planned.feasibility import Origin
 from phoenix_worker.core.planned.placement import told
 from phoenix_worker.core.planned.plan import PlannedStep, is_configuring, is_making, plan
 from phoenix_worker.core.planned.prediction import foretold
@@ -204,8 +204,7 @@ class _Looks:
         refuse_too_old(self._task, declaration)
         refuse_unknown_names(self._task, declaration, template)
         origin = Origin.seen(template) if template is not None else None
-        if (problem := cannot_work(declaration, origin, self._task.offering.on(declaration.node))) is not None:
-            raise problem
+        refuse_unworkable(self._task, declaration, origin)
         refuse_absent_os_template(self._task, declaration)
 
     def _home(self, declaration: Declaration, seen: Observation, near: str) -> Choice:

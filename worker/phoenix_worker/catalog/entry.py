@@ -73,7 +73,7 @@ class Entry(Section):
     checksum: Checksum | None = None
     """Of a `template` by URL: `sha256:…`, or md5, sha1, sha224, sha384, sha512. Checked when it is fetched."""
     storage_pool: StorageId | None = None
-    """Storage of the root disk. One that is created without it goes to `PHOENIX_STORAGE`, or else to `local`."""
+    """Storage of the root disk. One that is created without it goes to `local`, as Proxmox has it."""
     storage_size_gb: int | None = Field(default=None, ge=1)
     """Size of the root disk in GiB. A clone is grown to it; at least its template's."""
     root_disk: RootDisk | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from functools import partial
 from importlib.metadata import version
@@ -68,7 +69,7 @@ def _settings() -> Line:
     file = Path(ENV_FILE)
     if file.exists() and file.stat().st_mode & stat.S_IROTH and (secrets := secrets_in(file)):
         what = f"everybody on this machine may read {ENV_FILE}, which has {listed(secrets)}"
-        return warning("Settings", what, f"chmod o-rwx {file.resolve()}")
+        return warning("Settings", what, f"chmod o-rwx {shlex.quote(str(file.resolve()))}")
     return fine("Settings", "read")
 
 

@@ -3,6 +3,7 @@
 # No postponed annotations here: typer reads them when a command runs.
 import difflib
 import os
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -79,7 +80,7 @@ def migrate(
     _print_diff(file, text, after)
     print_findings(err(), "warning", "yellow", remarks(after))
     if write:
-        say(f"{file} is migrated. Look at it with: phoenix-lxc catalog check {file}")
+        say(f"{file} is migrated. Look at it with: phoenix-lxc catalog check {shlex.quote(str(file))}")
     else:
         say(f"{file} was not changed; add --write to overwrite it.")
 

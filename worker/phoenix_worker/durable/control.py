@@ -54,7 +54,7 @@ def rate_limit(_state: Any, task_name: str = "", **_: Any) -> Reply:
 
 def time_limit(_state: Any, task_name: str = "", **_: Any) -> Reply:
     """Refuse a time limit."""
-    return {"error": f"{task_name} has no time limit: it waits without a slot, and `phoenix-lxc cancel` ends it"}
+    return {"error": f"{task_name} has no time limit: it waits without a slot, and `phoenix-lxc cancel JOB` ends it"}
 
 
 def add_consumer(state: Any, queue: str = "", **_: Any) -> Reply:

@@ -33,7 +33,7 @@ def objections(options: Mapping[str, Any], environ: Mapping[str, str], given: It
             "go on. PHOENIX_PATIENCE and PHOENIX_SCRIPT_TIMEOUT limit what is waited for."
         )
     if options.get("purge"):
-        problems.append("--purge would drop requests without an answer: end them with `phoenix-lxc cancel`.")
+        problems.append("--purge would drop requests without an answer: end them with `phoenix-lxc cancel JOB`.")
     problems += _of_queues(_names(options.get("queues")), _names(options.get("exclude_queues")))
     problems += [f"{name}: settings of Celery are not to be changed. Leave it out." for name in sorted(given)]
     return problems

@@ -98,7 +98,7 @@ _IS_SO_ALREADY = (
         r"(CT|VM) \d+ already exists|close \(rename\) atomic file '[^']*/\d+\.conf[^']*' failed: File exists",
         _PERMANENT,
         ALREADY_EXISTS,
-        "Find what has this id now: run `phoenix-lxc plan`, or look in the Proxmox web interface.",
+        "Find what has this id now: run `phoenix-lxc plan {ctid}`, or look in the Proxmox web interface.",
     ),
     Row(r"CT \d+ already running", _PERMANENT, ALREADY_RUNNING, "Nothing to do."),
     Row(r"CT \d+ not running", _PERMANENT, NOT_RUNNING, "Start the container."),
@@ -225,7 +225,7 @@ _STORAGE_AND_PLACE = (
         r"protection mode enabled",
         _PERMANENT,
         "protected",
-        "Switch the container's protection off: `pct set {ctid} --protection 0`.",
+        "Switch the container's protection off: `pct set {ctid} --protection 0` on the node.",
     ),
     Row(r"no such resource 'ct:", _PERMANENT, NO_HA_RESOURCE, "Send the request again: it was taken out of HA."),
     Row(r"ha groups have been migrated to rules", _PERMANENT, "ha-groups-gone", HA_GROUPS_GONE),
@@ -233,7 +233,8 @@ _STORAGE_AND_PLACE = (
         r"There is a replication job '(?P<job>[^']+)'",
         _PERMANENT,
         "replicated",
-        "Remove the replication job first: `pvesr delete {job}` on the node.",
+        "Remove the replication job: `pvesr delete {job}` on the node. Proxmox takes a minute or two for that; then "
+        "send the request again.",
     ),
     Row(
         r"used in HA resources",

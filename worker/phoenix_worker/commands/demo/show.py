@@ -130,7 +130,7 @@ def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
     screen.say("Flower", f"{flower_url} (its login, for its API too: {demo_parts.FLOWER_LOGIN})")
     screen.say("Proxmox", stage.simulator.url)
     screen.plain(
-        f"\n  curl --cacert {access.ca_file} \\\n"
+        f"\n  curl --cacert {shlex.quote(str(access.ca_file))} \\\n"
         f"    -H 'Authorization: PVEAPIToken={access.token_id}={access.token_value}' \\\n"
         f"    {stage.simulator.url}/api2/json/nodes/{stage.simulator.node}/lxc\n"
         f"\n  export PHOENIX_REDIS_URL={shlex.quote(stage.redis_url)}\n"
@@ -139,7 +139,7 @@ def _keep(screen: Screen, stage: Stage, started: ExitStack) -> None:
         f"\nThe catalog, to change something in it and ensure again:\n"
         f"  {stage.catalog_file}\n"
         f"What a worker needs, and one worker more:\n"
-        f"  cd {stage.directory}\n"
+        f"  cd {shlex.quote(str(stage.directory))}\n"
         f"  {from_there} check{accepted}\n"
         f"  {from_there} worker --hostname second@%h\n"
     )

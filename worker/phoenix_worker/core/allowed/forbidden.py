@@ -46,7 +46,7 @@ def refuse_forbidden(declaration: Declaration, seen: Observation, purpose: Purpo
         raise PermanentError(
             f"{subject}: it is protected.",
             cause="protected",
-            remedy=f"Switch its protection off: `pct set {ctid} --protection 0`.",
+            remedy=f"Switch its protection off on {seen.node}: `pct set {ctid} --protection 0`.",
         )
     if seen.ha_managed:
         raise PermanentError(
@@ -72,10 +72,12 @@ def refuse_replicated(seen: Observation, jobs: Iterable[str], purpose: Purpose) 
     """Raise PermanentError for what is replicated to another node: Proxmox deletes it after its jobs only."""
     names = list(jobs)
     if names:
+        commands = ", ".join(f"`pvesr delete {name}`" for name in names)
         raise PermanentError(
             f"Unable to {purpose} CT {seen.ctid} on {seen.node}: it has replication jobs: {', '.join(names)}.",
             cause="replicated",
-            remedy=f"Remove them first: {', '.join(f'`pvesr delete {name}`' for name in names)} on {seen.node}.",
+            remedy=f"Remove them on {seen.node}: {commands}. Proxmox takes a minute or two for that; then send the "
+            "request again.",
         )
 
 
@@ -85,13 +87,15 @@ def refuse_unconvertible(seen: Observation, storages: Mapping[str, Storage] | No
     What is not known of the storages says nothing against them.
     """
     subject = f"Unable to convert CT {seen.ctid} on {seen.node} to a template"
+    # Of what runs, Proxmox moves no volume and takes no mount away until it is stopped.
+    stop = f"`pct shutdown {seen.ctid}`, then " if seen.running else ""
     bound = [key for key, value in sorted(seen.config.items()) if _MOUNT.fullmatch(key) and value.startswith("/")]
     if bound:
         raise PermanentError(
             f"{subject}: it has directories or devices of the node ({', '.join(bound)}), and a template has volumes "
             "only.",
             cause="bind-mount",
-            remedy=f"Run on {seen.node}: `pct set {seen.ctid} --delete {','.join(bound)}`. Clones that need them "
+            remedy=f"Run on {seen.node}: {stop}`pct set {seen.ctid} --delete {','.join(bound)}`. Clones that need them "
             "declare them as `mount_points`.",
         )
     for name in storages_of(seen):
@@ -99,9 +103,16 @@ def refuse_unconvertible(seen: Observation, storages: Mapping[str, Storage] | No
             raise PermanentError(
                 f"{subject}: {problem}.",
                 cause=NO_TEMPLATES,
-                remedy="Move what lies there to another storage, such as: "
-                f"`pct move-volume {seen.ctid} rootfs STORAGE`.",
+                remedy=f"Move what lies there to another storage. On {seen.node}: {stop}"
+                f"{', '.join(f'`pct move-volume {seen.ctid} {key} STORAGE`' for key in _mounts_on(seen, name))}.",
             )
+
+
+def _mounts_on(seen: Observation, storage: str) -> list[str]:
+    """Name the keys of the disks that lie on a storage."""
+    return [
+        key for key, value in sorted(seen.config.items()) if _MOUNT.fullmatch(key) and value.startswith(f"{storage}:")
+    ]
 
 
 def no_templates(name: str, storages: Mapping[str, Storage]) -> str | None:

@@ -93,26 +93,42 @@ def refuse_vanishing(
     template: Declaration, needs: Iterable[Need], held: Mapping[str, frozenset[str]], who: str
 ) -> None:
     """Raise PermanentError unless the token may make the template again once it is deleted."""
-    lost = [need for need in needs if not need.lasts(held)]
+    asked = list(needs)
+    lost = [need for need in asked if not need.lasts(held)]
     if not lost:
         return
     places = sorted({need.or_on or ALL_GUESTS for need in lost})
     paths = ", ".join(sorted({need.path for need in lost}))
     privileges = ", ".join(sorted({need.privilege for need in lost}))
+    # What is granted there takes the place of all that holds there from above.
+    whole = {need.privilege for need in asked} | {one for place in places for one in held.get(place, ())}
     raise PermanentError(
         f"Unable to rebuild CT {template.ctid} on {template.node}: Proxmox deletes the grants on {paths} with the "
         f"template, and elsewhere {who} has no {privileges} to make it again.",
         cause="grants-vanish",
-        remedy=granting(places, who.partition("!")[0], who),
+        remedy=granting_role(ROLE, whole, whole, places, who.partition("!")[0], who),
     )
 
 
-def granting(places: Sequence[str], user: str, token: str) -> str:
-    """Write the command, for the node, that grants our role on all these paths to the user and its token.
+def granting_role(
+    role: str, whole: Iterable[str], missing: Iterable[str], places: Sequence[str], user: str, token: str
+) -> str:
+    """Write the command, for a node, that grants a role on all these paths, whether the role is there or not.
+
+    What is granted on a path takes the place of all that holds there from above: a new role has the `whole` that is
+    needed there, and one that is there gets what is `missing`.
+    """
+    add, append = (f'--privs "{" ".join(sorted(privileges))}"' for privileges in (whole, missing))
+    has_it = f"pveum role add {role} {add} 2>/dev/null || pveum role modify {role} {append} --append 1"
+    return f"{has_it}; {_granting(role, places, user, token)}"
+
+
+def _granting(role: str, places: Sequence[str], user: str, token: str) -> str:
+    """Write the command that grants it to the user and its token.
 
     A token with privilege separation needs each grant for itself besides; for one without it changes nothing.
     """
-    modify = f"--users {user} --tokens '{token}' --roles {ROLE}"
+    modify = f"--users {user} --tokens '{token}' --roles {role}"
     if len(places) == 1:
         return f"pveum acl modify {places[0]} {modify}"
     return f'for path in {" ".join(places)}; do pveum acl modify "$path" {modify}; done'

@@ -56,10 +56,11 @@ def refuse_unmovable(
         )
     for storage in storages_of(seen):
         if storage in storages and not storages[storage].is_on(target):
+            nodes = ",".join(sorted({*storages[storage].nodes, target}))
             raise PermanentError(
                 f"Unable to {doing}: the storage {storage} is not on {target}.",
                 cause="storage-offline",
-                remedy=f"Allow it there: `pvesm set {storage} --nodes …,{target}`, or choose a node that has it.",
+                remedy=f"If it is there: `pvesm set {storage} --nodes {nodes}`. Or choose a node that has it.",
             )
     template, storage = next(_linked(declaration, seen, storages), ("", ""))
     if template:

@@ -150,7 +150,7 @@ def _certificate(node: NodeFacts) -> Iterator[Line]:
         yield fine(about, f"ends in {days:.0f} days")
     else:
         yield warning(
-            about, f"ends in {days:.0f} days", "pvecm updatecerts --force, on the node; then reload pveproxy."
+            about, f"ends in {days:.0f} days", "On the node: pvecm updatecerts --force && systemctl reload pveproxy"
         )
 
 
@@ -203,7 +203,7 @@ def _storages(
             allow = ",".join(sorted({*storage.content, "rootdir"}))
             named = any(name in {one.storage, *(volume.storage for volume in one.volumes)} for one in those)
             default = "" if named else ", and Proxmox takes it where none is declared"
-            instead = "" if named else "Declare `storage_pool`, set PHOENIX_STORAGE, or: "
+            instead = "" if named else "Declare `storage_pool`, or: "
             yield say(about, f"takes no containers{default}", f"{instead}pvesm set {name} --content {allow}")
         else:
             yield from _abilities(about, storage, coming, catalog)
@@ -217,12 +217,12 @@ def _out_of_use(node: NodeFacts, name: str, unseen: frozenset[str]) -> tuple[str
     if name in node.elsewhere:
         nodes = ",".join(sorted({*node.elsewhere[name], node.name}))
         others = listed(sorted(node.elsewhere[name]))
-        return f"is for {others} only", f"pvesm set {name} --nodes {nodes}, if this node has it too."
+        return f"is for {others} only", f"If this node has it too: pvesm set {name} --nodes {nodes}"
     if storage is None:
         there = f"The token sees: {listed(sorted(node.storages)) or 'none'}."
         return None if f"/storage/{name}" in unseen else ("is not there", f"Correct `storage_pool`. {there}")
     if not storage.usable:
-        return "is not online", f"pvesm status --storage {name}"
+        return "is not online", f"On {node.name}: pvesm status --storage {name}"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.core.allowed.grants import granting_role
 from phoenix_worker.core.checkup.line import error, fine, listed
 
 if TYPE_CHECKING:
@@ -34,6 +35,5 @@ def judge_ha(ctids: Collection[int], held: Collection[str], user: str, token: st
     yield error(
         "Proxmox privileges for HA",
         f"{token} lacks {', '.join(lacking)} on /, and the catalog has `ha` for {listed(ctids)}",
-        f"pveum role add {_ROLE} --privs '{' '.join(_NEEDED)}'; "
-        f"pveum acl modify / --users {user} --tokens '{token}' --roles {_ROLE}",
+        granting_role(_ROLE, _NEEDED, lacking, ["/"], user, token),
     )

@@ -53,5 +53,5 @@ def judge_replication(catalog: Mapping[int, Declaration], jobs: Mapping[int, Seq
         yield warning(
             "Replication",
             f"CT {listed(found)}: replication jobs {listed(names)}; what has one is neither destroyed nor rebuilt",
-            f"Before that, on a node: {'; '.join(f'pvesr delete {name}' for name in names)}",
+            f"A minute or two before that, on a node: {'; '.join(f'pvesr delete {name}' for name in names)}",
         )

@@ -13,7 +13,7 @@ from phoenix_worker.core.allowed.grants import (
     ALL_GUESTS,
     ROLE,
     Need,
-    granting,
+    granting_role,
     guest,
     of_rebuild,
     on_guest,
@@ -129,7 +129,11 @@ def judge_privileges(
     below = {need.privilege for need in wanted if {need.path, need.or_on, _top(need.path)} & {*places}}
     whole = below if any(held.values()) else {need.privilege for need in wanted}
     missing = {need.privilege for need in lacking} if any(held.values()) else whole
-    yield error("Proxmox privileges", f"{token} lacks {lacks}", _remedy(whole, missing, places, user, token))
+    yield error(
+        "Proxmox privileges",
+        f"{token} lacks {lacks}",
+        granting_role(ROLE, whole, missing, list(dict.fromkeys(places)), user, token),
+    )
 
 
 def judge_lasting(wanted: frozenset[Need], held: Mapping[str, frozenset[str]], user: str, token: str) -> Iterator[Line]:
@@ -142,8 +146,13 @@ def judge_lasting(wanted: frozenset[Need], held: Mapping[str, frozenset[str]], u
             "Proxmox grants",
             f"Proxmox deletes those on {listed(guests)} with the container, and elsewhere {token} has no "
             f"{', '.join(granted)}: it cannot be made again, and no rebuild begins",
-            _remedy(
-                {need.privilege for need in wanted if need.of_guest}, granted, _places(guests, lost, {}), user, token
+            granting_role(
+                ROLE,
+                {need.privilege for need in wanted if need.of_guest},
+                granted,
+                list(dict.fromkeys(_places(guests, lost, {}))),
+                user,
+                token,
             ),
         )
 
@@ -199,14 +208,3 @@ def _from_above(path: str, held: Mapping[str, frozenset[str]], pools: Iterable[s
     if path not in held or top not in held:
         return True
     return held[path] in (held[top], *(held[top] | held[pool] for pool in pools if pool in held))
-
-
-def _remedy(whole: Iterable[str], missing: Iterable[str], places: Iterable[str], user: str, token: str) -> str:
-    """Write the command for the node, whether the role is there or not.
-
-    What is granted on a path takes the place of all that holds there from above: a new role has the `whole` that is
-    needed there.
-    """
-    add, append = (f'--privs "{" ".join(sorted(privileges))}"' for privileges in (whole, missing))
-    role = f"pveum role add {ROLE} {add} 2>/dev/null || pveum role modify {ROLE} {append} --append 1"
-    return f"{role}; {granting(list(dict.fromkeys(places)), user, token)}"

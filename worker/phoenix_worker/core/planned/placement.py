@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from phoenix_worker.core.model.cluster import NodeState
 
-MAKE_ROOM = "Make room on one of them, `phoenix-lxc undrain` one that is drained, or name others in `node`."
+MAKE_ROOM = (
+    "Make room on one of them, undrain one that is drained (`phoenix-lxc undrain NODE`), or name others in `node`."
+)
 """The remedy where no node can take something."""
 _GIB = 1 << 30
 _MEMORY_STEPS = 20
