@@ -39,16 +39,17 @@ if string.find(id, ':', 1, true) then return answer('unknown') end -- it would n
 local spoiled = is_spoiled(id)
 local job = redis.call('HGET', key('t:', id), 'job')
 job = job or (spoiled or redis.call('HEXISTS', key('job:', id), 'state') == 1) and id
-if not job then
-  redis.call('ZREM', key('aside'), id) -- nothing else is left of it
-  return answer('unknown')
+local function nothing_to_end(verdict, of)
+  redis.call('ZREM', key('aside'), id, of)
+  return answer(verdict, of)
 end
+if not job then return nothing_to_end('unknown', '') end
 if job ~= id then spoiled = is_spoiled(job) or spoiled end
 local state = redis.call('HGET', key('job:', job), 'state')
-if state == 'done' or state == 'failed' or state == 'cancelled' then return answer('over', job) end
+if state == 'done' or state == 'failed' or state == 'cancelled' then return nothing_to_end('over', job) end
 local left = redis.call('HGET', key('t:', job), 'state')
 local has_work = spoiled or left and left ~= 'done'
-if not has_work and redis.call('EXISTS', key('job:', job)) == 0 then return answer('over', job) end
+if not has_work and redis.call('EXISTS', key('job:', job)) == 0 then return nothing_to_end('over', job) end
 for _, one in ipairs({id, job}) do -- whatever has become of the list of its tasks
   local t = redis.call('HMGET', key('t:', one), 'state', 'job')
   if t[2] == job and t[1] ~= 'done' then redis.call('SADD', key('job:', job, ':members'), one) end
