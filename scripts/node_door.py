@@ -35,6 +35,8 @@ CHANGED, CUT = 76, 77
 """As REPLACE ends when the file is not what it was, or when not all has come in."""
 ABSENT = 127
 """As a shell ends for a program that is not there."""
+MOST_MIB = 16
+"""Of input: without an end it would take the node's memory. A configuration has at most 1."""
 LOGGED = 2000
 """Characters of a reason in the system's log, which cuts longer lines, or drops them."""
 FORESEE = ["phoenix-node-door", "--foresee"]
@@ -246,9 +248,17 @@ def making(arguments: list[str], rules: Rules) -> None:
             raise NotAllowed("other arguments than those to make a directory")
 
 
+def received() -> bytes:
+    """Read all that comes in. Raises NotAllowed for more than any worker sends."""
+    content = sys.stdin.buffer.read(MOST_MIB * 1024**2 + 1)
+    if len(content) > MOST_MIB * 1024**2:
+        raise NotAllowed(f"more than {MOST_MIB} MiB of input")
+    return content
+
+
 def _replacement(rules: Rules, path: str, old: str, new: str) -> bytes:
     """Read what comes in. Ends with the codes of REPLACE, before that is run, for what is not as the worker says."""
-    content = sys.stdin.buffer.read()
+    content = received()
     present = subprocess.run(["cat", path], check=False, stdout=subprocess.PIPE).stdout
     for told, digest, code in ((content, new, CUT), (present, old, CHANGED)):
         if hashlib.sha1(told, usedforsecurity=False).hexdigest() != digest:
@@ -288,7 +298,7 @@ def main() -> int:
         if argv[:3] == ["sudo", "-n", "--"]:
             argv = argv[3:]
         if argv == FORESEE:
-            print(json.dumps(foresee(sys.stdin.buffer.read(), rules)))  # noqa: T201 - the answer
+            print(json.dumps(foresee(received(), rules)))  # noqa: T201 - the answer
             return 0
         content = allow(argv, rules)
     except (NotAllowed, ValueError) as error:

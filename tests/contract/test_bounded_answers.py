@@ -51,6 +51,7 @@ NO_ANSWER = {
     "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
     "a number that is none": said(b'{"data": NaN}'),
     "an infinite number": said(b'{"data": {"maxmem": 1e999}}'),
+    "a number too large to compare": said(b'{"data": {"maxmem": 1' + b"0" * 400 + b"}}"),
     "a number without end": said(b'{"data": ' + b"9" * 5000 + b"}"),
     "brackets without end": said(b'{"data": ' + b"[" * 100_000),
     "what is not UTF-8": said(b'{"data": "\xff"}'),

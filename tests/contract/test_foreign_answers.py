@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 
 LIST: tuple[object, ...] = (None, {}, {"a": 1}, "", "x", 0, True, [None], ["x"], [[]])
 OBJECT: tuple[object, ...] = (None, [], [{}], "", "x", 0, True)
+STATES = tuple({"status": state} for state in (None, "", "Running", "unknown", 1, True, ["running"]))
+GUEST = {"type": "lxc", "vmid": 103, "node": NODE}
+"""A line of `/cluster/resources`, which lists the nodes too, whatever the token may see."""
 READ: dict[str, tuple[str, tuple[object, ...]]] = {
-    "observe": ("config", OBJECT),
-    "observe_template": ("config", OBJECT),
+    "observe": ("config", (*OBJECT, {}, {"hostname": "ct103"})),
+    "observe_template": ("config", (*OBJECT, {}, {"template": 1})),
     "interfaces": ("interfaces", LIST[1:]),
-    "cluster": ("resources", LIST),
-    "standing": ("resources", LIST),
-    "glance": ("config", OBJECT),
+    "cluster": ("resources", (*LIST, [], [GUEST])),
+    "standing": ("resources", (*LIST, [], [GUEST])),
+    "glance": ("config", (*OBJECT, {})),
     "machine": ("status", OBJECT),
     "firewall": ("rules", LIST),
-    "snapshots": ("snapshot", (*LIST, [{}])),
+    "snapshots": ("snapshot", (*LIST, [{}], [], [{"name": "before"}])),
     "ha_resource": ("ct:103", OBJECT),
     "volumes": ("content", (*LIST, [{}])),
     "storages": ("storage", (*LIST, [{}])),
@@ -37,7 +40,7 @@ READ: dict[str, tuple[str, tuple[object, ...]]] = {
     "firewall_groups": ("groups", (*LIST, [{}])),
     "tags_keep_case": ("options", (*OBJECT, {"tag-style": 1})),
     "bridges": ("network", (*LIST, [{}])),
-    "task_end": ("status", (*OBJECT, {}, {"status": "unknown"}, {"status": ["running"]})),
+    "task_end": ("status", (*OBJECT, {}, *STATES)),
     "recent_tasks": ("tasks", (*LIST, [{}])),
     "running_tasks": ("tasks", (*LIST, [{}])),
     "pool_of": ("pools", (*LIST, [])),
@@ -46,7 +49,7 @@ READ: dict[str, tuple[str, tuple[object, ...]]] = {
     "version": ("version", (*OBJECT, {}, {"version": None}, {"version": "soon"}, {"version": ["9"]})),
     "privileges": ("permissions", (*OBJECT, {"/vms": ["x"]})),
     "need_quorum": ("status", (*LIST, [], [{}], [{"type": "cluster", "quorate": 1}])),
-    "running": ("current", (*OBJECT, {})),
+    "running": ("current", (*OBJECT, {}, *STATES)),
 }
 """For each method that reads: the end of the path, and what is not as documented there."""
 NO_READ = {"is_free"}

@@ -147,6 +147,18 @@ def test_what_is_killed_from_outside_is_lost(shell: NodeShell) -> None:
     assert end_of(shell, run).state == "lost"
 
 
+@pytest.mark.parametrize(("file", "told"), [("log", "running"), ("pid", "starting"), ("exit", "running")])
+def test_a_pipe_for_a_file_of_the_run_holds_no_look(shell: NodeShell, tmp_path: Path, file: str, told: str) -> None:
+    """Root in the container can put one there, and each look would take all the time that it has from the others."""
+    (tmp_path / "go").touch()
+    _, run = start(shell, script(f"#!/bin/sh\nwhile [ -e {tmp_path}/go ]; do sleep 0.05; done\n"))
+    wait_for((Path(run) / "pid").exists)
+    (Path(run) / file).unlink(missing_ok=True)
+    os.mkfifo(Path(run) / file)
+    assert scripts.look(shell, PLACE, run, 0) == ScriptState(told, "", 0, b"")
+    (tmp_path / "go").unlink()
+
+
 def test_what_never_began_stands_in_nobody_s_way(shell: NodeShell, tmp_path: Path) -> None:
     """The node restarted while it was pushed."""
     for version in ("00aa", "00bb"):

@@ -120,6 +120,10 @@ def test_what_is_embedded_is_held_to_what_may_be_pushed(product: Product, redis_
     for task in (READ, "phoenix.ensure", "phoenix.nodes", "phoenix.drain", "phoenix.cancel"):
         for name in ("self", "task", "function", "model"):
             assert "Not a valid" in why(redis_client, with_keyword(task, name))
+    for name in ("self", "task"):
+        named = signature(task_id=str(uuid4())) | {"kwargs": {name: 1}}
+        assert end_of(redis_client, push(redis_client, pushed(callbacks=[named])))["status"] == "SUCCESS"
+        assert "Not a valid" in str(end_of(redis_client, named["options"]["task_id"])["result"])
     for value in TYPED_VALUES:
         assert "a CTID is a number" in why(redis_client, pushed("phoenix.ensure", value))
     no_ids: list[Any] = [None, 7, [], {}, True]

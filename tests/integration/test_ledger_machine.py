@@ -14,7 +14,7 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.run import Run
-from tests.support.ledger_read import read
+from tests.support.ledger_read import read, writes
 from tests.support.ledger_world import CAPACITY, LOCKS, QUEUE, LedgerWorld, run_key
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class LedgerMachine(LedgerWorld):
         self.nobody_of_a_cancelled_job_is_left_waiting(now)
         self.the_parked_are_counted(now)
         self.done_is_final(now)
+        self.nothing_is_lacking()
 
     def one_owner_per_place(self, now: LedgerRead) -> None:
         for name in LOCKS:
@@ -106,6 +107,12 @@ class LedgerMachine(LedgerWorld):
     def done_is_final(self, now: LedgerRead) -> None:
         for task_id in self.finished:
             assert now.field(task_id, "state") == "done"
+
+    def nothing_is_lacking(self) -> None:
+        """What finds tasks is as their records say: a comparison writes nothing."""
+        before = writes(self.client)
+        self.ledger.call("reconcile", RESUME_QUEUE, 0, 0, 100)
+        assert writes(self.client) == before
 
     def teardown(self) -> None:
         """Let everything end by itself: whatever happened, the ledger comes to rest and leaves only what has a TTL."""

@@ -85,6 +85,20 @@ def test_it_is_listed_and_ended_by_cancel(driven: DrivenLedger, redis_client: Re
     assert driven.ledger.cancel(bad, WHY) == ("over", bad)
 
 
+def test_what_has_ended_or_is_gone_is_shown_as_set_aside_until_it_is_cancelled(
+    driven: DrivenLedger, redis_client: Redis
+) -> None:
+    """Something of it was found that could not be handled, after it had ended, or its record was deleted."""
+    over, gone = driven.taken(101), driven.asked(102)
+    driven.ended(over)
+    redis_client.delete(f"phoenix:t:{gone}", f"phoenix:job:{gone}")
+    for one in (over.id, gone):
+        driven.ledger.call("set_aside", one, "why")
+    assert driven.ledger.cancel(over.id, WHY) == ("over", over.id)
+    assert driven.ledger.cancel(gone, WHY) == ("unknown", "")
+    assert not redis_client.exists("phoenix:aside")
+
+
 def test_a_dead_worker_s_bad_run_hinders_none_of_its_others(driven: DrivenLedger, redis_client: Redis) -> None:
     bad, good = driven.taken(101), driven.taken(102)
     redis_client.hset(f"phoenix:t:{bad.id}", "idle", "x")

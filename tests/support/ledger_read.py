@@ -57,6 +57,11 @@ def read(client: Redis) -> LedgerRead:
     )
 
 
+def writes(client: Redis) -> int:
+    """Count the changes that Redis has made."""
+    return int(client.info("persistence")["rdb_changes_since_last_save"])
+
+
 def _ask(pipe: Any, key: str) -> bool:
     """Ask for a key by what its name says of its type; False for one that nobody asks about."""
     kind, last = key.split(":")[1], key.rpartition(":")[2]

@@ -155,11 +155,21 @@ def test_what_is_nearly_read_is_refused_in_words(keys: dict[str, Any]) -> None:
         b'{"lxc_configs": ' + b'{"100": ' * 5_000,
         b'{"lxc_configs": {"100": {"memory_mb": 1e999}}}',
         b'{"lxc_configs": {"100": {"memory_mb": ' + b"9" * 6_000 + b"}}}",
+        b'{"lxc_configs": {"100": {"network_config": {"rate": 1' + b"0" * 400 + b"}}}}",
         b'{"lxc_configs": {"100": {}, "100": {}}}',
         b'{"lxc_configs": {"100": {"name": "\\ud800"}}}',
         b"\xff\xfe\x00",
     ],
-    ids=["deep", "deep objects", "infinite", "a huge number", "twice", "half a character", "no text"],
+    ids=[
+        "deep",
+        "deep objects",
+        "infinite",
+        "a huge number",
+        "a number too large to compare",
+        "twice",
+        "half a character",
+        "no text",
+    ],
 )
 def test_what_breaks_parsers_is_refused(data: bytes) -> None:
     assert isinstance(loaded(data), CatalogError)

@@ -85,6 +85,7 @@ def test_what_is_refused_is_told_twice(
         (b"pct unlock '\x1b[2J\xe2\x80\xae'", b"", r"CTID \x1b[2J\u202e (--ctids)"),
         (b"phoenix-node-door --foresee", b"[1]", "what is foreseen, unless it is a list of commands"),
         (b"id " + b"x" * 5000, b"", "id " + "x" * 5000),
+        (b"phoenix-node-door --foresee", b" " * (16 * 1024**2 + 1), "more than 16 MiB of input"),
     ],
 )
 def test_text_of_others_is_one_line_in_the_log(

@@ -39,10 +39,11 @@ local function announce(job, kind, outcome, cause, message)
   redis.call('EXPIRE', key('events'), KEEP)
 end
 
--- How many tasks are parked, and on what: a kind such as lock, upid or retry. What is 0 is not kept.
+-- How many tasks are parked, and on what: a kind such as lock, upid or retry. What is 0 is not kept, nor what is less since
+-- somebody deleted it meanwhile.
 local function count_parked(on, change)
   local kind = string.match(on, '^ev:(%l+)/') or string.match(on, '^%l+')
-  if redis.call('HINCRBY', key('parked'), kind, change) == 0 then redis.call('HDEL', key('parked'), kind) end
+  if redis.call('HINCRBY', key('parked'), kind, change) <= 0 then redis.call('HDEL', key('parked'), kind) end
   return kind
 end
 

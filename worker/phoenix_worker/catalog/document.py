@@ -22,6 +22,8 @@ _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
 )
 _DEPTH = 100
+_DIGITS = 300
+"""Of a whole number; one of some more cannot be compared with a fraction."""
 _MOST_BYTES = 32 * 1024 * 1024
 """Of a catalog. One of ten thousand containers has a quarter of that."""
 
@@ -71,7 +73,11 @@ def parse(data: bytes) -> Document:
     _refuse_half_letters(text)
     try:
         content = json.loads(
-            text, object_pairs_hook=repeats.build, parse_constant=_refuse_constant, parse_float=_finite
+            text,
+            object_pairs_hook=repeats.build,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_whole,
         )
     except RecursionError as error:
         raise _too_deep() from error
@@ -143,6 +149,12 @@ def _refuse_constant(name: str) -> NoReturn:
 def _finite(text: str) -> float:
     number = float(text)
     return number if math.isfinite(number) else _refuse_constant(text)
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError(f"a number has more than {_DIGITS} digits")
+    return int(text)
 
 
 def _not_json(reason: str, remedy: str) -> CatalogError:

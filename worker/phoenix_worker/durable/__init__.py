@@ -83,6 +83,11 @@ Set aside.              No record ends or delays a loop that serves all: `tick` 
                         What all requests share (`due`, `parked`, a lock …) is looked at by each tick: a key of
                         another kind, or a counter that is no number, is removed or begins again.
                         A remote job that cannot be looked at sets aside those who wait for it (`unwatch`).
+Reconciling.            The record of a task says where it stands. What finds it (lines, due times, who waits for
+                        what, what is watched, who runs it, members, owners) is compared with the records by each
+                        worker, some of it with each heartbeat, and entered again where it was deleted (`reconcile`).
+                        A deleted lock is made again before anybody takes it; one whose owner has no record passes on.
+                        A job none of whose tasks is left is set aside.
 Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters,
                         and what somebody has said until it is taken back (`tables`).
 

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 TICKS_PER_TTL = 6
 _AFTER_A_LOSS = 1.0
+_COMPARED_AT_ONCE = 100
 _GIVEN = "coalesced with an earlier, identical request: got its answer"
 
 REVOKED = {
@@ -95,6 +96,9 @@ class Keeper(threading.Thread):
         """Runs of the ledger that this worker did not have at its last tick."""
         self._left: set[tuple[str, str]] = set()
         """Runs that are over, and of which Redis did not take that."""
+        self._places: tuple[Any, ...] = (0, 0)
+        """At which of the open jobs, and of the locks, the next comparison with their records begins."""
+        self._reconciled = float("-inf")
         self._bell = threading.Event()
         self._stopping = False
 
@@ -125,6 +129,8 @@ class Keeper(threading.Thread):
         _each(self._tell_given, given)
         _each(self._cancel, self._revoked())
         longest = self._ttl / TICKS_PER_TTL
+        if time.monotonic() - self._reconciled >= longest:
+            self._reconcile()
         return min(longest, max(0.0, float(until_due))) if until_due else longest
 
     def expected(self) -> float:
@@ -167,6 +173,11 @@ class Keeper(threading.Thread):
             logger.warning("Redis lists task %s as running on this worker, and it is not. Running it again.", task_id)
             tell(Act(Kind.TAKEN_OVER, value=1))
             self.poke()
+
+    def _reconcile(self) -> None:
+        """Have some of what finds tasks compared with their records: what was deleted of it is entered again."""
+        self._reconciled = time.monotonic()
+        self._places = tuple(self._ledger.call("reconcile", RESUME_QUEUE, *self._places, _COMPARED_AT_ONCE))
 
     def _cancel(self, revoked: str) -> None:
         verdict, job = self._ledger.cancel(revoked, REVOKED)

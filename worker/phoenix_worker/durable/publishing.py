@@ -50,6 +50,8 @@ class PublishingTask(Task[Any, Any]):
     abstract = True
     Request = REQUEST
     engine: ClassVar[Engine]
+    typing = False
+    """Arguments are checked where they are read, with an answer: Celery's check would end whoever publishes them."""
     begins_job = False
     """Whether a message of this task is a request of its own, also when another task publishes it."""
     store_errors_even_if_ignored = True

@@ -18,7 +18,7 @@ from phoenix_worker.proxmox.firewall_and_pool import Surroundings
 from phoenix_worker.proxmox.ha_resources import HaResources
 from phoenix_worker.proxmox.task_lists import TaskLists
 from phoenix_worker.proxmox.translate import Request, error_of_task
-from phoenix_worker.proxmox.understood import understood
+from phoenix_worker.proxmox.understood import runs, understood
 from phoenix_worker.proxmox.upid import Upid
 from phoenix_worker.proxmox.whereabouts import Whereabouts
 
@@ -168,15 +168,16 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
         return self._connection.task(request, **{"destroy-unreferenced-disks": 1})
 
     def snapshots(self, node: str, ctid: int) -> list[str]:
-        """Ask `GET …/snapshot`, which lists the present too, as `current`."""
+        """Ask `GET …/snapshot`, which lists the present too, as `current`: an answer without it names no snapshots."""
         request = Request(
             "GET",
             f"{_ct(node, ctid)}/snapshot",
             f"list the snapshots of CT {ctid} on {node}",
             f"VM.Audit on /vms/{ctid}",
         )
-        entries = [entry for entry in self._connection.rows(request) if entry["name"] != "current"]
-        return [entry["name"] for entry in sorted(entries, key=lambda entry: -int(entry.get("snaptime") or 0))]
+        taken = {str(row["name"]): int(row.get("snaptime") or 0) for row in self._connection.rows(request)}
+        del taken["current"]
+        return sorted(taken, key=lambda name: -taken[name])
 
     def delete_snapshot(self, node: str, ctid: int, name: str) -> str:
         """Delete by `DELETE …/snapshot/NAME`."""
@@ -196,10 +197,8 @@ class ProxmoxApi(Whereabouts, Offers, Names, Surroundings, TaskLists, Interfaces
         needs = f"Sys.Audit on /nodes/{task.node}"
         request = Request("GET", f"{base}/status", f"look at the {task.kind} task {upid}", needs)
         status = self._connection.fields(request)
-        if status["status"] == "running":
+        if runs(status):
             return None
-        if status["status"] != "stopped":
-            raise ValueError(f"a task is running or stopped, and this one is {status['status']!r}")
         end = TaskEnd(self._connection.harmless(status.get("exitstatus", "unexpected status")))
         if end.exit_status == "OK" and task.kind != "resize":
             return end

@@ -47,7 +47,10 @@ class ClusterLooks:
         return self._shared.get(_CLUSTER, self._look_at_cluster)
 
     def _look_at_cluster(self) -> ClusterView:
-        return read_view(self._connection.rows(_RESOURCES))
+        view = read_view(self._connection.rows(_RESOURCES))
+        if not view.nodes:  # they are shown to every token: without them nothing is said of any guest
+            raise LookupError("cluster/resources names no node")
+        return view
 
 
 def read_view(rows: Iterable[dict[str, Any]]) -> ClusterView:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 100
 """Characters of the type of an answer that is none of Proxmox's."""
+_DIGITS = 300
+"""Of a whole number; one of some more cannot be compared with a fraction."""
 _HALF_LETTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -39,7 +41,7 @@ class Serializer(JsonSerializer):  # type: ignore[misc] # proxmoxer publishes no
 
 def _body(content: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(content, parse_constant=_refuse, parse_float=_finite)
+        body = json.loads(content, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
         if _HALF_LETTER.search(content):
             body = json.loads(_whole_letters(body))
     except (ValueError, RecursionError):
@@ -59,3 +61,7 @@ def _refuse(name: str) -> NoReturn:
 def _finite(text: str) -> float:
     number = float(text)
     return number if math.isfinite(number) else _refuse(text)
+
+
+def _whole(text: str) -> int:
+    return int(text) if len(text) <= _DIGITS else _refuse(text)

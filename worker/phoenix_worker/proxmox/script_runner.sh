@@ -27,6 +27,7 @@ born() { # in ticks since the machine's start: the 22nd field of stat, counted f
 
 alive() {
   pid= birth=
+  [ -f "$1/pid" ] || return 1 # root in the container may have put there what has no end
   read -r pid birth <"$1/pid" 2>/dev/null || return 1
   [ "$(born "$pid")" = "$birth" ]
 }
@@ -104,6 +105,7 @@ run() { # detached: what `start` leaves behind
 
 look() {
   state "$1"
+  [ -f "$1/log" ] || { echo 0; return; }
   wc -c <"$1/log" 2>/dev/null || echo 0
   tail -c "+$(($2 + 1))" "$1/log" 2>/dev/null | head -c 65536
 }

@@ -1,7 +1,8 @@
 """Answers of another form than the API documents, told at the edge and never taken for less than they might have been.
 
 They come from what stands before Proxmox, or from a Proxmox that is of no supported version. One that comes once may be
-right the next time. Of `null` or an object in a list's place no container is absent, and no cluster has quorum.
+right the next time. Of `null` or an object in a list's place no container is absent, and no cluster has quorum; nor is
+one ours or not by a configuration without a digest, which each has, or stopped by a state that none can have.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 DEFECTIVE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 """What reading an answer raises that lacks a field, or has something else in its place."""
+_STATES = ("running", "stopped")
 _KINDS = {dict: "an object", list: "a list", str: "a text", bool: "a flag", type(None): "null"}
 
 
@@ -47,6 +49,13 @@ def task_of(request: Request, answer: object) -> str:
     if not isinstance(answer, str):
         raise unknown_outcome(request, f"the answer is not as documented ({_kind(answer)} where a UPID is meant)")
     return answer
+
+
+def runs(row: dict[str, Any]) -> bool:
+    """Tell whether a guest or a task runs. Raises LookupError or ValueError for a state that neither can have."""
+    if row["status"] not in _STATES:
+        raise ValueError(f"the state is {row['status']!r:.100}")
+    return bool(row["status"] == "running")
 
 
 def understood(api: type[T]) -> type[T]:

@@ -14,7 +14,7 @@ from phoenix_worker.proxmox.cluster_view import ClusterLooks
 from phoenix_worker.proxmox.sightings import Sightings
 from phoenix_worker.proxmox.silence import SILENT_REMEDY, NoAnswerError
 from phoenix_worker.proxmox.translate import Request
-from phoenix_worker.proxmox.understood import rows_of
+from phoenix_worker.proxmox.understood import rows_of, runs
 
 if TYPE_CHECKING:
     from phoenix_worker.core.model.cluster import GuestPlace
@@ -51,7 +51,7 @@ class Whereabouts(ClusterLooks):
             if status is None:
                 seen = self._elsewhere(seen.node, ctid)
                 continue
-            running = status["status"] == "running"
+            running = runs(status)
             waiting = self._pending(seen.node, ctid) if pending and running else ()
             keys = tuple(line["key"] for line in waiting if "pending" in line or "delete" in line)
             ha = status.get("ha") or {}
@@ -104,7 +104,7 @@ class Whereabouts(ClusterLooks):
             f"VM.Audit on /vms/{ctid}",
         )
         status = self._unless_missing(request)
-        return None if status is None else status["status"] == "running"
+        return None if status is None else runs(status)
 
     def _despite_silence(self, node: str, ctid: int, silence: TransientError) -> Observation | None:
         """Look for what stands elsewhere by now, although its declared node is silent.
@@ -135,7 +135,7 @@ class Whereabouts(ClusterLooks):
         if config is None:
             return None
         self._sightings.saw(ctid)
-        digest = config.pop("digest", "")
+        digest = str(config.pop("digest"))  # every one has it: an answer without it is no configuration
         return Observation(ctid, node, Presence.HERE, {key: _text(key, value) for key, value in config.items()}, digest)
 
     def _status(self, node: str, ctid: int) -> dict[str, Any] | None:

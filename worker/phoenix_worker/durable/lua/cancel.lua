@@ -22,12 +22,14 @@ end
 
 local function release_all(of)
   for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do
-    if redis.call('ZREM', lock_of(name), of) == 1 then grant(name, resume) end
+    if step_off(name, of) then grant(name, resume) end
   end
 end
 
 local function take_out(member)
-  if not pcall(bury, member, resume) then
+  local read, whose = pcall(redis.call, 'HGET', key('t:', member), 'job')
+  local buried = pcall(bury, member, resume)
+  if not (read and whose and buried) then
     redis.call('DEL', key('t:', member))
     release_all(member)
   end
@@ -37,22 +39,34 @@ if string.find(id, ':', 1, true) then return answer('unknown') end -- it would n
 local spoiled = is_spoiled(id)
 local job = redis.call('HGET', key('t:', id), 'job')
 job = job or (spoiled or redis.call('HEXISTS', key('job:', id), 'state') == 1) and id
-if not job then return answer('unknown') end
+local function nothing_to_end(verdict, of)
+  redis.call('ZREM', key('aside'), id, of)
+  return answer(verdict, of)
+end
+if not job then return nothing_to_end('unknown', '') end
 if job ~= id then spoiled = is_spoiled(job) or spoiled end
 local state = redis.call('HGET', key('job:', job), 'state')
-if state == 'done' or state == 'failed' or state == 'cancelled' then return answer('over', job) end
-if not spoiled and redis.call('EXISTS', key('job:', job)) == 0 then return answer('over', job) end
+if state == 'done' or state == 'failed' or state == 'cancelled' then return nothing_to_end('over', job) end
+local left = redis.call('HGET', key('t:', job), 'state')
+local has_work = spoiled or left and left ~= 'done'
+if not has_work and redis.call('EXISTS', key('job:', job)) == 0 then return nothing_to_end('over', job) end
+for _, one in ipairs({id, job}) do -- whatever has become of the list of its tasks
+  local t = redis.call('HMGET', key('t:', one), 'state', 'job')
+  if t[2] == job and t[1] ~= 'done' then redis.call('SADD', key('job:', job, ':members'), one) end
+end
 if not spoiled and state == 'open' and redis.call('EXISTS', key('job:', job, ':followers')) == 1 then
   -- For its requester the history ends here, as a job's does.
   if redis.call('HSETNX', key('job:', job), 'detached', why) == 1 then log(job, 'cancelled', job, why) end
   return answer('detached', job)
 end
-local aside = {}
+local aside, lost, lives = {}, false, false
 for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
   local read, told = pcall(redis.call, 'HGET', key('t:', member), 'state')
   if not read or told == 'aside' or not told and redis.call('EXISTS', key('t:', member)) == 1 then aside[#aside + 1] = member end
+  lost = lost or read and not told
+  lives = lives or read and told and told ~= 'replaced' and told ~= 'done'
 end
-if spoiled or aside[1] or state ~= 'open' then
+if spoiled or aside[1] or lost and not lives or state ~= 'open' then
   for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do take_out(member) end
   if spoiled then
     redis.call('HSET', key('job:', job), 'cancel', why) -- for steps of it that nothing names any more

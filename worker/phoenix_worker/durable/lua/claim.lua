@@ -45,7 +45,12 @@ if r[2] == 'queued' then
   end
 end
 local s = redis.call('HMGET', t, 'seq', 'job', 'landed', 'fail', 'tries', 'since', 'begun')
-local j = redis.call('HMGET', key('job:', s[2]), 'cancel', 'detached', 'created')
+local j = redis.call('HMGET', key('job:', s[2]), 'cancel', 'detached', 'created', 'state')
+-- It was entered as it was recorded: unless that was deleted, nothing is written.
+if j[4] == 'open' then
+  redis.call('SADD', key('job:', s[2], ':members'), id)
+  redis.call('ZADD', key('open'), 'NX', tonumber(j[3] or '') or now(), s[2])
+end
 -- Patience goes by it: a clock that was set forward since the last tick does not use it up.
 local at = now_as_ticked()
 return answer('run', run_of(id), s[1], s[2], s[3] or '', s[4] or j[1] or '', s[5], s[6] or '', s[7], stamp(at),

@@ -87,12 +87,21 @@ local function park(id, on, detail)
   log(redis.call('HGET', t, 'job'), 'waiting', id, detail or on)
 end
 
--- Where a lock is. What others wrote in its place is removed, and those who have it or wait for it stand in it again as
--- their records say: nobody else would wake them.
+-- Nobody has a lock any more, or waits for it: nothing is kept of it.
+local function forget_lock(name)
+  for _, of in ipairs({'capacities', 'held'}) do
+    if typed(key(of), 'hash') then redis.call('HDEL', key(of), name) end
+  end
+end
+
+-- Where a lock is. If it was deleted (it has its places as long as somebody has it), or others wrote in its place, those
+-- who have it or wait for it stand in it again as their records say: whoever came next would have it beside its owner.
 local function lock_of(name)
   local lock = key('lock:', name)
   local found = redis.call('TYPE', lock).ok
-  if found == 'zset' or found == 'none' then return lock end
+  if found == 'zset' then return lock end
+  local has_places = typed(key('capacities'), 'hash') and redis.call('HEXISTS', key('capacities'), name) == 1
+  if found == 'none' and not has_places then return lock end
   redis.call('DEL', lock)
   for _, job in ipairs(redis.call('ZRANGE', key('open'), 0, -1)) do
     pcall(function()
@@ -104,14 +113,23 @@ local function lock_of(name)
       end
     end)
   end
+  if redis.call('EXISTS', lock) == 0 then forget_lock(name) end
   return lock
+end
+
+-- Out of a lock, or of its line. Returns whether it was in it.
+local function step_off(name, id)
+  local lock = lock_of(name)
+  local was = redis.call('ZREM', lock, id) == 1
+  if redis.call('EXISTS', lock) == 0 then forget_lock(name) end
+  return was
 end
 
 -- Out of the line for a lock or an event; what it holds it keeps.
 local function step_out(id)
   local on = redis.call('HGET', key('t:', id), 'on') or ''
   local kind, what = string.match(on, '^(%l+):(.*)$')
-  if kind == 'lock' then redis.call('ZREM', lock_of(what), id) end
+  if kind == 'lock' then step_off(what, id) end
   if kind == 'ev' then
     redis.call('SREM', key('ev:', what, ':w'), id)
     if redis.call('EXISTS', key('ev:', what, ':w')) == 0 then
@@ -210,14 +228,11 @@ local function grant(name, resume)
     end)
     if woken then redis.call('HSET', key('held'), name, stamp(now())) else redis.call('ZREM', lock, first) end
   end
-  if redis.call('EXISTS', lock) == 0 then
-    redis.call('HDEL', key('capacities'), name)
-    redis.call('HDEL', key('held'), name)
-  end
+  if redis.call('EXISTS', lock) == 0 then forget_lock(name) end
 end
 
 local function release(id, name, resume)
-  redis.call('ZREM', lock_of(name), id)
+  step_off(name, id)
   local rest = {}
   for _, other in ipairs(held(id)) do
     if other ~= name then rest[#rest + 1] = other .. ' ' end
@@ -291,8 +306,9 @@ local function unfollow(id, leader, resume)
   if detached and redis.call('EXISTS', key('job:', leader, ':followers')) == 0 then cancel(leader, detached, resume) end
 end
 
--- Take a task out of everything that it waits for or holds; what remains is a tombstone that answers duplicates.
-local function bury(id, resume)
+-- Take a task out of everything that it waits for or holds; what remains is a tombstone that answers duplicates. `job` is
+-- whose it is where its record does not say so any more.
+local function bury(id, resume, job)
   local t = key('t:', id)
   local r = redis.call('HMGET', t, 'by', 'follows', 'job')
   unpark(id)
@@ -304,9 +320,9 @@ local function bury(id, resume)
   redis.call('ZREM', key('due'), id)
   redis.call('ZREM', key('aside'), id)
   redis.call('DEL', key('j:', id))
-  redis.call('SREM', key('job:', r[3], ':members'), id)
+  redis.call('SREM', key('job:', r[3] or job or id, ':members'), id)
   redis.call('HDEL', t, 'body', 'headers', 'reply', 'holds', 'by', 'nonce', 'landed', 'fail', 'pos', 'queue', 'on', 'since', 'begun', 'parked',
-    'follows', 'flight', 'plain', 'waited', 'unwinds')
+    'follows', 'flight', 'plain', 'waited', 'unwinds', 'watches')
   redis.call('HSET', t, 'state', 'done')
   redis.call('EXPIRE', t, KEEP)
 end

@@ -17,6 +17,8 @@ elseif redis.call('HEXISTS', key('t:', id), 'landed') == 0 then
   log(job, 'step-done', id)
 end
 if verdict ~= 'ok' then
+  -- Whatever has become of the list: the request has what the others need.
+  if redis.call('HGET', key('t:', job), 'job') == job then redis.call('SADD', key('job:', job, ':members'), job) end
   -- A member that was replaced while it holds a lock was having built what the lock protects: those who wait for that
   -- lock wait for this very build, and hear now why it will not come. Requests that wait for another request try by
   -- themselves.
@@ -36,7 +38,7 @@ if verdict ~= 'ok' then
     end
     if member ~= id then
       if redis.call('HGET', key('t:', member), 'state') == 'replaced' then replaced[#replaced + 1] = member end
-      bury(member, resume)
+      bury(member, resume, job)
     end
   end
 end

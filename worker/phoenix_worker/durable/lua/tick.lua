@@ -44,7 +44,9 @@ local function mend_shared()
   for _, name in ipairs({'ticks', 'seq', 'reserved'}) do mend_counter(name, is_whole, string.format('%.0f', now() * 1000)) end
   for _, name in ipairs({'ticked', 'set'}) do mend_counter(name, is_number, name == 'set' and '0' or stamp(now())) end
   for _, queue in ipairs({'phoenix.ensure', 'phoenix.upkeep', resume}) do
-    mend_counter('pos:' .. queue, is_whole, redis.call('HGET', key('claimed'), queue) or '0')
+    local claimed = redis.call('HGET', key('claimed'), queue) or '0'
+    mend_counter('pos:' .. queue, is_whole, claimed)
+    if tonumber(redis.call('GET', key('pos:', queue)) or '0') < tonumber(claimed) then redis.call('SET', key('pos:', queue), claimed) end
     -- No worker could begin to consume, and nobody ask for anything.
     for _, bindings in ipairs({'_kombu.binding.', '_kombu.binding_permanent.'}) do typed(bindings .. queue, 'set') end
     for _, priority in ipairs(PRIORITIES) do typed(queue .. priority, 'list') end

@@ -1,0 +1,99 @@
+-- What finds tasks follows their records. A key that was deleted, evicted or expired, or whose entry was, would leave those
+-- for ever of whom it told: they are entered again, or looked at at once. On a ledger that lacks nothing, nothing is written.
+-- ARGV: prefix, clock, resume queue, at which of the open jobs and of the locks to begin, how many of each.
+-- Answers: at which to begin the next time, of each.
+local resume, jobs_from, locks_from, count = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+
+local function look_at(id) redis.call('ZADD', key('due'), stamp(now()), id) end
+
+local function is_found(id, on, watches)
+  local kind, what = string.match(on, '^(%l+):(.*)$')
+  if kind == 'lock' then return redis.call('ZSCORE', lock_of(what), id) end
+  if kind ~= 'ev' or redis.call('SISMEMBER', key('ev:', what, ':w'), id) == 0 then return false end
+  if watches ~= what then return true end
+  return redis.call('HEXISTS', key('watched'), what) == 1 and redis.call('ZSCORE', key('watch'), what)
+end
+
+local ENTER = {
+  queued = function(id)
+    if not redis.call('ZSCORE', key('due'), id) then redis.call('ZADD', key('due'), stamp(now() + GRACE), id) end
+  end,
+  parked = function(id, on, watches)
+    if not redis.call('ZSCORE', key('due'), id) and not is_found(id, on, watches) then look_at(id) end
+  end,
+  running = function(id, _, _, by)
+    if not by then return orphan(id, 'retry') end
+    redis.call('SADD', key('runs:', by), id)
+    redis.call('ZADD', key('workers'), 'NX', stamp(now()), by)
+  end,
+  aside = function(id)
+    if not redis.call('ZSCORE', key('aside'), id) then set_aside(id, redis.call('HGET', key('t:', id), 'aside') or '') end
+  end,
+}
+
+local function drop(id)
+  for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do
+    if step_off(name, id) then grant(name, resume) end
+  end
+end
+
+-- Returns whether something of the job is still to come of it.
+local function enter(id)
+  local r = redis.call('HMGET', key('t:', id), 'state', 'on', 'watches', 'by')
+  if ENTER[r[1]] then ENTER[r[1]](id, r[2] or '', r[3], r[4]) end
+  if not r[1] then drop(id) end
+  return ENTER[r[1]] ~= nil
+end
+
+local function enter_all_of(job)
+  local t = redis.call('HMGET', key('t:', job), 'state', 'job')
+  if t[1] and t[1] ~= 'done' and t[2] == job then redis.call('SADD', key('job:', job, ':members'), job) end
+  local goes_on = redis.call('ZSCORE', key('aside'), job)
+  for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
+    if attempt(id, function() return enter(id) end) then goes_on = true end
+  end
+  if not goes_on then set_aside(job, 'the records of its tasks are gone') end
+end
+
+-- Whoever owns a lock has a record that says so, and a job that goes on.
+local OVER = {done = true, failed = true, cancelled = true}
+local function settle_owner(name, id)
+  local r = redis.call('HMGET', key('t:', id), 'state', 'job', 'holds')
+  if not r[1] or r[1] == 'done' then return step_off(name, id) end
+  if OVER[redis.call('HGET', key('job:', r[2]), 'state') or ''] then return bury(id, resume) end
+  if not string.find(' ' .. (r[3] or ''), ' ' .. name .. ' ', 1, true) then
+    redis.call('HSET', key('t:', id), 'holds', (r[3] or '') .. name .. ' ')
+  end
+end
+
+local function settle_lock(name)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', lock_of(name), 0, 0)) do
+    attempt(id, function() settle_owner(name, id) end)
+  end
+  grant(name, resume)
+end
+
+-- What is reserved is named after the task that chose: it ends with that task's job.
+local function settle_reservation(name)
+  local id = string.match(name, '^[^/]*')
+  local r = redis.call('HMGET', key('t:', id), 'state', 'job')
+  local job = redis.call('HGET', key('job:', r[2] or id), 'state')
+  if OVER[job or ''] or not job and (r[1] or 'done') == 'done' then redis.call('HDEL', key('reservations'), name) end
+end
+
+local function some(all, from, act)
+  for i = from + 1, math.min(from + count, #all) do act(all[i]) end
+  return from + count < #all and from + count or 0
+end
+
+local jobs = redis.call('ZRANGE', key('open'), jobs_from, jobs_from + count - 1)
+if redis.call('EXISTS', key('open')) == 0 then redis.call('DEL', key('parked')) end -- whatever was counted: nobody is
+for _, job in ipairs(jobs) do attempt(job, function() enter_all_of(job) end) end
+local locks = redis.call('HKEYS', key('capacities'))
+table.sort(locks)
+if typed(key('reservations'), 'hash') then
+  for _, name in ipairs(redis.call('HKEYS', key('reservations'))) do
+    attempt(name, function() settle_reservation(name) end)
+  end
+end
+return answer(#jobs == count and jobs_from + count or 0, some(locks, locks_from, settle_lock))
