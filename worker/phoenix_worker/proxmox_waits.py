@@ -15,6 +15,8 @@ from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.ports import Proxmox
 
@@ -96,10 +98,14 @@ class ProxmoxWaits(DurableTask):
         end = self.wait(f"arrival/{asked}", f"Proxmox: CT {ctid} stands on {target}", watch=watch)
         self._succeeded(StepName.MIGRATE, end, f"migrate CT {ctid} from {source} to {target}")
 
-    def wait_until_template(self, declaration: Declaration, *, since: float) -> None:
-        """Wait until a container is a template: the conversion has no UPID, and may fail unseen."""
+    def wait_until_template(self, declaration: Declaration, *, since: float, earlier: Iterable[str]) -> None:
+        """Wait until a container is a template: the conversion has no UPID, and may fail unseen.
+
+        It is the one that is not among the UPIDs of the `earlier` ones. `since` is when it was asked for.
+        """
         node, ctid = declaration.node, declaration.ctid
-        watch = {"template": str(ctid), "node": node, "after": str(since), "class": f"vztemplate {node}"}
+        watch = {"template": str(ctid), "node": node, "earlier": " ".join(earlier), "class": f"vztemplate {node}"}
+        watch["after"] = str(since)  # for the watcher of an older worker
         doing = f"convert CT {ctid} on {node} to a template"
         end = self.wait(f"template/{self.creation}/{since}", f"Proxmox: {doing}", watch=watch)
         self._succeeded(StepName.SEAL, end, doing)
