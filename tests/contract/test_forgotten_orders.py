@@ -61,7 +61,7 @@ ORDERS: dict[str, tuple[Order, Finder]] = {
     "migrate": (
         lambda door: door.migrate(NODE, 103, target=OTHER, restart=False),
         lambda door: recover.find_migration(
-            door, NODE, 103, OTHER, earlier=recover.own_migrations(door, NODE, 103), when=FORGOTTEN
+            door, NODE, 103, OTHER, earlier=recover.migrations(door, NODE, 103), when=FORGOTTEN
         ),
     ),
     "destroy": (

@@ -91,10 +91,22 @@ class ProxmoxWaits(DurableTask):
         seen = self.proxmox.observe(node, ctid)
         return {"running": seen.running, "node": seen.node}
 
-    def wait_for_arrival(self, declaration: Declaration, posted: dict[str, Any], *, source: str, target: str) -> None:
-        """Wait until a container stands on a node, to which HA was asked to migrate it."""
+    def wait_for_arrival(
+        self,
+        declaration: Declaration,
+        posted: dict[str, Any],
+        *,
+        source: str,
+        target: str,
+        earlier: Iterable[str] | None,
+    ) -> None:
+        """Wait until a container stands on a node, to which HA was asked to migrate it.
+
+        `earlier` are the UPIDs of the migrations that were listed before that; None if an older worker kept none.
+        """
         ctid, asked = declaration.ctid, posted["upid"]
         watch = {"home": target, "source": source, "ctid": str(ctid), "asked": asked, "class": f"arrival {target}"}
+        watch |= {} if earlier is None else {"earlier": " ".join(earlier)}
         end = self.wait(f"arrival/{asked}", f"Proxmox: CT {ctid} stands on {target}", watch=watch)
         self._succeeded(StepName.MIGRATE, end, f"migrate CT {ctid} from {source} to {target}")
 

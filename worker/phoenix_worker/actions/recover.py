@@ -121,9 +121,9 @@ def runs_deletion(proxmox: Proxmox, node: str, ctid: int) -> bool:
     return _running_task(proxmox, node, ctid, "vzdelsnapshot", FORGOTTEN) is not None
 
 
-def own_migrations(proxmox: Proxmox, home: str, ctid: int) -> list[str]:
-    """List the migrations of a CTID that were asked for with our token, newest first."""
-    return [task.upid for task in _own_migrations(proxmox, home, ctid)]
+def migrations(proxmox: Proxmox, home: str, ctid: int) -> list[str]:
+    """List the migrations of a CTID, whoever asked for them: HA does so in its own name."""
+    return [task.upid for task in proxmox.recent_tasks(home, ctid) if task.kind in _MIGRATIONS]
 
 
 def find_migration(
