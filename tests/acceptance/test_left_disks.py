@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakepve.shapes import PRIVILEGES
 
+from phoenix_worker.core.model.ports import CreateOrder
 from tests.acceptance.scenes import before, done, failure_of, notes
 from tests.acceptance.test_what_stands_there import admins, clone_order, upid_making
 from tests.support.node_typing import type_on_node
@@ -73,6 +74,21 @@ def test_the_disk_that_a_dead_worker_of_ours_left_is_freed_if_nobody_has_its_id(
     assert pve.freed == [LEFT]
     type_on_node(left.simulator, failure.remedy)
     assert done(left.ensure(103)) == MADE
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("ahead", [0, -3600])
+def test_a_disk_of_an_id_that_others_had_since_is_not_freed_whatever_the_clock_of_the_node_says(
+    left: Product, ahead: int
+) -> None:
+    """What they had before we lost ours says nothing."""
+    pve = left.simulator.pve
+    left.simulator.set(pve, clock_ahead=ahead)
+    theirs = CreateOrder(NODE, 103, OS_TEMPLATE, unprivileged=True, config={"rootfs": "local-lvm:8"})
+    left.simulator.end_of(admins(left), admins(left).create(theirs))
+    failure = failure_of(left.producer.ensure(103))
+    assert (failure.cause, "made a guest 103 since" in failure.message) == ("left-disk", True)
+    assert pve.freed == []
 
 
 @pytest.mark.long

@@ -6,7 +6,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phoenix_worker.actions.recover import find_conversion
+import pytest
+
+from phoenix_worker.actions.recover import conversions, find_conversion
 from phoenix_worker.actions.watch_tasks import Probe
 from tests.support.declared import MINIMAL
 from tests.support.proxmox import NODE
@@ -26,16 +28,20 @@ def converted(simulator: Simulator, door: Proxmox) -> None:
     wait_for(lambda: not any(task.running for task in door.recent_tasks(NODE, 900)))
 
 
-def test_that_of_what_was_destroyed_since_is_none(simulator: Simulator, door: Proxmox) -> None:
-    """A rebuild converts the same CTID again, seconds later; the times of tasks are told in seconds."""
+@pytest.mark.parametrize("step", [0, 3600, -3600])
+def test_that_of_what_was_destroyed_since_is_none(simulator: Simulator, door: Proxmox, step: int) -> None:
+    """A rebuild converts the same CTID again, seconds later; by the clock of the node that may be an hour before."""
     when = time.time()
+    earlier = conversions(door, NODE, 900)
     converted(simulator, door)
-    assert find_conversion(door, BASE, when) == {"at": when, "node": NODE}
+    assert find_conversion(door, BASE, when, earlier=earlier) == {"at": when, "node": NODE}
     assert simulator.end_of(door, door.destroy(NODE, 900)).succeeded
     simulator.do(simulator.pve.add_ct, 900, node=NODE)
-    assert find_conversion(door, BASE, when) is None
+    earlier = conversions(door, NODE, 900)
+    assert find_conversion(door, BASE, when, earlier=earlier) is None
+    simulator.set(simulator.pve, clock_ahead=step)
     door.convert_to_template(NODE, 900)
-    assert find_conversion(door, BASE, when) == {"at": when, "node": NODE}
+    assert find_conversion(door, BASE, when, earlier=earlier) == {"at": when, "node": NODE}
 
 
 def test_one_that_ended_well_and_left_no_template_is_not_waited_for_for_ever(

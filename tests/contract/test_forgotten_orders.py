@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from phoenix_worker.actions import recover
 from phoenix_worker.core.model.ports import CloneOrder, CreateOrder
 from phoenix_worker.durable.run import FORGOTTEN
-from phoenix_worker.proxmox.upid import Upid
 from tests.support.declared import MINIMAL
 from tests.support.product import OS_TEMPLATE, add_os_template
 from tests.support.proxmox import NODE
@@ -60,7 +61,7 @@ ORDERS: dict[str, tuple[Order, Finder]] = {
     "migrate": (
         lambda door: door.migrate(NODE, 103, target=OTHER, restart=False),
         lambda door: recover.find_migration(
-            door, NODE, 103, OTHER, earlier=recover.own_migrations(door, NODE, 103), when=FORGOTTEN
+            door, NODE, 103, OTHER, earlier=recover.migrations(door, NODE, 103), when=FORGOTTEN
         ),
     ),
     "destroy": (
@@ -85,6 +86,8 @@ ORDERS: dict[str, tuple[Order, Finder]] = {
     ),
 }
 
+AT = 1000.0
+"""By the clock of Redis, whatever that of the node says."""
 POWER: dict[str, Any] = {"node": NODE}
 MORE: dict[str, dict[str, Any]] = {
     "start": POWER,
@@ -115,14 +118,21 @@ def stand(simulator: Simulator) -> None:
     simulator.set(pve.ct(106), shutdown_secs=LONG / 20, snapshots={"old": {"snaptime": 1}})
 
 
-def test_it_is_found_while_it_runs(simulator: Simulator, door: Proxmox) -> None:
+@pytest.fixture(autouse=True)
+def _by_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recover, "now", lambda: AT)
+
+
+@pytest.mark.parametrize("ahead", [0, 3600, -86_400])
+def test_it_is_found_while_it_runs(simulator: Simulator, door: Proxmox, ahead: int) -> None:
     begin(simulator)
+    simulator.set(simulator.pve, clock_ahead=ahead)
     for kind, (order, find) in ORDERS.items():
         stand(simulator)
         assert find(door) is None, kind
         upid = order(door)
         assert upid is not None, kind
-        assert find(door) == {"upid": upid, "at": Upid.parse(upid).started} | MORE.get(kind, {}), kind
+        assert find(door) == {"upid": upid, "at": AT} | MORE.get(kind, {}), kind
 
 
 def test_a_conversion_has_no_upid(simulator: Simulator, door: Proxmox) -> None:
@@ -131,5 +141,5 @@ def test_a_conversion_has_no_upid(simulator: Simulator, door: Proxmox) -> None:
     assert recover.running_conversion(door, NODE, 103) is None
     door.convert_to_template(NODE, 103)
     (begun,) = simulator.intervals("vztemplate")
-    assert recover.running_conversion(door, NODE, 103) == {"at": Upid.parse(begun.upid).started, "node": NODE}
-    assert recover.find_conversion(door, CT, FORGOTTEN) is None, "it is looked for before each is sent"
+    assert recover.running_conversion(door, NODE, 103) == {"at": AT, "node": NODE, "upid": begun.upid}
+    assert recover.find_conversion(door, CT, FORGOTTEN, earlier=()) is None, "it is looked for before each is sent"

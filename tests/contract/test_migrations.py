@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phoenix_worker.actions.configure import grow
-from phoenix_worker.actions.recover import find_migration, own_migrations
+from phoenix_worker.actions.recover import find_migration, migrations
 from phoenix_worker.actions.shut_down import shut_down
 from phoenix_worker.actions.watch_migrations import arrival_seen
 from phoenix_worker.actions.watch_tasks import Probe
@@ -48,7 +48,7 @@ def test_a_migration_that_ended_a_moment_before_is_another_requests(simulator: S
     first = door.migrate(NODE, 103, target=OTHER, restart=False)
     simulator.end_of(door, first)
     simulator.do(simulator.pve.move, 103, NODE)
-    earlier = own_migrations(door, NODE, 103)
+    earlier = migrations(door, NODE, 103)
     assert earlier == [first]
     assert find_migration(door, NODE, 103, OTHER, earlier=earlier, when=began) is None
     second = door.migrate(NODE, 103, target=OTHER, restart=False)
@@ -68,14 +68,19 @@ def test_that_of_an_administrator_is_not_ours(simulator: Simulator, door: Proxmo
     assert (there["upid"], there["from"]) == ("", NODE)
 
 
-def test_an_attempt_of_ha_before_it_was_asked_is_not_the_one_that_it_makes(simulator: Simulator, door: Proxmox) -> None:
+@pytest.mark.parametrize("step", [None, 0, -3600, 3600], ids=["of an older worker", "", "set back", "set forward"])
+def test_an_attempt_of_ha_before_it_was_asked_is_not_the_one_that_it_makes(
+    simulator: Simulator, door: Proxmox, step: int | None
+) -> None:
+    """Be the clock of its node set in between."""
     add(simulator, ha_state="started")
     simulator.set(simulator.pve, ha_migrations_fail="no such bridge")
     simulator.end_of(door, door.migrate(NODE, 103, target=OTHER, restart=True))
     ended(simulator, 2)
-    simulator.set(simulator.pve, ha_migrations_fail="", ha_delay=600.0)
+    earlier = {} if step is None else {"earlier": " ".join(migrations(door, NODE, 103))}
+    simulator.set(simulator.pve, ha_migrations_fail="", ha_delay=600.0, clock_ahead=step or 0)
     asked = door.migrate(NODE, 103, target=OTHER, restart=True)
-    watch = {"home": OTHER, "source": NODE, "ctid": "103", "asked": asked}
+    watch = {"home": OTHER, "source": NODE, "ctid": "103", "asked": asked, **earlier}
     assert arrival_seen(door, watch, 1.0) is None
     simulator.do(simulator.pve.hurry)
     ended(simulator, 4)

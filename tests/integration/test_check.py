@@ -126,7 +126,7 @@ GRANT = f"--users {USER} --tokens '{TOKEN_ID}' --roles Phoenix"
             "not as documented (",
             "with no proxy in between",
         ),
-        (lambda pve: setattr(pve, "clock_ahead", -60), "error", f"Clock of {NODE}", "60 s behind", "set-ntp"),
+        (lambda pve: setattr(pve, "clock_ahead", -61), "warning", f"Clock of {NODE}", "61 s behind", "set-ntp"),
         (lambda pve: setattr(pve, "certificate_days", 3), "warning", f"Certificate of {NODE}", "3 days", "updatecerts"),
         (alter("local-lvm", disable=1), "error", f"Storage local-lvm on {NODE}", "is disabled", "--disable 0"),
         (alter("local-lvm", nodes="pve9"), "error", f"Storage local-lvm on {NODE}", "is for pve9 only", "--nodes"),

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import fakepve.model
 import pytest
 
 from phoenix_producer import EnsureFailed, Producer
@@ -17,8 +14,7 @@ from tests.acceptance.scenes import failure_of, notes, refused, stand
 from tests.crash.outages import Wire
 from tests.integration.test_check import EVERYTHING, found, grant, lines, prepared
 from tests.support.certificates import certificate
-from tests.support.crash import ARMED, KILL_AT
-from tests.support.product import OS_TEMPLATE, container, template
+from tests.support.product import container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
 
@@ -30,29 +26,21 @@ if TYPE_CHECKING:
 __all__ = ["prepared"]
 pytestmark = pytest.mark.long
 
-BEHIND = 60
+A_DAY = 86_400
 NOBODY = 65534
 
 
-def test_a_clock_that_is_behind_hides_what_a_dead_worker_began(
-    prepared: Product, monkeypatch: pytest.MonkeyPatch, owned_keys: list[str]
-) -> None:
-    owned_keys += ["points", ARMED]
-    pve = prepared.simulator.pve
-    monkeypatch.setattr(fakepve.model, "time", SimpleNamespace(time=lambda: time.time() - BEHIND))
-    prepared.simulator.set(pve, clock_ahead=-BEHIND)
-    text, _ = found("error", f"Clock of {NODE}")
-    assert "after a worker died, its Proxmox tasks cannot be recognized" in text
-    prepared.declare({103: container(103, None, template=OS_TEMPLATE)})
-    pve.ct_secs["create"] = 600.0
-    prepared.redis.set(ARMED, 1)
-    how = {KILL_AT: "effect-done/create", "PHOENIX_PATIENCE": "0.5"}
-    doomed = prepared.start_worker("w1", "tests.support.crashing_worker", **how)
-    handle = prepared.producer.ensure(103)
-    wait_for(lambda: not doomed.running())
-    prepared.start_worker("w2", PHOENIX_PATIENCE="0.5")
-    failure = failure_of(handle)
-    assert (failure.cause, "CT 103 on pve1 is being created" in failure.message) == ("being-created", True)
+def test_by_a_clock_that_is_behind_a_certificate_is_not_valid_yet(prepared: Product, tmp_path: Path) -> None:
+    """Whose clock is wrong cannot be told; the one that looks at the certificate is the worker's."""
+    prepared.simulator.set(prepared.simulator.pve, clock_ahead=A_DAY)
+    text, _ = found("warning", f"Clock of {NODE}", 0)
+    assert "by a wrong one, certificates seem expired or not yet valid" in text
+    tomorrow = certificate(tmp_path, starts=1)
+    tomorrow.with_suffix(".key").write_bytes(tomorrow.read_bytes())
+    prepared.start_worker(PHOENIX_PROXMOX_CA_FILE=str(tomorrow))
+    with refusing_connections(prepared, str(tomorrow)):
+        failure = refused(prepared, 103)
+    assert (failure.cause, "certificate is not yet valid" in failure.message) == ("tls", True)
 
 
 def test_without_its_renewal_a_certificate_ends_and_nothing_is_asked_any_more(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from phoenix_producer.client.connection import redis_client as client_of
 from phoenix_producer.client.reaching import greet
 from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.client.secret_files import redis_url_of
+from phoenix_worker.check import redis_facts
 from phoenix_worker.durable.redis_check import objections
 from tests.integration.test_check import found, lines, prepared
 
@@ -134,3 +137,13 @@ def test_a_login_that_sentinels_refuse_is_blamed_on_their_password(
     with client_of(redis_url_of(os.environ)) as client:
         (problem,) = objections(client, lambda: None)
     assert f"the Sentinel {hosts} refuses the login. Correct the password of the Sentinels" in problem
+
+
+@pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize(("ahead", "told"), [(61, "61 s behind"), (-86_400, "86400 s ahead of")])
+def test_a_clock_that_is_another_than_this_machine_s_is_found(
+    monkeypatch: pytest.MonkeyPatch, ahead: int, told: str
+) -> None:
+    monkeypatch.setattr(redis_facts, "time", SimpleNamespace(time=lambda: time.time() + ahead))
+    text, remedy = found("warning", "Redis clock", 0)
+    assert (told in text, "timedatectl set-ntp true" in remedy) == (True, True)

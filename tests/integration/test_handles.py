@@ -185,7 +185,11 @@ def test_a_request_that_was_forgotten_may_be_asked_for_again_under_its_id(
 
 
 @pytest.mark.parametrize("case", ["it was asked after", "it was sent", "it was sent twice"])
-def test_a_request_that_is_lost_has_ended(redis_client: redis.Redis, redis_url: str, case: str) -> None:
+@pytest.mark.parametrize("days", [0, 8, -8])
+def test_a_request_that_is_lost_has_ended(
+    redis_client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, case: str, days: int
+) -> None:
+    """Be the sender's clock set meanwhile."""
     with closing(Link(redis_url)) as link, closing(Link(redis_url)) as another:
         handle = Handle(link, str(uuid4()), 103, str)
         if case == "it was sent twice":
@@ -193,6 +197,7 @@ def test_a_request_that_is_lost_has_ended(redis_client: redis.Redis, redis_url: 
         link.send("phoenix.ensure", UUID(handle.id), [103], {})
         assert case != "it was asked after" or not handle.done()
         redis_client.flushall()
+        monkeypatch.setattr(time, "time", lambda now=time.time: now() + days * 86_400)
         with pytest.raises(EnsureFailed, match="Redis was emptied"):
             handle.wait(60)
 
@@ -214,7 +219,7 @@ def test_a_request_is_not_called_lost_that_may_have_ended_otherwise(
         else:
             redis_client.delete(f"phoenix:job:{handle.id}")
         week = 7 * 24 * 3600 if case == "a week ago" else 0
-        monkeypatch.setattr(time, "time", lambda now=time.time: now() + week)
+        monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + week)
         assert not handle.done()
     redis_client.acl_deluser("seer")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,20 @@ def test_an_event_that_is_not_taken_is_posted_again_until_it_is(redis_client: Re
             "data": {"job": "the-job", "request": "phoenix.ensure", "ctid": 103, "outcome": "created"},
         }
     assert redis_client.ttl(EVENTS) > 0, "a stream that nobody adds to goes"
+
+
+def test_a_signature_is_by_the_clock_of_redis(
+    redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receivers refuse old ones: those of a worker on a machine whose clock is wrong would all be given up."""
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() - _AN_HOUR / 1000)
+    with Receiver() as receiver, posting(receiver.url, redis_url):
+        wait_for(lambda: group(redis_client))
+        happen(redis_client)
+        wait_for(lambda: receiver.received)
+    (seconds, _), stamped = redis_client.time(), int(receiver.received[0].headers["webhook-timestamp"])
+    assert abs(stamped - seconds) < _AN_HOUR / 2000
 
 
 def test_what_a_dead_worker_had_taken_is_posted_by_another(redis_client: Redis, redis_url: str) -> None:

@@ -41,6 +41,13 @@ class TaskLists(FakePve):  # type: ignore[misc] # fakepve publishes no types
     """Base of the strict simulator, which keeps when each task began."""
 
     intervals: list[Interval]
+    clock_ahead: float
+
+    def _upid(self, node: str, ttype: str, tid: int | str, user: str) -> tuple[str, int, int]:
+        """By the node's own clock, as fork_worker of pve-common's RESTEnvironment makes it."""
+        upid, pid, start = super()._upid(node, ttype, tid, user)
+        there = start + round(self.clock_ahead)
+        return upid.replace(f":{start:08X}:", f":{there:08X}:"), pid, there
 
     def _task_view(self, task: dict[str, Any], listing: bool = False) -> dict[str, Any]:  # noqa: FBT002 - fakepve's
         view: dict[str, Any] = super()._task_view(task, listing)

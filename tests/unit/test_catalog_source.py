@@ -6,10 +6,12 @@ import logging
 import os
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phoenix_worker.catalog import files
 from phoenix_worker.catalog import source as module
 from phoenix_worker.catalog.loading import CatalogError, load_bytes
 from phoenix_worker.catalog.source import CatalogChanged, CatalogSource
@@ -125,6 +127,25 @@ def test_a_script_within_one_time_stamp_is_seen(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(module, "stat_of", lambda _: (0, time.time_ns(), 0, 0))
     assert served(source) == b"echo 1"
     with_script(tmp_path, "echo 2")
+    assert served(source) == b"echo 2"
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+def test_the_clock_of_a_file_server_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    """Whatever it says: a script that changed within one time stamp is seen, and what is settled is not read again."""
+    stamp, seconds = time.time_ns() + ahead * 10**9, [1000.0]
+    for one in (module, files):
+        monkeypatch.setattr(one, "stat_of", lambda _: (stamp, stamp, 0, 0))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: seconds[0], time=time.time))
+    source = CatalogSource(with_script(tmp_path, "echo 1"), DEFAULTS)
+    assert served(source) == b"echo 1"
+    with_script(tmp_path, "echo 2")
+    assert served(source) == b"echo 2"
+    seconds[0] += 3
+    assert served(source) == b"echo 2"
+    monkeypatch.delattr(module, "read")
     assert served(source) == b"echo 2"
 
 

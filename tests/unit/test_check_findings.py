@@ -51,9 +51,9 @@ ALSO: dict[str, tuple[str, str]] = {
         f"{CHECK}test_a_fault_of_proxmox_is_found",
         f"{LATER}test_without_its_renewal_a_certificate_ends_and_nothing_is_asked_any_more",
     ),
-    "cluster._clock error": (
+    "cluster._clock warning": (
         f"{CHECK}test_a_fault_of_proxmox_is_found",
-        f"{LATER}test_a_clock_that_is_behind_hides_what_a_dead_worker_began",
+        f"{LATER}test_by_a_clock_that_is_behind_a_certificate_is_not_valid_yet",
     ),
     "copies.judge_copy_ctids warning": (
         "integration/test_check_cluster.py::test_a_guest_at_a_ctid_for_copies_is_found_and_passed_over",
@@ -108,8 +108,8 @@ ALSO: dict[str, tuple[str, str]] = {
         f"{LATER}test_on_an_unencrypted_line_requests_are_read_and_without_a_password_made_by_anybody",
     ),
     "redis._clock warning": (
-        "unit/test_checkup_redis.py::test_a_line_about_redis",
-        f"{LATER}test_a_clock_that_is_behind_hides_what_a_dead_worker_began",
+        f"{REDIS}test_a_clock_that_is_another_than_this_machine_s_is_found",
+        "integration/test_webhooks.py::test_a_signature_is_by_the_clock_of_redis",
     ),
     "redis._eviction error": (
         f"{REDIS}test_a_redis_that_forgets_is_found",

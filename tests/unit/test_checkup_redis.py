@@ -120,7 +120,7 @@ REDIS: list[tuple[dict[str, Any], Line]] = [
         Line(
             "Redis clock",
             WARNING,
-            "it is 30 s ahead of this machine's: after a worker died, its Proxmox tasks may go unrecognized",
+            "it is 30 s ahead of this machine's: the times of jobs, and of webhooks' signatures, are by it",
             "Synchronize both clocks: timedatectl set-ntp true",
         ),
     ),
@@ -129,7 +129,7 @@ REDIS: list[tuple[dict[str, Any], Line]] = [
         Line(
             "Redis clock",
             WARNING,
-            "it is 3 s behind this machine's: after a worker died, its Proxmox tasks may go unrecognized",
+            "it is 3 s behind this machine's: the times of jobs, and of webhooks' signatures, are by it",
             "Synchronize both clocks: timedatectl set-ntp true",
         ),
     ),

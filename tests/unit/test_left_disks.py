@@ -120,6 +120,15 @@ def test_whoever_had_the_id_since_may_have_left_it() -> None:
     assert made_by_others([task(started=939)], DIED, ME) == ""
 
 
+@pytest.mark.parametrize("started", [0, 1000, 99_000])
+def test_what_was_known_of_others_then_is_told_from_what_they_made_since_by_no_clock(started: int) -> None:
+    then = replace(DIED, known=frozenset({"UPID:x"}))
+    assert made_by_others([task(started=started)], then, ME) == ""
+    since = replace(task(started=started), upid="UPID:y")
+    assert made_by_others([since, task()], then, ME) == "root@pam made a guest 103 since (UPID:y)"
+    assert made_by_others([task()], replace(DIED, known=frozenset()), ME), "the node did not say what there was"
+
+
 def test_any_task_that_runs_is_at_work_on_it() -> None:
     assert not is_at_work([], [task()])
     assert is_at_work([task("vzclone")], [])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from phoenix_producer.contract import REQUESTS, ContractError, EnsureFailed, Failure
@@ -19,7 +18,7 @@ from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
 from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.core.planned.rebuilding import cloned_at, copied
-from phoenix_worker.durable.run import GivenUpError, Parked, Stale
+from phoenix_worker.durable.run import GivenUpError, Parked, Stale, now
 from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.proxmox.forced_command import FORBIDDEN, disallowed, refusal
 from phoenix_worker.proxmox.scripts import contents
@@ -138,7 +137,7 @@ class PhoenixTask(ProxmoxWaits):
 
     def step(self, name: StepName, ctid: int, began: float, **more: Any) -> dict[str, Any]:
         """Return what this link did, and was warned of, for the result of its job."""
-        seconds = round(time.time() - began, 3)
+        seconds = round(now() - began, 3)
         more["warnings"] = [*more.get("warnings", ()), *self.running.notes]
         return {"name": name, "ctid": ctid, "started": round(began, 3), "seconds": seconds, **more}
 

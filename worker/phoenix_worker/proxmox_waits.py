@@ -14,7 +14,7 @@ from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.ports import Proxmox
@@ -99,17 +99,33 @@ class ProxmoxWaits(DurableTask):
         seen = self.proxmox.observe(node, ctid)
         return {"running": seen.running, "node": seen.node}
 
-    def wait_for_arrival(self, declaration: Declaration, posted: dict[str, Any], *, source: str, target: str) -> None:
-        """Wait until a container stands on a node, to which HA was asked to migrate it."""
+    def wait_for_arrival(
+        self,
+        declaration: Declaration,
+        posted: dict[str, Any],
+        *,
+        source: str,
+        target: str,
+        earlier: Iterable[str] | None,
+    ) -> None:
+        """Wait until a container stands on a node, to which HA was asked to migrate it.
+
+        `earlier` are the UPIDs of the migrations that were listed before that; None if an older worker kept none.
+        """
         ctid, asked = declaration.ctid, posted["upid"]
         watch = {"home": target, "source": source, "ctid": str(ctid), "asked": asked, "class": f"arrival {target}"}
+        watch |= {} if earlier is None else {"earlier": " ".join(earlier)}
         end = self.wait(f"arrival/{asked}", f"Proxmox: CT {ctid} stands on {target}", watch=watch)
         self._succeeded(StepName.MIGRATE, end, f"migrate CT {ctid} from {source} to {target}")
 
-    def wait_until_template(self, declaration: Declaration, *, since: float) -> None:
-        """Wait until a container is a template: the conversion has no UPID, and may fail unseen."""
+    def wait_until_template(self, declaration: Declaration, *, since: float, earlier: Iterable[str]) -> None:
+        """Wait until a container is a template: the conversion has no UPID, and may fail unseen.
+
+        It is the one that is not among the UPIDs of the `earlier` ones. `since` is when it was asked for.
+        """
         node, ctid = declaration.node, declaration.ctid
-        watch = {"template": str(ctid), "node": node, "after": str(since), "class": f"vztemplate {node}"}
+        watch = {"template": str(ctid), "node": node, "earlier": " ".join(earlier), "class": f"vztemplate {node}"}
+        watch["after"] = str(since)  # for the watcher of an older worker
         doing = f"convert CT {ctid} on {node} to a template"
         end = self.wait(f"template/{self.creation}/{since}", f"Proxmox: {doing}", watch=watch)
         self._succeeded(StepName.SEAL, end, doing)

@@ -177,7 +177,7 @@ def told(progress: Progress, subject: int | None) -> str:
 
 def time_of_day(at: float) -> str:
     """Write a time, in seconds since the epoch, as the clock on the wall shows it; with the date if it is another."""
-    then, now = datetime.fromtimestamp(at).astimezone(), datetime.now().astimezone()
+    then, now = datetime.fromtimestamp(at).astimezone(), datetime.now().astimezone()  # noqa: TID251 - the reader's own day
     return then.strftime("%H:%M:%S" if then.date() == now.date() else "%Y-%m-%d %H:%M:%S")
 
 

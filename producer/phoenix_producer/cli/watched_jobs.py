@@ -36,7 +36,7 @@ def watch(look: Callable[[], Sequence[Job]], ended: Callable[[str], Job | None],
             shown = (
                 screen_of(lines, height - 1, width)
                 if lines
-                else cell(f"There are no open jobs. {time_of_day(time.time())}")
+                else cell(f"There are no open jobs. {time_of_day(time.time())}")  # noqa: TID251 - the reader's own time
             )
             live.update(shown, refresh=True)
             time.sleep(_LOOK_SECONDS)

@@ -95,7 +95,7 @@ class Link:
         )
         self._wires = self._connect()
         self._seen: dict[str, float] = {}
-        """Requests that were recorded, or open when they were asked about, and when that was; the oldest first."""
+        """Requests that were recorded, or seen open, the oldest first; and when that was, by `time.monotonic`."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -161,7 +161,7 @@ class Link:
             return None
         if is_over:
             return meta
-        is_lost = state is None and time.time() - self._seen.get(request_id, 0.0) < _KEPT_SECONDS
+        is_lost = state is None and time.monotonic() - self._seen.get(request_id, float("-inf")) < _KEPT_SECONDS
         return forgotten(request_id) if is_lost else None
 
     def _state(self, request_id: str) -> str | None:
@@ -175,7 +175,7 @@ class Link:
     def _see(self, request_id: str, state: str) -> None:
         self._seen.pop(request_id, None)
         if state == _OPEN:
-            self._seen[request_id] = time.time()
+            self._seen[request_id] = time.monotonic()
         if len(self._seen) > 2 * _SEEN:
             for oldest in list(self._seen)[:-_SEEN]:  # a copy: other threads add to it
                 self._seen.pop(oldest, None)

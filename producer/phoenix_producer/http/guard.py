@@ -101,7 +101,7 @@ class Guard:
                 insist_on_version(scope)
                 if scope["path"] not in self._public:
                     scope["phoenix_token"] = token = self._who_asks(headers)
-                    await self._rates.count(token)
+                    self._rates.count(token)
                     until_answered.enter_context(self._rates.open(token))
                 body = await body_of(headers, receive)
             except Refused as error:

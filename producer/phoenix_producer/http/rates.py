@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-
-from limits import RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
 
 from phoenix_producer.http.problems import Refused
 
@@ -23,27 +18,31 @@ if TYPE_CHECKING:
 PER_SECOND = 100
 AT_A_TIME = 400
 """Requests of a token that are not answered in full, event streams above all: others have the rest of what there is."""
+_WINDOW = 1.0
 
 
 class Rates:
     """Counts the requests of each token in the last second. `per_second` is the most that it may make."""
 
     def __init__(self, per_second: int = PER_SECOND) -> None:
-        self._most = RateLimitItemPerSecond(per_second)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._most = per_second
+        self._asked: dict[str, deque[float]] = {}
+        """When each token asked in the last second, by `time.monotonic`: the machine's clock may be set."""
         self._open: Counter[str] = Counter()
 
-    async def count(self, token: Token) -> None:
+    def count(self, token: Token) -> None:
         """Count a request. Raises Refused, with when to come again, for one too many; that one does not count."""
-        if await self._limiter.hit(self._most, token.name):
-            return
-        window = await self._limiter.get_window_stats(self._most, token.name)
-        seconds = max(1, math.ceil(window.reset_time - time.time()))
-        raise Refused(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"The token {token.name} may ask {self._most.amount} times in a second.",
-            **{"Retry-After": str(seconds)},
-        )
+        now = time.monotonic()
+        asked = self._asked.setdefault(token.name, deque())
+        while asked and asked[0] <= now - _WINDOW:
+            asked.popleft()
+        if len(asked) >= self._most:
+            raise Refused(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"The token {token.name} may ask {self._most} times in a second.",
+                **{"Retry-After": "1"},
+            )
+        asked.append(now)
 
     @contextmanager
     def open(self, token: Token) -> Iterator[None]:

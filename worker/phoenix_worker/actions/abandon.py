@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import time
+from dataclasses import asdict
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
@@ -14,6 +16,7 @@ from phoenix_worker.actions.repair import release
 from phoenix_worker.base import ctid_of, lane
 from phoenix_worker.core.allowed.ownership import may_destroy
 from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.core.model.ports import TaskEnd
 from phoenix_worker.proxmox import scripts
 from phoenix_worker.proxmox.scripts import Place
 from phoenix_worker.step_names import MAKING, StepName
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.observation import Observation
-    from phoenix_worker.core.model.ports import TaskEnd
 
 logger = logging.getLogger(__name__)
 
@@ -115,12 +117,23 @@ def _was_made(task: PhoenixTask, ctid: int) -> bool:
 
 
 def _await_end(task: PhoenixTask, upid: str) -> TaskEnd | None:
-    """Wait without a slot, but not for ever: then what stands there says what may be done, and None is returned."""
-    began, pause = task.once(f"awaits {upid}", time.time), _PAUSE
-    while (end := task.proxmox.task_end(upid)) is None and time.time() < began + _STOP_SECONDS:
+    """Wait without a slot, but not for ever: then what stands there says what may be done, and None is returned.
+
+    What is counted is how long it was slept: no clock is asked for that.
+    """
+    slept, pause = 0.0, _PAUSE
+    for look in count():
+        seen = task.read(f"end-{look} {upid}", partial(_end_now, task, upid))
+        if seen is not None or slept >= _STOP_SECONDS:
+            return None if seen is None else TaskEnd(**seen)
         task.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-    return end
+        slept, pause = slept + pause, min(2 * pause, _LONGEST_PAUSE)
+    raise AssertionError("it is looked at until that is over")
+
+
+def _end_now(task: PhoenixTask, upid: str) -> dict[str, Any] | None:
+    end = task.proxmox.task_end(upid)
+    return None if end is None else asdict(end)
 
 
 def _remove(task: PhoenixTask, declaration: Declaration) -> tuple[str, ...]:

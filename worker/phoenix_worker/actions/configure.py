@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions import recover
@@ -17,6 +16,7 @@ from phoenix_worker.core.differs.diff import diff, pending_restart
 from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.model.growth_log import not_grown
 from phoenix_worker.core.model.home import at_home
+from phoenix_worker.durable.run import now
 from phoenix_worker.step_names import MAKING
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def converge(task: PhoenixTask, declaration: Declaration, *, adopted: bool) -> d
     What only root may set comes first and the rest of the configuration last: once the notes say that it is as
     declared, all of it is.
     """
-    began = time.time()
+    began = now()
     made_just_now = any(step["ctid"] == declaration.ctid and step["name"] in MAKING for step in task.steps_done())
     later = not made_just_now and takes_effect_later(declaration)
     seen, verdict = look(task, declaration, adopt=adopted, power=not made_just_now, pending=later)

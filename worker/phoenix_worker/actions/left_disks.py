@@ -6,7 +6,6 @@ which it was not made. Nobody's is what stays so in two looks: children of a kil
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Never
 
 from phoenix_worker.actions import recover
@@ -18,9 +17,11 @@ from phoenix_worker.core.allowed.left_disks import (
     is_at_work,
     left_disk,
     made_by_others,
+    makings_of_others,
     why_not_ours,
 )
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.durable.run import now
 from phoenix_worker.proxmox.error_table import PERMISSION
 
 if TYPE_CHECKING:
@@ -33,14 +34,27 @@ _BETWEEN_LOOKS = 2.0
 
 
 def note_death(task: PhoenixTask, declaration: Declaration) -> None:
-    """Note for all jobs to come that the Proxmox worker died which was making a CTID by an order of ours."""
-    task.engine.ledger.note(_death(declaration), {"node": _node(declaration), "at": time.time()})
+    """Note for all jobs to come that the Proxmox worker died which was making a CTID by an order of ours.
+
+    Whatever others have made of that id by now is noted too: the node's clock does not tell what they made since. If
+    the node does not answer, none of it is known, and nothing is freed later that others may have left.
+    """
+    node, proxmox = _node(declaration), task.proxmox
+    try:
+        by_now = makings_of_others(proxmox.recent_tasks(node, declaration.ctid), proxmox.whoami())
+    except (TransientError, PermanentError):
+        by_now = []
+    known = [one.upid for one in by_now]
+    task.engine.ledger.note(_death(declaration), {"node": node, "at": now(), "known": known})
 
 
 def _read(noted: dict[str, Any] | None) -> Death | None:
     """Read what the ledger has of a death; None where there is none, or something else in its place."""
     try:
-        return None if noted is None else Death(str(noted["node"]), float(noted["at"]))
+        if noted is None:
+            return None
+        known = frozenset(map(str, noted["known"])) if "known" in noted else None
+        return Death(str(noted["node"]), float(noted["at"]), known)
     except (LookupError, TypeError, ValueError):
         return None
 

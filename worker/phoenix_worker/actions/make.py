@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from phoenix_worker.actions.repair import can_clear, clear, free_template, go_on
 from phoenix_worker.core.allowed.left_disks import LEFT_DISK
 from phoenix_worker.core.allowed.ownership import Creating, Verdict, judge, may_write
 from phoenix_worker.core.model.errors import PermanentError, TransientError
+from phoenix_worker.durable.run import now
 from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.step_names import StepName
 
@@ -148,7 +148,7 @@ def _post(
     except PermanentError as error:
         if error.cause not in {_ALREADY_EXISTS, MISSING}:
             raise
-        made = order.find_earlier(float(task.running.journal.get(f"?{step}", time.time())))
+        made = order.find_earlier(float(task.running.journal.get(f"?{step}", now())))
         if made is not None:
             return made
         if error.cause == MISSING:

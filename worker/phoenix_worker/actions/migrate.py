@@ -21,10 +21,14 @@ from phoenix_worker.durable.tables import Table
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from phoenix_worker.base import PhoenixTask
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.allowed.ownership import Verdict
     from phoenix_worker.core.model.observation import Observation
+
+_EARLIER = "migrations"
 
 
 def may_move(
@@ -76,29 +80,42 @@ def migrate(task: PhoenixTask, declaration: Declaration, target: str, *, restart
         return recover.posted(upid) | {"from": seen.node}
 
     home = task.read("home", lambda: _home(task, declaration))
+    of_old = home.get("earlier")  # an older worker has noted our own there
+    earlier = task.read(_EARLIER, lambda: _earlier(task, home["node"], ctid)) if of_old is None else of_old
     posted: dict[str, Any] = task.once(
         StepName.MIGRATE,
         act,
-        adopt=lambda when: recover.find_migration(
-            task.proxmox, home["node"], ctid, target, earlier=home["earlier"], when=when
-        ),
+        adopt=lambda when: recover.find_migration(task.proxmox, home["node"], ctid, target, earlier=earlier, when=when),
         upid=recover.upid_of,
     )
-    source = posted["from"]
+    try:
+        _wait(task, declaration, posted, target, earlier if of_old is None else None)
+    except TransientError:
+        task.forget(_EARLIER)  # it is asked again, and has one more before it
+        raise
+    if recover.asked_ha(posted) and home["running"]:
+        task.wait_for_power(declaration.standing_on(target), posted, running=True)
+    return posted
+
+
+def _wait(
+    task: PhoenixTask, declaration: Declaration, posted: dict[str, Any], target: str, earlier: Iterable[str] | None
+) -> None:
+    source, ctid = posted["from"], declaration.ctid
     kind, doing = migration_class(source, target), f"migrate CT {ctid} from {source} to {target}"
     task.wait_until_done(StepName.MIGRATE, posted, doing, kind=kind)
     if posted.get("unsure") and task.proxmox.observe_template(source, ctid).node != target:
         task.forget(StepName.MIGRATE)
         raise TransientError(f"Unable to {doing}: another migration of it went elsewhere.", cause="moved")
     if recover.asked_ha(posted):
-        task.wait_for_arrival(declaration, posted, source=source, target=target)
-        if home["running"]:
-            task.wait_for_power(declaration.standing_on(target), posted, running=True)
-    return posted
+        task.wait_for_arrival(declaration, posted, source=source, target=target, earlier=earlier)
 
 
 def _home(task: PhoenixTask, declaration: Declaration) -> dict[str, Any]:
-    """Look where it is, and how it came there, for whoever goes on after a death in between."""
+    """Look where it is, for whoever goes on after a death in between."""
     seen = task.proxmox.observe(declaration.node, declaration.ctid)
-    earlier = recover.own_migrations(task.proxmox, seen.node, declaration.ctid) if seen.node else []
-    return {"node": seen.node, "running": seen.running, "earlier": earlier}
+    return {"node": seen.node, "running": seen.running}
+
+
+def _earlier(task: PhoenixTask, home: str, ctid: int) -> list[str]:
+    return recover.migrations(task.proxmox, home, ctid) if home else []

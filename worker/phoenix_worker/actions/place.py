@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -15,6 +14,7 @@ from phoenix_worker.core.model.os_templates import not_to_be_had
 from phoenix_worker.core.planned.candidates import Surroundings, candidates, reservation, to_reserve, wanted
 from phoenix_worker.core.planned.placement import MAKE_ROOM, Placed, place
 from phoenix_worker.core.planned.sources import Sources, listed_home
+from phoenix_worker.durable.run import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -187,7 +187,7 @@ class _Placing:
         settled = self._task.settle(
             str(declaration.ctid),
             choice,
-            reserving=to_reserve(what, placed.node, round(time.time(), 3)),
+            reserving=to_reserve(what, placed.node, round(now(), 3)),
             made=self._reserved.made,
         )
         if settled is None:

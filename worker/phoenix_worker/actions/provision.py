@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from phoenix_worker.core.differs.scripts import recorded, run_again, scripts_to_
 from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.marker import without_marker, write_marker
+from phoenix_worker.durable.run import now
 from phoenix_worker.proxmox import scripts
 from phoenix_worker.proxmox.command import TOO_MUCH
 from phoenix_worker.proxmox.scripts import BUSY, CHANGED, LOST, STOPPED, Place
@@ -129,7 +129,7 @@ def _start(
         raise TransientError(
             f"Unable to run {script.file} {place}: an earlier version of it still runs ({run}).", cause="script-busy"
         )
-    return {"run": run, "at": time.time(), "hash": script.hash, "node": place.node}
+    return {"run": run, "at": now(), "hash": script.hash, "node": place.node}
 
 
 def _shell(task: PhoenixTask, declaration: Declaration) -> NodeShell:

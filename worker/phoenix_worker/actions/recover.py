@@ -6,12 +6,13 @@ own task, which fails at the lock of the first one, after 10 s at most, or does 
 when the disks are gone (`lock: destroyed`), so one that runs is looked for before each. A conversion sets no `lock:` at
 all: what keeps a second one out is the lock on the file of its configuration, which the worker of the first one
 inherits from its POST, and that is promised nowhere.
+
+No time of a node is compared with any other clock: nodes may be wrong by hours. A task of ours is told by its running
+under our lane, or by not having been listed before it was asked for.
 """
 
 from __future__ import annotations
 
-import time
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions.makers import running_makers
@@ -20,7 +21,7 @@ from phoenix_worker.core.model.errors import TransientError
 from phoenix_worker.core.model.marker import are_of_one_task
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.os_templates import file_name
-from phoenix_worker.durable.run import FORGOTTEN
+from phoenix_worker.durable.run import FORGOTTEN, now
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -28,15 +29,14 @@ if TYPE_CHECKING:
     from phoenix_worker.catalog.declaration import Declaration
     from phoenix_worker.core.model.ports import CloneOrder, CreateOrder, Proxmox, ProxmoxTask
 
-_CLOCK_SKEW = 5.0
-"""Seconds that the node's clock and that of Redis may differ."""
+_CONVERSION = "vztemplate"
 _MIGRATIONS = frozenset({"vzmigrate", "hamigrate"})
 _DOWNLOADS = frozenset({"download", "ociregistrypull"})
 
 
 def posted(upid: str | None) -> dict[str, Any]:
     """Journal what a POST answered; an empty UPID says that there is nothing to wait for."""
-    return {"upid": upid or "", "at": time.time()}
+    return {"upid": upid or "", "at": now()}
 
 
 def upid_of(entry: dict[str, Any]) -> str | None:
@@ -121,9 +121,9 @@ def runs_deletion(proxmox: Proxmox, node: str, ctid: int) -> bool:
     return _running_task(proxmox, node, ctid, "vzdelsnapshot", FORGOTTEN) is not None
 
 
-def own_migrations(proxmox: Proxmox, home: str, ctid: int) -> list[str]:
-    """List the migrations of a CTID that were asked for with our token, newest first."""
-    return [task.upid for task in _own_migrations(proxmox, home, ctid)]
+def migrations(proxmox: Proxmox, home: str, ctid: int) -> list[str]:
+    """List the migrations of a CTID, whoever asked for them: HA does so in its own name."""
+    return [task.upid for task in proxmox.recent_tasks(home, ctid) if task.kind in _MIGRATIONS]
 
 
 def find_migration(
@@ -144,28 +144,34 @@ def find_migration(
     return posted(None) | {"from": home} if there else None
 
 
-def find_conversion(proxmox: Proxmox, declaration: Declaration, when: float) -> dict[str, Any] | None:
-    """Find a conversion that was asked for at `when`. One that may be forgotten is looked for before each anyway."""
+def conversions(proxmox: Proxmox, node: str, ctid: int) -> list[str]:
+    """List the conversions of a CTID to a template, whoever asked for them."""
+    return [task.upid for task in proxmox.recent_tasks(node, ctid) if task.kind == _CONVERSION]
+
+
+def find_conversion(
+    proxmox: Proxmox, declaration: Declaration, when: float, *, earlier: Collection[str]
+) -> dict[str, Any] | None:
+    """Find a conversion that was asked for at `when`, and is none of the `earlier` ones.
+
+    One that may be forgotten is looked for before each anyway.
+    """
     if when == FORGOTTEN:
         return None
     node = proxmox.observe_template(declaration.node, declaration.ctid).node
-    begun = conversion(proxmox.recent_tasks(node, declaration.ctid), when)
+    begun = conversion(proxmox.recent_tasks(node, declaration.ctid), earlier)
     return None if begun is None else {"at": when, "node": node}
 
 
 def running_conversion(proxmox: Proxmox, node: str, ctid: int) -> dict[str, Any] | None:
     """Find a conversion that is under way, whoever asked for it: a second one would rename the same disks beside it."""
-    tasks = (task for task in proxmox.recent_tasks(node, ctid) if task.kind == "vztemplate" and task.running)
-    return next(({"at": float(task.started), "node": node} for task in tasks), None)
+    tasks = (task for task in proxmox.recent_tasks(node, ctid) if task.kind == _CONVERSION and task.running)
+    return next(({"at": now(), "node": node, "upid": task.upid} for task in tasks), None)
 
 
-def conversion(tasks: Iterable[ProxmoxTask], since: float) -> ProxmoxTask | None:
-    """Return the last conversion, of these tasks from the last to the first, if it was asked for `since` then.
-
-    That of a template which was destroyed afterwards is none: a rebuild converts its CTID again soon after.
-    """
-    own = takewhile(lambda task: task.kind != "vzdestroy", tasks)
-    return next((task for task in own if task.kind == "vztemplate" and task.started >= since - _CLOCK_SKEW), None)
+def conversion(tasks: Iterable[ProxmoxTask], earlier: Collection[str]) -> ProxmoxTask | None:
+    """Return the last conversion, of these tasks from the last to the first, that is none of the `earlier` ones."""
+    return next((task for task in tasks if task.kind == _CONVERSION and task.upid not in earlier), None)
 
 
 def _made(
@@ -176,10 +182,10 @@ def _made(
     # Redis may have lost that this task was replaced, by what it needed first: what is there is of it all the same.
     ours = marker is not None and marker.ctid == ctid and are_of_one_task(marker.creation, creation_id)
     if ours and seen.lock != "create":
-        return {"upid": "", "at": when or time.time()}
+        return {"upid": "", "at": when or now()}
     if seen.lock != "create" or (marker is not None and not ours):
         return None
-    found = _running_task(proxmox, node, tasks_of, kind, when, since=when - _CLOCK_SKEW)
+    found = _running_task(proxmox, node, tasks_of, kind, when)
     between = f"{unmount(ctid)}, " if tasks_of == ctid else ""
     source = None if tasks_of == ctid else tasks_of
     if found is None and ours and running_makers(proxmox, ctid, (node,), source):
@@ -199,12 +205,10 @@ def _own_migrations(proxmox: Proxmox, home: str, ctid: int) -> list[ProxmoxTask]
     return [task for task in proxmox.recent_tasks(home, ctid) if task.kind in _MIGRATIONS and task.user == me]
 
 
-def _running_task(
-    proxmox: Proxmox, node: str, ctid: int, kind: str, when: float, *, since: float = 0.0
-) -> dict[str, Any] | None:
+def _running_task(proxmox: Proxmox, node: str, ctid: int, kind: str, when: float) -> dict[str, Any] | None:
     me = proxmox.whoami()
     for task in proxmox.recent_tasks(node, ctid):
-        if task.kind == kind and task.user == me and task.running and task.started >= since:
+        if task.kind == kind and task.user == me and task.running:
             return _ordered(task, when)
     return None
 
@@ -216,4 +220,4 @@ def _running(proxmox: Proxmox, node: str, kinds: Collection[str], of: str, when:
 
 
 def _ordered(task: ProxmoxTask, when: float) -> dict[str, Any]:
-    return {"upid": task.upid, "at": float(task.started) if when == FORGOTTEN else when}
+    return {"upid": task.upid, "at": when or now()}

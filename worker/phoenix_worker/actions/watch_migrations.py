@@ -22,7 +22,7 @@ def arrival_seen(proxmox: Proxmox, watch: Mapping[str, str], elapsed: float) -> 
     seen = proxmox.observe_template(source, ctid)
     if seen.node == target and seen.lock != "migrate":
         return {"done": True, "exit": "OK", "log": []}
-    begun = _begun(proxmox.recent_tasks(source, ctid), Upid.parse(watch["asked"]))
+    begun = _begun(proxmox.recent_tasks(source, ctid), watch)
     if begun is not None:
         end = None if begun.running else proxmox.task_end(begun.upid)
         if end is None:
@@ -39,6 +39,14 @@ def arrival_seen(proxmox: Proxmox, watch: Mapping[str, str], elapsed: float) -> 
     return {"done": False, "error": {"message": error.message, "cause": error.cause, "remedy": error.remedy}}
 
 
-def _begun(tasks: list[ProxmoxTask], asked: Upid) -> ProxmoxTask | None:
-    """Return the migration that followed the task which asked HA for it. Both are of the node that it leaves."""
-    return next((one for one in tasks if one.kind == "vzmigrate" and Upid.parse(one.upid).began >= asked.began), None)
+def _begun(tasks: list[ProxmoxTask], watch: Mapping[str, str]) -> ProxmoxTask | None:
+    """Return the migration that followed the task which asked HA for it, both of the node that it leaves.
+
+    It was not listed before. An older worker has not told what was: then the node's clock decides.
+    """
+    asked, earlier = Upid.parse(watch["asked"]), watch.get("earlier")
+
+    def is_later(task: ProxmoxTask) -> bool:
+        return Upid.parse(task.upid).began >= asked.began if earlier is None else task.upid not in earlier.split()
+
+    return next((task for task in tasks if task.kind == "vzmigrate" and is_later(task)), None)

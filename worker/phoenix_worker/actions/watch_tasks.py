@@ -78,7 +78,7 @@ class Probe:
             return script_seen(self._proxmox, self._shell, watch, elapsed)
         if "networks" in watch:
             return addresses_seen(self._proxmox, watch, elapsed)
-        return Look(self._conversion(watch["node"], int(watch["template"]), float(watch["after"]), elapsed))
+        return Look(self._conversion(watch, elapsed))
 
     def _task(self, upid: str) -> dict[str, Any] | None:
         end = self._proxmox.task_end(upid)
@@ -108,12 +108,13 @@ class Probe:
         )
         return _error(error, error.message)
 
-    def _conversion(self, node: str, ctid: int, after: float, elapsed: float) -> dict[str, Any] | None:
+    def _conversion(self, watch: Mapping[str, str], elapsed: float) -> dict[str, Any] | None:
+        node, ctid = watch["node"], int(watch["template"])
         if self._proxmox.observe_template(node, ctid).is_template:
             return {"done": True, "exit": "OK", "log": []}
-        latest = conversion(self._proxmox.recent_tasks(node, ctid), after)
-        if latest is not None and not latest.running:
-            end = self._task(latest.upid)
+        if "earlier" in watch:  # an older worker has told none
+            latest = conversion(self._proxmox.recent_tasks(node, ctid), watch["earlier"].split())
+            end = None if latest is None or latest.running else self._task(latest.upid)
             if end is not None and not end["done"]:
                 return end
         if elapsed > _CONVERSION_LIMIT:

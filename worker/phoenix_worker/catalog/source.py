@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 
 _KEPT = 8
 _SETTLED_S = 2.0
-"""A file changed less than this ago may change again within the same time stamp, so its content is looked at."""
+"""Files that are seen to look as they do for less than this may change within the same time stamps, so their content is
+looked at. The stamps do not tell: they may be by the clock of a file server, or from before this one was set."""
 
 
 class CatalogChanged(Exception):  # noqa: N818 - reads as what happened
@@ -55,6 +56,9 @@ class CatalogSource:
         self._lock = threading.Lock()
         self._good: deque[Catalog] = deque(maxlen=_KEPT)
         self._stat: tuple[FileStat | None, ...] | None = None
+        """How the files looked when they were last read; None while they may change unseen."""
+        self._first_seen: tuple[tuple[FileStat | None, ...], float] = ((), 0.0)
+        """How they look since when, by `time.monotonic`."""
         self._content: str | None = None
         self._beside: Mapping[Path, FileRead] = {}
         """What lies beside the catalog, as it was read for the latest one, good or refused."""
@@ -113,6 +117,7 @@ class CatalogSource:
         self._reload(catalog)
 
     def _reload(self, stat: FileStat | None) -> None:
+        began = time.monotonic()
         try:
             data = read(self._path)
         except CatalogError as error:
@@ -124,7 +129,7 @@ class CatalogSource:
             self._beside = beside
         else:
             self._load(data)
-        self._remember(stat)
+        self._remember(stat, began)
 
     def _load(self, data: bytes) -> None:
         try:
@@ -139,12 +144,16 @@ class CatalogSource:
         for advice in merged(catalog.warnings):
             _log.info("The catalog %s: %s", self._path, advice)
 
-    def _remember(self, stat: FileStat | None) -> None:
-        """Keep how the files looked before they were read; what changed just now is read again the next time."""
-        beside = [one.stat for one in self._beside.values()]
-        changed = max((max(one[:2]) for one in (stat, *beside) if one is not None), default=0)
-        settled = stat is not None and time.time() - changed / 1e9 > _SETTLED_S
-        self._stat = (stat, *beside) if settled else None
+    def _remember(self, stat: FileStat | None, began: float) -> None:
+        """Keep how the files looked before they were read; what is new is read again the next time.
+
+        The reading `began` then, by `time.monotonic`.
+        """
+        seen = (stat, *(one.stat for one in self._beside.values()))
+        if seen != self._first_seen[0]:
+            self._first_seen = (seen, began)
+        settled = stat is not None and began - self._first_seen[1] >= _SETTLED_S
+        self._stat = seen if settled else None
 
     def _refuse(self, content: str, error: CatalogError) -> None:
         if content != self._content:

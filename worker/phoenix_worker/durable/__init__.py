@@ -63,6 +63,7 @@ Clock.                  Workers compare the clock of Redis with their own. When 
                         When it was set back while none lived, `ticked` is still to come, which tells the next one; what
                         was only recorded meanwhile is due later than any message may be, and is looked at in that tick.
                         Until a tick has noticed, patience and the age of what is watched go by the earlier of the two.
+                        A run tells the time by the clock of Redis, as of its claim (`now` in `run`): machines differ.
 Due.                    Time is a score in `due`, never an ETA message. `tick`, which every worker runs, returns what
                         is overdue; a queued message only if its queue is empty or a later one of that queue was
                         claimed or is next in it: late is not lost. A death has all that is queued looked at.

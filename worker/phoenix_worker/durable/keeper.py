@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phoenix_producer.contract import RESUME_QUEUE
@@ -14,6 +13,7 @@ from phoenix_worker.durable.acts import Act, Kind, tell
 from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.patience import patience
 from phoenix_worker.durable.run import End
+from phoenix_worker.durable.uptime import uptime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -36,9 +36,6 @@ REVOKED = {
 }
 """What the requester of a job hears when Celery's revoke, or Flower's button, hit one of its tasks."""
 
-_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Goes on while the machine sleeps, and is never set."""
-
 
 class _Tick(NamedTuple):
     """What the ledger said of itself in a tick."""
@@ -54,7 +51,7 @@ class _Tick(NamedTuple):
 
     def witness(self) -> tuple[str, str, str, int]:
         """Return what the next tick compares the clock of Redis, and its own number, with."""
-        return self.at, f"{time.clock_gettime(_UPTIME) - self.uptime:.6f}", self.clock_set, self.number
+        return self.at, f"{uptime() - self.uptime:.6f}", self.clock_set, self.number
 
 
 class Keeper(threading.Thread):
@@ -121,7 +118,7 @@ class Keeper(threading.Thread):
         answer = patience.until_answered(self._ask)
         until_due, taken_over, sent_again, given, at, clock_set, number, mine = answer
         reached("ticked")
-        self._notice(_Tick(at, clock_set, int(number), time.clock_gettime(_UPTIME)))
+        self._notice(_Tick(at, clock_set, int(number), uptime()))
         self._give_back(set(zip(mine[::2], mine[1::2], strict=True)))
         for kind, count in ((Kind.TAKEN_OVER, taken_over), (Kind.SENT_AGAIN, sent_again)):
             if count:
@@ -136,7 +133,7 @@ class Keeper(threading.Thread):
     def expected(self) -> float:
         """Return Redis's time at the last tick plus the seconds since, by this worker's uptime; inf before any tick."""
         last = self._last
-        return float("inf") if last is None else float(last.at) + time.clock_gettime(_UPTIME) - last.uptime
+        return float("inf") if last is None else float(last.at) + uptime() - last.uptime
 
     def _ask(self) -> list[Any]:
         """Tick once. What is known of the clock is as of this attempt, however long Redis was away before it."""

@@ -133,7 +133,7 @@ class Ledger:
             reply = self.call("claim", task_id, generation, worker, nonce, entry, *is_it)
         if reply[0] != "run":
             return str(reply[1])
-        _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, created, journal = reply
+        _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, created, now, journal = reply
         return Run(
             id=task_id,
             number=str(number),
@@ -146,6 +146,7 @@ class Ledger:
             begun=float(begun),
             claimed_at=float(claimed_at),
             created=float(created),
+            claim_time=float(now),
             detached=detached,
             journal=dict(zip(journal[::2], journal[1::2], strict=True)),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +11,7 @@ from celery.exceptions import Ignore
 
 from phoenix_producer.client.record import number
 from phoenix_worker.durable.patience import backoff
+from phoenix_worker.durable.uptime import uptime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,11 +120,19 @@ class Run:
     """What the task says of itself to those who look on."""
     trace: TraceContext | None = None
     """The trace that its requester is in, or that begins with its job."""
+    claim_time: float = 0.0
+    """When it was claimed, by the clock of Redis, be it set since the last tick or not."""
+    _heard: float = field(default_factory=uptime)
+    """When that was, by the uptime of this machine."""
 
     @property
     def is_first(self) -> bool:
         """Whether nobody is known to have run its task before."""
         return self.number.partition("/")[0] == "1"
+
+    def now(self) -> float:
+        """Return the time by the clock of Redis, in seconds since the epoch, without asking it."""
+        return self.claim_time + uptime() - self._heard
 
     def come_forward(self, *steps: str) -> None:
         """Count troubles from here on, as `progress` in `engine.lua`: what is met after this was not met before.
@@ -157,3 +167,13 @@ FORGOTTEN = 0.0
 
 current_run: ContextVar[Run | None] = ContextVar("phoenix_run", default=None)
 """The run that this thread is in."""
+
+
+def now() -> float:
+    """Return the time for what other runs will read, in seconds since the epoch: by the clock of Redis.
+
+    The steps of a job run on several machines, whose clocks may differ by hours. Outside a run there is nobody to
+    differ from.
+    """
+    run = current_run.get()
+    return time.time() if run is None else run.now()  # noqa: TID251 - where there is no other

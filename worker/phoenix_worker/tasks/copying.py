@@ -7,7 +7,6 @@ configure_copies(900) release 900 → hold the first → look → replace by con
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Never
 
@@ -28,6 +27,7 @@ from phoenix_worker.core.model.records import from_json, to_json
 from phoenix_worker.core.planned.moved_copies import anew
 from phoenix_worker.core.planned.plan import is_making, plan
 from phoenix_worker.core.planned.rebuilding import cloned_at
+from phoenix_worker.durable.run import now
 from phoenix_worker.proxmox.error_table import MISSING
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
@@ -91,7 +91,7 @@ def copy_template(self: PhoenixTask, ctid: int, declaration_hash: str, node: str
     try:
         posted = make_clone(self, cloned_at(copy, node), order)
     except StandsThere as found:  # made by a job that Redis has lost; the next step sees where it stands
-        return self.step(StepName.CLONE, ctid, time.time(), source=copy.copy_of, node=found.seen.node)
+        return self.step(StepName.CLONE, ctid, now(), source=copy.copy_of, node=found.seen.node)
     told = {"upid": posted["upid"], "source": copy.copy_of, "node": node}
     return self.step(StepName.CLONE, ctid, posted["at"], **told)
 
@@ -110,7 +110,7 @@ def move_copy(self: PhoenixTask, ctid: int, declaration_hash: str, *, accepted: 
             return _build_after_all(self, copy, error.message.rstrip("."), accepted=accepted)
         if seen.node != copy.node or not is_copy(seen, copy.copy_of):
             raise
-        return self.step(StepName.MIGRATE, ctid, time.time(), node=copy.node, warnings=(error.message,))
+        return self.step(StepName.MIGRATE, ctid, now(), node=copy.node, warnings=(error.message,))
     warnings = Way(posted["from"]).told(copy)
     return self.step(StepName.MIGRATE, ctid, posted["at"], upid=posted["upid"], node=copy.node, warnings=warnings)
 

@@ -13,7 +13,6 @@ verify(n)       address: look, or wait → once: health check, or sleep and agai
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.contract import (
@@ -36,6 +35,7 @@ from phoenix_worker.actions.addresses import (
     wait_for_addresses,
 )
 from phoenix_worker.actions.configure import after_growth, converge, grow
+from phoenix_worker.actions.convert import convert
 from phoenix_worker.actions.copies import build_alone, end_building, hold_source
 from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.ensured_copies import ensured_copies
@@ -52,13 +52,14 @@ from phoenix_worker.actions.shut_down import shut_down
 from phoenix_worker.answers import result
 from phoenix_worker.answers.forecast import foresee
 from phoenix_worker.base import CORRECT_IT, lane
-from phoenix_worker.core.allowed.ownership import may_seal, may_start, may_stop
+from phoenix_worker.core.allowed.ownership import may_start, may_stop
 from phoenix_worker.core.differs.scripts import must_be_verified
 from phoenix_worker.core.model.addresses import networks
 from phoenix_worker.core.model.home import at_home
 from phoenix_worker.core.planned.plan import is_configuring, is_making, plan
 from phoenix_worker.core.planned.requested import in_state
 from phoenix_worker.durable.ledger import ASIDE
+from phoenix_worker.durable.run import now
 from phoenix_worker.durable.task import CANCELLED
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
@@ -187,7 +188,7 @@ def start(
 
     def act() -> dict[str, Any]:
         known, node = None, where_last_seen(self, declaration).node
-        if not looked_just_now(self.steps_done(), ctid, time.time()):
+        if not looked_just_now(self.steps_done(), ctid, now()):
             seen, verdict = look(self, declaration, adopt=adopted, power=False)
             permit(may_start(verdict), verdict, f"start CT {ctid}")
             known, node = networks(seen.config), seen.node
@@ -221,7 +222,7 @@ def provision(
     rerun: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run the scripts that did not run as they are now."""
-    began = self.once("began", time.time)
+    began = self.once("began", now)
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
     told = run_scripts(self, declaration, adopted=adopted, rerun=rerun)
     return self.step(StepName.PROVISION, ctid, began, **told)
@@ -273,25 +274,12 @@ def seal(
 ) -> dict[str, Any]:
     """Convert a stopped container to a template, and see that it is one. What is `told` is told with the step."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=accepted)
-
-    def act() -> dict[str, Any]:
-        seen, verdict = look(self, declaration, adopt=adopted)
-        if not seen.is_template:
-            permit(may_seal(verdict, seen), verdict, f"convert CT {ctid} to a template")
-            if (begun := recover.running_conversion(self.proxmox, seen.node, ctid)) is not None:
-                return begun
-            refuse_forbidden_conversion(self, declaration, seen, ())
-            self.proxmox.convert_to_template(seen.node, ctid)
-        return {"at": time.time(), "node": seen.node}
-
-    begun = self.once(StepName.SEAL, act, adopt=lambda when: recover.find_conversion(self.proxmox, declaration, when))
-    node = begun.get("node", declaration.node)
-    self.wait_until_template(declaration.standing_on(node), since=begun["at"])
+    begun = convert(self, declaration, adopted=adopted)
     rebuilt = any(step["name"] == StepName.DESTROY and step["ctid"] == ctid for step in self.steps_done())
     if not (adopted or rebuilt):  # its first clones may end before the job that has built it
         self.engine.ledger.note_made((ctid,), self.running.job, self.running.claimed_at)
-    more = {"not_applied": declaration.not_applied, "node": node, "copy": declaration.is_copy, "warnings": told}
-    return self.step(StepName.SEAL, ctid, begun["at"], **more)
+    more = {"not_applied": declaration.not_applied, "copy": declaration.is_copy, "warnings": told}
+    return self.step(StepName.SEAL, ctid, begun["at"], node=begun["node"], **more)
 
 
 @task(StepName.VERIFY.task)

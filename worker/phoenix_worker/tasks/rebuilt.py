@@ -6,11 +6,11 @@ What they built is gone by then. They have nothing to do, and the replacement, w
 from __future__ import annotations
 
 import functools
-import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.actions.remove import was_made_by
 from phoenix_worker.durable.publishing import link_id
+from phoenix_worker.durable.run import now
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
 
@@ -28,7 +28,7 @@ def unless_rebuilt(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(task: PhoenixTask, ctid: int, *args: Any, **options: Any) -> Any:
         if _is_replaced(task, ctid):
             name = next(step for step in StepName if step.task == task.name)
-            return task.step(name, ctid, time.time())
+            return task.step(name, ctid, now())
         return function(task, ctid, *args, **options)
 
     return call

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 from phoenix_worker.core.model.errors import PermanentError
 from phoenix_worker.core.model.observation import Presence
+from phoenix_worker.durable.run import now
 from phoenix_worker.step_names import StepName
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def unless_taken(function: Callable[..., Any]) -> Callable[..., Any]:
                 logger.warning("%s The copy is made at another CTID.", error.message)
         name = next(step for step in StepName if step.task == task.name)
         taken = _LAST if _is_source(_links(task)[-1], ctid) else _MORE
-        return task.step(name, ctid, time.time(), taken=taken)
+        return task.step(name, ctid, now(), taken=taken)
 
     return call
 

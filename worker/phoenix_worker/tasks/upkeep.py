@@ -18,7 +18,6 @@ report(n)       the result
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +60,7 @@ from phoenix_worker.core.model.records import from_json, to_json
 from phoenix_worker.core.planned.adopting import adopted_notes, adoption
 from phoenix_worker.core.planned.notes import too_long
 from phoenix_worker.core.planned.rebuilding import copied, rebuild, refuse_rebuild, refuse_unbuilt
+from phoenix_worker.durable.run import now
 from phoenix_worker.step_names import StepName
 from phoenix_worker.tasks import chains
 from phoenix_worker.tasks.rebuilt import is_rebuilt_by
@@ -236,7 +236,7 @@ def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
 @task(StepName.MARK.task)
 def mark(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> dict[str, Any]:
     """Write our line into the notes of a CTID, and nothing else."""
-    declaration, began = self.pinned_declaration(ctid, declaration_hash, accepted=True), time.time()
+    declaration, began = self.pinned_declaration(ctid, declaration_hash, accepted=True), now()
     seen, verdict = look(self, declaration, purpose=Purpose(purpose))
     permit(verdict.action in _ADOPTABLE, verdict, f"{Purpose(purpose).words} CT {ctid}")
     if declaration.is_copy:
@@ -251,7 +251,7 @@ def mark(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> d
 def drop_snapshots(self: PhoenixTask, ctid: int, declaration_hash: str, names: list[str]) -> dict[str, Any]:
     """Delete the snapshots that were seen on what becomes a template."""
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
-    began = time.time()
+    began = now()
     for name in names:
         drop(self, declaration, name)
     return self.step(StepName.DROP_SNAPSHOTS, ctid, began)
@@ -270,7 +270,7 @@ def copy(self: PhoenixTask, ctid: int, declaration_hash: str, source: int) -> di
 @task(StepName.DESTROY.task)
 def remove_it(self: PhoenixTask, ctid: int, declaration_hash: str, purpose: str) -> dict[str, Any]:
     """Stop and delete a CTID."""
-    began = self.once("began", time.time)
+    began = self.once("began", now)
     declaration = self.pinned_declaration(ctid, declaration_hash, accepted=True, asks_scripts=False)
     posted = remove(self, declaration, Purpose(purpose), _copy_that_follows(self))
     return self.step(StepName.DESTROY, ctid, began, upid=posted["upid"], node=posted["node"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from phoenix_producer.client.trace_context import TraceContext, span_of, trace_o
 from phoenix_producer.ctids import parse_ctid
 from phoenix_worker.durable import acts
 from phoenix_worker.durable.acts import Act, Kind
-from phoenix_worker.durable.run import current_run
+from phoenix_worker.durable.run import current_run, now
 from phoenix_worker.telemetry.about import DISTRIBUTION
 from phoenix_worker.telemetry.paths import endpoint
 from phoenix_worker.telemetry.spans import Span, SpanKind
@@ -54,34 +53,34 @@ class Traces:
         run = current_run.get()
         if run is None or run.trace is None:
             return
-        now = time.time()
+        at = now()
         if act.kind is Kind.HOLDS and act.seconds:
             told: dict[str, Any] = {"phoenix.lock": act.on}
-            self._add(run.trace, Span(f"wait for {act.on}", now - act.seconds, now, told, parent=_place(run)))
+            self._add(run.trace, Span(f"wait for {act.on}", at - act.seconds, at, told, parent=_place(run)))
         if act.kind not in _ENDS:
             return
         told = _attributes(act)
         error = "" if act.kind is Kind.SUCCEEDED else told.get("phoenix.cause", str(act.kind))
         if run.id != run.job:
-            step = Span(_name(act, act.task), run.begun, now, told, error, _place(run), span_of("job", run.job))
+            step = Span(_name(act, act.task), run.begun, at, told, error, _place(run), span_of("job", run.job))
             self._add(run.trace, step)
         if act.end is not None and act.end.took is not None:
-            began, span = now - act.end.took, span_of("job", run.job)
+            began, span = at - act.end.took, span_of("job", run.job)
             name = _name(act, act.end.request)
-            self._add(run.trace, Span(name, began, now, told, error, span, run.trace.span, SpanKind.CONSUMER))
+            self._add(run.trace, Span(name, began, at, told, error, span, run.trace.span, SpanKind.CONSUMER))
 
     def called(self, request: Request, status: str, seconds: float) -> None:
         """Make the span of a call to Proxmox. What the watcher asks for many tasks at once belongs to none of them."""
         run = current_run.get()
         if run is None or run.trace is None:
             return
-        now, path = time.time(), endpoint(request.path)
+        at, path = now(), endpoint(request.path)
         told: dict[str, Any] = {"http.request.method": request.method, "url.template": path}
         if status.isdecimal():
             told["http.response.status_code"] = int(status)
         error = "" if status == _OK else status
         name, parent = f"{request.method} {path}", _place(run)
-        self._add(run.trace, Span(name, now - seconds, now, told, error, "", parent, SpanKind.CLIENT))
+        self._add(run.trace, Span(name, at - seconds, at, told, error, "", parent, SpanKind.CLIENT))
 
     def _add(self, context: TraceContext, span: Span) -> None:
         if context.sampled:

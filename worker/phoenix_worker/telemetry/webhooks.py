@@ -13,7 +13,6 @@ import hmac
 import json
 import logging
 import threading
-import time
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -150,8 +149,9 @@ class Webhooks(threading.Thread):
             first = f"({entries[-1]['message_id']}"
 
     def _post(self, event_id: str, fields: dict[str, str], *, tries: int) -> None:
+        at = self._redis.time()[0]  # one clock for all workers
         try:
-            body, at = body_of(fields), round(time.time())
+            body = body_of(fields)
         except (LookupError, ValueError, OverflowError):
             logger.exception("Unable to encode event %s; no webhook is sent for it.", event_id)
             self._redis.xack(EVENTS, self._group, event_id)

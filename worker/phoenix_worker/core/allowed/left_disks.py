@@ -35,7 +35,7 @@ _IMAGE = re.compile(
 )
 _EXTENSIONS = {"vm": ".raw", "subvol": ".subvol"}
 _CLOCK_SKEW = 60.0
-"""Seconds that the clocks of nodes and workers may differ."""
+"""Seconds that the clocks of nodes and workers may differ, for what older workers have noted."""
 _MAKES_OR_MOVES = re.compile(r"vz(create|restore|migrate|mtunnel|clone)|qm(create|restore|igrate|tunnel|clone)")
 
 
@@ -57,6 +57,8 @@ class Death:
     node: str
     at: float
     """When that was seen, in seconds since the epoch."""
+    known: frozenset[str] | None = None
+    """The UPIDs of what others had made or moved by then; None if an older worker has noted it."""
 
 
 def left_disk(words: str, storages: Iterable[Storage]) -> LeftDisk | None:
@@ -99,8 +101,17 @@ def is_at_work(makers: Iterable[ProxmoxTask], tasks: Iterable[ProxmoxTask]) -> b
     return any(makers) or any(task.running for task in tasks)
 
 
+def makings_of_others(tasks: Iterable[ProxmoxTask], me: str) -> list[ProxmoxTask]:
+    """Return the tasks by which others made or moved a guest. `tasks` are those that name its id."""
+    return [one for one in tasks if one.user != me and _MAKES_OR_MOVES.match(one.kind)]
+
+
 def made_by_others(tasks: Iterable[ProxmoxTask], death: Death, me: str) -> str:
     """Say who else made or moved a guest of this id since; nothing if nobody did. `tasks` are those that name it."""
     since = death.at - _CLOCK_SKEW
-    others = [one for one in tasks if one.user != me and one.started >= since and _MAKES_OR_MOVES.match(one.kind)]
+
+    def is_since(one: ProxmoxTask) -> bool:
+        return one.started >= since if death.known is None else one.upid not in death.known
+
+    others = [one for one in makings_of_others(tasks, me) if is_since(one)]
     return f"{others[0].user} made a guest {others[0].guest} since ({others[0].upid})" if others else ""

@@ -135,9 +135,9 @@ def _clock(node: NodeFacts) -> Iterator[Line]:
         yield fine(about, f"differs by {abs(ahead):.0f} s from this machine's")
     else:
         way = "ahead of" if ahead > 0 else "behind"
-        yield error(
+        yield warning(
             about,
-            f"is {abs(ahead):.0f} s {way} this machine's: after a worker died, its Proxmox tasks cannot be recognized",
+            f"is {abs(ahead):.0f} s {way} this machine's: by a wrong one, certificates seem expired or not yet valid",
             "Synchronize both clocks: timedatectl set-ntp true",
         )
 

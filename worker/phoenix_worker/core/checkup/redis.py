@@ -156,7 +156,7 @@ def _clock(ahead: float) -> Line:
     way = "ahead of" if ahead > 0 else "behind"
     return warning(
         "Redis clock",
-        f"it is {abs(ahead):.0f} s {way} this machine's: after a worker died, its Proxmox tasks may go unrecognized",
+        f"it is {abs(ahead):.0f} s {way} this machine's: the times of jobs, and of webhooks' signatures, are by it",
         "Synchronize both clocks: timedatectl set-ntp true",
     )
 
