@@ -93,6 +93,7 @@ def test_a_scrape_tells_what_was_done_and_what_waits(product: Product) -> None:
     assert (seen.value("phoenix_workers"), seen.value("phoenix_redis_up")) == (1, 1)
     for queue in ("phoenix.ensure", "phoenix.upkeep"):
         assert seen.value("phoenix_queue_length", queue=queue) == 0
+        assert seen.value("phoenix_queue_workers", queue=queue) == 1
     for outcome in ("created", "unchanged", "dry-run", "failed"):
         assert seen.value("phoenix_jobs_total", request="ensure", outcome=outcome) == 1, outcome
     assert seen.value("phoenix_job_failures_total", cause=failed.cause) == 1
