@@ -9,6 +9,7 @@ import pytest
 from phoenix_worker.core.planned.copies import numbers
 from tests.acceptance.scenes import before, done, stand
 from tests.acceptance.test_copies import COPIES, CTIDS, FIRST, OTHER, SECOND, copies, rebuild, two_nodes
+from tests.support.node_typing import type_on_node
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
 
@@ -91,6 +92,8 @@ def test_what_was_being_created_when_its_node_lost_power_is_passed_over(product:
     assert f"`pct destroy {FIRST} --destroy-unreferenced-disks 1`" in told
     assert f"`pct unlock {FIRST}`" in told
     assert product.config(FIRST) == left
+    type_on_node(product.simulator, told)
+    assert product.status(FIRST) == "absent"
 
 
 @pytest.mark.long

@@ -83,6 +83,12 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
     "acceptance/test_cannot_work.py": {
         "test_a_disabled_storage_is_said_to_be_disabled": ("core/planned/feasibility.py: pvesm set {} --disable 0",),
     },
+    "acceptance/test_copies_half_made.py": {
+        "test_what_was_being_created_when_its_node_lost_power_is_passed_over": (
+            "actions/copies.py: pct destroy {} --destroy-unreferenced-disks 1",
+            "actions/copies.py: pct unlock {}",
+        ),
+    },
     "acceptance/test_copies_on_silent_nodes.py": {
         "test_a_copy_on_a_node_that_is_offline_is_told_and_left": (
             "actions/standing_copies.py: phoenix-lxc rebuild {}",
@@ -187,8 +193,6 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "acceptance/test_what_stands_there.py": {
         "test_what_a_dead_proxmox_worker_left_is_told_with_the_commands_that_clear_it": (
-            "actions/copies.py: pct destroy {} --destroy-unreferenced-disks 1",
-            "actions/copies.py: pct unlock {}",
             "actions/make.py: pct unlock {}",
             "actions/recover.py: pct destroy {} --destroy-unreferenced-disks 1",
             "actions/recover.py: pct unlock {}",
