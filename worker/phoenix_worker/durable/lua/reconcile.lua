@@ -90,7 +90,6 @@ local jobs = redis.call('ZRANGE', key('open'), jobs_from, jobs_from + count - 1)
 if redis.call('EXISTS', key('open')) == 0 then redis.call('DEL', key('parked')) end -- whatever was counted: nobody is
 for _, job in ipairs(jobs) do attempt(job, function() enter_all_of(job) end) end
 local locks = redis.call('HKEYS', key('capacities'))
-table.sort(locks)
 if typed(key('reservations'), 'hash') then
   for _, name in ipairs(redis.call('HKEYS', key('reservations'))) do
     attempt(name, function() settle_reservation(name) end)
