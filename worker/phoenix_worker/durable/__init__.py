@@ -27,8 +27,8 @@ Words.                  `hold`, `wait` and `sleep` answer at once or park: the r
                         (id, generation).
 Coming forward.         Trouble is tried again for the engine's patience, counted anew from each word on that journals a
                         step for the first time, or a choice. What was forgotten is no such step when it is done again
-                        (`forget`): each name counts once, there are finitely many, and so no task goes on for ever.
-                        Each name that is numbered needs something that ends by itself for the next number.
+                        (`forget`): each name counts once in a generation, there are finitely many, and so none goes on
+                        for ever. Each name that is numbered needs something that ends by itself for the next number.
 Locks.                  A sorted set per lock: score 0 owns, any other score is a waiter's publish sequence. Owners are
                         task ids, not processes: a lock stays through parking, replacement and deaths. It passes to the
                         first waiter in the script that ends its owner. Links inherit the sequence of their request.
