@@ -112,9 +112,9 @@ def installs(python: Path, what: str, folder: Path, *, too_old: bool) -> Path | 
 
 
 def use(programs: Path, uses: tuple[Use, ...], folder: Path) -> None:
-    """Do what must work, in an empty folder and without any setting."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PHOENIX_", "PYTHON"))}
-    environ |= {"PATH": f"{programs}{os.pathsep}{environ['PATH']}", "COLUMNS": "120"}
+    """Do what must work, in an empty folder that is the home too (it may have tokens), and without any setting."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PHOENIX_", "PYTHON", "XDG_"))}
+    environ |= {"PATH": f"{programs}{os.pathsep}{environ['PATH']}", "COLUMNS": "120", "HOME": str(folder)}
     environ.pop("REDIS_URL", None)
     for one in uses:
         done = subprocess.run(

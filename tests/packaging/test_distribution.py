@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tarfile
@@ -103,3 +104,16 @@ def test_the_version_stands_in_one_place() -> None:
     assert latest[1] == PROJECT["version"]
     code = [*(ROOT / "producer").rglob("*.py"), *(ROOT / "worker").rglob("*.py")]
     assert not [file for file in code if f'"{PROJECT["version"]}"' in file.read_text()]
+
+
+def test_what_is_installed_is_used_in_a_home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens that a developer has made have `serve` listen at every address, which is one of the uses."""
+    package = runpy.run_path(str(ROOT / "scripts" / "package.py"))
+    program = tmp_path / "phoenix-lxc"
+    program.write_text('#!/bin/sh\necho "home $HOME, config $XDG_CONFIG_HOME, worker $PHOENIX_NODE."\n')
+    program.chmod(0o755)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for name in ("XDG_CONFIG_HOME", "PHOENIX_NODE"):
+        monkeypatch.setenv(name, "a-developer-s")
+    package["use"](tmp_path, (package["Use"](("phoenix-lxc",), 0, f"home {empty}, config , worker ."),), empty)
