@@ -203,7 +203,7 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "acceptance/test_worker_command.py": {
         "test_a_worker_that_the_command_started_serves_and_completes_ctids": (
-            "cli/without_workers.py: phoenix-lxc worker",
+            "ledger/standstill.py: phoenix-lxc worker",
             "core/checkup/workers.py: phoenix-lxc worker",
         ),
     },
