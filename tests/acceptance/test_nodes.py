@@ -77,7 +77,7 @@ def test_no_template_is_made_on_a_drained_node_for_a_clone_on_another(product: P
 
 
 def test_nodes_are_told_with_room_reservations_and_what_is_under_way(product: Product, owned_keys: list[str]) -> None:
-    owned_keys += [DRAINED, RESERVATIONS]
+    owned_keys += [DRAINED, RESERVATIONS, "phoenix:job:one", "phoenix:job:two"]
     cluster(product)
     pve = product.simulator.pve
     product.simulator.set(pve, nodes=pve.nodes | {OTHER: {"online": True, "maintenance": True}})
@@ -85,12 +85,13 @@ def test_nodes_are_told_with_room_reservations_and_what_is_under_way(product: Pr
     product.redis.hset(DRAINED, "gone", "not json")
     product.redis.hset(DRAINED, "pve3", json.dumps({"by": "ops", "at": 5.0}))
     placed = {"ctid": 120, "node": OTHER, "memory": 3 << 30, "disk": 8 << 30, "at": 5.0}
-    product.redis.hset(RESERVATIONS, "one", json.dumps(placed))
-    product.redis.hset(RESERVATIONS, "two", json.dumps(placed | {"ctid": 119}))
+    for name, ctid in (("one", 120), ("two", 119)):
+        product.redis.hset(f"phoenix:job:{name}", "state", "open")  # or nobody would have reserved it
+        product.redis.hset(RESERVATIONS, name, json.dumps(placed | {"ctid": ctid}))
     strange = ["{", "[" * 20_000, "{}", json.dumps({"node": OTHER})]
     figures = ("x", -1, True, None, 1e300, float("inf"), 10**40)
     strange += [json.dumps(placed | {key: one}) for key in ("ctid", "memory", "disk") for one in figures]
-    product.redis.hset(RESERVATIONS, mapping={f"damaged{place}": text for place, text in enumerate(strange)})
+    product.redis.hset(RESERVATIONS, mapping={f"one/damaged{place}": text for place, text in enumerate(strange)})
     product.simulator.add_template(900)
     product.simulator.do(pve.refresh_resources)
     product.simulator.set(pve, ct_secs=pve.ct_secs | {"clone": 600.0})

@@ -50,6 +50,8 @@ def test_a_cancel_says_what_it_met(driven: DrivenLedger, redis_client: Redis) ->
         assert driven.ledger.cancel(run.id, WHY) == ("over", run.id)
     forgotten = driven.asked(102)
     redis_client.delete(f"phoenix:job:{forgotten}")
+    assert driven.ledger.cancel(forgotten, WHY) == ("aside", forgotten), "its task was still to be run"
+    assert due_in(redis_client, forgotten) is None
     assert driven.ledger.cancel(forgotten, WHY) == ("over", forgotten)
     asked = driven.asked(103)
     assert driven.ledger.cancel(asked, WHY) == ("cancelled", asked)
