@@ -131,8 +131,9 @@ class SshNode:
         await self._server.wait_closed()
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+                task.cancel()  # again, where what it does at its end does not end
+            ended, _ = await asyncio.wait(others, timeout=1)
+            await asyncio.gather(*ended, return_exceptions=True)
         await asyncio.sleep(_LAST_CALLBACKS)
 
     async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
