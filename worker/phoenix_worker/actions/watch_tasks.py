@@ -41,9 +41,8 @@ class Probe:
     def __call__(self, watch: Mapping[str, str], elapsed: float) -> Look:
         """Look once; `elapsed` is the seconds that the job has been watched."""
         named = watch.get("upid") or watch.get("run") or " ".join(watch.values())
-        what = (
-            f"{named} {watch.get('since', '')}"  # a wait that was given up left its trouble here, and is not this one
-        )
+        # A wait that was given up left its trouble here, and is not this one.
+        what = f"{named} {watch.get('since', '')}"
         try:
             seen = self._understood(watch, elapsed)
         except PermanentError as error:

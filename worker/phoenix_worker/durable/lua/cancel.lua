@@ -20,18 +20,12 @@ local function is_spoiled(of)
   return was_of_another_kind(key('job:', of, ':members'), 'set') or record or job
 end
 
-local function release_all(of)
-  for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do
-    if step_off(name, of) then grant(name, resume) end
-  end
-end
-
 local function take_out(member)
   local read, whose = pcall(redis.call, 'HGET', key('t:', member), 'job')
   local buried = pcall(bury, member, resume)
   if not (read and whose and buried) then
     redis.call('DEL', key('t:', member))
-    release_all(member)
+    release_all(member, resume)
   end
 end
 

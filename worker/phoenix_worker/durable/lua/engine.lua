@@ -231,6 +231,13 @@ local function grant(name, resume)
   if redis.call('EXISTS', lock) == 0 then forget_lock(name) end
 end
 
+-- Out of every lock and line, whatever its record says of them.
+local function release_all(id, resume)
+  for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do
+    if step_off(name, id) then grant(name, resume) end
+  end
+end
+
 local function release(id, name, resume)
   step_off(name, id)
   local rest = {}

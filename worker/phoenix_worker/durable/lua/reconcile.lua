@@ -31,17 +31,11 @@ local ENTER = {
   end,
 }
 
-local function drop(id)
-  for _, name in ipairs(redis.call('HKEYS', key('capacities'))) do
-    if step_off(name, id) then grant(name, resume) end
-  end
-end
-
 -- Returns whether something of the job is still to come of it.
 local function enter(id)
   local r = redis.call('HMGET', key('t:', id), 'state', 'on', 'watches', 'by')
   if ENTER[r[1]] then ENTER[r[1]](id, r[2] or '', r[3], r[4]) end
-  if not r[1] then drop(id) end
+  if not r[1] then release_all(id, resume) end
   return ENTER[r[1]] ~= nil
 end
 
