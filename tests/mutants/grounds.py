@@ -70,7 +70,7 @@ GROUNDS = (
             f"tests/integration/test_{name}.py"
             for name in (
                 *("ledger_ends", "ledger_promises", "ledger_words", "ledger_view", "clock", "set_aside"),
-                *("reservations", "shared_keys", "late_or_lost"),
+                *("reservations", "shared_keys", "late_or_lost", "ledger_deleted_keys"),
                 *("ledger_leaves_nothing", "ledger_refusals", "ledger_sharing", "ledger_steps"),
                 *("ledger_ticks", "ledger_to_the_second"),
             )

@@ -15,7 +15,6 @@ from phoenix_worker.durable import ledger
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_ENGINE = "engine.lua"
 _INSTEAD = (
     (" == ", " ~= "),
     (" ~= ", " == "),
@@ -80,8 +79,8 @@ def _changes(line: str) -> Iterator[str]:
 
 def _put(name: str, text: str) -> None:
     """Let the next ledger have this text as that script."""
-    if name == _ENGINE:
-        ledger._ENGINE_LUA = text
+    if name in ledger._SHARED:
+        ledger._SHARED[name] = text
         return
     place = Path(tempfile.mkdtemp(prefix="lua-", dir=Path.cwd()))
     for file in ledger._LUA.iterdir():

@@ -28,7 +28,8 @@ _SOON = 1.0
 _NOTE_SECONDS = 7 * 86400
 EVENTS = f"{PREFIX}events"
 """The stream of what becomes of jobs."""
-_ENGINE_LUA = _LUA.joinpath("engine.lua").read_text(encoding="utf-8")
+_SHARED = {name: _LUA.joinpath(name).read_text(encoding="utf-8") for name in ("engine.lua", "ends.lua")}
+"""What precedes every script, in this order."""
 
 
 class Bell(NamedTuple):
@@ -84,10 +85,10 @@ class Ledger:
         self._ring = ring
         self._scripts = {
             file.name.removesuffix(".lua"): LuaScript(
-                client, LEDGER_LUA + _ENGINE_LUA + file.read_text(encoding="utf-8")
+                client, "".join((LEDGER_LUA, *_SHARED.values(), file.read_text(encoding="utf-8")))
             )
             for file in _LUA.iterdir()
-            if file.name != "engine.lua"
+            if file.name not in _SHARED
         }
 
     def call(self, script: str, *args: str | float) -> list[Any]:
