@@ -191,7 +191,7 @@ class EnsureResult(Answer):
     node: str
     outcome: Outcome
     made_by: str | None = None
-    """The job that made it, when another than this did so since this one was requested; the outcome is `created`."""
+    """The job that made it, or rebuilt it, when another than this did; the steps and changes are in its result."""
     moved_from: str = ""
     """The node that it was migrated from; `node` is the one where it stands now."""
     dry_run: bool = False

@@ -140,7 +140,9 @@ def test_one_of_several_requesters_is_told_and_the_run_goes_on(product: Product)
     assert product.simulator.pve.aborted == []
     product.simulator.pve.ct_secs["clone"] = 0.1
     product.simulator.do(product.simulator.pve.hurry)
-    assert follower.wait(timeout=60).outcome == "created"
+    told = follower.wait(timeout=60)
+    assert (told.request_id, told.outcome, told.made_by) == (follower.id, "created", leader.id)
+    assert (told.steps, told.changes) == ((), ()), "told by the job that made it"
     assert product.status(103) == "running"
 
 

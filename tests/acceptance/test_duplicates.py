@@ -78,6 +78,27 @@ def test_one_that_shares_a_failed_run_has_its_own_errback_run(product: Product) 
     wait_for(lambda: product.status(104) == "running", timeout=60)
 
 
+def test_one_that_shares_a_run_and_has_a_callback_is_told_who_made_it(product: Product) -> None:
+    """Its callback makes it run again; it waits with the leader for 104, on which 103 depends."""
+    product.declare({900: template(), 103: container(103, dependencies=["104"]), 104: container(104)})
+    product.simulator.add_template(900)
+    pve = product.simulator.pve
+    pve.ct_secs["clone"] = LONG
+    product.start_worker()
+    leader = product.producer.ensure(103)
+    wait_for(lambda: product.simulator.intervals("vzclone"))
+    with Celery(broker=product.redis_url, backend=product.redis_url) as client:
+        then = client.signature("phoenix.plan", args=[103], immutable=True)
+        second = client.send_task("phoenix.ensure", [103], queue=QUEUE, link=then)
+        wait_for(lambda: product.redis.hget(f"phoenix:t:{second.id}", "state") == "parked")
+        pve.ct_secs["clone"] = 0.1
+        product.simulator.do(pve.hurry)
+        told = second.get(timeout=60)
+    assert leader.wait(timeout=60).steps
+    facts = [told[name] for name in ("request_id", "outcome", "made_by", "steps", "changes")]
+    assert facts == [second.id, "created", leader.id, [], []]
+
+
 def test_all_at_once_are_told_the_same_whoever_made_what(product: Product) -> None:
     """103 depends on 104, which is requested too; 105 and 106 share a template that one of them builds."""
     product.declare(

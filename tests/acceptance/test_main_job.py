@@ -79,9 +79,13 @@ def test_a_chain_of_four_templates(product: Product) -> None:
 def test_two_requests_for_one_ctid_at_the_same_moment(product: Product) -> None:
     product.start_worker()
     first, second = product.producer.ensure(103), product.producer.ensure(103)
-    outcomes = {str(handle.wait(timeout=60).outcome) for handle in (first, second)}
+    results = [handle.wait(timeout=60) for handle in (first, second)]
+    outcomes = {str(result.outcome) for result in results}
     assert "created" in outcomes
     assert outcomes <= {"created", "unchanged"}, "the later one shares the run, or comes after it"
+    maker, other = sorted(results, key=lambda result: not result.steps)
+    assert maker.made_by is None
+    assert other.outcome == "unchanged" or (other.made_by, other.steps) == (maker.request_id, ())
     assert [interval.made for interval in product.simulator.intervals("vzclone")] == [103]
 
 

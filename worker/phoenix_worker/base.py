@@ -15,7 +15,7 @@ from phoenix_worker.core.allowed.ownership import Purpose
 from phoenix_worker.core.allowed.without_shell import NO_SHELL, within_reach
 from phoenix_worker.core.differs.scripts import with_contents
 from phoenix_worker.core.model.errors import PermanentError, TransientError
-from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
+from phoenix_worker.core.model.records import as_made_by, changes_in, steps_in, templates_in, told_in, unapplied_in
 from phoenix_worker.core.planned.prediction import unmade
 from phoenix_worker.core.planned.rebuilding import cloned_at, copied
 from phoenix_worker.durable.run import GivenUpError, Parked, Stale, now
@@ -84,6 +84,10 @@ class PhoenixTask(ProxmoxWaits):
         """Return what Flower shows of a message's arguments: `103 Step-CA`."""
         found = _CTID_FIRST.match(told)
         return f"{found[1]} {self.catalog.name_of(int(found[1]))}".rstrip() if found else told
+
+    def for_others(self, value: Any, job: str) -> Any:
+        """Return what those are told who share a run: that this job made what it made."""
+        return as_made_by(job, value) if isinstance(value, dict) else value
 
     def pinned_declaration(
         self, ctid: int, declaration_hash: str, *, accepted: bool, asks_scripts: bool = True

@@ -12,7 +12,7 @@ from phoenix_worker.actions.look import takes_effect_later, where_last_seen
 from phoenix_worker.actions.made_again import needs_rebuild
 from phoenix_worker.core.allowed.without_shell import within_reach
 from phoenix_worker.core.model.errors import PermanentError
-from phoenix_worker.core.model.records import changes_in, steps_in, templates_in, told_in, unapplied_in
+from phoenix_worker.core.model.records import as_made_by, changes_in, steps_in, templates_in, told_in, unapplied_in
 from phoenix_worker.core.planned.placement import told
 from phoenix_worker.durable.run import GivenUpError
 from phoenix_worker.step_names import MAKING, StepName
@@ -58,7 +58,7 @@ def shared(task: PhoenixTask, end: dict[str, Any]) -> dict[str, Any]:
     if not end["ok"]:
         raise GivenUpError(end["value"])
     value: dict[str, Any] = json.loads(end["value"])
-    return value | {"request_id": task.running.job}
+    return as_made_by(value["request_id"], value) | {"request_id": task.running.job}
 
 
 def of_job(

@@ -74,9 +74,9 @@ Ends.                   `finish` ends a task, stores its result, passes its lock
                         link. A link whose result nobody wants ends as it lands, but for the last. A failure ends all
                         unfinished members of the job; those who wait for a lock whose owner was replaced to have built
                         what it protects hear the cause at once. Done is final: a tombstone answers duplicates for as
-                        long as results are kept. Who shares a run is given its answer by `tick`, and is run again only
-                        if it has more to do than answer. A condemned task may say words while it cleans up (`unwind`),
-                        and park.
+                        long as results are kept. Who shares a run is given its answer by `tick` (`for_others`), and is
+                        run again only if it has more to do than answer. A condemned task may say words while it cleans
+                        up (`unwind`), and park.
 Set aside.              No record ends or delays a loop that serves all: `tick` handles each by itself, and one that
                         raises is set aside (`state` aside, why in `aside`), out of `due` and of every line.
                         `cancel` ends its job. So is what is woken for a lock or an event, and what no message can

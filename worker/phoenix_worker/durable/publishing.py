@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar, Never
+from typing import TYPE_CHECKING, Any, ClassVar, Never, cast
 from uuid import UUID, uuid5
 
 from celery import Task, current_task
@@ -15,7 +15,7 @@ from phoenix_worker.durable.acts import STATES, Act, Kind, tell
 from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.messages import chord_body, passed_on, successor
 from phoenix_worker.durable.patience import SENDING_TROUBLE, patience
-from phoenix_worker.durable.run import End, Run, current_run
+from phoenix_worker.durable.run import Answer, End, Run, current_run
 from phoenix_worker.durable.shown import REQUEST, shown_end, shown_request
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from celery.result import AsyncResult
 
     from phoenix_worker.durable.engine import Engine
+    from phoenix_worker.durable.results import PatientBackend
 
 logger = logging.getLogger(__name__)
 
@@ -145,6 +146,15 @@ class PublishingTask(Task[Any, Any]):
     def shown_arguments(self, told: str) -> str:
         """Return what Flower shows of a message's arguments, as Celery told them."""
         return told
+
+    def answer_for_others(self, run: Run, value: Any) -> Answer:
+        """Return what is stored for those who share the run of a job that ends with this value."""
+        told, backend = self.for_others(value, run.number), cast("PatientBackend", self.backend)
+        return backend.answer(run.id, told, "SUCCESS", request=self.request)
+
+    def for_others(self, value: Any, job: str) -> Any:  # noqa: ARG002 - for those who say more
+        """Return what those are told who share a run. `job` stands for the id of its job."""
+        return value
 
     def show_failed(self, job: str, end: End, error: BaseException) -> None:
         """Show tasks as failed that ended with the failure of this one: Celery sends no event for them."""

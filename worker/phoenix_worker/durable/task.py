@@ -265,13 +265,13 @@ class DurableTask(PublishingTask):
         run = current_run.get()
         if run is None or run.over:
             return
-        shared, kind, value = None, Kind.SUCCEEDED, retval if status == "SUCCESS" else run.value
-        if status != "SUCCESS" and run.detached and value is not None:
-            shared = cast("PatientBackend", self.backend).answer(run.id, value, "SUCCESS", request=self.request)
-        elif status != "SUCCESS":
+        kind, value, shared = Kind.SUCCEEDED, retval if status == "SUCCESS" else run.value, None
+        if status != "SUCCESS" and (value is None or not run.detached):
             value = retval.args[0] if retval.args else str(retval)
             cancelled = isinstance(value, dict) and value.get("cause") == CANCELLED
             kind = Kind.CANCELLED if cancelled else Kind.FAILED
+        elif run.id == run.job:
+            shared = self.answer_for_others(run, value)
         end = self.engine.ledger.finish(run, "ok" if kind is Kind.SUCCEEDED else kind, value, shared=shared)
         if end is None:
             self._answer_forgotten(run)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from phoenix_producer.contract import Step
+from phoenix_producer.contract import Outcome, Step
 from phoenix_worker.core.model.firewall import FirewallState
 from phoenix_worker.core.model.ha import HaState
 from phoenix_worker.core.model.observation import Observation, Presence
 from phoenix_worker.step_names import StepName
+
+_MADE = frozenset({Outcome.CREATED, Outcome.REBUILT})
 
 
 def steps_in(values: list[dict[str, Any]]) -> tuple[Step, ...]:
@@ -36,6 +38,12 @@ def unapplied_in(values: list[dict[str, Any]], *, but: int | None) -> dict[int, 
 def told_in(values: list[dict[str, Any]], *kinds: str) -> tuple[str, ...]:
     """Return what the steps met that their requester should know: `warnings`, or what `needs_rebuild`."""
     return tuple(dict.fromkeys(line for value in values for kind in kinds for line in value.get(kind, ())))
+
+
+def as_made_by(job: str, result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a job as it is told to a request that shares its run: what it made, that job has made."""
+    made = result.get("outcome") in _MADE and result.get("made_by") is None
+    return result | {"made_by": job, "steps": [], "changes": []} if made else result
 
 
 def to_json(seen: Observation) -> dict[str, Any]:

@@ -106,12 +106,14 @@ end
 
 local function swap(text, old, new) return (string.gsub(text, string.gsub(old, '%W', '%%%0'), (string.gsub(new, '%%', '%%%%')))) end
 
--- End a request that shared a run: its answer is that of the run, word for word, under its own id. Returns its id, its
+-- End a request that shared a run: its answer is that of the run, word for word, under its own id; where the leader's is
+-- meant, the text has the run. Returns its id, its
 -- verdict, the name and subject of its task, the cause of a failure, and what `close` tells.
 local function give(id, resume)
   local leader = redis.call('HGET', key('t:', id), 'follows')
-  local a = redis.call('HMGET', key('job:', leader, ':answer'), 'verdict', 'value', 'by', 'place', 'text', 'seconds')
-  local function own(text) return swap(swap(text, leader, id), a[3], id) end
+  local a = redis.call('HMGET', key('job:', leader, ':answer'), 'verdict', 'value', 'by', 'place', 'text', 'seconds', 'run')
+  -- An answer that an older worker has left has no run.
+  local function own(text) return swap(swap(swap(text, leader, id), a[3], id), a[7] or leader, leader) end
   local verdict, value = a[1], own(a[2])
   local ok = verdict == 'ok'
   if not (ok or verdict == 'failed' or verdict == 'cancelled') then error('the run that it shares ended in no known way') end

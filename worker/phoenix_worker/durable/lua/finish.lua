@@ -1,7 +1,7 @@
 -- The end of a task, of its locks and, for the last link or a failure, of its job.
 -- ARGV: prefix, clock, id, run, resume queue, ok | failed | cancelled, value (JSON; for a failure, its cause), where its
--- result is stored ('' if nowhere), the result, seconds to keep it, the result for those who share the job's run, '1' if the
--- run has recorded its successor.
+-- result is stored ('' if nowhere), the result, seconds to keep it, the result for those who share the job's run (with
+-- the run in the place of the job's id), '1' if the run has recorded its successor.
 -- Answers: done, and if that was the end of the job: the seconds that it took, those of which it was parked by PARKED_ON, the
 -- replaced tasks that ended with it, the name of the request, 1 if others are to be given its end, else 0, and the
 -- requester | unlanded | stale.
@@ -48,7 +48,8 @@ local ends = verdict ~= 'ok' or id == job
 local shared = ends and ARGV[8] ~= '' and redis.call('EXISTS', key('job:', job, ':followers')) == 1
 if shared then
   local a = key('job:', job, ':answer')
-  redis.call('HSET', a, 'verdict', verdict, 'value', value, 'by', id, 'place', ARGV[8], 'text', ARGV[11], 'seconds', ARGV[10])
+  redis.call('HSET', a, 'verdict', verdict, 'value', value, 'by', id, 'run', ARGV[4], 'place', ARGV[8], 'text', ARGV[11],
+    'seconds', ARGV[10])
   redis.call('EXPIRE', a, ANSWER)
 end
 if verdict ~= 'ok' then
