@@ -273,6 +273,8 @@ def test_where_no_worker_takes_from_the_queue_it_ends_and_says_which(
     lives(redis_client, queues)
     result = invoke("--redis-url", redis_url, *command.split())
     assert result.exit_code == 1
+    listed = invoke("--redis-url", redis_url, "jobs").stdout
+    assert f"a worker that takes from {untaken}; none does" in " ".join(listed.split())
     why = f"No worker takes from the queue {untaken}, where {what} waits. `phoenix-lxc worker` starts one that does."
     assert f"{why} To wait for it again: phoenix-lxc --redis-url {redis_url} {command}" in result.stderr
 

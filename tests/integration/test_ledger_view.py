@@ -8,7 +8,7 @@ import pytest
 
 from phoenix_producer.client.link import Link
 from phoenix_producer.contract import ContractError, ProgressKind
-from phoenix_producer.ledger.entries import Job, JobState, Reference, WaitsFor
+from phoenix_producer.ledger.entries import Job, JobState, Reference, Wait, WaitsFor
 from phoenix_producer.ledger.view import LedgerView
 from tests.support.driven_ledger import UPID, DrivenLedger
 
@@ -48,6 +48,11 @@ def test_a_job_is_queued_then_runs(view: LedgerView, driven: DrivenLedger) -> No
     job = only(view)
     assert (job.id, job.what, job.state, job.requester) == (asked, "ensure 103", JobState.QUEUED, "the tests")
     assert job.since == job.created
+    why = "a worker that takes from phoenix.ensure; none does"
+    assert job.waits_for == Wait(WaitsFor.WORKER, "phoenix.ensure", why)
+    client = driven.ledger.client
+    client.zadd("phoenix:workers", {"w1": client.time()[0] + 60})
+    assert only(view).waits_for is None, "for no more than a free one"
     run = driven.claim(asked)
     job = only(view)
     assert (job.state, job.step, job.waits_for) == (JobState.RUNNING, "ensure 103", None)

@@ -219,6 +219,7 @@ def test_a_watched_job_says_where_it_is_once() -> None:
         replace(job("b", "ensure 102", waits_for=proxmox), step="clone 102"),
         replace(job("c", "ensure 103", waits_for=Wait(WaitsFor.RETRY, detail="HTTP 503")), step="ensure 103"),
         replace(job("d", "rebuild 900"), step="create 9000"),
+        job("e", "destroy 104", waits_for=Wait(WaitsFor.WORKER, "q", "a worker that takes from q; none does")),
     ]
     shown = [[text.plain for text in row] for line in watched_lines(jobs) for row in (line.cells, *line.below)]
     assert [[*row[:4], *row[5:]] for row in shown] == [
@@ -227,8 +228,10 @@ def test_a_watched_job_says_where_it_is_once() -> None:
         ["b", "ensure 102", "waiting", "clone", "Proxmox: create CT 900 UPID:"],
         ["c", "ensure 103", "waiting", "", "tries again: HTTP 503"],
         ["d", "rebuild 900", "running", "create 9000", ""],
+        ["e", "destroy 104", "waiting", "", "a worker that takes from q; none does"],
     ]
-    assert count_of(watched_lines(jobs)) == "0 of 4 done, 1 waiting for a retry, 3 running"
+    told = "0 of 5 done, 1 waiting for a retry, 1 waiting for a worker of q, 3 running"
+    assert count_of(watched_lines(jobs)) == told
 
 
 def test_watched_jobs_that_end_stay_but_for_those_below_others() -> None:

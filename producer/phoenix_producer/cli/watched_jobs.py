@@ -124,4 +124,5 @@ def _reason(job: Job) -> str:
         return ""
     if wait.kind is WaitsFor.LOCK:
         return turn_at(wait.what, job.ctid).removeprefix("its turn at ")
-    return {WaitsFor.JOB: wait.detail.partition(",")[0] or "another job", WaitsFor.RETRY: "a retry"}.get(wait.kind, "")
+    others = {WaitsFor.JOB: wait.detail.partition(",")[0] or "another job", WaitsFor.RETRY: "a retry"}
+    return (others | {WaitsFor.WORKER: f"a worker of {wait.what}"}).get(wait.kind, "")

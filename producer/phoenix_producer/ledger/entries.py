@@ -49,6 +49,8 @@ class WaitsFor(StrEnum):
     """The end of a Proxmox task."""
     JOB = "job"
     """The end of another job: a dependency, or an earlier, identical request."""
+    WORKER = "worker"
+    """A worker that takes from its queue, as none does."""
     TIME = "time"
     RETRY = "retry"
     """It met something passing, or its worker died: once more, later."""
@@ -70,9 +72,9 @@ class Wait:
 
     kind: WaitsFor
     what: str = ""
-    """The lock's name, the UPID, or the other job's id."""
+    """The lock's name, the UPID, the other job's id, or the queue."""
     detail: str = ""
-    """In the worker's words: what the Proxmox task does, or why it is tried again."""
+    """In the worker's words: what the Proxmox task does, or why it is tried again. Of a queue: what is missing."""
     until: float | None = None
     """Seconds since the epoch."""
     owners: tuple[Reference, ...] = ()
@@ -182,7 +184,7 @@ def job_of(job_id: str, fields: Fields, task: Fields, waits_for: Wait | None) ->
 
 
 def _read(job_id: str, fields: Fields, task: Fields, waits_for: Wait | None) -> Job:
-    at = task.get("parked" if waits_for else "begun")
+    at = task.get("parked" if task.get("state") == "parked" else "begun")
     return Job(
         id=job_id,
         what=what_of(fields),

@@ -141,6 +141,8 @@ class LedgerView:
         again = dict.fromkeys(lost, Fields()) | self._hashes("job:", lost)
         known = {job: fields for job in known if (fields := again.get(job, known[job]))}
         waits = self._waits({job: task for job, task in at.items() if task[1].get("state") == "parked"})
+        queued = {job: task.get("queue", "") for job, (_, task) in at.items() if task.get("state") == "queued"}
+        waits |= self._untaken(queued)
         return [job_of(job, fields, at.get(job, ("", {}))[1], waits.get(job)) for job, fields in known.items()]
 
     # --- looks at Redis
@@ -224,6 +226,15 @@ class LedgerView:
             )
 
         return {job: wait(job) for job in parked}
+
+    def _untaken(self, queued: Mapping[str, str]) -> dict[str, Wait]:
+        """Find the jobs in queues from which no worker takes; others wait for a free one at most."""
+        workers = self.takers() if queued else {}
+        return {
+            job: Wait(WaitsFor.WORKER, queue, f"a worker that takes from {queue}; none does")
+            for job, queue in queued.items()
+            if workers.get(queue) == 0
+        }
 
 
 def _step(value: str) -> Step | None:
