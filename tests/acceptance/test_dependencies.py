@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_worker.commands.demo.proof import steps_of_all_jobs
 from tests.acceptance.scenes import failure_of
 from tests.support.product import OS_TEMPLATE, container, template
 
@@ -42,6 +43,8 @@ def test_those_of_the_templates_count_and_independent_ones_go_side_by_side(produ
     assert spans[106][1] <= spans[105][0]
     at_once = (103, 104, 106)
     assert max(spans[one][0] for one in at_once) < min(of(product, one)[0].end or 0.0 for one in at_once)
+    started = [one.ctid for one in steps_of_all_jobs(product.redis_url) if one.name == "start"]
+    assert sorted(started) == [101, *needed], "the demo shows what jobs of other jobs made"
 
 
 def test_a_failure_is_that_of_all_that_need_it_and_nothing_is_made_for_them(product: Product) -> None:

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +18,6 @@ from tests.support.product import OS_TEMPLATE
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.product import Product
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -109,6 +108,25 @@ def test_no_command_hides_in_a_block_of_text() -> None:
             if language == "":
                 first = [line.split(maxsplit=1)[0] for line in content.splitlines() if line.split()]
                 assert not {"phoenix-lxc", "celery", "pveum", "make", "pip"} & set(first), (page.name, content)
+
+
+def test_each_block_can_be_typed_as_it_is(tmp_path: Path) -> None:
+    """Python that defines each name that it uses, JSON that is some, shell without a syntax error."""
+    for page in PAGES:
+        for number, (language, content) in enumerate(blocks(page)):
+            if language == "python":
+                (tmp_path / f"{page.stem}_{number}.py").write_text(content)
+            elif language == "json":
+                json.loads(f"{{{content}}}" if content.startswith('"') else content)  # an entry, to be put among others
+            elif language == "sh":
+                done = subprocess.run(
+                    ["bash", "-n"], check=False, input=content, capture_output=True, text=True, timeout=60
+                )
+                assert done.returncode == 0, (page.name, content, done.stderr)
+    assert [*tmp_path.iterdir()]
+    ruff = [str(Path(sys.executable).parent / "ruff"), "check", "--isolated", "--select", "F", str(tmp_path)]
+    done = subprocess.run(ruff, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
 
 
 def test_what_is_not_run_is_still_documented() -> None:

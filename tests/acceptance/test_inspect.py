@@ -132,4 +132,4 @@ def test_status_tells_what_stands_at_each_ctid(product: Product) -> None:
     assert lines["900"].split()[2:] == ["template", NODE, "template"]
     refused = cli(product, "status", "555")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "not in the catalog" in refused.stderr
+    assert "Unable to look at CT 555: it is not in the catalog." in refused.stderr

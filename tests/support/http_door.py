@@ -114,7 +114,7 @@ def events_in(stream: Any) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def serving(redis_url: str, folder: Path, *arguments: str, command: Sequence[str] = ()) -> Iterator[HttpDoor]:
-    """Run the command, or another that does, until the block ends; its log must show no token."""
+    """Run the command, or another that does, until the block ends. Its log must show no token and no warning."""
     tokens = folder / "tokens.json"
     log = folder / "serve.log"
     environ = {**os.environ, "PHOENIX_REDIS_URL": redis_url, "PHOENIX_HTTP_TOKENS": str(tokens)}
@@ -131,3 +131,4 @@ def serving(redis_url: str, folder: Path, *arguments: str, command: Sequence[str
         process.terminate()
         process.communicate(timeout=SECONDS)
     assert "phx_" not in log.read_text()
+    assert "Warning: " not in log.read_text()

@@ -40,6 +40,7 @@ def test_what_a_task_waits_for(on: str, expected: tuple[WaitsFor, str]) -> None:
         ("phoenix.containers", "", "containers"),
         ("phoenix.ensure", "9" * 5000, "ensure 99999999"),
         ("phoenix.drain", "pve-in-the-cellar", "drain pve-in-the-cellar"),
+        ("phoenix.refuse", "phoenix.destroy is taken from another queue", "refuse a message"),
         ("phoenix.cancel", "5b0e2f0a-9a3e-4d6b-8a69-0d0c54a3c002", "cancel 5b0e2f0a"),
     ],
 )

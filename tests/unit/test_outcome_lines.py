@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from phoenix_producer.cli.terminal import Lines, outcome_lines, turn_at
-from phoenix_producer.contract import Address, Change, EnsureResult, Outcome, Progress, ProgressKind, Step
+from phoenix_producer.contract import Address, Change, EnsureResult, Failure, Outcome, Progress, ProgressKind, Step
 from phoenix_producer.plans import Action
 
 
@@ -24,6 +24,17 @@ def first_line(outcome: Outcome, *seconds: float, **more: Any) -> str:
 )
 def test_nothing_takes_no_time(seconds: float, took: str) -> None:
     assert first_line(Outcome.UPDATED, seconds) == f"103  updated on pve{took}"
+
+
+def test_what_is_about_no_ctid_names_none(capsys: pytest.CaptureFixture[str]) -> None:
+    refusal = {"message": "Not a message that can be run.", "cause": "bad-request", "remedy": "Correct it."}
+    assert [*outcome_lines(Failure(request_id="a", ctid=None, **refusal))] == [
+        "failed: Not a message that can be run.",
+        "     Correct it.",
+    ]
+    handles: Any = [SimpleNamespace(id="a", ctid=None)]
+    Lines(handles).show(Progress(at=1000.0, kind=ProgressKind.REQUESTED, job="a", step="phoenix.status"))
+    assert re.fullmatch(r"\S+ \S*\s+0\.0 s  requested\n", capsys.readouterr().out)
 
 
 def test_where_it_was_placed_is_told_with_the_reason_and_once() -> None:

@@ -125,8 +125,11 @@ class PhoenixTask(ProxmoxWaits):
                 raise refusal(declaration, others) from refused
             raise
 
-    def current_declaration(self, ctid: int | None, *, to: Purpose = Purpose.ENSURE) -> Declaration:
-        """Return the declaration that the catalog has now. Raises PermanentError for a CTID that it does not have."""
+    def current_declaration(self, ctid: int | None, *, to: str = Purpose.ENSURE) -> Declaration:
+        """Return the declaration that the catalog has now. Raises PermanentError for a CTID that it does not have.
+
+        `to` completes the error's "Unable to … CT".
+        """
         catalog = self.catalog.current()
         if ctid is None or ctid not in catalog:
             raise _not_declared(ctid, to, catalog, self.catalog.refusal())
@@ -217,14 +220,14 @@ class PhoenixTask(ProxmoxWaits):
             return declared
 
 
-def _not_declared(ctid: int | None, to: Purpose, catalog: Iterable[int], refusal: Refusal | None) -> PermanentError:
+def _not_declared(ctid: int | None, to: str, catalog: Iterable[int], refusal: Refusal | None) -> PermanentError:
     """Tell that a CTID is not in the catalog that is served; it may well be in a newer one that is refused."""
     where, remedy = "the catalog", f"Declare {ctid} in the catalog."
     if refusal is not None:
         where = "the last good catalog, which the worker uses because the current file is refused"
         remedy = f"Correct the file, which must declare {ctid} too: {refusal}"
     known = _shortened(list(catalog)) or "none; it is empty"
-    message = f"Unable to {to.words} CT {ctid}: it is not in {where}. Declared CTIDs: {known}."
+    message = f"Unable to {to} CT {ctid}: it is not in {where}. Declared CTIDs: {known}."
     return PermanentError(message, cause="not-declared", remedy=remedy)
 
 

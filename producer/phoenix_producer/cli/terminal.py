@@ -88,7 +88,8 @@ class Lines(AbstractContextManager["Lines"]):
         """Print one line."""
         subject = self._ctids[progress.job]
         elapsed = progress.at - self._began.setdefault(progress.job, progress.at)
-        typer.echo(f"{time_of_day(progress.at)} {elapsed:6.1f} s  {subject}  {plain_block(told(progress, subject))}")
+        event = f"{_beginning(subject)}{plain_block(told(progress, subject))}"
+        typer.echo(f"{time_of_day(progress.at)} {elapsed:6.1f} s  {event}")
 
     def tell(self, text: str) -> None:
         """Print it."""
@@ -100,7 +101,7 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     """Write how a job ended, with its remedy if it failed."""
     if isinstance(answer, Failure):
         how = "cancelled" if answer.cause == _CANCELLED else "failed"
-        yield f"{answer.ctid}  {how}: {answer.message}"
+        yield f"{_beginning(answer.ctid)}{how}: {answer.message}"
         yield f"     {answer.remedy}"
         return
     where = f"from {answer.moved_from} to {answer.node}" if answer.moved_from else f"on {answer.node}"
@@ -118,6 +119,11 @@ def outcome_lines(answer: EnsureResult | Failure) -> Iterator[str]:
     yield from (f"     {one.interface} {one.address}/{one.prefix}" for one in answer.addresses)
     yield from (f"     takes effect at the next start: {key}" for key in answer.pending_restart)
     yield from not_applied_lines(answer)
+
+
+def _beginning(ctid: int | None) -> str:
+    """Begin a line about a CTID; one about a request that names none, such as `status`, begins with what happened."""
+    return "" if ctid is None else f"{ctid}  "
 
 
 def _only_recorded(answer: EnsureResult) -> bool:

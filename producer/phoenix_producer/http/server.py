@@ -49,9 +49,9 @@ def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
     app = FastAPI(
         openapi_url=None,  # the framework's own would take whatever is asked of it
         redirect_slashes=False,
-        root_path=root_path,
         lifespan=lifespan,
     )
+    app.root_path = root_path  # as an argument, FastAPI warns of it at each start
     app.openapi = cache(partial(describe, app))  # type: ignore[method-assign]  # FastAPI's own way
     app.state.door = door
     problems.install(app, description=f"{root_path}{PATH}")

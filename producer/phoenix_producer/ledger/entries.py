@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from phoenix_producer.contract import CONTAINERS, DRAIN, DRIFT, NODES, PLAN, PLANS, STATUS, TEMPLATES, UNDRAIN
+from phoenix_producer.contract import CONTAINERS, DRAIN, DRIFT, NODES, PLAN, PLANS, REFUSE, STATUS, TEMPLATES, UNDRAIN
 from phoenix_producer.ctids import parse_ctid
 
 if TYPE_CHECKING:
@@ -156,6 +156,8 @@ class Wanted:
 def what_of(fields: Mapping[str, str]) -> str:
     """Name a task or a job: `ensure 103`. Jobs in their turn are named by the beginning of their id."""
     name, subject = fields.get("name", ""), fields.get("subject", "")
+    if name == REFUSE:  # its subject is the reason, which the failure has
+        return "refuse a message"
     named = subject if parse_ctid(subject) or name in _OF_NODES else subject[:_SHORT]
     return f"{name.removeprefix('phoenix.')} {named}".strip()
 

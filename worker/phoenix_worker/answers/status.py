@@ -49,7 +49,7 @@ def declarations_of(task: PhoenixTask, ctids: Any, kind: str) -> list[Declaratio
         wanted = _CTIDS.validate_python(ctids)
     except ValidationError as error:
         raise ContractError(f"Not a valid {kind} request: {ctids!r:.{_SHOWN}} is not a list of CTIDs.") from error
-    return [task.current_declaration(ctid) for ctid in dict.fromkeys(wanted) or task.catalog.current()]
+    return [task.current_declaration(ctid, to="look at") for ctid in dict.fromkeys(wanted) or task.catalog.current()]
 
 
 def _standing(task: PhoenixTask, declaration: Declaration, builds: Builds) -> Standing:

@@ -210,7 +210,7 @@ def rebuild_copies(
 def adopt(self: PhoenixTask, request: AdoptRequest) -> dict[str, Any]:
     """Take over what an earlier tool made."""
     purpose = Purpose.SEAL if request.seal else Purpose.ADOPT
-    declaration = self.current_declaration(request.ctid, to=purpose)
+    declaration = self.current_declaration(request.ctid, to=purpose.words)
     lost, lines, told = copies_to_adopt(self, declaration)
     if not request.dry_run:
         hold_with(self, declaration, lost)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from phoenix_producer.client.link import Link
 from phoenix_producer.contract import Outcome
+from phoenix_producer.ledger.view import LedgerView
 from phoenix_worker.proxmox.translate import Request
 
 if TYPE_CHECKING:
@@ -41,6 +44,18 @@ class Standing:
     def role(self) -> str:
         """As the marker in its notes has it."""
         return str(self.seen.marker.role) if self.seen.marker else "not ours"
+
+
+def steps_of_all_jobs(redis_url: str) -> list[Step]:
+    """Read what the jobs of the last week did, in order. Raises Unreachable.
+
+    The results of the demo's own requests do not have all of it: the job of a container asks for what it depends on,
+    and that request may be the one that makes it.
+    """
+    with closing(Link(redis_url)) as link:
+        ledger = LedgerView(link.look)
+        steps = [step for job in ledger.jobs(ended=True) for step in ledger.steps(job.id)]
+    return sorted(steps, key=lambda step: step.started)
 
 
 def standing(proxmox: ProxmoxApi, nodes: Sequence[str], catalog: Catalog, steps: Sequence[Step]) -> list[Standing]:

@@ -17,7 +17,7 @@ from phoenix_producer.cli.live_lines import display_for
 from phoenix_worker.commands.demo import parts as demo_parts
 from phoenix_worker.commands.demo.ending import Ended, undisturbed
 from phoenix_worker.commands.demo.parts import DemoFailed
-from phoenix_worker.commands.demo.proof import broken_promises, listed, not_applied, standing
+from phoenix_worker.commands.demo.proof import broken_promises, listed, not_applied, standing, steps_of_all_jobs
 from phoenix_worker.commands.demo.stage import Stage, set_up
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _show(screen: Screen, stage: Stage, producer: Producer) -> None:
     asked = ", ".join(map(str, stage.ctids))
     screen.headline(f"Ensure {asked} on an empty node")
     first = _ensured(stage, producer)
-    steps = sorted((step for result in first for step in result.steps), key=lambda step: step.started)
+    steps = steps_of_all_jobs(stage.redis_url)
     found = standing(stage.proxmox, stage.nodes, stage.catalog, steps)
     screen.headline(f"What Proxmox holds now on {', '.join(stage.nodes)}")
     screen.standing(found)
