@@ -88,7 +88,10 @@ Reconciling.            The record of a task says where it stands. What finds it
                         what, what is watched, who runs it, members, owners) is compared with the records by each
                         worker, some of it with each heartbeat, and entered again where it was deleted (`reconcile`).
                         A deleted lock is made again before anybody takes it; one whose owner has no record passes on.
-                        A job none of whose tasks is left is set aside.
+                        A job that lost the step that it was at ends with a failure (`forgotten`), once no worker runs
+                        that step and nothing that it waits for is watched: its request is run again, condemned, and
+                        what its other tasks held has passed on by then. Where the request is lost too, or nothing tells
+                        which step is, the job is set aside.
 Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters,
                         and what somebody has said until it is taken back (`tables`).
 

@@ -88,12 +88,20 @@ local function move_member(id, by)
   move_fields(key('j:', id), by, sleeps)
 end
 
+local function times_of(job)
+  local fields = {'created'}
+  for _, field in ipairs(redis.call('HKEYS', key('job:', job))) do
+    if string.match(field, '^undone:') then fields[#fields + 1] = field end
+  end
+  return fields
+end
+
 -- The clock of Redis was set, by so many seconds: whatever is open and was written before keeps its distance from now.
 local function move_times(by)
   for _, set in ipairs({'due', 'watch', 'workers', 'open'}) do move_scores(set, by) end
   for _, job in ipairs(redis.call('ZRANGE', key('open'), 0, -1)) do
     attempt(job, function()
-      move_fields(key('job:', job), by, {'created'})
+      move_fields(key('job:', job), by, times_of(job))
       for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do move_member(id, by) end
     end)
   end
