@@ -121,7 +121,7 @@ def end_of(handle: Handle[Any], timeout: float) -> str:
         handle.wait(timeout=timeout)
     except EnsureFailed as failed:
         return failed.failure.message
-    except AssertionError as endless:
+    except TimeoutError as endless:
         return f"it did not end: {endless}"
     return "it succeeded"
 

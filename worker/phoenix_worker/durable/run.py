@@ -103,6 +103,8 @@ class Run:
     journal: dict[str, str] = field(default_factory=dict)
     reads: dict[str, str] = field(default_factory=dict)
     """What of it is told to the ledger with the next word."""
+    lost_journal: bool = False
+    """Whether some of the journal was deleted, or evicted."""
     sleeps: int = 0
     forgot: int = 0
     """How often what this run has forgotten, or found undone, was so before: each time is waited for longer."""

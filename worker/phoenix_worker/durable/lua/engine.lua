@@ -47,11 +47,28 @@ local function progress(id, step)
   if not step or redis.call('HEXISTS', key('j:', id), '!' .. step) == 0 then redis.call('HDEL', key('t:', id), 'since') end
 end
 
+-- Whether a journal lacks what was kept in it: it was deleted, or evicted. What it told is done again, but looked for first.
+local function lost_journal(id)
+  local r = redis.call('HMGET', key('t:', id), 'kept', 'unkept')
+  if not r[2] and (tonumber(r[1] or '') or 0) > redis.call('HLEN', key('j:', id)) then
+    redis.call('HSET', key('t:', id), 'unkept', 1)
+    r[2] = '1'
+  end
+  return r[2] == '1'
+end
+
+-- Write something in the journal of a task.
+local function keep(id, step, value)
+  lost_journal(id)
+  redis.call('HSET', key('j:', id), step, value)
+  redis.call('HSET', key('t:', id), 'kept', redis.call('HLEN', key('j:', id)))
+end
+
 -- What a run has read since its last word is journalled with this one.
 local function remember(id, reads)
   if reads == '' then return end
   for step, value in pairs(cjson.decode(reads)) do
-    redis.call('HSET', key('j:', id), step, value)
+    keep(id, step, value)
     progress(id, step)
   end
 end
@@ -125,6 +142,12 @@ local function step_off(name, id)
   return was
 end
 
+-- Nobody looks at a remote job any more.
+local function forget_watch(event)
+  redis.call('ZREM', key('watch'), event)
+  for _, of in ipairs({'watched', 'watch:unseen'}) do redis.call('HDEL', key(of), event) end
+end
+
 -- Out of the line for a lock or an event; what it holds it keeps.
 local function step_out(id)
   local on = redis.call('HGET', key('t:', id), 'on') or ''
@@ -133,8 +156,7 @@ local function step_out(id)
   if kind == 'ev' then
     redis.call('SREM', key('ev:', what, ':w'), id)
     if redis.call('EXISTS', key('ev:', what, ':w')) == 0 then
-      redis.call('ZREM', key('watch'), what)
-      redis.call('HDEL', key('watched'), what)
+      forget_watch(what)
     end
   end
 end
@@ -285,8 +307,7 @@ end
 
 local function resolve(event, value, resume)
   if not redis.call('SET', key('ev:', event), value, 'EX', KEEP, 'NX') then return end
-  redis.call('ZREM', key('watch'), event)
-  redis.call('HDEL', key('watched'), event)
+  forget_watch(event)
   for _, id in ipairs(redis.call('SMEMBERS', key('ev:', event, ':w'))) do
     attempt(id, function()
       if is_given(id) then redis.call('ZADD', key('due'), stamp(now()), id) else wake(id, resume) end
@@ -329,7 +350,7 @@ local function bury(id, resume, job)
   redis.call('DEL', key('j:', id))
   redis.call('SREM', key('job:', r[3] or job or id, ':members'), id)
   redis.call('HDEL', t, 'body', 'headers', 'reply', 'holds', 'by', 'nonce', 'landed', 'fail', 'pos', 'queue', 'on', 'since', 'begun', 'parked',
-    'follows', 'flight', 'plain', 'waited', 'unwinds', 'watches')
+    'follows', 'flight', 'plain', 'waited', 'unwinds', 'watches', 'kept', 'unkept')
   redis.call('HSET', t, 'state', 'done')
   redis.call('EXPIRE', t, KEEP)
 end

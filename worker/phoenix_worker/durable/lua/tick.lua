@@ -10,7 +10,7 @@ local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 
 -- What others wrote in the place of what all requests share says nothing. It is removed: left, it would end every script.
 local KINDS = {due = 'zset', workers = 'zset', watch = 'zset', open = 'zset', jobs = 'zset', aside = 'zset', watched = 'hash',
-  ['watch:looks'] = 'hash', capacities = 'hash', held = 'hash', claimed = 'hash', parked = 'hash', events = 'stream',
+  ['watch:looks'] = 'hash', ['watch:unseen'] = 'hash', capacities = 'hash', held = 'hash', claimed = 'hash', parked = 'hash', events = 'stream',
   queues = 'hash', reservations = 'hash', ['reserved:lately'] = 'zset', drained = 'hash'}
 
 local LONGEST_TURN = 60000 -- milliseconds
