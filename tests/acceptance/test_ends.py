@@ -198,7 +198,7 @@ def how_it_ends(site: Site, ctid: int, row: Row) -> str:
     except EnsureFailed as failed:
         if LIMIT not in failed.failure.message:
             return f"told {failed.failure}"
-    except AssertionError as endless:
+    except TimeoutError as endless:
         return f"it did not end: {endless}"
     else:
         return "it succeeded"

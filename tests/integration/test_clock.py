@@ -87,6 +87,7 @@ def test_what_is_due_is_due_as_long_from_now_as_before(
     driven.say("retry", run, "", 30, "busy")
     driven.say("wait", driven.taken(102), "", "upid/x", "x", json.dumps({"class": "c"}), 40)
     began = {name: float(redis_client.hget(f"phoenix:t:{run.id}", name) or 0) for name in ("since", "begun", "parked")}
+    redis_client.hset(f"phoenix:job:{run.job}", "undone:source of 101", began["since"])
     ledger.ahead = step
     one._tick()
     due = float(redis_client.zscore("phoenix:due", run.id) or 0)
@@ -97,6 +98,8 @@ def test_what_is_due_is_due_as_long_from_now_as_before(
     assert since == pytest.approx(float(ledger.clock), abs=TTL)
     moved = {name: float(redis_client.hget(f"phoenix:t:{run.id}", name) or 0) - at for name, at in began.items()}
     assert moved == {name: pytest.approx(step, abs=TTL) for name in began}
+    undone = float(redis_client.hget(f"phoenix:job:{run.job}", "undone:source of 101") or 0)
+    assert undone - began["since"] == pytest.approx(step, abs=TTL)
     assert float(redis_client.hget(f"phoenix:job:{run.job}", "created") or 0) == pytest.approx(
         time.time() + step, abs=TTL
     )

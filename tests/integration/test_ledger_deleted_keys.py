@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_worker.durable.keeper import LOST_STEP
 from phoenix_worker.durable.run import Run
 from tests.integration.test_ledger_leaves_nothing import COUNTERS, DOES, WHY, child_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis import Redis
 
     from tests.support.still_ledger import StillLedger
@@ -52,7 +56,7 @@ class LastWorker:
                 still.resolve(event, "OK")
             still.tick("last", *self._witness)
             self._witness = (still.clock, "70", "0")
-            still.call("reconcile", RESUME_QUEUE, 0, 0, 100)
+            still.call("reconcile", RESUME_QUEUE, 0, 0, 100, json.dumps(LOST_STEP))
             given, still.rung = still.rung, []
             for task_id in given:
                 run = still.claim(task_id, int(still.field(task_id, "gen") or 0), "last", lambda: "")
@@ -90,3 +94,73 @@ def test_whatever_key_is_deleted_all_comes_to_rest(does: str, still: StillLedger
             assert state == ("cancelled" if key == f"t:{job}" else "done"), (key, job)
         unnamed = {"t:run"} if key == "job:request:members" else set()  # a step that nothing names any more
         assert still.lasting() <= COUNTERS | unnamed, key
+
+
+def compare(still: StillLedger) -> None:
+    still.call("reconcile", RESUME_QUEUE, 0, 0, 100, json.dumps(LOST_STEP))
+
+
+def ended(still: StillLedger) -> dict[str, str | None]:
+    """How the jobs stand of one that lost its step, and of one that waits for its lock."""
+    return {job: str(still.client.hget(f"phoenix:job:{job}", "state")) for job in ("request", "waiting")}
+
+
+def died(still: StillLedger) -> None:
+    still.at(70.0)
+    still.tick("last", still.clock, "0", "0")
+
+
+AT_WORK: dict[str, tuple[Callable[[StillLedger, Run], object], Callable[[StillLedger], object]]] = {
+    "a worker runs it": (
+        lambda still, run: still.say("journal", run, "", "step", "1", ""),
+        lambda still: still.call("disown", "step", "/", "w1", 0),
+    ),
+    "its worker died": (lambda still, run: still.say("journal", run, "", "step", "1", ""), died),
+    "Proxmox is at work": (
+        lambda still, run: still.wait(run, "upid/x", '{"class":"c"}', 9),
+        lambda still: still.resolve("upid/x", "OK"),
+    ),
+}
+"""What is done for a step when its record is lost, and how that ends."""
+
+
+@pytest.mark.parametrize("at_work", AT_WORK)
+@pytest.mark.parametrize("deeper", [False, True])
+def test_a_job_whose_step_is_lost_ends_once_nobody_is_at_work_on_it(
+    at_work: str, deeper: bool, still: StillLedger, redis_client: Redis
+) -> None:
+    """Its locks pass on, those of a step that had something built first too; who waits for them fails for no reason."""
+    begin, end = AT_WORK[at_work]
+    still.at(0.0)
+    request = still.taken("request")
+    still.hold(request, "ct/101")
+    assert still.say("settle", request, "", "101", '"pve1"', "{}", 0) == "settled"
+    still.say("replace", request, "clone" if deeper else "step", 0, child_of(request))
+    if deeper:
+        clone = still.again("clone")
+        still.hold(clone, "ct/900")
+        still.say("replace", clone, "step", 0, child_of(request))
+    waiting = still.taken("waiting")
+    assert still.hold(waiting, "ct/900" if deeper else "ct/101") == "parked"
+    begin(still, still.again("step"))
+    redis_client.delete("phoenix:t:step", "phoenix:j:step")
+    compare(still)
+    assert ended(still) == {"request": "open", "waiting": "open"}
+    assert still.field("request", "state") == "replaced", "it may still be changed in Proxmox"
+    assert not redis_client.exists("phoenix:aside")
+    still.rung.clear()
+    end(still)
+    compare(still)
+    assert not redis_client.exists("phoenix:reservations")
+    assert redis_client.exists("phoenix:replaced"), "orders are looked for before they are sent"
+    run = still.again("request", "last")
+    assert json.loads(run.fail) == LOST_STEP
+    assert still.finish(run, "failed", run.fail) is not None
+    waiting = still.again("waiting", "last")
+    assert waiting.fail == ""
+    assert still.hold(waiting, "ct/900" if deeper else "ct/101") == "held"
+    still.finish(waiting, "ok", None)
+    assert ended(still) == {"request": "failed", "waiting": "done"}
+    compare(still)
+    assert still.lasting() <= COUNTERS
+    assert set(still.rung) == {"request", "waiting"}

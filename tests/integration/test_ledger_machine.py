@@ -5,6 +5,7 @@ After every step they are read from the real server.
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_worker.durable.keeper import LOST_STEP
 from phoenix_worker.durable.run import Run
 from tests.support.ledger_read import read, writes
 from tests.support.ledger_world import CAPACITY, LOCKS, QUEUE, LedgerWorld, run_key
@@ -111,7 +113,7 @@ class LedgerMachine(LedgerWorld):
     def nothing_is_lacking(self) -> None:
         """What finds tasks is as their records say: a comparison writes nothing."""
         before = writes(self.client)
-        self.ledger.call("reconcile", RESUME_QUEUE, 0, 0, 100)
+        self.ledger.call("reconcile", RESUME_QUEUE, 0, 0, 100, json.dumps(LOST_STEP))
         assert writes(self.client) == before
 
     def teardown(self) -> None:

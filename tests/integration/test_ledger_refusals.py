@@ -28,6 +28,7 @@ WORDS: dict[str, tuple[str | float, ...]] = {
     "intend": (READ, "step"),
     "join": (READ, "ensure 101", "1", ""),
     "settle": (READ, "101", '"pve1"', "{}", 0),
+    "redo": (READ, "source of 101"),
 }
 """What a run says before it does more: it is not heard when nobody wants its work any more."""
 ENDS: dict[str, tuple[str | float, ...]] = {

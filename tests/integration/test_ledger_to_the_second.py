@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from phoenix_worker.durable.run import Run
     from tests.support.still_ledger import StillLedger
 
 WHY = {"message": "no", "cause": "x", "remedy": ""}
@@ -134,6 +135,30 @@ def test_a_run_that_ends_without_a_verdict_is_given_up_after_so_many(still: Stil
     assert run.fail == "given up"
     assert still.say("requeue", run, 3) == "queued"
     assert still.field("request", "idle") == "2", "Redis's own trouble counts for nobody"
+
+
+def test_what_is_done_again_since_it_was_undone_is_no_progress(still: StillLedger, redis_client: Redis) -> None:
+    """Patience counts from when it was first found, whatever each generation does well."""
+
+    def about_to(run: Run) -> list[Any]:
+        return still.call("redo", run.id, run.number, "", "source of 101")
+
+    run, entry = still.taken("request"), {"name": "phoenix.clone", "subject": "101", "job": "request", "queue": QUEUE}
+    assert [about_to(run), about_to(run)] == [["begun"]] * 2
+    for generation, (at, before) in enumerate([(10, 0), (20, 1), (30, 2)], start=1):
+        still.at(at)
+        told = json.dumps({**entry, "body": "b", "headers": "{}", "reply": ""})
+        assert still.say("replace", run, "request", generation, told) == "replaced"
+        run = still.again("request")
+        assert still.field("request", "since") is None, "a generation of its own"
+        assert about_to(run) == ["again", f"{AT + 10:.6f}", before]
+        assert float(still.field("request", "since") or 0) == AT + 10
+        assert about_to(run) == ["begun"], "it has waited, and goes on"
+        assert still.say("settle", run, "", f"{generation}", '"pve1"', "", 0) == "settled"
+    assert still.call("redo", run.id, run.number, "", "source of 102") == ["begun"], "of each by itself"
+    redis_client.delete("phoenix:job:request")
+    assert about_to(run) == ["begun"]
+    assert not redis_client.exists("phoenix:job:request")
 
 
 def test_what_is_reserved_lately_is_what_ended_within_fifteen_seconds(still: StillLedger, redis_client: Redis) -> None:

@@ -73,7 +73,7 @@ local function record(id, gen, m)
   if known then
     unpark(id)
     redis.call('DEL', key('j:', id))
-    redis.call('HDEL', t, 'landed', 'by', 'nonce', 'fail', 'since', 'begun', 'unwinds')
+    redis.call('HDEL', t, 'landed', 'by', 'nonce', 'fail', 'since', 'begun', 'unwinds', 'kept', 'unkept')
   end
   redis.call('HSET', t, 'v', SCHEMA, 'gen', gen, 'body', m.body, 'headers', m.headers, 'reply', m.reply,
     'name', m.name, 'subject', m.subject, 'job', m.job,

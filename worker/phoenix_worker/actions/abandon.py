@@ -17,6 +17,7 @@ from phoenix_worker.base import ctid_of, lane
 from phoenix_worker.core.allowed.ownership import may_destroy
 from phoenix_worker.core.model.observation import Presence
 from phoenix_worker.core.model.ports import TaskEnd
+from phoenix_worker.durable.run import FORGOTTEN
 from phoenix_worker.proxmox import scripts
 from phoenix_worker.proxmox.scripts import Place
 from phoenix_worker.step_names import MAKING, StepName
@@ -92,7 +93,10 @@ def _is_whole(task: PhoenixTask) -> bool:
 
 
 def _ordered(task: PhoenixTask, declaration: Declaration) -> dict[str, Any] | None:
-    """Return what this task ordered to be made, also when its worker died before it could tell; None if nothing."""
+    """Return what this task ordered to be made, also when its worker died before it could tell; None if nothing.
+
+    Where Redis may have forgotten that, what is made there by this task tells.
+    """
     journal = task.running.journal
     for step in sorted(MAKING):
         if step in journal:
@@ -100,7 +104,9 @@ def _ordered(task: PhoenixTask, declaration: Declaration) -> dict[str, Any] | No
             return entry
         if f"?{step}" in journal:
             return _found(task, declaration, float(journal[f"?{step}"]))
-    return None
+    forgotten = task.running.lost_journal or task.engine.reconnects.lately()
+    makes = {step.task for step in MAKING} | {StepName.COPY.task, StepName.COPY_TEMPLATE.task}
+    return _found(task, declaration, FORGOTTEN) if forgotten and task.name in makes else None
 
 
 def _found(task: PhoenixTask, declaration: Declaration, when: float) -> dict[str, Any] | None:

@@ -206,6 +206,25 @@ def end_building(task: PhoenixTask, template: Declaration) -> None:
         task.release(_building(template))
 
 
+def refuse_undone(task: PhoenixTask, clone: Declaration, template: Declaration) -> None:
+    """Have time go by before what this job built for a clone, and is none any more, is built again; others go on.
+
+    Raises TransientError: whatever undoes it may do so each time, and each build of it goes well.
+    """
+    if not task.redo(f"source of {clone.ctid}"):
+        return
+    task.forget(TEMPLATE)
+    end_building(task, template)
+    task.release(lane(template.ctid))
+    raise TransientError(
+        f"Unable to clone CT {clone.ctid}: this job built template {template.ctid} on {template.node}, and it is no "
+        "template any more.",
+        cause="undone",
+        remedy=f"Find out what changes or removes CT {template.ctid}: see its tasks on {template.node}. Then send the "
+        "request again.",
+    )
+
+
 def _building(template: Declaration) -> str:
     return f"build/{template.copy_of or template.ctid}"
 

@@ -12,7 +12,7 @@ from phoenix_worker.actions.watch_scripts import script_seen
 from phoenix_worker.core.model.errors import PermanentError, TransientError
 from phoenix_worker.core.model.ha import given_up
 from phoenix_worker.core.model.observation import Presence
-from phoenix_worker.durable.watcher import Look, UnusableWatchError
+from phoenix_worker.durable.watcher import UNSEEN, Look, UnusableWatchError
 from phoenix_worker.proxmox.translate import NOT_PROXMOX
 
 if TYPE_CHECKING:
@@ -40,9 +40,12 @@ class Probe:
 
     def __call__(self, watch: Mapping[str, str], elapsed: float) -> Look:
         """Look once; `elapsed` is the seconds that the job has been watched."""
-        named = watch.get("upid") or watch.get("run") or " ".join(watch.values())
+        told = (value for name, value in watch.items() if name != UNSEEN)
+        named = watch.get("upid") or watch.get("run") or " ".join(told)
         # A wait that was given up left its trouble here, and is not this one.
         what = f"{named} {watch.get('since', '')}"
+        if watch.get(UNSEEN) == "":  # another worker has seen it since this one did not
+            self._unseen.pop(what, None)
         try:
             seen = self._understood(watch, elapsed)
         except PermanentError as error:

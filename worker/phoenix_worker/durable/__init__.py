@@ -88,7 +88,12 @@ Reconciling.            The record of a task says where it stands. What finds it
                         what, what is watched, who runs it, members, owners) is compared with the records by each
                         worker, some of it with each heartbeat, and entered again where it was deleted (`reconcile`).
                         A deleted lock is made again before anybody takes it; one whose owner has no record passes on.
-                        A job none of whose tasks is left is set aside.
+                        A job that lost the step that it was at ends with a failure (`forgotten`), once no worker runs
+                        that step and nothing that it waits for is watched: its request is run again, condemned, and
+                        what its other tasks held has passed on by then. Where the request is lost too, or nothing tells
+                        which step is, the job is set aside.
+                        A record counts what is kept in its journal: of one that lacks some of it, what `once` does is
+                        looked for before it is done, as after a loss of writes.
 Keys.                   Every key has a TTL or is deleted by the script that ends its owner; what remains are counters,
                         and what somebody has said until it is taken back (`tables`).
 
@@ -103,7 +108,8 @@ Keys.                   Every key has a TTL or is deleted by the script that end
     lock:{name}        owners and waiters; `capacities` how many places it has, `held` when it last got an owner
     ev:{event}, :w     a value that became known; who waits for it
     watch, watched     remote jobs: when to look next; what to look at. `watch:turn` says who looks, `watch:looks` at
-                       what: who takes the turn from a dead worker looks there at once
+                       what: who takes the turn from a dead worker looks there at once. `watch:unseen` has those of
+                       which the last look, whoever made it, saw nothing
     ticks, ticked, set counts the ticks of all workers; when the last was; by how many seconds the clock was set
     pos:{q}, claimed   places in queues, to tell late from lost; `seq` counts what was published
     events             what became of jobs, for whoever follows; trimmed, and gone when a week brings none

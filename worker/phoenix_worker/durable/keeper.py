@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from phoenix_producer.client.channel import LOST_REQUEST
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_producer.ledger.takers import QUEUES
 from phoenix_worker.durable.acts import Act, Kind, tell
@@ -36,6 +37,14 @@ REVOKED = {
     "remedy": "Send the request again if that was a mistake.",
 }
 """What the requester of a job hears when Celery's revoke, or Flower's button, hit one of its tasks."""
+
+
+LOST_STEP = {
+    "message": "Redis lost a step of this job: its record was deleted, or evicted.",
+    "cause": LOST_REQUEST["cause"],
+    "remedy": LOST_REQUEST["remedy"],
+}
+"""What the requester of a job hears with which nobody can go on."""
 
 
 class _Tick(NamedTuple):
@@ -175,7 +184,8 @@ class Keeper(threading.Thread):
     def _reconcile(self) -> None:
         """Have some of what finds tasks compared with their records: what was deleted of it is entered again."""
         self._reconciled = time.monotonic()
-        self._places = tuple(self._ledger.call("reconcile", RESUME_QUEUE, *self._places, _COMPARED_AT_ONCE))
+        told = (RESUME_QUEUE, *self._places, _COMPARED_AT_ONCE, json.dumps(LOST_STEP))
+        self._places = tuple(self._ledger.call("reconcile", *told))
 
     def _cancel(self, revoked: str) -> None:
         verdict, job = self._ledger.cancel(revoked, REVOKED)

@@ -134,7 +134,9 @@ class Ledger:
             reply = self.call("claim", task_id, generation, worker, nonce, entry, *is_it)
         if reply[0] != "run":
             return str(reply[1])
-        _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, created, now, journal = reply
+        _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, created, now, journal, lost = (
+            reply
+        )
         return Run(
             id=task_id,
             number=str(number),
@@ -150,6 +152,7 @@ class Ledger:
             claim_time=float(now),
             detached=detached,
             journal=dict(zip(journal[::2], journal[1::2], strict=True)),
+            lost_journal=bool(lost),
         )
 
     def finish(self, run: Run, verdict: str, value: Any, *, shared: Answer | None = None) -> End | None:

@@ -51,6 +51,11 @@ def is_passing(error: BaseException) -> bool:
     )
 
 
+def is_of_redis(error: BaseException) -> bool:
+    """Return whether Redis went away, as it is told where nobody waits for it: by what publishes, too."""
+    return isinstance(error, OperationalError) or is_passing(error)
+
+
 def backoff(tries: int) -> float:
     """Seconds until what failed for a passing reason is tried again, for the `tries`-th time after the first."""
     return min(0.5 * 2.0**tries, _LONGEST_BACKOFF) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter

@@ -103,9 +103,11 @@ class Run:
     journal: dict[str, str] = field(default_factory=dict)
     reads: dict[str, str] = field(default_factory=dict)
     """What of it is told to the ledger with the next word."""
+    lost_journal: bool = False
+    """Whether some of the journal was deleted, or evicted."""
     sleeps: int = 0
     forgot: int = 0
-    """How often what this run has forgotten was forgotten before: each time is waited for longer."""
+    """How often what this run has forgotten, or found undone, was so before: each time is waited for longer."""
     replacing: bool = False
     landed_now: bool = False
     """Its successor was recorded in this run."""
@@ -148,6 +150,11 @@ class Run:
         if self.journal.pop(step, None) is not None:
             before = int(number(self.journal.get(f"!{step}", ""), 0.0))
             self.journal[f"!{step}"], self.forgot = str(before + 1), max(self.forgot, before)
+
+    def found_undone(self, since: float, before: int) -> None:
+        """Count patience from when what this job had done was first found undone, as `redo.lua`."""
+        self.since = since
+        self.forgot = max(self.forgot, before)
 
     def pause(self, patience: float) -> float | None:
         """Return the seconds until what met trouble is tried again; None when that went on for longer than patience."""

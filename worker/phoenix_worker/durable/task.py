@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never, cast
 
 from celery.exceptions import Ignore
 from celery.signals import task_postrun
-from kombu.exceptions import OperationalError
 
 from phoenix_producer.client.channel import LOST_REQUEST
 from phoenix_producer.client.record import generation_of
@@ -24,7 +23,7 @@ from phoenix_worker.durable.acts import Kind
 from phoenix_worker.durable.crash_points import reached
 from phoenix_worker.durable.keeper import LostRun
 from phoenix_worker.durable.messages import entry_of_unknown, identity, name_callbacks
-from phoenix_worker.durable.patience import is_passing
+from phoenix_worker.durable.patience import is_of_redis
 from phoenix_worker.durable.publishing import PublishingTask
 from phoenix_worker.durable.run import FORGOTTEN, Dropped, GivenUpError, Parked, Run, Stale, current_run
 
@@ -176,6 +175,13 @@ class DurableTask(PublishingTask):
         self._say("forget", step)
         self.running.forget(step)
 
+    def redo(self, what: str) -> bool:
+        """Return, once a generation, whether this job did what is to be done now, and it was undone: no progress."""
+        verdict = self._say("redo", what)
+        if again := bool(verdict[0] == "again"):
+            self.running.found_undone(float(verdict[1]), int(verdict[2]))
+        return again
+
     def sleep(self, seconds: float) -> None:
         """Go on after this many seconds, without a slot. The n-th sleep of a run is the same one in every re-run."""
         self.running.sleeps += 1
@@ -218,7 +224,7 @@ class DurableTask(PublishingTask):
             # Celery describes each frame that it came through, twice: a fifth of what a task that parks costs.
             raise over.with_traceback(None) from None
         except Exception as error:
-            if not _is_of_redis(error):
+            if not is_of_redis(error):
                 raise
             self.engine.ledger.requeue(self.running)
             raise Parked(f"continues when Redis is back: {error}") from error
@@ -240,7 +246,7 @@ class DurableTask(PublishingTask):
             self.back_off(error)
             raise self.failure(error) from error
         except Exception as error:
-            if _is_of_redis(error):
+            if is_of_redis(error):
                 raise
             raise self.failure(error) from error
         reached("before-finish")
@@ -333,11 +339,6 @@ class DurableTask(PublishingTask):
         run.over = True
         self.tell_of(run, Kind.TRIES_LATER, f"tries again in {seconds:.1f} s: {error}")
         raise Parked(f"tries again in {seconds:.1f} s: {error}") from error
-
-
-def _is_of_redis(error: Exception) -> bool:
-    """Return whether Redis went away where nobody waited for it."""
-    return isinstance(error, OperationalError) or is_passing(error)
 
 
 @task_postrun.connect(weak=False)

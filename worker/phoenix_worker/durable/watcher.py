@@ -42,6 +42,8 @@ _AFTER_TROUBLE = 10.0
 """Seconds to the next look after one that failed, at most: two moments of trouble far apart are no long trouble."""
 _REFUSALS = 3
 """Looks in a row that Redis may refuse before those who wait are set aside: an operator's slip is over by then."""
+UNSEEN = "unseen"
+"""What a prober is told besides what to watch: '' unless the last look, whoever made it, saw nothing."""
 _COMPARE_SECONDS = 5.0
 """How often the looks under way are compared with those of the ledger, which may have lost its last writes."""
 
@@ -176,6 +178,10 @@ class Watcher(threading.Thread):
             self._redis.hdel(self._under_way, event)
 
     @property
+    def _unseen(self) -> str:
+        return self._ledger.key("watch:unseen")
+
+    @property
     def _under_way(self) -> str:
         return self._ledger.key("watch:looks")
 
@@ -232,29 +238,18 @@ class Watcher(threading.Thread):
             raise _StoppedError
 
     def _look_now(self, event: str) -> None:
-        told = self._redis.hget(self._ledger.key("watched"), event)
+        told = cast("str | None", self._redis.hget(self._ledger.key("watched"), event))
         if told is None:
             self._redis.hdel(self._under_way, event)
             return
         watch = json.loads(told)
         lengths = self._learned.lengths(watch)
-        began, elapsed, longest = time.monotonic(), self._elapsed(event, float(watch["since"])), float("inf")
-        try:
-            seen = self._prober(_Watch(watch), elapsed)
-        except UnusableWatchError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it was, the job is still to be seen
-            logger.info("Unable to look at %s just now: %s", event, error)
-            self._unmeasured.add(event)
-            seen, longest = Look(), _AFTER_TROUBLE
-        else:
-            if seen.end is None:
-                # Its end is still to come, however late this look or one before was.
-                self._unmeasured.discard(event)
-                self._last_look[event] = elapsed
+        began, elapsed = time.monotonic(), self._elapsed(event, float(watch["since"]))
+        seen, longest = self._probe(event, watch, elapsed)
         end = seen.end
         if seen.watch is not None:
-            self._ledger.call("report", event, watch["task"], json.dumps(seen.watch), seen.said)
+            new = {name: value for name, value in seen.watch.items() if name != UNSEEN}
+            self._ledger.call("report", event, watch["task"], json.dumps(new), seen.said)
         early = polling.is_early(lengths, elapsed)
         if end is None:
             if not early:
@@ -275,6 +270,27 @@ class Watcher(threading.Thread):
         before = self._in_a_row.get(watch["class"], 0)
         self._in_a_row[watch["class"]] = before + 1 if looks == 1 else 0
         self._learned.add(watch, polling.length(elapsed, looks=looks, pause=pause, in_a_row=before))
+
+    def _probe(self, event: str, watch: dict[str, str], elapsed: float) -> tuple[Look, float]:
+        """Look by the prober; returns what was seen, and the longest pause until the next look."""
+        unseen = self._redis.hexists(self._unseen, event)
+        try:
+            seen = self._prober(_Watch(watch | {UNSEEN: "1" if unseen else ""}), elapsed)
+        except UnusableWatchError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, the job is still to be seen
+            logger.info("Unable to look at %s just now: %s", event, error)
+            self._unmeasured.add(event)
+            self._redis.hset(self._unseen, event, self._incarnation)
+            self._redis.expire(self._unseen, _LEASE)
+            return Look(), _AFTER_TROUBLE
+        if unseen:
+            self._redis.hdel(self._unseen, event)
+        if seen.end is None:
+            # Its end is still to come, however late this look or one before was.
+            self._unmeasured.discard(event)
+            self._last_look[event] = elapsed
+        return seen, float("inf")
 
     def _elapsed(self, event: str, since: float) -> float:
         """Return the seconds since then.

@@ -42,6 +42,14 @@ PASSES_BY_ITSELF = (
         "its size.",
     ),
     Row(r"^unexpected status$", _TRANSIENT, "proxmox-worker-died", _UNLOCK, (TASK,)),
+    # A conversion that ended well, or shows nowhere, as the watcher tells it: another one may hold.
+    Row(
+        r"^Proxmox does not list it as a template$",
+        _TRANSIENT,
+        "undone",
+        "Find out what changes CT {ctid} meanwhile: see its tasks on the node.",
+        (TASK,),
+    ),
     Row("", _TRANSIENT, "too-many-requests", LASTS, (429,)),
 )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Never
 
-from phoenix_worker.actions.copies import build_alone
+from phoenix_worker.actions.copies import build_alone, refuse_undone
 from phoenix_worker.actions.drained import refuse_drained
 from phoenix_worker.actions.ensured_copies import configuring
 from phoenix_worker.actions.look import survey
@@ -58,6 +58,7 @@ def build_first(
 
     What is `told` is told with the clone.
     """
+    refuse_undone(self, clone, template)
     template = self.reach(template, accepted=accepted)
     seen, verdict = survey(self, template)
     way, coming = Way(*self.read(_WAY, lambda: way_of(self, template, seen))), bool(on_its_way(seen))

@@ -54,4 +54,4 @@ end
 -- Patience goes by it: a clock that was set forward since the last tick does not use it up.
 local at = now_as_ticked()
 return answer('run', run_of(id), s[1], s[2], s[3] or '', s[4] or j[1] or '', s[5], s[6] or '', s[7], stamp(at),
-  j[2] or '', j[3] or s[7], stamp(now()), redis.call('HGETALL', key('j:', id)))
+  j[2] or '', j[3] or s[7], stamp(now()), redis.call('HGETALL', key('j:', id)), lost_journal(id) and 1 or 0)

@@ -8,8 +8,7 @@ end
 
 local function resolve(event, value, resume)
   if not redis.call('SET', key('ev:', event), value, 'EX', KEEP, 'NX') then return end
-  redis.call('ZREM', key('watch'), event)
-  redis.call('HDEL', key('watched'), event)
+  forget_watch(event)
   for _, id in ipairs(redis.call('SMEMBERS', key('ev:', event, ':w'))) do
     attempt(id, function()
       if is_given(id) then redis.call('ZADD', key('due'), stamp(now()), id) else wake(id, resume) end
@@ -52,7 +51,7 @@ local function bury(id, resume, job)
   redis.call('DEL', key('j:', id))
   redis.call('SREM', key('job:', r[3] or job or id, ':members'), id)
   redis.call('HDEL', t, 'body', 'headers', 'reply', 'holds', 'by', 'nonce', 'landed', 'fail', 'pos', 'queue', 'on', 'since', 'begun', 'parked',
-    'follows', 'flight', 'plain', 'waited', 'unwinds', 'watches')
+    'follows', 'flight', 'plain', 'waited', 'unwinds', 'watches', 'kept', 'unkept')
   redis.call('HSET', t, 'state', 'done')
   redis.call('EXPIRE', t, KEEP)
 end

@@ -47,11 +47,28 @@ local function progress(id, step)
   if not step or redis.call('HEXISTS', key('j:', id), '!' .. step) == 0 then redis.call('HDEL', key('t:', id), 'since') end
 end
 
+-- Whether a journal lacks what was kept in it: it was deleted, or evicted. What it told is done again, but looked for first.
+local function lost_journal(id)
+  local r = redis.call('HMGET', key('t:', id), 'kept', 'unkept')
+  if not r[2] and (tonumber(r[1] or '') or 0) > redis.call('HLEN', key('j:', id)) then
+    redis.call('HSET', key('t:', id), 'unkept', 1)
+    r[2] = '1'
+  end
+  return r[2] == '1'
+end
+
+-- Write something in the journal of a task.
+local function keep(id, step, value)
+  lost_journal(id)
+  redis.call('HSET', key('j:', id), step, value)
+  redis.call('HSET', key('t:', id), 'kept', redis.call('HLEN', key('j:', id)))
+end
+
 -- What a run has read since its last word is journalled with this one.
 local function remember(id, reads)
   if reads == '' then return end
   for step, value in pairs(cjson.decode(reads)) do
-    redis.call('HSET', key('j:', id), step, value)
+    keep(id, step, value)
     progress(id, step)
   end
 end
@@ -125,6 +142,12 @@ local function step_off(name, id)
   return was
 end
 
+-- Nobody looks at a remote job any more.
+local function forget_watch(event)
+  redis.call('ZREM', key('watch'), event)
+  for _, of in ipairs({'watched', 'watch:unseen'}) do redis.call('HDEL', key(of), event) end
+end
+
 -- Out of the line for a lock or an event; what it holds it keeps.
 local function step_out(id)
   local on = redis.call('HGET', key('t:', id), 'on') or ''
@@ -133,8 +156,7 @@ local function step_out(id)
   if kind == 'ev' then
     redis.call('SREM', key('ev:', what, ':w'), id)
     if redis.call('EXISTS', key('ev:', what, ':w')) == 0 then
-      redis.call('ZREM', key('watch'), what)
-      redis.call('HDEL', key('watched'), what)
+      forget_watch(what)
     end
   end
 end

@@ -3,5 +3,8 @@
 local id, step = ARGV[3], '?' .. ARGV[6]
 local refused = refusal(id, ARGV[4], ARGV[5])
 if refused then return refused end
-if redis.call('HSETNX', key('j:', id), step, stamp(now())) == 1 then return answer('fresh', redis.call('EXISTS', key('replaced'))) end
-return answer('intended', redis.call('HGET', key('j:', id), step))
+local since = redis.call('HGET', key('j:', id), step)
+if since then return answer('intended', since) end
+keep(id, step, stamp(now()))
+local forgotten = lost_journal(id) or redis.call('EXISTS', key('replaced')) == 1
+return answer('fresh', forgotten and 1 or 0)

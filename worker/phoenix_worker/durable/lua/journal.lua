@@ -3,7 +3,7 @@
 local id = ARGV[3]
 if not current(id, ARGV[4]) then return answer('stale') end
 remember(id, ARGV[5])
-redis.call('HSET', key('j:', id), ARGV[6], ARGV[7])
+keep(id, ARGV[6], ARGV[7])
 progress(id, ARGV[6])
 if ARGV[8] ~= '' then log(redis.call('HGET', key('t:', id), 'job'), 'remote-task', id, '', ARGV[8]) end
 return answer('journalled')

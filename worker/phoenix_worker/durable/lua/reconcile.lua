@@ -1,6 +1,7 @@
 -- What finds tasks follows their records. A key that was deleted, evicted or expired, or whose entry was, would leave those
 -- for ever of whom it told: they are entered again, or looked at at once. On a ledger that lacks nothing, nothing is written.
--- ARGV: prefix, clock, resume queue, at which of the open jobs and of the locks to begin, how many of each.
+-- ARGV: prefix, clock, resume queue, at which of the open jobs and of the locks to begin, how many of each, what a job ends
+-- with of which a step is lost (JSON).
 -- Answers: at which to begin the next time, of each.
 local resume, jobs_from, locks_from, count = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
@@ -39,14 +40,51 @@ local function enter(id)
   return ENTER[r[1]] ~= nil
 end
 
+-- Whether somebody is at work on a task whose record is gone: a worker that lives, or what it waits for, which is watched.
+local function is_at_work(id)
+  for _, worker in ipairs(redis.call('ZRANGE', key('workers'), 0, -1)) do
+    if typed(key('runs:', worker), 'set') and redis.call('SISMEMBER', key('runs:', worker), id) == 1 then return true end
+  end
+  for _, event in ipairs(redis.call('HKEYS', key('watched'))) do
+    if redis.call('SISMEMBER', key('ev:', event, ':w'), id) == 1 then return true end
+  end
+  return false
+end
+
+-- Nobody will go on with a job of which a step is lost: its request ends with a failure, once nothing of it is at work any more.
+-- Those who wait for what others of its tasks hold are no part of that: they try for themselves, and look for orders first
+-- that are not known, as after a loss of writes. Returns whether it ends so.
+local CAREFUL = 300 -- seconds, as in `meet`
+local function end_lost(job, members)
+  local lost = {}
+  for _, id in ipairs(members) do
+    if redis.call('EXISTS', key('t:', id)) == 0 then lost[#lost + 1] = id end
+  end
+  if not lost[1] then return false end
+  for _, id in ipairs(lost) do
+    if is_at_work(id) then return true end
+  end
+  redis.call('SET', key('replaced'), job, 'EX', CAREFUL)
+  unreserve(job, 'failed')
+  for _, id in ipairs(members) do
+    if id ~= job then bury(id, resume, job) end
+  end
+  if redis.call('HGET', key('t:', job), 'state') ~= 'replaced' then return false end
+  redis.call('HSET', key('t:', job), 'fail', ARGV[7])
+  expect(job, resume)
+  ring(job)
+  return true
+end
+
 local function enter_all_of(job)
   local t = redis.call('HMGET', key('t:', job), 'state', 'job')
   if t[1] and t[1] ~= 'done' and t[2] == job then redis.call('SADD', key('job:', job, ':members'), job) end
   local goes_on = redis.call('ZSCORE', key('aside'), job)
-  for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
+  local members = redis.call('SMEMBERS', key('job:', job, ':members'))
+  for _, id in ipairs(members) do
     if attempt(id, function() return enter(id) end) then goes_on = true end
   end
-  if not goes_on then set_aside(job, 'the records of its tasks are gone') end
+  if not goes_on and not end_lost(job, members) then set_aside(job, 'the records of its tasks are gone') end
 end
 
 -- Whoever owns a lock has a record that says so, and a job that goes on.

@@ -5,5 +5,6 @@ if not current(id, ARGV[4]) then return answer('stale') end
 leave(id)
 redis.call('HSET', t, 'state', 'replaced', 'on', '')
 redis.call('DEL', key('j:', id))
+redis.call('HDEL', t, 'kept', 'unkept')
 record(ARGV[5], tonumber(ARGV[6]), cjson.decode(ARGV[7]))
 return answer('replaced')

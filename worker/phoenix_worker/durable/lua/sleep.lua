@@ -2,7 +2,7 @@
 local id, step = ARGV[3], '~' .. ARGV[6]
 local refused = refusal(id, ARGV[4], ARGV[5])
 if refused then return refused end
-redis.call('HSETNX', key('j:', id), step, stamp(now() + tonumber(ARGV[7])))
+if redis.call('HEXISTS', key('j:', id), step) == 0 then keep(id, step, stamp(now() + tonumber(ARGV[7]))) end
 local till = tonumber(redis.call('HGET', key('j:', id), step))
 if till <= now() then return answer('over') end
 park(id, 'sleep')

@@ -10,7 +10,7 @@ local worker, ttl, resume = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 
 -- What others wrote in the place of what all requests share says nothing. It is removed: left, it would end every script.
 local KINDS = {due = 'zset', workers = 'zset', watch = 'zset', open = 'zset', jobs = 'zset', aside = 'zset', watched = 'hash',
-  ['watch:looks'] = 'hash', capacities = 'hash', held = 'hash', claimed = 'hash', parked = 'hash', events = 'stream',
+  ['watch:looks'] = 'hash', ['watch:unseen'] = 'hash', capacities = 'hash', held = 'hash', claimed = 'hash', parked = 'hash', events = 'stream',
   queues = 'hash', reservations = 'hash', ['reserved:lately'] = 'zset', drained = 'hash'}
 
 local LONGEST_TURN = 60000 -- milliseconds
@@ -88,12 +88,20 @@ local function move_member(id, by)
   move_fields(key('j:', id), by, sleeps)
 end
 
+local function times_of(job)
+  local fields = {'created'}
+  for _, field in ipairs(redis.call('HKEYS', key('job:', job))) do
+    if string.match(field, '^undone:') then fields[#fields + 1] = field end
+  end
+  return fields
+end
+
 -- The clock of Redis was set, by so many seconds: whatever is open and was written before keeps its distance from now.
 local function move_times(by)
   for _, set in ipairs({'due', 'watch', 'workers', 'open'}) do move_scores(set, by) end
   for _, job in ipairs(redis.call('ZRANGE', key('open'), 0, -1)) do
     attempt(job, function()
-      move_fields(key('job:', job), by, {'created'})
+      move_fields(key('job:', job), by, times_of(job))
       for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do move_member(id, by) end
     end)
   end

@@ -1,7 +1,6 @@
 -- A remote job that cannot be looked at: those who wait for it are set aside. ARGV: prefix, clock, event, why.
 local event, why = ARGV[3], ARGV[4]
-redis.call('ZREM', key('watch'), event)
-redis.call('HDEL', key('watched'), event)
+forget_watch(event)
 redis.call('HDEL', key('watch:looks'), event)
 for _, id in ipairs(redis.call('SMEMBERS', key('ev:', event, ':w'))) do
   set_aside(id, why)
