@@ -28,7 +28,8 @@ _SOON = 1.0
 _NOTE_SECONDS = 7 * 86400
 EVENTS = f"{PREFIX}events"
 """The stream of what becomes of jobs."""
-_ENGINE_LUA = _LUA.joinpath("engine.lua").read_text(encoding="utf-8")
+_LIBRARY = ("engine.lua", "ends.lua")
+"""What every script begins with, in this order: each knows those before it."""
 
 
 class Bell(NamedTuple):
@@ -82,12 +83,11 @@ class Ledger:
         self.prefix = prefix
         self.clock = clock
         self._ring = ring
+        library = LEDGER_LUA + "".join(_LUA.joinpath(name).read_text(encoding="utf-8") for name in _LIBRARY)
         self._scripts = {
-            file.name.removesuffix(".lua"): LuaScript(
-                client, LEDGER_LUA + _ENGINE_LUA + file.read_text(encoding="utf-8")
-            )
+            file.name.removesuffix(".lua"): LuaScript(client, library + file.read_text(encoding="utf-8"))
             for file in _LUA.iterdir()
-            if file.name != "engine.lua"
+            if file.name not in _LIBRARY
         }
 
     def call(self, script: str, *args: str | float) -> list[Any]:

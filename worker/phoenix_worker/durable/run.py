@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from phoenix_producer.client.trace_context import TraceContext
 
 PARKED_ON = ("lock", "upid", "template", "job", "sleep", "retry", "address")
-"""The order in which `close` in `engine.lua` reports them."""
+"""The order in which `close` in `ends.lua` reports them."""
 
 
 class Parked(Ignore):
