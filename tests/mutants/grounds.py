@@ -83,7 +83,7 @@ GROUNDS = (
                 *("reservations", "shared_keys", "late_or_lost"),
                 *("ledger_leaves_nothing", "ledger_refusals", "ledger_sharing", "ledger_steps"),
                 *("ledger_ticks", "ledger_to_the_second", "ledger_deleted_keys"),
-                *("keys_of_one_job", "unreadable_records"),
+                *("keys_of_one_job", "unreadable_records", "spoiled_steps"),
             )
         )
         + _SLOW_ABOUT_LUA,

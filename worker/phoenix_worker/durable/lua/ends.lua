@@ -7,10 +7,11 @@ local ANSWER = 3600 -- seconds in which those who share a run are given its end;
 local function cancel(job, why, resume)
   redis.call('HSETNX', key('job:', job), 'cancel', why)
   for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
-    if redis.call('HGET', key('t:', member), 'state') == 'parked' then
+    attempt(member, function()
+      if redis.call('HGET', key('t:', member), 'state') ~= 'parked' then return end
       step_out(member)
       wake(member, resume)
-    end
+    end)
   end
 end
 
@@ -40,6 +41,15 @@ local function bury(id, resume, job)
     'follows', 'flight', 'plain', 'waited', 'unwinds', 'watches')
   redis.call('HSET', t, 'state', 'done')
   redis.call('EXPIRE', t, KEEP)
+end
+
+-- Bury one of many, whatever has become of its record: others wait for what it holds, and its message is a duplicate.
+local function bury_anyhow(id, resume, job)
+  local t = key('t:', id)
+  if typed(t, 'hash') and redis.call('HEXISTS', t, 'job') == 1 and pcall(bury, id, resume, job) then return end
+  redis.call('DEL', t)
+  release_all(id, resume)
+  bury(id, resume, job)
 end
 
 -- The end of a task, where Celery's result backend puts it and tells of it.

@@ -122,14 +122,22 @@ local function step_off(name, id)
   return was
 end
 
+-- Where those stand who wait for an event. What others wrote in its place is removed: `reconcile` finds who stood there.
+local function waiters_of(event)
+  local waiters = key('ev:', event, ':w')
+  typed(waiters, 'set')
+  return waiters
+end
+
 -- Out of the line for a lock or an event; what it holds it keeps.
 local function step_out(id)
   local on = redis.call('HGET', key('t:', id), 'on') or ''
   local kind, what = string.match(on, '^(%l+):(.*)$')
   if kind == 'lock' then step_off(what, id) end
   if kind == 'ev' then
-    redis.call('SREM', key('ev:', what, ':w'), id)
-    if redis.call('EXISTS', key('ev:', what, ':w')) == 0 then
+    local waiters = waiters_of(what)
+    redis.call('SREM', waiters, id)
+    if redis.call('EXISTS', waiters) == 0 then
       redis.call('ZREM', key('watch'), what)
       redis.call('HDEL', key('watched'), what)
     end
@@ -248,7 +256,8 @@ end
 -- No request may join a run any more that has begun to look.
 local function depart(id)
   local flight = redis.call('HGET', key('t:', id), 'flight')
-  if flight and redis.call('GET', key('flight:', flight)) == id then redis.call('DEL', key('flight:', flight)) end
+  local place = flight and key('flight:', flight)
+  if place and typed(place, 'string') and redis.call('GET', place) == id then redis.call('DEL', place) end
 end
 
 -- Take a place in a lock, or in its line. Returns `held` with the seconds that it was waited for ('' if that was told
@@ -270,7 +279,7 @@ local function take(id, name, capacity, resume, departing)
 end
 
 local function await(id, event, detail)
-  redis.call('SADD', key('ev:', event, ':w'), id)
+  redis.call('SADD', waiters_of(event), id)
   park(id, 'ev:' .. event, detail)
 end
 
@@ -284,7 +293,7 @@ local function resolve(event, value, resume)
   if not redis.call('SET', key('ev:', event), value, 'EX', KEEP, 'NX') then return end
   redis.call('ZREM', key('watch'), event)
   redis.call('HDEL', key('watched'), event)
-  for _, id in ipairs(redis.call('SMEMBERS', key('ev:', event, ':w'))) do
+  for _, id in ipairs(redis.call('SMEMBERS', waiters_of(event))) do
     attempt(id, function()
       if is_given(id) then redis.call('ZADD', key('due'), stamp(now()), id) else wake(id, resume) end
     end)
