@@ -81,6 +81,13 @@ def test_a_run_that_is_spoiled_does_not_keep_a_worker_from_handing_over_the_othe
     assert not still.client.exists("phoenix:runs:w1")
 
 
+def test_a_cancel_is_heard_where_the_journal_is_spoiled(still: StillLedger) -> None:
+    still.wait(still.taken("request"), "template/900")
+    still.client.rpush("phoenix:j:request", "x")
+    assert still.cancel("request", WHY) == ("cancelled", "request")
+    assert still.again("request").fail
+
+
 @pytest.mark.parametrize("first", ["resolve", "wait", "finish", "unwatch"])
 def test_those_who_wait_for_an_event_whose_list_is_spoiled_are_looked_at(first: str, still: StillLedger) -> None:
     waiting, other = still.taken("waiting"), still.taken("other")
@@ -107,6 +114,20 @@ def test_what_others_wrote_in_place_of_a_shared_run_keeps_no_one_from_looking(st
     still.client.delete("phoenix:flight:ensure 101")
     still.client.lpush("phoenix:flight:ensure 101", "x")
     assert still.say("hold", leader, "", RESUME_QUEUE, "ct/101", 1, "1") == "held"
+
+
+def test_who_shares_a_run_whose_followers_are_spoiled_ends_all_the_same(still: StillLedger) -> None:
+    """Before and after it came: either is another request."""
+    leader, early, late = (still.taken(name) for name in ("leader", "early", "late"))
+    for run in (leader, early):
+        still.say("join", run, "", "ensure 101", "1", "")
+    still.client.delete("phoenix:job:leader:followers")
+    still.client.rpush("phoenix:job:leader:followers", "x")
+    still.cancel("early", WHY)
+    assert still.finish(still.again("early"), "cancelled", WHY) is not None
+    still.client.delete("phoenix:job:leader:followers")
+    still.client.rpush("phoenix:job:leader:followers", "x")
+    assert still.say("join", late, "", "ensure 101", "1", "") == "parked"
 
 
 def test_records_that_are_gone_are_not_looked_for_in_every_lock(still: StillLedger) -> None:

@@ -17,9 +17,10 @@ end
 
 -- A request that shared another one's run does so no more; a run that nobody wants any more stops.
 local function unfollow(id, leader, resume)
-  redis.call('SREM', key('job:', leader, ':followers'), id)
+  local followers = key('job:', leader, ':followers')
+  if typed(followers, 'set') then redis.call('SREM', followers, id) end
   local detached = redis.call('HGET', key('job:', leader), 'detached')
-  if detached and redis.call('EXISTS', key('job:', leader, ':followers')) == 0 then cancel(leader, detached, resume) end
+  if detached and redis.call('EXISTS', followers) == 0 then cancel(leader, detached, resume) end
 end
 
 -- Take a task out of everything that it waits for or holds; what remains is a tombstone that answers duplicates. `job` is
