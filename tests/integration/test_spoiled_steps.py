@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_worker.durable.ledger import ASIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +80,14 @@ def test_a_run_that_is_spoiled_does_not_keep_a_worker_from_handing_over_the_othe
     still.call("farewell", "w1", 6.0)
     assert still.due_in(good.id) == 0.0
     assert not still.client.exists("phoenix:runs:w1")
+
+
+def test_a_cancel_ends_what_still_runs_of_a_request_that_is_spoiled(still: StillLedger) -> None:
+    _, step = still.taken("request"), still.taken("step", job="request")
+    still.client.delete("phoenix:t:request")
+    still.client.set("phoenix:t:request", "x")
+    assert still.cancel("request", WHY) == (ASIDE, "request")
+    assert (still.field("step", "state"), still.say("journal", step, "", "clone", "1", "")) == ("done", "stale")
 
 
 def test_a_cancel_is_heard_where_the_journal_is_spoiled(still: StillLedger) -> None:
