@@ -8,6 +8,7 @@ import pytest
 
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_worker.durable.ledger import ASIDE
+from tests.integration.test_ledger_leaves_nothing import child_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,17 @@ def test_a_request_that_is_spoiled_does_not_keep_its_job_from_failing(still: Sti
     still.client.set("phoenix:t:request", "x")
     assert still.finish(step, "failed", WHY) is not None
     assert (still.client.hget("phoenix:job:request", "state"), still.field("request", "state")) == ("failed", "done")
+
+
+def test_a_failure_ends_its_request_though_the_list_of_steps_is_gone(still: StillLedger) -> None:
+    """What the request holds passes on."""
+    request = still.taken("request")
+    still.hold(request, "ct/101")
+    still.say("replace", request, "child", 0, child_of(request))
+    child = still.again("child")
+    still.client.delete("phoenix:job:request:members")
+    assert still.finish(child, "failed", WHY) is not None
+    assert still.hold(still.taken("next"), "ct/101") == "held"
 
 
 @pytest.mark.parametrize("spoiled", SPOILED)
