@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_worker.durable.run import Run
 
 if TYPE_CHECKING:
     from redis import Redis
 
-    from phoenix_worker.durable.run import Run
     from tests.support.still_ledger import StillLedger
 
 WHY = {"message": "no", "cause": "x", "remedy": ""}
@@ -167,3 +167,13 @@ def test_who_waits_for_a_build_hears_that_it_failed(
     assert [still.field(one, "fail") for one in ("other", "bystander")] == [None, None]
     assert still.rung == (["member", "other"] if hears else ["other"])
     assert redis_client.zrange("phoenix:lock:ct/900", 0, -1) == (["other"] if hears else ["other", "member"])
+
+
+def test_a_message_of_a_sender_that_knows_no_ledger_is_recorded_at_its_first_claim(still: StillLedger) -> None:
+    """What it is made of is asked for then, and only then."""
+    entry = json.dumps({**json.loads(CHILD), "job": "foreign"})
+    assert still.claim("foreign", 0, "w1", lambda: "") == "not in the ledger any more"
+    run = still.claim("foreign", 0, "w1", lambda: entry)
+    assert isinstance(run, Run)
+    assert still.finish(run, "ok", None) is not None
+    assert still.claim("foreign", 0, "w1", lambda: pytest.fail("it was seen before")) == "done"

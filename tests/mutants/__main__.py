@@ -19,6 +19,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all by default")
     parser.add_argument("--show", action="store_true", help="what was changed in those that were not killed")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try one of N mutants, spread evenly")
+    begins = "only those whose names begin so, as --show has them: 'claim.lua tick.lua'"
+    parser.add_argument("--only", default="", metavar="NAMES", help=begins)
     parser.add_argument("--rest", action="store_true", help="only those that were not killed last time")
     asked = parser.parse_args()
     if strange := set(asked.names) - set(names):
@@ -27,7 +29,7 @@ def main() -> int:
     for ground in GROUNDS:
         if ground.name not in (asked.names or names):
             continue
-        found = mutate(ground, asked.every, rest=asked.rest)
+        found = mutate(ground, asked.every, only=asked.only, rest=asked.rest)
         for mutant in [mutant for mutant, ended in found.items() if asked.show and ended != KILLED]:
             _say(f"# {found[mutant]}\n{difference(ground, mutant)}")
         enough = _told(ground.name, Counter(found.values())) and enough

@@ -26,7 +26,7 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
-from tests.mutants.grounds import EVERY, FOUND, KILLED, KNOWN, MUTANTS_OF, NAMES, NOT_REACHED, SURVIVED
+from tests.mutants.grounds import EVERY, FOUND, KILLED, KNOWN, MUTANTS_OF, NAMES, NOT_REACHED, ONLY, SURVIVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -84,7 +84,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     items, reached = _learn(session.items)
     gc.freeze()  # or each child copies all that there is as soon as it collects
     running[_fork(Mutant(_CONTROL, lambda: None, items[:20], []))] = _CONTROL
-    mutants = list(_mutants(items, reached))
+    begins = tuple(os.environ[ONLY].split()) or ("",)
+    mutants = [mutant for mutant in _mutants(items, reached) if mutant.name.startswith(begins)]
     known = set(json.loads(Path(KNOWN).read_text()))
     for mutant in mutants[:: int(os.environ[EVERY])]:
         if mutant.name in known:

@@ -12,7 +12,7 @@ from difflib import unified_diff
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tests.mutants.grounds import EVERY, FOUND, KILLED, KNOWN, MUTANTS_OF, NAMES
+from tests.mutants.grounds import EVERY, FOUND, KILLED, KNOWN, MUTANTS_OF, NAMES, ONLY
 from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ markers = ["browser", "crash", "long"]
 """
 
 
-def mutate(ground: Ground, every: int, *, rest: bool) -> dict[str, str]:
+def mutate(ground: Ground, every: int, *, only: str, rest: bool) -> dict[str, str]:
     """Run the tests nearest to each mutant, or to one of so many; how each ended, by its name.
 
+    `only`: how the names begin of those that are tried, separated by spaces; all if it is empty.
     `rest`: what was killed last time is not tried again, unless its module has changed since.
     """
     killed, was = _killed(ground) if rest else set(), _mutated(ground)
@@ -55,7 +56,8 @@ def mutate(ground: Ground, every: int, *, rest: bool) -> dict[str, str]:
     (place / NAMES).write_text(json.dumps([name for names in written.values() for name in names]))
     (place / KNOWN).write_text(json.dumps(sorted(killed)))
     command = [sys.executable, "-m", "pytest", "-p", "tests.mutants.each", "--hypothesis-profile=mutants"]
-    environ = os.environ | {EVERY: str(every)} | {"PYTHONPATH": f"{place / 'src'}:{place}", "PHOENIX_NO_SHRINK": "1"}
+    environ = os.environ | {EVERY: str(every), ONLY: only}
+    environ |= {"PYTHONPATH": f"{place / 'src'}:{place}", "PHOENIX_NO_SHRINK": "1"}
     if ground.made_by:
         environ[MUTANTS_OF] = ground.made_by
     subprocess.run([*command, *ground.tests], cwd=place, check=True, env=environ)

@@ -78,10 +78,7 @@ def _changes(line: str) -> Iterator[str]:
 
 
 def _put(name: str, text: str) -> None:
-    """Let the next ledger have this text as that script."""
-    if name in ledger._SHARED:
-        ledger._SHARED[name] = text
-        return
+    """Let the next ledger have this text as that file."""
     place = Path(tempfile.mkdtemp(prefix="lua-", dir=Path.cwd()))
     for file in ledger._LUA.iterdir():
         (place / file.name).write_text(text if file.name == name else file.read_text())

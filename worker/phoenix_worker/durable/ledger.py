@@ -28,8 +28,8 @@ _SOON = 1.0
 _NOTE_SECONDS = 7 * 86400
 EVENTS = f"{PREFIX}events"
 """The stream of what becomes of jobs."""
-_SHARED = {name: _LUA.joinpath(name).read_text(encoding="utf-8") for name in ("engine.lua", "ends.lua")}
-"""What precedes every script, in this order."""
+_LIBRARY = ("engine.lua", "ends.lua")
+"""What every script begins with, in this order: each knows those before it."""
 
 
 class Bell(NamedTuple):
@@ -83,12 +83,11 @@ class Ledger:
         self.prefix = prefix
         self.clock = clock
         self._ring = ring
+        library = LEDGER_LUA + "".join(_LUA.joinpath(name).read_text(encoding="utf-8") for name in _LIBRARY)
         self._scripts = {
-            file.name.removesuffix(".lua"): LuaScript(
-                client, "".join((LEDGER_LUA, *_SHARED.values(), file.read_text(encoding="utf-8")))
-            )
+            file.name.removesuffix(".lua"): LuaScript(client, library + file.read_text(encoding="utf-8"))
             for file in _LUA.iterdir()
-            if file.name not in _SHARED
+            if file.name not in _LIBRARY
         }
 
     def call(self, script: str, *args: str | float) -> list[Any]:

@@ -20,15 +20,6 @@ local function is_spoiled(of)
   return was_of_another_kind(key('job:', of, ':members'), 'set') or record or job
 end
 
-local function take_out(member)
-  local read, whose = pcall(redis.call, 'HGET', key('t:', member), 'job')
-  local buried = pcall(bury, member, resume)
-  if not (read and whose and buried) then
-    redis.call('DEL', key('t:', member))
-    release_all(member, resume)
-  end
-end
-
 if string.find(id, ':', 1, true) then return answer('unknown') end -- it would name a part of another job
 local spoiled = is_spoiled(id)
 local job = redis.call('HGET', key('t:', id), 'job')
@@ -61,10 +52,10 @@ for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
   lives = lives or read and told and told ~= 'replaced' and told ~= 'done'
 end
 if spoiled or aside[1] or lost and not lives or state ~= 'open' then
-  for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do take_out(member) end
+  for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do bury_anyhow(member, resume, job) end
   if spoiled then
     redis.call('HSET', key('job:', job), 'cancel', why) -- for steps of it that nothing names any more
-    for _, one in ipairs({id, job}) do take_out(one) end
+    for _, one in ipairs({id, job}) do bury_anyhow(one, resume, job) end
   end
   redis.call('DEL', key('job:', job, ':members'))
   log(job, 'cancelled', job, why)

@@ -15,7 +15,7 @@ if tonumber(redis.call('HGET', t, 'v') or 1) > SCHEMA then
   return answer('drop', 'a record of a newer version')
 end
 local r = redis.call('HMGET', t, 'gen', 'state', 'nonce', 'queue', 'pos', 'name', 'body', 'headers')
-if tonumber(r[1]) ~= gen then return answer('drop', 'generation ' .. r[1]) end
+if tonumber(r[1] or '') ~= gen then return answer('drop', 'generation ' .. (r[1] or 'unknown')) end
 if not (r[2] == 'queued' or (r[2] == 'running' and r[3] == nonce)) then return answer('drop', r[2]) end
 local function decides(value) return value and value ~= cjson.null and value ~= 0 and value or false end
 local function is_recorded_so(headers, told)

@@ -1,5 +1,8 @@
 -- How tasks, jobs and what they wait for end. It follows engine.lua in every script.
 
+local LATELY = 15 -- seconds until it is sure to be seen what a job has done that reserved room for it
+local ANSWER = 3600 -- seconds in which those who share a run are given its end; later they ask for it themselves
+
 -- Whether a request is given the end of the run that it shares without running again: `tick` does so.
 local function is_given(id)
   local t = redis.call('HMGET', key('t:', id), 'state', 'follows', 'plain')
@@ -9,7 +12,7 @@ end
 local function resolve(event, value, resume)
   if not redis.call('SET', key('ev:', event), value, 'EX', KEEP, 'NX') then return end
   forget_watch(event)
-  for _, id in ipairs(redis.call('SMEMBERS', key('ev:', event, ':w'))) do
+  for _, id in ipairs(redis.call('SMEMBERS', waiters_of(event))) do
     attempt(id, function()
       if is_given(id) then redis.call('ZADD', key('due'), stamp(now()), id) else wake(id, resume) end
     end)
@@ -21,18 +24,20 @@ end
 local function cancel(job, why, resume)
   redis.call('HSETNX', key('job:', job), 'cancel', why)
   for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
-    if redis.call('HGET', key('t:', member), 'state') == 'parked' then
+    attempt(member, function()
+      if redis.call('HGET', key('t:', member), 'state') ~= 'parked' then return end
       step_out(member)
       wake(member, resume)
-    end
+    end)
   end
 end
 
 -- A request that shared another one's run does so no more; a run that nobody wants any more stops.
 local function unfollow(id, leader, resume)
-  redis.call('SREM', key('job:', leader, ':followers'), id)
+  local followers = key('job:', leader, ':followers')
+  if typed(followers, 'set') then redis.call('SREM', followers, id) end
   local detached = redis.call('HGET', key('job:', leader), 'detached')
-  if detached and redis.call('EXISTS', key('job:', leader, ':followers')) == 0 then cancel(leader, detached, resume) end
+  if detached and redis.call('EXISTS', followers) == 0 then cancel(leader, detached, resume) end
 end
 
 -- Take a task out of everything that it waits for or holds; what remains is a tombstone that answers duplicates. `job` is
@@ -54,6 +59,15 @@ local function bury(id, resume, job)
     'follows', 'flight', 'plain', 'waited', 'unwinds', 'watches', 'kept', 'unkept')
   redis.call('HSET', t, 'state', 'done')
   redis.call('EXPIRE', t, KEEP)
+end
+
+-- Bury one of many, whatever has become of its record: others wait for what it holds, and its message is a duplicate.
+local function bury_anyhow(id, resume, job)
+  local t = key('t:', id)
+  if typed(t, 'hash') and redis.call('HEXISTS', t, 'job') == 1 and pcall(bury, id, resume, job) then return end
+  redis.call('DEL', t)
+  release_all(id, resume)
+  bury(id, resume, job)
 end
 
 -- The end of a task, where Celery's result backend puts it and tells of it.

@@ -7,9 +7,6 @@ local function shrink(stream) redis.pcall('RESTORE', stream, 0, redis.call('DUMP
 -- Messages to be published once the script has returned: {id, queue, body, headers, reply}. `due` repeats them if nobody does.
 local bells = {}
 
-local LATELY = 15 -- seconds until it is sure to be seen what a job has done that reserved room for it
-local ANSWER = 3600 -- seconds in which those who share a run are given its end; later they ask for it themselves
-
 -- Whoever may write a record may name any key in it: messages go to queues of ours alone.
 local function ring(id)
   local t = redis.call('HMGET', key('t:', id), 'queue', 'body', 'headers', 'reply')
@@ -148,14 +145,22 @@ local function forget_watch(event)
   for _, of in ipairs({'watched', 'watch:unseen'}) do redis.call('HDEL', key(of), event) end
 end
 
+-- Where those stand who wait for an event. What others wrote in its place is removed: `reconcile` finds who stood there.
+local function waiters_of(event)
+  local waiters = key('ev:', event, ':w')
+  typed(waiters, 'set')
+  return waiters
+end
+
 -- Out of the line for a lock or an event; what it holds it keeps.
 local function step_out(id)
   local on = redis.call('HGET', key('t:', id), 'on') or ''
   local kind, what = string.match(on, '^(%l+):(.*)$')
   if kind == 'lock' then step_off(what, id) end
   if kind == 'ev' then
-    redis.call('SREM', key('ev:', what, ':w'), id)
-    if redis.call('EXISTS', key('ev:', what, ':w')) == 0 then
+    local waiters = waiters_of(what)
+    redis.call('SREM', waiters, id)
+    if redis.call('EXISTS', waiters) == 0 then
       forget_watch(what)
     end
   end
@@ -273,7 +278,8 @@ end
 -- No request may join a run any more that has begun to look.
 local function depart(id)
   local flight = redis.call('HGET', key('t:', id), 'flight')
-  if flight and redis.call('GET', key('flight:', flight)) == id then redis.call('DEL', key('flight:', flight)) end
+  local place = flight and key('flight:', flight)
+  if place and typed(place, 'string') and redis.call('GET', place) == id then redis.call('DEL', place) end
 end
 
 -- Take a place in a lock, or in its line. Returns `held` with the seconds that it was waited for ('' if that was told
@@ -295,6 +301,6 @@ local function take(id, name, capacity, resume, departing)
 end
 
 local function await(id, event, detail)
-  redis.call('SADD', key('ev:', event, ':w'), id)
+  redis.call('SADD', waiters_of(event), id)
   park(id, 'ev:' .. event, detail)
 end

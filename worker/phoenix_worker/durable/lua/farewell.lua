@@ -1,12 +1,13 @@
 -- A worker stops by itself: what it still ran is due at once. ARGV: prefix, clock, worker, chord lease.
-for _, id in ipairs(redis.call('SMEMBERS', key('runs:', ARGV[3]))) do
-  local t = key('t:', id)
-  local r = redis.call('HMGET', t, 'state', 'by')
-  if r[1] == 'running' and r[2] == ARGV[3] then
-    orphan(id, 'retry', ARGV[4])
-  end
+local worker = ARGV[3]
+local runs = typed(key('runs:', worker), 'set') and redis.call('SMEMBERS', key('runs:', worker)) or {}
+for _, id in ipairs(runs) do
+  attempt(id, function()
+    local r = redis.call('HMGET', key('t:', id), 'state', 'by')
+    if r[1] == 'running' and r[2] == worker then orphan(id, 'retry', ARGV[4]) end
+  end)
 end
-redis.call('DEL', key('runs:', ARGV[3]))
-redis.call('ZREM', key('workers'), ARGV[3])
-redis.call('HDEL', key('queues'), ARGV[3])
+redis.call('DEL', key('runs:', worker))
+redis.call('ZREM', key('workers'), worker)
+redis.call('HDEL', key('queues'), worker)
 return answer()

@@ -6,6 +6,22 @@
 -- replaced tasks that ended with it, the name of the request, 1 if others are to be given its end, else 0, and the
 -- requester | unlanded | stale.
 local id, resume, verdict, value = ARGV[3], ARGV[5], ARGV[6], ARGV[7]
+
+-- A member that was replaced while it holds a lock was having built what the lock protects: those who wait for that lock
+-- wait for this very build, and hear now why it will not come. Requests that wait for another request try by themselves.
+local function tell_waiters(member, job)
+  for _, name in ipairs(held(member)) do
+    for _, waiter in ipairs(redis.call('ZRANGEBYSCORE', lock_of(name), '(0', '+inf')) do
+      attempt(waiter, function()
+        if member == job and redis.call('HGET', key('t:', waiter), 'job') == waiter then return end
+        redis.call('ZREM', key('lock:', name), waiter)
+        redis.call('HSET', key('t:', waiter), 'fail', value)
+        wake(waiter, resume)
+      end)
+    end
+  end
+end
+
 if not current(id, ARGV[4]) then return answer('stale') end
 -- Redis went back to before the successor was recorded: ended now, the link would have none.
 if verdict == 'ok' and ARGV[12] == '1' and redis.call('HEXISTS', key('t:', id), 'landed') == 0 then return answer('unlanded') end
@@ -18,27 +34,16 @@ elseif redis.call('HEXISTS', key('t:', id), 'landed') == 0 then
 end
 if verdict ~= 'ok' then
   -- Whatever has become of the list: the request has what the others need.
-  if redis.call('HGET', key('t:', job), 'job') == job then redis.call('SADD', key('job:', job, ':members'), job) end
-  -- A member that was replaced while it holds a lock was having built what the lock protects: those who wait for that
-  -- lock wait for this very build, and hear now why it will not come. Requests that wait for another request try by
-  -- themselves.
+  if typed(key('t:', job), 'hash') and redis.call('HGET', key('t:', job), 'job') == job then
+    redis.call('SADD', key('job:', job, ':members'), job)
+  end
   for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
-    if member ~= id and verdict == 'failed' and redis.call('HGET', key('t:', member), 'state') == 'replaced' then
-      for _, name in ipairs(held(member)) do
-        for _, waiter in ipairs(redis.call('ZRANGEBYSCORE', lock_of(name), '(0', '+inf')) do
-          if member ~= job or redis.call('HGET', key('t:', waiter), 'job') ~= waiter then
-            redis.call('ZREM', key('lock:', name), waiter)
-            attempt(waiter, function()
-              redis.call('HSET', key('t:', waiter), 'fail', value)
-              wake(waiter, resume)
-            end)
-          end
-        end
-      end
-    end
     if member ~= id then
-      if redis.call('HGET', key('t:', member), 'state') == 'replaced' then replaced[#replaced + 1] = member end
-      bury(member, resume, job)
+      if typed(key('t:', member), 'hash') and redis.call('HGET', key('t:', member), 'state') == 'replaced' then
+        if verdict == 'failed' then tell_waiters(member, job) end
+        replaced[#replaced + 1] = member
+      end
+      bury_anyhow(member, resume, job)
     end
   end
 end

@@ -16,6 +16,7 @@ if not leader then
     return answer('lead')
   end
   redis.call('HSET', t, 'follows', leader, 'plain', ARGV[7])
+  typed(key('job:', leader, ':followers'), 'set')
   redis.call('SADD', key('job:', leader, ':followers'), id)
 end
 local value = redis.call('GET', key('ev:job/', leader))

@@ -10,7 +10,7 @@ local function look_at(id) redis.call('ZADD', key('due'), stamp(now()), id) end
 local function is_found(id, on, watches)
   local kind, what = string.match(on, '^(%l+):(.*)$')
   if kind == 'lock' then return redis.call('ZSCORE', lock_of(what), id) end
-  if kind ~= 'ev' or redis.call('SISMEMBER', key('ev:', what, ':w'), id) == 0 then return false end
+  if kind ~= 'ev' or redis.call('SISMEMBER', waiters_of(what), id) == 0 then return false end
   if watches ~= what then return true end
   return redis.call('HEXISTS', key('watched'), what) == 1 and redis.call('ZSCORE', key('watch'), what)
 end
@@ -36,7 +36,6 @@ local ENTER = {
 local function enter(id)
   local r = redis.call('HMGET', key('t:', id), 'state', 'on', 'watches', 'by')
   if ENTER[r[1]] then ENTER[r[1]](id, r[2] or '', r[3], r[4]) end
-  if not r[1] then release_all(id, resume) end
   return ENTER[r[1]] ~= nil
 end
 
