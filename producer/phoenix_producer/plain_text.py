@@ -18,6 +18,7 @@ _HARMFUL = re.compile(
     "\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
     "\U000e01f0-\U000e0fff]"
 )
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
@@ -33,6 +34,11 @@ def plain(text: str) -> str:
 def without_escapes(text: str) -> str:
     """Return the text without escape sequences, and nothing else changed."""
     return _ESCAPES.sub("", text)
+
+
+def encodable(text: str) -> str:
+    """Return the text with U+FFFD in place of halves of surrogate pairs, which UTF-8 cannot have."""
+    return text if text.isascii() else _HALVES.sub("\ufffd", text)
 
 
 def plain_line(text: str) -> str:

@@ -197,6 +197,7 @@ OF_OTHERS = [
     ("GEOSEARCHSTORE", "phoenix:x", "session:x", "FROMMEMBER", "x", "BYRADIUS", "1", "m"),
     ("BITOP", "NOT", "phoenix:x", "session:x"),
     ("LMOVE", "phoenix.ensure", "session:x", "LEFT", "LEFT"),
+    ("PFMERGE", "session:x"),
 ]
 """What would tell other programs' keys, or change what they share with us."""
 WRITES = [("SET", "phoenix:x", "1"), ("HSET", "phoenix:job:x", "state", "done"), ("EVAL", "return 1", "0")]
@@ -225,6 +226,20 @@ def test_a_user_may_do_nothing_beyond(users: redis.Redis, redis_url: str, user: 
         for command in (*BEYOND[user], *OF_OTHERS):
             with pytest.raises(NoPermissionError):
                 client.execute_command(*command)
+
+
+def test_a_worker_reads_no_password_that_is_in_the_list_of_users(users: redis.Redis, redis_url: str) -> None:
+    """`CONFIG GET` has no limits of its own: what stands in `redis.conf` is shown."""
+    secret = "ADMINPASSWORD"
+    url = redis_url.replace("://", f"://phoenix-worker:{PASSWORDS['phoenix-worker']}@")
+    with redis.Redis.from_url(url, decode_responses=True) as worker:
+        for rule in (["default", f">{secret}"], ["default", "nopass"]):
+            users.execute_command("ACL", "SETUSER", *rule)  # type: ignore[no-untyped-call]
+            assert secret not in str(worker.config_get("*"))
+        users.config_set("masterauth", secret)
+        shown = worker.config_get("masterauth")
+        users.config_set("masterauth", "")
+        assert shown == {"masterauth": secret}, "as docs/security.md says"
 
 
 def dangerous(client: redis.Redis) -> dict[str, int]:

@@ -7,10 +7,13 @@ import select
 import signal
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redis
+
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 PASSWORD = "changed"
 NOWHERE = ("127.0.0.1", 1)
 _CHUNK = 65536
+_PAUSED_MS = 12_000
 
 
 @contextmanager
@@ -28,6 +32,11 @@ def operator(server: RedisServer, password: str | None = None) -> Iterator[redis
     """A short connection, as an operator's `redis-cli`."""
     with redis.Redis.from_url(server.url, password=password, decode_responses=True) as client:
         yield client
+
+
+def setting(client: redis.Redis, name: str) -> str:
+    """What a server is configured with."""
+    return str(client.config_get(name)[name])
 
 
 @contextmanager
@@ -78,6 +87,63 @@ def password_changed(server: RedisServer) -> Iterator[None]:
     yield
     with operator(server, PASSWORD) as client:
         client.config_set("requirepass", "")
+
+
+@contextmanager
+def busy(server: RedisServer) -> Iterator[None]:
+    """A script of somebody does not end: the server refuses everything until it is killed."""
+    with operator(server) as client:
+        client.config_set("busy-reply-threshold", 50)
+    endless = threading.Thread(target=_run_endlessly, args=(server,))
+    endless.start()
+    yield
+    with operator(server) as client:
+        client.script_kill()
+    endless.join()
+
+
+def _run_endlessly(server: RedisServer) -> None:
+    with operator(server) as client, suppress(redis.RedisError):
+        client.connection_pool.connection_kwargs["socket_timeout"] = None
+        client.eval("while true do end", 0)
+
+
+@contextmanager
+def paused(server: RedisServer) -> Iterator[None]:
+    """Somebody has the server answer no client for a while, as a failover by hand does."""
+    with operator(server) as client:
+        client.client_pause(_PAUSED_MS, all=True)
+    yield
+    with redis.Redis.from_url(server.url, socket_timeout=4 * _PAUSED_MS / 1000) as client:
+        client.ping()  # answered when it is over
+
+
+@contextmanager
+def without_room_for_clients(server: RedisServer) -> Iterator[None]:
+    """Others have all of its connections, and no new one is accepted."""
+    with operator(server) as client:
+        before = setting(client, "maxclients")
+        client.config_set("maxclients", 1)
+        for kind in ("normal", "pubsub"):
+            client.client_kill_filter(_type=kind, skipme=True)
+        yield
+        client.config_set("maxclients", before)
+
+
+@contextmanager
+def unable_to_save(server: RedisServer) -> Iterator[None]:
+    """No snapshot can be written, as on a full disk, and so it refuses writes: MISCONF."""
+    with operator(server) as client:
+        in_the_way = Path(setting(client, "dir")) / "dump.rdb"
+        in_the_way.mkdir()
+        client.config_set("save", "3600 1")
+        client.bgsave()
+        wait_for(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
+        yield
+        in_the_way.rmdir()
+        client.bgsave()
+        wait_for(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "ok")
+        client.config_set("save", "")
 
 
 class Wire:
@@ -155,4 +221,8 @@ OUTAGES: dict[str, Callable[[RedisServer], AbstractContextManager[None]]] = {
     "out of memory": out_of_memory,
     "read-only": read_only,
     "password changed": password_changed,
+    "busy": busy,
+    "paused": paused,
+    "without room for clients": without_room_for_clients,
+    "unable to save": unable_to_save,
 }

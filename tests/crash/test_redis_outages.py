@@ -41,6 +41,8 @@ FEW, MANY = 2, 25
 LINGERS = 2.0
 """Seconds that an outage goes on after a worker has noticed it."""
 HALF_A_MINUTE = 30.0
+ALWAYS = {"killed", "standing still", "out of memory", "read-only", "password changed"}
+"""The rest is for the long tier."""
 
 pytestmark = pytest.mark.crash
 
@@ -109,7 +111,9 @@ def survives(
         assert worker.running()
 
 
-@pytest.mark.parametrize("name", OUTAGES)
+@pytest.mark.parametrize(
+    "name", [one if one in ALWAYS else pytest.param(one, marks=pytest.mark.long) for one in OUTAGES]
+)
 def test_work_goes_on_after(
     name: str,
     redis_server: RedisServer,

@@ -6,22 +6,27 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from redis import Redis
 
 from phoenix_producer.client import connection
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE
+from phoenix_producer.http.tokens import Role, TokenFile
 from phoenix_producer.ledger.entries import JobState
 from phoenix_producer.plain_text import plain
 from phoenix_worker.durable.ledger import EVENTS, Bell, Ledger
 from phoenix_worker.durable.message_form import message
+from phoenix_worker.telemetry.ledger_metrics import LedgerCollector
 from tests.integration.test_set_aside import tick, view
 from tests.integration.test_webhooks import group, happen, posting
 from tests.support.asking import asking
+from tests.support.http_inside import served_inside
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.asking import Asking
     from tests.support.driven_ledger import DrivenLedger
@@ -126,6 +131,38 @@ def test_jobs_are_listed_beside_one_that_is_no_text(driven: DrivenLedger, redis_
         listed = view(client).jobs()
     assert [job.id for job in listed] == [bad, good]
     assert plain(listed[0].requester) == "\ufffd\ufffd"
+
+
+def test_what_is_no_text_hides_nothing_by_http_and_no_metric(
+    driven: DrivenLedger, redis_client: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    bad, good = driven.taken(101), driven.taken(102)
+    assert [driven.hold(run, "lane") for run in (good, bad)] == ["held", "parked"]
+    path = tmp_path / "tokens.json"
+    server = served_inside(redis_url, path, TokenFile(path).add("viewer", Role.VIEWER))
+    with server as inside, connection.redis_client(redis_url) as client:
+        registry = CollectorRegistry()
+        registry.register(LedgerCollector(Ledger(client, lambda _: None)))
+        for key in (f"job:{bad.id}", f"t:{bad.id}", f"job:{bad.id}:log", "lock:lane", "capacities", "parked"):
+            spoil(redis_client, f"phoenix:{key}")
+            said = [inside.ask("GET", f"/v1/{one}") for one in ("jobs", "locks", f"requests/{bad.id}")]
+            assert [one.status for one in said] == [200, 200, 200], key
+            jobs, locks, _ = (json.loads(one.body.decode()) for one in said)
+            assert good.id in {job["id"] for job in jobs}
+            assert "lane" in {lock["name"] for lock in locks}
+            assert b"phoenix_redis_up 1.0" in generate_latest(registry), key
+
+
+def spoil(client: Redis, key: str) -> None:
+    """Put what is no text into a key; a lock of such a name is also owned by somebody of such an id."""
+    match client.type(key):
+        case "hash":
+            client.hset(key, mapping=dict.fromkeys(("name", "subject", "requester", "queue", NO_TEXT), NO_TEXT))
+            client.zadd(b"phoenix:lock:" + NO_TEXT, {NO_TEXT: 0})
+        case "zset":
+            client.zadd(key, {NO_TEXT: 0})
+        case "stream":
+            client.xadd(key, {"kind": "waiting", "at": "1", "detail": NO_TEXT, "step": NO_TEXT})
 
 
 @pytest.mark.parametrize("damage", ["no state", "another state", "no time", "a time that is none"])

@@ -17,7 +17,7 @@ from phoenix_producer.http.described import ABSENT, PLAIN_NUMBER, UrlId
 from phoenix_producer.http.events import PLACE_PATTERN, checked
 from phoenix_producer.http.guard import Asking, Door, secret_in
 from phoenix_producer.http.protocol import WIRE
-from phoenix_producer.http.requests import RequestView
+from phoenix_producer.http.requests import RequestView, written
 from phoenix_producer.http.shared_looks import Acceptable
 from phoenix_producer.http.tokens import Role, Token
 from phoenix_producer.ledger.entries import Job, Lock, Wanted
@@ -75,10 +75,10 @@ async def me(http: Request, token: Asking) -> Me:
     return Me(name=token.name, role=token.role, ctids=token.ctids, open=door.is_open)
 
 
-@looks.get("/v1/requests/{request_id}", operation_id="request")
-def request(service: Serving, _token: Asking, request_id: UrlId) -> RequestView:
+@looks.get("/v1/requests/{request_id}", operation_id="request", response_model=RequestView)
+def request(service: Serving, _token: Asking, request_id: UrlId) -> Response:
     """Show a request: its state, its steps, its result or failure."""
-    return service.requests.view(str(request_id))
+    return written(RequestView, service.requests.view(str(request_id)))
 
 
 @looks.get("/v1/requests/{request_id}/events", operation_id="request_events", responses=_EVENTS_OF_ONE)
@@ -102,7 +102,7 @@ async def events(http: Request, service: Serving, token: Asking, last_id: LastId
     return await service.events.of_all(last_id, _welcome(http, token), write_chunk)
 
 
-@looks.get("/v1/jobs", operation_id="jobs")
+@looks.get("/v1/jobs", operation_id="jobs", response_model=list[Job])
 def jobs(
     service: Serving,
     _token: Asking,
@@ -114,18 +114,18 @@ def jobs(
         Query(ge=1, le=_MANY, description="Only so many, those that came last."),
         PLAIN_NUMBER,
     ] = ABSENT,
-) -> list[Job]:
+) -> Response:
     """List jobs, oldest first: the state of each, what it waits for and since when."""
     if ctid is None:
-        return service.ledger.jobs(ended=ended, newest=newest)
+        return written(list[Job], service.ledger.jobs(ended=ended, newest=newest))
     found = [job for job in service.ledger.jobs(ended=ended) if Wanted(ctid=ctid).has(job)]
-    return found[-newest:] if newest else found
+    return written(list[Job], found[-newest:] if newest else found)
 
 
-@looks.get("/v1/locks", operation_id="locks")
-def locks(service: Serving, _token: Asking) -> list[Lock]:
+@looks.get("/v1/locks", operation_id="locks", response_model=list[Lock])
+def locks(service: Serving, _token: Asking) -> Response:
     """List locks: who has each, and who waits for it."""
-    return service.ledger.locks()
+    return written(list[Lock], service.ledger.locks())
 
 
 @looks.get("/v1/status", operation_id="status", response_model=list[Standing], responses=AGED)

@@ -1,7 +1,6 @@
 """Whatever is refused or fails is one problem document, as RFC 9457 has it. No traceback and no secret is in one."""
 
 # No postponed annotations here: FastAPI reads them.
-import json
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from phoenix_producer.client.channel import OtherOptions, Unreachable
 from phoenix_producer.contract import ContractError, Failure
+from phoenix_producer.http.json_text import json_of_plain
 from phoenix_producer.plain_text import plain_line
 
 MEDIA_TYPE = "application/problem+json"
@@ -81,7 +81,7 @@ def of_failure(failure: Failure) -> Response:
         "status": status,
         "detail": failure.message,
     }
-    document = json.dumps(problem | failure.model_dump(mode="json", exclude={"message"}))
+    document = json_of_plain(problem | failure.model_dump(mode="json", exclude={"message"}))
     return Response(document, status, media_type=MEDIA_TYPE)
 
 

@@ -33,6 +33,7 @@ from phoenix_producer.contract import (
 from phoenix_producer.ctids import parse_ctid
 from phoenix_producer.http import problems
 from phoenix_producer.http.by_http import told
+from phoenix_producer.http.json_text import json_of
 from phoenix_producer.http.problems import Refused
 from phoenix_producer.ledger.entries import Job, JobState, Wait
 from phoenix_producer.ledger.view import LedgerView
@@ -163,12 +164,14 @@ def _cast(reader: TypeAdapter[Any]) -> Callable[[Any], Result]:
 
 def as_response(answer: Result | Failure, headers: dict[str, str]) -> Response:
     """Answer with a result, or with the problem that a failure is."""
-    if isinstance(answer, Failure):
-        response = problems.of_failure(answer)
-    else:
-        response = Response(TypeAdapter(type_of(answer)).dump_json(answer), media_type="application/json")
+    response = problems.of_failure(answer) if isinstance(answer, Failure) else written(type_of(answer), answer)
     response.headers.update(headers)
     return response
+
+
+def written(kind: Any, value: Any) -> Response:
+    """Answer with a value of a type as JSON."""
+    return Response(json_of(kind, value), media_type="application/json")
 
 
 def type_of(answer: Any) -> Any:

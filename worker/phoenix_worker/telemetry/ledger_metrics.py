@@ -9,6 +9,7 @@ from redis import RedisError
 
 from phoenix_producer.client.record import number
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE
+from phoenix_producer.plain_text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -79,5 +80,5 @@ def _by_what(parked: dict[str, str]) -> dict[str, float]:
 def _gauge(name: str, text: str, label: str | None, values: Mapping[str, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text, labels=[label] if label else None)
     for value, measured in values.items():
-        family.add_metric((value,) if label else (), measured)
+        family.add_metric((encodable(value),) if label else (), measured)
     return family
