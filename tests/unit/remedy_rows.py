@@ -276,6 +276,12 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
             "core/allowed/grants.py: pveum role modify {} {} --append 1",
         ),
     },
+    "unit/test_startable.py": {
+        "test_what_other_users_may_not_read_is_told_and_readable_after_the_command_that_is_printed": (
+            "cli/startable.py: chmod -R o+rX {}",
+            "cli/startable.py: chmod o+x {}",
+        ),
+    },
 }
 _SET: dict[str, dict[str, tuple[str, ...]]] = {
     "acceptance/test_copies.py": {
