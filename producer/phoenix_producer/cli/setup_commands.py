@@ -79,7 +79,7 @@ def obstacles(unit: Unit) -> list[str]:
     """Return why the service of this unit could not start, each with what to do."""
     if unit is Unit.USER:
         return []
-    found = [f"systemd cannot start {program()}: {why}"] if (why := hindrance()) else []
+    found = [f"systemd cannot start this installation: {why}"] if (why := hindrance()) else []
     if extra := what_it_needs(unit):
         found.append(f"phoenix-lxc {unit} needs more than is installed here. From a checkout: {extra}")
     return [plain_line(one) for one in found]

@@ -80,7 +80,7 @@ def hindrance() -> str | None:
 def refused(path: Path) -> str | None:
     """Return why systemd takes no such path for a program's, however it is quoted (`string_is_safe` in its source)."""
     if _UNSAFE.search(str(path)):
-        return f"it takes no program whose path has a quote, a backslash or a control character. {_ELSEWHERE}"
+        return f"{path} has a quote, a backslash or a control character, as no program of a unit may. {_ELSEWHERE}"
     return None
 
 
