@@ -45,9 +45,21 @@ def refusal(version: str) -> str | None:
         return "The tree has changes: commit them first."
     if run("git", "tag", "--list", f"v{version}"):
         return f"v{version} is tagged already: write the next version into pyproject.toml."
+    return undated(version)
+
+
+def undated(version: str) -> str | None:
+    """Return what the changelog lacks."""
     if not re.search(rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", Path("CHANGELOG.md").read_text(), re.MULTILINE):
         return f"CHANGELOG.md has no heading such as: ## {version} - 2026-01-31"
     return None
+
+
+def mistagged(tag: str, version: str) -> str | None:
+    """Return why what has this tag is not to be published: an index takes each version once, and for ever."""
+    if tag != f"v{version}":
+        return f"The tag is {tag}, and pyproject.toml has version {version}."
+    return undated(version)
 
 
 def signer() -> list[str]:
@@ -90,11 +102,15 @@ def _component(kind: str, name: str, version: str) -> dict[str, str]:
 
 
 def main() -> int:
-    """Do it; with `--sbom` print the SBOM alone."""
+    """Do it; with `--sbom` print the SBOM alone, with `--tag TAG` say whether what is checked out may have that tag."""
     version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
     if sys.argv[1:] == ["--sbom"]:
         say(json.dumps(sbom(version), indent=2))
         return 0
+    if sys.argv[1:2] == ["--tag"]:
+        why = mistagged(" ".join(sys.argv[2:]), version)
+        say(f"Not published. {why}" if why else f"v{version} it is.")
+        return 1 if why else 0
     if why := refusal(version):
         say(f"Not released. {why}")
         return 1

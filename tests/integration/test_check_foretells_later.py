@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from tests.acceptance.scenes import failure_of, notes, refused, stand
 from tests.crash.outages import Wire
 from tests.integration.test_check import EVERYTHING, found, grant, lines, prepared
 from tests.support.certificates import certificate
+from tests.support.cli import invoke
 from tests.support.product import container, template
 from tests.support.proxmox import NODE
 from tests.support.waiting import wait_for
@@ -125,7 +127,7 @@ def test_without_a_worker_or_with_one_that_hangs_requests_wait(
 def test_workers_with_another_catalog_do_another_thing(
     prepared: Product, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    prepared.start_worker()
+    worker = prepared.start_worker()
     theirs, here = prepared.catalog, tmp_path / "here.json"
     prepared.declare({900: template(), 103: container(103), 104: container(104)})
     here.write_text(theirs.read_text())
@@ -134,9 +136,21 @@ def test_workers_with_another_catalog_do_another_thing(
     assert found("warning", "Catalog of the workers", 0)[0] == "it differs from the one here"
     assert refused(prepared, 104).cause == "not-declared"
     prepared.start_worker("w2", PHOENIX_CATALOG=str(here))
-    text, _ = found("error", "Catalog of the workers")
+    text, remedy = found("error", "Catalog of the workers")
     assert text.startswith("they use 2 different ones")
+    assert remedy == "Give all workers the same file (PHOENIX_CATALOG)."
     wait_for(lambda: _outcome(prepared, 104) in {"not-declared", "catalog-changed"})
+    worker.term()
+    worker.wait()
+    prepared.start_worker("w3", PHOENIX_CATALOG=str(here))
+    wait_for(lambda: not [line for line in lines_of_now() if line["about"] == "Catalog of the workers"])
+    assert prepared.ensure(104).outcome == "created"
+
+
+def lines_of_now() -> list[dict[str, str]]:
+    """What `check` has to say, whatever its exit code."""
+    report = json.loads(invoke("check", "--json").stdout)
+    return [line for line in report["lines"] if line["level"] != "ok"]
 
 
 def _outcome(product: Product, ctid: int) -> str:

@@ -137,6 +137,10 @@ def test_a_login_that_sentinels_refuse_is_blamed_on_their_password(
     with client_of(redis_url_of(os.environ)) as client:
         (problem,) = objections(client, lambda: None)
     assert f"the Sentinel {hosts} refuses the login. Correct the password of the Sentinels" in problem
+    monkeypatch.setenv("PHOENIX_SENTINEL_PASSWORD", "secret")
+    text, remedy = found("error", "Redis")
+    assert "refuses the login" not in text
+    assert "PHOENIX_SENTINEL_PASSWORD" not in remedy, "what answers here is no Sentinel, as is said now"
 
 
 @pytest.mark.usefixtures("prepared")

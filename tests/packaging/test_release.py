@@ -148,6 +148,38 @@ def test_the_workflows_test_what_the_package_promises() -> None:
     assert (publish["environment"], publish["permissions"]) == ("pypi", {"id-token": "write"})
 
 
+def test_what_is_published_is_what_was_built_from_the_tag_of_this_version(repository: Path) -> None:
+    """An index takes each version once: a tag of another version published this one again, or first."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    assert workflow[True] == {"push": {"tags": ["v*"]}}, "YAML 1.1 reads `on` as true"
+    steps = workflow["jobs"]["build"]["steps"]
+    commands = [step.get("run", "") for step in steps]
+    checked, built = ([word in command for command in commands].index(True) for word in ("--tag", "hatchling build"))
+    assert checked < built
+    given = {step["with"]["name"]: step["with"]["path"] for step in steps if "upload-artifact" in step.get("uses", "")}
+    publish = workflow["jobs"]["publish"]
+    (taken,) = (step["with"] for step in publish["steps"] if "download-artifact" in step["uses"])
+    assert (publish["needs"], taken) == ("build", {"name": "dist", "path": "dist"})
+    assert given == {"dist": "dist", "sbom": "sbom"}
+    assert "-d dist" in commands[built]
+    ended = "CHANGELOG.md has no heading"
+    assert ended in released("--tag", f"v{VERSION}", folder=repository).stdout
+    (repository / "CHANGELOG.md").write_text(f"## {VERSION} - 2026-11-27\n")
+    assert released("--tag", f"v{VERSION}", folder=repository).returncode == 0
+    for tag in ("v99.0.0", VERSION, ""):
+        refused = released("--tag", tag, folder=repository)
+        assert (refused.returncode, refused.stdout.partition(",")[0]) == (1, f"Not published. The tag is {tag}")
+
+
+def test_every_file_that_names_the_version_names_the_same() -> None:
+    first = re.search(r"^## (\S+) - ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    named = {"CHANGELOG.md": {first[1]} if first else set()}
+    for name in ("compose.yaml", "deploy/demo/compose.yaml"):
+        text = (ROOT / name).read_text()
+        named[name] = set(re.findall(r"(?:phoenix-lxc(?:-demo)?:|VERSION: )([\w.]+)", text))
+    assert set(map(frozenset, named.values())) == {frozenset({VERSION})}, named
+
+
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_may_read_and_runs_targets_that_there_are(workflow: Path) -> None:
     text = workflow.read_text()
@@ -156,3 +188,5 @@ def test_a_workflow_may_read_and_runs_targets_that_there_are(workflow: Path) -> 
     targets = set(re.findall(r"\bmake (?!\.venv)([a-z-]+)", text))
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert targets <= known
+    files = set(re.findall(r"(?<![\w/.])(?:scripts|deploy|tests)/[\w./-]*[\w]", text))
+    assert {name for name in files if not (ROOT / name).exists()} == set()

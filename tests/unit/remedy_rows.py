@@ -276,6 +276,12 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
             "core/allowed/grants.py: pveum role modify {} {} --append 1",
         ),
     },
+    "unit/test_startable.py": {
+        "test_what_other_users_may_not_read_is_told_and_readable_after_the_command_that_is_printed": (
+            "cli/startable.py: chmod -R o+rX {}",
+            "cli/startable.py: chmod o+x {}",
+        ),
+    },
 }
 _SET: dict[str, dict[str, tuple[str, ...]]] = {
     "acceptance/test_copies.py": {
@@ -287,28 +293,15 @@ _SET: dict[str, dict[str, tuple[str, ...]]] = {
     "acceptance/test_rebuilding.py": {
         "test_what_cannot_be_rebuilt_is_refused_before_anything_is_written": ("PHOENIX_SCRATCH_CTIDS",),
     },
-    "acceptance/test_scripts.py": {
-        "test_a_missing_script_is_refused_before_anything_is_made": ("PHOENIX_SCRIPTS",),
-        "test_a_script_that_takes_too_long_is_ended_with_its_children": ("PHOENIX_SCRIPT_TIMEOUT",),
-        "test_without_the_door_what_needs_it_is_refused_and_accepted_on_request": ("PHOENIX_SHELL",),
-    },
-    "acceptance/test_starting.py": {
-        "test_settings_and_catalogs_that_are_wrong_stop_the_start": ("PHOENIX_CATALOG",),
-    },
-    "contract/test_api_hosts.py": {
-        "test_each_address_has_a_fingerprint_of_its_own": ("PHOENIX_PROXMOX_FINGERPRINT",),
-        "test_what_is_wrong_with_each_is_told": ("PHOENIX_PROXMOX_CA_FILE",),
-    },
-    "contract/test_ssh_shell.py": {
-        "test_a_command_of_another_user_is_run_as_root": (
-            "PHOENIX_SHELL_SUDO",
-            "PHOENIX_SHELL_USER",
+    "acceptance/test_settings_of_remedies.py": {
+        "test_each_setting_that_scripts_need_removes_its_complaint": (
+            "PHOENIX_SCRIPTS",
+            "PHOENIX_SCRIPT_TIMEOUT",
+            "PHOENIX_SHELL",
         ),
-        "test_a_key_that_the_node_does_not_know": ("PHOENIX_SHELL_KEY_FILE",),
-        "test_a_name_that_nobody_knows_is_said_to_be_unknown": ("PHOENIX_SHELL_ADDRESSES",),
     },
-    "integration/test_check_reaching.py": {
-        "test_each_fault_of_the_tls_of_redis_has_its_own_remedy": ("PHOENIX_REDIS_CA_FILE",),
+    "integration/test_check_foretells_later.py": {
+        "test_workers_with_another_catalog_do_another_thing": ("PHOENIX_CATALOG",),
     },
     "integration/test_check_redis.py": {
         "test_a_login_that_sentinels_refuse_is_blamed_on_their_password": ("PHOENIX_SENTINEL_PASSWORD",),
@@ -322,6 +315,13 @@ _SET: dict[str, dict[str, tuple[str, ...]]] = {
             "PHOENIX_PROXMOX_USER",
             "PHOENIX_REDIS_URL",
         ),
+    },
+    "integration/test_check_settings_of_doors.py": {
+        "test_a_setting_of_shell_access": ("PHOENIX_SHELL_ADDRESSES", "PHOENIX_SHELL_KEY_FILE"),
+        "test_a_user_who_is_not_root": ("PHOENIX_SHELL_SUDO", "PHOENIX_SHELL_USER"),
+        "test_the_ca_of_proxmox": ("PHOENIX_PROXMOX_CA_FILE",),
+        "test_the_ca_of_redis": ("PHOENIX_REDIS_CA_FILE",),
+        "test_the_fingerprint_of_proxmox": ("PHOENIX_PROXMOX_FINGERPRINT",),
     },
 }
 

@@ -54,8 +54,22 @@ def _load(plugin: EntryPoint) -> TyperGroup:
     return group
 
 
+def what_it_needs(name: str) -> str | None:
+    """Return the command that installs what this plugged command lacks; None if it lacks nothing."""
+    try:
+        for plugin in entry_points(group=GROUP, name=name):
+            plugin.load()
+    except ModuleNotFoundError:
+        return _installing(name)
+    return None
+
+
+def _installing(name: str) -> str:
+    return f"pip install '.[{_EXTRAS.get(name, 'worker')}]'"
+
+
 def _hint(name: str) -> typer.Typer:
-    line = f"pip install '.[{_EXTRAS.get(name, 'worker')}]'"
+    line = _installing(name)
     # Whatever the command would have taken is taken, so that the hint is the answer to it.
     app = typer.Typer(
         invoke_without_command=True,
