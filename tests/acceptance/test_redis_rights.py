@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+import pytest
+import redis
 from redis.utils import str_if_bytes
 
-from tests.acceptance.test_secured_redis import PASSWORDS, users
+from phoenix_worker.commands.demo.embedded import private_redis
+from tests.acceptance.test_secured_redis import PAGE, PASSWORDS, users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import redis
+    from pathlib import Path
 
 __all__ = ["users"]
 
@@ -57,3 +60,16 @@ def test_each_user_may_write_what_its_role_says_and_nothing_else(users: redis.Re
         assert not {(name, key) for name, key in written[user] if key in FOREIGN and name not in NO_KEYS}, user
     assert {key for _, key in written["phoenix-producer"]} == {"phoenix:due", *QUEUES, *BINDINGS}
     assert {name for name, key in written["phoenix-producer"] if key in BINDINGS} == {"sadd"}
+
+
+@pytest.mark.parametrize("command", re.findall(r"`(ACL SETUSER default [^`]+)`", PAGE))
+def test_who_names_no_user_is_kept_out_by_each_way_of_the_page(command: str, tmp_path: Path) -> None:
+    with private_redis(tmp_path) as server, redis.Redis.from_url(server.url) as client:
+        client.execute_command(*command.split())
+        client.connection_pool.disconnect()
+        with pytest.raises(redis.AuthenticationError):
+            client.ping()
+
+
+def test_the_page_has_a_way_to_keep_out_who_names_no_user() -> None:
+    assert len(re.findall(r"`ACL SETUSER default [^`]+`", PAGE)) == 2

@@ -17,7 +17,6 @@ from redis.exceptions import NoPermissionError
 from phoenix_producer import Producer
 from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.client.redis_url import verified
-from phoenix_worker.commands.demo.embedded import private_redis
 from phoenix_worker.durable.message_form import message
 from tests.support.cli import COMMAND
 from tests.support.flower import Flower
@@ -55,19 +54,6 @@ def users(redis_client: redis.Redis) -> Iterator[redis.Redis]:
     yield redis_client
     for name, _ in USERS:
         redis_client.acl_deluser(name)
-
-
-@pytest.mark.parametrize("command", re.findall(r"`(ACL SETUSER default [^`]+)`", PAGE))
-def test_who_names_no_user_is_kept_out_by_each_way_of_the_page(command: str, tmp_path: Path) -> None:
-    with private_redis(tmp_path) as server, redis.Redis.from_url(server.url) as client:
-        client.execute_command(*command.split())
-        client.connection_pool.disconnect()
-        with pytest.raises(redis.AuthenticationError):
-            client.ping()
-
-
-def test_the_page_has_a_way_to_keep_out_who_names_no_user() -> None:
-    assert len(re.findall(r"`ACL SETUSER default [^`]+`", PAGE)) == 2
 
 
 def split_rules(rules: str) -> list[str]:
