@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -93,8 +94,8 @@ def test_one_that_shares_a_run_and_has_a_callback_is_told_who_made_it(product: P
         wait_for(lambda: product.redis.hget(f"phoenix:t:{second.id}", "state") == "parked")
         pve.ct_secs["clone"] = 0.1
         product.simulator.do(pve.hurry)
-        told = second.get(timeout=60)
     assert leader.wait(timeout=60).steps
+    told = json.loads(str(wait_for(lambda: product.redis.get(f"celery-task-meta-{second.id}"))))["result"]
     facts = [told[name] for name in ("request_id", "outcome", "made_by", "steps", "changes")]
     assert facts == [second.id, "created", leader.id, [], []]
 

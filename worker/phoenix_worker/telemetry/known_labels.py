@@ -36,7 +36,7 @@ CAUSES = frozenset(
     shell-host-key shell-incompatible shell-other-node shell-output shell-settings shell-timeout shell-unreachable
     shrink skopeo-missing stale-digest stale-size storage-away storage-content storage-missing storage-not-shared
     storage-offline tag-not-allowed task-forgotten template-rerun template-unavailable timeout tls too-many-requests
-    unexpected unknown-outcome unreachable vm-has-id volume-missing wait-while-stopped
+    undone unexpected unknown-outcome unreachable vm-has-id volume-missing wait-while-stopped
     """.split()  # noqa: SIM905 - a hundred words, one a line, are for nobody to read
 )
 """Those of docs/errors.md."""

@@ -64,7 +64,7 @@ end
 -- Bury one of many, whatever has become of its record: others wait for what it holds, and its message is a duplicate.
 local function bury_anyhow(id, resume, job)
   local t = key('t:', id)
-  if typed(t, 'hash') and redis.call('HEXISTS', t, 'job') == 1 and pcall(bury, id, resume, job) then return end
+  if typed(t, 'hash') and redis.call('HEXISTS', t, 'job') == 1 and tried(bury, id, resume, job) then return end
   redis.call('DEL', t)
   release_all(id, resume)
   bury(id, resume, job)

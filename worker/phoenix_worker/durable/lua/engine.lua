@@ -101,6 +101,18 @@ local function park(id, on, detail)
   log(redis.call('HGET', t, 'job'), 'waiting', id, detail or on)
 end
 
+-- `pcall`, for what may be wrong with one record. That Redis takes no writes is no fault of it: it ends the script, by whose
+-- first write it is told, and the script is run again.
+local NO_WRITES = {OOM = true, READONLY = true, MISCONF = true, NOREPLICAS = true}
+local function tried(act, ...)
+  local did, result = pcall(act, ...)
+  if did then return true, result end
+  local said = type(result) == 'table' and result.err or tostring(result)
+  local code = string.match(said, '^%-?(%u+) ') or string.match(said, '^@?[%w_]+: ?%d+: %-?(%u+) ')
+  if NO_WRITES[code or ''] then error(result, 0) end
+  return false, result
+end
+
 -- Nobody has a lock any more, or waits for it: nothing is kept of it.
 local function forget_lock(name)
   for _, of in ipairs({'capacities', 'held'}) do
@@ -118,7 +130,7 @@ local function lock_of(name)
   if found == 'none' and not has_places then return lock end
   redis.call('DEL', lock)
   for _, job in ipairs(redis.call('ZRANGE', key('open'), 0, -1)) do
-    pcall(function()
+    tried(function()
       for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
         local r = redis.call('HMGET', key('t:', id), 'state', 'on', 'seq', 'holds')
         local holds = string.find(' ' .. (r[4] or ''), ' ' .. name .. ' ', 1, true)
@@ -171,8 +183,8 @@ local function set_aside(id, why)
   local t = key('t:', id)
   redis.call('ZREM', key('due'), id)
   if redis.call('TYPE', t).ok == 'hash' then
-    pcall(unpark, id)
-    pcall(step_out, id)
+    tried(unpark, id)
+    tried(step_out, id)
     redis.call('HSET', t, 'state', 'aside', 'aside', why)
   end
   redis.call('ZADD', key('aside'), stamp(now()), id)
@@ -181,7 +193,7 @@ end
 
 -- Do something for one record of many. Returns its result, or nothing where the record had to be set aside.
 local function attempt(id, act)
-  local did, result = pcall(act)
+  local did, result = tried(act)
   if did then return result end
   set_aside(id, type(result) == 'table' and (result.err or '') or tostring(result))
 end

@@ -7,6 +7,10 @@ local resume, jobs_from, locks_from, count = ARGV[3], tonumber(ARGV[4]), tonumbe
 
 local function look_at(id) redis.call('ZADD', key('due'), stamp(now()), id) end
 
+local function add(set, id)
+  if redis.call('SISMEMBER', set, id) == 0 then redis.call('SADD', set, id) end
+end
+
 local function is_found(id, on, watches)
   local kind, what = string.match(on, '^(%l+):(.*)$')
   if kind == 'lock' then return redis.call('ZSCORE', lock_of(what), id) end
@@ -24,8 +28,8 @@ local ENTER = {
   end,
   running = function(id, _, _, by)
     if not by then return orphan(id, 'retry') end
-    redis.call('SADD', key('runs:', by), id)
-    redis.call('ZADD', key('workers'), 'NX', stamp(now()), by)
+    add(key('runs:', by), id)
+    if not redis.call('ZSCORE', key('workers'), by) then redis.call('ZADD', key('workers'), stamp(now()), by) end
   end,
   aside = function(id)
     if not redis.call('ZSCORE', key('aside'), id) then set_aside(id, redis.call('HGET', key('t:', id), 'aside') or '') end
@@ -77,7 +81,7 @@ end
 
 local function enter_all_of(job)
   local t = redis.call('HMGET', key('t:', job), 'state', 'job')
-  if t[1] and t[1] ~= 'done' and t[2] == job then redis.call('SADD', key('job:', job, ':members'), job) end
+  if t[1] and t[1] ~= 'done' and t[2] == job then add(key('job:', job, ':members'), job) end
   local goes_on = redis.call('ZSCORE', key('aside'), job)
   local members = redis.call('SMEMBERS', key('job:', job, ':members'))
   for _, id in ipairs(members) do
