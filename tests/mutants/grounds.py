@@ -80,9 +80,9 @@ GROUNDS = (
             f"tests/integration/test_{name}.py"
             for name in (
                 *("ledger_ends", "ledger_promises", "ledger_words", "ledger_view", "clock", "set_aside"),
-                *("reservations", "shared_keys", "late_or_lost", "ledger_deleted_keys"),
+                *("reservations", "shared_keys", "late_or_lost"),
                 *("ledger_leaves_nothing", "ledger_refusals", "ledger_sharing", "ledger_steps"),
-                *("ledger_ticks", "ledger_to_the_second", "ledger_deleted_keys"),
+                *("ledger_ticks", "ledger_to_the_second", "ledger_deleted_keys", "ledger_repairs"),
                 *("keys_of_one_job", "unreadable_records", "spoiled_steps"),
             )
         )
