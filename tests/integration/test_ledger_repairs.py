@@ -66,3 +66,11 @@ def test_what_has_ended_is_not_ended_again_when_its_job_is_forgotten(still: Stil
     still.finish(still.taken("a"), "ok", None)
     redis_client.delete(still.key("job:a"))
     assert still.cancel("a", WHY) == ("over", "a")
+
+
+def test_a_lock_that_is_made_again_has_all_its_places(still: StillLedger, redis_client: Redis) -> None:
+    assert [still.hold(still.taken(name), "node/pve1", 2) for name in ("a", "b", "c")] == ["held", "held", "parked"]
+    redis_client.delete(still.key("lock:node/pve1"))
+    reconcile(still)
+    assert redis_client.hget(still.key("capacities"), "node/pve1") == "2"
+    assert redis_client.zcount(still.key("lock:node/pve1"), 0, 0) == 2
