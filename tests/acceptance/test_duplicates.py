@@ -55,6 +55,17 @@ def test_a_thousand_ensures_of_one_container_are_one_clone(product: Product) -> 
     wait_for(lambda: not list(product.redis.scan_iter("phoenix:lock:*")))
 
 
+def sent_with(product: Product, **callbacks: tuple[str, int]) -> str:
+    """Send an ensure of 103 that has callbacks of its own, and wait until it waits; returns its id."""
+    with Celery(broker=product.redis_url, backend=product.redis_url) as client:
+        made: dict[str, Any] = {
+            kind: client.signature(task, args=[ctid], immutable=True) for kind, (task, ctid) in callbacks.items()
+        }
+        sent = client.send_task("phoenix.ensure", [103], queue=QUEUE, **made)
+    wait_for(lambda: product.redis.hget(f"phoenix:t:{sent.id}", "state") == "parked")
+    return str(sent.id)
+
+
 def test_one_that_shares_a_failed_run_has_its_own_errback_run(product: Product) -> None:
     """104 is asked for by the errback of the third; it would not be, were the third just given the second's answer."""
     product.declare({900: template(), 103: container(103), 104: container(104, None, template=OS_TEMPLATE)})
@@ -67,10 +78,7 @@ def test_one_that_shares_a_failed_run_has_its_own_errback_run(product: Product) 
     wait_for(lambda: product.simulator.intervals("vzclone"))
     second = product.producer.ensure(103)
     wait_for(lambda: product.redis.hget(f"phoenix:t:{second.id}", "state") == "parked")
-    with Celery(broker=product.redis_url, backend=product.redis_url) as client:
-        instead = client.signature("phoenix.ensure", args=[104], immutable=True)
-        third = client.send_task("phoenix.ensure", [103], queue=QUEUE, link_error=instead)
-    wait_for(lambda: product.redis.hget(f"phoenix:t:{third.id}", "state") == "parked")
+    sent_with(product, link_error=("phoenix.ensure", 104))
     pve.ct_secs["clone"] = 0.1
     product.simulator.do(pve.hurry)
     for handle in (first, second):
@@ -88,16 +96,13 @@ def test_one_that_shares_a_run_and_has_a_callback_is_told_who_made_it(product: P
     product.start_worker()
     leader = product.producer.ensure(103)
     wait_for(lambda: product.simulator.intervals("vzclone"))
-    with Celery(broker=product.redis_url, backend=product.redis_url) as client:
-        then = client.signature("phoenix.plan", args=[103], immutable=True)
-        second = client.send_task("phoenix.ensure", [103], queue=QUEUE, link=then)
-        wait_for(lambda: product.redis.hget(f"phoenix:t:{second.id}", "state") == "parked")
-        pve.ct_secs["clone"] = 0.1
-        product.simulator.do(pve.hurry)
+    second = sent_with(product, link=("phoenix.plan", 103))
+    pve.ct_secs["clone"] = 0.1
+    product.simulator.do(pve.hurry)
     assert leader.wait(timeout=60).steps
-    told = json.loads(str(wait_for(lambda: product.redis.get(f"celery-task-meta-{second.id}"))))["result"]
+    told = json.loads(str(wait_for(lambda: product.redis.get(f"celery-task-meta-{second}"))))["result"]
     facts = [told[name] for name in ("request_id", "outcome", "made_by", "steps", "changes")]
-    assert facts == [second.id, "created", leader.id, [], []]
+    assert facts == [second, "created", leader.id, [], []]
 
 
 def test_all_at_once_are_told_the_same_whoever_made_what(product: Product) -> None:

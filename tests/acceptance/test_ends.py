@@ -194,19 +194,29 @@ def how_it_ends(site: Site, ctid: int, row: Row) -> str:
     try:
         if callable(each_time):
             wait_for(lambda: each_time() or handle.done())
-        handle.wait(timeout=60)
-    except EnsureFailed as failed:
-        if LIMIT not in failed.failure.message:
-            return f"told {failed.failure}"
-    except TimeoutError as endless:
-        return f"it did not end: {endless}"
-    else:
-        return "it succeeded"
+        wrong = unless_by_the_limit(handle)
     finally:
         site.heal()
-    wait_for(lambda: not list(site.product.redis.scan_iter("phoenix:lock:*")))
+    if not wrong:
+        wait_for(lambda: not list(site.product.redis.scan_iter("phoenix:lock:*")))
+    return wrong or unless_it_succeeds(row.ask(site, ctid))
+
+
+def unless_by_the_limit(handle: Handle[Any]) -> str:
+    """Return what is wrong with the end of a request that is to fail by the patience; nothing if it does."""
     try:
-        row.ask(site, ctid).wait(timeout=60)
+        handle.wait(timeout=60)
+    except EnsureFailed as failed:
+        return "" if LIMIT in failed.failure.message else f"told {failed.failure}"
+    except TimeoutError as endless:
+        return f"it did not end: {endless}"
+    return "it succeeded"
+
+
+def unless_it_succeeds(handle: Handle[Any]) -> str:
+    """Return how a request failed that was sent again when the trouble was over; nothing if it did not."""
+    try:
+        handle.wait(timeout=60)
     except EnsureFailed as failed:
         return f"afterwards {failed.failure}"
     return ""

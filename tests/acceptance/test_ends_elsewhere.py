@@ -10,7 +10,6 @@ import pytest
 from phoenix_producer import EnsureFailed
 from tests.acceptance.scenes import notes
 from tests.acceptance.test_ends import (
-    LIMIT,
     OTHER,
     ROOT,
     SETTINGS,
@@ -23,6 +22,8 @@ from tests.acceptance.test_ends import (
     site,
     stopped,
     theirs,
+    unless_by_the_limit,
+    unless_it_succeeds,
 )
 from tests.acceptance.test_ends_undone import FETCHED, MOVED, OF_ROOT, WALLED, cloned, copy_of, to_be_moved
 from tests.acceptance.test_what_stands_there import upid_making
@@ -154,22 +155,12 @@ def how_it_ends(site: Site, ctid: int, row: Row) -> str:
     row.before(site, ctid)
     row.trouble(site, ctid, None)
     try:
-        row.ask(site, ctid).wait(timeout=60)
-    except EnsureFailed as failed:
-        if LIMIT not in failed.failure.message:
-            return f"told {failed.failure}"
-    except TimeoutError as endless:
-        return f"it did not end: {endless}"
-    else:
-        return "it succeeded"
+        wrong = unless_by_the_limit(row.ask(site, ctid))
     finally:
         site.heal()
-    nothing_left(site)
-    try:
-        row.ask(site, ctid).wait(timeout=60)
-    except EnsureFailed as failed:
-        return f"afterwards {failed.failure}"
-    return ""
+    if not wrong:
+        nothing_left(site)
+    return wrong or unless_it_succeeds(row.ask(site, ctid))
 
 
 @pytest.mark.long

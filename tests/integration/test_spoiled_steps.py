@@ -55,6 +55,17 @@ def test_a_request_that_is_spoiled_does_not_keep_its_job_from_failing(still: Sti
     assert (still.client.hget("phoenix:job:request", "state"), still.field("request", "state")) == ("failed", "done")
 
 
+def test_a_job_that_lost_its_step_ends_though_another_of_its_steps_is_spoiled(still: StillLedger) -> None:
+    request, spoiled = still.taken("request"), still.taken("spoiled", job="request")
+    still.hold(spoiled, "lane")
+    still.say("replace", request, "step", 0, child_of(request))
+    still.client.delete("phoenix:t:step", "phoenix:t:spoiled")
+    still.client.set("phoenix:t:spoiled", "x")
+    still.call("reconcile", RESUME_QUEUE, 0, 0, 100, "why")
+    assert (still.field("request", "state"), still.field("request", "fail")) == ("queued", "why")
+    assert still.hold(still.taken("next"), "lane") == "held"
+
+
 def test_a_failure_ends_its_request_though_the_list_of_steps_is_gone(still: StillLedger) -> None:
     """What the request holds passes on."""
     request = still.taken("request")

@@ -39,11 +39,7 @@ REVOKED = {
 """What the requester of a job hears when Celery's revoke, or Flower's button, hit one of its tasks."""
 
 
-LOST_STEP = {
-    "message": "Redis lost a step of this job: its record was deleted, or evicted.",
-    "cause": LOST_REQUEST["cause"],
-    "remedy": LOST_REQUEST["remedy"],
-}
+LOST_STEP = LOST_REQUEST | {"message": "Redis lost a step of this job: its record was deleted, or evicted."}
 """What the requester of a job hears with which nobody can go on."""
 
 

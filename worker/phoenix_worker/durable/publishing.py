@@ -147,13 +147,15 @@ class PublishingTask(Task[Any, Any]):
         """Return what Flower shows of a message's arguments, as Celery told them."""
         return told
 
-    def answer_for_others(self, run: Run, value: Any) -> Answer:
-        """Return what is stored for those who share the run of a job that ends with this value."""
-        told, backend = self.for_others(value, run.number), cast("PatientBackend", self.backend)
-        return backend.answer(run.id, told, "SUCCESS", request=self.request)
+    def answer_for_others(self, run: Run, told: Any) -> Answer:
+        """Return what is stored for those who share the run of a job, and are told this."""
+        return cast("PatientBackend", self.backend).answer(run.id, told, "SUCCESS", request=self.request)
 
     def for_others(self, value: Any, job: str) -> Any:  # noqa: ARG002 - for those who say more
-        """Return what those are told who share a run. `job` stands for the id of its job."""
+        """Return what those are told who share a run: the same value unless they are told something else.
+
+        `job` stands for the id of its job.
+        """
         return value
 
     def show_failed(self, job: str, end: End, error: BaseException) -> None:

@@ -276,8 +276,8 @@ class DurableTask(PublishingTask):
             value = retval.args[0] if retval.args else str(retval)
             cancelled = isinstance(value, dict) and value.get("cause") == CANCELLED
             kind = Kind.CANCELLED if cancelled else Kind.FAILED
-        elif run.id == run.job:
-            shared = self.answer_for_others(run, value)
+        elif run.id == run.job and ((told := self.for_others(value, run.number)) is not value or status != "SUCCESS"):
+            shared = self.answer_for_others(run, told)
         end = self.engine.ledger.finish(run, "ok" if kind is Kind.SUCCEEDED else kind, value, shared=shared)
         if end is None:
             self._answer_forgotten(run)

@@ -238,14 +238,14 @@ class Watcher(threading.Thread):
             raise _StoppedError
 
     def _look_now(self, event: str) -> None:
-        told = cast("str | None", self._redis.hget(self._ledger.key("watched"), event))
+        told, unseen = self._told(event)
         if told is None:
             self._redis.hdel(self._under_way, event)
             return
         watch = json.loads(told)
         lengths = self._learned.lengths(watch)
         began, elapsed = time.monotonic(), self._elapsed(event, float(watch["since"]))
-        seen, longest = self._probe(event, watch, elapsed)
+        seen, longest = self._probe(event, watch, elapsed, unseen=unseen)
         end = seen.end
         if seen.watch is not None:
             new = {name: value for name, value in seen.watch.items() if name != UNSEEN}
@@ -271,9 +271,16 @@ class Watcher(threading.Thread):
         self._in_a_row[watch["class"]] = before + 1 if looks == 1 else 0
         self._learned.add(watch, polling.length(elapsed, looks=looks, pause=pause, in_a_row=before))
 
-    def _probe(self, event: str, watch: dict[str, str], elapsed: float) -> tuple[Look, float]:
+    def _told(self, event: str) -> tuple[str | None, bool]:
+        """Read what to look at, and whether the last look, whoever made it, saw nothing."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hget(self._ledger.key("watched"), event)
+            pipe.hexists(self._unseen, event)
+            told, unseen = pipe.execute()
+        return told, bool(unseen)
+
+    def _probe(self, event: str, watch: dict[str, str], elapsed: float, *, unseen: bool) -> tuple[Look, float]:
         """Look by the prober; returns what was seen, and the longest pause until the next look."""
-        unseen = self._redis.hexists(self._unseen, event)
         try:
             seen = self._prober(_Watch(watch | {UNSEEN: "1" if unseen else ""}), elapsed)
         except UnusableWatchError:

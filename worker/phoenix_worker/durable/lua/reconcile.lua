@@ -70,7 +70,7 @@ local function end_lost(job, members)
   redis.call('SET', key('replaced'), job, 'EX', CAREFUL)
   unreserve(job, 'failed')
   for _, id in ipairs(members) do
-    if id ~= job then bury(id, resume, job) end
+    if id ~= job then bury_anyhow(id, resume, job) end
   end
   if redis.call('HGET', key('t:', job), 'state') ~= 'replaced' then return false end
   redis.call('HSET', key('t:', job), 'fail', ARGV[7])
