@@ -131,58 +131,89 @@ def _declare(
 ) -> Declaration:
     entry = parsed.entry
     log_in = access(entry, surroundings.contents)
-    cloned = entry.clone_from_ctid is not None
-    first, *more = networks(entry) or (None,)
     declaration = Declaration(
         ctid=parsed.ctid,
         name=entry.name,
         role=Role.TEMPLATE if template else Role.CONTAINER,
-        node=defaults.node_of(entry),
-        nodes=() if defaults.node_of(entry) else defaults.nodes_of(entry),
-        spread=None if entry.spread is None else SpreadGroup(entry.spread.group, entry.spread.require),
-        clone_from=entry.clone_from_ctid,
-        os_template=None if cloned else _volume_id(entry, defaults),
-        download=None if cloned else download(entry),
-        full_clone=not cloned or entry.clone == "full",
-        storage=entry.storage_pool if cloned else entry.storage_pool or defaults.storage,
-        disk_gb=entry.storage_size_gb,
-        root_options=() if entry.root_disk is None else entry.root_disk.in_proxmox,
-        stays_with_volumes=stays_with_volumes,
-        volumes=tuple(Volume(one.pool, one.gib, one.mount_point, one.in_proxmox) for one in entry.all_volumes),
         memory_mb=entry.memory_mb,
         swap_mb=entry.swap_mb,
         cores=entry.cores,
-        network=first,
-        mac=entry.mac_address or (first.mac if first else None),
-        more_networks=tuple(filter(None, more)),
         unprivileged=not privileged,
-        start_at_boot=None if template else entry.start_at_boot,
-        boot_order=None if template else entry.boot_order,
-        boot_delay=None if template else entry.boot_delay,
-        **besides,
         features=token_options(entry, unprivileged=not privileged),
         firewall=None if entry.firewall is None else _firewall(entry.firewall),
-        state=DesiredState.STOPPED if template else DesiredState(entry.state),
-        wait_for_address=None if template else entry.wait_for_address,
         tags=None if entry.tags is None else tuple(sorted(set(entry.tags))),
         description=entry.description,
         pool=entry.pool,
-        lanes=entry.lanes,
-        ha=None if entry.ha is None else HaResource(**entry.ha.model_dump()),
         dependencies=tuple(dict.fromkeys(entry.dependencies)),
         not_applied=not_applied(entry),
         source=parsed.raw,
-        **root_only(parsed, unprivileged=not privileged),
-        **inside(parsed, defaults.scripts, surroundings, template=template),
         access=log_in,
         needs_shell=(
             *access_keys(entry),
             *inside_keys(entry, template=template),
             *root_only_keys(parsed, unprivileged=not privileged, inherits_gpus=inherits_gpus),
         ),
+        **_place(entry, defaults),
+        **_disks(entry, defaults, stays_with_volumes=stays_with_volumes),
+        **_network(entry),
+        **_running(entry, template=template),
+        **besides,
+        **root_only(parsed, unprivileged=not privileged),
+        **inside(parsed, defaults.scripts, surroundings, template=template),
     )
     declaration = replace(declaration, scripts=(*log_in, *declaration.scripts))
     return replace(declaration, hash=_hash(declaration))
+
+
+def _place(entry: Entry, defaults: Defaults) -> dict[str, Any]:
+    """Return the node where it is made, or those to choose from, and how many clones of it are made at once."""
+    node = defaults.node_of(entry)
+    return {
+        "node": node,
+        "nodes": () if node else defaults.nodes_of(entry),
+        "spread": None if entry.spread is None else SpreadGroup(entry.spread.group, entry.spread.require),
+        "lanes": entry.lanes,
+    }
+
+
+def _disks(entry: Entry, defaults: Defaults, *, stays_with_volumes: bool) -> dict[str, Any]:
+    """Return what its disks are made from, and how they are to be."""
+    cloned = entry.clone_from_ctid is not None
+    return {
+        "clone_from": entry.clone_from_ctid,
+        "os_template": None if cloned else _volume_id(entry, defaults),
+        "download": None if cloned else download(entry),
+        "full_clone": not cloned or entry.clone == "full",
+        "storage": entry.storage_pool if cloned else entry.storage_pool or defaults.storage,
+        "disk_gb": entry.storage_size_gb,
+        "root_options": () if entry.root_disk is None else entry.root_disk.in_proxmox,
+        "stays_with_volumes": stays_with_volumes,
+        "volumes": tuple(Volume(one.pool, one.gib, one.mount_point, one.in_proxmox) for one in entry.all_volumes),
+    }
+
+
+def _network(entry: Entry) -> dict[str, Any]:
+    first, *more = networks(entry) or (None,)
+    return {
+        "network": first,
+        "mac": entry.mac_address or (first.mac if first else None),
+        "more_networks": tuple(filter(None, more)),
+    }
+
+
+def _running(entry: Entry, *, template: bool) -> dict[str, Any]:
+    """Return whether it runs, when the node starts it, and what HA does with it. A template never runs."""
+    started = {
+        "start_at_boot": entry.start_at_boot,
+        "boot_order": entry.boot_order,
+        "boot_delay": entry.boot_delay,
+        "wait_for_address": entry.wait_for_address,
+    }
+    return {
+        "state": DesiredState.STOPPED if template else DesiredState(entry.state),
+        "ha": None if entry.ha is None else HaResource(**entry.ha.model_dump()),
+        **(dict.fromkeys(started) if template else started),
+    }
 
 
 def scratch_of(template: Declaration, ctids: range) -> Declaration:
