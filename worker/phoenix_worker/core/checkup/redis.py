@@ -57,6 +57,8 @@ class RedisFacts:
     """Records of the ledger that no script can handle."""
     forbidden: tuple[str, ...] = ()
     """Of what a worker does, what the user may not."""
+    open_to_all: bool = False
+    """Although the user is another one, `default` may write the ledger, without a password."""
 
 
 def remedy_of(trouble: str) -> str:
@@ -170,6 +172,13 @@ def _access(facts: RedisFacts) -> Iterator[Line]:
         )
     else:
         yield fine("Redis user", f"{facts.user} may do what a worker does")
+    if facts.open_to_all:
+        yield warning(
+            "Redis default user",
+            f"it needs no password: anyone who reaches Redis may do everything, not only {facts.user}",
+            "Give it one: redis-cli ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it off: "
+            "ACL SETUSER default off (docs/security.md).",
+        )
     if facts.local:
         return
     if not facts.encrypted:
