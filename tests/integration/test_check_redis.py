@@ -95,7 +95,7 @@ def test_a_redis_user_that_may_not_do_it_is_found(
 
 
 def test_a_default_user_without_a_password_is_found(redis_server: RedisServer, tmp_path: Path) -> None:
-    """The other users limit nobody then."""
+    """The other users limit nobody then: who gives no name makes them, here."""
     url = redis_server.url.replace("redis://", "redis://weak:secret@")
     with closing(client_of(redis_server.url)) as own:
         user(own)

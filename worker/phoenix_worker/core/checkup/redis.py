@@ -90,6 +90,8 @@ def judge(facts: RedisFacts) -> Iterator[Line]:
         )
     yield _clock(facts.clock_ahead_s)
     yield from _access(facts)
+    if facts.open_to_all:
+        yield _default_user(facts.user)
 
 
 def _version(facts: RedisFacts) -> Line:
@@ -163,6 +165,15 @@ def _clock(ahead: float) -> Line:
     )
 
 
+def _default_user(user: str) -> Line:
+    return warning(
+        "Redis default user",
+        f"it needs no password: anyone who reaches Redis may do everything, not only {user}",
+        "Give it one: redis-cli ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it off: "
+        "ACL SETUSER default off (docs/security.md).",
+    )
+
+
 def _access(facts: RedisFacts) -> Iterator[Line]:
     if facts.forbidden:
         yield error(
@@ -172,13 +183,6 @@ def _access(facts: RedisFacts) -> Iterator[Line]:
         )
     else:
         yield fine("Redis user", f"{facts.user} may do what a worker does")
-    if facts.open_to_all:
-        yield warning(
-            "Redis default user",
-            f"it needs no password: anyone who reaches Redis may do everything, not only {facts.user}",
-            "Give it one: redis-cli ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it off: "
-            "ACL SETUSER default off (docs/security.md).",
-        )
     if facts.local:
         return
     if not facts.encrypted:
