@@ -28,6 +28,7 @@ from phoenix_producer.contract import (
     EnsureFailed,
     queue_of,
 )
+from phoenix_producer.plain_text import plain
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
@@ -117,12 +118,12 @@ def _without_workers(record: logging.LogRecord) -> bool:
 
 def _app_of_this_process() -> Celery:
     if problems := [*overruled(os.environ), *configured_elsewhere(os.environ)]:
-        print(*problems, sep="\n", file=sys.stderr)  # noqa: T201 - read by whoever starts Flower
+        print(plain("\n".join(problems)), file=sys.stderr)  # noqa: T201 - read by whoever starts Flower
         raise SystemExit(2)
     try:
         return build(verified(redis_url_of(os.environ), os.environ.get(REDIS_CA_FILE_VARIABLE)))
     except ContractError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - read by whoever starts Flower
+        print(plain(str(error)), file=sys.stderr)  # noqa: T201 - read by whoever starts Flower
         raise SystemExit(2) from error
 
 

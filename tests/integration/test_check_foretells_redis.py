@@ -110,6 +110,6 @@ def test_one_who_may_not_read_the_settings_finds_nothing_wrong_with_them(redis_s
         client.config_set("maxmemory-policy", "allkeys-lru")
         assert "evict" in " ".join(objections(client, lambda: None))
     url = redis_server.url.replace("redis://", "redis://weak:secret@")
-    assert list(told(url)) == ["Redis settings"]
+    assert list(told(url)) == ["Redis settings", "Redis default user"]
     with redis.Redis.from_url(url, decode_responses=True) as weak:
         assert objections(weak, lambda: None) == []

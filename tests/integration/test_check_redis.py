@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import closing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from phoenix_producer.client.reaching import greet
 from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.client.secret_files import redis_url_of
 from phoenix_worker.check import redis_facts
+from phoenix_worker.core.checkup.redis import judge
 from phoenix_worker.durable.redis_check import objections
 from tests.integration.test_check import found, lines, prepared
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from phoenix_worker.commands.demo.embedded import RedisServer
     from tests.support.product import Product
 
 __all__ = ["prepared"]
@@ -35,6 +38,16 @@ def user(client: Redis, *refused: str) -> None:
     """Make the user `weak`, who may do all the rest."""
     rules = ["on", ">secret", "~*", "&*", "+@all", *refused]
     client.execute_command("ACL", "SETUSER", "weak", *rules)  # type: ignore[no-untyped-call]  # of redis-py
+
+
+def typed(remedy: str, url: str, folder: Path) -> None:
+    """Run commands as printed, with a `redis-cli` that knows where this Redis is."""
+    command = folder / "redis-cli"
+    real = shutil.which("redis-cli") or shutil.which("valkey-cli")
+    command.write_text(f'#!/bin/sh\nexec {real} -u {url} "$@"\n')
+    command.chmod(0o755)
+    path = f"{folder}:{os.environ['PATH']}"
+    subprocess.run(remedy, shell=True, check=False, env={**os.environ, "PATH": path}, timeout=60)  # noqa: S602 - as printed
 
 
 REDIS = ("maxmemory-policy", "appendonly", "appendfsync")
@@ -66,12 +79,7 @@ def test_a_redis_that_forgets_is_found(
     redis_client.config_set(name, value)
     _, remedy = found(level, about, 0 if level == "warning" else 1)
     assert f"CONFIG SET {name}" in remedy
-    command = tmp_path / "redis-cli"
-    real = shutil.which("redis-cli") or shutil.which("valkey-cli")
-    command.write_text(f'#!/bin/sh\nexec {real} -u {prepared.redis_url} "$@"\n')
-    command.chmod(0o755)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    subprocess.run(remedy, shell=True, check=False, env={**os.environ, "PATH": path}, timeout=60)  # noqa: S602 - as printed
+    typed(remedy, prepared.redis_url, tmp_path)
     assert about not in {line["about"] for line in lines(0)}
 
 
@@ -84,6 +92,23 @@ def test_a_redis_user_that_may_not_do_it_is_found(
     text, _ = found("error", "Redis user")
     assert text == "weak lacks the permission to run scripts, or to publish results"
     found("warning", "Redis settings")
+
+
+def test_a_default_user_without_a_password_is_found(redis_server: RedisServer, tmp_path: Path) -> None:
+    """The other users limit nobody then: who gives no name makes them, here."""
+    url = redis_server.url.replace("redis://", "redis://weak:secret@")
+    with closing(client_of(redis_server.url)) as own:
+        user(own)
+        facts = redis_facts.redis_facts(own, redis_server.url)
+        assert not facts.open_to_all, "it is the user of the worker itself"
+    with closing(client_of(url)) as weak:
+        facts = redis_facts.redis_facts(weak, url)
+        (line,) = [line for line in judge(facts) if line.about == "Redis default user"]
+        typed(line.remedy.partition(": ")[2].partition(", then")[0], redis_server.url, tmp_path)
+        assert not redis_facts.redis_facts(weak, url).open_to_all
+        for closed in (("off", "nopass"), ("on", "-set")):
+            weak.execute_command("ACL", "SETUSER", "default", *closed)  # type: ignore[no-untyped-call]  # of redis-py
+            assert not redis_facts.redis_facts(weak, url).open_to_all
 
 
 @pytest.mark.usefixtures("prepared", "reset")

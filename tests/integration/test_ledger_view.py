@@ -187,7 +187,7 @@ def test_the_beginning_of_several_ids_is_not(view: LedgerView, driven: DrivenLed
         view.find(beginning)
 
 
-def test_the_history_and_the_steps(view: LedgerView, driven: DrivenLedger) -> None:
+def test_the_history_and_the_steps(view: LedgerView, driven: DrivenLedger, redis_client: Redis) -> None:
     run = driven.taken(103)
     link = driven.replaced(run, "clone", 103)
     step = {"name": "clone", "ctid": 103, "started": 5.0, "seconds": 2.0, "upid": UPID, "changes": []}
@@ -199,6 +199,9 @@ def test_the_history_and_the_steps(view: LedgerView, driven: DrivenLedger) -> No
         ProgressKind.STEP_STARTED,
         ProgressKind.STEP_DONE,
     ]
+    for started, seconds in (("1e18", "1"), ("NaN", "1"), ("5", "1e400"), ("5", "-1"), ("-1e12", "1"), ("5", '"x"')):
+        others = f'{{"name": "clone", "ctid": 104, "started": {started}, "seconds": {seconds}}}'
+        redis_client.rpush(f"phoenix:job:{run.id}:steps", others)
     assert [(one.name, one.ctid, one.upid) for one in view.steps(run.id)] == [("clone", 103, UPID)]
 
 

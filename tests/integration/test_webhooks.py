@@ -153,6 +153,23 @@ def test_the_secret_is_in_no_line_of_the_log(
         assert secret not in caplog.text + repr(thread)
 
 
+def test_an_event_of_an_impossible_time_holds_back_no_other(
+    redis_client: Redis, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Producers may write to the stream. What the C library refuses is an OSError, of larger numbers another error."""
+    impossible = ("-1e17", "1e12", "1e17", "1e300", "inf", "nan", "")
+    with Receiver() as receiver, posting(receiver.url, redis_url, LATE):
+        wait_for(lambda: group(redis_client))
+        for at in impossible:
+            happen(redis_client, at=at)
+        event = happen(redis_client)
+        wait_for(lambda: receiver.received)
+        wait_for(lambda: (group(redis_client) or {})["pending"] == 0)
+        assert [one.id for one in receiver.received] == [event]
+    assert caplog.text.count("Unable to encode") == len(impossible)
+    assert "webhooks thread failed" not in caplog.text
+
+
 def test_twenty_that_are_refused_do_not_hold_back_the_next(redis_client: Redis, redis_url: str) -> None:
     """Each of them waits for its pause; what is behind them and was never answered is posted again in its turn."""
     with Receiver(*[500] * 20) as receiver, posting(receiver.url, redis_url, (0.05, 600.0, 600.0)) as first:

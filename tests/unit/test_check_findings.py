@@ -111,6 +111,10 @@ ALSO: dict[str, tuple[str, str]] = {
         f"{REDIS}test_a_clock_that_is_another_than_this_machine_s_is_found",
         "integration/test_webhooks.py::test_a_signature_is_by_the_clock_of_redis",
     ),
+    "redis._default_user warning": (
+        f"{REDIS}test_a_default_user_without_a_password_is_found",
+        f"{REDIS}test_a_default_user_without_a_password_is_found",
+    ),
     "redis._eviction error": (
         f"{REDIS}test_a_redis_that_forgets_is_found",
         f"{START}test_a_redis_that_evicts_and_forgets_is_refused",

@@ -143,6 +143,16 @@ REDIS: list[tuple[dict[str, Any], Line]] = [
         ),
     ),
     (
+        {"open_to_all": True, "user": "worker"},
+        Line(
+            "Redis default user",
+            WARNING,
+            "it needs no password: anyone who reaches Redis may do everything, not only worker",
+            "Give it one: redis-cli ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it off: "
+            "ACL SETUSER default off (docs/security.md).",
+        ),
+    ),
+    (
         {"local": False, "password": True},
         Line(
             "Redis encryption",

@@ -24,14 +24,26 @@ SAID = [(status, said, one) for one in EVERY for status, said in one["said"]]
 LOOK = Request("GET", "nodes/pve1/lxc/103/config", "look at CT 103 on pve1", "VM.Audit on /vms/103")
 
 
+BAD_REQUEST = 400
+"""Of a look it is something else that is wrong."""
+
+
 def told(status: int, said: str) -> tuple[str, str, str]:
-    error = error_of_answer(LOOK, Answer(status, message=said))
+    request = replace(LOOK, method="PUT") if status == BAD_REQUEST else LOOK
+    error = error_of_answer(request, Answer(status, message=said))
     return "transient" if isinstance(error, TransientError) else "permanent", error.cause, error.remedy
 
 
 @pytest.mark.parametrize(("status", "said", "means"), SAID, ids=lambda one: "" if isinstance(one, dict) else str(one))
 def test_what_is_said_has_its_kind_its_cause_and_its_remedy(status: int, said: str, means: dict[str, Any]) -> None:
     assert told(status, said) == (means["kind"], means["cause"], means["remedy"])
+
+
+def test_a_value_that_is_refused_in_a_look_need_not_be_in_the_catalog() -> None:
+    """Its parameters are names of nodes and storages, and what an older Proxmox does not know."""
+    error = error_of_answer(LOOK, Answer(BAD_REQUEST, message="Parameter verification failed."))
+    assert (error.cause, isinstance(error, TransientError)) == ("bad-parameter", False)
+    assert "PHOENIX_NODE" in error.remedy
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.cause} {row.pattern} {row.statuses}")

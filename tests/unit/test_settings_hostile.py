@@ -10,6 +10,7 @@ import pytest
 from phoenix_producer.contract import ContractError
 from phoenix_producer.http.tokens import TOKENS_VARIABLE, Role, TokenFile
 from phoenix_worker.settings import SECRET, Settings, SettingsError, load_settings, variable
+from phoenix_worker.settings.defaults import catalog_defaults
 from tests.unit.test_settings import CERTIFICATE, NEEDED
 
 if TYPE_CHECKING:
@@ -110,6 +111,23 @@ def test_what_is_no_file_of_tokens_is_refused(file: str, folder: Path) -> None:
         (folder / file).chmod(0o600)
     with pytest.raises(ContractError, match=file):
         TokenFile(folder / file).add("one", Role.VIEWER)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("file", "why"), [("pipe", "a pipe"), ("bytes", "not UTF-8"), ("large", "more than 1 MiB")])
+def test_an_env_file_that_cannot_be_read_is_refused_in_one_line(file: str, why: str, folder: Path) -> None:
+    (folder / ".env").symlink_to(file)
+    (told,) = problems()
+    assert told.startswith("  .env cannot be read (")
+    assert why in told
+    with pytest.raises(SettingsError, match=why):
+        catalog_defaults()
+
+
+@pytest.mark.parametrize("file", ["directory", "/dev/null", "/dev/zero", "loop", "none"])
+def test_what_is_in_the_place_of_an_env_file_counts_as_none(file: str, folder: Path) -> None:
+    (folder / ".env").symlink_to(file)
+    assert problems() == []
 
 
 RIGHT = {

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from phoenix_producer.cli.tables import job_lines, lock_lines, node_lines, standing_lines
+from phoenix_producer.cli.terminal import time_of_day
 from phoenix_producer.contract import DesiredState
 from phoenix_producer.ledger.entries import Job, JobState, Lock, Reference, Wait, WaitsFor
 from phoenix_producer.nodes import Node, NodeState
@@ -84,3 +85,10 @@ def test_one_hostile_name_makes_no_line_of_the_others_long() -> None:
     names = {"a": "x" * 1_000_000} | dict.fromkeys(string.ascii_lowercase[1:], "me")
     jobs = [Job(one, "ensure 103", JobState.RUNNING, who, 1.0, None, "", 1.0, wait) for one, who in names.items()]
     assert max(map(len, [*job_lines(jobs)][2:])) < 500
+
+
+@pytest.mark.parametrize("at", [1e12, -1e12, 1e17, 1e300, float("inf"), float("nan")])
+def test_a_time_in_no_year_is_shown_and_hides_nothing_else(at: float) -> None:
+    assert time_of_day(at) == "?"
+    (_, line) = job_lines([Job("a", "103", JobState.RUNNING, "phoenix.ensure", at, None, "x", at)])
+    assert "  ?" in line

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import re
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from phoenix_producer.cli import terminal
+from phoenix_producer.cli import live_lines, terminal
 from phoenix_producer.cli.live_lines import LiveLines
+from phoenix_producer.cli.look_bar import LookBar
 from phoenix_producer.cli.tables import job_lines, lock_lines, node_lines, standing_lines, story_lines
 from phoenix_producer.cli.terminal import Lines, outcome_lines, warnings_in
+from phoenix_producer.cli.timeline import timeline
 from phoenix_producer.cli.trees import DriftLines, PlanLines
 from phoenix_producer.contract import Change, DesiredState, EnsureResult, Failure, Outcome, Progress, ProgressKind, Step
 from phoenix_producer.ledger.entries import Job, JobState, Lock, Reference, Wait, WaitsFor
@@ -29,8 +32,6 @@ from phoenix_worker.core.checkup.line import Level, Line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    import pytest
 
 _HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
@@ -115,6 +116,23 @@ def test_lines_have_nothing_that_changes_a_terminal(text: str) -> None:
         assert not _HARMFUL.search(line), line
         assert "\n104  created" not in line, "no line of theirs passes for one of ours"
         assert "[0;32m" not in line.replace("\x1b[0;32m", "") or "[0;32m" in text.replace("\x1b[0;32m", "")
+
+
+@given(TEXT)
+def test_what_is_drawn_on_a_terminal_has_nothing_that_changes_it(text: str) -> None:
+    """rich lets escape sequences through."""
+    file = io.StringIO()
+    console = Console(file=file, width=80, color_system=None, force_terminal=True)
+    live = LiveLines([])
+    bar = LookBar()
+    live._console = bar._console = console
+    bar._task, bar._redraws = cast("Any", 1), True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live_lines, "redraws", lambda _: True)
+        live.tell(text)
+    bar.tell(text)
+    console.print(timeline([Step(name=text, ctid=103, started=1.0, seconds=1.0)], console))
+    assert not _HARMFUL.search(file.getvalue())
 
 
 @given(TEXT)

@@ -11,6 +11,7 @@ from celery.signals import celeryd_after_setup, celeryd_init
 
 try:
     from phoenix_producer.client.connection import configured_elsewhere
+    from phoenix_producer.plain_text import plain
     from phoenix_worker.app import build
     from phoenix_worker.catalog.loading import CatalogError
     from phoenix_worker.durable.start_options import objections
@@ -21,16 +22,16 @@ except ModuleNotFoundError as error:
     raise SystemExit(2) from error
 
 if problems := configured_elsewhere(os.environ):
-    print(*problems, sep="\n", file=sys.stderr)  # noqa: T201 - as above
+    print(plain("\n".join(problems)), file=sys.stderr)  # noqa: T201 - as above
     raise SystemExit(2)
 
 try:
     app = build(load_settings())
 except SettingsError as error:
-    print(error, file=sys.stderr)  # noqa: T201 - as above
+    print(plain(str(error)), file=sys.stderr)  # noqa: T201 - as above
     raise SystemExit(2) from error
 except CatalogError as error:
-    print(f"The catalog (PHOENIX_CATALOG) is refused:\n{error}", file=sys.stderr)  # noqa: T201 - as above
+    print(plain(f"The catalog (PHOENIX_CATALOG) is refused:\n{error}"), file=sys.stderr)  # noqa: T201 - as above
     raise SystemExit(2) from error
 _settings = dict(app.conf.changes or {})
 
@@ -40,7 +41,7 @@ def _refuse_options(conf: Any, options: dict[str, Any], **_: Any) -> None:
     """Refuse what the protocol of durable tasks does not allow, before Celery does anything with it."""
     given = {name for name, value in conf.changes.items() if _settings.get(name) != value} - {"worker_disable_prefetch"}
     if problems := objections(options, os.environ, given):
-        print("This worker cannot start: " + "\n".join(problems), file=sys.stderr)  # noqa: T201 - no log is set up yet
+        print(plain("This worker cannot start: " + "\n".join(problems)), file=sys.stderr)  # noqa: T201 - no log is set up yet
         raise SystemExit(2)
 
 

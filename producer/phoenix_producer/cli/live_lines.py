@@ -17,6 +17,7 @@ from phoenix_producer.cli.terminal import ENDS, Lines, Nothing, complain, event_
 from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.contract import Progress, ProgressKind
 from phoenix_producer.ledger.entries import Job, WaitsFor
+from phoenix_producer.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -120,7 +121,7 @@ class LiveLines(AbstractContextManager["LiveLines"]):
     def tell(self, text: str) -> None:
         """Print it above the lines, if both are on the terminal: below, it would be glued to the last of them."""
         if redraws(sys.stderr):
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
         else:
             complain(text)
 

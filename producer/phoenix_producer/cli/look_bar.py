@@ -14,6 +14,7 @@ from phoenix_producer.cli.terminal import ENDS, complain, redraws
 from phoenix_producer.client.channel import Unreachable
 from phoenix_producer.client.link import Link
 from phoenix_producer.ledger.view import LedgerView
+from phoenix_producer.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ class LookBar(AbstractContextManager["LookBar"]):
     def tell(self, text: str) -> None:
         """Print a warning to stderr, above the bar."""
         if self._task is not None and self._redraws:
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
         else:
             complain(text)
 

@@ -182,8 +182,15 @@ def told(progress: Progress, subject: int | None) -> str:
 
 
 def time_of_day(at: float) -> str:
-    """Write a time, in seconds since the epoch, as the clock on the wall shows it; with the date if it is another."""
-    then, now = datetime.fromtimestamp(at).astimezone(), datetime.now().astimezone()  # noqa: TID251 - the reader's own day
+    """Write a time, in seconds since the epoch, as the clock on the wall shows it; with the date if it is another.
+
+    One that is in no year of the calendar, as others may have written it, is a question mark.
+    """
+    try:
+        then = datetime.fromtimestamp(at).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return "?"
+    now = datetime.now().astimezone()  # noqa: TID251 - the reader's own day
     return then.strftime("%H:%M:%S" if then.date() == now.date() else "%Y-%m-%d %H:%M:%S")
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from phoenix_producer.plain_text import plain_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,4 +41,5 @@ def _bar(full: str, start: float, length: float, width: int) -> str:
 
 
 def _label(step: Step) -> str:
-    return f"{step.name} {step.source} → {step.ctid}" if step.source is not None else f"{step.name} {step.ctid}"
+    label = f"{step.name} {step.source} → {step.ctid}" if step.source is not None else f"{step.name} {step.ctid}"
+    return plain_line(label)

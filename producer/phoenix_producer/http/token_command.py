@@ -78,7 +78,7 @@ def list_tokens(
         typer.echo(plain_line(f"There are no tokens in {path}."))
     for one in known:
         named = ", ".join(map(str, one.ctids))
-        typer.echo(f"{one.name}  {one.role}{f' of {named}' if named else ''}  {one.created}")
+        typer.echo(plain_line(f"{one.name}  {one.role}{f' of {named}' if named else ''}  {one.created}"))
 
 
 @app.command(epilog=epilog("phoenix-lxc token revoke billing", codes=_CODES))

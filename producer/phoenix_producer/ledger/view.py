@@ -40,6 +40,8 @@ _AT_ONCE = 500
 _LOOKED = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 _LAST_LINES = 10
 _SHOWN = 10
+_LAST_TIME = 1e11
+"""Seconds since the epoch: in the year 5138."""
 _ALIVE_SECONDS = 12
 """A heart beats six times in each PHOENIX_HEARTBEAT_TTL, which is a minute at most."""
 
@@ -239,9 +241,11 @@ class LedgerView:
 
 def _step(value: str) -> Step | None:
     try:
-        return Step.model_validate(json.loads(value))
+        step = Step.model_validate(json.loads(value))
     except (ValueError, RecursionError):
         return None
+    # Others may have written any number there: what takes less than no time, or is in no year, cannot be drawn.
+    return step if 0 <= step.started <= _LAST_TIME and 0 <= step.seconds <= _LAST_TIME else None
 
 
 def _last_words(kind: WaitsFor, lines: list[tuple[str, Fields]]) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
-
 from phoenix_producer.client.redis_url import place_of
 from phoenix_producer.contract import ContractError
 from phoenix_worker.settings import SECRET, variable
+from phoenix_worker.settings.sources import in_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def secrets_in(file: Path) -> list[str]:
     """Return the names of the settings in the file that are a secret, or a URL with one."""
-    return [name for name, value in dotenv_values(file).items() if value and _is_secret(name.upper(), value)]
+    return [name for name, value in in_file(file).items() if value and _is_secret(name.upper(), value)]
 
 
 def _is_secret(name: str, value: str) -> bool:

@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from phoenix_producer.client.record import PREFIX
 from phoenix_producer.client.redis_url import place_of
@@ -45,6 +45,7 @@ def redis_facts(client: Redis, url: str) -> RedisFacts:
         user=place.username or "default",
         set_aside=_set_aside(client),
         forbidden=_forbidden(client),
+        open_to_all=place.username not in (None, "default") and _open_to_all(client),
     )
 
 
@@ -73,6 +74,24 @@ def _clock(client: Redis) -> float:
     asked = time.time()
     seconds, micros = client.time()
     return float(seconds) + float(micros) / 1e6 - (asked + time.time()) / 2
+
+
+def _open_to_all(client: Redis) -> bool:
+    """Return whether the ledger can be written without a login: as the user `default`, which needs no password.
+
+    RESET logs a connection out, whatever way it was made in (https://redis.io/docs/latest/commands/reset/).
+    """
+    connection = client.connection_pool.get_connection()
+    try:
+        for command in (("RESET",), ("SET", f"{PREFIX}check:{uuid.uuid4()}", 1, "PX", 1000)):
+            connection.send_command(*command)  # type: ignore[no-untyped-call]  # of redis-py
+            connection.read_response()
+    except (ResponseError, AuthenticationError):
+        return False
+    finally:
+        connection.disconnect()  # type: ignore[no-untyped-call]  # it is nobody's now
+        client.connection_pool.release(connection)
+    return True
 
 
 def _forbidden(client: Redis) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from phoenix_worker.proxmox.passing_rows import (
 ALREADY_EXISTS = "already-exists"
 ALREADY_RUNNING = "already-running"
 ALREADY_TEMPLATE = "already-template"
+BAD_PARAMETER = "bad-parameter"
 MISSING = "missing"
 NO_HA_RESOURCE = "no-ha-resource"
 NOT_RUNNING = "not-running"
@@ -258,7 +259,7 @@ _WHAT_WAS_ASKED = (
         "Correct what Proxmox names and send the request again; or take the change back on the node: "
         "`pct set {ctid} --revert {key}`.",
     ),
-    Row("", _PERMANENT, "bad-parameter", "Correct the value in the catalog.", (400,)),
+    Row("", _PERMANENT, BAD_PARAMETER, "Correct the value in the catalog.", (400,)),
     Row(
         "",
         _PERMANENT,

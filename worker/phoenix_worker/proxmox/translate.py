@@ -16,6 +16,7 @@ from phoenix_worker.core.model.tls_trouble import TlsTrouble, tls_trouble
 from phoenix_worker.proxmox.error_row import TASK, Kind
 from phoenix_worker.proxmox.error_table import (
     ANYTHING_ELSE,
+    BAD_PARAMETER,
     LOST_ANSWER,
     NAMED_BY_LOGS,
     TABLE,
@@ -37,6 +38,10 @@ _BROKEN_HANDSHAKE = re.compile(
     r"EOF occurred|UNEXPECTED_EOF|reset by peer|timed out|internal.error|bad.record.mac", re.IGNORECASE
 )
 UNTOLD_NEEDS = "the privileges for it"
+_LOOKED_FOR = (
+    "Correct the name that Proxmox refuses, in the catalog or in the settings (PHOENIX_NODE …). "
+    "If it refuses another parameter, update Proxmox to a supported version."
+)
 _LOOK_AGAIN = "Send the request again: the worker first checks whether it was done."
 NOT_PROXMOX = (
     "Check that PHOENIX_PROXMOX_HOST is the address of a Proxmox VE of a supported version, with no proxy in between."
@@ -117,7 +122,10 @@ def error_of_answer(request: Request, answer: Answer) -> TransientError | Perman
     """Translate an HTTP answer of 400 or more."""
     if answer.status in LOST_ANSWER and request.changes_something:
         return unknown_outcome(request, answer.words)
-    return _error(request.doing, answer, request.needs)
+    error = _error(request.doing, answer, request.needs)
+    if error.cause == BAD_PARAMETER and not request.changes_something:
+        error.remedy = _LOOKED_FOR
+    return error
 
 
 def error_of_task(doing: str, end: TaskEnd) -> TransientError | PermanentError:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
-from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -29,19 +28,24 @@ from phoenix_producer.plain_text import plain_line
 from phoenix_worker.catalog.scripts import APPLICATION_SCRIPTS, FEATURES
 from phoenix_worker.proxmox.connection import Access
 from phoenix_worker.settings import values
-from phoenix_worker.settings.sources import ENV_FILE, PREFIX, SECRET, FromVariables, environ
+from phoenix_worker.settings.sources import (
+    ENV_FILE,
+    NOT_USABLE,
+    PREFIX,
+    SECRET,
+    FromVariables,
+    SettingsError,
+    environ,
+    in_file,
+)
 
 __all__ = ["ENV_FILE", "PREFIX", "SECRET", "Settings", "SettingsError", "environ", "load_settings", "variable"]
-
-
-class SettingsError(Exception):
-    """Settings that are missing or wrong; the message names each with what to do."""
 
 
 class Settings(FromVariables, BaseSettings):  # the second for ruff, which knows pydantic's own alone
     """What a worker needs to know. Flower and the worker read the same."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     redis_url: Annotated[
         SecretStr,
@@ -276,7 +280,7 @@ def load_settings() -> Settings:
         problems.append(str(error))
     if problems:
         lines = [f"  {plain_line(problem)}" for problem in problems]
-        raise SettingsError("\n".join(["The settings are not usable:", *lines]))
+        raise SettingsError("\n".join([NOT_USABLE, *lines]))
     return settings
 
 
@@ -297,7 +301,7 @@ def _told(location: tuple[int | str, ...], kind: str, message: str) -> str:
     name = variable(location)
     if kind != "missing":
         return f"{name}: {_plain(message)}"
-    is_empty = name in {given.upper() for given in (*os.environ, *dotenv_values(ENV_FILE))}
+    is_empty = name in {given.upper() for given in (*os.environ, *in_file())}
     return f"{name}: is {'empty' if is_empty else 'not set'}. Set it in the environment or in .env."
 
 

@@ -152,7 +152,7 @@ class Webhooks(threading.Thread):
         at = self._redis.time()[0]  # one clock for all workers
         try:
             body = body_of(fields)
-        except (LookupError, ValueError, OverflowError):
+        except (LookupError, ValueError, OverflowError, OSError):  # the last: a time that the C library cannot take
             logger.exception("Unable to encode event %s; no webhook is sent for it.", event_id)
             self._redis.xack(EVENTS, self._group, event_id)
             return

@@ -35,9 +35,9 @@ class Screen:
     def say(self, subject: str, text: str) -> None:
         """Print one line about one part."""
         if self.console.is_terminal:
-            line = f"[bold]{subject:<9}[/] {escape(text)}"
+            line = f"[bold]{subject:<9}[/] {escape(plain_line(text))}"
         else:
-            line = f"{datetime.now().astimezone():%H:%M:%S}  {subject}: {escape(text)}"
+            line = f"{datetime.now().astimezone():%H:%M:%S}  {subject}: {escape(plain_line(text))}"
         self.console.print(line, soft_wrap=True)
 
     def headline(self, text: str) -> None:

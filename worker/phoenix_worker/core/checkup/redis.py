@@ -57,6 +57,8 @@ class RedisFacts:
     """Records of the ledger that no script can handle."""
     forbidden: tuple[str, ...] = ()
     """Of what a worker does, what the user may not."""
+    open_to_all: bool = False
+    """Although the user is another one, `default` may write the ledger, without a password."""
 
 
 def remedy_of(trouble: str) -> str:
@@ -88,6 +90,8 @@ def judge(facts: RedisFacts) -> Iterator[Line]:
         )
     yield _clock(facts.clock_ahead_s)
     yield from _access(facts)
+    if facts.open_to_all:
+        yield _default_user(facts.user)
 
 
 def _version(facts: RedisFacts) -> Line:
@@ -158,6 +162,15 @@ def _clock(ahead: float) -> Line:
         "Redis clock",
         f"it is {abs(ahead):.0f} s {way} this machine's: the times of jobs, and of webhooks' signatures, are by it",
         "Synchronize both clocks: timedatectl set-ntp true",
+    )
+
+
+def _default_user(user: str) -> Line:
+    return warning(
+        "Redis default user",
+        f"it needs no password: anyone who reaches Redis may do everything, not only {user}",
+        "Give it one: redis-cli ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it off: "
+        "ACL SETUSER default off (docs/security.md).",
     )
 
 
