@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from redis.exceptions import ResponseError
 
-from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_worker.durable.ledger import ASIDE
 from tests.integration.test_ledger_leaves_nothing import child_of
 
@@ -177,3 +178,69 @@ def test_records_that_are_gone_are_not_looked_for_in_every_lock(still: StillLedg
     for owner in owners:
         still.finish(owner, "ok", None)
     assert not list(still.client.scan_iter("phoenix:lock:*"))
+
+
+PARTS = (*(f"job:request{part}" for part in (":members", ":log", ":steps", ":followers", ":answer")), "j:child")
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("first", ["claim", "reconcile"])
+def test_what_a_job_has_beside_its_records_is_missed_by_nobody(part: str, first: str, still: StillLedger) -> None:
+    """Spoiled, it failed each claim: Celery told the requester so, and the locks of the job were never given back."""
+    request = still.taken("request")
+    still.hold(request, "ct/101")
+    still.say("replace", request, "child", 0, child_of(request))
+    still.wait(still.again("child"), "upid/x", '{"class":"c"}')
+    still.client.delete(f"phoenix:{part}")
+    still.client.set(f"phoenix:{part}", "x")
+    if first == "reconcile":
+        still.call("reconcile", RESUME_QUEUE, 0, 0, 100, '"lost"')
+    still.resolve("upid/x", "OK")
+    assert still.finish(still.again("child"), "failed", WHY) is not None
+    assert still.client.hget("phoenix:job:request", "state") == "failed"
+    assert still.hold(still.taken("next"), "ct/101") == "held"
+    assert not still.client.exists("phoenix:aside")
+
+
+def test_what_cannot_be_claimed_is_tried_again_and_at_last_set_aside(still: StillLedger) -> None:
+    """Celery answered its requester, and the ledger did not hear of it."""
+    still.asked("bad")
+    still.client.hset("phoenix:t:bad", "run", "x")
+    for later in range(2, 10, 2):
+        assert "not an integer" in str(still.claim("bad", 0, "w1", lambda: ""))
+        assert (still.field("bad", "state"), still.due_in("bad")) == ("parked", float(later))
+        assert still.claim("bad", 0, "w1", lambda: "") == "parked", "a duplicate changes nothing"
+        still.at(later)
+        still.tick()
+    assert "not an integer" in str(still.claim("bad", 0, "w1", lambda: ""))
+    assert still.field("bad", "aside") == "hash value is not an integer"
+    assert not still.client.exists("phoenix:due", "phoenix:runs:w1")
+    assert still.claim("bad", 0, "w1", lambda: "") == "aside"
+    assert still.cancel("bad", WHY) == (ASIDE, "bad")
+
+
+def test_what_cannot_be_claimed_for_want_of_what_all_share_is_claimed_a_moment_later(still: StillLedger) -> None:
+    still.asked("good")
+    still.client.hset("phoenix:claimed", QUEUE, "x")
+    for state in ("parked", "running"):
+        still.claim("good", 0, "w1", lambda: "")
+        assert still.field("good", "state") == state
+        still.at(2.0)
+        still.tick()
+
+
+def test_an_end_that_redis_refuses_is_told_again_and_at_last_set_aside(still: StillLedger) -> None:
+    """It was run again for ever, and held its locks: Celery loses what its code raises at the end of a run."""
+    run = still.taken("bad")
+    still.hold(run, "ct/101")
+    refused = ResponseError("no end")
+    for later in range(2, 10, 2):
+        assert still.refuse("bad", run.number.partition("/")[2], refused) == "later"
+        assert still.refuse("bad", run.number.partition("/")[2], refused) == "stale", "it is another's by now"
+        still.at(later)
+        still.tick()
+        run = still.again("bad")
+    assert still.refuse("bad", run.number.partition("/")[2], refused) == "aside"
+    assert still.refuse("none", "", refused) == "unknown"
+    assert still.cancel("bad", WHY) == (ASIDE, "bad")
+    assert still.hold(still.taken("next"), "ct/101") == "held"

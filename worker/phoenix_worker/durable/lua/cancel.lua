@@ -10,14 +10,12 @@ local function was_of_another_kind(name, kind)
   return not typed(name, kind) and found ~= 'none'
 end
 
-local PARTS = {[':log'] = 'stream', [':steps'] = 'list', [':followers'] = 'set', [':answer'] = 'hash'}
-
 -- What others wrote in the place of something of a job is removed. Returns whether what says how to cancel it was that.
 local function is_spoiled(of)
-  for part, kind in pairs(PARTS) do typed(key('job:', of, part), kind) end
-  typed(key('j:', of), 'hash')
   local record, job = was_of_another_kind(key('t:', of), 'hash'), was_of_another_kind(key('job:', of), 'hash')
-  return was_of_another_kind(key('job:', of, ':members'), 'set') or record or job
+  local members = was_of_another_kind(key('job:', of, ':members'), 'set')
+  mend_parts(of, of)
+  return members or record or job
 end
 
 if string.find(id, ':', 1, true) then return answer('unknown') end -- it would name a part of another job

@@ -14,7 +14,7 @@ if tonumber(redis.call('HGET', t, 'v') or 1) > SCHEMA then
   if redis.call('HGET', t, 'state') == 'queued' then redis.call('ZADD', key('due'), stamp(now() + pause), id) end
   return answer('drop', 'a record of a newer version')
 end
-local r = redis.call('HMGET', t, 'gen', 'state', 'nonce', 'queue', 'pos', 'name', 'body', 'headers')
+local r = redis.call('HMGET', t, 'gen', 'state', 'nonce', 'queue', 'pos', 'name', 'body', 'headers', 'job')
 if tonumber(r[1] or '') ~= gen then return answer('drop', 'generation ' .. (r[1] or 'unknown')) end
 if not (r[2] == 'queued' or (r[2] == 'running' and r[3] == nonce)) then return answer('drop', r[2]) end
 local function decides(value) return value and value ~= cjson.null and value ~= 0 and value or false end
@@ -30,6 +30,7 @@ if ARGV[8] ~= '' and (r[6] ~= ARGV[8] or redis.sha1hex(r[7]) ~= ARGV[9] or not i
   -- Somebody pushed it under the id of a request of another content. The one in the ledger stays due.
   return answer('drop', 'another message than the recorded one')
 end
+mend_parts(r[9], id)
 if r[2] == 'queued' then
   redis.call('HINCRBY', t, 'run', 1)
   redis.call('HSET', t, 'state', 'running', 'by', worker, 'nonce', nonce)

@@ -28,6 +28,14 @@ local function typed(name, kind)
   return found == kind
 end
 
+-- What a job, and a task of it, have beside their records. What others wrote in its place is removed: it is lost, as if it was
+-- deleted, and neither the task nor its job ends for it.
+local PARTS = {[':members'] = 'set', [':log'] = 'stream', [':steps'] = 'list', [':followers'] = 'set', [':answer'] = 'hash'}
+local function mend_parts(job, id)
+  for part, kind in pairs(PARTS) do typed(key('job:', job, part), kind) end
+  typed(key('j:', id), 'hash')
+end
+
 -- What a run is known by: its number and its claim. A Redis that went back, or was emptied, counts the same numbers again.
 local function run_of(id)
   local t = redis.call('HMGET', key('t:', id), 'run', 'nonce')

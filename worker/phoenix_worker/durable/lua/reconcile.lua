@@ -80,6 +80,7 @@ local function end_lost(job, members)
 end
 
 local function enter_all_of(job)
+  mend_parts(job, job)
   local t = redis.call('HMGET', key('t:', job), 'state', 'job')
   if t[1] and t[1] ~= 'done' and t[2] == job then add(key('job:', job, ':members'), job) end
   local goes_on = redis.call('ZSCORE', key('aside'), job)
