@@ -244,3 +244,31 @@ def test_an_end_that_redis_refuses_is_told_again_and_at_last_set_aside(still: St
     assert still.refuse("none", "", refused) == "unknown"
     assert still.cancel("bad", WHY) == (ASIDE, "bad")
     assert still.hold(still.taken("next"), "ct/101") == "held"
+
+
+def test_a_cancel_ends_a_run_that_cannot_go_on_and_who_shared_it_has_its_own(still: StillLedger) -> None:
+    """It was left to those who shared it, who waited for it."""
+    leader, follower, gone = (still.taken(name) for name in ("leader", "follower", "gone"))
+    for run in (leader, follower, gone):
+        still.say("join", run, "", "ensure 101", "1", "")
+    still.cancel("gone", WHY)
+    still.call("set_aside", "leader", "why")
+    still.rung.clear()
+    assert still.cancel("leader", WHY) == (ASIDE, "leader")
+    assert still.rung == ["follower"]
+    assert still.say("join", still.again("follower"), "", "ensure 101", "1", "") == "lead"
+    assert not still.client.exists("phoenix:aside")
+
+
+@pytest.mark.parametrize("other", ["x", "", "spoiled"])
+def test_a_cancel_ends_a_job_whose_record_names_another(other: str, still: StillLedger) -> None:
+    """It was said to be over, and set aside again each time that it was looked at."""
+    still.hold(still.taken("bad"), "ct/101")
+    still.client.hset("phoenix:t:bad", "job", other)
+    still.client.set("phoenix:job:spoiled", "x")
+    assert still.cancel("bad", WHY) == (ASIDE, "bad")
+    assert still.client.hget("phoenix:job:bad", "state") == "cancelled"
+    assert still.hold(still.taken("next"), "ct/101") == "held"
+    still.call("reconcile", RESUME_QUEUE, 0, 0, 100, '"lost"')
+    assert not still.client.exists("phoenix:aside")
+    still.client.delete("phoenix:job:spoiled")

@@ -79,8 +79,9 @@ Ends.                   `finish` ends a task, stores its result, passes its lock
                         up (`unwind`), and park.
 Set aside.              No record ends or delays a loop that serves all: `tick` handles each by itself, and one that
                         raises is set aside (`state` aside, why in `aside`), out of `due` and of every line.
-                        `cancel` ends its job. So is what is woken for a lock or an event, and what no message can
-                        be made of, or none that workers would take (`doorbell`).
+                        `cancel` ends its job, and who shared its run has one of its own.
+                        So is what is woken for a lock or an event, and what no message can be made of, or none that
+                        workers would take (`ring`, `doorbell`).
                         So is a task whose claim, or whose end, Redis refuses several times (`refused`): Celery would
                         answer its requester, and the ledger not hear of it.
                         What all requests share (`due`, `parked`, a lock …) is looked at by each tick: a key of

@@ -7,10 +7,20 @@ local function shrink(stream) redis.pcall('RESTORE', stream, 0, redis.call('DUMP
 -- Messages to be published once the script has returned: {id, queue, body, headers, reply}. `due` repeats them if nobody does.
 local bells = {}
 
+-- Whether a message is the one of which its record tells. Workers drop any other, each time that it is sent.
+local function is_of_record(id, headers, name, gen)
+  local read, h = pcall(cjson.decode, headers or '')
+  if not read or type(h) ~= 'table' or not h.task then return true end -- who publishes it says what it lacks
+  local function count(of) return tonumber(h[of] ~= cjson.null and h[of] or 0) end
+  local is_its = h.task == name and (type(h.id) ~= 'string' or h.id == id)
+  return is_its and tonumber(gen or '') == (count('retries') or 0) + (count('replaced_task_nesting') or 0)
+end
+
 -- Whoever may write a record may name any key in it: messages go to queues of ours alone.
 local function ring(id)
-  local t = redis.call('HMGET', key('t:', id), 'queue', 'body', 'headers', 'reply')
+  local t = redis.call('HMGET', key('t:', id), 'queue', 'body', 'headers', 'reply', 'name', 'gen')
   if not string.match(t[1] or '', '^phoenix%.%l+$') then error('its queue is not one of ours') end
+  if not is_of_record(id, t[3], t[5], t[6]) then error('its message is not the one that its record names') end
   bells[#bells + 1] = {id, t[1], t[2], t[3], t[4]}
 end
 
