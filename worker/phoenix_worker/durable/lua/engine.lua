@@ -138,6 +138,19 @@ local function forget_lock(name)
   end
 end
 
+-- The list of the open jobs is lost together with others where Redis evicts keys: that of all jobs of a week has them too.
+local all_are_open = false
+local function find_open()
+  if all_are_open then return end
+  all_are_open = true
+  for _, job in ipairs(typed(key('jobs'), 'zset') and redis.call('ZRANGE', key('jobs'), 0, -1) or {}) do
+    tried(function()
+      local j = redis.call('HMGET', key('job:', job), 'state', 'created')
+      if j[1] == 'open' then redis.call('ZADD', key('open'), 'NX', tonumber(j[2] or '') or now(), job) end
+    end)
+  end
+end
+
 -- Where a lock is. If it was deleted (it has its places as long as somebody has it), or others wrote in its place, those
 -- who have it or wait for it stand in it again as their records say: whoever came next would have it beside its owner.
 local function lock_of(name)
@@ -147,6 +160,7 @@ local function lock_of(name)
   local has_places = typed(key('capacities'), 'hash') and redis.call('HEXISTS', key('capacities'), name) == 1
   if found == 'none' and not has_places then return lock end
   redis.call('DEL', lock)
+  find_open()
   for _, job in ipairs(redis.call('ZRANGE', key('open'), 0, -1)) do
     tried(function()
       for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do

@@ -122,6 +122,7 @@ local function some(all, from, act)
   return from + count < #all and from + count or 0
 end
 
+if redis.call('EXISTS', key('open')) == 0 and redis.call('EXISTS', key('parked')) == 1 then find_open() end
 local jobs = redis.call('ZRANGE', key('open'), jobs_from, jobs_from + count - 1)
 if redis.call('EXISTS', key('open')) == 0 then redis.call('DEL', key('parked')) end -- whatever was counted: nobody is
 for _, job in ipairs(jobs) do attempt(job, function() enter_all_of(job) end) end
