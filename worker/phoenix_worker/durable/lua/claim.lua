@@ -7,7 +7,9 @@ if redis.call('EXISTS', t) == 0 then
   if foreign == '' then return answer('unknown') end
   record(id, gen, cjson.decode(foreign))
 end
-if tonumber(redis.call('HGET', t, 'v') or 1) > SCHEMA then
+local version = redis.call('HGET', t, 'v') or '1'
+if not string.match(version, '^%d%d?%d?$') then error('the version of its record is not a number') end
+if tonumber(version) > SCHEMA then
   -- A newer worker has to get the message: it is sent again soon, however often older ones take it. Not at even
   -- intervals: those fall into step with the workers' waiting, and the same one takes it each time.
   local pause = GRACE * (1 + now() * 1000 % 1)
