@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis.exceptions import ResponseError
@@ -161,6 +161,18 @@ def test_who_shares_a_run_whose_followers_are_spoiled_ends_all_the_same(still: S
     still.client.delete("phoenix:job:leader:followers")
     still.client.rpush("phoenix:job:leader:followers", "x")
     assert still.say("join", late, "", "ensure 101", "1", "") == "parked"
+
+
+@pytest.mark.parametrize("record", [{}, {"follows": "leader"}])
+def test_who_leads_a_shared_run_does_not_wait_for_itself(record: dict[Any, Any], still: StillLedger) -> None:
+    """Nobody would end it, nor its cancel: it was wanted by who shares it."""
+    leader = still.taken("leader")
+    assert still.say("join", leader, "", "ensure 101", "1", "") == "lead"
+    still.client.hdel("phoenix:t:leader", "flight")
+    still.client.hset("phoenix:t:leader", mapping={"name": "phoenix.ensure"} | record)
+    assert still.say("join", leader, "", "ensure 101", "1", "") == "lead"
+    assert still.finish(leader, "ok", None) is not None
+    assert not still.client.exists("phoenix:flight:ensure 101", "phoenix:job:leader:followers")
 
 
 def test_records_that_are_gone_are_not_looked_for_in_every_lock(still: StillLedger) -> None:
