@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_producer.contract import QUEUE
-from phoenix_worker.durable.message_form import message, objection
+from phoenix_worker.durable.message_form import id_of, message, objection
 from tests.support.publishing import other_app
 from tests.support.waiting import wait_for
 
@@ -156,6 +156,15 @@ def test_judging_an_item_never_fails(value: Any, data: st.DataObject) -> None:
     place, key = data.draw(st.sampled_from(parts(item)))
     place[key] = value
     objection(item)
+
+
+def test_a_message_of_protocol_1_is_answered_under_the_id_of_its_body() -> None:
+    """It was answered under another one, which the sender did not wait for."""
+    first = good("correlation") | {"body": json.dumps({"task": "phoenix.ensure", "id": "its own", "eta": "x"})}
+    first["headers"], first["properties"]["body_encoding"] = {}, None
+    assert id_of(first) == "its own"
+    assert id_of(first | {"body": "{"}) == "correlation"
+    assert id_of(first | {"properties": []}) is None
 
 
 def test_what_celery_clients_send_is_taken() -> None:

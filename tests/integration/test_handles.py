@@ -224,6 +224,31 @@ def test_a_request_is_not_called_lost_that_may_have_ended_otherwise(
     redis_client.acl_deluser("seer")
 
 
+@pytest.mark.parametrize(
+    "told", ["", "{", "[]", "7", "{}", '{"status": "SUCCESS"}', '{"status": [], "result": 1}', "[" * 5000]
+)
+def test_an_answer_that_was_overwritten_is_a_failure_once_the_request_has_ended(
+    redis_client: redis.Redis, redis_url: str, told: str
+) -> None:
+    """It was a traceback."""
+    with closing(Link(redis_url)) as link:
+        handle = Handle(link, str(uuid4()), 103, str)
+        link.send("phoenix.ensure", UUID(handle.id), [103], {})
+        redis_client.set(f"celery-task-meta-{handle.id}", told)
+        assert not handle.done(), "its end is still to come"
+        redis_client.hset(f"phoenix:job:{handle.id}", "state", "done")
+        with pytest.raises(EnsureFailed, match="another program has written over its answer"):
+            handle.wait(0)
+
+
+def test_a_request_whose_record_was_overwritten_is_waited_for(redis_client: redis.Redis, redis_url: str) -> None:
+    """It is set aside, and `cancel` answers it."""
+    with closing(Link(redis_url)) as link:
+        handle = Handle(link, str(uuid4()), 103, str)
+        redis_client.set(f"phoenix:job:{handle.id}", "x")
+        assert not handle.done()
+
+
 def test_many_are_waited_for_and_failures_come_together(answered: Producer) -> None:
     assert [result.ctid for result in answered.ensure_many([103, 101]).wait(60)] == [103, 101]
     handles = answered.ensure_many([103, REFUSED])

@@ -110,6 +110,31 @@ def died(still: StillLedger) -> None:
     still.tick("last", still.clock, "0", "0")
 
 
+@pytest.mark.parametrize("first", ["tick", "hold", "finish"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_lock_that_is_lost_with_the_list_of_jobs_has_one_owner(first: str, again: bool, still: StillLedger) -> None:
+    """Redis evicts many keys at once. Whoever came next had it beside its owner, and who waited for it was lost."""
+    owner, waiting = still.taken("owner"), still.taken("waiting")
+    assert [still.hold(run, "ct/101") for run in (owner, waiting)] == ["held", "parked"]
+    still.client.delete("phoenix:open", "phoenix:lock:ct/101")
+    if again:
+        still.taken("other")  # by whom the list begins again
+    if first == "tick":
+        still.tick()
+    elif first == "hold":
+        assert still.hold(still.taken("next"), "ct/101") == "parked"
+    still.rung.clear()
+    still.finish(owner, "ok", None)
+    assert still.rung == ["waiting"]
+
+
+def test_jobs_whose_list_is_lost_are_listed_again(still: StillLedger) -> None:
+    still.wait(still.taken("parked"), "template/900")
+    still.client.delete("phoenix:open")
+    compare(still)
+    assert still.client.zrange("phoenix:open", 0, -1) == ["parked"]
+
+
 AT_WORK: dict[str, tuple[Callable[[StillLedger, Run], object], Callable[[StillLedger], object]]] = {
     "a worker runs it": (
         lambda still, run: still.say("journal", run, "", "step", "1", ""),

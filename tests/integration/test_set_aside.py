@@ -54,6 +54,12 @@ POISON: dict[str, Callable[[Redis, str], object]] = {
     "a queue that is no list": lambda client, one: client.hset(f"phoenix:t:{one}", "queue", "phoenix:jobs"),
     "somebody else's list": lambda client, one: client.hset(f"phoenix:t:{one}", "queue", "celery"),
     "no queue": lambda client, one: client.hdel(f"phoenix:t:{one}", "queue"),
+    "no generation": lambda client, one: client.hdel(f"phoenix:t:{one}", "gen"),
+    "another generation": lambda client, one: client.hset(f"phoenix:t:{one}", "gen", 7),
+    "another task": lambda client, one: client.hset(f"phoenix:t:{one}", "name", "phoenix.plan"),
+    "another id": lambda client, one: client.hset(
+        f"phoenix:t:{one}", "headers", '{"task": "phoenix.ensure", "id": "x"}'
+    ),
     "no hash": lambda client, one: (client.delete(f"phoenix:t:{one}"), client.set(f"phoenix:t:{one}", "x")),
 }
 

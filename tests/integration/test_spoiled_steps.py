@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.exceptions import ResponseError
 
-from phoenix_producer.contract import RESUME_QUEUE
+from phoenix_producer.contract import QUEUE, RESUME_QUEUE
 from phoenix_worker.durable.ledger import ASIDE
 from tests.integration.test_ledger_leaves_nothing import child_of
 
@@ -162,6 +163,18 @@ def test_who_shares_a_run_whose_followers_are_spoiled_ends_all_the_same(still: S
     assert still.say("join", late, "", "ensure 101", "1", "") == "parked"
 
 
+@pytest.mark.parametrize("record", [{}, {"follows": "leader"}])
+def test_who_leads_a_shared_run_does_not_wait_for_itself(record: dict[Any, Any], still: StillLedger) -> None:
+    """Nobody would end it, nor its cancel: it was wanted by who shares it."""
+    leader = still.taken("leader")
+    assert still.say("join", leader, "", "ensure 101", "1", "") == "lead"
+    still.client.hdel("phoenix:t:leader", "flight")
+    still.client.hset("phoenix:t:leader", mapping={"name": "phoenix.ensure"} | record)
+    assert still.say("join", leader, "", "ensure 101", "1", "") == "lead"
+    assert still.finish(leader, "ok", None) is not None
+    assert not still.client.exists("phoenix:flight:ensure 101", "phoenix:job:leader:followers")
+
+
 def test_records_that_are_gone_are_not_looked_for_in_every_lock(still: StillLedger) -> None:
     """A Redis that evicts loses thousands of records, and is looked through while it stands still."""
     several = range(20)
@@ -177,3 +190,103 @@ def test_records_that_are_gone_are_not_looked_for_in_every_lock(still: StillLedg
     for owner in owners:
         still.finish(owner, "ok", None)
     assert not list(still.client.scan_iter("phoenix:lock:*"))
+
+
+PARTS = (*(f"job:request{part}" for part in (":members", ":log", ":steps", ":followers", ":answer")), "j:child")
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("first", ["claim", "reconcile"])
+def test_what_a_job_has_beside_its_records_is_missed_by_nobody(part: str, first: str, still: StillLedger) -> None:
+    """Spoiled, it failed each claim: Celery told the requester so, and the locks of the job were never given back."""
+    request = still.taken("request")
+    still.hold(request, "ct/101")
+    still.say("replace", request, "child", 0, child_of(request))
+    still.wait(still.again("child"), "upid/x", '{"class":"c"}')
+    still.client.delete(f"phoenix:{part}")
+    still.client.set(f"phoenix:{part}", "x")
+    if first == "reconcile":
+        still.call("reconcile", RESUME_QUEUE, 0, 0, 100, '"lost"')
+    still.resolve("upid/x", "OK")
+    assert still.finish(still.again("child"), "failed", WHY) is not None
+    assert still.client.hget("phoenix:job:request", "state") == "failed"
+    assert still.hold(still.taken("next"), "ct/101") == "held"
+    assert not still.client.exists("phoenix:aside")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"), [("run", "x", "hash value is not an integer"), ("v", "1e400", "is not a number")]
+)
+def test_what_cannot_be_claimed_is_tried_again_and_at_last_set_aside(
+    field: str, value: str, why: str, still: StillLedger
+) -> None:
+    """Celery answered its requester, and the ledger did not hear of it."""
+    still.asked("bad")
+    still.client.hset("phoenix:t:bad", field, value)
+    for later in range(2, 10, 2):
+        assert why in str(still.claim("bad", 0, "w1", lambda: ""))
+        assert isinstance(still.claim("bad", 0, "w1", lambda: ""), str), "a duplicate changes nothing"
+        assert (still.field("bad", "state"), still.due_in("bad")) == ("parked", float(later))
+        assert still.field("bad", "idle") == f"{later // 2}"
+        still.at(later)
+        still.tick()
+    assert why in str(still.claim("bad", 0, "w1", lambda: ""))
+    assert why in str(still.field("bad", "aside"))
+    assert not still.client.exists("phoenix:due", "phoenix:runs:w1")
+    assert isinstance(still.claim("bad", 0, "w1", lambda: ""), str)
+    assert still.cancel("bad", WHY) == (ASIDE, "bad")
+
+
+def test_what_cannot_be_claimed_for_want_of_what_all_share_is_claimed_a_moment_later(still: StillLedger) -> None:
+    still.asked("good")
+    still.client.hset("phoenix:claimed", QUEUE, "x")
+    for state in ("parked", "running"):
+        still.claim("good", 0, "w1", lambda: "")
+        assert still.field("good", "state") == state
+        still.at(2.0)
+        still.tick()
+
+
+def test_an_end_that_redis_refuses_is_told_again_and_at_last_set_aside(still: StillLedger) -> None:
+    """It was run again for ever, and held its locks: Celery loses what its code raises at the end of a run."""
+    run = still.taken("bad")
+    still.hold(run, "ct/101")
+    refused = ResponseError("no end")
+    for later in range(2, 10, 2):
+        assert still.refuse("bad", run.number.partition("/")[2], refused) == "later"
+        assert still.refuse("bad", run.number.partition("/")[2], refused) == "stale", "it is another's by now"
+        still.at(later)
+        still.tick()
+        run = still.again("bad")
+    assert still.refuse("bad", run.number.partition("/")[2], refused) == "aside"
+    assert still.refuse("none", "", refused) == "unknown"
+    assert still.cancel("bad", WHY) == (ASIDE, "bad")
+    assert still.hold(still.taken("next"), "ct/101") == "held"
+
+
+def test_a_cancel_ends_a_run_that_cannot_go_on_and_who_shared_it_has_its_own(still: StillLedger) -> None:
+    """It was left to those who shared it, who waited for it."""
+    leader, follower, gone = (still.taken(name) for name in ("leader", "follower", "gone"))
+    for run in (leader, follower, gone):
+        still.say("join", run, "", "ensure 101", "1", "")
+    still.cancel("gone", WHY)
+    still.call("set_aside", "leader", "why")
+    still.rung.clear()
+    assert still.cancel("leader", WHY) == (ASIDE, "leader")
+    assert still.rung == ["follower"]
+    assert still.say("join", still.again("follower"), "", "ensure 101", "1", "") == "lead"
+    assert not still.client.exists("phoenix:aside")
+
+
+@pytest.mark.parametrize("other", ["x", "", "spoiled"])
+def test_a_cancel_ends_a_job_whose_record_names_another(other: str, still: StillLedger) -> None:
+    """It was said to be over, and set aside again each time that it was looked at."""
+    still.hold(still.taken("bad"), "ct/101")
+    still.client.hset("phoenix:t:bad", "job", other)
+    still.client.set("phoenix:job:spoiled", "x")
+    assert still.cancel("bad", WHY) == (ASIDE, "bad")
+    assert still.client.hget("phoenix:job:bad", "state") == "cancelled"
+    assert still.hold(still.taken("next"), "ct/101") == "held"
+    still.call("reconcile", RESUME_QUEUE, 0, 0, 100, '"lost"')
+    assert not still.client.exists("phoenix:aside")
+    still.client.delete("phoenix:job:spoiled")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -16,6 +18,7 @@ from phoenix_producer.ledger.entries import JobState
 from phoenix_producer.plain_text import plain
 from phoenix_worker.durable.ledger import EVENTS, Bell, Ledger
 from phoenix_worker.durable.message_form import message
+from phoenix_worker.durable.publishing import link_id
 from phoenix_worker.telemetry.ledger_metrics import LedgerCollector
 from tests.integration.test_set_aside import tick, view
 from tests.integration.test_webhooks import group, happen, posting
@@ -63,6 +66,39 @@ def test_a_message_that_cannot_be_sent_keeps_no_other_from_being_sent(field: str
     wait_for(lambda: client.redis.zrange("phoenix:aside", 0, -1) == [bad.id])
     Ledger(client.redis, lambda _: None).cancel(bad.id, {"cause": "cancelled"})
     assert good.get(timeout=60) == 3
+
+
+def test_a_link_that_cannot_be_recorded_ends_its_job(client: Asking) -> None:
+    """Celery logs what is raised when a message is recorded, and sends it: workers drop it, and nobody went on."""
+    for position in (0, 1):
+        request = str(uuid4())
+        link = link_id(request, 0, position)
+        client.redis.set(f"phoenix:t:{link}", "x")
+        with pytest.raises(Exception, match="WRONGTYPE"):
+            client.ask("t.request", "key", 0, "template", task_id=request).get(timeout=60)
+        wait_for(partial(has_failed, client, request))
+        Ledger(client.redis, lambda _: None).cancel(link, {"cause": "cancelled"})
+    assert client.ask("t.locked", 1, "key/key").get(timeout=60) == 1, "its lock is free"
+
+
+def has_failed(client: Asking, job: str) -> bool:
+    return client.redis.hget(f"phoenix:job:{job}", "state") == "failed"
+
+
+@pytest.mark.long
+def test_what_cannot_end_is_set_aside(client: Asking) -> None:
+    """It was run again for ever."""
+    bad = client.ask("t.locked", 1, "lane", "job")
+    wait_for(lambda: client.redis.zcard("phoenix:lock:lane") == 1)
+    wait_for(lambda: client.redis.hget(f"phoenix:t:{bad.id}", "state") == "parked")
+    client.redis.set("phoenix:job:spoiled", "x", ex=600)
+    client.redis.hset(f"phoenix:t:{bad.id}", mapping={"follows": "spoiled", "idle": 4})
+    client.redis.set("remote:job", 1)
+    wait_for(lambda: client.redis.zrange("phoenix:aside", 0, -1) == [bad.id])
+    assert not list(client.redis.scan_iter("phoenix:runs:*"))
+    client.redis.hdel(f"phoenix:t:{bad.id}", "follows")
+    assert Ledger(client.redis, lambda _: None).cancel(bad.id, {"cause": "cancelled"}) == ("aside", bad.id)
+    assert client.ask("t.locked", 2, "lane").get(timeout=60) == 2
 
 
 def test_a_waiter_that_is_no_record_lets_its_lock_pass_on(driven: DrivenLedger, redis_client: Redis) -> None:

@@ -10,12 +10,13 @@ from kombu.exceptions import OperationalError
 
 from phoenix_worker.durable.doorbell import Doorbell
 from phoenix_worker.durable.ledger import Bell
+from phoenix_worker.durable.message_form import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEADERS: dict[str, Any] = {"task": "t.known", "id": "a", "phoenix_job": "a"}
-BELL = Bell("a", "phoenix.resume", "[[], {}, {}]", json.dumps(HEADERS), "")
+BELL = Bell("a", "phoenix.resume", written([], {}, {}), json.dumps(HEADERS), "")
 CLOSED_MEANWHILE = AttributeError("'NoneType' object has no attribute 'client'")
 
 
@@ -58,6 +59,7 @@ REFUSED: dict[str, dict[str, str]] = {
     "what embeds in headers": {"headers": json.dumps(HEADERS | {"callbacks": []})},
     "keywords that are none": {"body": "[[], [], {}]"},
     "a body that is none": {"body": "[[]]"},
+    "a body that somebody has written anew": {"body": "[[],{},{}]"},
     "brackets in brackets": {"body": f"[[{'[' * 100}{']' * 100}], {{}}, {{}}]"},
     "a request that nobody knows": {"headers": json.dumps(HEADERS | {"task": "t.future"})},
 }

@@ -22,7 +22,7 @@ from celery.states import READY_STATES
 from kombu.exceptions import OperationalError
 from redis import RedisError
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, ResponseError
 from redis.retry import Retry
 
 from phoenix_producer.client.answers import answers
@@ -52,6 +52,8 @@ _SEEN = 10_000
 _KEPT_SECONDS = 7 * 86400
 """For which a request that has ended is in the ledger, and its answer is kept."""
 _OPEN, _UNREADABLE = "open", ""
+_OVERWRITTEN: dict[str, Any] = {"status": "FAILURE", "result": "another program has written over its answer"}
+"""The end of a task that was told and can be read no more. Of a request that is open the end is still to be written."""
 _SETTINGS = {
     "task_serializer": "json",
     "result_serializer": "json",
@@ -150,13 +152,13 @@ class Link:
         """
         with self._reaching():
             stored = self._client.get(_answer_key(request_id))
-        meta: dict[str, Any] = json.loads(stored) if stored else {}
+        meta = {} if stored is None else _read(stored)
         is_over = meta.get("status") in READY_STATES
-        if is_over and not is_forgotten(meta):
+        if is_over and not is_forgotten(meta) and meta is not _OVERWRITTEN:
             self._seen.pop(request_id, None)
             return meta
         state = self._state(request_id)
-        if state:
+        if state == _OPEN or (state and meta is not _OVERWRITTEN):
             self._see(request_id, state)
             return None
         if is_over:
@@ -168,7 +170,10 @@ class Link:
         with self._reaching():
             try:
                 state: Any = self._client.hget(f"{PREFIX}job:{request_id}", "state")
-            except NoPermissionError:  # a user that reads results alone
+            except ResponseError as error:
+                # Of a user that reads results alone; or others wrote in its place, and `cancel` ends it.
+                if not (isinstance(error, NoPermissionError) or str(error).startswith("WRONGTYPE")):
+                    raise
                 return _UNREADABLE
         return None if state is None else str(state)
 
@@ -250,6 +255,14 @@ class Link:
 
 def _answer_key(request_id: str) -> str:
     return f"celery-task-meta-{request_id}"
+
+
+def _read(stored: Any) -> dict[str, Any]:
+    try:
+        meta = json.loads(stored)
+        return dict(meta) if isinstance(meta["status"], str) and "result" in meta else _OVERWRITTEN
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return _OVERWRITTEN
 
 
 def _checked_name(requester: str) -> str:

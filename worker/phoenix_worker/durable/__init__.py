@@ -79,10 +79,14 @@ Ends.                   `finish` ends a task, stores its result, passes its lock
                         up (`unwind`), and park.
 Set aside.              No record ends or delays a loop that serves all: `tick` handles each by itself, and one that
                         raises is set aside (`state` aside, why in `aside`), out of `due` and of every line.
-                        `cancel` ends its job. So is what is woken for a lock or an event, and what no message can
-                        be made of, or none that workers would take (`doorbell`).
+                        `cancel` ends its job, and who shared its run has one of its own.
+                        So is what is woken for a lock or an event, and what no message can be made of, or none that
+                        workers would take (`ring`, `doorbell`).
+                        So is a task whose claim, or whose end, Redis refuses several times (`refused`): Celery would
+                        answer its requester, and the ledger not hear of it.
                         What all requests share (`due`, `parked`, a lock …) is looked at by each tick: a key of
                         another kind, or a counter that is no number, is removed or begins again.
+                        So is what a job has beside its records, by each claim and comparison (`mend_parts`).
                         A remote job that cannot be looked at sets aside those who wait for it (`unwatch`).
 Reconciling.            The record of a task says where it stands. What finds it (lines, due times, who waits for
                         what, what is watched, who runs it, members, owners) is compared with the records by each

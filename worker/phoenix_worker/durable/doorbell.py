@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_producer.client.record import JOB_HEADER
 from phoenix_worker.durable.crash_points import reached
-from phoenix_worker.durable.message_form import CONTENT_TYPE, ENCODING, objection
+from phoenix_worker.durable.message_form import CONTENT_TYPE, ENCODING, objection, written
 from phoenix_worker.durable.patience import SENDING_TROUBLE
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class Doorbell:
         item = {"headers": headers, "body": bell.body, "properties": {"delivery_tag": ""}, **coding}
         if why := objection(item):
             raise ValueError(why)
+        if written(*json.loads(bell.body)) != bell.body:
+            raise ValueError("its body is not written as workers write it, who would take it for another one")
         if headers.get(JOB_HEADER) == bell.id and headers["task"] not in self._app.tasks:
             raise ValueError(f"workers do not know {headers['task']}")
         return headers

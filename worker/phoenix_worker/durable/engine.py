@@ -24,7 +24,7 @@ from phoenix_worker.durable.chord import chord_lease
 from phoenix_worker.durable.doorbell import Doorbell
 from phoenix_worker.durable.events import Events
 from phoenix_worker.durable.keeper import Keeper
-from phoenix_worker.durable.ledger import Ledger
+from phoenix_worker.durable.ledger import MAX_IDLE_RUNS, Ledger
 from phoenix_worker.durable.patience import patience, tell_once
 from phoenix_worker.durable.pool_results import read_whole
 from phoenix_worker.durable.reconnects import LATELY, Reconnects, process_of
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from phoenix_worker.durable.run import Run
 
 logger = logging.getLogger(__name__)
-
-MAX_IDLE_RUNS = 5
-"""How many workers a task may take with it, one run after the other without progress, before it is given up."""
 
 _ONE_SECOND = 1.0
 
@@ -224,9 +221,15 @@ class Engine:
             else:
                 self.ledger.requeue(run, MAX_IDLE_RUNS, _NO_VERDICT)
         except RedisError as error:
+            self._refuse(run, error)
+
+    def _refuse(self, run: Run, error: RedisError) -> None:
+        try:
+            self.ledger.refuse(run.id, run.number.partition("/")[2], error)
+        except RedisError as refused:
             # Celery believes that it runs for as long as this worker lives.
             self.keeper.leave(run)
-            logger.warning("Redis refuses to take task %s back (%s). That is repeated in each tick.", run.id, error)
+            logger.warning("Redis refuses to take task %s back (%s). That is repeated in each tick.", run.id, refused)
 
     def write(self) -> None:
         """Raise what Redis has against being written to."""

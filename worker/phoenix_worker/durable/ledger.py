@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from hashlib import sha1
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from phoenix_producer.client.answers import answers
 from phoenix_producer.client.lua_script import LuaScript
 from phoenix_producer.client.record import LEDGER_LUA, PREFIX, number
+from phoenix_producer.client.redis_words import words_of
 from phoenix_producer.contract import RESUME_QUEUE
 from phoenix_producer.ledger.takers import takers
 from phoenix_worker.durable.patience import patience
@@ -23,11 +25,17 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+logger = logging.getLogger(__name__)
+
 _LUA = files(__package__).joinpath("lua")
 _SOON = 1.0
 _NOTE_SECONDS = 7 * 86400
 EVENTS = f"{PREFIX}events"
 """The stream of what becomes of jobs."""
+_REFUSED = {
+    "later": "It is tried again.",
+    "aside": "It is set aside until its job is cancelled.",
+}
 _LIBRARY = ("engine.lua", "ends.lua")
 """What every script begins with, in this order: each knows those before it."""
 
@@ -41,6 +49,9 @@ class Bell(NamedTuple):
     headers: str
     reply: str
 
+
+MAX_IDLE_RUNS = 5
+"""How many runs of a task may end without progress, one after the other, until it is given up."""
 
 ASIDE = "aside"
 """The verdict on a job with a record that no script could handle: it has ended, and its requester is still to hear."""
@@ -122,32 +133,40 @@ class Ledger:
         `name`, `body` and `headers` (JSON: those that decide) are what the message says; it is dropped when the ledger
         has another one under this id.
         `foreign` makes the entry of a message whose sender knows nothing of the ledger, or '' if there is none to make.
+        Raises RedisError if Redis refuses that, and has no record: of one that it has, the ledger hears (`refuse`).
         """
         nonce = uuid.uuid4().hex
         is_it = (name, sha1(body.encode(), usedforsecurity=False).hexdigest(), headers)
-        reply = self.call("claim", task_id, generation, worker, nonce, "", *is_it)
-        if reply[0] == "unknown":
-            entry = foreign()
-            if not entry:
-                return "not in the ledger any more"
-            reply = self.call("claim", task_id, generation, worker, nonce, entry, *is_it)
+
+        def ask(entry: str) -> list[Any]:
+            return self.call("claim", task_id, generation, worker, nonce, entry, *is_it)
+
+        try:
+            reply = ask("")
+            if reply[0] == "unknown":
+                entry = foreign()
+                if not entry:
+                    return "not in the ledger any more"
+                reply = ask(entry)
+        except ResponseError as error:
+            if self.refuse(task_id, nonce, error, claiming=True) == "unknown":
+                raise
+            return f"Redis refuses it: {words_of(str(error))}"
         if reply[0] != "run":
             return str(reply[1])
-        _, number, seq, job, landed, fail, tries, since, begun, claimed_at, detached, created, now, journal, lost = (
-            reply
-        )
+        _, run, seq, job, landed, fail, tries, since, begun, claimed_at, detached, created, now, journal, lost = reply
         return Run(
             id=task_id,
-            number=str(number),
+            number=str(run),
             seq=seq,
             job=job,
             landed=landed,
             fail=fail,
-            tries=int(tries),
-            since=float(since) if since else None,
-            begun=float(begun),
+            tries=int(number(tries, 0.0)),
+            since=number(since, 0.0) or None,
+            begun=number(begun, float(now)),
             claimed_at=float(claimed_at),
-            created=float(created),
+            created=number(created, float(now)),
             claim_time=float(now),
             detached=detached,
             journal=dict(zip(journal[::2], journal[1::2], strict=True)),
@@ -191,6 +210,18 @@ class Ledger:
                 self.client.publish(answer.key, answer.text)
 
         patience.until_answered(store)
+
+    def refuse(self, task_id: str, nonce: str, error: RedisError, *, claiming: bool = False) -> str:
+        """Have a task tried again, and at last set aside, of which Redis refuses a claim, or the end.
+
+        `nonce` is that of the claim. Celery would answer such a message, or lose the run, without the ledger.
+        Returns `unknown` if there is no record, `later`, `aside` or `stale`. Raises RedisError.
+        """
+        why = words_of(str(error))
+        verdict = str(self.call("refused", task_id, nonce, "1" if claiming else "", why, MAX_IDLE_RUNS)[0])
+        if verdict in _REFUSED:
+            logger.warning("Redis refuses what task %s needs (%s). %s", task_id, why, _REFUSED[verdict])
+        return verdict
 
     def requeue(self, run: Run, *blame: str | float) -> None:
         """End a run without a verdict; the task is run again. `blame`: after how many such runs not, and why."""

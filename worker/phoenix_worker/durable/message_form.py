@@ -14,7 +14,7 @@ from kombu.utils.json import dumps
 from phoenix_worker.durable.signatures import LISTS, is_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 CONTENT_TYPE, ENCODING = "application/json", "utf-8"
 _ID_LENGTH = 155
@@ -97,14 +97,23 @@ def id_of(item: Any) -> str | None:
     if isinstance(item, str):
         named = set(_ID.findall(item))
         return named.pop() if len(named) == 1 else None
-    for *path, last in (("headers", "id"), ("properties", "correlation_id"), ("id",)):
-        place = item
-        for key in path:
-            place = place.get(key) if isinstance(place, dict) else None
-        found = place.get(last) if isinstance(place, dict) else None
-        if isinstance(found, str) and 0 < len(found) <= _ID_LENGTH:
-            return found
+    for place in _places_of_id(item):
+        if isinstance(place, str) and 0 < len(place) <= _ID_LENGTH:
+            return place
     return None
+
+
+def _places_of_id(item: Any) -> Iterator[Any]:
+    """Find where an id may stand: in protocol 2, in protocol 1, where it is the body's, and in what is neither."""
+    parts = item if isinstance(item, dict) else {}
+    headers, properties = (parts.get(name) for name in ("headers", "properties"))
+    if isinstance(headers, dict):
+        yield headers.get("id")
+    if isinstance(properties, dict):
+        body = body_of({**parts, "properties": properties})
+        yield body.get("id") if isinstance(body, dict) else None
+        yield properties.get("correlation_id")
+    yield parts.get("id")
 
 
 def reduced(item: dict[str, Any]) -> dict[str, Any]:

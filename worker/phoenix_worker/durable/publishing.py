@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never, cast
 from uuid import UUID, uuid5
 
 from celery import Task, current_task
+from kombu.exceptions import EncodeError
+from redis import RedisError
 
 from phoenix_producer.client.record import Outgoing, recording
+from phoenix_producer.client.redis_words import words_of
 from phoenix_producer.contract import QUEUE, RESUME_QUEUE, UPKEEP_QUEUE, queue_of
 from phoenix_worker.durable.acts import STATES, Act, Kind, tell
 from phoenix_worker.durable.crash_points import reached
@@ -43,6 +46,13 @@ def _ours(options: dict[str, Any]) -> dict[str, Any]:
 def link_id(task_id: str, generation: int, position: int) -> str:
     """Return the id of a link, but the last, of what replaces a task of a generation."""
     return str(uuid5(UUID(task_id), f"{generation}/{position}"))
+
+
+class UnrecordedError(EncodeError):
+    """Redis refuses to have a message recorded.
+
+    Celery has a task fail of this also where it publishes what follows it.
+    """
 
 
 class PublishingTask(Task[Any, Any]):
@@ -100,12 +110,20 @@ class PublishingTask(Task[Any, Any]):
         return super().on_replace(sig)
 
     def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
-        """Publish a message that is recorded first. Once it is, `due` sends it if the broker is away just now."""
+        """Publish a message that is recorded first. Once it is, `due` sends it if the broker is away just now.
+
+        Raises UnrecordedError if Redis refuses to have it recorded: workers drop what was sent all the same.
+        """
         recorded: list[Outgoing] = []
+        refused: list[RedisError] = []
         options = _ours(options)
 
         def recorder(outgoing: Outgoing) -> None:
-            self._record(outgoing)
+            try:
+                self._record(outgoing)
+            except RedisError as error:  # Celery logs it, and goes on
+                refused.append(error)
+                raise
             recorded.append(outgoing)
 
         result = None
@@ -123,6 +141,8 @@ class PublishingTask(Task[Any, Any]):
                     raise
                 else:
                     patience.until_answered(self.engine.ledger.client.ping)
+        if refused and not recorded:
+            raise UnrecordedError(words_of(str(refused[0])))
         for point, expected in (("successor-published", successor()), ("chord-body-published", chord_body())):
             if recorded and recorded[0].id == expected:
                 reached(point)
@@ -182,15 +202,16 @@ class PublishingTask(Task[Any, Any]):
         entry = outgoing.entry(job, seq="" if job == outgoing.id != run.job else run.seq)
         follows = (run.id, run.number, outgoing.id, outgoing.generation, entry)
         if run.replacing:
-            run.over = True
+            run.replacing = False
             ledger.call("replace", *follows)
+            run.over = True
             reached("replace-recorded")
             self.tell_of(run, Kind.IN_STEPS)
         else:
             # The last link ends its job with its own end, whoever wants its result. `self` is the successor.
-            run.over = bool(current_task.request.ignore_result) and run.id != run.job
-            run.landed_now = True
-            ledger.call("land", *follows, json.dumps(run.value), RESUME_QUEUE if run.over else "")
+            is_over = bool(current_task.request.ignore_result) and run.id != run.job
+            ledger.call("land", *follows, json.dumps(run.value), RESUME_QUEUE if is_over else "")
+            run.over, run.landed_now = is_over, True
             reached("successor-recorded")
             if run.over:
                 self.tell_of(run, Kind.SUCCEEDED, value=run.value, end=End())

@@ -10,20 +10,31 @@ local function was_of_another_kind(name, kind)
   return not typed(name, kind) and found ~= 'none'
 end
 
-local PARTS = {[':log'] = 'stream', [':steps'] = 'list', [':followers'] = 'set', [':answer'] = 'hash'}
-
 -- What others wrote in the place of something of a job is removed. Returns whether what says how to cancel it was that.
 local function is_spoiled(of)
-  for part, kind in pairs(PARTS) do typed(key('job:', of, part), kind) end
-  typed(key('j:', of), 'hash')
   local record, job = was_of_another_kind(key('t:', of), 'hash'), was_of_another_kind(key('job:', of), 'hash')
-  return was_of_another_kind(key('job:', of, ':members'), 'set') or record or job
+  local members = was_of_another_kind(key('job:', of, ':members'), 'set')
+  mend_parts(of, of)
+  return members or record or job
+end
+
+-- Who shares the run of a job that nobody can handle has a run of its own.
+local function go_alone(other, job)
+  if redis.call('HGET', key('t:', other), 'follows') ~= job then return end
+  redis.call('HDEL', key('t:', other), 'follows', 'plain')
+  if redis.call('HGET', key('t:', other), 'state') ~= 'parked' then return end
+  step_out(other)
+  wake(other, resume)
 end
 
 if string.find(id, ':', 1, true) then return answer('unknown') end -- it would name a part of another job
 local spoiled = is_spoiled(id)
+local is_job = redis.call('HEXISTS', key('job:', id), 'state') == 1
 local job = redis.call('HGET', key('t:', id), 'job')
-job = job or (spoiled or redis.call('HEXISTS', key('job:', id), 'state') == 1) and id
+if job and job ~= id and is_job and redis.call('TYPE', key('job:', job)).ok ~= 'hash' then
+  job, spoiled = id, true -- others have written of which job it is
+end
+job = job or (spoiled or is_job) and id
 local function nothing_to_end(verdict, of)
   redis.call('ZREM', key('aside'), id, of)
   return answer(verdict, of)
@@ -39,11 +50,6 @@ for _, one in ipairs({id, job}) do -- whatever has become of the list of its tas
   local t = redis.call('HMGET', key('t:', one), 'state', 'job')
   if t[2] == job and t[1] ~= 'done' then redis.call('SADD', key('job:', job, ':members'), one) end
 end
-if not spoiled and state == 'open' and redis.call('EXISTS', key('job:', job, ':followers')) == 1 then
-  -- For its requester the history ends here, as a job's does.
-  if redis.call('HSETNX', key('job:', job), 'detached', why) == 1 then log(job, 'cancelled', job, why) end
-  return answer('detached', job)
-end
 local aside, lost, lives = {}, false, false
 for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
   local read, told = pcall(redis.call, 'HGET', key('t:', member), 'state')
@@ -51,7 +57,16 @@ for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do
   lost = lost or read and not told
   lives = lives or read and told and told ~= 'replaced' and told ~= 'done'
 end
-if spoiled or aside[1] or lost and not lives or state ~= 'open' then
+local is_stuck = spoiled or aside[1] or lost and not lives or state ~= 'open'
+if not is_stuck and redis.call('EXISTS', key('job:', job, ':followers')) == 1 then
+  -- For its requester the history ends here, as a job's does.
+  if redis.call('HSETNX', key('job:', job), 'detached', why) == 1 then log(job, 'cancelled', job, why) end
+  return answer('detached', job)
+end
+if is_stuck then
+  for _, other in ipairs(redis.call('SMEMBERS', key('job:', job, ':followers'))) do
+    attempt(other, function() go_alone(other, job) end)
+  end
   for _, member in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do bury_anyhow(member, resume, job) end
   if spoiled then
     redis.call('HSET', key('job:', job), 'cancel', why) -- for steps of it that nothing names any more

@@ -7,14 +7,16 @@ if redis.call('EXISTS', t) == 0 then
   if foreign == '' then return answer('unknown') end
   record(id, gen, cjson.decode(foreign))
 end
-if tonumber(redis.call('HGET', t, 'v') or 1) > SCHEMA then
+local version = redis.call('HGET', t, 'v') or '1'
+if not string.match(version, '^%d%d?%d?$') then error('the version of its record is not a number') end
+if tonumber(version) > SCHEMA then
   -- A newer worker has to get the message: it is sent again soon, however often older ones take it. Not at even
   -- intervals: those fall into step with the workers' waiting, and the same one takes it each time.
   local pause = GRACE * (1 + now() * 1000 % 1)
   if redis.call('HGET', t, 'state') == 'queued' then redis.call('ZADD', key('due'), stamp(now() + pause), id) end
   return answer('drop', 'a record of a newer version')
 end
-local r = redis.call('HMGET', t, 'gen', 'state', 'nonce', 'queue', 'pos', 'name', 'body', 'headers')
+local r = redis.call('HMGET', t, 'gen', 'state', 'nonce', 'queue', 'pos', 'name', 'body', 'headers', 'job')
 if tonumber(r[1] or '') ~= gen then return answer('drop', 'generation ' .. (r[1] or 'unknown')) end
 if not (r[2] == 'queued' or (r[2] == 'running' and r[3] == nonce)) then return answer('drop', r[2]) end
 local function decides(value) return value and value ~= cjson.null and value ~= 0 and value or false end
@@ -30,6 +32,7 @@ if ARGV[8] ~= '' and (r[6] ~= ARGV[8] or redis.sha1hex(r[7]) ~= ARGV[9] or not i
   -- Somebody pushed it under the id of a request of another content. The one in the ledger stays due.
   return answer('drop', 'another message than the recorded one')
 end
+mend_parts(r[9], id)
 if r[2] == 'queued' then
   redis.call('HINCRBY', t, 'run', 1)
   redis.call('HSET', t, 'state', 'running', 'by', worker, 'nonce', nonce)

@@ -7,10 +7,20 @@ local function shrink(stream) redis.pcall('RESTORE', stream, 0, redis.call('DUMP
 -- Messages to be published once the script has returned: {id, queue, body, headers, reply}. `due` repeats them if nobody does.
 local bells = {}
 
+-- Whether a message is the one of which its record tells. Workers drop any other, each time that it is sent.
+local function is_of_record(id, headers, name, gen)
+  local read, h = pcall(cjson.decode, headers or '')
+  if not read or type(h) ~= 'table' or not h.task then return true end -- who publishes it says what it lacks
+  local function count(of) return tonumber(h[of] ~= cjson.null and h[of] or 0) end
+  local is_its = h.task == name and (type(h.id) ~= 'string' or h.id == id)
+  return is_its and tonumber(gen or '') == (count('retries') or 0) + (count('replaced_task_nesting') or 0)
+end
+
 -- Whoever may write a record may name any key in it: messages go to queues of ours alone.
 local function ring(id)
-  local t = redis.call('HMGET', key('t:', id), 'queue', 'body', 'headers', 'reply')
+  local t = redis.call('HMGET', key('t:', id), 'queue', 'body', 'headers', 'reply', 'name', 'gen')
   if not string.match(t[1] or '', '^phoenix%.%l+$') then error('its queue is not one of ours') end
+  if not is_of_record(id, t[3], t[5], t[6]) then error('its message is not the one that its record names') end
   bells[#bells + 1] = {id, t[1], t[2], t[3], t[4]}
 end
 
@@ -26,6 +36,14 @@ local function typed(name, kind)
   local found = redis.call('TYPE', name).ok
   if found ~= kind and found ~= 'none' then redis.call('DEL', name) end
   return found == kind
+end
+
+-- What a job, and a task of it, have beside their records. What others wrote in its place is removed: it is lost, as if it was
+-- deleted, and neither the task nor its job ends for it.
+local PARTS = {[':members'] = 'set', [':log'] = 'stream', [':steps'] = 'list', [':followers'] = 'set', [':answer'] = 'hash'}
+local function mend_parts(job, id)
+  for part, kind in pairs(PARTS) do typed(key('job:', job, part), kind) end
+  typed(key('j:', id), 'hash')
 end
 
 -- What a run is known by: its number and its claim. A Redis that went back, or was emptied, counts the same numbers again.
@@ -120,6 +138,19 @@ local function forget_lock(name)
   end
 end
 
+-- The list of the open jobs is lost together with others where Redis evicts keys: that of all jobs of a week has them too.
+local all_are_open = false
+local function find_open()
+  if all_are_open then return end
+  all_are_open = true
+  for _, job in ipairs(typed(key('jobs'), 'zset') and redis.call('ZRANGE', key('jobs'), 0, -1) or {}) do
+    tried(function()
+      local j = redis.call('HMGET', key('job:', job), 'state', 'created')
+      if j[1] == 'open' then redis.call('ZADD', key('open'), 'NX', tonumber(j[2] or '') or now(), job) end
+    end)
+  end
+end
+
 -- Where a lock is. If it was deleted (it has its places as long as somebody has it), or others wrote in its place, those
 -- who have it or wait for it stand in it again as their records say: whoever came next would have it beside its owner.
 local function lock_of(name)
@@ -129,6 +160,7 @@ local function lock_of(name)
   local has_places = typed(key('capacities'), 'hash') and redis.call('HEXISTS', key('capacities'), name) == 1
   if found == 'none' and not has_places then return lock end
   redis.call('DEL', lock)
+  find_open()
   for _, job in ipairs(redis.call('ZRANGE', key('open'), 0, -1)) do
     tried(function()
       for _, id in ipairs(redis.call('SMEMBERS', key('job:', job, ':members'))) do

@@ -6,11 +6,13 @@ local refused = refusal(id, ARGV[4], ARGV[5])
 if refused then return refused end
 local t = key('t:', id)
 local leader = redis.call('HGET', t, 'follows')
+if leader == id then leader = nil end -- others wrote that: it would wait for itself
 if not leader then
   if redis.call('HEXISTS', t, 'flight') == 1 then return answer('lead') end
   leader = typed(key('flight:', flight), 'string') and redis.call('GET', key('flight:', flight))
   local job = leader and redis.call('HMGET', key('job:', leader), 'state', 'cancel')
-  if not job or job[1] ~= 'open' or job[2] then
+  if not job or job[1] ~= 'open' or job[2] or leader == id then
+    redis.call('HDEL', t, 'follows')
     redis.call('SET', key('flight:', flight), id, 'EX', KEEP)
     redis.call('HSET', t, 'flight', flight)
     return answer('lead')

@@ -80,6 +80,7 @@ local function end_lost(job, members)
 end
 
 local function enter_all_of(job)
+  mend_parts(job, job)
   local t = redis.call('HMGET', key('t:', job), 'state', 'job')
   if t[1] and t[1] ~= 'done' and t[2] == job then add(key('job:', job, ':members'), job) end
   local goes_on = redis.call('ZSCORE', key('aside'), job)
@@ -121,6 +122,7 @@ local function some(all, from, act)
   return from + count < #all and from + count or 0
 end
 
+if redis.call('EXISTS', key('open')) == 0 and redis.call('EXISTS', key('parked')) == 1 then find_open() end
 local jobs = redis.call('ZRANGE', key('open'), jobs_from, jobs_from + count - 1)
 if redis.call('EXISTS', key('open')) == 0 then redis.call('DEL', key('parked')) end -- whatever was counted: nobody is
 for _, job in ipairs(jobs) do attempt(job, function() enter_all_of(job) end) end
