@@ -59,19 +59,33 @@ def test_a_notice_stands_above_the_live_lines(started: Callable[..., subprocess.
     assert before.endswith(("\x1b[2K", "\x1b[?25l")), "a line that was there is cleared"
 
 
-def test_jobs_are_watched_until_ctrl_c(started: Callable[..., subprocess.Popen[str]], redis_url: str) -> None:
+def test_jobs_are_watched_until_ctrl_c_though_redis_is_away_meanwhile(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
     ours, theirs = pty.openpty()
-    process = started("--redis-url", redis_url, "jobs", "--watch", stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = ""
-    while "There are no open jobs." not in shown:
-        shown += _read(ours)
-    invoke("--redis-url", redis_url, "ensure", "103", "--no-wait")
-    while "ensure 103" not in shown:
-        shown += _read(ours)
-    process.send_signal(signal.SIGINT)
-    while chunk := _read(ours):
-        shown += chunk
+    with private_redis(tmp_path) as server:
+        process = started("--redis-url", server.url, "jobs", "--watch", stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        shown = ""
+        while "There are no open jobs." not in shown:
+            shown += _read(ours)
+        invoke("--redis-url", server.url, "ensure", "103", "--no-wait")
+        while "ensure 103" not in shown:
+            shown += _read(ours)
+        server.kill()
+        while "cannot be used" not in shown:
+            assert process.poll() is None, shown
+            shown += _read(ours)
+        drawn = shown.partition("cannot be used")[0].rpartition("\x1b[2K")[2]
+        assert "ensure 103" in drawn, "what was known stays"
+        server.start()
+        invoke("--redis-url", server.url, "ensure", "104", "--no-wait")
+        while "ensure 104" not in shown:
+            assert process.poll() is None, shown
+            shown += _read(ours)
+        process.send_signal(signal.SIGINT)
+        while chunk := _read(ours):
+            shown += chunk
     os.close(ours)
     assert process.wait(60) == 130
     assert "Traceback" not in shown
