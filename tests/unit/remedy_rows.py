@@ -24,7 +24,7 @@ _NOT_TYPED: dict[str, tuple[str, ...]] = {
         "core/checkup/cluster.py: pveam available",
         "core/checkup/cluster.py: pvesm status --storage {}",
         "core/checkup/redis.py: phoenix-lxc jobs",
-        "core/checkup/redis.py: redis-cli --bigkeys",
+        "core/checkup/redis.py: redis-cli {}--bigkeys",
         "core/model/errors.py: pvecm status",
         "durable/watcher.py: phoenix-lxc jobs",
         "http/guard.py: phoenix-lxc token list",
@@ -234,10 +234,10 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "integration/test_check_redis.py": {
         "test_a_redis_that_forgets_is_found": (
-            "core/checkup/redis.py: redis-cli CONFIG REWRITE",
-            "core/checkup/redis.py: redis-cli CONFIG SET appendfsync everysec",
-            "core/checkup/redis.py: redis-cli CONFIG SET appendonly yes",
-            "core/checkup/redis.py: redis-cli CONFIG SET maxmemory-policy noeviction",
+            "core/checkup/redis.py: redis-cli {}CONFIG REWRITE",
+            "core/checkup/redis.py: redis-cli {}CONFIG SET appendfsync everysec",
+            "core/checkup/redis.py: redis-cli {}CONFIG SET appendonly yes",
+            "core/checkup/redis.py: redis-cli {}CONFIG SET maxmemory-policy noeviction",
         ),
     },
     "integration/test_check_settings.py": {

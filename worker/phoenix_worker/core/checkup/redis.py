@@ -57,6 +57,8 @@ class RedisFacts:
     """Records of the ledger that no script can handle."""
     forbidden: tuple[str, ...] = ()
     """Of what a worker does, what the user may not."""
+    options: str = ""
+    """With which `redis-cli` reaches it, and a space behind them."""
 
 
 def remedy_of(trouble: str) -> str:
@@ -78,7 +80,7 @@ def judge(facts: RedisFacts) -> Iterator[Line]:
         )
     else:
         yield _persistence(facts, facts.config)
-        yield _eviction(facts.config)
+        yield _eviction(facts, facts.config)
     yield from _memory(facts)
     if facts.set_aside:
         yield warning(
@@ -114,7 +116,7 @@ def _persistence(facts: RedisFacts, config: Mapping[str, str]) -> Line:
         return error(
             about,
             "appendonly is no: a restart of Redis loses what is under way, and workers refuse to start",
-            "redis-cli CONFIG SET appendonly yes && redis-cli CONFIG REWRITE",
+            f"redis-cli {facts.options}CONFIG SET appendonly yes && redis-cli {facts.options}CONFIG REWRITE",
         )
     if not facts.append_only_works:
         return error(
@@ -124,19 +126,19 @@ def _persistence(facts: RedisFacts, config: Mapping[str, str]) -> Line:
         return warning(
             about,
             "appendfsync is no: a power cut may lose half a minute",
-            "redis-cli CONFIG SET appendfsync everysec && redis-cli CONFIG REWRITE",
+            f"redis-cli {facts.options}CONFIG SET appendfsync everysec && redis-cli {facts.options}CONFIG REWRITE",
         )
     return fine(about, f"append-only file, fsync {config.get('appendfsync', 'unknown')}")
 
 
-def _eviction(config: Mapping[str, str]) -> Line:
+def _eviction(facts: RedisFacts, config: Mapping[str, str]) -> Line:
     policy = config.get("maxmemory-policy", "noeviction")
     if policy == "noeviction":
         return fine("Redis eviction", policy)
     return error(
         "Redis eviction",
         f"maxmemory-policy is {policy}: Redis would evict locks and jobs, and workers refuse to start",
-        "redis-cli CONFIG SET maxmemory-policy noeviction && redis-cli CONFIG REWRITE",
+        f"redis-cli {facts.options}CONFIG SET maxmemory-policy noeviction && redis-cli {facts.options}CONFIG REWRITE",
     )
 
 
@@ -146,7 +148,7 @@ def _memory(facts: RedisFacts) -> Iterator[Line]:
         yield warning(
             "Redis memory",
             f"{share:.0%} of maxmemory is in use: a full one accepts no requests",
-            "Raise maxmemory, or find what else is stored in this server: redis-cli --bigkeys",
+            f"Raise maxmemory, or find what else is stored in this server: redis-cli {facts.options}--bigkeys",
         )
 
 
