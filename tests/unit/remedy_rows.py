@@ -36,9 +36,9 @@ _NOT_TYPED: dict[str, tuple[str, ...]] = {
         "proxmox/translate.py: pvenode cert info",
     ),
     "node": (
+        "telemetry/traces.py: pip install '.[otel]'",
         "celery.py: pip install '.[worker]'",
-        "cli/__init__.py: pip install '.[cli]'",
-        "cli/plugins.py: pip install '.[{}]'",
+        "cli/extras.py: pip install '.[{}]'",
         "commands/demo/demo.py: pip install '.[{}]'",
         "commands/demo/embedded.py: pip install '.[demo]'",
         "core/checkup/cluster.py: pveam update",
