@@ -329,6 +329,23 @@ def test_what_waits_for_a_job_that_nobody_takes_ends_too_and_nothing_else(
         assert standstill(look, [rebuilt.id]) == ""
 
 
+def test_what_is_set_aside_is_said_to_be_and_not_waited_for(
+    driven: DrivenLedger, redis_client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers were said to be busy, and it was waited for ever."""
+    monkeypatch.setattr(without_workers, "LOOK_SECONDS", 0.05)
+    lives(redis_client, f"{ENSURES} {UPKEEPS}")
+    aside, behind = driven.taken(103), driven.taken(104)
+    driven.hold(aside, "ct/103")
+    assert driven.hold(behind, "ct/103") == "parked"
+    redis_client.hset(f"phoenix:t:{aside.id}", "state", "aside")
+    cancel = f"phoenix-lxc cancel {aside.id}"
+    for job_id in (aside.id, behind.id):
+        result = invoke("--redis-url", redis_url, "jobs", "show", job_id, "--follow")
+        assert f"ensure 103 cannot be handled: it is set aside. End it with `{cancel}`. " in result.stderr
+        assert result.exit_code == 1
+
+
 def test_a_worker_that_comes_in_the_meantime_is_waited_for(
     answering_url: str, monkeypatch: pytest.MonkeyPatch, release: Callable[[], object]
 ) -> None:

@@ -123,6 +123,7 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
             "core/checkup/redis.py: phoenix-lxc cancel JOB",
             "durable/control.py: phoenix-lxc cancel JOB",
             "durable/start_options.py: phoenix-lxc cancel JOB",
+            "ledger/standstill.py: phoenix-lxc cancel {}",
         ),
     },
     "acceptance/test_left_disks.py": {
