@@ -102,6 +102,14 @@ def test_every_block_says_what_it_is() -> None:
         assert not strange, page
 
 
+def test_no_setting_has_a_comment_on_its_line() -> None:
+    """systemd's `EnvironmentFile` and `docker run --env-file` take it for a part of the value."""
+    for page in PAGES:
+        for language, content in blocks(page):
+            if language != "sh":
+                assert not re.findall(r"^[A-Z_]+=.*[ \t]#.*$", content, re.MULTILINE), (page.name, content)
+
+
 def test_no_command_hides_in_a_block_of_text() -> None:
     for page in PAGES:
         for language, content in blocks(page):

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from tests.acceptance.scenes import failure_of
+from tests.acceptance.test_docs import blocks
+from tests.support.cli import COMMAND
 from tests.support.collector import spans_of
 from tests.support.product import container, template
 from tests.support.proxmox import SECRET
 from tests.support.publishing import other_app
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_for
+from tests.support.worker import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.collector import Spent
     from tests.support.product import Product
@@ -65,6 +72,22 @@ def test_requests_steps_and_calls_are_in_the_trace_of_who_asks(product: Product,
     ids = {one.id for one in of_trace(collector, TRACE)}
     assert {one.parent for one in of_trace(collector, TRACE)} <= ids | {SPAN}, "none hangs in the air"
     assert not any(SECRET.encode() in one.body for one in collector.received)
+
+
+def test_the_block_of_the_page_does_it_in_the_env_file(product: Product, collector: Receiver, tmp_path: Path) -> None:
+    product.declare({900: template()})
+    (block,) = (text for _, text in blocks(ROOT / "docs" / "operations.md") if text.startswith("OTEL_"))
+    settings = "".join(f"{name}={value}\n" for name, value in product.environ().items())
+    (tmp_path / ".env").write_text(settings + block.replace(":4318", f":{urlsplit(collector.url).port}"))
+    bare = {name: os.environ[name] for name in ("PATH", "HOME")}
+    worker = subprocess.Popen([COMMAND, "worker"], cwd=tmp_path, env=bare, stderr=subprocess.DEVNULL)
+    try:
+        asked = product.producer.ensure(900)
+        asked.wait(timeout=60)
+    finally:
+        worker.terminate()
+        worker.wait(60)
+    assert {"ensure 900", "create 900"} <= {one.name for one in of_trace(collector, asked.id.replace("-", ""))}
 
 
 def test_a_failure_is_told_by_its_cause_and_a_trace_begins_with_its_job(product: Product, collector: Receiver) -> None:

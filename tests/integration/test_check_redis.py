@@ -40,11 +40,11 @@ def user(client: Redis, *refused: str) -> None:
     client.execute_command("ACL", "SETUSER", "weak", *rules)  # type: ignore[no-untyped-call]  # of redis-py
 
 
-def typed(remedy: str, url: str, folder: Path) -> None:
-    """Run commands as printed, with a `redis-cli` that knows where this Redis is."""
+def typed(remedy: str, folder: Path) -> None:
+    """Run commands as printed, with the `redis-cli` of this machine."""
     command = folder / "redis-cli"
     real = shutil.which("redis-cli") or shutil.which("valkey-cli")
-    command.write_text(f'#!/bin/sh\nexec {real} -u {url} "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {real} "$@"\n')
     command.chmod(0o755)
     path = f"{folder}:{os.environ['PATH']}"
     subprocess.run(remedy, shell=True, check=False, env={**os.environ, "PATH": path}, timeout=60)  # noqa: S602 - as printed
@@ -79,7 +79,7 @@ def test_a_redis_that_forgets_is_found(
     redis_client.config_set(name, value)
     _, remedy = found(level, about, 0 if level == "warning" else 1)
     assert f"CONFIG SET {name}" in remedy
-    typed(remedy, prepared.redis_url, tmp_path)
+    typed(remedy, tmp_path)
     assert about not in {line["about"] for line in lines(0)}
 
 
@@ -104,7 +104,7 @@ def test_a_default_user_without_a_password_is_found(redis_server: RedisServer, t
     with closing(client_of(url)) as weak:
         facts = redis_facts.redis_facts(weak, url)
         (line,) = [line for line in judge(facts) if line.about == "Redis default user"]
-        typed(line.remedy.partition(": ")[2].partition(", then")[0], redis_server.url, tmp_path)
+        typed(line.remedy.partition(": ")[2].partition(", then")[0], tmp_path)
         assert not redis_facts.redis_facts(weak, url).open_to_all
         for closed in (("off", "nopass"), ("on", "-set")):
             weak.execute_command("ACL", "SETUSER", "default", *closed)  # type: ignore[no-untyped-call]  # of redis-py

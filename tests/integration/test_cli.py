@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from phoenix_producer import Action, Drift, Exists
-from phoenix_producer.cli import plugins
+from phoenix_producer.cli import extras, plugins
 from phoenix_producer.cli.man_page import commands_below
 from phoenix_producer.cli.phoenix_lxc import app
 from phoenix_producer.cli.terminal import outcome_lines
@@ -310,7 +310,7 @@ def test_plugged_commands_are_listed_and_run(tmp_path: Path) -> None:
 def test_a_command_without_its_extra_says_what_to_install(
     name: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    absent = EntryPoint(name, "no_such_package.commands:app", plugins.GROUP)
+    absent = EntryPoint(name, "no_such_package.commands:app", extras.GROUP)
     monkeypatch.setattr(plugins, "entry_points", lambda **query: EntryPoints([absent]).select(**query))
     assert f"pip install '.[{extra}]'" in invoke("--help").stdout
     for arguments in ([], ["check", "file.json", "--json"]):

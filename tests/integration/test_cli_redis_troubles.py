@@ -194,6 +194,7 @@ def test_a_replica_is_named_with_the_setting_to_correct(command: Subcommand, own
         ("Error 1 connecting. [SSL: WRONG_VERSION_NUMBER] wrong version number", None, "No TLS at this port"),
         ("certificate verify failed: self-signed certificate", None, "Set PHOENIX_REDIS_CA_FILE"),
         ("No master found for 'mymaster'", None, "Correct the name of the master"),
+        ("The previous master is now a slave", None, "Not all Sentinels name the new master yet: try again"),
         ("unknown command 'SENTINEL', with args beginning with: 'MASTERS'", None, "No Sentinel answers at this port"),
     ],
 )

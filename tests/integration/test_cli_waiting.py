@@ -1,10 +1,8 @@
-"""`phoenix-lxc ensure` while it waits: what a terminal shows, timeouts, Ctrl-C."""
+"""`phoenix-lxc ensure` while it waits: timeouts, Ctrl-C, nobody who works. On a terminal: test_cli_terminal.py."""
 
 from __future__ import annotations
 
 import json
-import os
-import pty
 import shlex
 import signal
 from threading import Timer
@@ -28,63 +26,6 @@ if TYPE_CHECKING:
     from tests.support.driven_ledger import DrivenLedger
 
 SLOW = "408"
-
-
-# --- on a terminal
-
-
-def test_a_terminal_shows_one_live_line_for_each_job(started: Callable[..., subprocess.Popen[str]]) -> None:
-    ours, theirs = pty.openpty()
-    process = started("ensure", "103", "101", stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = ""
-    while chunk := _read(ours):
-        shown += chunk
-    os.close(ours)
-    assert process.wait(60) == 0
-    assert "\x1b[" in shown
-    assert "103" in shown
-    assert "created on pve" in shown
-
-
-def test_a_notice_stands_above_the_live_lines(started: Callable[..., subprocess.Popen[str]], redis_url: str) -> None:
-    ours, theirs = pty.openpty()
-    started("--redis-url", redis_url, "ensure", "103", stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = ""
-    while "\x1b[2K" not in shown.partition("No worker answers")[2]:
-        shown += _read(ours)
-    os.close(ours)
-    before = shown.partition("No worker answers")[0]
-    assert before.endswith(("\x1b[2K", "\x1b[?25l")), "a line that was there is cleared"
-
-
-def test_jobs_are_watched_until_ctrl_c(started: Callable[..., subprocess.Popen[str]], redis_url: str) -> None:
-    ours, theirs = pty.openpty()
-    process = started("--redis-url", redis_url, "jobs", "--watch", stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = ""
-    while "There are no open jobs." not in shown:
-        shown += _read(ours)
-    invoke("--redis-url", redis_url, "ensure", "103", "--no-wait")
-    while "ensure 103" not in shown:
-        shown += _read(ours)
-    process.send_signal(signal.SIGINT)
-    while chunk := _read(ours):
-        shown += chunk
-    os.close(ours)
-    assert process.wait(60) == 130
-    assert "Traceback" not in shown
-
-
-def _read(terminal: int) -> str:
-    try:
-        return os.read(terminal, 65536).decode()
-    except OSError:  # Linux says so when the other side is closed
-        return ""
-
-
-# --- waiting
 
 
 def test_a_timeout_is_a_failure_and_says_that_the_job_goes_on(
@@ -313,6 +254,23 @@ def test_what_waits_for_a_job_that_nobody_takes_ends_too_and_nothing_else(
         assert "ensure 500" in standstill(look, [running.id, rebuilt.id]), "the other alone is waited for"
         redis_client.delete("phoenix:queues")  # as a worker of an earlier version, which tells nothing
         assert standstill(look, [rebuilt.id]) == ""
+
+
+def test_what_is_set_aside_is_said_to_be_and_not_waited_for(
+    driven: DrivenLedger, redis_client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers were said to be busy, and it was waited for ever."""
+    monkeypatch.setattr(without_workers, "LOOK_SECONDS", 0.05)
+    lives(redis_client, f"{ENSURES} {UPKEEPS}")
+    aside, behind = driven.taken(103), driven.taken(104)
+    driven.hold(aside, "ct/103")
+    assert driven.hold(behind, "ct/103") == "parked"
+    redis_client.hset(f"phoenix:t:{aside.id}", "state", "aside")
+    cancel = f"phoenix-lxc cancel {aside.id}"
+    for job_id in (aside.id, behind.id):
+        result = invoke("--redis-url", redis_url, "jobs", "show", job_id, "--follow")
+        assert f"ensure 103 cannot be handled: it is set aside. End it with `{cancel}`. " in result.stderr
+        assert result.exit_code == 1
 
 
 def test_a_worker_that_comes_in_the_meantime_is_waited_for(

@@ -201,6 +201,23 @@ def test_what_no_worker_answers_in_time_says_so(redis_url: str, tmp_path: Path) 
         assert (view["state"], view["what"]) == ("queued", "drift")
 
 
+def test_who_waits_as_the_server_ends_is_answered_and_nothing_is_an_error(redis_url: str, tmp_path: Path) -> None:
+    with serving(redis_url, tmp_path) as door, ThreadPoolExecutor() as pool, door.open("GET", "/v1/events") as stream:
+        assert stream.readline() == b"retry: 2000\n"
+        waiting = [
+            pool.submit(door.post, "/v1/containers/103/ensure?wait=60"),
+            pool.submit(door.get, "/v1/drift?wait=60"),
+        ]
+        told = (json.loads(line.removeprefix(b"data: ")) for line in stream if line.startswith(b"data: "))
+        assert {next(told)["request"], next(told)["request"]} == {"phoenix.ensure", "phoenix.drift"}
+        door.process.terminate()
+        accepted, looked = (one.result() for one in waiting)
+        assert (accepted.status, looked.problem()["status"]) == (202, 503)
+        assert [*told] == [], "the stream ends"
+        assert door.process.wait(60) == 143
+    assert (tmp_path / "serve.log").read_text() == ""
+
+
 def test_a_job_is_canceled_by_its_url(door: HttpDoor) -> None:
     done = door.post("/v1/containers/103/ensure?wait=30").json["request_id"]
     said = door.post(f"/v1/requests/{done}/cancel?wait=30")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from phoenix_producer.cli.extras import installing_all
+
 _FOREIGN = (
     "phoenix_worker",
     "proxmoxer",
@@ -67,6 +69,13 @@ def test_the_command_without_its_libraries_says_in_one_line_what_to_install() ->
     done = run(script + "from phoenix_producer.cli import main; main()", "ensure", "103")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "phoenix-lxc needs its command line libraries. From a checkout: pip install '.[cli]'\n"
+    done = run(script + "from phoenix_producer.cli import main; main()", "--redis-url", "redis://", "flower")
+    assert (done.returncode, done.stderr.partition(". ")[2]) == (2, "From a checkout: pip install '.[cli,monitor]'\n")
+    assert [installing_all([name]) for name in ("worker", "serve", "ensure")] == [
+        "pip install '.[worker]'",
+        "pip install '.[http]'",
+        "pip install '.[cli]'",
+    ]
     published = run(script + "from phoenix_producer import Producer; Producer(); print('made')")
     assert (published.stdout, published.stderr) == ("made\n", "")
 

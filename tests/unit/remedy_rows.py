@@ -24,7 +24,7 @@ _NOT_TYPED: dict[str, tuple[str, ...]] = {
         "core/checkup/cluster.py: pveam available",
         "core/checkup/cluster.py: pvesm status --storage {}",
         "core/checkup/redis.py: phoenix-lxc jobs",
-        "core/checkup/redis.py: redis-cli --bigkeys",
+        "core/checkup/redis.py: redis-cli {}--bigkeys",
         "core/model/errors.py: pvecm status",
         "durable/watcher.py: phoenix-lxc jobs",
         "http/guard.py: phoenix-lxc token list",
@@ -36,9 +36,9 @@ _NOT_TYPED: dict[str, tuple[str, ...]] = {
         "proxmox/translate.py: pvenode cert info",
     ),
     "node": (
+        "telemetry/traces.py: pip install '.[otel]'",
         "celery.py: pip install '.[worker]'",
-        "cli/__init__.py: pip install '.[cli]'",
-        "cli/plugins.py: pip install '.[{}]'",
+        "cli/extras.py: pip install '.[{}]'",
         "commands/demo/demo.py: pip install '.[{}]'",
         "commands/demo/embedded.py: pip install '.[demo]'",
         "core/checkup/cluster.py: pveam update",
@@ -123,6 +123,7 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
             "core/checkup/redis.py: phoenix-lxc cancel JOB",
             "durable/control.py: phoenix-lxc cancel JOB",
             "durable/start_options.py: phoenix-lxc cancel JOB",
+            "ledger/standstill.py: phoenix-lxc cancel {}",
         ),
     },
     "acceptance/test_left_disks.py": {
@@ -237,10 +238,10 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
             "core/checkup/redis.py: redis-cli ACL SETUSER default resetpass '>ADMINPASSWORD'",
         ),
         "test_a_redis_that_forgets_is_found": (
-            "core/checkup/redis.py: redis-cli CONFIG REWRITE",
-            "core/checkup/redis.py: redis-cli CONFIG SET appendfsync everysec",
-            "core/checkup/redis.py: redis-cli CONFIG SET appendonly yes",
-            "core/checkup/redis.py: redis-cli CONFIG SET maxmemory-policy noeviction",
+            "core/checkup/redis.py: redis-cli {}CONFIG REWRITE",
+            "core/checkup/redis.py: redis-cli {}CONFIG SET appendfsync everysec",
+            "core/checkup/redis.py: redis-cli {}CONFIG SET appendonly yes",
+            "core/checkup/redis.py: redis-cli {}CONFIG SET maxmemory-policy noeviction",
         ),
     },
     "integration/test_check_settings.py": {

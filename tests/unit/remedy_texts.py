@@ -25,7 +25,8 @@ _OTHERS = "|".join(map(re.escape, (*PROGRAMS, *OF_A_SYSTEM)))
 _OURS = "|".join(sorted({name.split()[0] for name in COMMANDS}))
 _QUOTED = re.compile(rf"`((?:phoenix-lxc|{_OTHERS}) [^`]+)`")
 _BARE = re.compile(
-    rf"(?<![\w/.`-])((?:phoenix-lxc (?:{_OURS})\b|(?:{_OTHERS}) (?=[a-zA-Z'-]))(?:(?!;| && | \|\| |, |\. | 2>|\.?$).)*)"
+    rf"(?<![\w/.`-])((?:phoenix-lxc (?:{_OURS})\b|(?:{_OTHERS}) (?=[a-zA-Z'{{-]))"
+    r"(?:(?!;| && | \|\| |, |\. | 2>|\.?$).)*)"
 )
 _SETTING = re.compile(r"\bPHOENIX_[A-Z_]+[A-Z]\b")
 _LEFT_OUT = ("worker/phoenix_worker/settings/", "worker/phoenix_worker/catalog/reference.py", "scripts/")

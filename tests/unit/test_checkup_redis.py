@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from phoenix_producer.client.redis_url import place_of
+from phoenix_worker.check.redis_facts import cli_options
 from phoenix_worker.core.checkup import redis
 from phoenix_worker.core.checkup.line import Level, Line
 
@@ -95,6 +97,16 @@ REDIS: list[tuple[dict[str, Any], Line]] = [
             "redis-cli CONFIG SET maxmemory-policy noeviction && redis-cli CONFIG REWRITE",
         ),
     ),
+    (
+        {"config": {"maxmemory-policy": "volatile-lru"}, "options": "-h redis.example "},
+        Line(
+            "Redis eviction",
+            ERROR,
+            "maxmemory-policy is volatile-lru: Redis would evict locks and jobs, and workers refuse to start",
+            "redis-cli -h redis.example CONFIG SET maxmemory-policy noeviction && "
+            "redis-cli -h redis.example CONFIG REWRITE",
+        ),
+    ),
     ({"config": {}}, Line("Redis eviction", OK, "noeviction")),
     (
         {"used_bytes": 81, "limit_bytes": 100},
@@ -143,13 +155,13 @@ REDIS: list[tuple[dict[str, Any], Line]] = [
         ),
     ),
     (
-        {"open_to_all": True, "user": "worker"},
+        {"open_to_all": True, "user": "worker", "options": "-p 6380 --askpass "},
         Line(
             "Redis default user",
             WARNING,
             "it needs no password: anyone who reaches Redis may do everything, not only worker",
-            "Give it one: redis-cli ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it off: "
-            "ACL SETUSER default off (docs/security.md).",
+            "Give it one: redis-cli -p 6380 ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it "
+            "off: ACL SETUSER default off (docs/security.md).",
         ),
     ),
     (
@@ -200,3 +212,20 @@ def test_a_redis_with_room_is_no_line(used: int, limit: int) -> None:
 )
 def test_a_connection_that_there_is_none_of_has_its_remedy(trouble: str, remedy: str) -> None:
     assert redis.remedy_of(trouble).startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        ("redis://localhost:6379/3", ""),
+        ("redis://redis.example/0", "-h redis.example "),
+        ("redis://joe:s3cret@127.0.0.1:6380/0", "-p 6380 --askpass "),
+        (
+            "rediss://:s3cret@[fd00::1]:6380/0?ssl_ca_certs=/etc/my ca.pem",
+            "-h fd00::1 -p 6380 --tls --cacert '/etc/my ca.pem' --askpass ",
+        ),
+    ],
+)
+def test_redis_cli_is_told_where_redis_is_and_asks_for_its_password(url: str, options: str) -> None:
+    place = place_of(url)
+    assert cli_options(place, *place.hosts[0]) == options

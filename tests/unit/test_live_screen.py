@@ -156,6 +156,22 @@ def test_who_runs_comes_before_who_waits_where_not_all_have_room() -> None:
     assert [int(line) for line in shown[:20]] == [*range(130, 140), *range(100, 110)]
 
 
+def test_what_no_worker_has_taken_yet_is_queued_and_comes_after_who_waits() -> None:
+    many = live(40)
+    for number in range(40):
+        job, ctid = f"j{100 + number}", 100 + number
+        many.show(event(job, ProgressKind.REQUESTED, ctid, "phoenix.ensure"))
+        if number == 30:
+            many.show(event(job, ProgressKind.STEP_STARTED, ctid))
+        elif number > 30:
+            many.show(event(job, ProgressKind.WAITING, ctid, detail="ct/900"))
+    shown = drawn(screen_of(many.lines(), HEIGHT, WIDTH))
+    assert [line.split()[:2] for line in shown[10:12]] == [["100", "requested"], ["101", "requested"]]
+    assert [int(line.split()[0]) for line in shown[:-1]] == [*range(130, 140), *range(100, 113)]
+    assert shown[-1] == "0 of 40 done, 9 waiting for template 900, 30 queued, 1 running; 17 not shown"
+    assert not [line for line in shown if line.count("requested") > 1]
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 12), (200, 20), (20, 10)])
 def test_the_count_is_whole_on_each_width(width: int, height: int) -> None:
     shown = drawn(screen_of(MANY, height, width), width)
@@ -181,6 +197,7 @@ def test_a_narrow_screen_has_no_gaps() -> None:
             cells=st.tuples(st.text(max_size=200).map(cell), st.text(max_size=200).map(cell)),
             below=st.lists(st.tuples(st.text(max_size=200).map(cell)), max_size=3).map(tuple),
             waits_for=st.sampled_from(["", "template 900", "CT 5", "a free place on node pve"]),
+            queued=st.booleans(),
         ),
         max_size=60,
     ),
@@ -220,6 +237,7 @@ def test_a_watched_job_says_where_it_is_once() -> None:
         replace(job("c", "ensure 103", waits_for=Wait(WaitsFor.RETRY, detail="HTTP 503")), step="ensure 103"),
         replace(job("d", "rebuild 900"), step="create 9000"),
         job("e", "destroy 104", waits_for=Wait(WaitsFor.WORKER, "q", "a worker that takes from q; none does")),
+        replace(job("f", "destroy 105"), state=JobState.QUEUED),
     ]
     shown = [[text.plain for text in row] for line in watched_lines(jobs) for row in (line.cells, *line.below)]
     assert [[*row[:4], *row[5:]] for row in shown] == [
@@ -229,8 +247,9 @@ def test_a_watched_job_says_where_it_is_once() -> None:
         ["c", "ensure 103", "waiting", "", "tries again: HTTP 503"],
         ["d", "rebuild 900", "running", "create 9000", ""],
         ["e", "destroy 104", "waiting", "", "a worker that takes from q; none does"],
+        ["f", "destroy 105", "queued", "", ""],
     ]
-    told = "0 of 5 done, 1 waiting for a retry, 1 waiting for a worker of q, 3 running"
+    told = "0 of 6 done, 1 waiting for a retry, 1 waiting for a worker of q, 1 queued, 3 running"
     assert count_of(watched_lines(jobs)) == told
 
 

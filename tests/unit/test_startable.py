@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_producer.cli import plugins, setup_commands, startable
+from phoenix_producer.cli import extras, plugins, setup_commands, startable
 from phoenix_producer.cli.setup_commands import Unit, unit_text
 from phoenix_producer.cli.startable import Reader, as_program, closed, hidden, hindrance, program
 from tests.support.cli import COMMAND, invoke
@@ -131,7 +131,7 @@ def test_units_that_cannot_start_are_printed_with_a_warning_in_them_and_on_stand
 
 def test_a_unit_whose_command_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup_commands, "hindrance", lambda: None)
-    absent = EntryPoint("flower", "no_such_module:app", plugins.GROUP)
+    absent = EntryPoint("flower", "no_such_module:app", extras.GROUP)
     monkeypatch.setattr(plugins, "entry_points", lambda **_: [absent])
     told = "phoenix-lxc flower needs more than is installed here. From a checkout: pip install '.[monitor]'"
     assert unit_text(Unit.FLOWER).startswith(f"# {told}\n[Unit]\n")

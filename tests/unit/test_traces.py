@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from celery.signals import worker_ready
 
 from phoenix_producer.client.trace_context import TraceContext, span_of, trace_of
 from phoenix_worker.durable.acts import Act, Kind
 from phoenix_worker.durable.messages import passed_on
 from phoenix_worker.durable.run import End, Run, current_run
 from phoenix_worker.proxmox.translate import Request
-from phoenix_worker.telemetry.traces import Traces
+from phoenix_worker.telemetry.traces import Traces, say_that_none_is_sent, use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,3 +137,14 @@ def test_the_trace_goes_on_in_what_a_run_publishes() -> None:
     asked = f"00-{ASKER.trace}-{span_of('task', STEP)}-01"
     assert passed_on(running(STEP), asks=True) == {"traceparent": asked}
     current_run.set(None)
+
+
+def test_an_endpoint_without_opentelemetry_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "phoenix_worker.telemetry.open_spans", None)
+    assert use({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}) is None
+    assert worker_ready.disconnect(say_that_none_is_sent), "it is said once the worker's log is there"
+    say_that_none_is_sent()
+    assert caplog.messages[-1].endswith("none is sent. From a checkout: pip install '.[otel]'")
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in os.environ

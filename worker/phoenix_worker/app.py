@@ -21,7 +21,7 @@ from phoenix_worker.proxmox.local_shell import LocalShell
 from phoenix_worker.proxmox.offer_cache import Offering
 from phoenix_worker.proxmox.ssh_connection import SshAccess
 from phoenix_worker.proxmox.ssh_shell import SshShell
-from phoenix_worker.settings import access_of, password_setting, redis_of
+from phoenix_worker.settings import access_of, environ, password_setting, redis_of
 from phoenix_worker.settings.defaults import defaults_of
 from phoenix_worker.tasks import (  # noqa: F401 - what a worker answers and runs names itself there
     looks,
@@ -72,7 +72,7 @@ def build(settings: Settings) -> Celery:
         password_setting=password_setting(settings),
     )
     catalog = CatalogSource(settings.catalog, defaults)
-    tracing = traces.use()
+    tracing = traces.use(environ())
     surroundings = {
         "abstract": True,
         "engine": engine,

@@ -72,7 +72,10 @@ def _run() -> None:
     except ModuleNotFoundError as error:
         if error.name not in _LIBRARIES:
             raise
-        sys.stderr.write("phoenix-lxc needs its command line libraries. From a checkout: pip install '.[cli]'\n")
+        from phoenix_producer.cli.extras import installing_all  # noqa: PLC0415 - see above
+
+        remedy = installing_all(sys.argv[1:])
+        sys.stderr.write(f"phoenix-lxc needs its command line libraries. From a checkout: {remedy}\n")
         raise SystemExit(_BAD_INPUT) from None
     app()
 

@@ -61,6 +61,7 @@ class _Row:
     elsewhere: str = ""
     """The step on another CTID that it is at: a template that is built for it."""
     waits: bool = False
+    queued: bool = True
     rank: Rank = Rank.ACTIVE
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
@@ -68,14 +69,16 @@ class _Row:
     def take(self, progress: Progress) -> None:
         what, detail = event_of(progress)
         self.waits = progress.kind is ProgressKind.WAITING
+        self.queued = progress.kind is ProgressKind.REQUESTED
         if progress.kind in ENDS:
             self.step, self.event, self.style, self.upid = what, "", ENDS[progress.kind][1], ""
             self.rank = Rank.DONE if progress.kind is ProgressKind.DONE else Rank.FAILED
             self.elsewhere, self.ended = "", time.monotonic()
             return
-        self.step = step_of(progress, self.subject) or what
+        step = step_of(progress, self.subject)
+        self.step = step or what
         self.elsewhere = self.step if progress.ctid not in (self.subject, None) else ""
-        self.event = f"{what} {detail.splitlines()[-1] if detail else ''}".strip()
+        self.event = f"{what} {detail.splitlines()[-1] if detail else ''}".strip() if step else ""
         if progress.kind is ProgressKind.REMOTE_TASK:
             self.event, self.upid = "", detail
         elif progress.kind is ProgressKind.STEP_DONE:
@@ -90,7 +93,7 @@ class _Row:
             return JobLine(
                 self.rank, (subject, built, cell(""), cell(""), seconds), ((cell("└"), *at),), self._reason()
             )
-        return JobLine(self.rank, (subject, *at, seconds), below, self._reason())
+        return JobLine(self.rank, (subject, *at, seconds), below, self._reason(), self.queued)
 
     def _reason(self) -> str:
         if not self.waits or self.upid:

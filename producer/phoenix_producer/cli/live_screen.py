@@ -1,4 +1,4 @@
-"""Lines for jobs on a screen: who runs first, then who waits, then who failed, the rest as a count. Pure."""
+"""Lines for jobs on a screen: who runs, who waits, who is queued, who failed, the rest as a count. Pure."""
 
 from __future__ import annotations
 
@@ -42,6 +42,13 @@ class JobLine:
     below: tuple[tuple[Text, ...], ...] = ()
     waits_for: str = ""
     """Such as `template 900`."""
+    queued: bool = False
+    """No worker has taken it yet."""
+
+    @property
+    def claim(self) -> tuple[Rank, bool, bool]:
+        """Sorts first what a screen with few rows shows first."""
+        return self.rank, self.queued and not self.waits_for, bool(self.waits_for)
 
 
 def cell(text: str, style: str = "") -> Text:
@@ -57,20 +64,20 @@ def screen_of(lines: Sequence[JobLine], height: int, width: int) -> Group:
     if sum(1 + len(line.below) for line in lines) <= height:
         return Group(*_rows((row for line in lines for row in (line.cells, *line.below)), width))
     unfinished = [line for line in lines if line.rank is not Rank.DONE]
-    room = max(height - len(_folded(count_of(lines, len(unfinished)), width)), 0)
+    room = max(height - len(folded(count_of(lines, len(unfinished)), width)), 0)
     rows: list[tuple[Text, ...]] = []
     shown = 0
-    for line in sorted(unfinished, key=lambda line: (line.rank, bool(line.waits_for))):
+    for line in sorted(unfinished, key=lambda line: line.claim):
         if len(rows) >= room:
             break
         rows += (line.cells, *line.below)
         shown += 1
-    count = _folded(count_of(lines, len(unfinished) - shown), width)[:height]
+    count = folded(count_of(lines, len(unfinished) - shown), width)[:height]
     return Group(*_rows(rows[:room], width), *count)
 
 
 def count_of(lines: Sequence[JobLine], not_shown: int = 0) -> str:
-    """Say how many are done, failed, running and waiting, and for what most of them wait."""
+    """Say how many are done, failed, waiting, queued and running, and for what most of them wait."""
     ranks = Counter(line.rank for line in lines)
     waiting = Counter(line.waits_for for line in lines if line.rank is Rank.ACTIVE and line.waits_for)
     told = [f"{ranks[Rank.DONE]} of {len(lines)} done"]
@@ -78,12 +85,15 @@ def count_of(lines: Sequence[JobLine], not_shown: int = 0) -> str:
     told += [f"{number} waiting for {what}" for what, number in waiting.most_common(_REASONS)]
     others = sum(waiting.values()) - sum(number for _, number in waiting.most_common(_REASONS))
     told += [f"{others} waiting for others"] if others else []
-    running = ranks[Rank.ACTIVE] - sum(waiting.values())
+    queued = sum(line.queued and not line.waits_for for line in lines if line.rank is Rank.ACTIVE)
+    told += [f"{queued} queued"] if queued else []
+    running = ranks[Rank.ACTIVE] - sum(waiting.values()) - queued
     told += [f"{running} running"] if running else []
     return ", ".join(told) + (f"; {not_shown} not shown" if not_shown else "")
 
 
-def _folded(text: str, width: int) -> list[Text]:
+def folded(text: str, width: int) -> list[Text]:
+    """Wrap a text into rows of `width` columns."""
     return [cell(line) for line in textwrap.wrap(text, max(width, 1))]
 
 

@@ -13,14 +13,12 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from phoenix_producer.cli.extras import GROUP, installing
 from phoenix_producer.cli.help_texts import SET_UP
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-GROUP = "phoenix_lxc.commands"
-
-_EXTRAS = {"demo": "demo", "flower": "monitor", "serve": "http", "token": "cli"}
 _BAD_INPUT = 2
 
 
@@ -60,16 +58,12 @@ def what_it_needs(name: str) -> str | None:
         for plugin in entry_points(group=GROUP, name=name):
             plugin.load()
     except ModuleNotFoundError:
-        return _installing(name)
+        return installing(name)
     return None
 
 
-def _installing(name: str) -> str:
-    return f"pip install '.[{_EXTRAS.get(name, 'worker')}]'"
-
-
 def _hint(name: str) -> typer.Typer:
-    line = _installing(name)
+    line = installing(name)
     # Whatever the command would have taken is taken, so that the hint is the answer to it.
     app = typer.Typer(
         invoke_without_command=True,

@@ -1,6 +1,6 @@
 """`phoenix-lxc jobs --watch`: the open jobs, kept up to date, each with what is done on its behalf below it.
 
-Those that end meanwhile stay, and become a count where there is no room for them.
+Those that end meanwhile stay, and become a count where there is no room for them. A Redis that restarts ends no watch.
 """
 
 from __future__ import annotations
@@ -8,17 +8,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.live import Live
 
-from phoenix_producer.cli.live_screen import JobLine, Rank, cell, screen_of
+from phoenix_producer.cli.live_screen import JobLine, Rank, cell, folded, screen_of
 from phoenix_producer.cli.tables import short_ids, wait_words
 from phoenix_producer.cli.terminal import time_of_day, turn_at
+from phoenix_producer.client.channel import LoginRefused, NoSuchDatabase, Unreachable
 from phoenix_producer.ledger.entries import Job, JobState, WaitsFor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rich.console import Console
+    from rich.console import Console, ConsoleDimensions, RenderableType
     from rich.text import Text
 
 _LOOK_SECONDS = 1.0
@@ -27,19 +29,35 @@ _RANKS = {JobState.FAILED: Rank.FAILED, JobState.CANCELLED: Rank.FAILED, JobStat
 
 
 def watch(look: Callable[[], Sequence[Job]], ended: Callable[[str], Job | None], console: Console) -> None:
-    """Show them until Ctrl-C. `ended` finds one that has ended, if it shall stay. Both may raise Unreachable."""
+    """Show them until Ctrl-C. `ended` finds one that has ended, if it shall stay.
+
+    Where a Redis that was looked at is away, what it had stays, with the reason below, until it is back. Raises what
+    `look` and `ended` do: Unreachable if the first look fails, LoginRefused and NoSuchDatabase at any.
+    """
     watched = Watched(ended)
+    lines: list[JobLine] | None = None
     with Live(console=console, auto_refresh=False, screen=False) as live:
         while True:
-            lines = watched_lines(watched.with_ended(look()))
-            width, height = console.size
-            shown = (
-                screen_of(lines, height - 1, width)
-                if lines
-                else cell(f"There are no open jobs. {time_of_day(time.time())}")  # noqa: TID251 - the reader's own time
-            )
-            live.update(shown, refresh=True)
+            away = ""
+            try:
+                lines = watched_lines(watched.with_ended(look()))
+            except (LoginRefused, NoSuchDatabase):
+                raise
+            except Unreachable as error:
+                if lines is None:
+                    raise
+                away = f"{time_of_day(time.time())}  {error}"  # noqa: TID251 - the reader's own time
+            live.update(_screen(lines, away, console.size), refresh=True)
             time.sleep(_LOOK_SECONDS)
+
+
+def _screen(lines: Sequence[JobLine], away: str, size: ConsoleDimensions) -> RenderableType:
+    """Draw the jobs of the last look, and below them why it could not be repeated."""
+    why = folded(away, size.width)[: size.height - 1]
+    if lines:
+        return Group(screen_of(lines, size.height - 1 - len(why), size.width), *why)
+    now = time_of_day(time.time())  # noqa: TID251 - the reader's own time
+    return Group(*why) if why else cell(f"There are no open jobs. {now}")
 
 
 class Watched:
@@ -90,7 +108,7 @@ def _made_for(job: Job, by_id: Mapping[str, Job]) -> Job | None:
 
 def _line(job: Job, made_for: Mapping[str, Sequence[Job]], short: Mapping[str, str]) -> JobLine:
     own, *below = _rows(job, made_for, short, 0)
-    return JobLine(_RANKS.get(job.state, Rank.ACTIVE), own, tuple(below), _reason(job))
+    return JobLine(_RANKS.get(job.state, Rank.ACTIVE), own, tuple(below), _reason(job), job.state is JobState.QUEUED)
 
 
 def _rows(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 30.0
 """Without a terminal, it is looked so often whether workers may work on a job; when not, twice in a row, it ends."""
-_ENDS = "Without one, this command ends with exit code 1 after {seconds:g} s; what it asked for waits in Redis."
+_ENDS = "Unless that changes, this command ends with exit code 1 after {seconds:g} s; what it asked for waits in Redis."
 _AT_WORK = "No answer yet. Workers are running: they may be busy with others, or Proxmox may not be answering. See:"
 _PATIENCE_SECONDS = 4.0
 

@@ -21,6 +21,7 @@ _REMEDIES = {
     "sentinel_password in PHOENIX_REDIS_URL.",
     r"No master found for '[^']*'$": "Correct the name of the master in PHOENIX_REDIS_URL. If it is right, the "
     "Sentinels choose a new one: try again in a moment.",
+    "previous master": "Not all Sentinels name the new master yet: try again in a moment.",
     "unknown command .SENTINEL": "No Sentinel answers at this port: name theirs in PHOENIX_REDIS_URL, or begin it with "
     "redis://.",
     "maxmemory": "Give Redis more memory: maxmemory in its configuration.",

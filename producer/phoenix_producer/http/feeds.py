@@ -46,6 +46,14 @@ class NoRoom(Refused):
         super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, refusal, **{"Retry-After": "5", "Connection": "close"})
 
 
+class Stopping(Refused):
+    """Raised for who waits, or would, when the server ends."""
+
+    def __init__(self) -> None:
+        refusal = "The server is stopping. Ask again in a few seconds: what was accepted goes on."
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, refusal, **{"Retry-After": "5", "Connection": "close"})
+
+
 def order(place: str) -> tuple[int, int]:
     """Return what the id of an entry is sorted by."""
     time, _, number = place.partition("-")
@@ -108,6 +116,11 @@ class Feed:
             self._batches.append(batch)
         self._wake()
 
+    def cut(self) -> None:
+        """End it, in the event loop; the client has what was put before."""
+        self.is_cut = True
+        self._wake()
+
     async def next(self, seconds: float) -> list[Batch]:
         """Wait for entries and take all that are there; none if none comes in so many seconds."""
         if not self._batches and not self.is_cut:
@@ -143,20 +156,32 @@ class Reader(threading.Thread):
         self._places: dict[str, str] = {}
         self._feeds: defaultdict[str, set[Feed]] = defaultdict(set)
         self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._is_closed = False
 
     def stop(self) -> None:
         """End the thread."""
         self._stopping.set()
         self._wanted.set()
 
+    def send_away(self) -> None:
+        """End what clients wait for, each as it can be: streams as if cut off, answers by Stopping; let none wait."""
+        self._is_closed = True
+        for feed in [feed for feeds in list(self._feeds.values()) for feed in list(feeds)]:
+            feed.cut()
+        for future in [future for futures in list(self._waiting.values()) for future in list(futures)]:
+            if not future.done():
+                future.set_exception(Stopping())
+
     def insist_on_room(self) -> None:
-        """Raise NoRoom when too many wait, for who asks before it costs Redis or the workers anything."""
+        """Raise NoRoom when too many wait, for who asks before it costs Redis or the workers anything; or Stopping."""
+        if self._is_closed:
+            raise Stopping
         if self._clients + sum(map(len, self._waiting.values())) >= MOST_WAITING:
             raise NoRoom
 
     @contextmanager
     def following(self, stream: str, newest: str) -> Iterator[Feed]:
-        """Feed what is added to a stream after `newest`, or a little more. Raises NoRoom."""
+        """Feed what is added to a stream after `newest`, or a little more. Raises NoRoom and Stopping."""
         self.insist_on_room()
         feed = Feed(stream)
         with self._lock:
@@ -172,7 +197,7 @@ class Reader(threading.Thread):
                     del self._feeds[stream], self._places[stream]
 
     async def answered(self, request_id: str, seconds: float) -> bool:
-        """Wait until a request has an answer; tell whether it has one in time. Raises NoRoom."""
+        """Wait until a request has an answer; tell whether it has one in time. Raises NoRoom and Stopping."""
         self.insist_on_room()
         future: asyncio.Future[None] = self._loop.create_future()
         with self._lock:

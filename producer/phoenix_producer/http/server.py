@@ -61,6 +61,19 @@ def application(redis_url: str, door: Door, root_path: str = "") -> FastAPI:
     return app
 
 
+class _Server(uvicorn.Server):
+    """Ends who waits before it waits for them: they would else be canceled, with an error in the log."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End in order."""
+        self._app.state.service.send_away()
+        await super().shutdown(sockets)
+
+
 def server_of(app: FastAPI, rates: Rates, most_connections: int | None = None) -> uvicorn.Server:
     """Make the server, which serves until its process gets a signal, or its `should_exit` is set."""
     config = uvicorn.Config(
@@ -77,7 +90,7 @@ def server_of(app: FastAPI, rates: Rates, most_connections: int | None = None) -
         h11_max_incomplete_event_size=_HEAD_BYTES,
         limit_concurrency=most_connections,
     )
-    return uvicorn.Server(config)
+    return _Server(config, app)
 
 
 def serve(listener: socket.socket, app: FastAPI, rates: Rates) -> None:

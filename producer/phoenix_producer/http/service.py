@@ -21,7 +21,7 @@ from phoenix_producer.client.link import Link
 from phoenix_producer.client.producer import Producer
 from phoenix_producer.contract import Failure
 from phoenix_producer.http.events import Events
-from phoenix_producer.http.feeds import NoRoom, Reader
+from phoenix_producer.http.feeds import NoRoom, Reader, Stopping
 from phoenix_producer.http.problems import Refused, Uncertain
 from phoenix_producer.http.requests import Requests, as_response
 from phoenix_producer.http.shared_looks import SharedLooks
@@ -70,6 +70,10 @@ class Service:
                 producer.close()
             self._link.close()
 
+    def send_away(self) -> None:
+        """Answer who waits, since the server ends; what they asked for goes on."""
+        self._reader.send_away()
+
     async def send(self, ask: Callable[[Producer], Handle[Any]], requester: str) -> str:
         """Publish a request; return its id. Raises ContractError and Unreachable."""
         handle = await to_thread.run_sync(lambda: ask(self._producer(requester)))
@@ -86,7 +90,7 @@ class Service:
             raise Uncertain(own_id, error) from error
 
     async def answer(self, request_id: str, seconds: float) -> Result | Failure | None:
-        """Wait for the answer to a request, without a thread; None if there is none in time. Raises NoRoom."""
+        """Wait for an answer, without a thread; None if there is none in time. Raises NoRoom and Stopping."""
         deadline = time.monotonic() + seconds
         while await self._reader.answered(request_id, max(deadline - time.monotonic(), 0.0)):
             known = await to_thread.run_sync(self.requests.known, request_id)
@@ -101,7 +105,7 @@ class Service:
         url, answer = self.url_of(request_id), None
         if seconds:
             # It is under way, also when the server ends: who is refused would send it again.
-            with suppress(NoRoom, Unreachable, asyncio.CancelledError):
+            with suppress(NoRoom, Stopping, Unreachable, asyncio.CancelledError):
                 answer = await self.answer(request_id, seconds)
         if answer is not None:
             return as_response(answer, {"Location": url})

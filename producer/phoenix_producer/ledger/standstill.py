@@ -1,10 +1,10 @@
-"""Why jobs do not go on: no worker lives, or none takes from the queue that they wait in."""
+"""Why jobs do not go on: no worker lives, none takes from the queue that they wait in, or they are set aside."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_producer.ledger.entries import ENDED
+from phoenix_producer.ledger.entries import ENDED, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from phoenix_producer.ledger.view import LedgerView
 
 NO_WORKER = "No worker answers. Is one running? `phoenix-lxc worker` starts one."
+_ASIDE = "The record of {what} cannot be handled: it is set aside. End it with `phoenix-lxc cancel {job}`."
 _UNTAKEN = "No worker takes from the queue {queue}, where {what} waits. `phoenix-lxc worker` starts one that does."
 
 
@@ -23,19 +24,23 @@ def standstill(ledger: LedgerView, jobs: Collection[str], *, no_worker: str = NO
     """
     takers = ledger.takers()
     untaken = {queue for queue, workers in takers.items() if not workers}
-    if not untaken:
-        return ""
     known = _with_what_they_wait_for(ledger, jobs)
     open_jobs = [one for one in jobs if not _has_ended(known.get(one))]
-    if not any(takers.values()):
+    if untaken and not any(takers.values()):
         return no_worker if open_jobs else ""
     still = [_stands(known.get(one), untaken, known, frozenset()) for one in open_jobs]
     stands = still[0] if still and all(still) else None
-    return "" if stands is None else _UNTAKEN.format(queue=stands.queue, what=stands.what)
+    if stands is None:
+        return ""
+    return (_ASIDE if _is_aside(stands) else _UNTAKEN).format(queue=stands.queue, what=stands.what, job=stands.id)
 
 
 def _has_ended(job: Job | None) -> bool:
     return job is not None and job.state in ENDED
+
+
+def _is_aside(job: Job) -> bool:
+    return job.state is JobState.SET_ASIDE
 
 
 def _with_what_they_wait_for(ledger: LedgerView, jobs: Iterable[str]) -> dict[str, Job]:
@@ -50,10 +55,13 @@ def _with_what_they_wait_for(ledger: LedgerView, jobs: Iterable[str]) -> dict[st
 
 
 def _stands(job: Job | None, untaken: Collection[str], known: Mapping[str, Job], behind: frozenset[str]) -> Job | None:
-    """Find the job in an untaken queue that keeps this one; None if it goes on. `behind` are those that wait for it."""
+    """Find the job in an untaken queue, or set aside, that keeps this one; None if it goes on.
+
+    `behind` are those that wait for it.
+    """
     if job is None or job.id in behind:
         return None
-    if job.queue in untaken:
+    if job.queue in untaken or _is_aside(job):
         return job
     kept = [_stands(known.get(owner), untaken, known, behind | {job.id}) for owner in _owners(job)]
     return kept[0] if kept and all(kept) else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+from redis.sentinel import SentinelConnectionPool
 
 from phoenix_producer.client.record import PREFIX
 from phoenix_producer.client.redis_url import place_of
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from phoenix_producer.client.redis_url import RedisPlace
+
 _LOOPBACK = ("127.", "::1", "localhost")
+_DEFAULT_HOSTS = ("127.0.0.1", "localhost")
+_DEFAULT_PORT = 6379
 _ASKED = ("appendonly", "appendfsync", "maxmemory-policy")
 
 
@@ -46,7 +52,32 @@ def redis_facts(client: Redis, url: str) -> RedisFacts:
         set_aside=_set_aside(client),
         forbidden=_forbidden(client),
         open_to_all=place.username not in (None, "default") and _open_to_all(client),
+        options=cli_options(place, *_address(client, place)),
     )
+
+
+def cli_options(place: RedisPlace, host: str, port: int) -> str:
+    """Return the options with which `redis-cli` reaches what a URL names, each with a space behind it.
+
+    No password is in them: `--askpass` asks for it. It is the default user's, since a worker's own need not configure.
+    """
+    options = [
+        *(["-h", host] if host not in _DEFAULT_HOSTS else []),
+        *(["-p", str(port)] if port != _DEFAULT_PORT else []),
+        *(["--tls"] if place.is_encrypted else []),
+        *(["--cacert", place.options["ssl_ca_certs"]] if "ssl_ca_certs" in place.options else []),
+        *(["--askpass"] if place.password is not None else []),
+    ]
+    return "".join(f"{shlex.quote(one)} " for one in options)
+
+
+def _address(client: Redis, place: RedisPlace) -> tuple[str, int]:
+    """Return host and port; of a server that Sentinels know, those that they name."""
+    pool = client.connection_pool
+    if isinstance(pool, SentinelConnectionPool):
+        host, port = pool.get_master_address()  # type: ignore[no-untyped-call]  # of redis-py
+        return str(host), int(port)
+    return place.hosts[0]
 
 
 def _product(server: dict[str, Any]) -> str:

@@ -7,12 +7,13 @@ is under the same parent. Without the extra `otel`, or without an endpoint, noth
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from celery.signals import worker_process_shutdown
+from celery.signals import worker_process_shutdown, worker_ready
 
 from phoenix_producer.client.trace_context import TraceContext, span_of, trace_of
 from phoenix_producer.ctids import parse_ctid
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from phoenix_worker.proxmox.translate import Request
     from phoenix_worker.telemetry.spans import Exporting
 
+logger = logging.getLogger(__name__)
+
+_REMEDY = "none is sent. From a checkout: pip install '.[otel]'"
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _ENDS = {Kind.SUCCEEDED, Kind.FAILED, Kind.CANCELLED}
 _OK = "200"
@@ -99,19 +103,29 @@ class Traces:
             self._of_this_process[1].close()
 
 
-def use(environ: Mapping[str, str] = os.environ) -> Traces | None:
-    """Trace what this worker does, if OpenTelemetry is installed and its own variables name an endpoint."""
+def use(environ: Mapping[str, str]) -> Traces | None:
+    """Trace what this worker does, if OpenTelemetry is installed and its own variables name an endpoint.
+
+    `environ` has what is set, in the environment or in `.env`; OpenTelemetry itself reads the environment alone.
+    """
     disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     if disabled or not any(environ.get(name) for name in _ENDPOINTS):
         return None
     try:
         from phoenix_worker.telemetry.open_spans import Exported  # noqa: PLC0415 - an extra
     except ImportError:
+        worker_ready.connect(say_that_none_is_sent)
         return None
+    os.environ.update({name: value for name, value in environ.items() if name.startswith("OTEL_")})
     traces = Traces(Exported)
     acts.listeners.append(traces.heard)
     worker_process_shutdown.connect(traces.flush, weak=False)
     return traces
+
+
+def say_that_none_is_sent(**_: Any) -> None:
+    """Warn of an endpoint without what sends to it."""
+    logger.warning("An endpoint for spans is set (OTEL_…), but OpenTelemetry is not installed: %s", _REMEDY)
 
 
 def _place(run: Run) -> str:

@@ -59,6 +59,8 @@ class RedisFacts:
     """Of what a worker does, what the user may not."""
     open_to_all: bool = False
     """Although the user is another one, `default` may write the ledger, without a password."""
+    options: str = ""
+    """With which `redis-cli` reaches it, and a space behind them."""
 
 
 def remedy_of(trouble: str) -> str:
@@ -80,7 +82,7 @@ def judge(facts: RedisFacts) -> Iterator[Line]:
         )
     else:
         yield _persistence(facts, facts.config)
-        yield _eviction(facts.config)
+        yield _eviction(facts, facts.config)
     yield from _memory(facts)
     if facts.set_aside:
         yield warning(
@@ -91,7 +93,7 @@ def judge(facts: RedisFacts) -> Iterator[Line]:
     yield _clock(facts.clock_ahead_s)
     yield from _access(facts)
     if facts.open_to_all:
-        yield _default_user(facts.user)
+        yield _default_user(facts)
 
 
 def _version(facts: RedisFacts) -> Line:
@@ -118,7 +120,7 @@ def _persistence(facts: RedisFacts, config: Mapping[str, str]) -> Line:
         return error(
             about,
             "appendonly is no: a restart of Redis loses what is under way, and workers refuse to start",
-            "redis-cli CONFIG SET appendonly yes && redis-cli CONFIG REWRITE",
+            f"redis-cli {facts.options}CONFIG SET appendonly yes && redis-cli {facts.options}CONFIG REWRITE",
         )
     if not facts.append_only_works:
         return error(
@@ -128,19 +130,19 @@ def _persistence(facts: RedisFacts, config: Mapping[str, str]) -> Line:
         return warning(
             about,
             "appendfsync is no: a power cut may lose half a minute",
-            "redis-cli CONFIG SET appendfsync everysec && redis-cli CONFIG REWRITE",
+            f"redis-cli {facts.options}CONFIG SET appendfsync everysec && redis-cli {facts.options}CONFIG REWRITE",
         )
     return fine(about, f"append-only file, fsync {config.get('appendfsync', 'unknown')}")
 
 
-def _eviction(config: Mapping[str, str]) -> Line:
+def _eviction(facts: RedisFacts, config: Mapping[str, str]) -> Line:
     policy = config.get("maxmemory-policy", "noeviction")
     if policy == "noeviction":
         return fine("Redis eviction", policy)
     return error(
         "Redis eviction",
         f"maxmemory-policy is {policy}: Redis would evict locks and jobs, and workers refuse to start",
-        "redis-cli CONFIG SET maxmemory-policy noeviction && redis-cli CONFIG REWRITE",
+        f"redis-cli {facts.options}CONFIG SET maxmemory-policy noeviction && redis-cli {facts.options}CONFIG REWRITE",
     )
 
 
@@ -150,7 +152,7 @@ def _memory(facts: RedisFacts) -> Iterator[Line]:
         yield warning(
             "Redis memory",
             f"{share:.0%} of maxmemory is in use: a full one accepts no requests",
-            "Raise maxmemory, or find what else is stored in this server: redis-cli --bigkeys",
+            f"Raise maxmemory, or find what else is stored in this server: redis-cli {facts.options}--bigkeys",
         )
 
 
@@ -165,12 +167,13 @@ def _clock(ahead: float) -> Line:
     )
 
 
-def _default_user(user: str) -> Line:
+def _default_user(facts: RedisFacts) -> Line:
+    options = facts.options.replace("--askpass ", "")  # it has none yet
     return warning(
         "Redis default user",
-        f"it needs no password: anyone who reaches Redis may do everything, not only {user}",
-        "Give it one: redis-cli ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it off: "
-        "ACL SETUSER default off (docs/security.md).",
+        f"it needs no password: anyone who reaches Redis may do everything, not only {facts.user}",
+        f"Give it one: redis-cli {options}ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it "
+        "off: ACL SETUSER default off (docs/security.md).",
     )
 
 
