@@ -235,7 +235,7 @@ _TYPED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "integration/test_check_redis.py": {
         "test_a_default_user_without_a_password_is_found": (
-            "core/checkup/redis.py: redis-cli ACL SETUSER default resetpass '>ADMINPASSWORD'",
+            "core/checkup/redis.py: redis-cli {}ACL SETUSER default resetpass '>ADMINPASSWORD'",
         ),
         "test_a_redis_that_forgets_is_found": (
             "core/checkup/redis.py: redis-cli {}CONFIG REWRITE",

@@ -20,7 +20,7 @@ _WRITE_PLAINLY = {
 """`test_text_of_others.py` gives each text of others."""
 _WRAPS = {"join", "map", "assemble", "Text", "escape"}
 _OURS = {
-    "cli/__init__.py": {"error.strerror", "error", "what"},  # of the system, or quoted by repr
+    "cli/__init__.py": {"error.strerror", "error", "what", "remedy"},  # of the system, quoted, or names an extra
     "cli/celery_command.py": {"context.get_help()"},
     "cli/celery_process.py": {"error.name"},  # one of three
     "cli/job_commands.py": {"none", "job_id"},  # the second is a UUID
