@@ -53,5 +53,7 @@ class ApiDoor:
         await site.stop()
         for connection in list(self.simulator.pve.runner.server.connections):
             transport = connection.transport
-            if transport is not None and transport.get_extra_info("sockname")[:2] == (self.address, self.port):
+            if transport is None or transport.is_closing():  # one that was closed twice knows no address any more
+                continue
+            if transport.get_extra_info("sockname")[:2] == (self.address, self.port):
                 transport.abort()
