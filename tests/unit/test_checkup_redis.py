@@ -98,13 +98,13 @@ REDIS: list[tuple[dict[str, Any], Line]] = [
         ),
     ),
     (
-        {"config": {"maxmemory-policy": "volatile-lru"}, "options": "-h redis.example "},
+        {"config": {"maxmemory-policy": "volatile-lru"}, "password": True, "options": "-h redis.example "},
         Line(
             "Redis eviction",
             ERROR,
             "maxmemory-policy is volatile-lru: Redis would evict locks and jobs, and workers refuse to start",
-            "redis-cli -h redis.example CONFIG SET maxmemory-policy noeviction && "
-            "redis-cli -h redis.example CONFIG REWRITE",
+            "redis-cli -h redis.example --askpass CONFIG SET maxmemory-policy noeviction && "
+            "redis-cli -h redis.example --askpass CONFIG REWRITE",
         ),
     ),
     ({"config": {}}, Line("Redis eviction", OK, "noeviction")),
@@ -155,13 +155,13 @@ REDIS: list[tuple[dict[str, Any], Line]] = [
         ),
     ),
     (
-        {"open_to_all": True, "user": "worker", "options": "-p 6380 --askpass "},
+        {"open_to_all": True, "user": "worker", "password": True, "options": "-p 6380 "},
         Line(
             "Redis default user",
             WARNING,
             "it needs no password: anyone who reaches Redis may do everything, not only worker",
-            "Give it one: redis-cli -p 6380 ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it "
-            "off: ACL SETUSER default off (docs/security.md).",
+            "Give it one: redis-cli -p 6380 ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn "
+            "it off: ACL SETUSER default off (docs/security.md).",
         ),
     ),
     (
@@ -219,13 +219,13 @@ def test_a_connection_that_there_is_none_of_has_its_remedy(trouble: str, remedy:
     [
         ("redis://localhost:6379/3", ""),
         ("redis://redis.example/0", "-h redis.example "),
-        ("redis://joe:s3cret@127.0.0.1:6380/0", "-p 6380 --askpass "),
+        ("redis://joe:s3cret@127.0.0.1:6380/0", "-p 6380 "),
         (
             "rediss://:s3cret@[fd00::1]:6380/0?ssl_ca_certs=/etc/my ca.pem",
-            "-h fd00::1 -p 6380 --tls --cacert '/etc/my ca.pem' --askpass ",
+            "-h fd00::1 -p 6380 --tls --cacert '/etc/my ca.pem' ",
         ),
     ],
 )
-def test_redis_cli_is_told_where_redis_is_and_asks_for_its_password(url: str, options: str) -> None:
+def test_redis_cli_is_told_where_redis_is_and_no_password(url: str, options: str) -> None:
     place = place_of(url)
     assert cli_options(place, *place.hosts[0]) == options

@@ -168,6 +168,7 @@ def test_what_is_printed_has_nothing_that_changes_a_terminal(
         lambda text: printing.print_findings(printing.out(), "refused", "", [Refusal(text, text, text)]),
         lambda text: check._print(Line(text, Level.ERROR, text, text)),
         lambda text: Screen().failed(text),
+        lambda text: Screen().say("worker", text),
         end_of_log,
     ]
     for text in (*_PIECES, "".join(_PIECES), "\x00\x7f\x85\u2028\u2066"):

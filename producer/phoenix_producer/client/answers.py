@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
 
 
+def is_of_another_kind(error: Exception) -> bool:
+    """Return whether Redis has a key of another kind in the place of the one that was asked for."""
+    return str(error).startswith("WRONGTYPE")
+
+
 def answers(pipe: Pipeline) -> list[Any]:
     """Ask what a pipeline has been given, and return the answers in their order.
 
@@ -18,6 +23,6 @@ def answers(pipe: Pipeline) -> list[Any]:
     """
     told = pipe.execute(raise_on_error=False)
     for error in told:
-        if isinstance(error, RedisError) and not str(error).startswith("WRONGTYPE"):
+        if isinstance(error, RedisError) and not is_of_another_kind(error):
             raise error
     return [None if isinstance(one, RedisError) else one for one in told]

@@ -25,7 +25,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoPermissionError, ResponseError
 from redis.retry import Retry
 
-from phoenix_producer.client.answers import answers
+from phoenix_producer.client.answers import answers, is_of_another_kind
 from phoenix_producer.client.channel import Entry, OtherOptions, Unreachable, forgotten, is_forgotten, used_before
 from phoenix_producer.client.connection import celery_urls, redis_client, with_settings
 from phoenix_producer.client.reaching import ANSWER_SECONDS, CONNECT_SECONDS, reaching
@@ -172,7 +172,7 @@ class Link:
                 state: Any = self._client.hget(f"{PREFIX}job:{request_id}", "state")
             except ResponseError as error:
                 # Of a user that reads results alone; or others wrote in its place, and `cancel` ends it.
-                if not (isinstance(error, NoPermissionError) or str(error).startswith("WRONGTYPE")):
+                if not (isinstance(error, NoPermissionError) or is_of_another_kind(error)):
                     raise
                 return _UNREADABLE
         return None if state is None else str(state)

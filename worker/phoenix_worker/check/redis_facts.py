@@ -57,16 +57,12 @@ def redis_facts(client: Redis, url: str) -> RedisFacts:
 
 
 def cli_options(place: RedisPlace, host: str, port: int) -> str:
-    """Return the options with which `redis-cli` reaches what a URL names, each with a space behind it.
-
-    No password is in them: `--askpass` asks for it. It is the default user's, since a worker's own need not configure.
-    """
+    """Return the options with which `redis-cli` reaches what a URL names, each with a space behind it."""
     options = [
         *(["-h", host] if host not in _DEFAULT_HOSTS else []),
         *(["-p", str(port)] if port != _DEFAULT_PORT else []),
         *(["--tls"] if place.is_encrypted else []),
         *(["--cacert", place.options["ssl_ca_certs"]] if "ssl_ca_certs" in place.options else []),
-        *(["--askpass"] if place.password is not None else []),
     ]
     return "".join(f"{shlex.quote(one)} " for one in options)
 

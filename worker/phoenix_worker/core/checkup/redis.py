@@ -60,7 +60,7 @@ class RedisFacts:
     open_to_all: bool = False
     """Although the user is another one, `default` may write the ledger, without a password."""
     options: str = ""
-    """With which `redis-cli` reaches it, and a space behind them."""
+    """With which `redis-cli` reaches it, without a password, and a space behind each."""
 
 
 def remedy_of(trouble: str) -> str:
@@ -96,6 +96,11 @@ def judge(facts: RedisFacts) -> Iterator[Line]:
         yield _default_user(facts)
 
 
+def _options(facts: RedisFacts) -> str:
+    """Have `redis-cli` ask for a password: that of the default user, since a worker's own need not configure."""
+    return f"{facts.options}--askpass " if facts.password else facts.options
+
+
 def _version(facts: RedisFacts) -> Line:
     if facts.compatible >= (_OLDEST,):
         return fine("Redis version", facts.product)
@@ -115,12 +120,12 @@ def _place(facts: RedisFacts) -> Line:
 
 
 def _persistence(facts: RedisFacts, config: Mapping[str, str]) -> Line:
-    about = "Redis persistence"
+    about, options = "Redis persistence", _options(facts)
     if config.get("appendonly") == "no":
         return error(
             about,
             "appendonly is no: a restart of Redis loses what is under way, and workers refuse to start",
-            f"redis-cli {facts.options}CONFIG SET appendonly yes && redis-cli {facts.options}CONFIG REWRITE",
+            f"redis-cli {options}CONFIG SET appendonly yes && redis-cli {options}CONFIG REWRITE",
         )
     if not facts.append_only_works:
         return error(
@@ -130,19 +135,19 @@ def _persistence(facts: RedisFacts, config: Mapping[str, str]) -> Line:
         return warning(
             about,
             "appendfsync is no: a power cut may lose half a minute",
-            f"redis-cli {facts.options}CONFIG SET appendfsync everysec && redis-cli {facts.options}CONFIG REWRITE",
+            f"redis-cli {options}CONFIG SET appendfsync everysec && redis-cli {options}CONFIG REWRITE",
         )
     return fine(about, f"append-only file, fsync {config.get('appendfsync', 'unknown')}")
 
 
 def _eviction(facts: RedisFacts, config: Mapping[str, str]) -> Line:
-    policy = config.get("maxmemory-policy", "noeviction")
+    policy, options = config.get("maxmemory-policy", "noeviction"), _options(facts)
     if policy == "noeviction":
         return fine("Redis eviction", policy)
     return error(
         "Redis eviction",
         f"maxmemory-policy is {policy}: Redis would evict locks and jobs, and workers refuse to start",
-        f"redis-cli {facts.options}CONFIG SET maxmemory-policy noeviction && redis-cli {facts.options}CONFIG REWRITE",
+        f"redis-cli {options}CONFIG SET maxmemory-policy noeviction && redis-cli {options}CONFIG REWRITE",
     )
 
 
@@ -152,7 +157,7 @@ def _memory(facts: RedisFacts) -> Iterator[Line]:
         yield warning(
             "Redis memory",
             f"{share:.0%} of maxmemory is in use: a full one accepts no requests",
-            f"Raise maxmemory, or find what else is stored in this server: redis-cli {facts.options}--bigkeys",
+            f"Raise maxmemory, or find what else is stored in this server: redis-cli {_options(facts)}--bigkeys",
         )
 
 
@@ -168,12 +173,11 @@ def _clock(ahead: float) -> Line:
 
 
 def _default_user(facts: RedisFacts) -> Line:
-    options = facts.options.replace("--askpass ", "")  # it has none yet
     return warning(
         "Redis default user",
         f"it needs no password: anyone who reaches Redis may do everything, not only {facts.user}",
-        f"Give it one: redis-cli {options}ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn it "
-        "off: ACL SETUSER default off (docs/security.md).",
+        f"Give it one: redis-cli {facts.options}ACL SETUSER default resetpass '>ADMINPASSWORD', then ACL SAVE. Or turn "
+        "it off: ACL SETUSER default off (docs/security.md).",
     )
 
 
